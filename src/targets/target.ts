@@ -1,0 +1,44 @@
+import type { Task } from '../tools/task.ts';
+
+/**
+ * A place to publish to. Paths are relative to the target's root, with `/`. The root holds `repo/` (the OSTree
+ * repository) and `builds/` (records and images). Nothing here costs more than what is sent: no target is ever listed.
+ */
+export interface Target {
+  readonly name: string;
+  /** Where clients read the same files, without a trailing slash. */
+  readonly publicUrl: string;
+  /** For messages: `directory /srv/atomic`, `rsync ssh user@host:/srv/atomic`. */
+  describe(): string;
+  /** Can it be reached and written to? @throws NightlyError `target-unreachable`, `target-permission`, `target-host-key`. */
+  check(task: Task): Promise<void>;
+  /** The target's own copy of a small file, past any cache in front of it; undefined when absent. */
+  read(path: string, task: Task): Promise<Uint8Array | undefined>;
+  /**
+   * Sends files that keep their relative path. Each appears whole or not at all under its name; order among them is
+   * free. Files that are there already with the same name and size are left alone when `immutable`.
+   */
+  send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
+  /**
+   * Compare and swap: while holding the target's lock, checks that each `expect` still holds, then puts the files in
+   * order, each by an atomic rename. @throws NightlyError `target-moved` when an expectation does not hold, `locked`
+   * when another publisher has the lock.
+   */
+  swap(request: SwapRequest, task: Task): Promise<void>;
+}
+
+export interface SendOptions {
+  /** Content-addressed or write-once: never overwritten, cached for long. */
+  readonly immutable: boolean;
+}
+
+export interface SendStats {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface SwapRequest {
+  /** Path and the exact content it must still have; undefined: it must not exist. */
+  readonly expect: readonly { readonly path: string; readonly content: Uint8Array | undefined }[];
+  readonly put: readonly { readonly path: string; readonly content: Uint8Array }[];
+}

@@ -1,0 +1,251 @@
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { execa, type ResultPromise } from 'execa';
+import { NightlyError } from '../errors.ts';
+import type { Task } from './task.ts';
+
+/**
+ * The only place that starts processes. Each child leads its own process group, which is killed as a whole when the
+ * task is aborted, on a time limit, and when this program exits. After a SIGKILL of this program the children live on;
+ * they are found by the environment variable below and killed by the next holder of the run lock (run/lock.ts).
+ */
+export const RUN_MARKER = 'ATOMIC_NIGHTLY_RUN';
+
+export interface RunOptions {
+  /** Gives cancellation and the log file. Without it nothing is logged and the process cannot be aborted. */
+  readonly task?: Task;
+  readonly cwd?: string;
+  /** Added to this program's environment; `undefined` removes a variable. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Written to standard input, which is otherwise empty. */
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs?: number;
+  /** Exit codes that are results, not failures. Default: only 0. */
+  readonly okExitCodes?: readonly number[];
+  /** Called for each line as it arrives. With it, standard output is not kept in memory. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+}
+
+export interface RunResult {
+  readonly exitCode: number;
+  /** Everything printed on standard output; empty when `onLine` was given. */
+  readonly stdout: string;
+  /** The last 64 KiB of standard error. */
+  readonly stderr: string;
+}
+
+/** A started program that goes on in the background: a web server, a virtual machine. */
+export interface RunningProcess {
+  readonly pid: number;
+  /** Resolves with the exit code (null after a signal); never rejects. */
+  readonly exited: Promise<number | null>;
+  /** SIGTERM to the group, SIGKILL after `graceMs` (default 3000). */
+  stop(graceMs?: number): Promise<void>;
+}
+
+const liveGroups = new Set<number>();
+process.on('exit', () => {
+  for (const pid of liveGroups) killGroup(pid, 'SIGKILL');
+});
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // ESRCH: the group is gone already, which is what was asked for.
+  }
+}
+
+/** A command line as a person would type it, for messages and logs. */
+export function commandLine(command: string, args: readonly string[]): string {
+  return [command, ...args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(' ');
+}
+
+/**
+ * Runs a program to its end.
+ * @throws NightlyError `tool-missing`, `tool-failed` (another exit code than the ok ones, a signal, or the time limit),
+ *   `disk-full` (the program said so), `interrupted` (the task was aborted).
+ */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const { task } = options;
+  task?.signal.throwIfAborted();
+  const log = openLog(task, command, args);
+  try {
+    const child = spawn(command, args, options);
+    const stdout = options.onLine
+      ? eachLine(child.stdout, 'stdout', options.onLine, log)
+      : wholeText(child.stdout, log);
+    const stderr = options.onLine ? eachLine(child.stderr, 'stderr', options.onLine, log) : tailOf(child.stderr, log);
+    const stopWatching = onAbort(task?.signal, () => child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
+    let timedOut = false;
+    const timer =
+      options.timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            timedOut = true;
+            if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
+          }, options.timeoutMs);
+    try {
+      const [result, out, err] = await Promise.all([child, stdout, stderr]);
+      task?.signal.throwIfAborted();
+      if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
+      if (result.exitCode === undefined) {
+        if (result.code === 'ENOENT') throw missing(command);
+        throw failed(
+          result.signal ? `was killed by ${result.signal}` : (result.shortMessage ?? 'could not be started'),
+          command,
+          args,
+          err,
+          task,
+        );
+      }
+      if (!(options.okExitCodes ?? [0]).includes(result.exitCode)) {
+        throw failed(`ended with exit code ${result.exitCode}`, command, args, err || tail(out), task);
+      }
+      return { exitCode: result.exitCode, stdout: out, stderr: err };
+    } finally {
+      clearTimeout(timer);
+      stopWatching();
+      if (child.pid !== undefined) liveGroups.delete(child.pid);
+    }
+  } finally {
+    log?.end();
+  }
+}
+
+/**
+ * Starts a program that goes on in the background. Its output goes to the task's log.
+ * @throws NightlyError `tool-missing`.
+ */
+export async function start(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunningProcess> {
+  const log = openLog(options.task, command, args);
+  const child = spawn(command, args, options);
+  const onLine = options.onLine ?? (() => undefined);
+  const output = Promise.all([
+    eachLine(child.stdout, 'stdout', onLine, log),
+    eachLine(child.stderr, 'stderr', onLine, log),
+  ]);
+  const { pid } = child;
+  if (pid === undefined) {
+    await child;
+    log?.end();
+    throw missing(command);
+  }
+  const stopWatching = onAbort(options.task?.signal, () => killGroup(pid, 'SIGKILL'));
+  const exited = Promise.all([child, output]).then(([result]) => {
+    stopWatching();
+    liveGroups.delete(pid);
+    log?.end();
+    return result.exitCode ?? null;
+  });
+  return {
+    pid,
+    exited,
+    async stop(graceMs = 3000) {
+      killGroup(pid, 'SIGTERM');
+      const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), graceMs);
+      await exited;
+      clearTimeout(timer);
+    },
+  };
+}
+
+function spawn(command: string, args: readonly string[], options: RunOptions) {
+  const child = execa(command, args, {
+    detached: true,
+    cleanup: false,
+    buffer: false,
+    reject: false,
+    stripFinalNewline: false,
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    // Programs are parsed, so they must speak the same language everywhere.
+    env: { LC_ALL: 'C.UTF-8', TZ: 'UTC', ...options.env },
+  });
+  if (child.pid !== undefined) liveGroups.add(child.pid);
+  return child as unknown as ResultPromise<{ buffer: false; reject: false }>;
+}
+
+function openLog(task: Task | undefined, command: string, args: readonly string[]): WriteStream | undefined {
+  if (!task) return undefined;
+  const log = createWriteStream(task.logFile, { flags: 'a' });
+  // A full disk must not hide what the program itself reports about it.
+  log.on('error', () => undefined);
+  log.write(`$ ${commandLine(command, args)}\n`);
+  return log;
+}
+
+async function wholeText(stream: Readable, log: WriteStream | undefined): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) {
+    chunks.push(Buffer.from(chunk));
+    log?.write(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+const TAIL_BYTES = 64 * 1024;
+const tail = (text: string): string => text.slice(-TAIL_BYTES);
+
+async function tailOf(stream: Readable, log: WriteStream | undefined): Promise<string> {
+  let kept = '';
+  for await (const chunk of stream) {
+    log?.write(chunk);
+    kept = tail(kept + String(chunk));
+  }
+  return kept;
+}
+
+async function eachLine(
+  stream: Readable,
+  name: 'stdout' | 'stderr',
+  onLine: NonNullable<RunOptions['onLine']>,
+  log: WriteStream | undefined,
+): Promise<string> {
+  let kept = '';
+  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+    log?.write(`${line}\n`);
+    if (name === 'stderr') kept = tail(`${kept}${line}\n`);
+    onLine(line, name);
+  }
+  return kept;
+}
+
+function onAbort(signal: AbortSignal | undefined, action: () => void): () => void {
+  signal?.addEventListener('abort', action, { once: true });
+  return () => signal?.removeEventListener('abort', action);
+}
+
+function missing(command: string): NightlyError {
+  return new NightlyError('tool-missing', `The program ${command} is not installed.`, {
+    hint: 'Run "atomic-nightly doctor"; it prints the command that installs what is missing.',
+  });
+}
+
+function failed(
+  how: string,
+  command: string,
+  args: readonly string[],
+  output: string,
+  task: Task | undefined,
+): NightlyError {
+  const lastLines = output.trimEnd().split('\n').slice(-12).join('\n');
+  const full = /No space left on device|Disk quota exceeded/i.test(output);
+  return new NightlyError(
+    full ? 'disk-full' : 'tool-failed',
+    `${commandLine(command, args).slice(0, 300)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
+    {
+      hint: full
+        ? 'Free some space on that file system, then run "atomic-nightly resume".'
+        : 'The lines above are its last; the step log has them all.',
+      ...(task ? { log: task.logFile } : {}),
+    },
+  );
+}

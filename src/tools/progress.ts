@@ -1,0 +1,2 @@
+/** What a progress count counts. */
+export type ProgressUnit = 'bytes' | 'packages' | 'objects' | 'files';

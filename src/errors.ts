@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'tool-missing'
   | 'tool-failed'
   | 'disk-full'
+  | 'permission'
   | 'repo-unknown'
   | 'repo-unreachable'
   | 'repo-stale'

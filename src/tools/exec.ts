@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to standard input, which is otherwise empty. */
   readonly input?: string | Uint8Array;
+  /** Leave standard input an open pipe, which closes when this program ends or the process is stopped. */
+  readonly keepStdinOpen?: boolean;
   readonly timeoutMs?: number;
   /** Exit codes that are results, not failures. Default: only 0. */
   readonly okExitCodes?: readonly number[];
@@ -165,7 +167,9 @@ function spawn(command: string, args: readonly string[], options: RunOptions) {
     reject: false,
     stripFinalNewline: false,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.input === undefined
+      ? { stdin: options.keepStdinOpen ? ('pipe' as const) : ('ignore' as const) }
+      : { input: options.input }),
     // Programs are parsed, so they must speak the same language everywhere.
     env: { LC_ALL: 'C.UTF-8', TZ: 'UTC', ...options.env },
   });

@@ -1,0 +1,103 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import type { Task } from '../tools/task.ts';
+import type { Listener } from './events.ts';
+import { findDone, inputDigest, type Journal } from './journal.ts';
+
+/** Runs the steps of one build. */
+export interface Runner {
+  /**
+   * Runs a step, or takes its recorded result when an earlier attempt finished it with the same input. `input` is what
+   * the result depends on; input and result are plain JSON. A step that was killed runs again, so each step must be
+   * safe to repeat.
+   */
+  step<Output>(name: string, input: unknown, work: (task: Task) => Promise<Output>): Promise<Output>;
+}
+
+export interface RunnerOptions {
+  readonly journal: Journal;
+  readonly logDir: string;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+}
+
+/** A runner over a build's journal; each step logs to `<logDir>/<step>.log`. */
+export function createRunner({ journal, logDir, signal, listen }: RunnerOptions): Runner {
+  const known = [...journal.entries];
+  return {
+    async step<Output>(name: string, input: unknown, work: (task: Task) => Promise<Output>): Promise<Output> {
+      signal.throwIfAborted();
+      const digest = inputDigest(input);
+      const done = findDone(known, name, digest);
+      if (done) {
+        listen({ type: 'step-kept', step: name });
+        return done.output as Output;
+      }
+      await mkdir(logDir, { recursive: true });
+      const begun = performance.now();
+      const seconds = () => Math.round(performance.now() - begun) / 1000;
+      listen({ type: 'step-started', step: name });
+      await journal.append({ at: now(), event: 'start', step: name, input: digest });
+      try {
+        const output = await work(createTask(name, join(logDir, `${name}.log`), signal, listen));
+        signal.throwIfAborted();
+        const entry = { at: now(), event: 'done', step: name, input: digest, seconds: seconds(), output } as const;
+        await journal.append(entry);
+        known.push(entry);
+        listen({ type: 'step-done', step: name, seconds: entry.seconds });
+        return output;
+      } catch (caught) {
+        const error = signal.aborted ? interrupted(caught) : asNightlyError(caught);
+        const { code, message } = error;
+        listen({ type: 'step-failed', step: name, seconds: seconds(), code, message });
+        // A full disk must not replace the failure by the failure to write it down.
+        await journal
+          .append({ at: now(), event: 'failed', step: name, input: digest, seconds: seconds(), code, message })
+          .catch(() => undefined);
+        throw error;
+      }
+    },
+  };
+}
+
+function createTask(step: string, logFile: string, signal: AbortSignal, listen: Listener): Task {
+  return {
+    signal,
+    logFile,
+    say: (line) => listen({ type: 'step-line', step, line }),
+    progress: (done, total, unit) => listen({ type: 'step-progress', step, done, total, unit }),
+  };
+}
+
+const now = (): string => new Date().toISOString();
+
+function interrupted(cause: unknown): NightlyError {
+  if (cause instanceof NightlyError && cause.code === 'interrupted') return cause;
+  return new NightlyError('interrupted', 'The run was interrupted.', {
+    hint: 'Run "atomic-nightly resume" to go on where it stopped.',
+    cause,
+  });
+}
+
+/** What was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours. */
+export function asNightlyError(caught: unknown): NightlyError {
+  if (caught instanceof NightlyError) return caught;
+  const message = caught instanceof Error ? caught.message : String(caught);
+  if (/ENOSPC|EDQUOT/.test(message)) {
+    return new NightlyError('disk-full', `The disk is full: ${message}.`, {
+      hint: 'Free some space on that file system, then run "atomic-nightly resume".',
+      cause: caught,
+    });
+  }
+  if (/^(EACCES|EPERM|EROFS)\b/.test(message)) {
+    return new NightlyError('permission', `No permission: ${message}.`, {
+      hint: 'Give the user that runs this access to the path named above, then run "atomic-nightly resume".',
+      cause: caught,
+    });
+  }
+  return new NightlyError('bug', caught instanceof Error ? (caught.stack ?? message) : message, {
+    hint: 'This is a fault in atomic-nightly itself; please report it with the lines above.',
+    cause: caught,
+  });
+}

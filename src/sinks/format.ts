@@ -1,0 +1,28 @@
+import type { ProgressUnit } from '../tools/progress.ts';
+
+/** Bytes for people: `214.3 MB` (powers of 1000, as download tools count). */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'] as const;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Seconds for people: `0.3 s`, `42 s`, `3 min 05 s`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}
+
+/** A count with its total: `12/243 packages`, `3.1 MB of 20.0 MB`. */
+export function formatProgress(done: number, total: number | undefined, unit: ProgressUnit): string {
+  if (unit === 'bytes')
+    return total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
+  return `${total === undefined ? done : `${done}/${total}`} ${unit}`;
+}

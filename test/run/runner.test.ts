@@ -1,0 +1,71 @@
+import { appendFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { NightlyError } from '../../src/errors.ts';
+import type { RunEvent } from '../../src/run/events.ts';
+import { openJournal } from '../../src/run/journal.ts';
+import { createRunner } from '../../src/run/runner.ts';
+import { run } from '../../src/tools/exec.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+async function attempt(folder: string, signal = new AbortController().signal) {
+  const events: RunEvent[] = [];
+  const journal = await openJournal(join(folder, 'journal.ndjson'));
+  const runner = createRunner({ journal, logDir: join(folder, 'logs'), signal, listen: (event) => events.push(event) });
+  return { runner, events, names: () => events.map((event) => event.type) };
+}
+
+test('a step logs what its programs print, and is journalled', async () => {
+  const folder = temporaryFolder();
+  const { runner, names } = await attempt(folder);
+  const output = await runner.step('greet', {}, async (task) => (await run('echo', ['hello'], { task })).stdout.trim());
+  expect(output).toBe('hello');
+  expect(names()).toEqual(['step-started', 'step-done']);
+  expect(readFileSync(join(folder, 'logs/greet.log'), 'utf8')).toBe('$ echo hello\nhello\n');
+});
+
+test('I4: a resumed run keeps what was done with the same input and repeats the rest', async () => {
+  const folder = temporaryFolder();
+  const first = await attempt(folder);
+  await first.runner.step('a', { x: 1 }, async () => 'A');
+  await expect(
+    first.runner.step('b', {}, async () => {
+      throw new NightlyError('compose', 'broken');
+    }),
+  ).rejects.toThrow('broken');
+
+  const second = await attempt(folder);
+  expect(await second.runner.step('a', { x: 1 }, async () => 'never')).toBe('A');
+  expect(await second.runner.step('b', {}, async () => 'B')).toBe('B');
+  expect(second.names()).toEqual(['step-kept', 'step-started', 'step-done']);
+
+  const third = await attempt(folder);
+  expect(await third.runner.step('a', { x: 2 }, async () => 'A2')).toBe('A2');
+});
+
+test('I4: a journal line cut short by a kill is dropped and the step repeated', async () => {
+  const folder = temporaryFolder();
+  const first = await attempt(folder);
+  await first.runner.step('a', {}, async () => 'A');
+  appendFileSync(join(folder, 'journal.ndjson'), '{"at":"2026-11-21T00:00:00Z","event":"done","step":"b","inp');
+  const second = await attempt(folder);
+  expect(await second.runner.step('a', {}, async () => 'never')).toBe('A');
+  expect(await second.runner.step('b', {}, async () => 'B')).toBe('B');
+  const lines = readFileSync(join(folder, 'journal.ndjson'), 'utf8').trimEnd().split('\n');
+  expect(lines.map((line) => JSON.parse(line).event)).toEqual(['start', 'done', 'start', 'done']);
+});
+
+test('an interrupted step ends its programs and says how to go on', async () => {
+  const folder = temporaryFolder();
+  const controller = new AbortController();
+  const { runner } = await attempt(folder, controller.signal);
+  const step = runner.step('sleep', {}, (task) => run('sh', ['-c', 'sleep 60 & sleep 60'], { task }));
+  setTimeout(() => controller.abort(), 100);
+  await expect(step).rejects.toMatchObject({ code: 'interrupted', hint: expect.stringContaining('resume') });
+});
+
+test('I7: a full disk is told apart from other failures', async () => {
+  const { runner } = await attempt(temporaryFolder());
+  const step = runner.step('write', {}, (task) => run('sh', ['-c', 'seq 9 >/dev/full'], { task }));
+  await expect(step).rejects.toMatchObject({ code: 'disk-full', hint: expect.stringContaining('Free some space') });
+});

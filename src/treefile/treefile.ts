@@ -5,12 +5,25 @@ import type { TreefileValues } from './keys.ts';
 export interface Treefile {
   /** Absolute path of the top file. */
   readonly path: string;
-  /** The flattened values under their kebab-case names; arch-specific keys and variables are resolved. */
+  /**
+   * The flattened values under their kebab-case names; arch-specific keys and variables are resolved, paths of files
+   * on this host are absolute.
+   */
   readonly values: TreefileValues;
-  /** Where each value came from: key (`packages`) or key and entry (`packages/kernel`) to its place. */
+  /**
+   * Where each value came from: key (`packages`) or key and entry (`packages/kernel`, `postprocess/0`) to its place.
+   * What no file says (`basearch`, variables of the caller) has none.
+   */
   readonly origins: ReadonlyMap<string, SourcePlace>;
   /** Absolute paths of every file the result depends on: treefiles, passwd and group files, scripts, added files, .repo files. */
   readonly files: readonly string[];
-  /** SHA-256 over the flattened values and the contents of `files`; moving the folder elsewhere does not change it. */
+  /** The `*.repo` files beside the top treefile, sorted by name: where the repositories of `repos` are described. */
+  readonly repoFiles: readonly string[];
+  /** Absolute path of a file named in `values` to the path as the treefile writes it. */
+  readonly written: ReadonlyMap<string, string>;
+  /**
+   * SHA-256 over the flattened values and the contents of `files` other than the treefiles themselves, so that a
+   * comment in a treefile is no change. Moving the folder elsewhere does not change it.
+   */
   readonly digest: string;
 }

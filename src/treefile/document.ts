@@ -1,0 +1,111 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import type { SourcePlace } from '../errors.ts';
+import type { Fault } from './faults.ts';
+
+/** A value together with where it was written. */
+export interface Located {
+  readonly place: SourcePlace;
+  readonly value: string | number | boolean | null | readonly Located[] | LocatedMap;
+}
+
+/** The entries of a map in the order of the file. */
+export type LocatedMap = ReadonlyMap<string, LocatedEntry>;
+
+export interface LocatedEntry {
+  /** Where the key stands. */
+  readonly keyPlace: SourcePlace;
+  readonly node: Located;
+}
+
+export type TreefileFormat = 'json' | 'yaml';
+
+/** By the name alone, as rpm-ostree decides it: `.yaml` and `.yml` are YAML, everything else is JSON. */
+export function formatOf(path: string): TreefileFormat {
+  return path.endsWith('.yaml') || path.endsWith('.yml') ? 'yaml' : 'json';
+}
+
+/**
+ * Parses the text of a treefile, keeping places. Syntax faults are added to `faults`, and then there is no result.
+ * JSON goes through the YAML parser too, which knows places; what it would let pass beyond JSON is refused.
+ */
+export function parseTreefileText(file: string, text: string, faults: Fault[]): Located | undefined {
+  const lines = new LineCounter();
+  const place = (offset: number): SourcePlace => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line, column: col };
+  };
+  const json = formatOf(file) === 'json';
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    ...(json ? { schema: 'json' } : { version: '1.2' }),
+  });
+  const problems = [...document.errors, ...document.warnings];
+  for (const problem of problems) {
+    faults.push({ place: place(problem.pos[0]), message: `not valid ${json ? 'JSON' : 'YAML'}: ${problem.message}.` });
+  }
+  if (problems.length > 0) return undefined;
+  if (json && !isStrictJson(file, text, faults, place)) return undefined;
+  if (!document.contents) {
+    faults.push({ place: { file }, message: 'the file is empty; a treefile is a map of keys.' });
+    return undefined;
+  }
+
+  const locate = (node: Node | null, above: SourcePlace, through: readonly Node[]): Located => {
+    const here = node?.range ? place(node.range[0]) : above;
+    if (node === null) return { place: here, value: null };
+    if (isAlias(node)) {
+      const target = node.resolve(document);
+      if (!target || through.includes(target)) {
+        faults.push({ place: here, message: `the alias *${node.source} does not lead to a finished value.` });
+        return { place: here, value: null };
+      }
+      return { place: here, value: locate(target, here, [...through, target]).value };
+    }
+    const inside = [...through, node];
+    if (isSeq(node)) return { place: here, value: node.items.map((item) => locate(item as Node, here, inside)) };
+    if (isMap(node)) {
+      const entries = new Map<string, LocatedEntry>();
+      for (const { key, value } of node.items) {
+        const keyNode = key as Node;
+        const keyPlace = keyNode.range ? place(keyNode.range[0]) : here;
+        const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
+        entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });
+      }
+      return { place: here, value: entries };
+    }
+    const scalar = isScalar(node) ? node.value : undefined;
+    if (scalar === null || ['string', 'number', 'boolean'].includes(typeof scalar)) {
+      return { place: here, value: scalar as string | number | boolean | null };
+    }
+    faults.push({ place: here, message: `${String(node)} is neither text, a number, true, false, a list nor a map.` });
+    return { place: here, value: null };
+  };
+  return locate(document.contents as Node, { file, line: 1, column: 1 }, []);
+}
+
+function isStrictJson(file: string, text: string, faults: Fault[], place: (offset: number) => SourcePlace): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    // Node words it "… in JSON at position 12 (line 1 column 13)"; the position is missing at the end of the text.
+    const message = error instanceof Error ? error.message : String(error);
+    const position = /at position (\d+)/.exec(message)?.[1];
+    faults.push({
+      place: position === undefined ? { file } : place(Number(position)),
+      message: `not valid JSON: ${message}. A name ending in .yaml or .yml would be read as YAML.`,
+    });
+    return false;
+  }
+}
+
+/** What a value is, in words for messages. */
+export function kindOf({ value }: Located): string {
+  if (value === null) return 'nothing';
+  if (typeof value === 'string')
+    return `the text ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+  if (typeof value !== 'object') return String(value);
+  return value instanceof Map ? 'a map' : 'a list';
+}

@@ -1,0 +1,58 @@
+import { link, mkdir, rm } from 'node:fs/promises';
+import { basename, dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseConfig } from '../config/load.ts';
+import { configTemplate } from '../config/template.ts';
+import { NightlyError } from '../errors.ts';
+import { isErrno, writeFileAtomic } from '../tools/files.ts';
+
+export interface InitOptions {
+  /** Short name of the distribution. Default: the name of the folder the file goes to. */
+  readonly name?: string;
+  /** Treefile to compose. Default: the CentOS Stream one that comes with this program. */
+  readonly treefile?: string;
+}
+
+/**
+ * Writes a commented configuration to start from and returns its absolute path. What is written is checked as any
+ * configuration is before it gets its name.
+ * @throws NightlyError `usage` when there is a file already, `config` when the options make no valid configuration.
+ */
+export async function initConfig(path: string, options: InitOptions = {}): Promise<string> {
+  const file = resolve(path);
+  const folder = dirname(file);
+  const treefile = resolve(options.treefile ?? shippedTreefile());
+  const inside = relative(folder, treefile);
+  const text = configTemplate(
+    options.name ?? wordOf(basename(folder)),
+    JSON.stringify(inside.startsWith('..') ? treefile : inside),
+  );
+  parseConfig(text, file);
+  await mkdir(folder, { recursive: true });
+  const aside = `${file}.${process.pid}.new`;
+  await writeFileAtomic(aside, text);
+  try {
+    // Linked, not renamed: a rename would overwrite a file that somebody wrote in the meantime.
+    await link(aside, file);
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+    throw new NightlyError('usage', `${file} is there already; it was left as it is.`, {
+      hint: 'Name another file, or move that one away first.',
+      cause: error,
+    });
+  } finally {
+    await rm(aside, { force: true });
+  }
+  return file;
+}
+
+/** The treefile of this package; the module lies in src/commands/ or dist/commands/. */
+function shippedTreefile(): string {
+  return fileURLToPath(new URL('../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
+}
+
+/** A folder's name as a name the configuration allows. */
+function wordOf(folder: string): string {
+  const name = folder.replace(/[^\w.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
+  return name === '' ? 'atomic-host' : name;
+}

@@ -1,0 +1,105 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type Document, LineCounter, parseDocument } from 'yaml';
+import type { z } from 'zod';
+import { NightlyError } from '../errors.ts';
+import { isErrno } from '../tools/files.ts';
+import type { Config } from './config.ts';
+import { dotted, type Fault, faultsError, schemaFaults } from './faults.ts';
+import { knownKeys } from './json-schema.ts';
+import { hostArchitecture, normalise } from './normalise.ts';
+import { createPlaces } from './places.ts';
+import { checkRules, type Parts } from './rules.ts';
+import { configSchema, streamSchema, targetSchema } from './schema.ts';
+
+/** The configuration file's usual name. */
+export const CONFIG_FILE = 'atomic-nightly.yaml';
+
+/**
+ * Reads and checks a configuration file. Relative paths in it are taken from its folder; nothing of the environment
+ * gets into it.
+ * @throws NightlyError `config`; its message lists every fault at once, one a line, as `file:line:col: what`.
+ */
+export async function loadConfig(path: string): Promise<Config> {
+  return parseConfig(await readConfig(path), path);
+}
+
+/** The same for text at hand; `path` says where it would be. @throws NightlyError `config`. */
+export function parseConfig(text: string, path: string): Config {
+  const lines = new LineCounter();
+  const document: Document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const places = createPlaces(path, document, lines);
+  if (document.errors.length > 0) {
+    throw faultsError(
+      path,
+      document.errors.map((error): Fault => {
+        const { line, col } = lines.linePos(error.pos[0]);
+        return { place: { file: path, line, column: col }, message: error.message };
+      }),
+    );
+  }
+  const input: unknown = document.toJS();
+  const folder = dirname(resolve(path));
+  const parsed = configSchema.safeParse(input);
+  const faults: Fault[] = parsed.success
+    ? []
+    : schemaFaults(parsed.error.issues, { input, places, knownKeys: (at) => knownKeys(at, input) });
+  for (const breach of checkRules(salvage(input, folder))) {
+    faults.push({ place: places.value(breach.path), message: dotted(breach.path) + breach.message });
+  }
+  if (!parsed.success || faults.length > 0) throw faultsError(path, faults);
+  return {
+    ...normalise(parsed.data, resolve(path), folder),
+    placeOf: (...keys) => places.value(keys),
+  };
+}
+
+async function readConfig(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      throw new NightlyError('config', `There is no configuration file ${path}.`, {
+        hint: 'Run "atomic-nightly init" to write one to start from, or name another with --config.',
+        cause: error,
+      });
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('config', `The configuration file ${path} cannot be read: ${why}.`, { cause: error });
+  }
+}
+
+/** What passes the schema by itself, so that one wrong value does not hide the faults in the rest. */
+function salvage(input: unknown, folder: string): Parts {
+  const targets = entriesOf(input, 'targets');
+  const work = member(input, 'work') ?? './work';
+  return {
+    folder,
+    work: typeof work === 'string' ? work : undefined,
+    targetNames: targets.map(([name]) => name),
+    targets: valid(targets, targetSchema),
+    streams: valid(entriesOf(input, 'streams'), streamSchema),
+    hostArch: hostArchitecture(),
+  };
+}
+
+function valid<Schema extends z.ZodType>(
+  entries: readonly (readonly [string, unknown])[],
+  schema: Schema,
+): Record<string, z.output<Schema>> {
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => {
+      const parsed = schema.safeParse(value);
+      return parsed.success ? [[name, parsed.data]] : [];
+    }),
+  );
+}
+
+function entriesOf(input: unknown, key: string): [string, unknown][] {
+  const value = member(input, key);
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
+}
+
+function member(input: unknown, key: string): unknown {
+  return typeof input === 'object' && input !== null ? Reflect.get(input, key) : undefined;
+}

@@ -1,0 +1,134 @@
+import { resolve } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import type { Architecture, Config, EngineConfig, SmokeTestConfig, StreamConfig, TargetConfig } from './config.ts';
+import type { RawConfig, RawStream, RawTarget } from './schema.ts';
+
+/** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
+export function normalise(raw: RawConfig, path: string, folder: string): Omit<Config, 'placeOf'> {
+  const targets = mapValues(raw.targets, (target, name) => normaliseTarget(target, name, folder));
+  return {
+    path,
+    name: raw.name,
+    work: resolve(folder, raw.work),
+    engine: normaliseEngine(raw.engine),
+    targets,
+    streams: mapValues(raw.streams, (stream, name) => normaliseStream(stream, name, raw.name, targets, folder)),
+  };
+}
+
+/** `user@host:/path` goes over ssh, `rsync://…` to a daemon. */
+export function isSshDestination(destination: string): boolean {
+  return !destination.startsWith('rsync://');
+}
+
+/** Replaces `${basearch}`, as rpm-ostree does in a treefile's ref. */
+export function substituteBasearch(text: string, arch: string): string {
+  return text.replaceAll(/\$\{basearch\}/g, arch);
+}
+
+/** This machine's architecture by RPM's name. @throws NightlyError `unsupported` on one that has no Atomic host. */
+export function hostArchitecture(): Architecture {
+  const names: Readonly<Record<string, Architecture>> = {
+    x64: 'x86_64',
+    arm64: 'aarch64',
+    ppc64: 'ppc64le',
+    s390x: 's390x',
+  };
+  const name = names[process.arch];
+  if (name === undefined) {
+    throw new NightlyError('unsupported', `Nothing is composed for this machine's architecture (${process.arch}).`, {
+      hint: 'Set "arch" in each stream to x86_64, aarch64, ppc64le or s390x.',
+    });
+  }
+  return name;
+}
+
+function normaliseEngine(raw: RawConfig['engine']): EngineConfig {
+  if (typeof raw !== 'string') {
+    const [program = 'rpm-ostree', ...args] = raw.command;
+    return { type: 'rpm-ostree', command: [program, ...args] };
+  }
+  return raw === 'rpm-ostree' ? { type: raw, command: ['rpm-ostree'] } : { type: raw };
+}
+
+function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetConfig {
+  const url = trimSlashes(raw.url);
+  if (raw.type === 'directory') return { type: 'directory', name, path: resolve(folder, raw.path), url };
+  const identity = raw.ssh?.['identity-file'];
+  const knownHosts = raw.ssh?.['known-hosts-file'];
+  const port = raw.ssh?.port;
+  const password = raw['password-file'];
+  const limit = raw['bandwidth-limit'];
+  return {
+    type: 'rsync',
+    name,
+    destination: raw.destination.replace(/(?<=[^/:])\/+$/, ''),
+    ssh: {
+      ...(identity === undefined ? {} : { identityFile: resolve(folder, identity) }),
+      ...(knownHosts === undefined ? {} : { knownHostsFile: resolve(folder, knownHosts) }),
+      ...(port === undefined ? {} : { port }),
+    },
+    ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
+    ...(limit === undefined ? {} : { bandwidthLimit: limit }),
+    url,
+  };
+}
+
+function normaliseStream(
+  raw: RawStream,
+  name: string,
+  product: string,
+  targets: Readonly<Record<string, TargetConfig>>,
+  folder: string,
+): StreamConfig {
+  const [first = '', ...others] = raw.targets;
+  const repoUrl = `${targets[first]?.url ?? ''}/repo`;
+  const arch = raw.arch ?? hostArchitecture();
+  const age = raw['max-metadata-age'];
+  return {
+    name,
+    treefile: resolve(folder, raw.treefile),
+    ...(raw.ref === undefined ? {} : { ref: substituteBasearch(raw.ref, arch) }),
+    arch,
+    seed: {
+      url: trimSlashes(raw.seed.url ?? repoUrl),
+      allowNew: raw.seed['allow-new'],
+      gpgKeys: raw.seed['gpg-keys'].map((key) => resolve(folder, key)),
+    },
+    targets: [first, ...others],
+    remote: { name: raw.remote.name ?? product, url: trimSlashes(raw.remote.url ?? repoUrl) },
+    osName: raw['os-name'] ?? product,
+    images: raw.images,
+    smokeTest: normaliseSmokeTest(raw),
+    allowDowngrades: raw['allow-downgrades'],
+    ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),
+    retention: raw.retention,
+  };
+}
+
+function normaliseSmokeTest(raw: RawStream): false | SmokeTestConfig {
+  const smoke = raw['smoke-test'];
+  if (smoke === false) return false;
+  return {
+    images: smoke.images ?? raw.images,
+    timeoutSeconds: smoke.timeout,
+    allowDegraded: smoke['allow-degraded'],
+  };
+}
+
+/** `36h` in seconds; the schema allows m, h, d and w. */
+export function durationSeconds(text: string): number {
+  const seconds: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
+  return Number.parseInt(text, 10) * (seconds[text.slice(-1)] ?? 1);
+}
+
+function trimSlashes(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
+function mapValues<In, Out>(
+  record: Readonly<Record<string, In>>,
+  change: (value: In, name: string) => Out,
+): Record<string, Out> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value, name)]));
+}

@@ -1,0 +1,135 @@
+import { existsSync, statSync } from 'node:fs';
+import { resolve, sep } from 'node:path';
+import { didYouMean } from '../nearest.ts';
+import { isSshDestination, substituteBasearch } from './normalise.ts';
+import type { KeyPath } from './places.ts';
+import type { RawStream, RawTarget } from './schema.ts';
+
+/** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
+export interface Parts {
+  /** Folder that relative paths are resolved against. */
+  readonly folder: string;
+  readonly work: string | undefined;
+  /** Names of all targets, also of those with faults. */
+  readonly targetNames: readonly string[];
+  readonly targets: Readonly<Record<string, RawTarget>>;
+  readonly streams: Readonly<Record<string, RawStream>>;
+  readonly hostArch: string;
+}
+
+/** A broken rule and the value that breaks it. */
+export interface Breach {
+  readonly path: KeyPath;
+  readonly message: string;
+}
+
+/** Everything that depends on more than one value, or on the files named. */
+export function checkRules(parts: Parts): Breach[] {
+  return [
+    ...Object.entries(parts.targets).flatMap(([name, target]) => checkTarget(name, target, parts)),
+    ...sharedDestinations(parts),
+    ...Object.entries(parts.streams).flatMap(([name, stream]) => checkStream(name, stream, parts)),
+    ...sharedRefs(parts),
+  ];
+}
+
+function checkTarget(name: string, target: RawTarget, { folder, work }: Parts): Breach[] {
+  if (target.type === 'directory')
+    return work === undefined ? [] : besideWork(name, resolve(folder, target.path), resolve(folder, work));
+  if (isSshDestination(target.destination)) {
+    return target['password-file'] === undefined
+      ? []
+      : [
+          {
+            path: ['targets', name, 'password-file'],
+            message: 'is for rsync://host/module/path only; a destination over ssh takes ssh.identity-file.',
+          },
+        ];
+  }
+  return target.ssh === undefined
+    ? []
+    : [
+        {
+          path: ['targets', name, 'ssh'],
+          message: 'is for user@host:/path only; an rsync:// destination takes a password-file.',
+        },
+      ];
+}
+
+function besideWork(name: string, target: string, work: string): Breach[] {
+  const path = ['targets', name, 'path'];
+  if (within(work, target)) {
+    return [
+      { path, message: `must not hold the work folder ${work}: caches and unfinished builds would be published.` },
+    ];
+  }
+  const taken = ['repo', 'cache', 'builds'].map((part) => resolve(work, part)).find((part) => within(target, part));
+  return taken === undefined ? [] : [{ path, message: `must not lie in ${taken}, which the work folder uses itself.` }];
+}
+
+function within(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+function sharedDestinations({ targets, folder }: Parts): Breach[] {
+  const seen = new Map<string, string>();
+  return Object.entries(targets).flatMap(([name, target]): Breach[] => {
+    const key = target.type === 'directory' ? 'path' : 'destination';
+    const place = target.type === 'directory' ? resolve(folder, target.path) : target.destination.replace(/\/+$/, '');
+    const other = seen.get(place);
+    seen.set(place, other ?? name);
+    if (other === undefined) return [];
+    return [{ path: ['targets', name, key], message: `is the same place as that of target "${other}".` }];
+  });
+}
+
+function checkStream(name: string, stream: RawStream, { folder, targetNames }: Parts): Breach[] {
+  const breaches: Breach[] = [];
+  const add = (path: KeyPath, message: string) => breaches.push({ path: ['streams', name, ...path], message });
+
+  const treefile = resolve(folder, stream.treefile);
+  if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
+  else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
+
+  const known = targetNames.length === 0 ? 'none' : targetNames.join(', ');
+  for (const [index, target] of stream.targets.entries()) {
+    if (!targetNames.includes(target)) {
+      const guess = didYouMean(target, targetNames);
+      add(['targets', index], `there is no target "${target}".${guess || ` Targets here: ${known}.`}`);
+    } else if (stream.targets.indexOf(target) < index) add(['targets', index], `"${target}" is named twice.`);
+  }
+  for (const [index, image] of stream.images.entries()) {
+    if (stream.images.indexOf(image) < index) add(['images', index], `"${image}" is named twice.`);
+  }
+  const smoke = stream['smoke-test'];
+  if (smoke !== false) {
+    if (stream.images.length === 0) add(['smoke-test'], 'boots images, but the stream has none.');
+    for (const [index, image] of (smoke.images ?? []).entries()) {
+      if (!stream.images.includes(image)) {
+        add(['smoke-test', 'images', index], `"${image}" is not among the stream's images.`);
+      }
+    }
+  }
+  return breaches;
+}
+
+/** Two streams that move one ref on one target would undo each other's work. */
+function sharedRefs({ streams, folder, hostArch }: Parts): Breach[] {
+  const seen = new Map<string, string>();
+  return Object.entries(streams).flatMap(([name, stream]): Breach[] => {
+    const arch = stream.arch ?? hostArch;
+    // Without an override the ref is the treefile's, which the same treefile and architecture make the same.
+    const ref =
+      stream.ref === undefined ? `${resolve(folder, stream.treefile)}\0${arch}` : substituteBasearch(stream.ref, arch);
+    const shared = stream.targets.map((target) => ({ target, other: seen.get(`${target}\0${ref}`) }));
+    for (const target of stream.targets) seen.set(`${target}\0${ref}`, seen.get(`${target}\0${ref}`) ?? name);
+    const clash = shared.find(({ other }) => other !== undefined && other !== name);
+    if (clash?.other === undefined) return [];
+    return [
+      {
+        path: stream.ref === undefined ? ['streams', name] : ['streams', name, 'ref'],
+        message: `has the same ref on target "${clash.target}" as stream "${clash.other}"; give one of them another "ref".`,
+      },
+    ];
+  });
+}

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+
+/**
+ * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
+ * more than one value is in rules.ts; what the program works with is in config.ts.
+ */
+
+/** Architectures by the names RPM and rpm-ostree (`$basearch`) use. */
+export const ARCHITECTURES = ['x86_64', 'aarch64', 'ppc64le', 's390x'] as const;
+
+/** The image types that exist; the names of the files in src/images/. */
+export const IMAGE_TYPES = ['generic-cloud'] as const;
+
+/** A word used in file names, URLs and log lines. */
+const word = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]*$/, 'must start with a letter or digit and hold only letters, digits, ".", "_" and "-"');
+
+const path = z
+  .string()
+  .min(1, 'must not be empty')
+  .refine((text) => !text.startsWith('~') && !/\$[{A-Za-z_]/.test(text), {
+    error:
+      '"~" and variables are not expanded here: write the path out, absolute or relative to the folder of this file',
+  });
+
+const httpUrl = z
+  .string()
+  .regex(/^https?:\/\/[^\s/]+/, 'must be an http:// or https:// URL that clients can reach')
+  .refine((text) => !hasPassword(text), { error: 'must not hold a password' });
+
+const repoUrl = z
+  .string()
+  .regex(/^(https?:\/\/[^\s/]+|file:\/\/\/)/, 'must be an http://, https:// or file:/// URL')
+  .refine((text) => !hasPassword(text), { error: 'must not hold a password' });
+
+function hasPassword(url: string): boolean {
+  return /^[a-z]+:\/\/[^/@\s]*:[^/@\s]*@/.test(url);
+}
+
+const engineName = z.enum(['auto', 'dnf', 'rpm-ostree']);
+
+const engine = z
+  .union([
+    engineName,
+    z.strictObject({
+      type: z.literal('rpm-ostree'),
+      command: z
+        .array(z.string().min(1, 'must not be empty'))
+        .min(1, 'needs at least the program')
+        .describe('Program and arguments in front of "compose tree …", for instance a container command.'),
+    }),
+  ])
+  .describe('What composes: auto takes rpm-ostree when it is installed, otherwise dnf.');
+
+const directoryTarget = z.strictObject({
+  type: z.literal('directory'),
+  path: path.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
+  url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
+});
+
+const rsyncTarget = z.strictObject({
+  type: z.literal('rsync'),
+  destination: z
+    .string()
+    .regex(
+      /^(rsync:\/\/[^\s/]+\/[^\s/]+(\/\S*)?|([^\s@:/]+@)?([^\s@:/]+|\[[0-9A-Fa-f:.]+\]):\/\S*)$/,
+      'must be user@host:/absolute/path (over ssh) or rsync://host/module/path (rsync daemon)',
+    )
+    .refine((text) => !hasPassword(text), { error: 'must not hold a password; name a password-file' }),
+  ssh: z
+    .strictObject({
+      'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
+      'known-hosts-file': path.optional().describe('Host keys to trust; default: what ssh itself would use.'),
+      port: z.int().min(1).max(65535).optional(),
+    })
+    .optional()
+    .describe('Only for the user@host:/path form.'),
+  'password-file': path
+    .optional()
+    .describe('Only for the rsync:// form: a file with the password alone, readable by its owner only.'),
+  'bandwidth-limit': z
+    .string()
+    .regex(/^\d+(\.\d+)?[KMG]?$/, 'must be a number with an optional K, M or G (bytes a second; plain is KiB)')
+    .optional(),
+  url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
+});
+
+export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget]);
+
+const image = z.enum(IMAGE_TYPES);
+
+const smokeTest = z.strictObject({
+  images: z.array(image).min(1, 'needs at least one image').optional().describe('Default: all images of the stream.'),
+  timeout: z.int().min(10).default(300).describe('Seconds a boot may take until it counts as hung.'),
+  'allow-degraded': z
+    .array(z.strictObject({ unit: z.string().min(1), reason: z.string().min(1, 'say why it may fail') }))
+    .default([])
+    .describe('Units that may fail, each with a reason.'),
+});
+
+export const streamSchema = z.strictObject({
+  treefile: path,
+  ref: z
+    .string()
+    .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"')
+    .optional()
+    .describe("Instead of the treefile's ref; the variable basearch is replaced."),
+  arch: z.enum(ARCHITECTURES).optional().describe("Default: the host's."),
+  seed: z
+    .strictObject({
+      url: repoUrl.optional().describe("The published repo to follow; default: the first target's url + /repo."),
+      'allow-new': z.boolean().default(false).describe('Start a new repo when there is none at that URL.'),
+      'gpg-keys': z.array(path).default([]).describe('Public keys; with any, the last commit must be signed by one.'),
+    })
+    .prefault({}),
+  targets: z.array(z.string()).min(1, 'needs at least one target'),
+  remote: z
+    .strictObject({
+      name: word.optional().describe('Default: the name at the top of this file.'),
+      url: httpUrl.optional().describe("Default: the first target's url + /repo."),
+    })
+    .prefault({})
+    .describe('The OSTree remote that images are configured with.'),
+  'os-name': word.optional().describe('The stateroot on hosts; default: the name at the top of this file.'),
+  images: z.array(image).default([]),
+  'smoke-test': z
+    .union([z.literal(false), smokeTest])
+    .default(false)
+    .describe('Boot images before publishing.'),
+  'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
+  'max-metadata-age': z
+    .string()
+    .regex(/^[1-9]\d*[mhdw]$/, 'must be a whole number with m, h, d or w, as in 36h or 14d')
+    .optional()
+    .describe('Older repository metadata stops the run, as in 36h or 14d.'),
+  retention: z
+    .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
+    .prefault({}),
+});
+
+/** The whole file. */
+export const configSchema = z.strictObject({
+  name: word.describe('Short name of the distribution: in file names and records.'),
+  work: path.default('./work').describe('Repo, caches and build records; needs several GB.'),
+  engine: engine.default('auto'),
+  targets: z
+    .record(word, targetSchema)
+    .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one target' }),
+  streams: z
+    .record(word, streamSchema)
+    .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
+});
+
+/** The file as parsed, with the defaults that do not depend on other values. */
+export type RawConfig = z.output<typeof configSchema>;
+export type RawTarget = z.output<typeof targetSchema>;
+export type RawStream = z.output<typeof streamSchema>;

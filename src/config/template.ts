@@ -1,0 +1,104 @@
+/**
+ * The text of a configuration to start from.
+ * @param name short name of the distribution
+ * @param treefile path of the treefile as it shall stand in the file
+ */
+export function configTemplate(name: string, treefile: string): string {
+  return `# Configuration of atomic-nightly. Relative paths are taken from the folder of this file; "~" and environment
+# variables are not expanded. Secrets are never written here: keys that end in -file name the files that hold them.
+# "atomic-nightly doctor" checks that what this file needs is there.
+
+# Short name of the distribution: in file names, build records, and as the default of remote.name and os-name.
+name: ${name}
+
+# OSTree repo, compose caches, build records and logs. Needs about 10 GB for a small host.
+work: ./work
+
+# What composes the tree: auto takes rpm-ostree when it is installed, otherwise the built-in engine on dnf.
+# rpm-ostree out of a container (the paths used must be the same inside and outside):
+# engine:
+#   type: rpm-ostree
+#   command: [podman, run, --rm, --privileged, -v, /srv/nightly:/srv/nightly, quay.io/fedora/fedora:latest, rpm-ostree]
+engine: auto
+
+# Places to publish to. "url" is where clients read the same files; a publish is done when a fresh client could pull
+# from there.
+targets:
+  buildlogs:
+    type: directory
+    path: ./published
+    url: http://localhost:8080
+
+  # Over ssh; without "ssh" keys, what ssh itself would use.
+  # mirror:
+  #   type: rsync
+  #   destination: nightly@mirror.example.org:/srv/atomic
+  #   ssh:
+  #     identity-file: /etc/atomic-nightly/id_ed25519
+  #     known-hosts-file: /etc/atomic-nightly/known_hosts
+  #     port: 22
+  #   bandwidth-limit: 2M
+  #   url: https://mirror.example.org/atomic
+
+  # To a module of an rsync daemon.
+  # archive:
+  #   type: rsync
+  #   destination: rsync://nightly@archive.example.org/atomic
+  #   password-file: /etc/atomic-nightly/rsync-password
+  #   url: https://archive.example.org/atomic
+
+# Named lines of builds.
+streams:
+  nightly:
+    treefile: ${treefile}
+
+    # Instead of the treefile's ref.
+    # ref: ${name}/\${basearch}/nightly
+
+    # Default: this machine's.
+    # arch: x86_64
+
+    # Each night starts from the last published commit.
+    seed:
+      # Default: the first target's url + /repo.
+      # url: https://mirror.example.org/atomic/repo
+      # Start a new repo when there is none at that URL. Set it to false after the first night, so that a mirror that
+      # lost its repo stops the run instead of starting a new history.
+      allow-new: true
+      # With any key, the last commit must be signed by one of them.
+      # gpg-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
+
+    # In this order; the first is where the defaults of seed and remote point to.
+    targets: [buildlogs]
+
+    # The OSTree remote that images are configured with. Default: name as above, the first target's url + /repo.
+    # remote:
+    #   name: ${name}
+    #   url: https://mirror.example.org/atomic/repo
+
+    # The stateroot on hosts. Default: name as above.
+    # os-name: ${name}
+
+    # Images built from each new commit.
+    images: [generic-cloud]
+
+    # Boot images before the commit is published.
+    smoke-test: false
+    # smoke-test:
+    #   images: [generic-cloud]
+    #   timeout: 300                # seconds
+    #   allow-degraded:
+    #     - unit: example.service
+    #       reason: needs hardware that a virtual machine does not have
+
+    # A package that goes back to an older version stops the run, except these.
+    allow-downgrades: []
+
+    # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
+    # max-metadata-age: 14d
+
+    # Local build records and images kept.
+    retention:
+      builds: 30
+`;
+}

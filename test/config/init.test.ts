@@ -1,0 +1,52 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { initConfig } from '../../src/commands/init.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+test('what init writes loads, and explains itself', async () => {
+  const folder = temporaryFolder();
+  await writeFile(join(folder, 'host.yaml'), 'ref: a\n');
+  const path = await initConfig(join(folder, 'atomic-nightly.yaml'), {
+    name: 'lab-atomic-host',
+    treefile: join(folder, 'host.yaml'),
+  });
+  const config = await loadConfig(path);
+  expect(config.name).toBe('lab-atomic-host');
+  expect(config.streams).toMatchObject({ nightly: { treefile: join(folder, 'host.yaml') } });
+  const text = await readFile(path, 'utf8');
+  expect(text).toContain('treefile: "host.yaml"');
+  expect(text.split('\n').filter((line) => line.trim().startsWith('#')).length).toBeGreaterThan(30);
+  expect(await readdir(folder)).toEqual(['atomic-nightly.yaml', 'host.yaml']);
+});
+
+test('every commented-out example in it is valid too', async () => {
+  const folder = temporaryFolder();
+  await writeFile(join(folder, 'host.yaml'), 'ref: a\n');
+  const path = await initConfig(join(folder, 'a.yaml'), { name: 'lab', treefile: join(folder, 'host.yaml') });
+  const text = (await readFile(path, 'utf8'))
+    .replace(/^engine: auto$/m, '')
+    .replace(/^ {4}smoke-test: false$/m, '')
+    // A comment that is YAML: a key, or a deeper part of one.
+    .replaceAll(/^( *)# ((?: *)(?:- )?[a-z][a-z-]*:(?: .*)?)$/gm, '$1$2');
+  await writeFile(path, text);
+  const config = await loadConfig(path);
+  expect(Object.keys(config.targets)).toEqual(['buildlogs', 'mirror', 'archive']);
+  expect(config.engine.type).toBe('rpm-ostree');
+  expect(config.streams['nightly']).toMatchObject({
+    smokeTest: { timeoutSeconds: 300 },
+    maxMetadataAgeSeconds: 1_209_600,
+  });
+});
+
+test('init leaves a file alone that is there', async () => {
+  const folder = temporaryFolder();
+  await writeFile(join(folder, 'host.yaml'), 'ref: a\n');
+  await writeFile(join(folder, 'a.yaml'), 'mine');
+  await expect(initConfig(join(folder, 'a.yaml'), { treefile: join(folder, 'host.yaml') })).rejects.toMatchObject({
+    code: 'usage',
+  });
+  expect(await readFile(join(folder, 'a.yaml'), 'utf8')).toBe('mine');
+  expect(await readdir(folder)).toEqual(['a.yaml', 'host.yaml']);
+});

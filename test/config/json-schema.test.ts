@@ -1,0 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { configJsonSchema, knownKeys } from '../../src/config/json-schema.ts';
+
+test('config-schema.json is current', async () => {
+  const text = await readFile(new URL('../../config-schema.json', import.meta.url), 'utf8');
+  // Otherwise: npx tsx scripts/config-schema.ts
+  expect(JSON.parse(text)).toEqual(configJsonSchema());
+});
+
+test('the keys known at a path follow the written type', () => {
+  const input = { targets: { a: { type: 'directory' }, b: { type: 'rsync' } } };
+  expect(knownKeys([], input)).toEqual(['name', 'work', 'engine', 'targets', 'streams']);
+  expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'url']);
+  expect(knownKeys(['targets', 'b'], input)).toContain('destination');
+  expect(knownKeys(['targets', 'b', 'ssh'], input)).toEqual(['identity-file', 'known-hosts-file', 'port']);
+  expect(knownKeys(['streams', 's', 'smoke-test', 'allow-degraded', 0], input)).toEqual(['unit', 'reason']);
+});

@@ -1,0 +1,314 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { loadConfig, parseConfig } from '../../src/config/load.ts';
+import { findStream, refOf, targetsOf } from '../../src/config/lookup.ts';
+import { NightlyError } from '../../src/errors.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+const SMALL = `name: lab-atomic-host
+targets:
+  buildlogs: {type: directory, path: /srv/atomic/, url: "http://localhost:8080/"}
+streams:
+  nightly:
+    treefile: host.yaml
+    arch: x86_64
+    targets: [buildlogs]
+`;
+
+async function write(text: string): Promise<string> {
+  const folder = temporaryFolder();
+  await writeFile(join(folder, 'host.yaml'), 'ref: lab/x86_64/host\n');
+  const path = join(folder, 'atomic-nightly.yaml');
+  await writeFile(path, text);
+  return path;
+}
+
+/** The faults of a text, without the file's folder in front. */
+async function faultsOf(text: string): Promise<string[]> {
+  const path = await write(text);
+  try {
+    await loadConfig(path);
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    expect(error.code).toBe('config');
+    return error.message
+      .split('\n')
+      .slice(1)
+      .map((line) => line.replaceAll(path, 'FILE').replaceAll(join(path, '..'), 'DIR'));
+  }
+  return [];
+}
+
+test('a small file is filled up with defaults and absolute paths', async () => {
+  const path = await write(SMALL);
+  const config = await loadConfig(path);
+  const folder = join(path, '..');
+  expect(config).toMatchObject({
+    path,
+    name: 'lab-atomic-host',
+    work: join(folder, 'work'),
+    engine: { type: 'auto' },
+    targets: {
+      buildlogs: { type: 'directory', name: 'buildlogs', path: '/srv/atomic', url: 'http://localhost:8080' },
+    },
+    streams: {
+      nightly: {
+        name: 'nightly',
+        treefile: join(folder, 'host.yaml'),
+        arch: 'x86_64',
+        seed: { url: 'http://localhost:8080/repo', allowNew: false, gpgKeys: [] },
+        targets: ['buildlogs'],
+        remote: { name: 'lab-atomic-host', url: 'http://localhost:8080/repo' },
+        osName: 'lab-atomic-host',
+        images: [],
+        smokeTest: false,
+        allowDowngrades: [],
+        retention: { builds: 30 },
+      },
+    },
+  });
+  expect(config.streams['nightly']).not.toHaveProperty('ref');
+});
+
+test('a full file is read as written', async () => {
+  const path = await write(`name: lab
+work: ../elsewhere
+engine: {type: rpm-ostree, command: [podman, run, image, rpm-ostree]}
+targets:
+  mirror:
+    type: rsync
+    destination: nightly@mirror.example.org:/srv/atomic/
+    ssh: {identity-file: keys/id, known-hosts-file: keys/hosts, port: 2222}
+    bandwidth-limit: 2M
+    url: https://mirror.example.org/atomic
+  module:
+    type: rsync
+    destination: rsync://push@mirror.example.org:8873/atomic
+    password-file: keys/password
+    url: https://mirror.example.org/module
+streams:
+  nightly:
+    treefile: host.yaml
+    ref: lab/\${basearch}/nightly
+    arch: aarch64
+    seed: {url: file:///srv/repo, allow-new: true, gpg-keys: [keys/a.asc]}
+    targets: [mirror, module]
+    remote: {name: lab-atomic, url: https://cdn.example.org/repo/}
+    os-name: lab-host
+    images: [generic-cloud]
+    smoke-test: {timeout: 120, allow-degraded: [{unit: a.service, reason: no hardware}]}
+    allow-downgrades: [bash]
+    max-metadata-age: 14d
+    retention: {builds: 5}
+`);
+  const folder = join(path, '..');
+  const config = await loadConfig(path);
+  expect(config.work).toBe(join(folder, '../elsewhere'));
+  expect(config.engine).toEqual({ type: 'rpm-ostree', command: ['podman', 'run', 'image', 'rpm-ostree'] });
+  expect(config.targets).toEqual({
+    mirror: {
+      type: 'rsync',
+      name: 'mirror',
+      destination: 'nightly@mirror.example.org:/srv/atomic',
+      ssh: { identityFile: join(folder, 'keys/id'), knownHostsFile: join(folder, 'keys/hosts'), port: 2222 },
+      bandwidthLimit: '2M',
+      url: 'https://mirror.example.org/atomic',
+    },
+    module: {
+      type: 'rsync',
+      name: 'module',
+      destination: 'rsync://push@mirror.example.org:8873/atomic',
+      ssh: {},
+      passwordFile: join(folder, 'keys/password'),
+      url: 'https://mirror.example.org/module',
+    },
+  });
+  const stream = findStream(config, undefined);
+  expect(stream).toEqual({
+    name: 'nightly',
+    treefile: join(folder, 'host.yaml'),
+    ref: 'lab/aarch64/nightly',
+    arch: 'aarch64',
+    seed: { url: 'file:///srv/repo', allowNew: true, gpgKeys: [join(folder, 'keys/a.asc')] },
+    targets: ['mirror', 'module'],
+    remote: { name: 'lab-atomic', url: 'https://cdn.example.org/repo' },
+    osName: 'lab-host',
+    images: ['generic-cloud'],
+    smokeTest: {
+      images: ['generic-cloud'],
+      timeoutSeconds: 120,
+      allowDegraded: [{ unit: 'a.service', reason: 'no hardware' }],
+    },
+    allowDowngrades: ['bash'],
+    maxMetadataAgeSeconds: 14 * 86_400,
+    retention: { builds: 5 },
+  });
+  expect(targetsOf(config, stream).map(({ name }) => name)).toEqual(['mirror', 'module']);
+});
+
+test('every fault is reported at once, each with its place and the nearest known word', async () => {
+  expect(
+    await faultsOf(`name: lab host
+engine: dfn
+work: ~/work
+targets:
+  buildlogs: {type: directory, path: /srv/atomic, url: file:///srv/atomic}
+  other:
+    type: rsynk
+  mirror:
+    type: rsync
+    destination: nightly@mirror.example.org
+    password: hunter2
+    url: http://mirror.example.org
+  bare:
+    path: /srv/bare
+streams:
+  nightly:
+    treefile: host.yaml
+    traget: [buildlogs]
+    targets: []
+    arch: x86-64
+    smoke-test: true
+    max-metadata-age: 1 day
+    retention: {builds: 0}
+    images: [vmdk]
+    seed:
+      gpg-key: [a]
+  unfinished:
+`),
+  ).toEqual([
+    'FILE:1:7: name: "lab host" must start with a letter or digit and hold only letters, digits, ".", "_" and "-".',
+    'FILE:2:9: engine: expected auto or dnf or rpm-ostree or a map of keys, found "dfn". Did you mean "dnf"?',
+    'FILE:3:7: work: "~" and variables are not expanded here: write the path out, absolute or relative to the folder of this file.',
+    'FILE:5:56: targets.buildlogs.url: "file:///srv/atomic" must be an http:// or https:// URL that clients can reach.',
+    'FILE:7:11: targets.other.type: expected directory or rsync, found "rsynk". Did you mean "rsync"?',
+    'FILE:10:18: targets.mirror.destination: "nightly@mirror.example.org" must be user@host:/absolute/path (over ssh) or rsync://host/module/path (rsync daemon).',
+    'FILE:11:5: targets.mirror: "password" looks like a secret. Secrets are not written here; a "…-file" key names the file.',
+    'FILE:13:3: targets.bare: "type" is missing; it must be directory or rsync.',
+    'FILE:18:5: streams.nightly: unknown key "traget". Did you mean "targets"?',
+    'FILE:19:14: streams.nightly.targets: needs at least one target.',
+    'FILE:20:11: streams.nightly.arch: expected x86_64 or aarch64 or ppc64le or s390x, found "x86-64". Did you mean "x86_64"?',
+    'FILE:21:17: streams.nightly.smoke-test: expected false or a map of keys, found true.',
+    'FILE:22:23: streams.nightly.max-metadata-age: "1 day" must be a whole number with m, h, d or w, as in 36h or 14d.',
+    'FILE:23:25: streams.nightly.retention.builds: must be at least 1.',
+    'FILE:24:14: streams.nightly.images.0: expected generic-cloud, found "vmdk".',
+    'FILE:26:7: streams.nightly.seed: unknown key "gpg-key". Did you mean "gpg-keys"?',
+    'FILE:27:3: streams.unfinished: expected a map of keys, found nothing.',
+  ]);
+});
+
+test('rules over several values are checked in the same pass, even when other parts have faults', async () => {
+  expect(
+    await faultsOf(`name: lab
+work: /srv/work
+engine: {type: rpm-ostree}
+targets:
+  a: {type: directory, path: /srv, url: "http://localhost:1"}
+  b: {type: directory, path: /srv/../srv/, url: "http://localhost:2"}
+  c: {type: directory, path: /srv/work/repo/x, url: "http://localhost:2"}
+  d: {type: rsync, destination: "host:/x", password-file: p, url: "http://localhost:3"}
+  e: {type: rsync, destination: "rsync://host/x", ssh: {port: 1}, url: "http://localhost:4"}
+streams:
+  one: {treefile: host.yaml, arch: x86_64, targets: [a, d, a, bb]}
+  two: {treefile: ./host.yaml, arch: x86_64, targets: [d]}
+  three: {treefile: missing.yaml, targets: [e], smoke-test: {images: [generic-cloud]}}
+  four: {treefile: host.yaml, ref: 'x/\${basearch}', arch: x86_64, targets: [e]}
+  five: {treefile: host.yaml, ref: x/x86_64, targets: [b, e], smoke-test: {}}
+`),
+  ).toEqual([
+    'FILE:3:9: engine: "command" is missing; it must be a list.',
+    'FILE:5:30: targets.a.path: must not hold the work folder /srv/work: caches and unfinished builds would be published.',
+    'FILE:6:30: targets.b.path: must not hold the work folder /srv/work: caches and unfinished builds would be published.',
+    'FILE:6:30: targets.b.path: is the same place as that of target "a".',
+    'FILE:7:30: targets.c.path: must not lie in /srv/work/repo, which the work folder uses itself.',
+    'FILE:8:59: targets.d.password-file: is for rsync://host/module/path only; a destination over ssh takes ssh.identity-file.',
+    'FILE:9:56: targets.e.ssh: is for user@host:/path only; an rsync:// destination takes a password-file.',
+    'FILE:11:60: streams.one.targets.2: "a" is named twice.',
+    'FILE:11:63: streams.one.targets.3: there is no target "bb". Did you mean "b"?',
+    'FILE:12:8: streams.two: has the same ref on target "d" as stream "one"; give one of them another "ref".',
+    'FILE:13:21: streams.three.treefile: there is no file DIR/missing.yaml.',
+    'FILE:13:61: streams.three.smoke-test: boots images, but the stream has none.',
+    'FILE:13:71: streams.three.smoke-test.images.0: "generic-cloud" is not among the stream\'s images.',
+    'FILE:15:36: streams.five.ref: has the same ref on target "e" as stream "four"; give one of them another "ref".',
+    'FILE:15:75: streams.five.smoke-test: boots images, but the stream has none.',
+  ]);
+});
+
+test('I11: a password in a URL or destination is refused', async () => {
+  const faults = await faultsOf(`name: lab
+targets:
+  a: {type: rsync, destination: "rsync://me:hunter2@host/x", url: "http://me:hunter2@localhost"}
+streams:
+  one: {treefile: host.yaml, targets: [a], seed: {url: "https://me:hunter2@host/repo"}}
+`);
+  expect(faults).toHaveLength(3);
+  for (const fault of faults) {
+    expect(fault).toContain('must not hold a password');
+    expect(fault).not.toContain('hunter2');
+  }
+});
+
+test('broken YAML is reported with every place', async () => {
+  expect(await faultsOf('name: a\nname: b\ntargets: {a: [1, 2}\nwork: c\n')).toEqual([
+    expect.stringMatching(/^FILE:2:1: Map keys must be unique/),
+    expect.stringMatching(/^FILE:3:/),
+    expect.stringMatching(/^FILE:3:/),
+  ]);
+  expect(await faultsOf('')).toEqual(['FILE:1:1: expected a map of keys, found nothing.']);
+  expect(await faultsOf('- a\n')).toEqual(['FILE:1:1: expected a map of keys, found a list.']);
+});
+
+test('a missing or unreadable file is said so', async () => {
+  const folder = temporaryFolder();
+  await expect(loadConfig(join(folder, 'none.yaml'))).rejects.toMatchObject({
+    code: 'config',
+    message: `There is no configuration file ${join(folder, 'none.yaml')}.`,
+    hint: expect.stringContaining('atomic-nightly init'),
+  });
+  await mkdir(join(folder, 'dir.yaml'));
+  await expect(loadConfig(join(folder, 'dir.yaml'))).rejects.toMatchObject({ code: 'config' });
+});
+
+test('a YAML alias keeps the place of what it stands for', async () => {
+  expect(
+    await faultsOf(`${SMALL.replace('targets: [buildlogs]', 'targets: &t [buildlogs, nowhere]')}  second:
+    treefile: host.yaml
+    ref: x
+    targets: *t
+`),
+  ).toEqual([
+    'FILE:8:29: streams.nightly.targets.1: there is no target "nowhere". Targets here: buildlogs.',
+    'FILE:8:29: streams.second.targets.1: there is no target "nowhere". Targets here: buildlogs.',
+  ]);
+});
+
+test('streams are found by name, or alone, and a ref must come from somewhere', async () => {
+  const path = await write(SMALL);
+  const config = await loadConfig(path);
+  const stream = findStream(config, 'nightly');
+  expect(() => findStream(config, 'nihgtly')).toThrow('There is no stream "nihgtly". Did you mean "nightly"?');
+  expect(() => findStream(config, 'constructor')).toThrow('There is no stream "constructor".');
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: as treefiles write it
+  expect(refOf(config, stream, 'lab/${basearch}/host')).toBe('lab/x86_64/host');
+  expect(() => refOf(config, stream, undefined)).toThrow('Neither the stream "nightly" nor its treefile has a ref.');
+  expect(config.placeOf('streams', 'nightly', 'ref')).toEqual({ file: path, line: 5, column: 3 });
+});
+
+test('whatever is written, the answer is a configuration or faults with places', async () => {
+  const path = await write(SMALL);
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.constantFrom('name', 'engine', 'targets', 'streams', 'work'), (value, key) => {
+      const text = JSON.stringify({ name: 'a', targets: {}, streams: {}, [key]: value }, null, 1);
+      try {
+        parseConfig(text, path);
+      } catch (error) {
+        if (!(error instanceof NightlyError)) throw error;
+        expect(error.code).toBe('config');
+        for (const line of error.message.split('\n').slice(1)) expect(line).toMatch(/:\d+:\d+: ./);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -28,12 +28,13 @@ export type RunEvent =
 /**
  * How a build stands.
  * - `running`: a run works on it, or was killed doing so (then nobody holds the run lock)
+ * - `interrupted`: a signal stopped it; `resume` goes on
  * - `unchanged`: nothing to build; its id is used up
  * - `failed`: no commit was published
  * - `incomplete`: the tree is published, an image or a later step failed
  * - `gate-failed`: built, but its smoke test did not pass
  * - `complete`: all of it
  */
-export type BuildState = 'running' | 'unchanged' | 'failed' | 'incomplete' | 'gate-failed' | 'complete';
+export type BuildState = 'running' | 'interrupted' | 'unchanged' | 'failed' | 'incomplete' | 'gate-failed' | 'complete';
 
 export type Listener = (event: RunEvent) => void;

@@ -2,7 +2,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
-import { RUN_MARKER, start } from '../tools/exec.ts';
+import { RUN_MARKER, run, start } from '../tools/exec.ts';
 import { readTextIfExists, writeJson } from '../tools/files.ts';
 
 /**
@@ -93,4 +93,12 @@ function killIfThere(pid: number): void {
   } catch {
     // Ended between reading its environment and here.
   }
+}
+
+/** Whether some run has the lock right now. */
+export async function isRunLockHeld(workDir: string): Promise<boolean> {
+  const { exitCode } = await run('flock', ['--nonblock', '--conflict-exit-code', '11', join(workDir, 'lock'), 'true'], {
+    okExitCodes: [0, 11, 66],
+  });
+  return exitCode === 11;
 }

@@ -50,6 +50,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
       } catch (caught) {
         const error = signal.aborted ? interrupted(caught) : asNightlyError(caught);
         const { code, message } = error;
+        error.step = name;
         listen({ type: 'step-failed', step: name, seconds: seconds(), code, message });
         // A full disk must not replace the failure by the failure to write it down.
         await journal

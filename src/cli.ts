@@ -1,0 +1,188 @@
+import { Command, CommanderError, Option } from 'commander';
+import { exitCodeOfError } from './commands/exit-code.ts';
+import { formatError } from './commands/print.ts';
+import { NightlyError } from './errors.ts';
+import { asNightlyError } from './run/runner.ts';
+import type { LogFormat } from './sinks/select.ts';
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(
+      new NightlyError('interrupted', 'Interrupted.', {
+        hint: 'Run "atomic-nightly resume" to go on where it stopped.',
+      }),
+    );
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  return controller.signal;
+}
+
+interface Common {
+  readonly config: string;
+  readonly logFormat: LogFormat;
+}
+
+/**
+ * The command line. Each command is loaded when it is used, so that "unchanged", which runs every night, starts fast.
+ * @param finish is given the exit code.
+ */
+function createProgram(finish: (code: number) => void): Command {
+  const program = new Command('atomic-nightly')
+    .description(
+      "Runs an Atomic (rpm-ostree style) distribution's nightly: RPM repositories in, OSTree commit and images out.",
+    )
+    .version('0.1.0')
+    .addOption(
+      new Option('-c, --config FILE', 'configuration').default('atomic-nightly.yaml').env('ATOMIC_NIGHTLY_CONFIG'),
+    )
+    .addOption(
+      new Option('--log-format FORMAT', 'progress on standard error')
+        .choices(['auto', 'plain', 'json'])
+        .default('auto'),
+    )
+    .showHelpAfterError('(add --help for the commands and options)')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+  const common = () => program.opts<Common>();
+  const running = () => ({ ...common(), signal: interruptSignal() });
+
+  program
+    .command('init')
+    .description('write a commented atomic-nightly.yaml to start from')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly init\n  atomic-nightly -c /etc/atomic/nightly.yaml init')
+    .action(async () => {
+      const { runInit } = await import('./commands/init.ts');
+      finish(await runInit(common().config, print));
+    });
+
+  program
+    .command('doctor')
+    .description('check programs, versions, disk space, KVM and targets; say what installs what is missing')
+    .option('--json', 'for scripts')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly doctor\n  atomic-nightly doctor --json | jq .checks')
+    .action(async (options: { json?: boolean }) => {
+      const { runDoctor } = await import('./commands/doctor.ts');
+      finish(
+        await runDoctor({ config: common().config, json: options.json ?? false, signal: interruptSignal() }, print),
+      );
+    });
+
+  program
+    .command('nightly')
+    .argument('[STREAM]', 'stream of the configuration; needed when there are several')
+    .description('compose, push, build images: one night of a stream')
+    .option('--force', 'compose although nothing changed')
+    .option('--dry-run', 'say what would change; reserve, compose and publish nothing')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 10 unchanged, 11 locked by another run,\n' +
+        '12 built but a gate failed, 130 interrupted.\n\nExamples:\n  atomic-nightly nightly\n  atomic-nightly nightly --dry-run\n  atomic-nightly --log-format json nightly centos --json',
+    )
+    .action(async (stream: string | undefined, options: { force?: boolean; dryRun?: boolean; json?: boolean }) => {
+      const { runNightly } = await import('./commands/nightly.ts');
+      const { force = false, dryRun = false, json = false } = options;
+      finish(
+        await runNightly({ ...running(), ...(stream === undefined ? {} : { stream }), force, dryRun, json }, print),
+      );
+    });
+
+  program
+    .command('resume')
+    .argument('[BUILD]', 'build id; default: the newest unfinished build')
+    .description('go on with a build that was killed, failed or is incomplete')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly resume\n  atomic-nightly resume 20261121_01')
+    .action(async (id: string | undefined, options: { json?: boolean }) => {
+      const { runResume } = await import('./commands/resume.ts');
+      finish(await runResume(id, { ...running(), json: options.json ?? false }, print));
+    });
+
+  program
+    .command('list')
+    .description('the builds, newest first, with their state')
+    .option('--stream NAME', 'only those of a stream')
+    .option('--json', 'the records, for scripts')
+    .addHelpText('after', '\nExample:\n  atomic-nightly list --json | jq -r ".[0].buildid"')
+    .action(async (options: { stream?: string; json?: boolean }) => {
+      const { runList } = await import('./commands/list.ts');
+      finish(await runList({ ...common(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
+    .command('show')
+    .argument('<BUILD>', 'build id')
+    .description('one build: commit, package changes, images, times')
+    .option('--json', 'the record, for scripts')
+    .addHelpText('after', '\nExample:\n  atomic-nightly show 20261121_02')
+    .action(async (id: string, options: { json?: boolean }) => {
+      const { runShow } = await import('./commands/show.ts');
+      finish(await runShow(id, { ...common(), json: options.json ?? false }, print));
+    });
+
+  program
+    .command('diff')
+    .argument('<FROM>', 'build id')
+    .argument('<TO>', 'build id')
+    .description('package changes between any two builds')
+    .option('--json', 'for scripts')
+    .addHelpText('after', '\nExample:\n  atomic-nightly diff 20261120_01 20261121_02')
+    .action(async (from: string, to: string, options: { json?: boolean }) => {
+      const { runDiff } = await import('./commands/diff.ts');
+      finish(await runDiff(from, to, { ...common(), json: options.json ?? false }, print));
+    });
+
+  program
+    .command('log')
+    .argument('<BUILD>', 'build id')
+    .argument('[STEP]', 'print everything the programs of this step printed')
+    .description('what happened in a build, step by step')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly log 20261121_01\n  atomic-nightly log 20261121_01 compose')
+    .action(async (id: string, step: string | undefined) => {
+      const { runLog } = await import('./commands/log.ts');
+      finish(await runLog(id, step, common(), print));
+    });
+
+  program
+    .command('treefile')
+    .argument('<FILE>', 'top treefile, JSON or YAML')
+    .description('read a treefile with all it includes; print the flattened result and where each value came from')
+    .option('--arch ARCH', 'base architecture', process.arch === 'arm64' ? 'aarch64' : 'x86_64')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExample:\n  atomic-nightly treefile treefiles/centos-stream-atomic-host.yaml --arch aarch64',
+    )
+    .action(async (file: string, options: { arch: string; json?: boolean }) => {
+      const { runTreefile } = await import('./commands/treefile.ts');
+      finish(await runTreefile(file, { arch: options.arch, json: options.json ?? false }, print));
+    });
+
+  return program;
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  try {
+    await createProgram((result) => {
+      code = result;
+    }).parseAsync(argv);
+    return code;
+  } catch (caught) {
+    // Commander has printed its own message already; --help and --version end with 0.
+    if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
+    const error = asNightlyError(caught);
+    process.stderr.write(`${formatError(error)}\n`);
+    return exitCodeOfError(error);
+  }
+}
+
+process.exitCode = await main(process.argv);

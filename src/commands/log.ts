@@ -1,0 +1,40 @@
+import { createReadStream } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { loadConfig } from '../config/load.ts';
+import { NightlyError } from '../errors.ts';
+import { findBuild } from '../run/build-store.ts';
+import { openJournal } from '../run/journal.ts';
+import { formatSeconds } from '../sinks/format.ts';
+import type { Printer } from './print.ts';
+
+/** `atomic-nightly log BUILD [STEP]`: what happened, or everything one step's programs printed. */
+export async function runLog(
+  id: string,
+  step: string | undefined,
+  options: { readonly config: string },
+  print: Printer,
+): Promise<number> {
+  const { work } = await loadConfig(options.config);
+  const { paths } = await findBuild(work, id);
+  if (step === undefined) {
+    for (const entry of (await openJournal(paths.journal)).entries) {
+      const detail = entry.event === 'start' ? '' : ` (${formatSeconds(entry.seconds)})`;
+      const why = entry.event === 'failed' ? `: ${entry.message.split('\n')[0]}` : '';
+      print(`${entry.at} ${entry.event.padEnd(6)} ${entry.step}${detail}${why}`);
+    }
+    return 0;
+  }
+  const logs = await readdir(paths.logs).catch(() => []);
+  if (!logs.includes(`${step}.log`)) {
+    throw new NightlyError('not-found', `Build ${id} has no log of a step "${step}".`, {
+      hint:
+        logs.length > 0
+          ? `Steps with a log: ${logs.map((name) => basename(name, '.log')).join(', ')}.`
+          : 'No step has run yet.',
+    });
+  }
+  await pipeline(createReadStream(join(paths.logs, `${step}.log`)), process.stdout, { end: false });
+  return 0;
+}

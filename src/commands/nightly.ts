@@ -1,0 +1,40 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Outcome } from '../pipelines/nightly.ts';
+import { planNightly } from '../pipelines/plan-nightly.ts';
+import { reserveBuild } from '../run/build.ts';
+import { selectListener } from '../sinks/select.ts';
+import { publishedBuildIds } from '../steps/publish-build.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { type Printer, printOutcome, printPlan } from './print.ts';
+
+export interface NightlyCommandOptions extends RunCommandOptions {
+  readonly stream?: string;
+  readonly force: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `atomic-nightly nightly`: one night of a stream. Gives the exit code. */
+export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
+  const { stream, force, signal } = options;
+  return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
+    process.stderr.write(`Engine: ${project.engineReason}\n`);
+    if (options.dryRun) {
+      const scratch = join(project.config.work, 'scratch', 'dry-run');
+      await mkdir(scratch, { recursive: true });
+      const { listen, close } = selectListener(options.logFormat, process.stderr);
+      const plan = await planNightly(project, { scratch, signal, listen }).finally(close);
+      await rm(scratch, { recursive: true, force: true });
+      printPlan(plan, options.json, print);
+      return plan.unchanged ? 10 : 0;
+    }
+    const task = preparationTask(project, signal);
+    const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
+    const build = await reserveBuild(project, published.flat());
+    const outcome: Outcome = await showAttempt(project, build, options, { resumed: false, force });
+    printOutcome(project, build, outcome, options.json, print);
+    return exitCodeOf(outcome);
+  });
+}

@@ -1,0 +1,59 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { attempt } from '../pipelines/attempt.ts';
+import type { Outcome } from '../pipelines/nightly.ts';
+import type { Build } from '../run/build.ts';
+import { takeRunLock } from '../run/lock.ts';
+import { openProject, type Project } from '../run/project.ts';
+import { type LogFormat, selectListener } from '../sinks/select.ts';
+import type { Task } from '../tools/task.ts';
+
+/** What every command that builds is given. */
+export interface RunCommandOptions {
+  readonly config: string;
+  readonly logFormat: LogFormat;
+  /** Aborted by SIGINT and SIGTERM. */
+  readonly signal: AbortSignal;
+}
+
+/** Opens a stream and holds the run lock of its work folder while `work` runs. */
+export async function withLockedProject<Result>(
+  options: RunCommandOptions,
+  stream: string | undefined,
+  command: string,
+  work: (project: Project) => Promise<Result>,
+): Promise<Result> {
+  const project = await openProject(options.config, stream);
+  await mkdir(project.config.work, { recursive: true });
+  const lock = await takeRunLock(project.config.work, command);
+  try {
+    return await work(project);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** Runs an attempt at a build, showing its progress on standard error. */
+export async function showAttempt(
+  project: Project,
+  build: Build,
+  options: RunCommandOptions,
+  how: { readonly resumed: boolean; readonly force: boolean },
+): Promise<Outcome> {
+  const { listen, close } = selectListener(options.logFormat, process.stderr);
+  try {
+    return await attempt(project, build, { ...how, signal: options.signal, listen });
+  } finally {
+    close();
+  }
+}
+
+/** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
+export function preparationTask(project: Project, signal: AbortSignal): Task {
+  return {
+    signal,
+    logFile: join(project.config.work, 'atomic-nightly.log'),
+    say: () => undefined,
+    progress: () => undefined,
+  };
+}

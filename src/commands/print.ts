@@ -1,0 +1,57 @@
+import { formatPlace, type NightlyError } from '../errors.ts';
+import type { Outcome } from '../pipelines/nightly.ts';
+import type { NightlyPlan } from '../pipelines/plan-nightly.ts';
+import { formatDiff } from '../rpm/pkgdiff.ts';
+import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+
+/** Writes one line, or several, to standard output. */
+export type Printer = (text: string) => void;
+
+/** A value as JSON for scripts. */
+export function printJson(value: unknown, print: Printer): void {
+  print(JSON.stringify(value, null, 2));
+}
+
+/** How a build ended, and what to do next. */
+export function printOutcome(project: Project, build: Build, outcome: Outcome, json: boolean, print: Printer): void {
+  if (json) printJson({ build: build.id, ref: project.ref, ...outcome }, print);
+  else for (const line of outcomeLines(project.ref, build.id, outcome)) print(line);
+}
+
+function outcomeLines(ref: string, id: string, outcome: Outcome): string[] {
+  switch (outcome.state) {
+    case 'unchanged':
+      return [`Unchanged: ${outcome.why}. Nothing was built.`];
+    case 'complete':
+      return [
+        `Build ${id} is complete: commit ${outcome.commit} at ${ref}`,
+        `  what changed: atomic-nightly show ${id}`,
+      ];
+    case 'incomplete':
+    case 'gate-failed':
+      return [
+        `Build ${id} is ${outcome.state}: the tree is published as ${outcome.commit}, but:`,
+        ...outcome.failures.map(({ step, message }) => `  ${step}: ${message}`),
+        `  what to do: atomic-nightly log ${id} STEP, then atomic-nightly resume ${id}`,
+      ];
+  }
+}
+
+/** What a dry run found. */
+export function printPlan(plan: NightlyPlan, json: boolean, print: Printer): void {
+  if (json) {
+    printJson(plan, print);
+  } else {
+    print(`A night of ${plan.ref} on top of ${plan.parent ?? 'nothing (a new ref)'}:`);
+    print(plan.unchanged ? '  unchanged: nothing would be built' : formatDiff(plan.pkgdiff));
+  }
+}
+
+/** An error for people: what and why, where, what to do next, and the log with the rest. */
+export function formatError(error: NightlyError): string {
+  const lines = [`error: ${error.place ? `${formatPlace(error.place)}: ` : ''}${error.message}`];
+  if (error.hint) lines.push(`  what to do: ${error.hint}`);
+  if (error.log) lines.push(`  log: ${error.log}`);
+  return lines.join('\n');
+}

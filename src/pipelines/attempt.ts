@@ -1,0 +1,63 @@
+import { rm } from 'node:fs/promises';
+import type { NightlyError } from '../errors.ts';
+import type { Build } from '../run/build.ts';
+import { updateMeta } from '../run/build-store.ts';
+import type { BuildState, Listener } from '../run/events.ts';
+import { openJournal } from '../run/journal.ts';
+import type { Project } from '../run/project.ts';
+import { asNightlyError, createRunner } from '../run/runner.ts';
+import { nightly, type Outcome } from './nightly.ts';
+
+export interface AttemptOptions {
+  readonly resumed: boolean;
+  /** Compose although nothing changed. */
+  readonly force: boolean;
+  readonly signal: AbortSignal;
+  readonly listen: Listener;
+}
+
+/** One attempt at a build, from its first step or from where its journal ends; the record says how it went. */
+export async function attempt(project: Project, build: Build, options: AttemptOptions): Promise<Outcome> {
+  const { listen, resumed, signal } = options;
+  const { paths } = build;
+  const begun = performance.now();
+  const seconds = () => Math.round(performance.now() - begun) / 1000;
+  const ended = (state: BuildState) => listen({ type: 'run-ended', build: build.id, state, seconds: seconds() });
+  const journal = await openJournal(paths.journal);
+  const runner = createRunner({ journal, logDir: paths.logs, signal, listen });
+  await updateMeta(paths, { 'atomic-nightly.state': 'running', 'atomic-nightly.failures': [] });
+  listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
+  try {
+    const outcome = await nightly(project, build, runner, options.force);
+    await updateMeta(paths, {
+      'atomic-nightly.state': outcome.state,
+      'atomic-nightly.failures': outcome.state === 'unchanged' ? [] : outcome.failures,
+      'atomic-nightly.steps': await stepTimes(paths.journal),
+    });
+    if (outcome.state === 'complete' || outcome.state === 'unchanged')
+      await rm(paths.scratch, { recursive: true, force: true });
+    ended(outcome.state);
+    return outcome;
+  } catch (caught) {
+    const error = asNightlyError(caught);
+    // The record is written last and on the disk that may be full: what failed first is what people must see.
+    const state = error.code === 'interrupted' ? 'interrupted' : 'failed';
+    await recordFailure(build, error, state).catch(() => undefined);
+    ended(state);
+    throw error;
+  }
+}
+
+async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
+  const { step = '', code, message } = error;
+  await updateMeta(build.paths, {
+    'atomic-nightly.state': state,
+    'atomic-nightly.failures': [{ step, code, message }],
+    'atomic-nightly.steps': await stepTimes(build.paths.journal),
+  });
+}
+
+async function stepTimes(path: string): Promise<{ step: string; seconds: number }[]> {
+  const { entries } = await openJournal(path);
+  return entries.flatMap((entry) => (entry.event === 'done' ? [{ step: entry.step, seconds: entry.seconds }] : []));
+}

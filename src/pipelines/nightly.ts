@@ -1,0 +1,116 @@
+import type { ImageFile } from '../images/image.ts';
+import type { Build } from '../run/build.ts';
+import { updateMeta } from '../run/build-store.ts';
+import type { BuildFailure } from '../run/meta.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { compose } from '../steps/compose.ts';
+import { diff } from '../steps/diff.ts';
+import { buildImage, smokeTest } from '../steps/images.ts';
+import { prune } from '../steps/prune.ts';
+import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
+import { moveLocalRef, push, verify } from '../steps/push.ts';
+import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
+import { resolve } from '../steps/resolve.ts';
+import { readParent, seed } from '../steps/seed.ts';
+import { sideBySide } from './side-by-side.ts';
+
+/** How a nightly ended; what stops it before anything is published is thrown instead. */
+export type Outcome =
+  | { readonly state: 'unchanged'; readonly why: string }
+  | {
+      readonly state: 'complete' | 'incomplete' | 'gate-failed';
+      readonly commit: string;
+      readonly failures: readonly BuildFailure[];
+    };
+
+/** One night of a stream, a step a line; a resumed build skips what its journal has. */
+export async function nightly(project: Project, build: Build, runner: Runner, force: boolean): Promise<Outcome> {
+  const { stream, ref, targets } = project;
+
+  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
+    seed(project, build.timestamp, task),
+  );
+  const before = await readParent(project, parent);
+
+  const { states, unchanged } = await runner.step('repositories', { parent }, (task) =>
+    checkRepositories(project, before, task),
+  );
+  if (unchanged && !force)
+    return { state: 'unchanged', why: 'treefile and repository metadata are those of the last night' };
+
+  const resolved = await runner.step('resolve', { parent, states }, (task) => resolve(project, build, before, task));
+  if (resolved.unchanged && parent !== undefined && !force) {
+    await rememberInputs(project, states, parent);
+    return { state: 'unchanged', why: 'the same packages and treefile as the last night' };
+  }
+
+  const { inputHash } = resolved;
+  const composed = await runner.step('compose', { parent, inputHash }, (task) =>
+    compose(project, build, { ...(parent === undefined ? {} : { parent }), inputHash, states }, task),
+  );
+  const { commit } = composed;
+  const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
+    diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
+  );
+  await updateMeta(build.paths, {
+    'ostree-commit': commit,
+    'ostree-version': build.id,
+    'ostree-content-checksum': composed.contentChecksum,
+    'rpm-ostree-inputhash': inputHash,
+    pkgdiff,
+    ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
+    'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
+    'atomic-nightly.compose': {
+      initramfs: composed.initramfs,
+      ...(composed.kernel === undefined ? {} : { kernel: composed.kernel }),
+      phases: composed.phases,
+    },
+  });
+
+  const pushed = await sideBySide(targets, async (target) => {
+    await runner.step(`push-${target.name}`, { commit }, (task) => push(project, target, commit, task));
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, commit, task));
+    return target;
+  });
+  if (pushed.results.length === 0) throw pushed.errors[0];
+  if (pushed.errors.length === 0) {
+    await moveLocalRef(project, commit);
+    await rememberInputs(project, states, commit);
+  }
+  await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
+
+  const imaged = await sideBySide(stream.images, async (name): Promise<[string, ImageFile]> => {
+    const image = await runner.step(`image-${name}`, { commit }, (task) =>
+      buildImage(project, build, name, commit, task),
+    );
+    const gate = stream.smokeTest;
+    if (gate && gate.images.includes(name)) {
+      await runner.step(`smoke-test-${name}`, { image, gate }, (task) => smokeTest(build, image, commit, gate, task));
+    }
+    return [name, image];
+  });
+  const images = Object.fromEntries(imaged.results);
+  const failures = [...pushed.failures, ...imaged.failures];
+  await updateMeta(build.paths, {
+    images,
+    'atomic-nightly.state': stateOf(failures),
+    'atomic-nightly.failures': failures,
+  });
+  const files = [...FIXED_RECORDS, ...Object.values(images).map(({ path }) => path)];
+  await runner.step('checksums', { images }, () => writeChecksums(build, files));
+
+  const published = await sideBySide(pushed.results, (target) =>
+    runner.step(`publish-${target.name}`, { images, failures }, (task) =>
+      publishBuild(project, build, target, files, task),
+    ),
+  );
+  await runner.step('prune', { images }, (task) => prune(project, task));
+  const all = [...failures, ...published.failures];
+  return { state: stateOf(all), commit, failures: all };
+}
+
+function stateOf(failures: readonly BuildFailure[]): 'complete' | 'incomplete' | 'gate-failed' {
+  if (failures.length === 0) return 'complete';
+  return failures.every(({ code }) => code === 'gate-failed') ? 'gate-failed' : 'incomplete';
+}

@@ -1,0 +1,73 @@
+import { mkdir } from 'node:fs/promises';
+import { NightlyError } from '../errors.ts';
+import { writeJson } from '../tools/files.ts';
+import { type BuildPaths, buildPaths, findBuild, listBuilds, reserveBuildId, type StoredBuild } from './build-store.ts';
+import type { BuildMeta } from './meta.ts';
+import type { Project } from './project.ts';
+
+/** One build a run works on. */
+export interface Build {
+  readonly id: string;
+  readonly paths: BuildPaths;
+  /** Seconds since the epoch, fixed when the id was reserved: the commit's time and every "now" inside the tree. */
+  readonly timestamp: number;
+}
+
+/**
+ * Reserves an id and writes the first record of the build.
+ * @param published build ids that the targets' indexes name.
+ */
+export async function reserveBuild(project: Project, published: readonly string[]): Promise<Build> {
+  const { config, stream, ref } = project;
+  const timestamp = buildTimestamp();
+  const id = await reserveBuildId(config.work, new Date(timestamp * 1000), published);
+  const paths = buildPaths(config.work, id, stream.arch);
+  await mkdir(paths.dir);
+  const meta: BuildMeta = {
+    name: config.name,
+    buildid: id,
+    'coreos-assembler.basearch': stream.arch,
+    ref,
+    'ostree-timestamp': new Date(timestamp * 1000).toISOString(),
+    'atomic-nightly.stream': stream.name,
+    'atomic-nightly.state': 'running',
+    'atomic-nightly.treefile-digest': project.treefile.digest,
+  };
+  await writeJson(paths.meta, meta);
+  return { id, paths, timestamp };
+}
+
+/** SOURCE_DATE_EPOCH when it is set (reproducible-builds.org/specs/source-date-epoch), else now. */
+function buildTimestamp(): number {
+  const fixed = process.env['SOURCE_DATE_EPOCH'];
+  if (fixed === undefined) return Math.floor(Date.now() / 1000);
+  if (/^\d+$/.test(fixed)) return Number(fixed);
+  throw new NightlyError('usage', `SOURCE_DATE_EPOCH is "${fixed}", not a number of seconds.`, {
+    hint: 'Unset it, or set it to the output of "date +%s".',
+  });
+}
+
+/** A build of an earlier run, to go on with. */
+export function reopenBuild({ paths, meta }: StoredBuild): Build {
+  return { id: meta.buildid, paths, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
+}
+
+/**
+ * The build to resume: the named one, or the newest that did not end well.
+ * @throws NightlyError `not-found` when there is none, `usage` when the named one is finished.
+ */
+export async function findUnfinished(workDir: string, id: string | undefined): Promise<StoredBuild> {
+  const finished = (build: StoredBuild) => ['complete', 'unchanged'].includes(build.meta['atomic-nightly.state']);
+  if (id !== undefined) {
+    const build = await findBuild(workDir, id);
+    if (!finished(build)) return build;
+    throw new NightlyError('usage', `Build ${id} is ${build.meta['atomic-nightly.state']}; nothing is left to do.`, {
+      hint: `Run "atomic-nightly show ${id}" to see it.`,
+    });
+  }
+  const newest = (await listBuilds(workDir))[0];
+  if (newest && !finished(newest)) return newest;
+  throw new NightlyError('not-found', 'No unfinished build to resume: the newest one is finished.', {
+    hint: 'Name a build to resume an older one; "atomic-nightly list" shows them with their state.',
+  });
+}

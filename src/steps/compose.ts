@@ -1,0 +1,39 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Composed } from '../engines/engine.ts';
+import type { Lockfile } from '../rpm/lockfile.ts';
+import type { RepositoryState } from '../rpm/repomd.ts';
+import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import type { Task } from '../tools/task.ts';
+
+/** Makes the commit from the build's lockfile, in the local repo; no ref moves. */
+export async function compose(
+  project: Project,
+  build: Build,
+  inputs: { readonly parent?: string; readonly inputHash: string; readonly states: readonly RepositoryState[] },
+  task: Task,
+): Promise<Composed> {
+  const scratchDir = join(build.paths.scratch, 'compose');
+  await mkdir(scratchDir, { recursive: true });
+  const composed = await project.engine.compose(
+    {
+      treefile: project.treefile,
+      lockfile: JSON.parse(await readFile(build.paths.lockfile, 'utf8')) as Lockfile,
+      inputHash: inputs.inputHash,
+      cacheDir: project.cacheDir,
+      scratchDir,
+      repo: project.repo,
+      ref: project.ref,
+      ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
+      version: build.id,
+      timestamp: build.timestamp,
+      repoTimestamps: Object.fromEntries(inputs.states.map(({ id, generated }) => [id, generated])),
+      metadata: {},
+    },
+    task,
+  );
+  await rm(scratchDir, { recursive: true, force: true });
+  task.say(`commit ${composed.commit}, initramfs ${composed.initramfs}`);
+  return composed;
+}

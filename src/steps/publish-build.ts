@@ -1,0 +1,62 @@
+import { join, relative } from 'node:path';
+import { publishFiles, updateJson } from '../publish/files.ts';
+import type { Build } from '../run/build.ts';
+import { compareBuildIds } from '../run/build-id.ts';
+import type { Project } from '../run/project.ts';
+import type { Target } from '../targets/target.ts';
+import { sha256File, writeFileAtomic } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+/** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
+export interface BuildIndex {
+  readonly 'schema-version': '1.0.0';
+  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
+  /** RFC 3339, UTC. */
+  readonly timestamp: string;
+}
+
+export const INDEX_PATH = 'builds/builds.json';
+
+/** The records of a build that never change once its commit is made; they and the images are in SHA256SUMS. */
+export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
+
+/** Build ids that a target's index names. An absent index names none. */
+export async function publishedBuildIds(target: Target, task: Task): Promise<string[]> {
+  const content = await target.read(INDEX_PATH, task);
+  if (!content) return [];
+  return (JSON.parse(new TextDecoder().decode(content)) as BuildIndex).builds.map(({ id }) => id);
+}
+
+/** Writes SHA256SUMS over files of a build (paths relative to its folder), in the form `sha256sum -c` reads. */
+export async function writeChecksums(build: Build, files: readonly string[]): Promise<void> {
+  const lines: string[] = [];
+  for (const file of files.toSorted()) lines.push(`${await sha256File(join(build.paths.dir, file))}  ${file}\n`);
+  await writeFileAtomic(join(build.paths.dir, 'SHA256SUMS'), lines.join(''));
+}
+
+/** Sends a build's records and images to a target, then names the build in the target's index. */
+export async function publishBuild(
+  project: Project,
+  build: Build,
+  target: Target,
+  files: readonly string[],
+  task: Task,
+): Promise<void> {
+  const folder = relative(project.config.work, build.paths.dir);
+  const all = [...files, 'SHA256SUMS', 'meta.json'].map((file) => `${folder}/${file}`);
+  await publishFiles(project.config.work, all, target, task);
+  await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, build.id, project.stream.arch), target, task);
+}
+
+/** The index with a build in it; unchanged when it is there for that architecture already. */
+export function withBuild(index: BuildIndex | undefined, id: string, arch: string): BuildIndex {
+  const builds = index?.builds ?? [];
+  const arches = builds.find((build) => build.id === id)?.arches ?? [];
+  if (index && arches.includes(arch)) return index;
+  const others = builds.filter((build) => build.id !== id);
+  return {
+    'schema-version': '1.0.0',
+    builds: [...others, { id, arches: [...arches, arch].toSorted() }].toSorted((a, b) => compareBuildIds(b.id, a.id)),
+    timestamp: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+import { ClosingLine } from './test/support/closing-line.ts';
+
+export default defineConfig({
+  test: {
+    include: ['test/e2e/**/*.test.ts'],
+    // Whole nightlies on real packages, and virtual machines under software emulation.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
+    fileParallelism: false,
+    reporters: ['default', new ClosingLine()],
+  },
+});

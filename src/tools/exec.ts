@@ -114,7 +114,7 @@ export async function run(command: string, args: readonly string[], options: Run
       if (child.pid !== undefined) liveGroups.delete(child.pid);
     }
   } finally {
-    log?.end();
+    await closeLog(log);
   }
 }
 
@@ -137,14 +137,14 @@ export async function start(
   const { pid } = child;
   if (pid === undefined) {
     await child;
-    log?.end();
+    await closeLog(log);
     throw missing(command);
   }
   const stopWatching = onAbort(options.task?.signal, () => killGroup(pid, 'SIGKILL'));
-  const exited = Promise.all([child, output]).then(([result]) => {
+  const exited = Promise.all([child, output]).then(async ([result]) => {
     stopWatching();
     liveGroups.delete(pid);
-    log?.end();
+    await closeLog(log);
     return result.exitCode ?? null;
   });
   return {
@@ -184,6 +184,11 @@ function openLog(task: Task | undefined, command: string, args: readonly string[
   log.on('error', () => undefined);
   log.write(`$ ${commandLine(command, args)}\n`);
   return log;
+}
+
+/** Waits until the log is written, so that whoever reads it after a failure finds all of it. */
+async function closeLog(log: WriteStream | undefined): Promise<void> {
+  if (log && !log.destroyed) await new Promise<void>((settle) => log.once('close', settle).end());
 }
 
 async function wholeText(stream: Readable, log: WriteStream | undefined): Promise<string> {

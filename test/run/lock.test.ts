@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { takeRunLock } from '../../src/run/lock.ts';
+import { isAlive } from '../support/processes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const lockModule = new URL('../../src/run/lock.ts', import.meta.url).href;
@@ -27,15 +28,6 @@ async function holder(folder: string) {
   return { process: process_, childPid };
 }
 
-const alive = (pid: number): boolean => {
-  try {
-    // A killed orphan without a reaper stays as a zombie: it has ended all the same.
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-};
-
 test('a second run is told who has the lock', async () => {
   const folder = temporaryFolder();
   const lock = await takeRunLock(folder, 'nightly --stream a');
@@ -51,13 +43,13 @@ test('I4: SIGKILL of the holder frees the lock, and its leftover children are en
   const folder = temporaryFolder();
   const other = await holder(folder);
   await expect(takeRunLock(folder, 'mine')).rejects.toMatchObject({ code: 'locked' });
-  expect(alive(other.childPid)).toBe(true);
+  expect(isAlive(other.childPid)).toBe(true);
   other.process.kill('SIGKILL');
   await new Promise((resolve) => other.process.once('exit', resolve));
-  expect(alive(other.childPid)).toBe(true);
+  expect(isAlive(other.childPid)).toBe(true);
   const lock = await retried(() => takeRunLock(folder, 'mine'));
   await sleep(50);
-  expect(alive(other.childPid)).toBe(false);
+  expect(isAlive(other.childPid)).toBe(false);
   expect(JSON.parse(readFileSync(join(folder, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid });
   await lock.release();
 });

@@ -1,0 +1,10 @@
+import { readFileSync } from 'node:fs';
+
+/** Whether a process still runs. A killed orphan that nobody reaps stays as a zombie: it has ended all the same. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,9 +1,9 @@
+import { existsSync } from 'node:fs';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { formatDiff, lockedPackages, packageDiff } from '../rpm/pkgdiff.ts';
 import { findBuild } from '../run/build-store.ts';
-import { isErrno } from '../tools/files.ts';
 import { type Printer, printJson } from './print.ts';
 
 /** `atomic-nightly diff A B`: what changed in packages between any two builds. */
@@ -22,16 +22,10 @@ export async function runDiff(
 
 async function packagesOf(work: string, id: string) {
   const { paths, meta } = await findBuild(work, id);
-  try {
-    return lockedPackages(await readLockfile(paths.lockfile));
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-    throw new NightlyError(
-      'not-found',
-      `Build ${id} (${meta['atomic-nightly.state']}) has no lockfile: it ended before the depsolve.`,
-      {
-        hint: 'Choose builds that "atomic-nightly list" shows with a commit.',
-      },
-    );
-  }
+  if (existsSync(paths.lockfile)) return lockedPackages(await readLockfile(paths.lockfile));
+  throw new NightlyError(
+    'not-found',
+    `Build ${id} (${meta['atomic-nightly.state']}) has no lockfile: it ended before its depsolve.`,
+    { hint: 'Choose builds that "atomic-nightly list" shows with a commit.' },
+  );
 }

@@ -47,6 +47,7 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
   await writeJson(whoPath, who);
   return {
     async release() {
+      delete process.env[RUN_MARKER];
       await rm(whoPath, { force: true });
       await holder.stop();
     },

@@ -1,7 +1,7 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Composed } from '../engines/engine.ts';
-import type { Lockfile } from '../rpm/lockfile.ts';
+import { readLockfile } from '../rpm/lockfile.ts';
 import type { RepositoryState } from '../rpm/repomd.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -19,7 +19,7 @@ export async function compose(
   const composed = await project.engine.compose(
     {
       treefile: project.treefile,
-      lockfile: JSON.parse(await readFile(build.paths.lockfile, 'utf8')) as Lockfile,
+      lockfile: await readLockfile(build.paths.lockfile),
       inputHash: inputs.inputHash,
       cacheDir: project.cacheDir,
       scratchDir,

@@ -56,7 +56,7 @@ export function withBuild(index: BuildIndex | undefined, id: string, arch: strin
   const others = builds.filter((build) => build.id !== id);
   return {
     'schema-version': '1.0.0',
-    builds: [...others, { id, arches: [...arches, arch].toSorted() }].toSorted((a, b) => compareBuildIds(b.id, a.id)),
+    builds: [...others, { id, arches: [...arches, arch] }].toSorted((a, b) => compareBuildIds(b.id, a.id)),
     timestamp: new Date().toISOString(),
   };
 }

@@ -1,5 +1,6 @@
 import { NightlyError } from '../errors.ts';
 import type { CommitInfo } from '../ostree/objects.ts';
+import { writeLockfile } from '../rpm/lockfile.ts';
 import { downgrades } from '../rpm/pkgdiff.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -28,7 +29,7 @@ export async function resolve(
     { treefile, cacheDir, repo, ...(parent ? { parent: parent.checksum } : {}) },
     task,
   );
-  await writeJson(build.paths.lockfile, lockfile);
+  await writeLockfile(build.paths.lockfile, lockfile);
   await writeJson(build.paths.treefile, treefileJson(treefile));
   const refused = downgrades(parent?.packages ?? [], lockfile).filter(
     ({ name }) => !stream.allowDowngrades.includes(name),

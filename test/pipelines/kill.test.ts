@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { run } from '../../src/tools/exec.ts';
+import { journal, makeWorld, pulled, records, restore, snapshot, startCli, type World } from '../support/world.ts';
+
+const STEPS = [
+  'seed',
+  'repositories',
+  'resolve',
+  'compose',
+  'diff',
+  'push-buildlogs',
+  'verify-buildlogs',
+  'image-generic-cloud',
+  'checksums',
+  'publish-buildlogs',
+  'prune',
+] as const;
+
+let world: World;
+let before: string;
+let undisturbed: Record<string, string | undefined>;
+
+// One night is published, a package is updated, and the second night runs once undisturbed to compare with.
+beforeAll(async () => {
+  world = await makeWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), { images: ['generic-cloud'] });
+  expect((await world.nightly('nightly')).code).toBe(0);
+  before = String((await records(world))[0]?.['ostree-commit']);
+  await world.distro.bump('app');
+  await snapshot(world, join(world.dir, 'snapshot'));
+  const second = await world.nightly('nightly');
+  expect(second.code).toBe(0);
+  const [, meta] = await records(world);
+  undisturbed = meta ?? {};
+  const done = (await journal(world, String(meta?.['buildid']))).filter(({ event }) => event === 'done');
+  // Whoever adds a step adds it here.
+  expect(new Set(done.map(({ step }) => step))).toEqual(new Set(STEPS));
+});
+afterAll(async () => {
+  await world.stop();
+  await rm(world.dir, { recursive: true, force: true });
+});
+
+/** Kills the program's process group as soon as its journal says that a step began, and a little later in a long one. */
+async function killIn(step: string, delayMs: number): Promise<void> {
+  const child = startCli(world.dir, ['nightly']);
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  while (child.exitCode === null && !(await begun(step))) await sleep(1);
+  await sleep(delayMs);
+  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+  await ended;
+}
+
+async function begun(step: string): Promise<boolean> {
+  const id = (await readdir(join(world.dir, 'work/builds'))).sort()[1];
+  const path = join(world.dir, 'work/builds', String(id), 'x86_64/journal.ndjson');
+  return (
+    id !== undefined && existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`)
+  );
+}
+
+const moments = STEPS.flatMap((step) => {
+  const long = ['compose', 'image-generic-cloud', 'push-buildlogs'].includes(step);
+  return (long ? [0, 150, 700] : [0]).map((delay) => ({ step, delay }));
+});
+
+test.each(moments)(
+  'I4: SIGKILL in $step after $delay ms, then resume, ends as undisturbed',
+  async ({ step, delay }) => {
+    await restore(world, join(world.dir, 'snapshot'));
+    await killIn(step, delay);
+
+    const [, killed] = await records(world);
+    const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')));
+    // A client sees the old night or the whole new one, whatever moment it was.
+    expect([before, killed?.['ostree-commit'] ?? before]).toContain(served);
+
+    const resumed = await world.nightly('resume');
+    expect(resumed.stderr).not.toContain('✗');
+    expect(resumed.code).toBe(0);
+    const all = await records(world);
+    expect(all).toHaveLength(2);
+    expect(all[1]).toMatchObject({
+      'atomic-nightly.state': 'complete',
+      'ostree-content-checksum': undisturbed['ostree-content-checksum'],
+      pkgdiff: undisturbed['pkgdiff'],
+    });
+    const client = await mkdtemp(join(world.dir, 'after-'));
+    expect(await pulled(world, client)).toBe(all[1]?.['ostree-commit']);
+    const log = await run('ostree', [
+      `--repo=${client}`,
+      'show',
+      '--print-metadata-key=version',
+      String(all[1]?.['ostree-commit']),
+    ]);
+    expect(log.stdout.trim()).toBe(`'${all[1]?.['buildid']}'`);
+    await run('ostree', [`--repo=${join(world.published, 'repo')}`, 'fsck', '--quiet']);
+  },
+);

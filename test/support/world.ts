@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { run } from '../../src/tools/exec.ts';
+import { type MiniDistro, makeMiniDistro } from './mini-distro.ts';
+
+const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+
+/** A mini distribution, a configuration that publishes it to a folder, and nginx in front of that folder. */
+export interface World {
+  readonly dir: string;
+  readonly distro: MiniDistro;
+  readonly published: string;
+  readonly url: string;
+  readonly config: string;
+  /** Runs the program in the world's folder, as a person would. */
+  nightly(...args: readonly string[]): Promise<CliResult>;
+  stop(): Promise<void>;
+}
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface WorldOptions {
+  readonly signed?: boolean;
+  readonly images?: readonly string[];
+  /** Lines added to the stream, indented by four. */
+  readonly stream?: string;
+}
+
+/** Makes a world in a folder that the caller removes. */
+export async function makeWorld(dir: string, options: WorldOptions = {}): Promise<World> {
+  const distro = await makeMiniDistro(join(dir, 'distro'), { signed: options.signed ?? false });
+  const published = join(dir, 'published');
+  await mkdir(published);
+  const server = await serveFolder({ root: published });
+  const world: World = {
+    dir,
+    distro,
+    published,
+    url: server.url,
+    config: join(dir, 'atomic-nightly.yaml'),
+    nightly: (...args) => runCli(dir, args),
+    stop: () => server.stop(),
+  };
+  await writeFile(world.config, configText(world, options));
+  return world;
+}
+
+function configText({ distro, published, url }: World, { images = [], stream = '' }: WorldOptions): string {
+  return `name: mini
+work: ./work
+engine: dnf
+targets:
+  buildlogs: {type: directory, path: ${published}, url: '${url}'}
+streams:
+  nightly:
+    treefile: ${distro.treefile}
+    seed: {allow-new: true}
+    targets: [buildlogs]
+    images: [${images.join(', ')}]
+${stream}`;
+}
+
+/** Runs the program from its sources; standard output and error as text. */
+export function runCli(
+  cwd: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const child = startCli(cwd, args, env);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+/** Starts the program from its sources as the leader of its own process group. */
+export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return spawn(
+    process.execPath,
+    ['--import', new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href, cli, ...args],
+    {
+      cwd,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    },
+  );
+}
+
+/** The records of a world's builds by id, oldest first. */
+export async function records(world: World): Promise<Record<string, string | undefined>[]> {
+  const builds = join(world.dir, 'work', 'builds');
+  const ids = existsSync(builds) ? (await readdir(builds)).sort() : [];
+  return ids.map((id) => JSON.parse(readFileSync(join(builds, id, 'x86_64', 'meta.json'), 'utf8')));
+}
+
+/** Commit that a fresh client gets from the world's public URL, every object checked. */
+export async function pulled(world: World, into: string, ref = 'mini/x86_64/nightly'): Promise<string> {
+  await run('ostree', [`--repo=${into}`, 'init', '--mode=bare-user']);
+  await run('ostree', [`--repo=${into}`, 'remote', 'add', '--no-gpg-verify', 'origin', `${world.url}/repo`]);
+  await run('ostree', [`--repo=${into}`, 'pull', 'origin', ref]);
+  await run('ostree', [`--repo=${into}`, 'fsck', '--quiet']);
+  return (await run('ostree', [`--repo=${into}`, 'rev-parse', `origin:${ref}`])).stdout.trim();
+}
+
+/** Puts a copy of a world's work folder and published tree back, as they were. */
+export async function restore(world: World, snapshot: string): Promise<void> {
+  await run('rm', ['-rf', join(world.dir, 'work'), join(world.published, 'repo'), join(world.published, 'builds')]);
+  await run('cp', ['-a', join(snapshot, 'work'), join(world.dir, 'work')]);
+  await run('cp', ['-a', `${snapshot}/published/.`, world.published]);
+}
+
+/** Keeps a copy of a world's work folder and published tree. */
+export async function snapshot(world: World, into: string): Promise<void> {
+  await mkdir(into, { recursive: true });
+  await run('cp', ['-a', join(world.dir, 'work'), join(into, 'work')]);
+  await run('cp', ['-a', world.published, join(into, 'published')]);
+}
+
+/** The journal of a build, parsed. */
+export async function journal(world: World, id: string): Promise<{ event: string; step: string }[]> {
+  const text = await readFile(join(world.dir, 'work', 'builds', id, 'x86_64', 'journal.ndjson'), 'utf8');
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}

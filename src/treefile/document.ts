@@ -26,9 +26,10 @@ export function formatOf(path: string): TreefileFormat {
 
 /**
  * Parses the text of a treefile, keeping places. Syntax faults are added to `faults`, and then there is no result.
- * JSON goes through the YAML parser too, which knows places; what it would let pass beyond JSON is refused.
+ * JSON goes through the YAML parser too, which knows places; what it would let pass beyond JSON is refused. A key
+ * written twice is a fault in YAML; in JSON, where real treefiles have it, the last one counts and a note says so.
  */
-export function parseTreefileText(file: string, text: string, faults: Fault[]): Located | undefined {
+export function parseTreefileText(file: string, text: string, faults: Fault[], notes: Fault[]): Located | undefined {
   const lines = new LineCounter();
   const place = (offset: number): SourcePlace => {
     const { line, col } = lines.linePos(offset);
@@ -38,7 +39,7 @@ export function parseTreefileText(file: string, text: string, faults: Fault[]): 
   const document = parseDocument(text, {
     lineCounter: lines,
     prettyErrors: false,
-    uniqueKeys: true,
+    uniqueKeys: !json,
     ...(json ? { schema: 'json' } : { version: '1.2' }),
   });
   const problems = [...document.errors, ...document.warnings];
@@ -47,10 +48,8 @@ export function parseTreefileText(file: string, text: string, faults: Fault[]): 
   }
   if (problems.length > 0) return undefined;
   if (json && !isStrictJson(file, text, faults, place)) return undefined;
-  if (!document.contents) {
-    faults.push({ place: { file }, message: 'the file is empty; a treefile is a map of keys.' });
-    return undefined;
-  }
+  // Nothing but comments: a treefile without keys, as real ones leave behind when their last workaround goes.
+  if (!document.contents) return { place: { file, line: 1, column: 1 }, value: new Map() };
 
   const locate = (node: Node | null, above: SourcePlace, through: readonly Node[]): Located => {
     const here = node?.range ? place(node.range[0]) : above;
@@ -71,6 +70,11 @@ export function parseTreefileText(file: string, text: string, faults: Fault[]): 
         const keyNode = key as Node;
         const keyPlace = keyNode.range ? place(keyNode.range[0]) : here;
         const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
+        const before = entries.get(name)?.keyPlace;
+        if (before) {
+          const message = `"${name}" stands on line ${before.line ?? 0} too; JSON keeps the last one, so that one is without effect.`;
+          notes.push({ place: keyPlace, message });
+        }
         entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });
       }
       return { place: here, value: entries };

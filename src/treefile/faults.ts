@@ -13,7 +13,6 @@ export function treefileError(topFile: string, faults: readonly Fault[]): Nightl
   const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`;
   return new NightlyError('treefile', [`The treefile ${shortPath(topFile)} has ${count}:`, ...lines].join('\n'), {
     hint: 'Correct the places above; the keys are those of rpm-ostree: https://coreos.github.io/rpm-ostree/treefile/',
-    ...(faults[0] ? { place: faults[0].place } : {}),
   });
 }
 

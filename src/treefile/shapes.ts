@@ -52,12 +52,15 @@ export const variable: Shape<Variable> = (node, faults) =>
 export const textOrCount: Shape<string | number> = (node, faults) =>
   typeof node.value === 'string' ? node.value : count(node, faults);
 
+/** Any value; maps come out sorted by key, so that the order of writing does not count. */
 export const anyJson: Shape<JsonValue> = (node, faults) => {
   const { value } = node;
   if (value === null || typeof value !== 'object') return value;
   if (!(value instanceof Map)) return (value as readonly Located[]).map((item) => anyJson(item, faults) ?? null);
   return Object.fromEntries(
-    [...(value as LocatedMap)].map(([key, { node: inner }]) => [key, anyJson(inner, faults) ?? null]),
+    [...(value as LocatedMap)]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, { node: inner }]) => [key, anyJson(inner, faults) ?? null]),
   );
 };
 

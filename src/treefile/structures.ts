@@ -43,7 +43,7 @@ export const repoPackages: Shape<RepoPackages> = (node, faults) => {
   })(node, faults);
   if (!raw) return undefined;
   const found = raw.packages.flatMap((entry) => splitPackages(entry, node.place, faults));
-  return { repo: raw.repo, packages: [...new Set(found)].sort() };
+  return { repo: raw.repo, packages: [...new Set(found)].sort((a, b) => (a < b ? -1 : 1)) };
 };
 
 export const addFile: Shape<AddFile> = (node, faults) => {

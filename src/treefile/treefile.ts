@@ -1,4 +1,5 @@
 import type { SourcePlace } from '../errors.ts';
+import type { Fault } from './faults.ts';
 import type { TreefileValues } from './keys.ts';
 
 /** A treefile with all its includes flattened into one, for one base architecture. */
@@ -21,6 +22,8 @@ export interface Treefile {
   readonly repoFiles: readonly string[];
   /** Absolute path of a file named in `values` to the path as the treefile writes it. */
   readonly written: ReadonlyMap<string, string>;
+  /** What a person should know about the treefile although it can be used. */
+  readonly notes: readonly Fault[];
   /**
    * SHA-256 over the flattened values and the contents of `files` other than the treefiles themselves, so that a
    * comment in a treefile is no change. Moving the folder elsewhere does not change it.

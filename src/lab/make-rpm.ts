@@ -1,0 +1,247 @@
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debControl, debExtract, debExtractControl } from '../tools/dpkg.ts';
+import { run } from '../tools/exec.ts';
+import { readTextIfExists, sha256 } from '../tools/files.ts';
+import { rpmBuild } from '../tools/rpmbuild.ts';
+import type { Task } from '../tools/task.ts';
+import { type ControlFields, parseControl } from './control.ts';
+import { arrangeKernel, arrangeTree } from './deb-tree.ts';
+import { type RpmRelations, rpmRelations } from './depends.ts';
+import type { OwnPackage } from './own-packages.ts';
+import { latestTime, packagedFiles } from './packaged-files.ts';
+import { ABSENT_PACKAGES, EXTRA_CAPABILITIES, EXTRA_COPIES, KERNEL_PACKAGE } from './packages.ts';
+import { type SpecInput, specFile } from './spec.ts';
+import { touchContent } from './touch.ts';
+import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
+
+/** Part of every cache key: raise it when the same .deb has to give another RPM. */
+export const RECIPE = 2;
+
+/** The project's folder, the same from src/ and from dist/. */
+export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
+const OVERLAYS = join(PROJECT, 'lab-packages');
+/** The lab's own files have no time of their own that two checkouts would agree on. */
+const OWN_TIME = 1_700_000_000;
+
+/** What one RPM is made of. */
+export type RpmSource =
+  | { readonly kind: 'deb'; readonly deb: string; readonly bump: number }
+  | {
+      readonly kind: 'own';
+      readonly own: OwnPackage;
+      readonly bump: number;
+      /** Files with generated content: path, bytes. */
+      readonly generated: readonly (readonly [path: string, content: string | Uint8Array])[];
+      /** Replaced in every file: `@name@`. */
+      readonly variables: Readonly<Record<string, string>>;
+    };
+
+/** Digest of the files the lab lays over a package; part of its cache key. */
+export async function overlayDigest(name: string): Promise<string> {
+  const root = join(OVERLAYS, name, 'root');
+  const lines: string[] = [];
+  for (const file of await filesBelow(root)) lines.push(`${file} ${sha256(await readFile(join(root, file)))}`);
+  return sha256(lines.join('\n'));
+}
+
+async function filesBelow(root: string): Promise<readonly string[]> {
+  const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(() => []);
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
+    .sort();
+}
+
+/**
+ * Makes one unsigned RPM and moves it into `outputDir` when it is whole.
+ * @param scratchDir on the same file system as `outputDir`.
+ */
+export async function makeRpm(source: RpmSource, scratchDir: string, outputDir: string, task: Task): Promise<void> {
+  await mkdir(scratchDir, { recursive: true });
+  const work = await mkdtemp(join(scratchDir, 'rpm-'));
+  try {
+    const root = join(work, 'root');
+    await mkdir(root);
+    const { spec, timestamp } =
+      source.kind === 'deb' ? await prepareDeb(source, root, work, task) : await prepareOwn(source, root);
+    const specPath = join(work, `${spec.name}.spec`);
+    await writeFile(specPath, specFile(spec));
+    const rpm = await rpmBuild({ spec: specPath, buildRoot: root, topDir: work, home: work, timestamp }, task);
+    const ready = join(work, 'ready');
+    await mkdir(ready);
+    await rename(rpm, join(ready, basename(rpm)));
+    await mkdir(dirname(outputDir), { recursive: true });
+    await rm(outputDir, { recursive: true, force: true });
+    await rename(ready, outputDir);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+interface Prepared {
+  readonly spec: SpecInput;
+  readonly timestamp: number;
+}
+
+async function prepareDeb(
+  source: Extract<RpmSource, { kind: 'deb' }>,
+  root: string,
+  work: string,
+  task: Task,
+): Promise<Prepared> {
+  const fields = parseControl(await debControl(source.deb, task));
+  const debName = fields.get('Package') ?? basename(source.deb);
+  await debExtract(source.deb, root, task);
+  await debExtractControl(source.deb, join(work, 'control'), task);
+  const timestamp = await latestTime(root);
+  await arrangeTree(root, debName);
+  const kernel = KERNEL_PACKAGE.test(debName) ? await arrangeKernel(root) : undefined;
+  if (kernel !== undefined) await run('/sbin/depmod', ['-b', join(root, 'usr'), kernel], { task });
+  await overlay(debName, root, {});
+  await compilePython(root, task);
+  const evr = evrOfDebianVersion(fields.get('Version') ?? '0');
+  if (source.bump > 0) await touchContent(root, `lab update ${source.bump} of ${debName}`);
+  const [summary, ...description] = (fields.get('Description') ?? debName).split('\n');
+  return {
+    timestamp,
+    spec: {
+      name: kernel === undefined ? debName : 'kernel',
+      evr: bumped(evr, source.bump),
+      arch: fields.get('Architecture') === 'all' ? 'noarch' : 'x86_64',
+      summary: summary ?? debName,
+      description: description.join('\n'),
+      license: 'See the copyright file',
+      url: fields.get('Homepage'),
+      relations: debRelations(fields, debName, evr, source.bump, kernel),
+      after: ['filesystem'],
+      files: await packagedFiles(root, {
+        conffiles: await conffiles(join(work, 'control'), debName),
+        capabilities: new Map(EXTRA_CAPABILITIES[debName] ?? []),
+      }),
+    },
+  };
+}
+
+function debRelations(
+  fields: ControlFields,
+  name: string,
+  evr: Evr,
+  bump: number,
+  kernel: string | undefined,
+): RpmRelations {
+  const relations = rpmRelations(fields, new Set(ABSENT_PACKAGES));
+  const extra = [
+    // Packages of one source often ask for each other's exact version; an update of one alone must still install.
+    ...(bump > 0 ? [`${name} = ${formatEvr(evr)}`] : []),
+    ...(kernel === undefined ? [] : [`${name} = ${formatEvr(evr)}`]),
+  ];
+  return { ...relations, provides: [...new Set([...relations.provides, ...extra])].sort() };
+}
+
+/** `2+deb12u7` becomes `2+deb12u7^lab1`: newer than it was, older than Debian's next. */
+function bumped(evr: Evr, bump: number): Evr {
+  return bump === 0 ? evr : { ...evr, release: `${evr.release}^lab${bump}` };
+}
+
+async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: string): Promise<Prepared> {
+  const { own } = source;
+  for (const folder of own.folders) {
+    const [path, mode] = typeof folder === 'string' ? [folder, 0o755] : folder;
+    await mkdir(join(root, path), { recursive: true });
+    await chmod(join(root, path), mode);
+  }
+  await overlay(own.name, root, source.variables);
+  for (const [from, to] of own.copies) {
+    await mkdir(dirname(join(root, to)), { recursive: true });
+    await copyFile(join(PROJECT, from), join(root, to));
+  }
+  for (const [path, content] of source.generated) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), content);
+  }
+  for (const [path, target] of own.links) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await symlink(target, join(root, path));
+  }
+  for (const [path, { mode, gid }] of Object.entries(own.modes)) {
+    await chown(join(root, path), 0, gid ?? 0);
+    await chmod(join(root, path), mode);
+  }
+  if (source.bump > 0) await touchContent(root, `lab update ${source.bump} of ${own.name}`);
+  const etcFiles = (await filesBelow(join(root, 'etc'))).map((file) => `/etc/${file}`);
+  const files = await packagedFiles(root, {
+    conffiles: new Set(etcFiles.filter((file) => !file.startsWith('/etc/pki/'))),
+    capabilities: new Map(),
+    ownShared: own.name === 'filesystem',
+  });
+  const none: RpmRelations = { requires: [], recommends: [], provides: [], conflicts: [], obsoletes: [] };
+  return {
+    timestamp: OWN_TIME,
+    spec: {
+      name: own.name,
+      evr: bumped({ epoch: 0, version: own.version, release: '1' }, source.bump),
+      arch: 'noarch',
+      summary: own.summary,
+      description: own.summary,
+      license: 'MIT',
+      url: undefined,
+      relations: { ...none, ...own.relations },
+      after: own.after,
+      files,
+    },
+  };
+}
+
+/** Copies `lab-packages/NAME/root` over the build root. */
+async function overlay(name: string, root: string, variables: Readonly<Record<string, string>>): Promise<void> {
+  const from = join(OVERLAYS, name, 'root');
+  for (const file of await filesBelow(from)) {
+    const text = await readFile(join(from, file), 'utf8');
+    await mkdir(dirname(join(root, file)), { recursive: true });
+    await writeFile(
+      join(root, file),
+      text.replace(/@(\w+)@/g, (whole, key: string) => variables[key] ?? whole),
+      { mode: 0o644 },
+    );
+  }
+}
+
+async function conffiles(control: string, name: string): Promise<ReadonlySet<string>> {
+  const listed = (await readTextIfExists(join(control, 'conffiles'))) ?? '';
+  return new Set([
+    ...listed.split('\n').filter((line) => line.startsWith('/')),
+    ...(EXTRA_COPIES[name] ?? []).map(([, to]) => `/${to}`),
+  ]);
+}
+
+/**
+ * Byte-compiles Python modules, as Debian's scripts would on the host: /usr of a deployment is read-only, so every
+ * start would compile them again. Hash-based files without a check, because a deployment has no time stamps.
+ */
+async function compilePython(root: string, task: Task): Promise<void> {
+  const folders: string[] = [];
+  for (const folder of await readdir(join(root, 'usr/lib')).catch(() => [])) {
+    if (/^python3/.test(folder)) folders.push(join(root, 'usr/lib', folder));
+  }
+  if (folders.length === 0) return;
+  await run(
+    '/usr/bin/python3',
+    ['-m', 'compileall', '-q', '--invalidation-mode', 'unchecked-hash', '-s', root, '-p', '/', ...folders],
+    // Some packages ship test files that are wrong on purpose.
+    { task, okExitCodes: [0, 1], env: { PYTHONHASHSEED: '0' } },
+  );
+}

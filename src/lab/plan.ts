@@ -1,0 +1,74 @@
+import { basename, join } from 'node:path';
+import type { DebDownload } from '../tools/apt.ts';
+import { sha256, sha256File } from '../tools/files.ts';
+import { dearmor, type LabKey } from './keys.ts';
+import { overlayDigest, PROJECT, RECIPE, type RpmSource } from './make-rpm.ts';
+import { OWN_PACKAGES } from './own-packages.ts';
+import { ABSENT_PACKAGES, KERNEL_PACKAGE, SIG_PACKAGES } from './packages.ts';
+import type { LabState } from './state.ts';
+
+export type LabRepo = 'lab-base' | 'lab-sig-atomic';
+export const LAB_REPOS: readonly LabRepo[] = ['lab-base', 'lab-sig-atomic'];
+
+/** One RPM the lab is to have. Equal keys mean equal content. */
+export interface PlannedRpm {
+  readonly name: string;
+  readonly repo: LabRepo;
+  readonly key: string;
+  readonly source: RpmSource;
+}
+
+/** Every RPM of the lab, by its state; nothing is built. */
+export async function planRpms(
+  state: LabState,
+  debs: readonly DebDownload[],
+  archives: string,
+  key: LabKey,
+): Promise<readonly PlannedRpm[]> {
+  const removed = new Set(state.removed);
+  const planned = [
+    ...(await Promise.all(debs.map((deb) => planDeb(join(archives, deb.file), `${deb.file} ${deb.hash}`, state)))),
+    ...(await Promise.all(state.debs.map(async (deb) => planDeb(deb, await sha256File(deb), state)))),
+    ...(await Promise.all(OWN_PACKAGES.map((own) => planOwn(own, state, key)))),
+  ];
+  return planned.filter(({ name }) => !removed.has(name));
+}
+
+async function planDeb(deb: string, hash: string, state: LabState): Promise<PlannedRpm> {
+  const debName = basename(deb).split('_')[0] ?? basename(deb);
+  const name = KERNEL_PACKAGE.test(debName) ? 'kernel' : debName;
+  const bump = state.updates[name] ?? 0;
+  return {
+    name,
+    repo: SIG_PACKAGES.has(name) ? 'lab-sig-atomic' : 'lab-base',
+    key: sha256(JSON.stringify([RECIPE, hash, bump, ABSENT_PACKAGES, await overlayDigest(debName)])),
+    source: { kind: 'deb', deb, bump },
+  };
+}
+
+async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key: LabKey): Promise<PlannedRpm> {
+  const bump = state.updates[own.name] ?? 0;
+  const variables = { publicUrl: state.publicUrl.replace(/\/+$/, '') };
+  const generated: readonly (readonly [string, string | Uint8Array])[] =
+    own.name === 'lab-release-atomic'
+      ? [
+          ['etc/pki/rpm-gpg/RPM-GPG-KEY-lab', key.publicText],
+          ['usr/share/ostree/trusted.gpg.d/lab-atomic.gpg', dearmor(key.publicText)],
+        ]
+      : [];
+  const inputs = [
+    RECIPE,
+    own,
+    bump,
+    variables,
+    generated.map(([path, content]) => [path, sha256(content)]),
+    await overlayDigest(own.name),
+    await Promise.all(own.copies.map(([from]) => sha256File(join(PROJECT, from)))),
+  ];
+  return {
+    name: own.name,
+    repo: own.repo,
+    key: sha256(JSON.stringify(inputs)),
+    source: { kind: 'own', own, bump, generated, variables },
+  };
+}

@@ -1,0 +1,77 @@
+import type { RpmRelations } from './depends.ts';
+import type { Evr } from './version.ts';
+
+/** One path of a package, `/usr/bin/foo`, with what RPM has to know about it beyond what is on disk. */
+export interface PackagedFile {
+  readonly path: string;
+  readonly kind: 'file' | 'folder';
+  readonly mark?: 'config' | 'doc';
+  /** Language of a translation (`de`, `pt_BR`), for `install-langs`. */
+  readonly lang?: string;
+  /** File capabilities as `getcap` prints them, `cap_net_raw=ep`. */
+  readonly capabilities?: string;
+}
+
+export interface SpecInput {
+  readonly name: string;
+  readonly evr: Evr;
+  readonly arch: 'x86_64' | 'noarch';
+  readonly summary: string;
+  readonly description: string;
+  readonly license: string;
+  readonly url: string | undefined;
+  readonly relations: RpmRelations;
+  /** Packages that must be unpacked before this one. */
+  readonly after: readonly string[];
+  readonly files: readonly PackagedFile[];
+}
+
+/**
+ * The text of a spec file that packs a build root as it is: no compiling, no stripping, no generated dependencies,
+ * no scripts. Ownership and modes are those on disk, so the build has to run as root.
+ */
+export function specFile(input: SpecInput): string {
+  const { relations } = input;
+  const tags = (tag: string, values: readonly string[]): string[] => values.map((value) => `${tag}: ${value}`);
+  const lines = [
+    `Name: ${input.name}`,
+    ...(input.evr.epoch > 0 ? [`Epoch: ${input.evr.epoch}`] : []),
+    `Version: ${input.evr.version}`,
+    `Release: ${input.evr.release}`,
+    `Summary: ${escape(input.summary)}`,
+    `License: ${input.license}`,
+    ...(input.url ? [`URL: ${escape(input.url)}`] : []),
+    'Group: Unspecified',
+    ...(input.arch === 'noarch' ? ['BuildArch: noarch'] : []),
+    'AutoReqProv: no',
+    ...tags('Requires(pre)', input.after),
+    ...tags('Requires', relations.requires),
+    ...tags('Recommends', relations.recommends),
+    ...tags('Provides', relations.provides),
+    ...tags('Conflicts', relations.conflicts),
+    ...tags('Obsoletes', relations.obsoletes),
+    '%description',
+    escape(input.description),
+    '%files',
+    ...input.files.map(fileLine),
+    '',
+  ];
+  return lines.join('\n');
+}
+
+function fileLine(file: PackagedFile): string {
+  const marks = [
+    file.kind === 'folder' ? '%dir ' : '',
+    file.mark === 'config' ? '%config(noreplace) ' : '',
+    file.mark === 'doc' ? '%doc ' : '',
+    file.lang === undefined ? '' : `%lang(${file.lang}) `,
+    file.capabilities === undefined ? '' : `%caps(${file.capabilities}) `,
+  ];
+  return `${marks.join('')}"${escapeGlob(file.path)}"`;
+}
+
+/** A `%` would start a macro. */
+const escape = (text: string): string => text.replaceAll('%', '%%');
+
+/** File names in %files are patterns, even within quotes; a class of one character stands for itself. */
+const escapeGlob = (path: string): string => escape(path).replace(/[*?[]/g, (character) => `[${character}]`);

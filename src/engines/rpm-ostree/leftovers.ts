@@ -1,0 +1,162 @@
+import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RUN_MARKER, run } from '../../tools/exec.ts';
+import { isErrno, readTextIfExists, writeJson } from '../../tools/files.ts';
+import type { Task } from '../../tools/task.ts';
+
+/**
+ * What a killed rpm-ostree leaves behind, and how to know that it is our own earlier try's:
+ *
+ * 1. Processes, also those of a container that outlived its client, that have our `--cachedir` on their command line:
+ *    the folder is private to this engine and stream.
+ * 2. Work folders in the cache (`rpm-ostree-compose.*`) and in a private repo's `tmp`.
+ * 3. `/var/tmp/rpm-ostree.*`, and `/tmp/rpmostree-rofiles-fuse*` with a FUSE mount on it. Their names do not tell whose
+ *    they are, so a ledger in the cache says what was there when our try began; what came later, belongs to our user
+ *    and is used by no living process is removed.
+ * 4. Staging folders of transactions in the repos, when no living process has them open.
+ */
+export interface Grounds {
+  readonly cacheDir: string;
+  /** OSTree repositories this engine writes into. */
+  readonly repos: readonly string[];
+  /** Where rpm-ostree makes temporary folders by fixed names. */
+  readonly temporary: readonly string[];
+}
+
+/** The folders of a real system. */
+export const TEMPORARY_FOLDERS = ['/var/tmp', '/tmp'] as const;
+
+interface Ledger {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly existing: readonly string[];
+}
+
+const ledgerPath = ({ cacheDir }: Grounds): string => join(cacheDir, 'running.json');
+
+/** Writes down what is there before a run, so that `clean` of a later try knows what is new. */
+export async function beginRun(grounds: Grounds): Promise<void> {
+  const ledger: Ledger = { since: Date.now(), existing: await temporaryEntries(grounds) };
+  await writeJson(ledgerPath(grounds), ledger);
+}
+
+/** After a run that ended by itself: it has cleaned up. */
+export async function endRun(grounds: Grounds): Promise<void> {
+  await rm(ledgerPath(grounds), { force: true });
+}
+
+/** Removes what an earlier try of ours left behind when it was killed. Returns what was removed. */
+export async function clean(grounds: Grounds, task: Task): Promise<string[]> {
+  await endStrayProcesses(grounds.cacheDir);
+  const text = await readTextIfExists(ledgerPath(grounds));
+  const candidates = [
+    ...(await entries(grounds.cacheDir, /^rpm-ostree-compose\./)),
+    ...(
+      await Promise.all(grounds.repos.map((repo) => entries(join(repo, 'tmp'), /^(rpm-ostree-compose\.|staging-)/)))
+    ).flat(),
+    ...(text === undefined ? [] : await newSince(JSON.parse(text) as Ledger, grounds)),
+  ];
+  if (candidates.length > 0) {
+    const used = await usedPaths(candidates);
+    for (const path of candidates) if (!used.has(path)) await removeTree(path, task);
+    candidates.splice(0, candidates.length, ...candidates.filter((path) => !used.has(path)));
+    if (candidates.length > 0) task.say(`removed what an interrupted try left behind: ${candidates.join(', ')}`);
+  }
+  await endRun(grounds);
+  return candidates;
+}
+
+async function newSince(ledger: Ledger, grounds: Grounds): Promise<string[]> {
+  const known = new Set(ledger.existing);
+  const fresh: string[] = [];
+  for (const path of await temporaryEntries(grounds)) {
+    if (known.has(path)) continue;
+    try {
+      const { uid, ctimeMs } = await stat(path);
+      // A second of tolerance: file systems may keep coarser times than the clock.
+      if (uid === process.getuid?.() && ctimeMs >= ledger.since - 1000) fresh.push(path);
+    } catch (error) {
+      // A FUSE mount whose program was killed answers with ENOTCONN: nobody uses it any more.
+      if (isErrno(error, 'ENOTCONN')) fresh.push(path);
+      else if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+  return fresh;
+}
+
+async function temporaryEntries({ temporary }: Grounds): Promise<string[]> {
+  return (
+    await Promise.all(temporary.map((folder) => entries(folder, /^(rpm-ostree\.|rpmostree-rofiles-fuse)/)))
+  ).flat();
+}
+
+async function entries(folder: string, pattern: RegExp): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => pattern.test(name)).map((name) => join(folder, name));
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+}
+
+async function removeTree(path: string, task: Task): Promise<void> {
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
+    .split('\n')
+    .map((line) => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '))
+    .filter((mount) => mount === path || mount.startsWith(`${path}/`));
+  // The innermost first; lazily, because the program behind a FUSE mount may be gone.
+  for (const mount of mounts.reverse()) await run('umount', ['--lazy', mount], { task });
+  await rm(path, { recursive: true, force: true });
+}
+
+async function endStrayProcesses(cacheDir: string): Promise<void> {
+  const mark = `--cachedir=${cacheDir}`;
+  const isStray = async (pid: string) => (await readProc(pid, 'cmdline')).split('\0').includes(mark);
+  for (let round = 0; round < 50; round++) {
+    const pids = await processes();
+    const flags = await Promise.all(pids.map(isStray));
+    const strays = pids.filter((_, index) => flags[index]);
+    if (strays.length === 0) return;
+    for (const pid of strays) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch (error) {
+        if (!isErrno(error, 'ESRCH')) throw error;
+      }
+    }
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** Which of the paths a living process has open, works in, or names on its command line. */
+async function usedPaths(paths: readonly string[]): Promise<Set<string>> {
+  const used = new Set<string>();
+  const note = (target: string): void => {
+    for (const path of paths)
+      if (target === path || target.startsWith(`${path}/`) || target.startsWith(`${path}-lock`)) used.add(path);
+  };
+  for (const pid of await processes()) {
+    if (await isOwnMountServer(pid)) continue;
+    for (const link of ['cwd', 'root', ...(await names(`/proc/${pid}/fd`)).map((fd) => `fd/${fd}`)]) {
+      note(await readlink(`/proc/${pid}/${link}`).catch(() => ''));
+    }
+    for (const word of (await readProc(pid, 'cmdline')).split('\0')) note(word);
+  }
+  return used;
+}
+
+/** rofiles-fuse goes into the background and may outlive the compose it was started for; alone it serves nobody. */
+async function isOwnMountServer(pid: string): Promise<boolean> {
+  const mark = process.env[RUN_MARKER];
+  if (mark === undefined || !(await readProc(pid, 'cmdline')).split('\0')[0]?.endsWith('rofiles-fuse')) return false;
+  return (await readProc(pid, 'environ')).split('\0').includes(`${RUN_MARKER}=${mark}`);
+}
+
+async function processes(): Promise<string[]> {
+  return (await names('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+}
+
+// A process may end while it is looked at, and other users' may not be looked at: neither uses a private folder of ours.
+const names = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+const readProc = (pid: string, name: string): Promise<string> =>
+  readFile(`/proc/${pid}/${name}`, 'latin1').catch(() => '');

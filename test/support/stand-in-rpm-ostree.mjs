@@ -1,0 +1,191 @@
+#!/usr/bin/env node
+// Stands in for rpm-ostree in tests: the options, output, exit codes and files of 2018.7, 2020.8 and 2026.2 as measured
+// on real builds. RPM_OSTREE_STAND_IN names a folder with state.json (what to pretend) and calls.ndjson (its call log).
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const home = process.env.RPM_OSTREE_STAND_IN;
+const state = JSON.parse(readFileSync(join(home, 'state.json'), 'utf8'));
+const argv = process.argv.slice(2);
+const call = { argv, epoch: process.env.SOURCE_DATE_EPOCH, tty: Boolean(process.stdout.isTTY || process.stderr.isTTY) };
+appendFileSync(join(home, 'calls.ndjson'), `${JSON.stringify(call)}\n`);
+
+const VALUED_2018 = [
+  'repo',
+  'cachedir',
+  'workdir',
+  'proxy',
+  'touch-if-changed',
+  'add-metadata-string',
+  'add-metadata-from-json',
+  'write-commitid-to',
+  'output-repodata-dir',
+];
+const FLAGS_2018 = ['unified-core', 'force-nocache', 'cache-only', 'download-only', 'dry-run', 'print-only'];
+const VALUED_2020 = ['write-composejson-to', 'previous-commit', 'parent', 'ex-write-lockfile-to', 'ex-lockfile'];
+const FLAGS_2020 = ['download-only-rpms', 'no-parent', 'ex-lockfile-strict'];
+const VALUED_2026 = ['previous-inputhash', 'previous-version', 'layer-repo', 'source-root'];
+const FLAGS_2026 = ['disable-selinux'];
+const year = Number(state.version.slice(0, 4));
+const valued = new Set([...VALUED_2018, ...(year >= 2020 ? VALUED_2020 : []), ...(year >= 2024 ? VALUED_2026 : [])]);
+const flags = new Set([...FLAGS_2018, ...(year >= 2020 ? FLAGS_2020 : []), ...(year >= 2024 ? FLAGS_2026 : [])]);
+const valuesOf = (name) => options.filter(([key]) => key === name).map(([, value]) => value);
+const lastOf = (name) => valuesOf(name).at(-1);
+const options = [];
+const words = [];
+
+function fail(message, code = 1) {
+  process.stderr.write(`error: ${message}\n`);
+  process.exit(code);
+}
+
+function ostree(args, env = process.env) {
+  return execFileSync('ostree', args, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+}
+
+function tryOstree(args) {
+  try {
+    return ostree(args);
+  } catch {
+    return undefined;
+  }
+}
+
+if (argv[0] === '--version') {
+  process.stdout.write(`rpm-ostree:\n Version: '${state.version}'\n Git: 0000000\n Features:\n  - compose\n  - rust\n`);
+  process.exit(0);
+}
+if (argv[0] !== 'compose' || argv[1] !== 'tree') fail(`Unknown command '${argv[0]}'`);
+if (argv[2] === '--help') {
+  const lines = [...valued].map((name) => `  ${name === 'repo' ? '-r, ' : ''}--${name}=VALUE    …`);
+  process.stdout.write(
+    `Usage:\n  rpm-ostree compose tree [OPTION…] TREEFILE\n\nApplication Options:\n${lines.join('\n')}\n${[...flags].map((name) => `  --${name}    …`).join('\n')}\n`,
+  );
+  process.exit(0);
+}
+for (const word of argv.slice(2)) {
+  const [, name, value] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
+  if (name === undefined) words.push(word);
+  else if (!(value === undefined ? flags : valued).has(name)) fail(`Unknown option --${name}`);
+  else options.push([name, value ?? true]);
+}
+
+const unified = lastOf('unified-core');
+const repo = lastOf('repo');
+const cachedir = lastOf('cachedir');
+const treefilePath = words[0];
+process.stderr.write(`rpm-ostree version: ${state.version}\n`);
+if (state.fail) fail(state.fail.message, state.fail.code);
+if (!existsSync(cachedir)) fail(`Opening cachedir: opendir(${cachedir}): No such file or directory`);
+if (!unified && !existsSync(lastOf('workdir'))) fail('opendir: No such file or directory');
+if (!existsSync(treefilePath)) fail(`Failed to load treefile: Can't open file "${treefilePath}" for reading`);
+if (year < 2020 && unified && !readFileSync(join(repo, 'config'), 'utf8').includes('mode=bare-user\n')) {
+  fail('--ex-unified-core requires a bare-user repository');
+}
+const treefile = readFileSync(treefilePath, 'utf8');
+const ref = /"?ref"?:\s*"?([^",\s]+)/.exec(treefile)?.[1];
+const stray = mkdtempSync(join(year < 2020 && unified ? join(repo, 'tmp') : cachedir, 'rpm-ostree-compose.'));
+const temporary = mkdtempSync(join(home, 'var-tmp', 'rpm-ostree.'));
+const finish = () => {
+  for (const path of [stray, temporary]) rmSync(path, { recursive: true, force: true });
+  process.exit(0);
+};
+
+let previous = lastOf('previous-commit');
+if (previous === undefined && ref !== undefined) {
+  previous = tryOstree(['rev-parse', `--repo=${repo}`, ref]);
+  console.log(previous === undefined ? `No previous commit for ${ref}` : `Previous commit: ${previous}`);
+}
+console.log('Enabled rpm-md repositories: lab');
+console.log(`rpm-md repo 'lab'; generated: ${year < 2020 ? '2026-11-21 02:40:54' : '2026-11-21T02:40:54Z'}`);
+let packages = state.packages;
+const locks = lastOf('ex-lockfile');
+if (locks !== undefined) {
+  console.log(`Loaded lockfiles:\n  ${locks}`);
+  const locked = JSON.parse(readFileSync(locks, 'utf8')).packages;
+  const available = { ...state.packages, ...state.older };
+  for (const [name, { evra }] of Object.entries(locked)) {
+    if (![state.packages[name], state.older?.[name]].includes(evra)) {
+      process.stderr.write(`warning: Couldn't find locked package '${name}-${evra}'\n`);
+      fail(
+        'Could not depsolve transaction; 1 problem detected:\n Problem: package is filtered out by exclude filtering',
+      );
+    }
+    available[name] = evra;
+  }
+  packages = Object.fromEntries(Object.keys(locked).map((name) => [name, available[name]]));
+}
+console.log(`Installing ${Object.keys(packages).length} packages:`);
+for (const [name, evra] of Object.entries(packages)) console.log(`  ${name}-${evra} (lab)`);
+const inputHash = createHash('sha256')
+  .update(treefile)
+  .update(JSON.stringify(Object.entries(packages).sort()))
+  .digest('hex');
+console.log(`Input state hash: ${inputHash}`);
+const out = lastOf('ex-write-lockfile-to');
+if (out !== undefined) {
+  const digest = (evra) => `sha256:${createHash('sha256').update(evra).digest('hex')}`;
+  const locked = Object.entries(packages).map(([name, evra]) => [name, { evra, digest: digest(evra) }]);
+  const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { lab: { generated: '2026-11-21T02:40:54Z' } } };
+  writeFileSync(out, JSON.stringify({ packages: Object.fromEntries(locked), metadata }));
+}
+if (!lastOf('force-nocache') && previous !== undefined) {
+  const before = tryOstree(['show', `--repo=${repo}`, '--print-metadata-key=rpmostree.inputhash', previous]);
+  if (before === `'${inputHash}'`) {
+    console.log(
+      `No apparent changes since previous commit${lastOf('dry-run') ? '.' : '; use --force-nocache to override'}`,
+    );
+    finish();
+  }
+}
+if (lastOf('dry-run')) {
+  console.log('--dry-run complete; exiting');
+  finish();
+}
+console.log(`Will download: ${Object.keys(packages).length} packages (1.2 MB)`);
+if (state.hang) {
+  writeFileSync(join(home, 'hanging'), '');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 120_000);
+}
+const tree = join(stray, 'rootfs');
+mkdirSync(join(tree, 'usr/lib/modules/6.1.0'), { recursive: true });
+mkdirSync(join(tree, 'usr/share'), { recursive: true });
+writeFileSync(join(tree, 'usr/lib/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+writeFileSync(join(tree, 'usr/lib/modules/6.1.0/vmlinuz'), 'kernel');
+if (!state.noInitramfs) writeFileSync(join(tree, 'usr/lib/modules/6.1.0/initramfs.img'), 'initramfs');
+writeFileSync(join(tree, 'usr/share/packages'), JSON.stringify(packages));
+let parent = lastOf('parent');
+if (parent === undefined && ref !== undefined && !lastOf('no-parent'))
+  parent = tryOstree(['rev-parse', `--repo=${repo}`, ref]);
+const environment = { ...process.env };
+if (state.ignoresTime) delete environment.SOURCE_DATE_EPOCH;
+const idFile = lastOf('write-commitid-to');
+const commit = ostree(
+  [
+    'commit',
+    `--repo=${repo}`,
+    ...(idFile === undefined ? [`--branch=${ref}`] : ['--orphan']),
+    `--parent=${parent ?? 'none'}`,
+    `--tree=dir=${tree}`,
+    '--canonical-permissions',
+    ...valuesOf('add-metadata-string').map((pair) => `--add-metadata-string=${pair}`),
+    `--add-metadata-string=rpmostree.inputhash=${inputHash}`,
+  ],
+  environment,
+);
+if (year < 2020 || idFile !== undefined) console.log(`Wrote commit: ${commit}`);
+if (idFile === undefined) console.log(`${ref} => ${commit}`);
+else writeFileSync(idFile, commit);
+const composeJson = lastOf('write-composejson-to');
+if (composeJson !== undefined) {
+  const shown = ostree(['show', `--repo=${repo}`, commit]);
+  const content = /ContentChecksum:\s+([0-9a-f]{64})/.exec(shown)[1];
+  writeFileSync(
+    composeJson,
+    JSON.stringify({ 'ostree-commit': commit, 'ostree-content-checksum': content, 'rpm-ostree-inputhash': inputHash }),
+  );
+}
+process.stderr.write('dracut: *** Creating image file done ***\n');
+finish();

@@ -1,3 +1,9 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { NightlyError } from '../errors.ts';
+import { isErrno, writeJson } from '../tools/files.ts';
+import { parseEvra } from './evr.ts';
+
 /**
  * A lockfile in rpm-ostree's format (docs/treefile.md and `rpm-ostree compose tree --ex-write-lockfile-to`), so that
  * either engine can build from the other's.
@@ -25,4 +31,101 @@ export interface PackageId {
   readonly version: string;
   readonly release: string;
   readonly arch: string;
+}
+
+// Unknown fields are let through: rpm-ostree adds some from time to time, and all that counts here is what is locked.
+const lockfileSchema = z.object({
+  packages: z.record(
+    z.string(),
+    z.union([
+      z.object({
+        evra: z.string().refine((text) => parseEvra(text) !== undefined, 'must be [epoch:]version-release.arch'),
+        digest: z
+          .string()
+          .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
+          .optional(),
+      }),
+      // The form people write by hand for overrides: the architecture is the build's.
+      z.object({ evr: z.string() }),
+    ]),
+  ),
+  metadata: z
+    .object({
+      generated: z.string().optional(),
+      rpmmd_repos: z.record(z.string(), z.object({ generated: z.string() })).optional(),
+    })
+    .optional(),
+});
+
+/**
+ * Reads a lockfile.
+ * @throws NightlyError `not-found`, `usage` when it is not one, naming each fault.
+ */
+export async function readLockfile(path: string): Promise<Lockfile> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    throw new NightlyError('not-found', `There is no lockfile ${path}.`, { cause: error });
+  }
+  return parseLockfile(text, path);
+}
+
+/** The text of a lockfile, with `path` for messages. @throws NightlyError `usage`, naming each fault. */
+export function parseLockfile(text: string, path: string): Lockfile {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new NightlyError('usage', `The lockfile ${path} is not JSON: ${String(error)}`, {
+      place: { file: path },
+      cause: error,
+    });
+  }
+  const parsed = lockfileSchema.safeParse(json);
+  if (!parsed.success) {
+    throw new NightlyError('usage', `${path} is not an rpm-ostree lockfile:\n${z.prettifyError(parsed.error)}`, {
+      place: { file: path },
+    });
+  }
+  const packages: Record<string, LockedPackage> = {};
+  for (const [name, entry] of Object.entries(parsed.data.packages)) {
+    if ('evr' in entry) {
+      throw new NightlyError('usage', `${path} locks ${name} without an architecture ("evr" in place of "evra").`, {
+        hint: `Write "evra": "${entry.evr}.x86_64" (or noarch) for ${name}.`,
+        place: { file: path },
+      });
+    }
+    packages[name] = { evra: entry.evra, ...(entry.digest === undefined ? {} : { digest: entry.digest }) };
+  }
+  const { metadata } = parsed.data;
+  if (!metadata) return { packages };
+  return {
+    packages,
+    metadata: {
+      ...(metadata.generated === undefined ? {} : { generated: metadata.generated }),
+      ...(metadata.rpmmd_repos === undefined ? {} : { rpmmd_repos: metadata.rpmmd_repos }),
+    },
+  };
+}
+
+/** Writes a lockfile with its packages sorted by name, whole or not at all. */
+export async function writeLockfile(path: string, lockfile: Lockfile): Promise<void> {
+  const names = Object.keys(lockfile.packages).sort();
+  const packages = Object.fromEntries(names.map((name) => [name, lockfile.packages[name]]));
+  await writeJson(path, { ...lockfile, packages });
+}
+
+/** Whether two lockfiles lock the same packages with the same content; when and from where they came does not count. */
+export function sameLockfile(a: Lockfile, b: Lockfile): boolean {
+  const names = Object.keys(a.packages);
+  return (
+    names.length === Object.keys(b.packages).length &&
+    names.every((name) => {
+      const one = a.packages[name];
+      const other = b.packages[name];
+      return other !== undefined && one?.evra === other.evra && one.digest === other.digest;
+    })
+  );
 }

@@ -1,0 +1,108 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../errors.ts';
+import type { Lockfile } from '../../rpm/lockfile.ts';
+import { lockedPackages } from '../../rpm/pkgdiff.ts';
+import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../tools/ostree.ts';
+import type { Task } from '../../tools/task.ts';
+import type { TreefileValues } from '../../treefile/keys.ts';
+import type { ComposeRequest } from '../engine.ts';
+import { gvariantOfJson, gvariantText } from './gvariant.ts';
+
+/**
+ * Commits a tree into the cache's bare-user repository, which is quick as nothing is compressed and what was there last night
+ * is only hashed.
+ */
+export async function commitToCache(
+  request: ComposeRequest,
+  tree: { readonly root: string; readonly kver: string | undefined },
+  task: Task,
+): Promise<string> {
+  const repo = cacheRepo(request.cacheDir);
+  await mkdir(repo, { recursive: true });
+  await initRepo(repo, 'bare-user', task);
+  const { values } = request.treefile;
+  return commitTree(
+    {
+      repo,
+      tree: tree.root,
+      bindRef: request.ref,
+      ...(request.parent === undefined ? {} : { parent: request.parent }),
+      timestamp: request.timestamp,
+      metadata: commitMetadata(request),
+      bootable: tree.kver !== undefined,
+      selinux: values.selinux !== false,
+      readonlyExecutables: values['readonly-executables'] === true,
+    },
+    task,
+  );
+}
+
+/** Copies the commit into the archive repository, compressing what is new there. @returns its content checksum. */
+export async function publishCommit(request: ComposeRequest, commit: string, task: Task): Promise<string> {
+  const from = cacheRepo(request.cacheDir);
+  await pullLocal({ from, to: request.repo, commit }, task);
+  const checksum = await contentChecksum(from, commit, task);
+  if (checksum === '') throw new NightlyError('ostree', `ostree does not say the content checksum of ${commit}.`);
+  return checksum;
+}
+
+/** Lets the cache's repository keep this commit only: the next night shares most of its objects. */
+export async function keepOnly(cacheDir: string, commit: string, task: Task): Promise<void> {
+  const repo = cacheRepo(cacheDir);
+  await createRef(repo, 'last', commit, task);
+  await pruneToRefs(repo, task);
+}
+
+const cacheRepo = (cacheDir: string): string => join(cacheDir, 'repo');
+
+/**
+ * The metadata rpm-ostree writes, with its types, then the treefile's own and the build's. `repo` data: id and time of
+ * generation of each repository; `pkglist`: name, epoch, version, release, arch, sorted by name.
+ */
+export function commitMetadata(request: ComposeRequest): Record<string, string> {
+  const { values } = request.treefile;
+  return {
+    ...treefileMetadata(values),
+    ...Object.fromEntries(Object.entries(request.metadata).map(([key, value]) => [key, gvariantText(value)])),
+    version: gvariantText(request.version),
+    'rpmostree.inputhash': gvariantText(request.inputHash),
+    'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps),
+    'rpmostree.rpmdb.pkglist': packagesVariant(request.lockfile),
+  };
+}
+
+function treefileMetadata(values: TreefileValues): Record<string, string> {
+  const own = Object.entries(values['add-commit-metadata'] ?? {}).map(([key, value]) => [key, gvariantOfJson(value)]);
+  const command = values['container-cmd'];
+  return {
+    ...Object.fromEntries(own),
+    ...(command ? { 'ostree.container-cmd': `@as [${command.map(gvariantText).join(', ')}]` } : {}),
+  };
+}
+
+function reposVariant(timestamps: Readonly<Record<string, number>>): string {
+  const entries = Object.entries(timestamps).map(
+    ([id, seconds]) => `{'id': <${gvariantText(id)}>, 'timestamp': <uint64 ${seconds}>}`,
+  );
+  return `@aa{sv} [${entries.join(', ')}]`;
+}
+
+function packagesVariant(lockfile: Lockfile): string {
+  const tuples = lockedPackages(lockfile).map(
+    ({ name, epoch, version, release, arch }) =>
+      `(${[name, epoch, version, release, arch].map(gvariantText).join(',')})`,
+  );
+  const text = `@a(sssss) [${tuples.join(',')}]`;
+  // A single argument of a program holds 128 KiB at most (MAX_ARG_STRLEN): some 2500 packages.
+  if (text.length > 130_000) {
+    throw new NightlyError(
+      'unsupported',
+      `The tree has ${tuples.length} packages, more than can be recorded in a commit.`,
+      {
+        hint: 'Compose trees of more than about 2500 packages with rpm-ostree.',
+      },
+    );
+  }
+  return text;
+}

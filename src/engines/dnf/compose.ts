@@ -1,0 +1,124 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../errors.ts';
+import type { Task } from '../../tools/task.ts';
+import { treefileJson } from '../../treefile/read.ts';
+import type { Composed, ComposeRequest } from '../engine.ts';
+import { commitToCache, keepOnly, publishCommit } from './commit.ts';
+import { fetchPackages } from './fetch-packages.ts';
+import { makeInitramfs } from './initramfs.ts';
+import { installPackages } from './install.ts';
+import { createPhases } from './phases.ts';
+import { checkPackageSignatures } from './signatures.ts';
+import { customise } from './tree/customise.ts';
+import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
+import { makeTopLevel, moveEtc, setMachineId } from './tree/layout.ts';
+import { kindOf, namesIn } from './tree/paths.ts';
+import { settleRpmdb } from './tree/rpmdb.ts';
+import { finishInstall, removeLeftovers } from './tree/system.ts';
+import { checkUsers, expectedUsers, previousUsers, readUsers, rememberUsers, splitUsers } from './tree/users.ts';
+import { varToTmpfiles } from './tree/var.ts';
+
+/**
+ * Makes the commit: packages into a root, the root into an OSTree tree, the tree into a commit. Everything is made anew but
+ * what the cache holds: RPM files, their checks, the initramfs, and the objects of last night's commit.
+ */
+export async function compose(request: ComposeRequest, task: Task): Promise<Composed> {
+  const { treefile, cacheDir, scratchDir, timestamp } = request;
+  const { values } = treefile;
+  const phases = createPhases();
+  const root = join(scratchDir, 'root');
+  await phases.time('prepare', 'self', () => startAfresh(root, cacheDir));
+
+  const packages = await phases.time('download', 'dnf', () =>
+    fetchPackages(treefile, request.lockfile, cacheDir, task, phases),
+  );
+  await phases.time('signatures', 'rpm', () =>
+    checkPackageSignatures(treefile, packages, { cacheDir, scratchDir }, task),
+  );
+  const expected = await phases.time('users before', 'self', () =>
+    expectedUsers(treefile, () => previousUsers({ cacheDir, repo: request.repo, parent: request.parent }, task)),
+  );
+  const packageFiles = await phases.time('install', 'dnf', () =>
+    installPackages({ root, packages, treefile, timestamp, users: expected.seed, cacheDir }, task),
+  );
+
+  await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
+  await phases.time('users', 'self', async () => checkUsers(await readUsers(join(root, 'etc')), expected, values));
+  await phases.time('etc', 'self', () => moveEtc(root));
+  await phases.time('treefile changes', 'tree', () =>
+    customise({ root, treefile, version: request.version, timestamp, packageFiles, scratchDir }, task),
+  );
+
+  const kver = await phases.time('kernel', 'self', async () => {
+    await setMachineId(root, values);
+    await removeLeftovers(root);
+    return placeKernel(root);
+  });
+  let initramfs: Composed['initramfs'] = 'none';
+  if (kver !== undefined) {
+    await phases.time('depmod', 'depmod', () => indexModules(root, kver, task));
+    if (values['no-initramfs'] !== true) {
+      const base = values['mutate-os-release'];
+      initramfs = await makeInitramfs(
+        {
+          root,
+          kver,
+          args: values['initramfs-args'] ?? [],
+          ...(base === undefined ? {} : { mutated: { base, version: request.version } }),
+          cacheDir,
+          scratchDir,
+        },
+        task,
+        phases,
+      );
+    }
+  }
+
+  const users = await phases.time('layout', 'self', async () => {
+    const split = await splitUsers(root, values);
+    if (split.kept) {
+      task.say('the tree has no libnss_altfiles.so.2: users and groups stay in /etc as well as in /usr/lib');
+    }
+    await varToTmpfiles(root, split, task);
+    await moveBoot(root, kver, values['boot-location'] ?? 'modules');
+    await settleRpmdb(root);
+    await mkdir(join(root, 'usr/share/rpm-ostree'), { recursive: true });
+    await writeFile(
+      join(root, 'usr/share/rpm-ostree/treefile.json'),
+      `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
+    );
+    if (values.selinux !== false) await requirePolicy(root);
+    await makeTopLevel(root, values);
+    return split;
+  });
+
+  const commit = await phases.time('commit', 'ostree', () => commitToCache(request, { root, kver }, task));
+  const contentChecksum = await phases.time('into the archive', 'ostree', () => publishCommit(request, commit, task));
+  await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
+  await phases.time('clean up', 'self', async () => {
+    await rememberUsers(cacheDir, commit, users);
+    await rm(root, { recursive: true, force: true });
+  });
+  return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };
+}
+
+/** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */
+async function startAfresh(root: string, cacheDir: string): Promise<void> {
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root, { recursive: true, mode: 0o755 });
+  await mkdir(join(cacheDir, 'home'), { recursive: true });
+}
+
+/** A tree that is to be labelled needs the rules to do it by. */
+async function requirePolicy(root: string): Promise<void> {
+  const config = join(root, 'usr/etc/selinux');
+  for (const name of await namesIn(config)) {
+    if (await kindOf(join(config, name, 'contexts/files/file_contexts'))) return;
+  }
+  throw new NightlyError(
+    'compose',
+    'The treefile wants SELinux labels ("selinux" is true unless it says otherwise), but the tree has no policy.',
+    { hint: 'Add selinux-policy-targeted to "packages", or set "selinux: false".' },
+  );
+}

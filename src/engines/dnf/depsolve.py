@@ -1,0 +1,379 @@
+"""The part of the dnf engine that speaks to libdnf and librpm.
+
+Run as `python3 depsolve.py VERB`, with the request as JSON on standard input. Prints one JSON object a line on standard
+output: {"event": "progress" | "say" | "result" | "error", ...}. Exit code 3 goes with an "error" event, whose "kind" is
+one of "missing", "depsolve", "repo", "digest", "script", "install"; anything else that goes wrong is a traceback on
+standard error and exit code 1.
+
+Nothing of the host's configuration is read: no /etc/dnf, no plugins, no variables, no repositories of the host.
+"""
+
+import json
+import os
+import sys
+import time
+
+
+class Refused(Exception):
+    """A failure the caller can name: `kind` as above, `detail` further fields of the event."""
+
+    def __init__(self, kind, message, **detail):
+        super().__init__(message)
+        self.kind = kind
+        self.detail = detail
+
+
+def emit(event, **fields):
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+# --- dnf -----------------------------------------------------------------------------------------------------------
+
+
+def open_base(request):
+    """A dnf.Base with the request's repositories enabled and their metadata loaded."""
+    import dnf
+
+    cache = request["cacheDir"]
+    empty_root = os.path.join(cache, "empty-root")
+    os.makedirs(empty_root, exist_ok=True)
+
+    conf = dnf.conf.Conf()
+    conf.config_file_path = ""
+    conf.check_config_file_age = False
+    conf.reposdir = [request["reposDir"]]
+    conf.varsdir = []
+    conf.pluginpath = []
+    conf.plugins = False
+    conf.installroot = empty_root
+    conf.cachedir = os.path.join(cache, "metadata")
+    conf.persistdir = os.path.join(cache, "persist")
+    conf.logdir = os.path.join(cache, "log")
+    conf.system_cachedir = conf.cachedir
+    conf.keepcache = True
+    conf.deltarpm = False
+    # Signatures are checked by rpmkeys, once the files are here.
+    conf.gpgcheck = False
+    conf.best = True
+    conf.strict = True
+    conf.skip_if_unavailable = False
+    conf.install_weak_deps = request["recommends"]
+    conf.excludepkgs = request["excludes"]
+    conf.protected_packages = []
+    if request.get("platformModule"):
+        conf.module_platform_id = request["platformModule"]
+    # "now" for every resolve, "whatever is here" for the download that follows it.
+    conf.metadata_expire = 0 if request["refresh"] else -1
+    conf.substitutions.clear()
+    conf.substitutions.update(request["variables"])
+
+    base = dnf.Base(conf)
+    try:
+        base.read_all_repos()
+        enabled = set(request["repos"])
+        for repo in base.repos.values():
+            if repo.id in enabled:
+                repo.enable()
+                repo.skip_if_unavailable = False
+                repo.metadata_expire = conf.metadata_expire
+                repo.gpgcheck = False
+            else:
+                repo.disable()
+        base.fill_sack(load_system_repo=False)
+    except dnf.exceptions.RepoError as error:
+        raise Refused("repo", str(error)) from error
+    return base
+
+
+def nevra(package):
+    return "%s-%s" % (package.name, evra(package))
+
+
+def evra(package):
+    epoch = "%d:" % package.epoch if package.epoch else ""
+    return "%s%s-%s.%s" % (epoch, package.version, package.release, package.arch)
+
+
+def digest(package):
+    import hawkey
+
+    kind, value = package.chksum or (None, b"")
+    if kind != hawkey.CHKSUM_SHA256:
+        raise Refused(
+            "repo",
+            "Repository %s gives no SHA-256 checksum for %s; a lockfile needs one." % (package.reponame, nevra(package)),
+        )
+    return "sha256:" + value.hex()
+
+
+def locked_packages(base, locked, request):
+    """The packages a lockfile names, one each; and all others made invisible."""
+    import dnf
+
+    available = base.sack.query().available()
+    chosen = {}
+    missing = []
+    for name, lock in sorted(locked.items()):
+        found = [p for p in available.filter(name=name) if evra(p) == lock["evra"]]
+        same = [p for p in found if not lock.get("digest") or digest(p) == lock["digest"]]
+        if same:
+            # Of equal files in several repositories the one dnf would take: lower cost, higher priority, then the id.
+            # One whose signatures are checked comes first, so that a copy elsewhere cannot get around the check.
+            chosen[name] = min(
+                same,
+                key=lambda p: (
+                    p.reponame not in request["checked"],
+                    base.repos[p.reponame].priority,
+                    base.repos[p.reponame].cost,
+                    p.reponame,
+                ),
+            )
+        else:
+            missing.append({"name": name, "evra": lock["evra"], "otherContent": bool(found)})
+    if missing:
+        raise Refused("missing", "locked packages are not in the repositories", packages=missing)
+    keep = set(chosen.values())
+    hide = [p for p in available if p not in keep]
+    excluded = base.sack.query().filter(pkg=hide) if hide else base.sack.query().filter(empty=True)
+    base.sack.add_excludes(excluded)
+    return chosen
+
+
+def depsolve(base, request):
+    """The packages to install."""
+    import dnf
+
+    locked = request.get("locked")
+    unknown = []
+
+    def mark(spec, repo=None):
+        try:
+            if repo is None:
+                base.install(spec)
+            else:
+                base.install(spec, reponame=repo)
+        except dnf.exceptions.MarkingError:
+            unknown.append(spec if repo is None else "%s (from %s)" % (spec, repo))
+
+    if locked is not None:
+        for package in locked_packages(base, locked, request).values():
+            base.package_install(package)
+    else:
+        hide = set(request.get("onlyLockedRepos", []))
+        for repo in hide:
+            base.sack.add_excludes(base.sack.query().filter(reponame=repo))
+    for spec in request["packages"]:
+        mark(spec)
+    for entry in request["repoPackages"]:
+        for spec in entry["packages"]:
+            mark(spec, entry["repo"])
+    if unknown:
+        raise Refused("missing", "packages are not in the repositories", packages=[{"name": spec} for spec in unknown])
+    try:
+        base.resolve()
+    except dnf.exceptions.DepsolveError as error:
+        raise Refused("depsolve", str(error)) from error
+    packages = sorted(base.transaction.install_set)
+    if locked is not None:
+        more = [nevra(p) for p in packages if p.name not in locked]
+        if more:
+            raise Refused("depsolve", "the locked packages need others that the lockfile does not have: " + ", ".join(more))
+    seen = {}
+    for package in packages:
+        if package.name in seen:
+            raise Refused(
+                "depsolve",
+                "both %s and %s would be installed; a lockfile holds one package of a name" % (seen[package.name], nevra(package)),
+            )
+        seen[package.name] = nevra(package)
+    return packages
+
+
+def describe(package):
+    path = package.localPkg()
+    here = os.path.exists(path) and os.path.getsize(path) == package.downloadsize
+    return {
+        "name": package.name,
+        "evra": evra(package),
+        "digest": digest(package),
+        "repo": package.reponame,
+        "path": path,
+        "download": 0 if here or package.baseurl and package.baseurl.startswith("file:") else package.downloadsize,
+    }
+
+
+def resolve(request):
+    with open_base(request) as base:
+        emit("result", packages=[describe(p) for p in depsolve(base, request)])
+
+
+def make_progress():
+    import dnf.callback
+
+    class Progress(dnf.callback.DownloadProgress):
+        """Bytes over all packages, told ten times a second at most."""
+
+        def __init__(self):
+            self.total = 0
+            self.done = {}
+            self.told = 0.0
+
+        def start(self, total_files, total_size, total_drpms=0):
+            self.total = total_size
+
+        def progress(self, payload, done):
+            self.done[str(payload)] = done
+            self.tell()
+
+        def end(self, payload, status, msg):
+            self.done[str(payload)] = payload.download_size
+            self.tell(last=sum(self.done.values()) >= self.total)
+
+        def tell(self, last=False):
+            now = time.monotonic()
+            if last or now - self.told > 0.1:
+                self.told = now
+                emit("progress", done=int(sum(self.done.values())), total=int(self.total), unit="bytes")
+
+    return Progress()
+
+
+def download(request):
+    """Brings the locked packages here; result: their descriptions."""
+    import dnf
+
+    with open_base(request) as base:
+        packages = list(locked_packages(base, request["locked"], request).values())
+        remote = [p for p in packages if not p.localPkg() or not is_file_repo(base, p)]
+        try:
+            if remote:
+                base.download_packages(remote, make_progress())
+        except dnf.exceptions.DownloadError as error:
+            raise Refused("repo", str(error)) from error
+        emit("result", packages=[describe(p) for p in packages])
+
+
+def is_file_repo(base, package):
+    return base.repos[package.reponame]._repo.isLocal()
+
+
+# --- rpm -----------------------------------------------------------------------------------------------------------
+
+
+def install(request):
+    """Installs RPM files into a root; their checksums and signatures were checked before."""
+    import rpm
+
+    root = request["root"]
+    for name, value in request["macros"].items():
+        rpm.addMacro(name, value)
+    # Callbacks may run while librpm is chrooted into the root: paths are looked up from folders opened before.
+    host_fd = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
+    root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+
+    ts = rpm.TransactionSet(root)
+    ts.setVSFlags(rpm._RPMVSF_NOSIGNATURES)
+    ts.scriptFd = os.dup(2)
+    flags = 0
+    if request["nodocs"]:
+        flags |= rpm.RPMTRANS_FLAG_NODOCS
+    ts.setFlags(flags)
+
+    owners = set()
+    for path in request["rpms"]:
+        with open(path, "rb") as file:
+            header = ts.hdrFromFdno(file.fileno())
+        ts.addInstall(header, (path, header[rpm.RPMTAG_NEVRA]), "i")
+        if "/etc/passwd" in header[rpm.RPMTAG_FILENAMES]:
+            owners.add(path)
+
+    problems = ts.check()
+    if problems:
+        raise Refused("depsolve", "\n".join(sorted({str(p) for p in problems})))
+    ts.order()
+
+    open_files = {}
+    failed = []
+    count = 0
+
+    def callback(reason, amount, total, key, client):
+        nonlocal count
+        if reason == rpm.RPMCALLBACK_INST_OPEN_FILE:
+            open_files[key[0]] = os.open(key[0].lstrip("/"), os.O_RDONLY, dir_fd=host_fd)
+            return open_files[key[0]]
+        if reason == rpm.RPMCALLBACK_INST_CLOSE_FILE:
+            os.close(open_files.pop(key[0]))
+        elif reason == rpm.RPMCALLBACK_INST_STOP:
+            count += 1
+            emit("progress", done=count, total=len(request["rpms"]), unit="packages")
+            # The users of the night before must be there before the first %pre makes new ones.
+            if key[0] in owners:
+                keep_ids(root_fd, request["users"])
+        elif reason == rpm.RPMCALLBACK_SCRIPT_ERROR:
+            failed.append("%s of %s" % (script_name(amount), key[1] if isinstance(key, tuple) else key))
+        elif reason == rpm.RPMCALLBACK_CPIO_ERROR or reason == rpm.RPMCALLBACK_UNPACK_ERROR:
+            failed.append("unpacking of %s" % (key[1] if isinstance(key, tuple) else key))
+        return None
+
+    problems = ts.run(callback, "")
+    if problems:
+        raise Refused("install", "\n".join(str(p[0] if isinstance(p, tuple) else p) for p in problems))
+    if failed:
+        raise Refused("script", "; ".join(failed))
+    files = {}
+    for header in ts.dbMatch():
+        if header[rpm.RPMTAG_NAME] in request["listFilesOf"]:
+            files[header[rpm.RPMTAG_NAME]] = list(header[rpm.RPMTAG_FILENAMES])
+    ts.closeDB()
+    emit("result", files=files)
+
+
+def script_name(tag):
+    import rpm
+
+    names = {
+        rpm.RPMTAG_PREIN: "%pre",
+        rpm.RPMTAG_POSTIN: "%post",
+        rpm.RPMTAG_PRETRANS: "%pretrans",
+        rpm.RPMTAG_POSTTRANS: "%posttrans",
+        rpm.RPMTAG_TRIGGERIN: "%triggerin",
+        rpm.RPMTAG_FILETRIGGERIN: "%filetriggerin",
+        rpm.RPMTAG_TRANSFILETRIGGERIN: "%transfiletriggerin",
+    }
+    return names.get(tag, "a script (tag %s)" % tag)
+
+
+def keep_ids(root_fd, users):
+    """Adds the given passwd and group lines whose name the tree's file does not have."""
+    for name in ("passwd", "group"):
+        lines = users.get(name, [])
+        if not lines:
+            continue
+        with os.fdopen(os.open("etc/" + name, os.O_RDONLY, dir_fd=root_fd)) as file:
+            text = file.read()
+        have = {line.split(":", 1)[0] for line in text.splitlines()}
+        if text and not text.endswith("\n"):
+            text += "\n"
+        text += "".join(line + "\n" for line in lines if line.split(":", 1)[0] not in have)
+        with os.fdopen(os.open("etc/" + name, os.O_WRONLY | os.O_TRUNC, dir_fd=root_fd), "w") as file:
+            file.write(text)
+
+
+# --- main ----------------------------------------------------------------------------------------------------------
+
+
+def version(_request):
+    import dnf
+    import rpm
+
+    emit("result", dnf=dnf.VERSION, rpm=rpm.__version__)
+
+
+VERBS = {"resolve": resolve, "download": download, "install": install, "version": version}
+
+if __name__ == "__main__":
+    try:
+        VERBS[sys.argv[1]](json.load(sys.stdin))
+    except Refused as refused:
+        emit("error", kind=refused.kind, message=str(refused), **refused.detail)
+        sys.exit(3)

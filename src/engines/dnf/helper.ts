@@ -1,0 +1,89 @@
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { NightlyError } from '../../errors.ts';
+import { run } from '../../tools/exec.ts';
+import type { Task } from '../../tools/task.ts';
+
+/** Debian and Fedora install dnf's Python modules for this interpreter; the `python3` first on PATH may be another. */
+const PYTHON = '/usr/bin/python3';
+const HELPER = fileURLToPath(new URL('depsolve.py', import.meta.url));
+
+const helperEvent = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('progress'),
+    done: z.number(),
+    total: z.number(),
+    unit: z.enum(['bytes', 'packages', 'objects', 'files']),
+  }),
+  z.looseObject({ event: z.literal('result') }),
+  z.object({
+    event: z.literal('error'),
+    kind: z.enum(['missing', 'depsolve', 'repo', 'script', 'install']),
+    message: z.string(),
+    packages: z
+      .array(z.object({ name: z.string(), evra: z.string().optional(), otherContent: z.boolean().optional() }))
+      .optional(),
+  }),
+]);
+
+export type HelperError = Extract<z.infer<typeof helperEvent>, { event: 'error' }>;
+
+export interface HelperCall<T> {
+  readonly verb: 'resolve' | 'download' | 'install' | 'version';
+  readonly request: unknown;
+  readonly result: z.ZodType<T>;
+  /** Turns a failure the helper names into the program's error. */
+  readonly fail: (error: HelperError) => NightlyError;
+  /** An empty folder, so that no .rpmmacros of the user counts. */
+  readonly home: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Puts the command into namespaces of its own. */
+  readonly wrap?: (argv: readonly string[]) => readonly string[];
+}
+
+/** Runs depsolve.py, passing its progress on. @throws what `fail` makes of a named failure, `tool-failed`, `disk-full`. */
+export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T> {
+  let result: unknown;
+  let failure: HelperError | undefined;
+  const stray: string[] = [];
+  const argv = [PYTHON, '-B', '-I', HELPER, call.verb];
+  const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv) : argv;
+  const { stderr } = await run(command, args, {
+    ...(task ? { task } : {}),
+    input: JSON.stringify(call.request),
+    env: { HOME: call.home, ...call.env },
+    okExitCodes: [0, 3],
+    onLine(line, stream) {
+      if (stream === 'stderr') return;
+      const event = parseEvent(line);
+      if (!event) stray.push(line);
+      else if (event.event === 'progress') task?.progress(event.done, event.total, event.unit);
+      else if (event.event === 'result') result = event;
+      else failure = event;
+    },
+  });
+  if (failure) {
+    if (/No space left on device/.test(failure.message + stderr)) {
+      throw new NightlyError('disk-full', failure.message, {
+        hint: 'Free some space on that file system, then run "atomic-nightly resume".',
+      });
+    }
+    throw call.fail(failure);
+  }
+  if (result === undefined) {
+    throw new NightlyError('bug', `${HELPER} ${call.verb} ended without a result. ${stray.slice(-3).join('\n')}`);
+  }
+  return call.result.parse(result);
+}
+
+function parseEvent(line: string): z.infer<typeof helperEvent> | undefined {
+  if (!line.startsWith('{')) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch {
+    // A package's script may print to standard output; only our own lines count.
+    return undefined;
+  }
+  return helperEvent.safeParse(json).data;
+}

@@ -1,0 +1,78 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../../errors.ts';
+import type { Task } from '../../tools/task.ts';
+import type { Treefile } from '../../treefile/treefile.ts';
+import { callHelper } from './helper.ts';
+import { inNamespace, treeEnvironment } from './namespace.ts';
+import type { DescribedPackage } from './request.ts';
+import type { UserFiles } from './tree/users.ts';
+
+const installed = z.object({ files: z.record(z.string(), z.array(z.string())) });
+
+/**
+ * Installs packages into an empty root with librpm, scripts and triggers included; the database goes to
+ * usr/share/rpm. `users` are put into the tree's passwd and group as soon as these exist, so that a package's script
+ * finds its user and the id stays what it was.
+ * @returns the files of each package that `remove-from-packages` names.
+ * @throws NightlyError `compose` when a script fails, `depsolve`, `disk-full`.
+ */
+export async function installPackages(
+  request: {
+    readonly root: string;
+    readonly packages: readonly DescribedPackage[];
+    readonly treefile: Treefile;
+    readonly timestamp: number;
+    readonly users: UserFiles;
+    readonly cacheDir: string;
+  },
+  task: Task,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { root, treefile, timestamp, users } = request;
+  const { values } = treefile;
+  for (const name of ['dev', 'proc', 'etc']) await mkdir(join(root, name), { recursive: true });
+  const langs = values['install-langs'];
+  const { files } = await callHelper(
+    {
+      verb: 'install',
+      request: {
+        root,
+        rpms: request.packages.map(({ path }) => path).sort(),
+        nodocs: values.documentation === false,
+        macros: {
+          _dbpath: '/usr/share/rpm',
+          // Checked before the first file was touched, once for each package and set of keys.
+          _pkgverify_level: 'none',
+          // Plugins of the host (inhibit locks, audit, syslog) have no business in a tree.
+          __transaction_systemd_inhibit: '%{nil}',
+          __transaction_syslog: '%{nil}',
+          __transaction_audit: '%{nil}',
+          ...(langs === undefined || langs.length === 0 ? {} : { _install_langs: langs.join(':') }),
+        },
+        users,
+        listFilesOf: (values['remove-from-packages'] ?? []).map(([name]) => name),
+      },
+      result: installed,
+      fail: ({ kind, message }) =>
+        kind === 'depsolve'
+          ? new NightlyError('depsolve', `rpm refuses the packages:\n${message}`)
+          : new NightlyError(
+              'compose',
+              kind === 'script' ? `A package's script failed: ${message}.` : `rpm could not install: ${message}`,
+              { hint: 'What it printed is in the step log.', log: task.logFile },
+            ),
+      home: join(request.cacheDir, 'home'),
+      env: definedOnly(treeEnvironment(timestamp)),
+      wrap: (argv) => inNamespace(root, argv),
+    },
+    task,
+  );
+  return new Map(Object.entries(files));
+}
+
+function definedOnly(env: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined || name === 'HOME' ? [] : [[name, value]])),
+  );
+}

@@ -1,0 +1,209 @@
+import {
+  chmod,
+  chown,
+  copyFile,
+  cp,
+  lstat,
+  mkdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { NightlyError } from '../../../errors.ts';
+import { run } from '../../../tools/exec.ts';
+import type { Task } from '../../../tools/task.ts';
+import type { KeyName } from '../../../treefile/keys.ts';
+import type { Treefile } from '../../../treefile/treefile.ts';
+import { inTree, treeEnvironment } from '../namespace.ts';
+import { osReleasePath, withVersion } from './os-release.ts';
+import { kindOf, namesIn, pathInTree } from './paths.ts';
+
+export interface CustomiseRequest {
+  readonly root: string;
+  readonly treefile: Treefile;
+  readonly version: string;
+  readonly timestamp: number;
+  /** Files of the packages that `remove-from-packages` names. */
+  readonly packageFiles: ReadonlyMap<string, readonly string[]>;
+  readonly scratchDir: string;
+}
+
+/**
+ * Applies the treefile's own changes to the installed tree, in rpm-ostree's order: units, default target, removals,
+ * os-release, added files, and the scripts last.
+ */
+export async function customise(request: CustomiseRequest, task: Task): Promise<void> {
+  await enableUnits(request);
+  await setDefaultTarget(request);
+  await removeFiles(request);
+  await mutateOsRelease(request);
+  await removeFromPackages(request);
+  await addFiles(request);
+  await runScripts(request, task);
+}
+
+function fault(treefile: Treefile, key: KeyName, entry: string, message: string, hint?: string): NightlyError {
+  const place = treefile.origins.get(`${key}/${entry}`) ?? treefile.origins.get(key);
+  return new NightlyError('compose', message, { ...(hint ? { hint } : {}), ...(place ? { place } : {}) });
+}
+
+/** As rpm-ostree does it: a link in multi-user.target.wants, whatever the unit's [Install] section says. */
+async function enableUnits({ root, treefile }: CustomiseRequest): Promise<void> {
+  const wants = join(root, 'usr/etc/systemd/system/multi-user.target.wants');
+  for (const unit of treefile.values.units ?? []) {
+    const template = unit.replace(/@[^.]*\./, '@.');
+    if (!(await hasUnit(root, unit)) && !(await hasUnit(root, template))) {
+      throw fault(
+        treefile,
+        'units',
+        unit,
+        `The tree has no unit ${unit}.`,
+        'Correct its name, or add the package that has it.',
+      );
+    }
+    await mkdir(wants, { recursive: true });
+    const link = join(wants, unit);
+    if (await kindOf(link)) continue;
+    await symlink(`/usr/lib/systemd/system/${(await hasUnit(root, unit)) ? unit : template}`, link);
+  }
+}
+
+async function hasUnit(root: string, unit: string): Promise<boolean> {
+  return (
+    (await kindOf(join(root, 'usr/lib/systemd/system', unit))) !== undefined ||
+    (await kindOf(join(root, 'usr/etc/systemd/system', unit))) !== undefined
+  );
+}
+
+async function setDefaultTarget({ root, treefile }: CustomiseRequest): Promise<void> {
+  const target = treefile.values['default-target'];
+  if (target === undefined) return;
+  if (!(await hasUnit(root, target))) {
+    throw fault(treefile, 'default-target', '', `The tree has no unit ${target} to boot into.`);
+  }
+  const link = join(root, 'usr/etc/systemd/system/default.target');
+  await mkdir(dirname(link), { recursive: true });
+  await rm(link, { force: true });
+  await symlink(`/usr/lib/systemd/system/${target}`, link);
+}
+
+async function removeFiles({ root, treefile }: CustomiseRequest): Promise<void> {
+  for (const path of treefile.values['remove-files'] ?? []) {
+    await rm(await pathInTree(root, path), { recursive: true, force: true });
+  }
+}
+
+/** Removes a package's files whose whole path matches one of its expressions; folders only when they are empty then. */
+async function removeFromPackages({ root, treefile, packageFiles }: CustomiseRequest): Promise<void> {
+  for (const [name = '', ...patterns] of treefile.values['remove-from-packages'] ?? []) {
+    const files = packageFiles.get(name);
+    if (!files) {
+      throw fault(
+        treefile,
+        'remove-from-packages',
+        name,
+        `"remove-from-packages" names ${name}, which is not installed.`,
+      );
+    }
+    const expressions = patterns.map((pattern) => compile(pattern, treefile, name));
+    const doomed = files.filter((path) => expressions.some((expression) => expression.test(path)));
+    // Deepest first, so that a folder is empty when its turn comes.
+    for (const path of doomed.toSorted().toReversed()) {
+      const real = await pathInTree(root, path);
+      const kind = await kindOf(real);
+      if (kind === 'dir') {
+        if ((await namesIn(real)).length === 0) await rm(real, { recursive: true });
+      } else if (kind !== undefined) await unlink(real);
+    }
+  }
+}
+
+function compile(pattern: string, treefile: Treefile, name: string): RegExp {
+  try {
+    return new RegExp(pattern);
+  } catch (error) {
+    throw fault(treefile, 'remove-from-packages', name, `${pattern} is no regular expression: ${String(error)}`);
+  }
+}
+
+async function mutateOsRelease({ root, treefile, version }: CustomiseRequest): Promise<void> {
+  const base = treefile.values['mutate-os-release'];
+  if (base === undefined) return;
+  const path = await osReleasePath(root);
+  if (path === undefined) {
+    throw fault(treefile, 'mutate-os-release', '', 'The tree has neither usr/lib/os-release nor /etc/os-release.');
+  }
+  await writeFile(path, withVersion(await readFile(path, 'utf8'), { base, version }));
+}
+
+async function addFiles({ root, treefile }: CustomiseRequest): Promise<void> {
+  for (const [source, destination] of treefile.values['add-files'] ?? []) {
+    const target = await pathInTree(root, destination);
+    if ((await kindOf(target)) === 'dir' && !(await stat(source)).isDirectory()) {
+      throw fault(treefile, 'add-files', destination, `${destination} is a folder in the tree; name the file in it.`);
+    }
+    await mkdir(dirname(target), { recursive: true });
+    await cp(source, target, { recursive: true, force: true, verbatimSymlinks: true });
+    await ownByRoot(target);
+  }
+}
+
+async function ownByRoot(path: string): Promise<void> {
+  const info = await lstat(path);
+  if (info.isSymbolicLink()) return;
+  await chown(path, 0, 0);
+  await chmod(path, info.mode & 0o7777);
+  if (info.isDirectory()) for (const name of await namesIn(path)) await ownByRoot(join(path, name));
+}
+
+/** Runs the inline scripts, then the script file, chrooted into the tree, without network. */
+async function runScripts(request: CustomiseRequest, task: Task): Promise<void> {
+  const { root, treefile, timestamp, scratchDir } = request;
+  const { postprocess = [], 'postprocess-script': file } = treefile.values;
+  const scripts = postprocess.map((body, index) => ({
+    name: `postprocess-${index + 1}`,
+    body,
+    key: 'postprocess' as const,
+  }));
+  const dir = join(scratchDir, 'scripts');
+  await rm(dir, { recursive: true, force: true });
+  await mkdir(dir, { recursive: true });
+  const mountPoint = 'usr/.atomic-nightly-scripts';
+  const names: [string, KeyName][] = [];
+  for (const { name, body, key } of scripts) {
+    // Without a first line that says otherwise execvp(3) gives a script to the shell; the same here, said outright.
+    await writeFile(join(dir, name), body.startsWith('#!') ? body : `#!/bin/sh\n${body}`);
+    names.push([name, key]);
+  }
+  if (file !== undefined) {
+    await copyFile(file, join(dir, basename(file)));
+    names.push([basename(file), 'postprocess-script']);
+  }
+  if (names.length === 0) return;
+  await mkdir(join(root, mountPoint));
+  try {
+    for (const [name, key] of names) {
+      await chmod(join(dir, name), 0o755);
+      task.say(`running ${name}`);
+      const [command = '', ...args] = inTree(root, [`/${mountPoint}/${name}`], { binds: [[dir, mountPoint]] });
+      try {
+        await run(command, args, { task, env: treeEnvironment(timestamp) });
+      } catch (error) {
+        if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
+        const place = treefile.origins.get(key);
+        throw new NightlyError('compose', `The treefile's script ${name} failed:\n${error.message}`, {
+          hint: 'What it printed is in the step log.',
+          cause: error,
+          log: task.logFile,
+          ...(place ? { place } : {}),
+        });
+      }
+    }
+  } finally {
+    await rm(join(root, mountPoint), { recursive: true, force: true });
+  }
+}

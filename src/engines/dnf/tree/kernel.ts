@@ -1,0 +1,68 @@
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../../errors.ts';
+import { run } from '../../../tools/exec.ts';
+import { sha256File } from '../../../tools/files.ts';
+import type { Task } from '../../../tools/task.ts';
+import { kindOf, namesIn } from './paths.ts';
+
+/**
+ * Finds the tree's one kernel and puts it where OSTree looks: usr/lib/modules/KVER/vmlinuz. It may be there already, or in
+ * /boot as older packages have it.
+ * @returns its version, or undefined when the tree has none (a container).
+ * @throws NightlyError `compose` when there are several.
+ */
+export async function placeKernel(root: string): Promise<string | undefined> {
+  const modules = join(root, 'usr/lib/modules');
+  for (const name of await namesIn(join(root, 'boot'))) {
+    const kver = /^vmlinu[xz]-(.+)$/.exec(name)?.[1];
+    if (kver === undefined || name.includes('rescue')) continue;
+    const target = join(modules, kver, 'vmlinuz');
+    await mkdir(join(modules, kver), { recursive: true });
+    if (!(await kindOf(target))) await copyFile(join(root, 'boot', name), target);
+  }
+  const found: string[] = [];
+  for (const kver of await namesIn(modules)) if (await kindOf(join(modules, kver, 'vmlinuz'))) found.push(kver);
+  if (found.length > 1) {
+    throw new NightlyError(
+      'compose',
+      `The tree has ${found.length} kernels: ${found.join(', ')}. A commit boots one.`,
+      {
+        hint: 'Exclude the kernel packages that are not meant (exclude-packages).',
+      },
+    );
+  }
+  return found[0];
+}
+
+/** Writes modules.dep and its relatives, which packages' scripts may have written before the tree was changed. */
+export async function indexModules(root: string, kver: string, task: Task): Promise<void> {
+  await run('depmod', ['--basedir', join(root, 'usr'), '--all', kver], { task });
+}
+
+/**
+ * What is left in /boot (boot loader files of packages) goes to usr/lib/ostree-boot, where rpm-ostree keeps it; kernels and
+ * initramfs files are dropped, they are under usr/lib/modules. With boot-location `new` they are in ostree-boot as well,
+ * under names with their checksum.
+ */
+export async function moveBoot(root: string, kver: string | undefined, location: string): Promise<void> {
+  const boot = join(root, 'boot');
+  const target = join(root, 'usr/lib/ostree-boot');
+  for (const name of await namesIn(boot)) {
+    const dropped = /^(vmlinu[xz]-|initr(amfs|d)|System\.map-|config-|symvers-|loader$|\.vmlinuz)/.test(name);
+    if (dropped) await rm(join(boot, name), { recursive: true });
+    else {
+      await mkdir(target, { recursive: true });
+      await rm(join(target, name), { recursive: true, force: true });
+      await rename(join(boot, name), join(target, name));
+    }
+  }
+  if (location !== 'new' || kver === undefined) return;
+  const from = join(root, 'usr/lib/modules', kver);
+  const checksum = await sha256File(join(from, 'vmlinuz'));
+  await mkdir(target, { recursive: true });
+  await copyFile(join(from, 'vmlinuz'), join(target, `vmlinuz-${kver}-${checksum}`));
+  if (await kindOf(join(from, 'initramfs.img'))) {
+    await copyFile(join(from, 'initramfs.img'), join(target, `initramfs-${kver}.img-${checksum}`));
+  }
+}

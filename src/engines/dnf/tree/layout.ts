@@ -1,0 +1,137 @@
+import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../../errors.ts';
+import type { TreefileValues } from '../../../treefile/keys.ts';
+import { kindOf, namesIn } from './paths.ts';
+
+/** Links at the top of a tree: what an administrator owns lives in /var, which every deployment shares. */
+const LINKS: Readonly<Record<string, string>> = {
+  home: 'var/home',
+  root: 'var/roothome',
+  opt: 'var/opt',
+  srv: 'var/srv',
+  mnt: 'var/mnt',
+  media: 'run/media',
+  ostree: 'sysroot/ostree',
+};
+
+/** Folders a host mounts something on. */
+const EMPTY_DIRS = ['boot', 'dev', 'proc', 'run', 'sys', 'sysroot', 'var'];
+
+/** What the links above point to, made at every boot. */
+const INTEGRATION = `# What the links at the top of the tree lead to. Written by the compose.
+d /var/home 0755 root root -
+d /var/mnt 0755 root root -
+d /var/opt 0755 root root -
+d /var/roothome 0700 root root -
+d /var/srv 0755 root root -
+d /var/usrlocal 0755 root root -
+${['bin', 'etc', 'games', 'include', 'lib', 'man', 'sbin', 'share', 'src'].map((name) => `d /var/usrlocal/${name} 0755 root root -`).join('\n')}
+d /run/media 0755 root root -
+`;
+
+/** Moves /etc to usr/etc, and leaves an empty folder for it to be mounted on while programs run in the tree. */
+export async function moveEtc(root: string): Promise<void> {
+  if (await kindOf(join(root, 'usr/etc'))) {
+    throw new NightlyError('compose', 'A package has files in /usr/etc, which is where the tree keeps its /etc.', {
+      hint: 'Find it with "rpm -qf /usr/etc" and exclude it.',
+    });
+  }
+  await mkdir(join(root, 'usr'), { recursive: true });
+  await rename(join(root, 'etc'), join(root, 'usr/etc'));
+  await mkdir(join(root, 'etc'));
+}
+
+/**
+ * Gives the tree the top level of an rpm-ostree commit. Called last: programs run in the tree before that.
+ * @throws NightlyError `compose` when packages have files where the administrator of a host keeps theirs.
+ */
+export async function makeTopLevel(root: string, values: TreefileValues): Promise<void> {
+  await rm(join(root, 'etc'), { recursive: true });
+  for (const [name, target] of Object.entries(LINKS)) {
+    await refuseFiles(root, name);
+    await replaceWithLink(join(root, name), target);
+  }
+  await refuseFiles(root, 'usr/local');
+  await replaceWithLink(join(root, 'usr/local'), '../var/usrlocal');
+  if (values['tmp-is-dir'] === true) await emptyDir(join(root, 'tmp'), 0o1777);
+  else await replaceWithLink(join(root, 'tmp'), 'sysroot/tmp');
+  for (const name of EMPTY_DIRS) await emptyDir(join(root, name), 0o755);
+  await mkdir(join(root, 'usr/lib/tmpfiles.d'), { recursive: true });
+  await writeFile(join(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'), INTEGRATION);
+  const known = new Set([
+    ...Object.keys(LINKS),
+    ...EMPTY_DIRS,
+    'tmp',
+    'usr',
+    'bin',
+    'sbin',
+    'lib',
+    'lib64',
+    'lib32',
+    'libx32',
+  ]);
+  const strange = (await namesIn(root)).filter((name) => !known.has(name));
+  if (strange.length > 0) {
+    throw new NightlyError(
+      'compose',
+      `The tree has ${strange.map((name) => `/${name}`).join(', ')} at its top, which an OSTree host has no place for.`,
+      {
+        hint: 'Move it below /usr, or remove it with remove-files.',
+      },
+    );
+  }
+  for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
+    if ((await kindOf(join(root, name))) === 'dir') {
+      throw new NightlyError('compose', `/${name} is a folder in the tree; it must be a link to usr/${name}.`, {
+        hint: 'The package filesystem should own that link.',
+      });
+    }
+  }
+}
+
+/** Programs look for the machine id at /etc/machine-id: empty means "make one for this boot", absent "first boot". */
+export async function setMachineId(root: string, values: TreefileValues): Promise<void> {
+  const path = join(root, 'usr/etc/machine-id');
+  await rm(path, { force: true });
+  if (values['machineid-compat'] !== false) {
+    await writeFile(path, '');
+    await chmod(path, 0o444);
+  }
+}
+
+async function refuseFiles(root: string, path: string): Promise<void> {
+  const found = await firstFile(join(root, path));
+  if (found === undefined) return;
+  throw new NightlyError(
+    'compose',
+    `The tree has ${found.slice(root.length)}, but on an OSTree host /${path} belongs to the administrator and lives in /var.`,
+    { hint: 'Exclude the package, have it moved below /usr/lib, or remove the files with remove-files.' },
+  );
+}
+
+/** The first thing below a folder that is no folder. */
+async function firstFile(path: string): Promise<string | undefined> {
+  if ((await kindOf(path)) !== 'dir') return undefined;
+  for (const name of await namesIn(path)) {
+    const inner = join(path, name);
+    const found = (await lstat(inner)).isDirectory() ? await firstFile(inner) : inner;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function replaceWithLink(path: string, target: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await symlink(target, path);
+}
+
+async function emptyDir(path: string, mode: number): Promise<void> {
+  if ((await kindOf(path)) === 'dir') {
+    for (const name of await readdir(path)) await rm(join(path, name), { recursive: true });
+  } else {
+    await rm(path, { force: true });
+    await mkdir(path);
+  }
+  await chmod(path, mode);
+}

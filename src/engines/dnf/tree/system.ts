@@ -1,0 +1,44 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../../tools/exec.ts';
+import type { Task } from '../../../tools/task.ts';
+import { inTree, treeEnvironment } from '../namespace.ts';
+import { kindOf, namesIn } from './paths.ts';
+
+/**
+ * Does what an RPM distribution's scripts and triggers normally have done already, for packages that come without:
+ * users of sysusers.d, the linker's cache, and units enabled by presets. Each is left out when the tree has no program
+ * for it, and changes nothing when it was done before.
+ */
+export async function finishInstall(root: string, timestamp: number, task: Task): Promise<void> {
+  const inside = async (...argv: string[]): Promise<void> => {
+    const [command = '', ...args] = inTree(root, argv);
+    await run(command, args, { task, env: treeEnvironment(timestamp) });
+  };
+  const sysusers = await program(root, 'systemd-sysusers');
+  if (sysusers && (await namesIn(join(root, 'usr/lib/sysusers.d'))).length > 0) await inside(sysusers);
+  const ldconfig = await program(root, 'ldconfig');
+  // -X leaves the links beside libraries alone: these belong to the packages.
+  if (ldconfig) await inside(ldconfig, '-X');
+  const systemctl = await program(root, 'systemctl');
+  if (systemctl && (await namesIn(join(root, 'usr/lib/systemd/system-preset'))).length > 0) {
+    // What systemd itself does on a host's first boot; done here, the tree is the same whoever boots it.
+    await inside(systemctl, 'preset-all', '--preset-mode=enable-only');
+  }
+}
+
+/** Path in the tree of a program in one of the system's folders. */
+export async function program(root: string, name: string): Promise<string | undefined> {
+  for (const folder of ['usr/sbin', 'usr/bin']) {
+    if (await kindOf(join(root, folder, name))) return `/${folder}/${name}`;
+  }
+  return undefined;
+}
+
+/** Removes what rpm and friends leave behind that differs from run to run. */
+export async function removeLeftovers(root: string): Promise<void> {
+  for (const path of ['usr/etc/.updated', 'usr/etc/random-seed', 'var/cache/ldconfig', 'var/lib/systemd/random-seed']) {
+    await rm(join(root, path), { recursive: true, force: true });
+  }
+  await mkdir(join(root, 'var'), { recursive: true });
+}

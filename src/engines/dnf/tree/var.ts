@@ -1,0 +1,91 @@
+import { lstat, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../../tools/task.ts';
+import { namesIn } from './paths.ts';
+import type { UserFiles } from './users.ts';
+
+/** Folders of configuration that systemd-tmpfiles reads in an image. */
+const TMPFILES = 'usr/lib/tmpfiles.d';
+
+/**
+ * Turns what packages put into /var (and /run) into lines for systemd-tmpfiles, which makes it on every host: folders with
+ * owner and mode, and links. A commit carries nothing in /var. Files there cannot be made that way and are left out, as
+ * rpm-ostree leaves them out; they are named in the log.
+ */
+export async function varToTmpfiles(root: string, users: UserFiles, task: Task): Promise<void> {
+  const declared = await declaredPaths(root);
+  const lines: string[] = [];
+  const dropped: string[] = [];
+  await walk(root, '/var', { lines, dropped, declared, names: namesOf(users) });
+  await walk(root, '/run', { lines, dropped: [], declared, names: namesOf(users) });
+  await mkdir(join(root, TMPFILES), { recursive: true });
+  if (lines.length > 0) {
+    const header = '# What packages have in /var. Written by the compose.';
+    await writeFile(join(root, TMPFILES, 'rpm-ostree-1-autovar.conf'), `${[header, ...lines].join('\n')}\n`);
+  }
+  if (dropped.length > 0) {
+    const list = dropped.slice(0, 5).join(', ');
+    task.say(`left out of the tree: ${dropped.length} files in /var (${list}${dropped.length > 5 ? ', …' : ''})`);
+  }
+}
+
+interface Walk {
+  readonly lines: string[];
+  readonly dropped: string[];
+  readonly declared: ReadonlySet<string>;
+  readonly names: { readonly user: ReadonlyMap<number, string>; readonly group: ReadonlyMap<number, string> };
+}
+
+/** Made by rpm and its friends while the tree is put together, never wanted on a host. */
+const BUILD_LEFTOVERS = ['/var/lib/rpm', '/var/lib/dnf', '/var/cache/dnf', '/var/cache/ldconfig', '/var/tmp'];
+
+async function walk(root: string, path: string, found: Walk): Promise<void> {
+  for (const name of await namesIn(join(root, path))) {
+    const inner = `${path}/${name}`;
+    if (BUILD_LEFTOVERS.includes(inner)) continue;
+    const info = await lstat(join(root, inner));
+    const wanted = !found.declared.has(inner);
+    if (info.isDirectory()) {
+      const mode = (info.mode & 0o7777).toString(8).padStart(4, '0');
+      const owner = found.names.user.get(info.uid) ?? String(info.uid);
+      const group = found.names.group.get(info.gid) ?? String(info.gid);
+      if (wanted) found.lines.push(`d ${escapePath(inner)} ${mode} ${owner} ${group} - -`);
+      await walk(root, inner, found);
+    } else if (info.isSymbolicLink()) {
+      const target = await readlink(join(root, inner));
+      if (wanted) found.lines.push(`L ${escapePath(inner)} - - - - ${target.replaceAll('%', '%%')}`);
+    } else found.dropped.push(inner);
+  }
+}
+
+/** Paths that packages' own tmpfiles.d declares; saying them twice makes systemd-tmpfiles warn at every boot. */
+async function declaredPaths(root: string): Promise<Set<string>> {
+  const declared = new Set<string>();
+  for (const name of await namesIn(join(root, TMPFILES))) {
+    if (!name.endsWith('.conf')) continue;
+    const text = await readFile(join(root, TMPFILES, name), 'utf8');
+    for (const line of text.split('\n')) {
+      const [type, path] = line.trim().split(/\s+/);
+      if (type !== undefined && /^[dDvqQL]/.test(type) && path?.startsWith('/')) declared.add(path.replace(/\/$/, ''));
+    }
+  }
+  return declared;
+}
+
+/** As tmpfiles.d(5) has it: percent signs doubled, blanks and backslashes escaped. */
+function escapePath(path: string): string {
+  return path.replaceAll('%', '%%').replace(/[\s\\]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+function namesOf(users: UserFiles) {
+  const map = (lines: readonly string[]) =>
+    new Map(
+      lines
+        .map((line) => line.split(':'))
+        .map(([name = '', , id = '']) => [Number(id), name] as const)
+        .reverse(),
+    );
+  return { user: map(users.passwd), group: map(users.group) };
+}

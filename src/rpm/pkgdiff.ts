@@ -1,0 +1,127 @@
+import { NightlyError } from '../errors.ts';
+import { compareEvr, parseEvra } from './evr.ts';
+import type { Lockfile, PackageId } from './lockfile.ts';
+
+/** Name, `[epoch:]version-release`, architecture. */
+export type DiffPackage = readonly [name: string, evr: string, arch: string];
+
+/**
+ * What changed between two package lists, as rpm-ostree writes it to `pkgdiff` of its composejson and
+ * coreos-assembler to meta.json: name, kind (0 added, 1 removed, 2 upgraded, 3 downgraded), and the packages.
+ * Sorted by name.
+ */
+export type PackageDiff = readonly PackageChange[];
+
+export type PackageChange = readonly [
+  name: string,
+  kind: 0 | 1 | 2 | 3,
+  packages: { readonly PreviousPackage?: DiffPackage; readonly NewPackage?: DiffPackage },
+];
+
+/** A package that would go back in time. */
+export interface Downgrade {
+  readonly name: string;
+  /** `[epoch:]version-release.arch` */
+  readonly from: string;
+  readonly to: string;
+}
+
+/**
+ * Compares two package lists. A package of the same name whose architecture changed counts by its version: upgraded
+ * when it is equal.
+ */
+export function packageDiff(before: readonly PackageId[], after: readonly PackageId[]): PackageDiff {
+  const changes: PackageChange[] = [];
+  const names = [...new Set([...before, ...after].map(({ name }) => name))].sort();
+  const oldByName = byName(before);
+  const newByName = byName(after);
+  for (const name of names) {
+    const { gone, come } = unequal(oldByName.get(name) ?? [], newByName.get(name) ?? []);
+    // One of a name on either side is the rule; several (multilib, parallel kernels) pair up by order of version.
+    for (let index = 0; index < Math.max(gone.length, come.length); index += 1) {
+      const from = gone[index];
+      const to = come[index];
+      if (from && to) {
+        const kind = compareEvr(to, from) >= 0 ? 2 : 3;
+        changes.push([name, kind, { PreviousPackage: diffPackage(from), NewPackage: diffPackage(to) }]);
+      } else if (to) changes.push([name, 0, { NewPackage: diffPackage(to) }]);
+      else if (from) changes.push([name, 1, { PreviousPackage: diffPackage(from) }]);
+    }
+  }
+  return changes;
+}
+
+/** Packages of the lockfile that are older than the parent's (I5), by name. */
+export function downgrades(parent: readonly PackageId[], lockfile: Lockfile): Downgrade[] {
+  return packageDiff(parent, lockedPackages(lockfile)).flatMap(([name, kind, { PreviousPackage, NewPackage }]) =>
+    kind === 3 && PreviousPackage && NewPackage
+      ? [{ name, from: `${PreviousPackage[1]}.${PreviousPackage[2]}`, to: `${NewPackage[1]}.${NewPackage[2]}` }]
+      : [],
+  );
+}
+
+/** One line: `2 upgraded, 1 added`; `no packages changed` when empty. */
+export function summarizeDiff(diff: PackageDiff): string {
+  const words = ['added', 'removed', 'upgraded', 'downgraded'] as const;
+  const parts = ([2, 3, 0, 1] as const).flatMap((kind) => {
+    const count = diff.filter((change) => change[1] === kind).length;
+    return count === 0 ? [] : [`${count} ${words[kind]}`];
+  });
+  return parts.join(', ') || 'no packages changed';
+}
+
+/** One line a change, grouped as `rpm-ostree db diff` does: upgraded, downgraded, removed, added. */
+export function formatDiff(diff: PackageDiff): string {
+  const groups = ([2, 3, 1, 0] as const).flatMap((kind) => {
+    const changes = diff.filter((change) => change[1] === kind);
+    return changes.length === 0 ? [] : [`${TITLES[kind]}:`, ...changes.map((change) => `  ${changeLine(change)}`)];
+  });
+  return groups.join('\n') || 'No packages changed.';
+}
+
+const TITLES = { 0: 'Added', 1: 'Removed', 2: 'Upgraded', 3: 'Downgraded' } as const;
+
+function changeLine([name, , { PreviousPackage: from, NewPackage: to }]: PackageChange): string {
+  if (from && to) return `${name} ${from[1]} -> ${to[1]}${from[2] === to[2] ? '' : ` (${from[2]} -> ${to[2]})`}`;
+  const one = from ?? to;
+  return one ? `${name}-${one[1]}.${one[2]}` : name;
+}
+
+function diffPackage({ name, epoch, version, release, arch }: PackageId): DiffPackage {
+  return [name, `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}`, arch];
+}
+
+/** What only one side has, each sorted by version. */
+function unequal(before: readonly PackageId[], after: readonly PackageId[]) {
+  const key = ({ epoch, version, release, arch }: PackageId) => [epoch, version, release, arch].join('\0');
+  const beforeKeys = new Set(before.map(key));
+  const afterKeys = new Set(after.map(key));
+  return {
+    gone: before.filter((one) => !afterKeys.has(key(one))).sort(compareEvr),
+    come: after.filter((one) => !beforeKeys.has(key(one))).sort(compareEvr),
+  };
+}
+
+function byName(packages: readonly PackageId[]): Map<string, PackageId[]> {
+  const map = new Map<string, PackageId[]>();
+  for (const one of packages) map.set(one.name, [...(map.get(one.name) ?? []), one]);
+  return map;
+}
+
+/** The locked packages by name, as a commit's package list has them. @throws NightlyError `bug` on an impossible EVRA. */
+export function lockedPackages(lockfile: Lockfile): PackageId[] {
+  return Object.entries(lockfile.packages)
+    .map(([name, { evra }]) => {
+      const parsed = parseEvra(evra);
+      if (!parsed) throw new NightlyError('bug', `The lockfile has ${name} at "${evra}", which is no EVRA.`);
+      return { name, ...parsed };
+    })
+    .sort(comparePackages);
+}
+
+/** Order of a commit's package list: by name, then architecture; ASCII, as rpm-ostree sorts. */
+function comparePackages(a: PackageId, b: PackageId): number {
+  return compareText(a.name, b.name) || compareText(a.arch, b.arch);
+}
+
+const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

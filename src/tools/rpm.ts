@@ -1,0 +1,74 @@
+import { run } from './exec.ts';
+import type { Task } from './task.ts';
+
+/** Why an RPM file did not pass `rpmkeys --checksig`. */
+export interface SignatureFault {
+  readonly file: string;
+  /** What rpmkeys printed about it. */
+  readonly report: string;
+  readonly unsigned: boolean;
+}
+
+/** Makes a key database of its own in an empty folder from armored public key files. */
+export async function importKeys(
+  database: string,
+  keyFiles: readonly string[],
+  home: string,
+  task: Task,
+): Promise<void> {
+  await run('rpmkeys', ['--dbpath', database, '--import', ...keyFiles], { task, env: { HOME: home } });
+}
+
+/**
+ * Checks that each file carries a good signature by a key of the database and that its checksums are right; a missing
+ * signature is a fault.
+ */
+export async function checkSignatures(
+  database: string,
+  files: readonly string[],
+  home: string,
+  task: Task,
+): Promise<SignatureFault[]> {
+  const faults: SignatureFault[] = [];
+  // Far below the kernel's limit for an argument list.
+  for (let start = 0; start < files.length; start += 500) {
+    faults.push(...(await checkSome(database, files.slice(start, start + 500), home, task)));
+    task.progress(Math.min(start + 500, files.length), files.length, 'packages');
+  }
+  return faults;
+}
+
+async function checkSome(
+  database: string,
+  files: readonly string[],
+  home: string,
+  task: Task,
+): Promise<SignatureFault[]> {
+  const { stdout } = await run(
+    'rpmkeys',
+    [
+      ...['--dbpath', database, '--define', '_pkgverify_level all', '--define', '_pkgverify_flags 0x0'],
+      ...['--checksig', '--verbose', ...files],
+    ],
+    { task, env: { HOME: home }, okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
+  );
+  return files.flatMap((file) => {
+    const lines = reportOf(stdout, file);
+    const signatures = lines.filter((line) => /\bsignature\b/i.test(line));
+    const bad = lines.filter((line) => !/: OK$/.test(line));
+    if (lines.length > 0 && signatures.length > 0 && bad.length === 0) return [];
+    const unsigned = signatures.length === 0 || signatures.every((line) => /NOTFOUND/.test(line));
+    const report = unsigned ? 'it is not signed' : bad.map((line) => line.trim()).join('; ') || 'rpmkeys said nothing';
+    return [{ file, report, unsigned }];
+  });
+}
+
+/** The indented lines below `FILE:`. */
+function reportOf(output: string, file: string): string[] {
+  const lines = output.split('\n');
+  const start = lines.indexOf(`${file}:`);
+  if (start < 0) return [];
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => !/^\s/.test(line));
+  return end < 0 ? rest.filter((line) => line !== '') : rest.slice(0, end);
+}

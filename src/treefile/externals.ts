@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SourcePlace } from '../errors.ts';
 import { isErrno, sha256File } from '../tools/files.ts';
@@ -58,7 +58,9 @@ async function checkFile(key: KeyName, path: string, place: SourcePlace, faults:
 /** What is at a path, or why that cannot be told, as the end of a sentence. */
 export async function statOrReason(path: string): Promise<Stats | string> {
   try {
-    return await stat(path);
+    const found = await stat(path);
+    await access(path, constants.R_OK);
+    return found;
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return 'does not exist';
     if (isErrno(error, 'EACCES')) return 'cannot be read: no permission';

@@ -6,7 +6,10 @@ import { entries, items, type Shape, text } from './shapes.ts';
 
 /** One entry of a key: of a list or map, or the whole value of a plain key. */
 export interface Item {
-  /** What tells entries of one key apart in `origins`: a package, a unit, a map key; empty for a plain key. */
+  /**
+   * What tells entries of one key apart in `origins`: a package, a unit, a map key; empty for a plain key, and in lists
+   * where the index does it.
+   */
   readonly id: string;
   readonly value: unknown;
   readonly place: SourcePlace;
@@ -47,19 +50,16 @@ export function plain<T>(shape: Shape<T>, extra: Extra = {}): KeySpec<T> {
   };
 }
 
-/** A list whose order counts. `id` names an entry in `origins`; without it the entry's own text, else its index. */
-export function list<T>(
-  shape: Shape<T>,
-  extra: Extra & { readonly id?: (entry: T) => string } = {},
-): KeySpec<readonly T[]> {
-  const { id, ...rest } = extra;
+/** A list whose order counts. With `named` an entry's own text tells it apart in `origins`, else its index. */
+export function list<T>(shape: Shape<T>, extra: Extra & { readonly named?: boolean } = {}): KeySpec<readonly T[]> {
+  const { named, ...rest } = extra;
   return {
     merge: 'list',
     take: (node, faults) =>
       (items(node, faults) ?? []).flatMap((item) => {
         const value = shape(item, faults);
         if (value === undefined) return [];
-        return [{ id: id ? id(value) : typeof value === 'string' ? value : '', value, place: item.place }];
+        return [{ id: named ? String(value) : '', value, place: item.place }];
       }),
     assemble: (merged) => merged.map(({ value }) => value as T),
     neutral: [],

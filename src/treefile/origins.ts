@@ -6,8 +6,8 @@ import { type Layer, unique } from './layer.ts';
 export const NOWHERE: SourcePlace = { file: '' };
 
 /**
- * Key, and key with entry (`units/sshd.service`; `postprocess/0` where entries have no name), to the place. Where several files say the
- * same, the place is in the one nearest to the top.
+ * Key, and key with entry (`units/sshd.service`; `postprocess/0` where entries are told apart by their index), to the
+ * place. Where several files say the same, the place is in the one nearest to the top.
  */
 export function originsOf(layer: Layer): Map<string, SourcePlace> {
   const origins = new Map<string, SourcePlace>();

@@ -1,5 +1,6 @@
 import type { SourcePlace } from '../errors.ts';
 import type { Fault } from './faults.ts';
+import type { Item } from './key-spec.ts';
 
 /**
  * Splits an entry of a package list as rpm-ostree does: at blanks, except between single quotes, which are dropped:
@@ -30,15 +31,16 @@ export interface RepoPackages {
  * A package named in several `repo-packages` entries belongs to the last of them; entries left empty go away
  * (rpm-ostree's `handle_repo_packages_overrides`).
  */
-export function settleRepoPackages(entries: readonly RepoPackages[]): RepoPackages[] {
+export function settleRepoPackages(entries: readonly Item[]): Item[] {
   const taken = new Set<string>();
   return entries
     .toReversed()
-    .map(({ repo, packages }) => {
+    .flatMap((item) => {
+      const { repo, packages } = item.value as RepoPackages;
       const left = packages.filter((name) => !taken.has(name));
       for (const name of left) taken.add(name);
-      return { repo, packages: left };
+      const value: RepoPackages = { repo, packages: left };
+      return left.length > 0 ? [{ ...item, value }] : [];
     })
-    .filter(({ packages }) => packages.length > 0)
     .reverse();
 }

@@ -17,7 +17,7 @@ import { digestJson } from './json.ts';
 import { keySpec, type TreefileValues } from './keys.ts';
 import { type Layer, mergeLayer, readLayer, topMap, unique } from './layer.ts';
 import { NOWHERE, originsOf } from './origins.ts';
-import { type RepoPackages, settleRepoPackages } from './packages.ts';
+import { settleRepoPackages } from './packages.ts';
 import { checkRules } from './rules.ts';
 import type { Variable } from './shapes.ts';
 import type { Treefile } from './treefile.ts';
@@ -64,6 +64,8 @@ export async function readTreefile(path: string, options: ReadOptions): Promise<
   }
   if (!layer || faults.length > 0) throw treefileError(top, faults);
 
+  const repoPackages = layer.get('repo-packages');
+  if (repoPackages) layer.set('repo-packages', { ...repoPackages, items: settleRepoPackages(repoPackages.items) });
   addFound(layer, reading);
   const values = assemble(layer);
   const repoFiles = await repoFilesBeside(top);
@@ -183,7 +185,7 @@ function addFound(layer: Layer, { basearch, variables, finalize }: Reading): voi
   }
   if (finalize.size > 0) {
     const scripts = [...finalize].sort(([a], [b]) => (a < b ? -1 : 1));
-    const items = scripts.map(([id, path]) => ({ id, value: path, place: { file: path } }));
+    const items = scripts.map(([, path]) => ({ id: '', value: path, place: { file: path } }));
     layer.set('finalize.d', { place: items[0]?.place ?? NOWHERE, items });
   }
 }
@@ -195,7 +197,5 @@ function assemble(layer: Layer): TreefileValues {
     const settled = merge === 'set' || merge === 'map' ? unique(items) : items;
     if (settled.length > 0 || merge !== 'first') values[key] = join(settled);
   }
-  const repoPackages = values['repo-packages'];
-  if (repoPackages !== undefined) values['repo-packages'] = settleRepoPackages(repoPackages as readonly RepoPackages[]);
   return values as TreefileValues;
 }

@@ -1,0 +1,76 @@
+import type { SourcePlace } from '../errors.ts';
+import { hostBasearch } from '../treefile/arch.ts';
+import { placeText, shortPath } from '../treefile/faults.ts';
+import { KEY_NAMES, type KeyName, keySpec } from '../treefile/keys.ts';
+import { readTreefile } from '../treefile/read.ts';
+import type { Treefile } from '../treefile/treefile.ts';
+import { type Printer, printJson } from './print.ts';
+
+/**
+ * `atomic-nightly treefile FILE`: the flattened treefile, with where each value came from. As JSON: `path`, `values`,
+ * `origins` (key, or key/entry, to file, line and column), `files`, `notes`, `digest`.
+ * @param options.arch RPM's name of the base architecture; default: this machine's
+ * @throws NightlyError `treefile`, `unsupported`.
+ */
+export async function runTreefile(
+  file: string,
+  options: { readonly arch?: string; readonly json?: boolean },
+  print: Printer,
+): Promise<number> {
+  const treefile = await readTreefile(file, { basearch: options.arch ?? hostBasearch() });
+  if (options.json) {
+    const { path, values, origins, files, notes, digest } = treefile;
+    printJson({ path, values, origins: Object.fromEntries(origins), files, notes, digest }, print);
+  } else print(describeTreefile(treefile));
+  return 0;
+}
+
+/** For people: a line a key, or a line an entry below its key, each with its place in the right column. */
+function describeTreefile(treefile: Treefile): string {
+  const { notes, files, digest } = treefile;
+  const rows = KEY_NAMES.flatMap((key) => keyRows(key, treefile));
+  // Long values push their own place to the right, not everybody's.
+  const width = Math.min(60, Math.max(...rows.map(([text]) => text.length)));
+  return [
+    ...rows.map(([text, place]) => (place ? `${text.padEnd(width)}  ${placeText(place)}` : text)),
+    '',
+    'Files it depends on:',
+    ...files.map((path) => `  ${shortPath(path)}`),
+    `Digest: ${digest}`,
+    ...notes.map(({ place, message }) => `Note: ${placeText(place)}: ${message}`),
+  ].join('\n');
+}
+
+type Row = readonly [text: string, place: SourcePlace | undefined];
+
+function keyRows(key: KeyName, { values, origins }: Treefile): Row[] {
+  const value = values[key];
+  if (value === undefined) return [];
+  const { merge } = keySpec(key);
+  if (merge === 'first') return [[`${key}: ${oneLine(value)}`, origins.get(key)]];
+  if (merge === 'map') {
+    return [
+      [`${key}:`, undefined],
+      ...Object.entries(value).map(([name, one]): Row => [`  ${name}: ${oneLine(one)}`, origins.get(`${key}/${name}`)]),
+    ];
+  }
+  const entries: readonly unknown[] = Array.isArray(value) ? value : [];
+  return [
+    [`${key}: (${entries.length})`, undefined],
+    ...entries.map(
+      (entry, index): Row => [
+        `  ${oneLine(entry)}`,
+        origins.get(`${key}/${String(entry)}`) ?? origins.get(`${key}/${index}`),
+      ],
+    ),
+  ];
+}
+
+/** A value on one line; of a script its first line that is no shebang, comment or shell option, and its length. */
+function oneLine(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  if (!value.includes('\n')) return value;
+  const lines = value.trimEnd().split('\n');
+  const telling = lines.find((line) => line.trim() !== '' && !/^\s*(#|set\s)/.test(line)) ?? lines[0] ?? '';
+  return `${telling.trim()} … (${lines.length} lines)`;
+}

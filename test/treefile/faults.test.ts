@@ -1,0 +1,145 @@
+import { expect, test } from 'vitest';
+import { read, refusal } from './files.ts';
+
+test('an unknown key names file, line, column and the nearest known key', async () => {
+  expect(await refusal({ 'top.yaml': 'ref: a\npakages: [x]' })).toBe(
+    'The treefile top.yaml has a fault:\ntop.yaml:2:1: unknown key "pakages". Did you mean "packages"?',
+  );
+  expect(await refusal({ 'top.yaml': 'tmp_is_dir: true' })).toContain('Did you mean "tmp-is-dir"?');
+  expect(await refusal({ 'top.json': '{"packages-x86-64": []}' })).toContain('Did you mean "packages-x86_64"?');
+  expect(await refusal({ 'top.json': '{"override-remove": ["a"]}' })).toContain('for hosts that layer packages');
+  expect(await refusal({ 'top.yaml': 'modules: {enable: [a]}' })).toContain('dropped modularity');
+});
+
+test('all faults of all files come at once, each with its place', async () => {
+  const message = await refusal({
+    'top.yaml': `
+include: base.json
+selinux: "yes"
+units: sshd.service
+boot-location: both
+releasever: 9.5
+packages: [3.10, "'unpaired"]
+check-passwd: {type: file, entries: {}}
+add-files: [[nowhere, /usr/x, /usr/y]]
+`,
+    'base.json': '{"selinux-label-version": -1, "conditional-include": [{"if": "x", "then": 1}]}',
+  });
+  expect(message.split('\n')).toEqual([
+    'The treefile top.yaml has 12 faults:',
+    'top.yaml:3:10: selinux: must be true or false, but is the text "yes".',
+    'top.yaml:4:8: units: must be a list, but is the text "sshd.service".',
+    'top.yaml:5:16: boot-location: must be one of new, modules, kernel-install, but is the text "both".',
+    'top.yaml:6:13: releasever: must be a whole number from 0, but is 9.5.',
+    'top.yaml:7:12: packages: must be text, but is 3.1. Put it in quotes.',
+    'top.yaml:7:18: packages: the package entry "\'unpaired" has a single quote without its partner.',
+    'top.yaml:8:28: check-passwd: "entries" does not go with "type": "file".',
+    'top.yaml:8:15: check-passwd: "filename" is missing here.',
+    'top.yaml:9:13: add-files: must be a pair: the file, and its path in the tree.',
+    'base.json:1:27: selinux-label-version: must be a whole number from 0, but is -1.',
+    'base.json:1:67: conditional-include: unknown key "then"; known here: if, include.',
+    'base.json:1:55: conditional-include: "include" is missing here.',
+  ]);
+});
+
+test('broken YAML and JSON are refused with the place', async () => {
+  expect(await refusal({ 'top.yaml': 'packages: [a\nref: b' })).toMatch(/top\.yaml:\d+:\d+: not valid YAML: /);
+  expect(await refusal({ 'top.json': '{"ref": "a",}' })).toMatch(/top\.json:1:\d+: not valid JSON/);
+  expect(await refusal({ 'top.json': 'ref: a' })).toMatch(/top\.json:1:\d+: not valid JSON/);
+  expect(await refusal({ 'top.json': '{"ref": "a" // remark\n}' })).toMatch(/not valid JSON/);
+  expect(await refusal({ 'top.yaml': 'ref: a\nref: b' })).toMatch(
+    /top\.yaml:2:1: not valid YAML: Map keys must be unique/,
+  );
+  expect(await refusal({ 'top.yaml': '- a' })).toContain('a treefile is a map of keys, this is a list');
+  expect(await refusal({ 'top.yaml': 'packages: &a [*a]' })).toContain('alias *a');
+});
+
+test('a key written twice in JSON: the last one counts, and a note says so', async () => {
+  const treefile = await read({ 'top.json': '{\n"install-langs": ["en_US"],\n"install-langs": ["de_DE"]\n}' });
+  expect(treefile.values['install-langs']).toEqual(['de_DE']);
+  expect(treefile.notes).toMatchObject([
+    {
+      place: { line: 3, column: 1 },
+      message: '"install-langs" stands on line 2 too; JSON keeps the last one, so that one is without effect.',
+    },
+  ]);
+});
+
+test('remarks pass in JSON, which has no comments, and only there', async () => {
+  const remarks = '{"comment": "x", "install-langs-comment": "y", "osname": "z"}';
+  expect((await read({ 'top.json': remarks })).values).toEqual({ basearch: 'x86_64' });
+  expect(await refusal({ 'top.yaml': remarks })).toContain('has 3 faults');
+});
+
+test('old and new name of a key in one file are refused', async () => {
+  expect(await refusal({ 'top.json': { gpg_key: 'A', 'gpg-key': 'B' } })).toContain(
+    'top.json:1:2: "gpg_key" is the old name of "gpg-key", which stands in this file too.',
+  );
+});
+
+test('conditions: what cannot be decided is refused, also behind a condition that does not hold', async () => {
+  const condition = async (text: string): Promise<string> =>
+    refusal({
+      'top.yaml': `variables: {name: "x", on: true}\nconditional-include: [{if: ['name == "y"', ${JSON.stringify(text)}], include: a.yaml}]`,
+    });
+  expect(await condition('undefined == 1')).toContain(
+    'the variable "undefined" is not defined here; defined: basearch, name, on.',
+  );
+  expect(await condition('name == 1')).toContain('"name" is "x", a string; it cannot be compared with 1, a number.');
+  expect(await condition('name > "a"')).toContain('">" compares numbers; "name" is a string.');
+  expect(await condition('on <= true')).toContain('"<=" compares numbers');
+  expect(await condition('name ~ "x"')).toContain('"~" is no operator');
+  expect(await condition('name == x')).toContain('not of the form');
+});
+
+test('an inlined treefile cannot name files or include', async () => {
+  const message = await refusal({
+    'top.yaml': `
+conditional-include:
+  - if: basearch == "x86_64"
+    include: {include: a.yaml, add-files: [], check-groups: {type: file, filename: group}}
+`,
+  });
+  for (const key of ['include', 'add-files', 'check-groups'])
+    expect(message).toContain(`"${key}" cannot stand in an inlined treefile`);
+});
+
+test('rules between values: presets, places in the tree, exclusions, built-in variables, the architecture', async () => {
+  const one = (text: string): Promise<string> => refusal({ 'top.yaml': text, file: 'x' });
+  expect(await one('machineid-compat: false\nunits: [a.service]')).toContain(
+    'top.yaml:2:9: units: has no effect with "machineid-compat: false"',
+  );
+  expect(await one('add-files: [[file, /opt/x]]')).toContain('/opt/x is not below /usr');
+  expect(await one('add-files: [[file, /usr/../opt/x]]')).toContain('is not below /usr');
+  expect(await one('add-files: [[file, /usr/local/x]]')).toContain('is not below /usr');
+  expect(await one('exclude-packages: [python3]\npackages: [bash python3]')).toContain(
+    'top.yaml:2:12: packages: "python3" is asked for here and excluded',
+  );
+  expect(await one('automatic-version-suffix: "--"')).toContain('single ASCII character');
+  expect(await one('selinux-label-version: 2')).toContain('must be 0 or 1');
+  expect(await one('repovars: {releasever: "9"}')).toContain('set by the key "releasever"');
+  expect(await one('variables: {basearch: x}')).toContain('"basearch" is built in');
+  expect(await one('variables: {a: "${b}"}')).toContain('may not have $');
+  expect(await one('ref: "a/${nope}"')).toContain(
+    'top.yaml:1:6: ref: the variable ${nope} is not defined; defined: basearch.',
+  );
+  expect(await one('basearch: aarch64')).toContain('the treefile is for aarch64, not for x86_64');
+  expect(await one('arch-include: {x86-64: a.yaml}')).toContain('Did you mean "x86_64"?');
+});
+
+test('files a treefile names must be there, a script executable', async () => {
+  const message = await refusal({
+    'top.yaml': 'postprocess-script: post\nadd-files: [[gone, /usr/x]]\ncheck-passwd: {type: file, filename: gone}',
+    post: '#!/bin/sh\n',
+  });
+  expect(message).toContain('post is not executable; chmod +x makes it so.');
+  expect(message).toContain('top.yaml:2:13: add-files: gone does not exist.');
+  expect(message).toContain('top.yaml:3:15: check-passwd: gone does not exist.');
+});
+
+test('the caller cannot give built-in variables, and a kickstart file is no treefile', async () => {
+  await expect(read({ 'top.yaml': 'ref: a' }, { variables: { releasever: '9' } })).rejects.toMatchObject({
+    code: 'usage',
+  });
+  expect(await refusal({ 'top.yaml': 'include: a.ks', 'a.ks': '%packages\n%end\n' })).toContain('kickstart');
+});

@@ -46,6 +46,13 @@ export async function initConfig(path: string, options: InitOptions = {}): Promi
   return file;
 }
 
+/** The command: writes the file and says what to do next. @returns the exit code. */
+export async function runInit(path: string, write: (text: string) => void): Promise<number> {
+  const file = await initConfig(path);
+  write(`Wrote ${file}. Edit it, then run "atomic-nightly doctor" to see whether this machine has what it needs.`);
+  return 0;
+}
+
 /** The treefile of this package; the module lies in src/commands/ or dist/commands/. */
 function shippedTreefile(): string {
   return fileURLToPath(new URL('../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));

@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import type { CheckResult } from '../doctor/check.ts';
+import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace } from '../doctor/host.ts';
+import { allNeeds, needsOf } from '../doctor/needs.ts';
+import { checkPrograms, findProgram } from '../doctor/programs.ts';
+import { installCommands, reportLines } from '../doctor/report.ts';
+import { checkTarget } from '../doctor/targets.ts';
+import { NightlyError } from '../errors.ts';
+import { readTextIfExists } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+export interface DoctorOptions {
+  /** Path of the configuration; without such a file everything is checked that can be without one. */
+  readonly config: string;
+  readonly json: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Checks that this machine can do what the configuration asks for and prints what it found.
+ * @param write takes a line or several, without the last newline
+ * @returns the exit code: 0 when everything needed is there, 1 otherwise
+ */
+export async function runDoctor(options: DoctorOptions, write: (text: string) => void): Promise<number> {
+  const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-doctor-'));
+  const task: Task = {
+    signal: options.signal,
+    logFile: join(folder, 'log'),
+    say: () => undefined,
+    progress: () => undefined,
+  };
+  try {
+    const checks = await examine(options.config, task);
+    const ok = checks.every(({ state }) => state !== 'missing');
+    if (options.json) write(JSON.stringify({ ok, checks, install: installCommands(checks) }, null, 2));
+    else write(reportLines(checks).join('\n'));
+    return ok ? 0 : 1;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function examine(path: string, task: Task): Promise<CheckResult[]> {
+  const { result, config } = await checkConfig(path);
+  const rpmOstree = (await findProgram('rpm-ostree')) !== undefined;
+  const needs = config ? needsOf(config, rpmOstree) : allNeeds(rpmOstree, await isDebian());
+  const programs = await checkPrograms(needs);
+  return [
+    result,
+    ...(needs.has('engine rpm-ostree') ? [await checkRpmOstree(config?.engine ?? { type: 'auto' })] : []),
+    ...programs,
+    await checkSpace(config?.work ?? dirname(resolve(path))),
+    ...(needs.has('smoke test') || needs.has('image generic-cloud') ? [await checkKvm()] : []),
+    ...(config ? await checkNamedFiles(config) : []),
+    ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
+  ];
+}
+
+async function checkConfig(path: string): Promise<{ result: CheckResult; config?: Config }> {
+  const name = 'configuration';
+  if ((await readTextIfExists(path)) === undefined) {
+    const detail = `there is no ${path}; everything is checked. "atomic-nightly init" writes one`;
+    return { result: { name, state: 'note', detail } };
+  }
+  try {
+    const config = await loadConfig(path);
+    return { result: { name, state: 'ok', detail: config.path }, config };
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    return { result: { name, state: 'missing', detail: error.message } };
+  }
+}
+
+async function isDebian(): Promise<boolean> {
+  const release = (await readTextIfExists('/etc/os-release')) ?? '';
+  return /^ID(?:_LIKE)?=.*\bdebian\b/m.test(release);
+}

@@ -1,0 +1,160 @@
+/**
+ * The programs this one starts, as data: who needs them, from which version on, and what installs them. Versions are
+ * the oldest that are known to work; without one, any does.
+ */
+export interface ToolCheck {
+  /** The program's name on PATH, or an absolute path. */
+  readonly program: string;
+  readonly neededBy: readonly Need[];
+  readonly version?: {
+    readonly args: readonly string[];
+    /** The first group is the version. */
+    readonly pattern: RegExp;
+    readonly atLeast?: string;
+  };
+  readonly debian: string;
+  readonly fedora: string;
+}
+
+/** What a configuration may ask for. `base` is always asked for, `lab` only without a configuration. */
+export type Need =
+  | 'base'
+  | 'engine dnf'
+  | 'engine rpm-ostree'
+  | 'image generic-cloud'
+  | 'smoke test'
+  | 'target rsync'
+  | 'target ssh'
+  | 'seed signatures'
+  | 'lab';
+
+const gnu = (atLeast?: string) => ({
+  args: ['--version'],
+  pattern: /(\d+\.\d+(?:\.\d+)?)/,
+  ...(atLeast === undefined ? {} : { atLeast }),
+});
+
+export const TOOLS: readonly ToolCheck[] = [
+  {
+    program: 'ostree',
+    neededBy: ['base'],
+    // The YAML of `ostree --version`; from 2020.8 on `ostree commit` and `pull` have all options used here.
+    version: { args: ['--version'], pattern: /Version:\s*'?([\d.]+)/, atLeast: '2020.8' },
+    debian: 'ostree',
+    fedora: 'ostree',
+  },
+  { program: 'flock', neededBy: ['base'], version: gnu(), debian: 'util-linux', fedora: 'util-linux' },
+  {
+    program: '/usr/bin/python3',
+    neededBy: ['engine dnf'],
+    // dnf's Python modules, in the interpreter they are installed for.
+    version: {
+      args: ['-I', '-c', 'import dnf.const; print("dnf", dnf.const.VERSION)'],
+      pattern: /dnf (\d+\.\d+)/,
+      atLeast: '4.14',
+    },
+    debian: 'python3-dnf',
+    fedora: 'python3-dnf',
+  },
+  { program: 'rpmkeys', neededBy: ['engine dnf'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
+  { program: 'unshare', neededBy: ['engine dnf'], version: gnu('2.36'), debian: 'util-linux', fedora: 'util-linux' },
+  {
+    program: 'umount',
+    neededBy: ['engine rpm-ostree'],
+    version: gnu(),
+    debian: 'mount',
+    fedora: 'util-linux-core',
+  },
+  { program: 'qemu-img', neededBy: ['image generic-cloud'], version: gnu(), debian: 'qemu-utils', fedora: 'qemu-img' },
+  {
+    program: 'mke2fs',
+    neededBy: ['image generic-cloud'],
+    // `-d` with files of any size and extended attributes.
+    version: { args: ['-V'], pattern: /mke2fs (\d+\.\d+(?:\.\d+)?)/, atLeast: '1.45' },
+    debian: 'e2fsprogs',
+    fedora: 'e2fsprogs',
+  },
+  {
+    program: 'debugfs',
+    neededBy: ['image generic-cloud'],
+    version: { args: ['-V'], pattern: /debugfs (\d+\.\d+(?:\.\d+)?)/ },
+    debian: 'e2fsprogs',
+    fedora: 'e2fsprogs',
+  },
+  { program: 'mkfs.vfat', neededBy: ['image generic-cloud'], debian: 'dosfstools', fedora: 'dosfstools' },
+  { program: 'mcopy', neededBy: ['image generic-cloud'], version: gnu(), debian: 'mtools', fedora: 'mtools' },
+  {
+    program: 'grub-mkimage',
+    neededBy: ['image generic-cloud'],
+    version: gnu('2.04'),
+    debian: 'grub-common',
+    fedora: 'grub2-tools-minimal',
+  },
+  {
+    program: 'qemu-system-x86_64',
+    neededBy: ['smoke test'],
+    version: gnu('5.2'),
+    debian: 'qemu-system-x86',
+    fedora: 'qemu-system-x86-core',
+  },
+  { program: 'xorriso', neededBy: ['smoke test'], version: gnu(), debian: 'xorriso', fedora: 'xorriso' },
+  {
+    program: 'ssh',
+    neededBy: ['smoke test', 'target ssh'],
+    version: { args: ['-V'], pattern: /OpenSSH_(\d+\.\d+)/ },
+    debian: 'openssh-client',
+    fedora: 'openssh-clients',
+  },
+  { program: 'ssh-keygen', neededBy: ['smoke test'], debian: 'openssh-client', fedora: 'openssh' },
+  {
+    program: 'rsync',
+    neededBy: ['target rsync'],
+    version: { args: ['--version'], pattern: /version v?(\d+\.\d+\.\d+)/, atLeast: '3.1.0' },
+    debian: 'rsync',
+    fedora: 'rsync',
+  },
+  { program: 'gpg', neededBy: ['seed signatures', 'lab'], version: gnu('2.2'), debian: 'gnupg', fedora: 'gnupg2' },
+  { program: 'apt-get', neededBy: ['lab'], version: gnu(), debian: 'apt', fedora: 'apt' },
+  { program: 'dpkg-deb', neededBy: ['lab'], version: gnu(), debian: 'dpkg', fedora: 'dpkg' },
+  { program: 'rpmbuild', neededBy: ['lab'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm-build' },
+  {
+    program: 'depmod',
+    neededBy: ['engine dnf', 'lab'],
+    version: { args: ['--version'], pattern: /version (\d+)/ },
+    debian: 'kmod',
+    fedora: 'kmod',
+  },
+  {
+    program: 'createrepo_c',
+    neededBy: ['lab'],
+    version: gnu('0.15'),
+    debian: 'createrepo-c',
+    fedora: 'createrepo_c',
+  },
+];
+
+/** Files that programs above read, where Debian or Fedora put them: one of the places must be there. */
+export interface FileCheck {
+  readonly what: string;
+  readonly anyOf: readonly string[];
+  readonly neededBy: readonly Need[];
+  readonly debian: string;
+  readonly fedora: string;
+}
+
+export const FILES: readonly FileCheck[] = [
+  {
+    what: 'GRUB modules for BIOS',
+    anyOf: ['/usr/lib/grub/i386-pc/boot.img'],
+    neededBy: ['image generic-cloud'],
+    debian: 'grub-pc-bin',
+    fedora: 'grub2-pc-modules',
+  },
+  {
+    what: 'GRUB modules for UEFI',
+    anyOf: ['/usr/lib/grub/x86_64-efi/moddep.lst'],
+    neededBy: ['image generic-cloud'],
+    debian: 'grub-efi-amd64-bin',
+    fedora: 'grub2-efi-x64-modules',
+  },
+];

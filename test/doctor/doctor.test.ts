@@ -1,0 +1,149 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { runDoctor } from '../../src/commands/doctor.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { isAtLeast } from '../../src/doctor/check.ts';
+import { allNeeds, needsOf } from '../../src/doctor/needs.ts';
+import { checkPrograms, checkTool } from '../../src/doctor/programs.ts';
+import { reportLines } from '../../src/doctor/report.ts';
+import { FILES, TOOLS } from '../../src/doctor/tools.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+interface Report {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly state: string; readonly detail: string }[];
+  readonly install: { readonly debian?: string; readonly fedora?: string };
+}
+
+async function doctor(config: string): Promise<{ code: number; report: Report }> {
+  let text = '';
+  const options = { config, json: true, signal: new AbortController().signal };
+  const code = await runDoctor(options, (part) => {
+    text += part;
+  });
+  return { code, report: JSON.parse(text) as Report };
+}
+
+async function listen(): Promise<string> {
+  const server = createServer((_, response) => {
+    response.writeHead(404).end();
+  });
+  await new Promise<void>((done) => {
+    server.listen(0, '127.0.0.1', done);
+  });
+  onTestFinished(
+    () =>
+      new Promise<void>((done) => {
+        server.close(() => done());
+      }),
+  );
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function writeConfig(folder: string, target: string): string {
+  writeFileSync(join(folder, 'host.yaml'), 'ref: a\n');
+  const path = join(folder, 'atomic-nightly.yaml');
+  const stream = '{treefile: host.yaml, targets: [web]}';
+  writeFileSync(path, `name: lab\nengine: dnf\ntargets:\n  web: ${target}\nstreams:\n  nightly: ${stream}\n`);
+  return path;
+}
+
+test('a small configuration on this machine: all there, exit code 0, and only what it needs is asked for', async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'www'));
+  const { code, report } = await doctor(writeConfig(folder, `{type: directory, path: www, url: "${await listen()}"}`));
+  expect(report.checks.filter(({ state }) => state === 'missing')).toEqual([]);
+  expect(code).toBe(0);
+  expect(report.ok).toBe(true);
+  const names = report.checks.map(({ name }) => name);
+  expect(names).toEqual(
+    expect.arrayContaining(['configuration', 'ostree', '/usr/bin/python3', 'target web', 'URL of web']),
+  );
+  for (const name of ['qemu-img', 'rsync', 'createrepo_c', 'KVM']) expect(names).not.toContain(name);
+});
+
+test('what cannot be reached or is not there is named, and the exit code is 1', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'password'), 'x');
+  chmodSync(join(folder, 'password'), 0o644);
+  const url = await listen();
+  const target = `{type: rsync, destination: "rsync://127.0.0.1:1/x", password-file: password, url: "${url.replace(/\d+$/, '1')}"}`;
+  const { code, report } = await doctor(writeConfig(folder, target));
+  expect(code).toBe(1);
+  const missing = Object.fromEntries(
+    report.checks.filter(({ state }) => state === 'missing').map(({ name, detail }) => [name, detail]),
+  );
+  expect(Object.keys(missing)).toEqual(expect.arrayContaining(['password of web', 'target web', 'URL of web']));
+  expect(missing['password of web']).toContain('chmod 600');
+  expect(missing['URL of web']).toContain('does not answer');
+});
+
+test('a faulty configuration is reported with its places', async () => {
+  const folder = temporaryFolder();
+  const path = writeConfig(folder, '{type: directory, path: www}');
+  let text = '';
+  const options = { config: path, json: false, signal: new AbortController().signal };
+  const code = await runDoctor(options, (part) => {
+    text += part;
+  });
+  expect(code).toBe(1);
+  expect(text).toContain(`${path}:4:8: targets.web: "url" is missing; it must be text.`);
+});
+
+test('a missing or too old program says who needs it and what installs it', async () => {
+  const tool = { program: 'no-such-program', neededBy: ['base', 'lab'], debian: 'deb', fedora: 'fed' } as const;
+  const needs = new Set(['base'] as const);
+  const absent = await checkTool(tool, needs);
+  expect(absent).toEqual({
+    name: 'no-such-program',
+    state: 'missing',
+    detail: 'not installed; needed by: base',
+    install: { debian: 'deb', fedora: 'fed' },
+  });
+  const version = { args: ['--version'], pattern: /(\d+\.\d+)/, atLeast: '999.0' };
+  const old = await checkTool({ ...tool, program: 'tar', version }, needs);
+  expect(old).toMatchObject({ state: 'missing', detail: expect.stringMatching(/^version \d.* is older than 999.0/) });
+  expect(reportLines([absent, old])).toEqual([
+    'missing  no-such-program  not installed; needed by: base',
+    expect.stringMatching(/^missing {2}tar {14}version/),
+    '',
+    '2 things needed are missing.',
+    '  on Debian:  apt-get install --no-install-recommends deb',
+    '  on Fedora:  dnf install fed',
+  ]);
+});
+
+test('every program in the list answers with a version that is understood on this machine', async () => {
+  const results = await checkPrograms(allNeeds(false, true));
+  expect(results).toHaveLength(TOOLS.filter(({ program }) => program !== 'umount').length + FILES.length);
+  expect(results.filter(({ detail }) => /does not (say|work)/.test(detail))).toEqual([]);
+});
+
+test('needs follow the configuration', () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'host.yaml'), 'ref: a\n');
+  const config = parseConfig(
+    `name: lab
+targets:
+  a: {type: rsync, destination: "host:/x", url: "http://localhost"}
+streams:
+  nightly: {treefile: host.yaml, targets: [a], images: [generic-cloud], smoke-test: {}, seed: {gpg-keys: [k]}}
+`,
+    join(folder, 'c.yaml'),
+  );
+  const common = ['base', 'image generic-cloud', 'smoke test', 'seed signatures', 'target rsync', 'target ssh'];
+  expect(needsOf(config, false)).toEqual(new Set([...common, 'engine dnf']));
+  expect(needsOf(config, true)).toEqual(new Set([...common, 'engine rpm-ostree']));
+});
+
+test('versions compare as numbers', () => {
+  expect(isAtLeast('2022.7', '2020.10')).toBe(true);
+  expect(isAtLeast('3.9', '3.10')).toBe(false);
+  expect(isAtLeast('4.14', '4.14')).toBe(true);
+  const version = fc.array(fc.nat(30), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
+  fc.assert(fc.property(version, version, (a, b) => isAtLeast(a, b) || isAtLeast(b, a)));
+});

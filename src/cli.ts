@@ -41,10 +41,10 @@ function createProgram(finish: (code: number) => void): Command {
     )
     .version('0.1.0')
     .addOption(
-      new Option('-c, --config FILE', 'configuration').default('atomic-nightly.yaml').env('ATOMIC_NIGHTLY_CONFIG'),
+      new Option('-c, --config <FILE>', 'configuration').default('atomic-nightly.yaml').env('ATOMIC_NIGHTLY_CONFIG'),
     )
     .addOption(
-      new Option('--log-format FORMAT', 'progress on standard error')
+      new Option('--log-format <FORMAT>', 'progress on standard error')
         .choices(['auto', 'plain', 'json'])
         .default('auto'),
     )
@@ -109,7 +109,7 @@ function createProgram(finish: (code: number) => void): Command {
   program
     .command('list')
     .description('the builds, newest first, with their state')
-    .option('--stream NAME', 'only those of a stream')
+    .option('--stream <NAME>', 'only those of a stream')
     .option('--json', 'the records, for scripts')
     .addHelpText('after', '\nExample:\n  atomic-nightly list --json | jq -r ".[0].buildid"')
     .action(async (options: { stream?: string; json?: boolean }) => {
@@ -155,15 +155,15 @@ function createProgram(finish: (code: number) => void): Command {
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')
-    .option('--arch ARCH', 'base architecture', process.arch === 'arm64' ? 'aarch64' : 'x86_64')
+    .option('--arch <ARCH>', "base architecture; default: this machine's")
     .option('--json', 'for scripts')
     .addHelpText(
       'after',
       '\nExample:\n  atomic-nightly treefile treefiles/centos-stream-atomic-host.yaml --arch aarch64',
     )
-    .action(async (file: string, options: { arch: string; json?: boolean }) => {
+    .action(async (file: string, options: { arch?: string; json?: boolean }) => {
       const { runTreefile } = await import('./commands/treefile.ts');
-      finish(await runTreefile(file, { arch: options.arch, json: options.json ?? false }, print));
+      finish(await runTreefile(file, options, print));
     });
 
   return program;

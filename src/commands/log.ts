@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -26,7 +26,7 @@ export async function runLog(
     }
     return 0;
   }
-  const logs = await readdir(paths.logs).catch(() => []);
+  const logs: readonly string[] = existsSync(paths.logs) ? await readdir(paths.logs) : [];
   if (!logs.includes(`${step}.log`)) {
     throw new NightlyError('not-found', `Build ${id} has no log of a step "${step}".`, {
       hint:

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatPlace } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
 import { reserveBuild } from '../run/build.ts';
@@ -20,7 +21,9 @@ export interface NightlyCommandOptions extends RunCommandOptions {
 export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
   const { stream, force, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
-    process.stderr.write(`Engine: ${project.engineReason}\n`);
+    process.stderr.write(`${project.engineReason}\n`);
+    for (const { place, message } of project.treefile.notes)
+      process.stderr.write(`${formatPlace(place)}: ${message}\n`);
     if (options.dryRun) {
       const scratch = join(project.config.work, 'scratch', 'dry-run');
       await mkdir(scratch, { recursive: true });

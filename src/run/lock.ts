@@ -1,13 +1,14 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
-import { RUN_MARKER, run, start } from '../tools/exec.ts';
+import { RUN_MARKER } from '../tools/exec.ts';
 import { readTextIfExists, writeJson } from '../tools/files.ts';
+import { tryFlock } from '../tools/flock.ts';
 
 /**
- * The run lock of a work folder: `flock` on `work/lock`, held by a child that ends when its standard input closes. The
- * kernel closes it when this program dies in whatever way, so a SIGKILL leaves no stale lock. `work/lock.json` beside
+ * The run lock of a work folder: `flock` on `work/lock`, freed by the kernel when its holder dies. `work/lock.json` beside
  * it only tells people who has it.
  */
 export interface RunLock {
@@ -28,19 +29,8 @@ interface LockHolder {
 export async function takeRunLock(workDir: string, command: string): Promise<RunLock> {
   const lockPath = join(workDir, 'lock');
   const whoPath = join(workDir, 'lock.json');
-  let taken: (held: boolean) => void = () => undefined;
-  const answer = new Promise<boolean>((settle) => {
-    taken = settle;
-  });
-  const holder = await start('flock', ['--nonblock', lockPath, 'sh', '-c', 'echo held; exec cat'], {
-    keepStdinOpen: true,
-    onLine: (line) => line === 'held' && taken(true),
-  });
-  holder.exited.then(
-    () => taken(false),
-    () => taken(false),
-  );
-  if (!(await answer)) throw await lockedError(whoPath);
+  const free = await tryFlock(lockPath);
+  if (!free) throw await lockedError(whoPath);
   await killLeftovers(workDir);
   process.env[RUN_MARKER] = resolve(workDir);
   const who: LockHolder = { pid: process.pid, host: hostname(), command, since: new Date().toISOString() };
@@ -49,7 +39,7 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
     async release() {
       delete process.env[RUN_MARKER];
       await rm(whoPath, { force: true });
-      await holder.stop();
+      await free();
     },
   };
 }
@@ -98,8 +88,8 @@ function killIfThere(pid: number): void {
 
 /** Whether some run has the lock right now. */
 export async function isRunLockHeld(workDir: string): Promise<boolean> {
-  const { exitCode } = await run('flock', ['--nonblock', '--conflict-exit-code', '11', join(workDir, 'lock'), 'true'], {
-    okExitCodes: [0, 11, 66],
-  });
-  return exitCode === 11;
+  if (!existsSync(workDir)) return false;
+  const free = await tryFlock(join(workDir, 'lock'));
+  await free?.();
+  return free === undefined;
 }

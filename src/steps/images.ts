@@ -9,7 +9,7 @@ import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
 
 const imageTypes: Readonly<Record<ImageName, { readonly type: ImageType; readonly suffix: string }>> = {
-  'generic-cloud': { type: genericCloud, suffix: 'GenericCloud.qcow2' },
+  'generic-cloud': { type: genericCloud(), suffix: 'GenericCloud.qcow2' },
 };
 
 /** Builds one image of a commit into the build's images folder. The record's path is relative to the build's folder. */

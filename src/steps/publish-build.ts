@@ -43,8 +43,9 @@ export async function publishBuild(
   task: Task,
 ): Promise<void> {
   const folder = relative(project.config.work, build.paths.dir);
-  const all = [...files, 'SHA256SUMS', 'meta.json'].map((file) => `${folder}/${file}`);
-  await publishFiles(project.config.work, all, target, task);
+  const inRoot = (file: string) => `${folder}/${file}`;
+  const sent = { fixed: files.map(inRoot), records: ['SHA256SUMS', 'meta.json'].map(inRoot) };
+  await publishFiles(project.config.work, sent, target, task);
   await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, build.id, project.stream.arch), target, task);
 }
 

@@ -16,7 +16,16 @@ export async function push(project: Project, target: Target, commit: string, tas
 /** Pulls the commit as a fresh client over the public URL; only that makes a publish done (I6). */
 export async function verify(project: Project, target: Target, commit: string, task: Task): Promise<void> {
   const { gpgKeys } = project.stream.seed;
-  await verifyPublished({ url: `${target.publicUrl}/repo`, ref: project.ref, commit, gpgKeys }, task);
+  await verifyPublished(
+    {
+      url: `${target.publicUrl}/repo`,
+      ref: project.ref,
+      commit,
+      gpgKeys,
+      scratchDir: join(project.config.work, 'scratch'),
+    },
+    task,
+  );
 }
 
 /** Moves the local repo's ref once every target serves the commit: the local repo is the published one's twin. */

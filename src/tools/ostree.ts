@@ -80,3 +80,41 @@ export async function createRef(repo: string, ref: string, commit: string, task:
 export async function pruneToRefs(repo: string, task: Task): Promise<void> {
   await run('ostree', ['prune', `--repo=${repo}`, '--refs-only', '--depth=0'], { task });
 }
+
+/** The commit a ref or `remote:ref` of a repository points to. @throws NightlyError `tool-failed` when there is none. */
+export async function resolveRef(repo: string, ref: string, task: Task): Promise<string> {
+  return (await run('ostree', ['rev-parse', `--repo=${repo}`, ref], { task })).stdout.trim();
+}
+
+/** Adds a remote to a repository's configuration, replacing one of that name. With keys, commits must be signed by one. */
+export async function addRemote(
+  request: { readonly repo: string; readonly name: string; readonly url: string; readonly gpgKeys: readonly string[] },
+  task: Task,
+): Promise<void> {
+  const { repo, name, url, gpgKeys } = request;
+  await run('ostree', ['remote', 'delete', `--repo=${repo}`, '--if-exists', name], { task });
+  const trust = gpgKeys.length > 0 ? gpgKeys.map((key) => `--gpg-import=${key}`) : ['--no-gpg-verify'];
+  await run('ostree', ['remote', 'add', `--repo=${repo}`, ...trust, name, url], { task });
+}
+
+/** Pulls the commit object of a ref from a remote and nothing else; its signature and ref binding are checked. */
+export async function pullCommitOnly(
+  request: { readonly repo: string; readonly remote: string; readonly ref: string; readonly commit: string },
+  task: Task,
+): Promise<void> {
+  const { repo, remote, ref, commit } = request;
+  await run('ostree', ['pull', `--repo=${repo}`, '--commit-metadata-only', remote, `${ref}@${commit}`], { task });
+}
+
+/** Pulls a ref with everything in it, as a client does. */
+export async function pullRef(
+  request: { readonly repo: string; readonly remote: string; readonly ref: string },
+  task: Task,
+): Promise<void> {
+  await run('ostree', ['pull', `--repo=${request.repo}`, request.remote, request.ref], { task });
+}
+
+/** Writes the repository's summary anew from its refs. */
+export async function updateSummary(repo: string, task: Task): Promise<void> {
+  await run('ostree', ['summary', `--repo=${repo}`, '--update'], { task });
+}

@@ -4,7 +4,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/tools/exec.ts';
-import { type MiniDistro, makeMiniDistro } from './mini-distro.ts';
+import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from './mini-distro.ts';
+import type { MiniRecipe } from './mini-rpm.ts';
 
 const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
 
@@ -33,9 +34,22 @@ export interface WorldOptions {
   readonly stream?: string;
 }
 
+/** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
+const GRUB_CONFIG: MiniRecipe = {
+  name: 'grub-config',
+  version: '1',
+  release: '1',
+  requires: ['filesystem'],
+  files: [{ path: '/usr/sbin/grub-mkconfig', text: '#!/bin/sh\n', mode: '0755' }],
+};
+
 /** Makes a world in a folder that the caller removes. */
 export async function makeWorld(dir: string, options: WorldOptions = {}): Promise<World> {
   const distro = await makeMiniDistro(join(dir, 'distro'), { signed: options.signed ?? false });
+  if (options.images) {
+    await distro.publish(GRUB_CONFIG);
+    await distro.writeTreefile({ packages: [...(MINI_TREEFILE['packages'] as string[]), GRUB_CONFIG.name] });
+  }
   const published = join(dir, 'published');
   await mkdir(published);
   const server = await serveFolder({ root: published });

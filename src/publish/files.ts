@@ -1,0 +1,51 @@
+import { NightlyError } from '../errors.ts';
+import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+
+/**
+ * Sends files of a build that keep their path relative to `root`: first the large ones, which never change once made, then
+ * the small records, which a later attempt at the build may write again.
+ */
+export async function publishFiles(
+  root: string,
+  files: { readonly fixed: readonly string[]; readonly records: readonly string[] },
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const fixed = await target.send(root, files.fixed, { immutable: true }, task);
+  await target.send(root, files.records, { immutable: false }, task);
+  task.say(
+    `${files.fixed.length + files.records.length} files, ${(fixed.bytes / 1e6).toFixed(1)} MB to ${target.describe()}`,
+  );
+}
+
+/** Tries until a change of a shared JSON file meets no other publisher's. */
+const TRIES = 8;
+
+/**
+ * Changes a JSON file of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
+ * undefined when there is no such file, and gives the same value back when there is nothing to change.
+ * @throws NightlyError `target-moved` or `locked` when other publishers keep getting in between.
+ */
+export async function updateJson<Json>(
+  path: string,
+  change: (old: Json | undefined) => Json,
+  target: Target,
+  task: Task,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const content = await target.read(path, task);
+    const old = content && (JSON.parse(new TextDecoder().decode(content)) as Json);
+    const next = change(old);
+    if (next === old) return;
+    const put = [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
+    try {
+      await target.swap({ expect: [{ path, content }], put }, task);
+      return;
+    } catch (error) {
+      const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
+      if (!passing || attempt === TRIES) throw error;
+      await new Promise((settle) => setTimeout(settle, 200 * attempt));
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import {
+  type CommitInfo,
+  checkedObject,
+  localObjects,
+  type MetadataType,
+  objectPath,
+  type ReadObject,
+  readCommit,
+} from '../ostree/objects.ts';
+import { readPublished } from '../ostree/seed.ts';
+import type { Target } from '../targets/target.ts';
+import { writeFileAtomic } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+/**
+ * Reads metadata objects of what a target has: from the local repository, which has them as a rule, else over the
+ * target's public URL. What is fetched is kept, since the next night asks for the same.
+ */
+export function publishedObjects(repo: string, target: Target, task: Task): ReadObject {
+  const readLocal = localObjects(repo);
+  return async (checksum, type) => (await readLocal(checksum, type)) ?? fetchObject(repo, checksum, type, target, task);
+}
+
+/** A commit's record; the commit object is fetched when it is not in the local repository. */
+export async function fetchCommit(repo: string, checksum: string, target: Target, task: Task): Promise<CommitInfo> {
+  await publishedObjects(repo, target, task)(checksum, 'commit');
+  return readCommit(repo, checksum);
+}
+
+async function fetchObject(
+  repo: string,
+  checksum: string,
+  type: MetadataType,
+  target: Target,
+  task: Task,
+): Promise<Uint8Array> {
+  const path = objectPath(checksum, type);
+  const url = `${target.publicUrl}/repo/${path}`;
+  const bytes = await readPublished(url, task.signal);
+  if (!bytes) {
+    throw new NightlyError(
+      'verify',
+      `Target "${target.name}" is damaged: what it publishes needs ${url}, which is not there.`,
+      {
+        hint: 'Restore that object from a backup or mirror; clients that need it fail as well.',
+      },
+    );
+  }
+  checkedObject(bytes, checksum, type, url);
+  await writeFileAtomic(join(repo, path), bytes);
+  return bytes;
+}

@@ -1,0 +1,54 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import pRetry from 'p-retry';
+import { NightlyError } from '../errors.ts';
+import { addRemote, initRepo, pullRef, resolveRef } from '../tools/ostree.ts';
+import type { Task } from '../tools/task.ts';
+
+export interface VerifyRequest {
+  /** Public URL of the repository. */
+  readonly url: string;
+  readonly ref: string;
+  /** The commit a client must get. */
+  readonly commit: string;
+  /** With any, the commit must be signed by one. */
+  readonly gpgKeys: readonly string[];
+  /** A folder for the client's repository; it is removed afterwards. */
+  readonly scratchDir: string;
+}
+
+/**
+ * Looks at a publish as a stranger does: a fresh repository pulls the ref over the public URL, every object checked by
+ * ostree on the way (I6).
+ * @throws NightlyError `verify` when the pull fails, or still gives another commit after a minute.
+ */
+export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
+  const { url, ref, commit, gpgKeys } = request;
+  await mkdir(request.scratchDir, { recursive: true });
+  const repo = await mkdtemp(join(request.scratchDir, 'verify-'));
+  try {
+    await initRepo(repo, 'bare-user', task);
+    await addRemote({ repo, name: 'public', url, gpgKeys }, task);
+    const look = async () => {
+      await pullRef({ repo, remote: 'public', ref }, task);
+      const seen = await resolveRef(repo, `public:${ref}`, task);
+      if (seen !== commit) throw new Error(`a fresh client got ${seen}`);
+    };
+    // A cache in front of the target may serve the old summary for a while.
+    await pRetry(look, { retries: 6, minTimeout: 500, maxTimeout: 20_000, signal: task.signal });
+    task.say(`a fresh client pulled ${commit.slice(0, 12)} from ${url}`);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw new NightlyError('verify', `${url} does not serve ${commit} at ${ref}: ${textOf(error)}`, {
+      hint: 'Check that the web server serves the target and no cache holds refs or summary for long; then run "atomic-nightly resume".',
+      cause: error,
+      log: task.logFile,
+    });
+  } finally {
+    await rm(repo, { recursive: true, force: true });
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,14 @@
+import type { TargetConfig } from '../config/config.ts';
+import { directoryTarget } from './directory.ts';
+import { rsyncTarget } from './rsync.ts';
+import type { Target } from './target.ts';
+
+/** The target a configuration describes. Nothing is contacted yet. */
+export function openTarget(config: TargetConfig): Target {
+  switch (config.type) {
+    case 'directory':
+      return directoryTarget(config);
+    case 'rsync':
+      return rsyncTarget(config);
+  }
+}

@@ -1,0 +1,150 @@
+import { NightlyError } from '../errors.ts';
+import { run } from './exec.ts';
+import type { Task } from './task.ts';
+
+/** How to reach the far side of an rsync. */
+export interface RsyncRemote {
+  /** `user@host:/path` (ssh) or `rsync://host/module/path` (daemon), without a trailing slash. */
+  readonly destination: string;
+  readonly identityFile?: string;
+  readonly knownHostsFile?: string;
+  readonly port?: number;
+  /** For a daemon module that asks for one: a file with the password alone. */
+  readonly passwordFile?: string;
+  /** As `--bwlimit` takes it. */
+  readonly bandwidthLimit?: string;
+}
+
+/** Seconds without any data until the far side counts as gone. */
+const TIMEOUT = 120;
+
+/**
+ * Sends files that keep their path relative to `sourceRoot`, all in one stream. rsync writes each aside and renames
+ * it. With `sizeOnly`, files
+ * of the same size are left alone; otherwise all are sent.
+ * @throws NightlyError `target-unreachable`, `target-permission`, `target-host-key`, `disk-full`, `tool-failed`.
+ */
+export async function rsyncSend(
+  remote: RsyncRemote,
+  sourceRoot: string,
+  paths: readonly string[],
+  sizeOnly: boolean,
+  task: Task,
+): Promise<{ files: number; bytes: number }> {
+  let [files, bytes, seen] = [0, 0, 0];
+  await rsync(
+    remote,
+    [
+      '--files-from=-',
+      '--times',
+      '--perms',
+      '--chmod=D755,F644',
+      // A ref always has the same size, and its times may be equal within a second.
+      sizeOnly ? '--size-only' : '--ignore-times',
+      '--out-format=%l %n',
+      `${sourceRoot}/`,
+      `${remote.destination}/`,
+    ],
+    task,
+    `${paths.join('\n')}\n`,
+    (line) => {
+      const match = /^(\d+) (.*[^/])$/.exec(line);
+      if (!match) return;
+      files += 1;
+      bytes += Number(match[1]);
+      seen += 1;
+      if (seen % 200 === 0) task.progress(seen, paths.length, 'objects');
+    },
+  );
+  return { files, bytes };
+}
+
+/** Fetches files into a folder, keeping their relative paths; those that are not there are left out. */
+export async function rsyncFetch(
+  remote: RsyncRemote,
+  paths: readonly string[],
+  into: string,
+  task: Task,
+): Promise<void> {
+  // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
+  const args = ['--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
+  await rsync(remote, args, task, `${paths.join('\n')}\n`);
+}
+
+async function rsync(
+  remote: RsyncRemote,
+  args: readonly string[],
+  task: Task,
+  input: string,
+  onLine?: (line: string) => void,
+): Promise<void> {
+  const { passwordFile, bandwidthLimit } = remote;
+  const common = [
+    `--timeout=${TIMEOUT}`,
+    ...(remote.destination.startsWith('rsync://') ? [] : ['-e', sshCommand(remote)]),
+    ...(passwordFile === undefined ? [] : [`--password-file=${passwordFile}`]),
+    ...(bandwidthLimit === undefined ? [] : [`--bwlimit=${bandwidthLimit}`]),
+  ];
+  try {
+    await run('rsync', [...common, ...args], { task, input, ...(onLine ? { onLine } : {}) });
+  } catch (error) {
+    throw error instanceof NightlyError ? classify(error, remote) : error;
+  }
+}
+
+/** Never asks, never learns a host key by itself. rsync splits this at blanks outside quotes. */
+function sshCommand({ identityFile, knownHostsFile, port }: RsyncRemote): string {
+  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
+  if (knownHostsFile !== undefined)
+    options.push(`UserKnownHostsFile=${knownHostsFile}`, 'GlobalKnownHostsFile=/dev/null');
+  if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
+  return [
+    'ssh',
+    ...options.flatMap((option) => ['-o', `'${option}'`]),
+    ...(identityFile === undefined ? [] : ['-i', `'${identityFile}'`]),
+    ...(port === undefined ? [] : ['-p', String(port)]),
+  ].join(' ');
+}
+
+interface Fault {
+  readonly pattern: RegExp;
+  readonly code: 'target-unreachable' | 'target-permission' | 'target-host-key';
+  readonly hint: string;
+}
+
+/** What ssh and rsync say, from the most telling to the least; the first match wins. */
+const FAULTS: readonly Fault[] = [
+  {
+    pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,
+    code: 'target-host-key',
+    hint: 'Ask the operator of that host for its key fingerprint, and only if it is right correct the known-hosts-file (ssh-keygen -R removes the old key, ssh-keyscan shows the new one).',
+  },
+  {
+    pattern:
+      /Permission denied|auth failed on module|module is read only|Read-only file system|Operation not permitted|password file must/,
+    code: 'target-permission',
+    hint: 'Check the account, its key or password-file, and that it may write to that path.',
+  },
+  {
+    pattern:
+      /Connection (refused|reset|timed out|closed)|No route to host|Could not resolve|Unknown module|failed to connect|Network is unreachable|timeout in data|connection unexpectedly closed/i,
+    code: 'target-unreachable',
+    hint: 'Check the host, port and module, and that the server runs; then run "atomic-nightly resume".',
+  },
+];
+
+function classify(error: NightlyError, { destination }: RsyncRemote): NightlyError {
+  if (error.code !== 'tool-failed') return error;
+  const fault = FAULTS.find(({ pattern }) => pattern.test(error.message));
+  if (!fault) return error;
+  const lines = error.message
+    .split('\n')
+    .slice(1)
+    .filter((line) => line.trim() !== '' && !/^@+$/.test(line.trim()));
+  const why = lines.find((line) => fault.pattern.test(line)) ?? lines[0] ?? '';
+  return new NightlyError(fault.code, `Cannot publish to ${destination}: ${why}`, {
+    hint: fault.hint,
+    cause: error,
+    ...(error.log === undefined ? {} : { log: error.log }),
+  });
+}

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { NightlyError } from '../errors.ts';
 import { readLockfile, writeLockfile } from '../rpm/lockfile.ts';
 import { readTextIfExists } from '../tools/files.ts';
+import { pullLocal } from '../tools/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../tools/rpm-ostree.ts';
 import type { Task } from '../tools/task.ts';
-import type { Treefile } from '../treefile/treefile.ts';
 import type { Composed, ComposeRequest, Engine, Resolution, ResolveRequest } from './engine.ts';
 import {
   composeArguments,
@@ -20,7 +20,7 @@ import { checkKeys } from './rpm-ostree/keys.ts';
 import { clean, type Grounds, TEMPORARY_FOLDERS } from './rpm-ostree/leftovers.ts';
 import { compareTransaction, sayLosses } from './rpm-ostree/losses.ts';
 import { transcriptLockfile } from './rpm-ostree/output.ts';
-import { copyCommit, hasFile, listFolder, prepareTwin, showCommit, twinPath } from './rpm-ostree/repos.ts';
+import { fetchParentIds, listFolder, prepareTwin, showCommit, twinPath } from './rpm-ostree/repos.ts';
 import { runCompose } from './rpm-ostree/run-compose.ts';
 
 /** Where rpm-ostree makes temporary folders by fixed names; another place only in tests. */
@@ -95,7 +95,9 @@ async function composeCommit(
   });
   const ended = performance.now();
   const commit = (await readFile(paths.commitId, 'utf8')).trim();
-  if (paths.repo !== resolve(request.repo)) await copyCommit(paths.repo, request.repo, commit, task);
+  if (paths.repo !== resolve(request.repo)) {
+    await pullLocal({ from: paths.repo, to: request.repo, commit }, task);
+  }
   const shown = await showCommit(request.repo, commit, task);
   if (shown.parent !== request.parent) {
     throw new NightlyError('compose', `rpm-ostree gave ${commit} the parent ${shown.parent}, not ${request.parent}.`, {
@@ -140,7 +142,7 @@ async function prepare(
   await clean(grounds, task);
   await rm(folder, { recursive: true, force: true });
   const { parent, treefile } = request;
-  if (parent !== undefined) await checkParent(request.repo, parent, treefile, task);
+  if (parent !== undefined) await fetchParentIds(request.repo, parent, treefile, task);
   const { ref } = treefile.values;
   if (twin && ref === undefined) {
     throw new NightlyError('unsupported', `rpm-ostree ${rpmOstree.version} needs a "ref" in the treefile itself.`, {
@@ -152,17 +154,6 @@ async function prepare(
   const paths = runPaths(request.cacheDir, folder, repo);
   for (const path of [paths.cacheDir, folder, paths.workDir]) await mkdir(path, { recursive: true });
   return { paths, grounds };
-}
-
-/** rpm-ostree keeps user and group ids by reading them from the commit before, unless the treefile has its own list. */
-async function checkParent(repo: string, parent: string, treefile: Treefile, task: Task): Promise<void> {
-  const kinds = [treefile.values['check-passwd'], treefile.values['check-groups']].map(
-    (check) => check?.type ?? 'previous',
-  );
-  if (!kinds.includes('previous') || (await hasFile(repo, parent, '/usr/lib/passwd', task))) return;
-  throw new NightlyError('seed', `The local repo has the commit ${parent}, but not its /usr/lib/passwd.`, {
-    hint: `Run "ostree pull" for it with --subpath=/usr/lib/passwd, --subpath=/usr/lib/group, --subpath=/usr/etc/passwd and --subpath=/usr/etc/group, or write check-passwd and check-groups with a file into ${treefile.path}.`,
-  });
 }
 
 function compareInputHash(resolved: string, found: string | undefined): void {

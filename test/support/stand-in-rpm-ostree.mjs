@@ -170,6 +170,7 @@ const commit = ostree(
     `--parent=${parent ?? 'none'}`,
     `--tree=dir=${tree}`,
     '--canonical-permissions',
+    '--no-bindings',
     ...valuesOf('add-metadata-string').map((pair) => `--add-metadata-string=${pair}`),
     `--add-metadata-string=rpmostree.inputhash=${inputHash}`,
   ],

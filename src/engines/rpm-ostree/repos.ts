@@ -1,13 +1,35 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../../errors.ts';
-import { type RunOptions, type RunResult, run } from '../../tools/exec.ts';
+import { seedFiles } from '../../ostree/seed.ts';
+import { run } from '../../tools/exec.ts';
+import { addRemote, catFile, createRef, initRepo, pullLocal, pullPaths } from '../../tools/ostree.ts';
 import type { Task } from '../../tools/task.ts';
+import type { Treefile } from '../../treefile/treefile.ts';
 
-/** The few things of `ostree` this engine needs beside rpm-ostree. */
-function ostree(repo: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const [command = '', ...rest] = args;
-  return run('ostree', [command, `--repo=${repo}`, ...rest], options);
+/** What rpm-ostree reads from the commit before to keep user and group ids; the last two from trees of its early days. */
+const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd', '/usr/etc/group'] as const;
+
+/**
+ * Sees to it that the parent's user and group ids can be read: rpm-ostree keeps them unless the treefile has its own
+ * list, and a parent is seeded without its content.
+ * @throws NightlyError `seed` when they cannot be had.
+ */
+export async function fetchParentIds(repo: string, parent: string, treefile: Treefile, task: Task): Promise<void> {
+  const { values } = treefile;
+  const kinds = [values['check-passwd'], values['check-groups']].map((check) => check?.type ?? 'previous');
+  if (!kinds.includes('previous') || (await catFile(repo, parent, ID_FILES[0], task)) !== undefined) return;
+  try {
+    await seedFiles({ repo, commit: parent, paths: ID_FILES }, task);
+  } catch (cause) {
+    if (!(cause instanceof NightlyError) || cause.code !== 'tool-failed') throw cause;
+    throw new NightlyError('seed', `The user and group ids of the parent ${parent} cannot be had:\n${cause.message}`, {
+      hint: `See that seed.url can be reached, or write check-passwd and check-groups of type "file" into ${treefile.path}.`,
+      cause,
+    });
+  }
 }
 
 /**
@@ -19,26 +41,29 @@ export async function prepareTwin(
   ref: string | undefined,
   task: Task,
 ): Promise<string> {
+  const { parent, repo } = request;
   const twin = twinPath(request.cacheDir);
   await mkdir(dirname(twin), { recursive: true });
-  await ostree(twin, ['init', '--mode=bare-user'], { task });
+  await initRepo(twin, 'bare-user', task);
   if (ref === undefined) return twin;
-  await ostree(twin, ['refs', '--delete', ref], { task });
-  if (request.parent !== undefined) {
-    await ostree(twin, ['pull-local', request.repo, request.parent], { task });
-    await ostree(twin, ['refs', `--create=${ref}`, request.parent], { task });
+  if (parent === undefined) {
+    await run('ostree', ['refs', `--repo=${twin}`, '--delete', ref], { task });
+    return twin;
   }
+  if (existsSync(join(repo, 'state', `${parent}.commitpartial`))) {
+    // A copy of the whole would fail on what is not there.
+    await addRemote({ repo: twin, name: 'local', url: pathToFileURL(repo).href, gpgKeys: [] }, task);
+    await pullPaths({ repo: twin, remote: 'local', commit: parent, paths: ID_FILES }, task);
+  } else {
+    await pullLocal({ from: repo, to: twin, commit: parent }, task);
+  }
+  await createRef(twin, ref, parent, task);
   return twin;
 }
 
 /** Where that repo is. */
 export function twinPath(cacheDir: string): string {
   return join(cacheDir, 'target');
-}
-
-/** Copies a commit with all it needs into another repo; its refs stay as they are. */
-export async function copyCommit(from: string, to: string, commit: string, task: Task): Promise<void> {
-  await ostree(to, ['pull-local', from, commit], { task });
 }
 
 /** What `ostree show` says of a commit. */
@@ -52,7 +77,7 @@ export interface Shown {
 
 /** Reads a commit's own record. @throws NightlyError `ostree` when it cannot be read. */
 export async function showCommit(repo: string, commit: string, task: Task): Promise<Shown> {
-  const { stdout } = await ostree(repo, ['show', commit], { task });
+  const { stdout } = await run('ostree', ['show', `--repo=${repo}`, commit], { task });
   const contentChecksum = /^ContentChecksum:\s+([0-9a-f]{64})$/m.exec(stdout)?.[1];
   const date = /^Date:\s+(.+)$/m.exec(stdout)?.[1];
   const timestamp =
@@ -65,15 +90,10 @@ export async function showCommit(repo: string, commit: string, task: Task): Prom
 
 /** Names below a folder of a commit; none when there is no such folder. */
 export async function listFolder(repo: string, commit: string, path: string, task: Task): Promise<string[]> {
-  const { exitCode, stdout } = await ostree(repo, ['ls', '--nul-filenames-only', commit, path], {
+  const { exitCode, stdout } = await run('ostree', ['ls', `--repo=${repo}`, '--nul-filenames-only', commit, path], {
     task,
     okExitCodes: [0, 1],
   });
   if (exitCode !== 0) return [];
   return stdout.split('\0').flatMap((name) => (name.startsWith(`${path}/`) ? name.slice(path.length + 1) : []));
-}
-
-/** Whether a file of a commit is there with its content; a commit may have been pulled in part. */
-export async function hasFile(repo: string, commit: string, path: string, task: Task): Promise<boolean> {
-  return (await ostree(repo, ['cat', commit, path], { task, okExitCodes: [0, 1] })).exitCode === 0;
 }

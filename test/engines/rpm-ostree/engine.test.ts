@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { seedFrom } from '../../../src/ostree/seed.ts';
 import { run } from '../../../src/tools/exec.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 
@@ -168,7 +169,25 @@ test('a command prefix runs it elsewhere, and the build time goes along', async 
   expect(here.calls().at(-1)?.epoch).toBe(String(TIMESTAMP));
 });
 
-test('a parent pulled only in part is refused when user ids must be kept from it', async () => {
+test.each(['2018.7', '2026.2'])(
+  '%s: the ids of a parent that was seeded without content are fetched',
+  async (version) => {
+    const here = await bench({ version, packages: PACKAGES });
+    const { composed } = await night(here, await here.engine(), '20261121_01');
+    await run('ostree', ['refs', `--repo=${here.repo}`, '--create=lab/x86_64/host', composed.commit]);
+    const repo = join(here.folder, 'fresh');
+    const other = { ...here, repo, cacheDir: join(here.folder, 'fresh-cache') };
+    const url = `file://${here.repo}`;
+    await seedFrom({ url, ref: 'lab/x86_64/host', repo, gpgKeys: [] }, here.task);
+    const second = await night(other, await here.engine(), '20261121_02', composed.commit);
+    expect(await show(repo, second.composed.commit)).toContain(`Parent:  ${composed.commit}`);
+    expect((await run('ostree', ['cat', `--repo=${repo}`, composed.commit, '/usr/lib/passwd'])).stdout).toContain(
+      'root:',
+    );
+  },
+);
+
+test('a parent whose ids cannot be had is refused, unless the treefile has its own list', async () => {
   const here = await bench({ version: '2026.2', packages: PACKAGES });
   const { composed } = await night(here, await here.engine(), '20261121_01');
   const partial = join(here.folder, 'partial');
@@ -178,10 +197,7 @@ test('a parent pulled only in part is refused when user ids must be kept from it
   const engine = await here.engine();
   await expect(
     engine.resolve({ treefile, cacheDir, repo: partial, parent: composed.commit }, task),
-  ).rejects.toMatchObject({
-    code: 'seed',
-    hint: expect.stringContaining('--subpath=/usr/lib/passwd'),
-  });
+  ).rejects.toMatchObject({ code: 'seed', hint: expect.stringContaining('check-passwd') });
   const own: typeof treefile = {
     ...treefile,
     values: {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
-import { addRemote, initRepo, pullCommitOnly } from '../tools/ostree.ts';
+import { addRemote, initRepo, pullCommitOnly, pullPaths } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
 import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
 
@@ -49,6 +49,17 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
 }
 
 /**
+ * Pulls some files of a commit that `seedFrom` brought, for an engine that reads them from the parent.
+ * @throws NightlyError `tool-failed` when the repository was never seeded, or the files cannot be had.
+ */
+export async function seedFiles(
+  request: { readonly repo: string; readonly commit: string; readonly paths: readonly string[] },
+  task: Task,
+): Promise<void> {
+  await pullPaths({ ...request, remote: REMOTE }, task);
+}
+
+/**
  * Content of a published file; undefined when the server says that there is none. Tried again on passing faults.
  * @throws NightlyError `seed` when there is no clear answer.
  */
@@ -56,7 +67,7 @@ export async function readPublished(url: string, signal: AbortSignal): Promise<U
   if (url.startsWith('file://')) {
     return readFile(fileURLToPath(url)).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
-      throw error;
+      throw seedError(url, error);
     });
   }
   try {

@@ -106,6 +106,21 @@ export async function pullCommitOnly(
   await run('ostree', ['pull', `--repo=${repo}`, '--commit-metadata-only', remote, `${ref}@${commit}`], { task });
 }
 
+/** Pulls some files of a commit, those of them that it has; the commit stays marked as being there in part. */
+export async function pullPaths(
+  request: {
+    readonly repo: string;
+    readonly remote: string;
+    readonly commit: string;
+    readonly paths: readonly string[];
+  },
+  task: Task,
+): Promise<void> {
+  const { repo, remote, commit, paths } = request;
+  const subpaths = paths.map((path) => `--subpath=${path}`);
+  await run('ostree', ['pull', `--repo=${repo}`, ...subpaths, remote, commit], { task });
+}
+
 /** Pulls a ref with everything in it, as a client does. */
 export async function pullRef(
   request: { readonly repo: string; readonly remote: string; readonly ref: string },

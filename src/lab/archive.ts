@@ -4,6 +4,7 @@ import { NightlyError } from '../errors.ts';
 import { type AptRequest, type DebDownload, downloadDebs, packageNames, resolveDebs } from '../tools/apt.ts';
 import { sha256, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { byText } from './order.ts';
 import { ABSENT_PACKAGES, KERNEL_PACKAGE } from './packages.ts';
 import type { LabState } from './state.ts';
 
@@ -92,7 +93,9 @@ function aptRequest(state: LabState, cacheDir: string): AptRequest {
 
 /** Changes whenever `apt-get update` brings something new. */
 async function listsFingerprint(): Promise<string> {
-  const names = (await readdir(LISTS).catch(() => [])).filter((name) => /_(In)?Release$|_Packages/.test(name)).sort();
+  const names = (await readdir(LISTS).catch(() => []))
+    .filter((name) => /_(In)?Release$|_Packages/.test(name))
+    .sort(byText);
   const stats = await Promise.all(names.map((name) => stat(join(LISTS, name))));
   return sha256(names.map((name, index) => `${name} ${stats[index]?.size} ${stats[index]?.mtimeMs}`).join('\n'));
 }

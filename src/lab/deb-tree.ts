@@ -14,13 +14,25 @@ import {
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
+import { byText } from './order.ts';
 import { EXTRA_COPIES, EXTRA_LINKS } from './packages.ts';
 
 /** Folders that on a host with a merged /usr are links into it. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
 
 /** Only of use to Debian's own tools, or empty at boot. */
-const DROPPED = ['run', 'home', 'var/run', 'var/lock', 'usr/share/lintian', 'usr/share/bug', 'usr/share/doc-base'];
+const DROPPED = [
+  'run',
+  'home',
+  'var/run',
+  'var/lock',
+  'usr/share/lintian',
+  'usr/share/bug',
+  'usr/share/doc-base',
+  // With a SysV script beside a unit, systemctl wants Debian's update-rc.d.
+  'etc/init.d',
+  'usr/lib/systemd/systemd-sysv-install',
+];
 
 /**
  * Turns the unpacked files of a .deb into what an RPM for an image-based host may own: everything below /usr and
@@ -76,7 +88,7 @@ async function dropFiles(folder: string): Promise<void> {
 /** What update-ca-certificates would write: all certificates in one file. */
 async function bundleCertificates(root: string): Promise<void> {
   const folder = join(root, 'usr/share/ca-certificates/mozilla');
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.crt')).sort();
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.crt')).sort(byText);
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
   await mkdir(join(root, 'etc/ssl/certs'), { recursive: true });
   await writeFile(join(root, 'etc/ssl/certs/ca-certificates.crt'), texts.join(''));

@@ -1,4 +1,5 @@
 import { type ControlFields, type DebianOperator, parseRelations, type Relation } from './control.ts';
+import { byText } from './order.ts';
 import { evrOfDebianVersion, formatEvr } from './version.ts';
 
 /** A package's relations as lines of a spec file (`Requires: …`), sorted, each once. */
@@ -12,15 +13,19 @@ export interface RpmRelations {
 
 const OPERATORS: Readonly<Record<DebianOperator, string>> = { '<<': '<', '<=': '<=', '=': '=', '>=': '>=', '>>': '>' };
 
+/** Newer than what any `Conflicts` asks about. */
+const ANY_VERSION = '9999:0-0';
+
 /**
  * Maps a Debian package's dependency fields to RPM's.
  *
  * - `Depends` and `Pre-Depends` are `Requires`, `a | b` is RPM's boolean `(a or b)`.
  * - A dependency one of whose alternatives is in `absent` (Debian's own machinery, which the lab replaces or does
  *   without) is dropped.
- * - `Conflicts` and `Breaks` are `Conflicts`. Unlike Debian's, a versioned one in RPM also matches a virtual package
- *   provided without a version; none in the lab does.
- * - `Provides` keeps versions. A name that the package provides, conflicts with and replaces is what it renames or
+ * - `Conflicts` and `Breaks` are `Conflicts`.
+ * - `Provides` keeps versions; without one, `ANY_VERSION` is given. In RPM a name provided without a version matches
+ *   every versioned relation, in Debian none: `Conflicts: resolvconf (<< 1.83)` would hit whatever provides resolvconf.
+ * - A name that the package provides, conflicts with and replaces is what it renames or
  *   succeeds: `Obsoletes`. `Replaces` alone only lets dpkg overwrite files; RPM has no such thing and needs none, as
  *   files moved from another package come with a `Breaks` on its old version.
  */
@@ -39,7 +44,7 @@ export function rpmRelations(fields: ControlFields, absent: ReadonlySet<string>)
   return {
     requires: tidy([...wanted('Pre-Depends'), ...wanted('Depends')]),
     recommends: tidy(wanted('Recommends')),
-    provides: tidy(provided.map(rpmRelation)),
+    provides: tidy(provided.map((it) => (it.constraint ? rpmRelation(it) : `${it.name} = ${ANY_VERSION}`))),
     conflicts: tidy(conflicting.map(rpmRelation)),
     obsoletes: tidy([...names(provided)].filter((name) => name !== self && conflicted.has(name) && replaced.has(name))),
   };
@@ -59,4 +64,5 @@ function rpmRelation({ name, constraint }: Relation): string {
   return `${name} ${OPERATORS[constraint.operator]} ${formatEvr(evrOfDebianVersion(constraint.version))}`;
 }
 
-const tidy = (lines: readonly string[]): readonly string[] => [...new Set(lines)].filter((line) => line !== '').sort();
+const tidy = (lines: readonly string[]): readonly string[] =>
+  [...new Set(lines)].filter((line) => line !== '').sort(byText);

@@ -21,6 +21,7 @@ import type { Task } from '../tools/task.ts';
 import { type ControlFields, parseControl } from './control.ts';
 import { arrangeKernel, arrangeTree } from './deb-tree.ts';
 import { type RpmRelations, rpmRelations } from './depends.ts';
+import { byText } from './order.ts';
 import type { OwnPackage } from './own-packages.ts';
 import { latestTime, packagedFiles } from './packaged-files.ts';
 import { ABSENT_PACKAGES, EXTRA_CAPABILITIES, EXTRA_COPIES, KERNEL_PACKAGE } from './packages.ts';
@@ -29,7 +30,7 @@ import { touchContent } from './touch.ts';
 import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 
 /** Part of every cache key: raise it when the same .deb has to give another RPM. */
-export const RECIPE = 2;
+export const RECIPE = 4;
 
 /** The project's folder, the same from src/ and from dist/. */
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -63,7 +64,7 @@ async function filesBelow(root: string): Promise<readonly string[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-    .sort();
+    .sort(byText);
 }
 
 /**
@@ -149,7 +150,7 @@ function debRelations(
     ...(bump > 0 ? [`${name} = ${formatEvr(evr)}`] : []),
     ...(kernel === undefined ? [] : [`${name} = ${formatEvr(evr)}`]),
   ];
-  return { ...relations, provides: [...new Set([...relations.provides, ...extra])].sort() };
+  return { ...relations, provides: [...new Set([...relations.provides, ...extra])].sort(byText) };
 }
 
 /** `2+deb12u7` becomes `2+deb12u7^lab1`: newer than it was, older than Debian's next. */

@@ -96,6 +96,8 @@ export const OWN_PACKAGES: readonly OwnPackage[] = [
     links: [
       ['etc/os-release', '../usr/lib/os-release'],
       ['etc/system-release', 'lab-release'],
+      // It asks questions on the console at the first boot and waits for answers.
+      ['etc/systemd/system/systemd-firstboot.service', '/dev/null'],
     ],
   },
   {

@@ -38,9 +38,9 @@ export function specFile(input: SpecInput): string {
     ...(input.evr.epoch > 0 ? [`Epoch: ${input.evr.epoch}`] : []),
     `Version: ${input.evr.version}`,
     `Release: ${input.evr.release}`,
-    `Summary: ${escape(input.summary)}`,
+    `Summary: ${percent(input.summary)}`,
     `License: ${input.license}`,
-    ...(input.url ? [`URL: ${escape(input.url)}`] : []),
+    ...(input.url ? [`URL: ${percent(input.url)}`] : []),
     'Group: Unspecified',
     ...(input.arch === 'noarch' ? ['BuildArch: noarch'] : []),
     'AutoReqProv: no',
@@ -51,7 +51,7 @@ export function specFile(input: SpecInput): string {
     ...tags('Conflicts', relations.conflicts),
     ...tags('Obsoletes', relations.obsoletes),
     '%description',
-    escape(input.description),
+    percent(input.description),
     '%files',
     ...input.files.map(fileLine),
     '',
@@ -71,7 +71,7 @@ function fileLine(file: PackagedFile): string {
 }
 
 /** A `%` would start a macro. */
-const escape = (text: string): string => text.replaceAll('%', '%%');
+const percent = (text: string): string => text.replaceAll('%', '%%');
 
 /** File names in %files are patterns, even within quotes; a class of one character stands for itself. */
-const escapeGlob = (path: string): string => escape(path).replace(/[*?[]/g, (character) => `[${character}]`);
+const escapeGlob = (path: string): string => percent(path).replace(/[*?[]/g, (character) => `[${character}]`);

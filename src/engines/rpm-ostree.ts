@@ -20,7 +20,7 @@ import { checkKeys } from './rpm-ostree/keys.ts';
 import { clean, type Grounds, TEMPORARY_FOLDERS } from './rpm-ostree/leftovers.ts';
 import { compareTransaction, sayLosses } from './rpm-ostree/losses.ts';
 import { transcriptLockfile } from './rpm-ostree/output.ts';
-import { fetchParentIds, listFolder, prepareTwin, showCommit, twinPath } from './rpm-ostree/repos.ts';
+import { checkParentIds, listFolder, prepareTwin, showCommit, twinPath } from './rpm-ostree/repos.ts';
 import { runCompose } from './rpm-ostree/run-compose.ts';
 
 /** Where rpm-ostree makes temporary folders by fixed names; another place only in tests. */
@@ -142,7 +142,7 @@ async function prepare(
   await clean(grounds, task);
   await rm(folder, { recursive: true, force: true });
   const { parent, treefile } = request;
-  if (parent !== undefined) await fetchParentIds(request.repo, parent, treefile, task);
+  if (parent !== undefined) await checkParentIds(request.repo, parent, treefile, task);
   const { ref } = treefile.values;
   if (twin && ref === undefined) {
     throw new NightlyError('unsupported', `rpm-ostree ${rpmOstree.version} needs a "ref" in the treefile itself.`, {

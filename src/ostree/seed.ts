@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
-import { addRemote, initRepo, pullCommitOnly, pullPaths } from '../tools/ostree.ts';
+import { addRemote, initRepo, pullPaths } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
 import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
 
@@ -23,8 +23,14 @@ export interface SeedRequest {
 const REMOTE = 'seed';
 
 /**
- * Pulls the commit object that the ref of a published repository names – no content: that is all a diff and a parent
- * need. Gives undefined when there is no such repository or ref.
+ * What a compose reads in the commit before: the ids that users and groups have, so that they keep them. The last two
+ * are from trees of rpm-ostree's early days.
+ */
+export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd', '/usr/etc/group'] as const;
+
+/**
+ * Pulls the commit that the ref of a published repository names, but of its content only what a diff and a parent need:
+ * its record and its users and groups. Gives undefined when there is no such repository or ref.
  * @throws NightlyError `seed` when the server does not answer, the commit is damaged, or its signature is not good.
  */
 export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
@@ -41,22 +47,11 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
   // What is here already was pulled and checked on an earlier night, or made here.
   if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
     await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
-    await pullCommitOnly({ repo, remote: REMOTE, ref, commit: checksum }, task).catch((error: unknown) => {
+    await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: ID_FILES }, task).catch((error: unknown) => {
       throw seedError(url, error);
     });
   }
   return readCommit(repo, checksum);
-}
-
-/**
- * Pulls some files of a commit that `seedFrom` brought, for an engine that reads them from the parent.
- * @throws NightlyError `tool-failed` when the repository was never seeded, or the files cannot be had.
- */
-export async function seedFiles(
-  request: { readonly repo: string; readonly commit: string; readonly paths: readonly string[] },
-  task: Task,
-): Promise<void> {
-  await pullPaths({ ...request, remote: REMOTE }, task);
 }
 
 /**

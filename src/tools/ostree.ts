@@ -27,6 +27,8 @@ export interface CommitRequest {
   readonly selinux: boolean;
   /** Take the write bits off executable files. */
   readonly readonlyExecutables: boolean;
+  /** Whether new objects must survive a power cut. */
+  readonly durable: boolean;
 }
 
 /** Commits a folder without moving a ref. @returns the commit's checksum. */
@@ -45,6 +47,7 @@ export async function commitTree(request: CommitRequest, task: Task): Promise<st
       ...(request.bootable ? ['--bootable'] : []),
       ...(request.selinux ? [`--selinux-policy=${request.tree}`] : []),
       ...(request.readonlyExecutables ? ['--mode-ro-executables'] : []),
+      `--fsync=${request.durable}`,
     ],
     { task },
   );
@@ -97,28 +100,27 @@ export async function addRemote(
   await run('ostree', ['remote', 'add', `--repo=${repo}`, ...trust, name, url], { task });
 }
 
-/** Pulls the commit object of a ref from a remote and nothing else; its signature and ref binding are checked. */
-export async function pullCommitOnly(
-  request: { readonly repo: string; readonly remote: string; readonly ref: string; readonly commit: string },
-  task: Task,
-): Promise<void> {
-  const { repo, remote, ref, commit } = request;
-  await run('ostree', ['pull', `--repo=${repo}`, '--commit-metadata-only', remote, `${ref}@${commit}`], { task });
-}
-
-/** Pulls some files of a commit, those of them that it has; the commit stays marked as being there in part. */
+/**
+ * Pulls some files of a commit (absolute paths in the tree), those of them that it has, and the folders that lead to
+ * them; the commit stays marked as being there in part. With `ref`, its ref binding is checked.
+ */
 export async function pullPaths(
   request: {
     readonly repo: string;
     readonly remote: string;
+    readonly ref?: string;
     readonly commit: string;
     readonly paths: readonly string[];
   },
   task: Task,
 ): Promise<void> {
-  const { repo, remote, commit, paths } = request;
+  const { repo, remote, ref, commit, paths } = request;
   const subpaths = paths.map((path) => `--subpath=${path}`);
-  await run('ostree', ['pull', `--repo=${repo}`, ...subpaths, remote, commit], { task });
+  await run(
+    'ostree',
+    ['pull', `--repo=${repo}`, ...subpaths, remote, ref === undefined ? commit : `${ref}@${commit}`],
+    { task },
+  );
 }
 
 /** Pulls a ref with everything in it, as a client does. */

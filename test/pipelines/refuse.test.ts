@@ -94,8 +94,8 @@ test('a repository id that no .repo file has is named with the known ones', asyn
 
 test('a repository that cannot be reached is named with its URL', async () => {
   const world = await worldFor();
-  await world.distro.writeRepoFile({ baseurl: 'http://127.0.0.1:9/nowhere' });
-  await refused(world, /"mini".*http:\/\/127\.0\.0\.1:9\/nowhere/);
+  await world.distro.writeRepoFile({ baseurl: 'http://127.0.0.1:59999/nowhere' });
+  await refused(world, /Repository "mini" cannot be read:\s+http:\/\/127\.0\.0\.1:59999\/nowhere/);
 });
 
 test('I2: an unsigned package under gpgcheck is refused by name', async () => {

@@ -3,33 +3,23 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../../errors.ts';
-import { seedFiles } from '../../ostree/seed.ts';
+import { ID_FILES } from '../../ostree/seed.ts';
 import { run } from '../../tools/exec.ts';
 import { addRemote, catFile, createRef, initRepo, pullLocal, pullPaths } from '../../tools/ostree.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 
-/** What rpm-ostree reads from the commit before to keep user and group ids; the last two from trees of its early days. */
-const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd', '/usr/etc/group'] as const;
-
 /**
- * Sees to it that the parent's user and group ids can be read: rpm-ostree keeps them unless the treefile has its own
- * list, and a parent is seeded without its content.
- * @throws NightlyError `seed` when they cannot be had.
+ * Checks that the parent's user and group ids can be read: rpm-ostree keeps them unless the treefile has its own list.
+ * @throws NightlyError `seed` when they are not there.
  */
-export async function fetchParentIds(repo: string, parent: string, treefile: Treefile, task: Task): Promise<void> {
+export async function checkParentIds(repo: string, parent: string, treefile: Treefile, task: Task): Promise<void> {
   const { values } = treefile;
   const kinds = [values['check-passwd'], values['check-groups']].map((check) => check?.type ?? 'previous');
   if (!kinds.includes('previous') || (await catFile(repo, parent, ID_FILES[0], task)) !== undefined) return;
-  try {
-    await seedFiles({ repo, commit: parent, paths: ID_FILES }, task);
-  } catch (cause) {
-    if (!(cause instanceof NightlyError) || cause.code !== 'tool-failed') throw cause;
-    throw new NightlyError('seed', `The user and group ids of the parent ${parent} cannot be had:\n${cause.message}`, {
-      hint: `See that seed.url can be reached, or write check-passwd and check-groups of type "file" into ${treefile.path}.`,
-      cause,
-    });
-  }
+  throw new NightlyError('seed', `The local repo has the parent ${parent}, but not its user and group ids.`, {
+    hint: `Remove ${repo} so that the next run seeds it anew, or write check-passwd and check-groups of type "file" into ${treefile.path}.`,
+  });
 }
 
 /**

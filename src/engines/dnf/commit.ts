@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
@@ -33,6 +33,8 @@ export async function commitToCache(
       bootable: tree.kver !== undefined,
       selinux: values.selinux !== false,
       readonlyExecutables: values['readonly-executables'] === true,
+      // Seconds saved. What a power cut damages here is found when it is copied into the archive.
+      durable: false,
     },
     task,
   );
@@ -41,7 +43,13 @@ export async function commitToCache(
 /** Copies the commit into the archive repository, compressing what is new there. @returns its content checksum. */
 export async function publishCommit(request: ComposeRequest, commit: string, task: Task): Promise<string> {
   const from = cacheRepo(request.cacheDir);
-  await pullLocal({ from, to: request.repo, commit }, task);
+  try {
+    await pullLocal({ from, to: request.repo, commit }, task);
+  } catch (error) {
+    // Should the cache be what is broken, the next try starts with a new one; it costs that try some time at most.
+    if (!task.signal.aborted) await rm(from, { recursive: true, force: true });
+    throw error;
+  }
   const checksum = await contentChecksum(from, commit, task);
   if (checksum === '') throw new NightlyError('ostree', `ostree does not say the content checksum of ${commit}.`);
   return checksum;

@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
+import { removeTree } from '../../tools/rm.ts';
 import type { Task } from '../../tools/task.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import type { Composed, ComposeRequest } from '../engine.ts';
@@ -28,7 +29,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   const { values } = treefile;
   const phases = createPhases();
   const root = join(scratchDir, 'root');
-  await phases.time('prepare', 'self', () => startAfresh(root, cacheDir));
+  await phases.time('prepare', 'self', () => startAfresh(root, cacheDir, task));
 
   const packages = await phases.time('download', 'dnf', () =>
     fetchPackages(treefile, request.lockfile, cacheDir, task, phases),
@@ -98,14 +99,14 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
   await phases.time('clean up', 'self', async () => {
     await rememberUsers(cacheDir, commit, users);
-    await rm(root, { recursive: true, force: true });
+    await removeTree(root, task);
   });
   return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };
 }
 
 /** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */
-async function startAfresh(root: string, cacheDir: string): Promise<void> {
-  await rm(root, { recursive: true, force: true });
+async function startAfresh(root: string, cacheDir: string, task: Task): Promise<void> {
+  await removeTree(root, task);
   await mkdir(root, { recursive: true, mode: 0o755 });
   await mkdir(join(cacheDir, 'home'), { recursive: true });
 }

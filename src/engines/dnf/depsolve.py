@@ -36,7 +36,8 @@ def open_base(request):
 
     cache = request["cacheDir"]
     empty_root = os.path.join(cache, "empty-root")
-    os.makedirs(empty_root, exist_ok=True)
+    for folder in (empty_root, os.path.join(cache, "metadata"), os.path.join(cache, "log")):
+        os.makedirs(folder, exist_ok=True)
 
     conf = dnf.conf.Conf()
     conf.config_file_path = ""
@@ -332,13 +333,16 @@ def script_name(tag):
     import rpm
 
     names = {
-        rpm.RPMTAG_PREIN: "%pre",
-        rpm.RPMTAG_POSTIN: "%post",
-        rpm.RPMTAG_PRETRANS: "%pretrans",
-        rpm.RPMTAG_POSTTRANS: "%posttrans",
-        rpm.RPMTAG_TRIGGERIN: "%triggerin",
-        rpm.RPMTAG_FILETRIGGERIN: "%filetriggerin",
-        rpm.RPMTAG_TRANSFILETRIGGERIN: "%transfiletriggerin",
+        getattr(rpm, "RPMTAG_" + constant): name
+        for constant, name in (
+            ("PREIN", "%pre"),
+            ("POSTIN", "%post"),
+            ("PRETRANS", "%pretrans"),
+            ("POSTTRANS", "%posttrans"),
+            ("TRIGGERSCRIPTS", "a trigger"),
+            ("FILETRIGGERSCRIPTS", "a file trigger"),
+            ("TRANSFILETRIGGERSCRIPTS", "a transaction file trigger"),
+        )
     }
     return names.get(tag, "a script (tag %s)" % tag)
 

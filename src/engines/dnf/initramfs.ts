@@ -20,7 +20,7 @@ import { program } from './tree/system.ts';
  * (`strictatime`; files, links and folders, by whichever program), which before were all set to zero. Kept with the image are
  *
  * - the kernel version, dracut's arguments and environment,
- * - every path that was read, with its type, mode, owner and the SHA-256 of its content or its target,
+ * - every path that was read, with its type, mode, owner and a checksum of its content, or its target,
  * - one checksum over the names, types and link targets of the whole tree, as programs also ask whether something
  *   exists; left out are only folders of documentation and translations, which nothing looks into.
  *

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { RUN_MARKER } from '../../tools/exec.ts';
 
 /**
@@ -16,38 +17,8 @@ const NAMESPACES = [
   '--uts',
 ];
 
-/**
- * Arguments: root, mount options, number of binds, then pairs of host folder and path in the root, then the command.
- * Gives the root a /proc of the new process namespace, a /dev with the six devices programs count on, and /etc where
- * the tree has it in usr/etc already.
- */
-const SETUP = `
-set -e
-root=$1 options=$2 binds=$3
-shift 3
-mount --bind "$root" "$root"
-mount -o "remount,bind,$options" "$root"
-mount -t tmpfs -o mode=0755,size=1m,nosuid dev "$root/dev"
-for name in null zero full random urandom tty; do
-  : > "$root/dev/$name"
-  mount --bind "/dev/$name" "$root/dev/$name"
-done
-ln -s /proc/self/fd "$root/dev/fd"
-ln -s fd/0 "$root/dev/stdin"
-ln -s fd/1 "$root/dev/stdout"
-ln -s fd/2 "$root/dev/stderr"
-mount -t proc proc "$root/proc"
-if [ -d "$root/usr/etc" ]; then
-  mount --bind "$root/usr/etc" "$root/etc"
-  mount -o "remount,bind,$options" "$root/etc"
-fi
-while [ "$binds" -gt 0 ]; do
-  mount --bind "$1" "$root/$2"
-  shift 2
-  binds=$((binds - 1))
-done
-exec "$@"
-`;
+/** Puts the mounts in place; it says which. */
+const IN_TREE = fileURLToPath(new URL('in_tree.py', import.meta.url));
 
 export interface NamespaceOptions {
   /** Every read of a file in the root sets its access time. */
@@ -56,14 +27,14 @@ export interface NamespaceOptions {
   readonly binds?: readonly (readonly [host: string, inRoot: string])[];
 }
 
-/** argv that runs a command with a tree's mounts in place. The tree needs empty `dev`, `proc` and `etc` folders. */
+/** argv that runs a command with a tree's mounts in place. The tree needs `dev`, `proc` and `etc` folders. */
 export function inNamespace(root: string, argv: readonly string[], options: NamespaceOptions = {}): string[] {
   const binds = options.binds ?? [];
   const mountOptions = options.traceReads ? 'strictatime' : 'relatime';
   return [
     'unshare',
     ...NAMESPACES,
-    ...['sh', '-c', SETUP, 'namespace', root, mountOptions, String(binds.length), ...binds.flat()],
+    ...['/usr/bin/python3', '-B', '-I', IN_TREE, root, mountOptions, String(binds.length), ...binds.flat()],
     ...argv,
   ];
 }

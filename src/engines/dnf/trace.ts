@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, lutimesSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno, sha256 } from '../../tools/files.ts';
+import { isErrno } from '../../tools/files.ts';
 
 // Ten thousands of small system calls in a row: their synchronous forms take a fraction of the time here.
 
@@ -57,7 +57,7 @@ export function readPaths(root: string): string[] {
 }
 
 /**
- * What a program that reads a path gets: type, permissions, owner, and the SHA-256 of a file's content or a folder's names,
+ * What a program that reads a path gets: type, permissions, owner, and a checksum of a file's content or a folder's names,
  * or a link's target; `none` when there is nothing.
  */
 export function pathIdentity(root: string, path: string): string {
@@ -71,9 +71,12 @@ export function pathIdentity(root: string, path: string): string {
   }
   const common = `${info.mode.toString(8)} ${info.uid}:${info.gid}`;
   if (info.isSymbolicLink()) return `${common} ${readlinkSync(real)}`;
-  if (info.isDirectory()) return `${common} ${sha256(readdirSync(real).sort().join('\n'))}`;
-  return info.isFile() ? `${common} ${sha256(readFileSync(real))}` : common;
+  if (info.isDirectory()) return `${common} ${contentOf(readdirSync(real).sort().join('\n'))}`;
+  return info.isFile() ? `${common} ${contentOf(readFileSync(real))}` : common;
 }
+
+/** BLAKE2b: as strong as SHA-256, and twice as fast on a processor without instructions for the latter. */
+const contentOf = (content: Uint8Array | string): string => createHash('blake2b512').update(content).digest('base64');
 
 /** Calls `visit` for everything below a folder, a folder before what is in it; false leaves its inside out. */
 function before(root: string, path: string, visit: (path: string, info: Stats) => boolean): void {

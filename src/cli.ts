@@ -166,6 +166,48 @@ function createProgram(finish: (code: number) => void): Command {
       finish(await runTreefile(file, options, print));
     });
 
+  const lab = program
+    .command('lab')
+    .description("try everything without a CentOS mirror: a tiny distribution out of the host's Debian packages")
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly lab build ./lab --url http://127.0.0.1:8087\n  atomic-nightly lab update ./lab less curl --kernel\n  atomic-nightly lab demo ./demo',
+    );
+  lab
+    .command('build')
+    .argument('<DIR>', 'folder of the lab')
+    .option('--url <URL>', 'where the published repo will be seen, without /repo', 'http://127.0.0.1:8087')
+    .option('--json', 'for scripts')
+    .description('make or complete the lab distribution: two signed RPM repositories and a treefile')
+    .action(async (dir: string, options: { url: string; json?: boolean }) => {
+      const { runLabBuild } = await import('./commands/lab.ts');
+      finish(await runLabBuild({ ...running(), dir, publicUrl: options.url, json: options.json ?? false }, print));
+    });
+  lab
+    .command('update')
+    .argument('<DIR>', 'folder of the lab')
+    .argument('[PACKAGE...]', 'packages to publish a newer release of')
+    .option('--kernel', 'publish a newer kernel')
+    .option('--remove <PACKAGE...>', 'take packages out of the repositories')
+    .option('--json', 'for scripts')
+    .description('publish changes for a next night to find')
+    .action(
+      async (dir: string, packages: string[], options: { kernel?: boolean; remove?: string[]; json?: boolean }) => {
+        const { runLabUpdate } = await import('./commands/lab.ts');
+        const { kernel = false, remove = [], json = false } = options;
+        finish(await runLabUpdate({ ...running(), dir, packages, kernel, remove, json }, print));
+      },
+    );
+  lab
+    .command('demo')
+    .argument('[DIR]', 'folder for everything the demo makes', 'demo')
+    .option('--port <NUMBER>', 'of the web server in front of what is published', Number, 8087)
+    .description('two nights, a booted host upgraded and rolled back, and a third night with nothing to do')
+    .action(async (dir: string, options: { port: number }) => {
+      const { runDemo } = await import('./commands/demo.ts');
+      finish(await runDemo({ ...running(), dir, port: options.port }, print));
+    });
+
   return program;
 }
 

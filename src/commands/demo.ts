@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { bootImage } from '../boot/boot-image.ts';
+import { checkSystem, type SystemExpectation } from '../boot/check-system.ts';
+import { upgradeAndRollback } from '../boot/upgrade.ts';
+import { NightlyError } from '../errors.ts';
+import { buildLab, updateLab } from '../lab/build.ts';
+import { serveFolder } from '../lab/webserver.ts';
+import { listBuilds, type StoredBuild } from '../run/build-store.ts';
+import { formatSeconds } from '../sinks/format.ts';
+import type { LogFormat } from '../sinks/select.ts';
+import type { Task } from '../tools/task.ts';
+import { withSteps } from './lab.ts';
+import { runNightly } from './nightly.ts';
+import type { Printer } from './print.ts';
+import { runShow } from './show.ts';
+
+export interface DemoOptions {
+  readonly dir: string;
+  /** Of the web server in front of what is published. It is part of the public URL, which the lab's packages hold. */
+  readonly port: number;
+  readonly logFormat: LogFormat;
+  readonly signal: AbortSignal;
+}
+
+/** Packages of the lab that the second night finds newer. */
+const UPDATED = ['less', 'nano', 'curl', 'iputils-ping', 'lab-release-atomic'];
+
+/** Seconds a boot may take; software emulation on a busy machine needs them. */
+const BOOT_SECONDS = 300;
+
+/**
+ * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
+ * night, the first image booted, upgraded to the second night, rolled back, and a third night with nothing to do. In a
+ * folder where it ran before it goes on from there.
+ */
+export async function runDemo(options: DemoOptions, print: Printer): Promise<number> {
+  const dir = resolve(options.dir);
+  const { port } = options;
+  const begun = Date.now();
+  const say = (text: string) => print(`\n== ${text} [${formatSeconds((Date.now() - begun) / 1000)}]`);
+  const publicUrl = `http://127.0.0.1:${port}`;
+  const published = join(dir, 'published');
+  const labDir = join(dir, 'lab');
+  const config = join(dir, 'atomic-nightly.yaml');
+  await mkdir(published, { recursive: true });
+  await withSteps(dir, options, async (runner) => {
+    say('A small distribution out of Debian packages: signed RPMs in two repositories');
+    await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
+    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl));
+    const server = await serveFolder({ root: published, port });
+    try {
+      say('First night');
+      demand(await night(config, options, print), [0, 10]);
+      say(`Updates appear: ${UPDATED.join(', ')}`);
+      await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
+      say('Second night');
+      demand(await night(config, options, print), [0]);
+      const [second, first] = await completeBuilds(join(dir, 'work'));
+      if (!first || !second)
+        throw new NightlyError('bug', 'Two nights ended well, but there are no two complete builds.');
+      await runShow(second.meta.buildid, { config, json: false }, print);
+      say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
+      await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
+      say('Third night, with nothing changed');
+      demand(await night(config, options, print), [10]);
+    } finally {
+      await server.stop();
+    }
+  });
+  say('Done');
+  print(`Look around: npx atomic-nightly --config ${config} list`);
+  return 0;
+}
+
+/** Runs a night as a person would, showing the command, and gives its exit code. */
+async function night(config: string, { logFormat, signal }: DemoOptions, print: Printer): Promise<number> {
+  print(`$ npx atomic-nightly --config ${config} nightly`);
+  const begun = Date.now();
+  const code = await runNightly({ config, logFormat, signal, force: false, dryRun: false, json: false }, print);
+  print(`exit code ${code} after ${formatSeconds((Date.now() - begun) / 1000)}`);
+  return code;
+}
+
+function demand(code: number, wanted: readonly number[]): void {
+  if (wanted.includes(code)) return;
+  throw new NightlyError('gate-failed', `The night ended with exit code ${code}, not ${wanted.join(' or ')}.`, {
+    hint: 'The lines above say why. To start from nothing, remove the demo folder and run it again.',
+  });
+}
+
+async function completeBuilds(work: string): Promise<StoredBuild[]> {
+  return (await listBuilds(work)).filter(({ meta }) => meta['atomic-nightly.state'] === 'complete');
+}
+
+/** Boots the older build's image and does what a person does with a new night. */
+async function bootAndUpgrade(first: StoredBuild, second: StoredBuild, port: number, task: Task): Promise<void> {
+  const { paths, meta } = first;
+  const image = join(paths.dir, meta.images?.['generic-cloud']?.path ?? '');
+  const serialLog = task.logFile.replace(/\.log$/, '.serial.log');
+  const timeoutSeconds = BOOT_SECONDS;
+  const vm = await bootImage({ image, timeoutSeconds, serialLog, firmware: 'bios', reversePorts: [port] }, task);
+  try {
+    task.say(`ssh let us in after ${formatSeconds(vm.bootSeconds)}`);
+    const { state } = await checkSystem(vm, expectation(first), task);
+    task.say(`systemctl is-system-running: ${state}, on ${meta.buildid}`);
+    await upgradeAndRollback(vm, { from: expectation(first), to: expectation(second), timeoutSeconds }, task);
+  } finally {
+    await vm.stop();
+  }
+}
+
+function expectation({ meta }: StoredBuild): SystemExpectation {
+  const { buildid: version, 'ostree-commit': commit = '' } = meta;
+  return { version, commit, allowDegraded: [], timeoutSeconds: BOOT_SECONDS };
+}
+
+function demoConfig(labDir: string, published: string, publicUrl: string): string {
+  return `# Written by "atomic-nightly lab demo". A nightly stream of the lab distribution, published to a folder.
+name: lab-atomic-host
+work: ./work
+engine: auto
+
+targets:
+  buildlogs:
+    type: directory
+    path: ${published}
+    url: ${publicUrl}
+
+streams:
+  nightly:
+    treefile: ${join(labDir, 'lab-atomic-host.yaml')}
+    ref: lab-atomic-host/\${basearch}/nightly
+    seed:
+      allow-new: true
+    targets: [buildlogs]
+    remote:
+      name: lab-atomic
+    images: [generic-cloud]
+`;
+}

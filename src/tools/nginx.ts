@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { start } from './exec.ts';
+import { freePort } from './free-port.ts';
 import type { Task } from './task.ts';
 
 /** A web server that serves one folder. */
@@ -30,9 +30,11 @@ export interface StaticServerRequest {
 export async function startNginx(request: StaticServerRequest): Promise<StaticServer> {
   const prefix = await mkdtemp(join(tmpdir(), 'nginx-'));
   const port = request.port ?? (await freePort());
+  // Answers only in this instance: another program on the same port would answer too, while nginx still tries to bind.
+  const probe = `.${basename(prefix)}`;
   const errors: string[] = [];
   await mkdir(join(prefix, 'tmp'));
-  await writeFile(join(prefix, 'nginx.conf'), configuration(prefix, request.root, port));
+  await writeFile(join(prefix, 'nginx.conf'), configuration(prefix, request.root, port, probe));
   const server = await start('nginx', ['-p', prefix, '-e', 'stderr', '-c', join(prefix, 'nginx.conf')], {
     ...(request.task ? { task: request.task } : {}),
     onLine: (line) => errors.push(line),
@@ -50,11 +52,7 @@ export async function startNginx(request: StaticServerRequest): Promise<StaticSe
     ended = true;
   });
   for (let tries = 0; tries < 100 && !ended; tries += 1) {
-    if (await answers(url)) {
-      // Somebody else's server on the same port answers too; ours has ended by then.
-      await pause(20);
-      if (!ended) return { port, url, stop };
-    }
+    if (await answers(`${url}/${probe}`)) return { port, url, stop };
     await pause(50);
   }
   await stop();
@@ -66,25 +64,14 @@ export async function startNginx(request: StaticServerRequest): Promise<StaticSe
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function answers(url: string): Promise<boolean> {
-  return fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(1000) }).then(
-    () => true,
+  return fetch(url, { signal: AbortSignal.timeout(1000) }).then(
+    (response) => response.status === 204,
     () => false,
   );
 }
 
-async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
-}
-
 /** Started as root, the workers stay root: what is served may lie in folders that only root can read. */
-function configuration(prefix: string, root: string, port: number): string {
+function configuration(prefix: string, root: string, port: number, probe: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `  ${name}_temp_path ${prefix}/tmp/${name};`)
     .join('\n');
@@ -104,6 +91,7 @@ ${temporary}
     listen 127.0.0.1:${port};
     root "${root}";
     autoindex on;
+    location = /${probe} { return 204; }
   }
 }
 `;

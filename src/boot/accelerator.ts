@@ -1,0 +1,11 @@
+import { type KvmState, probeKvm } from '../tools/kvm.ts';
+import type { Accelerator } from '../tools/qemu.ts';
+import type { Task } from '../tools/task.ts';
+
+/** KVM where a time-boxed probe shows that it works; else software emulation, saying why. */
+export async function chooseAccelerator(task: Task, probe: () => Promise<KvmState> = probeKvm): Promise<Accelerator> {
+  const { usable, reason } = await probe();
+  if (usable) return 'kvm';
+  task.say(`Slower, without KVM: ${reason}`);
+  return 'tcg';
+}

@@ -1,0 +1,111 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../tools/free-port.ts';
+import { type Accelerator, startMachine } from '../tools/qemu.ts';
+import { createOverlay, imageInfo } from '../tools/qemu-img.ts';
+import { makeSshKey, type SshHost } from '../tools/ssh.ts';
+import type { Task } from '../tools/task.ts';
+import { chooseAccelerator } from './accelerator.ts';
+import { findOvmf } from './ovmf.ts';
+import { makeSeed } from './seed.ts';
+import { waitForSsh } from './wait.ts';
+
+export interface BootRequest {
+  /** A qcow2 or raw disk image; it is not changed. */
+  readonly image: string;
+  /** For the first boot, until ssh lets the test user in. */
+  readonly timeoutSeconds: number;
+  /** Where the guest's serial output goes. */
+  readonly serialLog: string;
+  readonly firmware: 'bios' | 'uefi';
+  /** Default: KVM where a probe shows that it works, else TCG. */
+  readonly accelerator?: Accelerator;
+  /** Disk the guest gets; larger than the image's to see it grow. Default: the image's own size. */
+  readonly diskBytes?: number;
+  /** Ports of this machine's 127.0.0.1 that commands in the guest reach under the same address. */
+  readonly reversePorts?: readonly number[];
+}
+
+/** A booted machine. Its disk is an overlay that goes away with it. */
+export interface Vm {
+  readonly host: SshHost;
+  readonly accelerator: Accelerator;
+  readonly serialLog: string;
+  readonly reversePorts: readonly number[];
+  /** From power-on to the first login over ssh. */
+  readonly bootSeconds: number;
+  /** The machine's exit code once it has ended, else undefined. */
+  ended(): number | null | undefined;
+  /** Ends the machine at once and removes its files. */
+  stop(): Promise<void>;
+}
+
+const USER = 'nightly';
+const CPUS = 2;
+const MEMORY_MIB = 1536;
+
+/**
+ * Boots an image in QEMU with a throw-away ssh key from a cloud-init seed, and waits until the key lets us in.
+ * @throws NightlyError `gate-failed` with the last serial lines when that does not happen in time; `tool-missing`.
+ */
+export async function bootImage(request: BootRequest, task: Task): Promise<Vm> {
+  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-vm-'));
+  try {
+    return await bootIn(dir, request, task);
+  } catch (error) {
+    await rm(dir, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm> {
+  const accelerator = request.accelerator ?? (await chooseAccelerator(task));
+  const keyFile = join(dir, 'key');
+  const publicKey = await makeSshKey(keyFile, 'boot test', task);
+  const seed = await makeSeed({ dir, user: USER, publicKey, instanceId: 'boot-test', hostName: 'boot-test' }, task);
+  const disk = join(dir, 'disk.qcow2');
+  const info = await imageInfo(request.image, task);
+  await createOverlay(request.image, info.format, disk, request.diskBytes ?? info.virtualSize, task);
+  const sshPort = await freePort();
+  const uefi = request.firmware === 'uefi' ? await uefiIn(dir) : undefined;
+  const { serialLog } = request;
+  task.say(`Booting ${request.image} (${request.firmware.toUpperCase()}, ${accelerator.toUpperCase()})`);
+  const started = Date.now();
+  const machine = await startMachine(
+    {
+      ...{ accelerator, cpus: CPUS, memoryMib: MEMORY_MIB, disk, seed, sshPort, serialLog },
+      ...(uefi === undefined ? {} : { uefi }),
+    },
+    task,
+  );
+  let exitCode: number | null | undefined;
+  void machine.exited.then((code) => {
+    exitCode = code;
+  });
+  const vm = {
+    host: { address: '127.0.0.1', port: sshPort, user: USER, keyFile },
+    accelerator,
+    serialLog,
+    reversePorts: request.reversePorts ?? [],
+    ended: () => exitCode,
+    async stop() {
+      await machine.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  try {
+    await waitForSsh(vm, request.timeoutSeconds, task);
+  } catch (error) {
+    await machine.stop();
+    throw error;
+  }
+  return { ...vm, bootSeconds: (Date.now() - started) / 1000 };
+}
+
+async function uefiIn(dir: string): Promise<{ readonly code: string; readonly variables: string }> {
+  const firmware = await findOvmf();
+  const variables = join(dir, 'uefi-variables.fd');
+  await copyFile(firmware.variables, variables);
+  return { code: firmware.code, variables };
+}

@@ -1,0 +1,56 @@
+import { open } from 'node:fs/promises';
+import { NightlyError } from '../errors.ts';
+import { isErrno } from '../tools/files.ts';
+
+const TAIL_BYTES = 16 * 1024;
+
+/** The last lines of a serial log without terminal control sequences; empty when nothing was written. */
+export async function lastSerialLines(path: string, count: number): Promise<string[]> {
+  const text = await tailOfFile(path);
+  return withoutControl(text)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+    .slice(-count);
+}
+
+/** What a terminal would show, more or less: colours, cursor moves and bells left out, returns taken as line ends. */
+export function withoutControl(text: string): string {
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+      .replace(/\u001b(?:\[[0-9;?=]*[A-Za-z]|[()][A-Z0-9]|[A-Za-z=>])/g, '')
+      .replace(/\r+\n?/g, '\n')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+      .replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '')
+  );
+}
+
+async function tailOfFile(path: string): Promise<string> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const { size } = await file.stat();
+      const start = Math.max(0, size - TAIL_BYTES);
+      const bytes = Buffer.alloc(size - start);
+      await file.read(bytes, 0, bytes.length, start);
+      return bytes.toString('utf8');
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+}
+
+/** An error about a machine that did not do what it should, with what it said last on its serial line. */
+export async function machineFault(vm: { readonly serialLog: string }, what: string): Promise<NightlyError> {
+  const lines = await lastSerialLines(vm.serialLog, 15);
+  const said =
+    lines.length === 0 ? 'Its serial line stayed silent.' : `Last on its serial line:\n  ${lines.join('\n  ')}`;
+  return new NightlyError('gate-failed', `${what}\n${said}`, {
+    hint: `The whole serial output is in ${vm.serialLog}.`,
+    log: vm.serialLog,
+  });
+}

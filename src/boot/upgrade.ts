@@ -1,0 +1,99 @@
+import { NightlyError } from '../errors.ts';
+import type { Task } from '../tools/task.ts';
+import type { Vm } from './boot-image.ts';
+import { checkSystem, type SystemExpectation } from './check-system.ts';
+import { deploymentsOf, inGuest } from './in-guest.ts';
+import { machineFault } from './serial.ts';
+import { readBootId, waitForSsh } from './wait.ts';
+
+export interface UpgradeRequest {
+  /** What the machine runs now, and what it must run after the upgrade. */
+  readonly from: SystemExpectation;
+  readonly to: SystemExpectation;
+  /** For each reboot, until ssh lets us in again. */
+  readonly timeoutSeconds: number;
+}
+
+/** Seconds of each stage, in order. */
+export type Timings = readonly { readonly stage: string; readonly seconds: number }[];
+
+/**
+ * What a person does with a new night: `ostree admin upgrade` over HTTP, reboot into it, look; go back, reboot, look.
+ * @throws NightlyError `gate-failed`, `tool-failed`.
+ */
+export async function upgradeAndRollback(vm: Vm, request: UpgradeRequest, task: Task): Promise<Timings> {
+  const timings: { readonly stage: string; readonly seconds: number }[] = [];
+  const stage = async (name: string, work: () => Promise<unknown>): Promise<void> => {
+    const started = Date.now();
+    await work();
+    const seconds = (Date.now() - started) / 1000;
+    timings.push({ stage: name, seconds });
+    task.say(`${name}: ${seconds.toFixed(1)} s`);
+  };
+  await stage('upgrade', () => upgrade(vm, request.to, task));
+  await stage('reboot into the new version', () => reboot(vm, request.timeoutSeconds, task));
+  await stage('check the new version', () => checkSystem(vm, request.to, task));
+  await stage('rollback', () => rollBack(vm, request.from.commit, task));
+  await stage('reboot into the old version', () => reboot(vm, request.timeoutSeconds, task));
+  await stage('check the old version', () => checkSystem(vm, request.from, task));
+  return timings;
+}
+
+/** Pulls and deploys what the machine's remote has now. @throws NightlyError `gate-failed` when that is another commit. */
+export async function upgrade(
+  vm: Vm,
+  to: { readonly commit: string; readonly version: string },
+  task: Task,
+): Promise<void> {
+  const { stdout } = await inGuest(vm, 'sudo ostree admin upgrade', task, { timeoutSeconds: 900 });
+  const [next] = await deploymentsOf(vm, task);
+  if (next?.commit === to.commit) return;
+  throw await machineFault(
+    vm,
+    `After the upgrade the machine would boot ${next?.version ?? 'nothing'}, not ${to.version}. ostree said: ${stdout.trim()}`,
+  );
+}
+
+/** Restarts the guest and waits for its next boot. @returns seconds until ssh let us in. */
+export async function reboot(vm: Vm, timeoutSeconds: number, task: Task): Promise<number> {
+  const started = Date.now();
+  const before = await readBootId(vm, task);
+  if (before === undefined) throw await machineFault(vm, 'The machine cannot be reached to restart it.');
+  // The connection may break before the command's exit code arrives.
+  await inGuest(vm, 'sudo systemctl reboot', task, { okExitCodes: [0, 255] });
+  await waitForSsh(vm, timeoutSeconds, task, before);
+  return (Date.now() - started) / 1000;
+}
+
+/**
+ * Makes the older deployment of that commit the next to boot, by the best means the guest has: rpm-ostree reorders the
+ * deployments, as does newer ostree (`set-default`); ostree before that deploys the older commit once more, keeping
+ * what it follows.
+ * @throws NightlyError `not-found` when the guest has no such deployment.
+ */
+export async function rollBack(vm: Vm, commit: string, task: Task): Promise<void> {
+  const before = await deploymentsOf(vm, task);
+  const index = before.findIndex((deployment) => deployment.commit === commit && !deployment.booted);
+  const older = before[index];
+  if (older === undefined) {
+    throw new NightlyError('not-found', `The machine has no older deployment of ${commit}.`, {
+      hint: '"ostree admin status" in the guest lists its deployments.',
+    });
+  }
+  const origin = `/ostree/deploy/${older.osName}/deploy/${older.commit}.${older.serial}.origin`;
+  const { stdout } = await inGuest(
+    vm,
+    [
+      'set -e',
+      'if command -v rpm-ostree >/dev/null; then sudo rpm-ostree rollback',
+      `elif ostree admin --help | grep -q '^  set-default'; then sudo ostree admin set-default ${index}`,
+      `else sudo ostree admin deploy --os=${older.osName} --origin-file=${origin} ${older.commit}`,
+      'fi',
+    ].join('\n'),
+    task,
+    { timeoutSeconds: 600 },
+  );
+  const [next] = await deploymentsOf(vm, task);
+  if (next?.commit === commit) return;
+  throw await machineFault(vm, `After the rollback the machine would not boot ${commit}. It said: ${stdout.trim()}`);
+}

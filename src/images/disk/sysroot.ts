@@ -1,0 +1,111 @@
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '../../tools/files.ts';
+import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../tools/ostree-admin.ts';
+import type { Task } from '../../tools/task.ts';
+import type { ImageRequest } from '../image.ts';
+import { renderTemplate } from '../template.ts';
+import type { BootLoader } from './bootloader.ts';
+
+export interface SysrootRequest {
+  readonly sysroot: string;
+  readonly image: ImageRequest;
+  readonly loader: BootLoader;
+  readonly bootUuid: string;
+  readonly rootUuid: string;
+  /** Beside `root=` and what ostree adds. */
+  readonly kernelArguments: readonly string[];
+}
+
+const MENU_SECONDS = 1;
+const SERIAL_SPEED = 115200;
+
+/**
+ * Makes a sysroot with the commit deployed, as it will lie on the disk: `/boot`, and `/ostree` with the deployment.
+ * @returns the deployment's root folder.
+ */
+export async function makeSysroot(request: SysrootRequest, task: Task): Promise<string> {
+  const { sysroot, image, loader } = request;
+  const repo = join(sysroot, 'ostree/repo');
+  await mkdir(sysroot, { recursive: true });
+  await initSysroot(sysroot, image.osName, task);
+  if (loader.ostreeBackend !== undefined) {
+    await setRepoConfig(repo, 'sysroot', 'bootloader', loader.ostreeBackend, task);
+  }
+  await pullIntoSysroot(
+    { sysroot, repo: image.repo, commit: image.commit, remote: image.remote.name, ref: image.ref },
+    task,
+  );
+  // Before the deployment: that this file exists tells ostree which backend writes the boot menu.
+  await writeGrubConfig(request);
+  await deploy(
+    {
+      sysroot,
+      osName: image.osName,
+      refspec: `${image.remote.name}:${image.ref}`,
+      kernelArguments: [`root=UUID=${request.rootUuid}`, 'rw', ...request.kernelArguments],
+      env: loader.deployEnv,
+    },
+    task,
+  );
+  const deployment = join(sysroot, 'ostree/deploy', image.osName, 'deploy', `${image.commit}.0`);
+  await appendFile(join(deployment, 'etc/fstab'), `UUID=${request.bootUuid} /boot ext4 defaults 0 2\n`);
+  await configureRemote(deployment, repo, image.remote, task);
+  await removeTraces(repo);
+  return deployment;
+}
+
+async function writeGrubConfig(request: SysrootRequest): Promise<void> {
+  const folder = join(request.sysroot, 'boot', request.loader.configDir);
+  await mkdir(folder, { recursive: true });
+  const values = { bootUuid: request.bootUuid, timeoutSeconds: MENU_SECONDS, serialSpeed: SERIAL_SPEED };
+  await writeFile(join(folder, 'grub.cfg'), await renderTemplate(request.loader.template, values));
+}
+
+/**
+ * The remote hosts follow is the tree's own when a package in it owns one (with its keys); otherwise it is written to
+ * the sysroot, and then without a key, for the tree brings none.
+ */
+async function configureRemote(
+  deployment: string,
+  repo: string,
+  remote: ImageRequest['remote'],
+  task: Task,
+): Promise<void> {
+  const own = await remoteInTree(join(deployment, 'etc/ostree/remotes.d'), remote.name);
+  if (own === undefined) {
+    const group = `remote "${remote.name}"`;
+    await setRepoConfig(repo, group, 'url', remote.url, task);
+    await setRepoConfig(repo, group, 'gpg-verify', 'false', task);
+    task.say(`The tree has no remote ${remote.name}: hosts follow ${remote.url} without signature checks.`);
+    return;
+  }
+  if (own.replace(/\/+$/, '') !== remote.url.replace(/\/+$/, '')) {
+    task.say(`The tree's own remote ${remote.name} points to ${own}, not to ${remote.url}: hosts follow the tree's.`);
+  }
+}
+
+/** The URL of a remote in a folder of key files, or undefined. */
+async function remoteInTree(folder: string, name: string): Promise<string | undefined> {
+  const files = await readdir(folder).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  });
+  for (const file of files.filter((entry) => entry.endsWith('.conf'))) {
+    let group = '';
+    for (const line of (await readFile(join(folder, file), 'utf8')).split('\n')) {
+      group = /^\[(.*)\]\s*$/.exec(line)?.[1] ?? group;
+      const url = /^\s*url\s*=\s*(.*?)\s*$/.exec(line)?.[1];
+      if (group === `remote "${name}"` && url !== undefined) return url;
+    }
+  }
+  return undefined;
+}
+
+/** ostree names its staging folder after the build host's boot id. */
+async function removeTraces(repo: string): Promise<void> {
+  for (const entry of await readdir(join(repo, 'tmp'))) {
+    await rm(join(repo, 'tmp', entry), { recursive: true, force: true });
+  }
+  await rm(join(repo, '.lock'), { force: true });
+}

@@ -1,0 +1,79 @@
+import { run } from './exec.ts';
+import type { Task } from './task.ts';
+
+/** A FAT file system inside a file, handled by dosfstools and mtools without mounting it. */
+export interface FatInFile {
+  readonly file: string;
+  readonly offsetBytes: number;
+}
+
+export interface FatRequest extends FatInFile {
+  readonly sizeBytes: number;
+  /** Up to 11 upper-case characters. */
+  readonly label: string;
+  /** Eight hexadecimal digits. */
+  readonly volumeId: string;
+  /** Seconds since the epoch. */
+  readonly timestamp: number;
+}
+
+const SECTOR_BYTES = 512;
+
+/**
+ * Makes a FAT32 file system (what the UEFI specification asks of a fixed disk's system partition) at an offset of an
+ * existing file. @throws NightlyError `tool-missing`, `tool-failed`.
+ */
+export async function makeFat(request: FatRequest, task: Task): Promise<void> {
+  const sectors = request.offsetBytes / SECTOR_BYTES;
+  await run(
+    'mkfs.vfat',
+    [
+      ...['-F', '32', '-s', '1', '-n', request.label, '-i', request.volumeId],
+      // -h records the same start in the boot sector; firmware that chain-loads it relies on that.
+      ...['--offset', String(sectors), '-h', String(sectors), request.file, String(request.sizeBytes / 1024)],
+    ],
+    { task, env: { SOURCE_DATE_EPOCH: String(request.timestamp) } },
+  );
+}
+
+/** Makes folders, outermost first. `timestamp`: seconds since the epoch. */
+export async function makeFatFolders(
+  fat: FatInFile,
+  folders: readonly string[],
+  timestamp: number,
+  task: Task,
+): Promise<void> {
+  await run('mmd', ['-i', where(fat), ...folders.map((folder) => `::${folder}`)], {
+    task,
+    env: environment(timestamp),
+  });
+}
+
+/** Copies one file in. `timestamp`: seconds since the epoch, its time in the file system. */
+export async function copyIntoFat(
+  fat: FatInFile,
+  source: string,
+  path: string,
+  timestamp: number,
+  task: Task,
+): Promise<void> {
+  await run('mcopy', ['-i', where(fat), source, `::${path}`], { task, env: environment(timestamp) });
+}
+
+/** Every file of the file system as an absolute path with `/`. */
+export async function listFat(fat: FatInFile, task: Task): Promise<string[]> {
+  const { stdout } = await run('mdir', ['-i', where(fat), '-/', '-b', '-a', '::/'], { task, env: environment(0) });
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('::') && !line.endsWith('/'))
+    .map((line) => line.slice(2));
+}
+
+function where(fat: FatInFile): string {
+  return `${fat.file}@@${fat.offsetBytes}`;
+}
+
+function environment(timestamp: number): Record<string, string> {
+  // MTOOLSRC: a person's own drive table has no say here. SOURCE_DATE_EPOCH is honoured since mtools 4.0.19.
+  return { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1', SOURCE_DATE_EPOCH: String(timestamp) };
+}

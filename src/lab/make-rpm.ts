@@ -1,16 +1,4 @@
-import {
-  chmod,
-  chown,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debControl, debExtract, debExtractControl } from '../tools/dpkg.ts';
@@ -18,6 +6,7 @@ import { run } from '../tools/exec.ts';
 import { readTextIfExists, sha256 } from '../tools/files.ts';
 import { rpmBuild } from '../tools/rpmbuild.ts';
 import type { Task } from '../tools/task.ts';
+import { readAccounts } from './accounts.ts';
 import { type ControlFields, parseControl } from './control.ts';
 import { arrangeKernel, arrangeTree } from './deb-tree.ts';
 import { type RpmRelations, rpmRelations } from './depends.ts';
@@ -30,11 +19,12 @@ import { touchContent } from './touch.ts';
 import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 
 /** Part of every cache key: raise it when the same .deb has to give another RPM. */
-export const RECIPE = 4;
+export const RECIPE = 5;
 
 /** The project's folder, the same from src/ and from dist/. */
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const OVERLAYS = join(PROJECT, 'lab-packages');
+const SETUP_ROOT = join(OVERLAYS, 'setup', 'root');
 /** The lab's own files have no time of their own that two checkouts would agree on. */
 const OWN_TIME = 1_700_000_000;
 
@@ -132,6 +122,7 @@ async function prepareDeb(
       files: await packagedFiles(root, {
         conffiles: await conffiles(join(work, 'control'), debName),
         capabilities: new Map(EXTRA_CAPABILITIES[debName] ?? []),
+        accounts: await readAccounts(SETUP_ROOT),
       }),
     },
   };
@@ -178,15 +169,13 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
     await mkdir(dirname(join(root, path)), { recursive: true });
     await symlink(target, join(root, path));
   }
-  for (const [path, { mode, gid }] of Object.entries(own.modes)) {
-    await chown(join(root, path), 0, gid ?? 0);
-    await chmod(join(root, path), mode);
-  }
+  for (const [path, mode] of Object.entries(own.modes)) await chmod(join(root, path), mode);
   if (source.bump > 0) await touchContent(root, `lab update ${source.bump} of ${own.name}`);
   const etcFiles = (await filesBelow(join(root, 'etc'))).map((file) => `/etc/${file}`);
   const files = await packagedFiles(root, {
     conffiles: new Set(etcFiles.filter((file) => !file.startsWith('/etc/pki/'))),
     capabilities: new Map(),
+    accounts: await readAccounts(SETUP_ROOT),
     ownShared: own.name === 'filesystem',
   });
   const none: RpmRelations = { requires: [], recommends: [], provides: [], conflicts: [], obsoletes: [] };

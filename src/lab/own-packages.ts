@@ -13,13 +13,12 @@ export interface OwnPackage {
   readonly folders: readonly (string | readonly [path: string, mode: number])[];
   readonly links: readonly (readonly [path: string, target: string])[];
   /** Modes of files where they are not 644. */
-  readonly modes: Readonly<Record<string, { readonly mode: number; readonly gid?: number }>>;
+  readonly modes: Readonly<Record<string, number>>;
   /** Files from elsewhere in the project: from (relative to the project's folder), to. */
   readonly copies: readonly (readonly [from: string, to: string])[];
 }
 
 const RELEASE_PACKAGE = 'lab-release-atomic';
-const GID_SHADOW = 42;
 
 /** Folders only `filesystem` owns: other packages that have files in them do not list them. */
 export const FILESYSTEM_FOLDERS: readonly (string | readonly [path: string, mode: number])[] = [
@@ -51,10 +50,8 @@ export const OWN_PACKAGES: readonly OwnPackage[] = [
     repo: 'lab-base',
     version: '12.1',
     summary: 'Accounts, name service switch and shell settings of the lab distribution',
-    modes: {
-      'etc/shadow': { mode: 0o640, gid: GID_SHADOW },
-      'etc/gshadow': { mode: 0o640, gid: GID_SHADOW },
-    },
+    // Root's own: the group shadow has no number yet when this package is unpacked.
+    modes: { 'etc/shadow': 0o600, 'etc/gshadow': 0o600 },
   },
   {
     ...plain,
@@ -108,7 +105,7 @@ export const OWN_PACKAGES: readonly OwnPackage[] = [
     summary: 'Writes the boot menu from boot loader entries, for a GRUB without blscfg',
     relations: { provides: ['grub-mkconfig'], requires: ['coreutils', 'dash'] },
     after: ['filesystem'],
-    modes: { 'usr/sbin/grub-mkconfig': { mode: 0o755 } },
+    modes: { 'usr/sbin/grub-mkconfig': 0o755 },
     copies: [['image-templates/lab/ostree-grub-generator', 'usr/sbin/grub-mkconfig']],
   },
 ];

@@ -1,5 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Accounts, ownerOf } from './accounts.ts';
 import { FILESYSTEM_FOLDERS } from './own-packages.ts';
 import type { PackagedFile } from './spec.ts';
 
@@ -9,13 +10,14 @@ const SHARED_FOLDERS: ReadonlySet<string> = new Set(
 
 /**
  * Every path below a build root as RPM should list it: configuration files marked, documentation and translations
- * too, file capabilities set. Folders that belong to `filesystem` are left out unless `ownShared` is set.
+ * too, owners and file capabilities set. Folders that belong to `filesystem` are left out unless `ownShared` is set.
  */
 export async function packagedFiles(
   root: string,
   options: {
     readonly conffiles: ReadonlySet<string>;
     readonly capabilities: ReadonlyMap<string, string>;
+    readonly accounts: Accounts;
     readonly ownShared?: boolean;
   },
 ): Promise<readonly PackagedFile[]> {
@@ -24,16 +26,21 @@ export async function packagedFiles(
     const entries = await readdir(join(root, folder), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = `${folder}/${entry.name}`;
+      const { uid, gid } = await lstat(join(root, path));
+      const owner = ownerOf(options.accounts, path, uid, gid);
       if (!entry.isDirectory()) {
         found.push({
           path,
           kind: 'file',
+          ...(owner ? { owner } : {}),
           ...marks(path, options.conffiles),
           ...capability(options.capabilities, path),
         });
         continue;
       }
-      if (options.ownShared || !SHARED_FOLDERS.has(path)) found.push({ path, kind: 'folder', ...language(path) });
+      if (options.ownShared || !SHARED_FOLDERS.has(path)) {
+        found.push({ path, kind: 'folder', ...(owner ? { owner } : {}), ...language(path) });
+      }
       await walk(path);
     }
   };

@@ -8,6 +8,8 @@ export interface PackagedFile {
   readonly mark?: 'config' | 'doc';
   /** Language of a translation (`de`, `pt_BR`), for `install-langs`. */
   readonly lang?: string;
+  /** Where it is not root's. */
+  readonly owner?: { readonly user: string; readonly group: string };
   /** File capabilities as `getcap` prints them, `cap_net_raw=ep`. */
   readonly capabilities?: string;
 }
@@ -28,7 +30,8 @@ export interface SpecInput {
 
 /**
  * The text of a spec file that packs a build root as it is: no compiling, no stripping, no generated dependencies,
- * no scripts. Ownership and modes are those on disk, so the build has to run as root.
+ * no scripts. Modes are those on disk; owners are root but where a file says otherwise (rpmbuild does not take them
+ * from disk).
  */
 export function specFile(input: SpecInput): string {
   const { relations } = input;
@@ -62,6 +65,7 @@ export function specFile(input: SpecInput): string {
 function fileLine(file: PackagedFile): string {
   const marks = [
     file.kind === 'folder' ? '%dir ' : '',
+    file.owner === undefined ? '' : `%attr(-, ${file.owner.user}, ${file.owner.group}) `,
     file.mark === 'config' ? '%config(noreplace) ' : '',
     file.mark === 'doc' ? '%doc ' : '',
     file.lang === undefined ? '' : `%lang(${file.lang}) `,

@@ -66,7 +66,7 @@ describe('evrOfDebianVersion', () => {
 
   it('keeps the order of any two versions', () => {
     fc.assert(
-      fc.property(fc.array(pair, { minLength: 150, maxLength: 150 }), (pairs) => {
+      fc.property(fc.array(pair, { minLength: 100, maxLength: 100 }), (pairs) => {
         const mapped = pairs.map(([a, b]) => [evrOfDebianVersion(a), evrOfDebianVersion(b)] as const);
         const expected = dpkgOrder(pairs);
         const seen = rpmOrder(mapped);
@@ -75,7 +75,7 @@ describe('evrOfDebianVersion', () => {
           .filter(({ dpkg, rpm }) => dpkg !== rpm);
         expect(wrong).toEqual([]);
       }),
-      { numRuns: 8, endOnFailure: true },
+      { numRuns: 5, endOnFailure: true },
     );
   });
 

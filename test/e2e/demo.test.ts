@@ -1,0 +1,97 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { readCommit } from '../../src/ostree/objects.ts';
+import { run } from '../../src/tools/exec.ts';
+import { freePort } from '../../src/tools/free-port.ts';
+import { type CliResult, runCli } from '../support/world.ts';
+
+// The whole story on real packages, told once; the tests look at it from different sides.
+let dir: string;
+let port: number;
+let demo: CliResult;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
+  port = await freePort();
+  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port)]);
+});
+afterAll(async () => {
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Compose {
+  readonly initramfs: string;
+}
+
+const cli = (...args: readonly string[]): Promise<CliResult> => runCli(dir, args);
+
+async function builds(): Promise<Record<string, unknown>[]> {
+  return JSON.parse((await cli('list', '--json')).stdout).toReversed();
+}
+
+test('the demo goes through: two nights, a host upgraded and rolled back, a third night unchanged', () => {
+  expect(demo.stderr).not.toContain('✗');
+  expect(demo.code).toBe(0);
+  expect(demo.stderr).toMatch(/boot: systemctl is-system-running: running, on \d{8}_\d\d/);
+  for (const stage of ['upgrade', 'check the new version', 'rollback', 'check the old version']) {
+    expect(demo.stderr).toMatch(new RegExp(`boot: ${stage}: \\d+`));
+  }
+  expect(demo.stdout).toMatch(/Unchanged: .*\nexit code 10 after /);
+});
+
+test('the second night lists exactly the updated packages', async () => {
+  const [, second] = await builds();
+  const show = JSON.parse((await cli('show', String(second?.['buildid']), '--json')).stdout);
+  const changes = show.pkgdiff.map(([name, kind]: [string, number]) => `${name} ${kind}`);
+  expect(changes).toEqual(['curl 2', 'hostname 2', 'iputils-ping 2', 'sudo 2', 'tree 2']);
+});
+
+test('a warm night uses the initramfs of the night before again when nothing that went into it changed', async () => {
+  const how = (await builds()).slice(0, 2).map((meta) => (meta['atomic-nightly.compose'] as Compose).initramfs);
+  expect(how).toEqual(['built', 'reused']);
+});
+
+test('I1, I6: ostree fsck is clean, and a client pulls both nights over HTTP', async () => {
+  const repo = join(dir, 'published/repo');
+  expect((await run('ostree', ['fsck', `--repo=${repo}`])).stdout).toContain('fsck objects');
+  const server = await serveFolder({ root: join(dir, 'published'), port });
+  try {
+    const client = join(dir, 'client');
+    const [first, second] = await builds();
+    await run('ostree', ['init', `--repo=${client}`, '--mode=bare-user']);
+    await run('ostree', ['remote', 'add', `--repo=${client}`, '--no-gpg-verify', 'lab', `${server.url}/repo`]);
+    const ref = 'lab-atomic-host/x86_64/nightly';
+    await run('ostree', ['pull', `--repo=${client}`, '--depth=1', 'lab', ref]);
+    await run('ostree', ['fsck', `--repo=${client}`, '--quiet']);
+    const log = (await run('ostree', ['log', `--repo=${client}`, `lab:${ref}`])).stdout;
+    const seen = [...log.matchAll(/^commit ([0-9a-f]{64})$/gm)].map(([, commit]) => commit);
+    expect(seen).toEqual([second?.['ostree-commit'], first?.['ostree-commit']]);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('the commit says what rpm-ostree would say, whichever engine made it', async () => {
+  const [, second] = await builds();
+  const commit = await readCommit(join(dir, 'published/repo'), String(second?.['ostree-commit']));
+  expect(commit.version).toBe(second?.['buildid']);
+  expect(commit.packages?.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['filesystem', 'kernel', 'ostree', 'systemd']),
+  );
+  expect(Object.keys(commit.repoTimestamps ?? {})).toEqual(['lab-base', 'lab-sig-atomic']);
+  expect(commit.inputHash).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('published checksums verify, and the index names both builds', async () => {
+  const [first, second] = await builds();
+  for (const build of [first, second]) {
+    const folder = join(dir, 'published/builds', String(build?.['buildid']), 'x86_64');
+    expect((await run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder })).stdout).toContain(
+      'GenericCloud.qcow2: OK',
+    );
+  }
+  const index = JSON.parse(await readFile(join(dir, 'published/builds/builds.json'), 'utf8'));
+  expect(index.builds.map(({ id }: { id: string }) => id)).toEqual([second?.['buildid'], first?.['buildid']]);
+});

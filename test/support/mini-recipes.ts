@@ -12,8 +12,8 @@ const filesystem: MiniRecipe = {
   version: '1',
   release: '1',
   files: [
-    ...['/boot', '/dev', '/etc', '/home', '/media', '/mnt', '/opt', '/proc', '/run', '/srv', '/sys', '/var'].map((path) =>
-      dir(path),
+    ...['/boot', '/dev', '/etc', '/home', '/media', '/mnt', '/opt', '/proc', '/run', '/srv', '/sys', '/var'].map(
+      (path) => dir(path),
     ),
     dir('/root', '0700'),
     dir('/tmp', '1777'),
@@ -74,7 +74,10 @@ const release: MiniRecipe = {
   release: '1',
   requires: ['filesystem'],
   files: [
-    text('/usr/lib/os-release', 'NAME="Mini"\nVERSION="1 (Test)"\nID=mini\nVERSION_ID=1\nPRETTY_NAME="Mini 1 (Test)"\n'),
+    text(
+      '/usr/lib/os-release',
+      'NAME="Mini"\nVERSION="1 (Test)"\nID=mini\nVERSION_ID=1\nPRETTY_NAME="Mini 1 (Test)"\n',
+    ),
     link('/etc/os-release', '../usr/lib/os-release'),
   ],
 };
@@ -169,10 +172,14 @@ const svc: MiniRecipe = {
   requires: ['setup', 'busybox'],
   pre: [
     'grep -q ^svc: /etc/group || echo svc:x:990: >> /etc/group',
+    'grep -q ^svc: /etc/shadow || echo "svc:!:$((SOURCE_DATE_EPOCH / 86400))::::::" >> /etc/shadow',
     'grep -q ^svc: /etc/passwd || echo svc:x:990:990:svc:/var/lib/svc:/sbin/nologin >> /etc/passwd',
   ].join('\n'),
   files: [
-    text('/usr/lib/systemd/system/svc.service', '[Service]\nExecStart=/usr/bin/true\n[Install]\nWantedBy=multi-user.target\n'),
+    text(
+      '/usr/lib/systemd/system/svc.service',
+      '[Service]\nExecStart=/usr/bin/true\n[Install]\nWantedBy=multi-user.target\n',
+    ),
     { path: '/var/lib/svc', dir: true, mode: '0750', owner: 'svc', group: 'svc' },
     { path: '/var/log/svc', dir: true, mode: '0755', owner: 'svc', group: 'svc' },
     link('/var/lib/svc-current', 'svc'),

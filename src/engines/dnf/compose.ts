@@ -17,7 +17,15 @@ import { makeTopLevel, moveEtc, setMachineId } from './tree/layout.ts';
 import { kindOf, namesIn } from './tree/paths.ts';
 import { settleRpmdb } from './tree/rpmdb.ts';
 import { finishInstall, removeLeftovers } from './tree/system.ts';
-import { checkUsers, expectedUsers, previousUsers, readUsers, rememberUsers, splitUsers } from './tree/users.ts';
+import {
+  checkUsers,
+  expectedUsers,
+  previousUsers,
+  readUsers,
+  rememberUsers,
+  settleShadow,
+  splitUsers,
+} from './tree/users.ts';
 import { varToTmpfiles } from './tree/var.ts';
 
 /**
@@ -77,6 +85,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   }
 
   const users = await phases.time('layout', 'self', async () => {
+    await settleShadow(root, timestamp);
     const split = await splitUsers(root, values);
     if (split.kept) {
       task.say('the tree has no libnss_altfiles.so.2: users and groups stay in /etc as well as in /usr/lib');

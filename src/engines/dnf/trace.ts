@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { lstatSync, lutimesSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
+import { constants, lstatSync, lutimesSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../../tools/files.ts';
 
@@ -24,16 +24,21 @@ const UNLISTED: ReadonlySet<string> = new Set([
   '/var/tmp',
 ]);
 
-/** SHA-256 over the path, type, permissions and link target of everything in the tree but the folders above. */
+/**
+ * SHA-256 over what a look at a name tells, of everything in the tree but the folders above: path, type, whether it can be
+ * executed (root may read and write all), link target.
+ */
 export function listNames(root: string): string {
   const hash = createHash('sha256');
   before(root, '', (path, info) => {
     const target = info.isSymbolicLink() ? readlinkSync(join(root, path)) : '';
-    hash.update(`${path}\0${info.mode.toString(8)}\0${target}\n`);
+    hash.update(`${path}\0${(info.mode & TYPE_AND_EXECUTE).toString(8)}\0${target}\n`);
     return !UNLISTED.has(path);
   });
   return hash.digest('hex');
 }
+
+const TYPE_AND_EXECUTE = constants.S_IFMT | 0o111;
 
 /** Sets access and modification time of everything in the tree to zero, so that a later access shows. */
 export function resetTimes(root: string, path = ''): void {

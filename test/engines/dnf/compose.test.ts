@@ -82,6 +82,7 @@ describe('a composed tree', () => {
     expect(lib).toEqual(expect.arrayContaining(['bin', 'nobody', 'svc']));
     expect(lib).not.toContain('root');
     expect(await cat('/usr/etc/passwd')).toMatch(/^root:.*^svc:/ms);
+    expect(await cat('/usr/etc/shadow')).toMatch(/^bin:\*::0.*^svc:!:::::::?$/ms);
     expect(place.task.lines.join('\n')).toContain('libnss_altfiles');
   });
 

@@ -23,6 +23,8 @@ export async function makePlace(): Promise<Place> {
   for (const name of ['cache', 'scratch']) mkdirSync(join(dir, name));
   const task = testTask(dir);
   await initRepo(join(dir, 'repo'), 'archive', task);
+  // A test need not survive a power cut.
+  await ostree('config', `--repo=${join(dir, 'repo')}`, 'set', 'core.fsync', 'false');
   return { dir, repo: join(dir, 'repo'), task };
 }
 

@@ -187,6 +187,21 @@ export async function splitUsers(
   return { ...users, kept };
 }
 
+/**
+ * Users made during the compose have its day as the day of their last password change, so that the file would be another one
+ * every night for nothing. An empty field means that no change is asked for by age.
+ */
+export async function settleShadow(root: string, timestamp: number): Promise<void> {
+  const path = join(root, 'usr/etc/shadow');
+  const old = await readTextIfExists(path);
+  if (old === undefined) return;
+  const today = String(Math.floor(timestamp / 86_400));
+  const changed = old.replace(/^([^:\n]*:[^:\n]*:)(\d+)(?=:)/gm, (whole, before: string, day: string) =>
+    day === today ? before : whole,
+  );
+  if (changed !== old) await writeFile(path, changed);
+}
+
 /** Puts `altfiles` after `files` where passwd and group are looked up, unless it is there. */
 async function addAltfiles(path: string): Promise<void> {
   const old = await readTextIfExists(path);

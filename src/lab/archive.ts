@@ -63,8 +63,9 @@ export async function fetchArchive(
   const total = debs.reduce((sum, deb) => sum + deb.size, 0);
   const there = await Promise.all(debs.map((deb) => isComplete(archives, deb)));
   if (there.every((complete) => complete)) return archives;
-  const missing = debs.filter((_, index) => !there[index]).reduce((sum, deb) => sum + deb.size, 0);
-  task.say(`Downloading ${debs.length} Debian packages, ${(missing / 1e6).toFixed(0)} MB.`);
+  const absent = debs.filter((_, index) => !there[index]);
+  const missing = absent.reduce((sum, deb) => sum + deb.size, 0);
+  task.say(`Downloading ${absent.length} Debian packages, ${(missing / 1e6).toFixed(0)} MB.`);
   await downloadDebs(
     aptRequest(state, cacheDir),
     archives,

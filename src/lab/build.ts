@@ -1,8 +1,8 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../errors.ts';
-import { readTextIfExists, writeFileAtomic } from '../tools/files.ts';
+import { readTextIfExists, sha256, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { archiveKernels, fetchArchive, firstKernel, resolveArchive } from './archive.ts';
 import { labKey } from './keys.ts';
@@ -57,9 +57,11 @@ export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
     packages,
     publicUrl: request.publicUrl,
     debs: (request.debs ?? before?.debs ?? []).map((deb) => resolve(deb)),
+    ...(request.baseUrl === undefined ? {} : { baseUrl: request.baseUrl }),
+    ...(request.cacheDir === undefined ? {} : { cacheDir: resolve(request.cacheDir) }),
     ...(kernel === undefined ? {} : { kernel }),
   };
-  return realize(dir, state, request, task);
+  return realize(dir, state, task);
 }
 
 export interface LabUpdate {
@@ -70,8 +72,6 @@ export interface LabUpdate {
   readonly kernel?: boolean;
   /** RPM names to take out of the repositories. */
   readonly remove?: readonly string[];
-  readonly baseUrl?: string;
-  readonly cacheDir?: string;
 }
 
 /**
@@ -87,7 +87,7 @@ export async function updateLab(update: LabUpdate, task: Task): Promise<Lab> {
       hint: 'Make one with "atomic-nightly lab build".',
     });
   }
-  await checkNames(dir, before, [...update.packages, ...(update.remove ?? [])], update, task);
+  await checkNames(dir, before, [...update.packages, ...(update.remove ?? [])], task);
   const bumps = [...update.packages];
   let { kernel } = before;
   if (update.kernel) {
@@ -104,17 +104,11 @@ export async function updateLab(update: LabUpdate, task: Task): Promise<Lab> {
     removed: [...new Set([...before.removed, ...(update.remove ?? [])])],
     ...(kernel === undefined ? {} : { kernel }),
   };
-  return realize(dir, state, { ...update, publicUrl: before.publicUrl }, task);
+  return realize(dir, state, task);
 }
 
-async function checkNames(
-  dir: string,
-  state: LabState,
-  names: readonly string[],
-  update: LabUpdate,
-  task: Task,
-): Promise<void> {
-  const cacheDir = update.cacheDir ?? join(dir, 'cache');
+async function checkNames(dir: string, state: LabState, names: readonly string[], task: Task): Promise<void> {
+  const cacheDir = state.cacheDir ?? join(dir, 'cache');
   const plan = await planRpms(state, state.resolved?.debs ?? [], join(cacheDir, 'debs'), await labKey(dir, task));
   const known = new Set(plan.map(({ name }) => name));
   const unknown = names.filter((name) => !known.has(name));
@@ -125,28 +119,33 @@ async function checkNames(
   }
 }
 
-async function realize(
-  dir: string,
-  state: LabState,
-  options: Pick<LabRequest, 'publicUrl' | 'baseUrl' | 'cacheDir'>,
-  task: Task,
-): Promise<Lab> {
-  const cacheDir = resolve(options.cacheDir ?? join(dir, 'cache'));
+/** Makes the folder what its state says. */
+async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
+  const cacheDir = state.cacheDir ?? join(dir, 'cache');
   await mkdir(cacheDir, { recursive: true });
   const key = await labKey(dir, task);
   const resolved = await resolveArchive(state, cacheDir, task);
-  await writeState(dir, { ...state, resolved });
+  const treefile = join(dir, 'lab-atomic-host.yaml');
+  const treefileDigest = await placeTreefile(treefile, state.treefile);
+  await writeState(dir, { ...state, resolved, treefile: treefileDigest });
   const archives = await fetchArchive(state, resolved.debs, cacheDir, task);
   const plan = await planRpms(state, resolved.debs, archives, key);
   const changed = await publish(dir, cacheDir, plan, key, task);
   const repoFile = join(dir, 'lab.repo');
-  await writeChanged(repoFile, repoFileText(options.baseUrl ?? pathToFileURL(dir).href, key.publicFile));
-  const treefile = join(dir, 'lab-atomic-host.yaml');
-  await copyFile(join(PROJECT, 'treefiles', 'lab-atomic-host.yaml'), treefile);
+  await writeChanged(repoFile, repoFileText(state.baseUrl ?? pathToFileURL(dir).href, key.publicFile));
   task.say(
     changed.length === 0 ? 'The lab is up to date.' : `Published ${changed.join(' and ')}: ${plan.length} packages.`,
   );
   return { dir, repoFile, treefile, publicKey: key.publicFile, packageCount: plan.length, changed };
+}
+
+/** Copies the project's treefile to beside lab.repo unless that copy was edited. @returns the digest of what was copied. */
+async function placeTreefile(path: string, copied: string | undefined): Promise<string> {
+  const text = await readFile(join(PROJECT, 'treefiles', 'lab-atomic-host.yaml'), 'utf8');
+  const present = await readTextIfExists(path);
+  if (present !== undefined && present !== text && copied !== undefined && sha256(present) !== copied) return copied;
+  await writeChanged(path, text);
+  return sha256(text);
 }
 
 async function writeChanged(path: string, text: string): Promise<void> {

@@ -48,7 +48,7 @@ export const OWN_PACKAGES: readonly OwnPackage[] = [
     ...plain,
     name: 'setup',
     repo: 'lab-base',
-    version: '12.1',
+    version: '12.2',
     summary: 'Accounts, name service switch and shell settings of the lab distribution',
     // Root's own: the group shadow has no number yet when this package is unpacked.
     modes: { 'etc/shadow': 0o600, 'etc/gshadow': 0o600 },

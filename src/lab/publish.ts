@@ -2,6 +2,7 @@ import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'nod
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { createRepo } from '../tools/createrepo.ts';
+import { isErrno } from '../tools/files.ts';
 import { gpgStopAgent } from '../tools/gpg.ts';
 import { rpmSign } from '../tools/rpmbuild.ts';
 import type { Task } from '../tools/task.ts';
@@ -29,6 +30,7 @@ export async function publish(
   const rpms = join(cacheDir, 'rpms');
   const signed = join(cacheDir, 'signed', key.fingerprint);
   const scratch = join(cacheDir, `scratch-${process.pid}`);
+  await removeLeftovers(cacheDir);
   try {
     const done = new Set(await names(signed));
     const unsigned = plan.filter((rpm) => !done.has(rpm.key));
@@ -43,6 +45,24 @@ export async function publish(
     if (await layOut(join(dir, repo), wanted, task)) changed.push(repo);
   }
   return changed;
+}
+
+/** Scratch folders of builds that were killed. */
+async function removeLeftovers(cacheDir: string): Promise<void> {
+  for (const name of await names(cacheDir)) {
+    const pid = /^scratch-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(cacheDir, name), { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: somebody else's process.
+    return !isErrno(error, 'ESRCH');
+  }
 }
 
 async function buildMissing(wanted: readonly PlannedRpm[], rpms: string, scratch: string, task: Task): Promise<void> {

@@ -9,6 +9,11 @@ import { readTextIfExists, writeJson } from '../tools/files.ts';
 export interface LabState {
   readonly format: 1;
   readonly publicUrl: string;
+  /** As given to the build, when other than the defaults. */
+  readonly baseUrl?: string;
+  readonly cacheDir?: string;
+  /** SHA-256 of the treefile put beside the repositories: one that was edited since is left alone. */
+  readonly treefile?: string;
   /** What apt is asked for, and the kernel package. */
   readonly packages: readonly string[];
   readonly kernel?: string;

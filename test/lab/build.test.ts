@@ -206,6 +206,13 @@ describe('a lab from local packages', () => {
     expect(rpms().some((file) => file.includes('/extra-'))).toBe(false);
   });
 
+  it('keeps a treefile that was edited', async () => {
+    const { treefile } = await build();
+    writeFileSync(treefile, 'ref: mine\n');
+    await build();
+    expect(readFileSync(treefile, 'utf8')).toBe('ref: mine\n');
+  });
+
   it('refuses names it does not have, and a folder without a lab', async () => {
     await expect(updateLab({ dir: lab, packages: ['nonsense'] }, task)).rejects.toMatchObject({
       code: 'package-missing',

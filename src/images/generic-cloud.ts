@@ -122,7 +122,7 @@ async function writeBootLoader(
   const { offsetBytes, sizeBytes } = layout.efi;
   const fat: FatInFile = { file: raw, offsetBytes };
   const volumeId = derivedVolumeId(seed, 'file system efi');
-  await makeFat({ ...fat, sizeBytes, label: 'EFI', volumeId, timestamp: seed.timestamp }, task);
+  await makeFat({ ...fat, sizeBytes, label: 'EFI', volumeId }, task);
   await installEfiGrub(install, fat, task);
   const disk = await open(raw, 'r+');
   try {

@@ -13,8 +13,6 @@ export interface FatRequest extends FatInFile {
   readonly label: string;
   /** Eight hexadecimal digits. */
   readonly volumeId: string;
-  /** Seconds since the epoch. */
-  readonly timestamp: number;
 }
 
 const SECTOR_BYTES = 512;
@@ -28,11 +26,12 @@ export async function makeFat(request: FatRequest, task: Task): Promise<void> {
   await run(
     'mkfs.vfat',
     [
-      ...['-F', '32', '-s', '1', '-n', request.label, '-i', request.volumeId],
+      // A fixed time of creation; before -i, since it also sets a fixed volume id.
+      ...['--invariant', '-F', '32', '-s', '1', '-n', request.label, '-i', request.volumeId],
       // -h records the same start in the boot sector; firmware that chain-loads it relies on that.
       ...['--offset', String(sectors), '-h', String(sectors), request.file, String(request.sizeBytes / 1024)],
     ],
-    { task, env: { SOURCE_DATE_EPOCH: String(request.timestamp) } },
+    { task },
   );
 }
 

@@ -1,0 +1,107 @@
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { chooseAccelerator } from '../../src/boot/accelerator.ts';
+import { bootImage } from '../../src/boot/boot-image.ts';
+import { makeSeed } from '../../src/boot/seed.ts';
+import { lastSerialLines, withoutControl } from '../../src/boot/serial.ts';
+import { smokeTest } from '../../src/boot/smoke-test.ts';
+import { run } from '../../src/tools/exec.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+
+/** Puts a shell script named qemu-system-x86_64 first on PATH; it finds its serial log in `$serial`. */
+async function standInQemu(folder: string, body: string): Promise<void> {
+  const program = join(folder, 'qemu-system-x86_64');
+  const script = `#!/bin/bash
+printf '%s\\n' "$@" > ${folder}/argv
+for word in "$@"; do case $word in file:*) serial=\${word#file:};; esac; done
+${body}
+`;
+  await writeFile(program, script);
+  await chmod(program, 0o755);
+  const path = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${folder}:${path}`;
+  onTestFinished(() => {
+    process.env['PATH'] = path;
+  });
+}
+
+async function emptyImage(folder: string): Promise<string> {
+  const image = join(folder, 'image.qcow2');
+  await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, '10M']);
+  return image;
+}
+
+const leftovers = async () => (await readdir(tmpdir())).filter((name) => name.startsWith('atomic-nightly-vm-'));
+
+test('a machine that ends by itself is reported with its exit code and its last serial lines', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, 'printf "GRUB loading.\\r\\n\\033[0;1mKernel panic\\033[0m\\r\\n" > "$serial"; exit 3');
+  const before = await leftovers();
+  const serialLog = join(folder, 'serial.log');
+  const image = await emptyImage(folder);
+  const request = { image, timeoutSeconds: 30, serialLog, firmware: 'bios', accelerator: 'tcg' } as const;
+  await expect(bootImage(request, testTask(folder))).rejects.toMatchObject({
+    code: 'gate-failed',
+    message: expect.stringMatching(/exit code 3[\s\S]*GRUB loading\.\n {2}Kernel panic/),
+    log: serialLog,
+  });
+  expect(await leftovers()).toEqual(before);
+});
+
+test('a machine that never lets us in is stopped when the time is over', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, `echo $$ > ${folder}/pid; echo "login:" > "$serial"; exec sleep 60`);
+  const serialLog = join(folder, 'serial.log');
+  const image = await emptyImage(folder);
+  const request = { image, timeoutSeconds: 2, serialLog, firmware: 'uefi', accelerator: 'tcg' } as const;
+  await expect(bootImage(request, testTask(folder))).rejects.toMatchObject({
+    code: 'gate-failed',
+    message: expect.stringMatching(/within 2 s[\s\S]*login:/),
+  });
+  const pid = Number(await readFile(join(folder, 'pid'), 'utf8'));
+  expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+  const argv = await readFile(join(folder, 'argv'), 'utf8');
+  expect(argv).toMatch(/if=pflash,format=raw,unit=0,readonly=on,file=.*OVMF_CODE/);
+  expect(argv).toContain('tcg,thread=multi');
+});
+
+test('the smoke test puts the serial log beside the step log and names it', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, 'echo oops > "$serial"; exit 1');
+  const request = { image: await emptyImage(folder), commit: 'c', version: 'v', timeoutSeconds: 20, allowDegraded: [] };
+  await expect(smokeTest(request, testTask(folder))).rejects.toMatchObject({
+    code: 'gate-failed',
+    log: join(folder, 'task.serial.log'),
+  });
+});
+
+test('the seed is a volume cloud-init knows, with the key and the user', async () => {
+  const folder = temporaryFolder();
+  const task = testTask(folder);
+  const about = { user: 'nightly', publicKey: 'ssh-ed25519 AAAA test', instanceId: 'i-1', hostName: 'host' };
+  const iso = await makeSeed({ dir: folder, ...about }, task);
+  const read = async (...args: string[]) => (await run('xorriso', ['-indev', iso, '-osirrox', 'on', ...args])).stdout;
+  await read('-extract', '/user-data', join(folder, 'out'), '-extract', '/meta-data', join(folder, 'meta'));
+  const userData = await readFile(join(folder, 'out'), 'utf8');
+  expect(userData).toMatch(/^#cloud-config\n/);
+  expect(userData).toContain('      - ssh-ed25519 AAAA test\n');
+  expect(await readFile(join(folder, 'meta'), 'utf8')).toBe('instance-id: i-1\nlocal-hostname: host\n');
+  expect((await run('blkid', ['-o', 'value', '-s', 'LABEL', iso])).stdout.trim()).toBe('cidata');
+});
+
+test('KVM is taken when the probe says so; otherwise the reason is told', async () => {
+  const task = testTask(temporaryFolder());
+  expect(await chooseAccelerator(task, async () => ({ usable: true, reason: 'fine' }))).toBe('kvm');
+  expect(task.lines).toEqual([]);
+  expect(await chooseAccelerator(task, async () => ({ usable: false, reason: 'it hangs' }))).toBe('tcg');
+  expect(task.lines).toEqual(['Slower, without KVM: it hangs']);
+});
+
+test('serial output is told without colours and cursor moves; a missing log is empty', async () => {
+  expect(withoutControl('\u001b[2J\u001b[01;01H[\u001b[0;32m  OK  \u001b[0m] Started.\r\r\nnext\u0007')).toBe(
+    '[  OK  ] Started.\nnext',
+  );
+  expect(await lastSerialLines(join(temporaryFolder(), 'none'), 5)).toEqual([]);
+});

@@ -1,0 +1,95 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bootImage, type Vm } from '../../src/boot/boot-image.ts';
+import { checkSystem } from '../../src/boot/check-system.ts';
+import { inGuest } from '../../src/boot/in-guest.ts';
+import { reboot } from '../../src/boot/upgrade.ts';
+import { createDnfEngine } from '../../src/engines/dnf/engine.ts';
+import { genericCloud } from '../../src/images/generic-cloud.ts';
+import type { ImageFile } from '../../src/images/image.ts';
+import { buildLab } from '../../src/lab/build.ts';
+import { initRepo } from '../../src/tools/ostree.ts';
+import { readTreefile } from '../../src/treefile/read.ts';
+import { testTask } from '../support/tmp.ts';
+
+// The demo boots from BIOS, upgrades and rolls back. This is the rest: UEFI, a disk larger than the image, and what a
+// host has to make for itself at its first boot.
+const VERSION = '20260921_01';
+const TIMESTAMP = 1_790_000_000;
+const GIB = 1024 ** 3;
+const BOOT_SECONDS = 800;
+
+let dir: string;
+let commit: string;
+let image: ImageFile;
+let vm: Vm | undefined;
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
+  const task = testTask(dir);
+  const scratchDir = join(dir, 'scratch');
+  await mkdir(scratchDir);
+  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: 'http://127.0.0.1:8080' }, task);
+  const treefile = await readTreefile(lab.treefile, { basearch: 'x86_64' });
+  const repo = join(dir, 'repo');
+  await initRepo(repo, 'archive', task);
+  const engine = await createDnfEngine();
+  const cacheDir = join(dir, 'cache');
+  const { lockfile, inputHash } = await engine.resolve({ treefile, cacheDir, repo }, task);
+  const inputs = { treefile, lockfile, inputHash, cacheDir, scratchDir, repo, repoTimestamps: {}, metadata: {} };
+  const ref = 'lab-atomic-host/x86_64/nightly';
+  ({ commit } = await engine.compose({ ...inputs, ref, version: VERSION, timestamp: TIMESTAMP }, task));
+  image = await genericCloud({ diskBytes: 4 * GIB }).build(
+    {
+      ...{ repo, commit, ref, version: VERSION, osName: 'lab', scratchDir, timestamp: TIMESTAMP },
+      remote: { name: 'lab-atomic', url: 'http://127.0.0.1:8080/repo' },
+      outputDir: join(dir, 'images'),
+      fileName: 'lab.qcow2',
+    },
+    task,
+  );
+  const serialLog = join(dir, 'serial.log');
+  const bigger = { diskBytes: 6 * GIB, firmware: 'uefi' as const };
+  vm = await bootImage({ image: image.path, timeoutSeconds: BOOT_SECONDS, serialLog, ...bigger }, task);
+});
+afterAll(async () => {
+  await vm?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+function machine(): Vm {
+  if (vm === undefined) throw new Error('the machine was not booted');
+  return vm;
+}
+
+async function guest(command: string): Promise<string> {
+  return (await inGuest(machine(), command, testTask(dir))).stdout.trim();
+}
+
+test('booted from UEFI, the system is running on the commit and version of the image', async () => {
+  expect(await guest('test -d /sys/firmware/efi && echo efi')).toBe('efi');
+  const expected = { commit, version: VERSION, allowDegraded: [], timeoutSeconds: 600 };
+  expect(await checkSystem(machine(), expected, testTask(dir))).toMatchObject({ state: 'running', failedUnits: [] });
+});
+
+test('the root file system grew to the larger disk', async () => {
+  expect(Number(await guest('df --output=size -B1 /sysroot | tail -n 1'))).toBeGreaterThan(4 * GIB);
+});
+
+test('I9 the host made its own machine-id and ssh host keys', async () => {
+  expect(await guest('cat /etc/machine-id')).toMatch(/^[0-9a-f]{32}$/);
+  expect(await guest('ls /etc/ssh/ssh_host_ed25519_key.pub')).toBe('/etc/ssh/ssh_host_ed25519_key.pub');
+});
+
+test('/boot is mounted and its menu belongs to the booted deployment', async () => {
+  expect(await guest('findmnt -no FSTYPE /boot')).toBe('ext4');
+  const deployed = /ostree=\S+/.exec(await guest('cat /proc/cmdline'))?.[0] ?? 'none';
+  expect(await guest('cat /boot/loader/grub.cfg')).toContain(deployed);
+});
+
+test('it comes up again after a restart, with the same machine-id', async () => {
+  const before = await guest('cat /etc/machine-id');
+  await reboot(machine(), BOOT_SECONDS, testTask(dir));
+  expect(await guest('cat /etc/machine-id')).toBe(before);
+});

@@ -85,7 +85,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
       buildImage(project, build, name, commit, task),
     );
     const gate = stream.smokeTest;
-    if (gate && gate.images.includes(name)) {
+    if (gate !== false && gate.images.includes(name)) {
       await runner.step(`smoke-test-${name}`, { image, gate }, (task) => smokeTest(build, image, commit, gate, task));
     }
     return [name, image];

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
+import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
+import { startSshd } from '../support/sshd.ts';
 import { makeWorld, pulled, records, startCli, type World, type WorldOptions } from '../support/world.ts';
 
 async function worldFor(options: WorldOptions = {}): Promise<World> {
@@ -49,7 +51,7 @@ test('I5: repository metadata older than the published commit was made from stop
 });
 
 test('I5: a package that went back stops the run, unless the stream allows it', async () => {
-  const world = await worldFor({ stream: '' });
+  const world = await worldFor();
   await world.distro.bump('app');
   expect((await world.nightly('nightly')).code).toBe(0);
   await world.distro.remove('app', '2.0-2');
@@ -114,6 +116,39 @@ test('broken YAML is an error with its line', async () => {
   const world = await worldFor();
   await appendFile(world.config, 'streams: [\n');
   await refused(world, /atomic-nightly\.yaml:\d+:\d+/, 2);
+});
+
+test('a target that cannot be written to stops the run before any work', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
+  const world = await worldFor({
+    target: (_, url) => `{type: directory, path: ${join(dir, 'read-only')}, url: '${url}'}`,
+  });
+  await readOnlyFolder(dir);
+  await refused(world, /Target "buildlogs", directory .*read-only: EROFS/);
+});
+
+test('a host key that is not the known one stops the run before any work, over ssh', async () => {
+  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
+  const { port, identityFile, knownHostsFile, wrongKnownHostsFile } = await startSshd(dir);
+  const world = await worldFor({
+    target: (published, url) =>
+      `{type: rsync, destination: '127.0.0.1:${published}', url: '${url}', ssh: {port: ${port}, identity-file: ${identityFile}, known-hosts-file: ${wrongKnownHostsFile}}}`,
+  });
+  await refused(world, /Cannot publish to 127\.0\.0\.1:.*host key|Host key/i);
+  await writeFile(world.config, (await readFile(world.config, 'utf8')).replace(wrongKnownHostsFile, knownHostsFile));
+  expect((await world.nightly('nightly')).code).toBe(0);
+  const [, meta] = await records(world);
+  expect(await pulled(world, join(world.dir, 'client'))).toBe(meta?.['ostree-commit']);
+  await rm(dir, { recursive: true, force: true });
+});
+
+test('a full disk stops the run, and resume goes on once there is space', async () => {
+  const world = await worldFor();
+  const work = join(world.dir, 'work');
+  await mountTmpfs(work, 'size=3m');
+  await refused(world, /No space left on device|disk is full/i);
+  await run('mount', ['-o', 'remount,size=500m', work]);
+  expect((await world.nightly('resume')).code).toBe(0);
 });
 
 test('I7: a second run beside the first is told so by exit code 11', async () => {

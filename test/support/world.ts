@@ -30,8 +30,8 @@ export interface CliResult {
 export interface WorldOptions {
   readonly signed?: boolean;
   readonly images?: readonly string[];
-  /** Lines added to the stream, indented by four. */
-  readonly stream?: string;
+  /** The `buildlogs` target as written in the configuration, given the published folder and its URL. */
+  readonly target?: (published: string, url: string) => string;
 }
 
 /** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
@@ -66,20 +66,22 @@ export async function makeWorld(dir: string, options: WorldOptions = {}): Promis
   return world;
 }
 
-function configText({ distro, published, url }: World, { images = [], stream = '' }: WorldOptions): string {
+function configText({ distro, published, url }: World, { images = [], target = directory }: WorldOptions): string {
   return `name: mini
 work: ./work
 engine: dnf
 targets:
-  buildlogs: {type: directory, path: ${published}, url: '${url}'}
+  buildlogs: ${target(published, url)}
 streams:
   nightly:
     treefile: ${distro.treefile}
     seed: {allow-new: true}
     targets: [buildlogs]
     images: [${images.join(', ')}]
-${stream}`;
+`;
 }
+
+const directory = (published: string, url: string) => `{type: directory, path: ${published}, url: '${url}'}`;
 
 /** Runs the program from its sources; standard output and error as text. */
 export function runCli(

@@ -64,7 +64,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   });
   if (failure) {
     if (/No space left on device/.test(failure.message + stderr)) {
-      throw new NightlyError('disk-full', failure.message, {
+      throw new NightlyError('disk-full', `No space left on device: ${failure.message}`, {
         hint: 'Free some space on that file system, then run "atomic-nightly resume".',
       });
     }

@@ -147,9 +147,10 @@ build_program() {
   fi
   say "compiling to dist/"
   # The stamp is older than what is compiled: a file changed meanwhile is compiled next time.
-  touch .bootstrap-stamp.new
+  mkdir -p dist
+  touch "$stamp.new"
   npm run --silent build
-  mv .bootstrap-stamp.new "$stamp"
+  mv "$stamp.new" "$stamp"
 }
 
 if command -v apt-get >/dev/null; then

@@ -130,13 +130,7 @@ install_npm() {
   # npm writes node_modules/.package-lock.json as the last thing it does.
   if [ node_modules/.package-lock.json -nt package-lock.json ]; then return 0; fi
   say "installing npm packages"
-  # A registry that mirrors only some platforms' packages gives a lock file without the others, which "npm ci" of
-  # npm 11 refuses; "npm install" takes the same versions from it and leaves it as it is.
-  npm ci --no-audit --no-fund --loglevel=error 2>/dev/null || {
-    say "npm ci refuses the lock file; npm install takes the same versions from it"
-    npm install --no-save --no-audit --no-fund --loglevel=error
-  }
-  touch node_modules/.package-lock.json
+  npm ci --no-audit --no-fund --loglevel=error
 }
 
 build_program() {

@@ -1,122 +1,122 @@
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
-import { asArray, asBytes, asString, decodeVariant } from '../ostree/gvariant.ts';
+import { localObjects, parseCommit } from '../ostree/objects.ts';
 import type { Target } from '../targets/target.ts';
-import { writeFileAtomic } from '../tools/files.ts';
-import { initRepo, updateSummary } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
 import type { PublishPlan } from './plan.ts';
-import { fetchCommit } from './published.ts';
+import { summaryRefs, summaryWith } from './summary.ts';
 
 /**
- * Carries out a plan. The order is what keeps readers safe (I1): content, folders, the commit, and only then the ref
+ * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit, and only then the ref
  * and the summary, by one small compare-and-swap. Every part may be repeated, so after a kill the same call goes on.
- * @throws NightlyError `target-moved`, `locked`, and what the target's `send` throws.
+ * @throws NightlyError `target-moved`, `locked`, `unsupported`, and what the target's `send` throws.
  */
 export async function applyPublish(
   plan: PublishPlan,
   { repo, target }: { readonly repo: string; readonly target: Target },
   task: Task,
 ): Promise<void> {
-  await createRepo(target, task);
+  const root = resolve(repo);
+  // Targets keep relative paths, and on every target the repository is repo/.
+  if (basename(root) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
+  const total = plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
   const bytes = plan.phases.reduce((sum, phase) => sum + phase.bytes, 0);
-  const objects = plan.phases.reduce((sum, phase) => sum + phase.paths.length, 0);
-  task.say(`${objects} objects, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
-  for (const { paths } of plan.phases) {
+  if (total > 0) task.say(`${total} objects, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
+  let done = 0;
+  for (const { name, paths } of plan.phases) {
+    const before = done;
+    const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
     const inRoot = paths.map((path) => `repo/${path}`);
-    await target.send(resolve(repo, '..'), inRoot, { immutable: true }, task);
+    // Signatures are added to an existing file later on, so its size alone says nothing.
+    await target.send(dirname(root), inRoot, { immutable: name !== 'signature' }, within);
+    done += paths.length;
+    task.progress(done, total, 'objects');
   }
-  await flip(plan, repo, target, task);
+  await flip(plan, root, target, task);
 }
 
-/** An archive repository as a client needs it: its configuration; folders come with the objects. */
-async function createRepo(target: Target, task: Task): Promise<void> {
-  const path = 'repo/config';
-  if (await target.read(path, task)) return;
-  const content = Buffer.from('[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n');
-  await target.swap({ expect: [{ path, content: undefined }], put: [{ path, content }] }, task);
-}
+/** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
+const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
+const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n';
 
-/** Tries with the refs of other streams as they are now; another publisher of another ref may change them meanwhile. */
-const FLIP_TRIES = 5;
+/** Tries with the target's refs as they are then; publishers of other refs may change the summary meanwhile. */
+const FLIP_TRIES = 8;
 
 async function flip(plan: PublishPlan, repo: string, target: Target, task: Task): Promise<void> {
-  const refPath = `repo/refs/heads/${plan.ref}`;
+  const paths = [`repo/refs/heads/${plan.ref}`, 'repo/summary', 'repo/config', 'repo/summary.sig'] as const;
+  const [refPath, summaryPath, configPath] = paths;
   for (let attempt = 1; ; attempt += 1) {
-    const [ref, summary] = [await target.read(refPath, task), await target.read('repo/summary', task)];
-    const refs = summary ? summaryRefs(summary) : new Map<string, string>();
+    const [ref, summary, config, signature] = await target.readMany(paths, task);
+    refuseForeign({ config, summary, signature }, target);
     const at = ref && new TextDecoder().decode(ref).trim();
-    if (at === plan.to && refs.get(plan.ref) === plan.to) return;
-    if (at !== plan.to && at !== plan.from) {
-      throw new NightlyError(
-        'target-moved',
-        `Target "${target.name}" now has ${at ?? 'nothing'} at ${plan.ref}, not ${plan.from ?? 'nothing'}: somebody else published meanwhile.`,
-        { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
-      );
-    }
-    const next = await buildSummary(repo, refs.set(plan.ref, plan.to), target, task);
+    const listed = summary && summaryRefs(summary).get(plan.ref);
+    if (config && at === plan.to && listed === plan.to) return;
+    if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
+    if (!config) await target.send(dirname(repo), FOLDERS, { immutable: true }, task);
+    const next = await newSummary(plan, repo, summary);
+    // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
+    // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
+    const put = [
+      { path: refPath, content: Buffer.from(`${plan.to}\n`) },
+      { path: summaryPath, content: next },
+      ...(config ? [] : [{ path: configPath, content: Buffer.from(CONFIG) }]),
+    ];
+    const expect = [
+      { path: refPath, content: ref },
+      { path: summaryPath, content: summary },
+    ];
     try {
-      await target.swap(
-        {
-          expect: [
-            { path: refPath, content: ref },
-            { path: 'repo/summary', content: summary },
-          ],
-          // Clients with a summary follow it alone, others the ref: either finds every object there.
-          put: [
-            { path: refPath, content: Buffer.from(`${plan.to}\n`) },
-            { path: 'repo/summary', content: next },
-          ],
-        },
-        task,
-      );
+      await target.swap({ expect, put }, task);
       return;
     } catch (error) {
       const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
       if (!passing || attempt === FLIP_TRIES) throw error;
       task.say(`another publisher is at work on ${target.name}; trying again`);
-      await new Promise((settle) => setTimeout(settle, 1000 * attempt));
+      // Not in step with the other one, who may be waiting just as long.
+      await pause(attempt * (200 + Math.random() * 400), undefined, { signal: task.signal });
     }
   }
 }
 
-/** Refs and their commits as a summary names them (ostree-core.h, `OSTREE_SUMMARY_GVARIANT_FORMAT`). */
-export function summaryRefs(summary: Uint8Array): Map<string, string> {
-  const [refs] = asArray(decodeVariant('(a(s(taya{sv}))a{sv})', summary));
-  return new Map(
-    asArray(refs).map((entry) => {
-      const [ref, commit] = asArray(entry);
-      return [asString(ref), Buffer.from(asBytes(asArray(commit)[1])).toString('hex')];
-    }),
-  );
-}
-
-/**
- * The summary for these refs, made by ostree in a repository aside that borrows the local one's objects: what the
- * target serves is never touched by it, and local refs that are not published stay out.
- */
-async function buildSummary(
-  repo: string,
-  refs: ReadonlyMap<string, string>,
+/** A repository that somebody else keeps in a way that a publish from here would break for its clients. */
+function refuseForeign(
+  found: { config: Uint8Array | undefined; summary: Uint8Array | undefined; signature: Uint8Array | undefined },
   target: Target,
-  task: Task,
-): Promise<Uint8Array> {
-  const scratch = join(repo, '..', 'scratch');
-  await mkdir(scratch, { recursive: true });
-  const aside = await mkdtemp(join(scratch, 'summary-'));
-  try {
-    await initRepo(aside, 'archive', task);
-    await rm(join(aside, 'objects'), { recursive: true });
-    await symlink(resolve(repo, 'objects'), join(aside, 'objects'));
-    for (const [ref, commit] of refs) {
-      // The summary names each commit's size and time, so another stream's commit is needed too.
-      await fetchCommit(repo, commit, target, task);
-      await writeFileAtomic(join(aside, 'refs/heads', ref), `${commit}\n`);
-    }
-    await updateSummary(aside, task);
-    return await readFile(join(aside, 'summary'));
-  } finally {
-    await rm(aside, { recursive: true, force: true });
+): void {
+  const { config, summary, signature } = found;
+  const text = config && new TextDecoder().decode(config);
+  const refuse = (what: string, hint: string): never => {
+    throw new NightlyError('unsupported', `The repository on target "${target.name}" ${what}.`, { hint });
+  };
+  if (text !== undefined && !/^mode=archive(-z2)?$/m.test(text)) {
+    refuse('is not in archive mode, so it cannot be served over HTTP', 'Publish to another folder.');
   }
+  if (signature) {
+    refuse(
+      'has a signed summary, and a new one from here would not be',
+      'Publish to another folder, or remove summary.sig there and gpg-verify-summary from the clients.',
+    );
+  }
+  if (text !== undefined && text !== CONFIG && !summary) {
+    refuse(
+      'has no summary, and one that names only what comes from here would hide its other refs',
+      'Run "ostree summary --update" in it once, then run again.',
+    );
+  }
+}
+
+async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | undefined): Promise<Uint8Array> {
+  const object = await localObjects(repo)(plan.to, 'commit');
+  if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${plan.to}.`);
+  const commit = parseCommit(plan.to, object);
+  return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
+}
+
+function movedError(plan: PublishPlan, at: string | undefined, target: Target): NightlyError {
+  return new NightlyError(
+    'target-moved',
+    `Target "${target.name}" now has ${at ?? 'nothing'} at ${plan.ref}, not ${plan.from ?? 'nothing'}: somebody else published meanwhile.`,
+    { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
+  );
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
@@ -35,7 +36,7 @@ export async function updateJson<Json>(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const content = await target.read(path, task);
-    const old = content && (JSON.parse(new TextDecoder().decode(content)) as Json);
+    const old = content && parse<Json>(content, path, target);
     const next = change(old);
     if (next === old) return;
     const put = [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
@@ -45,7 +46,19 @@ export async function updateJson<Json>(
     } catch (error) {
       const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
       if (!passing || attempt === TRIES) throw error;
-      await new Promise((settle) => setTimeout(settle, 200 * attempt));
+      // Not in step with the other one, who may be waiting just as long.
+      await pause(attempt * (200 + Math.random() * 400), undefined, { signal: task.signal });
     }
+  }
+}
+
+function parse<Json>(content: Uint8Array, path: string, target: Target): Json {
+  try {
+    return JSON.parse(new TextDecoder().decode(content)) as Json;
+  } catch (error) {
+    throw new NightlyError('unsupported', `${path} on target "${target.name}" is not JSON: ${String(error)}`, {
+      hint: 'Restore it from a backup; it is never written in part by this program.',
+      cause: error,
+    });
   }
 }

@@ -5,6 +5,7 @@ import { NightlyError } from '../errors.ts';
 import { type CommitInfo, localObjects, objectPath, readCommit } from '../ostree/objects.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
+import { isErrno } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchCommit, publishedObjects } from './published.ts';
 
@@ -19,12 +20,13 @@ export interface PublishPlan {
   /** The commit the target's ref names now; undefined when it has no such ref. */
   readonly from?: string;
   readonly to: string;
-  /** Sent in this order, each phase whole before the next begins. */
+  /** Sent in this order, each phase whole before the next begins. Empty when the target's ref names `to` already. */
   readonly phases: readonly PublishPhase[];
 }
 
 export interface PublishPhase {
-  readonly name: 'content' | 'trees' | 'commit';
+  /** `signature` is the commit's `.commitmeta`; clients look for it next to a commit, so it goes first. */
+  readonly name: 'objects' | 'signature' | 'commit';
   readonly paths: readonly string[];
   readonly bytes: number;
 }
@@ -35,62 +37,101 @@ export interface PublishRequest {
   readonly ref: string;
   readonly commit: string;
   readonly target: Target;
+  /** The commit the target's ref must name, where that is not the new commit's parent. */
+  readonly expected?: string;
 }
 
 /**
  * Finds out what a target lacks of a commit, without listing it: the new tree is compared with the one the target's ref
- * names, whose folders are fetched over the public URL where they are not here.
- * @throws NightlyError `target-moved` when the target's commit is not the new one's parent, `target-older` when the new
- *   commit is older than what is published (I5).
+ * names, whose folders are fetched over the public URL where they are not here. A target without the ref gets all.
+ * @throws NightlyError `target-moved` when the target's commit is neither the new one's parent nor `expected`,
+ *   `target-older` when the new commit is older than what is published (I5), `ostree` when it is not whole.
  */
-export async function planPublish({ repo, ref, commit, target }: PublishRequest, task: Task): Promise<PublishPlan> {
+export async function planPublish(request: PublishRequest, task: Task): Promise<PublishPlan> {
+  const { repo, ref, commit, target } = request;
   const published = await target.read(`repo/refs/heads/${ref}`, task);
   const from = published && new TextDecoder().decode(published).trim();
   const known = { version: 1, target: target.name, ref, to: commit, ...(from === undefined ? {} : { from }) } as const;
   if (from === commit) return { ...known, phases: [] };
   const next = await readCommit(repo, commit);
-  const before = from === undefined ? undefined : await fetchCommit(repo, from, target, task);
-  refuse(next, before, target, ref);
-  const phases = { content: new Phase(), trees: new Phase(), commit: new Phase() };
+  if (from !== undefined) {
+    const before = await fetchCommit(repo, from, target, task);
+    refuseOlder(next, before, target, ref);
+    refuseMoved(next, before, request);
+  } else if (request.expected !== undefined) {
+    throw moved(next, `no ref ${ref}`, `${request.expected} was expected`, target);
+  }
+  const objects = new Phase('objects', repo);
   const sources = { readNew: localObjects(repo), readOld: publishedObjects(repo, target, task) };
   for await (const { path, type } of walkNew(commit, from, sources)) {
     task.signal.throwIfAborted();
-    if (type !== 'commit') await phases[type === 'filez' ? 'content' : 'trees'].add(repo, path);
+    if (type !== 'commit') await objects.add(path);
   }
-  // The signature first: a client that sees the commit must find it.
-  const signature = objectPath(commit, 'commitmeta');
-  if (existsSync(join(repo, signature))) await phases.commit.add(repo, signature);
-  await phases.commit.add(repo, objectPath(commit, 'commit'));
-  const names = ['content', 'trees', 'commit'] as const;
-  return { ...known, phases: names.map((name) => ({ name, paths: phases[name].paths, bytes: phases[name].bytes })) };
+  const signature = new Phase('signature', repo);
+  const signaturePath = objectPath(commit, 'commitmeta');
+  if (existsSync(join(repo, signaturePath))) await signature.add(signaturePath);
+  const last = new Phase('commit', repo);
+  await last.add(objectPath(commit, 'commit'));
+  const phases = [objects, signature, last].filter(({ paths }) => paths.length > 0);
+  return { ...known, phases: phases.map(({ name, paths, bytes }) => ({ name, paths, bytes })) };
 }
 
 class Phase {
+  readonly name: PublishPhase['name'];
+  readonly #repo: string;
   readonly paths: string[] = [];
   bytes = 0;
 
-  async add(repo: string, path: string): Promise<void> {
+  constructor(name: PublishPhase['name'], repo: string) {
+    this.name = name;
+    this.#repo = repo;
+  }
+
+  async add(path: string): Promise<void> {
+    try {
+      this.bytes += (await stat(join(this.#repo, path))).size;
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      throw new NightlyError('ostree', `The commit to publish is not whole: ${this.#repo} lacks ${path}.`, {
+        hint: 'Compose it again.',
+        cause: error,
+      });
+    }
     this.paths.push(path);
-    this.bytes += (await stat(join(repo, path))).size;
   }
 }
 
-function refuse(next: CommitInfo, before: CommitInfo | undefined, target: Target, ref: string): void {
-  const name = ({ version, checksum }: CommitInfo) => version ?? checksum.slice(0, 12);
-  if (before && before.timestamp >= next.timestamp) {
-    throw new NightlyError(
-      'target-older',
-      `Target "${target.name}" has ${name(before)} of ${date(before)} at ${ref}; ${name(next)} of ${date(next)} is older, so publishing it would take clients back in time.`,
-      { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published.' },
-    );
-  }
-  if (before?.checksum !== next.parent) {
-    throw new NightlyError(
-      'target-moved',
-      `Target "${target.name}" has ${before ? name(before) : 'no commit'} at ${ref}, but ${name(next)} follows ${next.parent ?? 'nothing'}: somebody else published meanwhile.`,
-      { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
-    );
-  }
+function refuseOlder(next: CommitInfo, before: CommitInfo, target: Target, ref: string): void {
+  const older = before.timestamp > next.timestamp;
+  if (!older && !isLowerId(next.version, before.version)) return;
+  const why = older ? 'is older' : 'has a lower build id';
+  throw new NightlyError(
+    'target-older',
+    `Target "${target.name}" has ${name(before)} of ${date(before)} at ${ref}; ${name(next)} of ${date(next)} ${why}, so publishing it would take clients back in time.`,
+    { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published.' },
+  );
 }
 
+/** By day, then by count: a count may have three digits. Versions of another form do not compare. */
+function isLowerId(next: string | undefined, before: string | undefined): boolean {
+  const [a, b] = [next, before].map((id) => /^(\d{8})_(\d{2,})$/.exec(id ?? ''));
+  if (!a || !b) return false;
+  return Number(a[1]) < Number(b[1]) || (a[1] === b[1] && Number(a[2]) < Number(b[2]));
+}
+
+function refuseMoved(next: CommitInfo, before: CommitInfo, { ref, target, expected }: PublishRequest): void {
+  if (before.checksum === (expected ?? next.parent)) return;
+  const wanted = expected === undefined ? `it follows ${next.parent ?? 'nothing'}` : `${expected} was expected`;
+  throw moved(next, `${name(before)} (${before.checksum}) at ${ref}`, wanted, target);
+}
+
+function moved(next: CommitInfo, has: string, wanted: string, target: Target): NightlyError {
+  return new NightlyError(
+    'target-moved',
+    `Target "${target.name}" has ${has}, so ${name(next)} cannot be published: ${wanted}. Somebody else published meanwhile.`,
+    { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
+  );
+}
+
+const name = ({ version, checksum }: CommitInfo): string => version ?? checksum.slice(0, 12);
 const date = ({ timestamp }: CommitInfo): string => new Date(timestamp * 1000).toISOString();

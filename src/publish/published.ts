@@ -38,7 +38,14 @@ async function fetchObject(
 ): Promise<Uint8Array> {
   const path = objectPath(checksum, type);
   const url = `${target.publicUrl}/repo/${path}`;
-  const bytes = await readPublished(url, task.signal);
+  const bytes = await readPublished(url, task.signal).catch((error: unknown) => {
+    task.signal.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('target-unreachable', `What target "${target.name}" has cannot be read: ${why}`, {
+      hint: 'Check that the web server in front of the target runs and its url is right; then run "atomic-nightly resume".',
+      cause: error,
+    });
+  });
   if (!bytes) {
     throw new NightlyError(
       'verify',
@@ -49,6 +56,8 @@ async function fetchObject(
     );
   }
   checkedObject(bytes, checksum, type, url);
+  // A commit without its tree: ostree must know, or its fsck calls the repository damaged.
+  if (type === 'commit') await writeFileAtomic(join(repo, 'state', `${checksum}.commitpartial`), '');
   await writeFileAtomic(join(repo, path), bytes);
   return bytes;
 }

@@ -20,7 +20,7 @@ export interface VerifyRequest {
 /**
  * Looks at a publish as a stranger does: a fresh repository pulls the ref over the public URL, every object checked by
  * ostree on the way (I6).
- * @throws NightlyError `verify` when the pull fails, or still gives another commit after a minute.
+ * @throws NightlyError `verify` when the pull fails, or still gives another commit after ten seconds.
  */
 export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
   const { url, ref, commit, gpgKeys } = request;
@@ -34,8 +34,9 @@ export async function verifyPublished(request: VerifyRequest, task: Task): Promi
       const seen = await resolveRef(repo, `public:${ref}`, task);
       if (seen !== commit) throw new Error(`a fresh client got ${seen}`);
     };
-    // A cache in front of the target may serve the old summary for a while.
-    await pRetry(look, { retries: 6, minTimeout: 500, maxTimeout: 20_000, signal: task.signal });
+    task.say(`pulling ${ref} from ${url} as a fresh client`);
+    // A cache in front of the target may serve the old summary for a moment: ten seconds in all.
+    await pRetry(look, { retries: 5, minTimeout: 300, signal: task.signal });
     task.say(`a fresh client pulled ${commit.slice(0, 12)} from ${url}`);
   } catch (error) {
     task.signal.throwIfAborted();

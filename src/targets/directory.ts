@@ -1,119 +1,219 @@
 import { constants } from 'node:fs';
-import { access, chmod, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import pLimit from 'p-limit';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { isErrno, syncFolder, writeFileAtomic } from '../tools/files.ts';
+import { isErrno, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
 import { holds, movedError } from './expect.ts';
-import type { SendStats, Target } from './target.ts';
+import type { SendStats, SwapRequest, Target } from './target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
 
+/** Files on their way at the same time: enough to keep a disk or a network mount busy. */
+const PARALLEL = 16;
+
 /** A folder on this machine, or mounted on it, that an operator's web server publishes. */
 export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig): Target {
-  const read = (path: string): Promise<Uint8Array | undefined> =>
-    readFile(join(root, path)).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+  const guarded = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+    try {
+      return await work();
+    } catch (error) {
       throw faultOf(error, root, name);
-    });
+    }
+  };
+  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => readIfThere(join(root, path)));
   return {
     name,
     publicUrl: url,
     describe: () => `directory ${root}`,
-    async check() {
-      try {
-        await mkdir(root, { recursive: true });
-        await access(root, constants.W_OK | constants.X_OK);
-        await writeFileAtomic(join(root, '.atomic-nightly.check'), '');
-        await rm(join(root, '.atomic-nightly.check'));
-      } catch (error) {
-        throw faultOf(error, root, name);
-      }
-    },
+    check: () => guarded(() => openLockFile(root)),
     read,
-    async send(sourceRoot, paths, { immutable }, task) {
-      const stats = { files: 0, bytes: 0 };
-      const folders = new Set<string>();
-      try {
-        for (const [index, path] of paths.entries()) {
+    readMany: (paths) => Promise.all(paths.map(read)),
+    send: (sourceRoot, paths, { immutable }, task) =>
+      guarded(async () => {
+        const stats = { files: 0, bytes: 0 };
+        const folders = new Folders(root);
+        let done = 0;
+        await pLimit(PARALLEL).map(paths, async (path) => {
           task.signal.throwIfAborted();
-          const [from, to] = [join(sourceRoot, path), join(root, path)];
-          const { size } = await stat(from);
-          if (!(immutable && (await sizeOf(to)) === size)) {
-            await place(from, to, immutable);
+          const bytes = await place(sourceRoot, root, path, immutable, folders);
+          if (bytes !== undefined) {
             stats.files += 1;
-            stats.bytes += size;
-            folders.add(dirname(to));
+            stats.bytes += bytes;
           }
-          if (index % 500 === 0) task.progress(index, paths.length, 'objects');
-        }
-        for (const folder of folders) await syncFolder(folder);
-      } catch (error) {
-        task.signal.throwIfAborted();
-        throw faultOf(error, root, name);
-      }
-      return stats satisfies SendStats;
-    },
-    async swap({ expect, put }) {
-      const free = await tryFlock(join(root, LOCK));
-      if (!free) {
-        throw new NightlyError('locked', `Another publisher is changing target "${name}" (${root}) right now.`, {
-          hint: 'Run "atomic-nightly resume" in a minute.',
+          done += 1;
+          if (done % 200 === 0) task.progress(done, paths.length, 'objects');
         });
-      }
-      try {
-        for (const { path, content } of expect) {
-          if (!holds(await read(path), content)) throw movedError(name, path);
+        await folders.sync();
+        task.signal.throwIfAborted();
+        return stats satisfies SendStats;
+      }),
+    swap: (request) =>
+      guarded(async () => {
+        await openLockFile(root);
+        const free = await tryFlock(join(root, LOCK));
+        if (!free) {
+          throw new NightlyError('locked', `Another publisher is changing target "${name}" (${root}) right now.`, {
+            hint: 'Run "atomic-nightly resume" in a minute.',
+          });
         }
-        for (const { path, content } of put) await writeFileAtomic(join(root, path), content);
-      } catch (error) {
-        throw faultOf(error, root, name);
-      } finally {
-        await free();
-      }
-    },
+        try {
+          await checkAndPut(request, root, name, read);
+        } finally {
+          await free();
+        }
+      }),
   };
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => undefined,
-  );
+async function checkAndPut(
+  { expect, put }: SwapRequest,
+  root: string,
+  name: string,
+  read: (path: string) => Promise<Uint8Array | undefined>,
+): Promise<void> {
+  for (const { path, content } of expect) {
+    if (!holds(await read(path), content)) throw movedError(name, path);
+  }
+  const folders = new Folders(root);
+  for (const { path, content } of put) {
+    const to = join(root, path);
+    await folders.make(dirname(path));
+    await intoPlace(to, async (aside) => {
+      const file = await open(aside, 'w', 0o644);
+      await file.writeFile(content).finally(() => file.close());
+    });
+    // Before the next one: after a power cut, too, the order must hold.
+    await syncFolder(dirname(to));
+  }
+}
+
+/** Whether the target can be written to at all, told by the file every publisher needs. */
+async function openLockFile(root: string): Promise<void> {
+  await new Folders(root).make('.');
+  await (await open(join(root, LOCK), 'a', 0o644)).close();
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+    throw error;
+  }
 }
 
 /**
- * Puts a file under its final name whole: a hard link where both are on one file system and the file never changes,
- * else a synced copy (a reflink where the file system can).
+ * Puts a file under its final name, whole. Objects become hard links where both are on one file system: their content
+ * never changes, wherever it is. Anything else is copied (by reference where the file system can), since an image or a
+ * record of the same name may be written anew here while the published one is being downloaded.
+ * @returns its size in bytes, or undefined when it was there.
  */
-async function place(from: string, to: string, immutable: boolean): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
-  const aside = `${to}.${process.pid}.tmp`;
-  await rm(aside, { force: true });
-  if (!(immutable && (await linked(from, aside)))) {
-    await copyFile(from, aside, constants.COPYFILE_FICLONE);
+async function place(
+  sourceRoot: string,
+  root: string,
+  path: string,
+  immutable: boolean,
+  folders: Folders,
+): Promise<number | undefined> {
+  if (path.endsWith('/')) {
+    await folders.make(normalize(`${path}.`));
+    return undefined;
+  }
+  const [from, to] = [join(sourceRoot, path), join(root, path)];
+  const { size, mode } = await stat(from);
+  if (immutable && (await sizeOf(to)) === size) return undefined;
+  await folders.make(dirname(path));
+  const mayLink = immutable && path.startsWith('repo/objects/') && (mode & 0o444) === 0o444;
+  if (!(mayLink && (await linked(from, to, size)))) {
+    await intoPlace(to, (aside) => copyFile(from, aside, constants.COPYFILE_FICLONE));
+  }
+  return size;
+}
+
+/** Two publishes of this process may write one path at the same time. */
+let asideCount = 0;
+
+/** Has a file written aside, makes it world-readable and durable, and renames it. */
+async function intoPlace(to: string, write: (aside: string) => Promise<void>): Promise<void> {
+  asideCount += 1;
+  const aside = `${to}.${process.pid}.${asideCount}.tmp`;
+  try {
+    await write(aside);
     await chmod(aside, 0o644);
     const file = await open(aside, 'r');
     await file.sync().finally(() => file.close());
+    await rename(aside, to);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
   }
-  await rename(aside, to);
 }
 
-async function linked(from: string, to: string): Promise<boolean> {
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+async function linked(from: string, to: string, size: number): Promise<boolean> {
   try {
     await link(from, to);
     return true;
   } catch (error) {
-    // Another file system, one without hard links, or too many links to one file: copy instead.
+    // Another publisher was faster, or a damaged object is in its place.
+    if (isErrno(error, 'EEXIST')) return (await sizeOf(to)) === size;
+    // Another file system, one without hard links, or too many links to one file.
     if (['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].some((code) => isErrno(error, code))) return false;
     throw error;
   }
 }
 
+/** Folders of a target: each made once, readable for the web server whatever the umask, and synced at the end. */
+class Folders {
+  readonly #root: string;
+  readonly #made = new Map<string, Promise<void>>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** Makes a folder (relative to the target's root) with those above it. */
+  make(path: string): Promise<void> {
+    const known = this.#made.get(path);
+    if (known !== undefined) return known;
+    const making = path === '.' ? this.#makeRoot() : this.make(dirname(path)).then(() => this.#makeOne(path));
+    this.#made.set(path, making);
+    return making;
+  }
+
+  async sync(): Promise<void> {
+    for (const path of this.#made.keys()) await syncFolder(join(this.#root, path));
+  }
+
+  async #makeRoot(): Promise<void> {
+    const first = await mkdir(this.#root, { recursive: true });
+    if (first !== undefined) await chmod(this.#root, 0o755);
+  }
+
+  async #makeOne(path: string): Promise<void> {
+    try {
+      await mkdir(join(this.#root, path));
+      await chmod(join(this.#root, path), 0o755);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST')) throw error;
+    }
+  }
+}
+
 function faultOf(error: unknown, root: string, name: string): unknown {
-  if (error instanceof NightlyError || !(error instanceof Error)) return error;
+  if (error instanceof NightlyError || !(error instanceof Error) || !('code' in error)) return error;
   const why = `Target "${name}", directory ${root}: ${error.message}.`;
   if (['EACCES', 'EPERM', 'EROFS'].some((code) => isErrno(error, code))) {
     const hint = 'Give the user that runs this write access to that folder.';

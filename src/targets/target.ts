@@ -14,9 +14,12 @@ export interface Target {
   check(task: Task): Promise<void>;
   /** The target's own copy of a small file, past any cache in front of it; undefined when absent. */
   read(path: string, task: Task): Promise<Uint8Array | undefined>;
+  /** Several such files in one round trip where the target can, in the order asked for. */
+  readMany(paths: readonly string[], task: Task): Promise<readonly (Uint8Array | undefined)[]>;
   /**
    * Sends files that keep their relative path. Each appears whole or not at all under its name; order among them is
-   * free. Files that are there already with the same name and size are left alone when `immutable`.
+   * free. Files that are there already with the same name and size are left alone when `immutable`. A path that ends in
+   * `/` is an empty folder, where the target has such a thing.
    */
   send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
   /**

@@ -3,6 +3,8 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+let asideCount = 0;
+
 /**
  * Writes a file so that a reader or a crash sees the old content or the new, never a part: written aside, synced,
  * renamed, and the folder synced so that the rename itself survives a power cut. Makes the folder when missing.
@@ -10,7 +12,9 @@ import { dirname } from 'node:path';
 export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
-  const aside = `${path}.${process.pid}.tmp`;
+  // Two writers of one path may also be in this process: pushes to several targets run side by side.
+  asideCount += 1;
+  const aside = `${path}.${process.pid}.${asideCount}.tmp`;
   const file = await open(aside, 'w');
   try {
     await file.writeFile(content);

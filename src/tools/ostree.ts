@@ -130,8 +130,3 @@ export async function pullRef(
 ): Promise<void> {
   await run('ostree', ['pull', `--repo=${request.repo}`, request.remote, request.ref], { task });
 }
-
-/** Writes the repository's summary anew from its refs. */
-export async function updateSummary(repo: string, task: Task): Promise<void> {
-  await run('ostree', ['summary', `--repo=${repo}`, '--update'], { task });
-}

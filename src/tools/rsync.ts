@@ -18,29 +18,36 @@ export interface RsyncRemote {
 /** Seconds without any data until the far side counts as gone. */
 const TIMEOUT = 120;
 
+/** When a file that is there already is left alone: with the same size, with the same content, never. */
+export type RsyncCompare = 'size' | 'content' | 'always';
+
+const COMPARE: Readonly<Record<RsyncCompare, string>> = {
+  size: '--size-only',
+  content: '--checksum',
+  always: '--ignore-times',
+};
+
 /**
  * Sends files that keep their path relative to `sourceRoot`, all in one stream. rsync writes each aside and renames
- * it. With `sizeOnly`, files
- * of the same size are left alone; otherwise all are sent.
+ * it.
  * @throws NightlyError `target-unreachable`, `target-permission`, `target-host-key`, `disk-full`, `tool-failed`.
  */
 export async function rsyncSend(
   remote: RsyncRemote,
   sourceRoot: string,
   paths: readonly string[],
-  sizeOnly: boolean,
+  compare: RsyncCompare,
   task: Task,
 ): Promise<{ files: number; bytes: number }> {
-  let [files, bytes, seen] = [0, 0, 0];
+  let [files, bytes] = [0, 0];
   await rsync(
     remote,
     [
       '--files-from=-',
-      '--times',
+      // Without times: what is new there is newer than what a web cache has seen.
       '--perms',
       '--chmod=D755,F644',
-      // A ref always has the same size, and its times may be equal within a second.
-      sizeOnly ? '--size-only' : '--ignore-times',
+      COMPARE[compare],
       '--out-format=%l %n',
       `${sourceRoot}/`,
       `${remote.destination}/`,
@@ -52,8 +59,7 @@ export async function rsyncSend(
       if (!match) return;
       files += 1;
       bytes += Number(match[1]);
-      seen += 1;
-      if (seen % 200 === 0) task.progress(seen, paths.length, 'objects');
+      if (files % 200 === 0) task.progress(files, paths.length, 'objects');
     },
   );
   return { files, bytes };
@@ -94,9 +100,11 @@ async function rsync(
 
 /** Never asks, never learns a host key by itself. rsync splits this at blanks outside quotes. */
 function sshCommand({ identityFile, knownHostsFile, port }: RsyncRemote): string {
+  // A shared connection of the user's own ssh would live on in the background, with our output open.
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
+  options.push('ControlMaster=no', 'ControlPath=none', 'ClearAllForwardings=yes');
   if (knownHostsFile !== undefined)
-    options.push(`UserKnownHostsFile=${knownHostsFile}`, 'GlobalKnownHostsFile=/dev/null');
+    options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
   if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
   return [
     'ssh',
@@ -108,12 +116,17 @@ function sshCommand({ identityFile, knownHostsFile, port }: RsyncRemote): string
 
 interface Fault {
   readonly pattern: RegExp;
-  readonly code: 'target-unreachable' | 'target-permission' | 'target-host-key';
+  readonly code: 'target-unreachable' | 'target-permission' | 'target-host-key' | 'locked';
   readonly hint: string;
 }
 
 /** What ssh and rsync say, from the most telling to the least; the first match wins. */
 const FAULTS: readonly Fault[] = [
+  {
+    pattern: /Another instance of rrsync is already accessing/,
+    code: 'locked',
+    hint: 'Run "atomic-nightly resume" in a minute. An account with "rrsync -no-lock" lets several transfers run at once.',
+  },
   {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,
     code: 'target-host-key',
@@ -126,6 +139,11 @@ const FAULTS: readonly Fault[] = [
     hint: 'Check the account, its key or password-file, and that it may write to that path.',
   },
   {
+    pattern: /change_dir.*No such file|mkdir .* failed: No such file|open failed .*No such file|chdir failed/,
+    code: 'target-unreachable',
+    hint: 'Make that folder on the far side, or correct the destination.',
+  },
+  {
     pattern:
       /Connection (refused|reset|timed out|closed)|No route to host|Could not resolve|Unknown module|failed to connect|Network is unreachable|timeout in data|connection unexpectedly closed/i,
     code: 'target-unreachable',
@@ -134,6 +152,14 @@ const FAULTS: readonly Fault[] = [
 ];
 
 function classify(error: NightlyError, { destination }: RsyncRemote): NightlyError {
+  if (error.code === 'disk-full') {
+    const line = error.message.split('\n').find((text) => /No space left|quota exceeded/i.test(text)) ?? '';
+    return new NightlyError('disk-full', `Cannot publish to ${destination}: ${line}`, {
+      hint: 'Free some space there, then run "atomic-nightly resume".',
+      cause: error,
+      ...(error.log === undefined ? {} : { log: error.log }),
+    });
+  }
   if (error.code !== 'tool-failed') return error;
   const fault = FAULTS.find(({ pattern }) => pattern.test(error.message));
   if (!fault) return error;

@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import type { PackageId } from '../rpm/lockfile.ts';
+import { isErrno, readTextIfExists, sha256 } from '../tools/files.ts';
+import {
+  asArray,
+  asBigint,
+  asBytes,
+  asString,
+  decodeVariant,
+  swap64,
+  type Variant,
+  type VariantValue,
+  variantMap,
+} from './gvariant.ts';
+
+/**
+ * Reads OSTree's metadata objects straight from an archive-mode repository, without a process for each. Formats are
+ * those of ostree-core.h (OSTREE_COMMIT_GVARIANT_FORMAT and so on): https://ostreedev.github.io/ostree/repo/
+ */
+export type MetadataType = 'commit' | 'dirtree' | 'dirmeta';
+
+/** Names of the files under `objects/` of an archive-mode repository; `filez` is a compressed file with its header. */
+export type ObjectType = MetadataType | 'filez' | 'commitmeta';
+
+/** Gives the content of a metadata object, checked against its checksum; undefined when it is not there. */
+export type ReadObject = (checksum: string, type: MetadataType) => Promise<Uint8Array | undefined>;
+
+export interface CommitInfo {
+  readonly checksum: string;
+  readonly parent?: string;
+  /** Seconds since the epoch. */
+  readonly timestamp: number;
+  readonly subject: string;
+  readonly body: string;
+  /** Checksums of the root folder's dirtree and dirmeta. */
+  readonly rootTree: string;
+  readonly rootMeta: string;
+  /** The commit's `version`: the build id. */
+  readonly version?: string;
+  /** `rpmostree.inputhash` */
+  readonly inputHash?: string;
+  /** `rpmostree.rpmdb.pkglist`, in its order. */
+  readonly packages?: PackageId[];
+  /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch. */
+  readonly repoTimestamps?: Record<string, number>;
+  /** `ostree.ref-binding`: the refs this commit was made for. */
+  readonly refBindings?: string[];
+  /** All of the commit's metadata. */
+  readonly metadata: ReadonlyMap<string, Variant>;
+}
+
+export interface TreeFile {
+  readonly name: string;
+  /** Of the content object. */
+  readonly checksum: string;
+}
+
+export interface TreeFolder {
+  readonly name: string;
+  readonly tree: string;
+  readonly meta: string;
+}
+
+/** One folder; both lists are sorted by name. */
+export interface DirTree {
+  readonly files: readonly TreeFile[];
+  readonly folders: readonly TreeFolder[];
+}
+
+const COMMIT_FORMAT = '(a{sv}aya(say)sstayay)';
+const DIRTREE_FORMAT = '(a(say)a(sayay))';
+
+/** Where a repository keeps an object, relative to it. */
+export function objectPath(checksum: string, type: ObjectType): string {
+  return `objects/${checksum.slice(0, 2)}/${checksum.slice(2)}.${type}`;
+}
+
+/** Whether a text is an object's name: SHA-256 in lower-case hex. */
+export function isChecksum(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text);
+}
+
+/** Reads objects of a local archive-mode repository. @throws NightlyError `ostree` when one is damaged. */
+export function localObjects(repo: string): ReadObject {
+  return async (checksum, type) => {
+    try {
+      return checkedObject(await readFile(join(repo, objectPath(checksum, type))), checksum, type, repo);
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  };
+}
+
+/** The bytes, if they have that checksum. @throws NightlyError `ostree`, naming where they came from. */
+export function checkedObject(bytes: Uint8Array, checksum: string, type: MetadataType, place: string): Uint8Array {
+  if (sha256(bytes) === checksum) return bytes;
+  throw new NightlyError(
+    'ostree',
+    `The ${type} ${checksum} in ${place} is damaged: its content has another checksum.`,
+    {
+      hint: 'Run "ostree fsck" on that repository; deleting the damaged object lets it be fetched or made again.',
+    },
+  );
+}
+
+/**
+ * Reads a commit of a local archive-mode repository.
+ * @throws NightlyError `not-found` when it is not there, `ostree` when it is damaged.
+ */
+export async function readCommit(repo: string, checksum: string): Promise<CommitInfo> {
+  const bytes = await localObjects(repo)(checksum, 'commit');
+  if (bytes) return parseCommit(checksum, bytes);
+  throw new NightlyError('not-found', `The repository ${repo} has no commit ${checksum}.`, {
+    hint: `"ostree refs --repo=${repo} --revision" lists what it has.`,
+  });
+}
+
+/** The commit a local branch points to; undefined when there is no such ref. */
+export async function readRef(repo: string, ref: string): Promise<string | undefined> {
+  return (await readTextIfExists(join(repo, 'refs/heads', ref)))?.trim();
+}
+
+/** Decodes a commit object. @throws NightlyError `ostree` when the bytes are not one. */
+export function parseCommit(checksum: string, bytes: Uint8Array): CommitInfo {
+  return understood('commit', checksum, () => {
+    const [meta, parent, , subject, body, time, rootTree, rootMeta] = asArray(decodeVariant(COMMIT_FORMAT, bytes));
+    const metadata = variantMap(meta ?? null);
+    const parentChecksum = hex(parent);
+    return {
+      checksum,
+      ...(parentChecksum === '' ? {} : { parent: parentChecksum }),
+      timestamp: Number(swap64(asBigint(time))),
+      subject: asString(subject),
+      body: asString(body),
+      rootTree: hex(rootTree),
+      rootMeta: hex(rootMeta),
+      ...known('version', metadata.get('version'), 's', asString),
+      ...known('inputHash', metadata.get('rpmostree.inputhash'), 's', asString),
+      ...known('packages', metadata.get('rpmostree.rpmdb.pkglist'), 'a(sssss)', packageList),
+      ...known('repoTimestamps', metadata.get('rpmostree.rpmmd-repos'), 'aa{sv}', repositoryTimes),
+      ...known('refBindings', metadata.get('ostree.ref-binding'), 'as', (value) => asArray(value).map(asString)),
+      metadata,
+    };
+  });
+}
+
+/** Decodes a dirtree object. @throws NightlyError `ostree` when the bytes are not one. */
+export function parseDirTree(checksum: string, bytes: Uint8Array): DirTree {
+  return understood('dirtree', checksum, () => {
+    const [files, folders] = asArray(decodeVariant(DIRTREE_FORMAT, bytes));
+    return {
+      files: asArray(files).map((entry) => {
+        const [name, content] = asArray(entry);
+        return { name: asString(name), checksum: hex(content) };
+      }),
+      folders: asArray(folders).map((entry) => {
+        const [name, tree, meta] = asArray(entry);
+        return { name: asString(name), tree: hex(tree), meta: hex(meta) };
+      }),
+    };
+  });
+}
+
+function understood<Value>(type: MetadataType, checksum: string, parse: () => Value): Value {
+  try {
+    return parse();
+  } catch (error) {
+    throw new NightlyError('ostree', `The object ${checksum} is not a ${type}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** A field for metadata of that type; metadata of another type under the same key is left to `metadata`. */
+function known<Key extends string, Value>(
+  key: Key,
+  variant: Variant | undefined,
+  type: string,
+  read: (value: VariantValue) => Value,
+): { [K in Key]?: Value } {
+  return variant?.type === type ? ({ [key]: read(variant.value) } as { [K in Key]?: Value }) : {};
+}
+
+function packageList(value: VariantValue): PackageId[] {
+  return asArray(value).map((entry) => {
+    const [name, epoch, version, release, arch] = asArray(entry).map(asString);
+    return { name: name ?? '', epoch: epoch ?? '0', version: version ?? '', release: release ?? '', arch: arch ?? '' };
+  });
+}
+
+/** rpm-ostree writes these times in the machine's byte order, unlike ostree's own. */
+function repositoryTimes(value: VariantValue): Record<string, number> {
+  const times: Record<string, number> = {};
+  for (const entry of asArray(value)) {
+    const fields = variantMap(entry);
+    const [id, timestamp] = [fields.get('id'), fields.get('timestamp')];
+    if (id && timestamp) times[asString(id.value)] = Number(asBigint(timestamp.value));
+  }
+  return times;
+}
+
+const hex = (value: VariantValue | undefined): string => Buffer.from(asBytes(value)).toString('hex');

@@ -1,0 +1,88 @@
+import {
+  asArray,
+  asBytes,
+  asString,
+  decodeVariant,
+  encodeVariant,
+  swap64,
+  type Variant,
+  type VariantValue,
+  variantMap,
+} from '../ostree/gvariant.ts';
+import type { CommitInfo } from '../ostree/objects.ts';
+
+/**
+ * The summary of a repository: its refs with their commits, and metadata about the whole (ostree-core.h,
+ * `OSTREE_SUMMARY_GVARIANT_FORMAT`). It is made here, from what the target has and nothing else, so that refs of the
+ * local repository stay out and what other tools wrote into it (static deltas, collection ids) stays in.
+ */
+const FORMAT = '(a(s(taya{sv}))a{sv})';
+
+interface Summary {
+  /** By ref; the value as the format has it: size of the commit object, checksum, metadata. */
+  readonly refs: ReadonlyMap<string, VariantValue>;
+  readonly metadata: ReadonlyMap<string, Variant>;
+}
+
+function parse(summary: Uint8Array): Summary {
+  const [refs, metadata] = asArray(decodeVariant(FORMAT, summary));
+  const entries = asArray(refs).map((entry): [string, VariantValue] => {
+    const [ref, commit] = asArray(entry);
+    return [asString(ref), commit ?? null];
+  });
+  return { refs: new Map(entries), metadata: variantMap(metadata ?? null) };
+}
+
+/** Refs and their commits as a summary names them. @throws Error when it is not a summary. */
+export function summaryRefs(summary: Uint8Array): Map<string, string> {
+  const refs = [...parse(summary).refs];
+  return new Map(refs.map(([ref, commit]) => [ref, Buffer.from(asBytes(asArray(commit)[1])).toString('hex')]));
+}
+
+export interface SummaryRef {
+  readonly ref: string;
+  readonly commit: CommitInfo;
+  /** Size of the commit object in bytes. */
+  readonly size: number;
+}
+
+/**
+ * The summary that follows `old`, with one ref set, as `ostree summary --update` writes it.
+ * @param now seconds since the epoch; the time it gets is never before the old one's.
+ */
+export function summaryWith(old: Uint8Array | undefined, { ref, commit, size }: SummaryRef, now: number): Uint8Array {
+  const before: Summary = old ? parse(old) : { refs: new Map(), metadata: new Map() };
+  const refs = new Map(before.refs);
+  const version: Variant | undefined = commit.version === undefined ? undefined : { type: 's', value: commit.version };
+  refs.set(ref, [
+    // Of all numbers here the only one that ostree writes in the machine's byte order.
+    BigInt(size),
+    Buffer.from(commit.checksum, 'hex'),
+    dictionary([
+      ['ostree.commit.version', version],
+      ['ostree.commit.timestamp', { type: 't', value: swap64(BigInt(commit.timestamp)) }],
+    ]),
+  ]);
+  const metadata = new Map<string, Variant | undefined>([
+    ['ostree.summary.mode', { type: 's', value: 'archive-z2' }],
+    ['ostree.summary.last-modified', { type: 't', value: swap64(laterThan(before, now)) }],
+    ['ostree.summary.tombstone-commits', { type: 'b', value: true }],
+    ['ostree.summary.indexed-deltas', { type: 'b', value: true }],
+  ]);
+  for (const [key, value] of before.metadata) {
+    if (key !== 'ostree.summary.last-modified') metadata.set(key, value);
+  }
+  // Clients search refs by halving: they must be sorted by their bytes.
+  const sorted = [...refs].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return encodeVariant(FORMAT, [sorted, dictionary([...metadata])]);
+}
+
+function laterThan({ metadata }: Summary, now: number): bigint {
+  const before = metadata.get('ostree.summary.last-modified');
+  const seconds = before?.type === 't' && typeof before.value === 'bigint' ? swap64(before.value) : 0n;
+  return seconds > BigInt(now) ? seconds : BigInt(now);
+}
+
+function dictionary(entries: readonly (readonly [string, Variant | undefined])[]): VariantValue {
+  return entries.flatMap(([key, value]): VariantValue[] => (value ? [[key, value]] : []));
+}

@@ -1,0 +1,221 @@
+import { existsSync } from 'node:fs';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { applyPublish } from '../../src/publish/apply.ts';
+import { publishFiles, updateJson } from '../../src/publish/files.ts';
+import { planPublish } from '../../src/publish/plan.ts';
+import { summaryRefs } from '../../src/publish/summary.ts';
+import { verifyPublished } from '../../src/publish/verify.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { run } from '../../src/tools/exec.ts';
+import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit, testTree } from '../support/ostree-repo.ts';
+import { startRsyncd } from '../support/rsyncd.ts';
+import { startSshd } from '../support/sshd.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+
+/** A local repository, an empty target behind nginx, and what a step does with them. */
+async function bed(open?: (dir: string, far: string, url: string) => Promise<Target>) {
+  const dir = temporaryFolder();
+  const [near, far] = [join(dir, 'near'), join(dir, 'far')];
+  await mkdir(near);
+  await mkdir(far);
+  const repo = await makeRepo(near);
+  const { url, stop } = await serveFolder({ root: far });
+  onTestFinished(stop);
+  const target = open ? await open(dir, far, url) : openTarget({ type: 'directory', name: 'dir', path: far, url });
+  const task = testTask(dir);
+  const publish = async (commit: string, ref = TEST_REF): Promise<number> => {
+    const plan = await planPublish({ repo, ref, commit, target }, task);
+    await applyPublish(plan, { repo, target }, task);
+    return plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
+  };
+  const verify = (commit: string, ref = TEST_REF) =>
+    verifyPublished({ url: `${url}/repo`, ref, commit, gpgKeys: [], scratchDir: join(dir, 'scratch') }, task);
+  const commitOf = (commit: Omit<TestCommit, 'repo'>) => commitTestTree({ repo, ...commit });
+  return { dir, repo, far, url, target, task, publish, verify, commitOf };
+}
+
+async function sshTarget(dir: string, far: string, url: string): Promise<Target> {
+  const { port, identityFile, knownHostsFile } = await startSshd(join(dir, 'sshd'), { rrsync: far });
+  const ssh = { port, identityFile, knownHostsFile };
+  return openTarget({ type: 'rsync', name: 'far', destination: 'root@127.0.0.1:/', ssh, url });
+}
+
+async function daemonTarget(dir: string, far: string, url: string): Promise<Target> {
+  const { destination, passwordFile } = await startRsyncd(join(dir, 'rsyncd'), far);
+  return openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url });
+}
+
+it.each([
+  ['directory', undefined],
+  ['rsync over ssh', sshTarget],
+  ['rsync daemon', daemonTarget],
+])(
+  'I6: publishes two nights to a %s; a stranger pulls each',
+  async (_, open) => {
+    const { far, publish, verify, commitOf } = await bed(open);
+    const before = testTree(60);
+    const first = await commitOf({ tree: before, version: '20260101_01' });
+    expect(await publish(first)).toBeGreaterThan(60);
+    await verify(first);
+    const tree = { ...before, 'usr/d1/e1/f1': 'changed' };
+    const second = await commitOf({ tree, parent: first, timestamp: TEST_TIME + 1, version: '20260102_01' });
+    // One file, four folders, the commit.
+    expect(await publish(second)).toBe(6);
+    await verify(second);
+    await run('ostree', [`--repo=${join(far, 'repo')}`, 'fsck', '--quiet']);
+    // Again: nothing to send, nothing to change.
+    const summary = await readFile(join(far, 'repo/summary'));
+    expect(await publish(second)).toBe(0);
+    expect(await readFile(join(far, 'repo/summary'))).toEqual(summary);
+  },
+  120_000,
+);
+
+describe('summary', () => {
+  it('is what ostree itself would write', async () => {
+    const { far, publish, commitOf, target, task } = await bed();
+    await publish(await commitOf({ tree: { a: '1' }, version: '20260101_01' }));
+    await publish(await commitOf({ tree: { b: '1' }, ref: 'test/aarch64/x' }), 'test/aarch64/x');
+    const ours = await target.read('repo/summary', task);
+    const raw = async () => (await run('ostree', [`--repo=${join(far, 'repo')}`, 'summary', '--raw'])).stdout;
+    const withoutTime = (text: string) => text.replace(/('ostree.summary.last-modified': <uint64 )\d+/, '$1');
+    const printed = await raw();
+    await run('ostree', [`--repo=${join(far, 'repo')}`, 'summary', '--update']);
+    expect(withoutTime(printed)).toBe(withoutTime(await raw()));
+    expect(ours).toHaveLength((await readFile(join(far, 'repo/summary'))).length);
+  });
+
+  it('names the refs of the target, never those of the local repository', async () => {
+    const { repo, publish, commitOf, target, task } = await bed();
+    const one = await commitOf({ tree: { a: '1' } });
+    const two = await commitOf({ tree: { b: '1' }, ref: 'other' });
+    await run('ostree', [`--repo=${repo}`, 'refs', '--create=private', one]);
+    await publish(one);
+    await publish(two, 'other');
+    const summary = await target.read('repo/summary', task);
+    expect(summary && summaryRefs(summary)).toEqual(
+      new Map([
+        ['other', two],
+        [TEST_REF, one],
+      ]),
+    );
+  });
+});
+
+describe('refusals', () => {
+  it('I5: refuses an older commit and a lower build id', async () => {
+    const { publish, commitOf } = await bed();
+    const now = await commitOf({ tree: { a: '1' }, timestamp: TEST_TIME + 100, version: '20260101_99' });
+    await publish(now);
+    const older = await commitOf({ tree: { a: '2' }, timestamp: TEST_TIME, parent: now });
+    await expect(publish(older)).rejects.toMatchObject({ code: 'target-older' });
+    const at = { timestamp: TEST_TIME + 200, parent: now };
+    const lower = await commitOf({ tree: { a: '2' }, ...at, version: '20260101_98' });
+    await expect(publish(lower)).rejects.toMatchObject({ code: 'target-older' });
+    await publish(await commitOf({ tree: { a: '2' }, ...at, version: '20260101_100' }));
+  });
+
+  it('refuses a commit that does not follow what the target has, unless that was expected', async () => {
+    const { repo, target, task, publish, commitOf } = await bed();
+    const first = await commitOf({ tree: { a: '1' } });
+    await publish(first);
+    const stranger = await commitOf({ tree: { a: '2' }, timestamp: TEST_TIME + 1 });
+    await expect(publish(stranger)).rejects.toMatchObject({ code: 'target-moved' });
+    const request = { repo, ref: TEST_REF, commit: stranger, target };
+    expect(await planPublish({ ...request, expected: first }, task)).toMatchObject({ from: first, to: stranger });
+    const wrong = planPublish({ ...request, expected: stranger.replace(/^./, '0') }, task);
+    await expect(wrong).rejects.toMatchObject({ code: 'target-moved' });
+  });
+
+  it('sends a commit with a parent to a target that is new', async () => {
+    const { publish, verify, commitOf } = await bed();
+    const commit = await commitOf({
+      tree: { a: '1' },
+      parent: await commitOf({ tree: { a: '0' } }),
+      timestamp: TEST_TIME + 1,
+    });
+    await publish(commit);
+    await verify(commit);
+  });
+
+  it.each([
+    ['a signed summary', { 'repo/summary.sig': 'x', 'repo/config': '[core]\nmode=archive\n' }],
+    ['no summary', { 'repo/config': '[core]\nmode=archive\n' }],
+    ['a bare mode', { 'repo/config': '[core]\nmode=bare\n' }],
+  ])('leaves a repository of somebody else with %s alone', async (_, files) => {
+    const { far, publish, commitOf } = await bed();
+    await mkdir(join(far, 'repo'));
+    for (const [path, content] of Object.entries(files)) await writeFile(join(far, path), content);
+    const commit = await commitOf({ tree: { a: '1' } });
+    await expect(publish(commit)).rejects.toMatchObject({ code: 'unsupported' });
+    expect(existsSync(join(far, 'repo/refs'))).toBe(false);
+  });
+
+  it('names the object when the local commit is not whole', async () => {
+    const { repo, publish, commitOf } = await bed();
+    const commit = await commitOf({ tree: { a: '1' } });
+    const { stdout } = await run('find', [join(repo, 'objects'), '-name', '*.filez']);
+    await rm(stdout.trim());
+    await expect(publish(commit)).rejects.toMatchObject({ code: 'ostree', message: expect.stringContaining('.filez') });
+  });
+});
+
+it('lets one of two publishers of a ref win; both refs of publishers of two appear', async () => {
+  const { publish, commitOf, target, task } = await bed();
+  const first = await commitOf({ tree: { a: '0' } });
+  await publish(first);
+  const next = { parent: first, timestamp: TEST_TIME + 1 };
+  const [a, b] = [await commitOf({ tree: { a: '1' }, ...next }), await commitOf({ tree: { a: '2' }, ...next })];
+  const results = await Promise.allSettled([publish(a), publish(b)]);
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+  expect(reasons).toEqual(['target-moved']);
+  const others = ['r1', 'r2', 'r3'];
+  const commits = await Promise.all(others.map((ref) => commitOf({ tree: { [ref]: '' }, ref })));
+  await Promise.all(others.map((ref, index) => publish(commits[index] ?? '', ref)));
+  const summary = await target.read('repo/summary', task);
+  expect(summary && [...summaryRefs(summary).keys()].sort()).toEqual([...others, TEST_REF]);
+});
+
+it('fetches folders of the published commit that are not here over the public URL', async () => {
+  const { repo, publish, verify, commitOf } = await bed();
+  const tree = testTree(30);
+  const first = await commitOf({ tree });
+  await publish(first);
+  const second = await commitOf({ tree: { ...tree, 'usr/d1/e1/f1': 'new' }, parent: first, timestamp: TEST_TIME + 1 });
+  // As on a machine that never had the first night.
+  await cp(repo, `${repo}.all`, { recursive: true });
+  await rm(repo, { recursive: true });
+  await run('ostree', [`--repo=${repo}`, 'init', '--mode=archive']);
+  await run('ostree', [`--repo=${repo}`, 'pull-local', '--depth=0', `${repo}.all`, second]);
+  expect(await publish(second)).toBe(6);
+  await verify(second);
+  await run('ostree', [`--repo=${repo}`, 'fsck', '--quiet']);
+});
+
+it('I6: verification fails on another commit, a missing object, a dead server', async () => {
+  const { dir, far, task, publish, verify, commitOf } = await bed();
+  const commit = await commitOf({ tree: { a: '1' } });
+  await publish(commit);
+  const { stdout } = await run('find', [join(far, 'repo/objects'), '-name', '*.filez']);
+  await rm(stdout.trim());
+  await expect(verify(commit)).rejects.toMatchObject({ code: 'verify' });
+  const request = { url: 'http://127.0.0.1:1/repo', ref: TEST_REF, commit, gpgKeys: [], scratchDir: dir };
+  await expect(verifyPublished(request, task)).rejects.toMatchObject({ code: 'verify' });
+}, 60_000);
+
+it('sends records and changes a shared index without losing anybody else', async () => {
+  const { dir, far, target, task } = await bed();
+  await mkdir(join(dir, 'near/builds/1'), { recursive: true });
+  for (const name of ['image', 'meta.json']) await writeFile(join(dir, 'near/builds/1', name), name);
+  const files = { fixed: ['builds/1/image'], records: ['builds/1/meta.json'] };
+  await publishFiles(join(dir, 'near'), files, target, task);
+  expect(await readFile(join(far, 'builds/1/meta.json'), 'utf8')).toBe('meta.json');
+  const add = (name: string) =>
+    updateJson<string[]>('builds/builds.json', (old) => [...(old ?? []), name].sort(), target, task);
+  await Promise.all(['a', 'b', 'c'].map(add));
+  expect(JSON.parse(await readFile(join(far, 'builds/builds.json'), 'utf8'))).toEqual(['a', 'b', 'c']);
+});

@@ -1,0 +1,20 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { run } from '../../src/tools/exec.ts';
+
+/** Mounts a tmpfs with these options on a folder, until the running test ends. Needs root, as the tests have. */
+export async function mountTmpfs(path: string, options: string): Promise<void> {
+  await mkdir(path, { recursive: true });
+  await run('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', path]);
+  onTestFinished(async () => {
+    await run('umount', ['--lazy', path]);
+  });
+}
+
+/** A folder that not even root can write to: modes do not stop root, a read-only file system does. */
+export async function readOnlyFolder(dir: string): Promise<string> {
+  const path = join(dir, 'read-only');
+  await mountTmpfs(path, 'ro,size=64k');
+  return path;
+}

@@ -1,0 +1,71 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { run, start } from '../../src/tools/exec.ts';
+import { freePort } from '../../src/tools/free-port.ts';
+
+export interface TestSshd {
+  readonly port: number;
+  readonly identityFile: string;
+  readonly knownHostsFile: string;
+  /** A known_hosts file that has another key for this server. */
+  readonly wrongKnownHostsFile: string;
+  /** A key the server does not accept. */
+  readonly strangerFile: string;
+}
+
+/**
+ * sshd on loopback with a host key and an account key of its own, until the running test ends. With `rrsync` the
+ * account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
+ */
+export async function startSshd(dir: string, options: { readonly rrsync?: string } = {}): Promise<TestSshd> {
+  const at = (name: string): string => join(dir, name);
+  await mkdir(dir, { recursive: true });
+  // The folder for privilege separation; Debian's unit file makes it.
+  await mkdir('/run/sshd', { recursive: true });
+  for (const key of ['host', 'other-host', 'user', 'stranger']) {
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', key, '-f', at(key)]);
+  }
+  const publicKey = async (name: string): Promise<string> => (await run('cat', [at(`${name}.pub`)])).stdout.trim();
+  const forced = options.rrsync === undefined ? '' : `restrict,command="rrsync ${options.rrsync}" `;
+  await writeFile(at('authorized_keys'), `${forced}${await publicKey('user')}\n`);
+  await chmod(at('authorized_keys'), 0o600);
+  const port = await freePort();
+  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${await publicKey('host')}\n`);
+  await writeFile(at('known_hosts.wrong'), `[127.0.0.1]:${port} ${await publicKey('other-host')}\n`);
+  const lines = [
+    `Port ${port}`,
+    'ListenAddress 127.0.0.1',
+    `HostKey ${at('host')}`,
+    `PidFile ${at('sshd.pid')}`,
+    `AuthorizedKeysFile ${at('authorized_keys')}`,
+    'AuthenticationMethods publickey',
+    'PermitRootLogin yes',
+    'StrictModes no',
+    'UsePAM no',
+    'MaxStartups 100',
+    // A login shell's start files are the developer's own and may take seconds.
+    `SetEnv HOME=${dir}`,
+  ];
+  await writeFile(at('sshd_config'), `${lines.join('\n')}\n`);
+  const server = await start('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')]);
+  onTestFinished(() => server.stop());
+  await untilListening(port);
+  return {
+    port,
+    identityFile: at('user'),
+    knownHostsFile: at('known_hosts'),
+    wrongKnownHostsFile: at('known_hosts.wrong'),
+    strangerFile: at('stranger'),
+  };
+}
+
+/** Resolves once something accepts connections on that loopback port. */
+export async function untilListening(port: number): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const { exitCode } = await run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`], { okExitCodes: [0, 1] });
+    if (exitCode === 0) return;
+    await new Promise((settle) => setTimeout(settle, 25));
+  }
+  throw new Error(`Nothing listens on port ${port}.`);
+}

@@ -1,0 +1,295 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { RsyncTargetConfig } from '../../src/config/config.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
+import { startRsyncd } from '../support/rsyncd.ts';
+import { startSshd } from '../support/sshd.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+
+interface Bed {
+  readonly dir: string;
+  /** The folder published. */
+  readonly far: string;
+  readonly source: string;
+  readonly target: Target;
+}
+
+const URL = 'http://127.0.0.1:1';
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+async function bed(): Promise<{ dir: string; far: string; source: string }> {
+  const dir = temporaryFolder();
+  const [far, source] = [join(dir, 'far'), join(dir, 'near')];
+  await mkdir(join(source, 'repo/objects/aa'), { recursive: true });
+  await writeFile(join(source, 'repo/objects/aa/1.filez'), 'one');
+  await writeFile(join(source, 'repo/objects/aa/2.dirtree'), 'two!');
+  await mkdir(join(source, 'builds'));
+  await writeFile(join(source, 'builds/meta.json'), '{}');
+  return { dir, far, source };
+}
+
+async function directoryBed(): Promise<Bed> {
+  const place = await bed();
+  return { ...place, target: openTarget({ type: 'directory', name: 'dir', path: place.far, url: URL }) };
+}
+
+/** An account without a shell: what works there works with one. */
+async function sshBed(): Promise<Bed> {
+  const place = await bed();
+  await mkdir(place.far);
+  const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: place.far });
+  const { port, identityFile, knownHostsFile } = sshd;
+  const target = openTarget({
+    type: 'rsync',
+    name: 'far',
+    destination: 'root@127.0.0.1:/',
+    ssh: { port, identityFile, knownHostsFile },
+    url: URL,
+  });
+  return { ...place, target };
+}
+
+async function daemonBed(): Promise<Bed> {
+  const place = await bed();
+  const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
+  const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
+  return { ...place, target };
+}
+
+const OBJECTS = ['repo/objects/aa/1.filez', 'repo/objects/aa/2.dirtree'];
+
+describe.each([
+  ['directory', directoryBed],
+  ['rsync over ssh, account restricted to rrsync', sshBed],
+  ['rsync daemon', daemonBed],
+])('%s', (_, open) => {
+  it('reads, sends and swaps', async () => {
+    const { dir, far, source, target } = await open();
+    const task = testTask(dir);
+    await target.check(task);
+    expect(await target.read('repo/summary', task)).toBeUndefined();
+
+    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 2, bytes: 7 });
+    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 0, bytes: 0 });
+    expect(await readFile(join(far, 'repo/objects/aa/2.dirtree'), 'utf8')).toBe('two!');
+    for (const path of ['repo', 'repo/objects', 'repo/objects/aa']) {
+      expect((await stat(join(far, path))).mode & 0o777).toBe(0o755);
+    }
+
+    await target.send(source, ['builds/meta.json'], { immutable: false }, task);
+    await writeFile(join(source, 'builds/meta.json'), '[]');
+    await target.send(source, ['builds/meta.json'], { immutable: false }, task);
+    expect(await readFile(join(far, 'builds/meta.json'), 'utf8')).toBe('[]');
+
+    const ref = 'repo/refs/heads/x/y';
+    await target.swap(
+      {
+        expect: [{ path: ref, content: undefined }],
+        put: [
+          { path: ref, content: bytes('first\n') },
+          { path: 'repo/summary', content: bytes('summary') },
+        ],
+      },
+      task,
+    );
+    expect(await target.readMany([ref, 'repo/none', 'repo/summary'], task)).toEqual([
+      bytes('first\n'),
+      undefined,
+      bytes('summary'),
+    ]);
+    expect((await stat(join(far, ref))).mode & 0o777).toBe(0o644);
+
+    const late = { expect: [{ path: ref, content: undefined }], put: [{ path: ref, content: bytes('late\n') }] };
+    await expect(target.swap(late, task)).rejects.toMatchObject({ code: 'target-moved' });
+    // Same size, same second: it must still be sent.
+    const next = {
+      expect: [{ path: ref, content: bytes('first\n') }],
+      put: [{ path: ref, content: bytes('secnd\n') }],
+    };
+    await target.swap(next, task);
+    expect(await readFile(join(far, ref), 'utf8')).toBe('secnd\n');
+  });
+
+  it('lets one of two publishers with the same expectation win', async () => {
+    const { dir, far, target } = await open();
+    const task = testTask(dir);
+    await target.check(task);
+    const attempt = (content: string) =>
+      target.swap(
+        { expect: [{ path: 'flag', content: undefined }], put: [{ path: 'flag', content: bytes(content) }] },
+        task,
+      );
+    const results = await Promise.allSettled([attempt('a'), attempt('b')]);
+    const lost = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+    expect(lost).toHaveLength(1);
+    expect(['locked', 'target-moved']).toContain(lost[0]);
+    expect(['a', 'b']).toContain(await readFile(join(far, 'flag'), 'utf8'));
+    await expect(attempt('c')).rejects.toMatchObject({ code: 'target-moved' });
+  });
+});
+
+describe('directory', () => {
+  it('never links what may be written again, and links objects', async () => {
+    const { dir, far, source, target } = await directoryBed();
+    await target.send(source, [...OBJECTS, 'builds/meta.json'], { immutable: true }, testTask(dir));
+    expect((await stat(join(far, 'repo/objects/aa/1.filez'))).nlink).toBe(2);
+    expect((await stat(join(far, 'builds/meta.json'))).nlink).toBe(1);
+  });
+
+  it('is world-readable under a strict umask, also for private sources', async () => {
+    const { dir, far, source, target } = await directoryBed();
+    await chmod(join(source, 'repo/objects/aa/1.filez'), 0o600);
+    const before = process.umask(0o077);
+    try {
+      await target.send(source, OBJECTS, { immutable: true }, testTask(dir));
+      await target.swap({ expect: [], put: [{ path: 'repo/refs/heads/x', content: bytes('x') }] }, testTask(dir));
+    } finally {
+      process.umask(before);
+    }
+    for (const path of ['repo/objects/aa/1.filez', 'repo/refs/heads/x']) {
+      expect((await stat(join(far, path))).mode & 0o777).toBe(0o644);
+    }
+    expect((await stat(join(far, 'repo/refs/heads'))).mode & 0o777).toBe(0o755);
+  });
+
+  it('replaces a damaged object of another size', async () => {
+    const { dir, far, source, target } = await directoryBed();
+    await mkdir(join(far, 'repo/objects/aa'), { recursive: true });
+    await writeFile(join(far, 'repo/objects/aa/1.filez'), '');
+    expect(await target.send(source, OBJECTS, { immutable: true }, testTask(dir))).toEqual({ files: 2, bytes: 7 });
+  });
+
+  it('says when the path is no folder or cannot be written', async () => {
+    const { dir } = await bed();
+    await writeFile(join(dir, 'file'), '');
+    const target = openTarget({ type: 'directory', name: 'dir', path: join(dir, 'file'), url: URL });
+    await expect(target.check(testTask(dir))).rejects.toMatchObject({ code: 'target-unreachable' });
+    const denied = openTarget({ type: 'directory', name: 'dir', path: await readOnlyFolder(dir), url: URL });
+    await expect(denied.check(testTask(dir))).rejects.toMatchObject({ code: 'target-permission' });
+    await expect(denied.swap({ expect: [], put: [] }, testTask(dir))).rejects.toMatchObject({
+      code: 'target-permission',
+    });
+  });
+
+  it('reports a full disk', async () => {
+    const { dir } = await bed();
+    const small = join(dir, 'small');
+    await mountTmpfs(small, 'size=64k');
+    const source = join(dir, 'near');
+    await mkdir(source, { recursive: true });
+    await writeFile(join(source, 'image'), Buffer.alloc(200_000));
+    const target = openTarget({ type: 'directory', name: 'dir', path: small, url: URL });
+    const send = target.send(source, ['image'], { immutable: true }, testTask(dir));
+    await expect(send).rejects.toMatchObject({ code: 'disk-full', message: expect.stringContaining(small) });
+    expect(await readdir(small)).toEqual([]);
+
+    const daemon = await startRsyncd(join(dir, 'rsyncd'), small);
+    const { destination, passwordFile } = daemon;
+    const far = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
+    await expect(far.send(source, ['image'], { immutable: true }, testTask(dir))).rejects.toMatchObject({
+      code: 'disk-full',
+      message: expect.stringContaining(destination),
+    });
+    expect(await readdir(small)).toEqual([]);
+  });
+});
+
+describe('rsync', () => {
+  it('refuses a wrong and an unknown host key, and says how to go on', async () => {
+    const { dir, far } = await bed();
+    await mkdir(far);
+    const sshd = await startSshd(join(dir, 'sshd'));
+    await writeFile(join(dir, 'empty'), '');
+    for (const knownHostsFile of [sshd.wrongKnownHostsFile, join(dir, 'empty')]) {
+      const ssh = { port: sshd.port, identityFile: sshd.identityFile, knownHostsFile };
+      const target = openTarget({ type: 'rsync', name: 'far', destination: `root@127.0.0.1:${far}`, ssh, url: URL });
+      await expect(target.check(testTask(dir))).rejects.toMatchObject({
+        code: 'target-host-key',
+        hint: expect.stringContaining('known-hosts-file'),
+      });
+    }
+    expect(existsSync(join(far, '.atomic-nightly.check'))).toBe(false);
+    expect(await readFile(join(dir, 'empty'), 'utf8')).toBe('');
+  });
+
+  it('tells missing permission from a target that is not there', async () => {
+    const { dir, far } = await bed();
+    await mkdir(far);
+    const sshd = await startSshd(join(dir, 'sshd'));
+    const { port, identityFile, knownHostsFile } = sshd;
+    const open = (destination: string, ssh: RsyncTargetConfig['ssh']) =>
+      openTarget({ type: 'rsync', name: 'far', destination, ssh, url: URL }).check(testTask(dir));
+    const stranger = open(`root@127.0.0.1:${far}`, { port, knownHostsFile, identityFile: sshd.strangerFile });
+    await expect(stranger).rejects.toMatchObject({ code: 'target-permission' });
+    const readOnly = open(`root@127.0.0.1:${await readOnlyFolder(dir)}`, { port, knownHostsFile, identityFile });
+    await expect(readOnly).rejects.toMatchObject({ code: 'target-permission' });
+    const missing = open(`root@127.0.0.1:${far}/a/b`, { port, knownHostsFile, identityFile });
+    await expect(missing).rejects.toMatchObject({ code: 'target-unreachable' });
+    const nobody = open(`root@127.0.0.1:${far}`, { port: 1, knownHostsFile, identityFile });
+    await expect(nobody).rejects.toMatchObject({ code: 'target-unreachable' });
+  });
+
+  it('I11: tells a wrong password and a read-only module, without showing the password', async () => {
+    const { dir, far } = await bed();
+    const daemon = await startRsyncd(join(dir, 'rsyncd'), far);
+    const open = (destination: string, passwordFile: string) =>
+      openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
+    const task = testTask(dir);
+    await expect(open(daemon.destination, daemon.wrongPasswordFile).check(task)).rejects.toMatchObject({
+      code: 'target-permission',
+    });
+    await expect(open(`${daemon.destination}x`, daemon.passwordFile).check(task)).rejects.toMatchObject({
+      code: 'target-unreachable',
+    });
+    await open(daemon.destination, daemon.passwordFile).check(task);
+    const closed = await startRsyncd(join(dir, 'rsyncd2'), far, true);
+    await expect(open(closed.destination, closed.passwordFile).check(task)).rejects.toMatchObject({
+      code: 'target-permission',
+    });
+    const log = await readFile(task.logFile, 'utf8');
+    expect(log).not.toMatch(/pa55word|guess/);
+  });
+
+  it('I4: takes over the lock of a dead process of this machine, waits out a living one', async () => {
+    const { dir, far, target } = await daemonBed();
+    const task = testTask(dir);
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    const lock = { token: 't', host: hostname(), boot, pid: process.pid, until: Date.now() + 60_000 };
+    const write = (content: object) => writeFile(join(far, '.atomic-nightly.lock'), JSON.stringify(content));
+    const swap = () => target.swap({ expect: [], put: [{ path: 'flag', content: bytes('x') }] }, task);
+    await write(lock);
+    await expect(swap()).rejects.toMatchObject({
+      code: 'locked',
+      message: expect.stringContaining(String(process.pid)),
+    });
+    await write({ ...lock, host: 'another.example.org', pid: 2 ** 22 + 1 });
+    await expect(swap()).rejects.toMatchObject({ code: 'locked' });
+    await write({ ...lock, pid: 2 ** 22 + 1 });
+    await swap();
+    await write({ ...lock, until: Date.now() - 1 });
+    await swap();
+  });
+
+  it('frees its lock when the work is refused', async () => {
+    const { dir, far, target } = await daemonBed();
+    const swap = { expect: [{ path: 'none', content: bytes('x') }], put: [] };
+    await expect(target.swap(swap, testTask(dir))).rejects.toMatchObject({ code: 'target-moved' });
+    expect(JSON.parse(await readFile(join(far, '.atomic-nightly.lock'), 'utf8'))).toMatchObject({ until: 0 });
+  });
+
+  it('leaves a large file of the same content alone, and sends it when it differs', async () => {
+    const { dir, source, target } = await daemonBed();
+    const task = testTask(dir);
+    const send = () => target.send(source, ['builds/meta.json'], { immutable: false }, task);
+    expect((await send()).files).toBe(1);
+    await utimes(join(source, 'builds/meta.json'), 1, 1);
+    expect((await send()).files).toBe(0);
+    await writeFile(join(source, 'builds/meta.json'), '[]');
+    expect((await send()).files).toBe(1);
+  });
+});

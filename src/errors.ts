@@ -6,7 +6,6 @@ export type ErrorCode =
   | 'usage'
   | 'config'
   | 'treefile'
-  | 'unchanged'
   | 'locked'
   | 'gate-failed'
   | 'interrupted'
@@ -58,6 +57,8 @@ export class NightlyError extends Error {
   readonly hint: string | undefined;
   readonly place: SourcePlace | undefined;
   readonly log: string | undefined;
+  /** The step it happened in; set by the runner. */
+  step: string | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });

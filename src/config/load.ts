@@ -12,9 +12,6 @@ import { createPlaces } from './places.ts';
 import { checkRules, type Parts } from './rules.ts';
 import { configSchema, streamSchema, targetSchema } from './schema.ts';
 
-/** The configuration file's usual name. */
-export const CONFIG_FILE = 'atomic-nightly.yaml';
-
 /**
  * Reads and checks a configuration file. Relative paths in it are taken from its folder; nothing of the environment
  * gets into it.

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Config, StreamConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { findStream, refOf, targetsOf } from '../config/lookup.ts';
 import type { Engine } from '../engines/engine.ts';
 import { selectEngine } from '../engines/select.ts';
 import { NightlyError } from '../errors.ts';
@@ -31,27 +32,13 @@ export interface Project {
  */
 export async function openProject(configPath: string, streamName: string | undefined): Promise<Project> {
   const config = await loadConfig(configPath);
-  const stream = chooseStream(config, streamName);
+  const stream = findStream(config, streamName);
   const treefile = await readTreefile(stream.treefile, { basearch: stream.arch });
-  const ref = stream.ref ?? treefile.values.ref;
-  if (ref === undefined) {
-    throw new NightlyError(
-      'config',
-      `Neither the stream "${stream.name}" nor its treefile ${stream.treefile} has a ref.`,
-      {
-        hint: 'Add "ref: name/${basearch}/nightly" to either.',
-        place: config.placeOf('streams', stream.name),
-      },
-    );
-  }
+  const ref = refOf(config, stream, treefile.values.ref);
   const { engine, reason } = await selectEngine(config.engine);
   engine.check(treefile);
-  const [first, ...others] = stream.targets.map((name) => {
-    const target = config.targets[name];
-    if (!target) throw new NightlyError('config', `There is no target "${name}".`);
-    return openTarget(target);
-  });
-  if (!first) throw new NightlyError('config', `The stream "${stream.name}" has no target.`);
+  const [first, ...others] = targetsOf(config, stream).map(openTarget);
+  if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,
     stream,
@@ -63,16 +50,4 @@ export async function openProject(configPath: string, streamName: string | undef
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),
   };
-}
-
-function chooseStream(config: Config, name: string | undefined): StreamConfig {
-  const names = Object.keys(config.streams);
-  const chosen = name ?? (names.length === 1 ? names[0] : undefined);
-  const stream = chosen === undefined ? undefined : config.streams[chosen];
-  if (stream) return stream;
-  throw new NightlyError(
-    'usage',
-    name === undefined ? 'There are several streams; say which.' : `There is no stream "${name}" in ${config.path}.`,
-    { hint: `Streams: ${names.join(', ')}.` },
-  );
 }

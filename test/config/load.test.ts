@@ -290,7 +290,6 @@ test('streams are found by name, or alone, and a ref must come from somewhere', 
   const stream = findStream(config, 'nightly');
   expect(() => findStream(config, 'nihgtly')).toThrow('There is no stream "nihgtly". Did you mean "nightly"?');
   expect(() => findStream(config, 'constructor')).toThrow('There is no stream "constructor".');
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: as treefiles write it
   expect(refOf(config, stream, 'lab/${basearch}/host')).toBe('lab/x86_64/host');
   expect(() => refOf(config, stream, undefined)).toThrow('Neither the stream "nightly" nor its treefile has a ref.');
   expect(config.placeOf('streams', 'nightly', 'ref')).toEqual({ file: path, line: 5, column: 3 });

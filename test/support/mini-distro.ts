@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { run } from '../../src/tools/exec.ts';
@@ -133,9 +133,4 @@ export async function makeMiniDistro(dir: string, options: { readonly signed?: b
   await distro.writeTreefile();
   await distro.writeRepoFile();
   return distro;
-}
-
-/** The files of a folder's RPMs, sorted. */
-export async function rpmsIn(repoDir: string): Promise<string[]> {
-  return (await readdir(repoDir)).filter((name) => name.endsWith('.rpm')).sort();
 }

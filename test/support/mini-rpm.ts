@@ -85,7 +85,14 @@ export async function testKey(): Promise<{ readonly home: string; readonly publi
 
 async function signRpm(rpm: string): Promise<void> {
   const { home } = await testKey();
-  const defines = ['--define', `_gpg_path ${home}`, '--define', '_gpg_name Mini Distro', '--define', '__gpg /usr/bin/gpg'];
+  const defines = [
+    '--define',
+    `_gpg_path ${home}`,
+    '--define',
+    '_gpg_name Mini Distro',
+    '--define',
+    '__gpg /usr/bin/gpg',
+  ];
   const quiet = '--define=_gpg_sign_cmd_extra_args --batch --pinentry-mode loopback --passphrase ""';
   try {
     await run('rpmsign', [...defines, quiet, '--addsign', rpm], { env: { GNUPGHOME: home } });

@@ -3,6 +3,7 @@ import { ClosingLine } from './test/support/closing-line.ts';
 
 export default defineConfig({
   test: {
+    globalSetup: './test/support/global-setup.ts',
     // Tests start real programs (ostree, rpm, rsync); the default 5 s is for in-process code.
     testTimeout: 240_000,
     hookTimeout: 120_000,

@@ -3,6 +3,7 @@ import { ClosingLine } from './test/support/closing-line.ts';
 
 export default defineConfig({
   test: {
+    globalSetup: './test/support/global-setup.ts',
     include: ['test/e2e/**/*.test.ts'],
     // Whole nightlies on real packages, and virtual machines under software emulation.
     testTimeout: 900_000,

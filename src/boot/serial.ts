@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
 
@@ -26,20 +26,35 @@ export function withoutControl(text: string): string {
   );
 }
 
-async function tailOfFile(path: string): Promise<string> {
+/** Bytes in a serial log; 0 when there is none yet. */
+export async function serialSize(path: string): Promise<number> {
+  return (await statIfExists(path))?.size ?? 0;
+}
+
+/** Whether a login prompt was printed after the first `skip` bytes: the system is up, or nearly. */
+export async function serialAsksForLogin(path: string, skip: number): Promise<boolean> {
+  return /login: *$/m.test(withoutControl(await tailOfFile(path, skip)));
+}
+
+async function tailOfFile(path: string, skip = 0): Promise<string> {
+  const size = await serialSize(path);
+  const start = Math.max(skip, size - TAIL_BYTES);
+  if (start >= size) return '';
+  const file = await open(path, 'r');
   try {
-    const file = await open(path, 'r');
-    try {
-      const { size } = await file.stat();
-      const start = Math.max(0, size - TAIL_BYTES);
-      const bytes = Buffer.alloc(size - start);
-      await file.read(bytes, 0, bytes.length, start);
-      return bytes.toString('utf8');
-    } finally {
-      await file.close();
-    }
+    const bytes = Buffer.alloc(size - start);
+    await file.read(bytes, 0, bytes.length, start);
+    return bytes.toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+async function statIfExists(path: string): Promise<{ readonly size: number } | undefined> {
+  try {
+    return await stat(path);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) return '';
+    if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

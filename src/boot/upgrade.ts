@@ -4,7 +4,7 @@ import type { Vm } from './boot-image.ts';
 import { checkSystem, type SystemExpectation } from './check-system.ts';
 import { deploymentsOf, inGuest } from './in-guest.ts';
 import { machineFault } from './serial.ts';
-import { readBootId, waitForSsh } from './wait.ts';
+import { thisBoot, waitForSsh } from './wait.ts';
 
 export interface UpgradeRequest {
   /** What the machine runs now, and what it must run after the upgrade. */
@@ -57,8 +57,7 @@ export async function upgrade(
 /** Restarts the guest and waits for its next boot. @returns seconds until ssh let us in. */
 export async function reboot(vm: Vm, timeoutSeconds: number, task: Task): Promise<number> {
   const started = Date.now();
-  const before = await readBootId(vm, task);
-  if (before === undefined) throw await machineFault(vm, 'The machine cannot be reached to restart it.');
+  const before = await thisBoot(vm, task);
   // The connection may break before the command's exit code arrives.
   await inGuest(vm, 'sudo systemctl reboot', task, { okExitCodes: [0, 255] });
   await waitForSsh(vm, timeoutSeconds, task, before);

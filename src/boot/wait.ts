@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SSH_CONNECTION_FAILED, type SshHost, sshGreets, sshToThrowAway } from '../tools/ssh.ts';
 import type { Task } from '../tools/task.ts';
-import { lastSerialLines, machineFault } from './serial.ts';
+import { lastSerialLines, machineFault, serialAsksForLogin, serialSize } from './serial.ts';
 
 /** What can be waited for: a machine that may also have ended. */
 export interface Waitable {
@@ -10,31 +10,50 @@ export interface Waitable {
   ended(): number | null | undefined;
 }
 
+/** The boot that is waited for, where the machine was up before. */
+export interface EarlierBoot {
+  readonly bootId: string;
+  /** Bytes in the serial log when the restart was asked for. */
+  readonly serialSize: number;
+}
+
 const POLL_MS = 500;
 const SAY_EVERY_MS = 15_000;
+/**
+ * A guest that is not up yet is asked rarely: for each connection that we give up, QEMU's user-mode network spins in its
+ * main loop until the guest answers. Asked twice a second from the start, it took one of two processors for the whole
+ * boot.
+ */
+const ASK_BLINDLY_EVERY_MS = 30_000;
+const GREETING_MS = 10_000;
 
 /**
- * Waits until the machine lets us in over ssh and its boot id is another than `oldBootId`. Says how far it is every
- * 15 s, by its last serial line. @returns the boot id.
+ * Waits until the machine lets us in over ssh, after a restart: in another boot than before. A login prompt on the
+ * serial line is the sign to ask often. Says how far it is every 15 s, by its last serial line. @returns the boot id.
  * @throws NightlyError `gate-failed` after the time, or when the machine ends before.
  */
 export async function waitForSsh(
   vm: Waitable,
   timeoutSeconds: number,
   task: Task,
-  oldBootId?: string,
+  before?: EarlierBoot,
 ): Promise<string> {
   const started = Date.now();
   const elapsed = () => Math.round((Date.now() - started) / 1000);
   let said = started;
+  let asked = started;
   while (elapsed() < timeoutSeconds) {
     task.signal.throwIfAborted();
     const exitCode = vm.ended();
     if (exitCode !== undefined) {
       throw await machineFault(vm, `The machine ended by itself (exit code ${exitCode}) before ssh let us in.`);
     }
-    const bootId = await readBootId(vm, task);
-    if (bootId !== undefined && bootId !== oldBootId) return bootId;
+    const prompted = await serialAsksForLogin(vm.serialLog, before?.serialSize ?? 0);
+    if (prompted || Date.now() - asked >= ASK_BLINDLY_EVERY_MS) {
+      const bootId = await readBootId(vm, task);
+      if (bootId !== undefined && bootId !== before?.bootId) return bootId;
+      asked = Date.now();
+    }
     if (Date.now() - said >= SAY_EVERY_MS) {
       said = Date.now();
       const [line = 'nothing yet'] = await lastSerialLines(vm.serialLog, 1);
@@ -45,14 +64,21 @@ export async function waitForSsh(
   throw await machineFault(vm, `The machine did not let us in over ssh within ${timeoutSeconds} s.`);
 }
 
+/** What `waitForSsh` needs to tell the next boot from this one. @throws NightlyError `gate-failed` */
+export async function thisBoot(vm: Waitable, task: Task): Promise<EarlierBoot> {
+  const bootId = await readBootId(vm, task);
+  if (bootId === undefined) throw await machineFault(vm, 'The machine cannot be reached to restart it.');
+  return { bootId, serialSize: await serialSize(vm.serialLog) };
+}
+
 /** The kernel's id of the running boot; undefined while the machine cannot be asked. */
-export async function readBootId(vm: Waitable, task: Task): Promise<string | undefined> {
-  if (!(await sshGreets(vm.host.address, vm.host.port, 3000))) return undefined;
-  const asked = await sshToThrowAway(
+async function readBootId(vm: Waitable, task: Task): Promise<string | undefined> {
+  if (!(await sshGreets(vm.host.address, vm.host.port, GREETING_MS))) return undefined;
+  const answer = await sshToThrowAway(
     vm.host,
     'cat /proc/sys/kernel/random/boot_id',
-    { timeoutMs: 30_000, okExitCodes: [0, SSH_CONNECTION_FAILED] },
+    { timeoutMs: 60_000, okExitCodes: [0, SSH_CONNECTION_FAILED] },
     task,
   );
-  return asked.exitCode === 0 ? asked.stdout.trim() : undefined;
+  return answer.exitCode === 0 ? answer.stdout.trim() : undefined;
 }

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { findBuild } from '../run/build-store.ts';
-import { openJournal } from '../run/journal.ts';
+import { readJournal } from '../run/journal.ts';
 import { formatSeconds } from '../sinks/format.ts';
 import type { Printer } from './print.ts';
 
@@ -19,7 +19,11 @@ export async function runLog(
   const { work } = await loadConfig(options.config);
   const { paths } = await findBuild(work, id);
   if (step === undefined) {
-    for (const entry of (await openJournal(paths.journal)).entries) {
+    for (const entry of await readJournal(paths.journal)) {
+      if (entry.event === 'end') {
+        print(`${entry.at} end    ${entry.state}`);
+        continue;
+      }
       const detail = entry.event === 'start' ? '' : ` (${formatSeconds(entry.seconds)})`;
       const why = entry.event === 'failed' ? `: ${entry.message.split('\n')[0]}` : '';
       print(`${entry.at} ${entry.event.padEnd(6)} ${entry.step}${detail}${why}`);

@@ -3,7 +3,7 @@ import type { NightlyError } from '../errors.ts';
 import type { Build } from '../run/build.ts';
 import { updateMeta } from '../run/build-store.ts';
 import type { BuildState, Listener } from '../run/events.ts';
-import { openJournal } from '../run/journal.ts';
+import { openJournal, readJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner } from '../run/runner.ts';
 import { nightly, type Outcome } from './nightly.ts';
@@ -36,6 +36,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     });
     if (outcome.state === 'complete' || outcome.state === 'unchanged')
       await rm(paths.scratch, { recursive: true, force: true });
+    await journal.append({ at: new Date().toISOString(), event: 'end', state: outcome.state });
     ended(outcome.state);
     return outcome;
   } catch (caught) {
@@ -58,6 +59,6 @@ async function recordFailure(build: Build, error: NightlyError, state: BuildStat
 }
 
 async function stepTimes(path: string): Promise<{ step: string; seconds: number }[]> {
-  const { entries } = await openJournal(path);
+  const entries = await readJournal(path);
   return entries.flatMap((entry) => (entry.event === 'done' ? [{ step: entry.step, seconds: entry.seconds }] : []));
 }

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { NightlyError } from '../errors.ts';
 import { writeJson } from '../tools/files.ts';
 import { type BuildPaths, buildPaths, findBuild, listBuilds, reserveBuildId, type StoredBuild } from './build-store.ts';
+import { readJournal } from './journal.ts';
 import type { BuildMeta } from './meta.ts';
 import type { Project } from './project.ts';
 
@@ -57,17 +58,22 @@ export function reopenBuild({ paths, meta }: StoredBuild): Build {
  * @throws NightlyError `not-found` when there is none, `usage` when the named one is finished.
  */
 export async function findUnfinished(workDir: string, id: string | undefined): Promise<StoredBuild> {
-  const finished = (build: StoredBuild) => ['complete', 'unchanged'].includes(build.meta['atomic-nightly.state']);
   if (id !== undefined) {
     const build = await findBuild(workDir, id);
-    if (!finished(build)) return build;
+    if (!(await isFinished(build))) return build;
     throw new NightlyError('usage', `Build ${id} is ${build.meta['atomic-nightly.state']}; nothing is left to do.`, {
       hint: `Run "atomic-nightly show ${id}" to see it.`,
     });
   }
   const newest = (await listBuilds(workDir))[0];
-  if (newest && !finished(newest)) return newest;
+  if (newest && !(await isFinished(newest))) return newest;
   throw new NightlyError('not-found', 'No unfinished build to resume: the newest one is finished.', {
     hint: 'Name a build to resume an older one; "atomic-nightly list" shows them with their state.',
   });
+}
+
+/** The journal knows: the record says `complete` a little earlier, because it is published before the last steps. */
+async function isFinished({ paths }: StoredBuild): Promise<boolean> {
+  const last = (await readJournal(paths.journal)).at(-1);
+  return last?.event === 'end' && ['complete', 'unchanged'].includes(last.state);
 }

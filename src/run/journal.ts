@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises';
 import { readTextIfExists, sha256 } from '../tools/files.ts';
+import type { BuildState } from './events.ts';
 
 /**
  * `journal.ndjson` of a build: one JSON object a line, appended and synced, never rewritten. A `done` line holds the
@@ -23,24 +24,27 @@ export type JournalEntry =
       readonly seconds: number;
       readonly code: string;
       readonly message: string;
-    };
+    }
+  /** The attempt came to its end and the record says how; without it, it was killed. */
+  | { readonly at: string; readonly event: 'end'; readonly state: BuildState };
 
 export interface Journal {
   readonly entries: readonly JournalEntry[];
   append(entry: JournalEntry): Promise<void>;
 }
 
-/** Opens a journal, reading what is there. */
+/** The whole entries of a journal; none when there is no such file. */
+export async function readJournal(path: string): Promise<JournalEntry[]> {
+  return parse(wholeLines((await readTextIfExists(path)) ?? ''));
+}
+
+/** Opens a journal to go on with, dropping a line that a kill cut short. Only the holder of the run lock may. */
 export async function openJournal(path: string): Promise<Journal> {
   const text = (await readTextIfExists(path)) ?? '';
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  const entries = whole
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as JournalEntry);
+  const whole = wholeLines(text);
   if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
   return {
-    entries,
+    entries: parse(whole),
     async append(entry) {
       const file = await open(path, 'a');
       try {
@@ -51,6 +55,15 @@ export async function openJournal(path: string): Promise<Journal> {
       }
     },
   };
+}
+
+const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf('\n') + 1);
+
+function parse(lines: string): JournalEntry[] {
+  return lines
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as JournalEntry);
 }
 
 async function truncate(path: string, length: number): Promise<void> {
@@ -69,7 +82,7 @@ export function findDone(
   input: string,
 ): Extract<JournalEntry, { event: 'done' }> | undefined {
   for (const entry of entries.toReversed()) {
-    if (entry.step === step && entry.event === 'done') return entry.input === input ? entry : undefined;
+    if (entry.event === 'done' && entry.step === step) return entry.input === input ? entry : undefined;
   }
   return undefined;
 }

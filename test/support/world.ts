@@ -7,7 +7,8 @@ import { run } from '../../src/tools/exec.ts';
 import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from './mini-distro.ts';
 import type { MiniRecipe } from './mini-rpm.ts';
 
-const cli = new URL('../../src/cli.ts', import.meta.url).pathname;
+/** The built program, as people run it; test/support/global-setup.ts sees to it that it is up to date. */
+const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
 
 /** A mini distribution, a configuration that publishes it to a folder, and nginx in front of that folder. */
 export interface World {
@@ -83,7 +84,7 @@ streams:
 
 const directory = (published: string, url: string) => `{type: directory, path: ${published}, url: '${url}'}`;
 
-/** Runs the program from its sources; standard output and error as text. */
+/** Runs the program; standard output and error as text. */
 export function runCli(
   cwd: string,
   args: readonly string[],
@@ -100,18 +101,14 @@ export function runCli(
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
 }
 
-/** Starts the program from its sources as the leader of its own process group. */
+/** Starts the program as the leader of its own process group. */
 export function startCli(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  return spawn(
-    process.execPath,
-    ['--import', new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href, cli, ...args],
-    {
-      cwd,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    },
-  );
+  return spawn(process.execPath, [program, ...args], {
+    cwd,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
 }
 
 /** The records of a world's builds by id, oldest first. */

@@ -6,8 +6,8 @@ export default defineConfig({
     globalSetup: './test/support/global-setup.ts',
     include: ['test/e2e/**/*.test.ts'],
     // Whole nightlies on real packages, and virtual machines under software emulation.
-    testTimeout: 900_000,
-    hookTimeout: 900_000,
+    testTimeout: 2_400_000,
+    hookTimeout: 2_400_000,
     fileParallelism: false,
     reporters: ['default', new ClosingLine()],
   },

@@ -28,7 +28,7 @@ export interface DemoOptions {
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
 /** Seconds a boot may take; software emulation on a busy machine needs them. */
-const BOOT_SECONDS = 300;
+const BOOT_SECONDS = 600;
 
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second

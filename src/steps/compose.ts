@@ -1,10 +1,11 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Composed } from '../engines/engine.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import type { RepositoryState } from '../rpm/repomd.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
+import { removeTree } from '../tools/rm.ts';
 import type { Task } from '../tools/task.ts';
 
 /** Makes the commit from the build's lockfile, in the local repo; no ref moves. */
@@ -33,7 +34,9 @@ export async function compose(
     },
     task,
   );
-  await rm(scratchDir, { recursive: true, force: true });
+  // Tens of thousands of files: removed while the next steps run. What an early end of the run leaves of them goes with
+  // the build's scratch folder, or before the next try of this step.
+  removeTree(scratchDir, task).catch(() => undefined);
   task.say(`commit ${composed.commit}, initramfs ${composed.initramfs}`);
   return composed;
 }

@@ -106,10 +106,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   const commit = await phases.time('commit', 'ostree', () => commitToCache(request, { root, kver }, task));
   const contentChecksum = await phases.time('into the archive', 'ostree', () => publishCommit(request, commit, task));
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
-  await phases.time('clean up', 'self', async () => {
-    await rememberUsers(cacheDir, commit, users);
-    await removeTree(root, task);
-  });
+  await phases.time('remember users', 'self', () => rememberUsers(cacheDir, commit, users));
   return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };
 }
 

@@ -20,9 +20,8 @@ export interface EarlierBoot {
 const POLL_MS = 500;
 const SAY_EVERY_MS = 15_000;
 /**
- * A guest that is not up yet is asked rarely: for each connection that we give up, QEMU's user-mode network spins in its
- * main loop until the guest answers. Asked twice a second from the start, it took one of two processors for the whole
- * boot.
+ * A guest that is not up yet is asked rarely: QEMU's user-mode network accepts every connection at once and then keeps it
+ * until the guest's network answers or a timeout ends it, so that connections given up would pile up there.
  */
 const ASK_BLINDLY_EVERY_MS = 30_000;
 const GREETING_MS = 10_000;

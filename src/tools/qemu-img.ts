@@ -3,7 +3,8 @@ import type { Task } from './task.ts';
 
 export interface ConvertRequest {
   readonly source: string;
-  readonly sourceFormat: 'raw' | 'qcow2';
+  /** As `imageInfo` names it. */
+  readonly sourceFormat: string;
   readonly target: string;
   readonly targetFormat: 'raw' | 'qcow2';
 }

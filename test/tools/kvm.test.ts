@@ -1,6 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { bootSector, probeKvm } from '../../src/tools/kvm.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -21,13 +21,50 @@ test('the boot sector reaches long mode and reports it, in software emulation', 
   expect(exitCode).toBe(65);
 });
 
-test('without a device KVM is not usable, and a probe ends in time whatever the device does', async () => {
+test('without a device KVM is not usable', async () => {
   expect(await probeKvm({ device: '/nonexistent/kvm' })).toEqual({
     usable: false,
     reason: 'there is no /nonexistent/kvm: software emulation (TCG) will be used',
   });
+});
+
+test('a probe of this machine ends in time, whatever its /dev/kvm does', async () => {
   const begun = Date.now();
   const { usable, reason } = await probeKvm({ timeoutMs: 1000 });
   expect(Date.now() - begun).toBeLessThan(8000);
   expect(reason).toContain(usable ? 'in time' : 'TCG');
+});
+
+/** A QEMU that runs the boot sector without KVM, and with KVM does what the script says. */
+async function probeWith(script: string) {
+  const folder = temporaryFolder();
+  const bin = join(folder, 'bin');
+  mkdirSync(bin);
+  const qemu = `#!/bin/sh\ncase "$*" in *"-accel tcg"*) exit 65 ;; esac\n${script}\n`;
+  writeFileSync(join(bin, 'qemu-system-x86_64'), qemu, { mode: 0o755 });
+  writeFileSync(join(folder, 'kvm'), '');
+  vi.stubEnv('PATH', `${bin}:${process.env['PATH']}`);
+  return probeKvm({ device: join(folder, 'kvm'), kernel: '/boot/vmlinuz-1', timeoutMs: 1000 });
+}
+
+afterEach(() => vi.unstubAllEnvs());
+
+test('a hypervisor that makes QEMU abort is a KVM that is not usable, not an error', async () => {
+  const said = 'kvm_buf_set_msrs: Assertion failed.';
+  const { usable, reason } = await probeWith(`echo '${said}' >&2; kill -ABRT $$`);
+  expect(usable).toBe(false);
+  expect(reason).toContain(`could not run a boot sector with it (it was killed by SIGABRT, ${said})`);
+});
+
+test('a KVM that is slower than software emulation is not usable', async () => {
+  const { usable, reason } = await probeWith('sleep 20');
+  expect(usable).toBe(false);
+  expect(reason).toContain('could not run a boot sector with it (it did not end within 1 s)');
+});
+
+test('a KVM that runs a boot sector but hangs in a kernel is not usable; one that runs both is', async () => {
+  const hangs = await probeWith('case "$*" in *-kernel*) sleep 20 ;; *) exit 65 ;; esac');
+  expect(hangs).toMatchObject({ usable: false, reason: expect.stringContaining('could not start /boot/vmlinuz-1') });
+  const runs = await probeWith('case "$*" in *-kernel*) exit 0 ;; *) exit 65 ;; esac');
+  expect(runs).toEqual({ usable: true, reason: 'KVM started /boot/vmlinuz-1 in time' });
 });

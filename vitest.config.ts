@@ -10,8 +10,6 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'test/bench/**'],
     maxWorkers: 2,
-    // Real programs on a busy machine: one more try in CI, told apart in the report from a first pass.
-    retry: process.env['CI'] ? 1 : 0,
     reporters: ['default', new ClosingLine()],
   },
 });

@@ -63,8 +63,8 @@ def open_base(request):
     conf.protected_packages = []
     if request.get("platformModule"):
         conf.module_platform_id = request["platformModule"]
-    # "now" for every resolve, "whatever is here" for the download that follows it.
-    conf.metadata_expire = 0 if request["refresh"] else -1
+    # Whatever is here, for the download that follows a resolve.
+    conf.metadata_expire = -1
     conf.substitutions.clear()
     conf.substitutions.update(request["variables"])
 
@@ -78,6 +78,10 @@ def open_base(request):
                 repo.skip_if_unavailable = False
                 repo.metadata_expire = conf.metadata_expire
                 repo.gpgcheck = False
+                if request["refresh"]:
+                    # What --refresh does. metadata_expire = 0 is not enough: metadata cached in this very second count
+                    # as fresh under it.
+                    repo._repo.expire()
             else:
                 repo.disable()
         base.fill_sack(load_system_repo=False)

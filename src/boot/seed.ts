@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { renderTemplate } from '../images/template.ts';
+import { renderTemplate } from '../images/template/render.ts';
 import type { Task } from '../tools/task.ts';
 import { makeIso } from '../tools/xorriso.ts';
 

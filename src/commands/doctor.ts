@@ -54,7 +54,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(needs.has('engine rpm-ostree') ? [await checkRpmOstree(config?.engine ?? { type: 'auto' })] : []),
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
-    ...(needs.has('smoke test') || needs.has('image generic-cloud') ? [await checkKvm()] : []),
+    ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
   ];

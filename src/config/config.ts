@@ -1,5 +1,5 @@
 import type { SourcePlace } from '../errors.ts';
-import type { ARCHITECTURES, IMAGE_TYPES } from './schema.ts';
+import type { ARCHITECTURES } from './schema.ts';
 
 /** The configuration as the program uses it: absolute paths, every default filled in. */
 export interface Config {
@@ -8,6 +8,8 @@ export interface Config {
   readonly name: string;
   readonly work: string;
   readonly engine: EngineConfig;
+  /** Folder with image types of the project's own, absolute. */
+  readonly imageTemplates?: string;
   /** By name, in the order of the file. */
   readonly targets: Readonly<Record<string, TargetConfig>>;
   /** By name, in the order of the file. */
@@ -17,7 +19,6 @@ export interface Config {
 }
 
 export type Architecture = (typeof ARCHITECTURES)[number];
-export type ImageName = (typeof IMAGE_TYPES)[number];
 
 export type EngineConfig =
   | { readonly type: 'auto' }
@@ -67,7 +68,10 @@ export interface StreamConfig {
   readonly targets: readonly [string, ...string[]];
   readonly remote: { readonly name: string; readonly url: string };
   readonly osName: string;
-  readonly images: readonly ImageName[];
+  /** Names of image types. */
+  readonly images: readonly string[];
+  /** What image file names start with. */
+  readonly imagePrefix: string;
   readonly smokeTest: false | SmokeTestConfig;
   readonly allowDowngrades: readonly string[];
   readonly maxMetadataAgeSeconds?: number;
@@ -75,7 +79,7 @@ export interface StreamConfig {
 }
 
 export interface SmokeTestConfig {
-  readonly images: readonly ImageName[];
+  readonly images: readonly string[];
   readonly timeoutSeconds: number;
   readonly allowDegraded: readonly { readonly unit: string; readonly reason: string }[];
 }

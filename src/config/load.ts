@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { type Document, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
+import { parseYaml } from '../yaml/document.ts';
+import { dotted, type Fault, faultsError, schemaFaults } from '../yaml/faults.ts';
+import { knownKeys } from '../yaml/known-keys.ts';
 import type { Config } from './config.ts';
-import { dotted, type Fault, faultsError, schemaFaults } from './faults.ts';
-import { knownKeys } from './json-schema.ts';
+import { configJsonSchema } from './json-schema.ts';
 import { hostArchitecture, normalise } from './normalise.ts';
-import { createPlaces } from './places.ts';
 import { checkRules, type Parts } from './rules.ts';
 import { configSchema, streamSchema, targetSchema } from './schema.ts';
+
+const HINT =
+  'Correct the places above; "atomic-nightly init" writes a commented example, config-schema.json helps editors.';
 
 /**
  * Reads and checks a configuration file. Relative paths in it are taken from its folder; nothing of the environment
@@ -23,28 +26,16 @@ export async function loadConfig(path: string): Promise<Config> {
 
 /** The same for text at hand; `path` says where it would be. @throws NightlyError `config`. */
 export function parseConfig(text: string, path: string): Config {
-  const lines = new LineCounter();
-  const document: Document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const places = createPlaces(path, document, lines);
-  if (document.errors.length > 0) {
-    throw faultsError(
-      path,
-      document.errors.map((error): Fault => {
-        const { line, col } = lines.linePos(error.pos[0]);
-        return { place: { file: path, line, column: col }, message: error.message };
-      }),
-    );
-  }
-  const input: unknown = document.toJS();
+  const { input, places } = parseYaml(text, path, HINT);
   const folder = dirname(resolve(path));
   const parsed = configSchema.safeParse(input);
   const faults: Fault[] = parsed.success
     ? []
-    : schemaFaults(parsed.error.issues, { input, places, knownKeys: (at) => knownKeys(at, input) });
+    : schemaFaults(parsed.error.issues, { input, places, knownKeys: (at) => knownKeys(configJsonSchema(), at, input) });
   for (const breach of checkRules(salvage(input, folder))) {
     faults.push({ place: places.value(breach.path), message: dotted(breach.path) + breach.message });
   }
-  if (!parsed.success || faults.length > 0) throw faultsError(path, faults);
+  if (!parsed.success || faults.length > 0) throw faultsError(path, faults, HINT);
   return {
     ...normalise(parsed.data, resolve(path), folder),
     placeOf: (...keys) => places.value(keys),
@@ -70,9 +61,11 @@ async function readConfig(path: string): Promise<string> {
 function salvage(input: unknown, folder: string): Parts {
   const targets = entriesOf(input, 'targets');
   const work = member(input, 'work') ?? './work';
+  const imageTemplates = member(input, 'image-templates');
   return {
     folder,
     work: typeof work === 'string' ? work : undefined,
+    imageTemplates: typeof imageTemplates === 'string' ? imageTemplates : undefined,
     targetNames: targets.map(([name]) => name),
     targets: valid(targets, targetSchema),
     streams: valid(entriesOf(input, 'streams'), streamSchema),

@@ -5,12 +5,14 @@ import type { RawConfig, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
 export function normalise(raw: RawConfig, path: string, folder: string): Omit<Config, 'placeOf'> {
+  const templates = raw['image-templates'];
   const targets = mapValues(raw.targets, (target, name) => normaliseTarget(target, name, folder));
   return {
     path,
     name: raw.name,
     work: resolve(folder, raw.work),
     engine: normaliseEngine(raw.engine),
+    ...(templates === undefined ? {} : { imageTemplates: resolve(folder, templates) }),
     targets,
     streams: mapValues(raw.streams, (stream, name) => normaliseStream(stream, name, raw.name, targets, folder)),
   };
@@ -99,6 +101,7 @@ function normaliseStream(
     remote: { name: raw.remote.name ?? product, url: trimSlashes(raw.remote.url ?? repoUrl) },
     osName: raw['os-name'] ?? product,
     images: raw.images,
+    imagePrefix: raw['image-prefix'] ?? product,
     smokeTest: normaliseSmokeTest(raw),
     allowDowngrades: raw['allow-downgrades'],
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),

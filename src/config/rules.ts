@@ -1,8 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
+import { imageTypes } from '../images/template/load.ts';
 import { didYouMean } from '../nearest.ts';
+import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
-import type { KeyPath } from './places.ts';
 import type { RawStream, RawTarget } from './schema.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
@@ -10,6 +11,8 @@ export interface Parts {
   /** Folder that relative paths are resolved against. */
   readonly folder: string;
   readonly work: string | undefined;
+  /** As written, if it is text. */
+  readonly imageTemplates: string | undefined;
   /** Names of all targets, also of those with faults. */
   readonly targetNames: readonly string[];
   readonly targets: Readonly<Record<string, RawTarget>>;
@@ -83,7 +86,7 @@ function sharedDestinations({ targets, folder }: Parts): Breach[] {
   });
 }
 
-function checkStream(name: string, stream: RawStream, { folder, targetNames }: Parts): Breach[] {
+function checkStream(name: string, stream: RawStream, { folder, targetNames, imageTemplates }: Parts): Breach[] {
   const breaches: Breach[] = [];
   const add = (path: KeyPath, message: string) => breaches.push({ path: ['streams', name, ...path], message });
 
@@ -98,8 +101,12 @@ function checkStream(name: string, stream: RawStream, { folder, targetNames }: P
       add(['targets', index], `there is no target "${target}".${guess || ` Targets here: ${known}.`}`);
     } else if (stream.targets.indexOf(target) < index) add(['targets', index], `"${target}" is named twice.`);
   }
+  const types = imageTypes(imageTemplates === undefined ? undefined : resolve(folder, imageTemplates));
   for (const [index, image] of stream.images.entries()) {
-    if (stream.images.indexOf(image) < index) add(['images', index], `"${image}" is named twice.`);
+    if (!types.includes(image)) {
+      const guess = didYouMean(image, types);
+      add(['images', index], `there is no image type "${image}".${guess || ` Image types here: ${types.join(', ')}.`}`);
+    } else if (stream.images.indexOf(image) < index) add(['images', index], `"${image}" is named twice.`);
   }
   const smoke = stream['smoke-test'];
   if (smoke !== false) {

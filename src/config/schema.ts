@@ -8,9 +8,6 @@ import { z } from 'zod';
 /** Architectures by the names RPM and rpm-ostree (`$basearch`) use. */
 export const ARCHITECTURES = ['x86_64', 'aarch64', 'ppc64le', 's390x'] as const;
 
-/** The image types that exist; the names of the files in src/images/. */
-export const IMAGE_TYPES = ['generic-cloud'] as const;
-
 /** A word used in file names, URLs and log lines. */
 const word = z
   .string()
@@ -88,7 +85,7 @@ const rsyncTarget = z.strictObject({
 
 export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget]);
 
-const image = z.enum(IMAGE_TYPES);
+const image = word.describe('Name of a folder with an image.yaml, of this project or of those that come along.');
 
 const smokeTest = z.strictObject({
   images: z.array(image).min(1, 'needs at least one image').optional().describe('Default: all images of the stream.'),
@@ -124,10 +121,11 @@ export const streamSchema = z.strictObject({
     .describe('The OSTree remote that images are configured with.'),
   'os-name': word.optional().describe('The stateroot on hosts; default: the name at the top of this file.'),
   images: z.array(image).default([]),
+  'image-prefix': word.optional().describe('Start of image file names; default: the name at the top of this file.'),
   'smoke-test': z
     .union([z.literal(false), smokeTest])
     .default(false)
-    .describe('Boot images before publishing.'),
+    .describe('Boot images before the build is called tested.'),
   'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
   'max-metadata-age': z
     .string()
@@ -144,6 +142,7 @@ export const configSchema = z.strictObject({
   name: word.describe('Short name of the distribution: in file names and records.'),
   work: path.default('./work').describe('Repo, caches and build records; needs several GB.'),
   engine: engine.default('auto'),
+  'image-templates': path.optional().describe('Folder with image types of your own, a folder each.'),
   targets: z
     .record(word, targetSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one target' }),

@@ -8,7 +8,7 @@ export function needsOf(config: Config, rpmOstreeInstalled: boolean): Set<Need> 
   const { type } = config.engine;
   needs.add(type === 'dnf' || (type === 'auto' && !rpmOstreeInstalled) ? 'engine dnf' : 'engine rpm-ostree');
   for (const stream of Object.values(config.streams)) {
-    for (const image of stream.images) needs.add(`image ${image}`);
+    if (stream.images.length > 0) needs.add('images');
     if (stream.smokeTest !== false) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
   }
@@ -26,7 +26,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'base',
     'engine dnf',
     ...(rpmOstreeInstalled ? (['engine rpm-ostree'] as const) : []),
-    'image generic-cloud',
+    'images',
     'smoke test',
     'target rsync',
     'target ssh',

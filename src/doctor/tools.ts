@@ -21,7 +21,7 @@ export type Need =
   | 'base'
   | 'engine dnf'
   | 'engine rpm-ostree'
-  | 'image generic-cloud'
+  | 'images'
   | 'smoke test'
   | 'target rsync'
   | 'target ssh'
@@ -65,10 +65,10 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'mount',
     fedora: 'util-linux-core',
   },
-  { program: 'qemu-img', neededBy: ['image generic-cloud'], version: gnu(), debian: 'qemu-utils', fedora: 'qemu-img' },
+  { program: 'qemu-img', neededBy: ['images'], version: gnu(), debian: 'qemu-utils', fedora: 'qemu-img' },
   {
     program: 'mke2fs',
-    neededBy: ['image generic-cloud'],
+    neededBy: ['images'],
     // `-d` with files of any size and extended attributes.
     version: { args: ['-V'], pattern: /mke2fs (\d+\.\d+(?:\.\d+)?)/, atLeast: '1.45' },
     debian: 'e2fsprogs',
@@ -76,16 +76,16 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'debugfs',
-    neededBy: ['image generic-cloud'],
+    neededBy: ['images'],
     version: { args: ['-V'], pattern: /debugfs (\d+\.\d+(?:\.\d+)?)/ },
     debian: 'e2fsprogs',
     fedora: 'e2fsprogs',
   },
-  { program: 'mkfs.vfat', neededBy: ['image generic-cloud'], debian: 'dosfstools', fedora: 'dosfstools' },
-  { program: 'mcopy', neededBy: ['image generic-cloud'], version: gnu(), debian: 'mtools', fedora: 'mtools' },
+  { program: 'mkfs.vfat', neededBy: ['images'], debian: 'dosfstools', fedora: 'dosfstools' },
+  { program: 'mcopy', neededBy: ['images'], version: gnu(), debian: 'mtools', fedora: 'mtools' },
   {
     program: 'grub-mkimage',
-    neededBy: ['image generic-cloud'],
+    neededBy: ['images'],
     version: gnu('2.04'),
     debian: 'grub-common',
     fedora: 'grub2-tools-minimal',
@@ -146,14 +146,14 @@ export const FILES: readonly FileCheck[] = [
   {
     what: 'GRUB modules for BIOS',
     anyOf: ['/usr/lib/grub/i386-pc/boot.img'],
-    neededBy: ['image generic-cloud'],
+    neededBy: ['images'],
     debian: 'grub-pc-bin',
     fedora: 'grub2-pc-modules',
   },
   {
     what: 'GRUB modules for UEFI',
     anyOf: ['/usr/lib/grub/x86_64-efi/moddep.lst'],
-    neededBy: ['image generic-cloud'],
+    neededBy: ['images'],
     debian: 'grub-efi-amd64-bin',
     fedora: 'grub2-efi-x64-modules',
   },

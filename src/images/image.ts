@@ -1,13 +1,8 @@
-import type { Task } from '../tools/task.ts';
+import type { ImageTemplate } from './template/load.ts';
+import type { TemplateValues } from './template/render.ts';
 
-/** An image type: turns a commit into a file people boot. One file a type in this folder. */
-export interface ImageType {
-  readonly name: 'generic-cloud';
-  /** Makes the image aside and renames it when it is whole. */
-  build(request: ImageRequest, task: Task): Promise<ImageFile>;
-}
-
-export interface ImageRequest {
+/** What is the same for all images of a build. */
+export interface ImageSource {
   /** The archive repo that has the commit. */
   readonly repo: string;
   readonly commit: string;
@@ -17,13 +12,19 @@ export interface ImageRequest {
   /** Name of the stateroot (`ostree admin os-init`), and of the remote hosts follow. */
   readonly osName: string;
   readonly remote: { readonly name: string; readonly url: string };
-  /** Folder for the finished image, and its file name. */
-  readonly outputDir: string;
-  readonly fileName: string;
-  /** Removed by the caller afterwards. */
-  readonly scratchDir: string;
   /** Seconds since the epoch: every time stamp and generated UUID derives from it and the commit. */
   readonly timestamp: number;
+  /** For the sysroot that the disk images share, and their work files. Removed by the caller afterwards. */
+  readonly scratchDir: string;
+}
+
+/** One image of a commit. */
+export interface ImageRequest extends ImageSource {
+  readonly template: ImageTemplate;
+  /** What the template was filled in with, for its further files. */
+  readonly values: TemplateValues;
+  /** Folder for the finished image; its name is the template's. */
+  readonly outputDir: string;
 }
 
 /** Names as in coreos-assembler's meta.json `images.<type>`; sizes in bytes. */
@@ -31,6 +32,12 @@ export interface ImageFile {
   readonly path: string;
   readonly sha256: string;
   readonly size: number;
-  readonly 'uncompressed-sha256'?: string;
-  readonly 'uncompressed-size'?: number;
+  /** Of the disk a guest sees, as plain bytes; of an ISO, the file itself. */
+  readonly 'uncompressed-sha256': string;
+  readonly 'uncompressed-size': number;
+  readonly 'atomic-nightly.commit': string;
+  /** Digest of the image type's folder. */
+  readonly 'atomic-nightly.template-digest': string;
+  /** Which boot loader, and where its files come from. */
+  readonly 'atomic-nightly.boot-loader'?: string;
 }

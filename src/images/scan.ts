@@ -1,42 +1,40 @@
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { readTextIfExists } from '../tools/files.ts';
-import { convertImage, dataExtents } from '../tools/qemu-img.ts';
+import { dataExtents } from '../tools/qemu-img.ts';
 import type { Task } from '../tools/task.ts';
 import { readGpt } from './disk/gpt.ts';
 import { findString, placeOfString } from './scan-bytes.ts';
 import { strayFiles } from './scan-files.ts';
+import type { FileTree } from './scan-trees.ts';
 
 export interface ScanRequest {
-  /** A finished qcow2. */
-  readonly image: string;
-  /** For the image as a raw file, which is removed again. */
-  readonly scratchDir: string;
+  /** The raw disk that goes into the image. */
+  readonly raw: string;
+  /** Its root file system, where that is not ext4 and so cannot be read in place. */
+  readonly rootTree?: FileTree;
   /** Strings that may stand nowhere on the disk. */
   readonly forbidden: readonly string[];
+  /** Lines of authorized_keys that the image type puts in. */
+  readonly keys: readonly string[];
 }
 
 /**
- * I9: a finished image holds no build-host URL, key, machine-id or random seed. Reads the image as a guest will see it:
- * every byte for the forbidden strings, and the file systems for files that each host has to make for itself.
+ * I9: an image holds no build-host URL, key, machine-id or random seed. Reads the disk as a guest will see it: every
+ * byte for the forbidden strings, and the file systems for files that each host has to make for itself.
  * @throws NightlyError `image` naming everything found.
  */
-export async function scanImage(request: ScanRequest, task: Task): Promise<void> {
-  const raw = join(request.scratchDir, 'scan.raw');
-  await rm(raw, { force: true });
-  try {
-    await convertImage({ source: request.image, sourceFormat: 'qcow2', target: raw, targetFormat: 'raw' }, task);
-    const found = [...(await forbiddenStrings(raw, request.forbidden, task)), ...(await forbiddenFiles(raw, task))];
-    if (found.length === 0) return;
-    throw new NightlyError('image', `The finished image carries traces of this machine:\n  ${found.join('\n  ')}`, {
-      hint: 'Find the package, postprocess script or added file that brings it in; "ostree ls" and "ostree cat" show the tree.',
-      log: task.logFile,
-    });
-  } finally {
-    await rm(raw, { force: true });
-  }
+export async function scanDisk(request: ScanRequest, task: Task): Promise<void> {
+  const { raw, forbidden, rootTree, keys } = request;
+  const root = { keys, ...(rootTree === undefined ? {} : { tree: rootTree }) };
+  const found = [...(await forbiddenStrings(raw, forbidden, task)), ...(await forbiddenFiles(raw, root, task))];
+  if (found.length === 0) return;
+  throw new NightlyError('image', `The image carries traces of this machine:\n  ${found.join('\n  ')}`, {
+    hint: 'Find the package, postprocess script or added file that brings it in; "ostree ls" and "ostree cat" show the tree.',
+    log: task.logFile,
+  });
 }
 
 /** Shorter strings would be found by accident in gigabytes of programs. */
@@ -76,10 +74,14 @@ async function forbiddenStrings(raw: string, forbidden: readonly string[], task:
   return found;
 }
 
-async function forbiddenFiles(raw: string, task: Task): Promise<string[]> {
+async function forbiddenFiles(
+  raw: string,
+  root: Parameters<typeof strayFiles>[2],
+  task: Task,
+): Promise<string[]> {
   const disk = await open(raw, 'r');
   try {
-    return await strayFiles(raw, await readGpt(disk), task);
+    return await strayFiles(raw, await readGpt(disk), root, task);
   } finally {
     await disk.close();
   }

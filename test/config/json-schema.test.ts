@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { configJsonSchema, knownKeys } from '../../src/config/json-schema.ts';
+import { configJsonSchema } from '../../src/config/json-schema.ts';
+import { knownKeys as knownIn } from '../../src/yaml/known-keys.ts';
 
 test('config-schema.json is current', async () => {
   const text = await readFile(new URL('../../config-schema.json', import.meta.url), 'utf8');
   // Otherwise: npx tsx scripts/config-schema.ts
   expect(JSON.parse(text)).toEqual(configJsonSchema());
 });
+
+const knownKeys = (path: readonly PropertyKey[], input: unknown) => knownIn(configJsonSchema(), path, input);
 
 test('the keys known at a path follow the written type', () => {
   const input = { targets: { a: { type: 'directory' }, b: { type: 'rsync' } } };

@@ -135,7 +135,7 @@ streams:
 `,
     join(folder, 'c.yaml'),
   );
-  const common = ['base', 'image generic-cloud', 'smoke test', 'seed signatures', 'target rsync', 'target ssh'];
+  const common = ['base', 'images', 'smoke test', 'seed signatures', 'target rsync', 'target ssh'];
   expect(needsOf(config, false)).toEqual(new Set([...common, 'engine dnf']));
   expect(needsOf(config, true)).toEqual(new Set([...common, 'engine rpm-ostree']));
 });

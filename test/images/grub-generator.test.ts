@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { templatePath } from '../../src/images/template.ts';
+import { templatePath } from '../../src/images/template/render.ts';
 import { run } from '../../src/tools/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

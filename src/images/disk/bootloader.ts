@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { NightlyError } from '../../errors.ts';
 import { treeHas } from '../../tools/ostree-admin.ts';
 import type { Task } from '../../tools/task.ts';
-import { templatePath } from '../template.ts';
+import { templatePath } from '../template/render.ts';
 
 /**
  * How a tree boots. It is the tree's property, not the build host's: hosts write the boot menu of their next
@@ -53,7 +53,7 @@ export async function chooseBootLoader(repo: string, commit: string, task: Task)
     return {
       name: 'grub-blscfg',
       configDir: 'grub2',
-      template: 'generic-cloud/grub-blscfg.cfg.hbs',
+      template: 'grub/blscfg.cfg.hbs',
       ostreeBackend: 'none',
       deployEnv: {},
       extraModules: ['blscfg'],
@@ -71,7 +71,7 @@ export async function chooseBootLoader(repo: string, commit: string, task: Task)
   return {
     name: 'grub-menu',
     configDir: 'grub',
-    template: 'generic-cloud/grub-menu.cfg.hbs',
+    template: 'grub/menu.cfg.hbs',
     ostreeBackend: undefined,
     deployEnv: { OSTREE_GRUB2_EXEC: templatePath('lab/ostree-grub-generator') },
     extraModules: [],

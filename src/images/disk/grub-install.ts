@@ -4,7 +4,7 @@ import { NightlyError } from '../../errors.ts';
 import { makeGrubImage } from '../../tools/grub.ts';
 import { copyIntoFat, type FatInFile, makeFatFolders } from '../../tools/mtools.ts';
 import type { Task } from '../../tools/task.ts';
-import { renderTemplate } from '../template.ts';
+import { renderTemplate } from '../template/render.ts';
 import { type BootLoader, type GrubFormat, grubModulesDir } from './bootloader.ts';
 import type { Placed } from './layout.ts';
 
@@ -63,7 +63,7 @@ async function copyVendorEfi(install: GrubInstall, source: string, fat: FatInFil
   const { timestamp } = install;
   const stub = join(install.scratchDir, 'grub-vendor.cfg');
   const values = { bootUuid: install.bootUuid, configDir: install.loader.configDir };
-  await writeFile(stub, await renderTemplate('generic-cloud/grub-vendor.cfg.hbs', values));
+  await writeFile(stub, await renderTemplate('grub/vendor.cfg.hbs', values));
   await makeFatFolders(fat, ['/EFI'], timestamp, task);
   for (const vendor of (await readdir(source)).sort()) {
     await makeFatFolders(fat, [`/EFI/${vendor}`], timestamp, task);
@@ -82,7 +82,7 @@ async function coreImage(install: GrubInstall, format: GrubFormat, task: Task): 
   const output = join(scratchDir, `core-${format}.img`);
   await writeFile(
     earlyConfig,
-    await renderTemplate('generic-cloud/grub-early.cfg.hbs', {
+    await renderTemplate('grub/early.cfg.hbs', {
       bootUuid: install.bootUuid,
       configDir: loader.configDir,
     }),

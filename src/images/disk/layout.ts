@@ -19,19 +19,27 @@ export interface DiskLayout {
 
 const MIB = 1024 * 1024;
 const BIOS_BOOT_BYTES = MIB;
-const EFI_BYTES = 100 * MIB;
-/** Two kernels with their initramfs must fit, and a third while an upgrade is being written. */
-const BOOT_BYTES = 1024 * MIB;
-export const SMALLEST_DISK_BYTES = 2048 * MIB;
+/** What the root partition needs at least for a tree and its successor to lie beside each other. */
+const SMALLEST_ROOT_BYTES = 512 * MIB;
+
+/** Sizes in bytes, multiples of 1 MiB. */
+export interface DiskSizes {
+  readonly disk: number;
+  readonly efi: number;
+  /** Two kernels with their initramfs must fit, and a third while an upgrade is being written. */
+  readonly boot: number;
+}
 
 /**
- * Places the partitions of a cloud disk, aligned to 1 MiB.
- * @throws NightlyError `image` when the disk is too small or no multiple of 1 MiB.
+ * Places the partitions of a disk, aligned to 1 MiB.
+ * @throws NightlyError `image` when too little is left for the root partition.
  */
-export function cloudDiskLayout(diskBytes: number, seed: IdSeed): DiskLayout {
-  if (diskBytes < SMALLEST_DISK_BYTES || diskBytes % MIB !== 0) {
-    throw new NightlyError('image', `A disk of ${diskBytes} bytes cannot be laid out.`, {
-      hint: `Choose a multiple of 1 MiB, at least ${SMALLEST_DISK_BYTES / MIB} MiB.`,
+export function diskLayout(sizes: DiskSizes, seed: IdSeed): DiskLayout {
+  const { disk: diskBytes, efi: efiBytes, boot: bootBytes } = sizes;
+  const smallest = 2 * MIB + BIOS_BOOT_BYTES + efiBytes + bootBytes + SMALLEST_ROOT_BYTES;
+  if (diskBytes < smallest) {
+    throw new NightlyError('image', `A disk of ${diskBytes / MIB} MiB cannot be laid out.`, {
+      hint: `Give "disk: size" in the type's image.yaml at least ${smallest / MIB} MiB, or make "boot" smaller.`,
     });
   }
   const diskSectors = diskBytes / SECTOR_BYTES;
@@ -45,15 +53,15 @@ export function cloudDiskLayout(diskBytes: number, seed: IdSeed): DiskLayout {
     sizeBytes,
   });
   const efiAt = MIB + BIOS_BOOT_BYTES;
-  const bootAt = efiAt + EFI_BYTES;
-  const rootAt = bootAt + BOOT_BYTES;
+  const bootAt = efiAt + efiBytes;
+  const rootAt = bootAt + bootBytes;
   const endOfUsable = (lastUsableSector(diskSectors) + 1) * SECTOR_BYTES;
   return {
     diskSectors,
     biosBoot: place('bios-boot', PARTITION_TYPES.biosBoot, MIB, BIOS_BOOT_BYTES),
-    efi: place('efi', PARTITION_TYPES.efiSystem, efiAt, EFI_BYTES),
+    efi: place('efi', PARTITION_TYPES.efiSystem, efiAt, efiBytes),
     // Not the "extended boot" type: systemd's GPT generator would mount it by itself beside the fstab entry.
-    boot: place('boot', PARTITION_TYPES.linuxData, bootAt, BOOT_BYTES),
+    boot: place('boot', PARTITION_TYPES.linuxData, bootAt, bootBytes),
     root: place('root', PARTITION_TYPES.linuxData, rootAt, Math.floor((endOfUsable - rootAt) / MIB) * MIB),
   };
 }

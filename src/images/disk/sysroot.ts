@@ -3,13 +3,12 @@ import { join } from 'node:path';
 import { isErrno } from '../../tools/files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../tools/ostree-admin.ts';
 import type { Task } from '../../tools/task.ts';
-import type { ImageRequest } from '../image.ts';
-import { renderTemplate } from '../template.ts';
+import type { ImageSource } from '../image.ts';
 import type { BootLoader } from './bootloader.ts';
 
 export interface SysrootRequest {
   readonly sysroot: string;
-  readonly image: ImageRequest;
+  readonly source: ImageSource;
   readonly loader: BootLoader;
   readonly bootUuid: string;
   readonly rootUuid: string;
@@ -17,49 +16,43 @@ export interface SysrootRequest {
   readonly kernelArguments: readonly string[];
 }
 
-const MENU_SECONDS = 1;
-const SERIAL_SPEED = 115200;
-
 /**
- * Makes a sysroot with the commit deployed, as it will lie on the disk: `/boot`, and `/ostree` with the deployment.
- * @returns the deployment's root folder.
+ * Makes a sysroot with the commit deployed, as it will lie on the disk: `/boot`, and `/ostree` with the deployment. The
+ * static grub.cfg is left empty: it differs between image types.
+ * @returns the deployment's root folder, relative to the sysroot.
  */
 export async function makeSysroot(request: SysrootRequest, task: Task): Promise<string> {
-  const { sysroot, image, loader } = request;
+  const { sysroot, source, loader } = request;
   const repo = join(sysroot, 'ostree/repo');
   await mkdir(sysroot, { recursive: true });
-  await initSysroot(sysroot, image.osName, task);
+  await initSysroot(sysroot, source.osName, task);
   if (loader.ostreeBackend !== undefined) {
     await setRepoConfig(repo, 'sysroot', 'bootloader', loader.ostreeBackend, task);
   }
   await pullIntoSysroot(
-    { sysroot, repo: image.repo, commit: image.commit, remote: image.remote.name, ref: image.ref },
+    { sysroot, repo: source.repo, commit: source.commit, remote: source.remote.name, ref: source.ref },
     task,
   );
   // Before the deployment: that this file exists tells ostree which backend writes the boot menu.
-  await writeGrubConfig(request);
+  const configDir = join(sysroot, 'boot', loader.configDir);
+  await mkdir(configDir, { recursive: true });
+  await writeFile(join(configDir, 'grub.cfg'), '');
   await deploy(
     {
       sysroot,
-      osName: image.osName,
-      refspec: `${image.remote.name}:${image.ref}`,
+      osName: source.osName,
+      refspec: `${source.remote.name}:${source.ref}`,
       kernelArguments: [`root=UUID=${request.rootUuid}`, 'rw', ...request.kernelArguments],
       env: loader.deployEnv,
     },
     task,
   );
-  const deployment = join(sysroot, 'ostree/deploy', image.osName, 'deploy', `${image.commit}.0`);
+  const relative = join('ostree/deploy', source.osName, 'deploy', `${source.commit}.0`);
+  const deployment = join(sysroot, relative);
   await appendFile(join(deployment, 'etc/fstab'), `UUID=${request.bootUuid} /boot ext4 defaults 0 2\n`);
-  await configureRemote(deployment, repo, image.remote, task);
+  await configureRemote(deployment, repo, source.remote, task);
   await removeTraces(repo);
-  return deployment;
-}
-
-async function writeGrubConfig(request: SysrootRequest): Promise<void> {
-  const folder = join(request.sysroot, 'boot', request.loader.configDir);
-  await mkdir(folder, { recursive: true });
-  const values = { bootUuid: request.bootUuid, timeoutSeconds: MENU_SECONDS, serialSpeed: SERIAL_SPEED };
-  await writeFile(join(folder, 'grub.cfg'), await renderTemplate(request.loader.template, values));
+  return relative;
 }
 
 /**
@@ -69,7 +62,7 @@ async function writeGrubConfig(request: SysrootRequest): Promise<void> {
 async function configureRemote(
   deployment: string,
   repo: string,
-  remote: ImageRequest['remote'],
+  remote: ImageSource['remote'],
   task: Task,
 ): Promise<void> {
   const own = await remoteInTree(join(deployment, 'etc/ostree/remotes.d'), remote.name);

@@ -9,16 +9,14 @@ export interface Fault {
   readonly message: string;
 }
 
-/** All faults of a file as one error, one line each, in the order of the file. */
-export function faultsError(file: string, faults: readonly Fault[]): NightlyError {
+/** All faults of a file as one error, one line each, in the order of the file. `hint` says what helps to correct them. */
+export function faultsError(file: string, faults: readonly Fault[], hint: string): NightlyError {
   const sorted = faults.toSorted(
     (a, b) => (a.place.line ?? 0) - (b.place.line ?? 0) || (a.place.column ?? 0) - (b.place.column ?? 0),
   );
   const lines = new Set(sorted.map(({ place, message }) => `${formatPlace(place)}: ${message}`));
   const count = lines.size === 1 ? 'a fault' : `${lines.size} faults`;
-  return new NightlyError('config', [`${file} has ${count}:`, ...lines].join('\n'), {
-    hint: 'Correct the places above; "atomic-nightly init" writes a commented example, config-schema.json helps editors.',
-  });
+  return new NightlyError('config', [`${file} has ${count}:`, ...lines].join('\n'), { hint });
 }
 
 /** What a fault is looked up in. */
@@ -107,7 +105,7 @@ function unionFaults(issue: UnionIssue, value: unknown, context: Context): Fault
 /** A key that is not there is reported at the map it should be in. */
 function missing(path: KeyPath, expected: string, places: Places): Fault[] {
   const parent = path.slice(0, -1);
-  const key = String(path.at(-1) ?? 'the configuration');
+  const key = String(path.at(-1) ?? 'the file');
   return [{ place: places.value(parent), message: `${dotted(parent)}"${key}" is missing; it must be ${expected}.` }];
 }
 

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { sha256File, syncFolder } from '../tools/files.ts';
+import { convertImage } from '../tools/qemu-img.ts';
+import { removeTree } from '../tools/rm.ts';
+import type { Task } from '../tools/task.ts';
+import type { Base } from './base.ts';
+import { describeBootLoader } from './disk/bootloader.ts';
+import { makeRawDisk, type RawDisk } from './disk-image.ts';
+import type { ImageFile, ImageRequest } from './image.ts';
+import { buildHostMarks, scanDisk } from './scan.ts';
+import { sizeBytes } from './template/load.ts';
+import { packLibvirtBox } from './vagrant/libvirt.ts';
+import { packVirtualBoxBox } from './vagrant/virtualbox.ts';
+
+/**
+ * Makes an image: aside, and renamed when it is whole.
+ * @param base gives the shared sysroot; asked only by types that need one
+ * @throws NightlyError `image`, `tool-missing`, `tool-failed`, `disk-full`.
+ */
+export async function buildImage(request: ImageRequest, base: () => Promise<Base>, task: Task): Promise<ImageFile> {
+  const { outputDir, template } = request;
+  const name = template['file-name'];
+  const folder = join(request.scratchDir, template.name);
+  const aside = join(outputDir, `.${name}.part`);
+  // What a killed try left behind.
+  await removeTree(folder, task);
+  await rm(aside, { force: true });
+  await mkdir(folder, { recursive: true });
+  await mkdir(outputDir, { recursive: true });
+  const made = await fromDisk(request, await base(), { folder, aside }, task);
+  const target = join(outputDir, name);
+  const file: ImageFile = {
+    path: target,
+    sha256: await sha256File(aside),
+    size: (await stat(aside)).size,
+    ...made,
+    'atomic-nightly.commit': request.commit,
+    'atomic-nightly.template-digest': template.digest,
+  };
+  await makeDurable(aside);
+  await rename(aside, target);
+  await syncFolder(outputDir);
+  await removeTree(folder, task);
+  return file;
+}
+
+type Made = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size' | 'atomic-nightly.boot-loader'>;
+
+/** Packs the disk, and looks through it meanwhile. */
+async function fromDisk(
+  request: ImageRequest,
+  base: Base,
+  { folder, aside }: { readonly folder: string; readonly aside: string },
+  task: Task,
+): Promise<Made> {
+  const disk = await makeRawDisk(base, request, folder, task);
+  const [plain] = await Promise.all([pack(request, disk.path, { folder, aside }, base, task), scan(request, disk, task)]);
+  return { ...plain, 'atomic-nightly.boot-loader': describeBootLoader(base.loader) };
+}
+
+async function scan(request: ImageRequest, { path, rootTree }: RawDisk, task: Task): Promise<void> {
+  const { users } = request.template;
+  await scanDisk(
+    {
+      raw: path,
+      ...(rootTree === undefined ? {} : { rootTree }),
+      forbidden: [...(await buildHostMarks()), request.scratchDir, request.repo],
+      keys: users.flatMap((user) => user['ssh-authorized-keys']),
+    },
+    task,
+  );
+}
+
+async function pack(
+  request: ImageRequest,
+  raw: string,
+  { folder, aside }: { readonly folder: string; readonly aside: string },
+  { seed }: Base,
+  task: Task,
+): Promise<Plain> {
+  const { template, timestamp } = request;
+  const { machine } = template;
+  const box = {
+    ...{ raw, output: aside, scratchDir: folder, timestamp, seed, name: request.osName },
+    machine: { cpus: machine.cpus, memoryMib: sizeBytes(machine.memory) / 1024 ** 2 },
+  };
+  switch (template.format) {
+    case 'qcow2': {
+      task.say('Compressing to qcow2');
+      const convert = convertImage({ source: raw, sourceFormat: 'raw', target: aside, targetFormat: 'qcow2' }, task);
+      const [plain] = await Promise.all([plainDigest(raw), convert]);
+      return plain;
+    }
+    case 'vagrant-libvirt':
+      await packLibvirtBox(box, task);
+      return plainDigest(aside, true);
+    case 'vagrant-virtualbox':
+      await packVirtualBoxBox(box, task);
+      return plainDigest(aside);
+  }
+}
+
+type Plain = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size'>;
+
+/** Size and SHA-256 of a file, or of what is gzipped in it. */
+async function plainDigest(path: string, gzipped = false): Promise<Plain> {
+  const hash = createHash('sha256');
+  let size = 0;
+  const count = async (chunks: AsyncIterable<Buffer>) => {
+    for await (const chunk of chunks) {
+      size += chunk.length;
+      hash.update(chunk);
+    }
+  };
+  const source = createReadStream(path, { highWaterMark: 1 << 20 });
+  await (gzipped ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), count) : pipeline(source, count));
+  return { 'uncompressed-sha256': hash.digest('hex'), 'uncompressed-size': size };
+}
+
+async function makeDurable(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,70 @@
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import { linkTree } from '../tools/cp.ts';
+import { removeTree } from '../tools/rm.ts';
+import type { Task } from '../tools/task.ts';
+import { addUser } from './accounts.ts';
+import { type Base, KERNEL_ARGUMENTS_TOKEN } from './base.ts';
+import type { ImageRequest } from './image.ts';
+import { addToFile, replaceByLink, replaceFile } from './own-file.ts';
+import { templateFile } from './template/load.ts';
+import { renderTemplate } from './template/render.ts';
+
+/** The trees of one image's partitions. */
+export interface Variant {
+  readonly root: string;
+  readonly boot: string;
+  /** Absolute path of the deployment's root folder. */
+  readonly deployment: string;
+}
+
+/**
+ * Makes the trees of one image out of the shared sysroot: linked, then changed as the image type's template says.
+ * @throws NightlyError `image` when a file that is to be added to is not there.
+ */
+export async function makeVariant(base: Base, request: ImageRequest, folder: string, task: Task): Promise<Variant> {
+  const { template } = request;
+  const root = join(folder, 'root');
+  const boot = join(folder, 'boot');
+  await removeTree(root, task);
+  await removeTree(boot, task);
+  await linkTree(base.sysroot, root, task);
+  await rename(join(root, 'boot'), boot);
+  await mkdir(join(root, 'boot'));
+  const deployment = join(root, base.deployment);
+  await writeBootMenu(base, request, boot);
+  // Where a path of the running host lies on the disk.
+  const places = { '/etc/': `${deployment}/etc/`, '/var/': `${root}/ostree/deploy/${request.osName}/var/`, '/boot/': `${boot}/` };
+  const place = (path: string): string => {
+    const [prefix, real] = Object.entries(places).find(([start]) => path.startsWith(start)) ?? [];
+    if (prefix === undefined) throw new NightlyError('bug', `${path} passed the template's schema.`);
+    return `${real}${path.slice(prefix.length)}`;
+  };
+  for (const user of template.users) await addUser(user, place);
+  for (const unit of template['mask-units']) await replaceByLink(place(`/etc/systemd/system/${unit}`), '/dev/null');
+  for (const file of template.files) {
+    const { source, content, append, mode, path } = file;
+    const text = source === undefined ? (content ?? '') : await templateFile(template, source, request.values);
+    if (append) await addToFile(place(path), text, path);
+    else await replaceFile(place(path), text, Number.parseInt(mode, 8));
+  }
+  return { root, boot, deployment };
+}
+
+/** Puts the type's kernel arguments and menu settings into what ostree and the templates of the boot loader wrote. */
+async function writeBootMenu(base: Base, { template }: ImageRequest, boot: string): Promise<void> {
+  const { loader, bootUuid } = base;
+  const menu = template['boot-menu'];
+  const values = { bootUuid, timeoutSeconds: menu.timeout, serialSpeed: menu['serial-speed'] };
+  await replaceFile(join(boot, loader.configDir, 'grub.cfg'), await renderTemplate(loader.template, values), 0o644);
+  const written = (await readdir(boot, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && /^(grub\.cfg|.*\.conf)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+  for (const path of written) {
+    const text = await readFile(path, 'utf8');
+    if (!text.includes(KERNEL_ARGUMENTS_TOKEN)) continue;
+    const changed = text.replaceAll(KERNEL_ARGUMENTS_TOKEN, template['kernel-arguments'].join(' '));
+    await replaceFile(path, changed, 0o644);
+  }
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { NightlyError } from '../../errors.ts';
+
+const provider = z.looseObject({
+  name: z.enum(['libvirt', 'virtualbox']),
+  /** Where the box file is; Vagrant takes absolute URLs only. */
+  url: z.url(),
+  /** In lower-case hex. */
+  checksum: z.string().regex(/^[0-9a-f]{64}$/),
+  checksum_type: z.literal('sha256'),
+  /** Such as `amd64`. Vagrant compares it with the host's from 2.4 on; older ones do not read it. */
+  architecture: z.string().optional(),
+});
+
+const catalogue = z.looseObject({
+  name: z.string(),
+  description: z.string(),
+  versions: z.array(z.looseObject({ version: z.string().regex(/^\d{8}\.\d+$/), providers: z.array(provider) })),
+});
+
+/** One box file of a version. */
+export type BoxProvider = z.infer<typeof provider>;
+
+/**
+ * What `vagrant box add URL` reads: the boxes of one name, each version's for every provider, newest version first.
+ * Format: https://developer.hashicorp.com/vagrant/docs/boxes/format#box-catalog-metadata (Vagrant 1.5 and later).
+ */
+export type BoxCatalogue = z.infer<typeof catalogue>;
+
+/**
+ * Reads a published catalogue. Fields that are not known here are kept. `place`: its path or URL, for messages.
+ * @throws NightlyError `image`
+ */
+export function parseCatalogue(text: string, place: string): BoxCatalogue {
+  try {
+    return catalogue.parse(JSON.parse(text));
+  } catch (cause) {
+    const what = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+    throw new NightlyError('image', `The Vagrant catalogue ${place} is not one of ours:\n${what}`, {
+      hint: 'Move the file away; the next publish starts a new catalogue.',
+      cause,
+    });
+  }
+}
+
+export interface BoxRelease {
+  /** Name of the box, as in `vagrant init NAME`. */
+  readonly name: string;
+  readonly description: string;
+  readonly buildId: string;
+  readonly providers: readonly BoxProvider[];
+}
+
+/**
+ * The catalogue with that build's boxes in it. A version that is there already is replaced: a resumed build may have
+ * boxes that the first try did not. Without a catalogue a new one begins. @throws NightlyError `bug` (no build id).
+ */
+export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRelease): BoxCatalogue {
+  const { name, description, buildId } = release;
+  const version = boxVersion(buildId);
+  const others = (before?.versions ?? []).filter((entry) => entry.version !== version);
+  const versions = [...others, { version, providers: [...release.providers] }];
+  return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
+}
+
+/** The catalogue without those builds, for pruning. @throws NightlyError `bug` (no build id). */
+export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly string[]): BoxCatalogue {
+  const gone = new Set(buildIds.map(boxVersion));
+  return { ...before, versions: before.versions.filter(({ version }) => !gone.has(version)) };
+}
+
+/**
+ * A build id as a version that Vagrant (RubyGems' Gem::Version) takes and sorts as we do: 20261121_02 is 20261121.2.
+ * The dot makes the count a number of its own, so .10 comes after .9; an underscore is not allowed in a version.
+ * @throws NightlyError `bug` when the text is no build id.
+ */
+export function boxVersion(buildId: string): string {
+  const [, day, count] = /^(\d{8})_(\d{2,})$/.exec(buildId) ?? [];
+  if (!day || !count) throw new NightlyError('bug', `"${buildId}" is no build id, so it has no box version.`);
+  return `${day}.${Number(count)}`;
+}
+
+function compareVersions(a: string, b: string): number {
+  const [dayOfA = 0, countOfA = 0] = a.split('.').map(Number);
+  const [dayOfB = 0, countOfB = 0] = b.split('.').map(Number);
+  return dayOfA - dayOfB || countOfA - countOfB;
+}

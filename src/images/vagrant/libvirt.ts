@@ -1,0 +1,34 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { convertImage } from '../../tools/qemu-img.ts';
+import type { Task } from '../../tools/task.ts';
+import { archiveBox, type BoxRequest, writeMember } from './box.ts';
+
+const TYPE = 'vagrant-libvirt';
+const GIB = 1024 ** 3;
+
+/**
+ * A box for vagrant-libvirt (https://vagrant-libvirt.github.io/vagrant-libvirt/boxes.html, version 1 of its format): a
+ * gzipped tar of metadata.json, Vagrantfile and box.img. The disk is a qcow2 without compression of its own, which
+ * would make the box no smaller and every machine slower.
+ * @throws NightlyError `image`, `tool-missing`, `tool-failed`, `disk-full`.
+ */
+export async function packLibvirtBox(request: BoxRequest, task: Task): Promise<void> {
+  const { size: virtualSize } = await stat(request.raw);
+  const { cpus, memoryMib } = request.machine;
+  const fill = async (folder: string) => {
+    // Whole GiB; vagrant-libvirt makes the volume this large, so rounding down would cut the disk off.
+    await writeMember(folder, TYPE, 'metadata.json', { virtualSizeGib: Math.ceil(virtualSize / GIB) });
+    await writeMember(folder, TYPE, 'Vagrantfile', { cpus, memoryMib });
+    task.say('Converting the disk to qcow2');
+    await convertImage(
+      {
+        ...{ source: request.raw, sourceFormat: 'raw', virtualSize },
+        ...{ target: join(folder, 'box.img'), targetFormat: 'qcow2-plain' },
+      },
+      task,
+    );
+    return ['metadata.json', 'Vagrantfile', 'box.img'];
+  };
+  await archiveBox(request, { gzip: true }, fill, task);
+}

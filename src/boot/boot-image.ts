@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../tools/free-port.ts';
@@ -23,8 +23,21 @@ export interface BootRequest {
   readonly accelerator?: Accelerator;
   /** Disk the guest gets; larger than the image's to see it grow. Default: the image's own size. */
   readonly diskBytes?: number;
+  /** Default: a user that cloud-init makes, with a throw-away key. */
+  readonly login?: Login;
+  /** Default 2. */
+  readonly cpus?: number;
+  /** Default 1536. */
+  readonly memoryMib?: number;
   /** Ports of this machine's 127.0.0.1 that commands in the guest reach under the same address. */
   readonly reversePorts?: readonly number[];
+}
+
+/** A user that the image lets in. */
+export interface Login {
+  readonly user: string;
+  /** The text of a private key in any form that ssh reads. */
+  readonly privateKey: string;
 }
 
 /** A booted machine. Its disk is an overlay that goes away with it. */
@@ -42,8 +55,6 @@ export interface Vm {
 }
 
 const USER = 'nightly';
-const CPUS = 2;
-const MEMORY_MIB = 1536;
 
 /**
  * Boots an image in QEMU with a throw-away ssh key from a cloud-init seed, and waits until the key lets us in.
@@ -73,7 +84,8 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
   const started = Date.now();
   const machine = await startMachine(
     {
-      ...{ accelerator, cpus: CPUS, memoryMib: MEMORY_MIB, disk, seed, sshPort, serialLog },
+      ...{ accelerator, disk, seed, sshPort, serialLog },
+      ...{ cpus: request.cpus ?? 2, memoryMib: request.memoryMib ?? 1536 },
       ...(uefi === undefined ? {} : { uefi }),
     },
     task,
@@ -83,7 +95,7 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
     exitCode = code;
   });
   const vm = {
-    host: { address: '127.0.0.1', port: sshPort, user: USER, keyFile },
+    host: { address: '127.0.0.1', port: sshPort, ...(await loginIn(dir, keyFile, request.login)) },
     accelerator,
     serialLog,
     reversePorts: request.reversePorts ?? [],
@@ -100,6 +112,13 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
     throw error;
   }
   return { ...vm, bootSeconds: (Date.now() - started) / 1000 };
+}
+
+async function loginIn(dir: string, cloudInitKey: string, login: Login | undefined) {
+  if (login === undefined) return { user: USER, keyFile: cloudInitKey };
+  const keyFile = join(dir, 'login-key');
+  await writeFile(keyFile, login.privateKey, { mode: 0o600 });
+  return { user: login.user, keyFile };
 }
 
 /**

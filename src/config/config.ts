@@ -72,6 +72,10 @@ export interface StreamConfig {
   readonly images: readonly string[];
   /** What image file names start with. */
   readonly imagePrefix: string;
+  /** Name of the Vagrant box and its catalogue. */
+  readonly vagrantBox: string;
+  /** Instead of the ref with `-tested`, `${basearch}` already replaced. */
+  readonly testedRef?: string;
   readonly smokeTest: false | SmokeTestConfig;
   readonly allowDowngrades: readonly string[];
   readonly maxMetadataAgeSeconds?: number;

@@ -87,6 +87,7 @@ function normaliseStream(
   const repoUrl = `${targets[first]?.url ?? ''}/repo`;
   const arch = raw.arch ?? hostArchitecture();
   const age = raw['max-metadata-age'];
+  const tested = raw['tested-ref'];
   return {
     name,
     treefile: resolve(folder, raw.treefile),
@@ -102,6 +103,8 @@ function normaliseStream(
     osName: raw['os-name'] ?? product,
     images: raw.images,
     imagePrefix: raw['image-prefix'] ?? product,
+    vagrantBox: raw['vagrant-box'] ?? `${product}-${name}`,
+    ...(tested === undefined ? {} : { testedRef: substituteBasearch(tested, arch) }),
     smokeTest: normaliseSmokeTest(raw),
     allowDowngrades: raw['allow-downgrades'],
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),

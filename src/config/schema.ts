@@ -96,13 +96,13 @@ const smokeTest = z.strictObject({
     .describe('Units that may fail, each with a reason.'),
 });
 
+const refName = z
+  .string()
+  .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"');
+
 export const streamSchema = z.strictObject({
   treefile: path,
-  ref: z
-    .string()
-    .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"')
-    .optional()
-    .describe("Instead of the treefile's ref; the variable basearch is replaced."),
+  ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
   arch: z.enum(ARCHITECTURES).optional().describe("Default: the host's."),
   seed: z
     .strictObject({
@@ -126,6 +126,10 @@ export const streamSchema = z.strictObject({
     .union([z.literal(false), smokeTest])
     .default(false)
     .describe('Boot images before the build is called tested.'),
+  'tested-ref': refName.optional().describe('Moved when the smoke test has passed; default: the ref and "-tested".'),
+  'vagrant-box': word
+    .optional()
+    .describe('Name of the box and its catalogue; default: the name above, "-", the stream.'),
   'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
   'max-metadata-age': z
     .string()

@@ -50,6 +50,8 @@ export interface ComposeRequest {
   /** The archive-mode repo to commit into. */
   readonly repo: string;
   readonly ref: string;
+  /** Further refs the commit may be published under: clients refuse one that does not name theirs. */
+  readonly alsoBound?: readonly string[];
   readonly parent?: string;
   /** The build id; becomes the commit's `version`. */
   readonly version: string;

@@ -4,6 +4,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { NightlyError } from '../errors.ts';
 import { sha256File, syncFolder } from '../tools/files.ts';
 import { convertImage } from '../tools/qemu-img.ts';
 import { removeTree } from '../tools/rm.ts';
@@ -59,7 +60,10 @@ async function fromDisk(
   task: Task,
 ): Promise<Made> {
   const disk = await makeRawDisk(base, request, folder, task);
-  const [plain] = await Promise.all([pack(request, disk.path, { folder, aside }, base, task), scan(request, disk, task)]);
+  const [plain] = await Promise.all([
+    pack(request, disk.path, { folder, aside }, base, task),
+    scan(request, disk, task),
+  ]);
   return { ...plain, 'atomic-nightly.boot-loader': describeBootLoader(base.loader) };
 }
 
@@ -90,6 +94,8 @@ async function pack(
     machine: { cpus: machine.cpus, memoryMib: sizeBytes(machine.memory) / 1024 ** 2 },
   };
   switch (template.format) {
+    case 'iso':
+      throw new NightlyError('bug', 'An ISO is not made from a disk.');
     case 'qcow2': {
       task.say('Compressing to qcow2');
       const convert = convertImage({ source: raw, sourceFormat: 'raw', target: aside, targetFormat: 'qcow2' }, task);

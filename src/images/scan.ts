@@ -74,11 +74,7 @@ async function forbiddenStrings(raw: string, forbidden: readonly string[], task:
   return found;
 }
 
-async function forbiddenFiles(
-  raw: string,
-  root: Parameters<typeof strayFiles>[2],
-  task: Task,
-): Promise<string[]> {
+async function forbiddenFiles(raw: string, root: Parameters<typeof strayFiles>[2], task: Task): Promise<string[]> {
   const disk = await open(raw, 'r');
   try {
     return await strayFiles(raw, await readGpt(disk), root, task);

@@ -35,7 +35,11 @@ export async function makeVariant(base: Base, request: ImageRequest, folder: str
   const deployment = join(root, base.deployment);
   await writeBootMenu(base, request, boot);
   // Where a path of the running host lies on the disk.
-  const places = { '/etc/': `${deployment}/etc/`, '/var/': `${root}/ostree/deploy/${request.osName}/var/`, '/boot/': `${boot}/` };
+  const places = {
+    '/etc/': `${deployment}/etc/`,
+    '/var/': `${root}/ostree/deploy/${request.osName}/var/`,
+    '/boot/': `${boot}/`,
+  };
   const place = (path: string): string => {
     const [prefix, real] = Object.entries(places).find(([start]) => path.startsWith(start)) ?? [];
     if (prefix === undefined) throw new NightlyError('bug', `${path} passed the template's schema.`);

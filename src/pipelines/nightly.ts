@@ -6,14 +6,16 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose.ts';
 import { diff } from '../steps/diff.ts';
-import { buildImage, smokeTest } from '../steps/images.ts';
+import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
 import { prune } from '../steps/prune.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
 import { resolve } from '../steps/resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
+import { markTested } from '../steps/tested.ts';
 import { sideBySide } from './side-by-side.ts';
+import { smokeTests } from './smoke-tests.ts';
 
 /** How a nightly ended; what stops it before anything is published is thrown instead. */
 export type Outcome =
@@ -80,31 +82,39 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   }
   await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
 
-  const imaged = await sideBySide(stream.images, async (name): Promise<[string, ImageFile]> => {
-    const image = await runner.step(`image-${name}`, { commit }, (task) =>
-      buildImage(project, build, name, commit, task),
-    );
-    const gate = stream.smokeTest;
-    if (gate !== false && gate.images.includes(name)) {
-      await runner.step(`smoke-test-${name}`, { image, gate }, (task) => smokeTest(build, image, commit, gate, task));
-    }
-    return [name, image];
-  });
-  const images = Object.fromEntries(imaged.results);
-  const failures = [...pushed.failures, ...imaged.failures];
+  const set = await openImages(project, build, commit);
+  const imaged = await sideBySide(set.templates, (template) =>
+    runner.step(
+      `image-${template.name}`,
+      set.inputs(template),
+      async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
+      ({ image }) => imageIsThere(build, image),
+    ),
+  );
+  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
+  const failures = [...pushed.failures, ...imaged.failures, ...gated.failures];
+  // An image that did not come up stays here to be looked at; nobody else gets it.
+  const good = imaged.results.filter(({ name }) => !gated.failed.includes(name));
+  const images = imageRecord(imaged.results);
   await updateMeta(build.paths, {
     images,
     'atomic-nightly.state': stateOf(failures),
     'atomic-nightly.failures': failures,
+    ...(stream.smokeTest === false ? {} : { 'atomic-nightly.smoke-tests': gated.tests }),
   });
-  const files = [...FIXED_RECORDS, ...Object.values(images).map(({ path }) => path)];
-  await runner.step('checksums', { images }, () => writeChecksums(build, files));
+  const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
+  await runner.step('checksums', { images: imageRecord(good) }, () => writeChecksums(build, files));
 
-  const published = await sideBySide(pushed.results, (target) =>
-    runner.step(`publish-${target.name}`, { images, failures }, (task) =>
-      publishBuild(project, build, target, files, task),
-    ),
-  );
+  const { testedRef } = project;
+  const published = await sideBySide(pushed.results, async (target) => {
+    await runner.step(`publish-${target.name}`, { images: imageRecord(good), failures }, (task) =>
+      publishBuild(project, build, target, { files, boxes: set.withTemplates(good) }, task),
+    );
+    if (testedRef === undefined || !gated.passed) return;
+    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+      markTested(project, build, target, { commit, testedRef }, task),
+    );
+  });
   await runner.step('prune', { images }, (task) => prune(project, task));
   const all = [...failures, ...published.failures];
   return { state: stateOf(all), commit, failures: all };
@@ -113,4 +123,8 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
 function stateOf(failures: readonly BuildFailure[]): 'complete' | 'incomplete' | 'gate-failed' {
   if (failures.length === 0) return 'complete';
   return failures.every(({ code }) => code === 'gate-failed') ? 'gate-failed' : 'incomplete';
+}
+
+function imageRecord(images: readonly BuiltImage[]): Record<string, ImageFile> {
+  return Object.fromEntries(images.map(({ name, image }) => [name, image]));
 }

@@ -1,3 +1,4 @@
+import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
@@ -32,6 +33,8 @@ export interface BuildMeta {
     readonly kernel?: string;
     readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
   };
+  /** By image type: how the images that came up did so. */
+  readonly 'atomic-nightly.smoke-tests'?: Readonly<Record<string, SmokeResult>>;
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }

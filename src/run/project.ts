@@ -16,6 +16,8 @@ export interface Project {
   readonly stream: StreamConfig;
   readonly treefile: Treefile;
   readonly ref: string;
+  /** The ref that follows once the smoke test has passed; undefined for streams without one. */
+  readonly testedRef: string | undefined;
   readonly engine: Engine;
   /** Which engine was chosen and why, for people. */
   readonly engineReason: string;
@@ -44,6 +46,7 @@ export async function openProject(configPath: string, streamName: string | undef
     stream,
     treefile,
     ref,
+    testedRef: stream.smokeTest === false ? undefined : (stream.testedRef ?? `${ref}-tested`),
     engine,
     engineReason: reason,
     targets: [first, ...others],

@@ -10,9 +10,14 @@ export interface Runner {
   /**
    * Runs a step, or takes its recorded result when an earlier attempt finished it with the same input. `input` is what
    * the result depends on; input and result are plain JSON. A step that was killed runs again, so each step must be
-   * safe to repeat.
+   * safe to repeat. `stillGood` can refuse a recorded result, for one that lies outside the journal and may be gone.
    */
-  step<Output>(name: string, input: unknown, work: (task: Task) => Promise<Output>): Promise<Output>;
+  step<Output>(
+    name: string,
+    input: unknown,
+    work: (task: Task) => Promise<Output>,
+    stillGood?: (output: Output) => Promise<boolean>,
+  ): Promise<Output>;
 }
 
 export interface RunnerOptions {
@@ -26,11 +31,16 @@ export interface RunnerOptions {
 export function createRunner({ journal, logDir, signal, listen }: RunnerOptions): Runner {
   const known = [...journal.entries];
   return {
-    async step<Output>(name: string, input: unknown, work: (task: Task) => Promise<Output>): Promise<Output> {
+    async step<Output>(
+      name: string,
+      input: unknown,
+      work: (task: Task) => Promise<Output>,
+      stillGood: (output: Output) => Promise<boolean> = async () => true,
+    ): Promise<Output> {
       signal.throwIfAborted();
       const digest = inputDigest(input);
       const done = findDone(known, name, digest);
-      if (done) {
+      if (done && (await stillGood(done.output as Output))) {
         listen({ type: 'step-kept', step: name });
         return done.output as Output;
       }

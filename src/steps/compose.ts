@@ -26,6 +26,7 @@ export async function compose(
       scratchDir,
       repo: project.repo,
       ref: project.ref,
+      ...(project.testedRef === undefined ? {} : { alsoBound: [project.testedRef] }),
       ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
       version: build.id,
       timestamp: build.timestamp,

@@ -1,65 +1,95 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { smokeTest as bootAndCheck, type SmokeResult } from '../boot/smoke-test.ts';
-import type { ImageName, SmokeTestConfig } from '../config/config.ts';
-import { genericCloud } from '../images/generic-cloud.ts';
-import type { ImageFile, ImageType } from '../images/image.ts';
+import pLimit from 'p-limit';
+import { type Base, makeBase } from '../images/base.ts';
+import { buildImage } from '../images/build.ts';
+import type { ImageFile, ImageSource } from '../images/image.ts';
+import { type ImageTemplate, loadImageTemplate } from '../images/template/load.ts';
+import type { TemplateValues } from '../images/template/render.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
 
-const imageTypes: Readonly<Record<ImageName, { readonly type: ImageType; readonly suffix: string }>> = {
-  'generic-cloud': { type: genericCloud(), suffix: 'GenericCloud.qcow2' },
-};
-
-/** Builds one image of a commit into the build's images folder. The record's path is relative to the build's folder. */
-export async function buildImage(
-  project: Project,
-  build: Build,
-  name: ImageName,
-  commit: string,
-  task: Task,
-): Promise<ImageFile> {
-  const { type, suffix } = imageTypes[name];
-  const scratchDir = join(build.paths.scratch, name);
-  await mkdir(scratchDir, { recursive: true });
-  await mkdir(build.paths.images, { recursive: true });
-  const fileName = `${project.config.name}-${build.id}-${suffix}`;
-  const image = await type.build(
-    {
-      repo: project.repo,
-      commit,
-      ref: project.ref,
-      version: build.id,
-      osName: project.stream.osName,
-      remote: project.stream.remote,
-      outputDir: build.paths.images,
-      fileName,
-      scratchDir,
-      timestamp: build.timestamp,
-    },
-    task,
-  );
-  await rm(scratchDir, { recursive: true, force: true });
-  return { ...image, path: `images/${fileName}` };
+export interface BuiltImage {
+  /** Of its type. */
+  readonly name: string;
+  readonly image: ImageFile;
 }
 
-/** Boots an image and looks whether it came up as the right version. @throws NightlyError `gate-failed`. */
-export async function smokeTest(
-  build: Build,
-  image: ImageFile,
-  commit: string,
-  settings: SmokeTestConfig,
-  task: Task,
-): Promise<SmokeResult> {
-  return bootAndCheck(
-    {
-      image: join(build.paths.dir, image.path),
-      commit,
-      version: build.id,
-      timeoutSeconds: settings.timeoutSeconds,
-      allowDegraded: settings.allowDegraded,
-    },
-    task,
-  );
+/** The images of a build, for one run. */
+export interface ImageSet {
+  readonly templates: readonly ImageTemplate[];
+  /** What a type's image depends on: equal inputs, and the one there is need not be made again. */
+  inputs(template: ImageTemplate): unknown;
+  /** Images with the templates they were made from. */
+  withTemplates(images: readonly BuiltImage[]): { readonly template: ImageTemplate; readonly image: ImageFile }[];
+  /** Builds one into the build's images folder. The record's path is relative to the build's folder. */
+  build(template: ImageTemplate, task: Task): Promise<ImageFile>;
+}
+
+/**
+ * Reads the stream's image types, filled in for a build's commit.
+ * @throws NightlyError `config`, `image`.
+ */
+export async function openImages(project: Project, build: Build, commit: string): Promise<ImageSet> {
+  const { config, stream } = project;
+  const source: ImageSource = {
+    repo: project.repo,
+    commit,
+    ref: project.ref,
+    version: build.id,
+    osName: stream.osName,
+    remote: stream.remote,
+    timestamp: build.timestamp,
+    scratchDir: join(build.paths.scratch, 'images'),
+  };
+  const values = templateValues(project, build.id);
+  const load = (name: string) => loadImageTemplate(name, config.imageTemplates, values);
+  const templates = await Promise.all(stream.images.map(load));
+  // The first image that is really built makes what they share; the others wait for it.
+  let base: Promise<Base> | undefined;
+  const atATime = pLimit(Math.max(2, availableParallelism()));
+  return {
+    templates,
+    withTemplates: (images) =>
+      templates.flatMap((template) => {
+        const image = images.find(({ name }) => name === template.name)?.image;
+        return image === undefined ? [] : [{ template, image }];
+      }),
+    inputs: ({ digest }) => ({ commit, digest, values }),
+    build: (template, task) =>
+      atATime(async () => {
+        const request = { ...source, template, values, outputDir: build.paths.images };
+        const image = await buildImage(request, () => (base ??= makeBase(source, task)), task);
+        return { ...image, path: `images/${template['file-name']}` };
+      }),
+  };
+}
+
+/** Checks the stream's image types before any work is done. @throws NightlyError `config`, `image`. */
+export async function checkImageTypes(project: Project): Promise<void> {
+  const values = templateValues(project, 'BUILD');
+  for (const name of project.stream.images) await loadImageTemplate(name, project.config.imageTemplates, values);
+}
+
+/** Whether a recorded image is still in the work folder; retention may have removed it. */
+export async function imageIsThere(build: Build, image: ImageFile): Promise<boolean> {
+  const found = await stat(join(build.paths.dir, image.path)).catch(() => undefined);
+  return found?.size === image.size;
+}
+
+/** What image types can name in their files. */
+function templateValues({ config, stream, ref }: Project, version: string): TemplateValues {
+  return {
+    product: config.name,
+    prefix: stream.imagePrefix,
+    version,
+    stream: stream.name,
+    arch: stream.arch,
+    ref,
+    osName: stream.osName,
+    remoteName: stream.remote.name,
+    remoteUrl: stream.remote.url,
+  };
 }

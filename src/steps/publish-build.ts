@@ -6,6 +6,7 @@ import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
 import { sha256File, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { publishBoxes } from './box-catalogue.ts';
 
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
 export interface BuildIndex {
@@ -34,18 +35,22 @@ export async function writeChecksums(build: Build, files: readonly string[]): Pr
   await writeFileAtomic(join(build.paths.dir, 'SHA256SUMS'), lines.join(''));
 }
 
-/** Sends a build's records and images to a target, then names the build in the target's index. */
+/**
+ * Sends a build's records and images to a target, then names its boxes in the catalogue and the build in the index.
+ * `boxes` may hold other images as well.
+ */
 export async function publishBuild(
   project: Project,
   build: Build,
   target: Target,
-  files: readonly string[],
+  { files, boxes }: { readonly files: readonly string[]; readonly boxes: Parameters<typeof publishBoxes>[3] },
   task: Task,
 ): Promise<void> {
   const folder = relative(project.config.work, build.paths.dir);
   const inRoot = (file: string) => `${folder}/${file}`;
   const sent = { fixed: files.map(inRoot), records: ['SHA256SUMS', 'meta.json'].map(inRoot) };
   await publishFiles(project.config.work, sent, target, task);
+  await publishBoxes(project, build, target, boxes, task);
   await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, build.id, project.stream.arch), target, task);
 }
 

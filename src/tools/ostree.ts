@@ -13,8 +13,8 @@ export interface CommitRequest {
   readonly repo: string;
   /** Folder with the tree; owners, modes and extended attributes are taken as they are on disk. */
   readonly tree: string;
-  /** Recorded in the commit as what it was built for; the ref itself is not moved. */
-  readonly bindRef: string;
+  /** Recorded in the commit as what it was built for; no ref is moved. */
+  readonly bindRefs: readonly string[];
   /** Only recorded; its objects need not be there. */
   readonly parent?: string;
   /** Seconds since the epoch. */
@@ -40,7 +40,7 @@ export async function commitTree(request: CommitRequest, task: Task): Promise<st
       `--repo=${request.repo}`,
       `--tree=dir=${request.tree}`,
       '--orphan',
-      `--bind-ref=${request.bindRef}`,
+      ...request.bindRefs.map((ref) => `--bind-ref=${ref}`),
       `--parent=${request.parent ?? 'none'}`,
       `--timestamp=@${request.timestamp}`,
       ...Object.entries(request.metadata).map(([key, value]) => `--add-metadata=${key}=${value}`),

@@ -63,3 +63,10 @@ async function totalSize(request: TarRequest): Promise<number> {
   }
   return total;
 }
+
+/** Unpacks an archive, gzipped or not, into a folder; holes in files become holes again. */
+export async function unpackTar(archive: string, folder: string, task: Task): Promise<void> {
+  await run('tar', ['--extract', '--sparse', '--no-same-owner', `--file=${archive}`, `--directory=${folder}`], {
+    task,
+  });
+}

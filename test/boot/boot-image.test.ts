@@ -70,7 +70,9 @@ test('a machine that never lets us in is stopped when the time is over', async (
 test('the smoke test puts the serial log beside the step log and names it', async () => {
   const folder = temporaryFolder();
   await standInQemu(folder, 'echo oops > "$serial"; exit 1');
-  const request = { image: await emptyImage(folder), commit: 'c', version: 'v', timeoutSeconds: 20, allowDegraded: [] };
+  const image = await emptyImage(folder);
+  const about = { commit: 'c', version: 'v', timeoutSeconds: 20, allowDegraded: [], healthChecks: [] };
+  const request = { image, ...about, cpus: 1, memoryMib: 512 };
   await expect(smokeTest(request, testTask(folder))).rejects.toMatchObject({
     code: 'gate-failed',
     log: join(folder, 'task.serial.log'),

@@ -136,6 +136,8 @@ streams:
     remote: { name: 'lab-atomic', url: 'https://cdn.example.org/repo' },
     osName: 'lab-host',
     images: ['generic-cloud'],
+    imagePrefix: 'lab',
+    vagrantBox: 'lab-nightly',
     smokeTest: {
       images: ['generic-cloud'],
       timeoutSeconds: 120,
@@ -173,7 +175,7 @@ streams:
     smoke-test: true
     max-metadata-age: 1 day
     retention: {builds: 0}
-    images: [vmdk]
+    images: [7]
     seed:
       gpg-key: [a]
   unfinished:
@@ -193,7 +195,7 @@ streams:
     'FILE:21:17: streams.nightly.smoke-test: expected false or a map of keys, found true.',
     'FILE:22:23: streams.nightly.max-metadata-age: "1 day" must be a whole number with m, h, d or w, as in 36h or 14d.',
     'FILE:23:25: streams.nightly.retention.builds: must be at least 1.',
-    'FILE:24:14: streams.nightly.images.0: expected generic-cloud, found "vmdk".',
+    'FILE:24:14: streams.nightly.images.0: expected text, found 7.',
     'FILE:26:7: streams.nightly.seed: unknown key "gpg-key". Did you mean "gpg-keys"?',
     'FILE:27:3: streams.unfinished: expected a map of keys, found nothing.',
   ]);
@@ -212,7 +214,7 @@ targets:
   e: {type: rsync, destination: "rsync://host/x", ssh: {port: 1}, url: "http://localhost:4"}
 streams:
   one: {treefile: host.yaml, arch: x86_64, targets: [a, d, a, bb]}
-  two: {treefile: ./host.yaml, arch: x86_64, targets: [d]}
+  two: {treefile: ./host.yaml, arch: x86_64, targets: [d], images: [generic-clod, iso, iso]}
   three: {treefile: missing.yaml, targets: [e], smoke-test: {images: [generic-cloud]}}
   four: {treefile: host.yaml, ref: 'x/\${basearch}', arch: x86_64, targets: [e]}
   five: {treefile: host.yaml, ref: x/x86_64, targets: [b, e], smoke-test: {}}
@@ -228,6 +230,8 @@ streams:
     'FILE:11:60: streams.one.targets.2: "a" is named twice.',
     'FILE:11:63: streams.one.targets.3: there is no target "bb". Did you mean "b"?',
     'FILE:12:8: streams.two: has the same ref on target "d" as stream "one"; give one of them another "ref".',
+    'FILE:12:68: streams.two.images.0: there is no image type "generic-clod". Did you mean "generic-cloud"?',
+    'FILE:12:87: streams.two.images.2: "iso" is named twice.',
     'FILE:13:21: streams.three.treefile: there is no file DIR/missing.yaml.',
     'FILE:13:61: streams.three.smoke-test: boots images, but the stream has none.',
     'FILE:13:71: streams.three.smoke-test.images.0: "generic-cloud" is not among the stream\'s images.',

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readGpt } from '../../src/images/disk/gpt.ts';
 import { derivedUuid } from '../../src/images/disk/ids.ts';
-import { genericCloud } from '../../src/images/generic-cloud.ts';
 import type { ImageFile } from '../../src/images/image.ts';
 import { type Ext4InFile, listFolder, readText } from '../../src/tools/debugfs.ts';
 import { run, start } from '../../src/tools/exec.ts';
@@ -16,6 +15,7 @@ import { temporaryFolder, testTask } from '../support/tmp.ts';
 import {
   ABSENT,
   addBlscfgGrub,
+  buildAlone,
   commitFolder,
   imageRequest,
   SMALL_DISK,
@@ -23,7 +23,6 @@ import {
   TIMESTAMP,
 } from './synthetic-tree.ts';
 
-const type = genericCloud({ diskBytes: SMALL_DISK });
 const shared = mkdtempSync(join(tmpdir(), 'atomic-nightly-test-'));
 afterAll(() => rmSync(shared, { recursive: true, force: true }));
 
@@ -32,7 +31,7 @@ let image: ImageFile;
 let raw: string;
 beforeAll(async () => {
   source = await syntheticCommit(shared);
-  image = await type.build(imageRequest(shared, source), testTask(shared));
+  image = await buildAlone(await imageRequest(shared, source), testTask(shared));
   raw = await asRaw(image.path);
 });
 
@@ -56,8 +55,11 @@ test('the finished file is a compressed qcow2 with the right size and checksum, 
   const task = testTask(shared);
   expect(await imageInfo(image.path, task)).toEqual({ format: 'qcow2', virtualSize: SMALL_DISK });
   expect(image.sha256).toBe(await sha256File(image.path));
-  expect((await readdir(join(shared, 'images'))).filter((name) => !name.endsWith('.raw'))).toEqual(['synthetic.qcow2']);
-  expect(await readdir(join(shared, 'scratch'))).toEqual([]);
+  expect((await readdir(join(shared, 'images'))).filter((name) => !name.endsWith('.raw'))).toEqual([
+    'synthetic-20260921_01-GenericCloud.qcow2',
+  ]);
+  // The shared sysroot is for the other images; the caller removes it.
+  expect(await readdir(join(shared, 'scratch'))).toEqual(['sysroot']);
 });
 
 test('partitions and file systems are sound for sfdisk, e2fsck and mtools', async () => {
@@ -107,23 +109,25 @@ test("the deployment mounts /boot and follows the remote and ref, by the tree's 
 
 test('I10 the same commit and time give the same image, byte for byte, in another folder', async () => {
   const folder = temporaryFolder();
-  const again = await type.build(imageRequest(folder, source), testTask(folder));
+  const again = await buildAlone(await imageRequest(folder, source), testTask(folder));
   expect(again.sha256).toBe(image.sha256);
 });
 
 test('I4 after a kill at any stage the next call cleans up and ends in the same image', async () => {
   const folder = temporaryFolder();
-  const request = imageRequest(folder, source);
+  const request = await imageRequest(folder, source);
   await mkdir(request.outputDir, { recursive: true });
   const child = join(folder, 'build.mts');
   await writeFile(
     child,
-    `import { genericCloud } from '${join(import.meta.dirname, '../../src/images/generic-cloud.ts')}';
+    `import { makeBase } from '${join(import.meta.dirname, '../../src/images/base.ts')}';
+import { buildImage } from '${join(import.meta.dirname, '../../src/images/build.ts')}';
 const task = { signal: new AbortController().signal, logFile: '${folder}/child.log', say: console.log, progress() {} };
-await genericCloud({ diskBytes: ${SMALL_DISK} }).build(${JSON.stringify(request)}, task);
+const request = ${JSON.stringify(request)};
+await buildImage(request, () => makeBase(request, task), task);
 `,
   );
-  for (const stage of ['Deploying', 'Writing', 'Compressing', 'Checking']) {
+  for (const stage of ['Deploying', 'Writing', 'Compressing']) {
     let kill = (): void => undefined;
     const process_ = await start(join(import.meta.dirname, '../../node_modules/.bin/tsx'), [child], {
       onLine: (line) => {
@@ -132,18 +136,20 @@ await genericCloud({ diskBytes: ${SMALL_DISK} }).build(${JSON.stringify(request)
     });
     kill = () => process.kill(-process_.pid, 'SIGKILL');
     expect(await process_.exited, stage).toBeNull();
-    expect(await readdir(request.outputDir).then((names) => names.includes(request.fileName)), stage).toBe(false);
+    expect(await readdir(request.outputDir).then((names) => names.includes(request.template['file-name'])), stage).toBe(
+      false,
+    );
   }
-  const finished = await type.build(request, testTask(folder));
+  const finished = await buildAlone(request, testTask(folder));
   expect(finished.sha256).toBe(image.sha256);
-  expect(await readdir(request.outputDir)).toEqual([request.fileName]);
+  expect(await readdir(request.outputDir)).toEqual([request.template['file-name']]);
 });
 
 test('without a remote in the tree the public URL is written to the sysroot, saying that nothing checks signatures', async () => {
   const folder = temporaryFolder();
   const bare = await syntheticCommit(folder, { 'usr/etc/ostree/remotes.d/synthetic.conf': ABSENT });
   const task = testTask(folder);
-  const built = await type.build(imageRequest(folder, bare), task);
+  const built = await buildAlone(await imageRequest(folder, bare), task);
   const config = await readText(await partition(await asRaw(built.path), 'root'), '/ostree/repo/config', task);
   expect(config).toContain('[remote "synthetic"]\nurl=https://atomic.example.org/repo\ngpg-verify=false\n');
   expect(task.lines.join('\n')).toContain('without signature checks');
@@ -152,7 +158,7 @@ test('without a remote in the tree the public URL is written to the sysroot, say
 test('a tree whose hosts could not write a boot menu is refused before work starts', async () => {
   const folder = temporaryFolder();
   const bare = await syntheticCommit(folder, { 'usr/sbin/grub-mkconfig': ABSENT });
-  const building = type.build(imageRequest(folder, bare), testTask(folder));
+  const building = buildAlone(await imageRequest(folder, bare), testTask(folder));
   await expect(building).rejects.toMatchObject({ code: 'image', message: expect.stringContaining('grub-mkconfig') });
 });
 
@@ -161,7 +167,7 @@ test('a tree with GRUB that reads boot loader entries itself gets blscfg and its
   const { tree } = await syntheticCommit(folder, { 'usr/sbin/grub-mkconfig': ABSENT });
   await addBlscfgGrub(tree);
   const task = testTask(folder);
-  const built = await type.build(imageRequest(folder, await commitFolder(folder, tree)), task);
+  const built = await buildAlone(await imageRequest(folder, await commitFolder(folder, tree)), task);
   const disk = await asRaw(built.path);
   expect(await readText(await partition(disk, 'boot'), '/grub2/grub.cfg', task)).toMatch(/\nblscfg\n$/);
   expect(await readText(await partition(disk, 'boot'), '/loader.1/entries/ostree-1-synthetic.conf', task)).toContain(
@@ -178,8 +184,13 @@ test('a tree with GRUB that reads boot loader entries itself gets blscfg and its
 
 test('a disk that is too small is refused', async () => {
   const folder = temporaryFolder();
-  const tiny = genericCloud({ diskBytes: 1024 ** 3 }).build(imageRequest(folder, source), testTask(folder));
-  await expect(tiny).rejects.toMatchObject({ code: 'image', hint: expect.stringContaining('2048 MiB') });
+  const request = await imageRequest(folder, source);
+  const { template } = request;
+  const tiny = { ...request, template: { ...template, disk: { ...template.disk, size: '1 GiB' } } };
+  await expect(buildAlone(tiny, testTask(folder))).rejects.toMatchObject({
+    code: 'image',
+    hint: expect.stringContaining('at least 1639 MiB'),
+  });
 });
 
 test('the core image is where the first sector looks for it', async () => {

@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { genericCloud } from '../../src/images/generic-cloud.ts';
-import { buildHostMarks, scanImage } from '../../src/images/scan.ts';
+import { buildHostMarks, scanDisk } from '../../src/images/scan.ts';
 import { findString } from '../../src/images/scan-bytes.ts';
 import { run } from '../../src/tools/exec.ts';
 import { convertImage } from '../../src/tools/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
-import { imageRequest, SMALL_DISK, syntheticCommit } from './synthetic-tree.ts';
+import { buildAlone, imageRequest, syntheticCommit } from './synthetic-tree.ts';
 
 const shared = mkdtempSync(join(tmpdir(), 'atomic-nightly-test-'));
 afterAll(() => rmSync(shared, { recursive: true, force: true }));
@@ -22,7 +21,7 @@ beforeAll(async () => {
   const source = await syntheticCommit(shared);
   commit = source.commit;
   const task = testTask(shared);
-  const image = await genericCloud({ diskBytes: SMALL_DISK }).build(imageRequest(shared, source), task);
+  const image = await buildAlone(await imageRequest(shared, source), task);
   clean = join(shared, 'clean.raw');
   await convertImage({ source: image.path, sourceFormat: 'qcow2', target: clean, targetFormat: 'raw' }, task);
 });
@@ -44,9 +43,7 @@ async function scanWith(path: string, content: string, forbidden: readonly strin
     [...folders, `rm "${path}"`, `write ${folder}/content "${path}"`].join('\n'),
   );
   await run('debugfs', ['-w', '-f', join(folder, 'commands'), `${raw}?offset=${(root?.start ?? 0) * 512}`]);
-  const image = join(folder, 'planted.qcow2');
-  await convertImage({ source: raw, sourceFormat: 'raw', target: image, targetFormat: 'qcow2' }, task);
-  await scanImage({ image, scratchDir: folder, forbidden }, task);
+  await scanDisk({ raw, forbidden, keys: ['ssh-ed25519 KNOWN'] }, task);
 }
 
 const deployment = () => `/ostree/deploy/synthetic/deploy/${commit}.0`;
@@ -63,9 +60,15 @@ test('I9 a planted machine-id is refused, an empty or "uninitialized" one is not
 test.each([
   ['/var/lib/systemd/random-seed', 'a random seed', 'seed'],
   ['/var/lib/dbus/machine-id', 'a machine-id', '0123456789abcdef0123456789abcdef'],
-  ['/var/roothome/.ssh/authorized_keys', 'ssh keys of root', 'ssh-ed25519 AAAA'],
+  ['/var/roothome/.ssh/authorized_keys', 'ssh keys that the image type does not name', 'ssh-ed25519 AAAA'],
+  ['/var/home/core/.ssh/authorized_keys', 'ssh keys that the image type does not name', 'ssh-ed25519 KNOWN\nssh-rsa B'],
+  ['/var/home/core/.ssh/id_ed25519', 'ssh keys that the image type does not name', 'secret'],
 ])('I9 a planted %s is refused', async (path, what, content) => {
   await expect(scanWith(`/ostree/deploy/synthetic${path}`, content)).rejects.toMatchObject(refused(`${what}: `));
+});
+
+test('I9 a key that the image type names is not refused', async () => {
+  await scanWith('/ostree/deploy/synthetic/var/home/core/.ssh/authorized_keys', 'ssh-ed25519 KNOWN\n');
 });
 
 test('I9 a planted ssh host key is refused', async () => {
@@ -97,9 +100,7 @@ test('I9 a random seed on the EFI partition is refused', async () => {
   const efi = `${raw}@@${2 * 1024 * 1024}`;
   await run('mmd', ['-i', efi, '::/loader'], { env: { MTOOLSRC: '/dev/null', MTOOLS_SKIP_CHECK: '1' } });
   await run('mcopy', ['-i', efi, join(folder, 'random-seed'), '::/loader/random-seed']);
-  const image = join(folder, 'planted.qcow2');
-  await convertImage({ source: raw, sourceFormat: 'raw', target: image, targetFormat: 'qcow2' }, task);
-  const scanning = scanImage({ image, scratchDir: folder, forbidden: [] }, task);
+  const scanning = scanDisk({ raw, forbidden: [], keys: [] }, task);
   await expect(scanning).rejects.toMatchObject(refused('a random seed: /loader/random-seed'));
 });
 

@@ -1,7 +1,11 @@
 import { chmod, cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ImageRequest } from '../../src/images/image.ts';
+import { makeBase } from '../../src/images/base.ts';
+import { buildImage } from '../../src/images/build.ts';
+import type { ImageFile, ImageRequest } from '../../src/images/image.ts';
+import { type ImageTemplate, loadImageTemplate } from '../../src/images/template/load.ts';
 import { run } from '../../src/tools/exec.ts';
+import type { Task } from '../../src/tools/task.ts';
 
 export const REF = 'synthetic/1/x86_64';
 export const TIMESTAMP = 1_790_000_000;
@@ -69,25 +73,51 @@ export async function addBlscfgGrub(tree: string): Promise<void> {
   await writeFile(join(efi, 'centos/grubx64.efi'), 'grub\n');
 }
 
-export function imageRequest(
+/** What templates are filled in with. */
+export const VALUES = {
+  product: 'synthetic',
+  prefix: 'synthetic',
+  version: '20260921_01',
+  stream: 'nightly',
+  arch: 'x86_64',
+  ref: REF,
+  osName: 'synthetic',
+  remoteName: 'synthetic',
+  remoteUrl: 'https://atomic.example.org/repo',
+};
+
+export interface Source {
+  readonly repo: string;
+  readonly commit: string;
+}
+
+/** A request for an image of a shipped type, on a disk small enough for quick tests. */
+export async function imageRequest(
   folder: string,
-  source: { readonly repo: string; readonly commit: string },
-  changes: Partial<ImageRequest> = {},
-): ImageRequest {
+  source: Source,
+  type = 'generic-cloud',
+  changes: Partial<ImageTemplate> = {},
+): Promise<ImageRequest> {
+  const template = await loadImageTemplate(type, undefined, VALUES);
   return {
     repo: source.repo,
     commit: source.commit,
     ref: REF,
-    version: '20260921_01',
-    osName: 'synthetic',
-    remote: { name: 'synthetic', url: 'https://atomic.example.org/repo' },
+    version: VALUES.version,
+    osName: VALUES.osName,
+    remote: { name: VALUES.remoteName, url: VALUES.remoteUrl },
     outputDir: join(folder, 'images'),
-    fileName: 'synthetic.qcow2',
     scratchDir: join(folder, 'scratch'),
     timestamp: TIMESTAMP,
-    ...changes,
+    values: VALUES,
+    template: { ...template, disk: { ...template.disk, size: '2 GiB' }, ...changes },
   };
 }
 
-/** The smallest disk there is, so that tests are quick. */
+/** Builds it with a sysroot of its own. */
+export function buildAlone(request: ImageRequest, task: Task): Promise<ImageFile> {
+  return buildImage(request, () => makeBase(request, task), task);
+}
+
+/** Bytes of the test disks. */
 export const SMALL_DISK = 2 * 1024 ** 3;

@@ -26,7 +26,7 @@ export async function commitToCache(
     {
       repo,
       tree: tree.root,
-      bindRef: request.ref,
+      bindRefs: [request.ref, ...(request.alsoBound ?? [])],
       ...(request.parent === undefined ? {} : { parent: request.parent }),
       timestamp: request.timestamp,
       metadata: commitMetadata(request),

@@ -15,7 +15,9 @@ const hostPath = z
   .regex(/^\/(etc|var|boot)(\/[^/\n]+)+$/, 'must be an absolute path of a file below /etc, /var or /boot')
   .refine((path) => !/\/\.\.?(\/|$)/.test(path), { error: 'must not hold "." or ".."' });
 
-const accountName = z.string().regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a user name: lower case, digits, "-" and "_"');
+const accountName = z
+  .string()
+  .regex(/^[a-z_][a-z0-9_-]{0,30}$/, 'must be a user name: lower case, digits, "-" and "_"');
 
 const file = z
   .strictObject({
@@ -76,9 +78,7 @@ export const imageTemplateSchema = z.strictObject({
     })
     .prefault({}),
   files: z.array(file).default([]),
-  'mask-units': z
-    .array(z.string().regex(/^[\w@:.\\-]+\.[a-z]+$/, 'must be a unit name with its suffix'))
-    .default([]),
+  'mask-units': z.array(z.string().regex(/^[\w@:.\\-]+\.[a-z]+$/, 'must be a unit name with its suffix')).default([]),
   users: z.array(user).default([]),
   machine: z
     .strictObject({ cpus: z.int().min(1).default(2), memory: size.default('1536 MiB') })

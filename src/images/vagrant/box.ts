@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeTar } from '../../tools/tar.ts';
 import type { Task } from '../../tools/task.ts';
 import type { IdSeed } from '../disk/ids.ts';
-import { renderTemplate } from '../template.ts';
+import { renderTemplate } from '../template/render.ts';
 
 /** A disk to be made into a Vagrant box. */
 export interface BoxRequest {

@@ -1,0 +1,49 @@
+import pLimit from 'p-limit';
+import type { SmokeResult } from '../boot/smoke-test.ts';
+import type { Build } from '../run/build.ts';
+import type { BuildFailure } from '../run/meta.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import type { BuiltImage, ImageSet } from '../steps/images.ts';
+import { smokeTest } from '../steps/smoke-test.ts';
+import { sideBySide } from './side-by-side.ts';
+
+export interface SmokeTests {
+  /** By image type, of those that came up. */
+  readonly tests: Readonly<Record<string, SmokeResult>>;
+  /** Image types that did not. */
+  readonly failed: readonly string[];
+  readonly failures: readonly BuildFailure[];
+  /** Whether every image the stream wants tested was built and came up; false where it wants none. */
+  readonly passed: boolean;
+}
+
+/** Boots the images that the stream wants tested, one after the other: side by side they would only slow each other down. */
+export async function smokeTests(
+  project: Project,
+  build: Build,
+  { set, images, commit }: { readonly set: ImageSet; readonly images: readonly BuiltImage[]; readonly commit: string },
+  runner: Runner,
+): Promise<SmokeTests> {
+  const gate = project.stream.smokeTest;
+  if (gate === false) return { tests: {}, failed: [], failures: [], passed: false };
+  const oneAtATime = pLimit(1);
+  const wanted = set.withTemplates(images.filter(({ name }) => gate.images.includes(name)));
+  const { results, failures } = await sideBySide(wanted, (one) =>
+    oneAtATime(async () => {
+      const { name } = one.template;
+      const input = { image: one.image, gate };
+      const result = await runner.step(`smoke-test-${name}`, input, (task) =>
+        smokeTest(build, one, commit, gate, task),
+      );
+      return { name, result };
+    }),
+  );
+  const tests = Object.fromEntries(results.map(({ name, result }) => [name, result]));
+  return {
+    tests,
+    failed: wanted.map(({ template }) => template.name).filter((name) => !(name in tests)),
+    failures,
+    passed: gate.images.every((name) => name in tests),
+  };
+}

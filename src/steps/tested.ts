@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { updateJson } from '../publish/files.ts';
+import { moveRef } from '../publish/move-ref.ts';
+import { verifyPublished } from '../publish/verify.ts';
+import type { Build } from '../run/build.ts';
+import { compareBuildIds } from '../run/build-id.ts';
+import type { Project } from '../run/project.ts';
+import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+
+/** `streams/<stream>/tested.json`: the newest build of a stream whose smoke test passed, by architecture. */
+export interface TestedPointer {
+  readonly stream: string;
+  readonly arches: Readonly<Record<string, { readonly build: string; readonly commit: string; readonly ref: string }>>;
+}
+
+/**
+ * Tells everybody that a build's images came up: moves the stream's tested ref on a target, and the pointer beside it.
+ * @throws NightlyError `verify`, `target-moved`, `locked`, `target-unreachable`.
+ */
+export async function markTested(
+  project: Project,
+  build: Build,
+  target: Target,
+  { commit, testedRef }: { readonly commit: string; readonly testedRef: string },
+  task: Task,
+): Promise<void> {
+  const { repo, stream, config } = project;
+  if (!(await moveRef({ repo, ref: testedRef, commit, target }, task))) return;
+  const { gpgKeys } = stream.seed;
+  const scratchDir = join(config.work, 'scratch');
+  await verifyPublished({ url: `${target.publicUrl}/repo`, ref: testedRef, commit, gpgKeys, scratchDir }, task);
+  const entry = { build: build.id, commit, ref: testedRef };
+  await updateJson<TestedPointer>(
+    `streams/${stream.name}/tested.json`,
+    (old) => withTested(old, stream.name, stream.arch, entry),
+    target,
+    task,
+  );
+}
+
+/** The pointer with a build in it; unchanged when it names that build or a later one. */
+export function withTested(
+  old: TestedPointer | undefined,
+  stream: string,
+  arch: string,
+  entry: TestedPointer['arches'][string],
+): TestedPointer {
+  const before = old?.arches[arch];
+  if (old && before && compareBuildIds(before.build, entry.build) >= 0) return old;
+  return { stream, arches: { ...old?.arches, [arch]: entry } };
+}

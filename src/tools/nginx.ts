@@ -83,6 +83,8 @@ events { worker_connections 256; }
 http {
   access_log off;
 ${temporary}
+  # What Vagrant is told to be JSON it takes for a box catalogue, anything else for a box.
+  types { text/html html; application/json json; }
   default_type application/octet-stream;
   sendfile on;
   tcp_nopush on;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a fresh machine able to run atomic-nightly: the programs it drives, its npm packages, and the built program.
-# Looks first and does only what is missing, so that every npm script can begin with it. Needs Node.js 20 or newer and npm.
+# Looks first and does only what is missing, so that every npm script can begin with it. Needs Node.js 20.3 or newer and npm.
 #
 #   scripts/bootstrap.sh            everything
 #   scripts/bootstrap.sh --no-build without compiling to dist/
@@ -37,17 +37,21 @@ programs() {
 /usr/bin/mcopy mtools mtools
 /usr/sbin/mkfs.vfat dosfstools dosfstools
 /usr/sbin/mke2fs e2fsprogs e2fsprogs
+/usr/sbin/mkfs.xfs xfsprogs xfsprogs
 /usr/sbin/sgdisk gdisk gdisk
 /usr/sbin/sfdisk fdisk util-linux
 /usr/bin/grub-mkimage grub-common grub2-tools-extra
 /usr/lib/grub/i386-pc/boot.img grub-pc-bin grub2-pc-modules
 /usr/lib/grub/x86_64-efi/normal.mod grub-efi-amd64-bin grub2-efi-x64-modules
 /usr/bin/xorriso xorriso xorriso
+/usr/bin/mksquashfs squashfs-tools squashfs-tools
 /usr/bin/busybox busybox-static busybox
 /usr/bin/cpio cpio cpio
 /usr/sbin/depmod kmod kmod
 /usr/bin/flock util-linux util-linux-core
 /usr/bin/git git git
+/usr/bin/vagrant vagrant -
+/usr/bin/xmllint libxml2-utils libxml2
 LIST
 }
 
@@ -120,8 +124,8 @@ check_node() {
     say "Node.js and npm are missing; install Node.js 20 or newer (https://nodejs.org/en/download)" >&2
     exit 1
   }
-  node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' || {
-    say "Node.js $(node --version) is too old; 20 or newer is needed" >&2
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 3) ? 0 : 1)' || {
+    say "Node.js $(node --version) is too old; 20.3 or newer is needed" >&2
     exit 1
   }
 }

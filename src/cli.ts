@@ -107,6 +107,17 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('images')
+    .argument('[BUILD]', 'build id; default: the newest with a commit')
+    .description('make the images of a build that are missing or whose image type changed; test and publish them')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly images\n  atomic-nightly images 20261121_01')
+    .action(async (id: string | undefined, options: { json?: boolean }) => {
+      const { runImages } = await import('./commands/images.ts');
+      finish(await runImages(id, { ...running(), json: options.json ?? false }, print));
+    });
+
+  program
     .command('list')
     .description('the builds, newest first, with their state')
     .option('--stream <NAME>', 'only those of a stream')

@@ -47,7 +47,7 @@ export async function runDoctor(options: DoctorOptions, write: (text: string) =>
 async function examine(path: string, task: Task): Promise<CheckResult[]> {
   const { result, config } = await checkConfig(path);
   const rpmOstree = (await findProgram('rpm-ostree')) !== undefined;
-  const needs = config ? needsOf(config, rpmOstree) : allNeeds(rpmOstree, await isDebian());
+  const needs = config ? await needsOf(config, rpmOstree) : allNeeds(rpmOstree, await isDebian());
   const programs = await checkPrograms(needs);
   return [
     result,

@@ -1,14 +1,25 @@
 import type { Config } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
+import { loadImageTemplate } from '../images/template/load.ts';
+import { templateValues } from '../images/template/values.ts';
 import type { Need } from './tools.ts';
 
-/** What a configuration asks for; `auto` is settled by whether rpm-ostree is installed. */
-export function needsOf(config: Config, rpmOstreeInstalled: boolean): Set<Need> {
+/**
+ * What a configuration asks for; `auto` is settled by whether rpm-ostree is installed.
+ * @throws NightlyError `config` or `image` when an image type has faults
+ */
+export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Promise<Set<Need>> {
   const needs = new Set<Need>(['base']);
   const { type } = config.engine;
   needs.add(type === 'dnf' || (type === 'auto' && !rpmOstreeInstalled) ? 'engine dnf' : 'engine rpm-ostree');
   for (const stream of Object.values(config.streams)) {
-    if (stream.images.length > 0) needs.add('images');
+    const values = templateValues(config, stream, stream.ref ?? '', '00000000_00');
+    for (const image of stream.images) {
+      const { format, disk } = await loadImageTemplate(image, config.imageTemplates, values);
+      needs.add('images');
+      if (format === 'iso') needs.add('installer ISO');
+      else if (disk['root-filesystem'] === 'xfs') needs.add('images with XFS');
+    }
     if (stream.smokeTest !== false) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
   }
@@ -27,6 +38,8 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'engine dnf',
     ...(rpmOstreeInstalled ? (['engine rpm-ostree'] as const) : []),
     'images',
+    'images with XFS',
+    'installer ISO',
     'smoke test',
     'target rsync',
     'target ssh',

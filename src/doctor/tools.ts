@@ -22,6 +22,8 @@ export type Need =
   | 'engine dnf'
   | 'engine rpm-ostree'
   | 'images'
+  | 'images with XFS'
+  | 'installer ISO'
   | 'smoke test'
   | 'target rsync'
   | 'target ssh'
@@ -81,6 +83,9 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'e2fsprogs',
     fedora: 'e2fsprogs',
   },
+  { program: 'tar', neededBy: ['images'], version: gnu('1.28'), debian: 'tar', fedora: 'tar' },
+  { program: 'gzip', neededBy: ['images'], version: gnu(), debian: 'gzip', fedora: 'gzip' },
+  { program: 'mkfs.xfs', neededBy: ['images with XFS'], debian: 'xfsprogs', fedora: 'xfsprogs' },
   { program: 'mkfs.vfat', neededBy: ['images'], debian: 'dosfstools', fedora: 'dosfstools' },
   { program: 'mcopy', neededBy: ['images'], version: gnu(), debian: 'mtools', fedora: 'mtools' },
   {
@@ -97,7 +102,14 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'qemu-system-x86',
     fedora: 'qemu-system-x86-core',
   },
-  { program: 'xorriso', neededBy: ['smoke test'], version: gnu(), debian: 'xorriso', fedora: 'xorriso' },
+  { program: 'mksquashfs', neededBy: ['installer ISO'], debian: 'squashfs-tools', fedora: 'squashfs-tools' },
+  {
+    program: 'xorriso',
+    neededBy: ['smoke test', 'installer ISO'],
+    version: gnu(),
+    debian: 'xorriso',
+    fedora: 'xorriso',
+  },
   {
     program: 'ssh',
     neededBy: ['smoke test', 'target ssh'],

@@ -91,6 +91,7 @@ async function pack(
   const { machine } = template;
   const box = {
     ...{ raw, output: aside, scratchDir: folder, timestamp, seed, name: request.osName },
+    template,
     machine: { cpus: machine.cpus, memoryMib: sizeBytes(machine.memory) / 1024 ** 2 },
   };
   switch (template.format) {

@@ -40,6 +40,7 @@ export const SEED_PACKAGES: readonly string[] = [
   'ostree-boot',
   'passwd',
   'procps',
+  'rsync',
   'sed',
   'sudo',
   'systemd',

@@ -5,6 +5,8 @@ import { findStream, refOf, targetsOf } from '../config/lookup.ts';
 import type { Engine } from '../engines/engine.ts';
 import { selectEngine } from '../engines/select.ts';
 import { NightlyError } from '../errors.ts';
+import { loadImageTemplate } from '../images/template/load.ts';
+import { templateValues } from '../images/template/values.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import { readTreefile } from '../treefile/read.ts';
@@ -39,6 +41,9 @@ export async function openProject(configPath: string, streamName: string | undef
   const ref = refOf(config, stream, treefile.values.ref);
   const { engine, reason } = await selectEngine(config.engine);
   engine.check(treefile);
+  // Image types are read again for each build; a fault in one shall be known before any work.
+  const values = templateValues(config, stream, ref, '00000000_00');
+  for (const image of stream.images) await loadImageTemplate(image, config.imageTemplates, values);
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {

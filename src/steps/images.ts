@@ -6,7 +6,7 @@ import { type Base, makeBase } from '../images/base.ts';
 import { buildImage } from '../images/build.ts';
 import type { ImageFile, ImageSource } from '../images/image.ts';
 import { type ImageTemplate, loadImageTemplate } from '../images/template/load.ts';
-import type { TemplateValues } from '../images/template/render.ts';
+import { templateValues } from '../images/template/values.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
@@ -44,7 +44,7 @@ export async function openImages(project: Project, build: Build, commit: string)
     timestamp: build.timestamp,
     scratchDir: join(build.paths.scratch, 'images'),
   };
-  const values = templateValues(project, build.id);
+  const values = templateValues(config, stream, project.ref, build.id);
   const load = (name: string) => loadImageTemplate(name, config.imageTemplates, values);
   const templates = await Promise.all(stream.images.map(load));
   // The first image that is really built makes what they share; the others wait for it.
@@ -67,29 +67,8 @@ export async function openImages(project: Project, build: Build, commit: string)
   };
 }
 
-/** Checks the stream's image types before any work is done. @throws NightlyError `config`, `image`. */
-export async function checkImageTypes(project: Project): Promise<void> {
-  const values = templateValues(project, 'BUILD');
-  for (const name of project.stream.images) await loadImageTemplate(name, project.config.imageTemplates, values);
-}
-
 /** Whether a recorded image is still in the work folder; retention may have removed it. */
 export async function imageIsThere(build: Build, image: ImageFile): Promise<boolean> {
   const found = await stat(join(build.paths.dir, image.path)).catch(() => undefined);
   return found?.size === image.size;
-}
-
-/** What image types can name in their files. */
-function templateValues({ config, stream, ref }: Project, version: string): TemplateValues {
-  return {
-    product: config.name,
-    prefix: stream.imagePrefix,
-    version,
-    stream: stream.name,
-    arch: stream.arch,
-    ref,
-    osName: stream.osName,
-    remoteName: stream.remote.name,
-    remoteUrl: stream.remote.url,
-  };
 }

@@ -123,7 +123,7 @@ test('every program in the list answers with a version that is understood on thi
   expect(results.filter(({ detail }) => /does not (say|work)/.test(detail))).toEqual([]);
 });
 
-test('needs follow the configuration', () => {
+test('needs follow the configuration', async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'host.yaml'), 'ref: a\n');
   const config = parseConfig(
@@ -136,8 +136,8 @@ streams:
     join(folder, 'c.yaml'),
   );
   const common = ['base', 'images', 'smoke test', 'seed signatures', 'target rsync', 'target ssh'];
-  expect(needsOf(config, false)).toEqual(new Set([...common, 'engine dnf']));
-  expect(needsOf(config, true)).toEqual(new Set([...common, 'engine rpm-ostree']));
+  expect(await needsOf(config, false)).toEqual(new Set([...common, 'engine dnf']));
+  expect(await needsOf(config, true)).toEqual(new Set([...common, 'engine rpm-ostree']));
 });
 
 test('versions compare as numbers', () => {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -7,15 +7,17 @@ import { checkSystem } from '../../src/boot/check-system.ts';
 import { inGuest } from '../../src/boot/in-guest.ts';
 import { reboot } from '../../src/boot/upgrade.ts';
 import { createDnfEngine } from '../../src/engines/dnf/engine.ts';
-import { genericCloud } from '../../src/images/generic-cloud.ts';
+import { makeBase } from '../../src/images/base.ts';
+import { buildImage } from '../../src/images/build.ts';
 import type { ImageFile } from '../../src/images/image.ts';
+import { loadImageTemplate } from '../../src/images/template/load.ts';
 import { buildLab } from '../../src/lab/build.ts';
 import { initRepo } from '../../src/tools/ostree.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { testTask } from '../support/tmp.ts';
 
-// The demo boots from BIOS, upgrades and rolls back. This is the rest: UEFI, a disk larger than the image, and what a
-// host has to make for itself at its first boot.
+// The demo boots from BIOS, upgrades and rolls back. This is the rest: UEFI, XFS, a disk larger than the image, and what
+// a host has to make for itself at its first boot.
 const VERSION = '20260921_01';
 const TIMESTAMP = 1_790_000_000;
 const GIB = 1024 ** 3;
@@ -40,15 +42,19 @@ beforeAll(async () => {
   const inputs = { treefile, lockfile, inputHash, cacheDir, scratchDir, repo, repoTimestamps: {}, metadata: {} };
   const ref = 'lab-atomic-host/x86_64/nightly';
   ({ commit } = await engine.compose({ ...inputs, ref, version: VERSION, timestamp: TIMESTAMP }, task));
-  image = await genericCloud({ diskBytes: 4 * GIB }).build(
-    {
-      ...{ repo, commit, ref, version: VERSION, osName: 'lab', scratchDir, timestamp: TIMESTAMP },
-      remote: { name: 'lab-atomic', url: 'http://127.0.0.1:8080/repo' },
-      outputDir: join(dir, 'images'),
-      fileName: 'lab.qcow2',
-    },
-    task,
-  );
+  // The commonest change that a project of its own makes: another disk.
+  const types = join(dir, 'image-types');
+  await mkdir(join(types, 'cloud'), { recursive: true });
+  const disk = 'disk: {size: 4 GiB, root-filesystem: xfs}';
+  await writeFile(join(types, 'cloud/image.yaml'), `extends: generic-cloud\n${disk}\n`);
+  const values = { product: 'lab', prefix: 'lab', version: VERSION };
+  const request = {
+    ...{ repo, commit, ref, version: VERSION, osName: 'lab', scratchDir, timestamp: TIMESTAMP, values },
+    remote: { name: 'lab-atomic', url: 'http://127.0.0.1:8080/repo' },
+    template: await loadImageTemplate('cloud', types, values),
+    outputDir: join(dir, 'images'),
+  };
+  image = await buildImage(request, () => makeBase(request, task), task);
   const serialLog = join(dir, 'serial.log');
   const bigger = { diskBytes: 6 * GIB, firmware: 'uefi' as const };
   vm = await bootImage({ image: image.path, timeoutSeconds: BOOT_SECONDS, serialLog, ...bigger }, task);
@@ -73,7 +79,8 @@ test('booted from UEFI, the system is running on the commit and version of the i
   expect(await checkSystem(machine(), expected, testTask(dir))).toMatchObject({ state: 'running', failedUnits: [] });
 });
 
-test('the root file system grew to the larger disk', async () => {
+test('the root file system is XFS and grew to the larger disk', async () => {
+  expect(await guest('findmnt -no FSTYPE /sysroot')).toBe('xfs');
   expect(Number(await guest('df --output=size -B1 /sysroot | tail -n 1'))).toBeGreaterThan(4 * GIB);
 });
 

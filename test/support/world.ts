@@ -48,6 +48,7 @@ const GRUB_CONFIG: MiniRecipe = {
 export async function makeWorld(dir: string, options: WorldOptions = {}): Promise<World> {
   const distro = await makeMiniDistro(join(dir, 'distro'), { signed: options.signed ?? false });
   if (options.images) {
+    await smallImages(join(dir, 'image-types'), options.images);
     await distro.publish(GRUB_CONFIG);
     await distro.writeTreefile({ packages: [...(MINI_TREEFILE['packages'] as string[]), GRUB_CONFIG.name] });
   }
@@ -71,7 +72,7 @@ function configText({ distro, published, url }: World, { images = [], target = d
   return `name: mini
 work: ./work
 engine: dnf
-targets:
+${images.length > 0 ? 'image-templates: ./image-types\n' : ''}targets:
   buildlogs: ${target(published, url)}
 streams:
   nightly:
@@ -80,6 +81,15 @@ streams:
     targets: [buildlogs]
     images: [${images.join(', ')}]
 `;
+}
+
+/** The shipped image types on disks of 1 GiB, to be quick; the mini tree has no sshd to configure. */
+async function smallImages(folder: string, types: readonly string[]): Promise<void> {
+  for (const type of types) {
+    await mkdir(join(folder, type), { recursive: true });
+    const disk = type === 'iso' ? '' : 'disk: {size: 1 GiB, boot: 128 MiB}\nfiles: []\n';
+    await writeFile(join(folder, type, 'image.yaml'), `extends: ${type}\n${disk}`);
+  }
 }
 
 const directory = (published: string, url: string) => `{type: directory, path: ${published}, url: '${url}'}`;
@@ -129,7 +139,8 @@ export async function pulled(world: World, into: string, ref = 'mini/x86_64/nigh
 
 /** Puts a copy of a world's work folder and published tree back, as they were. */
 export async function restore(world: World, snapshot: string): Promise<void> {
-  await run('rm', ['-rf', join(world.dir, 'work'), join(world.published, 'repo'), join(world.published, 'builds')]);
+  await run('rm', ['-rf', join(world.dir, 'work')]);
+  await run('find', [world.published, '-mindepth', '1', '-delete']);
   await run('cp', ['-a', join(snapshot, 'work'), join(world.dir, 'work')]);
   await run('cp', ['-a', `${snapshot}/published/.`, world.published]);
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { makeTar } from '../../tools/tar.ts';
 import type { Task } from '../../tools/task.ts';
 import type { IdSeed } from '../disk/ids.ts';
-import { renderTemplate } from '../template/render.ts';
+import { type ImageTemplate, templateFile } from '../template/load.ts';
+import type { TemplateValues } from '../template/render.ts';
 
 /** A disk to be made into a Vagrant box. */
 export interface BoxRequest {
@@ -20,6 +21,8 @@ export interface BoxRequest {
   readonly machine: { readonly cpus: number; readonly memoryMib: number };
   /** Name of the machine inside the box, such as lab-atomic-host. */
   readonly name: string;
+  /** Brings the templates of the members. */
+  readonly template: Pick<ImageTemplate, 'name' | 'folders'>;
 }
 
 /** Runs `fill` with an empty folder for the members of a box, archives those it names, and removes the folder. */
@@ -40,12 +43,12 @@ export async function archiveBox(
   await rm(folder, { recursive: true });
 }
 
-/** Fills in the template `TYPE/MEMBER.hbs` and writes it as that member. @throws NightlyError `image` */
+/** Fills in the image type's file `MEMBER.hbs` and writes it as that member. @throws NightlyError `image` */
 export async function writeMember(
   folder: string,
-  type: 'vagrant-libvirt' | 'vagrant-virtualbox',
+  { template }: BoxRequest,
   member: string,
-  values: Readonly<Record<string, string | number>>,
+  values: TemplateValues,
 ): Promise<void> {
-  await writeFile(join(folder, member), await renderTemplate(`${type}/${member}.hbs`, values));
+  await writeFile(join(folder, member), await templateFile(template, `${member}.hbs`, values));
 }

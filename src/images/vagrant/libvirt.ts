@@ -4,7 +4,6 @@ import { convertImage } from '../../tools/qemu-img.ts';
 import type { Task } from '../../tools/task.ts';
 import { archiveBox, type BoxRequest, writeMember } from './box.ts';
 
-const TYPE = 'vagrant-libvirt';
 const GIB = 1024 ** 3;
 
 /**
@@ -18,8 +17,8 @@ export async function packLibvirtBox(request: BoxRequest, task: Task): Promise<v
   const { cpus, memoryMib } = request.machine;
   const fill = async (folder: string) => {
     // Whole GiB; vagrant-libvirt makes the volume this large, so rounding down would cut the disk off.
-    await writeMember(folder, TYPE, 'metadata.json', { virtualSizeGib: Math.ceil(virtualSize / GIB) });
-    await writeMember(folder, TYPE, 'Vagrantfile', { cpus, memoryMib });
+    await writeMember(folder, request, 'metadata.json', { virtualSizeGib: Math.ceil(virtualSize / GIB) });
+    await writeMember(folder, request, 'Vagrantfile', { cpus, memoryMib });
     task.say('Converting the disk to qcow2');
     await convertImage(
       {

@@ -6,7 +6,6 @@ import { derivedUuid } from '../disk/ids.ts';
 import { archiveBox, type BoxRequest, writeMember } from './box.ts';
 import { finishStream } from './vmdk.ts';
 
-const TYPE = 'vagrant-virtualbox';
 const DISK = 'box-disk001.vmdk';
 /** The first three bytes of the hardware addresses VirtualBox gives out. */
 const VIRTUALBOX_OUI = '080027';
@@ -29,14 +28,14 @@ export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promis
     );
     await finishStream(vmdk, derivedUuid(seed, 'vmdk content').slice(0, 8));
     const macAddress = `${VIRTUALBOX_OUI}${derivedUuid(seed, 'vagrant hardware address').slice(0, 6).toUpperCase()}`;
-    await writeMember(folder, TYPE, 'box.ovf', {
+    await writeMember(folder, request, 'box.ovf', {
       ...{ name: escapeXml(request.name), ...request.machine, macAddress },
       ...{ disk: DISK, diskBytes: (await stat(vmdk)).size, virtualSize, diskUuid: derivedUuid(seed, 'vagrant disk') },
       machineUuid: derivedUuid(seed, 'vagrant machine'),
       changed: new Date(request.timestamp * 1000).toISOString().replace('.000Z', 'Z'),
     });
-    await writeMember(folder, TYPE, 'Vagrantfile', { macAddress });
-    await writeMember(folder, TYPE, 'metadata.json', {});
+    await writeMember(folder, request, 'Vagrantfile', { macAddress });
+    await writeMember(folder, request, 'metadata.json', {});
     return ['box.ovf', DISK, 'Vagrantfile', 'metadata.json'];
   };
   await archiveBox(request, { gzip: false }, fill, task);

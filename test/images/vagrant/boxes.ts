@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { templatePath } from '../../../src/images/template/render.ts';
 import type { BoxRequest } from '../../../src/images/vagrant/box.ts';
 import { run } from '../../../src/tools/exec.ts';
 
@@ -20,7 +21,12 @@ export async function makeDisk(path: string, sizeBytes: number): Promise<string>
   return path;
 }
 
-export function boxRequest(folder: string, raw: string, changes: Partial<BoxRequest> = {}): BoxRequest {
+export function boxRequest(
+  type: 'vagrant-libvirt' | 'vagrant-virtualbox',
+  folder: string,
+  raw: string,
+  changes: Partial<BoxRequest> = {},
+): BoxRequest {
   return {
     raw,
     output: join(folder, 'disk.box'),
@@ -29,6 +35,7 @@ export function boxRequest(folder: string, raw: string, changes: Partial<BoxRequ
     seed: { commit: 'c0ffee'.padEnd(64, '0'), timestamp: TIMESTAMP },
     machine: { cpus: 2, memoryMib: 1536 },
     name: 'lab-atomic-host',
+    template: { name: type, folders: [templatePath(type)] },
     ...changes,
   };
 }

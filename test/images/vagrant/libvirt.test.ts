@@ -11,7 +11,7 @@ import { boxRequest, listBox, MIB, makeDisk, tarMagic, unpackBox } from './boxes
 test('a libvirt box has metadata, Vagrantfile and a qcow2 that is the same disk', async () => {
   const folder = temporaryFolder();
   const raw = await makeDisk(join(folder, 'disk.raw'), 64 * MIB);
-  const request = boxRequest(folder, raw);
+  const request = boxRequest('vagrant-libvirt', folder, raw);
   await packLibvirtBox(request, testTask(folder));
 
   const members = await listBox(request.output);
@@ -36,7 +36,7 @@ test('a libvirt box has metadata, Vagrantfile and a qcow2 that is the same disk'
 test('the virtual size is never rounded down', async () => {
   const folder = temporaryFolder();
   const raw = await makeDisk(join(folder, 'disk.raw'), 1025 * MIB);
-  const request = boxRequest(folder, raw);
+  const request = boxRequest('vagrant-libvirt', folder, raw);
   await packLibvirtBox(request, testTask(folder));
   const unpacked = await unpackBox(request.output);
   expect(JSON.parse(await readFile(join(unpacked, 'metadata.json'), 'utf8'))).toMatchObject({ virtual_size: 2 });
@@ -46,8 +46,11 @@ test('I10: the same disk gives the same libvirt box', async () => {
   const folder = temporaryFolder();
   const raw = await makeDisk(join(folder, 'disk.raw'), 64 * MIB);
   const [first, second] = [join(folder, 'first.box'), join(folder, 'second.box')];
-  await packLibvirtBox(boxRequest(folder, raw, { output: first }), testTask(folder));
-  await packLibvirtBox(boxRequest(folder, raw, { output: second, scratchDir: join(folder, 'b') }), testTask(folder));
+  await packLibvirtBox(boxRequest('vagrant-libvirt', folder, raw, { output: first }), testTask(folder));
+  await packLibvirtBox(
+    boxRequest('vagrant-libvirt', folder, raw, { output: second, scratchDir: join(folder, 'b') }),
+    testTask(folder),
+  );
   expect((await readFile(first)).equals(await readFile(second))).toBe(true);
 });
 
@@ -56,7 +59,7 @@ test('progress is reported in bytes up to the end', async () => {
   const raw = await makeDisk(join(folder, 'disk.raw'), 64 * MIB);
   const reports: [number, number | undefined, string][] = [];
   const task = { ...testTask(folder), progress: (...report: (typeof reports)[number]) => void reports.push(report) };
-  await packLibvirtBox(boxRequest(folder, raw), task);
+  await packLibvirtBox(boxRequest('vagrant-libvirt', folder, raw), task);
   expect(reports).toContainEqual([64 * MIB, 64 * MIB, 'bytes']);
   const [done, total] = reports.at(-1) ?? [];
   expect(done).toBe(total);

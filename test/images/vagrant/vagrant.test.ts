@@ -23,7 +23,8 @@ beforeAll(async () => {
   mkdirSync(join(shared, 'www'));
   for (const build of ['20261121_09', '20261121_10']) {
     const raw = await makeDisk(join(shared, `${build}.raw`), 16 * MIB);
-    const request = (provider: string) => boxRequest(shared, raw, { output: boxFile(shared, build, provider) });
+    const request = (provider: 'libvirt' | 'virtualbox') =>
+      boxRequest(`vagrant-${provider}`, shared, raw, { output: boxFile(shared, build, provider) });
     await packLibvirtBox(request('libvirt'), testTask(shared));
     await packVirtualBoxBox(request('virtualbox'), testTask(shared));
   }

@@ -16,7 +16,7 @@ const DISK = 'box-disk001.vmdk';
 /** A box of a 64 MiB disk, unpacked. */
 async function packed(folder: string, name = 'lab-atomic-host') {
   const raw = await makeDisk(join(folder, 'disk.raw'), 64 * MIB);
-  const request = boxRequest(folder, raw, { name });
+  const request = boxRequest('vagrant-virtualbox', folder, raw, { name });
   await packVirtualBoxBox(request, testTask(folder));
   return { raw, box: request.output, unpacked: await unpackBox(request.output) };
 }
@@ -88,8 +88,11 @@ test('I10: the same disk gives the same VirtualBox box', async () => {
   const folder = temporaryFolder();
   const raw = await makeDisk(join(folder, 'disk.raw'), 64 * MIB);
   const [first, second] = [join(folder, 'first.box'), join(folder, 'second.box')];
-  await packVirtualBoxBox(boxRequest(folder, raw, { output: first }), testTask(folder));
-  await packVirtualBoxBox(boxRequest(folder, raw, { output: second, scratchDir: join(folder, 'b') }), testTask(folder));
+  await packVirtualBoxBox(boxRequest('vagrant-virtualbox', folder, raw, { output: first }), testTask(folder));
+  await packVirtualBoxBox(
+    boxRequest('vagrant-virtualbox', folder, raw, { output: second, scratchDir: join(folder, 'b') }),
+    testTask(folder),
+  );
   expect((await readFile(first)).equals(await readFile(second))).toBe(true);
 });
 

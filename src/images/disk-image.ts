@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
 import { type FatInFile, makeFat } from '../tools/mtools.ts';
 import { removeTree } from '../tools/rm.ts';
 import type { Task } from '../tools/task.ts';
@@ -32,6 +34,7 @@ export async function makeRawDisk(base: Base, request: ImageRequest, folder: str
   const sizes = { disk: sizeBytes(disk.size), efi: sizeBytes(disk.efi), boot: sizeBytes(disk.boot) };
   const { seed, loader, bootUuid, rootUuid } = base;
   const layout = diskLayout(sizes, seed);
+  checkRootTools(base, disk['root-filesystem']);
   const variant = await makeVariant(base, request, folder, task);
   task.say(`Writing the disk (${disk.size}, sparse, ${disk['root-filesystem']})`);
   const raw = join(folder, 'disk.raw');
@@ -48,6 +51,14 @@ export async function makeRawDisk(base: Base, request: ImageRequest, folder: str
   if (type !== 'ext4') return { path: raw, rootTree: folderTree(root) };
   await removeTree(root, task);
   return { path: raw };
+}
+
+/** Hosts grow and check their own file system; cloud-init fails where it cannot. @throws NightlyError `image` */
+function checkRootTools({ sysroot, deployment }: Base, type: 'ext4' | 'xfs'): void {
+  if (type === 'ext4' || existsSync(join(sysroot, deployment, 'usr/sbin/xfs_growfs'))) return;
+  throw new NightlyError('image', `The tree has no /usr/sbin/xfs_growfs, which hosts with an XFS root need.`, {
+    hint: 'Add xfsprogs to the treefile\'s "packages", or set "root-filesystem: ext4" in image.yaml.',
+  });
 }
 
 async function writeBootLoader(

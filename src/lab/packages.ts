@@ -50,6 +50,7 @@ export const SEED_PACKAGES: readonly string[] = [
   'tree',
   'udev',
   'util-linux',
+  'xfsprogs',
   'xz-utils',
 ];
 

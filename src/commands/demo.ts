@@ -27,12 +27,14 @@ export interface DemoOptions {
 /** Packages of the lab that the second night finds newer. */
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
+const IMAGES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+
 /** Seconds a boot may take; software emulation on a busy machine needs them. */
 const BOOT_SECONDS = 600;
 
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
- * night, the first image booted, upgraded to the second night, rolled back, and a third night with nothing to do. In a
+ * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled back, and a third night with nothing to do. In a
  * folder where it ran before it goes on from there.
  */
 export async function runDemo(options: DemoOptions, print: Printer): Promise<number> {
@@ -48,14 +50,15 @@ export async function runDemo(options: DemoOptions, print: Printer): Promise<num
   await withSteps(dir, options, async (runner) => {
     say('A small distribution out of Debian packages: signed RPMs in two repositories');
     await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
-    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl));
+    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud']));
     const server = await serveFolder({ root: published, port });
     try {
       say('First night');
       demand(await night(config, options, print), [0, 10]);
       say(`Updates appear: ${UPDATED.join(', ')}`);
       await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
-      say('Second night');
+      say('Second night, now with all images, each of them booted');
+      await writeFile(config, demoConfig(labDir, published, publicUrl, IMAGES));
       demand(await night(config, options, print), [0]);
       const [second, first] = await completeBuilds(join(dir, 'work'));
       if (!first || !second)
@@ -116,7 +119,7 @@ function expectation({ meta }: StoredBuild): SystemExpectation {
   return { version, commit, allowDegraded: [], timeoutSeconds: BOOT_SECONDS };
 }
 
-function demoConfig(labDir: string, published: string, publicUrl: string): string {
+function demoConfig(labDir: string, published: string, publicUrl: string, images: readonly string[]): string {
   return `# Written by "atomic-nightly lab demo". A nightly stream of the lab distribution, published to a folder.
 name: lab-atomic-host
 work: ./work
@@ -137,6 +140,6 @@ streams:
     targets: [buildlogs]
     remote:
       name: lab-atomic
-    images: [generic-cloud]
-`;
+    images: [${images.join(', ')}]
+${images.length > 1 ? `    smoke-test: {timeout: ${BOOT_SECONDS}}\n` : ''}`;
 }

@@ -21,6 +21,9 @@ work: ./work
 #   command: [podman, run, --rm, --privileged, -v, /srv/nightly:/srv/nightly, quay.io/fedora/fedora:latest, rpm-ostree]
 engine: auto
 
+# Image types of your own, a folder each, with an image.yaml: docs/images.md.
+# image-templates: ./image-types
+
 # Places to publish to. "url" is where clients read the same files; a publish is done when a fresh client could pull
 # from there.
 targets:
@@ -79,13 +82,19 @@ streams:
     # The stateroot on hosts. Default: name as above.
     # os-name: ${name}
 
-    # Images built from each new commit.
+    # Images built from each new commit: generic-cloud, vagrant-libvirt, vagrant-virtualbox, iso, and types of your own
+    # (see image-templates above).
     images: [generic-cloud]
+    # What their file names start with. Default: name as above.
+    # image-prefix: CentOS-Atomic-Host-9
+    # Name of the Vagrant box. Default: name as above, "-", the stream's name.
+    # vagrant-box: ${name}
 
-    # Boot images before the commit is published.
+    # Boot images. When all came up the tested ref moves; one that did not is not published.
     smoke-test: false
+    # tested-ref: ${name}/\${basearch}/nightly-tested
     # smoke-test:
-    #   images: [generic-cloud]
+    #   images: [generic-cloud]     # default: all of the above
     #   timeout: 300                # seconds
     #   allow-degraded:
     #     - unit: example.service

@@ -13,6 +13,7 @@ import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/tools/exec.ts';
 import type { Task } from '../../src/tools/task.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { median, total } from '../support/statistics.ts';
 import { runCli } from '../support/world.ts';
 
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
@@ -22,10 +23,6 @@ interface Phase {
   readonly tool: string;
   readonly seconds: number;
 }
-
-const total = (phases: readonly Phase[]): number => phases.reduce((sum, { seconds }) => sum + seconds, 0);
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 const [labFolder, runs = '3'] = process.argv.slice(2);
 const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));

@@ -1,0 +1,182 @@
+/**
+ * Measures making all images of one commit side by side against two peers, in one run:
+ * - the floors: the tools that must run for it in any case, called alone one after the other (pull-local and deploy
+ *   once; mke2fs -d, qemu-img, tar, gzip once a disk image; mksquashfs and xorriso for the ISO);
+ * - libguestfs: virt-make-fs putting the same sysroot on a qcow2, the way to make a disk without mounting it. Needs
+ *   "apt-get install guestfs-tools linux-image-cloud-amd64" (its appliance boots a kernel of the host); left out otherwise.
+ * Prints each time and the ratios.
+ *
+ *   npm run bench:images [-- LAB_FOLDER [RUNS]]
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { buildLab } from '../../src/lab/build.ts';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { run } from '../../src/tools/exec.ts';
+import type { Task } from '../../src/tools/task.ts';
+import { median, total } from '../support/statistics.ts';
+import { runCli } from '../support/world.ts';
+
+const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+
+interface Timed {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+const [labFolder, runs = '3'] = process.argv.slice(2);
+const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
+const task: Task = {
+  signal: new AbortController().signal,
+  logFile: join(dir, 'bench.log'),
+  say: (line) => console.log(`  ${line}`),
+  progress: () => undefined,
+};
+try {
+  await bench(resolve(labFolder ?? join(dir, 'lab')), Number(runs));
+} finally {
+  await rm(dir, { recursive: true, force: true });
+}
+
+async function bench(labDir: string, count: number): Promise<void> {
+  const published = join(dir, 'published');
+  await mkdir(published);
+  const server = await serveFolder({ root: published });
+  try {
+    const lab = await buildLab({ dir: labDir, publicUrl: server.url }, task);
+    await writeFile(join(dir, 'atomic-nightly.yaml'), config(lab.treefile, published, server.url));
+    const build = JSON.parse(await cli('nightly', '--json')).build;
+    const { 'ostree-commit': commit, images } = JSON.parse(await cli('show', build, '--json'));
+    const [ours, floors, guest]: [number[], number[], number[]] = [[], [], []];
+    for (let index = 0; index < count; index += 1) {
+      const folder = join(dir, 'work/builds', build, 'x86_64');
+      for (const { path } of Object.values<{ path: string }>(images)) await rm(join(folder, path), { force: true });
+      await cli('images', build);
+      ours.push(await imagesWall(join(folder, 'journal.ndjson')));
+      const parts = await floorTimes(commit);
+      floors.push(total(parts));
+      console.log(
+        `run ${index + 1}: ours ${ours.at(-1)?.toFixed(1)} s, floors ${total(parts).toFixed(1)} s: ${shown(parts)}`,
+      );
+      const seconds = await withLibguestfs();
+      if (seconds !== undefined) guest.push(seconds);
+    }
+    console.log(`all ${TYPES.length} images   ${median(ours).toFixed(1)} s (median)`);
+    console.log(`floors          ${median(floors).toFixed(1)} s, ratio ${ratio(ours, floors)} (target: under 1.15)`);
+    if (guest.length === 0) return console.log('virt-make-fs is not installed: not compared with libguestfs');
+    console.log(`virt-make-fs    ${median(guest).toFixed(1)} s for the GenericCloud disk alone`);
+    const cloud = await cloudAlone(build);
+    console.log(
+      `GenericCloud    ${cloud.toFixed(1)} s alone: ${(median(guest) / cloud).toFixed(1)} times faster (target: 4)`,
+    );
+  } finally {
+    await server.stop();
+  }
+}
+
+const ratio = (ours: readonly number[], theirs: readonly number[]) => (median(ours) / median(theirs)).toFixed(2);
+
+const shown = (parts: readonly Timed[]) => parts.map(({ name, seconds }) => `${name} ${seconds.toFixed(1)}`).join(', ');
+
+async function cli(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(dir, args);
+  if (code !== 0) throw new Error(`${args.join(' ')} ended with exit code ${code}\n${stderr}`);
+  return stdout;
+}
+
+/** Seconds from the start of the first image step of the last attempt to the end of the last one. */
+async function imagesWall(journal: string): Promise<number> {
+  const entries: { event: string; step?: string; at: string }[] = (await readFile(journal, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const lastEnd = entries.slice(0, -1).findLastIndex(({ event }) => event === 'end');
+  const steps = entries.slice(lastEnd + 1).filter(({ step }) => step?.startsWith('image-'));
+  const times = steps.map(({ at }) => Date.parse(at));
+  return (Math.max(...times) - Math.min(...times)) / 1000;
+}
+
+/** Makes the GenericCloud image alone, with all it needs. */
+async function cloudAlone(build: string): Promise<number> {
+  const folder = join(dir, 'work/builds', build, 'x86_64');
+  const { images } = JSON.parse(await cli('show', build, '--json'));
+  await rm(join(folder, images['generic-cloud'].path));
+  await cli('images', build);
+  return imagesWall(join(folder, 'journal.ndjson'));
+}
+
+/** The tools alone, on the same commit, with the same options. Leaves the sysroot and the raw disk for `withLibguestfs`. */
+async function floorTimes(commit: string): Promise<Timed[]> {
+  const work = join(dir, 'floors');
+  await rm(work, { recursive: true, force: true });
+  await mkdir(work);
+  const parts: Timed[] = [];
+  const sh = async (name: string, script: string): Promise<void> => {
+    const begun = performance.now();
+    await run('sh', ['-ec', script], { cwd: work, env: { OSTREE_SYSROOT_DEBUG: 'mutable-deployments' } });
+    parts.push({ name, seconds: (performance.now() - begun) / 1000 });
+  };
+  const repo = join(dir, 'work/repo');
+  await run(
+    'sh',
+    ['-ec', 'mkdir boot sysroot; ostree admin init-fs --modern sysroot; ostree admin os-init --sysroot=sysroot os'],
+    { cwd: work },
+  );
+  await sh('pull-local', `ostree pull-local --disable-fsync --repo=sysroot/ostree/repo ${repo} ${commit}`);
+  await sh('deploy', `ostree admin deploy --sysroot=sysroot --os=os --no-merge ${commit}`);
+  for (const [name, gib] of [
+    ['cloud', 10],
+    ['libvirt', 11],
+    ['virtualbox', 11],
+  ] as const) {
+    await sh(
+      `mke2fs -d ${name}`,
+      `truncate -s ${gib}G ${name}.raw; mke2fs -q -F -t ext4 -d sysroot ${name}.raw ${gib * 1024 - 1200}M`,
+    );
+  }
+  await sh('qemu-img -c', 'qemu-img convert -c -m 4 -f raw -O qcow2 cloud.raw cloud.qcow2');
+  await sh('qemu-img qcow2', 'qemu-img convert -m 4 -f raw -O qcow2 libvirt.raw box.img');
+  await sh('tar|gzip', 'tar -cf - box.img | gzip > libvirt.box');
+  await sh(
+    'qemu-img vmdk',
+    'qemu-img convert -m 4 -f raw -O vmdk -o subformat=streamOptimized virtualbox.raw disk.vmdk',
+  );
+  await sh('tar', 'tar -cf virtualbox.box disk.vmdk');
+  await sh(
+    'ISO repo',
+    `mkdir iso; ostree init --repo=iso/repo --mode=archive; ostree pull-local --disable-fsync --repo=iso/repo ${repo} ${commit}`,
+  );
+  await sh(
+    'mksquashfs',
+    `mksquashfs sysroot/ostree/deploy/os/deploy/${commit}.0 iso/live.squashfs -quiet -no-progress -comp zstd`,
+  );
+  await sh('xorriso', 'xorriso -as mkisofs -quiet -R -o out.iso iso');
+  return parts;
+}
+
+/** Seconds of virt-make-fs on the sysroot of the floors; undefined when it is not installed. */
+async function withLibguestfs(): Promise<number | undefined> {
+  if (!existsSync('/usr/bin/virt-make-fs')) return undefined;
+  const begun = performance.now();
+  const args = ['--type=ext4', '--size=10G', '--format=qcow2', join(dir, 'floors/sysroot'), join(dir, 'guest.qcow2')];
+  await run('virt-make-fs', args, { env: { LIBGUESTFS_BACKEND: 'direct' } });
+  return (performance.now() - begun) / 1000;
+}
+
+function config(treefile: string, published: string, url: string): string {
+  return `name: bench
+work: ./work
+engine: dnf
+targets:
+  out: {type: directory, path: ${published}, url: '${url}'}
+streams:
+  nightly:
+    treefile: ${treefile}
+    ref: bench/x86_64/nightly
+    seed: {allow-new: true}
+    targets: [out]
+    images: [${TYPES.join(', ')}]
+`;
+}

@@ -13,21 +13,20 @@ export interface FatRequest extends FatInFile {
   readonly label: string;
   /** Eight hexadecimal digits. */
   readonly volumeId: string;
+  /** Default 32, what the UEFI specification asks of a fixed disk's system partition; 16 suits small removable media. */
+  readonly bits?: 16 | 32;
 }
 
 const SECTOR_BYTES = 512;
 
-/**
- * Makes a FAT32 file system (what the UEFI specification asks of a fixed disk's system partition) at an offset of an
- * existing file. @throws NightlyError `tool-missing`, `tool-failed`.
- */
+/** Makes a FAT file system at an offset of an existing file. @throws NightlyError `tool-missing`, `tool-failed`. */
 export async function makeFat(request: FatRequest, task: Task): Promise<void> {
   const sectors = request.offsetBytes / SECTOR_BYTES;
   await run(
     'mkfs.vfat',
     [
       // A fixed time of creation; before -i, since it also sets a fixed volume id.
-      ...['--invariant', '-F', '32', '-s', '1', '-n', request.label, '-i', request.volumeId],
+      ...['--invariant', '-F', String(request.bits ?? 32), '-s', '1', '-n', request.label, '-i', request.volumeId],
       // -h records the same start in the boot sector; firmware that chain-loads it relies on that.
       ...['--offset', String(sectors), '-h', String(sectors), request.file, String(request.sizeBytes / 1024)],
     ],

@@ -47,7 +47,7 @@ export async function makeFatFolders(
   });
 }
 
-/** Copies one file in. `timestamp`: seconds since the epoch, its time in the file system. */
+/** Copies one file in, over one of that name. `timestamp`: seconds since the epoch, its time in the file system. */
 export async function copyIntoFat(
   fat: FatInFile,
   source: string,
@@ -55,7 +55,12 @@ export async function copyIntoFat(
   timestamp: number,
   task: Task,
 ): Promise<void> {
-  await run('mcopy', ['-i', where(fat), source, `::${path}`], { task, env: environment(timestamp) });
+  await run('mcopy', ['-o', '-i', where(fat), source, `::${path}`], { task, env: environment(timestamp) });
+}
+
+/** Copies one file out, over what is at `target`. */
+export async function copyOutOfFat(fat: FatInFile, path: string, target: string, task: Task): Promise<void> {
+  await run('mcopy', ['-n', '-i', where(fat), `::${path}`, target], { task, env: environment(0) });
 }
 
 /** Every file of the file system as an absolute path with `/`. */

@@ -32,9 +32,8 @@ deploy_tree() {
         # --karg keeps only the last of several console=.
         set -- "$@" "--karg-append=$deploy_word"
     done
-    # The live system is of the same tree, so its grub-mkconfig is the right one; ostree would run it in a chroot.
-    deploy_grub=$(command -v grub-mkconfig || command -v grub2-mkconfig || echo true)
-    quietly env OSTREE_GRUB2_EXEC="$deploy_grub" \
+    # Where the boot loader cannot read ostree's entries itself, this program makes a menu of them.
+    quietly env OSTREE_GRUB2_EXEC="$here/boot-menu" OSTREE_DEBUG_GRUB2=1 \
         ostree admin deploy --sysroot="$target" --os="$os_name" --no-merge "$@" "$remote:$ref"
 }
 

@@ -26,12 +26,19 @@ const MENU = { timeoutSeconds: 1, serialSpeed: 115200 };
 /** Puts the installer with its settings into the live root. */
 export async function writeInstaller(root: string, installer: Installer): Promise<void> {
   const folder = join(root, INSTALLER_DIR);
+  const { loader } = installer;
   await copyFolder(templatePath('iso/installer'), folder);
   await chmod(join(folder, 'atomic-install'), 0o755);
   await copyFolder(templatePath('iso/live'), join(root, 'usr/lib/systemd/system'));
   await writeFile(join(folder, 'settings'), settings(installer));
-  const grub = await renderTemplate(installer.loader.template, { bootUuid: installer.bootUuid, ...MENU });
+  const grub = await renderTemplate(loader.template, { bootUuid: installer.bootUuid, ...MENU });
   await writeFile(join(folder, 'grub.cfg'), grub);
+  // Not by the tree's own name for it: ostree runs a program named …mkconfig in a chroot, where it finds nothing.
+  const menuProgram = loader.deployEnv['OSTREE_GRUB2_EXEC'];
+  if (menuProgram !== undefined) {
+    await copyFile(menuProgram, join(folder, 'boot-menu'));
+    await chmod(join(folder, 'boot-menu'), 0o755);
+  }
 }
 
 /** A file the installer sources: shell variables, quoted. */

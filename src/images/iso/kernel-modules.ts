@@ -9,7 +9,17 @@ import type { CpioEntry } from './cpio.ts';
 const WANTED = [
   ...['isofs', 'squashfs', 'overlay', 'loop', 'sr_mod', 'sd_mod', 'usb_storage', 'uas', 'mmc_block'],
   ...['xhci_pci', 'ehci_pci', 'ohci_pci', 'uhci_hcd', 'sdhci_pci', 'sdhci_acpi'],
-  ...['ahci', 'ata_piix', 'nvme', 'virtio_blk', 'virtio_scsi', 'virtio_pci', 'hv_storvsc', 'xen_blkfront', 'vmw_pvscsi'],
+  ...[
+    'ahci',
+    'ata_piix',
+    'nvme',
+    'virtio_blk',
+    'virtio_scsi',
+    'virtio_pci',
+    'hv_storvsc',
+    'xen_blkfront',
+    'vmw_pvscsi',
+  ],
 ];
 
 /**

@@ -39,7 +39,11 @@ async function findKernel(root: string): Promise<LiveKernel> {
   }
   const [modulesDir] = found;
   if (modulesDir !== undefined && found.length === 1) return { modulesDir };
-  throw new NightlyError('image', `The tree has ${found.length} kernels with an initramfs, not one: ${found.join(', ')}`, {
-    hint: '"ostree ls -R REF /usr/lib/modules" shows what the commit has; the treefile names the kernel packages.',
-  });
+  throw new NightlyError(
+    'image',
+    `The tree has ${found.length} kernels with an initramfs, not one: ${found.join(', ')}`,
+    {
+      hint: '"ostree ls -R REF /usr/lib/modules" shows what the commit has; the treefile names the kernel packages.',
+    },
+  );
 }

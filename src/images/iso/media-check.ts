@@ -33,7 +33,10 @@ export async function implantMediaCheck(iso: string): Promise<void> {
     }
     const area = Buffer.alloc(APPLICATION_BYTES, ' ');
     await file.write(area, 0, area.length, DESCRIPTOR_AT + APPLICATION_AREA);
-    const { sum, fragments } = await sums(file, (descriptor.readUInt32BE(VOLUME_SECTORS) - SKIPPED_SECTORS) * SECTOR_BYTES);
+    const { sum, fragments } = await sums(
+      file,
+      (descriptor.readUInt32BE(VOLUME_SECTORS) - SKIPPED_SECTORS) * SECTOR_BYTES,
+    );
     area.write(
       [
         `ISO MD5SUM = ${sum}`,

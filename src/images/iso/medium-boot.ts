@@ -11,7 +11,8 @@ export const BIOS_IMAGE = 'boot/grub/bios.img';
 export const EFI_IMAGE = 'boot/grub/efi.img';
 
 /** All that reads the menu and boots from it: nothing is loaded from the medium later. */
-const MODULES = 'iso9660 part_gpt part_msdos search search_label normal configfile linux serial terminal test echo halt reboot';
+const MODULES =
+  'iso9660 part_gpt part_msdos search search_label normal configfile linux serial terminal test echo halt reboot';
 const FORMAT_MODULES: Readonly<Record<GrubFormat, string>> = { 'i386-pc': 'biosdisk', 'x86_64-efi': 'fat all_video' };
 
 export interface MediumBoot {
@@ -65,10 +66,7 @@ function fatBytes(contentBytes: number): number {
  * The EFI folder of removable media has but one place, EFI/BOOT: with a tree's signed loaders, shim under the firmware's
  * default name, what it starts, and a configuration that goes on to the menu on the medium.
  */
-async function efiFiles(
-  medium: MediumBoot,
-  task: Task,
-): Promise<{ readonly source: string; readonly name: string }[]> {
+async function efiFiles(medium: MediumBoot, task: Task): Promise<{ readonly source: string; readonly name: string }[]> {
   const { loader, root, scratchDir } = medium;
   if (loader.vendorEfi === undefined) {
     const core = join(scratchDir, 'medium-efi.img');

@@ -10,6 +10,9 @@ in_deployment() {
 }
 
 configure_accounts() {
+    if [ -z "$answer_user$answer_ssh_keys$answer_password_hash$answer_password" ]; then return; fi
+    # Who says here who may log in has no cloud to say it, and cloud-init would wait minutes for one at every boot.
+    if [ -d "$deployment/etc/cloud" ]; then : >"$deployment/etc/cloud/cloud-init.disabled"; fi
     if [ -n "$answer_user" ]; then make_account; fi
     if [ -n "$answer_password_hash" ]; then
         printf '%s:%s\n' "${answer_user:-root}" "$answer_password_hash" | in_deployment chpasswd -e

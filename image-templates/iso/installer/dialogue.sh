@@ -19,15 +19,24 @@ ask_secret() {
 
 ask_everything() {
     ask_disk
-    if [ -z "$answer_hostname" ]; then
-        asked_name=$(ask 'Name of the host (empty: from the network):')
-        if [ -n "$asked_name" ]; then set_answer hostname "$asked_name" 'your answer'; fi
-    fi
+    if [ -z "$answer_hostname" ]; then ask_answer hostname 'Name of the host (empty: from the network):'; fi
     if [ -z "$answer_user$answer_ssh_keys$answer_password_hash" ]; then
-        asked_name=$(ask 'Account to make, which may use sudo (empty: root):')
-        if [ -n "$asked_name" ]; then set_answer user "$asked_name" 'your answer'; fi
+        ask_answer user 'Account to make, which may use sudo (empty: root):'
         ask_password
     fi
+}
+
+# ask_answer KEY QUESTION: until the answer has its form, or is empty.
+ask_answer() {
+    while true; do
+        asked_value=$(ask "$2") || exit 1
+        if [ -z "$asked_value" ]; then return; fi
+        if (set_answer "$1" "$asked_value" 'your answer'); then
+            set_answer "$1" "$asked_value" 'your answer'
+            return
+        fi
+        say "$(cat "$failure")"
+    done
 }
 
 ask_disk() {
@@ -41,9 +50,8 @@ ask_disk() {
         say "  ${asked_disk#/dev/}  $(lsblk -dno SIZE,MODEL "$asked_disk")  ${asked_content:-blank}"
     done
     while true; do
-        asked_disk=/dev/$(ask 'Install to which disk?') || exit 1
+        asked_disk=$(ask 'Install to which disk?') || exit 1
         asked_disk=/dev/${asked_disk#/dev/}
-        asked_disk=/dev/${asked_disk#/dev//dev/}
         asked_fault=$(disk_fault "$asked_disk")
         if [ -n "$asked_fault" ]; then
             say "$asked_disk $asked_fault."

@@ -35,7 +35,7 @@ write_boot_loaders() {
     quietly dd if="$here/disk-head.img" of="$1" bs=440 count=1 conv=notrunc
     quietly dd if="$here/disk-head.img" of="$1" bs=1M skip=1 seek=1 conv=notrunc
     # Where a loader's configuration names the boot file system, its id, which is as long, takes the place.
-    for head_offset in $(LC_ALL=C grep -abo "$boot_uuid_placeholder" "$here/disk-head.img" | cut -d: -f1); do
+    LC_ALL=C grep -abo "$boot_uuid_placeholder" "$here/disk-head.img" | while IFS=: read -r head_offset _; do
         printf '%s' "$boot_uuid" | quietly dd of="$1" bs=1 seek="$head_offset" conv=notrunc
     done
 }

@@ -1,4 +1,4 @@
-import { open, writeFile } from 'node:fs/promises';
+import { chmod, open, writeFile } from 'node:fs/promises';
 import { run } from './exec.ts';
 import type { Task } from './task.ts';
 
@@ -39,7 +39,6 @@ export async function makeBootableIso(request: BootableIsoRequest, task: Task): 
       ...['-b', request.biosImage, '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table', '--grub2-boot-info'],
       ...['--grub2-mbr', request.hybridMbr, '--protective-msdos-label'],
       ...['--efi-boot', request.efiImage, '-efi-boot-part', '--efi-boot-image'],
-      // What boots first lies first, and in the order of names: otherwise content lies in the order of inode numbers.
       ...['-o', request.iso, request.folder],
     ],
     { task, env: { SOURCE_DATE_EPOCH: String(timestamp) } },
@@ -59,7 +58,9 @@ export async function filesOfIso(iso: string, task: Task): Promise<string[]> {
 
 /** Copies one file out of an ISO, over what is at `target`. */
 export async function extractFromIso(iso: string, path: string, target: string, task: Task): Promise<void> {
-  await run('xorriso', ['-osirrox', 'on', '-indev', iso, '-extract', path, target, '-chmod', 'u+rw', path], { task });
+  await run('xorriso', ['-osirrox', 'on', '-indev', iso, '-extract', path, target], { task });
+  // On the ISO nothing can be written to.
+  await chmod(target, 0o644);
 }
 
 /** A partition that lies behind the ISO's own files. */

@@ -108,8 +108,8 @@ export async function remasterIso(request: RemasterRequest, task: Task): Promise
   await run(
     'xorriso',
     [
-      ...['-indev', request.source, '-outdev', request.iso, '-map', request.folder, '/'],
-      ...['-chown_r', '0', '/', '--', '-chgrp_r', '0', '/', '--', '-boot_image', 'any', 'replay'],
+      ...['-indev', request.source, '-outdev', request.iso, '-boot_image', 'any', 'replay'],
+      ...['-map', request.folder, '/', '-chown_r', '0', '/', '--', '-chgrp_r', '0', '/', '--'],
       ...(efi === undefined ? [] : ['-append_partition', String(efi.number), efi.type, efi.file]),
       ...['-volume_date', 'uuid', volumeDate(timestamp), '-volume_date', 'all_file_dates', `=${timestamp}`],
     ],

@@ -7,6 +7,7 @@ import { makeBootableIso } from '../../tools/xorriso.ts';
 import { chooseBootLoader, describeBootLoader } from '../disk/bootloader.ts';
 import { derivedUuid, derivedVolumeId } from '../disk/ids.ts';
 import type { ImageRequest } from '../image.ts';
+import { buildHostMarks } from '../scan.ts';
 import { writeDiskHead } from './disk-head.ts';
 import { writeLiveInitramfs } from './initramfs.ts';
 import { INSTALLER_DIR, writeInstaller } from './installer-files.ts';
@@ -14,6 +15,7 @@ import { makeIsoRepo } from './iso-repo.ts';
 import { checkOutLiveRoot, takeKernel } from './live-root.ts';
 import { BIOS_IMAGE, EFI_IMAGE, writeMediumBoot } from './medium-boot.ts';
 import { mediumMenu } from './menu.ts';
+import { refuseTraces } from './traces.ts';
 import { volumeId as nameVolume } from './volume-id.ts';
 
 export interface BuiltInRequest {
@@ -53,7 +55,8 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   const menu = await mediumMenu({ title, volumeId, kernelArguments, menuSeconds: request.menuSeconds });
   await writeFile(join(contents, 'boot/grub/grub.cfg'), menu);
 
-  task.say('Packing the live system');
+  task.say('Looking for traces of this machine, and packing the live system');
+  await refuseTraces(root, [...(await buildHostMarks()), scratchDir, image.repo], task);
   await mkdir(join(contents, 'live'));
   await makeSquashfs(root, join(contents, 'live/root.squashfs'), image.timestamp, task);
   task.say('Copying the commit');

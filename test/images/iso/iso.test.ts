@@ -163,3 +163,18 @@ test('a tree without a kernel is refused', async () => {
   await expect(building).rejects.toMatchObject({ code: 'image', message: expect.stringContaining('0 kernels') });
   expect(await filesOfIso(iso, testTask(folder))).toContain('/boot/vmlinuz');
 });
+
+test('I9 a tree that carries traces of this machine is refused, naming them', async () => {
+  const folder = temporaryFolder();
+  const extra = { 'usr/share/built-where': `${folder}/archive-repo\n`, 'usr/etc/ssh/ssh_host_rsa_key': 'key\n' };
+  const building = buildIso(
+    imageRequest(folder, await syntheticCommit(folder, extra)),
+    OPTIONS,
+    join(folder, 'x'),
+    testTask(folder),
+  );
+  await expect(building).rejects.toMatchObject({
+    code: 'image',
+    message: expect.stringMatching(/ssh_host_rsa_key, which each host.*\n.*archive-repo" in usr\/share\/built-where/),
+  });
+});

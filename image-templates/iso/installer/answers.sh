@@ -13,6 +13,8 @@
 #   check yes                whether to verify the medium first (no)
 #   then reboot|poweroff     when done (poweroff)
 
+# Where answers were read from.
+answer_file=
 answer_disk=
 answer_erase=no
 answer_hostname=
@@ -44,6 +46,7 @@ find_answers() {
 # read_answers FILE
 read_answers() {
     say "Reading answers from $1"
+    answer_file=$1
     carriage_return=$(printf '\r')
     while read -r answer_key answer_value || [ -n "$answer_key" ]; do
         answer_value=${answer_value%"$carriage_return"}

@@ -41,10 +41,16 @@ configure_system() {
     configure_remote
     configure_accounts
     if [ -n "$answer_hostname" ]; then printf '%s\n' "$answer_hostname" >"$deployment/etc/hostname"; fi
-    if [ -n "$answer_timezone" ]; then
-        ln -sfn "../usr/share/zoneinfo/$answer_timezone" "$deployment/etc/localtime"
-    fi
+    if [ -n "$answer_timezone" ]; then configure_timezone; fi
     label_configuration
+}
+
+configure_timezone() {
+    if [ -e "$deployment/usr/share/zoneinfo/$answer_timezone" ]; then
+        ln -sfn "../usr/share/zoneinfo/$answer_timezone" "$deployment/etc/localtime"
+    else
+        say "The system does not know the timezone $answer_timezone, and keeps its own."
+    fi
 }
 
 # The tree's own remote, where it has one, with its keys; otherwise the public URL, and then without a key to check by.

@@ -39,7 +39,8 @@ end_badly() {
     fi
 }
 
-# Whether no dialogue was needed; one sets the same variables.
+# Whether nobody was asked, and perhaps nobody is there: the dialogue sets the same variables, and an answer file that
+# cannot be understood ends before any disk is named.
 unattended_from_start() {
-    [ "${attended:-no}" = no ] && unattended
+    [ "${attended:-no}" = no ] && { unattended || [ -n "$answer_file" ]; }
 }

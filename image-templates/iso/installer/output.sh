@@ -2,6 +2,7 @@
 # What the installer says: on its console, on every other console of the kernel, and to a log that goes to the disk.
 
 : "${work:=/run/atomic-install}"
+: "${consoles:=/sys/class/tty/console/active}"
 log=$work/install.log
 failure=$work/failure
 # Functions that print a result still speak to the console.
@@ -9,7 +10,7 @@ exec 3>&1
 
 # Consoles of the kernel but the last, which is /dev/console and this program's own.
 other_consoles() {
-    tr ' ' '\n' 2>/dev/null </sys/class/tty/console/active | sed '$d'
+    tr ' ' '\n' <"$consoles" | sed '$d'
 }
 
 # say WORDS…: one line for people.

@@ -71,7 +71,7 @@ async function shell(
   input = '',
 ): Promise<{ readonly out: string; readonly failure: string | undefined }> {
   const sources = PARTS.map((part) => `. '${installer}/${part}.sh'`).join('\n');
-  const settings = "title='Host 1'; smallest_disk_bytes=2147483648";
+  const settings = "title='Host 1'; smallest_disk_bytes=2147483648; consoles=/dev/null";
   const script = `set -eu; here='${installer}'; medium=/medium; work='${dir}'; ${settings}\n${sources}\n${code}\n`;
   const { stdout, exitCode } = await run('dash', ['-c', script], {
     input,
@@ -200,6 +200,30 @@ describe('the dialogue', () => {
   test('ends, changing nothing, when nobody is there', async () => {
     await disk('vda', {});
     expect((await shell('ask_everything', '')).failure).toContain('nobody to answer');
+  });
+});
+
+describe('a failure', () => {
+  // `finish` ends in a shell only where somebody was asked, or nobody said anything.
+  const ending = async (code: string) => {
+    await program('systemctl', 'echo "systemctl $*"');
+    await program('sleep', '');
+    await program('mountpoint', 'exit 1');
+    await program('sh', 'echo a shell');
+    return (await shell(`trap 'finish $?' EXIT\n${code}`)).out;
+  };
+
+  test('with an answer file that makes no sense powers off, with a line to look for', async () => {
+    await writeFile(join(dir, 'bad'), 'disc vda\n');
+    const out = await ending(`read_answers '${dir}/bad'`);
+    expect(out).toContain('ATOMIC-INSTALL-FAILED: There is no answer "disc"');
+    expect(out).toContain('systemctl --no-block poweroff');
+    expect(out).not.toContain('a shell');
+  });
+
+  test('in a dialogue leads to a shell', async () => {
+    expect(await ending('attended=yes; fail Because')).toContain('ATOMIC-INSTALL-FAILED: Because\n');
+    expect(await ending('attended=yes; answer_disk=/dev/vda; false')).toContain('a shell');
   });
 });
 

@@ -37,7 +37,11 @@ export async function runInstaller(request: InstallerRun, folder: string, task: 
       ...(request.firmware === 'uefi' ? await uefi(dir) : []),
       ...['-drive', `if=virtio,format=raw,cache=unsafe,file=${request.disk}`],
       ...(request.as === 'stick'
-        ? ['-drive', `if=virtio,format=raw,readonly=on,file=${request.iso}`]
+        ? [
+            ...['-drive', `if=none,id=stick,format=raw,readonly=on,file=${request.iso}`],
+            // As chosen in the firmware's menu: by itself BIOS tries the first disk only.
+            ...['-device', 'virtio-blk-pci,drive=stick,bootindex=0'],
+          ]
         : [
             ...['-device', 'virtio-scsi-pci,id=scsi', '-device', 'scsi-cd,bus=scsi.0,drive=disc'],
             ...['-drive', `if=none,id=disc,media=cdrom,readonly=on,file=${request.iso}`],

@@ -35,7 +35,8 @@ export async function runInstaller(request: InstallerRun, folder: string, task: 
       ...['-accel', request.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
       ...['-cpu', request.accelerator === 'kvm' ? 'host' : 'max,la57=off'],
       ...(request.firmware === 'uefi' ? await uefi(dir) : []),
-      ...['-drive', `if=virtio,format=raw,cache=unsafe,file=${request.disk}`],
+      ...['-drive', `if=none,id=disk,format=raw,cache=unsafe,file=${request.disk}`],
+      ...['-device', 'virtio-blk-pci,drive=disk'],
       ...(request.as === 'stick'
         ? [
             ...['-drive', `if=none,id=stick,format=raw,readonly=on,file=${request.iso}`],

@@ -13,6 +13,7 @@ import type { Base } from './base.ts';
 import { describeBootLoader } from './disk/bootloader.ts';
 import { makeRawDisk, type RawDisk } from './disk-image.ts';
 import type { ImageFile, ImageRequest } from './image.ts';
+import { buildIso } from './iso/iso.ts';
 import { buildHostMarks, scanDisk } from './scan.ts';
 import { sizeBytes } from './template/load.ts';
 import { packLibvirtBox } from './vagrant/libvirt.ts';
@@ -33,7 +34,10 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
   await rm(aside, { force: true });
   await mkdir(folder, { recursive: true });
   await mkdir(outputDir, { recursive: true });
-  const made = await fromDisk(request, await base(), { folder, aside }, task);
+  const made =
+    template.format === 'iso'
+      ? await installer(request, folder, aside, task)
+      : await fromDisk(request, await base(), { folder, aside }, task);
   const target = join(outputDir, name);
   const file: ImageFile = {
     path: target,
@@ -51,6 +55,20 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
 }
 
 type Made = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size' | 'atomic-nightly.boot-loader'>;
+
+async function installer(request: ImageRequest, folder: string, aside: string, task: Task): Promise<Made> {
+  const { template } = request;
+  const { disk } = template;
+  const bootIso = template['boot-iso'];
+  const options = {
+    kernelArguments: template['kernel-arguments'],
+    menuSeconds: template['boot-menu'].timeout,
+    sizes: { efi: sizeBytes(disk.efi), boot: sizeBytes(disk.boot) },
+    ...(bootIso === undefined ? {} : { bootIso }),
+  };
+  await buildIso({ ...request, scratchDir: folder }, options, aside, task);
+  return plainDigest(aside);
+}
 
 /** Packs the disk, and looks through it meanwhile. */
 async function fromDisk(

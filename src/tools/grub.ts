@@ -2,7 +2,8 @@ import { run } from './exec.ts';
 import type { Task } from './task.ts';
 
 export interface GrubImageRequest {
-  readonly format: 'i386-pc' | 'x86_64-efi';
+  /** `i386-pc-eltorito` is `i386-pc` for a disc, with the same modules. */
+  readonly format: 'i386-pc' | 'i386-pc-eltorito' | 'x86_64-efi';
   /** Folder with that format's modules. */
   readonly modulesDir: string;
   readonly modules: readonly string[];

@@ -24,7 +24,7 @@ const BLOCK_BYTES = 4096;
  * system. Not among them: metadata_csum_seed and orphan_file, which e2fsprogs 1.47 turns on by default and GRUB 2.06
  * refuses to read.
  */
-const FEATURES =
+export const EXT4_FEATURES =
   'none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum';
 
 /**
@@ -43,7 +43,7 @@ export async function makeExt4(request: Ext4Request, task: Task): Promise<void> 
   await run(
     'mke2fs',
     [
-      ...['-q', '-F', '-t', 'ext4', '-O', FEATURES],
+      ...['-q', '-F', '-t', 'ext4', '-O', EXT4_FEATURES],
       ...['-b', String(BLOCK_BYTES), '-I', '256', '-i', '16384', '-m', '1'],
       ...['-U', request.uuid, '-L', request.label, '-E', extended.join(',')],
       ...['-d', request.root, request.file, String(request.sizeBytes / BLOCK_BYTES)],

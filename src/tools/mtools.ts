@@ -13,21 +13,20 @@ export interface FatRequest extends FatInFile {
   readonly label: string;
   /** Eight hexadecimal digits. */
   readonly volumeId: string;
+  /** Default 32, what the UEFI specification asks of a fixed disk's system partition; 16 suits small removable media. */
+  readonly bits?: 16 | 32;
 }
 
 const SECTOR_BYTES = 512;
 
-/**
- * Makes a FAT32 file system (what the UEFI specification asks of a fixed disk's system partition) at an offset of an
- * existing file. @throws NightlyError `tool-missing`, `tool-failed`.
- */
+/** Makes a FAT file system at an offset of an existing file. @throws NightlyError `tool-missing`, `tool-failed`. */
 export async function makeFat(request: FatRequest, task: Task): Promise<void> {
   const sectors = request.offsetBytes / SECTOR_BYTES;
   await run(
     'mkfs.vfat',
     [
       // A fixed time of creation; before -i, since it also sets a fixed volume id.
-      ...['--invariant', '-F', '32', '-s', '1', '-n', request.label, '-i', request.volumeId],
+      ...['--invariant', '-F', String(request.bits ?? 32), '-s', '1', '-n', request.label, '-i', request.volumeId],
       // -h records the same start in the boot sector; firmware that chain-loads it relies on that.
       ...['--offset', String(sectors), '-h', String(sectors), request.file, String(request.sizeBytes / 1024)],
     ],
@@ -48,7 +47,7 @@ export async function makeFatFolders(
   });
 }
 
-/** Copies one file in. `timestamp`: seconds since the epoch, its time in the file system. */
+/** Copies one file in, over one of that name. `timestamp`: seconds since the epoch, its time in the file system. */
 export async function copyIntoFat(
   fat: FatInFile,
   source: string,
@@ -56,7 +55,12 @@ export async function copyIntoFat(
   timestamp: number,
   task: Task,
 ): Promise<void> {
-  await run('mcopy', ['-i', where(fat), source, `::${path}`], { task, env: environment(timestamp) });
+  await run('mcopy', ['-o', '-i', where(fat), source, `::${path}`], { task, env: environment(timestamp) });
+}
+
+/** Copies one file out, over what is at `target`. */
+export async function copyOutOfFat(fat: FatInFile, path: string, target: string, task: Task): Promise<void> {
+  await run('mcopy', ['-n', '-i', where(fat), `::${path}`, target], { task, env: environment(0) });
 }
 
 /** Every file of the file system as an absolute path with `/`. */

@@ -62,6 +62,14 @@ export async function pullLocal(
   await run('ostree', ['pull-local', `--repo=${request.to}`, '--untrusted', request.from, request.commit], { task });
 }
 
+/** Writes a commit's tree to a new folder, with owners, modes and extended attributes; needs root. */
+export async function checkOut(
+  request: { readonly repo: string; readonly commit: string; readonly folder: string },
+  task: Task,
+): Promise<void> {
+  await run('ostree', ['checkout', `--repo=${request.repo}`, request.commit, request.folder], { task });
+}
+
 /** SHA-256 over a commit's root dirtree and dirmeta; equal for equal trees, whatever the metadata. */
 export async function contentChecksum(repo: string, commit: string, task: Task): Promise<string> {
   const { stdout } = await run('ostree', ['show', `--repo=${repo}`, commit], { task });

@@ -119,5 +119,8 @@ export function buildAlone(request: ImageRequest, task: Task): Promise<ImageFile
   return buildImage(request, () => makeBase(request, task), task);
 }
 
+/** Bytes of the partitions on disks that an installer makes in tests. */
+export const ISO_SIZES = { efi: 100 * 1024 ** 2, boot: 1024 ** 3 };
+
 /** Bytes of the test disks. */
 export const SMALL_DISK = 2 * 1024 ** 3;

@@ -18,6 +18,11 @@ export interface GrubInstall {
   /** The deployment's root folder, for trees that carry GRUB. */
   readonly deployment: string;
   readonly bootUuid: string;
+  /**
+   * Where GRUB finds its configuration, like `(,gpt3)/grub`: a partition of the disk it was started from. Without it,
+   * GRUB looks for the file system `bootUuid`.
+   */
+  readonly prefix?: string;
   readonly scratchDir: string;
   /** Seconds since the epoch, for the files on the EFI partition. */
   readonly timestamp: number;
@@ -80,15 +85,12 @@ async function coreImage(install: GrubInstall, format: GrubFormat, task: Task): 
   const { loader, scratchDir } = install;
   const earlyConfig = join(scratchDir, `grub-early-${format}.cfg`);
   const output = join(scratchDir, `core-${format}.img`);
-  await writeFile(
-    earlyConfig,
-    await renderTemplate('grub/early.cfg.hbs', {
-      bootUuid: install.bootUuid,
-      configDir: loader.configDir,
-    }),
-  );
+  const prefix = install.prefix ?? `/${loader.configDir}`;
+  const values = { bootUuid: install.bootUuid, configDir: loader.configDir };
+  const searching = await renderTemplate('grub/early.cfg.hbs', values);
+  await writeFile(earlyConfig, install.prefix === undefined ? searching : 'configfile $prefix/grub.cfg\n');
   const modules = `${COMMON_MODULES} ${FORMAT_MODULES[format]}`.split(' ').concat(loader.extraModules);
   const modulesDir = grubModulesDir(loader, format, install.deployment);
-  await makeGrubImage({ format, modulesDir, modules, earlyConfig, prefix: `/${loader.configDir}`, output }, task);
+  await makeGrubImage({ format, modulesDir, modules, earlyConfig, prefix, output }, task);
   return output;
 }

@@ -30,13 +30,18 @@ export interface DiskSizes {
   readonly boot: number;
 }
 
+/** Bytes of the smallest disk with room for those partitions and a root. */
+export function smallestDisk({ efi, boot }: Omit<DiskSizes, 'disk'>): number {
+  return 2 * MIB + BIOS_BOOT_BYTES + efi + boot + SMALLEST_ROOT_BYTES;
+}
+
 /**
  * Places the partitions of a disk, aligned to 1 MiB.
  * @throws NightlyError `image` when too little is left for the root partition.
  */
 export function diskLayout(sizes: DiskSizes, seed: IdSeed): DiskLayout {
   const { disk: diskBytes, efi: efiBytes, boot: bootBytes } = sizes;
-  const smallest = 2 * MIB + BIOS_BOOT_BYTES + efiBytes + bootBytes + SMALLEST_ROOT_BYTES;
+  const smallest = smallestDisk(sizes);
   if (diskBytes < smallest) {
     throw new NightlyError('image', `A disk of ${diskBytes / MIB} MiB cannot be laid out.`, {
       hint: `Give "disk: size" in the type's image.yaml at least ${smallest / MIB} MiB, or make "boot" smaller.`,

@@ -77,6 +77,11 @@ export const imageTemplateSchema = z.strictObject({
       'serial-speed': z.int().min(9600).default(115_200),
     })
     .prefault({}),
+  'boot-iso': z
+    .string()
+    .startsWith('/', 'must be an absolute path')
+    .optional()
+    .describe("For format iso: Anaconda's boot.iso, or the folder lorax wrote. Default: the built-in installer."),
   files: z.array(file).default([]),
   'mask-units': z.array(z.string().regex(/^[\w@:.\\-]+\.[a-z]+$/, 'must be a unit name with its suffix')).default([]),
   users: z.array(user).default([]),

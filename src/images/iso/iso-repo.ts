@@ -1,0 +1,16 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createRef, initRepo, pullLocal } from '../../tools/ostree.ts';
+import type { Task } from '../../tools/task.ts';
+import type { ImageSource } from '../image.ts';
+
+/** Makes the archive repo of the medium: the one commit, checked object by object, under its ref. */
+export async function makeIsoRepo(request: ImageSource, repo: string, task: Task): Promise<void> {
+  await initRepo(repo, 'archive', task);
+  await pullLocal({ from: request.repo, to: repo, commit: request.commit }, task);
+  await createRef(repo, request.ref, request.commit, task);
+  // Work files, named after this host's boot; the folder itself has to be there for a repo to be one.
+  await rm(join(repo, 'tmp'), { recursive: true });
+  await mkdir(join(repo, 'tmp'));
+  await rm(join(repo, '.lock'), { force: true });
+}

@@ -1,0 +1,46 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../tools/task.ts';
+import { type DiskSizes, smallestDisk } from '../disk/layout.ts';
+import type { ImageSource } from '../image.ts';
+import { buildFromBootIso } from './anaconda.ts';
+import { buildFromCommit } from './built-in.ts';
+import { implantMediaCheck } from './media-check.ts';
+
+export interface IsoOptions {
+  /** Of the installed system, beside `root=`; its consoles are the installer's as well. */
+  readonly kernelArguments: readonly string[];
+  /** How long the boot menu waits for a key. */
+  readonly menuSeconds: number;
+  /** Bytes of the installed disk's EFI and boot partitions. */
+  readonly sizes: Omit<DiskSizes, 'disk'>;
+  /** A boot.iso, or the folder lorax wrote: then Anaconda installs, and the built-in installer is left out. */
+  readonly bootIso?: string;
+}
+
+/**
+ * Makes an ISO that boots from BIOS and UEFI, as a disc and from a USB stick, and installs the commit without a
+ * network. Equal commits, options and time stamps give equal bytes. `outputFile` is written in place.
+ * @throws NightlyError `image`, `tool-missing`, `tool-failed`, `disk-full`.
+ */
+export async function buildIso(
+  request: ImageSource,
+  options: IsoOptions,
+  outputFile: string,
+  task: Task,
+): Promise<void> {
+  const { kernelArguments, menuSeconds, bootIso } = options;
+  const scratchDir = join(request.scratchDir, 'iso');
+  // What a killed try left behind.
+  await rm(scratchDir, { recursive: true, force: true });
+  await rm(outputFile, { force: true });
+  await mkdir(scratchDir, { recursive: true });
+  const common = { image: request, kernelArguments, scratchDir, outputFile };
+  if (bootIso === undefined) {
+    const sizes = { ...options.sizes, disk: smallestDisk(options.sizes) };
+    await buildFromCommit({ ...common, menuSeconds, sizes }, task);
+  } else await buildFromBootIso({ ...common, bootIso }, task);
+  task.say('Embedding the checksum for the media check');
+  await implantMediaCheck(outputFile);
+  await rm(scratchDir, { recursive: true });
+}

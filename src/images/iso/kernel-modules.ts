@@ -1,0 +1,70 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { CpioEntry } from './cpio.ts';
+
+/**
+ * What reaches the installer's medium as a disc, a USB stick or a virtual disk, and what a live root is mounted with.
+ * Names as in lsmod; a kernel may lack some, or have them built in.
+ */
+const WANTED = [
+  ...['isofs', 'squashfs', 'overlay', 'loop', 'sr_mod', 'sd_mod', 'usb_storage', 'uas', 'mmc_block'],
+  ...['xhci_pci', 'ehci_pci', 'ohci_pci', 'uhci_hcd', 'sdhci_pci', 'sdhci_acpi'],
+  ...[
+    'ahci',
+    'ata_piix',
+    'nvme',
+    'virtio_blk',
+    'virtio_scsi',
+    'virtio_pci',
+    'hv_storvsc',
+    'xen_blkfront',
+    'vmw_pvscsi',
+  ],
+];
+
+/**
+ * Those modules with everything they need, and the kernel's whole module index: with it udev in the initramfs finds
+ * the driver of a device by itself. Folders come before what is in them.
+ * @param modulesDir `usr/lib/modules/KVER` of a tree on disk.
+ * @param target the same folder's path in the initramfs.
+ */
+export async function moduleEntries(modulesDir: string, target: string): Promise<CpioEntry[]> {
+  const index = (await readdir(modulesDir)).filter((name) => /^modules\.[\w.]+$/.test(name)).sort();
+  const dependencies = index.includes('modules.dep') ? await readFile(join(modulesDir, 'modules.dep'), 'utf8') : '';
+  const modules = withDependencies(dependencies);
+  const folders = [...new Set(modules.flatMap(parents))].sort();
+  const files = [...index, ...modules];
+  return [
+    { path: target, mode: 0o755 },
+    ...folders.map((folder) => ({ path: `${target}/${folder}`, mode: 0o755 })),
+    ...(await Promise.all(
+      files.map(async (path) => ({
+        path: `${target}/${path}`,
+        mode: 0o644,
+        content: await readFile(join(modulesDir, path)),
+      })),
+    )),
+  ];
+}
+
+/** Paths of the wanted modules and of what they need, from depmod's `PATH: PATH…`, sorted. */
+function withDependencies(modulesDep: string): string[] {
+  const found = new Set<string>();
+  for (const line of modulesDep.split('\n')) {
+    const [path = '', needs = ''] = line.split(':');
+    if (!WANTED.includes(moduleName(path))) continue;
+    for (const each of [path, ...needs.split(' ')]) if (each !== '') found.add(each);
+  }
+  return [...found].sort();
+}
+
+/** `kernel/drivers/usb/storage/usb-storage.ko.xz` is `usb_storage`. */
+function moduleName(path: string): string {
+  const file = path.slice(path.lastIndexOf('/') + 1);
+  return file.replace(/\.ko(\.\w+)?$/, '').replaceAll('-', '_');
+}
+
+function parents(path: string): string[] {
+  const parent = dirname(path);
+  return parent === '.' ? [] : [...parents(parent), parent];
+}

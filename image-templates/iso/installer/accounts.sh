@@ -11,8 +11,7 @@ in_deployment() {
 
 configure_accounts() {
     if [ -z "$answer_user$answer_ssh_keys$answer_password_hash$answer_password" ]; then return; fi
-    # Who says here who may log in has no cloud to say it, and cloud-init would wait minutes for one at every boot.
-    if [ -d "$deployment/etc/cloud" ]; then : >"$deployment/etc/cloud/cloud-init.disabled"; fi
+    if [ -d "$deployment/etc/cloud" ]; then quiet_cloud_init; fi
     if [ -n "$answer_user" ]; then make_account; fi
     if [ -n "$answer_password_hash" ]; then
         printf '%s:%s\n' "${answer_user:-root}" "$answer_password_hash" | in_deployment chpasswd -e
@@ -20,6 +19,14 @@ configure_accounts() {
         printf '%s:%s\n' "${answer_user:-root}" "$answer_password" | in_deployment chpasswd
     fi
     if [ -n "$answer_ssh_keys" ]; then write_keys; fi
+}
+
+# Who says here who may log in has no cloud to say it, and cloud-init would wait minutes for one at every boot. Where its
+# units are enabled by themselves it starts nevertheless, but then looks nowhere.
+quiet_cloud_init() {
+    : >"$deployment/etc/cloud/cloud-init.disabled"
+    mkdir -p "$deployment/etc/cloud/cloud.cfg.d"
+    echo 'datasource_list: [None]' >"$deployment/etc/cloud/cloud.cfg.d/99-installed.cfg"
 }
 
 # /home and /root are links into /var, which is empty until the first boot.

@@ -52,6 +52,8 @@ programs() {
 /usr/bin/git git git
 /usr/bin/vagrant vagrant -
 /usr/bin/xmllint libxml2-utils libxml2
+/usr/bin/checkisomd5 isomd5sum isomd5sum
+/usr/bin/shellcheck shellcheck ShellCheck
 LIST
 }
 

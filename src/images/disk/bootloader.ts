@@ -10,12 +10,15 @@ import { templatePath } from '../template/render.ts';
  */
 export interface BootLoader {
   /**
-   * - `grub-menu`: GRUB without blscfg (Debian's). ostree's grub2 backend runs the tree's grub-mkconfig, which writes
-   *   a menu from the boot loader entries.
+   * - `grub-menu`: GRUB without blscfg (Debian's, CentOS 7's). ostree's grub2 backend runs the tree's grub-mkconfig
+   *   or grub2-mkconfig, which writes a menu from the boot loader entries.
    * - `grub-blscfg`: GRUB that reads the entries itself (Fedora's, CentOS's). ostree writes the entries and no more.
    */
   readonly name: 'grub-menu' | 'grub-blscfg';
-  /** Folder below /boot with the static grub.cfg; its place is also how ostree on the host knows its backend. */
+  /**
+   * Folder below /boot with the static grub.cfg, whose place is also how ostree on the host knows its backend
+   * (ostree-bootloader-grub2.c, _ostree_bootloader_grub2_query); older ones look in `grub2` alone.
+   */
   readonly configDir: 'grub' | 'grub2';
   /** Template of the static grub.cfg. */
   readonly template: string;
@@ -34,7 +37,15 @@ export type GrubFormat = 'i386-pc' | 'x86_64-efi';
 
 const HOST_GRUB = '/usr/lib/grub';
 const VENDOR_EFI = '/usr/lib/ostree-boot/efi/EFI';
-const MKCONFIG = ['/usr/sbin/grub-mkconfig', '/usr/bin/grub-mkconfig'];
+/** Two names of one program, which ostree is compiled with: Debian's, and Fedora's and CentOS's. */
+const MKCONFIG = {
+  grub: ['/usr/sbin/grub-mkconfig', '/usr/bin/grub-mkconfig'],
+  grub2: ['/usr/sbin/grub2-mkconfig', '/usr/bin/grub2-mkconfig'],
+};
+/** What makes grub2-mkconfig read boot loader entries; without it the menu of the next deployment would be empty. */
+const MKCONFIG_HOOK = '/usr/etc/grub.d/15_ostree';
+/** What the menus load that grub2-mkconfig writes. GRUB finds no modules on the disk, only those in its core image. */
+const MKCONFIG_MODULES = ['all_video', 'gzio', 'loadenv'];
 
 /**
  * Looks at the tree of a commit for how it boots.
@@ -61,23 +72,36 @@ export async function chooseBootLoader(repo: string, commit: string, task: Task)
       vendorEfi,
     };
   }
-  if (!(await Promise.all(MKCONFIG.map(has))).includes(true)) {
-    throw new NightlyError(
-      'image',
-      'The tree has neither GRUB with blscfg nor grub-mkconfig: a host could not write a boot menu for its next deployment.',
-      { hint: 'Add GRUB (grub2-pc-modules, or the lab package that has grub-mkconfig) to the treefile\'s "packages".' },
-    );
-  }
+  const configDir = await mkconfigDir(has);
   return {
     name: 'grub-menu',
-    configDir: 'grub',
+    configDir,
     template: 'grub/menu.cfg.hbs',
     ostreeBackend: undefined,
     deployEnv: { OSTREE_GRUB2_EXEC: templatePath('lab/ostree-grub-generator') },
-    extraModules: [],
+    extraModules: configDir === 'grub2' ? MKCONFIG_MODULES : [],
     inTree,
     vendorEfi,
   };
+}
+
+/** The folder that goes with the tree's grub-mkconfig. @throws NightlyError `image` when it could not write a menu. */
+async function mkconfigDir(has: (path: string) => Promise<boolean>): Promise<BootLoader['configDir']> {
+  const hasOneOf = async (paths: readonly string[]) => (await Promise.all(paths.map(has))).includes(true);
+  if (await hasOneOf(MKCONFIG.grub2)) {
+    if (await has(MKCONFIG_HOOK)) return 'grub2';
+    throw new NightlyError(
+      'image',
+      `The tree has grub2-mkconfig without ${MKCONFIG_HOOK}: a host's next boot menu would have no entries.`,
+      { hint: 'Add the package ostree-grub2 to the treefile\'s "packages".' },
+    );
+  }
+  if (await hasOneOf(MKCONFIG.grub)) return 'grub';
+  throw new NightlyError(
+    'image',
+    'The tree has neither GRUB with blscfg nor grub-mkconfig: a host could not write a boot menu for its next deployment.',
+    { hint: 'Add GRUB (grub2-pc-modules, or the lab package that has grub-mkconfig) to the treefile\'s "packages".' },
+  );
 }
 
 /** Folder of GRUB's modules for a format, given the deployment's root folder. */

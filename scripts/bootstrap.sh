@@ -4,13 +4,16 @@
 #
 #   scripts/bootstrap.sh            everything
 #   scripts/bootstrap.sh --no-build without compiling to dist/
+#   scripts/bootstrap.sh --tests    also what only the tests use
 set -eu
 cd "$(dirname "$0")/.."
 
 build=yes
+tests=no
 for argument in "$@"; do
   case $argument in
     --no-build) build=no ;;
+    --tests) tests=yes ;;
     *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
   esac
 done
@@ -50,10 +53,16 @@ programs() {
 /usr/sbin/depmod kmod kmod
 /usr/bin/flock util-linux util-linux-core
 /usr/bin/git git git
+LIST
+  [ "$tests" = yes ] || return 0
+  cat <<'LIST'
 /usr/bin/vagrant vagrant -
 /usr/bin/xmllint libxml2-utils libxml2
 /usr/bin/checkisomd5 isomd5sum isomd5sum
 /usr/bin/shellcheck shellcheck ShellCheck
+/usr/sbin/setfiles policycoreutils policycoreutils
+/usr/bin/getfattr attr attr
+/etc/selinux/default/policy selinux-policy-default -
 LIST
 }
 

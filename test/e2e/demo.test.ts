@@ -31,7 +31,7 @@ async function builds(): Promise<Record<string, unknown>[]> {
   return JSON.parse((await cli('list', '--json')).stdout).toReversed();
 }
 
-test('the demo goes through: two nights, a host upgraded and rolled back, a third night unchanged', () => {
+test('the demo goes through: two nights, images that boot, a host upgraded and rolled back, a third night unchanged', () => {
   expect(demo.stderr).not.toContain('✗');
   expect(demo.code).toBe(0);
   expect(demo.stderr).toMatch(/boot: systemctl is-system-running: running, on \d{8}_\d\d/);
@@ -82,6 +82,35 @@ test('the commit says what rpm-ostree would say, whichever engine made it', asyn
   );
   expect(Object.keys(commit.repoTimestamps ?? {})).toEqual(['lab-base', 'lab-sig-atomic']);
   expect(commit.inputHash).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('the second night has all four images, and each came up', async () => {
+  const [, second] = await builds();
+  const types = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+  expect(Object.keys(second?.['images'] as object)).toEqual(types);
+  const tests = second?.['atomic-nightly.smoke-tests'] as Record<string, { state: string }>;
+  for (const type of types) expect(tests[type]?.state, type).toBe('running');
+  const tested = await run('ostree', [
+    ...['rev-parse', `--repo=${join(dir, 'published/repo')}`, 'lab-atomic-host/x86_64/nightly-tested'],
+  ]);
+  expect(tested.stdout.trim()).toBe(second?.['ostree-commit']);
+});
+
+test('vagrant adds the boxes of the night from the published catalogue, by their checksums', async () => {
+  const [, second] = await builds();
+  const server = await serveFolder({ root: join(dir, 'published'), port });
+  try {
+    const env = { VAGRANT_HOME: join(dir, 'vagrant'), VAGRANT_CHECKPOINT_DISABLE: '1' };
+    const catalogue = `${server.url}/vagrant/lab-atomic-host-nightly.json`;
+    const [day, count] = String(second?.['buildid']).split('_');
+    for (const provider of ['libvirt', 'virtualbox']) {
+      await run('vagrant', ['box', 'add', catalogue, '--provider', provider, '--no-tty'], { env });
+      const { stdout } = await run('vagrant', ['box', 'list', '--no-tty'], { env });
+      expect(stdout).toMatch(new RegExp(`lab-atomic-host-nightly +\\(${provider}, ${day}\\.${Number(count)}\\)`));
+    }
+  } finally {
+    await server.stop();
+  }
 });
 
 test('published checksums verify, and the index names both builds', async () => {

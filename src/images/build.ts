@@ -1,9 +1,5 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { NightlyError } from '../errors.ts';
 import { sha256File, syncFolder } from '../tools/files.ts';
 import { convertImage } from '../tools/qemu-img.ts';
@@ -14,6 +10,7 @@ import { describeBootLoader } from './disk/bootloader.ts';
 import { makeRawDisk, type RawDisk } from './disk-image.ts';
 import type { ImageFile, ImageRequest } from './image.ts';
 import { buildIso } from './iso/iso.ts';
+import { type Plain, plainDigest, sparseDigest } from './plain-digest.ts';
 import { buildHostMarks, scanDisk } from './scan.ts';
 import { sizeBytes } from './template/load.ts';
 import { packLibvirtBox } from './vagrant/libvirt.ts';
@@ -54,7 +51,7 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
   return file;
 }
 
-type Made = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size' | 'atomic-nightly.boot-loader'>;
+type Made = Plain & Pick<ImageFile, 'atomic-nightly.boot-loader'>;
 
 async function installer(request: ImageRequest, folder: string, aside: string, task: Task): Promise<Made> {
   const { template } = request;
@@ -117,8 +114,10 @@ async function pack(
       throw new NightlyError('bug', 'An ISO is not made from a disk.');
     case 'qcow2': {
       task.say('Compressing to qcow2');
-      const convert = convertImage({ source: raw, sourceFormat: 'raw', target: aside, targetFormat: 'qcow2' }, task);
-      const [plain] = await Promise.all([plainDigest(raw), convert]);
+      const virtualSize = sizeBytes(template.disk.size);
+      const formats = { source: raw, sourceFormat: 'raw', target: aside, targetFormat: 'qcow2', virtualSize } as const;
+      const convert = convertImage(formats, task);
+      const [plain] = await Promise.all([sparseDigest(raw, task), convert]);
       return plain;
     }
     case 'vagrant-libvirt':
@@ -128,23 +127,6 @@ async function pack(
       await packVirtualBoxBox(box, task);
       return plainDigest(aside);
   }
-}
-
-type Plain = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size'>;
-
-/** Size and SHA-256 of a file, or of what is gzipped in it. */
-async function plainDigest(path: string, gzipped = false): Promise<Plain> {
-  const hash = createHash('sha256');
-  let size = 0;
-  const count = async (chunks: AsyncIterable<Buffer>) => {
-    for await (const chunk of chunks) {
-      size += chunk.length;
-      hash.update(chunk);
-    }
-  };
-  const source = createReadStream(path, { highWaterMark: 1 << 20 });
-  await (gzipped ? pipeline(source, createGunzip({ chunkSize: 1 << 20 }), count) : pipeline(source, count));
-  return { 'uncompressed-sha256': hash.digest('hex'), 'uncompressed-size': size };
 }
 
 async function makeDurable(path: string): Promise<void> {

@@ -6,15 +6,12 @@
  *   npm run bench [-- LAB_FOLDER [RUNS]]
  */
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { buildLab, updateLab } from '../../src/lab/build.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { dirname, join } from 'node:path';
+import { updateLab } from '../../src/lab/build.ts';
 import { run } from '../../src/tools/exec.ts';
-import type { Task } from '../../src/tools/task.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { type BenchLab, withBenchLab } from '../support/bench.ts';
 import { median, total } from '../support/statistics.ts';
-import { runCli } from '../support/world.ts';
 
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
@@ -24,61 +21,36 @@ interface Phase {
   readonly seconds: number;
 }
 
-const [labFolder, runs = '3'] = process.argv.slice(2);
-const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: join(dir, 'bench.log'),
-  say: (line) => console.log(`  ${line}`),
-  progress: () => undefined,
-};
-try {
-  await bench(resolve(labFolder ?? join(dir, 'lab')), Number(runs));
-} finally {
-  await rm(dir, { recursive: true, force: true });
-}
-
-async function bench(labDir: string, count: number): Promise<void> {
-  const published = join(dir, 'published');
-  await mkdir(published);
-  const server = await serveFolder({ root: published });
-  try {
-    const lab = await buildLab({ dir: labDir, publicUrl: server.url }, task);
-    await writeFile(join(dir, 'atomic-nightly.yaml'), config(lab.treefile, published, server.url));
-    console.log(`${lab.packageCount} RPMs, ${count} runs of each`);
-    await night();
-    const [byHand, warm, own]: [number[], number[], number[]] = [[], [], []];
-    for (let index = 0; index < count; index += 1) {
-      const phases = await composeByHand(lab.treefile);
-      byHand.push(total(phases));
-      print(`by hand ${index + 1}`, phases);
-      await updateLab({ dir: labDir, packages: UPDATED }, task);
-      const { seconds, phases: ours } = await night();
-      warm.push(seconds);
-      own.push(seconds - total(ours.filter(({ tool }) => tool !== 'self')));
-      print(`warm night ${index + 1}`, ours);
-    }
-    console.log(`by hand     ${median(byHand).toFixed(1)} s (median)`);
-    console.log(
-      `warm night  ${median(warm).toFixed(1)} s (median), of it outside the tools it runs ${median(own).toFixed(2)} s`,
-    );
-    console.log(`ratio       ${(median(warm) / median(byHand)).toFixed(2)} (target: under 0.5)`);
-  } finally {
-    await server.stop();
+await withBenchLab([], async (bench) => {
+  const { lab, runs, task } = bench;
+  await night(bench);
+  const [byHand, warm, own]: [number[], number[], number[]] = [[], [], []];
+  for (let index = 0; index < runs; index += 1) {
+    const phases = await composeByHand(bench);
+    byHand.push(total(phases));
+    print(`by hand ${index + 1}`, phases);
+    await updateLab({ dir: lab.dir, packages: UPDATED }, task);
+    const { seconds, phases: ours } = await night(bench);
+    warm.push(seconds);
+    own.push(seconds - total(ours.filter(({ tool }) => tool !== 'self')));
+    print(`warm night ${index + 1}`, ours);
   }
-}
+  console.log(`by hand     ${median(byHand).toFixed(1)} s (median)`);
+  console.log(
+    `warm night  ${median(warm).toFixed(1)} s (median), of it outside the tools it runs ${median(own).toFixed(2)} s`,
+  );
+  console.log(`ratio       ${(median(warm) / median(byHand)).toFixed(2)} (target: under 0.5)`);
+});
 
-/** Runs a night; gives the seconds of its whole compose step, and of its phases. */
-async function night(): Promise<{ readonly seconds: number; readonly phases: readonly Phase[] }> {
-  const result = await runCli(dir, ['nightly', '--json']);
-  if (result.code !== 0) throw new Error(`the night ended with exit code ${result.code}\n${result.stderr}`);
-  const { build } = JSON.parse(result.stdout);
-  const meta = JSON.parse((await runCli(dir, ['show', build, '--json'])).stdout);
+async function night({ cli }: BenchLab): Promise<{ readonly seconds: number; readonly phases: readonly Phase[] }> {
+  const { build } = JSON.parse(await cli('nightly', '--json'));
+  const meta = JSON.parse(await cli('show', build, '--json'));
   const { seconds } = meta['atomic-nightly.steps'].find(({ step }: { step: string }) => step === 'compose');
   return { seconds, phases: meta['atomic-nightly.compose'].phases };
 }
 
-async function composeByHand(treefilePath: string): Promise<readonly Phase[]> {
+async function composeByHand({ lab, dir }: BenchLab): Promise<readonly Phase[]> {
+  const treefilePath = lab.treefile;
   const treefile = await readTreefile(treefilePath, { basearch: 'x86_64' });
   const work = await mkdtemp(join(dir, 'by-hand-'));
   const root = join(work, 'root');
@@ -114,19 +86,4 @@ async function timed(name: string, tool: string, work: () => Promise<unknown>): 
 function print(title: string, phases: readonly Phase[]): void {
   const parts = phases.map(({ name, tool, seconds }) => `${name} (${tool}) ${seconds.toFixed(2)}`);
   console.log(`${title}: ${total(phases).toFixed(1)} s: ${parts.join(', ')}`);
-}
-
-function config(treefile: string, published: string, url: string): string {
-  return `name: bench
-work: ./work
-engine: dnf
-targets:
-  out: {type: directory, path: ${published}, url: '${url}'}
-streams:
-  nightly:
-    treefile: ${treefile}
-    ref: bench/x86_64/nightly
-    seed: {allow-new: true}
-    targets: [out]
-`;
 }

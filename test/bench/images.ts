@@ -9,15 +9,11 @@
  *   npm run bench:images [-- LAB_FOLDER [RUNS]]
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { buildLab } from '../../src/lab/build.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from '../../src/tools/exec.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { type BenchLab, withBenchLab } from '../support/bench.ts';
 import { median, total } from '../support/statistics.ts';
-import { runCli } from '../support/world.ts';
 
 const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
 
@@ -26,65 +22,37 @@ interface Timed {
   readonly seconds: number;
 }
 
-const [labFolder, runs = '3'] = process.argv.slice(2);
-const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: join(dir, 'bench.log'),
-  say: (line) => console.log(`  ${line}`),
-  progress: () => undefined,
-};
-try {
-  await bench(resolve(labFolder ?? join(dir, 'lab')), Number(runs));
-} finally {
-  await rm(dir, { recursive: true, force: true });
-}
-
-async function bench(labDir: string, count: number): Promise<void> {
-  const published = join(dir, 'published');
-  await mkdir(published);
-  const server = await serveFolder({ root: published });
-  try {
-    const lab = await buildLab({ dir: labDir, publicUrl: server.url }, task);
-    await writeFile(join(dir, 'atomic-nightly.yaml'), config(lab.treefile, published, server.url));
-    const build = JSON.parse(await cli('nightly', '--json')).build;
-    const { 'ostree-commit': commit, images } = JSON.parse(await cli('show', build, '--json'));
-    const [ours, floors, guest]: [number[], number[], number[]] = [[], [], []];
-    for (let index = 0; index < count; index += 1) {
-      const folder = join(dir, 'work/builds', build, 'x86_64');
-      for (const { path } of Object.values<{ path: string }>(images)) await rm(join(folder, path), { force: true });
-      await cli('images', build);
-      ours.push(await imagesWall(join(folder, 'journal.ndjson')));
-      const parts = await floorTimes(commit);
-      floors.push(total(parts));
-      console.log(
-        `run ${index + 1}: ours ${ours.at(-1)?.toFixed(1)} s, floors ${total(parts).toFixed(1)} s: ${shown(parts)}`,
-      );
-      const seconds = await withLibguestfs();
-      if (seconds !== undefined) guest.push(seconds);
-    }
-    console.log(`all ${TYPES.length} images   ${median(ours).toFixed(1)} s (median)`);
-    console.log(`floors          ${median(floors).toFixed(1)} s, ratio ${ratio(ours, floors)} (target: under 1.15)`);
-    if (guest.length === 0) return console.log('virt-make-fs is not installed: not compared with libguestfs');
-    console.log(`virt-make-fs    ${median(guest).toFixed(1)} s for the GenericCloud disk alone`);
-    const cloud = await cloudAlone(build);
-    console.log(
-      `GenericCloud    ${cloud.toFixed(1)} s alone: ${(median(guest) / cloud).toFixed(1)} times faster (target: 4)`,
-    );
-  } finally {
-    await server.stop();
-  }
-}
-
 const ratio = (ours: readonly number[], theirs: readonly number[]) => (median(ours) / median(theirs)).toFixed(2);
 
 const shown = (parts: readonly Timed[]) => parts.map(({ name, seconds }) => `${name} ${seconds.toFixed(1)}`).join(', ');
 
-async function cli(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCli(dir, args);
-  if (code !== 0) throw new Error(`${args.join(' ')} ended with exit code ${code}\n${stderr}`);
-  return stdout;
-}
+await withBenchLab(TYPES, async (bench) => {
+  const { dir, runs, cli } = bench;
+  const build = JSON.parse(await cli('nightly', '--json')).build;
+  const { 'ostree-commit': commit, images } = JSON.parse(await cli('show', build, '--json'));
+  const [ours, floors, guest]: [number[], number[], number[]] = [[], [], []];
+  for (let index = 0; index < runs; index += 1) {
+    const folder = join(dir, 'work/builds', build, 'x86_64');
+    for (const { path } of Object.values<{ path: string }>(images)) await rm(join(folder, path), { force: true });
+    await cli('images', build);
+    ours.push(await imagesWall(join(folder, 'journal.ndjson')));
+    const parts = await floorTimes(bench, commit);
+    floors.push(total(parts));
+    console.log(
+      `run ${index + 1}: ours ${ours.at(-1)?.toFixed(1)} s, floors ${total(parts).toFixed(1)} s: ${shown(parts)}`,
+    );
+    const seconds = await withLibguestfs(bench);
+    if (seconds !== undefined) guest.push(seconds);
+  }
+  console.log(`all ${TYPES.length} images   ${median(ours).toFixed(1)} s (median)`);
+  console.log(`floors          ${median(floors).toFixed(1)} s, ratio ${ratio(ours, floors)} (target: under 1.15)`);
+  if (guest.length === 0) return console.log('virt-make-fs is not installed: not compared with libguestfs');
+  console.log(`virt-make-fs    ${median(guest).toFixed(1)} s for the GenericCloud disk alone`);
+  const cloud = await cloudAlone(bench, build);
+  console.log(
+    `GenericCloud    ${cloud.toFixed(1)} s alone: ${(median(guest) / cloud).toFixed(1)} times faster (target: 4)`,
+  );
+});
 
 /** Seconds from the start of the first image step of the last attempt to the end of the last one. */
 async function imagesWall(journal: string): Promise<number> {
@@ -99,7 +67,7 @@ async function imagesWall(journal: string): Promise<number> {
 }
 
 /** Makes the GenericCloud image alone, with all it needs. */
-async function cloudAlone(build: string): Promise<number> {
+async function cloudAlone({ dir, cli }: BenchLab, build: string): Promise<number> {
   const folder = join(dir, 'work/builds', build, 'x86_64');
   const { images } = JSON.parse(await cli('show', build, '--json'));
   await rm(join(folder, images['generic-cloud'].path));
@@ -108,7 +76,7 @@ async function cloudAlone(build: string): Promise<number> {
 }
 
 /** The tools alone, on the same commit, with the same options. Leaves the sysroot and the raw disk for `withLibguestfs`. */
-async function floorTimes(commit: string): Promise<Timed[]> {
+async function floorTimes({ dir }: BenchLab, commit: string): Promise<Timed[]> {
   const work = join(dir, 'floors');
   await rm(work, { recursive: true, force: true });
   await mkdir(work);
@@ -157,26 +125,10 @@ async function floorTimes(commit: string): Promise<Timed[]> {
 }
 
 /** Seconds of virt-make-fs on the sysroot of the floors; undefined when it is not installed. */
-async function withLibguestfs(): Promise<number | undefined> {
+async function withLibguestfs({ dir }: BenchLab): Promise<number | undefined> {
   if (!existsSync('/usr/bin/virt-make-fs')) return undefined;
   const begun = performance.now();
   const args = ['--type=ext4', '--size=10G', '--format=qcow2', join(dir, 'floors/sysroot'), join(dir, 'guest.qcow2')];
   await run('virt-make-fs', args, { env: { LIBGUESTFS_BACKEND: 'direct' } });
   return (performance.now() - begun) / 1000;
-}
-
-function config(treefile: string, published: string, url: string): string {
-  return `name: bench
-work: ./work
-engine: dnf
-targets:
-  out: {type: directory, path: ${published}, url: '${url}'}
-streams:
-  nightly:
-    treefile: ${treefile}
-    ref: bench/x86_64/nightly
-    seed: {allow-new: true}
-    targets: [out]
-    images: [${TYPES.join(', ')}]
-`;
 }

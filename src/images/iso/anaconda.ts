@@ -51,7 +51,7 @@ export async function buildFromBootIso(request: BootIsoRequest, task: Task): Pro
       'image',
       `No boot menu of ${source} has inst.stage2=hd:LABEL=…: it does not start Anaconda.`,
       {
-        hint: 'Give "bootIso" the boot.iso of a release, or what lorax made.',
+        hint: 'Give "boot-iso" the boot.iso of a release, or what lorax made.',
       },
     );
   }
@@ -108,6 +108,6 @@ async function findBootIso(path: string): Promise<string> {
     if (found?.isFile()) return candidate;
   }
   throw new NightlyError('not-found', `There is no boot.iso at ${path}.`, {
-    hint: 'Give "bootIso" a boot.iso, or the folder that lorax wrote.',
+    hint: 'Give "boot-iso" a boot.iso, or the folder that lorax wrote.',
   });
 }

@@ -33,6 +33,9 @@ export async function runShow(
   for (const [name, image] of Object.entries(meta.images ?? {})) {
     print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
   }
+  for (const [name, image] of Object.entries(meta['atomic-nightly.refused-images'] ?? {})) {
+    print(`Refused image ${name}, not published: ${image.path}`);
+  }
   for (const { step, message } of meta['atomic-nightly.failures'] ?? []) print(`Failed: ${step}: ${message}`);
   const steps = meta['atomic-nightly.steps'] ?? [];
   if (steps.length > 0)

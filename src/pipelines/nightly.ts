@@ -95,19 +95,22 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   const failures = [...pushed.failures, ...imaged.failures, ...gated.failures];
   // An image that did not come up stays here to be looked at; nobody else gets it.
   const good = imaged.results.filter(({ name }) => !gated.failed.includes(name));
-  const images = imageRecord(imaged.results);
+  const images = imageRecord(good);
+  const refused = imageRecord(imaged.results.filter(({ name }) => gated.failed.includes(name)));
   await updateMeta(build.paths, {
     images,
     'atomic-nightly.state': stateOf(failures),
     'atomic-nightly.failures': failures,
-    ...(stream.smokeTest === false ? {} : { 'atomic-nightly.smoke-tests': gated.tests }),
+    ...(stream.smokeTest === false
+      ? {}
+      : { 'atomic-nightly.smoke-tests': gated.tests, 'atomic-nightly.refused-images': refused }),
   });
   const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
-  await runner.step('checksums', { images: imageRecord(good) }, () => writeChecksums(build, files));
+  await runner.step('checksums', { images }, () => writeChecksums(build, files));
 
   const { testedRef } = project;
   const published = await sideBySide(pushed.results, async (target) => {
-    await runner.step(`publish-${target.name}`, { images: imageRecord(good), failures }, (task) =>
+    await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, boxes: set.withTemplates(good) }, task),
     );
     if (testedRef === undefined || !gated.passed) return;
@@ -115,7 +118,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
       markTested(project, build, target, { commit, testedRef }, task),
     );
   });
-  await runner.step('prune', { images }, (task) => prune(project, task));
+  await runner.step('prune', { images, refused }, (task) => prune(project, task));
   const all = [...failures, ...published.failures];
   return { state: stateOf(all), commit, failures: all };
 }

@@ -35,6 +35,8 @@ export interface BuildMeta {
   };
   /** By image type: how the images that came up did so. */
   readonly 'atomic-nightly.smoke-tests'?: Readonly<Record<string, SmokeResult>>;
+  /** Images that did not pass their smoke test: here to be looked at, and nowhere published. */
+  readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }

@@ -11,7 +11,8 @@ export async function prune(project: Project, task: Task): Promise<void> {
   const { name, retention } = project.stream;
   const builds = (await listBuilds(project.config.work)).filter(({ meta }) => meta['atomic-nightly.stream'] === name);
   for (const { paths, meta } of builds.slice(retention.builds)) {
-    if (Object.keys(meta.images ?? {}).length === 0) continue;
+    const made = { ...meta.images, ...meta['atomic-nightly.refused-images'] };
+    if (Object.keys(made).length === 0) continue;
     await rm(paths.images, { recursive: true, force: true });
     await rm(paths.scratch, { recursive: true, force: true });
     task.say(`removed the local images of ${paths.id}, beyond the newest ${retention.builds} builds`);

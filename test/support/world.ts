@@ -31,6 +31,8 @@ export interface CliResult {
 export interface WorldOptions {
   readonly signed?: boolean;
   readonly images?: readonly string[];
+  /** As written in the configuration. */
+  readonly smokeTest?: string;
   /** The `buildlogs` target as written in the configuration, given the published folder and its URL. */
   readonly target?: (published: string, url: string) => string;
 }
@@ -68,7 +70,10 @@ export async function makeWorld(dir: string, options: WorldOptions = {}): Promis
   return world;
 }
 
-function configText({ distro, published, url }: World, { images = [], target = directory }: WorldOptions): string {
+function configText(
+  { distro, published, url }: World,
+  { images = [], smokeTest = 'false', target = directory }: WorldOptions,
+): string {
   return `name: mini
 work: ./work
 engine: dnf
@@ -80,6 +85,7 @@ streams:
     seed: {allow-new: true}
     targets: [buildlogs]
     images: [${images.join(', ')}]
+    smoke-test: ${smokeTest}
 `;
 }
 

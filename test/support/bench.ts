@@ -27,6 +27,7 @@ export async function withBenchLab(
   measure: (bench: BenchLab) => Promise<void>,
 ): Promise<void> {
   const [labFolder, runs = '3'] = process.argv.slice(2);
+  if (labFolder === '') throw new Error('LAB_FOLDER is empty');
   const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
   try {
     const published = join(dir, 'published');

@@ -26,30 +26,92 @@ export type EngineConfig =
   /** `command` is what stands in front of `compose tree …`; `['rpm-ostree']` unless configured. */
   | { readonly type: 'rpm-ostree'; readonly command: readonly [string, ...string[]] };
 
-export type TargetConfig = DirectoryTargetConfig | RsyncTargetConfig;
+export type TargetConfig = DirectoryTargetConfig | RsyncTargetConfig | SshTargetConfig | S3TargetConfig;
 
-export interface DirectoryTargetConfig {
-  readonly type: 'directory';
+interface AnyTargetConfig {
   readonly name: string;
-  readonly path: string;
-  /** Without a trailing slash. */
+  /** Where clients read it, without a trailing slash. */
   readonly url: string;
+  /** Undefined: nothing there is ever removed. */
+  readonly retention?: TargetRetention;
 }
 
-export interface RsyncTargetConfig {
+/** What a prune of a target may remove. */
+export interface TargetRetention {
+  /** In the order of the file; the first whose pattern matches a ref holds for it. */
+  readonly refs: readonly RefPolicy[];
+  /** Images, and logs, of builds older than this may go; undefined: none go. */
+  readonly imagesSeconds?: number;
+  readonly logsSeconds?: number;
+  /** From when a commit is given up until its files go. */
+  readonly graceSeconds: number;
+}
+
+/** A commit stays while any of these holds for it. */
+export interface RefPolicy {
+  /** A ref; `*` stands for any text. */
+  readonly pattern: string;
+  /** The newest commits of the ref stay. The one it names stays in any case. */
+  readonly depth?: number;
+  /** Younger ones stay. */
+  readonly ageSeconds?: number;
+  /** Those that another ref names stay. */
+  readonly keepTagged: boolean;
+}
+
+export interface DirectoryTargetConfig extends AnyTargetConfig {
+  readonly type: 'directory';
+  readonly path: string;
+}
+
+/** How ssh connects; what is left out is as ssh itself has it. */
+export interface SshConfig {
+  readonly identityFile?: string;
+  readonly knownHostsFile?: string;
+  readonly port?: number;
+}
+
+export interface SshTargetConfig extends AnyTargetConfig {
+  readonly type: 'ssh';
+  /** `[user@]host:/path`, without a trailing slash. */
+  readonly destination: string;
+  readonly ssh: SshConfig;
+}
+
+export interface S3TargetConfig extends AnyTargetConfig {
+  readonly type: 's3';
+  readonly bucket: string;
+  /** Without slashes at its ends; empty for the top of the bucket. */
+  readonly prefix: string;
+  /** Without a trailing slash; undefined: AWS. */
+  readonly endpoint?: string;
+  readonly region: string;
+  /** Requests under way at the same time. */
+  readonly parallel: number;
+}
+
+export interface RsyncTargetConfig extends AnyTargetConfig {
   readonly type: 'rsync';
-  readonly name: string;
   /** `[user@]host:/path` or `rsync://[user@]host[:port]/module[/path]`, without a trailing slash. */
   readonly destination: string;
   /** Only in the ssh form. */
-  readonly ssh: { readonly identityFile?: string; readonly knownHostsFile?: string; readonly port?: number };
+  readonly ssh: SshConfig;
   /** Only in the daemon form. */
   readonly passwordFile?: string;
   /** As rsync's `--bwlimit` takes it. */
   readonly bandwidthLimit?: string;
-  /** Without a trailing slash. */
-  readonly url: string;
 }
+
+/** A key in a GnuPG home, which may be on a card; its agent asks for or keeps the passphrase. */
+export interface SigningConfig {
+  readonly type: 'gpg-agent';
+  readonly home?: string;
+  /** Fingerprint, 40 upper-case hex digits. */
+  readonly key: string;
+}
+
+/** From where a static delta leads to a new commit: its parent, nothing, or what another ref names. */
+export type DeltaFrom = 'parent' | 'scratch' | { readonly ref: string };
 
 export interface StreamConfig {
   readonly name: string;
@@ -79,6 +141,8 @@ export interface StreamConfig {
   readonly smokeTest: false | SmokeTestConfig;
   readonly allowDowngrades: readonly string[];
   readonly maxMetadataAgeSeconds?: number;
+  readonly signing?: SigningConfig;
+  readonly deltas: readonly DeltaFrom[];
   readonly retention: { readonly builds: number };
 }
 

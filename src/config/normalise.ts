@@ -1,6 +1,16 @@
 import { resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
-import type { Architecture, Config, EngineConfig, SmokeTestConfig, StreamConfig, TargetConfig } from './config.ts';
+import type {
+  Architecture,
+  Config,
+  EngineConfig,
+  SigningConfig,
+  SmokeTestConfig,
+  SshConfig,
+  StreamConfig,
+  TargetConfig,
+  TargetRetention,
+} from './config.ts';
 import type { RawConfig, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
@@ -54,26 +64,64 @@ function normaliseEngine(raw: RawConfig['engine']): EngineConfig {
 }
 
 function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetConfig {
-  const url = trimSlashes(raw.url);
-  if (raw.type === 'directory') return { type: 'directory', name, path: resolve(folder, raw.path), url };
-  const identity = raw.ssh?.['identity-file'];
-  const knownHosts = raw.ssh?.['known-hosts-file'];
-  const port = raw.ssh?.port;
-  const password = raw['password-file'];
-  const limit = raw['bandwidth-limit'];
-  return {
-    type: 'rsync',
+  const common = {
     name,
-    destination: raw.destination.replace(/(?<=[^/:])\/+$/, ''),
-    ssh: {
-      ...(identity === undefined ? {} : { identityFile: resolve(folder, identity) }),
-      ...(knownHosts === undefined ? {} : { knownHostsFile: resolve(folder, knownHosts) }),
-      ...(port === undefined ? {} : { port }),
-    },
-    ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
-    ...(limit === undefined ? {} : { bandwidthLimit: limit }),
-    url,
+    url: trimSlashes(raw.url),
+    ...(raw.retention === undefined ? {} : { retention: normaliseRetention(raw.retention) }),
   };
+  switch (raw.type) {
+    case 'directory':
+      return { ...common, type: raw.type, path: resolve(folder, raw.path) };
+    case 'ssh':
+      return { ...common, type: raw.type, destination: trimPath(raw.destination), ssh: normaliseSsh(raw.ssh, folder) };
+    case 's3': {
+      const { type, bucket, prefix = '', region, parallel, endpoint } = raw;
+      const server = endpoint === undefined ? {} : { endpoint: trimSlashes(endpoint) };
+      return { ...common, type, bucket, prefix, region, parallel, ...server };
+    }
+    case 'rsync': {
+      const password = raw['password-file'];
+      const limit = raw['bandwidth-limit'];
+      return {
+        ...common,
+        type: raw.type,
+        destination: trimPath(raw.destination),
+        ssh: normaliseSsh(raw.ssh, folder),
+        ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
+        ...(limit === undefined ? {} : { bandwidthLimit: limit }),
+      };
+    }
+  }
+}
+
+function normaliseSsh(raw: Extract<RawTarget, { type: 'ssh' }>['ssh'], folder: string): SshConfig {
+  const identity = raw?.['identity-file'];
+  const knownHosts = raw?.['known-hosts-file'];
+  return {
+    ...(identity === undefined ? {} : { identityFile: resolve(folder, identity) }),
+    ...(knownHosts === undefined ? {} : { knownHostsFile: resolve(folder, knownHosts) }),
+    ...(raw?.port === undefined ? {} : { port: raw.port }),
+  };
+}
+
+function normaliseRetention(raw: NonNullable<RawTarget['retention']>): TargetRetention {
+  const { images, logs, grace } = raw;
+  return {
+    refs: Object.entries(raw.refs).map(([pattern, { depth, age, 'keep-tagged': keepTagged }]) => ({
+      pattern,
+      keepTagged,
+      ...(depth === undefined ? {} : { depth }),
+      ...(age === undefined ? {} : { ageSeconds: durationSeconds(age) }),
+    })),
+    graceSeconds: durationSeconds(grace),
+    ...(images === undefined ? {} : { imagesSeconds: durationSeconds(images) }),
+    ...(logs === undefined ? {} : { logsSeconds: durationSeconds(logs) }),
+  };
+}
+
+/** Takes the slashes off the end of `host:/path`, but for that of `host:/`. */
+function trimPath(destination: string): string {
+  return destination.replace(/(?<=[^/:])\/+$/, '');
 }
 
 function normaliseStream(
@@ -88,6 +136,7 @@ function normaliseStream(
   const arch = raw.arch ?? hostArchitecture();
   const age = raw['max-metadata-age'];
   const tested = raw['tested-ref'];
+  const { signing } = raw;
   return {
     name,
     treefile: resolve(folder, raw.treefile),
@@ -108,8 +157,14 @@ function normaliseStream(
     smokeTest: normaliseSmokeTest(raw),
     allowDowngrades: raw['allow-downgrades'],
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),
+    ...(signing === undefined ? {} : { signing: normaliseSigning(signing, folder) }),
+    deltas: raw.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
     retention: raw.retention,
   };
+}
+
+function normaliseSigning({ type, home, key }: NonNullable<RawStream['signing']>, folder: string): SigningConfig {
+  return { type, key: key.toUpperCase(), ...(home === undefined ? {} : { home: resolve(folder, home) }) };
 }
 
 function normaliseSmokeTest(raw: RawStream): false | SmokeTestConfig {

@@ -39,6 +39,7 @@ export function checkRules(parts: Parts): Breach[] {
 function checkTarget(name: string, target: RawTarget, { folder, work }: Parts): Breach[] {
   if (target.type === 'directory')
     return work === undefined ? [] : besideWork(name, resolve(folder, target.path), resolve(folder, work));
+  if (target.type !== 'rsync') return [];
   if (isSshDestination(target.destination)) {
     return target['password-file'] === undefined
       ? []
@@ -77,13 +78,25 @@ function within(path: string, folder: string): boolean {
 function sharedDestinations({ targets, folder }: Parts): Breach[] {
   const seen = new Map<string, string>();
   return Object.entries(targets).flatMap(([name, target]): Breach[] => {
-    const key = target.type === 'directory' ? 'path' : 'destination';
-    const place = target.type === 'directory' ? resolve(folder, target.path) : target.destination.replace(/\/+$/, '');
+    const { key, place } = placeOf(target, folder);
     const other = seen.get(place);
     seen.set(place, other ?? name);
     if (other === undefined) return [];
     return [{ path: ['targets', name, key], message: `is the same place as that of target "${other}".` }];
   });
+}
+
+/** What tells a target's place from any other's, and the key it is written under. */
+function placeOf(target: RawTarget, folder: string): { key: string; place: string } {
+  switch (target.type) {
+    case 'directory':
+      return { key: 'path', place: resolve(folder, target.path) };
+    case 's3':
+      return { key: 'bucket', place: [target.endpoint ?? '', target.bucket, target.prefix ?? ''].join('\0') };
+    case 'rsync':
+    case 'ssh':
+      return { key: 'destination', place: target.destination.replace(/\/+$/, '') };
+  }
 }
 
 function checkStream(name: string, stream: RawStream, { folder, targetNames, imageTemplates }: Parts): Breach[] {

@@ -50,10 +50,40 @@ const engine = z
   ])
   .describe('What composes: auto takes rpm-ostree when it is installed, otherwise dnf.');
 
+const duration = z.string().regex(/^[1-9]\d*[mhdw]$/, 'must be a whole number with m, h, d or w, as in 36h or 14d');
+
+const refPolicy = z.strictObject({
+  depth: z.int().min(1).optional().describe('Newest commits of the ref that stay, whatever their age.'),
+  age: duration.optional().describe('Commits younger than this stay, as in 90d.'),
+  'keep-tagged': z.boolean().default(true).describe('Commits that another ref names stay, with what they need.'),
+});
+
+const targetRetention = z
+  .strictObject({
+    refs: z
+      .record(z.string().min(1), refPolicy)
+      .describe(
+        'By ref or pattern ("*" stands for anything); the first that matches holds. A ref without one stops a prune.',
+      ),
+    images: duration.optional().describe('Images of older builds go, unless promoted; default: none go.'),
+    logs: duration.optional().describe('Logs of older builds go; default: none go.'),
+    grace: duration.default('7d').describe('From when a commit is given up until its files go; longer than any cache.'),
+  })
+  .describe('What "prune" may remove there; without it, nothing.');
+
+const sshOptions = z
+  .strictObject({
+    'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
+    'known-hosts-file': path.optional().describe('Host keys to trust; default: what ssh itself would use.'),
+    port: z.int().min(1).max(65535).optional(),
+  })
+  .describe('How ssh connects.');
+
 const directoryTarget = z.strictObject({
   type: z.literal('directory'),
   path: path.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
   url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
+  retention: targetRetention.optional(),
 });
 
 const rsyncTarget = z.strictObject({
@@ -65,14 +95,7 @@ const rsyncTarget = z.strictObject({
       'must be user@host:/absolute/path (over ssh) or rsync://host/module/path (rsync daemon)',
     )
     .refine((text) => !hasPassword(text), { error: 'must not hold a password; name a password-file' }),
-  ssh: z
-    .strictObject({
-      'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
-      'known-hosts-file': path.optional().describe('Host keys to trust; default: what ssh itself would use.'),
-      port: z.int().min(1).max(65535).optional(),
-    })
-    .optional()
-    .describe('Only for the user@host:/path form.'),
+  ssh: sshOptions.optional().describe('Only for the user@host:/path form.'),
   'password-file': path
     .optional()
     .describe('Only for the rsync:// form: a file with the password alone, readable by its owner only.'),
@@ -81,9 +104,36 @@ const rsyncTarget = z.strictObject({
     .regex(/^\d+(\.\d+)?[KMG]?$/, 'must be a number with an optional K, M or G (bytes a second; plain is KiB)')
     .optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
+  retention: targetRetention.optional(),
 });
 
-export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget]);
+const sshTarget = z.strictObject({
+  type: z.literal('ssh'),
+  destination: z
+    .string()
+    .regex(/^([^\s@:/]+@)?([^\s@:/]+|\[[0-9A-Fa-f:.]+\]):\/\S*$/, 'must be user@host:/absolute/path')
+    .describe('The account there needs a shell with GNU tar, coreutils and flock.'),
+  ssh: sshOptions.optional(),
+  url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
+  retention: targetRetention.optional(),
+});
+
+const s3Target = z.strictObject({
+  type: z.literal('s3'),
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket'),
+  prefix: z
+    .string()
+    .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'must be words joined by "/"')
+    .optional()
+    .describe('Folder in the bucket; default: its top.'),
+  endpoint: httpUrl.optional().describe('Default: that of AWS. Another server is addressed as ENDPOINT/BUCKET.'),
+  region: z.string().min(1).default('us-east-1'),
+  parallel: z.int().min(1).max(256).default(32).describe('Requests under way at the same time.'),
+  url: httpUrl.describe('Where clients read the bucket and prefix; "verify" pulls from it.'),
+  retention: targetRetention.optional(),
+});
+
+export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget, sshTarget, s3Target]);
 
 const image = word.describe('Name of a folder with an image.yaml, of this project or of those that come along.');
 
@@ -99,6 +149,12 @@ const smokeTest = z.strictObject({
 const refName = z
   .string()
   .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"');
+
+const signing = z.strictObject({
+  type: z.literal('gpg-agent'),
+  home: path.optional().describe('GnuPG home with the key; default: what gpg itself would use.'),
+  key: z.string().regex(/^[0-9A-Fa-f]{40}$/, 'must be the 40 hex digits of a fingerprint'),
+});
 
 export const streamSchema = z.strictObject({
   treefile: path,
@@ -131,11 +187,14 @@ export const streamSchema = z.strictObject({
     .optional()
     .describe('Name of the box and its catalogue; default: the name above, "-", the stream.'),
   'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
-  'max-metadata-age': z
-    .string()
-    .regex(/^[1-9]\d*[mhdw]$/, 'must be a whole number with m, h, d or w, as in 36h or 14d')
+  'max-metadata-age': duration.optional().describe('Older repository metadata stops the run, as in 36h or 14d.'),
+  signing: signing
     .optional()
-    .describe('Older repository metadata stops the run, as in 36h or 14d.'),
+    .describe('Signs commits, and the summary of every repository the stream is published to.'),
+  deltas: z
+    .array(z.union([z.enum(['parent', 'scratch']), z.strictObject({ ref: refName })]))
+    .default([])
+    .describe('Static deltas to the new commit: from its parent, from scratch, from what another ref names.'),
   retention: z
     .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
     .prefault({}),

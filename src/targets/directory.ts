@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, normalize } from 'node:path';
+import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, normalize, relative } from 'node:path';
 import pLimit from 'p-limit';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
@@ -65,6 +65,23 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         } finally {
           await free();
         }
+      }),
+    async *list(folder, task) {
+      const entries = await guarded(() => readdir(join(root, folder), { recursive: true, withFileTypes: true }));
+      for (const entry of entries) {
+        task.signal.throwIfAborted();
+        if (!entry.isFile()) continue;
+        const path = join(entry.parentPath, entry.name);
+        const bytes = await guarded(() => sizeOf(path));
+        if (bytes !== undefined) yield { path: relative(root, path), bytes };
+      }
+    },
+    remove: (paths, task) =>
+      guarded(async () => {
+        await pLimit(PARALLEL).map(paths, async (path) => {
+          task.signal.throwIfAborted();
+          await rm(join(root, path), { force: true });
+        });
       }),
   };
 }

@@ -1,4 +1,5 @@
 import type { TargetConfig } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
 import { directoryTarget } from './directory.ts';
 import { rsyncTarget } from './rsync.ts';
 import type { Target } from './target.ts';
@@ -10,5 +11,8 @@ export function openTarget(config: TargetConfig): Target {
       return directoryTarget(config);
     case 'rsync':
       return rsyncTarget(config);
+    case 'ssh':
+    case 's3':
+      throw new NightlyError('unsupported', `Targets of type ${config.type} come with the next commits.`);
   }
 }

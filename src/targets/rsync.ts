@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
 import { isErrno, writeFileAtomic } from '../tools/files.ts';
-import { type RsyncRemote, rsyncFetch, rsyncSend } from '../tools/rsync.ts';
+import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
 import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
 import { LOCK_PATH, type LockAccess, withRsyncLock } from './rsync-lock.ts';
@@ -39,6 +39,12 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
     async send(sourceRoot, paths, { immutable }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
       return rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task);
+    },
+    async *list(folder, task) {
+      for (const { path, bytes } of await rsyncList(remote, folder, task)) yield { path: `${folder}/${path}`, bytes };
+    },
+    async remove(paths, task) {
+      if (paths.length > 0) await rsyncRemove(remote, paths, task);
     },
     async swap({ expect, put }, task) {
       let found: readonly (Uint8Array | undefined)[] = [];

@@ -2,7 +2,7 @@ import type { Task } from '../tools/task.ts';
 
 /**
  * A place to publish to. Paths are relative to the target's root, with `/`. The root holds `repo/` (the OSTree
- * repository) and `builds/` (records and images). Nothing here costs more than what is sent: no target is ever listed.
+ * repository) and `builds/` (records and images). Nothing but `list` costs more than what is sent or removed.
  */
 export interface Target {
   readonly name: string;
@@ -28,11 +28,29 @@ export interface Target {
    * when another publisher has the lock.
    */
   swap(request: SwapRequest, task: Task): Promise<void>;
+  /** Every file below a folder, in any order. Costs what the target's size costs: for repairs and nothing else. */
+  list(folder: string, task: Task): AsyncIterable<TargetFile>;
+  /** Removes files; one that is not there is no fault. Folders that become empty may stay. */
+  remove(paths: readonly string[], task: Task): Promise<void>;
+}
+
+export interface TargetFile {
+  /** Relative to the target's root. */
+  readonly path: string;
+  readonly bytes: number;
 }
 
 export interface SendOptions {
   /** Content-addressed or write-once: never overwritten, cached for long. */
   readonly immutable: boolean;
+  /** What an earlier attempt sent; asked by targets that cannot see what is there without a request for each file. */
+  readonly sent?: SentLog;
+}
+
+/** Remembers over a kill what arrived at a target. */
+export interface SentLog {
+  has(path: string): boolean;
+  add(paths: readonly string[]): Promise<void>;
 }
 
 export interface SendStats {

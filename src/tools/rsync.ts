@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
 import type { Task } from './task.ts';
@@ -75,6 +78,33 @@ export async function rsyncFetch(
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
   const args = ['--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
   await rsync(remote, args, task, `${paths.join('\n')}\n`);
+}
+
+/** Files below a folder of the far side, relative to it, with their sizes in bytes. */
+export async function rsyncList(
+  remote: RsyncRemote,
+  folder: string,
+  task: Task,
+): Promise<{ path: string; bytes: number }[]> {
+  const files: { path: string; bytes: number }[] = [];
+  const args = ['--recursive', '--list-only', '--no-human-readable', `${remote.destination}/${folder}/`];
+  await rsync(remote, args, task, '', (line) => {
+    // -rw-r--r--          1,234 2026/11/21 10:00:00 objects/ab/cd.filez
+    const match = /^-\S+\s+([\d,]+) \S+ \S+ (.+)$/.exec(line);
+    if (match?.[1] && match[2]) files.push({ path: match[2], bytes: Number(match[1].replaceAll(',', '')) });
+  });
+  return files;
+}
+
+/** Removes files of the far side, by naming ones that are not here. */
+export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
+  const nowhere = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
+  try {
+    const args = ['--files-from=-', '--delete-missing-args', `${nowhere}/`, `${remote.destination}/`];
+    await rsync(remote, args, task, `${paths.join('\n')}\n`);
+  } finally {
+    await rm(nowhere, { recursive: true });
+  }
 }
 
 async function rsync(

@@ -88,6 +88,21 @@ targets:
     destination: rsync://push@mirror.example.org:8873/atomic
     password-file: keys/password
     url: https://mirror.example.org/module
+    retention:
+      refs: {'*/release': {age: 52w}, '*': {depth: 30, keep-tagged: false}}
+      images: 30d
+      grace: 2d
+  shell:
+    type: ssh
+    destination: nightly@mirror.example.org:/srv/other/
+    ssh: {port: 22}
+    url: https://mirror.example.org/other
+  bucket:
+    type: s3
+    bucket: atomic
+    prefix: centos/7
+    endpoint: https://s3.example.org/
+    url: https://cdn.example.org
 streams:
   nightly:
     treefile: host.yaml
@@ -101,6 +116,8 @@ streams:
     smoke-test: {timeout: 120, allow-degraded: [{unit: a.service, reason: no hardware}]}
     allow-downgrades: [bash]
     max-metadata-age: 14d
+    signing: {type: gpg-agent, home: keys/gnupg, key: 0123456789abcdef0123456789abcdef01234567}
+    deltas: [parent, scratch, {ref: lab/\${basearch}/release}]
     retention: {builds: 5}
 `);
   const folder = join(path, '..');
@@ -123,6 +140,31 @@ streams:
       ssh: {},
       passwordFile: join(folder, 'keys/password'),
       url: 'https://mirror.example.org/module',
+      retention: {
+        refs: [
+          { pattern: '*/release', ageSeconds: 52 * 604_800, keepTagged: true },
+          { pattern: '*', depth: 30, keepTagged: false },
+        ],
+        imagesSeconds: 30 * 86_400,
+        graceSeconds: 2 * 86_400,
+      },
+    },
+    shell: {
+      type: 'ssh',
+      name: 'shell',
+      destination: 'nightly@mirror.example.org:/srv/other',
+      ssh: { port: 22 },
+      url: 'https://mirror.example.org/other',
+    },
+    bucket: {
+      type: 's3',
+      name: 'bucket',
+      bucket: 'atomic',
+      prefix: 'centos/7',
+      endpoint: 'https://s3.example.org',
+      region: 'us-east-1',
+      parallel: 32,
+      url: 'https://cdn.example.org',
     },
   });
   const stream = findStream(config, undefined);
@@ -145,6 +187,8 @@ streams:
     },
     allowDowngrades: ['bash'],
     maxMetadataAgeSeconds: 14 * 86_400,
+    signing: { type: 'gpg-agent', home: join(folder, 'keys/gnupg'), key: '0123456789ABCDEF0123456789ABCDEF01234567' },
+    deltas: ['parent', 'scratch', { ref: 'lab/aarch64/release' }],
     retention: { builds: 5 },
   });
   expect(targetsOf(config, stream).map(({ name }) => name)).toEqual(['mirror', 'module']);
@@ -185,10 +229,10 @@ streams:
     'FILE:2:9: engine: expected auto or dnf or rpm-ostree or a map of keys, found "dfn". Did you mean "dnf"?',
     'FILE:3:7: work: "~" and variables are not expanded here: write the path out, absolute or relative to the folder of this file.',
     'FILE:5:56: targets.buildlogs.url: "file:///srv/atomic" must be an http:// or https:// URL that clients can reach.',
-    'FILE:7:11: targets.other.type: expected directory or rsync, found "rsynk". Did you mean "rsync"?',
+    'FILE:7:11: targets.other.type: expected directory or rsync or ssh or s3, found "rsynk". Did you mean "rsync"?',
     'FILE:10:18: targets.mirror.destination: "nightly@mirror.example.org" must be user@host:/absolute/path (over ssh) or rsync://host/module/path (rsync daemon).',
     'FILE:11:5: targets.mirror: "password" looks like a secret. Secrets are not written here; a "…-file" key names the file.',
-    'FILE:13:3: targets.bare: "type" is missing; it must be directory or rsync.',
+    'FILE:13:3: targets.bare: "type" is missing; it must be directory or rsync or ssh or s3.',
     'FILE:18:5: streams.nightly: unknown key "traget". Did you mean "targets"?',
     'FILE:19:14: streams.nightly.targets: needs at least one target.',
     'FILE:20:11: streams.nightly.arch: expected x86_64 or aarch64 or ppc64le or s390x, found "x86-64". Did you mean "x86_64"?',

@@ -117,7 +117,7 @@ streams:
     allow-downgrades: [bash]
     max-metadata-age: 14d
     signing: {type: gpg-agent, home: keys/gnupg, key: 0123456789abcdef0123456789abcdef01234567}
-    deltas: [parent, scratch, {ref: lab/\${basearch}/release}]
+    deltas: [parent, scratch, {ref: 'lab/\${basearch}/release'}]
     retention: {builds: 5}
 `);
   const folder = join(path, '..');

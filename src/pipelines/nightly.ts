@@ -124,7 +124,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   const { testedRef } = project;
   const published = await sideBySide(pushed.results, async (target) => {
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
-      publishBuild(project, build, target, { files, boxes: set.withTemplates(good) }, task),
+      publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
     if (testedRef === undefined || !gated.passed) return;
     await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>

@@ -1,21 +1,18 @@
 import { dirname, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
 import { withSignature } from '../ostree/signatures.ts';
-import type { Target } from '../targets/target.ts';
+import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from './epoch.ts';
+import { insist } from './insist.ts';
 import type { PublishPlan } from './plan.ts';
 import { summaryRefs, summaryWith } from './summary.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
 const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n';
-
-/** Tries with the target's refs as they are then; publishers of other refs may change the summary meanwhile. */
-const FLIP_TRIES = 8;
 
 /**
  * Moves the ref of a plan whose objects are all there, and makes the summary follow. A signed summary and its signature
@@ -29,14 +26,15 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     ...[`repo/refs/heads/${plan.ref}`, 'repo/summary', 'repo/config', 'repo/summary.sig', EPOCH_PATH],
   ] as const;
   const [refPath, summaryPath, configPath, signaturePath, epochPath] = paths;
-  for (let attempt = 1; ; attempt += 1) {
+  // Publishers of other refs may change the summary meanwhile.
+  const prepare = async (): Promise<SwapRequest | undefined> => {
     const [ref, summary, config, signature, epoch] = await target.readMany(paths, task);
     refuseForeign({ config, summary, signature: signer ? undefined : signature }, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
     const at = ref && new TextDecoder().decode(ref).trim();
     const listed = summary && summaryRefs(summary).get(plan.ref);
-    if (config && at === plan.to && listed === plan.to) return;
+    if (config && at === plan.to && listed === plan.to) return undefined;
     if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
     const next = await newSummary(plan, repo, summary);
@@ -53,17 +51,9 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
       { path: summaryPath, content: summary },
       { path: epochPath, content: epoch },
     ];
-    try {
-      await target.swap({ expect, put }, task);
-      return;
-    } catch (error) {
-      const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
-      if (!passing || attempt === FLIP_TRIES) throw error;
-      task.say(`another publisher is at work on ${target.name}; trying again`);
-      // Not in step with the other one, who may be waiting just as long.
-      await pause(attempt * (200 + Math.random() * 400), undefined, { signal: task.signal });
-    }
-  }
+    return { expect, put };
+  };
+  await insist(prepare, target, task);
 }
 
 /** A repository that somebody else keeps in a way that a publish from here would break for its clients. */

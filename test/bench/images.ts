@@ -19,6 +19,24 @@ import { median, total } from '../support/statistics.ts';
 
 const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
 
+/** The partitions of the GenericCloud disk (BIOS boot, EFI, /boot, root) and the files of a sysroot, in guestfish's words. */
+const GUESTFISH = `sparse guest.raw 10G
+run
+part-init /dev/sda gpt
+part-add /dev/sda p 2048 4095
+part-add /dev/sda p 4096 208895
+part-add /dev/sda p 208896 2306047
+part-add /dev/sda p 2306048 -2048
+mkfs vfat /dev/sda2
+mkfs ext4 /dev/sda3
+mkfs ext4 /dev/sda4
+mount /dev/sda4 /
+mkdir /boot
+mount /dev/sda3 /boot
+tar-in sysroot.tar / xattrs:true
+umount-all
+`;
+
 interface Timed {
   readonly name: string;
   readonly seconds: number;
@@ -126,24 +144,6 @@ async function floorTimes({ dir }: BenchLab, commit: string): Promise<Timed[]> {
   await sh('xorriso', 'xorriso -as mkisofs -quiet -R -o out.iso iso');
   return parts;
 }
-
-/** The partitions of the GenericCloud disk (BIOS boot, EFI, /boot, root) and the files of a sysroot, in guestfish's words. */
-const GUESTFISH = `sparse guest.raw 10G
-run
-part-init /dev/sda gpt
-part-add /dev/sda p 2048 4095
-part-add /dev/sda p 4096 208895
-part-add /dev/sda p 208896 2306047
-part-add /dev/sda p 2306048 -2048
-mkfs vfat /dev/sda2
-mkfs ext4 /dev/sda3
-mkfs ext4 /dev/sda4
-mount /dev/sda4 /
-mkdir /boot
-mount /dev/sda3 /boot
-tar-in sysroot.tar / xattrs:true
-umount-all
-`;
 
 /** Seconds of guestfish with the sysroot of the floors, and of compressing; undefined when it is not installed. */
 async function withLibguestfs({ dir }: BenchLab): Promise<number | undefined> {

@@ -134,10 +134,9 @@ streams:
     #   home: /etc/atomic-nightly/gnupg
     #   key: 0123456789ABCDEF0123456789ABCDEF01234567
 
-    # Static deltas to each new commit, so that clients need few requests: from the parent, from scratch, from what
-    # another ref names.
+    # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
+    # names, as in {ref: ${name}/release}.
     deltas: [parent]
-    # deltas: [parent, scratch, {ref: '${name}/\${basearch}/release'}]
 
     # Local build records and images kept.
     retention:

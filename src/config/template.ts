@@ -53,21 +53,19 @@ targets:
   # Over ssh to an account with a shell: one stream of tar, and a real compare-and-swap.
   # shell:
   #   type: ssh
-  #   destination: nightly@mirror.example.org:/srv/atomic
-  #   url: https://mirror.example.org/atomic
+  #   destination: nightly@www.example.org:/srv/atomic
+  #   url: https://www.example.org/atomic
 
   # A bucket. Credentials come from where the AWS programs take them: environment, ~/.aws, the machine's role.
   # bucket:
   #   type: s3
   #   bucket: example-atomic
   #   prefix: centos
-  #   # endpoint: https://s3.example.org     # default: AWS
+  #   endpoint: https://s3.example.org     # default: AWS
   #   url: https://cdn.example.org/centos
   #   # What "prune" may remove, on any type of target (docs/retention.md). Without it: nothing.
   #   retention:
-  #     refs:
-  #       '*/nightly*': {depth: 30, age: 60d}
-  #       '*': {age: 520w}
+  #     refs: {'*/nightly*': {depth: 30, age: 60d}, '*': {age: 520w}}
   #     images: 30d
   #     logs: 90d
   #     grace: 7d

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
+import { childrenOf } from './processes.ts';
 
 export interface TestSshd {
   readonly port: number;
   readonly identityFile: string;
   readonly knownHostsFile: string;
+  /** Of this sshd; those that serve connections are its children. */
+  readonly pid: number;
   /** A known_hosts file that has another key for this server. */
   readonly wrongKnownHostsFile: string;
   /** A key the server does not accept. */
@@ -31,7 +34,8 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
   await writeFile(at('authorized_keys'), `${forced}${await publicKey('user')}\n`);
   await chmod(at('authorized_keys'), 0o600);
   const port = await freePort();
-  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${await publicKey('host')}\n`);
+  // On any port: some tests go through a proxy.
+  await writeFile(at('known_hosts'), `[127.0.0.1]:* ${await publicKey('host')}\n`);
   await writeFile(at('known_hosts.wrong'), `[127.0.0.1]:${port} ${await publicKey('other-host')}\n`);
   const lines = [
     `Port ${port}`,
@@ -49,10 +53,15 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
   ];
   await writeFile(at('sshd_config'), `${lines.join('\n')}\n`);
   const server = await start('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')]);
-  onTestFinished(() => server.stop());
+  onTestFinished(async () => {
+    // Connections have processes of their own, in other groups, and idle ones are kept open for a while.
+    for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+    await server.stop();
+  });
   await untilListening(port);
   return {
     port,
+    pid: server.pid,
     identityFile: at('user'),
     knownHostsFile: at('known_hosts'),
     wrongKnownHostsFile: at('known_hosts.wrong'),

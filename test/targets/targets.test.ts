@@ -5,68 +5,21 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
-import type { Target } from '../../src/targets/target.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { startSshd } from '../support/sshd.ts';
-import { temporaryFolder, testTask } from '../support/tmp.ts';
+import { bed, daemonBed, directoryBed, rrsyncBed, sshBed, URL } from '../support/target-beds.ts';
+import { testTask } from '../support/tmp.ts';
 
-interface Bed {
-  readonly dir: string;
-  /** The folder published. */
-  readonly far: string;
-  readonly source: string;
-  readonly target: Target;
-}
-
-const URL = 'http://127.0.0.1:1';
 const bytes = (text: string): Uint8Array => Buffer.from(text);
-
-async function bed(): Promise<{ dir: string; far: string; source: string }> {
-  const dir = temporaryFolder();
-  const [far, source] = [join(dir, 'far'), join(dir, 'near')];
-  await mkdir(join(source, 'repo/objects/aa'), { recursive: true });
-  await writeFile(join(source, 'repo/objects/aa/1.filez'), 'one');
-  await writeFile(join(source, 'repo/objects/aa/2.dirtree'), 'two!');
-  await mkdir(join(source, 'builds'));
-  await writeFile(join(source, 'builds/meta.json'), '{}');
-  return { dir, far, source };
-}
-
-async function directoryBed(): Promise<Bed> {
-  const place = await bed();
-  return { ...place, target: openTarget({ type: 'directory', name: 'dir', path: place.far, url: URL }) };
-}
-
-/** An account without a shell: what works there works with one. */
-async function sshBed(): Promise<Bed> {
-  const place = await bed();
-  await mkdir(place.far);
-  const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: place.far });
-  const { port, identityFile, knownHostsFile } = sshd;
-  const target = openTarget({
-    type: 'rsync',
-    name: 'far',
-    destination: 'root@127.0.0.1:/',
-    ssh: { port, identityFile, knownHostsFile },
-    url: URL,
-  });
-  return { ...place, target };
-}
-
-async function daemonBed(): Promise<Bed> {
-  const place = await bed();
-  const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
-  const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
-  return { ...place, target };
-}
 
 const OBJECTS = ['repo/objects/aa/1.filez', 'repo/objects/aa/2.dirtree'];
 
 describe.each([
   ['directory', directoryBed],
-  ['rsync over ssh, account restricted to rrsync', sshBed],
+  ['rsync over ssh, account restricted to rrsync', rrsyncBed],
   ['rsync daemon', daemonBed],
+  ['ssh', sshBed],
 ])('%s', (_, open) => {
   it('reads, sends and swaps', async () => {
     const { dir, far, source, target } = await open();

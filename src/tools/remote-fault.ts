@@ -37,7 +37,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     pattern:
-      /Connection (refused|reset|timed out|closed)|No route to host|Could not resolve|Unknown module|failed to connect|Network is unreachable|timeout in data|connection unexpectedly closed/i,
+      /client_loop|Connection (refused|reset|timed out|closed)|No route to host|Could not resolve|Unknown module|failed to connect|Network is unreachable|timeout in data|connection unexpectedly closed/i,
     code: 'target-unreachable',
     hint: 'Check the host, port and module, and that the server runs; then run "atomic-nightly resume".',
   },

@@ -9,19 +9,26 @@ export interface TestSshd {
   readonly port: number;
   readonly identityFile: string;
   readonly knownHostsFile: string;
-  /** Of this sshd; those that serve connections are its children. */
-  readonly pid: number;
   /** A known_hosts file that has another key for this server. */
   readonly wrongKnownHostsFile: string;
   /** A key the server does not accept. */
   readonly strangerFile: string;
 }
 
-/**
- * sshd on loopback with a host key and an account key of its own, until the running test ends. With `rrsync` the
- * account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
- */
+/** As `launchSshd`, until the running test ends. */
 export async function startSshd(dir: string, options: { readonly rrsync?: string } = {}): Promise<TestSshd> {
+  const sshd = await launchSshd(dir, options);
+  onTestFinished(sshd.stop);
+  return sshd;
+}
+
+/**
+ * sshd on loopback with a host key and an account key of its own. With `rrsync` the account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
+ */
+export async function launchSshd(
+  dir: string,
+  options: { readonly rrsync?: string },
+): Promise<TestSshd & { stop(): Promise<void> }> {
   const at = (name: string): string => join(dir, name);
   await mkdir(dir, { recursive: true });
   // The folder for privilege separation; Debian's unit file makes it.
@@ -53,19 +60,18 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
   ];
   await writeFile(at('sshd_config'), `${lines.join('\n')}\n`);
   const server = await start('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')]);
-  onTestFinished(async () => {
-    // Connections have processes of their own, in other groups, and idle ones are kept open for a while.
-    for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
-    await server.stop();
-  });
   await untilListening(port);
   return {
     port,
-    pid: server.pid,
     identityFile: at('user'),
     knownHostsFile: at('known_hosts'),
     wrongKnownHostsFile: at('known_hosts.wrong'),
     strangerFile: at('stranger'),
+    async stop() {
+      // Connections have processes of their own, in other groups, and idle ones are kept open for a while.
+      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+      await server.stop();
+    },
   };
 }
 

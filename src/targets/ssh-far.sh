@@ -62,7 +62,9 @@ put() {
   [ "$line" = go ]
   if [ "$2" = once ]; then link_all; else move_all; fi
   echo ok
-  clean
+  # Nobody need wait for it.
+  rm -rf -- "$stage" > /dev/null 2>&1 &
+  stage=
 }
 
 link_all() {

@@ -19,6 +19,12 @@ const FAULTS: readonly Fault[] = [
     hint: 'That account has no shell. Give it one, or use a target of type rsync.',
   },
   {
+    pattern:
+      /option --?delete\S* has been disabled|refuse --delete|delete-missing-args.*(disabled|refused|not allowed)/,
+    code: 'target-permission',
+    hint: 'Deleting is not allowed there: use rrsync without -no-del, or take "delete" off the module\'s "refuse options"; or prune on that host itself.',
+  },
+  {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,
     code: 'target-host-key',
     hint: 'Ask the operator of that host for its key fingerprint, and only if it is right correct the known-hosts-file (ssh-keygen -R removes the old key, ssh-keyscan shows the new one).',

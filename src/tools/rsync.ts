@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -45,6 +45,7 @@ export async function rsyncSend(
   await rsync(
     remote,
     [
+      '--from0',
       '--files-from=-',
       // Without times: what is new there is newer than what a web cache has seen.
       '--perms',
@@ -55,7 +56,7 @@ export async function rsyncSend(
       `${remote.destination}/`,
     ],
     task,
-    `${paths.join('\n')}\n`,
+    listOf(paths),
     (line) => {
       const match = /^(\d+) (.*[^/])$/.exec(line);
       if (!match) return;
@@ -75,22 +76,31 @@ export async function rsyncFetch(
   task: Task,
 ): Promise<void> {
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
-  const args = ['--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
-  await rsync(remote, args, task, `${paths.join('\n')}\n`);
+  const args = ['--from0', '--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
+  await rsync(remote, args, task, listOf(paths));
 }
 
-/** Files below a folder of the far side, relative to it, with their sizes in bytes. */
+/** Files below a folder of the far side, relative to it, with their sizes in bytes; none when it is not there. */
 export async function rsyncList(
   remote: RsyncRemote,
   folder: string,
   task: Task,
 ): Promise<{ path: string; bytes: number }[]> {
   const files: { path: string; bytes: number }[] = [];
-  const args = ['--recursive', '--list-only', '--no-human-readable', `${remote.destination}/${folder}/`];
-  await rsync(remote, args, task, '', (line) => {
+  // A folder named as an argument that is not there is a fault; one on a list can be ignored. The "." is never written to.
+  const options = [
+    '--recursive',
+    '--list-only',
+    '--no-human-readable',
+    '--from0',
+    '--files-from=-',
+    '--ignore-missing-args',
+  ];
+  await rsync(remote, [...options, `${remote.destination}/`, '.'], task, listOf([folder]), (line) => {
     // -rw-r--r--          1,234 2026/11/21 10:00:00 objects/ab/cd.filez
     const match = /^-\S+\s+([\d,]+) \S+ \S+ (.+)$/.exec(line);
-    if (match?.[1] && match[2]) files.push({ path: match[2], bytes: Number(match[1].replaceAll(',', '')) });
+    if (!match?.[1] || !match[2]?.startsWith(`${folder}/`)) return;
+    files.push({ path: match[2].slice(folder.length + 1), bytes: Number(match[1].replaceAll(',', '')) });
   });
   return files;
 }
@@ -99,12 +109,24 @@ export async function rsyncList(
 export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
   const nowhere = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
   try {
-    const args = ['--files-from=-', '--delete-missing-args', `${nowhere}/`, `${remote.destination}/`];
-    await rsync(remote, args, task, `${paths.join('\n')}\n`);
+    // The folders must be here, or rsync takes them for missing as well; those that are not there need not be made.
+    for (const folder of new Set(paths.map(dirname))) await mkdir(join(nowhere, folder), { recursive: true });
+    const args = [
+      '--from0',
+      '--files-from=-',
+      '--delete-missing-args',
+      '--existing',
+      `${nowhere}/`,
+      `${remote.destination}/`,
+    ];
+    await rsync(remote, args, task, listOf(paths));
   } finally {
     await rm(nowhere, { recursive: true });
   }
 }
+
+/** NUL-separated: in a list of lines, names that begin with "#" or ";" would be comments. */
+const listOf = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join('');
 
 async function rsync(
   remote: RsyncRemote,

@@ -41,8 +41,9 @@ export async function launchSshd(
   await writeFile(at('authorized_keys'), `${forced}${await publicKey('user')}\n`);
   await chmod(at('authorized_keys'), 0o600);
   const port = await freePort();
-  // On any port: some tests go through a proxy.
-  await writeFile(at('known_hosts'), `[127.0.0.1]:* ${await publicKey('host')}\n`);
+  const hostKey = await publicKey('host');
+  // On any port: some tests go through a proxy. Not every program reads such a line.
+  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n[127.0.0.1]:* ${hostKey}\n`);
   await writeFile(at('known_hosts.wrong'), `[127.0.0.1]:${port} ${await publicKey('other-host')}\n`);
   const lines = [
     `Port ${port}`,

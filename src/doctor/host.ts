@@ -71,13 +71,13 @@ export async function checkNamedFiles(config: Config): Promise<CheckResult[]> {
     for (const path of stream.seed.gpgKeys) files.push({ name: `seed key of ${stream.name}`, path, secret: false });
   }
   for (const target of Object.values(config.targets)) {
-    if (target.type !== 'rsync') continue;
+    if (target.type !== 'rsync' && target.type !== 'ssh') continue;
     const { identityFile, knownHostsFile } = target.ssh;
     if (identityFile !== undefined) files.push({ name: `ssh key of ${target.name}`, path: identityFile, secret: true });
     if (knownHostsFile !== undefined) {
       files.push({ name: `known hosts of ${target.name}`, path: knownHostsFile, secret: false });
     }
-    if (target.passwordFile !== undefined) {
+    if (target.type === 'rsync' && target.passwordFile !== undefined) {
       files.push({ name: `password of ${target.name}`, path: target.passwordFile, secret: true });
     }
   }

@@ -24,9 +24,11 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
   }
   for (const target of Object.values(config.targets)) {
-    if (target.type !== 'rsync') continue;
-    needs.add('target rsync');
-    if (isSshDestination(target.destination)) needs.add('target ssh');
+    if (target.type === 'rsync') needs.add('target rsync');
+    if (target.type === 'ssh') needs.add('target ssh with tar');
+    if (target.type === 'ssh' || (target.type === 'rsync' && isSshDestination(target.destination))) {
+      needs.add('target ssh');
+    }
   }
   return needs;
 }
@@ -43,6 +45,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'smoke test',
     'target rsync',
     'target ssh',
+    'target ssh with tar',
     'seed signatures',
     ...(debian ? (['lab'] as const) : []),
   ]);

@@ -27,6 +27,7 @@ export type Need =
   | 'smoke test'
   | 'target rsync'
   | 'target ssh'
+  | 'target ssh with tar'
   | 'seed signatures'
   | 'lab';
 
@@ -83,7 +84,7 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'e2fsprogs',
     fedora: 'e2fsprogs',
   },
-  { program: 'tar', neededBy: ['images'], version: gnu('1.28'), debian: 'tar', fedora: 'tar' },
+  { program: 'tar', neededBy: ['images', 'target ssh with tar'], version: gnu('1.29'), debian: 'tar', fedora: 'tar' },
   { program: 'gzip', neededBy: ['images'], version: gnu(), debian: 'gzip', fedora: 'gzip' },
   { program: 'mkfs.xfs', neededBy: ['images with XFS'], debian: 'xfsprogs', fedora: 'xfsprogs' },
   { program: 'mkfs.vfat', neededBy: ['images'], debian: 'dosfstools', fedora: 'dosfstools' },

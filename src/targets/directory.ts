@@ -6,6 +6,7 @@ import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
+import { syncFileSystem } from '../tools/sync.ts';
 import { holds, movedError } from './expect.ts';
 import type { SendStats, SwapRequest, Target } from './target.ts';
 
@@ -24,7 +25,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       throw faultOf(error, root, name);
     }
   };
-  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => readIfThere(join(root, path)));
+  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => ifThere(readFile(join(root, path))));
   return {
     name,
     publicUrl: url,
@@ -47,6 +48,8 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
           done += 1;
           if (done % 200 === 0) task.progress(done, paths.length, 'objects');
         });
+        // A linked file is as durable as whoever wrote it made it; one call is cheaper than one for each of them.
+        if (immutable && stats.files > 0) await syncFileSystem(root, task);
         await folders.sync();
         task.signal.throwIfAborted();
         return stats satisfies SendStats;
@@ -67,8 +70,9 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         }
       }),
     async *list(folder, task) {
-      const entries = await guarded(() => readdir(join(root, folder), { recursive: true, withFileTypes: true }));
-      for (const entry of entries) {
+      const options = { recursive: true, withFileTypes: true } as const;
+      const entries = await guarded(() => ifThere(readdir(join(root, folder), options)));
+      for (const entry of entries ?? []) {
         task.signal.throwIfAborted();
         if (!entry.isFile()) continue;
         const path = join(entry.parentPath, entry.name);
@@ -114,9 +118,9 @@ async function openLockFile(root: string): Promise<void> {
   await (await open(join(root, LOCK), 'a', 0o644)).close();
 }
 
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+async function ifThere<Result>(reading: Promise<Result>): Promise<Result | undefined> {
   try {
-    return await readFile(path);
+    return await reading;
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
     throw error;

@@ -1,6 +1,7 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { execa, type ResultPromise } from 'execa';
 import { NightlyError } from '../errors.ts';
 import type { Task } from './task.ts';
@@ -155,6 +156,55 @@ export async function start(
       const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), graceMs);
       await exited;
       clearTimeout(timer);
+    },
+  };
+}
+
+/** A started program whose input and output are streams of bytes. */
+export interface Conversation {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Resolves when the program ended with exit code 0, rejects as `run` does; to be awaited by whoever reads `stdout`. */
+  readonly ended: Promise<void>;
+  kill(): void;
+  /** Whether it keeps this program from ending. */
+  hold(held: boolean): void;
+}
+
+/**
+ * Starts a program to write to and read from. It is not bound to a task's signal, since it may outlive the task.
+ * @param shown the arguments as messages and the log show them
+ */
+export function converse(
+  command: string,
+  args: readonly string[],
+  { task, shown = args, cwd }: { readonly task: Task; readonly shown?: readonly string[]; readonly cwd?: string },
+): Conversation {
+  const log = openLog(task, command, shown);
+  const child = spawn(command, args, { keepStdinOpen: true, ...(cwd === undefined ? {} : { cwd }) });
+  const { stdin, stdout, pid } = child;
+  if (!stdin) throw new NightlyError('bug', `${command} was started without an input.`);
+  // A broken pipe shows as the program's end, with its own words about the reason.
+  stdin.on('error', () => undefined);
+  const stderr = tailOf(child.stderr, log);
+  const ended = Promise.all([child, stderr]).then(async ([result, err]) => {
+    if (pid !== undefined) liveGroups.delete(pid);
+    await closeLog(log);
+    if (result.code === 'ENOENT') throw missing(command);
+    if (result.exitCode === 0) return;
+    const how = result.signal ? `was killed by ${result.signal}` : `ended with exit code ${result.exitCode}`;
+    throw failed(how, command, shown, err, task);
+  });
+  ended.catch(() => undefined);
+  return {
+    stdin,
+    stdout,
+    ended,
+    kill: () => pid !== undefined && killGroup(pid, 'SIGKILL'),
+    hold(held) {
+      for (const part of [child, stdin, stdout, child.stderr]) {
+        if (part === child || part instanceof Socket) part[held ? 'ref' : 'unref']();
+      }
     },
   };
 }

@@ -1,17 +1,16 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
+import { remoteFault } from './remote-fault.ts';
+import { type SshAccess, sshArguments } from './ssh.ts';
 import type { Task } from './task.ts';
 
 /** How to reach the far side of an rsync. */
-export interface RsyncRemote {
+export interface RsyncRemote extends SshAccess {
   /** `user@host:/path` (ssh) or `rsync://host/module/path` (daemon), without a trailing slash. */
   readonly destination: string;
-  readonly identityFile?: string;
-  readonly knownHostsFile?: string;
-  readonly port?: number;
   /** For a daemon module that asks for one: a file with the password alone. */
   readonly passwordFile?: string;
   /** As `--bwlimit` takes it. */
@@ -46,6 +45,7 @@ export async function rsyncSend(
   await rsync(
     remote,
     [
+      '--from0',
       '--files-from=-',
       // Without times: what is new there is newer than what a web cache has seen.
       '--perms',
@@ -56,7 +56,7 @@ export async function rsyncSend(
       `${remote.destination}/`,
     ],
     task,
-    `${paths.join('\n')}\n`,
+    listOf(paths),
     (line) => {
       const match = /^(\d+) (.*[^/])$/.exec(line);
       if (!match) return;
@@ -76,22 +76,31 @@ export async function rsyncFetch(
   task: Task,
 ): Promise<void> {
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
-  const args = ['--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
-  await rsync(remote, args, task, `${paths.join('\n')}\n`);
+  const args = ['--from0', '--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
+  await rsync(remote, args, task, listOf(paths));
 }
 
-/** Files below a folder of the far side, relative to it, with their sizes in bytes. */
+/** Files below a folder of the far side, relative to it, with their sizes in bytes; none when it is not there. */
 export async function rsyncList(
   remote: RsyncRemote,
   folder: string,
   task: Task,
 ): Promise<{ path: string; bytes: number }[]> {
   const files: { path: string; bytes: number }[] = [];
-  const args = ['--recursive', '--list-only', '--no-human-readable', `${remote.destination}/${folder}/`];
-  await rsync(remote, args, task, '', (line) => {
+  // A folder named as an argument that is not there is a fault; one on a list can be ignored. The "." is never written to.
+  const options = [
+    '--recursive',
+    '--list-only',
+    '--no-human-readable',
+    '--from0',
+    '--files-from=-',
+    '--ignore-missing-args',
+  ];
+  await rsync(remote, [...options, `${remote.destination}/`, '.'], task, listOf([folder]), (line) => {
     // -rw-r--r--          1,234 2026/11/21 10:00:00 objects/ab/cd.filez
     const match = /^-\S+\s+([\d,]+) \S+ \S+ (.+)$/.exec(line);
-    if (match?.[1] && match[2]) files.push({ path: match[2], bytes: Number(match[1].replaceAll(',', '')) });
+    if (!match?.[1] || !match[2]?.startsWith(`${folder}/`)) return;
+    files.push({ path: match[2].slice(folder.length + 1), bytes: Number(match[1].replaceAll(',', '')) });
   });
   return files;
 }
@@ -100,12 +109,24 @@ export async function rsyncList(
 export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
   const nowhere = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
   try {
-    const args = ['--files-from=-', '--delete-missing-args', `${nowhere}/`, `${remote.destination}/`];
-    await rsync(remote, args, task, `${paths.join('\n')}\n`);
+    // The folders must be here, or rsync takes them for missing as well; those that are not there need not be made.
+    for (const folder of new Set(paths.map(dirname))) await mkdir(join(nowhere, folder), { recursive: true });
+    const args = [
+      '--from0',
+      '--files-from=-',
+      '--delete-missing-args',
+      '--existing',
+      `${nowhere}/`,
+      `${remote.destination}/`,
+    ];
+    await rsync(remote, args, task, listOf(paths));
   } finally {
     await rm(nowhere, { recursive: true });
   }
 }
+
+/** NUL-separated: in a list of lines, names that begin with "#" or ";" would be comments. */
+const listOf = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join('');
 
 async function rsync(
   remote: RsyncRemote,
@@ -124,83 +145,11 @@ async function rsync(
   try {
     await run('rsync', [...common, ...args], { task, input, ...(onLine ? { onLine } : {}) });
   } catch (error) {
-    throw error instanceof NightlyError ? classify(error, remote) : error;
+    throw error instanceof NightlyError ? remoteFault(error, remote.destination) : error;
   }
 }
 
-/** Never asks, never learns a host key by itself. rsync splits this at blanks outside quotes. */
-function sshCommand({ identityFile, knownHostsFile, port }: RsyncRemote): string {
-  // A shared connection of the user's own ssh would live on in the background, with our output open.
-  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
-  options.push('ControlMaster=no', 'ControlPath=none', 'ClearAllForwardings=yes');
-  if (knownHostsFile !== undefined)
-    options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
-  if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
-  return [
-    'ssh',
-    ...options.flatMap((option) => ['-o', `'${option}'`]),
-    ...(identityFile === undefined ? [] : ['-i', `'${identityFile}'`]),
-    ...(port === undefined ? [] : ['-p', String(port)]),
-  ].join(' ');
-}
-
-interface Fault {
-  readonly pattern: RegExp;
-  readonly code: 'target-unreachable' | 'target-permission' | 'target-host-key' | 'locked';
-  readonly hint: string;
-}
-
-/** What ssh and rsync say, from the most telling to the least; the first match wins. */
-const FAULTS: readonly Fault[] = [
-  {
-    pattern: /Another instance of rrsync is already accessing/,
-    code: 'locked',
-    hint: 'Run "atomic-nightly resume" in a minute. An account with "rrsync -no-lock" lets several transfers run at once.',
-  },
-  {
-    pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,
-    code: 'target-host-key',
-    hint: 'Ask the operator of that host for its key fingerprint, and only if it is right correct the known-hosts-file (ssh-keygen -R removes the old key, ssh-keyscan shows the new one).',
-  },
-  {
-    pattern:
-      /Permission denied|auth failed on module|module is read only|Read-only file system|Operation not permitted|password file must/,
-    code: 'target-permission',
-    hint: 'Check the account, its key or password-file, and that it may write to that path.',
-  },
-  {
-    pattern: /change_dir.*No such file|mkdir .* failed: No such file|open failed .*No such file|chdir failed/,
-    code: 'target-unreachable',
-    hint: 'Make that folder on the far side, or correct the destination.',
-  },
-  {
-    pattern:
-      /Connection (refused|reset|timed out|closed)|No route to host|Could not resolve|Unknown module|failed to connect|Network is unreachable|timeout in data|connection unexpectedly closed/i,
-    code: 'target-unreachable',
-    hint: 'Check the host, port and module, and that the server runs; then run "atomic-nightly resume".',
-  },
-];
-
-function classify(error: NightlyError, { destination }: RsyncRemote): NightlyError {
-  if (error.code === 'disk-full') {
-    const line = error.message.split('\n').find((text) => /No space left|quota exceeded/i.test(text)) ?? '';
-    return new NightlyError('disk-full', `Cannot publish to ${destination}: ${line}`, {
-      hint: 'Free some space there, then run "atomic-nightly resume".',
-      cause: error,
-      ...(error.log === undefined ? {} : { log: error.log }),
-    });
-  }
-  if (error.code !== 'tool-failed') return error;
-  const fault = FAULTS.find(({ pattern }) => pattern.test(error.message));
-  if (!fault) return error;
-  const lines = error.message
-    .split('\n')
-    .slice(1)
-    .filter((line) => line.trim() !== '' && !/^@+$/.test(line.trim()));
-  const why = lines.find((line) => fault.pattern.test(line)) ?? lines[0] ?? '';
-  return new NightlyError(fault.code, `Cannot publish to ${destination}: ${why}`, {
-    hint: fault.hint,
-    cause: error,
-    ...(error.log === undefined ? {} : { log: error.log }),
-  });
+/** rsync splits this at blanks outside quotes. */
+function sshCommand(remote: RsyncRemote): string {
+  return ['ssh', ...sshArguments(remote).map((word) => (/^[\w./=-]+$/.test(word) ? word : `'${word}'`))].join(' ');
 }

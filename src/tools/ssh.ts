@@ -18,6 +18,28 @@ export interface SshOptions {
   readonly okExitCodes?: readonly number[];
 }
 
+/** How to reach an account on a machine that matters; what is left out is as ssh itself has it. */
+export interface SshAccess {
+  readonly identityFile?: string;
+  readonly knownHostsFile?: string;
+  readonly port?: number;
+}
+
+/** Arguments of ssh that make it never ask and never learn a host key by itself. */
+export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess): string[] {
+  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
+  // A shared connection of the user's own ssh would live on in the background, with our output open.
+  options.push('ControlMaster=no', 'ControlPath=none', 'ClearAllForwardings=yes');
+  if (knownHostsFile !== undefined)
+    options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
+  if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
+  return [
+    ...options.flatMap((option) => ['-o', option]),
+    ...(identityFile === undefined ? [] : ['-i', identityFile]),
+    ...(port === undefined ? [] : ['-p', String(port)]),
+  ];
+}
+
 /** ssh ends with this code when it could not connect or the connection broke; other codes are the command's. */
 export const SSH_CONNECTION_FAILED = 255;
 

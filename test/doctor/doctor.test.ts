@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { runDoctor } from '../../src/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { isAtLeast } from '../../src/doctor/check.ts';
+import { checkNamedFiles } from '../../src/doctor/host.ts';
 import { allNeeds, needsOf } from '../../src/doctor/needs.ts';
 import { checkPrograms, checkTool } from '../../src/doctor/programs.ts';
 import { reportLines } from '../../src/doctor/report.ts';
@@ -138,6 +139,17 @@ streams:
   const common = ['base', 'images', 'smoke test', 'seed signatures', 'target rsync', 'target ssh'];
   expect(await needsOf(config, false)).toEqual(new Set([...common, 'engine dnf']));
   expect(await needsOf(config, true)).toEqual(new Set([...common, 'engine rpm-ostree']));
+  const overSsh = parseConfig(
+    `name: lab
+targets:
+  a: {type: ssh, destination: "host:/x", ssh: {identity-file: key}, url: "http://localhost"}
+streams:
+  nightly: {treefile: host.yaml, targets: [a], smoke-test: false}
+`,
+    join(folder, 'c.yaml'),
+  );
+  expect(await needsOf(overSsh, false)).toEqual(new Set(['base', 'engine dnf', 'target ssh', 'target ssh with tar']));
+  expect(await checkNamedFiles(overSsh)).toMatchObject([{ name: 'ssh key of a', state: 'missing' }]);
 });
 
 test('versions compare as numbers', () => {

@@ -8,3 +8,8 @@ export function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+/** The processes a living one started itself. */
+export function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}

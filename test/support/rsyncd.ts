@@ -13,8 +13,8 @@ export interface TestRsyncd {
   readonly wrongPasswordFile: string;
 }
 
-/** An rsync daemon on loopback with one module that asks for a password, until the running test ends. */
-export async function startRsyncd(dir: string, root: string, readOnly = false): Promise<TestRsyncd> {
+/** An rsync daemon on loopback with one module that asks for a password, with one option of its own, until the running test ends. */
+export async function startRsyncd(dir: string, root: string, option = 'list = no'): Promise<TestRsyncd> {
   const at = (name: string): string => join(dir, name);
   await mkdir(dir, { recursive: true });
   await mkdir(root, { recursive: true });
@@ -32,7 +32,8 @@ export async function startRsyncd(dir: string, root: string, readOnly = false): 
     'gid = root',
     '[atomic]',
     `  path = ${root}`,
-    `  read only = ${readOnly ? 'yes' : 'no'}`,
+    '  read only = no',
+    `  ${option}`,
     '  auth users = mirror',
     `  secrets file = ${at('secrets')}`,
   ];

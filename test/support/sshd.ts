@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
+import { childrenOf } from './processes.ts';
 
 export interface TestSshd {
   readonly port: number;
@@ -14,11 +15,20 @@ export interface TestSshd {
   readonly strangerFile: string;
 }
 
-/**
- * sshd on loopback with a host key and an account key of its own, until the running test ends. With `rrsync` the
- * account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
- */
+/** As `launchSshd`, until the running test ends. */
 export async function startSshd(dir: string, options: { readonly rrsync?: string } = {}): Promise<TestSshd> {
+  const sshd = await launchSshd(dir, options);
+  onTestFinished(sshd.stop);
+  return sshd;
+}
+
+/**
+ * sshd on loopback with a host key and an account key of its own. With `rrsync` the account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
+ */
+export async function launchSshd(
+  dir: string,
+  options: { readonly rrsync?: string },
+): Promise<TestSshd & { stop(): Promise<void> }> {
   const at = (name: string): string => join(dir, name);
   await mkdir(dir, { recursive: true });
   // The folder for privilege separation; Debian's unit file makes it.
@@ -31,7 +41,9 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
   await writeFile(at('authorized_keys'), `${forced}${await publicKey('user')}\n`);
   await chmod(at('authorized_keys'), 0o600);
   const port = await freePort();
-  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${await publicKey('host')}\n`);
+  const hostKey = await publicKey('host');
+  // On any port: some tests go through a proxy. Not every program reads such a line.
+  await writeFile(at('known_hosts'), `[127.0.0.1]:${port} ${hostKey}\n[127.0.0.1]:* ${hostKey}\n`);
   await writeFile(at('known_hosts.wrong'), `[127.0.0.1]:${port} ${await publicKey('other-host')}\n`);
   const lines = [
     `Port ${port}`,
@@ -49,7 +61,6 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
   ];
   await writeFile(at('sshd_config'), `${lines.join('\n')}\n`);
   const server = await start('/usr/sbin/sshd', ['-D', '-e', '-f', at('sshd_config')]);
-  onTestFinished(() => server.stop());
   await untilListening(port);
   return {
     port,
@@ -57,6 +68,11 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
     knownHostsFile: at('known_hosts'),
     wrongKnownHostsFile: at('known_hosts.wrong'),
     strangerFile: at('stranger'),
+    async stop() {
+      // Connections have processes of their own, in other groups, and idle ones are kept open for a while.
+      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+      await server.stop();
+    },
   };
 }
 

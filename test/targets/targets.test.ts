@@ -5,68 +5,39 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
-import type { Target } from '../../src/targets/target.ts';
+import type { Target, TargetFile } from '../../src/targets/target.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { startSshd } from '../support/sshd.ts';
-import { temporaryFolder, testTask } from '../support/tmp.ts';
+import {
+  accessOf,
+  bed,
+  daemonBed,
+  directoryBed,
+  rrsyncBed,
+  rsyncOverSsh,
+  sshBed,
+  URL,
+} from '../support/target-beds.ts';
+import { testTask } from '../support/tmp.ts';
 
-interface Bed {
-  readonly dir: string;
-  /** The folder published. */
-  readonly far: string;
-  readonly source: string;
-  readonly target: Target;
-}
-
-const URL = 'http://127.0.0.1:1';
 const bytes = (text: string): Uint8Array => Buffer.from(text);
-
-async function bed(): Promise<{ dir: string; far: string; source: string }> {
-  const dir = temporaryFolder();
-  const [far, source] = [join(dir, 'far'), join(dir, 'near')];
-  await mkdir(join(source, 'repo/objects/aa'), { recursive: true });
-  await writeFile(join(source, 'repo/objects/aa/1.filez'), 'one');
-  await writeFile(join(source, 'repo/objects/aa/2.dirtree'), 'two!');
-  await mkdir(join(source, 'builds'));
-  await writeFile(join(source, 'builds/meta.json'), '{}');
-  return { dir, far, source };
-}
-
-async function directoryBed(): Promise<Bed> {
-  const place = await bed();
-  return { ...place, target: openTarget({ type: 'directory', name: 'dir', path: place.far, url: URL }) };
-}
-
-/** An account without a shell: what works there works with one. */
-async function sshBed(): Promise<Bed> {
-  const place = await bed();
-  await mkdir(place.far);
-  const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: place.far });
-  const { port, identityFile, knownHostsFile } = sshd;
-  const target = openTarget({
-    type: 'rsync',
-    name: 'far',
-    destination: 'root@127.0.0.1:/',
-    ssh: { port, identityFile, knownHostsFile },
-    url: URL,
-  });
-  return { ...place, target };
-}
-
-async function daemonBed(): Promise<Bed> {
-  const place = await bed();
-  const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
-  const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
-  return { ...place, target };
-}
 
 const OBJECTS = ['repo/objects/aa/1.filez', 'repo/objects/aa/2.dirtree'];
 
+const byPath = (a: TargetFile, b: TargetFile): number => (a.path < b.path ? -1 : 1);
+
+async function listed(target: Target, folder: string, dir: string): Promise<TargetFile[]> {
+  const files: TargetFile[] = [];
+  for await (const file of target.list(folder, testTask(dir))) files.push(file);
+  return files.sort(byPath);
+}
+
 describe.each([
   ['directory', directoryBed],
-  ['rsync over ssh, account restricted to rrsync', sshBed],
+  ['rsync over ssh, account restricted to rrsync', rrsyncBed],
   ['rsync daemon', daemonBed],
+  ['ssh', sshBed],
 ])('%s', (_, open) => {
   it('reads, sends and swaps', async () => {
     const { dir, far, source, target } = await open();
@@ -113,6 +84,30 @@ describe.each([
     };
     await target.swap(next, task);
     expect(await readFile(join(far, ref), 'utf8')).toBe('secnd\n');
+  });
+
+  it('lists what is below a folder, and removes what it is told', async () => {
+    const { dir, far, source, target } = await open();
+    const task = testTask(dir);
+    const names = ['a', 'with blank', '#hash', '-dash', 'é'];
+    const paths = names.map((name) => `builds/${name}/image ${name}`);
+    for (const path of paths) {
+      await mkdir(join(source, path, '..'), { recursive: true });
+      await writeFile(join(source, path), path);
+    }
+    expect(await listed(target, 'builds', dir)).toEqual([]);
+    await target.send(source, [...paths, ...OBJECTS], { immutable: true }, task);
+    const sizes = paths.map((path) => ({ path, bytes: Buffer.byteLength(path) }));
+    expect(await listed(target, 'builds', dir)).toEqual(sizes.toSorted(byPath));
+    expect(await listed(target, 'repo/objects', dir)).toEqual([
+      { path: OBJECTS[0], bytes: 3 },
+      { path: OBJECTS[1], bytes: 4 },
+    ]);
+    const [kept = '', ...gone] = paths;
+    await target.remove([...gone, 'builds/a/none', 'none/none'], task);
+    expect((await listed(target, 'builds', dir)).map(({ path }) => path)).toEqual([kept]);
+    expect(await readFile(join(far, OBJECTS[0] ?? ''), 'utf8')).toBe('one');
+    expect(existsSync(join(far, 'none'))).toBe(false);
   });
 
   it('lets one of two publishers with the same expectation win', async () => {
@@ -247,7 +242,7 @@ describe('rsync', () => {
       code: 'target-unreachable',
     });
     await open(daemon.destination, daemon.passwordFile).check(task);
-    const closed = await startRsyncd(join(dir, 'rsyncd2'), far, true);
+    const closed = await startRsyncd(join(dir, 'rsyncd2'), far, 'read only = yes');
     await expect(open(closed.destination, closed.passwordFile).check(task)).rejects.toMatchObject({
       code: 'target-permission',
     });
@@ -273,6 +268,38 @@ describe('rsync', () => {
     await swap();
     await write({ ...lock, until: Date.now() - 1 });
     await swap();
+  });
+
+  it('says how to allow deletions where they are not', async () => {
+    const place = await bed();
+    await mkdir(place.far);
+    const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: `-no-del ${place.far}` });
+    const daemon = await startRsyncd(join(place.dir, 'rsyncd'), place.far, 'refuse options = delete');
+    const { destination, passwordFile } = daemon;
+    const task = testTask(place.dir);
+    for (const [target, hint] of [
+      [rsyncOverSsh(accessOf(sshd), 'root@127.0.0.1:/'), 'without -no-del'],
+      [rsyncOverSsh({}, destination, { passwordFile }), 'refuse options'],
+    ] as const) {
+      await target.send(place.source, OBJECTS, { immutable: true }, task);
+      await expect(target.remove(OBJECTS, task)).rejects.toMatchObject({
+        code: 'target-permission',
+        hint: expect.stringContaining(hint),
+      });
+    }
+  });
+
+  it('keeps to a bandwidth limit', async () => {
+    const place = await bed();
+    const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
+    await writeFile(join(place.source, 'image'), Buffer.alloc(2_000_000));
+    const seconds = async (limit: string): Promise<number> => {
+      const target = rsyncOverSsh({}, destination, { passwordFile, bandwidthLimit: limit });
+      const begun = performance.now();
+      await target.send(place.source, ['image'], { immutable: false }, testTask(place.dir));
+      return (performance.now() - begun) / 1000;
+    };
+    expect(await seconds('1M')).toBeGreaterThan(1);
   });
 
   it('frees its lock when the work is refused', async () => {

@@ -1,0 +1,227 @@
+# What runs at the far end of an ssh target: a POSIX shell with GNU coreutils, findutils, tar and flock(1), answering
+# one request after another for as long as its input lasts. Requests are lines, some followed by as many bytes as they
+# say; paths stand on lines or in NUL-separated lists of their own and are never part of a command. Every answer is a
+# number of lines and then `ok`. Any fault ends the shell with a message on standard error.
+#
+#   put BYTES once|again  a tar archive and the line `go`; -> SIZE of each file that was there already (once)
+#   flush                 makes durable what was put
+#   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
+#   read COUNT            COUNT lines with a path; -> for each its content in base64, or `-`
+#   swap                  lines `e SIZE PATH` and `p SIZE PATH`, each followed by SIZE bytes (`-`: no file), and `go`;
+#                         -> nothing, `moved PATH` or `locked`
+#   list                  a line with a folder; -> `SIZE PATH` of each file, PATH below the folder
+#   remove BYTES, mkdir BYTES   a list of paths
+#   check                 -> `lacks PROGRAM` of each that is missing
+#
+# All that arrives is first staged under .atomic-nightly/, which only the account may enter, and is complete before
+# anything changes: a connection that breaks leaves nothing behind but the end of its input, on which the shell tidies up
+# and ends. From the stage files get their names by hard link (`cp -l`, one process for all of them) or by rename.
+# How `cp -n` ends when it leaves a file alone differs between releases of coreutils, so its result is looked at instead.
+
+set -eu
+umask 022
+LC_ALL=C
+export LC_ALL
+root=$1
+own=.atomic-nightly
+stage=
+[ -d "$root" ] || mkdir -- "$root"
+cd -- "$root"
+
+clean() {
+  [ -z "$stage" ] || rm -rf -- "$stage"
+  stage=
+}
+trap clean EXIT
+trap 'exit 1' HUP INT PIPE TERM
+
+open_stage() {
+  mkdir -p -m 700 -- "$own"
+  find "$own" -maxdepth 1 -name 'incoming-*' -mmin +1440 -exec rm -rf -- {} +
+  stage=$(mktemp -d "$own/incoming-XXXXXXXX")
+}
+
+next_line() {
+  IFS= read -r line || exit 1
+}
+
+take() {
+  head -c "$1" > "$2"
+  [ "$(stat -c %s -- "$2")" = "$1" ]
+}
+
+flush() {
+  sync -f . 2>/dev/null || sync
+}
+
+put() {
+  open_stage
+  mkdir -- "$stage/tree"
+  head -c "$1" | tar -xmf - --no-same-owner --no-same-permissions -C "$stage/tree"
+  next_line
+  [ "$line" = go ]
+  if [ "$2" = once ]; then link_all; else move_all; fi
+  echo ok
+  # Nobody need wait for it.
+  rm -rf -- "$stage" > /dev/null 2>&1 &
+  stage=
+}
+
+link_all() {
+  cp -rlnT -- "$stage/tree" . || :
+  # What has only one name was left alone.
+  (cd "$stage/tree" && find . -type f -links 1 -printf '%s %P\n') > "$stage/left"
+  [ -s "$stage/left" ] || return 0
+  cut -d ' ' -f 2- "$stage/left" | tr '\n' '\0' > "$stage/names"
+  xargs -0 stat -c '%s %n' -- < "$stage/names" > "$stage/there" 2> /dev/null || :
+  sort "$stage/left" > "$stage/left.sorted"
+  sort "$stage/there" > "$stage/there.sorted"
+  comm -12 "$stage/left.sorted" "$stage/there.sorted" | cut -d ' ' -f 1
+  comm -23 "$stage/left.sorted" "$stage/there.sorted" > "$stage/damaged"
+  while next_damaged; do
+    make_parent "$path"
+    mv -fT -- "$stage/tree/$path" "./$path"
+  done < "$stage/damaged"
+}
+
+next_damaged() {
+  IFS= read -r line || return 1
+  path=$(printf '%s\n' "$line" | cut -d ' ' -f 2-)
+}
+
+move_all() {
+  flush
+  find "$stage/tree" -type d -printf '%P\n' > "$stage/folders"
+  while IFS= read -r folder; do
+    mkdir -p -- "./$folder"
+    find "$stage/tree/$folder" -maxdepth 1 -type f -exec mv -f -t "./$folder" -- {} +
+  done < "$stage/folders"
+}
+
+make_parent() {
+  case $1 in
+    */*) mkdir -p -- "./${1%/*}" ;;
+  esac
+}
+
+read_files() {
+  count=$1
+  while [ "$count" -gt 0 ]; do
+    next_line
+    if [ -e "./$line" ]; then
+      base64 -w 0 -- "./$line"
+      echo
+    else
+      echo -
+    fi
+    count=$((count - 1))
+  done
+  echo ok
+}
+
+# The stage's file N has the content of the plan's line N; there is none for a file that must not exist.
+swap() {
+  open_stage
+  count=0
+  while next_line; [ "$line" != go ]; do
+    count=$((count + 1))
+    kind=${line%% *}
+    rest=${line#* }
+    size=${rest%% *}
+    printf '%s %s %s\n' "$count" "$kind" "${rest#* }" >> "$stage/plan"
+    [ "$size" = - ] || take "$size" "$stage/$count"
+  done
+  exec 9>> .atomic-nightly.lock
+  if flock -n 9; then
+    moved=
+    each_planned compare
+    if [ -z "$moved" ]; then
+      flush
+      each_planned replace
+    else
+      printf 'moved %s\n' "$moved"
+    fi
+  else
+    echo locked
+  fi
+  exec 9>&-
+  echo ok
+  clean
+}
+
+each_planned() {
+  while IFS= read -r planned; do
+    number=${planned%% *}
+    planned=${planned#* }
+    "$1" "$number" "${planned%% *}" "${planned#* }"
+  done < "$stage/plan"
+}
+
+compare() {
+  [ "$2" = e ] || return 0
+  if [ -e "$stage/$1" ]; then
+    cmp -s -- "$stage/$1" "./$3" || moved=$3
+  elif [ -e "./$3" ]; then
+    moved=$3
+  fi
+}
+
+replace() {
+  [ "$2" = p ] || return 0
+  make_parent "$3"
+  mv -fT -- "$stage/$1" "./$3"
+  # Before the next one: after a power cut, too, the order must hold.
+  case $3 in
+    */*) sync -- "./${3%/*}" 2> /dev/null || sync ;;
+    *) sync -- . 2> /dev/null || sync ;;
+  esac
+}
+
+with_list() {
+  open_stage
+  take "$1" "$stage/list"
+  shift
+  xargs -0 -r "$@" < "$stage/list"
+  echo ok
+  clean
+}
+
+check() {
+  for program in base64 cmp comm cp cut find flock head mktemp mv sort stat sync tar tr xargs; do
+    command -v "$program" > /dev/null || echo "lacks $program"
+  done
+  for program in cp find tar; do
+    "$program" --version 2> /dev/null | grep -q GNU || echo "lacks GNU $program"
+  done
+  open_stage
+  : > "$stage/one"
+  ln -- "$stage/one" "$stage/two" || echo 'lacks hard links'
+  : >> .atomic-nightly.lock
+  echo ok
+  clean
+}
+
+echo 'atomic-nightly ready'
+while IFS= read -r request; do
+  IFS=' '
+  set -f
+  set -- $request
+  set +f
+  case $1 in
+    put) put "$2" "$3" ;;
+    flush) flush; echo ok ;;
+    have) with_list "$2" sh -c 'stat -c "%s %n" -- "$@" 2> /dev/null || :' sh ;;
+    read) read_files "$2" ;;
+    swap) swap ;;
+    list)
+      next_line
+      [ ! -d "./$line" ] || find "./$line" -type f ! -path '*
+*' -printf '%s %P\n'
+      echo ok
+      ;;
+    remove) with_list "$2" rm -f -- ;;
+    mkdir) with_list "$2" mkdir -p -- ;;
+    check) check ;;
+    *) echo "unknown request: $1" >&2; exit 1 ;;
+  esac
+done

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyPublish } from '../../src/publish/apply.ts';
+import { type PublishPlan, planPublish } from '../../src/publish/plan.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { run } from '../../src/tools/exec.ts';
+import type { Task } from '../../src/tools/task.ts';
+import type { BenchRepo } from './bench-repo.ts';
+import { TEST_REF } from './ostree-repo.ts';
+
+/** A folder with the base commit published, to which one increment after another is published and taken back. */
+export interface PublishBed extends BenchRepo {
+  /** The folder published to; it holds `repo/`. */
+  readonly far: string;
+  /** Paths of the increment's objects, relative to `near` and `far`, and the same in a file, one a line. */
+  readonly fresh: readonly string[];
+  readonly freshFile: string;
+  readonly task: Task;
+  /** Takes the increment back, and lets the disk come to rest. */
+  restore(): Promise<void>;
+  /** @throws Error when the increment is not there as a whole. */
+  confirm(): Promise<void>;
+}
+
+/** Nobody asks it: all objects are in the local repository. */
+const URL = 'http://127.0.0.1:1';
+
+/** What our own publish does, from the first look at the target to the moved ref. */
+export async function publishWith(target: Target, { repo, base, next }: BenchRepo, task: Task): Promise<PublishPlan> {
+  const request = { repo, ref: TEST_REF, commit: next, target, expected: base };
+  const plan = await planPublish(request, task);
+  await applyPublish(plan, { repo, target }, task);
+  return plan;
+}
+
+/** Publishes the base commit to a fresh folder. */
+export async function publishBed(made: BenchRepo, dir: string): Promise<PublishBed> {
+  const far = join(dir, `far-${made.near.split('-').at(-1)}`);
+  const kept = `${far}.kept`;
+  const task: Task = {
+    signal: new AbortController().signal,
+    logFile: join(dir, 'bench.log'),
+    say: () => undefined,
+    progress: () => undefined,
+  };
+  const { repo, base, next } = made;
+  await rm(far, { recursive: true, force: true });
+  await rm(kept, { recursive: true, force: true });
+  await mkdir(far, { recursive: true });
+  const target = openTarget({ type: 'directory', name: 'bed', path: far, url: URL });
+  const first = await planPublish({ repo, ref: TEST_REF, commit: base, target }, task);
+  await applyPublish(first, { repo, target }, task);
+  // For rsync by size and time, as if it had brought the base itself.
+  await run('cp', ['-a', join(repo, 'config'), join(far, 'repo/config')]);
+  await run('sh', ['-ec', 'mkdir "$2"; cp -a "$1"/[!o]* "$2"', 'sh', join(far, 'repo'), kept]);
+  const plan = await planPublish({ repo, ref: TEST_REF, commit: next, target }, task);
+  const fresh = plan.phases.flatMap(({ paths }) => paths.map((path) => `repo/${path}`));
+  const freshFile = join(dir, 'fresh');
+  await writeFile(freshFile, `${fresh.join('\n')}\n`);
+  const takeBack = [
+    'cd "$1"; xargs rm -f < "$3"; find . -maxdepth 1 -mindepth 1 ! -name repo -exec rm -rf {} +',
+    'cd repo; rm -rf [!o]*; find . -maxdepth 1 -name ".?*" -exec rm -rf {} +; cp -a "$2"/* .; sync -f .',
+  ].join('; ');
+  return {
+    ...made,
+    far,
+    fresh,
+    freshFile,
+    task,
+    restore: async () => void (await run('sh', ['-ec', takeBack, 'sh', far, kept, freshFile])),
+    async confirm() {
+      const ref = (await readFile(join(far, 'repo/refs/heads', TEST_REF), 'utf8').catch(() => '')).trim();
+      const missing = fresh.filter((path) => !existsSync(join(far, path)));
+      if (ref !== next || missing.length > 0) throw new Error(`ref at ${ref}, ${missing.length} objects missing`);
+    },
+  };
+}

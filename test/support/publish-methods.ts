@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { openTarget } from '../../src/targets/open.ts';
+import { run } from '../../src/tools/exec.ts';
+import { sshArguments } from '../../src/tools/ssh.ts';
+import { TEST_REF } from './ostree-repo.ts';
+import { type PublishBed, publishWith } from './publish-bed.ts';
+import type { TestSshd } from './sshd.ts';
+
+/** One way to bring an increment to the far folder. */
+export interface PublishMethod {
+  readonly name: string;
+  /** Programs it needs besides ours. */
+  readonly needs: readonly string[];
+  /** `ours` and `peer` publish; the `floor` only transfers the objects, and says what that costs in any case. */
+  readonly kind: 'ours' | 'peer' | 'floor';
+  publish(bed: PublishBed, ssh: SshWay): Promise<unknown>;
+}
+
+/** How ssh gets to the machine of the far folder. */
+export type SshWay = Pick<TestSshd, 'identityFile' | 'knownHostsFile' | 'port'>;
+
+const URL = 'http://127.0.0.1:1';
+const ACCOUNT = 'root@127.0.0.1';
+const sshLine = (way: SshWay): string => ['ssh', ...sshArguments(way).map((word) => `'${word}'`)].join(' ');
+const rsync = (args: readonly string[], way?: SshWay) =>
+  run('rsync', [...(way ? ['-e', sshLine(way)] : []), '-a', ...args]);
+
+/** Order: everything that a ref needs before the ref, and the summary, which clients ask first, last. */
+const PASSES = [
+  ['--exclude=*.commit', 'objects/'],
+  ['--include=*/', '--include=*.commit', '--exclude=*', 'objects/'],
+  ['refs/'],
+  ['summary'],
+] as const;
+
+const tarPipe = 'tar -cf - -C "$1" -T "$2" | eval "$3 $4 tar -xf - -C $5"';
+
+/** Over ssh. */
+export const SSH_METHODS: readonly PublishMethod[] = [
+  {
+    name: 'ours, ssh',
+    kind: 'ours',
+    needs: [],
+    publish: (bed, ssh) =>
+      publishWith(
+        openTarget({ type: 'ssh', name: 'far', destination: `${ACCOUNT}:${bed.far}`, ssh, url: URL }),
+        bed,
+        bed.task,
+      ),
+  },
+  {
+    name: 'ours, rsync',
+    kind: 'ours',
+    needs: ['rsync'],
+    publish: (bed, ssh) =>
+      publishWith(
+        openTarget({ type: 'rsync', name: 'far', destination: `${ACCOUNT}:${bed.far}`, ssh, url: URL }),
+        bed,
+        bed.task,
+      ),
+  },
+  {
+    name: 'tar of the new objects',
+    kind: 'floor',
+    needs: ['tar'],
+    publish: ({ near, freshFile, far }, way) =>
+      run('sh', ['-ec', tarPipe, 'sh', near, freshFile, sshLine(way), ACCOUNT, far]),
+  },
+  {
+    name: 'rsync -a',
+    kind: 'peer',
+    needs: ['rsync'],
+    publish: ({ repo, far }, way) => rsync([`${repo}/`, `${ACCOUNT}:${far}/repo/`], way),
+  },
+  {
+    name: 'rsync, four passes',
+    kind: 'peer',
+    needs: ['rsync'],
+    async publish({ repo, far }, way) {
+      for (const pass of PASSES) {
+        const path = pass.at(-1) ?? '';
+        await rsync([...pass.slice(0, -1), join(repo, path), `${ACCOUNT}:${far}/repo/${path}`], way);
+      }
+    },
+  },
+  {
+    name: 'rclone sync, sftp',
+    kind: 'peer',
+    needs: ['rclone'],
+    publish: ({ repo, far }, way) =>
+      run('rclone', [
+        ...['sync', '--config=/dev/null', repo, `:sftp:${far}/repo`, '--sftp-host=127.0.0.1', '--sftp-user=root'],
+        ...[`--sftp-port=${way.port}`, `--sftp-key-file=${way.identityFile}`],
+        `--sftp-known-hosts-file=${way.knownHostsFile}`,
+      ]),
+  },
+  {
+    name: 'ostree-push',
+    kind: 'peer',
+    needs: ['ostree-push'],
+    publish: ({ repo, far }, way) =>
+      run('ostree-push', [
+        ...['--quiet', `--repo=${repo}`, `-p${way.port}`],
+        ...['-i', way.identityFile, '-o', `UserKnownHostsFile=${way.knownHostsFile}`],
+        ...[`${ACCOUNT}:${far}/repo`, TEST_REF],
+      ]),
+  },
+];
+
+/** To a folder of this machine. */
+export const LOCAL_METHODS: readonly PublishMethod[] = [
+  {
+    name: 'ours, directory',
+    kind: 'ours',
+    needs: [],
+    publish: (bed) =>
+      publishWith(openTarget({ type: 'directory', name: 'far', path: bed.far, url: URL }), bed, bed.task),
+  },
+  {
+    name: 'tar of the new objects',
+    kind: 'floor',
+    needs: ['tar'],
+    publish: ({ near, freshFile, far }) =>
+      run('sh', ['-ec', 'tar -cf - -C "$1" -T "$2" | tar -xf - -C "$3"', 'sh', near, freshFile, far]),
+  },
+  { name: 'rsync -a', kind: 'peer', needs: ['rsync'], publish: ({ repo, far }) => rsync([`${repo}/`, `${far}/repo/`]) },
+  {
+    name: 'rclone sync',
+    kind: 'peer',
+    needs: ['rclone'],
+    publish: ({ repo, far }) => run('rclone', ['sync', '--config=/dev/null', repo, `${far}/repo`]),
+  },
+];

@@ -50,6 +50,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
       { path: refPath, content: ref },
       { path: summaryPath, content: summary },
       { path: epochPath, content: epoch },
+      ...(signer ? [{ path: signaturePath, content: signature }] : []),
     ];
     return { expect, put };
   };

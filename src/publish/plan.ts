@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import { deltaIndexPath, deltaPath } from '../ostree/deltas.ts';
 import { type CommitInfo, localObjects, objectPath, readCommit } from '../ostree/objects.ts';
@@ -122,7 +123,9 @@ class Phase {
 
   async add(path: string): Promise<void> {
     try {
-      this.bytes += (await stat(join(this.#repo, path))).size;
+      // As in localObjects: much faster than asynchronously.
+      this.bytes += statSync(join(this.#repo, path)).size;
+      if (this.paths.length % 500 === 0) await nextTurn();
     } catch (error) {
       if (!isErrno(error, 'ENOENT')) throw error;
       throw new NightlyError('ostree', `The commit to publish is not whole: ${this.#repo} lacks ${path}.`, {

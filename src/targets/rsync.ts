@@ -2,8 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
+import { isSshDestination } from '../config/normalise.ts';
 import { isErrno, writeFileAtomic } from '../tools/files.ts';
 import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
+import type { SshAccess } from '../tools/ssh.ts';
+import { sharedSsh } from '../tools/ssh-shared.ts';
 import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
 import { LOCK_PATH, type LockAccess, withRsyncLock } from './rsync-lock.ts';
@@ -18,38 +21,43 @@ import type { Target } from './target.ts';
  */
 export function rsyncTarget(config: RsyncTargetConfig): Target {
   const { name, destination, ssh, passwordFile, bandwidthLimit, url } = config;
-  const remote: RsyncRemote = {
+  const plain: RsyncRemote = {
     destination,
     ...ssh,
     ...(passwordFile === undefined ? {} : { passwordFile }),
     ...(bandwidthLimit === undefined ? {} : { bandwidthLimit }),
   };
+  const connect = connector(plain, ssh);
+  const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));
+  const put = (path: string, content: Uint8Array, task: Task) =>
+    connect(task, (remote) => putFile(remote, path, content, task));
   const lock: LockAccess = {
     target: name,
-    read: async (task) => (await readFiles(remote, [LOCK_PATH], task))[0],
-    write: (content, task) => putFile(remote, LOCK_PATH, content, task),
+    read: async (task) => (await readMany([LOCK_PATH], task))[0],
+    write: (content, task) => put(LOCK_PATH, content, task),
   };
   return {
     name,
     publicUrl: url,
     describe: () => `rsync ${destination}`,
-    check: (task) => putFile(remote, '.atomic-nightly.check', Buffer.from(''), task),
-    read: async (path, task) => (await readFiles(remote, [path], task))[0],
-    readMany: (paths, task) => readFiles(remote, paths, task),
+    check: (task) => put('.atomic-nightly.check', Buffer.from(''), task),
+    read: async (path, task) => (await readMany([path], task))[0],
+    readMany,
     async send(sourceRoot, paths, { immutable }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
-      return rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task);
+      return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task));
     },
     async *list(folder, task) {
-      for (const { path, bytes } of await rsyncList(remote, folder, task)) yield { path: `${folder}/${path}`, bytes };
+      const files = await connect(task, (remote) => rsyncList(remote, folder, task));
+      for (const { path, bytes } of files) yield { path: `${folder}/${path}`, bytes };
     },
     async remove(paths, task) {
-      if (paths.length > 0) await rsyncRemove(remote, paths, task);
+      if (paths.length > 0) await connect(task, (remote) => rsyncRemove(remote, paths, task));
     },
-    async swap({ expect, put }, task) {
+    async swap({ expect, put: files }, task) {
       let found: readonly (Uint8Array | undefined)[] = [];
       const confirm = async (): Promise<Uint8Array | undefined> => {
-        const [token, ...contents] = await readFiles(remote, [LOCK_PATH, ...expect.map(({ path }) => path)], task);
+        const [token, ...contents] = await readMany([LOCK_PATH, ...expect.map(({ path }) => path)], task);
         found = contents;
         return token;
       };
@@ -61,11 +69,21 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
             if (!holds(found[index], content)) throw movedError(name, path);
           }
           // One transfer each: the order in which they appear counts.
-          for (const { path, content } of put) await putFile(remote, path, content, task);
+          for (const { path, content } of files) await put(path, content, task);
         },
         task,
       );
     },
+  };
+}
+
+/** Over ssh all transfers share one connection; a daemon takes one for each. */
+function connector(plain: RsyncRemote, ssh: SshAccess) {
+  const { destination } = plain;
+  const shared = isSshDestination(destination) ? sharedSsh(destination, ssh) : undefined;
+  return async <Result>(task: Task, work: (remote: RsyncRemote) => Promise<Result>): Promise<Result> => {
+    if (!shared) return work(plain);
+    return shared.use(task, (controlPath) => work({ ...plain, ...(controlPath && { controlPath }) }));
   };
 }
 

@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import pLimit from 'p-limit';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import { converse } from '../tools/exec.ts';
 import type { Task } from '../tools/task.ts';
@@ -17,7 +17,13 @@ const BATCH_FILES = 10_000;
 
 /** Files with their sizes in bytes. @throws the system's error for one that is not there. */
 export async function sized(root: string, paths: readonly string[]): Promise<SizedFile[]> {
-  return pLimit(32).map(paths, async (path) => ({ path, bytes: (await stat(join(root, path))).size }));
+  const files: SizedFile[] = [];
+  for (const path of paths) {
+    // Much faster than asynchronously, as long as others get their turn.
+    if (files.length % 500 === 499) await nextTurn();
+    files.push({ path, bytes: statSync(join(root, path)).size });
+  }
+  return files;
 }
 
 /** Cuts files into archives. */

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { NightlyError } from '../errors.ts';
 import { converse } from '../tools/exec.ts';
 import { remoteFault } from '../tools/remote-fault.ts';
-import { type SshAccess, sshArguments } from '../tools/ssh.ts';
+import { accountOf, type SshAccess, sshArguments } from '../tools/ssh.ts';
 import type { Task } from '../tools/task.ts';
 
 /** One connection to the far side's shell, which answers requests in the order they are written. */
@@ -35,7 +35,8 @@ const LAST_WORDS_MS = 10_000;
 
 /** Opens a connection; the first answer tells whether that worked. */
 export function openShell(place: FarPlace, task: Task): FarShell {
-  const { account, path } = splitDestination(place.destination);
+  const account = accountOf(place.destination);
+  const path = place.destination.slice(place.destination.indexOf(':/') + 1);
   const options = sshArguments(place);
   const command = `exec sh -c ${quoted(farScript())} sh ${quoted(path)}`;
   const shown = [...options, account, 'sh'];
@@ -83,9 +84,3 @@ const farScript = (): string => readFileSync(new URL('./ssh-far.sh', import.meta
 
 /** A word for a shell of any kind. */
 const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
-
-function splitDestination(destination: string): { account: string; path: string } {
-  const at = destination.indexOf(':/');
-  // ssh itself takes an IPv6 address without the brackets.
-  return { account: destination.slice(0, at).replace(/\[(.*)\]$/, '$1'), path: destination.slice(at + 1) };
-}

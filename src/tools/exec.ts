@@ -203,7 +203,7 @@ export function converse(
     kill: () => pid !== undefined && killGroup(pid, 'SIGKILL'),
     hold(held) {
       for (const part of [child, stdin, stdout, child.stderr]) {
-        if (part === child || part instanceof Socket) part[held ? 'ref' : 'unref']();
+        if (part === child || (part instanceof Socket && !part.destroyed)) part[held ? 'ref' : 'unref']();
       }
     },
   };

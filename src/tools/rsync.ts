@@ -11,6 +11,8 @@ import type { Task } from './task.ts';
 export interface RsyncRemote extends SshAccess {
   /** `user@host:/path` (ssh) or `rsync://host/module/path` (daemon), without a trailing slash. */
   readonly destination: string;
+  /** Socket of an open ssh connection to go through. */
+  readonly controlPath?: string;
   /** For a daemon module that asks for one: a file with the password alone. */
   readonly passwordFile?: string;
   /** As `--bwlimit` takes it. */
@@ -151,5 +153,8 @@ async function rsync(
 
 /** rsync splits this at blanks outside quotes. */
 function sshCommand(remote: RsyncRemote): string {
-  return ['ssh', ...sshArguments(remote).map((word) => (/^[\w./=-]+$/.test(word) ? word : `'${word}'`))].join(' ');
+  return [
+    'ssh',
+    ...sshArguments(remote, remote.controlPath).map((word) => (/^[\w./=-]+$/.test(word) ? word : `'${word}'`)),
+  ].join(' ');
 }

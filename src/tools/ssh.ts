@@ -25,11 +25,14 @@ export interface SshAccess {
   readonly port?: number;
 }
 
-/** Arguments of ssh that make it never ask and never learn a host key by itself. */
-export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess): string[] {
+/**
+ * Arguments of ssh that make it never ask and never learn a host key by itself.
+ * @param controlPath socket of a connection to share; without it, it shares none
+ */
+export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess, controlPath = 'none'): string[] {
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
   // A shared connection of the user's own ssh would live on in the background, with our output open.
-  options.push('ControlMaster=no', 'ControlPath=none', 'ClearAllForwardings=yes');
+  options.push('ControlMaster=no', `ControlPath=${controlPath}`, 'ClearAllForwardings=yes');
   if (knownHostsFile !== undefined)
     options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
   if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
@@ -38,6 +41,11 @@ export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess):
     ...(identityFile === undefined ? [] : ['-i', identityFile]),
     ...(port === undefined ? [] : ['-p', String(port)]),
   ];
+}
+
+/** `user@host` of `user@host:/path`, without the brackets of an IPv6 address: ssh itself takes none. */
+export function accountOf(destination: string): string {
+  return destination.slice(0, destination.indexOf(':/')).replace(/\[(.*)\]$/, '$1');
 }
 
 /** ssh ends with this code when it could not connect or the connection broke; other codes are the command's. */

@@ -8,7 +8,7 @@
  *
  * FOLDER keeps the generated repository for the next time. OBJECTS: 60000, RUNS: 3, ROUND_TRIP_MS: 50 (0: not measured).
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { findProgram } from '../../src/doctor/programs.ts';
 import { benchRepo } from '../support/bench-repo.ts';
@@ -40,6 +40,8 @@ try {
   await measure('ssh on loopback', SSH_METHODS, sshd);
   if (Number(roundTrip) > 0) {
     const link = await startSlowLink({ port: sshd.port, roundTripMs: Number(roundTrip) });
+    // rclone wants the very port.
+    await appendFile(sshd.knownHostsFile, `[127.0.0.1]:${link.port} ${sshd.hostKey}\n`);
     await measure(`ssh, round trip ${roundTrip} ms`, SSH_METHODS, { ...sshd, port: link.port }, link);
     await link.stop();
   }
@@ -57,9 +59,13 @@ async function measure(title: string, methods: readonly PublishMethod[], way: Ss
       console.log(`  ${method.name}: left out, not installed: ${lacking.join(', ')}`);
       continue;
     }
-    const figure = await timed(method, bed, way, link);
-    console.log(shown(figure));
-    figures.push(figure);
+    try {
+      const figure = await timed(method, bed, way, link);
+      console.log(shown(figure));
+      figures.push(figure);
+    } catch (error) {
+      console.log(`  ${method.name}: failed: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
   const ours = Math.min(...figures.filter(({ method }) => method.kind === 'ours').map(({ seconds }) => seconds));
   const compared = figures.flatMap(({ method, seconds }) => {

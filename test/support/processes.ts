@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Whether a process still runs. A killed orphan that nobody reaps stays as a zombie: it has ended all the same. */
 export function isAlive(pid: number): boolean {
@@ -12,4 +12,21 @@ export function isAlive(pid: number): boolean {
 /** The processes a living one started itself. */
 export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
+
+/** Processes whose command line has these words, one behind another. */
+export function processesWith(...words: readonly string[]): number[] {
+  const wanted = `\0${words.join('\0')}\0`;
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => isAlive(pid) && commandLineOf(pid).includes(wanted));
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
 }

@@ -9,6 +9,8 @@ export interface TestSshd {
   readonly port: number;
   readonly identityFile: string;
   readonly knownHostsFile: string;
+  /** The host key as in a line of known_hosts. */
+  readonly hostKey: string;
   /** A known_hosts file that has another key for this server. */
   readonly wrongKnownHostsFile: string;
   /** A key the server does not accept. */
@@ -56,6 +58,7 @@ export async function launchSshd(
     'StrictModes no',
     'UsePAM no',
     'MaxStartups 100',
+    'Subsystem sftp internal-sftp',
     // A login shell's start files are the developer's own and may take seconds.
     `SetEnv HOME=${dir}`,
   ];
@@ -65,6 +68,7 @@ export async function launchSshd(
   return {
     port,
     identityFile: at('user'),
+    hostKey,
     knownHostsFile: at('known_hosts'),
     wrongKnownHostsFile: at('known_hosts.wrong'),
     strangerFile: at('stranger'),

@@ -2,6 +2,7 @@ import type { TargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { directoryTarget } from './directory.ts';
 import { rsyncTarget } from './rsync.ts';
+import { s3Target } from './s3/target.ts';
 import type { Target } from './target.ts';
 
 /** The target a configuration describes. Nothing is contacted yet. */
@@ -11,8 +12,9 @@ export function openTarget(config: TargetConfig): Target {
       return directoryTarget(config);
     case 'rsync':
       return rsyncTarget(config);
-    case 'ssh':
     case 's3':
+      return s3Target(config);
+    case 'ssh':
       throw new NightlyError('unsupported', `Targets of type ${config.type} come with the next commits.`);
   }
 }

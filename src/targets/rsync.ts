@@ -6,7 +6,8 @@ import { isErrno, writeFileAtomic } from '../tools/files.ts';
 import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
 import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
-import { LOCK_PATH, type LockAccess, withRsyncLock } from './rsync-lock.ts';
+import { LOCK_PATH } from './lock-content.ts';
+import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 import type { Target } from './target.ts';
 
 /**

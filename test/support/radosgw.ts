@@ -48,6 +48,7 @@ export function sharedRadosgw(): () => Promise<Radosgw> {
 export function useKeys(keys: S3Keys | undefined): void {
   // Nobody answers at the address of a cloud's metadata service here, and asking takes seconds.
   process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
   for (const [name, value] of [
     ['AWS_ACCESS_KEY_ID', keys?.accessKey],
     ['AWS_SECRET_ACCESS_KEY', keys?.secretKey],

@@ -8,7 +8,17 @@ export interface TestBucket {
   readonly config: S3TargetConfig;
   /** The owner's own client, for looking at what is there. */
   readonly client: S3Client;
+  /** A file of the target as the owner finds it; `content` in Latin 1, so that any byte is one character. */
+  look(path: string): Promise<TestObject>;
 }
+
+export interface TestObject {
+  readonly content: string;
+  readonly cache: string | undefined;
+  readonly type: string | undefined;
+}
+
+const PREFIX = 'some/where';
 
 /** @param through stands before the gateway, when something does: what the target's requests go to. */
 export async function makeBucket({ endpoint, owner }: Radosgw, through = endpoint): Promise<TestBucket> {
@@ -27,13 +37,18 @@ export async function makeBucket({ endpoint, owner }: Radosgw, through = endpoin
     type: 's3',
     name: 'bucket',
     bucket: Bucket,
-    prefix: 'some/where',
+    prefix: PREFIX,
     endpoint: through,
     region: 'us-east-1',
     parallel: 16,
-    url: `${endpoint}/${Bucket}/some/where`,
+    url: `${endpoint}/${Bucket}/${PREFIX}`,
   };
-  return { config, client };
+  const look = async (path: string): Promise<TestObject> => {
+    const answer = await client.send(new sdk.GetObjectCommand({ Bucket, Key: `${PREFIX}/${path}` }));
+    const content = (await answer.Body?.transformToString('latin1')) ?? '';
+    return { content, cache: answer.CacheControl, type: answer.ContentType };
+  };
+  return { config, client, look };
 }
 
 async function clientOf(endpoint: string, { accessKey, secretKey }: S3Keys): Promise<S3Client> {

@@ -7,14 +7,19 @@ import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
+import { sentLog } from '../support/sent-log.ts';
 import { startSshd } from '../support/sshd.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 interface Bed {
   readonly dir: string;
-  /** The folder published. */
-  readonly far: string;
+  /** The folder published; undefined where there are no folders. */
+  readonly far?: string;
+  /** Text of a published file, past the target's own reading. */
+  readonly look: (path: string) => Promise<string>;
   readonly source: string;
   readonly target: Target;
 }
@@ -22,7 +27,7 @@ interface Bed {
 const URL = 'http://127.0.0.1:1';
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
-async function bed(): Promise<{ dir: string; far: string; source: string }> {
+async function bed() {
   const dir = temporaryFolder();
   const [far, source] = [join(dir, 'far'), join(dir, 'near')];
   await mkdir(join(source, 'repo/objects/aa'), { recursive: true });
@@ -30,16 +35,17 @@ async function bed(): Promise<{ dir: string; far: string; source: string }> {
   await writeFile(join(source, 'repo/objects/aa/2.dirtree'), 'two!');
   await mkdir(join(source, 'builds'));
   await writeFile(join(source, 'builds/meta.json'), '{}');
-  return { dir, far, source };
+  const look = (path: string): Promise<string> => readFile(join(far, path), 'utf8');
+  return { dir, far, source, look };
 }
 
-async function directoryBed(): Promise<Bed> {
+async function directoryBed() {
   const place = await bed();
   return { ...place, target: openTarget({ type: 'directory', name: 'dir', path: place.far, url: URL }) };
 }
 
 /** An account without a shell: what works there works with one. */
-async function sshBed(): Promise<Bed> {
+async function sshBed() {
   const place = await bed();
   await mkdir(place.far);
   const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: place.far });
@@ -54,37 +60,47 @@ async function sshBed(): Promise<Bed> {
   return { ...place, target };
 }
 
-async function daemonBed(): Promise<Bed> {
+async function daemonBed() {
   const place = await bed();
   const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
   const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
   return { ...place, target };
 }
 
+const radosgw = sharedRadosgw();
+
+async function s3Bed(): Promise<Bed> {
+  const { dir, source } = await bed();
+  const { config, look } = await makeBucket(await radosgw());
+  return { dir, source, target: openTarget(config), look: async (path) => (await look(path)).content };
+}
+
 const OBJECTS = ['repo/objects/aa/1.filez', 'repo/objects/aa/2.dirtree'];
 
-describe.each([
+describe.each<[string, () => Promise<Bed>]>([
   ['directory', directoryBed],
   ['rsync over ssh, account restricted to rrsync', sshBed],
   ['rsync daemon', daemonBed],
+  ...(whyNoRadosgw() === undefined ? [['S3', s3Bed] as [string, () => Promise<Bed>]] : []),
 ])('%s', (_, open) => {
   it('reads, sends and swaps', async () => {
-    const { dir, far, source, target } = await open();
+    const { dir, far, source, target, look } = await open();
     const task = testTask(dir);
     await target.check(task);
     expect(await target.read('repo/summary', task)).toBeUndefined();
 
-    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 2, bytes: 7 });
-    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 0, bytes: 0 });
-    expect(await readFile(join(far, 'repo/objects/aa/2.dirtree'), 'utf8')).toBe('two!');
-    for (const path of ['repo', 'repo/objects', 'repo/objects/aa']) {
-      expect((await stat(join(far, path))).mode & 0o777).toBe(0o755);
+    const once = { immutable: true, sent: sentLog() };
+    expect(await target.send(source, OBJECTS, once, task)).toEqual({ files: 2, bytes: 7 });
+    expect(await target.send(source, OBJECTS, once, task)).toEqual({ files: 0, bytes: 0 });
+    expect(await look('repo/objects/aa/2.dirtree')).toBe('two!');
+    for (const path of far === undefined ? [] : ['repo', 'repo/objects', 'repo/objects/aa']) {
+      expect((await stat(join(far ?? '', path))).mode & 0o777).toBe(0o755);
     }
 
     await target.send(source, ['builds/meta.json'], { immutable: false }, task);
     await writeFile(join(source, 'builds/meta.json'), '[]');
     await target.send(source, ['builds/meta.json'], { immutable: false }, task);
-    expect(await readFile(join(far, 'builds/meta.json'), 'utf8')).toBe('[]');
+    expect(await look('builds/meta.json')).toBe('[]');
 
     const ref = 'repo/refs/heads/x/y';
     await target.swap(
@@ -102,7 +118,7 @@ describe.each([
       undefined,
       bytes('summary'),
     ]);
-    expect((await stat(join(far, ref))).mode & 0o777).toBe(0o644);
+    if (far !== undefined) expect((await stat(join(far, ref))).mode & 0o777).toBe(0o644);
 
     const late = { expect: [{ path: ref, content: undefined }], put: [{ path: ref, content: bytes('late\n') }] };
     await expect(target.swap(late, task)).rejects.toMatchObject({ code: 'target-moved' });
@@ -112,11 +128,11 @@ describe.each([
       put: [{ path: ref, content: bytes('secnd\n') }],
     };
     await target.swap(next, task);
-    expect(await readFile(join(far, ref), 'utf8')).toBe('secnd\n');
+    expect(await look(ref)).toBe('secnd\n');
   });
 
   it('lets one of two publishers with the same expectation win', async () => {
-    const { dir, far, target } = await open();
+    const { dir, target, look } = await open();
     const task = testTask(dir);
     await target.check(task);
     const attempt = (content: string) =>
@@ -128,7 +144,7 @@ describe.each([
     const lost = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
     expect(lost).toHaveLength(1);
     expect(['locked', 'target-moved']).toContain(lost[0]);
-    expect(['a', 'b']).toContain(await readFile(join(far, 'flag'), 'utf8'));
+    expect(['a', 'b']).toContain(await look('flag'));
     await expect(attempt('c')).rejects.toMatchObject({ code: 'target-moved' });
   });
 });

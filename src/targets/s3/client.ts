@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { S3TargetConfig } from '../../config/config.ts';
 import type { Task } from '../../tools/task.ts';
@@ -65,6 +66,8 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
     client,
     at: (path) => ({ Bucket: bucket, Key: prefix === '' ? path : `${prefix}/${path}` }),
     async request(what, work, task) {
+      // Each request under way listens for the abort; there may be hundreds.
+      setMaxListeners(0, task.signal);
       try {
         return await retrying(requests, what, work, task);
       } catch (error) {
@@ -87,7 +90,7 @@ export async function getObject(bucket: Bucket, path: string, task: Task): Promi
         throw error;
       });
     if (answer?.Body === undefined) return undefined;
-    return { content: await answer.Body.transformToByteArray(), etag: answer.ETag ?? '' };
+    return { content: Buffer.from(await answer.Body.transformToByteArray()), etag: answer.ETag ?? '' };
   };
   return bucket.request(`GET ${path}`, get, task);
 }

@@ -63,7 +63,7 @@ it('notices a server that stores something else than it was sent', async () => {
   await mkdir(join(dir, 'repo'));
   await writeFile(join(dir, 'repo/summary'), 'x');
   await expect(target.send(dir, ['repo/summary'], { immutable: false }, task)).rejects.toMatchObject({
-    code: 'target-unreachable',
+    code: 'verify',
     message: expect.stringContaining('DamagedOnTheWay'),
   });
   expect(puts()).toBe(8);

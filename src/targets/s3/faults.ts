@@ -88,8 +88,10 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
   const server = config.endpoint ?? 'Amazon S3';
   const answer = [...(status === undefined ? [] : [`HTTP ${status}`]), code, ...wordsOf(error, code)].join(', ');
   const why = `Target "${config.name}", bucket ${bucket} at ${server}: ${what}: ${answer}.`;
-  const as = (kind: 'target-permission' | 'target-unreachable' | 'disk-full' | 'unsupported', hint: string) =>
-    new NightlyError(kind, why, { hint });
+  const as = (
+    kind: 'target-permission' | 'target-unreachable' | 'disk-full' | 'unsupported' | 'verify',
+    hint: string,
+  ) => new NightlyError(kind, why, { hint });
   if (NO_KEY.includes(code)) {
     const hint =
       'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run on a machine with a role; docs/targets.md lists the ways.';
@@ -99,6 +101,9 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
   }
   if (status === 501 || code === 'NotImplemented') {
     return as('unsupported', 'Use a server that has this part of S3, or publish to another type of target.');
+  }
+  if (error instanceof DamagedError) {
+    return as('verify', 'Find out what changes files on their way to that server; nothing names this one yet.');
   }
   if (code === 'NoSuchBucket') return as('target-unreachable', 'Make the bucket, or correct "bucket" and "endpoint".');
   if (code === 'RequestTimeTooSkewed')

@@ -11,6 +11,8 @@ export interface SeenRequest {
   readonly method: string;
   /** With the query. */
   readonly path: string;
+  /** The Content-MD5 it came with. */
+  readonly md5: string | undefined;
 }
 
 export interface S3Proxy {
@@ -25,7 +27,8 @@ export async function startS3Proxy(server: string): Promise<S3Proxy> {
   const seen: SeenRequest[] = [];
   let fateOf: (request: SeenRequest, index: number) => Fate = () => 'pass';
   const proxy = createServer((from, to) => {
-    const asked = { method: from.method ?? '', path: from.url ?? '' };
+    const md5 = from.headers['content-md5'];
+    const asked = { method: from.method ?? '', path: from.url ?? '', md5: typeof md5 === 'string' ? md5 : undefined };
     seen.push(asked);
     // What a cut leaves of either connection is of no interest.
     from.on('error', () => undefined);

@@ -3,6 +3,7 @@ import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { S3TargetConfig } from '../../config/config.ts';
 import type { Task } from '../../tools/task.ts';
 import { faultOf, isMissing } from './faults.ts';
+import { md5Of } from './headers.ts';
 import { type Requests, retrying } from './retry.ts';
 
 export type Sdk = typeof import('@aws-sdk/client-s3');
@@ -59,6 +60,18 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
       throwOnRequestTimeout: true,
     },
   });
+  // Deleting many at once needs a checksum. The SDK sends a CRC, which servers older than that habit of its do not know.
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        const { request } = args;
+        if (commandName === 'DeleteObjectsCommand' && isTextRequest(request)) {
+          request.headers['content-md5'] = md5Of(Buffer.from(request.body)).base64;
+        }
+        return next(args);
+      },
+    { step: 'build' },
+  );
   const requests: Requests = { target: config.name, answered: false, again: 0, saidAt: Number.NEGATIVE_INFINITY };
   return {
     config,
@@ -76,6 +89,16 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
       }
     },
   };
+}
+
+interface TextRequest {
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
+
+function isTextRequest(request: unknown): request is TextRequest {
+  if (typeof request !== 'object' || request === null || !('headers' in request) || !('body' in request)) return false;
+  return typeof request.body === 'string';
 }
 
 /** A small file with its ETag, from the bucket itself; undefined when there is none. */

@@ -122,6 +122,9 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
       'Give these credentials s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there (docs/targets.md has the policy); without s3:ListBucket a file that is absent looks forbidden.';
     return as('target-permission', hint);
   }
+  if (/CERT|ISSUER/.test(code)) {
+    return as('target-unreachable', 'Name the authority of its certificate in NODE_EXTRA_CA_CERTS (a PEM file).');
+  }
   if (isPassing(error)) {
     return as('target-unreachable', 'Check that the endpoint is right and runs; then run "atomic-nightly resume".');
   }

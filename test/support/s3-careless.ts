@@ -4,7 +4,8 @@ import { onTestFinished } from 'vitest';
 
 /** What a careless server looks at. */
 export interface Care {
-  readonly ifNoneMatch: boolean;
+  /** `unknown`: it answers that it has no such thing. */
+  readonly ifNoneMatch: boolean | 'unknown';
   readonly ifMatch: boolean;
   /** Whether it keeps what it is sent, or something else. */
   readonly content: boolean;
@@ -26,6 +27,10 @@ export async function startCarelessS3(care: Care): Promise<{ readonly endpoint: 
     }
     puts += 1;
     const { 'if-none-match': none, 'if-match': match } = from.headers;
+    if (none !== undefined && care.ifNoneMatch === 'unknown') {
+      to.writeHead(501).end('<Error><Code>NotImplemented</Code></Error>');
+      return;
+    }
     const lost =
       (care.ifNoneMatch && none === '*' && found !== undefined) ||
       (care.ifMatch && match !== undefined && match !== found?.etag);

@@ -43,6 +43,16 @@ describe('S3 servers that ignore conditions', () => {
     expect(await target.read('repo/summary', task)).toBeUndefined();
   });
 
+  it('refuses one that knows of no conditions', async () => {
+    const { target, task, puts } = await bed({ ifNoneMatch: 'unknown' });
+    await expect(target.check(task)).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('HTTP 501, NotImplemented'),
+    });
+    // Not asked again: it will not learn it in a few seconds.
+    expect(puts()).toBe(2);
+  });
+
   it('takes one that wants its ETags quoted, and asks it once', async () => {
     const { target, task, puts } = await bed({});
     await target.check(task);

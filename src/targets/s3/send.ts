@@ -1,7 +1,7 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../tools/task.ts';
-import type { SendOptions, SendStats } from '../target.ts';
+import type { SendOptions, SendStats, SentLog } from '../target.ts';
 import type { Bucket } from './client.ts';
 import { abandonUpload, beginUpload, finishUpload, type Multipart, putPart } from './multipart.ts';
 import { putObject } from './put.ts';
@@ -35,30 +35,13 @@ export async function sendFiles(
   const { immutable } = options;
   // Under a name that is used again, an earlier attempt may have sent something else.
   const sent = immutable ? options.sent : undefined;
-  const stats = { files: 0, bytes: 0 };
+  const tally = openTally(sent, paths.length, task);
   const uploads = new Set<Multipart>();
   const budget = byteBudget(MEMORY_BYTES);
-  let skipped = 0;
-  let arrived: string[] = [];
-  let remembering = Promise.resolve();
-  const remember = (): Promise<void> => {
-    const batch = arrived;
-    arrived = [];
-    if (batch.length > 0) remembering = remembering.then(() => sent?.add(batch));
-    return remembering;
-  };
-  const done = async (path: string, bytes: number): Promise<void> => {
-    stats.files += 1;
-    stats.bytes += bytes;
-    arrived.push(path);
-    if (stats.files % REMEMBER_EVERY === 0) task.progress(skipped + stats.files, paths.length, 'objects');
-    if (arrived.length >= REMEMBER_EVERY || bytes > LARGE_BYTES) await remember();
-  };
-
-  async function* jobs(within: Task): AsyncGenerator<Job> {
+  async function* jobs(): AsyncGenerator<Job> {
     for (const path of paths) {
       if (path.endsWith('/') || sent?.has(path)) {
-        skipped += 1;
+        tally.skip();
         continue;
       }
       const { size } = await stat(join(sourceRoot, path));
@@ -66,7 +49,7 @@ export async function sendFiles(
         yield { type: 'file', path, bytes: size };
         continue;
       }
-      const upload = await beginUpload(bucket, path, size, immutable, within);
+      const upload = await beginUpload(bucket, path, size, immutable, task);
       uploads.add(upload);
       for (let part = 1; part <= upload.parts; part += 1) yield { type: 'part', upload, part };
     }
@@ -77,7 +60,7 @@ export async function sendFiles(
         return budget(job.bytes, async () => {
           const content = await readFile(join(sourceRoot, job.path));
           await putObject(bucket, job.path, content, immutable, within);
-          await done(job.path, content.length);
+          await tally.arrived(job.path, content.length);
         });
       case 'part':
         return budget(job.upload.partBytes, async () => {
@@ -86,19 +69,47 @@ export async function sendFiles(
           if (!(await putPart(bucket, upload, part, content, within))) return;
           await finishUpload(bucket, upload, within);
           uploads.delete(upload);
-          await done(upload.path, upload.bytes);
+          await tally.arrived(upload.path, upload.bytes);
         });
     }
   };
   try {
-    await eachParallel(jobs(task), bucket.config.parallel, task.signal, (job, signal) =>
-      doJob(job, { ...task, signal }),
-    );
+    const { parallel } = bucket.config;
+    await eachParallel(jobs(), parallel, task.signal, (job, signal) => doJob(job, { ...task, signal }));
   } finally {
     for (const upload of uploads) await abandonUpload(bucket, upload, task);
-    await remember();
+    await tally.close();
   }
-  return stats;
+  return tally.stats;
+}
+
+/** Counts what arrived, and has it remembered in batches. */
+function openTally(sent: SentLog | undefined, total: number, task: Task) {
+  const stats = { files: 0, bytes: 0 };
+  let skipped = 0;
+  let batch: string[] = [];
+  let remembering = Promise.resolve();
+  // One after the other: the log need not bear more at once.
+  const remember = (): Promise<void> => {
+    const paths = batch;
+    batch = [];
+    if (paths.length > 0) remembering = remembering.then(() => sent?.add(paths));
+    return remembering;
+  };
+  return {
+    stats,
+    skip(): void {
+      skipped += 1;
+    },
+    async arrived(path: string, bytes: number): Promise<void> {
+      stats.files += 1;
+      stats.bytes += bytes;
+      batch.push(path);
+      if (stats.files % REMEMBER_EVERY === 0) task.progress(skipped + stats.files, total, 'objects');
+      if (batch.length >= REMEMBER_EVERY || bytes > LARGE_BYTES) await remember();
+    },
+    close: remember,
+  };
 }
 
 async function readPart(file: string, { bytes, partBytes }: Multipart, part: number): Promise<Uint8Array> {

@@ -1,7 +1,7 @@
 import type { TargetConfig } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
 import { directoryTarget } from './directory.ts';
 import { rsyncTarget } from './rsync.ts';
+import { s3Target } from './s3/target.ts';
 import { sshTarget } from './ssh.ts';
 import type { Target } from './target.ts';
 
@@ -15,6 +15,6 @@ export function openTarget(config: TargetConfig): Target {
     case 'ssh':
       return sshTarget(config);
     case 's3':
-      throw new NightlyError('unsupported', `Targets of type ${config.type} come with the next commits.`);
+      return s3Target(config);
   }
 }

@@ -9,7 +9,8 @@ import type { SshAccess } from '../tools/ssh.ts';
 import { sharedSsh } from '../tools/ssh-shared.ts';
 import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
-import { LOCK_PATH, type LockAccess, withRsyncLock } from './rsync-lock.ts';
+import { LOCK_PATH } from './lock-content.ts';
+import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 import type { Target } from './target.ts';
 
 /**

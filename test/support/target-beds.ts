@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig, SshConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
@@ -10,16 +10,23 @@ import { temporaryFolder } from './tmp.ts';
 /** A folder to publish to, one to publish from, and the target that leads from one to the other. */
 export interface Bed {
   readonly dir: string;
-  /** The folder published. */
-  readonly far: string;
   readonly source: string;
   readonly target: Target;
+  /** Text of a published file, past the target's own reading. */
+  look(path: string): Promise<string>;
+  /** The folder published; undefined where there are no folders. */
+  readonly far?: string;
+}
+
+export interface FolderBed extends Bed {
+  readonly far: string;
 }
 
 /** Nothing answers there; these tests never read over the public URL. */
 export const URL = 'http://127.0.0.1:1';
+
 /** Two small objects and a record to publish; `far` is still to be made. */
-export async function bed(): Promise<{ dir: string; far: string; source: string }> {
+export async function bed(): Promise<Omit<FolderBed, 'target'>> {
   const dir = temporaryFolder();
   const [far, source] = [join(dir, 'far'), join(dir, 'near')];
   await mkdir(join(source, 'repo/objects/aa'), { recursive: true });
@@ -27,17 +34,17 @@ export async function bed(): Promise<{ dir: string; far: string; source: string 
   await writeFile(join(source, 'repo/objects/aa/2.dirtree'), 'two!');
   await mkdir(join(source, 'builds'));
   await writeFile(join(source, 'builds/meta.json'), '{}');
-  return { dir, far, source };
+  return { dir, far, source, look: (path) => readFile(join(far, path), 'utf8') };
 }
 
 /** A folder on this machine. */
-export async function directoryBed(): Promise<Bed> {
+export async function directoryBed(): Promise<FolderBed> {
   const place = await bed();
   return { ...place, target: openTarget({ type: 'directory', name: 'dir', path: place.far, url: URL }) };
 }
 
 /** rsync to an account without a shell: what works there works with one. */
-export async function rrsyncBed(): Promise<Bed> {
+export async function rrsyncBed(): Promise<FolderBed> {
   const place = await bed();
   await mkdir(place.far);
   const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync: place.far });
@@ -45,7 +52,7 @@ export async function rrsyncBed(): Promise<Bed> {
 }
 
 /** tar over ssh to an account with a shell. */
-export async function sshBed(): Promise<Bed & { readonly sshd: TestSshd }> {
+export async function sshBed(): Promise<FolderBed & { readonly sshd: TestSshd }> {
   const place = await bed();
   const sshd = await startSshd(join(place.dir, 'sshd'));
   return { ...place, sshd, target: tarOverSsh(accessOf(sshd), place.far) };
@@ -67,7 +74,7 @@ export function rsyncOverSsh(ssh: SshConfig, destination: string, more: Partial<
 }
 
 /** An rsync daemon module with a password. */
-export async function daemonBed(): Promise<Bed> {
+export async function daemonBed(): Promise<FolderBed> {
   const place = await bed();
   const { destination, passwordFile } = await startRsyncd(join(place.dir, 'rsyncd'), place.far);
   const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });

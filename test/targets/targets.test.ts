@@ -7,10 +7,14 @@ import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target, TargetFile } from '../../src/targets/target.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
+import { sentLog } from '../support/sent-log.ts';
 import { startSshd } from '../support/sshd.ts';
 import {
   accessOf,
+  type Bed,
   bed,
   daemonBed,
   directoryBed,
@@ -33,29 +37,39 @@ async function listed(target: Target, folder: string, dir: string): Promise<Targ
   return files.sort(byPath);
 }
 
-describe.each([
+const radosgw = sharedRadosgw();
+
+async function s3Bed(): Promise<Bed> {
+  const { dir, source } = await bed();
+  const { config, look } = await makeBucket(await radosgw());
+  return { dir, source, target: openTarget(config), look: async (path) => (await look(path)).content };
+}
+
+describe.each<[string, () => Promise<Bed>]>([
   ['directory', directoryBed],
   ['rsync over ssh, account restricted to rrsync', rrsyncBed],
   ['rsync daemon', daemonBed],
   ['ssh', sshBed],
+  ...(whyNoRadosgw() === undefined ? [['S3', s3Bed] as [string, () => Promise<Bed>]] : []),
 ])('%s', (_, open) => {
   it('reads, sends and swaps', async () => {
-    const { dir, far, source, target } = await open();
+    const { dir, far, source, target, look } = await open();
     const task = testTask(dir);
     await target.check(task);
     expect(await target.read('repo/summary', task)).toBeUndefined();
 
-    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 2, bytes: 7 });
-    expect(await target.send(source, OBJECTS, { immutable: true }, task)).toEqual({ files: 0, bytes: 0 });
-    expect(await readFile(join(far, 'repo/objects/aa/2.dirtree'), 'utf8')).toBe('two!');
-    for (const path of ['repo', 'repo/objects', 'repo/objects/aa']) {
-      expect((await stat(join(far, path))).mode & 0o777).toBe(0o755);
+    const once = { immutable: true, sent: sentLog() };
+    expect(await target.send(source, OBJECTS, once, task)).toEqual({ files: 2, bytes: 7 });
+    expect(await target.send(source, OBJECTS, once, task)).toEqual({ files: 0, bytes: 0 });
+    expect(await look('repo/objects/aa/2.dirtree')).toBe('two!');
+    for (const path of far === undefined ? [] : ['repo', 'repo/objects', 'repo/objects/aa']) {
+      expect((await stat(join(far ?? '', path))).mode & 0o777).toBe(0o755);
     }
 
     await target.send(source, ['builds/meta.json'], { immutable: false }, task);
     await writeFile(join(source, 'builds/meta.json'), '[]');
     await target.send(source, ['builds/meta.json'], { immutable: false }, task);
-    expect(await readFile(join(far, 'builds/meta.json'), 'utf8')).toBe('[]');
+    expect(await look('builds/meta.json')).toBe('[]');
 
     const ref = 'repo/refs/heads/x/y';
     await target.swap(
@@ -73,7 +87,7 @@ describe.each([
       undefined,
       bytes('summary'),
     ]);
-    expect((await stat(join(far, ref))).mode & 0o777).toBe(0o644);
+    if (far !== undefined) expect((await stat(join(far, ref))).mode & 0o777).toBe(0o644);
 
     const late = { expect: [{ path: ref, content: undefined }], put: [{ path: ref, content: bytes('late\n') }] };
     await expect(target.swap(late, task)).rejects.toMatchObject({ code: 'target-moved' });
@@ -83,11 +97,11 @@ describe.each([
       put: [{ path: ref, content: bytes('secnd\n') }],
     };
     await target.swap(next, task);
-    expect(await readFile(join(far, ref), 'utf8')).toBe('secnd\n');
+    expect(await look(ref)).toBe('secnd\n');
   });
 
   it('lists what is below a folder, and removes what it is told', async () => {
-    const { dir, far, source, target } = await open();
+    const { dir, source, target, look } = await open();
     const task = testTask(dir);
     const names = ['a', 'with blank', '#hash', '-dash', 'é'];
     const paths = names.map((name) => `builds/${name}/image ${name}`);
@@ -106,12 +120,12 @@ describe.each([
     const [kept = '', ...gone] = paths;
     await target.remove([...gone, 'builds/a/none', 'none/none'], task);
     expect((await listed(target, 'builds', dir)).map(({ path }) => path)).toEqual([kept]);
-    expect(await readFile(join(far, OBJECTS[0] ?? ''), 'utf8')).toBe('one');
-    expect(existsSync(join(far, 'none'))).toBe(false);
+    expect(await look(OBJECTS[0] ?? '')).toBe('one');
+    expect(await listed(target, 'none', dir)).toEqual([]);
   });
 
   it('lets one of two publishers with the same expectation win', async () => {
-    const { dir, far, target } = await open();
+    const { dir, target, look } = await open();
     const task = testTask(dir);
     await target.check(task);
     const attempt = (content: string) =>
@@ -123,7 +137,7 @@ describe.each([
     const lost = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
     expect(lost).toHaveLength(1);
     expect(['locked', 'target-moved']).toContain(lost[0]);
-    expect(['a', 'b']).toContain(await readFile(join(far, 'flag'), 'utf8'));
+    expect(['a', 'b']).toContain(await look('flag'));
     await expect(attempt('c')).rejects.toMatchObject({ code: 'target-moved' });
   });
 });

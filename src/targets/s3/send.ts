@@ -1,0 +1,129 @@
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../tools/task.ts';
+import type { SendOptions, SendStats, SentLog } from '../target.ts';
+import type { Bucket } from './client.ts';
+import { abandonUpload, beginUpload, finishUpload, type Multipart, putPart } from './multipart.ts';
+import { putObject } from './put.ts';
+import { byteBudget, eachParallel } from './workers.ts';
+
+/** Larger files go in parts, each of which is tried again on its own. */
+const LARGE_BYTES = 16 << 20;
+
+/** Of files read and not yet sent, over all requests under way. */
+const MEMORY_BYTES = 64 << 20;
+
+/** So many files may have to be sent again after a kill. */
+const REMEMBER_EVERY = 100;
+
+/** What one worker does at a time. */
+type Job =
+  | { readonly type: 'file'; readonly path: string; readonly bytes: number }
+  | { readonly type: 'part'; readonly upload: Multipart; readonly part: number };
+
+/**
+ * Sends files by one PUT each, large ones in parts, and asks nothing about what is there: what an earlier attempt sent
+ * is known from `options.sent`. An object appears whole or not at all.
+ */
+export async function sendFiles(
+  bucket: Bucket,
+  sourceRoot: string,
+  paths: readonly string[],
+  options: SendOptions,
+  task: Task,
+): Promise<SendStats> {
+  const { immutable } = options;
+  // Under a name that is used again, an earlier attempt may have sent something else.
+  const sent = immutable ? options.sent : undefined;
+  const tally = openTally(sent, paths.length, task);
+  const uploads = new Set<Multipart>();
+  const budget = byteBudget(MEMORY_BYTES);
+  async function* jobs(): AsyncGenerator<Job> {
+    for (const path of paths) {
+      if (path.endsWith('/') || sent?.has(path)) {
+        tally.skip();
+        continue;
+      }
+      const { size } = await stat(join(sourceRoot, path));
+      if (size <= LARGE_BYTES) {
+        yield { type: 'file', path, bytes: size };
+        continue;
+      }
+      const upload = await beginUpload(bucket, path, size, immutable, task);
+      uploads.add(upload);
+      for (let part = 1; part <= upload.parts; part += 1) yield { type: 'part', upload, part };
+    }
+  }
+  const doJob = (job: Job, within: Task): Promise<void> => {
+    switch (job.type) {
+      case 'file':
+        return budget(job.bytes, async () => {
+          const content = await readFile(join(sourceRoot, job.path));
+          await putObject(bucket, job.path, content, immutable, within);
+          await tally.arrived(job.path, content.length);
+        });
+      case 'part':
+        return budget(job.upload.partBytes, async () => {
+          const { upload, part } = job;
+          const content = await readPart(join(sourceRoot, upload.path), upload, part);
+          if (!(await putPart(bucket, upload, part, content, within))) return;
+          await finishUpload(bucket, upload, within);
+          uploads.delete(upload);
+          await tally.arrived(upload.path, upload.bytes);
+        });
+    }
+  };
+  try {
+    const { parallel } = bucket.config;
+    await eachParallel(jobs(), parallel, task.signal, (job, signal) => doJob(job, { ...task, signal }));
+  } finally {
+    for (const upload of uploads) await abandonUpload(bucket, upload, task);
+    await tally.close();
+  }
+  return tally.stats;
+}
+
+/** Counts what arrived, and has it remembered in batches. */
+function openTally(sent: SentLog | undefined, total: number, task: Task) {
+  const stats = { files: 0, bytes: 0 };
+  let skipped = 0;
+  let batch: string[] = [];
+  let remembering = Promise.resolve();
+  // One after the other: the log need not bear more at once.
+  const remember = (): Promise<void> => {
+    const paths = batch;
+    batch = [];
+    if (paths.length > 0) remembering = remembering.then(() => sent?.add(paths));
+    return remembering;
+  };
+  return {
+    stats,
+    skip(): void {
+      skipped += 1;
+    },
+    async arrived(path: string, bytes: number): Promise<void> {
+      stats.files += 1;
+      stats.bytes += bytes;
+      batch.push(path);
+      if (stats.files % REMEMBER_EVERY === 0) task.progress(skipped + stats.files, total, 'objects');
+      if (batch.length >= REMEMBER_EVERY || bytes > LARGE_BYTES) await remember();
+    },
+    close: remember,
+  };
+}
+
+async function readPart(file: string, { bytes, partBytes }: Multipart, part: number): Promise<Uint8Array> {
+  const from = (part - 1) * partBytes;
+  const content = Buffer.allocUnsafe(Math.min(partBytes, bytes - from));
+  const handle = await open(file, 'r');
+  try {
+    for (let at = 0; at < content.length; ) {
+      const { bytesRead } = await handle.read(content, at, content.length - at, from + at);
+      if (bytesRead === 0) throw new Error(`${file} became shorter while it was sent.`);
+      at += bytesRead;
+    }
+  } finally {
+    await handle.close();
+  }
+  return content;
+}

@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { type RunningProcess, run, start } from '../../src/tools/exec.ts';
+import { freePort } from '../../src/tools/free-port.ts';
+import { untilListening } from './sshd.ts';
+
+/** Ceph's S3 gateway, as Debian has it: the only free server of that kind that is packaged there. */
+export interface Radosgw {
+  /** `http://127.0.0.1:PORT` */
+  readonly endpoint: string;
+  readonly owner: S3Keys;
+  /** A user who has no right to the owner's buckets. */
+  readonly stranger: S3Keys;
+}
+
+export interface S3Keys {
+  readonly accessKey: string;
+  readonly secretKey: string;
+}
+
+const PROGRAMS = ['ceph-authtool', 'ceph-mon', 'ceph-osd', 'monmaptool', 'ceph', 'radosgw', 'radosgw-admin'];
+
+/** Why there can be no gateway here; undefined when there can. */
+export function whyNoRadosgw(): string | undefined {
+  const missing = PROGRAMS.filter((program) => !existsSync(`/usr/bin/${program}`));
+  return missing.length === 0 ? undefined : `${missing.join(', ')} missing: run scripts/bootstrap.sh --tests`;
+}
+
+/**
+ * One gateway for a test file: begun by the first test that asks (12 s), ended with the file. Its owner's keys are in the
+ * environment, where the SDK looks for them.
+ */
+export function sharedRadosgw(): () => Promise<Radosgw> {
+  let begun: Promise<{ gateway: Radosgw; stop: () => Promise<void> }> | undefined;
+  afterAll(async () => (await begun)?.stop());
+  return async () => {
+    begun ??= startRadosgw();
+    const { gateway } = await begun;
+    useKeys(gateway.owner);
+    return gateway;
+  };
+}
+
+/** Puts keys into this process's environment; undefined: none are to be found anywhere. */
+export function useKeys(keys: S3Keys | undefined): void {
+  // Nobody answers at the address of a cloud's metadata service here, and asking takes seconds.
+  process.env['AWS_EC2_METADATA_DISABLED'] = 'true';
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+  for (const [name, value] of [
+    ['AWS_ACCESS_KEY_ID', keys?.accessKey],
+    ['AWS_SECRET_ACCESS_KEY', keys?.secretKey],
+  ] as const) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+}
+
+/** A monitor, one storage daemon that keeps everything in memory, and the gateway; all state in one folder. */
+async function startRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<void> }> {
+  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-radosgw-'));
+  const at = (name: string): string => join(dir, name);
+  const running: RunningProcess[] = [];
+  const stop = async (): Promise<void> => {
+    // The gateway first: it waits for the others to answer.
+    for (const server of running.reverse()) await server.stop(1000);
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    const [monitorPort, port] = [await freePort(), await freePort()];
+    const uuid = async (): Promise<string> => (await readFile('/proc/sys/kernel/random/uuid', 'utf8')).trim();
+    const fsid = await uuid();
+    for (const name of ['mon', 'osd', 'run']) await mkdir(at(name));
+    await writeFile(at('ceph.conf'), configuration(dir, fsid, monitorPort, port));
+    const env = { CEPH_CONF: at('ceph.conf') };
+    const ceph = (program: string, ...args: string[]) => run(program, args, { env, timeoutMs: 60_000 });
+    const serve = async (program: string, ...args: string[]): Promise<void> => {
+      running.push(await start(program, [...args, '-f'], { env }));
+    };
+    const allow = ['mon', 'osd', 'mgr'].flatMap((what) => ['--cap', what, 'allow *']);
+    for (const [name, create] of [
+      ['mon.', ['-C']],
+      ['client.admin', []],
+    ] as const) {
+      await ceph('ceph-authtool', ...create, at('keyring'), '--gen-key', '-n', name, ...allow);
+    }
+    const address = `[v1:127.0.0.1:${monitorPort}]`;
+    await ceph('monmaptool', '--create', '--fsid', fsid, '--addv', 'a', address, at('monmap'));
+    await ceph('ceph-mon', '-i', 'a', '--mkfs', '--monmap', at('monmap'), '--keyring', at('keyring'));
+    await serve('ceph-mon', '-i', 'a');
+    const disk = await uuid();
+    await ceph('ceph', 'osd', 'new', disk);
+    await ceph('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', disk);
+    await serve('ceph-osd', '-i', '0');
+    const user = async (name: string): Promise<S3Keys> => {
+      const keys = { accessKey: `${name.toUpperCase()}KEY`, secretKey: `${name}-5ecret` };
+      const given = ['--access-key', keys.accessKey, '--secret-key', keys.secretKey];
+      await ceph('radosgw-admin', 'user', 'create', '--uid', name, '--display-name', name, ...given);
+      return keys;
+    };
+    const owner = await user('owner');
+    const stranger = await user('stranger');
+    await serve('radosgw', '-n', 'client.rgw');
+    await untilListening(port);
+    return { gateway: { endpoint: `http://127.0.0.1:${port}`, owner, stranger }, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function configuration(dir: string, fsid: string, monitorPort: number, port: number): string {
+  const settings = {
+    fsid,
+    mon_host: `[v1:127.0.0.1:${monitorPort}]`,
+    public_addr: '127.0.0.1',
+    cluster_addr: '127.0.0.1',
+    auth_cluster_required: 'none',
+    auth_service_required: 'none',
+    auth_client_required: 'none',
+    keyring: join(dir, 'keyring'),
+    run_dir: join(dir, 'run'),
+    admin_socket: '',
+    log_file: join(dir, '$name.log'),
+    mon_data: join(dir, 'mon'),
+    mon_allow_pool_size_one: 'true',
+    mon_max_pg_per_osd: '1000',
+    // A developer's disk that is nearly full is no reason to stop.
+    mon_data_avail_crit: '0',
+    osd_data: join(dir, 'osd'),
+    osd_objectstore: 'memstore',
+    memstore_device_bytes: String(2 ** 31),
+    osd_crush_chooseleaf_type: '0',
+    osd_pool_default_size: '1',
+    osd_pool_default_min_size: '1',
+    osd_pool_default_pg_num: '8',
+    osd_pool_default_pg_autoscale_mode: 'off',
+    rgw_data: join(dir, 'rgw'),
+    rgw_frontends: `beast endpoint=127.0.0.1:${port}`,
+  };
+  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
+  return `[global]\n${lines.join('\n')}\n`;
+}

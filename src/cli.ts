@@ -118,6 +118,22 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('publish')
+    .argument('[BUILD]', 'build id; default: the newest with a commit')
+    .description('send a build to the targets of its stream that do not have it yet')
+    .option('--dry-run', 'print what each target has, what would be sent and which ref would move; send nothing')
+    .option('--json', 'the plan or the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly publish --dry-run\n  atomic-nightly publish 20261121_01      (after adding a target)',
+    )
+    .action(async (id: string | undefined, options: { dryRun?: boolean; json?: boolean }) => {
+      const { runPublish } = await import('./commands/publish.ts');
+      const { dryRun = false, json = false } = options;
+      finish(await runPublish(id, { ...running(), dryRun, json }, print));
+    });
+
+  program
     .command('list')
     .description('the builds, newest first, with their state')
     .option('--stream <NAME>', 'only those of a stream')

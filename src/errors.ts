@@ -28,8 +28,10 @@ export type ErrorCode =
   | 'target-permission'
   | 'target-host-key'
   | 'target-moved'
+  | 'target-pruned'
   | 'target-older'
   | 'verify'
+  | 'signing'
   | 'image'
   | 'not-found'
   | 'bug';

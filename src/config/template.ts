@@ -50,6 +50,26 @@ targets:
   #   password-file: /etc/atomic-nightly/rsync-password
   #   url: https://archive.example.org/atomic
 
+  # Over ssh to an account with a shell: one stream of tar, and a real compare-and-swap.
+  # shell:
+  #   type: ssh
+  #   destination: nightly@www.example.org:/srv/atomic
+  #   url: https://www.example.org/atomic
+
+  # A bucket. Credentials come from where the AWS programs take them: environment, ~/.aws, the machine's role.
+  # bucket:
+  #   type: s3
+  #   bucket: example-atomic
+  #   prefix: centos
+  #   endpoint: https://s3.example.org     # default: AWS
+  #   url: https://cdn.example.org/centos
+  #   # What "prune" may remove, on any type of target (docs/retention.md). Without it: nothing.
+  #   retention:
+  #     refs: {'*/nightly*': {depth: 30, age: 60d}, '*': {age: 520w}}
+  #     images: 30d
+  #     logs: 90d
+  #     grace: 7d
+
 # Named lines of builds.
 streams:
   nightly:
@@ -105,6 +125,16 @@ streams:
 
     # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
     # max-metadata-age: 14d
+
+    # Sign commits and the summary with a key of a GnuPG home; its agent has the passphrase or the card.
+    # signing:
+    #   type: gpg-agent
+    #   home: /etc/atomic-nightly/gnupg
+    #   key: 0123456789ABCDEF0123456789ABCDEF01234567
+
+    # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
+    # names, as in {ref: ${name}/release}.
+    deltas: [parent]
 
     # Local build records and images kept.
     retention:

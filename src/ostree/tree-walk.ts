@@ -59,6 +59,8 @@ export async function* walkNew(
     for (const entry of now.folders) pending.push({ folder: entry, before: olds.get(entry.name) });
   }
   for (const [checksum, type] of found) {
+    // The caller collects what it is given: no need to have it here as well.
+    found.delete(checksum);
     if (!had.has(checksum)) yield { checksum, type, path: objectPath(checksum, type) };
   }
   yield { checksum: newCommit, type: 'commit', path: objectPath(newCommit, 'commit') };

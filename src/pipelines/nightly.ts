@@ -5,6 +5,7 @@ import type { BuildFailure } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose.ts';
+import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
 import { prune } from '../steps/prune.ts';
@@ -13,6 +14,7 @@ import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
 import { resolve } from '../steps/resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
+import { sign } from '../steps/sign.ts';
 import { markTested } from '../steps/tested.ts';
 import { sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -55,6 +57,14 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
+  const { signer } = project;
+  if (signer) await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
+  const deltas =
+    stream.deltas.length === 0
+      ? []
+      : await runner.step('deltas', { commit, parent, from: stream.deltas }, (task) =>
+          makeDeltas(project, { commit, ...(parent === undefined ? {} : { parent }) }, task),
+        );
   await updateMeta(build.paths, {
     'ostree-commit': commit,
     'ostree-version': build.id,
@@ -62,6 +72,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     'rpm-ostree-inputhash': inputHash,
     pkgdiff,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
+    ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
     'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
     'atomic-nightly.compose': {
       initramfs: composed.initramfs,
@@ -71,8 +82,10 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   });
 
   const pushed = await sideBySide(targets, async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) => push(project, target, commit, task));
-    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, commit, task));
+    await runner.step(`push-${target.name}`, { commit }, (task) =>
+      push(project, build, target, { commit, deltas }, task),
+    );
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
     return target;
   });
   if (pushed.results.length === 0) throw pushed.errors[0];
@@ -111,7 +124,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   const { testedRef } = project;
   const published = await sideBySide(pushed.results, async (target) => {
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
-      publishBuild(project, build, target, { files, boxes: set.withTemplates(good) }, task),
+      publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
     if (testedRef === undefined || !gated.passed) return;
     await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>

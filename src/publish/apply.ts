@@ -1,122 +1,44 @@
 import { basename, dirname, resolve } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
-import { localObjects, parseCommit } from '../ostree/objects.ts';
-import type { Target } from '../targets/target.ts';
+import type { Signer } from '../signing/signer.ts';
+import type { SentLog, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
-import type { PublishPlan } from './plan.ts';
-import { summaryRefs, summaryWith } from './summary.ts';
+import { flip } from './flip.ts';
+import { type PublishPlan, planSize } from './plan.ts';
+
+export interface PublishPlaces {
+  /** The local archive repository; its folder is named `repo`, as on every target. */
+  readonly repo: string;
+  readonly target: Target;
+  /** Signs the summary. Without one, a target whose summary is signed is refused. */
+  readonly signer?: Signer;
+  /** What earlier attempts at the same plan sent. */
+  readonly sent?: SentLog;
+}
 
 /**
- * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit, and only then the ref
- * and the summary, by one small compare-and-swap. Every part may be repeated, so after a kill the same call goes on.
- * @throws NightlyError `target-moved`, `locked`, `unsupported`, and what the target's `send` throws.
+ * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit, its deltas, and only
+ * then the ref and the summary, by one small compare-and-swap. Every part may be repeated, so after a kill the same call
+ * goes on.
+ * @throws NightlyError `target-moved`, `locked`, `unsupported`, `signing`, and what the target's `send` throws.
  */
-export async function applyPublish(
-  plan: PublishPlan,
-  { repo, target }: { readonly repo: string; readonly target: Target },
-  task: Task,
-): Promise<void> {
+export async function applyPublish(plan: PublishPlan, places: PublishPlaces, task: Task): Promise<void> {
+  const { repo, target, sent } = places;
   const root = resolve(repo);
   // Targets keep relative paths, and on every target the repository is repo/.
   if (basename(root) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
-  const total = plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
-  const bytes = plan.phases.reduce((sum, phase) => sum + phase.bytes, 0);
-  if (total > 0) task.say(`${total} objects, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
+  const { files: total, bytes } = planSize(plan);
+  if (total > 0) task.say(`${total} files, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
   let done = 0;
   for (const { name, paths } of plan.phases) {
     const before = done;
     const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
     const inRoot = paths.map((path) => `repo/${path}`);
-    // Signatures are added to an existing file later on, so its size alone says nothing.
-    await target.send(dirname(root), inRoot, { immutable: name !== 'signature' }, within);
+    // Signatures are added to an existing file later on, a delta may be made again: there the size alone says nothing.
+    const immutable = name === 'objects';
+    await target.send(dirname(root), inRoot, { immutable, ...(sent === undefined ? {} : { sent }) }, within);
     done += paths.length;
     task.progress(done, total, 'objects');
   }
-  await flip(plan, root, target, task);
-}
-
-/** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
-const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
-const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n';
-
-/** Tries with the target's refs as they are then; publishers of other refs may change the summary meanwhile. */
-const FLIP_TRIES = 8;
-
-async function flip(plan: PublishPlan, repo: string, target: Target, task: Task): Promise<void> {
-  const paths = [`repo/refs/heads/${plan.ref}`, 'repo/summary', 'repo/config', 'repo/summary.sig'] as const;
-  const [refPath, summaryPath, configPath] = paths;
-  for (let attempt = 1; ; attempt += 1) {
-    const [ref, summary, config, signature] = await target.readMany(paths, task);
-    refuseForeign({ config, summary, signature }, target);
-    const at = ref && new TextDecoder().decode(ref).trim();
-    const listed = summary && summaryRefs(summary).get(plan.ref);
-    if (config && at === plan.to && listed === plan.to) return;
-    if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
-    if (!config) await target.send(dirname(repo), FOLDERS, { immutable: true }, task);
-    const next = await newSummary(plan, repo, summary);
-    // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
-    // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
-    const put = [
-      { path: refPath, content: Buffer.from(`${plan.to}\n`) },
-      { path: summaryPath, content: next },
-      ...(config ? [] : [{ path: configPath, content: Buffer.from(CONFIG) }]),
-    ];
-    const expect = [
-      { path: refPath, content: ref },
-      { path: summaryPath, content: summary },
-    ];
-    try {
-      await target.swap({ expect, put }, task);
-      return;
-    } catch (error) {
-      const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
-      if (!passing || attempt === FLIP_TRIES) throw error;
-      task.say(`another publisher is at work on ${target.name}; trying again`);
-      // Not in step with the other one, who may be waiting just as long.
-      await pause(attempt * (200 + Math.random() * 400), undefined, { signal: task.signal });
-    }
-  }
-}
-
-/** A repository that somebody else keeps in a way that a publish from here would break for its clients. */
-function refuseForeign(
-  found: { config: Uint8Array | undefined; summary: Uint8Array | undefined; signature: Uint8Array | undefined },
-  target: Target,
-): void {
-  const { config, summary, signature } = found;
-  const text = config && new TextDecoder().decode(config);
-  const refuse = (what: string, hint: string): never => {
-    throw new NightlyError('unsupported', `The repository on target "${target.name}" ${what}.`, { hint });
-  };
-  if (text !== undefined && !/^mode=archive(-z2)?$/m.test(text)) {
-    refuse('is not in archive mode, so it cannot be served over HTTP', 'Publish to another folder.');
-  }
-  if (signature) {
-    refuse(
-      'has a signed summary, and a new one from here would not be',
-      'Publish to another folder, or remove summary.sig there and gpg-verify-summary from the clients.',
-    );
-  }
-  if (text !== undefined && text !== CONFIG && !summary) {
-    refuse(
-      'has no summary, and one that names only what comes from here would hide its other refs',
-      'Run "ostree summary --update" in it once, then run again.',
-    );
-  }
-}
-
-async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | undefined): Promise<Uint8Array> {
-  const object = await localObjects(repo)(plan.to, 'commit');
-  if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${plan.to}.`);
-  const commit = parseCommit(plan.to, object);
-  return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
-}
-
-function movedError(plan: PublishPlan, at: string | undefined, target: Target): NightlyError {
-  return new NightlyError(
-    'target-moved',
-    `Target "${target.name}" now has ${at ?? 'nothing'} at ${plan.ref}, not ${plan.from ?? 'nothing'}: somebody else published meanwhile.`,
-    { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
-  );
+  await flip(plan, places, task);
 }

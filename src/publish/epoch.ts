@@ -29,3 +29,17 @@ export function parseEpoch(content: Uint8Array | undefined, target: Target): Pru
     });
   }
 }
+
+/** @throws NightlyError `locked`, naming who deletes there. */
+export function refuseWhileDeleting(content: Uint8Array | undefined, target: Target): void {
+  const { deleting } = parseEpoch(content, target);
+  if (!deleting) return;
+  const { pid, host, since } = deleting;
+  throw new NightlyError(
+    'locked',
+    `A prune is deleting on target "${target.name}": process ${pid} on ${host}, since ${since}.`,
+    {
+      hint: 'Run "atomic-nightly resume" when it is done. Should it have died, "atomic-nightly prune" on that host ends its work.',
+    },
+  );
+}

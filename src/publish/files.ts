@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
-import type { Target } from '../targets/target.ts';
+import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
+import { insist } from './insist.ts';
 
 /**
  * Sends files of a build that keep their path relative to `root`: first the large ones, which never change once made, then
@@ -20,9 +20,6 @@ export async function publishFiles(
   );
 }
 
-/** Tries until a change of a shared JSON file meets no other publisher's. */
-const TRIES = 8;
-
 /**
  * Changes a JSON file of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
  * undefined when there is no such file, and gives the same value back when there is nothing to change.
@@ -34,22 +31,15 @@ export async function updateJson<Json>(
   target: Target,
   task: Task,
 ): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
+  const prepare = async (): Promise<SwapRequest | undefined> => {
     const content = await target.read(path, task);
     const old = content && parse<Json>(content, path, target);
     const next = change(old);
-    if (next === old) return;
+    if (next === old) return undefined;
     const put = [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
-    try {
-      await target.swap({ expect: [{ path, content }], put }, task);
-      return;
-    } catch (error) {
-      const passing = error instanceof NightlyError && ['target-moved', 'locked'].includes(error.code);
-      if (!passing || attempt === TRIES) throw error;
-      // Not in step with the other one, who may be waiting just as long.
-      await pause(attempt * (200 + Math.random() * 400), undefined, { signal: task.signal });
-    }
-  }
+    return { expect: [{ path, content }], put };
+  };
+  await insist(prepare, target, task);
 }
 
 function parse<Json>(content: Uint8Array, path: string, target: Target): Json {

@@ -1,7 +1,8 @@
 import { readCommit } from '../ostree/objects.ts';
-import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
-import { applyPublish } from './apply.ts';
+import type { PublishPlaces } from './apply.ts';
+import { EPOCH_PATH } from './epoch.ts';
+import { flip } from './flip.ts';
 import { fetchCommit } from './published.ts';
 
 /**
@@ -11,11 +12,11 @@ import { fetchCommit } from './published.ts';
  * @throws NightlyError `target-moved`, `locked`, `target-unreachable`.
  */
 export async function moveRef(
-  request: { readonly repo: string; readonly ref: string; readonly commit: string; readonly target: Target },
+  request: PublishPlaces & { readonly ref: string; readonly commit: string },
   task: Task,
 ): Promise<boolean> {
   const { repo, ref, commit, target } = request;
-  const published = await target.read(`repo/refs/heads/${ref}`, task);
+  const [published, epoch] = await target.readMany([`repo/refs/heads/${ref}`, EPOCH_PATH], task);
   const from = published && new TextDecoder().decode(published).trim();
   if (from !== undefined && from !== commit) {
     const [before, next] = [await fetchCommit(repo, from, target, task), await readCommit(repo, commit)];
@@ -24,14 +25,18 @@ export async function moveRef(
       return false;
     }
   }
-  const plan = {
-    version: 1,
-    target: target.name,
-    ref,
-    to: commit,
-    phases: [],
-    ...(from === undefined ? {} : { from }),
-  } as const;
-  await applyPublish(plan, { repo, target }, task);
+  await flip(
+    {
+      version: 2,
+      target: target.name,
+      ref,
+      to: commit,
+      phases: [],
+      ...(from === undefined ? {} : { from }),
+      ...(epoch === undefined ? {} : { epoch: new TextDecoder().decode(epoch) }),
+    },
+    request,
+    task,
+  );
   return true;
 }

@@ -1,12 +1,15 @@
 import { existsSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
+import { deltaIndexPath, deltaPath } from '../ostree/deltas.ts';
 import { type CommitInfo, localObjects, objectPath, readCommit } from '../ostree/objects.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
 import { isErrno } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { EPOCH_PATH, refuseWhileDeleting } from './epoch.ts';
 import { fetchCommit, publishedObjects } from './published.ts';
 
 /**
@@ -14,7 +17,7 @@ import { fetchCommit, publishedObjects } from './published.ts';
  * repository.
  */
 export interface PublishPlan {
-  readonly version: 1;
+  readonly version: 2;
   readonly target: string;
   readonly ref: string;
   /** The commit the target's ref names now; undefined when it has no such ref. */
@@ -22,11 +25,21 @@ export interface PublishPlan {
   readonly to: string;
   /** Sent in this order, each phase whole before the next begins. Empty when the target's ref names `to` already. */
   readonly phases: readonly PublishPhase[];
+  /** What `prune.json` held on the target: the ref may only be moved while it still does. Undefined: no such file. */
+  readonly epoch?: string;
+}
+
+/** How much a plan sends. */
+export function planSize({ phases }: PublishPlan): { readonly files: number; readonly bytes: number } {
+  return {
+    files: phases.reduce((sum, { paths }) => sum + paths.length, 0),
+    bytes: phases.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }
 
 export interface PublishPhase {
-  /** `signature` is the commit's `.commitmeta`; clients look for it next to a commit, so it goes first. */
-  readonly name: 'objects' | 'signature' | 'commit';
+  /** `commit` is the commit with its `.commitmeta`, which holds signatures; `deltas` are static deltas and their index. */
+  readonly name: 'objects' | 'commit' | 'deltas';
   readonly paths: readonly string[];
   readonly bytes: number;
 }
@@ -39,19 +52,30 @@ export interface PublishRequest {
   readonly target: Target;
   /** The commit the target's ref must name, where that is not the new commit's parent. */
   readonly expected?: string;
+  /** Static deltas to the commit that are to go along: what they start from, undefined for the one from scratch. */
+  readonly deltas?: readonly (string | undefined)[];
 }
 
 /**
  * Finds out what a target lacks of a commit, without listing it: the new tree is compared with the one the target's ref
  * names, whose folders are fetched over the public URL where they are not here. A target without the ref gets all.
  * @throws NightlyError `target-moved` when the target's commit is neither the new one's parent nor `expected`,
- *   `target-older` when the new commit is older than what is published (I5), `ostree` when it is not whole.
+ *   `target-older` when the new commit is older than what is published (I5), `ostree` when it is not whole, `locked`
+ *   while a prune deletes there.
  */
 export async function planPublish(request: PublishRequest, task: Task): Promise<PublishPlan> {
   const { repo, ref, commit, target } = request;
-  const published = await target.read(`repo/refs/heads/${ref}`, task);
+  const [published, epochFile] = await target.readMany([`repo/refs/heads/${ref}`, EPOCH_PATH], task);
+  refuseWhileDeleting(epochFile, target);
   const from = published && new TextDecoder().decode(published).trim();
-  const known = { version: 1, target: target.name, ref, to: commit, ...(from === undefined ? {} : { from }) } as const;
+  const known = {
+    version: 2,
+    target: target.name,
+    ref,
+    to: commit,
+    ...(from === undefined ? {} : { from }),
+    ...(epochFile === undefined ? {} : { epoch: new TextDecoder().decode(epochFile) }),
+  } as const;
   if (from === commit) return { ...known, phases: [] };
   const next = await readCommit(repo, commit);
   if (from !== undefined) {
@@ -67,13 +91,23 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
     task.signal.throwIfAborted();
     if (type !== 'commit') await objects.add(path);
   }
-  const signature = new Phase('signature', repo);
-  const signaturePath = objectPath(commit, 'commitmeta');
-  if (existsSync(join(repo, signaturePath))) await signature.add(signaturePath);
   const last = new Phase('commit', repo);
+  const signatures = objectPath(commit, 'commitmeta');
+  if (existsSync(join(repo, signatures))) await last.add(signatures);
   await last.add(objectPath(commit, 'commit'));
-  const phases = [objects, signature, last].filter(({ paths }) => paths.length > 0);
+  const deltas = await deltaPhase(repo, commit, request.deltas ?? []);
+  const phases = [objects, last, deltas].filter(({ paths }) => paths.length > 0);
   return { ...known, phases: phases.map(({ name, paths, bytes }) => ({ name, paths, bytes })) };
+}
+
+async function deltaPhase(repo: string, to: string, starts: readonly (string | undefined)[]): Promise<Phase> {
+  const phase = new Phase('deltas', repo);
+  for (const from of starts) {
+    const folder = deltaPath(from, to);
+    for (const name of await readdir(join(repo, folder))) await phase.add(`${folder}/${name}`);
+  }
+  if (starts.length > 0) await phase.add(deltaIndexPath(to));
+  return phase;
 }
 
 class Phase {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pRetry from 'p-retry';
 import { NightlyError } from '../errors.ts';
@@ -11,8 +11,10 @@ export interface VerifyRequest {
   readonly ref: string;
   /** The commit a client must get. */
   readonly commit: string;
-  /** With any, the commit must be signed by one. */
+  /** Files with public keys. With any, the commit must be signed by one. */
   readonly gpgKeys: readonly string[];
+  /** The public key that commit and summary were signed with just now; with it, both must be signed by one of the keys. */
+  readonly signingKey?: Uint8Array;
   /** A folder for the client's repository; it is removed afterwards. */
   readonly scratchDir: string;
 }
@@ -23,12 +25,18 @@ export interface VerifyRequest {
  * @throws NightlyError `verify` when the pull fails, or still gives another commit after ten seconds.
  */
 export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
-  const { url, ref, commit, gpgKeys } = request;
+  const { url, ref, commit, signingKey } = request;
   await mkdir(request.scratchDir, { recursive: true });
   const repo = await mkdtemp(join(request.scratchDir, 'verify-'));
   try {
     await initRepo(repo, 'bare-user', task);
-    await addRemote({ repo, name: 'public', url, gpgKeys }, task);
+    const gpgKeys = [...request.gpgKeys];
+    if (signingKey) {
+      const file = join(repo, 'signing-key.gpg');
+      await writeFile(file, signingKey);
+      gpgKeys.push(file);
+    }
+    await addRemote({ repo, name: 'public', url, gpgKeys, signedSummary: signingKey !== undefined }, task);
     const look = async () => {
       await pullRef({ repo, remote: 'public', ref }, task);
       const seen = await resolveRef(repo, `public:${ref}`, task);

@@ -1,5 +1,6 @@
 import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
+import type { DeltaRecord } from '../ostree/delta-record.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
 
@@ -37,6 +38,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.smoke-tests'?: Readonly<Record<string, SmokeResult>>;
   /** Images that did not pass their smoke test: here to be looked at, and nowhere published. */
   readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
+  /** Static deltas to the commit, with what they save. */
+  readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }

@@ -7,6 +7,8 @@ import { selectEngine } from '../engines/select.ts';
 import { NightlyError } from '../errors.ts';
 import { loadImageTemplate } from '../images/template/load.ts';
 import { templateValues } from '../images/template/values.ts';
+import { keptSigner } from '../signing/kept.ts';
+import { openSigner, type Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import { readTreefile } from '../treefile/read.ts';
@@ -24,6 +26,8 @@ export interface Project {
   /** Which engine was chosen and why, for people. */
   readonly engineReason: string;
   readonly targets: readonly [Target, ...Target[]];
+  /** Signs commits and summaries; undefined for streams that do not sign. */
+  readonly signer?: Signer;
   /** The archive repo: twin of what is published. */
   readonly repo: string;
   /** Kept between nights, private to the stream. */
@@ -55,6 +59,9 @@ export async function openProject(configPath: string, streamName: string | undef
     engine,
     engineReason: reason,
     targets: [first, ...others],
+    ...(stream.signing === undefined
+      ? {}
+      : { signer: keptSigner(openSigner(stream.signing), join(config.work, 'signatures')) }),
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),
   };

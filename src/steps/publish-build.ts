@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { publishFiles, updateJson } from '../publish/files.ts';
 import type { Build } from '../run/build.ts';
@@ -7,6 +8,7 @@ import type { Target } from '../targets/target.ts';
 import { sha256File, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { publishBoxes } from './box-catalogue.ts';
+import { publishStreamMetadata } from './stream-metadata.ts';
 
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
 export interface BuildIndex {
@@ -36,21 +38,24 @@ export async function writeChecksums(build: Build, files: readonly string[]): Pr
 }
 
 /**
- * Sends a build's records and images to a target, then names its boxes in the catalogue and the build in the index.
- * `boxes` may hold other images as well.
+ * Sends a build's images, records and logs to a target; then names the images where clients look for them (the box
+ * catalogue, the stream's metadata), and last the build in the index.
  */
 export async function publishBuild(
   project: Project,
   build: Build,
   target: Target,
-  { files, boxes }: { readonly files: readonly string[]; readonly boxes: Parameters<typeof publishBoxes>[3] },
+  { files, images }: { readonly files: readonly string[]; readonly images: Parameters<typeof publishBoxes>[3] },
   task: Task,
 ): Promise<void> {
   const folder = relative(project.config.work, build.paths.dir);
   const inRoot = (file: string) => `${folder}/${file}`;
-  const sent = { fixed: files.map(inRoot), records: ['SHA256SUMS', 'meta.json'].map(inRoot) };
+  const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);
+  const records = ['SHA256SUMS', 'meta.json', 'journal.ndjson', ...logs];
+  const sent = { fixed: files.map(inRoot), records: records.map(inRoot) };
   await publishFiles(project.config.work, sent, target, task);
-  await publishBoxes(project, build, target, boxes, task);
+  await publishBoxes(project, build, target, images, task);
+  await publishStreamMetadata(project, build, target, images, task);
   await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, build.id, project.stream.arch), target, task);
 }
 

@@ -1,28 +1,52 @@
 import { join } from 'node:path';
-import { applyPublish } from '../publish/apply.ts';
-import { planPublish } from '../publish/plan.ts';
+import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { PublishPlan } from '../publish/plan.ts';
+import { publishCommit } from '../publish/publish.ts';
 import { verifyPublished } from '../publish/verify.ts';
+import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
-import { writeFileAtomic } from '../tools/files.ts';
+import { writeFileAtomic, writeJson } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
-/** Sends a commit to a target and moves its ref; running it again after a kill goes on where it stopped. */
-export async function push(project: Project, target: Target, commit: string, task: Task): Promise<void> {
-  const plan = await planPublish({ repo: project.repo, ref: project.ref, commit, target }, task);
-  await applyPublish(plan, { repo: project.repo, target }, task);
+/**
+ * Sends a commit with its deltas to a target and moves its ref; running it again after a kill goes on where it stopped.
+ * The plan that was carried out stays with the build.
+ */
+export async function push(
+  project: Project,
+  build: Build,
+  target: Target,
+  { commit, deltas }: { readonly commit: string; readonly deltas: readonly DeltaRecord[] },
+  task: Task,
+): Promise<void> {
+  const { repo, ref, signer } = project;
+  const plan: PublishPlan = await publishCommit(
+    {
+      ...{ repo, ref, commit, target, deltas: deltas.map(({ from }) => from) },
+      notes: join(build.paths.scratch, `sent-${target.name}`),
+      ...(signer === undefined ? {} : { signer }),
+    },
+    task,
+  );
+  await writeJson(join(build.paths.dir, 'publish', `${target.name}.json`), plan);
 }
 
-/** Pulls the commit as a fresh client over the public URL; only that makes a publish done (I6). */
-export async function verify(project: Project, target: Target, commit: string, task: Task): Promise<void> {
-  const { gpgKeys } = project.stream.seed;
+/** Pulls a ref as a fresh client over the public URL; only that makes a publish done (I6). */
+export async function verify(
+  project: Project,
+  target: Target,
+  { ref, commit }: { readonly ref: string; readonly commit: string },
+  task: Task,
+): Promise<void> {
+  const { signer, stream, config } = project;
   await verifyPublished(
     {
       url: `${target.publicUrl}/repo`,
-      ref: project.ref,
-      commit,
-      gpgKeys,
-      scratchDir: join(project.config.work, 'scratch'),
+      ...{ ref, commit },
+      gpgKeys: stream.seed.gpgKeys,
+      ...(signer === undefined ? {} : { signingKey: await signer.publicKey(task) }),
+      scratchDir: join(config.work, 'scratch'),
     },
     task,
   );

@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import { updateJson } from '../publish/files.ts';
 import { moveRef } from '../publish/move-ref.ts';
-import { verifyPublished } from '../publish/verify.ts';
 import type { Build } from '../run/build.ts';
 import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
+import { verify } from './push.ts';
 
 /** `streams/<stream>/tested.json`: the newest build of a stream whose smoke test passed, by architecture. */
 export interface TestedPointer {
@@ -25,11 +24,10 @@ export async function markTested(
   { commit, testedRef }: { readonly commit: string; readonly testedRef: string },
   task: Task,
 ): Promise<void> {
-  const { repo, stream, config } = project;
-  if (!(await moveRef({ repo, ref: testedRef, commit, target }, task))) return;
-  const { gpgKeys } = stream.seed;
-  const scratchDir = join(config.work, 'scratch');
-  await verifyPublished({ url: `${target.publicUrl}/repo`, ref: testedRef, commit, gpgKeys, scratchDir }, task);
+  const { repo, stream, signer } = project;
+  const places = { repo, target, ...(signer === undefined ? {} : { signer }) };
+  if (!(await moveRef({ ...places, ref: testedRef, commit }, task))) return;
+  await verify(project, target, { ref: testedRef, commit }, task);
   const entry = { build: build.id, commit, ref: testedRef };
   await updateJson<TestedPointer>(
     `streams/${stream.name}/tested.json`,

@@ -21,6 +21,40 @@ export async function gpgExport(gnupgHome: string, fingerprint: string, task: Ta
   return gpg(gnupgHome, ['--armor', '--export', fingerprint], task);
 }
 
+/** The key in a home, the user's own by default. */
+interface KeyInHome {
+  readonly home: string | undefined;
+  /** Fingerprint. */
+  readonly key: string;
+}
+
+/** Writes a binary detached signature over a file. Fails instead of asking anybody anything on this terminal. */
+export async function gpgSignFile(
+  request: KeyInHome & { readonly file: string; readonly signature: string; readonly timeoutMs: number },
+  task: Task,
+): Promise<void> {
+  const { home, key, file, signature, timeoutMs } = request;
+  const args = ['--batch', '--no-tty', '--yes', '--local-user', key, '--output', signature, '--detach-sign', file];
+  await run('gpg', [...inHome(home), ...args], { task, timeoutMs });
+}
+
+/** Writes the public key to a file, in the binary form that gpgv takes as a keyring. */
+export async function gpgExportTo(request: KeyInHome & { readonly file: string }, task: Task): Promise<void> {
+  const { home, key, file } = request;
+  await run('gpg', [...inHome(home), '--batch', '--no-tty', '--output', file, '--export', key], { task });
+}
+
+/** Whether a detached signature over a file is by a key of that keyring, by gpgv: no trust, no other keys, no agent. */
+export async function gpgvVerify(
+  { keyring, signature, file }: { readonly keyring: string; readonly signature: string; readonly file: string },
+  task: Task,
+): Promise<boolean> {
+  const { exitCode } = await run('gpgv', ['--keyring', keyring, signature, file], { task, okExitCodes: [0, 1, 2] });
+  return exitCode === 0;
+}
+
+const inHome = (home: string | undefined): string[] => (home === undefined ? [] : ['--homedir', home]);
+
 /** Ends the agent that gpg starts in the background for each home. */
 export async function gpgStopAgent(gnupgHome: string, task: Task): Promise<void> {
   await run('gpgconf', ['--homedir', gnupgHome, '--kill', 'all'], { task });

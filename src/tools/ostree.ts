@@ -87,6 +87,22 @@ export async function createRef(repo: string, ref: string, commit: string, task:
   await run('ostree', ['refs', `--repo=${repo}`, '--force', `--create=${ref}`, commit], { task });
 }
 
+/** Makes the static delta between two commits, or from scratch, in place of one that is there. */
+export async function generateDelta(
+  { repo, from, to }: { readonly repo: string; readonly from?: string; readonly to: string },
+  task: Task,
+): Promise<void> {
+  const start = from === undefined ? '--empty' : `--from=${from}`;
+  // It reports on each file it compares; nobody waits for one of these.
+  const onLine = () => undefined;
+  await run('ostree', ['static-delta', 'generate', `--repo=${repo}`, start, `--to=${to}`], { task, onLine });
+}
+
+/** Writes the index that names all deltas to a commit. */
+export async function indexDeltas(repo: string, to: string, task: Task): Promise<void> {
+  await run('ostree', ['static-delta', 'reindex', `--repo=${repo}`, `--to=${to}`], { task });
+}
+
 /** Deletes every object that the commits at the refs themselves do not need; older commits go. */
 export async function pruneToRefs(repo: string, task: Task): Promise<void> {
   await run('ostree', ['prune', `--repo=${repo}`, '--refs-only', '--depth=0'], { task });
@@ -97,14 +113,24 @@ export async function resolveRef(repo: string, ref: string, task: Task): Promise
   return (await run('ostree', ['rev-parse', `--repo=${repo}`, ref], { task })).stdout.trim();
 }
 
-/** Adds a remote to a repository's configuration, replacing one of that name. With keys, commits must be signed by one. */
+/**
+ * Adds a remote to a repository's configuration, replacing one of that name. With keys, commits must be signed by one;
+ * the summary too where that is asked for.
+ */
 export async function addRemote(
-  request: { readonly repo: string; readonly name: string; readonly url: string; readonly gpgKeys: readonly string[] },
+  request: {
+    readonly repo: string;
+    readonly name: string;
+    readonly url: string;
+    readonly gpgKeys: readonly string[];
+    readonly signedSummary?: boolean;
+  },
   task: Task,
 ): Promise<void> {
-  const { repo, name, url, gpgKeys } = request;
+  const { repo, name, url, gpgKeys, signedSummary = false } = request;
   await run('ostree', ['remote', 'delete', `--repo=${repo}`, '--if-exists', name], { task });
   const trust = gpgKeys.length > 0 ? gpgKeys.map((key) => `--gpg-import=${key}`) : ['--no-gpg-verify'];
+  if (signedSummary) trust.push('--set=gpg-verify-summary=true');
   await run('ostree', ['remote', 'add', `--repo=${repo}`, ...trust, name, url], { task });
 }
 

@@ -19,35 +19,29 @@ export function createPlaces(file: string, document: Document, lines: LineCounte
     return { file, line, column: col };
   };
   const start = (node: unknown): number | undefined => (isNode(node) ? node.range?.[0] : undefined);
+  /** Follows a path as far as it is there; `place` gives the offset of each entry met, the last one counts. */
+  const follow = (path: KeyPath, place: (entry: Pair | Node, value: unknown) => number | undefined): SourcePlace => {
+    let node: Node | null = document.contents;
+    let found = start(node) ?? 0;
+    for (const step of path) {
+      const entry = child(document, node, step);
+      if (!entry) break;
+      const value = isPair(entry) ? entry.value : entry;
+      found = place(entry, value) ?? found;
+      node = isNode(value) ? value : null;
+    }
+    return at(found);
+  };
   return {
-    value(path) {
-      let node: Node | null = document.contents;
-      let found = start(node) ?? 0;
-      for (const step of path) {
-        const entry = child(document, node, step);
-        if (!entry) break;
-        const value = isPair(entry) ? entry.value : entry;
-        // `key:` with nothing behind it has no value to point at; the key is what a person can see.
+    value: (path) =>
+      follow(path, (entry, value) => {
         const keyStart = isPair(entry) ? start(entry.key) : undefined;
-        found = (isEmptyNode(value) ? keyStart : start(value)) ?? keyStart ?? found;
         // A block map starts at its first key; the key above it says better which one is meant.
-        if (isPair(entry) && (isMap(value) || isSeq(value)) && !value.flow) found = keyStart ?? found;
-        node = isNode(value) ? value : null;
-      }
-      return at(found);
-    },
-    key(path) {
-      let node: Node | null = document.contents;
-      let found = start(node) ?? 0;
-      for (const step of path) {
-        const entry = child(document, node, step);
-        if (!entry) break;
-        const value = isPair(entry) ? entry.value : entry;
-        found = (isPair(entry) ? start(entry.key) : start(entry)) ?? found;
-        node = isNode(value) ? value : null;
-      }
-      return at(found);
-    },
+        if (isPair(entry) && (isMap(value) || isSeq(value)) && !value.flow && keyStart !== undefined) return keyStart;
+        // `key:` with nothing behind it has no value to point at; the key is what a person can see.
+        return (isEmptyNode(value) ? keyStart : start(value)) ?? keyStart;
+      }),
+    key: (path) => follow(path, (entry) => (isPair(entry) ? start(entry.key) : start(entry))),
   };
 }
 

@@ -32,11 +32,14 @@ test('every commented-out example in it is valid too', async () => {
     .replaceAll(/^( *)# ((?: *)(?:- )?[a-z][a-z-]*:(?: .*)?)$/gm, '$1$2');
   await writeFile(path, text);
   const config = await loadConfig(path);
-  expect(Object.keys(config.targets)).toEqual(['buildlogs', 'mirror', 'archive']);
+  expect(Object.keys(config.targets)).toEqual(['buildlogs', 'mirror', 'archive', 'shell', 'bucket']);
+  expect(config.targets['bucket']).toMatchObject({ type: 's3', retention: { graceSeconds: 604_800 } });
   expect(config.engine.type).toBe('rpm-ostree');
   expect(config.streams['nightly']).toMatchObject({
     smokeTest: { timeoutSeconds: 300 },
     maxMetadataAgeSeconds: 1_209_600,
+    signing: { type: 'gpg-agent' },
+    deltas: ['parent'],
   });
 });
 

@@ -6,6 +6,8 @@ import { serveFolder } from '../../src/lab/webserver.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { publishFiles, updateJson } from '../../src/publish/files.ts';
 import { planPublish } from '../../src/publish/plan.ts';
+import { publishCommit } from '../../src/publish/publish.ts';
+import { openSentLog } from '../../src/publish/sent-log.ts';
 import { summaryRefs } from '../../src/publish/summary.ts';
 import { verifyPublished } from '../../src/publish/verify.ts';
 import { openTarget } from '../../src/targets/open.ts';
@@ -74,6 +76,60 @@ it.each([
   },
   120_000,
 );
+
+describe('while somebody prunes', () => {
+  const epoch = (content: object) => Buffer.from(JSON.stringify(content));
+  const deleting = { token: 't', host: 'mirror', pid: 7, since: '2026-01-01T00:00:00Z' };
+
+  it('I1: what a prune took between sending and moving the ref is sent again', async () => {
+    const { dir, repo, far, target, task, verify, commitOf } = await bed();
+    const commit = await commitOf({ tree: testTree(5), version: '20260101_01' });
+    let prunes = 0;
+    const pruned: Target = {
+      ...target,
+      // A prune from elsewhere that comes and goes as soon as the commit has arrived.
+      async send(root, paths, options, sending) {
+        const stats = await target.send(root, paths, options, sending);
+        if (prunes > 0 || !paths.some((path) => path.endsWith('.commit'))) return stats;
+        prunes += 1;
+        for await (const { path } of target.list('repo/objects', task)) await target.remove([path], task);
+        await writeFile(join(far, 'prune.json'), epoch({ epoch: 1 }));
+        return stats;
+      },
+    };
+    const request = { repo, ref: TEST_REF, commit, target: pruned, notes: join(dir, 'sent') };
+    expect(await publishCommit(request, task)).toMatchObject({ to: commit, epoch: '{"epoch":1}' });
+    expect(task.lines.join('\n')).toContain('was pruned meanwhile');
+    expect(prunes).toBe(1);
+    await verify(commit);
+  });
+
+  it('nothing is planned while it deletes, and no ref moves', async () => {
+    const { dir, repo, far, target, task, commitOf } = await bed();
+    const commit = await commitOf({ tree: testTree(5) });
+    const plan = await planPublish({ repo, ref: TEST_REF, commit, target }, task);
+    await writeFile(join(far, 'prune.json'), epoch({ epoch: 0, deleting }));
+    const locked = { code: 'locked', message: expect.stringContaining('process 7 on mirror') };
+    await expect(applyPublish(plan, { repo, target }, task)).rejects.toMatchObject(locked);
+    expect(existsSync(join(far, 'repo/refs'))).toBe(false);
+    const request = { repo, ref: TEST_REF, commit, target, notes: join(dir, 'sent') };
+    await expect(publishCommit(request, task)).rejects.toMatchObject(locked);
+  });
+});
+
+it('I4: what a killed publish has sent is remembered for targets that cannot see it', async () => {
+  const dir = temporaryFolder();
+  const file = join(dir, 'notes/sent');
+  const log = await openSentLog(file);
+  await log.add(['repo/objects/aa/1.filez', 'repo/objects/aa/2.filez']);
+  await writeFile(file, `${await readFile(file, 'utf8')}repo/objects/aa/3.fi`);
+  const again = await openSentLog(file);
+  expect(['1', '2', '3'].map((name) => again.has(`repo/objects/aa/${name}.filez`))).toEqual([true, true, false]);
+  await again.add(['repo/objects/aa/3.filez']);
+  expect((await openSentLog(file)).has('repo/objects/aa/3.filez')).toBe(true);
+  await again.clear();
+  expect(existsSync(file)).toBe(false);
+});
 
 describe('summary', () => {
   it('is what ostree itself would write', async () => {

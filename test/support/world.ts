@@ -35,6 +35,8 @@ export interface WorldOptions {
   readonly smokeTest?: string;
   /** The `buildlogs` target as written in the configuration, given the published folder and its URL. */
   readonly target?: (published: string, url: string) => string;
+  /** Further keys of the stream, as lines of the configuration without indentation. */
+  readonly stream?: readonly string[];
 }
 
 /** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
@@ -72,7 +74,7 @@ export async function makeWorld(dir: string, options: WorldOptions = {}): Promis
 
 function configText(
   { distro, published, url }: World,
-  { images = [], smokeTest = 'false', target = directory }: WorldOptions,
+  { images = [], smokeTest = 'false', target = directory, stream = [] }: WorldOptions,
 ): string {
   return `name: mini
 work: ./work
@@ -86,7 +88,7 @@ streams:
     targets: [buildlogs]
     images: [${images.join(', ')}]
     smoke-test: ${smokeTest}
-`;
+${stream.map((line) => `    ${line}\n`).join('')}`;
 }
 
 /** The shipped image types on disks of 1 GiB, to be quick; the mini tree has no sshd to configure. */

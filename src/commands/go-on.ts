@@ -1,0 +1,53 @@
+import { loadConfig } from '../config/load.ts';
+import { NightlyError } from '../errors.ts';
+import { reopenBuild } from '../run/build.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { type Printer, printOutcome } from './print.ts';
+
+/**
+ * Runs a build that has a commit through its pipeline once more: steps whose result still holds are kept, the others run.
+ * @param command what people typed, for those who meet the lock
+ * @returns the exit code
+ * @throws NightlyError `not-found`, `usage`.
+ */
+export async function goOn(
+  command: string,
+  id: string | undefined,
+  options: RunCommandOptions & { readonly json: boolean },
+  print: Printer,
+): Promise<number> {
+  const stored = await buildWithCommit(options.config, id);
+  const { meta } = stored;
+  return withLockedProject(options, meta['atomic-nightly.stream'], `${command} ${meta.buildid}`, async (project) => {
+    const build = reopenBuild(stored);
+    const outcome = await showAttempt(project, build, options, { resumed: true, force: false });
+    printOutcome(project, build, outcome, options.json, print);
+    return exitCodeOf(outcome);
+  });
+}
+
+/**
+ * The build of that id, or the newest with a commit.
+ * @throws NightlyError `not-found` when there is none, `usage` when the named one has no commit.
+ */
+export async function buildWithCommit(configPath: string, id: string | undefined): Promise<StoredBuild> {
+  const { work } = await loadConfig(configPath);
+  const stored =
+    id === undefined
+      ? (await listBuilds(work)).find(({ meta }) => meta['ostree-commit'] !== undefined)
+      : await findBuild(work, id);
+  if (!stored) {
+    throw new NightlyError('not-found', 'There is no build with a commit yet.', {
+      hint: 'Run "atomic-nightly nightly" first.',
+    });
+  }
+  const { meta } = stored;
+  if (meta['ostree-commit'] === undefined) {
+    throw new NightlyError('usage', `Build ${meta.buildid} has no commit.`, {
+      hint: `It is ${meta['atomic-nightly.state']}; "atomic-nightly resume ${meta.buildid}" goes on with it.`,
+    });
+  }
+  return stored;
+}

@@ -1,0 +1,13 @@
+/** A static delta as the record names it. */
+export interface DeltaRecord {
+  /** Undefined: from scratch. */
+  readonly from?: string;
+  readonly to: string;
+  /** Of all its files. */
+  readonly bytes: number;
+  /** Bytes and requests of a client that pulls the same without it. */
+  readonly 'object-bytes': number;
+  readonly objects: number;
+  /** To make it. */
+  readonly seconds: number;
+}

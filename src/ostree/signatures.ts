@@ -1,0 +1,36 @@
+import {
+  asArray,
+  asBytes,
+  decodeVariant,
+  encodeVariant,
+  type Variant,
+  type VariantValue,
+  variantMap,
+} from './gvariant.ts';
+
+/**
+ * Where OSTree keeps OpenPGP signatures: `summary.sig` and a commit's `.commitmeta` are dictionaries of type `a{sv}`, in
+ * which `ostree.gpgsigs` (`aay`) holds binary detached signatures (ostree-repo.c, `_OSTREE_METADATA_GPGSIGS_NAME`).
+ */
+const FORMAT = 'a{sv}';
+const KEY = 'ostree.gpgsigs';
+
+/**
+ * The dictionary with a signature in it, beside those that are there already and whatever else it holds.
+ * @param before undefined: a new one
+ */
+export function withSignature(before: Uint8Array | undefined, signature: Uint8Array): Uint8Array {
+  const entries = before ? variantMap(decodeVariant(FORMAT, before)) : new Map<string, Variant>();
+  const there = signaturesIn(entries);
+  if (before && there.some((one) => Buffer.from(one).equals(signature))) return before;
+  entries.set(KEY, { type: 'aay', value: [...there, signature] });
+  return encodeVariant(
+    FORMAT,
+    [...entries].map(([key, value]): VariantValue => [key, value]),
+  );
+}
+
+function signaturesIn(entries: ReadonlyMap<string, Variant>): Uint8Array[] {
+  const found = entries.get(KEY);
+  return found?.type === 'aay' ? asArray(found.value).map(asBytes) : [];
+}

@@ -1,0 +1,53 @@
+import { type PublishPlan, planPublish, planSize } from '../publish/plan.ts';
+import type { StoredBuild } from '../run/build-store.ts';
+import type { Project } from '../run/project.ts';
+import { asNightlyError } from '../run/runner.ts';
+import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+
+/** What publishing a build's commit to one target would do. */
+export type TargetPlan =
+  | {
+      readonly target: string;
+      readonly ref: string;
+      /** The commit the ref names there now; undefined when it has no such ref. */
+      readonly from?: string;
+      readonly to: string;
+      /** What is sent, by phase, in this order. */
+      readonly phases: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
+      readonly files: number;
+      readonly bytes: number;
+    }
+  | { readonly target: string; readonly refused: string };
+
+/** Plans a build's publish to each of the stream's targets. Nothing is sent; a target that would refuse it says why. */
+export async function planBuildPublish(
+  project: Project,
+  { meta }: StoredBuild,
+  commit: string,
+  task: Task,
+): Promise<readonly TargetPlan[]> {
+  const { repo, ref, targets } = project;
+  const deltas = (meta['atomic-nightly.deltas'] ?? []).map(({ from }) => from);
+  const one = async (target: Target): Promise<TargetPlan> => {
+    try {
+      return shown(await planPublish({ repo, ref, commit, target, deltas }, task));
+    } catch (error) {
+      task.signal.throwIfAborted();
+      return { target: target.name, refused: asNightlyError(error).message };
+    }
+  };
+  return Promise.all(targets.map(one));
+}
+
+function shown(plan: PublishPlan): TargetPlan {
+  const { target, ref, from, to, phases } = plan;
+  return {
+    target,
+    ref,
+    ...(from === undefined ? {} : { from }),
+    to,
+    phases: phases.map(({ name, paths, bytes }) => ({ name, files: paths.length, bytes })),
+    ...planSize(plan),
+  };
+}

@@ -1,0 +1,108 @@
+import { dirname, resolve } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import { localObjects, parseCommit } from '../ostree/objects.ts';
+import { withSignature } from '../ostree/signatures.ts';
+import type { SwapRequest, Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+import type { PublishPlaces } from './apply.ts';
+import { EPOCH_PATH, refuseWhileDeleting } from './epoch.ts';
+import { insist } from './insist.ts';
+import type { PublishPlan } from './plan.ts';
+import { summaryRefs, summaryWith } from './summary.ts';
+
+/** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
+const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
+const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n';
+
+/**
+ * Moves the ref of a plan whose objects are all there, and makes the summary follow. A signed summary and its signature
+ * are put one right after the other, the signature first: clients ask for it first, and one that asks in between is told
+ * by the mismatch to try again.
+ * @throws NightlyError `target-moved`, `locked`, `unsupported`, `signing`.
+ */
+export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task): Promise<void> {
+  const { repo, target, signer } = places;
+  const paths = [
+    ...[`repo/refs/heads/${plan.ref}`, 'repo/summary', 'repo/config', 'repo/summary.sig', EPOCH_PATH],
+  ] as const;
+  const [refPath, summaryPath, configPath, signaturePath, epochPath] = paths;
+  // Publishers of other refs may change the summary meanwhile.
+  const prepare = async (): Promise<SwapRequest | undefined> => {
+    const [ref, summary, config, signature, epoch] = await target.readMany(paths, task);
+    refuseForeign({ config, summary, signature: signer ? undefined : signature }, target);
+    refuseWhileDeleting(epoch, target);
+    if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
+    const at = ref && new TextDecoder().decode(ref).trim();
+    const listed = summary && summaryRefs(summary).get(plan.ref);
+    if (config && at === plan.to && listed === plan.to) return undefined;
+    if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
+    if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
+    const next = await newSummary(plan, repo, summary);
+    // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
+    // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
+    const put = [
+      { path: refPath, content: Buffer.from(`${plan.to}\n`) },
+      ...(signer ? [{ path: signaturePath, content: withSignature(undefined, await signer.sign(next, task)) }] : []),
+      { path: summaryPath, content: next },
+      ...(config ? [] : [{ path: configPath, content: Buffer.from(CONFIG) }]),
+    ];
+    const expect = [
+      { path: refPath, content: ref },
+      { path: summaryPath, content: summary },
+      { path: epochPath, content: epoch },
+      ...(signer ? [{ path: signaturePath, content: signature }] : []),
+    ];
+    return { expect, put };
+  };
+  await insist(prepare, target, task);
+}
+
+/** A repository that somebody else keeps in a way that a publish from here would break for its clients. */
+function refuseForeign(
+  found: { config: Uint8Array | undefined; summary: Uint8Array | undefined; signature: Uint8Array | undefined },
+  target: Target,
+): void {
+  const { config, summary, signature } = found;
+  const text = config && new TextDecoder().decode(config);
+  const refuse = (what: string, hint: string): never => {
+    throw new NightlyError('unsupported', `The repository on target "${target.name}" ${what}.`, { hint });
+  };
+  if (text !== undefined && !/^mode=archive(-z2)?$/m.test(text)) {
+    refuse('is not in archive mode, so it cannot be served over HTTP', 'Publish to another folder.');
+  }
+  if (signature) {
+    refuse(
+      'has a signed summary, and a new one from here would not be',
+      'Publish to another folder, or remove summary.sig there and gpg-verify-summary from the clients.',
+    );
+  }
+  if (text !== undefined && text !== CONFIG && !summary) {
+    refuse(
+      'has no summary, and one that names only what comes from here would hide its other refs',
+      'Run "ostree summary --update" in it once, then run again.',
+    );
+  }
+}
+
+async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | undefined): Promise<Uint8Array> {
+  const object = await localObjects(repo)(plan.to, 'commit');
+  if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${plan.to}.`);
+  const commit = parseCommit(plan.to, object);
+  return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
+}
+
+function prunedError(plan: PublishPlan, target: Target): NightlyError {
+  return new NightlyError(
+    'target-pruned',
+    `Target "${target.name}" was pruned while ${plan.to.slice(0, 12)} was being sent, so some of it may be gone again.`,
+    { hint: 'Run "atomic-nightly resume": it looks again what the target lacks.' },
+  );
+}
+
+function movedError(plan: PublishPlan, at: string | undefined, target: Target): NightlyError {
+  return new NightlyError(
+    'target-moved',
+    `Target "${target.name}" now has ${at ?? 'nothing'} at ${plan.ref}, not ${plan.from ?? 'nothing'}: somebody else published meanwhile.`,
+    { hint: 'Run "atomic-nightly nightly" for a new build on top of what is published now.' },
+  );
+}

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { objectPath } from '../ostree/objects.ts';
+import { withSignature } from '../ostree/signatures.ts';
+import type { Signer } from '../signing/signer.ts';
+import { isErrno, writeFileAtomic } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+/**
+ * Signs a commit of the local repository. Other signatures it has stay, and a repetition adds none.
+ * @throws NightlyError `signing`.
+ */
+export async function sign(repo: string, commit: string, signer: Signer, task: Task): Promise<void> {
+  const signature = await signer.sign(await readFile(join(repo, objectPath(commit, 'commit'))), task);
+  const path = join(repo, objectPath(commit, 'commitmeta'));
+  const before = await readFile(path).catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  });
+  await writeFileAtomic(path, withSignature(before, signature));
+  task.say(`signed ${commit.slice(0, 12)}`);
+}

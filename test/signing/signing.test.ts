@@ -1,0 +1,68 @@
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { withSignature } from '../../src/ostree/signatures.ts';
+import { keptSigner } from '../../src/signing/kept.ts';
+import { openSigner, type Signer } from '../../src/signing/signer.ts';
+import { sign } from '../../src/steps/sign.ts';
+import { run } from '../../src/tools/exec.ts';
+import { commitTestTree, makeRepo, testTree } from '../support/ostree-repo.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+
+async function bed() {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const kept = join(dir, 'signatures');
+  return { dir, key, kept, signer: keptSigner(openSigner(key), kept), task: testTask(dir) };
+}
+
+it('signs a commit beside the signature it has; ostree finds both good', async () => {
+  const { dir, key, signer, task } = await bed();
+  const repo = await makeRepo(dir);
+  const commit = await commitTestTree({ repo, tree: testTree(3) });
+  const other = await makeSigningKey(join(dir, 'other'));
+  await run('ostree', [`--repo=${repo}`, 'gpg-sign', `--gpg-homedir=${other.home}`, commit, other.key]);
+  await sign(repo, commit, signer, task);
+  for (const [name, { publicKeyFile }] of Object.entries({ key, other })) {
+    const [client, remote] = [join(dir, `client-${name}`), `file://${repo}`];
+    await run('ostree', [`--repo=${client}`, 'init', '--mode=bare-user']);
+    await run('ostree', [`--repo=${client}`, 'remote', 'add', `--gpg-import=${publicKeyFile}`, 'origin', remote]);
+    await run('ostree', [`--repo=${client}`, 'pull', 'origin', commit]);
+  }
+  // Again, as after a kill: the same signature, no third one.
+  const path = join(repo, 'objects', commit.slice(0, 2), `${commit.slice(2)}.commitmeta`);
+  const before = await readFile(path);
+  await sign(repo, commit, signer, task);
+  expect(await readFile(path)).toEqual(before);
+});
+
+it('I2: a signature is kept before it is used, and one that gpgv refuses is not handed out', async () => {
+  const { dir, key, kept, signer, task } = await bed();
+  const bytes = Buffer.from('a summary');
+  const first = await signer.sign(bytes, task);
+  expect(await readdir(kept)).toHaveLength(1);
+  // The key is gone from the agent, as after a card was pulled: what was kept still serves.
+  await rm(join(key.home ?? '', 'private-keys-v1.d'), { recursive: true });
+  expect(await signer.sign(bytes, task)).toEqual(first);
+  await expect(signer.sign(Buffer.from('another'), task)).rejects.toMatchObject({ code: 'signing' });
+
+  const wrong: Signer = { publicKey: (t) => openSigner(key).publicKey(t), sign: async () => first };
+  const refused = keptSigner(wrong, join(dir, 'elsewhere')).sign(Buffer.from('not what it signed'), task);
+  await expect(refused).rejects.toMatchObject({ code: 'signing', message: expect.stringContaining('gpgv') });
+  await expect(stat(join(dir, 'elsewhere'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('I11: what a signing failure says names the key and the home, and gives a way on', async () => {
+  const { dir, task } = await bed();
+  const nobody = openSigner({ type: 'gpg-agent', home: join(dir, 'gnupg'), key: '0'.repeat(40) });
+  const failure = await nobody.sign(Buffer.from('x'), task).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'signing', hint: expect.stringContaining('--list-secret-keys') });
+});
+
+it('a signature that is there already changes nothing, whatever else the dictionary holds', () => {
+  const one = withSignature(undefined, Buffer.from('one'));
+  const both = withSignature(one, Buffer.from('two'));
+  expect(withSignature(both, Buffer.from('one'))).toBe(both);
+  expect(both.length).toBeGreaterThan(one.length);
+});

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import { deltaIndexPath, deltaPath } from '../ostree/deltas.ts';
-import { type CommitInfo, localObjects, objectPath, readCommit } from '../ostree/objects.ts';
+import { type CommitInfo, localObjects, objectPath, type ReadObject, readCommit } from '../ostree/objects.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
 import { isErrno } from '../tools/files.ts';
@@ -65,6 +65,8 @@ export interface PublishRequest {
  */
 export async function planPublish(request: PublishRequest, task: Task): Promise<PublishPlan> {
   const { repo, ref, commit, target } = request;
+  // As a rule this needs nothing from the target, so it goes on while the connection is opened.
+  const ahead = planAhead(request, task);
   const [published, epochFile] = await target.readMany([`repo/refs/heads/${ref}`, EPOCH_PATH], task);
   refuseWhileDeleting(epochFile, target);
   const from = published && new TextDecoder().decode(published).trim();
@@ -85,12 +87,9 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   } else if (request.expected !== undefined) {
     throw moved(next, `no ref ${ref}`, `${request.expected} was expected`, target);
   }
-  const objects = new Phase('objects', repo);
-  const sources = { readNew: localObjects(repo), readOld: publishedObjects(repo, target, task) };
-  for await (const { path, type } of walkNew(commit, from, sources)) {
-    task.signal.throwIfAborted();
-    if (type !== 'commit') await objects.add(path);
-  }
+  const { follows, objects: found } = await ahead;
+  const readOld = publishedObjects(repo, target, task);
+  const objects = from !== undefined && from === follows ? found : await newObjects(request, from, readOld, task);
   const last = new Phase('commit', repo);
   const signatures = objectPath(commit, 'commitmeta');
   if (existsSync(join(repo, signatures))) await last.add(signatures);
@@ -98,6 +97,42 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   const deltas = await deltaPhase(repo, commit, request.deltas ?? []);
   const phases = [objects, last, deltas].filter(({ paths }) => paths.length > 0);
   return { ...known, phases: phases.map(({ name, paths, bytes }) => ({ name, paths, bytes })) };
+}
+
+/** The objects to send if the target has what the commit is to follow; without `follows` when that is not all here. */
+async function planAhead(request: PublishRequest, task: Task): Promise<{ follows?: string; objects: Phase }> {
+  const { repo, commit, expected } = request;
+  const none = { objects: new Phase('objects', repo) };
+  try {
+    const follows = expected ?? (await readCommit(repo, commit)).parent;
+    if (follows === undefined) return none;
+    let lacking = false;
+    const readLocal = localObjects(repo);
+    const readOld: ReadObject = async (checksum, type) => {
+      const object = await readLocal(checksum, type);
+      lacking ||= object === undefined;
+      return object;
+    };
+    const objects = await newObjects(request, follows, readOld, task);
+    return lacking ? none : { follows, objects };
+  } catch {
+    // Told when it is done in earnest.
+    return none;
+  }
+}
+
+async function newObjects(
+  { repo, commit }: PublishRequest,
+  from: string | undefined,
+  readOld: ReadObject,
+  task: Task,
+): Promise<Phase> {
+  const objects = new Phase('objects', repo);
+  for await (const { path, type } of walkNew(commit, from, { readNew: localObjects(repo), readOld })) {
+    task.signal.throwIfAborted();
+    if (type !== 'commit') await objects.add(path);
+  }
+  return objects;
 }
 
 async function deltaPhase(repo: string, to: string, starts: readonly (string | undefined)[]): Promise<Phase> {

@@ -14,7 +14,8 @@ import { findProgram } from '../../src/doctor/programs.ts';
 import { benchRepo } from '../support/bench-repo.ts';
 import { type PublishBed, publishBed } from '../support/publish-bed.ts';
 import { LOCAL_METHODS, type PublishMethod, SSH_METHODS, type SshWay } from '../support/publish-methods.ts';
-import { type LinkCounts, type SlowLink, startSlowLink } from '../support/slow-link.ts';
+import type { LinkCounts } from '../support/slow-link.ts';
+import { type SlowLinkApart, startSlowLinkApart } from '../support/slow-link-apart.ts';
 import { launchSshd } from '../support/sshd.ts';
 import { median } from '../support/statistics.ts';
 
@@ -39,17 +40,22 @@ try {
   await measure('folder of this machine', LOCAL_METHODS, sshd);
   await measure('ssh on loopback', SSH_METHODS, sshd);
   if (Number(roundTrip) > 0) {
-    const link = await startSlowLink({ port: sshd.port, roundTripMs: Number(roundTrip) });
+    const link = await startSlowLinkApart({ port: sshd.port, roundTripMs: Number(roundTrip) });
     // rclone wants the very port.
     await appendFile(sshd.knownHostsFile, `[127.0.0.1]:${link.port} ${sshd.hostKey}\n`);
     await measure(`ssh, round trip ${roundTrip} ms`, SSH_METHODS, { ...sshd, port: link.port }, link);
-    await link.stop();
+    link.stop();
   }
 } finally {
   await sshd.stop();
 }
 
-async function measure(title: string, methods: readonly PublishMethod[], way: SshWay, link?: SlowLink): Promise<void> {
+async function measure(
+  title: string,
+  methods: readonly PublishMethod[],
+  way: SshWay,
+  link?: SlowLinkApart,
+): Promise<void> {
   console.log(`\n${title}`);
   const figures: Figure[] = [];
   for (const method of methods) {
@@ -79,7 +85,7 @@ async function measure(title: string, methods: readonly PublishMethod[], way: Ss
   console.log(compared.map((line) => `  ${line}`).join('\n'));
 }
 
-async function timed(method: PublishMethod, at: PublishBed, way: SshWay, link?: SlowLink): Promise<Figure> {
+async function timed(method: PublishMethod, at: PublishBed, way: SshWay, link?: SlowLinkApart): Promise<Figure> {
   const seconds: number[] = [];
   let counts: LinkCounts | undefined;
   while (seconds.length < Number(runs) && (seconds.at(-1) ?? 0) < SLOW_SECONDS) {
@@ -88,7 +94,7 @@ async function timed(method: PublishMethod, at: PublishBed, way: SshWay, link?: 
     const begun = performance.now();
     await method.publish(at, way);
     seconds.push((performance.now() - begun) / 1000);
-    counts = link?.counts();
+    counts = await link?.counts();
     if (method.kind !== 'floor') await at.confirm();
   }
   return { method, seconds: median(seconds), ...(counts ? { counts } : {}) };

@@ -14,8 +14,8 @@ export interface DeltaInspection {
   readonly files: PublicFiles;
   readonly ref: string;
   readonly commit: string;
-  /** A client's repository that has the commit. */
-  readonly client: string;
+  /** A client's repository that has the commit; without, deltas are not applied. */
+  readonly client?: string;
   readonly scratchDir: string;
 }
 
@@ -61,6 +61,10 @@ async function applied(
 ): Promise<void> {
   if (from !== undefined && (await files.size(`repo/${objectPath(from, 'commit')}`)) === undefined) {
     report.ok(line, 'is there; not applied, for the commit it starts from is no longer published');
+    return;
+  }
+  if (client === undefined) {
+    report.ok(line, 'is there; not applied, for the commit could not be pulled');
     return;
   }
   const repo = join(scratchDir, `delta-${from ?? 'scratch'}-${commit}`);

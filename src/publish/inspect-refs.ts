@@ -35,6 +35,7 @@ export async function inspectRefs(
 ): Promise<Map<string, CommitInfo>> {
   const whole = new Map<string, CommitInfo>();
   const clients = new Map<string, string>();
+  const looked = new Set<string>();
   for (const [index, ref] of request.refs.entries()) {
     task.progress(index, request.refs.length, 'files');
     const entry = request.listed.refs.get(ref);
@@ -42,23 +43,25 @@ export async function inspectRefs(
     if (!entry) continue;
     const client = join(request.scratchDir, `client-${index}`);
     const known = clients.get(entry.commit);
-    const commit = await pullRef(
-      request,
-      { ref, entry, client, ...(known === undefined ? {} : { known }) },
-      report,
-      task,
-    );
-    if (!commit) continue;
-    metadataAgrees(request, ref, entry, commit, report);
-    await timeIsRight(request, ref, commit, report, task);
-    if (known !== undefined) {
-      await rm(client, { recursive: true, force: true });
-      continue;
+    const place = { ref, entry, client, ...(known === undefined ? {} : { known }) };
+    const pulled = await pullRef(request, place, report, task);
+    const commit = pulled ?? (await commitAlone(request, entry.commit, report, task));
+    if (commit) {
+      metadataAgrees(request, ref, entry, commit, report);
+      await timeIsRight(request, ref, commit, report, task);
     }
-    clients.set(commit.checksum, client);
-    whole.set(commit.checksum, commit);
-    const { url, files, scratchDir } = request;
-    await inspectDeltas({ url, files, ref, commit: commit.checksum, client, scratchDir }, report, task);
+    if (known === undefined && !looked.has(entry.commit)) {
+      const { url, files, scratchDir } = request;
+      const having = pulled ? { client } : {};
+      await inspectDeltas({ url, files, ref, commit: entry.commit, scratchDir, ...having }, report, task);
+    }
+    looked.add(entry.commit);
+    if (pulled && known === undefined) {
+      clients.set(pulled.checksum, client);
+      whole.set(pulled.checksum, pulled);
+    } else {
+      await rm(client, { recursive: true, force: true });
+    }
   }
   return whole;
 }
@@ -121,6 +124,21 @@ async function pullRef(
     const commit = await pull({ gpgKeys: [], signedSummary: false });
     report.ok(`${what} without signatures`, 'whole');
     return commit;
+  });
+}
+
+/** A commit that could not be pulled whole: what it says of itself can still be looked at. */
+async function commitAlone(
+  { files }: RefsInspection,
+  checksum: string,
+  report: Report,
+  task: Task,
+): Promise<CommitInfo | undefined> {
+  return attempt(report, `commit ${checksum.slice(0, 12)}`, RECONCILE_HINT, task.signal, async () => {
+    const path = `repo/${objectPath(checksum, 'commit')}`;
+    const bytes = await files.get(path);
+    if (!bytes) throw new Error(`${path} is not there`);
+    return parseCommit(checksum, checkedObject(bytes, checksum, 'commit', path));
   });
 }
 

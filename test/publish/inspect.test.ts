@@ -1,6 +1,7 @@
 import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { runVerify } from '../../src/commands/verify.ts';
 import { deltaPath } from '../../src/ostree/deltas.ts';
 import { objectPath } from '../../src/ostree/objects.ts';
 import { inspectTarget } from '../../src/publish/inspect.ts';
@@ -61,6 +62,7 @@ it('reports every fault, not only the first', async () => {
   expect([...faults.keys()].sort()).toEqual([
     'build 20260101_01 x86_64, SHA256SUMS',
     'build 20260102_01 x86_64, images/disk-20260102_01.qcow2',
+    `delta from ${first.slice(0, 12)} to ${last.slice(0, 12)}`,
     `pull of ${TEST_REF}`,
     `pull of ${TESTED_REF}`,
     `ref ${TESTED_REF}`,
@@ -179,4 +181,38 @@ it('finds a box of the catalogue that leads nowhere or has another checksum', as
   expect((await inspect(bed)).faults.get(what)).toContain('checksum');
   await put('builds/none.box', right);
   expect((await inspect(bed)).faults.get(what)).toBe('builds/none.box is not there');
+});
+
+it('is a command: a line for each check, exit code 1 when one did not pass, JSON for scripts', async () => {
+  const dir = temporaryFolder();
+  const bed = await publishedTarget(dir, { nights: 1 });
+  const config = join(dir, 'atomic-nightly.yaml');
+  await writeFile(join(dir, 'treefile.yaml'), `ref: ${TEST_REF}\n`);
+  await writeFile(
+    config,
+    `name: mini
+work: ./work
+targets:
+  buildlogs: {type: directory, path: ${bed.far}, url: '${bed.url}'}
+streams:
+  nightly: {treefile: treefile.yaml, arch: x86_64, targets: [buildlogs]}
+`,
+  );
+  const verify = async (options: { json?: boolean; target?: string } = {}) => {
+    const lines: string[] = [];
+    const common = { config, logFormat: 'plain', signal: bed.task.signal, images: false, json: false } as const;
+    const code = await runVerify({ ...common, ...options }, (text) => lines.push(text));
+    return { code, text: lines.join('\n') };
+  };
+  const sound = await verify();
+  expect(sound.code).toBe(0);
+  expect(sound.text).toMatch(/^ok {6}pull of test\/x86_64\/nightly: whole$/m);
+  await rm(join(bed.far, 'repo/refs/heads', TEST_REF));
+  const damaged = await verify();
+  expect(damaged.code).toBe(1);
+  expect(damaged.text).toMatch(/^not ok {2}ref .*its file is not there\n {8}what to do: Run /m);
+  expect(damaged.text).toMatch(/^1 of \d+ checks did not pass$/m);
+  const [result] = JSON.parse((await verify({ json: true })).text);
+  expect(result).toMatchObject({ target: 'buildlogs', ok: false });
+  await expect(verify({ target: 'buildlog' })).rejects.toMatchObject({ code: 'usage' });
 });

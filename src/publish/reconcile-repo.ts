@@ -1,8 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
+import { deltaIndexPath, deltaPath } from '../ostree/deltas.ts';
 import { localObjects, type ObjectType, objectPath } from '../ostree/objects.ts';
 import { sha256File } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { deltasInIndex } from './inspect-deltas.ts';
 import type { PublicFiles } from './inspect-http.ts';
 import { filezChecksum } from './reconcile-content.ts';
 import { compareFile, filesBelow, sizeOf } from './reconcile-file.ts';
@@ -72,7 +75,7 @@ export async function compareRepo(request: RepoRequest, task: Task): Promise<Rep
     looked += batch.length;
     task.progress(looked, undefined, 'objects');
   }
-  for (const path of [...lost].slice(0, MAX_LINES)) unrepairable.push(lostObject(path, repo));
+  for (const path of [...lost].sort().slice(0, MAX_LINES)) unrepairable.push(lostObject(path, repo));
   if (lost.size > MAX_LINES) unrepairable.push(lostObject(`${lost.size - MAX_LINES} more objects`, repo));
   const isWhole = async (commit: string): Promise<boolean> =>
     commits.has(commit) && (unrepairable.length === 0 || (await needsNone(commit, read, lost)));
@@ -83,9 +86,9 @@ export async function compareRepo(request: RepoRequest, task: Task): Promise<Rep
     if (await isWhole(checksum)) whole.push(file);
   }
   const phases: readonly ReconcilePhase[] = [
-    { name: 'objects', files: [...sends.filez, ...sends.dirtree, ...sends.dirmeta] },
-    { name: 'signatures', files: sends.commitmeta },
-    { name: 'commits', files: whole },
+    { name: 'objects', files: byPath([...sends.filez, ...sends.dirtree, ...sends.dirmeta]) },
+    { name: 'signatures', files: byPath(sends.commitmeta) },
+    { name: 'commits', files: byPath(whole) },
     ...(await compareDeltas(request, commits)),
   ];
   return { phases, unrepairable, unneeded, commits, objects: looked - unneeded, isWhole };
@@ -108,25 +111,41 @@ async function compareObject(
   return fault ?? 'sound';
 }
 
-/** Static deltas between commits that are to be there, as the local repository has them, and the indexes that name them. */
+/**
+ * Static deltas to commits that are to be there, as the local repository has them, unless their start was pruned. An index
+ * goes only if everything it names will be there: a client would ask for it.
+ */
 async function compareDeltas({ repo, listing, files }: RepoRequest, commits: ReadonlySet<string>) {
   const root = dirname(repo);
   const copies = { root, there: (path: string) => listing.files.get(path), ...(files ? { files } : {}) };
-  const compare = async (folder: string): Promise<ReconcileFile[]> => {
-    const found: ReconcileFile[] = [];
-    for (const path of await filesBelow(root, folder)) {
-      const [, first = '', rest = ''] = /^repo\/delta(?:s|-indexes)\/(..)\/([^/.]+)/.exec(path) ?? [];
-      if (!`${first}${rest}`.split('-').every((name) => commits.has(checksumOf(name)))) continue;
-      const fault = await compareFile(copies, path);
-      if (fault) found.push(fault);
-    }
-    return found;
-  };
+  const deltas: ReconcileFile[] = [];
+  const folders = new Set([...listing.files.keys()].map(dirname));
+  for (const path of await filesBelow(root, 'repo/deltas')) {
+    const [, first = '', rest = ''] = /^repo\/deltas\/(..)\/([^/]+)/.exec(path) ?? [];
+    const [from, to = from] = `${first}${rest}`.split('-').map(checksumOf);
+    if (from === undefined || to === undefined || !commits.has(to) || listing.pruned.has(from)) continue;
+    folders.add(dirname(path));
+    const fault = await compareFile(copies, path);
+    if (fault) deltas.push(fault);
+  }
+  const indexes: ReconcileFile[] = [];
+  for (const to of commits) {
+    const path = `repo/${deltaIndexPath(to)}`;
+    const fault = await compareFile(copies, path);
+    if (!fault) continue;
+    const names = [...deltasInIndex(await readFile(join(root, path))).keys()];
+    const named = names.map((name) => name.split('-')).map(([a, b]) => (b === undefined ? [undefined, a] : [a, b]));
+    if (named.every(([from, end]) => folders.has(`repo/${deltaPath(from, end ?? to)}`))) indexes.push(fault);
+  }
   return [
-    { name: 'deltas', files: await compare('repo/deltas') },
-    { name: 'delta indexes', files: await compare('repo/delta-indexes') },
+    { name: 'deltas', files: byPath(deltas) },
+    { name: 'delta indexes', files: byPath(indexes) },
   ] as const satisfies readonly ReconcilePhase[];
 }
+
+/** Equal targets give equal plans. */
+const byPath = (files: readonly ReconcileFile[]): ReconcileFile[] =>
+  files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 
 /** A checksum as ostree writes it in paths of deltas: base64 with `_` for `/`. */
 const checksumOf = (name: string): string => Buffer.from(name.replaceAll('_', '/'), 'base64').toString('hex');

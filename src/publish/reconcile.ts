@@ -16,6 +16,8 @@ export interface ReconcileRequest {
   readonly target: Target;
   /** Refs of the streams that publish there. */
   readonly refs: readonly string[];
+  /** Names of those streams. */
+  readonly streams: readonly string[];
   /** Whether the summary must have a signature. */
   readonly signed: boolean;
   /** Whether a signature is one over that summary. Without it, that there is one is enough. */
@@ -40,7 +42,7 @@ export interface ReconcileRepairs {
  * @throws NightlyError `locked` while somebody prunes the target.
  */
 export async function planReconcile(request: ReconcileRequest, task: Task): Promise<ReconcilePlan> {
-  const { target, refs, signed, isSigned, checksums, imagesSeconds } = request;
+  const { target, refs, streams, signed, isSigned, checksums, imagesSeconds } = request;
   const repo = resolve(request.repo);
   if (basename(repo) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const epoch = await readEpoch(target, task);
@@ -48,7 +50,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   task.say(`listing ${target.describe()}`);
   const listing = await listRepo(target, task);
   const found = await compareRefs(
-    { repo, target, listed: listing.refs, refs, signed, ...(isSigned ? { isSigned } : {}) },
+    { repo, target, listed: listing.refs, refs, streams, signed, ...(isSigned ? { isSigned } : {}) },
     task,
   );
   const contents = await compareRepo({ repo, listing, named: found.commits.values(), ...files }, task);

@@ -28,7 +28,9 @@ export class ObjectTable {
 
   /** Notes an object that the target has. */
   addListed(checksum: string, type: ObjectType, bytes: number): void {
-    this.#bytes[this.#slotOf(checksum, type)] = bytes;
+    // First the slot: a table that grows has other arrays afterwards.
+    const slot = this.#slotOf(checksum, type);
+    this.#bytes[slot] = bytes;
   }
 
   /** Marks an object as needed. @returns whether it was not before. */

@@ -174,7 +174,7 @@ describe('readers behind a bad link see its faults and no others, whether or not
     [
       'connections cut',
       { cut: 0.5 },
-      { cut: 0.05 },
+      { cut: 0.2 },
       /reset|recv|closed|transfer|empty reply|partial|\[(18|52|55|56)\]/i,
     ],
     ['throttled', { bytesPerSecond: 400_000 }, { bytesPerSecond: 400_000 }, /never/],

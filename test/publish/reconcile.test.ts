@@ -6,7 +6,7 @@ import { deltaIndexPath, deltaPath } from '../../src/ostree/deltas.ts';
 import { objectPath } from '../../src/ostree/objects.ts';
 import { inspectTarget } from '../../src/publish/inspect.ts';
 import { type Check, checkLines } from '../../src/publish/inspect-report.ts';
-import { applyReconcile, planReconcile, type ReconcileRequest } from '../../src/publish/reconcile.ts';
+import { applyReconcile, planReconcile, type ReconcileRequest, reconcileTarget } from '../../src/publish/reconcile.ts';
 import { isSound, planLines, type ReconcilePlan } from '../../src/publish/reconcile-plan.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
@@ -22,10 +22,7 @@ const requestFor = ({ repo, target }: PublishedTarget): ReconcileRequest => {
 };
 
 async function repair(bed: PublishedTarget, change: Partial<ReconcileRequest> = {}): Promise<ReconcilePlan> {
-  const request = { ...requestFor(bed), ...change };
-  const plan = await planReconcile(request, bed.task);
-  await applyReconcile(plan, request, publishRepairs(bed), bed.task);
-  return plan;
+  return reconcileTarget({ ...requestFor(bed), ...change }, publishRepairs(bed), bed.task);
 }
 
 /** As an outsider sees it, with every image digested. */

@@ -134,6 +134,25 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('verify')
+    .argument('[TARGET]', 'target of the configuration; default: all')
+    .description('look at what is published as an outsider: pull, signatures, deltas, records, images')
+    .option('--ref <REF>', 'only this ref, and no builds')
+    .option('--images', 'fetch every image and compare its SHA-256')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all is well, 1 something is not.\n\nExamples:\n  atomic-nightly verify\n  atomic-nightly verify buildlogs --images\n  atomic-nightly verify --json | jq ".[].checks[] | select(.ok | not)"',
+    )
+    .action(async (target: string | undefined, options: { ref?: string; images?: boolean; json?: boolean }) => {
+      const { runVerify } = await import('./commands/verify.ts');
+      const { images = false, json = false, ...rest } = options;
+      finish(
+        await runVerify({ ...running(), ...(target === undefined ? {} : { target }), ...rest, images, json }, print),
+      );
+    });
+
+  program
     .command('list')
     .description('the builds, newest first, with their state')
     .option('--stream <NAME>', 'only those of a stream')

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
 import { withSignature } from '../ostree/signatures.ts';
+import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
@@ -34,7 +35,14 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
     const at = ref && new TextDecoder().decode(ref).trim();
     const listed = summary && summaryRefs(summary).get(plan.ref);
-    if (config && at === plan.to && listed === plan.to) return undefined;
+    if (config && summary && at === plan.to && listed === plan.to) {
+      if (!signer) return undefined;
+      // The signature may be lost, or over another summary.
+      const content = withSignature(undefined, await signer.sign(summary, task));
+      if (holds(signature, content)) return undefined;
+      const expect = [summaryPath, signaturePath].map((path, n) => ({ path, content: [summary, signature][n] }));
+      return { expect, put: [{ path: signaturePath, content }] };
+    }
     if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
     const next = await newSummary(plan, repo, summary);

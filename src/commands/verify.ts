@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { refOf } from '../config/lookup.ts';
+import { NightlyError } from '../errors.ts';
+import { didYouMean } from '../nearest.ts';
+import { type InspectStream, inspectTarget } from '../publish/inspect.ts';
+import { type Check, checkLines } from '../publish/inspect-report.ts';
+import { selectListener } from '../sinks/select.ts';
+import { gpgPublicKeyTo } from '../tools/gpg-public-key.ts';
+import type { Task } from '../tools/task.ts';
+import { readTreefile } from '../treefile/read.ts';
+import type { RunCommandOptions } from './open-run.ts';
+import { type Printer, printJson } from './print.ts';
+
+export interface VerifyOptions extends RunCommandOptions {
+  /** Name; default: all targets. */
+  readonly target?: string;
+  readonly ref?: string;
+  readonly images: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `atomic-nightly verify [TARGET]`: looks at targets as an outsider, a line for each check.
+ * @returns the exit code: 0 when all is well, 1 otherwise.
+ */
+export async function runVerify(options: VerifyOptions, print: Printer): Promise<number> {
+  const config = await loadConfig(options.config);
+  const targets = targetsNamed(config, options.target);
+  const { listen, close } = selectListener(options.logFormat, process.stderr);
+  const scratchDir = join(config.work, 'scratch');
+  await mkdir(scratchDir, { recursive: true });
+  const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
+  const results: { target: string; url: string; ok: boolean; checks: readonly Check[] }[] = [];
+  try {
+    for (const target of targets) {
+      const step = `verify ${target.name}`;
+      const task: Task = {
+        signal: options.signal,
+        logFile: join(config.work, 'atomic-nightly.log'),
+        say: (line) => listen({ type: 'step-line', step, line }),
+        progress: (done, total, unit) => listen({ type: 'step-progress', step, done, total, unit }),
+      };
+      const begun = performance.now();
+      listen({ type: 'step-started', step });
+      const checks: Check[] = [];
+      const request = {
+        url: target.url,
+        streams: await streamsOf(config, target, keyDir, task),
+        ...(options.ref === undefined ? {} : { onlyRef: options.ref }),
+        imageContent: options.images,
+        ...(target.retention?.imagesSeconds === undefined ? {} : { imagesSeconds: target.retention.imagesSeconds }),
+        scratchDir,
+      };
+      const ok = await inspectTarget(request, (check) => checks.push(check), task);
+      listen({ type: 'step-done', step, seconds: (performance.now() - begun) / 1000 });
+      results.push({ target: target.name, url: target.url, ok, checks });
+    }
+  } finally {
+    close();
+    await rm(keyDir, { recursive: true, force: true });
+  }
+  if (options.json) printJson(results, print);
+  else for (const result of results) printResult(result, print);
+  return results.every(({ ok }) => ok) ? 0 : 1;
+}
+
+function printResult(
+  { target, url, checks }: { target: string; url: string; checks: readonly Check[] },
+  print: Printer,
+): void {
+  print(`Target ${target}, ${url}`);
+  for (const check of checks) print(checkLines(check));
+  const bad = checks.filter(({ ok }) => !ok).length;
+  print(bad === 0 ? `all ${checks.length} checks passed` : `${bad} of ${checks.length} checks did not pass`);
+}
+
+function targetsNamed({ targets, path }: Config, name: string | undefined): TargetConfig[] {
+  if (name === undefined) return Object.values(targets);
+  const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
+  if (target) return [target];
+  const names = Object.keys(targets);
+  throw new NightlyError('usage', `There is no target "${name}".${didYouMean(name, names)}`, {
+    hint: `Targets in ${path}: ${names.join(', ')}.`,
+  });
+}
+
+async function streamsOf(config: Config, target: TargetConfig, keyDir: string, task: Task): Promise<InspectStream[]> {
+  const found: InspectStream[] = [];
+  for (const stream of Object.values(config.streams)) {
+    if (!stream.targets.includes(target.name)) continue;
+    const treefile =
+      stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
+    const ref = refOf(config, stream, treefile?.values.ref);
+    found.push({
+      name: stream.name,
+      ref,
+      ...(stream.smokeTest === false ? {} : { testedRef: stream.testedRef ?? `${ref}-tested` }),
+      vagrantBox: stream.vagrantBox,
+      trust: {
+        gpgKeys: [...stream.seed.gpgKeys, ...(await signingKey(stream, keyDir, task))],
+        signedSummary: stream.signing !== undefined,
+      },
+    });
+  }
+  return found;
+}
+
+/** The public half of the key that the stream signs with, as a file. */
+async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
+  if (!signing) return [];
+  const file = join(keyDir, `${name}.gpg`);
+  await rm(file, { force: true });
+  await gpgPublicKeyTo({ home: signing.home, key: signing.key, file }, task);
+  return [file];
+}

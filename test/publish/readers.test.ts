@@ -1,0 +1,196 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { TargetConfig } from '../../src/config/config.ts';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { run } from '../../src/tools/exec.ts';
+import { type Fault, startFaultProxy } from '../support/fault-proxy.ts';
+import { mountTmpfs } from '../support/mounts.ts';
+import { TEST_REF } from '../support/ostree-repo.ts';
+import {
+  type Counts,
+  fillDisk,
+  type PublishEnd,
+  publishInProcess,
+  publishUntil,
+  type WaitingBuild,
+  waitingBuilds,
+} from '../support/reader-scenario.ts';
+import { readInLoop, type Tally } from '../support/readers.ts';
+import { startRsyncd } from '../support/rsyncd.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+/** How long each fault goes on; READER_SECONDS=600 for a night's worth. */
+const SECONDS = Number(process.env['READER_SECONDS'] ?? 5);
+/** Builds that wait: a publish takes at least half a second. */
+const BUILDS = Math.max(16, SECONDS * 2);
+
+interface Row extends Counts {
+  readonly reads: number;
+  readonly failed: number;
+  readonly 'failed after a retry': number;
+  readonly inconsistent: number;
+}
+
+const table: Record<string, Row> = {};
+let work = '';
+let builds: WaitingBuild[] = [];
+let dropWork: () => Promise<unknown> = async () => undefined;
+
+beforeAll(async () => {
+  const { stdout } = await run('mktemp', ['-d']);
+  work = join(stdout.trim(), 'work');
+  dropWork = () => run('rm', ['-rf', stdout.trim()]);
+  builds = await waitingBuilds(work, BUILDS);
+});
+
+afterAll(async () => {
+  console.table(table);
+  await dropWork();
+});
+
+interface Bed {
+  readonly dir: string;
+  /** The folder published: a small file system of its own. */
+  readonly far: string;
+  readonly port: number;
+  readonly target: TargetConfig;
+  publish(build: WaitingBuild, killAfter?: number): Promise<PublishEnd>;
+}
+
+/** A target behind nginx that has the first build. */
+async function bed(open?: (dir: string, far: string, url: string) => Promise<TargetConfig>): Promise<Bed> {
+  const dir = temporaryFolder();
+  const far = join(dir, 'far');
+  await mountTmpfs(far, `size=${20 + Math.ceil(BUILDS / 2)}m`);
+  const { url, port, stop } = await serveFolder({ root: far });
+  onTestFinished(stop);
+  const target: TargetConfig = open ? await open(dir, far, url) : { type: 'directory', name: 'far', path: far, url };
+  const publish = (build: WaitingBuild, killAfter?: number) => publishInProcess({ work, target }, build, killAfter);
+  const first = builds[0];
+  if (!first) throw new Error('there are builds');
+  await mkdir(join(dir, 'readers'));
+  while ((await publish(first)) !== 'done') await pause(100);
+  return { dir, far, port, target, publish };
+}
+
+/** Reads through that port while `work` goes on, and puts what was seen into the table. */
+async function readWhile(
+  name: string,
+  { dir }: Bed,
+  port: number,
+  activity: (end: number) => Promise<Counts>,
+  faults: () => number = () => 0,
+): Promise<Tally> {
+  const stopped = new AbortController();
+  const commits = builds.map(({ commit }) => commit);
+  const options = { url: `http://127.0.0.1:${port}`, ref: TEST_REF, commits, dir: join(dir, 'readers', name) };
+  const reading = readInLoop(options, stopped.signal);
+  const counts = await activity(Date.now() + SECONDS * 1000).finally(() => stopped.abort());
+  const tally = await reading;
+  const { reads, failed, failedTwice, inconsistent } = tally;
+  const injected = faults() > 0 ? { injected: faults() } : {};
+  const seen = { reads, failed, 'failed after a retry': failedTwice, inconsistent: inconsistent.length };
+  table[name] = { ...seen, ...counts, ...injected };
+  expect(inconsistent).toEqual([]);
+  expect(reads).toBeGreaterThan(3);
+  return tally;
+}
+
+const waiting = (): WaitingBuild[] => builds.slice(1);
+const quiet = (end: number): Promise<Counts> => publishUntil(end, [], async () => undefined);
+
+/** Publishes until it is done; what ends it before is counted. */
+async function untilDone(publish: () => Promise<PublishEnd>, count: (what: string) => void): Promise<void> {
+  for (let tries = 0; tries < 100; tries += 1) {
+    const end = await publish();
+    if (end === 'done') return;
+    count(end);
+  }
+  throw new Error('a publish does not come to its end');
+}
+
+describe('I1, I4: readers of a server without faults', () => {
+  it('see none when nobody publishes', async () => {
+    const place = await bed();
+    const { reasons } = await readWhile('nobody publishes', place, place.port, quiet);
+    expect(reasons).toEqual([]);
+  });
+
+  it('see none that a retry would see while builds are published one after the other', async () => {
+    const place = await bed();
+    const { failedTwice, reasons } = await readWhile('publishing', place, place.port, (end) =>
+      publishUntil(end, waiting(), (build, count) => untilDone(() => place.publish(build), count)),
+    );
+    expect(failedTwice, reasons.join('\n')).toBe(0);
+    expect(table['publishing']?.['published']).toBeGreaterThan(1);
+  });
+
+  it('see none that a retry would see while publishers are killed and go on', async () => {
+    const place = await bed();
+    const { failedTwice, reasons } = await readWhile('kill -9', place, place.port, (end) =>
+      publishUntil(end, waiting(), async (build, count) => {
+        for (let kills = 0; kills < 2 || (kills < 4 && Date.now() < end); kills += 1) {
+          if ((await place.publish(build, Math.random() * 200)) === 'killed') count('killed');
+        }
+        await untilDone(() => place.publish(build), count);
+      }),
+    );
+    expect(failedTwice, reasons.join('\n')).toBe(0);
+    expect(table['kill -9']?.['killed']).toBeGreaterThan(1);
+    await run('ostree', [`--repo=${join(place.far, 'repo')}`, 'fsck', '--quiet']);
+  });
+
+  it('see none that a retry would see while the disk is full and freed', async () => {
+    const place = await bed();
+    const { failedTwice, reasons } = await readWhile('disk full', place, place.port, (end) =>
+      publishUntil(end, waiting(), async (build, count) => {
+        // Full at the first object, among them, or at the image.
+        const free = await fillDisk(place.far, Math.floor(Math.random() * 300_000));
+        const first = await place.publish(build).finally(free);
+        if (first !== 'done') count(first);
+        await untilDone(() => place.publish(build), count);
+      }),
+    );
+    expect(failedTwice, reasons.join('\n')).toBe(0);
+    expect(table['disk full']?.['disk-full']).toBeGreaterThan(0);
+    await run('ostree', [`--repo=${join(place.far, 'repo')}`, 'fsck', '--quiet']);
+  });
+});
+
+/** A publisher that goes through a proxy of its own to an rsync daemon. */
+const throughProxy =
+  (fault: Fault) =>
+  async (dir: string, far: string, url: string): Promise<TargetConfig> => {
+    const daemon = await startRsyncd(join(dir, 'rsyncd'), far);
+    const { port } = await startFaultProxy(daemon.port, fault);
+    const destination = daemon.destination.replace(`:${daemon.port}/`, `:${port}/`);
+    return { type: 'rsync', name: 'far', destination, ssh: {}, passwordFile: daemon.passwordFile, url };
+  };
+
+describe('readers behind a bad link see its faults and no others, whether or not somebody publishes', () => {
+  it.each<readonly [string, Fault, Fault | undefined, RegExp]>([
+    [
+      'connections cut',
+      { cut: 0.5 },
+      { cut: 0.2 },
+      /reset|recv|closed|transfer|empty reply|partial|\[(18|52|55|56)\]/i,
+    ],
+    ['throttled', { bytesPerSecond: 400_000 }, { bytesPerSecond: 400_000 }, /never/],
+    ['HTTP 500', { errors: 0.03 }, undefined, /\b500\b/],
+  ])('%s', async (name, forReaders, forPublisher, kind) => {
+    const place = await bed(forPublisher && throughProxy(forPublisher));
+    const proxy = await startFaultProxy(place.port, forReaders);
+    const control = await readWhile(`${name}, nobody publishes`, place, proxy.port, quiet, proxy.faults);
+    const before = proxy.faults();
+    const injected = (): number => proxy.faults() - before;
+    const publishing = (end: number): Promise<Counts> =>
+      publishUntil(end, waiting(), (build, count) => untilDone(() => place.publish(build), count));
+    const { reasons } = await readWhile(name, place, proxy.port, publishing, injected);
+    expect(control.reasons.filter((reason) => !kind.test(reason))).toEqual([]);
+    expect(reasons.filter((reason) => !kind.test(reason))).toEqual([]);
+    expect(table[name]?.['published']).toBeGreaterThan(1);
+    await run('ostree', [`--repo=${join(place.far, 'repo')}`, 'fsck', '--quiet']);
+  });
+});

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, normalize, relative } from 'node:path';
 import pLimit from 'p-limit';
@@ -67,7 +67,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         }
       }),
     async *list(folder, task) {
-      const entries = await guarded(() => readdir(join(root, folder), { recursive: true, withFileTypes: true }));
+      const entries = await guarded(() => filesBelow(join(root, folder)));
       for (const entry of entries) {
         task.signal.throwIfAborted();
         if (!entry.isFile()) continue;
@@ -166,6 +166,15 @@ async function intoPlace(to: string, write: (aside: string) => Promise<void>): P
     await rename(aside, to);
   } catch (error) {
     await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+async function filesBelow(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
     throw error;
   }
 }

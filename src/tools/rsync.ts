@@ -80,18 +80,20 @@ export async function rsyncFetch(
   await rsync(remote, args, task, `${paths.join('\n')}\n`);
 }
 
-/** Files below a folder of the far side, relative to it, with their sizes in bytes. */
+/** Files below a folder of the far side, relative to it, with their sizes in bytes; none when it is not there. */
 export async function rsyncList(
   remote: RsyncRemote,
   folder: string,
   task: Task,
 ): Promise<{ path: string; bytes: number }[]> {
   const files: { path: string; bytes: number }[] = [];
-  const args = ['--recursive', '--list-only', '--no-human-readable', `${remote.destination}/${folder}/`];
-  await rsync(remote, args, task, '', (line) => {
+  // A folder named as an argument that is not there is a fault; one on a list can be ignored. The "." is never written to.
+  const options = ['--recursive', '--list-only', '--no-human-readable', '--files-from=-', '--ignore-missing-args'];
+  await rsync(remote, [...options, `${remote.destination}/`, '.'], task, `${folder}\n`, (line) => {
     // -rw-r--r--          1,234 2026/11/21 10:00:00 objects/ab/cd.filez
     const match = /^-\S+\s+([\d,]+) \S+ \S+ (.+)$/.exec(line);
-    if (match?.[1] && match[2]) files.push({ path: match[2], bytes: Number(match[1].replaceAll(',', '')) });
+    if (!match?.[1] || !match[2]?.startsWith(`${folder}/`)) return;
+    files.push({ path: match[2].slice(folder.length + 1), bytes: Number(match[1].replaceAll(',', '')) });
   });
   return files;
 }

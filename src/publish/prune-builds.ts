@@ -118,8 +118,9 @@ function withoutBoxes(old: BoxCatalogue | undefined, ids: readonly string[], pla
 }
 
 async function readMetas(builds: readonly { id: string; arch: string }[], target: Target, task: Task) {
+  if (builds.length === 0) return [];
   const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
-  const contents = paths.length === 0 ? [] : await target.readMany(paths, task);
+  const contents = await target.readMany(paths, task);
   const found = builds.flatMap(({ id, arch }, index) => {
     const content = contents[index];
     return content ? [{ id, arch, meta: parseJson<Meta>(content, paths[index] ?? '', target) }] : [];

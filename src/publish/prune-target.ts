@@ -66,8 +66,11 @@ async function rememberBuilds({ decision, builds }: PrunePlan, target: Target, t
   await writeRetired(decision.marked, { ...decision.marked, builds: builds.marks }, target, task);
 }
 
-/** Files removed at once, between two looks whether another pruner took over. */
+/** Files removed at once. */
 const BATCH = 5000;
+
+/** Between two looks whether another pruner took over, which it may after a day. */
+const CHECK_EVERY_MS = 60_000;
 
 /**
  * Removes what a plan names. Each commit is first replaced by a tombstone, then its record goes, then what only it needs:
@@ -78,10 +81,14 @@ async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: Deletin
   await placeTombstones([...plan.decision.goes.keys()], request, task);
   const total = plan.stages.reduce((sum, { paths }) => sum + paths.length, 0);
   let done = 0;
+  let checked = Date.now();
   for (const { paths } of plan.stages) {
     for (let at = 0; at < paths.length; at += BATCH) {
       const batch = paths.slice(at, at + BATCH);
-      await lock.check(task);
+      if (Date.now() - checked > CHECK_EVERY_MS) {
+        await lock.check(task);
+        checked = Date.now();
+      }
       await target.remove(batch, task);
       done += batch.length;
       task.progress(done, total, 'files');

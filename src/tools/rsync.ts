@@ -1,6 +1,6 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
 import type { Task } from './task.ts';
@@ -102,7 +102,9 @@ export async function rsyncList(
 export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
   const nowhere = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
   try {
-    const args = ['--files-from=-', '--delete-missing-args', `${nowhere}/`, `${remote.destination}/`];
+    // The folders must be here, or rsync takes them for missing as well; those that are not there need not be made.
+    for (const folder of new Set(paths.map(dirname))) await mkdir(join(nowhere, folder), { recursive: true });
+    const args = ['--files-from=-', '--delete-missing-args', '--existing', `${nowhere}/`, `${remote.destination}/`];
     await rsync(remote, args, task, `${paths.join('\n')}\n`);
   } finally {
     await rm(nowhere, { recursive: true });

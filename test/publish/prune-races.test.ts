@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { NightlyError } from '../../src/errors.ts';
@@ -123,7 +123,10 @@ it('a publisher that counted on objects a prune has removed since does not move 
   });
   const publisher = publisherOf(bed.target, () => bed.prune(policy, noon(9)));
   await expect(bed.publish(commit, TEST_REF, publisher)).rejects.toMatchObject({ code: 'verify' });
-  await bed.fsck();
+  // The commit that was sent and no ref names lacks them indeed: without the protocol the ref would name it now.
+  await expect(bed.fsck()).rejects.toMatchObject({ message: expect.stringContaining(`missing in commits ${commit}`) });
+  expect((await readFile(join(bed.far, 'repo/refs/heads', TEST_REF), 'utf8')).trim()).toBe(last);
+  await rm(join(bed.far, `repo/state/${commit}.commitpartial`));
   await bed.publish(commit);
   await bed.fsck();
 });

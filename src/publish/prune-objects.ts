@@ -1,7 +1,7 @@
 import { NightlyError } from '../errors.ts';
-import { objectPath, parseDirTree, type ReadObject } from '../ostree/objects.ts';
+import { parseDirTree, type ReadObject } from '../ostree/objects.ts';
 import type { Task } from '../tools/task.ts';
-import { type ChecksumSet, checksumSet } from './prune-set.ts';
+import { type ChecksumList, type ChecksumSet, checksumList, checksumSet } from './prune-set.ts';
 
 /** The root folder of a commit. */
 export interface TreeRoot {
@@ -12,15 +12,15 @@ export interface TreeRoot {
 /** Gives a dirtree, or undefined when it is not there any more. */
 export type ReadTree = (checksum: string) => Promise<Uint8Array | undefined>;
 
-/** What only the commits to go need: paths relative to the repository. */
+/** What only the commits to go need. */
 export interface LoneObjects {
-  /** Content and dirmetas. */
-  readonly content: readonly string[];
+  readonly content: ChecksumList;
+  readonly metas: ChecksumList;
   /**
    * Dirtrees, those without folders in them first, so that whatever is left after a kill can still be found from the
    * root. Each list is to be removed whole before the next.
    */
-  readonly folders: readonly (readonly string[])[];
+  readonly trees: readonly ChecksumList[];
 }
 
 /** Folders read at the same time: enough to keep a disk or a web server busy. */
@@ -74,8 +74,11 @@ export async function loneObjects(
   read: ReadTree,
   task: Task,
 ): Promise<LoneObjects> {
-  const content = new Set<string>();
-  const folders: string[][] = [];
+  const [content, metas, trees] = [checksumList(), checksumList(), [] as ChecksumList[]];
+  const seen = checksumSet();
+  const note = (checksum: string, list: ChecksumList): void => {
+    if (!staying.has(checksum) && seen.add(checksum)) list.push(checksum);
+  };
   /** How many folders are below each other in a dirtree; -1 for one that stays. */
   const heights = new Map<string, number>();
   const visit = async (tree: string): Promise<number> => {
@@ -86,26 +89,24 @@ export async function loneObjects(
     const bytes = await read(tree);
     let height = 0;
     if (bytes) {
-      const inside = parseDirTree(tree, bytes);
-      for (const { checksum } of inside.files) {
-        if (!staying.has(checksum)) content.add(objectPath(checksum, 'filez'));
-      }
-      for (const folder of inside.folders) {
-        if (!staying.has(folder.meta)) content.add(objectPath(folder.meta, 'dirmeta'));
+      const { files, folders } = parseDirTree(tree, bytes);
+      for (const { checksum } of files) note(checksum, content);
+      for (const folder of folders) {
+        note(folder.meta, metas);
         height = Math.max(height, 1 + (await visit(folder.tree)));
       }
     }
     heights.set(tree, height);
     // A folder's own folders come first, so the levels fill up from the lowest.
-    if (folders.length === height) folders.push([]);
-    folders[height]?.push(objectPath(tree, 'dirtree'));
+    if (trees.length === height) trees.push(checksumList());
+    trees[height]?.push(tree);
     return height;
   };
   for (const { tree, meta } of roots) {
-    if (!staying.has(meta)) content.add(objectPath(meta, 'dirmeta'));
+    note(meta, metas);
     await visit(tree);
   }
-  return { content: [...content], folders };
+  return { content, metas, trees };
 }
 
 /** Dirtrees of a reader of all metadata objects. */

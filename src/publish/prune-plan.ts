@@ -1,27 +1,29 @@
 import { localObjects, objectPath, type ReadObject } from '../ostree/objects.ts';
 import { readPublished } from '../ostree/seed.ts';
-import type { Target } from '../targets/target.ts';
+import type { Target, TargetFile } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { type BuildsPlan, planBuilds } from './prune-builds.ts';
 import { decidePrune, type PruneDecision, type PruneRequest } from './prune-decide.ts';
 import { deltasTo } from './prune-deltas.ts';
 import { loneObjects, type ReadTree, reachableObjects, type TreeRoot, treesOf } from './prune-objects.ts';
-import { measureFiles } from './prune-sizes.ts';
+import { type FileGroup, fileGroup, objectGroups } from './prune-sizes.ts';
 import { publishedObjects } from './published.ts';
 
 /** Everything a prune of a target does, as data: a dry run prints it, `removeFiles` carries it out. */
 export interface PrunePlan {
   readonly decision: PruneDecision;
   readonly builds: BuildsPlan;
-  /** Removed in this order, each whole before the next. Paths are relative to the target's root. */
+  /** Removed in this order, each whole before the next. */
   readonly stages: readonly PruneStage[];
 }
 
 export interface PruneStage {
   readonly name: 'images and logs' | 'commits' | 'deltas' | 'content' | 'folders';
-  readonly paths: readonly string[];
+  readonly files: number;
   /** What is known of their sizes. */
   readonly bytes: number;
+  /** Relative to the target's root. */
+  paths(): Iterable<string>;
 }
 
 /** Files and bytes. */
@@ -47,23 +49,27 @@ export function hasRemovals({ decision, builds }: PrunePlan): boolean {
  */
 export async function withFiles(plan: PrunePlan, request: PruneRequest, task: Task): Promise<PrunePlan> {
   const { goes, stays, waits } = plan.decision;
+  const { repo, target } = request;
   const stages: PruneStage[] = [];
-  const add = (name: PruneStage['name'], files: readonly { path: string; bytes: number }[]): void => {
-    if (files.length === 0) return;
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    stages.push({ name, paths: files.map(({ path }) => path), bytes });
+  const add = (name: PruneStage['name'], found: readonly TargetFile[]): void => {
+    if (found.length === 0) return;
+    const bytes = found.reduce((sum, file) => sum + file.bytes, 0);
+    stages.push({ name, files: found.length, bytes, paths: () => found.map(({ path }) => path) });
+  };
+  const addGroup = (name: PruneStage['name'], { files, bytes, paths }: FileGroup): void => {
+    stages.push({ name, files, bytes, paths: () => inRoot(paths()) });
   };
   add('images and logs', plan.builds.files);
   if (goes.size > 0) {
     const commits = [...goes.keys()];
-    const measure = (paths: readonly string[]) => measureFiles(paths, request, task);
-    add('commits', await measure(commits.flatMap(commitFiles)));
-    const { lists, parts } = await deltasTo(new Set(commits), request.target, task);
+    addGroup('commits', await fileGroup(commits.flatMap(commitFiles), repo, task));
+    const { lists, parts } = await deltasTo(new Set(commits), target, task);
     add('deltas', lists);
     add('deltas', parts);
     const lone = await objectsOf([...goes.values()], [...stays.values(), ...waits.values()], request, task);
-    add('content', await measure(lone.content));
-    for (const folders of lone.folders) add('folders', await measure(folders));
+    const { content, folders } = await objectGroups(lone, repo, task);
+    for (const group of content) addGroup('content', group);
+    for (const group of folders) addGroup('folders', group);
   }
   return { ...plan, stages };
 }
@@ -73,9 +79,22 @@ export async function freedLater(plan: PrunePlan, request: PruneRequest, task: T
   const { goes, stays, waits } = plan.decision;
   if (waits.size === 0) return { files: 0, bytes: 0 };
   const lone = await objectsOf([...goes.values(), ...waits.values()], [...stays.values()], request, task);
-  const commits = [...goes.keys(), ...waits.keys()].flatMap(commitFiles);
-  const files = await measureFiles([...commits, ...lone.content, ...lone.folders.flat()], request, task);
-  return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const { content, folders } = await objectGroups(lone, request.repo, task);
+  const records = [...goes.keys(), ...waits.keys()].flatMap(commitFiles);
+  return totalOf([await fileGroup(records, request.repo, task), ...content, ...folders]);
+}
+
+/** Files and bytes of several. */
+export function totalOf(amounts: readonly Amount[]): Amount {
+  const add = (sum: Amount, { files, bytes }: Amount): Amount => ({
+    files: sum.files + files,
+    bytes: sum.bytes + bytes,
+  });
+  return amounts.reduce(add, { files: 0, bytes: 0 });
+}
+
+function* inRoot(paths: Iterable<string>): Iterable<string> {
+  for (const path of paths) yield `repo/${path}`;
 }
 
 async function objectsOf(goes: readonly TreeRoot[], stays: readonly TreeRoot[], request: PruneRequest, task: Task) {

@@ -6,8 +6,8 @@ import { isErrno } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { DELTA_FOLDERS, deltaLeadsTo } from './prune-deltas.ts';
 import { loneObjects, reachableObjects, type TreeRoot, treesOf } from './prune-objects.ts';
-import type { Amount } from './prune-plan.ts';
-import { measureFiles } from './prune-sizes.ts';
+import { type Amount, totalOf } from './prune-plan.ts';
+import { fileGroup, inBatches, objectGroups } from './prune-sizes.ts';
 
 /**
  * Removes from the local repository the commits that are not wanted, with everything only they need; those that a local
@@ -38,14 +38,19 @@ export async function pruneRepo(
     objectPath(commit, 'commit'),
     objectPath(commit, 'commitmeta'),
   ]);
-  const stages = [records, await localDeltas(repo, going), lone.content, ...lone.folders];
-  const measured = await measureFiles(stages.flat(), { repo }, task);
-  for (const paths of dryRun ? [] : stages) {
-    await pLimit(32).map(paths, (path) => rm(join(repo, path), { force: true }));
-    task.signal.throwIfAborted();
+  const { content, folders } = await objectGroups(lone, repo, task);
+  const groups = [
+    await fileGroup([...records, ...(await localDeltas(repo, going))], repo, task),
+    ...content,
+    ...folders,
+  ];
+  for (const { paths } of dryRun ? [] : groups) {
+    for (const batch of inBatches(paths(), 64)) {
+      task.signal.throwIfAborted();
+      await Promise.all(batch.map((path) => rm(join(repo, path), { force: true })));
+    }
   }
-  const bytes = measured.reduce((sum, file) => sum + file.bytes, 0);
-  return { commits: goes, files: measured.length, bytes };
+  return { commits: goes, ...totalOf(groups) };
 }
 
 async function localCommits(repo: string): Promise<string[]> {

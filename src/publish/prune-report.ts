@@ -1,5 +1,5 @@
 import type { TargetRetention } from '../config/config.ts';
-import type { Amount } from './prune-plan.ts';
+import { type Amount, totalOf } from './prune-plan.ts';
 import type { PruneResult } from './prune-target.ts';
 import type { KeepReason } from './retention.ts';
 
@@ -31,10 +31,7 @@ export interface ReportedCommit {
 export function reportPrune(target: string, { plan, later }: PruneResult, retention: TargetRetention): PruneReport {
   const { histories, kept, waits, goes } = plan.decision;
   const removed = new Map<string, Amount>();
-  for (const { name, paths, bytes } of plan.stages) {
-    const before = removed.get(name) ?? { files: 0, bytes: 0 };
-    removed.set(name, { files: before.files + paths.length, bytes: before.bytes + bytes });
-  }
+  for (const stage of plan.stages) removed.set(stage.name, totalOf([removed.get(stage.name) ?? totalOf([]), stage]));
   return {
     target,
     refs: histories.map(({ ref, commits }) => ({
@@ -56,14 +53,6 @@ export function reportPrune(target: string, { plan, later }: PruneResult, retent
     unlisted: plan.builds.unlisted.map(({ id, arch }) => `${id}/${arch}`),
     ...(later === undefined ? {} : { later }),
   };
-}
-
-/** Files and bytes of several. */
-export function totalOf(amounts: readonly Amount[]): Amount {
-  return amounts.reduce((sum, { files, bytes }) => ({ files: sum.files + files, bytes: sum.bytes + bytes }), {
-    files: 0,
-    bytes: 0,
-  });
 }
 
 const date = (seconds: number): string => new Date(seconds * 1000).toISOString();

@@ -59,3 +59,30 @@ export function checksumSet(): ChecksumSet {
     },
   };
 }
+
+/** Checksums in the order they came, packed: 32 bytes each. */
+export interface ChecksumList extends Iterable<string> {
+  /** Lower-case hex. */
+  push(checksum: string): void;
+  readonly length: number;
+}
+
+/** An empty list. */
+export function checksumList(): ChecksumList {
+  const BYTES = 32;
+  let packed = Buffer.alloc(64 * BYTES);
+  let length = 0;
+  return {
+    push(checksum) {
+      if ((length + 1) * BYTES > packed.length) packed = Buffer.concat([packed], packed.length * 2);
+      packed.write(checksum, length * BYTES, 'hex');
+      length += 1;
+    },
+    get length() {
+      return length;
+    },
+    *[Symbol.iterator]() {
+      for (let index = 0; index < length; index += 1) yield packed.toString('hex', index * BYTES, (index + 1) * BYTES);
+    },
+  };
+}

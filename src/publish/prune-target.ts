@@ -6,7 +6,8 @@ import type { Task } from '../tools/task.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from './epoch.ts';
 import { forgetBuilds } from './prune-builds.ts';
 import type { PruneRequest } from './prune-decide.ts';
-import { type Amount, freedLater, hasRemovals, type PrunePlan, planPrune, withFiles } from './prune-plan.ts';
+import { type Amount, freedLater, hasRemovals, type PrunePlan, planPrune, totalOf, withFiles } from './prune-plan.ts';
+import { inBatches } from './prune-sizes.ts';
 import { writeRetired } from './prune-state.ts';
 import { tombstone, tombstonePath } from './prune-tombstone.ts';
 
@@ -79,26 +80,23 @@ const CHECK_EVERY_MS = 60_000;
 async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: DeletingLock, task: Task): Promise<void> {
   const { target } = request;
   await placeTombstones([...plan.decision.goes.keys()], request, task);
-  const total = plan.stages.reduce((sum, { paths }) => sum + paths.length, 0);
+  const total = totalOf(plan.stages);
   let done = 0;
   let checked = Date.now();
   for (const { paths } of plan.stages) {
-    for (let at = 0; at < paths.length; at += BATCH) {
-      const batch = paths.slice(at, at + BATCH);
+    for (const batch of inBatches(paths(), BATCH)) {
       if (Date.now() - checked > CHECK_EVERY_MS) {
         await lock.check(task);
         checked = Date.now();
       }
       await target.remove(batch, task);
       done += batch.length;
-      task.progress(done, total, 'files');
+      task.progress(done, total.files, 'files');
     }
   }
-  if (total > 0) {
-    const bytes = plan.stages.reduce((sum, stage) => sum + stage.bytes, 0);
-    task.say(
-      `removed ${plan.decision.goes.size} commits, ${total} files, ${(bytes / 1e6).toFixed(1)} MB from ${target.describe()}`,
-    );
+  if (total.files > 0) {
+    const amount = `${plan.decision.goes.size} commits, ${total.files} files, ${(total.bytes / 1e6).toFixed(1)} MB`;
+    task.say(`removed ${amount} from ${target.describe()}`);
   }
 }
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
-import { bootId, hasEnded } from '../tools/boot-id.ts';
 import type { Task } from '../tools/task.ts';
 
 /**
@@ -97,9 +97,15 @@ function refuseHeld(access: LockAccess, content: Uint8Array | undefined, mine: L
   );
 }
 
-/** A holder of this machine whose process is gone. */
+/** A holder of this machine whose process is gone. One of the same number that started since counts as alive. */
 function isDead(lock: LockContent, mine: LockContent): boolean {
-  return lock.host === mine.host && hasEnded(lock.boot, lock.pid);
+  if (lock.host !== mine.host) return false;
+  return lock.boot !== mine.boot || !existsSync(`/proc/${lock.pid}`);
+}
+
+/** Of the running kernel; differs after a reboot, and from that of another machine with the same name. */
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 const encode = (lock: LockContent): Uint8Array => Buffer.from(`${JSON.stringify(lock)}\n`);

@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { NightlyError } from '../../src/errors.ts';
-import { EPOCH_PATH } from '../../src/publish/epoch.ts';
+import { EPOCH_PATH, parseEpoch } from '../../src/publish/epoch.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { run } from '../../src/tools/exec.ts';
@@ -98,6 +98,7 @@ function publisherOf(target: Target, beforeFlip: () => Promise<unknown>): Target
     ...target,
     send: async (...args) => {
       known ??= await target.read(EPOCH_PATH, args[3]);
+      if (known && parseEpoch(known, target).deleting) throw new NightlyError('locked', 'somebody is deleting');
       return target.send(...args);
     },
     swap: async (request, task) => {
@@ -167,7 +168,7 @@ it('publishes of two refs and prunes side by side, again and again: nothing publ
   const refs = ['one', 'two'];
   const all = retention([{ pattern: '*', depth: 2, keepTagged: true }]);
   const heads = new Map<string, string>();
-  let [night, refused] = [0, 0];
+  let [night, removed] = [0, 0];
   for (; night < 3; night += 1) {
     for (const ref of refs)
       heads.set(ref, await bed.night(night, testTree(20, 5, `${ref} ${night}`), heads.get(ref), ref));
@@ -179,25 +180,32 @@ it('publishes of two refs and prunes side by side, again and again: nothing publ
       const tree = testTree(20, 5, `${ref} ${night % 4}`);
       const commit = await commitTestTree({ repo: bed.repo, tree, ref, parent, timestamp: noon(night) });
       const target = openTarget({ type: 'directory', name: 'dir', path: bed.far, url: bed.url });
-      try {
-        await bed.publish(
+      // Each try as a new run would do it: with another look at prune.json.
+      const attempt = () =>
+        bed.publish(
           commit,
           ref,
           publisherOf(target, async () => undefined),
         );
-      } catch (error) {
-        expect(error).toMatchObject({ code: expect.stringMatching(/^(verify|target-moved|locked)$/) });
-        refused += 1;
-        await bed.prune(all, noon(night));
-        await bed.publish(commit, ref);
+      for (let done = false; !done; ) {
+        done = await attempt().then(
+          () => true,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: expect.stringMatching(/^(verify|target-moved|locked)$/) });
+            return false;
+          },
+        );
       }
       heads.set(ref, commit);
     });
-    const pruning = bed.prune(all, noon(night)).catch((error: unknown) => {
-      expect(error).toMatchObject({ code: expect.stringMatching(/^(target-moved|locked)$/) });
-    });
+    const pruning = bed.prune(all, noon(night)).then(
+      ({ plan }) => {
+        removed += plan.decision.goes.size;
+      },
+      (error: unknown) => expect(error).toMatchObject({ code: expect.stringMatching(/^(target-moved|locked)$/) }),
+    );
     await Promise.all([...publishing, pruning]);
     await bed.fsck();
   }
-  expect(refused).toBeLessThan(14);
+  expect(removed).toBeGreaterThan(5);
 }, 120_000);

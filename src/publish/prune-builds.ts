@@ -73,7 +73,9 @@ export async function planBuilds(
     const next = { ...mark, ...(imagesGo ? { images: date } : {}), ...(logsGo ? { logs: date } : {}) };
     const imagesLeft = images.length > 0 && !next.images;
     const logsLeft = logsSeconds !== undefined && !next.logs;
-    const commitGone = commit !== '' && (decision.goes.has(commit) || tombstone);
+    // A prune that was killed leaves a tombstone beside a commit, which may have been taken back since.
+    const commitThere = decision.stays.has(commit) || decision.waits.has(commit);
+    const commitGone = decision.goes.has(commit) || (tombstone && !commitThere);
     if (commitGone && !imagesLeft && !logsLeft) {
       unlisted.push({ id, arch });
       delete marks[key];

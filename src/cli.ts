@@ -198,6 +198,24 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('prune')
+    .argument('[TARGET]', 'target of the configuration; default: every one with a retention')
+    .description('remove from targets what their retention does not keep, after its grace period')
+    .option('--dry-run', 'say what stays and why, what would go, and the bytes that frees; change nothing')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nThe first prune that does not keep a commit gives it up; one after the grace period removes it.\n' +
+        'A ref without a policy stops it before anything is removed.\n\n' +
+        'Examples:\n  atomic-nightly prune --dry-run\n  atomic-nightly prune buildlogs\n  atomic-nightly prune --dry-run --json | jq ".targets[].removed"',
+    )
+    .action(async (target: string | undefined, options: { dryRun?: boolean; json?: boolean }) => {
+      const { runPrune } = await import('./commands/prune.ts');
+      const { dryRun = false, json = false } = options;
+      finish(await runPrune({ ...running(), ...(target === undefined ? {} : { target }), dryRun, json }, print));
+    });
+
+  program
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')

@@ -47,7 +47,7 @@ export interface TargetRetention {
   readonly graceSeconds: number;
 }
 
-/** A commit stays while any of these holds for it. */
+/** A commit stays while any of these holds for it, and in any case while some ref names it. */
 export interface RefPolicy {
   /** A ref; `*` stands for any text. */
   readonly pattern: string;
@@ -55,8 +55,6 @@ export interface RefPolicy {
   readonly depth?: number;
   /** Younger ones stay. */
   readonly ageSeconds?: number;
-  /** Those that another ref names stay. */
-  readonly keepTagged: boolean;
 }
 
 export interface DirectoryTargetConfig extends AnyTargetConfig {

@@ -107,9 +107,8 @@ function normaliseSsh(raw: Extract<RawTarget, { type: 'ssh' }>['ssh'], folder: s
 function normaliseRetention(raw: NonNullable<RawTarget['retention']>): TargetRetention {
   const { images, logs, grace } = raw;
   return {
-    refs: Object.entries(raw.refs).map(([pattern, { depth, age, 'keep-tagged': keepTagged }]) => ({
+    refs: Object.entries(raw.refs).map(([pattern, { depth, age }]) => ({
       pattern,
-      keepTagged,
       ...(depth === undefined ? {} : { depth }),
       ...(age === undefined ? {} : { ageSeconds: durationSeconds(age) }),
     })),

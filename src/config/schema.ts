@@ -55,7 +55,6 @@ const duration = z.string().regex(/^[1-9]\d*[mhdw]$/, 'must be a whole number wi
 const refPolicy = z.strictObject({
   depth: z.int().min(1).optional().describe('Newest commits of the ref that stay, whatever their age.'),
   age: duration.optional().describe('Commits younger than this stay, as in 90d.'),
-  'keep-tagged': z.boolean().default(true).describe('Commits that another ref names stay, with what they need.'),
 });
 
 const targetRetention = z

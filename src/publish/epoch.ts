@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { NightlyError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
+import { bootId, hasEnded } from '../tools/boot-id.ts';
+import type { Task } from '../tools/task.ts';
+import { updateJson } from './files.ts';
 
 /**
  * Keeps publishing and pruning of a target apart, although neither holds a lock for as long as it works:
@@ -7,6 +12,8 @@ import type { Target } from '../targets/target.ts';
  *   2. it moves its ref only if `prune.json` still has the same bytes, in one compare-and-swap with the ref;
  *   3. a pruner first writes `deleting` into it, then reads the refs, and deletes only what none of them needs;
  *   4. when it is done it counts `epoch` up, so that a publisher from before sends again what may have gone.
+ * A pruner that was killed leaves `deleting` behind. The next one takes over: at once on the same machine when that
+ * process is gone, elsewhere after a day.
  */
 export const EPOCH_PATH = 'prune.json';
 
@@ -14,7 +21,15 @@ export interface PruneEpoch {
   /** Counts the prunes that have deleted something. */
   readonly epoch: number;
   /** Who is deleting right now. */
-  readonly deleting?: { readonly token: string; readonly host: string; readonly pid: number; readonly since: string };
+  readonly deleting?: {
+    readonly token: string;
+    readonly host: string;
+    /** Of the running kernel, so that a reboot counts as the end of the process. */
+    readonly boot?: string;
+    readonly pid: number;
+    /** RFC 3339, UTC. */
+    readonly since: string;
+  };
 }
 
 /** @throws NightlyError `unsupported` when the file is not one of ours. */
@@ -40,6 +55,72 @@ export function refuseWhileDeleting(content: Uint8Array | undefined, target: Tar
     `A prune is deleting on target "${target.name}": process ${pid} on ${host}, since ${since}.`,
     {
       hint: 'Run "atomic-nightly resume" when it is done. Should it have died, "atomic-nightly prune" on that host ends its work.',
+    },
+  );
+}
+
+/** The right to delete on a target, from `beginDeleting` on. */
+export interface DeletingLock {
+  /** @throws NightlyError `locked` when another pruner has taken over. */
+  check(task: Task): Promise<void>;
+  /** Counts the epoch up. Works for an aborted task as well, so that publishers need not wait for the next prune. */
+  end(task: Task): Promise<void>;
+}
+
+/** From when on another machine's pruner counts as gone. */
+const LIFE_MS = 24 * 3600 * 1000;
+
+/** Of this process, to tell them from those of an earlier one that had the same number, as in a container. */
+const ownTokens = new Set<string>();
+
+/**
+ * Step 3: tells everybody that deleting begins, or takes over from a pruner that died.
+ * @throws NightlyError `locked`, naming the other pruner.
+ */
+export async function beginDeleting(target: Target, task: Task): Promise<DeletingLock> {
+  const token = randomUUID();
+  ownTokens.add(token);
+  const mine = { token, host: hostname(), boot: bootId(), pid: process.pid, since: new Date().toISOString() };
+  await updateJson<PruneEpoch>(
+    EPOCH_PATH,
+    (old) => {
+      if (old?.deleting && old.deleting.token !== token) refuseAlive(old.deleting, target);
+      return { epoch: old?.epoch ?? 0, deleting: mine };
+    },
+    target,
+    task,
+  );
+  return {
+    async check(now) {
+      const { deleting } = parseEpoch(await target.read(EPOCH_PATH, now), target);
+      if (deleting?.token === token) return;
+      throw new NightlyError('locked', `Another prune of target "${target.name}" took over from this one.`, {
+        hint: 'Let it end; it removes what is left.',
+      });
+    },
+    async end(now) {
+      const last = { ...now, signal: AbortSignal.timeout(60_000) };
+      await updateJson<PruneEpoch>(
+        EPOCH_PATH,
+        (old) => (old?.deleting?.token === token ? { epoch: old.epoch + 1 } : (old ?? { epoch: 0 })),
+        target,
+        last,
+      );
+      ownTokens.delete(token);
+    },
+  };
+}
+
+function refuseAlive({ token, host, boot, pid, since }: NonNullable<PruneEpoch['deleting']>, target: Target): void {
+  if (Date.now() - Date.parse(since) > LIFE_MS) return;
+  const here = host === hostname();
+  if (here && boot !== undefined && hasEnded(boot, pid)) return;
+  if (here && pid === process.pid && !ownTokens.has(token)) return;
+  throw new NightlyError(
+    'locked',
+    `Another prune is deleting on target "${target.name}": process ${pid} on ${host}, since ${since}.`,
+    {
+      hint: 'Wait for it to end. One that died is taken over by the next prune on that machine, or a day later by any.',
     },
   );
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { NightlyError } from '../errors.ts';
+import { bootId, hasEnded } from '../tools/boot-id.ts';
 
 /** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
 export const LOCK_PATH = '.atomic-nightly.lock';
@@ -34,15 +34,10 @@ export function isHeld(lock: LockContent, mine: LockContent): boolean {
   return lock.token !== mine.token && lock.until >= Date.now() && !isDead(lock, mine);
 }
 
-/** A holder of this machine whose process is gone. One of the same number that started since counts as alive. */
+/** A holder of this machine whose process is gone. */
 function isDead(lock: LockContent, mine: LockContent): boolean {
   if (lock.host !== mine.host) return false;
-  return lock.boot !== mine.boot || !existsSync(`/proc/${lock.pid}`);
-}
-
-/** Of the running kernel; differs after a reboot, and from that of another machine with the same name. */
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return hasEnded(lock.boot, lock.pid);
 }
 
 /** What a publisher throws that another one's lock keeps out. */

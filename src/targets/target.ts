@@ -28,7 +28,7 @@ export interface Target {
    * when another publisher has the lock.
    */
   swap(request: SwapRequest, task: Task): Promise<void>;
-  /** Every file below a folder, in any order. Costs what the target's size costs: for repairs and nothing else. */
+  /** Every file below a folder, in any order; none when it is not there. Costs what the target's size costs: for repairs and nothing else. */
   list(folder: string, task: Task): AsyncIterable<TargetFile>;
   /** Removes files; one that is not there is no fault. Folders that become empty may stay. */
   remove(paths: readonly string[], task: Task): Promise<void>;

@@ -89,7 +89,7 @@ targets:
     password-file: keys/password
     url: https://mirror.example.org/module
     retention:
-      refs: {'*/release': {age: 52w}, '*': {depth: 30, keep-tagged: false}}
+      refs: {'*/release': {age: 52w}, '*': {depth: 30}}
       images: 30d
       grace: 2d
   shell:
@@ -142,8 +142,8 @@ streams:
       url: 'https://mirror.example.org/module',
       retention: {
         refs: [
-          { pattern: '*/release', ageSeconds: 52 * 604_800, keepTagged: true },
-          { pattern: '*', depth: 30, keepTagged: false },
+          { pattern: '*/release', ageSeconds: 52 * 604_800 },
+          { pattern: '*', depth: 30 },
         ],
         imagesSeconds: 30 * 86_400,
         graceSeconds: 2 * 86_400,

@@ -1,0 +1,123 @@
+import { mkdir } from 'node:fs/promises';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { NightlyError } from '../errors.ts';
+import { didYouMean } from '../nearest.ts';
+import { totalOf } from '../publish/prune-plan.ts';
+import { type PruneReport, type ReportedCommit, reportPrune } from '../publish/prune-report.ts';
+import { takeRunLock } from '../run/lock.ts';
+import { asNightlyError } from '../run/runner.ts';
+import { formatBytes } from '../sinks/format.ts';
+import { pruneConfigured, pruneLocalRepo } from '../steps/prune-targets.ts';
+import { withSteps } from './lab.ts';
+import type { RunCommandOptions } from './open-run.ts';
+import { formatError, type Printer, printJson } from './print.ts';
+
+export interface PruneCommandOptions extends RunCommandOptions {
+  /** Default: every target with a retention. */
+  readonly target?: string;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `atomic-nightly prune [TARGET]`: removes from targets what their retention does not keep, then from the local
+ * repository what no target has any more. A target that cannot be pruned does not stop the others. Gives the exit code.
+ */
+export async function runPrune(options: PruneCommandOptions, print: Printer): Promise<number> {
+  const config = await loadConfig(options.config);
+  const names = targetNames(config, options.target);
+  const { dryRun } = options;
+  const now = Math.floor(Date.now() / 1000);
+  await mkdir(config.work, { recursive: true });
+  const lock = await takeRunLock(config.work, `prune ${options.target ?? ''}`.trim());
+  try {
+    return await withSteps(config.work, options, async (runner) => {
+      const reports: PruneReport[] = [];
+      const errors: NightlyError[] = [];
+      const wouldGo = new Map<string, Set<string>>();
+      for (const name of names) {
+        try {
+          const result = await runner.step(`prune-${name}`, {}, (task) =>
+            pruneConfigured(config, name, { dryRun, now }, task),
+          );
+          const retention = config.targets[name]?.retention;
+          if (retention) reports.push(reportPrune(name, result, retention));
+          if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));
+        } catch (error) {
+          options.signal.throwIfAborted();
+          errors.push(asNightlyError(error));
+        }
+      }
+      const [first, ...others] = errors;
+      const local = first
+        ? undefined
+        : await runner.step('prune-local', {}, (task) => pruneLocalRepo(config, { dryRun, wouldGo }, task));
+      if (options.json) printJson({ dryRun, targets: reports, ...(local ? { local } : {}) }, print);
+      else printReports(reports, local, dryRun, print);
+      for (const error of others) process.stderr.write(`${formatError(error)}\n`);
+      if (first) throw first;
+      return 0;
+    });
+  } finally {
+    await lock.release();
+  }
+}
+
+function targetNames(config: Config, name: string | undefined): string[] {
+  const all = Object.keys(config.targets);
+  if (name !== undefined) {
+    if (all.includes(name)) return [name];
+    throw new NightlyError('usage', `There is no target "${name}".${didYouMean(name, all)}`, {
+      hint: `Targets in ${config.path}: ${all.join(', ')}.`,
+    });
+  }
+  const names = Object.values(config.targets).flatMap((target) => (target.retention ? [target.name] : []));
+  if (names.length > 0) return names;
+  throw new NightlyError('config', 'No target has a retention, so nothing is ever removed.', {
+    hint: `Say in targets.${all[0]}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
+    place: config.placeOf('targets'),
+  });
+}
+
+type Local = Awaited<ReturnType<typeof pruneLocalRepo>>;
+
+function printReports(
+  reports: readonly PruneReport[],
+  local: Local | undefined,
+  dryRun: boolean,
+  print: Printer,
+): void {
+  const did = dryRun ? 'would remove' : 'removed';
+  for (const { target, refs, removed, unlisted, later } of reports) {
+    print(`Target ${target}:`);
+    for (const { ref, commits } of refs) {
+      print(`  ${ref}`);
+      for (const commit of commits) print(`    ${commitLine(commit, dryRun)}`);
+    }
+    const total = totalOf(removed);
+    print(`  ${did} ${total.files} files, ${formatBytes(total.bytes)}`);
+    for (const { name, files, bytes } of removed) print(`    ${name}: ${files} files, ${formatBytes(bytes)}`);
+    if (unlisted.length > 0) print(`  the index no longer names ${unlisted.join(', ')}`);
+    if (later && later.files > 0) {
+      print(`  once all that is given up has gone: ${later.files} objects, ${formatBytes(later.bytes)}`);
+    }
+  }
+  if (local && local.commits.length > 0) {
+    print(
+      `Local repository: ${did} ${local.commits.length} commits, ${local.files} files, ${formatBytes(local.bytes)}`,
+    );
+  }
+}
+
+function commitLine({ commit, version, date, state, why, due }: ReportedCommit, dryRun: boolean): string {
+  const name = `${(version ?? date).padEnd(12)} ${commit.slice(0, 12)}`;
+  switch (state) {
+    case 'kept':
+      return `${name}  stays: ${why.join(', ')}`;
+    case 'given-up':
+      return `${name}  given up, goes after ${due}`;
+    case 'removed':
+      return `${name}  ${dryRun ? 'goes now' : 'gone'}`;
+  }
+}

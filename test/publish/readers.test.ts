@@ -130,12 +130,20 @@ describe('I1, I4: readers of a server without faults', () => {
   it('see none that a retry would see while publishers are killed and go on', async () => {
     const place = await bed();
     const { failedTwice, reasons } = await readWhile('kill -9', place, place.port, (end) =>
-      publishUntil(end, waiting(), async (build, count) => {
-        for (let kills = 0; kills < 2 || (kills < 4 && Date.now() < end); kills += 1) {
-          if ((await place.publish(build, Math.random() * 200)) === 'killed') count('killed');
-        }
-        await untilDone(() => place.publish(build), count);
-      }),
+      publishUntil(
+        end,
+        waiting(),
+        async (build, count) => {
+          for (let tries = 0; tries < 4; tries += 1) {
+            if ((await place.publish(build, Math.random() * 80)) !== 'killed') break;
+            count('killed');
+            // Time for the readers to look at what was left half done.
+            await pause(500);
+          }
+          await untilDone(() => place.publish(build), count);
+        },
+        'killed',
+      ),
     );
     expect(failedTwice, reasons.join('\n')).toBe(0);
     expect(table['kill -9']?.['killed']).toBeGreaterThan(1);
@@ -145,13 +153,18 @@ describe('I1, I4: readers of a server without faults', () => {
   it('see none that a retry would see while the disk is full and freed', async () => {
     const place = await bed();
     const { failedTwice, reasons } = await readWhile('disk full', place, place.port, (end) =>
-      publishUntil(end, waiting(), async (build, count) => {
-        // Full at the first object, among them, or at the image.
-        const free = await fillDisk(place.far, Math.floor(Math.random() * 300_000));
-        const first = await place.publish(build).finally(free);
-        if (first !== 'done') count(first);
-        await untilDone(() => place.publish(build), count);
-      }),
+      publishUntil(
+        end,
+        waiting(),
+        async (build, count) => {
+          // Full at the first object, among them, or at the image.
+          const free = await fillDisk(place.far, Math.floor(Math.random() * 300_000));
+          const first = await place.publish(build).finally(free);
+          if (first !== 'done') count(first);
+          await untilDone(() => place.publish(build), count);
+        },
+        'disk-full',
+      ),
     );
     expect(failedTwice, reasons.join('\n')).toBe(0);
     expect(table['disk full']?.['disk-full']).toBeGreaterThan(0);

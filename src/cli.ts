@@ -25,6 +25,18 @@ function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
+interface PublishOptions {
+  readonly dryRun?: boolean;
+  readonly reconcile?: boolean;
+  readonly target?: string;
+  readonly checksums?: boolean;
+  readonly json?: boolean;
+}
+
+function usage(message: string): NightlyError {
+  return new NightlyError('usage', message, { hint: 'See "atomic-nightly publish --help".' });
+}
+
 interface Common {
   readonly config: string;
   readonly logFormat: LogFormat;
@@ -120,16 +132,27 @@ function createProgram(finish: (code: number) => void): Command {
   program
     .command('publish')
     .argument('[BUILD]', 'build id; default: the newest with a commit')
-    .description('send a build to the targets of its stream that do not have it yet')
-    .option('--dry-run', 'print what each target has, what would be sent and which ref would move; send nothing')
+    .description('send a build to the targets of its stream that do not have it yet; or repair a target')
+    .option('--dry-run', 'print what each target has, what would be sent, moved and removed; change nothing')
+    .option('--reconcile', 'compare targets with the work folder, and send again what is lost or damaged there')
+    .option('--target <NAME>', 'with --reconcile: only this target')
+    .option('--checksums', 'with --reconcile: read everything back and compare contents, not only sizes')
     .option('--json', 'the plan or the result for scripts, on standard output')
     .addHelpText(
       'after',
-      '\nExamples:\n  atomic-nightly publish --dry-run\n  atomic-nightly publish 20261121_01      (after adding a target)',
+      '\nExamples:\n  atomic-nightly publish --dry-run\n  atomic-nightly publish 20261121_01      (after adding a target)\n  atomic-nightly publish --reconcile --target mirror --dry-run',
     )
-    .action(async (id: string | undefined, options: { dryRun?: boolean; json?: boolean }) => {
+    .action(async (id: string | undefined, options: PublishOptions) => {
+      const { dryRun = false, reconcile = false, checksums = false, json = false, target } = options;
+      if (reconcile) {
+        if (id !== undefined) throw usage('--reconcile looks at whole targets and takes no BUILD.');
+        const { runReconcile } = await import('./commands/reconcile.ts');
+        const named = target === undefined ? {} : { target };
+        finish(await runReconcile({ ...running(), ...named, checksums, dryRun, json }, print));
+        return;
+      }
+      if (target !== undefined || checksums) throw usage('--target and --checksums go with --reconcile.');
       const { runPublish } = await import('./commands/publish.ts');
-      const { dryRun = false, json = false } = options;
       finish(await runPublish(id, { ...running(), dryRun, json }, print));
     });
 

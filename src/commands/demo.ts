@@ -11,8 +11,8 @@ import { listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { formatSeconds } from '../sinks/format.ts';
 import type { LogFormat } from '../sinks/select.ts';
 import type { Task } from '../tools/task.ts';
-import { withSteps } from './lab.ts';
 import { runNightly } from './nightly.ts';
+import { withSteps } from './open-run.ts';
 import type { Printer } from './print.ts';
 import { runShow } from './show.ts';
 

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { buildLab, type Lab, updateLab } from '../lab/build.ts';
-import { createRunner, type Runner } from '../run/runner.ts';
-import { type LogFormat, selectListener } from '../sinks/select.ts';
+import type { LogFormat } from '../sinks/select.ts';
+import { withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface LabCommandOptions {
@@ -44,22 +43,6 @@ export async function runLabUpdate(
   );
   printLab(lab, options.json, print);
   return 0;
-}
-
-/** Runs steps outside any build: shown as those of a build are, logged to `DIR/logs`, but never resumed. */
-export async function withSteps<Result>(
-  dir: string,
-  options: { readonly logFormat: LogFormat; readonly signal: AbortSignal },
-  work: (runner: Runner) => Promise<Result>,
-): Promise<Result> {
-  await mkdir(dir, { recursive: true });
-  const { listen, close } = selectListener(options.logFormat, process.stderr);
-  const journal = { entries: [], append: async () => undefined };
-  try {
-    return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
-  } finally {
-    close();
-  }
 }
 
 function printLab(lab: Lab, json: boolean, print: Printer): void {

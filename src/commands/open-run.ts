@@ -5,6 +5,7 @@ import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
 import { takeRunLock } from '../run/lock.ts';
 import { openProject, type Project } from '../run/project.ts';
+import { createRunner, type Runner } from '../run/runner.ts';
 import { type LogFormat, selectListener } from '../sinks/select.ts';
 import type { Task } from '../tools/task.ts';
 
@@ -56,4 +57,20 @@ export function preparationTask(project: Project, signal: AbortSignal): Task {
     say: () => undefined,
     progress: () => undefined,
   };
+}
+
+/** Runs steps outside any build: shown as those of a build are, logged to `DIR/logs`, but never resumed. */
+export async function withSteps<Result>(
+  dir: string,
+  options: { readonly logFormat: LogFormat; readonly signal: AbortSignal },
+  work: (runner: Runner) => Promise<Result>,
+): Promise<Result> {
+  await mkdir(dir, { recursive: true });
+  const { listen, close } = selectListener(options.logFormat, process.stderr);
+  const journal = { entries: [], append: async () => undefined };
+  try {
+    return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
+  } finally {
+    close();
+  }
 }

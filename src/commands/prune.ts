@@ -2,15 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
 import { totalOf } from '../publish/prune-plan.ts';
 import { type PruneReport, type ReportedCommit, reportPrune } from '../publish/prune-report.ts';
 import { takeRunLock } from '../run/lock.ts';
 import { asNightlyError } from '../run/runner.ts';
+import { targetsNamed } from '../run/streams-on.ts';
 import { formatBytes } from '../sinks/format.ts';
 import { pruneConfigured, pruneLocalRepo } from '../steps/prune-targets.ts';
-import { withSteps } from './lab.ts';
-import type { RunCommandOptions } from './open-run.ts';
+import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { formatError, type Printer, printJson } from './print.ts';
 
 export interface PruneCommandOptions extends RunCommandOptions {
@@ -65,17 +64,11 @@ export async function runPrune(options: PruneCommandOptions, print: Printer): Pr
 }
 
 function targetNames(config: Config, name: string | undefined): string[] {
-  const all = Object.keys(config.targets);
-  if (name !== undefined) {
-    if (all.includes(name)) return [name];
-    throw new NightlyError('usage', `There is no target "${name}".${didYouMean(name, all)}`, {
-      hint: `Targets in ${config.path}: ${all.join(', ')}.`,
-    });
-  }
+  if (name !== undefined) return targetsNamed(config, name).map((target) => target.name);
   const names = Object.values(config.targets).flatMap((target) => (target.retention ? [target.name] : []));
   if (names.length > 0) return names;
   throw new NightlyError('config', 'No target has a retention, so nothing is ever removed.', {
-    hint: `Say in targets.${all[0]}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
+    hint: `Say in targets.${Object.keys(config.targets)[0]}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
     place: config.placeOf('targets'),
   });
 }

@@ -31,12 +31,17 @@ export async function runPublish(
 
 function planLines(plan: TargetPlan): string[] {
   if ('refused' in plan) return [`${plan.target}: would be refused`, `  ${plan.refused}`];
-  const { target, ref, from, to, phases, files, bytes } = plan;
-  if (from === to) return [`${target}: has ${short(to)} at ${ref}; no ref would move`];
+  const { target, ref, from, to, phases, files, bytes, deletions } = plan;
+  const removed =
+    deletions === undefined || deletions.files === 0
+      ? []
+      : [`  ${'removed'.padEnd(8)} ${String(deletions.files).padStart(7)} files ${mb(deletions.bytes)} (retention)`];
+  if (from === to) return [`${target}: has ${short(to)} at ${ref}; no ref would move`, ...removed];
   return [
     `${target}: ${ref} from ${from === undefined ? 'nothing (a new ref)' : short(from)} to ${short(to)}`,
     ...phases.map((phase) => `  ${phase.name.padEnd(8)} ${String(phase.files).padStart(7)} files ${mb(phase.bytes)}`),
     `  ${'in all'.padEnd(8)} ${String(files).padStart(7)} files ${mb(bytes)}`,
+    ...removed,
   ];
 }
 

@@ -1,16 +1,13 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { refOf } from '../config/lookup.ts';
-import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
 import { type InspectStream, inspectTarget } from '../publish/inspect.ts';
 import { type Check, checkLines } from '../publish/inspect-report.ts';
+import { streamsOn, targetsNamed } from '../run/streams-on.ts';
+import { openSigner } from '../signing/signer.ts';
 import { selectListener } from '../sinks/select.ts';
-import { gpgPublicKeyTo } from '../tools/gpg-public-key.ts';
 import type { Task } from '../tools/task.ts';
-import { readTreefile } from '../treefile/read.ts';
 import type { RunCommandOptions } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 
@@ -77,42 +74,26 @@ function printResult(
   print(bad === 0 ? `all ${checks.length} checks passed` : `${bad} of ${checks.length} checks did not pass`);
 }
 
-function targetsNamed({ targets, path }: Config, name: string | undefined): TargetConfig[] {
-  if (name === undefined) return Object.values(targets);
-  const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
-  if (target) return [target];
-  const names = Object.keys(targets);
-  throw new NightlyError('usage', `There is no target "${name}".${didYouMean(name, names)}`, {
-    hint: `Targets in ${path}: ${names.join(', ')}.`,
-  });
-}
-
 async function streamsOf(config: Config, target: TargetConfig, keyDir: string, task: Task): Promise<InspectStream[]> {
-  const found: InspectStream[] = [];
-  for (const stream of Object.values(config.streams)) {
-    if (!stream.targets.includes(target.name)) continue;
-    const treefile =
-      stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
-    const ref = refOf(config, stream, treefile?.values.ref);
-    found.push({
+  const streams = await streamsOn(config, target.name);
+  return Promise.all(
+    streams.map(async ({ stream, ref, testedRef }) => ({
       name: stream.name,
       ref,
-      ...(stream.smokeTest === false ? {} : { testedRef: stream.testedRef ?? `${ref}-tested` }),
+      ...(testedRef === undefined ? {} : { testedRef }),
       vagrantBox: stream.vagrantBox,
       trust: {
         gpgKeys: [...stream.seed.gpgKeys, ...(await signingKey(stream, keyDir, task))],
         signedSummary: stream.signing !== undefined,
       },
-    });
-  }
-  return found;
+    })),
+  );
 }
 
 /** The public half of the key that the stream signs with, as a file. */
 async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
   if (!signing) return [];
   const file = join(keyDir, `${name}.gpg`);
-  await rm(file, { force: true });
-  await gpgPublicKeyTo({ home: signing.home, key: signing.key, file }, task);
+  await writeFile(file, await openSigner(signing).publicKey(task));
   return [file];
 }

@@ -21,7 +21,7 @@ const KEY = 'ostree.gpgsigs';
  */
 export function withSignature(before: Uint8Array | undefined, signature: Uint8Array): Uint8Array {
   const entries = before ? variantMap(decodeVariant(FORMAT, before)) : new Map<string, Variant>();
-  const there = signaturesIn(entries);
+  const there = signaturesOf(entries);
   if (before && there.some((one) => Buffer.from(one).equals(signature))) return before;
   entries.set(KEY, { type: 'aay', value: [...there, signature] });
   return encodeVariant(
@@ -30,7 +30,16 @@ export function withSignature(before: Uint8Array | undefined, signature: Uint8Ar
   );
 }
 
-function signaturesIn(entries: ReadonlyMap<string, Variant>): Uint8Array[] {
+/** The signatures in such a dictionary; none when the bytes are not one. */
+export function signaturesIn(bytes: Uint8Array): Uint8Array[] {
+  try {
+    return signaturesOf(variantMap(decodeVariant(FORMAT, bytes)));
+  } catch {
+    return [];
+  }
+}
+
+function signaturesOf(entries: ReadonlyMap<string, Variant>): Uint8Array[] {
   const found = entries.get(KEY);
   return found?.type === 'aay' ? asArray(found.value).map(asBytes) : [];
 }

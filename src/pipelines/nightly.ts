@@ -9,6 +9,7 @@ import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
 import { prune } from '../steps/prune.ts';
+import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
@@ -132,7 +133,11 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     );
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));
-  const all = [...failures, ...published.failures];
+  const pruned = await sideBySide(
+    targets.filter(({ name }) => project.config.targets[name]?.retention),
+    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
+  );
+  const all = [...failures, ...published.failures, ...pruned.failures];
   return { state: stateOf(all), commit, failures: all };
 }
 

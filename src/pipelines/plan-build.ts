@@ -1,7 +1,9 @@
 import { type PublishPlan, planPublish, planSize } from '../publish/plan.ts';
+import { totalOf } from '../publish/prune-plan.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError } from '../run/runner.ts';
+import { pruneConfigured } from '../steps/prune-targets.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 
@@ -17,6 +19,8 @@ export type TargetPlan =
       readonly phases: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
       readonly files: number;
       readonly bytes: number;
+      /** What the target's retention would remove now; undefined where it has none. */
+      readonly deletions?: { readonly files: number; readonly bytes: number };
     }
   | { readonly target: string; readonly refused: string };
 
@@ -27,11 +31,15 @@ export async function planBuildPublish(
   commit: string,
   task: Task,
 ): Promise<readonly TargetPlan[]> {
-  const { repo, ref, targets } = project;
+  const { repo, ref, targets, config } = project;
+  const now = Math.floor(Date.now() / 1000);
   const deltas = (meta['atomic-nightly.deltas'] ?? []).map(({ from }) => from);
   const one = async (target: Target): Promise<TargetPlan> => {
     try {
-      return shown(await planPublish({ repo, ref, commit, target, deltas }, task));
+      const plan = shown(await planPublish({ repo, ref, commit, target, deltas }, task));
+      if (!config.targets[target.name]?.retention) return plan;
+      const { plan: prune } = await pruneConfigured(config, target.name, { dryRun: true, now }, task);
+      return { ...plan, deletions: totalOf(prune.stages) };
     } catch (error) {
       task.signal.throwIfAborted();
       return { target: target.name, refused: asNightlyError(error).message };
@@ -40,7 +48,7 @@ export async function planBuildPublish(
   return Promise.all(targets.map(one));
 }
 
-function shown(plan: PublishPlan): TargetPlan {
+function shown(plan: PublishPlan): Exclude<TargetPlan, { refused: string }> {
   const { target, ref, from, to, phases } = plan;
   return {
     target,

@@ -13,6 +13,7 @@ import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import { testedRefOf } from './streams-on.ts';
 
 /** Everything a run of one stream works with, opened and checked, before any work is done. */
 export interface Project {
@@ -49,20 +50,24 @@ export async function openProject(configPath: string, streamName: string | undef
   const values = templateValues(config, stream, ref, '00000000_00');
   for (const image of stream.images) await loadImageTemplate(image, config.imageTemplates, values);
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
+  const signer = streamSigner(config, stream);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,
     stream,
     treefile,
     ref,
-    testedRef: stream.smokeTest === false ? undefined : (stream.testedRef ?? `${ref}-tested`),
+    testedRef: testedRefOf(stream, ref),
     engine,
     engineReason: reason,
     targets: [first, ...others],
-    ...(stream.signing === undefined
-      ? {}
-      : { signer: keptSigner(openSigner(stream.signing), join(config.work, 'signatures')) }),
+    ...(signer === undefined ? {} : { signer }),
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),
   };
+}
+
+/** Who signs for a stream, with the signatures kept in the work folder; undefined for streams that do not sign. */
+export function streamSigner({ work }: Config, { signing }: StreamConfig): Signer | undefined {
+  return signing && keptSigner(openSigner(signing), join(work, 'signatures'));
 }

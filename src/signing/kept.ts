@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
+import { signaturesIn } from '../ostree/signatures.ts';
 import { sha256, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
 import { gpgvVerify } from '../tools/gpg.ts';
 import type { Task } from '../tools/task.ts';
@@ -35,6 +36,19 @@ export function keptSigner(signer: Signer, folder: string): Signer {
       return signature;
     },
   };
+}
+
+/** Whether one of the signatures in a `summary.sig` is over that summary and by that key. */
+export async function isSignedBy(
+  publicKey: Uint8Array,
+  summary: Uint8Array,
+  signatureFile: Uint8Array,
+  task: Task,
+): Promise<boolean> {
+  for (const signature of signaturesIn(signatureFile)) {
+    if (await isGood({ bytes: summary, signature, publicKey }, task)) return true;
+  }
+  return false;
 }
 
 async function isGood(

@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import type { Config, TargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { commitReader, readHistory } from '../publish/prune-history.ts';
+import { totalOf } from '../publish/prune-plan.ts';
 import { pruneRepo } from '../publish/prune-repo.ts';
 import { readTargetState } from '../publish/prune-state.ts';
 import { dryPrune, type PruneResult, pruneTarget } from '../publish/prune-target.ts';
 import { listBuilds } from '../run/build-store.ts';
+import type { Project } from '../run/project.ts';
 import { openTarget } from '../targets/open.ts';
+import type { Target } from '../targets/target.ts';
 import { readTextIfExists } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
@@ -42,6 +45,15 @@ export async function pruneConfigured(
     now,
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
+}
+
+/** Prunes a target that a build was published to, and says in a line what went. */
+export async function prunePublished({ config }: Project, { name }: Target, task: Task): Promise<void> {
+  const now = Math.floor(Date.now() / 1000);
+  const { plan } = await pruneConfigured(config, name, { dryRun: false, now }, task);
+  const { files, bytes } = totalOf(plan.stages);
+  if (files === 0) task.say(`nothing to remove from ${name}`);
+  else task.say(`removed ${files} files, ${(bytes / 1e6).toFixed(1)} MB, from ${name}`);
 }
 
 /** By target, the commits that a dry run found would go there. */

@@ -25,7 +25,8 @@ export LC_ALL
 root=$1
 own=.atomic-nightly
 stage=
-[ -d "$root" ] || mkdir -- "$root"
+# Another publisher may be making it at the same moment.
+[ -d "$root" ] || mkdir -- "$root" || [ -d "$root" ]
 cd -- "$root"
 
 clean() {

@@ -1,0 +1,44 @@
+import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
+import { refOf } from '../config/lookup.ts';
+import { NightlyError } from '../errors.ts';
+import { didYouMean } from '../nearest.ts';
+import { readTreefile } from '../treefile/read.ts';
+
+/** A stream with the refs it moves. */
+export interface StreamRefs {
+  readonly stream: StreamConfig;
+  readonly ref: string;
+  /** Undefined for streams without a smoke test. */
+  readonly testedRef?: string;
+}
+
+/** The streams that publish to a target. @throws NightlyError `treefile`, `config` when one has no ref. */
+export async function streamsOn(config: Config, target: string): Promise<StreamRefs[]> {
+  const found: StreamRefs[] = [];
+  for (const stream of Object.values(config.streams)) {
+    if (!stream.targets.includes(target)) continue;
+    const treefile =
+      stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
+    const ref = refOf(config, stream, treefile?.values.ref);
+    const testedRef = testedRefOf(stream, ref);
+    found.push({ stream, ref, ...(testedRef === undefined ? {} : { testedRef }) });
+  }
+  return found;
+}
+
+/** The ref that follows once the smoke test has passed; undefined for streams without one. */
+export function testedRefOf({ smokeTest, testedRef }: StreamConfig, ref: string): string | undefined {
+  return smokeTest === false ? undefined : (testedRef ?? `${ref}-tested`);
+}
+
+/** The target of that name, or all of them. @throws NightlyError `usage` when there is none of that name. */
+export function targetsNamed({ targets, path }: Config, name: string | undefined): TargetConfig[] {
+  if (name === undefined) return Object.values(targets);
+  // Own entries only: a target called "constructor" must not be found on the prototype.
+  const target = Object.hasOwn(targets, name) ? targets[name] : undefined;
+  if (target) return [target];
+  const names = Object.keys(targets);
+  throw new NightlyError('usage', `There is no target "${name}".${didYouMean(name, names)}`, {
+    hint: `Targets in ${path}: ${names.join(', ')}.`,
+  });
+}

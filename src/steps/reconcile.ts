@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { Config, TargetConfig } from '../config/config.ts';
+import { updateJson } from '../publish/files.ts';
+import { setRef } from '../publish/move-ref.ts';
+import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../publish/reconcile.ts';
+import type { ReconcilePlan } from '../publish/reconcile-plan.ts';
+import { streamSigner } from '../run/project.ts';
+import { streamsOn } from '../run/streams-on.ts';
+import { isSignedBy } from '../signing/kept.ts';
+import type { Signer } from '../signing/signer.ts';
+import { openTarget } from '../targets/open.ts';
+import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+import { type BuildIndex, INDEX_PATH, withBuild } from './publish-build.ts';
+
+/**
+ * Compares a target with the work folder, and gives back to it what is lost or damaged there.
+ * @returns the plan, carried out unless it was a dry run
+ * @throws NightlyError `locked` while somebody prunes there, and what a publish to it throws.
+ */
+export async function reconcile(
+  config: Config,
+  targetConfig: TargetConfig,
+  { dryRun, checksums }: { readonly dryRun: boolean; readonly checksums: boolean },
+  task: Task,
+): Promise<ReconcilePlan> {
+  const target = openTarget(targetConfig);
+  const repo = join(config.work, 'repo');
+  const streams = await streamsOn(config, target.name);
+  const signer = streams.map(({ stream }) => streamSigner(config, stream)).find((one) => one !== undefined);
+  const publicKey = await signer?.publicKey(task);
+  const imagesSeconds = targetConfig.retention?.imagesSeconds;
+  const request = {
+    ...{ repo, target, checksums },
+    refs: streams.flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
+    streams: streams.map(({ stream }) => stream.name),
+    signed: signer !== undefined,
+    ...(publicKey === undefined
+      ? {}
+      : {
+          isSigned: (summary: Uint8Array, signature: Uint8Array) => isSignedBy(publicKey, summary, signature, task),
+        }),
+    ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
+  };
+  if (dryRun) return planReconcile(request, task);
+  return reconcileTarget(request, repairs({ repo, target, signer }, task), task);
+}
+
+function repairs(
+  places: {
+    readonly repo: string;
+    readonly target: Target;
+    readonly signer: Signer | undefined;
+  },
+  task: Task,
+): ReconcileRepairs {
+  const { repo, target, signer } = places;
+  return {
+    flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
+    index: (builds) =>
+      updateJson<BuildIndex>(
+        INDEX_PATH,
+        (old) => {
+          const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
+          return builds.reduce((index, { id, arch }) => withBuild(index, id, arch), old ?? empty);
+        },
+        target,
+        task,
+      ),
+  };
+}

@@ -47,13 +47,11 @@ export async function pruneConfigured(
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
 }
 
-/** Prunes a target that a build was published to, and says in a line what went. */
+/** Prunes a target that a build was published to. */
 export async function prunePublished({ config }: Project, { name }: Target, task: Task): Promise<void> {
   const now = Math.floor(Date.now() / 1000);
   const { plan } = await pruneConfigured(config, name, { dryRun: false, now }, task);
-  const { files, bytes } = totalOf(plan.stages);
-  if (files === 0) task.say(`nothing to remove from ${name}`);
-  else task.say(`removed ${files} files, ${(bytes / 1e6).toFixed(1)} MB, from ${name}`);
+  if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${name} yet`);
 }
 
 /** By target, the commits that a dry run found would go there. */

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
@@ -46,7 +46,50 @@ it('I2: a signing stream publishes signed commits, a signed summary, and deltas 
   for (const delta of deltas) expect(delta).toMatchObject({ to: last?.['ostree-commit'], seconds: expect.any(Number) });
   expect(deltas[0]['object-bytes']).toBeLessThan(deltas[1]['object-bytes']);
 
+  // Lost and damaged files come back, signatures too.
+  const objects = (await run('find', ['repo/objects', '-name', '*.filez'], { cwd: world.published })).stdout.split(
+    '\n',
+  );
+  await rm(join(world.published, 'repo/summary.sig'));
+  await rm(join(world.published, objects[0] ?? ''));
+  const plan = await world.nightly('publish', '--reconcile', '--dry-run');
+  expect(plan).toMatchObject({ code: 1, stdout: expect.stringContaining('send objects: 1 missing') });
+  expect((await world.nightly('verify')).code).toBe(1);
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('nothing to repair'),
+  });
+  const verified = await world.nightly('verify', '--images');
+  expect(verified.stdout).toMatch(/all \d+ checks passed/);
+  expect(verified.code).toBe(0);
+  expect(await strictPull(world, 'repaired', key.publicKeyFile)).toBe(last?.['ostree-commit']);
+  const wrong = await world.nightly('publish', String(last?.['buildid']), '--reconcile');
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('takes no BUILD') });
+
   // Somebody with another key gets nothing.
   const other = await makeSigningKey(join(dir, 'other'));
   await expect(strictPull(world, 'stranger', other.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
+});
+
+it('a target with a retention is pruned at the end of a night; a dry run of publish says what would go', async () => {
+  const dir = temporaryFolder();
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'), {
+    target: (path, url) =>
+      `{type: directory, path: ${path}, url: '${url}', retention: {refs: {'mini/*': {depth: 1}}, grace: 1m}}`,
+  });
+  onTestFinished(() => world.stop());
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  await world.distro.bump('app');
+  const second = await world.nightly('nightly');
+  expect(second.stderr).toContain('nothing to remove from buildlogs yet');
+  expect(second.code).toBe(0);
+  const retired = JSON.parse(await readFile(join(world.published, 'builds/retired.json'), 'utf8'));
+  const [first] = await records(world);
+  expect(Object.keys(retired.commits)).toEqual([first?.['ostree-commit']]);
+  const dry = JSON.parse((await world.nightly('publish', '--dry-run', '--json')).stdout);
+  expect(dry.targets[0]).toMatchObject({ deletions: { files: 0, bytes: 0 } });
+  const prune = await world.nightly('prune', '--dry-run');
+  expect(prune.stdout).toMatch(/given up, goes after \d{4}-/);
 });

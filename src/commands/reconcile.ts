@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { loadConfig } from '../config/load.ts';
-import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile-plan.ts';
+import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile/plan.ts';
 import { takeRunLock } from '../run/lock.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import { reconcile } from '../steps/reconcile.ts';

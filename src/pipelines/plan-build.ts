@@ -1,5 +1,5 @@
 import { type PublishPlan, planPublish, planSize } from '../publish/plan.ts';
-import { totalOf } from '../publish/prune-plan.ts';
+import { totalOf } from '../publish/prune/plan.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError } from '../run/runner.ts';

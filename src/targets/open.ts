@@ -2,7 +2,7 @@ import type { TargetConfig } from '../config/config.ts';
 import { directoryTarget } from './directory.ts';
 import { rsyncTarget } from './rsync.ts';
 import { s3Target } from './s3/target.ts';
-import { sshTarget } from './ssh.ts';
+import { sshTarget } from './ssh/target.ts';
 import type { Target } from './target.ts';
 
 /** The target a configuration describes. Nothing is contacted yet. */

@@ -5,7 +5,7 @@ import type { RefPolicy, TargetRetention } from '../../src/config/config.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { planPublish } from '../../src/publish/plan.ts';
-import { type PruneResult, pruneTarget } from '../../src/publish/prune-target.ts';
+import { type PruneResult, pruneTarget } from '../../src/publish/prune/target.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { run } from '../../src/tools/exec.ts';

@@ -1,5 +1,5 @@
 import { argv, stdout } from 'node:process';
-import { pruneTarget } from '../../src/publish/prune-target.ts';
+import { pruneTarget } from '../../src/publish/prune/target.ts';
 import { directoryTarget } from '../../src/targets/directory.ts';
 import type { Task } from '../../src/tools/task.ts';
 

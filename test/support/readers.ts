@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listedRefs } from '../../src/publish/inspect-summary.ts';
+import { listedRefs } from '../../src/publish/inspect/summary.ts';
 import { run } from '../../src/tools/exec.ts';
 import { sha256File } from '../../src/tools/files.ts';
 import { type ClientTrust, makeClient } from '../../src/tools/ostree-client.ts';

@@ -1,0 +1,84 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ClientTrust } from '../../tools/ostree-client.ts';
+import type { Task } from '../../tools/task.ts';
+import { inspectBuilds } from './builds.ts';
+import { publicFiles } from './http.ts';
+import { inspectPointers } from './pointers.ts';
+import { inspectRefs } from './refs.ts';
+import { attempt, type Check, RECONCILE_HINT, reportTo } from './report.ts';
+import { listedRefs } from './summary.ts';
+
+/** A stream that publishes to the target, as far as an outsider can tell. */
+export interface InspectStream {
+  readonly name: string;
+  /** The ref that must be there. */
+  readonly ref: string;
+  /** One that is there once a build was tested. */
+  readonly testedRef?: string;
+  readonly vagrantBox: string;
+  readonly trust: ClientTrust;
+}
+
+export interface InspectRequest {
+  /** Public URL of the target. */
+  readonly url: string;
+  readonly streams: readonly InspectStream[];
+  /** Only this ref, and nothing but refs. */
+  readonly onlyRef?: string;
+  /** Whether images are fetched and digested. */
+  readonly imageContent: boolean;
+  /** Seconds that images stay published; undefined: for ever. */
+  readonly imagesSeconds?: number;
+  /** Where the clients' repositories are made; they are removed afterwards. */
+  readonly scratchDir: string;
+}
+
+/**
+ * Looks at a target as an outsider: over its public URL and with ostree itself. Every fault is reported, not only the
+ * first. A ref of no stream is pulled without a demand on signatures.
+ * @returns whether all is well
+ */
+export async function inspectTarget(
+  request: InspectRequest,
+  take: (check: Check) => void,
+  task: Task,
+): Promise<boolean> {
+  let ok = true;
+  const report = reportTo((check) => {
+    ok &&= check.ok;
+    take(check);
+  });
+  const { url, streams, onlyRef, imageContent, imagesSeconds } = request;
+  const now = Math.floor(Date.now() / 1000);
+  const files = publicFiles(url, task.signal);
+  const listed = await attempt(report, 'summary', RECONCILE_HINT, task.signal, async () => {
+    const summary = await files.get('repo/summary');
+    if (!summary) throw new Error(`${url}/repo/summary is not there`);
+    const found = listedRefs(summary);
+    report.ok('summary', `names ${found.refs.size} refs`);
+    return found;
+  });
+  await mkdir(request.scratchDir, { recursive: true });
+  const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
+  try {
+    const refs =
+      onlyRef === undefined
+        ? [...new Set([...(listed?.refs.keys() ?? []), ...streams.map(({ ref }) => ref)])]
+        : [onlyRef];
+    const trustOf = (ref: string): ClientTrust =>
+      streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
+        gpgKeys: [],
+        signedSummary: false,
+      };
+    const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, refs, trustOf, scratchDir, now };
+    const commits = await inspectRefs(within, report, task);
+    if (onlyRef !== undefined) return ok;
+    const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: now - imagesSeconds };
+    const builds = await inspectBuilds({ files, commits, imageContent, ...imagesSince }, report, task);
+    await inspectPointers({ files, url, streams, builds, refs: within.listed.refs }, report, task);
+    return ok;
+  } finally {
+    await rm(scratchDir, { recursive: true, force: true });
+  }
+}

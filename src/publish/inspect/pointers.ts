@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { parseCatalogue } from '../../images/vagrant/catalogue.ts';
+import type { Task } from '../../tools/task.ts';
+import type { PublishedBuild } from './builds.ts';
+import type { PublicFiles } from './http.ts';
+import { attempt, RECONCILE_HINT, type Report } from './report.ts';
+
+const tested = z.looseObject({
+  stream: z.string(),
+  arches: z.record(z.string(), z.looseObject({ build: z.string(), commit: z.string(), ref: z.string() })),
+});
+
+export interface PointersInspection {
+  readonly files: PublicFiles;
+  /** Public URL of the target. */
+  readonly url: string;
+  readonly streams: readonly { readonly name: string; readonly vagrantBox: string }[];
+  readonly builds: readonly PublishedBuild[];
+  /** Refs with the commits that the summary names. */
+  readonly refs: ReadonlyMap<string, { readonly commit: string }>;
+}
+
+const HINT = 'The next build of the stream writes it anew; move a damaged file away before.';
+
+/** Looks whether each stream's `tested.json` and box catalogue lead to what is there; a stream may have neither yet. */
+export async function inspectPointers(request: PointersInspection, report: Report, task: Task): Promise<void> {
+  for (const { name, vagrantBox } of request.streams) {
+    await attempt(report, `streams/${name}/tested.json`, HINT, task.signal, () => testedFits(request, name, report));
+    await attempt(report, `vagrant/${vagrantBox}.json`, HINT, task.signal, () => boxesFit(request, vagrantBox, report));
+  }
+}
+
+async function testedFits({ files, builds, refs }: PointersInspection, name: string, report: Report): Promise<void> {
+  const path = `streams/${name}/tested.json`;
+  const bytes = await files.get(path);
+  if (!bytes) return;
+  const pointer = tested.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  for (const [arch, { build, commit, ref }] of Object.entries(pointer.arches)) {
+    const there = builds.find((one) => one.id === build && one.arch === arch);
+    const why = !there
+      ? `names build ${build}, which the index does not have`
+      : there.commit !== commit
+        ? `names commit ${commit} for build ${build}, whose record says ${there.commit ?? 'none'}`
+        : refs.get(ref)?.commit !== commit
+          ? `names commit ${commit}, but the ref ${ref} names ${refs.get(ref)?.commit ?? 'nothing'}`
+          : undefined;
+    if (why === undefined) report.ok(`${path}, ${arch}`, `build ${build}`);
+    else report.fault(`${path}, ${arch}`, why, 'Publish the tested build again: "atomic-nightly publish".');
+  }
+}
+
+async function boxesFit({ files, builds, url }: PointersInspection, box: string, report: Report): Promise<void> {
+  const path = `vagrant/${box}.json`;
+  const bytes = await files.get(path);
+  if (!bytes) return;
+  const images = new Map(builds.flatMap((build) => [...build.images]));
+  let good = 0;
+  for (const { version, providers } of parseCatalogue(new TextDecoder().decode(bytes), `${url}/${path}`).versions) {
+    for (const provider of providers) {
+      const what = `${path}, ${version} for ${provider.name}`;
+      const at = provider.url.startsWith(`${url}/`) ? provider.url.slice(url.length + 1) : undefined;
+      const image = at === undefined ? undefined : images.get(at);
+      if (at === undefined) report.fault(what, `leads to another place, ${provider.url}`, HINT);
+      else if (!image && (await files.size(at)) === undefined) report.fault(what, `${at} is not there`, RECONCILE_HINT);
+      else if (image && image.sha256 !== provider.checksum)
+        report.fault(what, "its checksum is not that of the build's record", HINT);
+      else good += 1;
+    }
+  }
+  report.ok(path, `${good} boxes are there`);
+}

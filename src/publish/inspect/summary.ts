@@ -1,0 +1,40 @@
+import { asArray, asBytes, asString, decodeVariant, swap64, type Variant, variantMap } from '../../ostree/gvariant.ts';
+
+/** What a summary says of one ref. */
+export interface ListedRef {
+  readonly commit: string;
+  readonly version?: string;
+  /** Seconds since the epoch. */
+  readonly timestamp?: number;
+}
+
+export interface ListedRefs {
+  readonly refs: ReadonlyMap<string, ListedRef>;
+  readonly collectionId?: string;
+}
+
+/** Reads a summary (ostree-core.h, `OSTREE_SUMMARY_GVARIANT_FORMAT`). @throws Error when it is not one. */
+export function listedRefs(summary: Uint8Array): ListedRefs {
+  const [entries, rest] = asArray(decodeVariant('(a(s(taya{sv}))a{sv})', summary));
+  const refs = asArray(entries).map((entry): [string, ListedRef] => {
+    const [ref, value] = asArray(entry);
+    const [, commit, metadata] = asArray(value);
+    const about = variantMap(metadata ?? null);
+    const version = text(about.get('ostree.commit.version'));
+    const timestamp = about.get('ostree.commit.timestamp');
+    return [
+      asString(ref),
+      {
+        commit: Buffer.from(asBytes(commit)).toString('hex'),
+        ...(version === undefined ? {} : { version }),
+        ...(typeof timestamp?.value === 'bigint' ? { timestamp: Number(swap64(timestamp.value)) } : {}),
+      },
+    ];
+  });
+  const collectionId = text(variantMap(rest ?? null).get('ostree.summary.collection-id'));
+  return { refs: new Map(refs), ...(collectionId === undefined ? {} : { collectionId }) };
+}
+
+function text(variant: Variant | undefined): string | undefined {
+  return variant?.type === 's' ? asString(variant.value) : undefined;
+}

@@ -1,0 +1,173 @@
+import type { TargetRetention } from '../../config/config.ts';
+import type { Target } from '../../targets/target.ts';
+import type { Task } from '../../tools/task.ts';
+import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
+import { type KeepReason, keptCommits, type RefHistory } from './retention.ts';
+import { type RetiredCommit, type RetiredFile, readTargetState, type TargetState } from './state.ts';
+
+export interface PruneRequest {
+  readonly target: Target;
+  readonly retention: TargetRetention;
+  /** The local archive repository, named `repo`: the published one's twin. */
+  readonly repo: string;
+  /** For a few small files on their way. */
+  readonly scratchDir: string;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
+/** Which commits of a target stay, which are given up, and which go now. */
+export interface PruneDecision {
+  readonly state: TargetState;
+  /** Newest first; with commits that a walk from the ref does not find any more. */
+  readonly histories: readonly RefHistory<CommitRecord>[];
+  readonly kept: ReadonlyMap<string, ReadonlySet<KeepReason>>;
+  /** The records of those that stay. */
+  readonly stays: ReadonlyMap<string, CommitRecord>;
+  /** Given up: these wait for the end of the grace period. */
+  readonly waits: ReadonlyMap<string, RetiredCommit>;
+  readonly goes: ReadonlyMap<string, RetiredCommit>;
+  /** What is to be remembered before anything goes, and after it went. */
+  readonly marked: RetiredFile;
+  readonly removed: RetiredFile;
+}
+
+/**
+ * Decides by the target's own refs and records. Nothing is written.
+ * @throws NightlyError `config` for a ref without a policy, `ostree` for a target that is damaged (I8: then nothing goes).
+ */
+export async function decidePrune(request: PruneRequest, task: Task): Promise<PruneDecision> {
+  const { target, retention, repo, now } = request;
+  const state = await readTargetState(target, task);
+  const read = commitReader(repo, target, task);
+  const walks: RefHistory<CommitRecord>[] = [];
+  for (const [ref, commits] of state.refs) {
+    for (const commit of commits) walks.push(await readHistory(ref, commit, read, target));
+  }
+  const records = new Map(walks.flatMap(({ commits }) => commits.map((commit) => [commit.checksum, commit])));
+  const strays = await findStrays(state, records, read);
+  const histories = walks.map(({ ref, commits }, index): RefHistory<CommitRecord> => {
+    const first = walks.findIndex((walk) => walk.ref === ref) === index;
+    return { ref, commits: [...commits, ...(first ? strays.filter((stray) => stray.ref === ref) : [])] };
+  });
+  for (const stray of strays) records.set(stray.checksum, stray);
+  const kept = await keep({ histories, policies: retention.refs, now, target: target.name }, state, read, target);
+  for (const checksum of kept.keys()) {
+    const [commit] = records.has(checksum) ? [] : await read([checksum]);
+    if (commit) records.set(checksum, commit);
+  }
+
+  const stays = new Map<string, CommitRecord>();
+  const [waits, goes] = [new Map<string, RetiredCommit>(), new Map<string, RetiredCommit>()];
+  for (const [checksum, commit] of records) {
+    if (kept.has(checksum)) stays.set(checksum, commit);
+    else {
+      const retired = state.retired.commits[checksum] ?? retire(commit, refOf(checksum, histories), now);
+      (isDue(retired, retention, now) ? goes : waits).set(checksum, retired);
+    }
+  }
+  // Half removed by a prune that was killed: its record is gone from the target, the rest must follow.
+  for (const [checksum, retired] of Object.entries(state.retired.commits)) {
+    if (!records.has(checksum)) goes.set(checksum, retired);
+  }
+  const remember = (
+    commits: ReadonlyMap<string, RetiredCommit>,
+    without: ReadonlyMap<string, unknown>,
+  ): RetiredFile => ({
+    commits: sorted([...commits]),
+    apart: sorted(apart(walks, strays, stays, without)),
+    builds: state.retired.builds,
+  });
+  return {
+    state,
+    histories,
+    kept,
+    stays,
+    waits,
+    goes,
+    marked: remember(new Map([...waits, ...goes]), new Map()),
+    removed: remember(waits, goes),
+  };
+}
+
+type Stray = CommitRecord & { readonly ref: string };
+
+/** Commits from the records of earlier prunes that no walk over parents finds, as far as they are there. */
+async function findStrays(
+  { retired }: TargetState,
+  walked: ReadonlyMap<string, CommitRecord>,
+  read: ReadCommits,
+): Promise<Stray[]> {
+  const known = [...Object.entries(retired.commits).map(([checksum, { ref }]) => [checksum, ref] as const)];
+  const others = [...known, ...Object.entries(retired.apart)].filter(([checksum]) => !walked.has(checksum));
+  const commits = await read(others.map(([checksum]) => checksum));
+  return others
+    .flatMap(([, ref], index) => {
+      const commit = commits[index];
+      return commit ? [{ ...commit, ref }] : [];
+    })
+    .sort((a, b) => b.timestamp - a.timestamp);
+}
+
+/** A release keeps the night it was made of, whether promotion wrote that down or only its commit says so. */
+async function keep(
+  question: Omit<Parameters<typeof keptCommits>[0], 'promoted'>,
+  { promoted }: TargetState,
+  read: ReadCommits,
+  target: Target,
+): Promise<Map<string, Set<KeepReason>>> {
+  const named = Object.keys(promoted);
+  (await read(named)).forEach((commit, index) => {
+    if (commit) return;
+    throw missingCommit(target, named[index] ?? '', 'which builds/promoted.json says a release was made of');
+  });
+  const all = new Set(named);
+  for (;;) {
+    const kept = keptCommits({ ...question, promoted: all });
+    const sources = (await read([...kept.keys()])).flatMap((commit) => commit?.promotionOf ?? []);
+    const found = (await read(sources))
+      .flatMap((commit) => commit?.checksum ?? [])
+      .filter((source) => !all.has(source));
+    if (found.length === 0) return kept;
+    for (const source of found) all.add(source);
+  }
+}
+
+function retire({ timestamp, version, tree, meta }: CommitRecord, ref: string, now: number): RetiredCommit {
+  const since = new Date(now * 1000).toISOString();
+  return { ref, ...(version === undefined ? {} : { version }), timestamp, since, tree, meta };
+}
+
+/** Not on the day it was made: its build leaves the index with it, which is what keeps the day's ids taken (I3). */
+function isDue({ since, timestamp }: RetiredCommit, { graceSeconds }: TargetRetention, now: number): boolean {
+  const day = (seconds: number): number => Math.floor(seconds / 86_400);
+  return Date.parse(since) / 1000 + graceSeconds <= now && day(timestamp) < day(now);
+}
+
+function refOf(checksum: string, histories: readonly RefHistory[]): string {
+  return histories.find(({ commits }) => commits.some((commit) => commit.checksum === checksum))?.ref ?? '';
+}
+
+/** Commits that stay and that no walk from a ref will find once others have gone. */
+function apart(
+  walks: readonly RefHistory<CommitRecord>[],
+  strays: readonly Stray[],
+  stays: ReadonlyMap<string, CommitRecord>,
+  gone: ReadonlyMap<string, unknown>,
+): [string, string][] {
+  const found = new Set<string>();
+  const behind = new Map(strays.map(({ checksum, ref }) => [checksum, ref]));
+  for (const { ref, commits } of walks) {
+    const gap = commits.findIndex(({ checksum }) => gone.has(checksum));
+    commits.forEach(({ checksum }, index) => {
+      if (gap < 0 || index < gap) found.add(checksum);
+      else behind.set(checksum, ref);
+    });
+  }
+  return [...behind].filter(([checksum]) => stays.has(checksum) && !found.has(checksum));
+}
+
+/** In one order whoever writes it, so that equal contents are equal files. */
+function sorted<Value>(entries: readonly (readonly [string, Value])[]): Record<string, Value> {
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,159 @@
+import type { SshTargetConfig } from '../../config/config.ts';
+import { NightlyError } from '../../errors.ts';
+import type { Task } from '../../tools/task.ts';
+import { movedError } from '../expect.ts';
+import type { SendStats, SwapRequest, Target } from '../target.ts';
+import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './archive.ts';
+import { shellPool } from './pool.ts';
+import type { FarShell } from './shell.ts';
+
+/**
+ * From this size on the far side is asked first what it has. Below it, sending again what a killed attempt sent already
+ * takes hardly longer than asking, which would cost each undisturbed publish a round trip.
+ */
+const ASK_BYTES = 16 << 20;
+
+/**
+ * A folder on another host, reached over ssh with a shell: files go as tar archives, all in one stream. far.sh is
+ * what runs there, and says how files get their names and what a broken connection leaves.
+ */
+export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Target {
+  const pool = shellPool({ destination, ...ssh });
+  const readMany = (paths: readonly string[], task: Task) =>
+    pool.use(task, async (shell) => {
+      shell.write([`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n'));
+      return (await answerOf(shell)).map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
+    });
+  return {
+    name,
+    publicUrl: url,
+    describe: () => `ssh ${destination}`,
+    async check(task) {
+      const lacking = await pool.use(task, (shell) => ask(shell, 'check\n'));
+      if (lacking.length > 0) throw lacksError(destination, lacking);
+    },
+    read: async (path, task) => (await readMany([path], task))[0],
+    readMany,
+    async send(sourceRoot, paths, { immutable }, task) {
+      const folders = paths.filter((path) => path.endsWith('/'));
+      const files = await sized(
+        sourceRoot,
+        paths.filter((path) => !path.endsWith('/')),
+      );
+      if (paths.length === 0) return { files: 0, bytes: 0 };
+      return pool.use(task, async (shell) => {
+        if (folders.length > 0) await ask(shell, list('mkdir', folders));
+        if (files.length === 0) return { files: 0, bytes: 0 };
+        const due = immutable && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
+        return sendAll(shell, sourceRoot, due, immutable, task);
+      });
+    },
+    async swap(request, task) {
+      const [verdict] = await pool.use(task, (shell) => ask(shell, swapBody(request)));
+      if (verdict === undefined) return;
+      if (verdict !== 'locked') throw movedError(name, verdict.slice('moved '.length));
+      throw new NightlyError('locked', `Another publisher is changing target "${name}" (${destination}) right now.`, {
+        hint: 'Run "atomic-nightly resume" in a minute.',
+      });
+    },
+    async *list(folder, task) {
+      for await (const line of pool.lines(task, `list\n${onOneLine(folder)}\n`)) {
+        const { path, bytes } = sizeAndPath(line);
+        yield { path: `${folder}/${path}`, bytes };
+      }
+    },
+    async remove(paths, task) {
+      if (paths.length > 0) await pool.use(task, (shell) => ask(shell, list('remove', paths)));
+    },
+  };
+}
+
+/** All archives go out one behind another, while the answers are read. */
+async function sendAll(
+  shell: FarShell,
+  root: string,
+  files: readonly SizedFile[],
+  immutable: boolean,
+  task: Task,
+): Promise<SendStats> {
+  const parts = batches(files);
+  const there: number[] = [];
+  const pour = async (): Promise<void> => {
+    for (const part of parts) {
+      shell.write(`put ${archiveBytes(part)} ${immutable ? 'once' : 'again'}\n`);
+      await pourArchive(shell, root, part, task);
+      shell.write('go\n');
+    }
+    shell.write('flush\n');
+  };
+  const listen = async (): Promise<void> => {
+    let done = 0;
+    for (const part of parts) {
+      there.push(...(await answerOf(shell)).map(Number));
+      done += part.length;
+      task.progress(done, files.length, 'objects');
+    }
+    await answerOf(shell);
+  };
+  await Promise.all([pour(), listen()]);
+  const all = sum(files);
+  return { files: all.files - there.length, bytes: all.bytes - there.reduce((total, bytes) => total + bytes, 0) };
+}
+
+/** Those the far side has not, or has with another size. */
+async function missing(shell: FarShell, files: readonly SizedFile[]): Promise<SizedFile[]> {
+  const request = list(
+    'have',
+    files.map(({ path }) => path),
+  );
+  const there = new Map((await ask(shell, request)).map(sizeAndPath).map(({ path, bytes }) => [path, bytes]));
+  return files.filter(({ path, bytes }) => there.get(path) !== bytes);
+}
+
+function swapBody({ expect, put }: SwapRequest): Uint8Array {
+  const parts = [Buffer.from('swap\n')];
+  const add = (kind: string, path: string, content: Uint8Array | undefined): void => {
+    parts.push(Buffer.from(`${kind} ${content?.length ?? '-'} ${onOneLine(path)}\n`), Buffer.from(content ?? []));
+  };
+  for (const { path, content } of expect) add('e', path, content);
+  for (const { path, content } of put) add('p', path, content);
+  return Buffer.concat([...parts, Buffer.from('go\n')]);
+}
+
+async function ask(shell: FarShell, request: string | Uint8Array): Promise<string[]> {
+  shell.write(request);
+  return answerOf(shell);
+}
+
+async function answerOf(shell: FarShell): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of shell.answer()) lines.push(line);
+  return lines;
+}
+
+/** A request with a list of paths. */
+function list(request: string, paths: readonly string[]): string {
+  const body = paths.map((path) => `${path}\0`).join('');
+  return `${request} ${Buffer.byteLength(body)}\n${body}`;
+}
+
+function onOneLine(path: string): string {
+  if (!path.includes('\n')) return path;
+  throw new NightlyError('bug', `A path with a line break cannot be published: ${JSON.stringify(path)}`);
+}
+
+function sizeAndPath(line: string): SizedFile {
+  const blank = line.indexOf(' ');
+  return { bytes: Number(line.slice(0, blank)), path: line.slice(blank + 1) };
+}
+
+function sum(files: readonly SizedFile[]): SendStats {
+  return { files: files.length, bytes: files.reduce((total, { bytes }) => total + bytes, 0) };
+}
+
+function lacksError(destination: string, lacking: readonly string[]): NightlyError {
+  const what = lacking.map((line) => line.replace(/^lacks /, '')).join(', ');
+  return new NightlyError('target-unreachable', `The far side of ${destination} has no ${what}.`, {
+    hint: 'Install GNU coreutils, findutils and tar and util-linux there on a file system with hard links, or use a target of type rsync.',
+  });
+}

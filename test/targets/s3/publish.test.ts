@@ -1,0 +1,128 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { applyPublish } from '../../../src/publish/apply.ts';
+import { updateJson } from '../../../src/publish/files.ts';
+import { planPublish } from '../../../src/publish/plan.ts';
+import { summaryRefs } from '../../../src/publish/summary.ts';
+import { verifyPublished } from '../../../src/publish/verify.ts';
+import { openTarget } from '../../../src/targets/open.ts';
+import { run } from '../../../src/tools/exec.ts';
+import {
+  commitTestTree,
+  makeClient,
+  makeRepo,
+  TEST_REF,
+  TEST_TIME,
+  type TestCommit,
+  testTree,
+} from '../../support/ostree-repo.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
+import { makeBucket } from '../../support/s3-bucket.ts';
+import { startS3Proxy } from '../../support/s3-proxy.ts';
+import { temporaryFolder, testTask } from '../../support/tmp.ts';
+
+const radosgw = sharedRadosgw();
+
+/** A local repository, and an empty bucket behind a proxy that counts and disturbs; clients read past the proxy. */
+async function bed() {
+  const gateway = await radosgw();
+  const proxy = await startS3Proxy(gateway.endpoint);
+  const bucket = await makeBucket(gateway, proxy.endpoint);
+  const target = openTarget(bucket.config);
+  const dir = temporaryFolder();
+  await mkdir(join(dir, 'near'));
+  const repo = await makeRepo(join(dir, 'near'));
+  const task = testTask(dir);
+  const publish = async (commit: string, ref = TEST_REF): Promise<number> => {
+    const plan = await planPublish({ repo, ref, commit, target }, task);
+    await applyPublish(plan, { repo, target }, task);
+    return plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
+  };
+  const url = `${target.publicUrl}/repo`;
+  const verify = (commit: string) =>
+    verifyPublished({ url, ref: TEST_REF, commit, gpgKeys: [], scratchDir: join(dir, 'scratch') }, task);
+  const commitOf = (commit: Omit<TestCommit, 'repo'>) => commitTestTree({ repo, ...commit });
+  return { ...bucket, dir, proxy, target, task, url, publish, verify, commitOf };
+}
+
+describe.skipIf(whyNoRadosgw())('publishing to S3', () => {
+  it('I6: publishes two nights; a plain client pulls the first and then only what is new', async () => {
+    const { dir, proxy, url, look, publish, verify, commitOf } = await bed();
+    const before = testTree(60);
+    const first = await commitOf({ tree: before, version: '20260101_01' });
+    expect(await publish(first)).toBeGreaterThan(60);
+    await verify(first);
+    const client = await makeClient(join(dir, 'client'), url);
+    const pull = async (): Promise<string> => {
+      await run('ostree', [`--repo=${client}`, 'pull', 'origin', TEST_REF]);
+      return (await run('ostree', [`--repo=${client}`, 'rev-parse', `origin:${TEST_REF}`])).stdout.trim();
+    };
+    expect(await pull()).toBe(first);
+
+    const tree = { ...before, 'usr/d1/e1/f1': 'changed' };
+    const second = await commitOf({ tree, parent: first, timestamp: TEST_TIME + 1, version: '20260102_01' });
+    const seen = proxy.seen.length;
+    // One file, four folders, the commit.
+    expect(await publish(second)).toBe(6);
+    const night = proxy.seen.slice(seen).map(({ method, path }) => `${method} ${path.split('?')[0]}`);
+    expect(night.filter((request) => /^PUT .*\/objects\//.test(request))).toHaveLength(6);
+    expect(night.filter((request) => /^(?!GET|PUT)|^GET .*\/objects\//.test(request))).toEqual([]);
+    // Next to the objects: what is there is read, and ref, summary and lock are put, however large the repository.
+    expect(night.length - 6).toBeLessThan(16);
+    await verify(second);
+    expect(await pull()).toBe(second);
+    await run('ostree', [`--repo=${client}`, 'fsck', '--quiet']);
+    const summary = (await look('repo/summary')).content;
+    expect(await publish(second)).toBe(0);
+    expect((await look('repo/summary')).content).toBe(summary);
+  }, 120_000);
+
+  it('I1: a reader never meets a fault while publishes go on through a bad line', async () => {
+    const { dir, proxy, url, task, target, publish, verify, commitOf } = await bed();
+    let commit = await commitOf({ tree: testTree(40) });
+    await publish(commit);
+    const commits = new Set([commit]);
+    const fates = ['error 500', 'slow down', 'cut before', 'cut midway', 'cut after'] as const;
+    proxy.decide((_, index) => (index % 5 === 0 ? (fates[(index / 5) % fates.length] ?? 'pass') : 'pass'));
+    const stopped = new AbortController();
+    const pulled: string[] = [];
+    const reader = (async () => {
+      for (let turn = 0; !stopped.signal.aborted; turn += 1) {
+        const client = await makeClient(join(dir, `client-${turn}`), url);
+        await run('ostree', [`--repo=${client}`, 'pull', '--disable-fsync', 'origin', TEST_REF]);
+        pulled.push((await run('ostree', [`--repo=${client}`, 'rev-parse', `origin:${TEST_REF}`])).stdout.trim());
+      }
+    })();
+    for (let night = 1; night <= 4; night += 1) {
+      const tree = testTree(40, 5, `night ${night}`);
+      commit = await commitOf({ tree, parent: commit, timestamp: TEST_TIME + night });
+      commits.add(commit);
+      await publish(commit);
+      await updateJson<number[]>('builds/builds.json', (old) => [...(old ?? []), night], target, task);
+    }
+    stopped.abort();
+    await reader;
+    await verify(commit);
+    expect(pulled.length).toBeGreaterThan(2);
+    for (const seen of pulled) expect(commits).toContain(seen);
+    const builds = await target.read('builds/builds.json', task);
+    expect(JSON.parse(Buffer.from(builds ?? '').toString())).toEqual([1, 2, 3, 4]);
+  }, 240_000);
+
+  it('lets one of two publishers of a ref win; the refs of publishers of several all appear', async () => {
+    const { publish, commitOf, target, task } = await bed();
+    const first = await commitOf({ tree: { a: '0' } });
+    await publish(first);
+    const next = { parent: first, timestamp: TEST_TIME + 1 };
+    const [a, b] = [await commitOf({ tree: { a: '1' }, ...next }), await commitOf({ tree: { a: '2' }, ...next })];
+    const results = await Promise.allSettled([publish(a), publish(b)]);
+    const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
+    expect(reasons).toEqual(['target-moved']);
+    const others = ['r1', 'r2', 'r3'];
+    const commits = await Promise.all(others.map((ref) => commitOf({ tree: { [ref]: '' }, ref })));
+    await Promise.all(others.map((ref, index) => publish(commits[index] ?? '', ref)));
+    const summary = await target.read('repo/summary', task);
+    expect(summary && [...summaryRefs(summary).keys()].sort()).toEqual([...others, TEST_REF]);
+  }, 120_000);
+});

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { processesWith } from '../../support/processes.ts';
+import { startSshd } from '../../support/sshd.ts';
+import { accessOf, bed } from '../../support/target-beds.ts';
+
+const script = new URL('../../support/send-once.ts', import.meta.url).pathname;
+const loader = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+
+/** Sends one file in a process of its own. */
+async function sender(type: 'ssh' | 'rsync', ...more: readonly string[]) {
+  const { dir, far, source } = await bed();
+  await mkdir(far);
+  const ssh = accessOf(await startSshd(join(dir, 'sshd')));
+  const config = { type, destination: `root@127.0.0.1:${far}`, ssh };
+  const args = ['--import', loader, script, JSON.stringify(config), source, '["builds/meta.json"]', ...more];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  /** The clients of that server. */
+  const clients = () => processesWith('-p', String(ssh.port));
+  return { child, clients };
+}
+
+async function untilNone(clients: () => number[]): Promise<void> {
+  for (let tries = 0; tries < 300 && clients().length > 0; tries += 1) await new Promise((go) => setTimeout(go, 10));
+  expect(clients()).toEqual([]);
+}
+
+// An idle connection is kept for 15 s.
+it.each(['ssh', 'rsync'] as const)(
+  'ends at once although a connection over %s is kept open',
+  async (type) => {
+    const { child, clients } = await sender(type);
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    const begun = performance.now();
+    expect(await ended).toEqual([0, null]);
+    expect(performance.now() - begun).toBeLessThan(7000);
+    await untilNone(clients);
+  },
+  30_000,
+);
+
+it.each(['ssh', 'rsync'] as const)(
+  'leaves no connection over %s behind when it is killed',
+  async (type) => {
+    const { child, clients } = await sender(type, 'stay');
+    await once(child.stdout, 'data');
+    expect(clients()).not.toEqual([]);
+    child.kill('SIGKILL');
+    await untilNone(clients);
+  },
+  30_000,
+);

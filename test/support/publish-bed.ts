@@ -57,7 +57,7 @@ export async function publishBed(made: BenchRepo, dir: string): Promise<PublishB
   await run('sh', ['-ec', 'mkdir "$2"; cp -a "$1"/[!o]* "$2"', 'sh', join(far, 'repo'), kept]);
   const plan = await planPublish({ repo, ref: TEST_REF, commit: next, target }, task);
   const fresh = plan.phases.flatMap(({ paths }) => paths.map((path) => `repo/${path}`));
-  const freshFile = join(dir, 'fresh');
+  const freshFile = `${far}.fresh`;
   await writeFile(freshFile, `${fresh.join('\n')}\n`);
   const takeBack = [
     'cd "$1"; xargs rm -f < "$3"; find . -maxdepth 1 -mindepth 1 ! -name repo -exec rm -rf {} +',

@@ -51,7 +51,10 @@ await withBenchLab(TYPES, async (bench) => {
   const { dir, runs, cli } = bench;
   const build = JSON.parse(await cli('nightly', '--json')).build;
   const { 'ostree-commit': commit, images } = JSON.parse(await cli('show', build, '--json'));
-  const [ours, floors, guest]: [number[], number[], number[]] = [[], [], []];
+  const ours: number[] = [];
+  const floors: number[] = [];
+  const guest: number[] = [];
+  const compression: number[] = [];
   for (let index = 0; index < runs; index += 1) {
     const folder = join(dir, 'work/builds', build, 'x86_64');
     for (const { path } of Object.values<{ path: string }>(images)) await rm(join(folder, path), { force: true });
@@ -62,17 +65,23 @@ await withBenchLab(TYPES, async (bench) => {
     console.log(
       `run ${index + 1}: ours ${ours.at(-1)?.toFixed(1)} s, floors ${total(parts).toFixed(1)} s: ${shown(parts)}`,
     );
-    const seconds = await withLibguestfs(bench);
+    const theirs = await withLibguestfs(bench);
     const deployed = total(parts.filter(({ name }) => name === 'pull-local' || name === 'deploy'));
-    if (seconds !== undefined) guest.push(deployed + seconds);
+    if (theirs === undefined) continue;
+    guest.push(deployed + theirs.disk + theirs.compression);
+    compression.push(theirs.compression);
   }
   console.log(`all ${TYPES.length} images   ${median(ours).toFixed(1)} s (median)`);
   console.log(`floors          ${median(floors).toFixed(1)} s, ratio ${ratio(ours, floors)} (target: under 1.15)`);
   if (guest.length === 0) return console.log('guestfish is not installed: not compared with libguestfs');
-  console.log(`libguestfs      ${median(guest).toFixed(1)} s for the GenericCloud image alone`);
+  const [theirs, same] = [median(guest), median(compression)];
   const cloud = await cloudAlone(bench, build);
   console.log(
-    `GenericCloud    ${cloud.toFixed(1)} s alone: ${(median(guest) / cloud).toFixed(1)} times faster (target: 4)`,
+    `libguestfs      ${theirs.toFixed(1)} s for the GenericCloud image alone, ours ${cloud.toFixed(1)} s: ${(theirs / cloud).toFixed(1)} times faster (target: 4)`,
+  );
+  // The same program with the same options compresses both.
+  console.log(
+    `  but for compressing (${same.toFixed(1)} s)   ${(theirs - same).toFixed(1)} s, ours ${(cloud - same).toFixed(1)} s: ${((theirs - same) / (cloud - same)).toFixed(1)} times faster`,
   );
 });
 
@@ -146,8 +155,8 @@ async function floorTimes({ dir }: BenchLab, commit: string): Promise<Timed[]> {
   return parts;
 }
 
-/** Seconds of guestfish with the sysroot of the floors, and of compressing; undefined when it is not installed. */
-async function withLibguestfs({ dir }: BenchLab): Promise<number | undefined> {
+/** Seconds of guestfish with the sysroot of the floors, and of compressing its disk; undefined when it is not installed. */
+async function withLibguestfs({ dir }: BenchLab): Promise<{ disk: number; compression: number } | undefined> {
   if (!existsSync('/usr/bin/guestfish')) return undefined;
   // Where KVM is of no use to it, libguestfs must be told.
   const kvm = await probeKvm();
@@ -157,6 +166,7 @@ async function withLibguestfs({ dir }: BenchLab): Promise<number | undefined> {
   await run('tar', ['--xattrs', '-C', 'sysroot/boot', '-cf', 'boot.tar', '.'], { cwd });
   await run('tar', ['--xattrs', '-C', 'sysroot', '--exclude=./boot/*', '-cf', 'sysroot.tar', '.'], { cwd });
   await run('guestfish', [], { cwd, env, input: GUESTFISH });
+  const made = performance.now();
   await run('qemu-img', ['convert', '-c', '-m', '4', '-f', 'raw', '-O', 'qcow2', 'guest.raw', 'guest.qcow2'], { cwd });
-  return (performance.now() - begun) / 1000;
+  return { disk: (made - begun) / 1000, compression: (performance.now() - made) / 1000 };
 }

@@ -4,6 +4,7 @@ import type { Signer } from '../signing/signer.ts';
 import type { SentLog, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { flip } from './flip.ts';
+import type { Heads } from './heads.ts';
 import { type PublishPlan, planSize } from './plan.ts';
 
 export interface PublishPlaces {
@@ -12,6 +13,8 @@ export interface PublishPlaces {
   readonly target: Target;
   /** Signs the summary. Without one, a target whose summary is signed is refused. */
   readonly signer?: Signer;
+  /** What the target published when the plan was made: saves reading it again. */
+  readonly heads?: Heads;
   /** What earlier attempts at the same plan sent. */
   readonly sent?: SentLog;
 }

@@ -6,7 +6,8 @@ import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
-import { EPOCH_PATH, refuseWhileDeleting } from './epoch.ts';
+import { refuseWhileDeleting } from './epoch.ts';
+import { headPaths, readHeads } from './heads.ts';
 import { insist } from './insist.ts';
 import type { PublishPlan } from './plan.ts';
 import { summaryRefs, summaryWith } from './summary.ts';
@@ -23,13 +24,12 @@ const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\
  */
 export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task): Promise<void> {
   const { repo, target, signer } = places;
-  const paths = [
-    ...[`repo/refs/heads/${plan.ref}`, 'repo/summary', 'repo/config', 'repo/summary.sig', EPOCH_PATH],
-  ] as const;
-  const [refPath, summaryPath, configPath, signaturePath, epochPath] = paths;
-  // Publishers of other refs may change the summary meanwhile.
+  const paths = headPaths(plan.ref);
+  let known = places.heads;
+  // Publishers of other refs may change the summary meanwhile: then the swap is refused, and all is read again.
   const prepare = async (): Promise<SwapRequest | undefined> => {
-    const [ref, summary, config, signature, epoch] = await target.readMany(paths, task);
+    const { ref, summary, config, signature, epoch } = known ?? (await readHeads(target, plan.ref, task));
+    known = undefined;
     refuseForeign({ config, summary, signature: signer ? undefined : signature }, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
@@ -40,8 +40,11 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
       // The signature may be lost, or over another summary.
       const content = withSignature(undefined, await signer.sign(summary, task));
       if (holds(signature, content)) return undefined;
-      const expect = [summaryPath, signaturePath].map((path, n) => ({ path, content: [summary, signature][n] }));
-      return { expect, put: [{ path: signaturePath, content }] };
+      const expect = [
+        { path: paths.summary, content: summary },
+        { path: paths.signature, content: signature },
+      ];
+      return { expect, put: [{ path: paths.signature, content }] };
     }
     if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
@@ -49,16 +52,16 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
     // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
     const put = [
-      { path: refPath, content: Buffer.from(`${plan.to}\n`) },
-      ...(signer ? [{ path: signaturePath, content: withSignature(undefined, await signer.sign(next, task)) }] : []),
-      { path: summaryPath, content: next },
-      ...(config ? [] : [{ path: configPath, content: Buffer.from(CONFIG) }]),
+      { path: paths.ref, content: Buffer.from(`${plan.to}\n`) },
+      ...(signer ? [{ path: paths.signature, content: withSignature(undefined, await signer.sign(next, task)) }] : []),
+      { path: paths.summary, content: next },
+      ...(config ? [] : [{ path: paths.config, content: Buffer.from(CONFIG) }]),
     ];
     const expect = [
-      { path: refPath, content: ref },
-      { path: summaryPath, content: summary },
-      { path: epochPath, content: epoch },
-      ...(signer ? [{ path: signaturePath, content: signature }] : []),
+      { path: paths.ref, content: ref },
+      { path: paths.summary, content: summary },
+      { path: paths.epoch, content: epoch },
+      ...(signer ? [{ path: paths.signature, content: signature }] : []),
     ];
     return { expect, put };
   };

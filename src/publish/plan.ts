@@ -9,7 +9,8 @@ import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
 import { isErrno } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
-import { EPOCH_PATH, refuseWhileDeleting } from './epoch.ts';
+import { refuseWhileDeleting } from './epoch.ts';
+import { type Heads, readHeads } from './heads.ts';
 import { fetchCommit, publishedObjects } from './published.ts';
 
 /**
@@ -54,6 +55,8 @@ export interface PublishRequest {
   readonly expected?: string;
   /** Static deltas to the commit that are to go along: what they start from, undefined for the one from scratch. */
   readonly deltas?: readonly (string | undefined)[];
+  /** What the target publishes, where that is being read already. */
+  readonly heads?: Promise<Heads>;
 }
 
 /**
@@ -67,7 +70,7 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   const { repo, ref, commit, target } = request;
   // As a rule this needs nothing from the target, so it goes on while the connection is opened.
   const ahead = planAhead(request, task);
-  const [published, epochFile] = await target.readMany([`repo/refs/heads/${ref}`, EPOCH_PATH], task);
+  const { ref: published, epoch: epochFile } = await (request.heads ?? readHeads(target, ref, task));
   refuseWhileDeleting(epochFile, target);
   const from = published && new TextDecoder().decode(published).trim();
   const known = {

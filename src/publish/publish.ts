@@ -2,6 +2,7 @@ import { NightlyError } from '../errors.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Task } from '../tools/task.ts';
 import { applyPublish } from './apply.ts';
+import { readHeads } from './heads.ts';
 import { type PublishPlan, type PublishRequest, planPublish } from './plan.ts';
 import { openSentLog } from './sent-log.ts';
 
@@ -19,12 +20,14 @@ export async function publishCommit(
   request: PublishRequest & { readonly notes: string; readonly signer?: Signer },
   task: Task,
 ): Promise<PublishPlan> {
-  const { repo, target, signer } = request;
+  const { repo, ref, target, signer } = request;
   const sent = await openSentLog(request.notes);
   for (let attempt = 1; ; attempt += 1) {
-    const plan = await planPublish(request, task);
+    const heads = readHeads(target, ref, task);
+    const plan = await planPublish({ ...request, heads }, task);
     try {
-      await applyPublish(plan, { repo, target, sent, ...(signer === undefined ? {} : { signer }) }, task);
+      const places = { repo, target, sent, heads: await heads, ...(signer === undefined ? {} : { signer }) };
+      await applyPublish(plan, places, task);
       await sent.clear();
       return plan;
     } catch (error) {

@@ -3,6 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { type PublishPlan, planPublish } from '../../src/publish/plan.ts';
+import { publishCommit } from '../../src/publish/publish.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { run } from '../../src/tools/exec.ts';
@@ -28,11 +29,9 @@ export interface PublishBed extends BenchRepo {
 const URL = 'http://127.0.0.1:1';
 
 /** What our own publish does, from the first look at the target to the moved ref. */
-export async function publishWith(target: Target, { repo, base, next }: BenchRepo, task: Task): Promise<PublishPlan> {
-  const request = { repo, ref: TEST_REF, commit: next, target, expected: base };
-  const plan = await planPublish(request, task);
-  await applyPublish(plan, { repo, target }, task);
-  return plan;
+export function publishWith(target: Target, { near, repo, base, next }: BenchRepo, task: Task): Promise<PublishPlan> {
+  const notes = join(near, 'sent');
+  return publishCommit({ repo, ref: TEST_REF, commit: next, target, expected: base, notes }, task);
 }
 
 /** Publishes the base commit to a fresh folder. */

@@ -22,7 +22,7 @@ import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 export const RECIPE = 5;
 
 /** The project's folder, the same from src/ and from dist/. */
-export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const OVERLAYS = join(PROJECT, 'lab-packages');
 const SETUP_ROOT = join(OVERLAYS, 'setup', 'root');
 /** The lab's own files have no time of their own that two checkouts would agree on. */

@@ -4,7 +4,7 @@ import Handlebars from 'handlebars';
 import { NightlyError } from '../../errors.ts';
 
 /** The image types and boot files that come with the program. */
-export const SHIPPED_TEMPLATES = fileURLToPath(new URL('../../../image-templates', import.meta.url));
+export const SHIPPED_TEMPLATES = fileURLToPath(new URL('../../../image-templates/', import.meta.url));
 
 /** What templates can name: `{{version}}`. */
 export type TemplateValues = Readonly<Record<string, string | number>>;

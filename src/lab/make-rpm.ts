@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debControl, debExtract, debExtractControl } from '../tools/dpkg.ts';
 import { run } from '../tools/exec.ts';
-import { readTextIfExists, sha256 } from '../tools/files.ts';
+import { filesBelow, readTextIfExists, sha256 } from '../tools/files.ts';
 import { rpmBuild } from '../tools/rpmbuild.ts';
 import type { Task } from '../tools/task.ts';
 import { readAccounts } from './accounts.ts';
@@ -47,14 +47,6 @@ export async function overlayDigest(name: string): Promise<string> {
   const lines: string[] = [];
   for (const file of await filesBelow(root)) lines.push(`${file} ${sha256(await readFile(join(root, file)))}`);
   return sha256(lines.join('\n'));
-}
-
-async function filesBelow(root: string): Promise<readonly string[]> {
-  const entries = await readdir(root, { withFileTypes: true, recursive: true }).catch(() => []);
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
-    .sort(byText);
 }
 
 /**

@@ -4,7 +4,7 @@ import { NightlyError } from '../errors.ts';
 import type { Target } from '../targets/target.ts';
 import { bootId, hasEnded } from '../tools/boot-id.ts';
 import type { Task } from '../tools/task.ts';
-import { updateJson } from './files.ts';
+import { parseTargetJson, updateJson } from './files.ts';
 
 /**
  * Keeps publishing and pruning of a target apart, although neither holds a lock for as long as it works:
@@ -34,15 +34,7 @@ export interface PruneEpoch {
 
 /** @throws NightlyError `unsupported` when the file is not one of ours. */
 export function parseEpoch(content: Uint8Array | undefined, target: Target): PruneEpoch {
-  if (!content) return { epoch: 0 };
-  try {
-    return JSON.parse(new TextDecoder().decode(content)) as PruneEpoch;
-  } catch (error) {
-    throw new NightlyError('unsupported', `${EPOCH_PATH} on target "${target.name}" is not JSON: ${String(error)}`, {
-      hint: 'Look who wrote it; remove it when no prune is under way.',
-      cause: error,
-    });
-  }
+  return content ? parseTargetJson<PruneEpoch>(content, EPOCH_PATH, target) : { epoch: 0 };
 }
 
 /** @throws NightlyError `locked`, naming who deletes there. */

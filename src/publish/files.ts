@@ -33,7 +33,7 @@ export async function updateJson<Json>(
 ): Promise<void> {
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const content = await target.read(path, task);
-    const old = content && parse<Json>(content, path, target);
+    const old = content && parseTargetJson<Json>(content, path, target);
     const next = change(old);
     if (next === old) return undefined;
     const put = [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
@@ -42,7 +42,8 @@ export async function updateJson<Json>(
   await insist(prepare, target, task);
 }
 
-function parse<Json>(content: Uint8Array, path: string, target: Target): Json {
+/** What a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */
+export function parseTargetJson<Json>(content: Uint8Array, path: string, target: Target): Json {
   try {
     return JSON.parse(new TextDecoder().decode(content)) as Json;
   } catch (error) {

@@ -71,3 +71,12 @@ export function withBuild(index: BuildIndex | undefined, id: string, arch: strin
     timestamp: new Date().toISOString(),
   };
 }
+
+/** The index with several builds in it. */
+export function withBuilds(
+  index: BuildIndex | undefined,
+  builds: readonly { readonly id: string; readonly arch: string }[],
+): BuildIndex {
+  const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
+  return builds.reduce((all, { id, arch }) => withBuild(all, id, arch), index ?? empty);
+}

@@ -11,7 +11,7 @@ import type { Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from './publish-build.ts';
+import { type BuildIndex, INDEX_PATH, withBuilds } from './publish-build.ts';
 
 /**
  * Compares a target with the work folder, and gives back to it what is lost or damaged there.
@@ -57,15 +57,6 @@ function repairs(
   const { repo, target, signer } = places;
   return {
     flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
-    index: (builds) =>
-      updateJson<BuildIndex>(
-        INDEX_PATH,
-        (old) => {
-          const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
-          return builds.reduce((index, { id, arch }) => withBuild(index, id, arch), old ?? empty);
-        },
-        target,
-        task,
-      ),
+    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task),
   };
 }

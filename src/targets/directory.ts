@@ -4,7 +4,7 @@ import { dirname, join, normalize, relative } from 'node:path';
 import pLimit from 'p-limit';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { isErrno, syncFolder } from '../tools/files.ts';
+import { isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
 import { syncFileSystem } from '../tools/sync.ts';
 import { holds, movedError } from './expect.ts';
@@ -76,7 +76,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         task.signal.throwIfAborted();
         if (!entry.isFile()) continue;
         const path = join(entry.parentPath, entry.name);
-        const bytes = await guarded(() => sizeOf(path));
+        const bytes = await guarded(() => sizeIfThere(path));
         if (bytes !== undefined) yield { path: relative(root, path), bytes };
       }
     },
@@ -146,7 +146,7 @@ async function place(
   }
   const [from, to] = [join(sourceRoot, path), join(root, path)];
   const { size, mode } = await stat(from);
-  if (immutable && (await sizeOf(to)) === size) return undefined;
+  if (immutable && (await sizeIfThere(to)) === size) return undefined;
   await folders.make(dirname(path));
   const mayLink = immutable && path.startsWith('repo/objects/') && (mode & 0o444) === 0o444;
   if (!(mayLink && (await linked(from, to, size)))) {
@@ -174,22 +174,13 @@ async function intoPlace(to: string, write: (aside: string) => Promise<void>): P
   }
 }
 
-async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
 async function linked(from: string, to: string, size: number): Promise<boolean> {
   try {
     await link(from, to);
     return true;
   } catch (error) {
     // Another publisher was faster, or a damaged object is in its place.
-    if (isErrno(error, 'EEXIST')) return (await sizeOf(to)) === size;
+    if (isErrno(error, 'EEXIST')) return (await sizeIfThere(to)) === size;
     // Another file system, one without hard links, or too many links to one file.
     if (['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].some((code) => isErrno(error, code))) return false;
     throw error;

@@ -2,9 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { updateJson } from '../../src/publish/files.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
-import type { ReconcilePlan } from '../../src/publish/reconcile/plan.ts';
 import type { ReconcileRepairs } from '../../src/publish/reconcile/reconcile.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
+import { type BuildIndex, INDEX_PATH, withBuilds } from '../../src/steps/publish-build.ts';
 import { run } from '../../src/tools/exec.ts';
 import type { PublishedTarget } from './published-target.ts';
 
@@ -12,16 +11,7 @@ import type { PublishedTarget } from './published-target.ts';
 export function publishRepairs({ repo, target, task }: PublishedTarget): ReconcileRepairs {
   return {
     flip: (ref, commit) => setRef({ repo, target, ref, commit }, task),
-    index: (builds: ReconcilePlan['index']) =>
-      updateJson<BuildIndex>(
-        INDEX_PATH,
-        (old) => {
-          const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
-          return builds.reduce((index, { id, arch }) => withBuild(index, id, arch), old ?? empty);
-        },
-        target,
-        task,
-      ),
+    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task),
   };
 }
 

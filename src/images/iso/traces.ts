@@ -1,6 +1,7 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
+import { filesBelow } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import { findString } from '../scan-bytes.ts';
 
@@ -14,8 +15,8 @@ const OWN_TO_A_HOST = /^(etc\/ssh\/ssh_host_.*key|var\/lib\/systemd\/random-seed
  */
 export async function refuseTraces(folder: string, forbidden: readonly string[], task: Task): Promise<void> {
   const found: string[] = [];
-  for (const path of await filesBelow(folder)) {
-    const name = relative(folder, path);
+  for (const name of await filesBelow(folder)) {
+    const path = join(folder, name);
     if (OWN_TO_A_HOST.test(name)) found.push(`${name}, which each host makes for itself`);
     for (const text of await marksIn(path, forbidden)) found.push(`"${text}" in ${name}`);
   }
@@ -36,16 +37,4 @@ async function marksIn(path: string, forbidden: readonly string[]): Promise<stri
   }
   const bytes = await readFile(path);
   return forbidden.filter((text) => bytes.includes(text));
-}
-
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const lists = await Promise.all(
-    entries.map(async (entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return filesBelow(path);
-      return entry.isFile() ? [path] : [];
-    }),
-  );
-  return lists.flat().sort();
 }

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Target } from '../../targets/target.ts';
-import { isErrno } from '../../tools/files.ts';
+import { filesBelow, isErrno, sizeIfThere } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import type { PublicFiles } from '../inspect/http.ts';
-import { compareFile, filesBelow, sizeOf } from './file.ts';
+import { compareFile } from './file.ts';
 import { listOrNothing } from './listing.ts';
 import type { ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './plan.ts';
 
@@ -64,9 +64,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const wanted = new Set<string>();
   const known = new Set<string>();
   const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
-  const local = (await filesBelow(work, 'builds')).flatMap(
-    (path) => /^builds\/(.+)\/meta\.json$/.exec(path)?.[1] ?? [],
-  );
+  const local = (await filesBelow(join(work, 'builds'))).flatMap((path) => /^(.+)\/meta\.json$/.exec(path)?.[1] ?? []);
   for (const build of local) {
     const meta = await metaOf(join(work, 'builds', build, 'meta.json'));
     const commit = meta?.['ostree-commit'];
@@ -81,7 +79,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       if (isOld && !listed.has(path)) continue;
       const fault = await compareFile(copies, path);
       if (fault) images.push(fault);
-      else if (listed.get(path) !== size && (await sizeOf(join(work, path))) === undefined) {
+      else if (listed.get(path) !== size && (await sizeIfThere(join(work, path))) === undefined) {
         const why = `${listed.has(path) ? `it has ${listed.get(path)} bytes instead of ${size}` : 'it is not there'}, and ${work} no longer has it`;
         const hint = 'Make it again: "atomic-nightly images", with the id of the build.';
         unrepairable.push({ what: path, why, hint });

@@ -1,6 +1,5 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { isErrno, sha256File } from '../../tools/files.ts';
+import { join } from 'node:path';
+import { sha256File, sizeIfThere } from '../../tools/files.ts';
 import type { PublicFiles } from '../inspect/http.ts';
 import type { ReconcileFile } from './plan.ts';
 
@@ -16,7 +15,7 @@ export interface Copies {
 
 /** Compares a file; undefined when the target's is as the local one, or there is no local one. */
 export async function compareFile({ root, there, files }: Copies, path: string): Promise<ReconcileFile | undefined> {
-  const bytes = await sizeOf(join(root, path));
+  const bytes = await sizeIfThere(join(root, path));
   if (bytes === undefined) return undefined;
   const far = there(path);
   if (far === undefined) return { path, bytes, why: 'missing' };
@@ -25,25 +24,4 @@ export async function compareFile({ root, there, files }: Copies, path: string):
   const found = await files.digest(path, () => undefined);
   if (!found) return { path, bytes, why: 'missing' };
   return found.sha256 === (await sha256File(join(root, path))) ? undefined : { path, bytes, why: 'content' };
-}
-
-/** Size of a local file in bytes; undefined when there is none. */
-export async function sizeOf(path: string): Promise<number | undefined> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-/** Files below a folder, relative to `root`; none when there is no such folder. */
-export async function filesBelow(root: string, folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(join(root, folder), { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => relative(root, join(entry.parentPath, entry.name)));
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

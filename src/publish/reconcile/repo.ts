@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
 import { deltaIndexPath, deltaPath } from '../../ostree/deltas.ts';
 import { localObjects, type ObjectType, objectPath } from '../../ostree/objects.ts';
-import { sha256File } from '../../tools/files.ts';
+import { filesBelow, sha256File, sizeIfThere } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import { deltasInIndex } from '../inspect/deltas.ts';
 import type { PublicFiles } from '../inspect/http.ts';
 import { filezChecksum } from './content.ts';
-import { compareFile, filesBelow, sizeOf } from './file.ts';
+import { compareFile } from './file.ts';
 import type { RepoListing } from './listing.ts';
 import type { ReconcileFile, ReconcilePhase, Unrepairable } from './plan.ts';
 import type { TableEntry } from './table.ts';
@@ -101,7 +101,7 @@ async function compareObject(
 ): Promise<'sound' | 'lost' | ReconcileFile> {
   const local = join(repo, path);
   // There is a signature only where somebody signed; what is not here cannot be compared.
-  if ((await sizeOf(local)) === undefined) return bytes !== undefined || type === 'commitmeta' ? 'sound' : 'lost';
+  if ((await sizeIfThere(local)) === undefined) return bytes !== undefined || type === 'commitmeta' ? 'sound' : 'lost';
   const there = (): number | undefined => bytes;
   const fault = await compareFile({ root: dirname(repo), there, ...(files ? { files } : {}) }, `repo/${path}`);
   // On a directory target both may be one file: that they are equal says little.
@@ -120,7 +120,8 @@ async function compareDeltas({ repo, listing, files }: RepoRequest, commits: Rea
   const copies = { root, there: (path: string) => listing.files.get(path), ...(files ? { files } : {}) };
   const deltas: ReconcileFile[] = [];
   const folders = new Set([...listing.files.keys()].map(dirname));
-  for (const path of await filesBelow(root, 'repo/deltas')) {
+  for (const name of await filesBelow(join(root, 'repo/deltas'))) {
+    const path = `repo/deltas/${name}`;
     const [, first = '', rest = ''] = /^repo\/deltas\/(..)\/([^/]+)/.exec(path) ?? [];
     const [from, to = from] = `${first}${rest}`.split('-').map(checksumOf);
     if (from === undefined || to === undefined || !commits.has(to) || listing.pruned.has(from)) continue;

@@ -30,6 +30,12 @@ export async function runShow(
   ];
   for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
   if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
+  for (const { from, bytes, objects, seconds, 'object-bytes': without } of meta['atomic-nightly.deltas'] ?? []) {
+    const start = from === undefined ? 'scratch' : from.slice(0, 12);
+    print(
+      `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`,
+    );
+  }
   for (const [name, image] of Object.entries(meta.images ?? {})) {
     print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
   }

@@ -263,6 +263,21 @@ it('I6: verification fails on another commit, a missing object, a dead server', 
   await expect(verifyPublished(request, task)).rejects.toMatchObject({ code: 'verify' });
 }, 60_000);
 
+it('I6: a cache that still serves the old night is waited for, but not for ever', async () => {
+  const { dir, url, task, publish, commitOf } = await bed();
+  const first = await commitOf({ tree: { a: '1' } });
+  const second = await commitOf({ tree: { a: '2' }, parent: first, timestamp: TEST_TIME + 1 });
+  await publish(first);
+  const scratchDir = join(dir, 'scratch');
+  const request = { url: `${url}/repo`, ref: TEST_REF, commit: second, gpgKeys: [], scratchDir };
+  const stale = { code: 'verify', message: expect.stringContaining(`a fresh client got ${first}`) };
+  await expect(verifyPublished({ ...request, cacheSeconds: 0 }, task)).rejects.toMatchObject(stale);
+  const waiting = verifyPublished({ ...request, cacheSeconds: 30 }, task);
+  await expect.poll(() => task.lines.filter((line) => line.includes('waiting for a cache')).length).toBeGreaterThan(0);
+  await publish(second);
+  await waiting;
+});
+
 it('sends records and changes a shared index without losing anybody else', async () => {
   const { dir, far, target, task } = await bed();
   await mkdir(join(dir, 'near/builds/1'), { recursive: true });

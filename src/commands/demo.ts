@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly dir: string;
   /** Of the web server in front of what is published. It is part of the public URL, which the lab's packages hold. */
   readonly port: number;
+  /** Image types of the second night that are booted; all of them take most of the demo's time. */
+  readonly boot: readonly string[];
   readonly logFormat: LogFormat;
   readonly signal: AbortSignal;
 }
@@ -27,19 +29,25 @@ export interface DemoOptions {
 /** Packages of the lab that the second night finds newer. */
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
-const IMAGES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+export const DEMO_IMAGES: readonly string[] = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
 
 /** Seconds a boot may take; software emulation on a busy machine needs them. */
 const BOOT_SECONDS = 600;
 
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
- * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled back, and a third night with nothing to do. In a
- * folder where it ran before it goes on from there.
+ * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled
+ * back, and a third night with nothing to do. In a folder where it ran before it goes on from there.
  */
 export async function runDemo(options: DemoOptions, print: Printer): Promise<number> {
   const dir = resolve(options.dir);
-  const { port } = options;
+  const { port, boot } = options;
+  const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
+  if (unknown !== undefined || boot.length === 0) {
+    throw new NightlyError('usage', `The demo has no image "${unknown ?? ''}" to boot.`, {
+      hint: `Its images are ${DEMO_IMAGES.join(', ')}.`,
+    });
+  }
   const begun = Date.now();
   const say = (text: string) => print(`\n== ${text} [${formatSeconds((Date.now() - begun) / 1000)}]`);
   const publicUrl = `http://127.0.0.1:${port}`;
@@ -50,15 +58,15 @@ export async function runDemo(options: DemoOptions, print: Printer): Promise<num
   await withSteps(dir, options, async (runner) => {
     say('A small distribution out of Debian packages: signed RPMs in two repositories');
     await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
-    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud']));
+    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
     const server = await serveFolder({ root: published, port });
     try {
       say('First night');
       demand(await night(config, options, print), [0, 10]);
       say(`Updates appear: ${UPDATED.join(', ')}`);
       await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
-      say('Second night, now with all images, each of them booted');
-      await writeFile(config, demoConfig(labDir, published, publicUrl, IMAGES));
+      say(`Second night, now with all images; booted: ${boot.join(', ')}`);
+      await writeFile(config, demoConfig(labDir, published, publicUrl, DEMO_IMAGES, boot));
       demand(await night(config, options, print), [0]);
       const [second, first] = await completeBuilds(join(dir, 'work'));
       if (!first || !second)
@@ -119,7 +127,13 @@ function expectation({ meta }: StoredBuild): SystemExpectation {
   return { version, commit, allowDegraded: [], timeoutSeconds: BOOT_SECONDS };
 }
 
-function demoConfig(labDir: string, published: string, publicUrl: string, images: readonly string[]): string {
+function demoConfig(
+  labDir: string,
+  published: string,
+  publicUrl: string,
+  images: readonly string[],
+  boot: readonly string[],
+): string {
   return `# Written by "atomic-nightly lab demo". A nightly stream of the lab distribution, published to a folder.
 name: lab-atomic-host
 work: ./work
@@ -140,6 +154,7 @@ streams:
     targets: [buildlogs]
     remote:
       name: lab-atomic
+    deltas: [parent]
     images: [${images.join(', ')}]
-${images.length > 1 ? `    smoke-test: {timeout: ${BOOT_SECONDS}}\n` : ''}`;
+${boot.length > 0 ? `    smoke-test: {timeout: ${BOOT_SECONDS}, images: [${boot.join(', ')}]}\n` : ''}`;
 }

@@ -8,14 +8,17 @@ import { run } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
 import { type CliResult, runCli } from '../support/world.ts';
 
-// The whole story on real packages, told once; the tests look at it from different sides.
+// The whole story on real packages, told once; the tests look at it from different sides. E2E_BOOT names the image types
+// to boot where there is no time for all of them.
+const types = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+const boot = process.env['E2E_BOOT']?.split(',') ?? types;
 let dir: string;
 let port: number;
 let demo: CliResult;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   port = await freePort();
-  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port)]);
+  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port), '--boot', boot.join(',')]);
 });
 afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
@@ -84,12 +87,12 @@ test('the commit says what rpm-ostree would say, whichever engine made it', asyn
   expect(commit.inputHash).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('the second night has all four images, and each came up', async () => {
+test('the second night has all four images, and those that were booted came up', async () => {
   const [, second] = await builds();
-  const types = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
   expect(Object.keys(second?.['images'] as object)).toEqual(types);
   const tests = second?.['atomic-nightly.smoke-tests'] as Record<string, { state: string }>;
-  for (const type of types) expect(tests[type]?.state, type).toBe('running');
+  expect(Object.keys(tests)).toEqual(boot);
+  for (const type of boot) expect(tests[type]?.state, type).toBe('running');
   const tested = await run('ostree', [
     ...['rev-parse', `--repo=${join(dir, 'published/repo')}`, 'lab-atomic-host/x86_64/nightly-tested'],
   ]);

@@ -53,5 +53,5 @@ test('it stays here to be looked at, with its serial log, and is published nowhe
 test('the tree is published, but the tested ref and its pointer do not move', () => {
   expect(existsSync(join(world.published, 'repo/refs/heads/mini/x86_64/nightly'))).toBe(true);
   expect(existsSync(join(world.published, 'repo/refs/heads/mini/x86_64/nightly-tested'))).toBe(false);
-  expect(existsSync(join(world.published, 'streams'))).toBe(false);
+  expect(existsSync(join(world.published, 'streams/nightly/tested.json'))).toBe(false);
 });

@@ -54,7 +54,11 @@ beforeAll(
     work = join(dir, 'work');
     dropWork = () => run('rm', ['-rf', dir]);
     signing = await makeKey(dir);
-    dropWork = () => gpgStopAgent(signing.home, testTask(dir)).finally(() => run('rm', ['-rf', dir]));
+    const remove = dropWork;
+    dropWork = async () => {
+      await gpgStopAgent(signing.home, testTask(dir));
+      await remove();
+    };
     builds = await waitingBuilds(work, signing, BUILDS);
   },
   60_000 + BUILDS * 5_000,

@@ -25,7 +25,7 @@ import { makeKey, type TestKey } from '../support/signing-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 /** How long each fault goes on; READER_SECONDS=600 for a night's worth. */
-const SECONDS = Number(process.env['READER_SECONDS'] ?? 4);
+const SECONDS = Number(process.env['READER_SECONDS'] ?? 3);
 /** Builds that wait: a publish takes about a second. */
 const BUILDS = Math.max(14, Math.ceil(SECONDS * 1.5));
 

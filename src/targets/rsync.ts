@@ -11,7 +11,7 @@ import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
 import { LOCK_PATH } from './lock-content.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
-import type { Target } from './target.ts';
+import type { SwapRequest, Target } from './target.ts';
 
 /**
  * A folder on another host, reached with rsync alone: over ssh (an account restricted to `rrsync` will do) or a daemon
@@ -30,18 +30,17 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
   };
   const connect = connector(plain, ssh);
   const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));
-  const put = (path: string, content: Uint8Array, task: Task) =>
-    connect(task, (remote) => putFile(remote, path, content, task));
+  const put = (files: readonly SmallFile[], task: Task) => connect(task, (remote) => putFiles(remote, files, task));
   const lock: LockAccess = {
     target: name,
     read: async (task) => (await readMany([LOCK_PATH], task))[0],
-    write: (content, task) => put(LOCK_PATH, content, task),
+    write: (content, task) => put([{ path: LOCK_PATH, content }], task),
   };
   return {
     name,
     publicUrl: url,
     describe: () => `rsync ${destination}`,
-    check: (task) => put('.atomic-nightly.check', Buffer.from(''), task),
+    check: (task) => put([{ path: '.atomic-nightly.check', content: Buffer.from('') }], task),
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
     async send(sourceRoot, paths, { immutable }, task) {
@@ -70,7 +69,7 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
             if (!holds(found[index], content)) throw movedError(name, path);
           }
           // One transfer each: the order in which they appear counts.
-          for (const { path, content } of files) await put(path, content, task);
+          for (const together of withSignatures(files)) await put(together, task);
         },
         task,
       );
@@ -106,10 +105,27 @@ async function readFiles(
   });
 }
 
-async function putFile(remote: RsyncRemote, path: string, content: Uint8Array, task: Task): Promise<void> {
+type SmallFile = SwapRequest['put'][number];
+
+/**
+ * A signature and what it signs, right behind it, travel together and are renamed one right after the other. Two transfers
+ * would be some tenths of a second apart, or on a slow link seconds, in which every client refuses the pair.
+ */
+function withSignatures(files: readonly SmallFile[]): SmallFile[][] {
+  const transfers: SmallFile[][] = [];
+  for (const file of files) {
+    const before = transfers.at(-1);
+    if (before?.at(-1)?.path === `${file.path}.sig`) before.push(file);
+    else transfers.push([file]);
+  }
+  return transfers;
+}
+
+async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: Task): Promise<void> {
   await inFolder(async (folder) => {
-    await writeFileAtomic(join(folder, path), content);
-    await rsyncSend(remote, folder, [path], 'always', task);
+    for (const { path, content } of files) await writeFileAtomic(join(folder, path), content);
+    const paths = files.map(({ path }) => path);
+    await rsyncSend(remote, folder, paths, paths.length > 1 ? 'together' : 'always', task);
   });
 }
 

@@ -22,13 +22,17 @@ export interface RsyncRemote extends SshAccess {
 /** Seconds without any data until the far side counts as gone. */
 const TIMEOUT = 120;
 
-/** When a file that is there already is left alone: with the same size, with the same content, never. */
-export type RsyncCompare = 'size' | 'content' | 'always';
+/**
+ * When a file that is there already is left alone: with the same size, with the same content, never. With `together`
+ * never either, and no file appears before all have arrived; only one such transfer at a time may write a file.
+ */
+export type RsyncCompare = 'size' | 'content' | 'always' | 'together';
 
-const COMPARE: Readonly<Record<RsyncCompare, string>> = {
-  size: '--size-only',
-  content: '--checksum',
-  always: '--ignore-times',
+const COMPARE: Readonly<Record<RsyncCompare, readonly string[]>> = {
+  size: ['--size-only'],
+  content: ['--checksum'],
+  always: ['--ignore-times'],
+  together: ['--ignore-times', '--delay-updates'],
 };
 
 /**
@@ -52,7 +56,7 @@ export async function rsyncSend(
       // Without times: what is new there is newer than what a web cache has seen.
       '--perms',
       '--chmod=D755,F644',
-      COMPARE[compare],
+      ...COMPARE[compare],
       '--out-format=%l %n',
       `${sourceRoot}/`,
       `${remote.destination}/`,

@@ -1,9 +1,10 @@
 import { argv, stdout } from 'node:process';
-import type { TargetConfig } from '../../src/config/config.ts';
+import type { SigningConfig, TargetConfig } from '../../src/config/config.ts';
 import { NightlyError } from '../../src/errors.ts';
-import { applyPublish } from '../../src/publish/apply.ts';
 import { publishFiles, updateJson } from '../../src/publish/files.ts';
-import { planPublish } from '../../src/publish/plan.ts';
+import { publishCommit } from '../../src/publish/publish.ts';
+import { keptSigner } from '../../src/signing/kept.ts';
+import { openSigner } from '../../src/signing/signer.ts';
 import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Task } from '../../src/tools/task.ts';
@@ -13,26 +14,34 @@ export interface PublisherRequest {
   /** Has `repo/` and `builds/`. */
   readonly work: string;
   readonly target: TargetConfig;
+  readonly signing: SigningConfig;
   readonly ref: string;
   readonly commit: string;
+  /** The commit before it; deltas from it and from scratch are in the repository. */
+  readonly parent?: string;
+  /** Where what was sent and signed is noted, for the next try after a kill. */
+  readonly notes: string;
   /** The build's id; its record and image are in `work`. */
   readonly id: string;
   readonly image: string;
 }
 
 /**
- * Publishes one build, as a process of its own that a test can kill. Prints `ready` when it begins; ends with exit code 3
+ * Publishes one build as the nightly does, as a process of its own that a test can kill. Prints `ready` when it begins; ends with exit code 3
  * and the error's code on standard output where publishing says what is wrong.
  */
-async function publish({ work, target: config, ref, commit, id, image }: PublisherRequest): Promise<void> {
+async function publish(request: PublisherRequest): Promise<void> {
+  const { work, ref, commit, parent, id, image, notes } = request;
   const task: Task = {
     signal: new AbortController().signal,
     logFile: '/dev/null',
     say: () => undefined,
     progress: () => undefined,
   };
-  const [repo, target] = [`${work}/repo`, openTarget(config)];
-  await applyPublish(await planPublish({ repo, ref, commit, target }, task), { repo, target }, task);
+  const [repo, target] = [`${work}/repo`, openTarget(request.target)];
+  const signer = keptSigner(openSigner(request.signing), `${notes}/signatures`);
+  const deltas = parent === undefined ? [undefined] : [parent, undefined];
+  await publishCommit({ repo, ref, commit, target, deltas, signer, notes: `${notes}/sent-${id}` }, task);
   const folder = `builds/${id}/x86_64`;
   await publishFiles(work, { fixed: [`${folder}/${image}`], records: [`${folder}/meta.json`] }, target, task);
   await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, id, 'x86_64'), target, task);

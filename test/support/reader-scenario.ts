@@ -3,25 +3,34 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { TargetConfig } from '../../src/config/config.ts';
+import type { SigningConfig } from '../../src/config/config.ts';
+import { openSigner } from '../../src/signing/signer.ts';
+import { sign } from '../../src/steps/sign.ts';
 import { sha256, writeJson } from '../../src/tools/files.ts';
+import { generateDelta, indexDeltas } from '../../src/tools/ostree.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, testTree } from './ostree-repo.ts';
 import type { PublisherRequest } from './reader-publisher.ts';
+import { testTask } from './tmp.ts';
 
 /** A build that waits to be published. */
 export interface WaitingBuild {
   readonly id: string;
   readonly commit: string;
+  readonly parent?: string;
   readonly image: string;
 }
 
 /** Bytes of an image: a read takes long enough to be in the middle of something. */
 const IMAGE_BYTES = 300_000;
 
-/** Commits with a record and an image each, in a work folder, unpublished; each follows the one before. */
-export async function waitingBuilds(work: string, count: number): Promise<WaitingBuild[]> {
+/**
+ * Signed commits in a work folder, unpublished; each follows the one before, has deltas from it and from scratch, a
+ * record and an image.
+ */
+export async function waitingBuilds(work: string, signing: SigningConfig, count: number): Promise<WaitingBuild[]> {
   await mkdir(work, { recursive: true });
   const repo = await makeRepo(work);
+  const [signer, task] = [openSigner(signing), testTask(work)];
   const builds: WaitingBuild[] = [];
   for (let night = 0; night < count; night += 1) {
     const id = `20260101_${String(night + 1).padStart(2, '0')}`;
@@ -29,13 +38,18 @@ export async function waitingBuilds(work: string, count: number): Promise<Waitin
     const tree: Record<string, string> = { ...testTree(150), 'usr/large': randomBytes(60_000).toString('hex') };
     for (let file = 0; file < 20; file += 1) tree[`usr/d1/night/${file}`] = `night ${night}, file ${file}`;
     const fields = { repo, tree, version: id, timestamp: TEST_TIME + night };
-    const commit = await commitTestTree({ ...fields, ...(parent === undefined ? {} : { parent }) });
+    const follows = parent === undefined ? {} : { parent };
+    const commit = await commitTestTree({ ...fields, ...follows });
+    await sign(repo, commit, signer, task);
+    const starts = parent === undefined ? [{}] : [{}, { from: parent }];
+    await Promise.all(starts.map((start) => generateDelta({ repo, ...start, to: commit }, task)));
+    await indexDeltas(repo, commit, task);
     const [content, image] = [randomBytes(IMAGE_BYTES), `images/disk-${id}.qcow2`];
     await mkdir(join(work, `builds/${id}/x86_64/images`), { recursive: true });
     await writeFile(join(work, `builds/${id}/x86_64`, image), content);
     const images = { disk: { path: image, sha256: sha256(content), size: content.length } };
     await writeJson(join(work, `builds/${id}/x86_64/meta.json`), { buildid: id, 'ostree-commit': commit, images });
-    builds.push({ id, commit, image });
+    builds.push({ id, commit, image, ...follows });
   }
   return builds;
 }
@@ -48,11 +62,11 @@ export type PublishEnd = 'done' | 'killed' | (string & {});
 
 /** Publishes a build in a process of its own, killed that many milliseconds after it began. */
 export function publishInProcess(
-  place: { readonly work: string; readonly target: TargetConfig },
-  { id, commit, image }: WaitingBuild,
+  place: Pick<PublisherRequest, 'work' | 'target' | 'signing' | 'notes'>,
+  build: WaitingBuild,
   killAfter = Number.POSITIVE_INFINITY,
 ): Promise<PublishEnd> {
-  const request: PublisherRequest = { ...place, ref: TEST_REF, commit, id, image };
+  const request: PublisherRequest = { ...place, ...build, ref: TEST_REF };
   const child = spawn(process.execPath, ['--import', loader, script, JSON.stringify(request)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

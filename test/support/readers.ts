@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { listedRefs } from '../../src/publish/inspect/summary.ts';
 import { run } from '../../src/tools/exec.ts';
 import { sha256File } from '../../src/tools/files.ts';
-import { type ClientTrust, makeClient } from '../../src/tools/ostree-client.ts';
+import { makeClient } from '../../src/tools/ostree-client.ts';
 import { testTask } from './tmp.ts';
 
 export interface ReaderOptions {
@@ -15,25 +15,33 @@ export interface ReaderOptions {
   readonly commits: readonly string[];
   /** A folder of the readers' own. */
   readonly dir: string;
-  /** Default: no signatures are asked for. */
-  readonly trust?: ClientTrust;
+  /** File with the public key that every commit and the summary must be signed by. */
+  readonly publicKeyFile: string;
 }
 
 /** What the readers saw. */
 export interface Tally {
   reads: number;
+  /** Failed for another reason than a raced signature. */
   failed: number;
-  /** Failed again when it was simply tried again. */
+  /** Failed because `summary.sig` was asked for before a flip, and `summary` after it. */
+  raced: number;
+  /** Failed again, for whatever reason, when it was simply tried again. */
   failedTwice: number;
+  /** Pulls of a new commit that went by a static delta. */
+  byDelta: number;
   /** Read without a fault, and yet not whole: what was wrong. */
   readonly inconsistent: string[];
-  /** Messages of failed reads. */
+  /** Messages of failed reads, without those of raced signatures that a retry got over. */
   readonly reasons: string[];
 }
 
 /** How a single read ended. */
 type Outcome = { readonly failed: string } | { readonly inconsistent: string } | undefined;
 type Read = () => Promise<Outcome>;
+
+/** What ostree says when the summary is not the one that was signed (ostree-gpg-verify-result.c). */
+const RACED = /BAD signature/;
 
 /** Milliseconds until a read that does not end counts as failed. */
 const PATIENCE = 30_000;
@@ -42,9 +50,12 @@ const RETRY_AFTER = 300;
 
 /** Reads in a loop, each kind of reader by itself, until the signal is aborted; a read under way is finished. */
 export async function readInLoop(options: ReaderOptions, signal: AbortSignal): Promise<Tally> {
-  const tally: Tally = { reads: 0, failed: 0, failedTwice: 0, inconsistent: [], reasons: [] };
+  const tally: Tally = { reads: 0, failed: 0, raced: 0, failedTwice: 0, byDelta: 0, inconsistent: [], reasons: [] };
   await mkdir(options.dir, { recursive: true });
-  const readers = [freshClient(options), await followingClient(options), downloads(options)];
+  const byDelta = (): void => {
+    tally.byDelta += 1;
+  };
+  const readers = [freshClient(options), await followingClient(options, byDelta), downloads(options)];
   await Promise.all(readers.map((read) => loop(read, tally, signal)));
   return tally;
 }
@@ -54,8 +65,11 @@ async function loop(read: Read, tally: Tally, signal: AbortSignal): Promise<void
     tally.reads += 1;
     let outcome = await read();
     if (outcome && 'failed' in outcome) {
-      tally.failed += 1;
-      tally.reasons.push(outcome.failed);
+      if (RACED.test(outcome.failed)) tally.raced += 1;
+      else {
+        tally.failed += 1;
+        tally.reasons.push(outcome.failed);
+      }
       await pause(RETRY_AFTER);
       outcome = await read();
       if (outcome && 'failed' in outcome) {
@@ -67,38 +81,56 @@ async function loop(read: Read, tally: Tally, signal: AbortSignal): Promise<void
   }
 }
 
-/** A host that is installed: an empty repository pulls everything. */
+/** A host that is installed: an empty repository pulls everything, object by object. */
 function freshClient(options: ReaderOptions): Read {
   let count = 0;
   return async () => {
     count += 1;
     const repo = join(options.dir, `fresh-${count}`);
     await newClient(repo, options);
-    const seen = await pull(repo, options);
+    const seen = await pull(repo, options, '--disable-static-deltas');
     await rm(repo, { recursive: true, force: true });
     return 'at' in seen ? undefined : seen;
   };
 }
 
-/** A host that upgrades: one repository pulls again and again, and never goes back. */
-async function followingClient(options: ReaderOptions): Promise<Read> {
+/**
+ * A host that upgrades: one repository pulls again and again, and never goes back. The target promises it a delta to the
+ * first commit and from each to the next one; when it has missed one, ostree takes the objects.
+ */
+async function followingClient(options: ReaderOptions, byDelta: () => void): Promise<Read> {
   const repo = join(options.dir, 'following');
   await newClient(repo, options);
   let last = -1;
   return async () => {
-    const seen = await pull(repo, options);
+    const seen = await pull(repo, options, '--require-static-deltas');
     if (!('at' in seen)) return seen;
-    if (seen.at < last) return { inconsistent: `went back from commit ${last} to ${seen.at}` };
-    last = seen.at;
-    return undefined;
+    const { at, delta } = seen;
+    const before = last;
+    last = at;
+    if (at < before) return { inconsistent: `went back from commit ${before} to ${at}` };
+    if (delta) byDelta();
+    const promised = before < 0 || at === before + 1;
+    return promised && !delta ? { inconsistent: `no delta was used from commit ${before} to ${at}` } : undefined;
   };
 }
 
-async function newClient(repo: string, { url, dir, trust }: ReaderOptions): Promise<void> {
-  await makeClient(repo, `${url}/repo`, trust ?? { gpgKeys: [], signedSummary: false }, testTask(dir));
+async function newClient(repo: string, { url, dir, publicKeyFile }: ReaderOptions): Promise<void> {
+  const trust = { gpgKeys: [publicKeyFile], signedSummary: true };
+  await makeClient(repo, `${url}/repo`, trust, testTask(dir));
 }
 
-async function pull(repo: string, { ref, commits }: ReaderOptions): Promise<{ at: number } | NonNullable<Outcome>> {
+/** Where a client is after a pull, in the order of commits, and whether a delta brought it there. */
+interface Seen {
+  readonly at: number;
+  readonly delta: boolean;
+}
+
+async function pull(
+  repo: string,
+  { ref, commits }: ReaderOptions,
+  deltas: '--disable-static-deltas' | '--require-static-deltas',
+): Promise<Seen | NonNullable<Outcome>> {
   const ostree = (...args: string[]) =>
     run('ostree', [`--repo=${repo}`, ...args], { okExitCodes: [0, 1], timeoutMs: PATIENCE }).catch(
       (error: unknown) => ({
@@ -107,13 +139,15 @@ async function pull(repo: string, { ref, commits }: ReaderOptions): Promise<{ at
         stderr: String(error),
       }),
     );
-  const pulled = await ostree('pull', '--disable-fsync', 'origin', ref);
+  const pulled = await ostree('pull', '--disable-fsync', deltas, 'origin', ref);
   if (pulled.exitCode !== 0) return { failed: pulled.stderr.trim() };
   const commit = (await ostree('rev-parse', `origin:${ref}`)).stdout.trim();
   const checked = await ostree('fsck', '--quiet');
   if (checked.exitCode !== 0) return { inconsistent: `${commit} is not whole: ${checked.stderr.trim()}` };
   const at = commits.indexOf(commit);
-  return at < 0 ? { inconsistent: `${commit} was never published` } : { at };
+  return at < 0
+    ? { inconsistent: `${commit} was never published` }
+    : { at, delta: pulled.stdout.includes('delta parts') };
 }
 
 /** A person with a browser: the summary, the index, the newest build's record, its image with its checksum. */

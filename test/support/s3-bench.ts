@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3TargetConfig } from '../../src/config/config.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { planPublish } from '../../src/publish/plan.ts';
@@ -46,8 +46,6 @@ export async function s3Bed(bed: PublishBed, dir: string, owner: S3Owner, gatewa
       for (const [index, path] of POINTERS.entries()) {
         await client.send(new PutObjectCommand({ ...at(path), Body: kept[index] ?? '' }));
       }
-      // So that each run looks what the server can do, as a nightly does.
-      await client.send(new DeleteObjectCommand(at('.atomic-nightly.lock')));
     },
     async confirm() {
       const ref = (await look(POINTERS[1] ?? '')).content.trim();

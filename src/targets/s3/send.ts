@@ -31,8 +31,8 @@ interface LargeFile {
 }
 
 /**
- * Sends files by one PUT for each of their keys, large ones in parts, and asks nothing about what is there: what an earlier attempt sent
- * is known from `options.sent`. An object appears whole or not at all.
+ * Sends files by one PUT for each of their keys (names.ts), large ones in parts, and asks nothing about what is there:
+ * what an earlier attempt sent is known from `options.sent`. An object appears whole or not at all.
  */
 export async function sendFiles(
   bucket: Bucket,

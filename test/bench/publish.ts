@@ -10,7 +10,7 @@
  *
  * With --s3 it measures S3 instead: to a gateway of Ceph's (Debian's radosgw, everything in memory) that it starts on
  * loopback, ours against `rclone sync`, each to a bucket that has the base by its own hand. To upload the base twice takes
- * minutes (about two per 10,000 objects on two cores). Seconds are measured without anything in between; the requests are
+ * minutes (about one per 10,000 objects on two busy cores). Seconds are measured without anything in between; the requests are
  * those of one more run, counted by a proxy.
  */
 import { appendFile, mkdir, rm } from 'node:fs/promises';

@@ -71,9 +71,11 @@ async function baseFiles({ near, repo, fresh }: PublishBed): Promise<string[]> {
  */
 export function rclone(config: S3TargetConfig, args: readonly string[], from: string, to: string) {
   const { bucket, prefix, endpoint = '', parallel } = config;
-  return run('rclone', [
+  const words = [
     ...['--config=/dev/null', ...args, `--transfers=${parallel}`, `--checkers=${parallel}`],
     ...['--s3-provider=Ceph', '--s3-env-auth', `--s3-endpoint=${endpoint}`, '--s3-no-check-bucket'],
     ...[from, `:s3:${bucket}/${prefix}/${to}`],
-  ]);
+  ];
+  // It stops when that is set, even where nothing is encrypted.
+  return run('rclone', words, { env: { AWS_CA_BUNDLE: undefined } });
 }

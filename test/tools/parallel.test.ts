@@ -6,7 +6,7 @@ it('has no more under way than asked, and takes items only as they are needed', 
   let [taken, ended, most] = [0, 0, 0];
   function* items(): Generator<number> {
     for (; taken < 1000; taken += 1) {
-      most = Math.max(most, taken - ended);
+      most = Math.max(most, taken + 1 - ended);
       yield taken;
     }
   }

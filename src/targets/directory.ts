@@ -1,11 +1,11 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, normalize, relative } from 'node:path';
-import pLimit from 'p-limit';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
+import { inParallel } from '../tools/parallel.ts';
 import { syncFileSystem } from '../tools/sync.ts';
 import { holds, movedError } from './expect.ts';
 import type { SendStats, SwapRequest, Target } from './target.ts';
@@ -38,8 +38,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         const stats = { files: 0, bytes: 0 };
         const folders = new Folders(root);
         let done = 0;
-        await pLimit(PARALLEL).map(paths, async (path) => {
-          task.signal.throwIfAborted();
+        await inParallel(paths, { atATime: PARALLEL, signal: task.signal }, async (path) => {
           const bytes = await place(sourceRoot, root, path, immutable, folders);
           if (bytes !== undefined) {
             stats.files += 1;
@@ -82,10 +81,8 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
     },
     remove: (paths, task) =>
       guarded(async () => {
-        await pLimit(PARALLEL).map(paths, async (path) => {
-          task.signal.throwIfAborted();
-          await rm(join(root, path), { force: true });
-        });
+        const limits = { atATime: PARALLEL, signal: task.signal };
+        await inParallel(paths, limits, (path) => rm(join(root, path), { force: true }));
       }),
   };
 }

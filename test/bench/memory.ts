@@ -55,7 +55,7 @@ async function commit(repo: string, count: number, changed: number, parent?: str
       (name, n) => [name, content(start + n < changed ? `changed ${start + n}` : `${start + n}`)] as const,
     );
     if (changed === 0 || start < changed) {
-      await inParallel(files, 32, async ([, checksum]) => {
+      await inParallel(files, { atATime: 32 }, async ([, checksum]) => {
         await writeFile(join(repo, objectPath(checksum.toString('hex'), 'filez')), '');
       });
     }

@@ -1,23 +1,36 @@
 import { join } from 'node:path';
+import type { S3TargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import { run } from '../../src/tools/exec.ts';
 import { sshArguments } from '../../src/tools/ssh.ts';
 import { TEST_REF } from './ostree-repo.ts';
 import { type PublishBed, publishWith } from './publish-bed.ts';
+import { rclone, type S3Owner } from './s3-bench.ts';
 import type { TestSshd } from './sshd.ts';
 
-/** One way to bring an increment to the far folder. */
-export interface PublishMethod {
+/** What is compared. */
+export interface Method {
   readonly name: string;
   /** Programs it needs besides ours. */
   readonly needs: readonly string[];
   /** `ours` and `peer` publish; the `floor` only transfers the objects, and says what that costs in any case. */
   readonly kind: 'ours' | 'peer' | 'floor';
+}
+
+/** One way to bring an increment to the far folder. */
+export interface PublishMethod extends Method {
   publish(bed: PublishBed, ssh: SshWay): Promise<unknown>;
 }
 
 /** How ssh gets to the machine of the far folder. */
 export type SshWay = Pick<TestSshd, 'identityFile' | 'knownHostsFile' | 'port'>;
+
+/** One way to bring an increment to a bucket. */
+export interface S3Method extends Method {
+  /** Whose base the bucket must have. */
+  readonly owner: S3Owner;
+  publish(bed: PublishBed, config: S3TargetConfig): Promise<unknown>;
+}
 
 const URL = 'http://127.0.0.1:1';
 const ACCOUNT = 'root@127.0.0.1';
@@ -129,5 +142,36 @@ export const LOCAL_METHODS: readonly PublishMethod[] = [
     kind: 'peer',
     needs: ['rclone'],
     publish: ({ repo, far }) => run('rclone', ['sync', '--config=/dev/null', repo, `${far}/repo`]),
+  },
+];
+
+/** To a bucket. */
+export const S3_METHODS: readonly S3Method[] = [
+  {
+    name: 'ours, s3',
+    kind: 'ours',
+    needs: [],
+    owner: 'ours',
+    async publish(bed, config) {
+      const target = openTarget(config);
+      // The probe belongs to it.
+      await target.check(bed.task);
+      await publishWith(target, bed, bed.task);
+    },
+  },
+  {
+    name: 'rclone sync',
+    kind: 'peer',
+    needs: ['rclone'],
+    owner: 'rclone',
+    publish: (bed, config) => rclone(config, ['sync'], bed.repo, 'repo'),
+  },
+  {
+    // Compares the MD5s of a listing with those of the local files, which saves the HEAD for each object.
+    name: 'rclone sync --checksum',
+    kind: 'peer',
+    needs: ['rclone'],
+    owner: 'rclone',
+    publish: (bed, config) => rclone(config, ['sync', '--checksum', '--fast-list'], bed.repo, 'repo'),
   },
 ];

@@ -22,8 +22,23 @@ export interface S3Proxy {
   decide(fate: (request: SeenRequest, index: number) => Fate): void;
 }
 
-/** Stands between a client and an S3 server on loopback until the running test ends; keeps what was asked. */
-export async function startS3Proxy(server: string): Promise<S3Proxy> {
+export interface S3ProxyOptions {
+  /** As Amazon's does, it takes a plus sign in the path for a blank. */
+  readonly plusIsBlank?: boolean;
+}
+
+/** As `launchS3Proxy`, until the running test ends. */
+export async function startS3Proxy(server: string, options: S3ProxyOptions = {}): Promise<S3Proxy> {
+  const proxy = await launchS3Proxy(server, options);
+  onTestFinished(proxy.stop);
+  return proxy;
+}
+
+/** Stands between a client and an S3 server on loopback; keeps what was asked. */
+export async function launchS3Proxy(
+  server: string,
+  { plusIsBlank = false }: S3ProxyOptions = {},
+): Promise<S3Proxy & { stop(): Promise<void> }> {
   const seen: SeenRequest[] = [];
   let fateOf: (request: SeenRequest, index: number) => Fate = () => 'pass';
   const proxy = createServer((from, to) => {
@@ -33,19 +48,20 @@ export async function startS3Proxy(server: string): Promise<S3Proxy> {
     // What a cut leaves of either connection is of no interest.
     from.on('error', () => undefined);
     to.on('error', () => undefined);
+    if (plusIsBlank) from.url = from.url?.replaceAll('+', '%20');
     handle(fateOf(asked, seen.length - 1), from, to, server);
   });
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    proxy.closeAllConnections();
-    await new Promise((resolve) => proxy.close(resolve));
-  });
   const address = proxy.address();
   return {
     endpoint: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
     seen,
     decide: (fate) => {
       fateOf = fate;
+    },
+    async stop() {
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
     },
   };
 }

@@ -2,12 +2,22 @@ import type { Task } from '../../tools/task.ts';
 import type { TargetFile } from '../target.ts';
 import type { Bucket } from './client.ts';
 import { RefusedError } from './faults.ts';
+import { keysOf, withoutSecondKeys } from './names.ts';
 
 /** As many keys as one request may delete. */
 const BATCH = 1000;
 
 /** Every file below a folder, in pages of a thousand. An empty folder name stands for all of the target. */
-export async function* listObjects(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
+export function listObjects(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
+  return withoutSecondKeys(listKeys(bucket, folder, task));
+}
+
+async function* listKeys(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
+  // What is below a folder with a plus sign has its second keys below another.
+  for (const name of keysOf(folder)) yield* listPrefix(bucket, name, task);
+}
+
+async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
   const { sdk, client, at } = bucket;
   const { Bucket, Key: root } = at('');
   const Prefix = folder === '' ? root : `${root}${folder}/`;
@@ -24,12 +34,13 @@ export async function* listObjects(bucket: Bucket, folder: string, task: Task): 
   } while (token !== undefined);
 }
 
-/** Removes files, a thousand in a request. What an answer says could not be removed is a failure. */
+/** Removes files with all their keys, a thousand in a request. What an answer says could not be removed is a failure. */
 export async function removeObjects(bucket: Bucket, paths: readonly string[], task: Task): Promise<void> {
-  for (let from = 0; from < paths.length; from += BATCH) {
+  const keys = paths.flatMap(keysOf);
+  for (let from = 0; from < keys.length; from += BATCH) {
     task.signal.throwIfAborted();
-    const batch = paths.slice(from, from + BATCH);
-    await bucket.request(`DELETE ${batch.length} files`, () => removeBatch(bucket, batch, task), task);
+    const batch = keys.slice(from, from + BATCH);
+    await bucket.request(`DELETE ${batch.length} keys`, () => removeBatch(bucket, batch, task), task);
   }
 }
 

@@ -1,11 +1,13 @@
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inParallel } from '../../tools/parallel.ts';
 import type { Task } from '../../tools/task.ts';
 import type { SendOptions, SendStats, SentLog } from '../target.ts';
+import { byteBudget } from './byte-budget.ts';
 import type { Bucket } from './client.ts';
 import { abandonUpload, beginUpload, finishUpload, type Multipart, putPart } from './multipart.ts';
+import { keysOf } from './names.ts';
 import { putObject } from './put.ts';
-import { byteBudget, eachParallel } from './workers.ts';
 
 /** Larger files go in parts, each of which is tried again on its own. */
 const LARGE_BYTES = 16 << 20;
@@ -19,11 +21,18 @@ const REMEMBER_EVERY = 100;
 /** What one worker does at a time. */
 type Job =
   | { readonly type: 'file'; readonly path: string; readonly bytes: number }
-  | { readonly type: 'part'; readonly upload: Multipart; readonly part: number };
+  | { readonly type: 'part'; readonly file: LargeFile; readonly upload: Multipart; readonly part: number };
+
+interface LargeFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** One for each of its keys, until it is finished. */
+  readonly uploads: Set<Multipart>;
+}
 
 /**
- * Sends files by one PUT each, large ones in parts, and asks nothing about what is there: what an earlier attempt sent
- * is known from `options.sent`. An object appears whole or not at all.
+ * Sends files by one PUT for each of their keys (names.ts), large ones in parts, and asks nothing about what is there:
+ * what an earlier attempt sent is known from `options.sent`. An object appears whole or not at all.
  */
 export async function sendFiles(
   bucket: Bucket,
@@ -36,7 +45,7 @@ export async function sendFiles(
   // Under a name that is used again, an earlier attempt may have sent something else.
   const sent = immutable ? options.sent : undefined;
   const tally = openTally(sent, paths.length, task);
-  const uploads = new Set<Multipart>();
+  const large: LargeFile[] = [];
   const budget = byteBudget(MEMORY_BYTES);
   async function* jobs(): AsyncGenerator<Job> {
     for (const path of paths) {
@@ -49,9 +58,12 @@ export async function sendFiles(
         yield { type: 'file', path, bytes: size };
         continue;
       }
-      const upload = await beginUpload(bucket, path, size, immutable, task);
-      uploads.add(upload);
-      for (let part = 1; part <= upload.parts; part += 1) yield { type: 'part', upload, part };
+      const file: LargeFile = { path, bytes: size, uploads: new Set() };
+      large.push(file);
+      for (const key of keysOf(path)) file.uploads.add(await beginUpload(bucket, key, size, immutable, task));
+      for (const upload of [...file.uploads]) {
+        for (let part = 1; part <= upload.parts; part += 1) yield { type: 'part', file, upload, part };
+      }
     }
   }
   const doJob = (job: Job, within: Task): Promise<void> => {
@@ -59,25 +71,25 @@ export async function sendFiles(
       case 'file':
         return budget(job.bytes, async () => {
           const content = await readFile(join(sourceRoot, job.path));
-          await putObject(bucket, job.path, content, immutable, within);
+          for (const key of keysOf(job.path)) await putObject(bucket, key, content, immutable, within);
           await tally.arrived(job.path, content.length);
         });
       case 'part':
         return budget(job.upload.partBytes, async () => {
-          const { upload, part } = job;
-          const content = await readPart(join(sourceRoot, upload.path), upload, part);
+          const { file, upload, part } = job;
+          const content = await readPart(join(sourceRoot, file.path), upload, part);
           if (!(await putPart(bucket, upload, part, content, within))) return;
           await finishUpload(bucket, upload, within);
-          uploads.delete(upload);
-          await tally.arrived(upload.path, upload.bytes);
+          file.uploads.delete(upload);
+          if (file.uploads.size === 0) await tally.arrived(file.path, file.bytes);
         });
     }
   };
   try {
-    const { parallel } = bucket.config;
-    await eachParallel(jobs(), parallel, task.signal, (job, signal) => doJob(job, { ...task, signal }));
+    const limits = { atATime: bucket.config.parallel, signal: task.signal };
+    await inParallel(jobs(), limits, (job, signal) => doJob(job, { ...task, signal }));
   } finally {
-    for (const upload of uploads) await abandonUpload(bucket, upload, task);
+    for (const { uploads } of large) for (const upload of uploads) await abandonUpload(bucket, upload, task);
     await tally.close();
   }
   return tally.stats;

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { applyPublish } from '../../../src/publish/apply.ts';
@@ -19,10 +20,13 @@ import {
 } from '../../support/ostree-repo.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
 import { makeBucket } from '../../support/s3-bucket.ts';
-import { startS3Proxy } from '../../support/s3-proxy.ts';
+import { type SeenRequest, startS3Proxy } from '../../support/s3-proxy.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const radosgw = sharedRadosgw();
+const script = new URL('../../support/s3-publish-once.ts', import.meta.url).pathname;
+const loader = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+const putsObject = ({ method, path }: SeenRequest): boolean => method === 'PUT' && path.includes('/repo/objects/');
 
 /** A local repository, and an empty bucket behind a proxy that counts and disturbs; clients read past the proxy. */
 async function bed() {
@@ -43,7 +47,7 @@ async function bed() {
   const verify = (commit: string) =>
     verifyPublished({ url, ref: TEST_REF, commit, gpgKeys: [], scratchDir: join(dir, 'scratch') }, task);
   const commitOf = (commit: Omit<TestCommit, 'repo'>) => commitTestTree({ repo, ...commit });
-  return { ...bucket, dir, proxy, target, task, url, publish, verify, commitOf };
+  return { ...bucket, dir, repo, proxy, target, task, url, publish, verify, commitOf };
 }
 
 describe.skipIf(whyNoRadosgw())('publishing to S3', () => {
@@ -109,6 +113,48 @@ describe.skipIf(whyNoRadosgw())('publishing to S3', () => {
     const builds = await target.read('builds/builds.json', task);
     expect(JSON.parse(Buffer.from(builds ?? '').toString())).toEqual([1, 2, 3, 4]);
   }, 240_000);
+
+  it('I4: after SIGKILL amid 400 objects the next publish sends only the rest; nothing is seen before', async () => {
+    const { config, dir, repo, proxy, look, verify, commitOf } = await bed();
+    const first = await commitOf({ tree: testTree(10) });
+    const second = await commitOf({ tree: testTree(400, 20), parent: first, timestamp: TEST_TIME + 1 });
+    const notes = join(dir, 'notes/bucket.sent');
+    const publishProcess = (commit: string) => {
+      const args = ['--import', loader, script, JSON.stringify(config), repo, TEST_REF, commit, notes];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+      const ended = new Promise<string>((settle) => child.on('close', (code, signal) => settle(signal ?? `${code}`)));
+      return { child, ended };
+    };
+    expect(await publishProcess(first).ended).toBe('0');
+    const base = proxy.seen.filter(putsObject).length;
+
+    const { child, ended } = publishProcess(second);
+    let begun = 0;
+    proxy.decide((asked) => {
+      if (putsObject(asked)) begun += 1;
+      if (begun === 250) child.kill('SIGKILL');
+      return 'pass';
+    });
+    expect(await ended).toBe('SIGKILL');
+    const noted = (await readFile(notes, 'utf8')).split('\n').filter((line) => line !== '');
+    expect(new Set(noted).size).toBe(noted.length);
+    // What had arrived is noted by the hundred.
+    expect(noted.length).toBeGreaterThanOrEqual(100);
+    expect(noted.length).toBeLessThan(250);
+    expect((await look(`repo/refs/heads/${TEST_REF}`)).content).toBe(`${first}\n`);
+    await verify(first);
+
+    const sentBefore = proxy.seen.filter(putsObject).length - base;
+    expect(await publishProcess(second).ended).toBe('0');
+    const sentAfter = proxy.seen.filter(putsObject).length - base - sentBefore;
+    const { stdout } = await run('find', [join(repo, 'objects'), '-type', 'f']);
+    const toSend = stdout.trim().split('\n').length - base;
+    expect(toSend).toBeGreaterThan(400);
+    expect(sentAfter).toBe(toSend - noted.length);
+    await verify(second);
+    // The notes are of no more use.
+    await expect(readFile(notes)).rejects.toMatchObject({ code: 'ENOENT' });
+  }, 120_000);
 
   it('lets one of two publishers of a ref win; the refs of publishers of several all appear', async () => {
     const { publish, commitOf, target, task } = await bed();

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
-import { isErrno, writeFileAtomic } from '../tools/files.ts';
+import { isErrno, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
 import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
 import type { SshAccess } from '../tools/ssh.ts';
 import { sharedSsh } from '../tools/ssh-shared.ts';
@@ -92,7 +91,7 @@ async function readFiles(
   paths: readonly string[],
   task: Task,
 ): Promise<(Uint8Array | undefined)[]> {
-  return inFolder(async (folder) => {
+  return withTemporaryFolder(async (folder) => {
     await rsyncFetch(remote, paths, folder, task);
     return Promise.all(
       paths.map((path) =>
@@ -122,18 +121,9 @@ function withSignatures(files: readonly SmallFile[]): SmallFile[][] {
 }
 
 async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: Task): Promise<void> {
-  await inFolder(async (folder) => {
+  await withTemporaryFolder(async (folder) => {
     for (const { path, content } of files) await writeFileAtomic(join(folder, path), content);
     const paths = files.map(({ path }) => path);
     await rsyncSend(remote, folder, paths, paths.length > 1 ? 'together' : 'always', task);
   });
-}
-
-async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { applyPublish } from '../../../src/publish/apply.ts';
 import { updateJson } from '../../../src/publish/files.ts';
-import { planPublish } from '../../../src/publish/plan.ts';
+import { planSize } from '../../../src/publish/plan.ts';
+import { publishCommit } from '../../../src/publish/publish.ts';
 import { summaryRefs } from '../../../src/publish/summary.ts';
 import { verifyPublished } from '../../../src/publish/verify.ts';
 import { openTarget } from '../../../src/targets/open.ts';
@@ -39,9 +39,8 @@ async function bed() {
   const repo = await makeRepo(join(dir, 'near'));
   const task = testTask(dir);
   const publish = async (commit: string, ref = TEST_REF): Promise<number> => {
-    const plan = await planPublish({ repo, ref, commit, target }, task);
-    await applyPublish(plan, { repo, target }, task);
-    return plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
+    const plan = await publishCommit({ repo, ref, commit, target, notes: join(dir, `sent-${commit}`) }, task);
+    return planSize(plan).files;
   };
   const url = `${target.publicUrl}/repo`;
   const verify = (commit: string) =>

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, normalize, relative } from 'node:path';
+import { basename, dirname, join, normalize, relative } from 'node:path';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
@@ -100,7 +100,7 @@ async function checkAndPut(
   for (const { path, content } of put) {
     const to = join(root, path);
     await folders.make(dirname(path));
-    await intoPlace(to, async (aside) => {
+    await intoPlace(to, await asideOf(root, path, folders), async (aside) => {
       const file = await open(aside, 'w', 0o644);
       await file.writeFile(content).finally(() => file.close());
     });
@@ -147,7 +147,8 @@ async function place(
   await folders.make(dirname(path));
   const mayLink = immutable && path.startsWith('repo/objects/') && (mode & 0o444) === 0o444;
   if (!(mayLink && (await linked(from, to, size)))) {
-    await intoPlace(to, (aside) => copyFile(from, aside, constants.COPYFILE_FICLONE));
+    const aside = await asideOf(root, path, folders);
+    await intoPlace(to, aside, () => copyFile(from, aside, constants.COPYFILE_FICLONE));
   }
   return size;
 }
@@ -155,10 +156,20 @@ async function place(
 /** Two publishes of this process may write one path at the same time. */
 let asideCount = 0;
 
-/** Has a file written aside, makes it world-readable and durable, and renames it. */
-async function intoPlace(to: string, write: (aside: string) => Promise<void>): Promise<void> {
+/**
+ * Where a file is written until it is whole. What a kill leaves of one must not look like a ref to ostree, so for all of the
+ * repository that is its own folder for such files, which ostree tidies up.
+ */
+async function asideOf(root: string, path: string, folders: Folders): Promise<string> {
   asideCount += 1;
-  const aside = `${to}.${process.pid}.${asideCount}.tmp`;
+  const end = `${process.pid}.${asideCount}.tmp`;
+  if (!path.startsWith('repo/')) return join(root, `${path}.${end}`);
+  await folders.make('repo/tmp');
+  return join(root, 'repo/tmp', `${basename(path)}.${end}`);
+}
+
+/** Has a file written aside, makes it world-readable and durable, and renames it. */
+async function intoPlace(to: string, aside: string, write: (aside: string) => Promise<void>): Promise<void> {
   try {
     await write(aside);
     await chmod(aside, 0o644);

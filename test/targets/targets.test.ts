@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -333,4 +333,17 @@ describe('rsync', () => {
     await writeFile(join(source, 'builds/meta.json'), '[]');
     expect((await send()).files).toBe(1);
   });
+});
+
+it('directory: what a kill may leave of a file is never where ostree looks for refs', async () => {
+  const { dir, far, target } = await directoryBed();
+  const task = testTask(dir);
+  const path = 'repo/refs/heads/x';
+  await target.swap({ expect: [], put: [{ path, content: bytes('first\n') }] }, task);
+  const seen: (string | null)[] = [];
+  const watcher = watch(join(far, 'repo/refs/heads'), (_, name) => seen.push(name));
+  await target.swap({ expect: [], put: [{ path, content: bytes('secnd\n') }] }, task);
+  await expect.poll(() => seen.length).toBeGreaterThan(0);
+  watcher.close();
+  expect(new Set(seen)).toEqual(new Set(['x']));
 });

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import type { Config } from '../config/config.ts';
+import type { Config, TargetConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { totalOf } from '../publish/prune/plan.ts';
@@ -9,6 +9,7 @@ import { asNightlyError } from '../run/runner.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import { formatBytes } from '../sinks/format.ts';
 import { pruneConfigured, pruneLocalRepo } from '../steps/prune-targets.ts';
+import { openTarget } from '../targets/open.ts';
 import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { formatError, type Printer, printJson } from './print.ts';
 
@@ -25,7 +26,7 @@ export interface PruneCommandOptions extends RunCommandOptions {
  */
 export async function runPrune(options: PruneCommandOptions, print: Printer): Promise<number> {
   const config = await loadConfig(options.config);
-  const names = targetNames(config, options.target);
+  const targets = targetsToPrune(config, options.target);
   const { dryRun } = options;
   const now = Math.floor(Date.now() / 1000);
   await mkdir(config.work, { recursive: true });
@@ -35,12 +36,12 @@ export async function runPrune(options: PruneCommandOptions, print: Printer): Pr
       const reports: PruneReport[] = [];
       const errors: NightlyError[] = [];
       const wouldGo = new Map<string, Set<string>>();
-      for (const name of names) {
+      for (const target of targets) {
+        const { name, retention } = target;
         try {
           const result = await runner.step(`prune-${name}`, {}, (task) =>
-            pruneConfigured(config, name, { dryRun, now }, task),
+            pruneConfigured(config, openTarget(target), { dryRun, now }, task),
           );
-          const retention = config.targets[name]?.retention;
           if (retention) reports.push(reportPrune(name, result, retention));
           if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));
         } catch (error) {
@@ -63,10 +64,10 @@ export async function runPrune(options: PruneCommandOptions, print: Printer): Pr
   }
 }
 
-function targetNames(config: Config, name: string | undefined): string[] {
-  if (name !== undefined) return targetsNamed(config, name).map((target) => target.name);
-  const names = Object.values(config.targets).flatMap((target) => (target.retention ? [target.name] : []));
-  if (names.length > 0) return names;
+function targetsToPrune(config: Config, name: string | undefined): TargetConfig[] {
+  if (name !== undefined) return targetsNamed(config, name);
+  const targets = Object.values(config.targets).filter(({ retention }) => retention);
+  if (targets.length > 0) return targets;
   throw new NightlyError('config', 'No target has a retention, so nothing is ever removed.', {
     hint: `Say in targets.${Object.keys(config.targets)[0]}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
     place: config.placeOf('targets'),

@@ -6,9 +6,8 @@ import { type InspectStream, inspectTarget } from '../publish/inspect/inspect.ts
 import { type Check, checkLines } from '../publish/inspect/report.ts';
 import { streamsOn, targetsNamed } from '../run/streams-on.ts';
 import { openSigner } from '../signing/signer.ts';
-import { selectListener } from '../sinks/select.ts';
 import type { Task } from '../tools/task.ts';
-import type { RunCommandOptions } from './open-run.ts';
+import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface VerifyOptions extends RunCommandOptions {
@@ -26,37 +25,29 @@ export interface VerifyOptions extends RunCommandOptions {
 export async function runVerify(options: VerifyOptions, print: Printer): Promise<number> {
   const config = await loadConfig(options.config);
   const targets = targetsNamed(config, options.target);
-  const { listen, close } = selectListener(options.logFormat, process.stderr);
   const scratchDir = join(config.work, 'scratch');
   await mkdir(scratchDir, { recursive: true });
   const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
   const results: { target: string; url: string; ok: boolean; checks: readonly Check[] }[] = [];
   try {
-    for (const target of targets) {
-      const step = `verify ${target.name}`;
-      const task: Task = {
-        signal: options.signal,
-        logFile: join(config.work, 'atomic-nightly.log'),
-        say: (line) => listen({ type: 'step-line', step, line }),
-        progress: (done, total, unit) => listen({ type: 'step-progress', step, done, total, unit }),
-      };
-      const begun = performance.now();
-      listen({ type: 'step-started', step });
-      const checks: Check[] = [];
-      const request = {
-        url: target.url,
-        streams: await streamsOf(config, target, keyDir, task),
-        ...(options.ref === undefined ? {} : { onlyRef: options.ref }),
-        imageContent: options.images,
-        ...(target.retention?.imagesSeconds === undefined ? {} : { imagesSeconds: target.retention.imagesSeconds }),
-        scratchDir,
-      };
-      const ok = await inspectTarget(request, (check) => checks.push(check), task);
-      listen({ type: 'step-done', step, seconds: (performance.now() - begun) / 1000 });
-      results.push({ target: target.name, url: target.url, ok, checks });
-    }
+    await withSteps(config.work, options, async (runner) => {
+      for (const target of targets) {
+        const checks: Check[] = [];
+        const ok = await runner.step(`verify-${target.name}`, {}, async (task) => {
+          const request = {
+            url: target.url,
+            streams: await streamsOf(config, target, keyDir, task),
+            ...(options.ref === undefined ? {} : { onlyRef: options.ref }),
+            imageContent: options.images,
+            ...(target.retention?.imagesSeconds === undefined ? {} : { imagesSeconds: target.retention.imagesSeconds }),
+            scratchDir,
+          };
+          return inspectTarget(request, (check) => checks.push(check), task);
+        });
+        results.push({ target: target.name, url: target.url, ok, checks });
+      }
+    });
   } finally {
-    close();
     await rm(keyDir, { recursive: true, force: true });
   }
   if (options.json) printJson(results, print);

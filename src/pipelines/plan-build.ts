@@ -38,7 +38,7 @@ export async function planBuildPublish(
     try {
       const plan = shown(await planPublish({ repo, ref, commit, target, deltas }, task));
       if (!config.targets[target.name]?.retention) return plan;
-      const { plan: prune } = await pruneConfigured(config, target.name, { dryRun: true, now }, task);
+      const { plan: prune } = await pruneConfigured(config, target, { dryRun: true, now }, task);
       return { ...plan, deletions: totalOf(prune.stages) };
     } catch (error) {
       task.signal.throwIfAborted();

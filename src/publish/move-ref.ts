@@ -1,8 +1,9 @@
 import { readCommit } from '../ostree/objects.ts';
 import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
-import { EPOCH_PATH } from './epoch.ts';
 import { flip } from './flip.ts';
+import { type Heads, readHeads } from './heads.ts';
+import type { PublishPlan } from './plan.ts';
 import { fetchCommit } from './published.ts';
 
 export interface RefMove extends PublishPlaces {
@@ -18,7 +19,8 @@ export interface RefMove extends PublishPlaces {
  */
 export async function moveRef(request: RefMove, task: Task): Promise<boolean> {
   const { repo, ref, commit, target } = request;
-  const from = await refAt(request, task);
+  const heads = await readHeads(target, ref, task);
+  const from = textOf(heads.ref);
   if (from !== undefined && from !== commit) {
     const [before, next] = [await fetchCommit(repo, from, target, task), await readCommit(repo, commit)];
     if (before.timestamp > next.timestamp) {
@@ -26,7 +28,7 @@ export async function moveRef(request: RefMove, task: Task): Promise<boolean> {
       return false;
     }
   }
-  await setRef(request, task);
+  await flipFrom(heads, request, task);
   return true;
 }
 
@@ -36,24 +38,23 @@ export async function moveRef(request: RefMove, task: Task): Promise<boolean> {
  * @throws NightlyError `target-moved`, `locked`, `signing`, `target-unreachable`.
  */
 export async function setRef(request: RefMove, task: Task): Promise<void> {
-  const { ref, commit, target } = request;
-  const [from, epoch] = [await refAt(request, task), await target.read(EPOCH_PATH, task)];
-  await flip(
-    {
-      version: 2,
-      target: target.name,
-      ref,
-      to: commit,
-      phases: [],
-      ...(from === undefined ? {} : { from }),
-      ...(epoch === undefined ? {} : { epoch: new TextDecoder().decode(epoch) }),
-    },
-    request,
-    task,
-  );
+  await flipFrom(await readHeads(request.target, request.ref, task), request, task);
 }
 
-async function refAt({ ref, target }: RefMove, task: Task): Promise<string | undefined> {
-  const content = await target.read(`repo/refs/heads/${ref}`, task);
-  return content && new TextDecoder().decode(content).trim();
+async function flipFrom(heads: Heads, request: RefMove, task: Task): Promise<void> {
+  const { ref, commit, target } = request;
+  const [from, epoch] = [textOf(heads.ref), heads.epoch && new TextDecoder().decode(heads.epoch)];
+  const plan: PublishPlan = {
+    version: 2,
+    target: target.name,
+    ref,
+    to: commit,
+    phases: [],
+    ...(from === undefined ? {} : { from }),
+    ...(epoch === undefined ? {} : { epoch }),
+  };
+  await flip(plan, { ...request, heads }, task);
 }
+
+const textOf = (content: Uint8Array | undefined): string | undefined =>
+  content && new TextDecoder().decode(content).trim();

@@ -18,13 +18,14 @@ import type { CommitInfo } from '../ostree/objects.ts';
  */
 const FORMAT = '(a(s(taya{sv}))a{sv})';
 
-interface Summary {
+export interface Summary {
   /** By ref; the value as the format has it: size of the commit object, checksum, metadata. */
   readonly refs: ReadonlyMap<string, VariantValue>;
   readonly metadata: ReadonlyMap<string, Variant>;
 }
 
-function parse(summary: Uint8Array): Summary {
+/** Takes a summary apart. @throws Error when it is not one. */
+export function parseSummary(summary: Uint8Array): Summary {
   const [refs, metadata] = asArray(decodeVariant(FORMAT, summary));
   const entries = asArray(refs).map((entry): [string, VariantValue] => {
     const [ref, commit] = asArray(entry);
@@ -35,7 +36,7 @@ function parse(summary: Uint8Array): Summary {
 
 /** Refs and their commits as a summary names them. @throws Error when it is not a summary. */
 export function summaryRefs(summary: Uint8Array): Map<string, string> {
-  const refs = [...parse(summary).refs];
+  const refs = [...parseSummary(summary).refs];
   return new Map(refs.map(([ref, commit]) => [ref, Buffer.from(asBytes(asArray(commit)[1])).toString('hex')]));
 }
 
@@ -51,7 +52,7 @@ export interface SummaryRef {
  * @param now seconds since the epoch; the time it gets is never before the old one's.
  */
 export function summaryWith(old: Uint8Array | undefined, { ref, commit, size }: SummaryRef, now: number): Uint8Array {
-  const before: Summary = old ? parse(old) : { refs: new Map(), metadata: new Map() };
+  const before: Summary = old ? parseSummary(old) : { refs: new Map(), metadata: new Map() };
   const refs = new Map(before.refs);
   const version: Variant | undefined = commit.version === undefined ? undefined : { type: 's', value: commit.version };
   refs.set(ref, [

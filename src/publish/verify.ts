@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { NightlyError } from '../errors.ts';
-import { addRemote, initRepo, pullRef, resolveRef } from '../tools/ostree.ts';
+import { makeClient, pullAsClient } from '../tools/ostree-client.ts';
 import type { Task } from '../tools/task.ts';
 
 export interface VerifyRequest {
@@ -33,20 +33,17 @@ const LOOK_EVERY_MS = 3000;
 export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
   const { url, ref, commit, signingKey } = request;
   await mkdir(request.scratchDir, { recursive: true });
-  const repo = await mkdtemp(join(request.scratchDir, 'verify-'));
+  const folder = await mkdtemp(join(request.scratchDir, 'verify-'));
   try {
-    await initRepo(repo, 'bare-user', task);
     const gpgKeys = [...request.gpgKeys];
     if (signingKey) {
-      const file = join(repo, 'signing-key.gpg');
+      const file = join(folder, 'signing-key.gpg');
       await writeFile(file, signingKey);
       gpgKeys.push(file);
     }
-    await addRemote({ repo, name: 'public', url, gpgKeys, signedSummary: signingKey !== undefined }, task);
-    const look = async (): Promise<string> => {
-      await pullRef({ repo, remote: 'public', ref }, task);
-      return resolveRef(repo, `public:${ref}`, task);
-    };
+    const repo = join(folder, 'repo');
+    await makeClient(repo, url, { gpgKeys, signedSummary: signingKey !== undefined }, task);
+    const look = () => pullAsClient({ repo, ref, deltas: 'may' }, task);
     task.say(`pulling ${ref} from ${url} as a fresh client`);
     const until = Date.now() + (request.cacheSeconds ?? 90) * 1000;
     for (;;) {
@@ -65,7 +62,7 @@ export async function verifyPublished(request: VerifyRequest, task: Task): Promi
       log: task.logFile,
     });
   } finally {
-    await rm(repo, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

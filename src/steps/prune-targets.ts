@@ -26,20 +26,21 @@ export interface PruneOptions {
  */
 export async function pruneConfigured(
   config: Config,
-  name: string,
+  target: Target,
   { dryRun, now }: PruneOptions,
   task: Task,
 ): Promise<PruneResult> {
-  const target = config.targets[name];
-  if (!target?.retention) {
+  const { name } = target;
+  const retention = config.targets[name]?.retention;
+  if (!retention) {
     throw new NightlyError('config', `Target "${name}" has no retention, so nothing there is ever removed.`, {
       hint: `Say in targets.${name}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
       place: config.placeOf('targets', name),
     });
   }
   const request = {
-    target: openTarget(target),
-    retention: target.retention,
+    target,
+    retention,
     repo: join(config.work, 'repo'),
     scratchDir: join(config.work, 'scratch'),
     now,
@@ -48,10 +49,10 @@ export async function pruneConfigured(
 }
 
 /** Prunes a target that a build was published to. */
-export async function prunePublished({ config }: Project, { name }: Target, task: Task): Promise<void> {
+export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
   const now = Math.floor(Date.now() / 1000);
-  const { plan } = await pruneConfigured(config, name, { dryRun: false, now }, task);
-  if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${name} yet`);
+  const { plan } = await pruneConfigured(config, target, { dryRun: false, now }, task);
+  if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${target.name} yet`);
 }
 
 /** By target, the commits that a dry run found would go there. */

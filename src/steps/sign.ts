@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { objectPath } from '../ostree/objects.ts';
 import { withSignature } from '../ostree/signatures.ts';
 import type { Signer } from '../signing/signer.ts';
-import { isErrno, writeFileAtomic } from '../tools/files.ts';
+import { ifThere, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
 /**
@@ -13,10 +13,6 @@ import type { Task } from '../tools/task.ts';
 export async function sign(repo: string, commit: string, signer: Signer, task: Task): Promise<void> {
   const signature = await signer.sign(await readFile(join(repo, objectPath(commit, 'commit'))), task);
   const path = join(repo, objectPath(commit, 'commitmeta'));
-  const before = await readFile(path).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  });
-  await writeFileAtomic(path, withSignature(before, signature));
+  await writeFileAtomic(path, withSignature(await ifThere(readFile(path)), signature));
   task.say(`signed ${commit.slice(0, 12)}`);
 }

@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
+import { ifThere, isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
 import { inParallel } from '../tools/parallel.ts';
 import { syncFileSystem } from '../tools/sync.ts';
@@ -113,15 +113,6 @@ async function checkAndPut(
 async function openLockFile(root: string): Promise<void> {
   await new Folders(root).make('.');
   await (await open(join(root, LOCK), 'a', 0o644)).close();
-}
-
-async function ifThere<Result>(reading: Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
-    throw error;
-  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
-import { isErrno, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
+import { ifThere, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
 import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
 import type { SshAccess } from '../tools/ssh.ts';
 import { sharedSsh } from '../tools/ssh-shared.ts';
@@ -93,14 +93,7 @@ async function readFiles(
 ): Promise<(Uint8Array | undefined)[]> {
   return withTemporaryFolder(async (folder) => {
     await rsyncFetch(remote, paths, folder, task);
-    return Promise.all(
-      paths.map((path) =>
-        readFile(join(folder, path)).catch((error: unknown) => {
-          if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
-          throw error;
-        }),
-      ),
-    );
+    return Promise.all(paths.map((path) => ifThere(readFile(join(folder, path)))));
   });
 }
 

@@ -62,6 +62,16 @@ export async function readTextIfExists(path: string): Promise<string | undefined
   }
 }
 
+/** What is read of a file or folder; undefined when there is none. */
+export async function ifThere<Result>(reading: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+    throw error;
+  }
+}
+
 /** Size of a file in bytes; undefined when there is none. */
 export async function sizeIfThere(path: string): Promise<number | undefined> {
   try {

@@ -1,5 +1,5 @@
 import { run } from './exec.ts';
-import { initRepo } from './ostree.ts';
+import { addRemote, initRepo, resolveRef } from './ostree.ts';
 import type { Task } from './task.ts';
 
 /** Name of the one remote of a client's repository. */
@@ -16,10 +16,7 @@ export interface ClientTrust {
 /** A fresh client's repository that follows the repository at that URL. */
 export async function makeClient(repo: string, url: string, trust: ClientTrust, task: Task): Promise<void> {
   await initRepo(repo, 'bare-user', task);
-  const { gpgKeys, signedSummary } = trust;
-  const options = gpgKeys.length > 0 ? gpgKeys.map((key) => `--gpg-import=${key}`) : ['--no-gpg-verify'];
-  if (signedSummary) options.push('--set=gpg-verify-summary=true');
-  await run('ostree', ['remote', 'add', `--repo=${repo}`, ...options, REMOTE, url], { task });
+  await addRemote({ repo, name: REMOTE, url, ...trust }, task);
 }
 
 export interface ClientPull {
@@ -27,16 +24,18 @@ export interface ClientPull {
   readonly ref: string;
   /** Instead of what the ref names; the client's ref then names it. Refs it was not made for will do as well. */
   readonly commit?: string;
-  /** `no`: every object by itself, `must`: by a static delta or not at all. */
-  readonly deltas: 'no' | 'must';
+  /** `no`: every object by itself, `must`: by a static delta or not at all, `may`: as ostree likes. */
+  readonly deltas: 'no' | 'may' | 'must';
   /** Objects of this repository need not be fetched. */
   readonly cache?: string;
 }
 
+const DELTA_OPTIONS = { no: ['--disable-static-deltas'], may: [], must: ['--require-static-deltas'] } as const;
+
 /** Pulls as a client does; every object is checked. @returns the commit. @throws NightlyError `tool-failed`. */
 export async function pullAsClient({ repo, ref, commit, deltas, cache }: ClientPull, task: Task): Promise<string> {
   const options = [
-    deltas === 'no' ? '--disable-static-deltas' : '--require-static-deltas',
+    ...DELTA_OPTIONS[deltas],
     // The repository is looked at and removed.
     '--disable-fsync',
     ...(cache === undefined ? [] : [`--localcache-repo=${cache}`]),
@@ -44,5 +43,5 @@ export async function pullAsClient({ repo, ref, commit, deltas, cache }: ClientP
   ];
   const what = commit === undefined ? ref : `${ref}@${commit}`;
   await run('ostree', ['pull', `--repo=${repo}`, ...options, REMOTE, what], { task });
-  return (await run('ostree', ['rev-parse', `--repo=${repo}`, `${REMOTE}:${ref}`], { task })).stdout.trim();
+  return resolveRef(repo, `${REMOTE}:${ref}`, task);
 }

@@ -156,11 +156,3 @@ export async function pullPaths(
     { task },
   );
 }
-
-/** Pulls a ref with everything in it, as a client does. */
-export async function pullRef(
-  request: { readonly repo: string; readonly remote: string; readonly ref: string },
-  task: Task,
-): Promise<void> {
-  await run('ostree', ['pull', `--repo=${request.repo}`, request.remote, request.ref], { task });
-}

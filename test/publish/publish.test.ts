@@ -14,6 +14,7 @@ import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { run } from '../../src/tools/exec.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit, testTree } from '../support/ostree-repo.ts';
+import { expectRacesWon } from '../support/race.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { startSshd } from '../support/sshd.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
@@ -221,19 +222,7 @@ describe('refusals', () => {
 });
 
 it('lets one of two publishers of a ref win; both refs of publishers of two appear', async () => {
-  const { publish, commitOf, target, task } = await bed();
-  const first = await commitOf({ tree: { a: '0' } });
-  await publish(first);
-  const next = { parent: first, timestamp: TEST_TIME + 1 };
-  const [a, b] = [await commitOf({ tree: { a: '1' }, ...next }), await commitOf({ tree: { a: '2' }, ...next })];
-  const results = await Promise.allSettled([publish(a), publish(b)]);
-  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
-  expect(reasons).toEqual(['target-moved']);
-  const others = ['r1', 'r2', 'r3'];
-  const commits = await Promise.all(others.map((ref) => commitOf({ tree: { [ref]: '' }, ref })));
-  await Promise.all(others.map((ref, index) => publish(commits[index] ?? '', ref)));
-  const summary = await target.read('repo/summary', task);
-  expect(summary && [...summaryRefs(summary).keys()].sort()).toEqual([...others, TEST_REF]);
+  await expectRacesWon(await bed());
 });
 
 it('fetches folders of the published commit that are not here over the public URL', async () => {

@@ -1,15 +1,11 @@
 import { argv, resourceUsage, stdout } from 'node:process';
 import { planPublish, planSize } from '../../src/publish/plan.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** Plans one publish to a target that has nothing, or a commit: a process of its own, whose memory can be told. */
 const [repo = '', commit = '', from] = argv.slice(2);
-const task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
+const task = quietTask();
 const target: Partial<Target> = {
   name: 'none',
   readMany: async () => [from === undefined ? undefined : Buffer.from(`${from}\n`), undefined],

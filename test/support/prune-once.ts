@@ -1,19 +1,14 @@
 import { argv, stdout } from 'node:process';
 import { pruneTarget } from '../../src/publish/prune/target.ts';
 import { directoryTarget } from '../../src/targets/directory.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from './quiet-task.ts';
 
 /**
  * Prunes a directory target down to the newest commit of every ref: a process of its own, so that a test can kill it. It
  * removes a few files at a time and says so after each time.
  */
 const [repo = '', path = '', url = '', now = '', scratchDir = ''] = argv.slice(2);
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
+const task = quietTask();
 const target = directoryTarget({ type: 'directory', name: 'killed', path, url });
 const slow = {
   ...target,

@@ -10,6 +10,7 @@ import { run } from '../../src/tools/exec.ts';
 import type { Task } from '../../src/tools/task.ts';
 import type { BenchRepo } from './bench-repo.ts';
 import { TEST_REF } from './ostree-repo.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** A folder with the base commit published, to which one increment after another is published and taken back. */
 export interface PublishBed extends BenchRepo {
@@ -38,12 +39,7 @@ export function publishWith(target: Target, { near, repo, base, next }: BenchRep
 export async function publishBed(made: BenchRepo, dir: string): Promise<PublishBed> {
   const far = join(dir, `far-${made.near.split('-').at(-1)}`);
   const kept = `${far}.kept`;
-  const task: Task = {
-    signal: new AbortController().signal,
-    logFile: join(dir, 'bench.log'),
-    say: () => undefined,
-    progress: () => undefined,
-  };
+  const task = quietTask(join(dir, 'bench.log'));
   const { repo, base, next } = made;
   await rm(far, { recursive: true, force: true });
   await rm(kept, { recursive: true, force: true });

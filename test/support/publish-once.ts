@@ -2,16 +2,11 @@ import { argv, stdout } from 'node:process';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { planPublish } from '../../src/publish/plan.ts';
 import { directoryTarget } from '../../src/targets/directory.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** Publishes one commit to a directory target: a process of its own, so that a test can kill it. */
 const [repo = '', ref = '', commit = '', path = '', url = ''] = argv.slice(2);
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
+const task = quietTask();
 const target = directoryTarget({ type: 'directory', name: 'killed', path, url });
 stdout.write('ready\n');
 const plan = await planPublish({ repo, ref, commit, target }, task);

@@ -7,7 +7,7 @@ import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
 import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
 import { openTarget } from '../../src/targets/open.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** What the process is given as its only argument, in JSON. */
 export interface PublisherRequest {
@@ -32,12 +32,7 @@ export interface PublisherRequest {
  */
 async function publish(request: PublisherRequest): Promise<void> {
   const { work, ref, commit, parent, id, image, notes } = request;
-  const task: Task = {
-    signal: new AbortController().signal,
-    logFile: '/dev/null',
-    say: () => undefined,
-    progress: () => undefined,
-  };
+  const task = quietTask();
   const [repo, target] = [`${work}/repo`, openTarget(request.target)];
   const signer = keptSigner(openSigner(request.signing), `${notes}/signatures`);
   const deltas = parent === undefined ? [undefined] : [parent, undefined];

@@ -1,14 +1,9 @@
 import { argv } from 'node:process';
 import { publishCommit } from '../../src/publish/publish.ts';
 import { openTarget } from '../../src/targets/open.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** Publishes one commit to an S3 target, noting what arrived: a process of its own, so that a test can kill it. */
 const [config = '', repo = '', ref = '', commit = '', notes = ''] = argv.slice(2);
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
+const task = quietTask();
 await publishCommit({ repo, ref, commit, target: openTarget(JSON.parse(config)), notes }, task);

@@ -1,15 +1,10 @@
 import { argv, stdout } from 'node:process';
 import { openTarget } from '../../src/targets/open.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from './quiet-task.ts';
 
 /** Sends files to a target: a process of its own, so that a test can kill it. With a fifth argument it then stays. */
 const [config = '', source = '', paths = '', stay] = argv.slice(2);
-const task: Task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
+const task = quietTask();
 const target = openTarget({ name: 'sent', url: 'http://127.0.0.1:1', ...JSON.parse(config) });
 const { files } = await target.send(source, JSON.parse(paths), { immutable: true }, task);
 stdout.write(`${files} files\n`);

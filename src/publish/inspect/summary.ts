@@ -1,4 +1,5 @@
-import { asArray, asBytes, asString, decodeVariant, swap64, type Variant, variantMap } from '../../ostree/gvariant.ts';
+import { asArray, asBytes, asString, swap64, type Variant, variantMap } from '../../ostree/gvariant.ts';
+import { parseSummary } from '../summary.ts';
 
 /** What a summary says of one ref. */
 export interface ListedRef {
@@ -13,17 +14,16 @@ export interface ListedRefs {
   readonly collectionId?: string;
 }
 
-/** Reads a summary (ostree-core.h, `OSTREE_SUMMARY_GVARIANT_FORMAT`). @throws Error when it is not one. */
+/** What a summary says of its refs. @throws Error when it is not one. */
 export function listedRefs(summary: Uint8Array): ListedRefs {
-  const [entries, rest] = asArray(decodeVariant('(a(s(taya{sv}))a{sv})', summary));
-  const refs = asArray(entries).map((entry): [string, ListedRef] => {
-    const [ref, value] = asArray(entry);
+  const { refs: entries, metadata: whole } = parseSummary(summary);
+  const refs = [...entries].map(([ref, value]): [string, ListedRef] => {
     const [, commit, metadata] = asArray(value);
     const about = variantMap(metadata ?? null);
     const version = text(about.get('ostree.commit.version'));
     const timestamp = about.get('ostree.commit.timestamp');
     return [
-      asString(ref),
+      ref,
       {
         commit: Buffer.from(asBytes(commit)).toString('hex'),
         ...(version === undefined ? {} : { version }),
@@ -31,7 +31,7 @@ export function listedRefs(summary: Uint8Array): ListedRefs {
       },
     ];
   });
-  const collectionId = text(variantMap(rest ?? null).get('ostree.summary.collection-id'));
+  const collectionId = text(whole.get('ostree.summary.collection-id'));
   return { refs: new Map(refs), ...(collectionId === undefined ? {} : { collectionId }) };
 }
 

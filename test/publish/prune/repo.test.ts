@@ -58,7 +58,7 @@ it('the local repository loses what no target has any more, and never a commit o
   await run('ostree', [`--repo=${bed.repo}`, 'refs', '--create=mine', named]);
   const config = await loadConfig(await configure(bed, `retention: {refs: {'*': {depth: 2}}, grace: 1d}`));
   const local = (now: number) =>
-    pruneConfigured(config, 'dir', { dryRun: false, now }, bed.task).then(() =>
+    pruneConfigured(config, bed.target, { dryRun: false, now }, bed.task).then(() =>
       pruneLocalRepo(config, { dryRun: false, wouldGo: new Map() }, bed.task),
     );
   // Given up is not gone: only what was never published goes.
@@ -77,7 +77,7 @@ it('I8: the local repository keeps everything while it cannot be told what a tar
   const bed = await pruneBed();
   await nights(bed, 3);
   const config = await loadConfig(await configure(bed, `retention: {refs: {'*': {depth: 1}}, grace: 1d}`));
-  await pruneConfigured(config, 'dir', { dryRun: false, now: noon(4) }, bed.task);
+  await pruneConfigured(config, bed.target, { dryRun: false, now: noon(4) }, bed.task);
   await bed.writeFar('repo/summary', 'garbage');
   const before = (await run('bash', ['-c', `find ${bed.repo}/objects -type f | sort`])).stdout;
   const prune = pruneLocalRepo(config, { dryRun: false, wouldGo: new Map() }, bed.task);

@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { updateJson } from '../../../src/publish/files.ts';
 import { planSize } from '../../../src/publish/plan.ts';
 import { publishCommit } from '../../../src/publish/publish.ts';
-import { summaryRefs } from '../../../src/publish/summary.ts';
 import { verifyPublished } from '../../../src/publish/verify.ts';
 import { openTarget } from '../../../src/targets/open.ts';
 import { run } from '../../../src/tools/exec.ts';
@@ -18,6 +17,7 @@ import {
   type TestCommit,
   testTree,
 } from '../../support/ostree-repo.ts';
+import { expectRacesWon } from '../../support/race.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
 import { makeBucket } from '../../support/s3-bucket.ts';
 import { type SeenRequest, startS3Proxy } from '../../support/s3-proxy.ts';
@@ -156,18 +156,6 @@ describe.skipIf(whyNoRadosgw())('publishing to S3', () => {
   }, 120_000);
 
   it('lets one of two publishers of a ref win; the refs of publishers of several all appear', async () => {
-    const { publish, commitOf, target, task } = await bed();
-    const first = await commitOf({ tree: { a: '0' } });
-    await publish(first);
-    const next = { parent: first, timestamp: TEST_TIME + 1 };
-    const [a, b] = [await commitOf({ tree: { a: '1' }, ...next }), await commitOf({ tree: { a: '2' }, ...next })];
-    const results = await Promise.allSettled([publish(a), publish(b)]);
-    const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : []));
-    expect(reasons).toEqual(['target-moved']);
-    const others = ['r1', 'r2', 'r3'];
-    const commits = await Promise.all(others.map((ref) => commitOf({ tree: { [ref]: '' }, ref })));
-    await Promise.all(others.map((ref, index) => publish(commits[index] ?? '', ref)));
-    const summary = await target.read('repo/summary', task);
-    expect(summary && [...summaryRefs(summary).keys()].sort()).toEqual([...others, TEST_REF]);
+    await expectRacesWon(await bed());
   }, 120_000);
 });

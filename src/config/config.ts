@@ -113,7 +113,9 @@ export type DeltaFrom = 'parent' | 'scratch' | { readonly ref: string };
 
 export interface StreamConfig {
   readonly name: string;
-  /** Absolute path of the top treefile. */
+  /** What makes this a release stream, fed by promotion only; undefined for a nightly stream. */
+  readonly release?: ReleaseConfig;
+  /** Absolute path of the top treefile; for a release stream that of the stream it is fed from. */
   readonly treefile: string;
   /** Instead of the treefile's ref, with `${basearch}` already replaced. */
   readonly ref?: string;
@@ -142,6 +144,33 @@ export interface StreamConfig {
   readonly signing?: SigningConfig;
   readonly deltas: readonly DeltaFrom[];
   readonly retention: { readonly builds: number };
+}
+
+export interface ReleaseConfig {
+  /** The nightly stream whose builds are promoted. */
+  readonly promotesFrom: string;
+  /** Absolute paths; empty: the keys that the repositories name. */
+  readonly rpmKeys: readonly string[];
+  /** How many people must approve a promotion before it is released. */
+  readonly approvals: number;
+  readonly cycle?: CycleConfig;
+}
+
+/** Days are counted from 1970-01-01, UTC. */
+export interface CycleConfig {
+  /** When the first candidate is due. */
+  readonly startDay: number;
+  readonly weeks: number;
+  readonly upstream?: {
+    /** Of one of its releases. */
+    readonly startDay: number;
+    /** A divisor of the cycle's weeks. */
+    readonly weeks: number;
+    /** With `{date}` and `{count}`. */
+    readonly id: string;
+    /** By day: ids that are not of that form. */
+    readonly releases: ReadonlyMap<number, string>;
+  };
 }
 
 export interface SmokeTestConfig {

@@ -60,6 +60,7 @@ async function readConfig(path: string): Promise<string> {
 /** What passes the schema by itself, so that one wrong value does not hide the faults in the rest. */
 function salvage(input: unknown, folder: string): Parts {
   const targets = entriesOf(input, 'targets');
+  const streams = entriesOf(input, 'streams');
   const work = member(input, 'work') ?? './work';
   const imageTemplates = member(input, 'image-templates');
   return {
@@ -68,7 +69,8 @@ function salvage(input: unknown, folder: string): Parts {
     imageTemplates: typeof imageTemplates === 'string' ? imageTemplates : undefined,
     targetNames: targets.map(([name]) => name),
     targets: valid(targets, targetSchema),
-    streams: valid(entriesOf(input, 'streams'), streamSchema),
+    streamNames: streams.map(([name]) => name),
+    streams: valid(streams, streamSchema),
     hostArch: hostArchitecture(),
   };
 }

@@ -1,15 +1,16 @@
 import { NightlyError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
-import type { Config, StreamConfig, TargetConfig } from './config.ts';
+import type { Config, ReleaseConfig, StreamConfig, TargetConfig } from './config.ts';
 import { substituteBasearch } from './normalise.ts';
 
 /**
- * The stream of that name, or the only one when no name is given.
+ * The stream of that name, or the only nightly one when no name is given.
  * @throws NightlyError `usage` when there is none of that name, or several to choose from.
  */
 export function findStream(config: Config, name: string | undefined): StreamConfig {
   const names = Object.keys(config.streams);
-  const wanted = name ?? (names.length === 1 ? names[0] : undefined);
+  const nightly = names.filter((one) => config.streams[one]?.release === undefined);
+  const wanted = name ?? (nightly.length === 1 ? nightly[0] : undefined);
   if (wanted === undefined) {
     throw new NightlyError('usage', `${config.path} has several streams: ${names.join(', ')}.`, {
       hint: 'Say which one, as in "atomic-nightly nightly STREAM".',
@@ -23,6 +24,42 @@ export function findStream(config: Config, name: string | undefined): StreamConf
     });
   }
   return stream;
+}
+
+/**
+ * The release stream that nights of a stream are promoted to: the named one, or the only one.
+ * @throws NightlyError `usage`, `config` when there is none.
+ */
+export function findReleaseStream(
+  config: Config,
+  { name, from }: { readonly name: string | undefined; readonly from: string | undefined },
+): StreamConfig & { readonly release: ReleaseConfig } {
+  const all = Object.values(config.streams).filter(isRelease);
+  const fed = all.filter(({ release }) => from === undefined || release.promotesFrom === from);
+  if (name !== undefined) {
+    const stream = findStream(config, name);
+    if (isRelease(stream) && fed.includes(stream)) return stream;
+    const why = isRelease(stream)
+      ? `is fed from "${stream.release.promotesFrom}", not from "${from}"`
+      : 'is a nightly stream; nights are promoted to a stream with "promotes-from"';
+    const known = all.map((one) => one.name).join(', ') || 'none';
+    throw new NightlyError('usage', `Stream "${name}" ${why}.`, { hint: `Release streams in ${config.path}: ${known}.` });
+  }
+  const [first, ...others] = fed;
+  if (first && others.length === 0) return first;
+  if (!first) {
+    throw new NightlyError('config', `No stream promotes ${from === undefined ? 'anything' : `from "${from}"`}.`, {
+      hint: `Add a stream with "promotes-from: ${from ?? Object.keys(config.streams)[0]}", a ref and targets: docs/promotion.md.`,
+      place: config.placeOf('streams'),
+    });
+  }
+  throw new NightlyError('usage', `Several streams promote: ${fed.map((one) => one.name).join(', ')}.`, {
+    hint: 'Say which one with --stream NAME.',
+  });
+}
+
+function isRelease(stream: StreamConfig): stream is StreamConfig & { readonly release: ReleaseConfig } {
+  return stream.release !== undefined;
 }
 
 /** A stream's targets in their order; the first is where verification and defaults look. */

@@ -11,6 +11,7 @@ import type {
   TargetConfig,
   TargetRetention,
 } from './config.ts';
+import { normaliseRelease } from './release.ts';
 import type { RawConfig, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
@@ -24,7 +25,9 @@ export function normalise(raw: RawConfig, path: string, folder: string): Omit<Co
     engine: normaliseEngine(raw.engine),
     ...(templates === undefined ? {} : { imageTemplates: resolve(folder, templates) }),
     targets,
-    streams: mapValues(raw.streams, (stream, name) => normaliseStream(stream, name, raw.name, targets, folder)),
+    streams: mapValues(raw.streams, (stream, name) =>
+      normaliseStream(withSource(stream, raw.streams), name, raw.name, targets, folder),
+    ),
   };
 }
 
@@ -123,6 +126,13 @@ function trimPath(destination: string): string {
   return destination.replace(/(?<=[^/:])\/+$/, '');
 }
 
+/** A release stream with the treefile and architecture of the stream it is fed from. */
+function withSource(stream: RawStream, streams: Readonly<Record<string, RawStream>>): RawStream {
+  const source = streams[stream['promotes-from'] ?? ''];
+  if (source === undefined) return stream;
+  return { ...stream, treefile: source.treefile, arch: stream.arch ?? source.arch };
+}
+
 function normaliseStream(
   raw: RawStream,
   name: string,
@@ -136,9 +146,11 @@ function normaliseStream(
   const age = raw['max-metadata-age'];
   const tested = raw['tested-ref'];
   const { signing } = raw;
+  const release = normaliseRelease(raw, folder);
   return {
     name,
-    treefile: resolve(folder, raw.treefile),
+    ...(release === undefined ? {} : { release }),
+    treefile: resolve(folder, raw.treefile ?? ''),
     ...(raw.ref === undefined ? {} : { ref: substituteBasearch(raw.ref, arch) }),
     arch,
     seed: {

@@ -4,6 +4,7 @@ import { imageTypes } from '../images/template/load.ts';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
+import { checkRelease } from './release.ts';
 import type { RawStream, RawTarget } from './schema.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
@@ -16,6 +17,8 @@ export interface Parts {
   /** Names of all targets, also of those with faults. */
   readonly targetNames: readonly string[];
   readonly targets: Readonly<Record<string, RawTarget>>;
+  /** Names of all streams, also of those with faults. */
+  readonly streamNames: readonly string[];
   readonly streams: Readonly<Record<string, RawStream>>;
   readonly hostArch: string;
 }
@@ -99,13 +102,24 @@ function placeOf(target: RawTarget, folder: string): { key: string; place: strin
   }
 }
 
-function checkStream(name: string, stream: RawStream, { folder, targetNames, imageTemplates }: Parts): Breach[] {
+function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
+  const { folder, targetNames, imageTemplates, hostArch } = parts;
   const breaches: Breach[] = [];
   const add = (path: KeyPath, message: string) => breaches.push({ path: ['streams', name, ...path], message });
 
-  const treefile = resolve(folder, stream.treefile);
-  if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
-  else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
+  for (const { path, message } of checkRelease(stream, parts.streams, parts.streamNames)) add(path, message);
+  const source = parts.streams[stream['promotes-from'] ?? ''];
+  if (source && stream.arch !== undefined && stream.arch !== (source.arch ?? hostArch)) {
+    add(['arch'], `is not that of "${stream['promotes-from']}", whose nights are promoted.`);
+  }
+  for (const [index, key] of (stream['rpm-keys'] ?? []).entries()) {
+    if (!existsSync(resolve(folder, key))) add(['rpm-keys', index], `there is no file ${resolve(folder, key)}.`);
+  }
+  if (stream.treefile !== undefined) {
+    const treefile = resolve(folder, stream.treefile);
+    if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
+    else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
+  }
 
   const known = targetNames.length === 0 ? 'none' : targetNames.join(', ');
   for (const [index, target] of stream.targets.entries()) {
@@ -140,7 +154,9 @@ function sharedRefs({ streams, folder, hostArch }: Parts): Breach[] {
     const arch = stream.arch ?? hostArch;
     // Without an override the ref is the treefile's, which the same treefile and architecture make the same.
     const ref =
-      stream.ref === undefined ? `${resolve(folder, stream.treefile)}\0${arch}` : substituteBasearch(stream.ref, arch);
+      stream.ref === undefined
+        ? `${resolve(folder, stream.treefile ?? name)}\0${arch}`
+        : substituteBasearch(stream.ref, arch);
     const shared = stream.targets.map((target) => ({ target, other: seen.get(`${target}\0${ref}`) }));
     for (const target of stream.targets) seen.set(`${target}\0${ref}`, seen.get(`${target}\0${ref}`) ?? name);
     const clash = shared.find(({ other }) => other !== undefined && other !== name);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { releaseKeys } from './release.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -156,7 +157,8 @@ const signing = z.strictObject({
 });
 
 export const streamSchema = z.strictObject({
-  treefile: path,
+  treefile: path.optional().describe('What a night is composed from; a release stream has that of its nights.'),
+  ...releaseKeys,
   ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
   arch: z.enum(ARCHITECTURES).optional().describe("Default: the host's."),
   seed: z

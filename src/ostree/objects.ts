@@ -70,7 +70,7 @@ export interface DirTree {
   readonly folders: readonly TreeFolder[];
 }
 
-const COMMIT_FORMAT = '(a{sv}aya(say)sstayay)';
+export const COMMIT_FORMAT = '(a{sv}aya(say)sstayay)';
 const DIRTREE_FORMAT = '(a(say)a(sayay))';
 
 /** Where a repository keeps an object, relative to it. */

@@ -1,37 +1,19 @@
-import type { ImageFile } from '../images/image.ts';
 import type { Build } from '../run/build.ts';
 import { updateMeta } from '../run/build-store.ts';
-import type { BuildFailure } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose.ts';
-import { makeDeltas } from '../steps/deltas.ts';
-import { diff } from '../steps/diff.ts';
-import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
-import { prune } from '../steps/prune.ts';
-import { prunePublished } from '../steps/prune-targets.ts';
-import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
-import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
 import { resolve } from '../steps/resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
-import { sign } from '../steps/sign.ts';
-import { markTested } from '../steps/tested.ts';
-import { sideBySide } from './side-by-side.ts';
-import { smokeTests } from './smoke-tests.ts';
+import { type Delivered, deliver } from './deliver.ts';
 
 /** How a nightly ended; what stops it before anything is published is thrown instead. */
-export type Outcome =
-  | { readonly state: 'unchanged'; readonly why: string }
-  | {
-      readonly state: 'complete' | 'incomplete' | 'gate-failed';
-      readonly commit: string;
-      readonly failures: readonly BuildFailure[];
-    };
+export type Outcome = { readonly state: 'unchanged'; readonly why: string } | Delivered;
 
 /** One night of a stream, a step a line; a resumed build skips what its journal has. */
 export async function nightly(project: Project, build: Build, runner: Runner, force: boolean): Promise<Outcome> {
-  const { stream, ref, targets } = project;
+  const { stream, ref } = project;
 
   const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
     seed(project, build.timestamp, task),
@@ -50,102 +32,12 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     return { state: 'unchanged', why: 'the same packages and treefile as the last night' };
   }
 
-  const { inputHash } = resolved;
+  const { inputHash, treefileCopy } = resolved;
+  await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
   const composed = await runner.step('compose', { parent, inputHash }, (task) =>
     compose(project, build, { ...(parent === undefined ? {} : { parent }), inputHash, states }, task),
   );
-  const { commit } = composed;
-  const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
-    diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
+  return deliver(project, build, { composed, inputHash, ...(parent === undefined ? {} : { parent }) }, runner, () =>
+    rememberInputs(project, states, composed.commit),
   );
-  const { signer } = project;
-  if (signer) await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
-  const deltas =
-    stream.deltas.length === 0
-      ? []
-      : await runner.step('deltas', { commit, parent, from: stream.deltas }, (task) =>
-          makeDeltas(project, { commit, ...(parent === undefined ? {} : { parent }) }, task),
-        );
-  await updateMeta(build.paths, {
-    'ostree-commit': commit,
-    'ostree-version': build.id,
-    'ostree-content-checksum': composed.contentChecksum,
-    'rpm-ostree-inputhash': inputHash,
-    pkgdiff,
-    ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
-    ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
-    'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
-    'atomic-nightly.compose': {
-      initramfs: composed.initramfs,
-      ...(composed.kernel === undefined ? {} : { kernel: composed.kernel }),
-      phases: composed.phases,
-    },
-  });
-
-  const pushed = await sideBySide(targets, async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) =>
-      push(project, build, target, { commit, deltas }, task),
-    );
-    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
-    return target;
-  });
-  if (pushed.results.length === 0) throw pushed.errors[0];
-  if (pushed.errors.length === 0) {
-    await moveLocalRef(project, commit);
-    await rememberInputs(project, states, commit);
-  }
-  await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
-
-  const set = await openImages(project, build, commit);
-  const imaged = await sideBySide(set.templates, (template) =>
-    runner.step(
-      `image-${template.name}`,
-      set.inputs(template),
-      async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
-      ({ image }) => imageIsThere(build, image),
-    ),
-  );
-  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
-  const failures = [...pushed.failures, ...imaged.failures, ...gated.failures];
-  // An image that did not come up stays here to be looked at; nobody else gets it.
-  const good = imaged.results.filter(({ name }) => !gated.failed.includes(name));
-  const images = imageRecord(good);
-  const refused = imageRecord(imaged.results.filter(({ name }) => gated.failed.includes(name)));
-  await updateMeta(build.paths, {
-    images,
-    'atomic-nightly.state': stateOf(failures),
-    'atomic-nightly.failures': failures,
-    ...(stream.smokeTest === false
-      ? {}
-      : { 'atomic-nightly.smoke-tests': gated.tests, 'atomic-nightly.refused-images': refused }),
-  });
-  const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
-  await runner.step('checksums', { images }, () => writeChecksums(build, files));
-
-  const { testedRef } = project;
-  const published = await sideBySide(pushed.results, async (target) => {
-    await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
-      publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
-    );
-    if (testedRef === undefined || !gated.passed) return;
-    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-      markTested(project, build, target, { commit, testedRef }, task),
-    );
-  });
-  await runner.step('prune', { images, refused }, (task) => prune(project, task));
-  const pruned = await sideBySide(
-    targets.filter(({ name }) => project.config.targets[name]?.retention),
-    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
-  );
-  const all = [...failures, ...published.failures, ...pruned.failures];
-  return { state: stateOf(all), commit, failures: all };
-}
-
-function stateOf(failures: readonly BuildFailure[]): 'complete' | 'incomplete' | 'gate-failed' {
-  if (failures.length === 0) return 'complete';
-  return failures.every(({ code }) => code === 'gate-failed') ? 'gate-failed' : 'incomplete';
-}
-
-function imageRecord(images: readonly BuiltImage[]): Record<string, ImageFile> {
-  return Object.fromEntries(images.map(({ name, image }) => [name, image]));
 }

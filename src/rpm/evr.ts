@@ -74,6 +74,13 @@ export function parseEvra(text: string): Evra | undefined {
   return { epoch: epoch.replace(/^0+(?=\d)/, ''), version, release, arch };
 }
 
+/** `name-[epoch:]version-release.arch` as dnf and rpm-ostree print packages; undefined when it is not of that form. */
+export function parseNevra(text: string): (Evra & { readonly name: string }) | undefined {
+  const match = /^(.+)-([^-]+-[^-]+)$/.exec(text);
+  const evra = match?.[2] === undefined ? undefined : parseEvra(match[2]);
+  return evra && match?.[1] !== undefined ? { name: match[1], ...evra } : undefined;
+}
+
 /** `[epoch:]version-release.arch`; an epoch of 0 is left out. */
 export function formatEvra({ epoch, version, release, arch }: Evra): string {
   return `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}.${arch}`;

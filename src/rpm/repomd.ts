@@ -6,6 +6,7 @@ import type { Task } from '../tools/task.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { fetchBytes } from './download.ts';
 import { type RepoDefinition, treefileRepos } from './repofile.ts';
+import { eachElement } from './xml.ts';
 
 /** What a repository's repomd.xml says of the whole repository. */
 export interface RepositoryState {
@@ -32,12 +33,31 @@ export async function readRepositories(treefile: Treefile, task: Task): Promise<
 
 /** Reads repomd.xml of one repository: the first of its mirrors that answers. @throws NightlyError `repo-unreachable`. */
 export async function readRepository(repo: RepoDefinition, task: Task): Promise<RepositoryState> {
+  return (await openRepository(repo, task)).state;
+}
+
+/** A file of a repository's metadata. */
+export interface RepodataFile {
+  /** `primary`, `updateinfo`, … */
+  readonly type: string;
+  /** Relative to the repository. */
+  readonly href: string;
+  /** SHA-256 of the file, hex; undefined where another kind is used. */
+  readonly sha256?: string;
+}
+
+/** The same, with the list of its metadata files. */
+export async function openRepository(
+  repo: RepoDefinition,
+  task: Task,
+): Promise<{ readonly state: RepositoryState; readonly files: readonly RepodataFile[] }> {
   const tried: string[] = [];
   for (const url of await mirrorsOf(repo, task)) {
     const base = url.replace(/\/*$/, '/');
     try {
       const bytes = await fetchBytes(`${base}repodata/repomd.xml`, task);
-      return { id: repo.id, url: base, sha256: sha256(bytes), ...parseRepomd(new TextDecoder().decode(bytes)) };
+      const { files, ...about } = parseRepomd(new TextDecoder().decode(bytes));
+      return { state: { id: repo.id, url: base, sha256: sha256(bytes), ...about }, files };
     } catch (error) {
       task.signal.throwIfAborted();
       tried.push(`${base}repodata/repomd.xml: ${error instanceof Error ? error.message : String(error)}`);
@@ -53,35 +73,27 @@ export async function readRepository(repo: RepoDefinition, task: Task): Promise<
  * Parses repomd.xml.
  * @throws Error when it is not one; the message says what is wrong.
  */
-export function parseRepomd(xml: string): { revision: string; generated: number } {
-  const parser = new SaxesParser();
-  const path: string[] = [];
+export function parseRepomd(xml: string): { revision: string; generated: number; files: RepodataFile[] } {
+  const files: RepodataFile[] = [];
   let root = '';
   let revision = '';
   let generated = 0;
-  let text = '';
-  parser.on('error', (error) => {
-    throw error;
-  });
-  parser.on('opentag', ({ name }) => {
-    if (path.length === 0) root = name;
-    path.push(localName(name));
-    text = '';
-  });
-  parser.on('text', (piece) => {
-    text += piece;
-  });
-  parser.on('closetag', () => {
-    const where = path.join('/');
-    if (where === 'repomd/revision') revision = text.trim();
+  let file: { href?: string; sha256?: string } = {};
+  eachElement(xml, ({ path, attributes, text }) => {
+    root = path;
+    if (path === 'repomd/revision') revision = text;
     // createrepo_c writes whole seconds, the first createrepo fractions of them.
-    if (where === 'repomd/data/timestamp') generated = Math.max(generated, Math.floor(Number(text.trim())) || 0);
-    path.pop();
-    text = '';
+    else if (path === 'repomd/data/timestamp') generated = Math.max(generated, Math.floor(Number(text)) || 0);
+    else if (path === 'repomd/data/location') file = { ...file, href: attributes['href'] ?? '' };
+    else if (path === 'repomd/data/checksum' && attributes['type'] === 'sha256') file = { ...file, sha256: text };
+    else if (path === 'repomd/data') {
+      files.push({ type: attributes['type'] ?? '', href: '', ...file });
+      file = {};
+    }
   });
-  parser.write(xml).close();
-  if (localName(root) !== 'repomd') throw new Error(`not a repomd.xml: its root element is <${root}>`);
-  return { revision, generated };
+  // The root ends last.
+  if (root !== 'repomd') throw new Error(`not a repomd.xml: its root element is <${root}>`);
+  return { revision, generated, files };
 }
 
 /** Base URLs in a metalink for repomd.xml (metalink 3, as mirror managers serve it), preferred ones first. */

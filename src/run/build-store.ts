@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { isErrno, readTextIfExists, writeJson } from '../tools/files.ts';
@@ -13,6 +13,8 @@ export interface BuildPaths {
   readonly journal: string;
   readonly lockfile: string;
   readonly treefile: string;
+  /** Folder with a copy of the treefile and all its files. */
+  readonly treefileCopy: string;
   readonly diff: string;
   readonly logs: string;
   readonly images: string;
@@ -29,6 +31,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
     journal: join(dir, 'journal.ndjson'),
     lockfile: join(dir, 'lockfile.json'),
     treefile: join(dir, 'treefile.json'),
+    treefileCopy: join(dir, 'treefile'),
     diff: join(dir, 'diff.json'),
     logs: join(dir, 'logs'),
     images: join(dir, 'images'),
@@ -95,6 +98,11 @@ export async function findBuild(workDir: string, id: string): Promise<StoredBuil
   throw new NightlyError('not-found', `There is no build ${id} in ${join(workDir, 'builds')}.`, {
     hint: 'Run "atomic-nightly list" to see the builds there are.',
   });
+}
+
+/** A build's record as it is now. */
+export async function readMeta({ meta }: BuildPaths): Promise<BuildMeta> {
+  return JSON.parse(await readFile(meta, 'utf8')) as BuildMeta;
 }
 
 /** Rewrites a build's record with some values changed. */

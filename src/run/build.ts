@@ -17,8 +17,13 @@ export interface Build {
 /**
  * Reserves an id and writes the first record of the build.
  * @param published build ids that the targets' indexes name.
+ * @param more further values for that record
  */
-export async function reserveBuild(project: Project, published: readonly string[]): Promise<Build> {
+export async function reserveBuild(
+  project: Project,
+  published: readonly string[],
+  more: Partial<BuildMeta> = {},
+): Promise<Build> {
   const { config, stream, ref } = project;
   const timestamp = buildTimestamp();
   const id = await reserveBuildId(config.work, new Date(timestamp * 1000), published);
@@ -33,6 +38,7 @@ export async function reserveBuild(project: Project, published: readonly string[
     'atomic-nightly.stream': stream.name,
     'atomic-nightly.state': 'running',
     'atomic-nightly.treefile-digest': project.treefile.digest,
+    ...more,
   };
   await writeJson(paths.meta, meta);
   return { id, paths, timestamp };

@@ -26,6 +26,14 @@ export interface BuildMeta {
   readonly 'atomic-nightly.parent'?: string;
   readonly 'atomic-nightly.engine'?: { readonly name: string; readonly version: string };
   readonly 'atomic-nightly.treefile-digest'?: string;
+  /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
+  readonly 'atomic-nightly.treefile-copy'?: string;
+  /** For a build of a release stream. */
+  readonly 'atomic-nightly.promotion'?: PromotionRecord;
+  readonly 'atomic-nightly.approvals'?: readonly Approval[];
+  readonly 'atomic-nightly.release'?: ReleaseRecord;
+  /** The later promotion of the same night that took this one's place. */
+  readonly 'atomic-nightly.superseded-by'?: string;
   /** Targets whose public URL was verified to serve the commit. */
   readonly 'atomic-nightly.published'?: readonly string[];
   readonly 'atomic-nightly.steps'?: readonly { readonly step: string; readonly seconds: number }[];
@@ -42,6 +50,47 @@ export interface BuildMeta {
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
+}
+
+/** What was asked for when a night was promoted, and what came of it. */
+export interface PromotionRecord {
+  /** The night: its build id, commit and stream. */
+  readonly of: string;
+  readonly commit: string;
+  readonly stream: string;
+  /** Counts the promotions of this night in the release stream, from 1. */
+  readonly attempt: number;
+  /** The night's own tree in a new commit, instead of a rebuild. */
+  readonly recommit: boolean;
+  readonly reason?: string;
+  /** `name-[epoch:]version-release.arch` of packages taken newer than the night has them. */
+  readonly overrides: readonly string[];
+  /** Names of packages left out. */
+  readonly excludes: readonly string[];
+  /** The upstream release that this candidate maps to. */
+  readonly upstream?: string;
+  /** Number of the cycle it was made in, from 1. */
+  readonly cycle?: number;
+  readonly 'accept-differences': boolean;
+  /** Paths in which the rebuilt tree differs from the night's without need, as they were accepted. */
+  readonly 'differences-accepted'?: { readonly count: number; readonly paths: readonly string[] };
+  /** Earlier promotions of the same night in the stream that this one takes the place of. */
+  readonly supersedes: readonly string[];
+}
+
+/** Somebody's word that a promotion may be released. */
+export interface Approval {
+  readonly by: string;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly note?: string;
+}
+
+/** That a promotion was released; from then on its record is frozen, but for a withdrawal. */
+export interface ReleaseRecord {
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly withdrawn?: { readonly at: string; readonly reason?: string };
 }
 
 export interface BuildFailure {

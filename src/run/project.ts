@@ -36,13 +36,18 @@ export interface Project {
 }
 
 /**
- * Opens a stream of a configuration. Without a name, the only stream there is.
+ * Opens a stream of a configuration. Without a name, the only nightly stream there is.
+ * @param treefilePath instead of the stream's treefile: a promotion is built from that of its night
  * @throws NightlyError `config`, `usage`, `treefile`, `unsupported`, `tool-missing`.
  */
-export async function openProject(configPath: string, streamName: string | undefined): Promise<Project> {
+export async function openProject(
+  configPath: string,
+  streamName: string | undefined,
+  treefilePath?: string,
+): Promise<Project> {
   const config = await loadConfig(configPath);
   const stream = findStream(config, streamName);
-  const treefile = await readTreefile(stream.treefile, { basearch: stream.arch });
+  const treefile = await readTreefile(treefilePath ?? stream.treefile, { basearch: stream.arch });
   const ref = refOf(config, stream, treefile.values.ref);
   const { engine, reason } = await selectEngine(config.engine);
   engine.check(treefile);

@@ -6,7 +6,7 @@ export interface SignatureFault {
   readonly file: string;
   /** What rpmkeys printed about it. */
   readonly report: string;
-  readonly unsigned: boolean;
+  readonly kind: 'unsigned' | 'unknown-key' | 'bad';
 }
 
 /** Makes a key database of its own in an empty folder from armored public key files. */
@@ -59,9 +59,13 @@ async function checkSome(
     if (lines.length > 0 && signatures.length > 0 && bad.length === 0) return [];
     const unsigned = signatures.length === 0 || signatures.every((line) => /NOTFOUND/.test(line));
     const report = unsigned ? 'it is not signed' : bad.map((line) => line.trim()).join('; ') || 'rpmkeys said nothing';
-    return [{ file, report, unsigned }];
+    const kind = unsigned ? 'unsigned' : bad.length > 0 && bad.every(isUnknownKey) ? 'unknown-key' : 'bad';
+    return [{ file, report, kind }];
   });
 }
+
+/** A signature by a key that is not in the database, as rpm 4.14 to 4.20 say it. */
+const isUnknownKey = (line: string): boolean => /: NOKEY$/.test(line);
 
 /** The indented lines below `FILE:`. */
 function reportOf(output: string, file: string): string[] {

@@ -1,11 +1,11 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
-import { fetchBytes } from '../../rpm/download.ts';
-import { type RepoDefinition, treefileRepos } from '../../rpm/repofile.ts';
+import { checkRpms } from '../../rpm/check-signatures.ts';
+import { readRepoKeys } from '../../rpm/repo-keys.ts';
+import { treefileRepos } from '../../rpm/repofile.ts';
 import { isErrno, sha256, writeJson } from '../../tools/files.ts';
-import { checkSignatures, importKeys } from '../../tools/rpm.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import type { DescribedPackage } from './request.ts';
@@ -31,7 +31,7 @@ export async function checkPackageSignatures(
   for (const repo of await treefileRepos(treefile, { locked: true })) {
     const own = packages.filter((one) => one.repo === repo.id);
     if (!repo.gpgcheck || own.length === 0) continue;
-    const keys = await readKeys(repo, task);
+    const keys = await readRepoKeys(repo, task);
     const keySet = sha256(keys.map((key) => sha256(key)).join('\n'));
     const mark = (one: DescribedPackage): string => `${one.digest} ${keySet}`;
     const unknown = own.filter((one) => !known.has(mark(one)));
@@ -58,36 +58,9 @@ async function badOnes(
   scratchDir: string,
   task: Task,
 ): Promise<Map<string, string>> {
-  if (packages.length === 0) return new Map();
-  const dir = join(scratchDir, 'rpm-keys');
-  await rm(dir, { recursive: true, force: true });
-  await mkdir(join(dir, 'home'), { recursive: true });
-  const keyFiles = keys.map((_, index) => join(dir, `${index}.asc`));
-  for (const [index, key] of keys.entries()) await writeFile(keyFiles[index] ?? '', key);
-  await importKeys(join(dir, 'db'), keyFiles, join(dir, 'home'), task);
   const files = packages.map(({ path }) => path);
-  const bad = await checkSignatures(join(dir, 'db'), files, join(dir, 'home'), task);
+  const bad = await checkRpms(files, keys, join(scratchDir, 'rpm-keys'), task);
   return new Map(bad.map(({ file, report }) => [file, report]));
-}
-
-async function readKeys(repo: RepoDefinition, task: Task): Promise<string[]> {
-  const fail = (why: string, cause?: unknown): NightlyError =>
-    new NightlyError('package-unsigned', `Repository "${repo.id}" has gpgcheck=1, but ${why}.`, {
-      hint: 'Correct gpgkey= in its .repo file.',
-      place: { file: repo.file, line: repo.line },
-      ...(cause === undefined ? {} : { cause }),
-    });
-  if (repo.gpgkey.length === 0) throw fail('names no gpgkey, so no signature can be checked');
-  return Promise.all(
-    repo.gpgkey.map(async (url) => {
-      try {
-        return new TextDecoder().decode(await fetchBytes(url, task));
-      } catch (error) {
-        task.signal.throwIfAborted();
-        throw fail(`its key ${url} cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);
-      }
-    }),
-  );
 }
 
 async function readChecked(path: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { type Evra, formatEvra, parseEvra } from '../../rpm/evr.ts';
+import { formatEvra, parseNevra } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
 
 /** What a run of `compose tree` printed, as far as it means something. */
@@ -47,13 +47,6 @@ export function readTranscript(): TranscriptReader {
     },
     transcript: () => ({ inputHash, packages, repositories, commit, unchanged }),
   };
-}
-
-/** `name-[epoch:]version-release.arch` as rpm-ostree prints packages; undefined when it is not of that form. */
-export function parseNevra(text: string): (Evra & { readonly name: string }) | undefined {
-  const match = /^(.+)-([^-]+-[^-]+)$/.exec(text);
-  const evra = match?.[2] === undefined ? undefined : parseEvra(match[2]);
-  return evra && match?.[1] !== undefined ? { name: match[1], ...evra } : undefined;
 }
 
 /** What the printed list says as a lockfile. It has no digests: those are in repository metadata only. */

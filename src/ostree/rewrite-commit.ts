@@ -1,0 +1,37 @@
+import { asArray, decodeVariant, encodeVariant, swap64, type Variant, variantMap } from './gvariant.ts';
+import { COMMIT_FORMAT } from './objects.ts';
+
+export interface CommitChanges {
+  /** Checksum; undefined: none. */
+  readonly parent: string | undefined;
+  /** Seconds since the epoch. */
+  readonly timestamp: number;
+  /** Replaces or adds metadata; undefined takes it out. All other metadata stays as it is. */
+  readonly metadata: Readonly<Record<string, Variant | undefined>>;
+}
+
+/**
+ * A commit object with the same tree and subject as another, but another parent, time and some other metadata. Equal
+ * arguments give equal bytes, so a repetition gives the same commit.
+ * @throws Error when the bytes are no commit.
+ */
+export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata }: CommitChanges): Uint8Array {
+  const [before, , related = [], subject = '', body = '', , rootTree = [], rootMeta = []] = asArray(
+    decodeVariant(COMMIT_FORMAT, bytes),
+  );
+  const entries = new Map(variantMap(before ?? []));
+  for (const [key, value] of Object.entries(metadata)) {
+    if (value === undefined) entries.delete(key);
+    else entries.set(key, value);
+  }
+  return encodeVariant(COMMIT_FORMAT, [
+    [...entries].map(([key, value]) => [key, value]),
+    Buffer.from(parent ?? '', 'hex'),
+    related,
+    subject,
+    body,
+    swap64(BigInt(timestamp)),
+    rootTree,
+    rootMeta,
+  ]);
+}

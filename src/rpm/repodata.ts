@@ -1,0 +1,50 @@
+import { NightlyError } from '../errors.ts';
+import { decompressText } from '../tools/decompress.ts';
+import { sha256 } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+import { fetchBytes } from './download.ts';
+import { parsePrimary, type RepoPackage } from './primary.ts';
+import type { RepoDefinition } from './repofile.ts';
+import { openRepository } from './repomd.ts';
+import { type Advisory, parseUpdateinfo } from './updateinfo.ts';
+
+/** What a repository has now. */
+export interface RepoContent {
+  readonly id: string;
+  readonly packages: readonly RepoPackage[];
+  /** Undefined for a repository without updateinfo. */
+  readonly advisories?: readonly Advisory[];
+}
+
+/** Metadata of a large repository is some 20 MB. */
+const TIME_LIMIT_MS = 300_000;
+
+/**
+ * Reads a repository's packages and advisories.
+ * @throws NightlyError `repo-unreachable` when it cannot be read or is damaged.
+ */
+export async function readRepoContent(repo: RepoDefinition, task: Task): Promise<RepoContent> {
+  const { state, files } = await openRepository(repo, task);
+  const read = async <Result>(type: string, parse: (text: string) => Result): Promise<Result | undefined> => {
+    const file = files.find((one) => one.type === type);
+    if (!file) return undefined;
+    try {
+      const bytes = await fetchBytes(`${state.url}${file.href}`, task, TIME_LIMIT_MS);
+      if (file.sha256 !== undefined && sha256(bytes) !== file.sha256)
+        throw new Error('it has another checksum than repomd.xml says');
+      return parse(await decompressText(file.href, bytes, task));
+    } catch (error) {
+      task.signal.throwIfAborted();
+      if (error instanceof NightlyError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new NightlyError('repo-unreachable', `Repository "${repo.id}": ${state.url}${file.href}: ${why}`, {
+        hint: 'The repository may be updated right now; run again in a while.',
+        place: { file: repo.file, line: repo.line },
+        cause: error,
+      });
+    }
+  };
+  const packages = await read('primary', (text) => parsePrimary(text, state.url));
+  const advisories = await read('updateinfo', parseUpdateinfo);
+  return { id: repo.id, packages: packages ?? [], ...(advisories === undefined ? {} : { advisories }) };
+}

@@ -1,0 +1,48 @@
+import type { Evra } from './evr.ts';
+import { eachElement } from './xml.ts';
+
+/** An advisory of a repository's updateinfo. */
+export interface Advisory {
+  readonly id: string;
+  /** `security`, `bugfix`, `enhancement`, … */
+  readonly type: string;
+  readonly severity?: string;
+  readonly title: string;
+  readonly cves: readonly string[];
+  readonly packages: readonly (Evra & { readonly name: string })[];
+}
+
+/** Reads updateinfo.xml (as createrepo_c's and bodhi's modifyrepo write it). @throws Error when it is not XML. */
+export function parseUpdateinfo(xml: string): Advisory[] {
+  const advisories: Advisory[] = [];
+  let fields: Record<string, string> = {};
+  let cves: string[] = [];
+  let packages: (Evra & { name: string })[] = [];
+  eachElement(xml, ({ path, attributes, text }) => {
+    switch (path) {
+      case 'updates/update/id':
+      case 'updates/update/title':
+      case 'updates/update/severity':
+        fields[path.slice('updates/update/'.length)] = text;
+        break;
+      case 'updates/update/references/reference':
+        if (attributes['type'] === 'cve') cves.push(attributes['id'] ?? '');
+        break;
+      case 'updates/update/pkglist/collection/package': {
+        const { name = '', epoch, version = '', release = '', arch = '' } = attributes;
+        packages.push({ name, epoch: epoch || '0', version, release, arch });
+        break;
+      }
+      case 'updates/update': {
+        const { id = '', title = '', severity } = fields;
+        const known = severity === undefined || severity === '' ? {} : { severity };
+        advisories.push({ id, type: attributes['type'] ?? '', title, ...known, cves, packages });
+        fields = {};
+        cves = [];
+        packages = [];
+        break;
+      }
+    }
+  });
+  return advisories;
+}

@@ -1,0 +1,34 @@
+import { SaxesParser } from 'saxes';
+
+/** An element as it ends: its path from the root without prefixes (`metadata/package/name`), attributes and own text. */
+export interface XmlElement {
+  readonly path: string;
+  readonly attributes: Readonly<Record<string, string>>;
+  readonly text: string;
+}
+
+/**
+ * Calls back for each element of a document, inner ones first, without keeping any: repository metadata has tens of MB.
+ * @throws Error when the text is not XML.
+ */
+export function eachElement(xml: string, onEnd: (element: XmlElement) => void): void {
+  const parser = new SaxesParser();
+  const open: { path: string; attributes: Readonly<Record<string, string>>; text: string }[] = [];
+  parser.on('error', (error) => {
+    throw error;
+  });
+  parser.on('opentag', ({ name, attributes }) => {
+    const local = name.slice(name.indexOf(':') + 1);
+    const parent = open.at(-1)?.path;
+    open.push({ path: parent === undefined ? local : `${parent}/${local}`, attributes, text: '' });
+  });
+  parser.on('text', (piece) => {
+    const element = open.at(-1);
+    if (element) element.text += piece;
+  });
+  parser.on('closetag', () => {
+    const element = open.pop();
+    if (element) onEnd({ ...element, text: element.text.trim() });
+  });
+  parser.write(xml).close();
+}

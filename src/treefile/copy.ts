@@ -1,0 +1,52 @@
+import { copyFile, mkdir, rm } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NightlyError } from '../errors.ts';
+import type { RepoDefinition } from '../rpm/repofile.ts';
+import { readTreefile } from './read.ts';
+import type { Treefile } from './treefile.ts';
+
+/**
+ * Copies a treefile with every file it depends on, and the keys its repositories name in files, so that it can be read as it
+ * is now when the original has changed. Files keep their places relative to each other.
+ * @param folder made anew
+ * @returns path of the top treefile in the copy, relative to the folder
+ * What the treefile names by absolute paths stays where it is; the digest tells when that changes.
+ * @throws NightlyError `treefile` when the copy does not read as the original did.
+ */
+export async function copyTreefile(
+  treefile: Treefile,
+  repos: readonly RepoDefinition[],
+  folder: string,
+): Promise<string> {
+  const keys = repos.flatMap(({ gpgkey }) => gpgkey.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url)));
+  const base = commonFolder(treefile.files);
+  await rm(folder, { recursive: true, force: true });
+  for (const path of [...treefile.files, ...keys.filter((key) => key.startsWith(`${base}${sep}`))]) {
+    const copy = join(folder, relative(base, path));
+    await mkdir(dirname(copy), { recursive: true });
+    await copyFile(path, copy).catch((error: unknown) => {
+      // A key that is not there is said when it is needed.
+      if (!keys.includes(path)) throw error;
+    });
+  }
+  const top = relative(base, treefile.path);
+  const { basearch = '' } = treefile.values;
+  const copied = await readTreefile(join(folder, top), { basearch });
+  if (copied.digest === treefile.digest) return top;
+  throw new NightlyError('treefile', `A copy of ${treefile.path} does not read as the treefile itself does.`, {
+    hint: 'Was it changed a moment ago? Then run again.',
+    place: { file: treefile.path },
+  });
+}
+
+/** The innermost folder that holds all the files. */
+function commonFolder(files: readonly string[]): string {
+  const [first = [], ...others] = files.map((file) => dirname(file).split(sep));
+  let parts = first;
+  for (const other of others) {
+    const end = parts.findIndex((part, index) => part !== other[index]);
+    if (end >= 0) parts = parts.slice(0, end);
+  }
+  return parts.join(sep) || sep;
+}

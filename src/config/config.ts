@@ -154,6 +154,32 @@ export interface ReleaseConfig {
   /** How many people must approve a promotion before it is released. */
   readonly approvals: number;
   readonly cycle?: CycleConfig;
+  /** Undefined: promotions stay on the stream's own targets. */
+  readonly to?: ReleaseTo;
+}
+
+/** Where a release goes, and who is told. */
+export interface ReleaseTo {
+  /** Names of targets. */
+  readonly tree: readonly string[];
+  readonly images: readonly string[];
+  /** Absolute paths. */
+  readonly knownIssues?: string;
+  readonly templates?: string;
+  readonly mail?: MailConfig;
+}
+
+export interface MailConfig {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** Undefined: the mail is left ready to send. */
+  readonly smtp?: {
+    readonly host: string;
+    readonly port: number;
+    readonly security: 'starttls' | 'tls' | 'none';
+    readonly user?: string;
+    readonly passwordFile?: string;
+  };
 }
 
 /** Days are counted from 1970-01-01, UTC. */

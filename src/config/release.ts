@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import type { CycleConfig, ReleaseConfig } from './config.ts';
+import { normaliseReleaseTo, releaseToSchema } from './release-to.ts';
 
 /** A UTC day. */
 const day = z
@@ -46,19 +47,21 @@ export const releaseKeys = {
     .describe('Public keys; every package of a promotion must be signed by one. Default: gpgkey= of the repositories.'),
   approvals: z.int().min(0).default(0).describe('How many people must approve a promotion before it is released.'),
   cycle: cycle.optional(),
+  release: releaseToSchema.optional(),
 } as const;
 
 type RawRelease = z.output<z.ZodObject<typeof releaseKeys>>;
 
 /** Those keys as the program uses them; undefined for a nightly stream. */
 export function normaliseRelease(raw: RawRelease, folder: string): ReleaseConfig | undefined {
-  const { 'promotes-from': promotesFrom, 'rpm-keys': keys = [], approvals, cycle: times } = raw;
+  const { 'promotes-from': promotesFrom, 'rpm-keys': keys = [], approvals, cycle: times, release: to } = raw;
   if (promotesFrom === undefined) return undefined;
   return {
     promotesFrom,
     rpmKeys: keys.map((key) => resolve(folder, key)),
     approvals,
     ...(times === undefined ? {} : { cycle: normaliseCycle(times) }),
+    ...(to === undefined ? {} : { to: normaliseReleaseTo(to, folder) }),
   };
 }
 
@@ -86,8 +89,9 @@ export function checkRelease(
   const breaches: { path: KeyPath; message: string }[] = [];
   const { 'promotes-from': source, cycle: times } = stream;
   if (source === undefined) {
-    for (const key of ['rpm-keys', 'cycle'] as const) {
-      if (stream[key] !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
+    for (const key of ['rpm-keys', 'cycle', 'release'] as const) {
+      if (stream[key] !== undefined)
+        breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     }
     if (stream.approvals > 0)
       breaches.push({ path: ['approvals'], message: 'is for a stream with "promotes-from" only.' });
@@ -99,12 +103,18 @@ export function checkRelease(
   const path = ['promotes-from'];
   if (!names.includes(source)) {
     const guess = didYouMean(source, names);
-    breaches.push({ path, message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}` });
+    breaches.push({
+      path,
+      message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}`,
+    });
   } else if (streams[source]?.['promotes-from'] !== undefined) {
     breaches.push({ path, message: `"${source}" is a release stream itself; name the nightly stream.` });
   }
   if (stream.treefile !== undefined) {
-    breaches.push({ path: ['treefile'], message: 'must not be set: a promotion is built from the treefile of its night.' });
+    breaches.push({
+      path: ['treefile'],
+      message: 'must not be set: a promotion is built from the treefile of its night.',
+    });
   }
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });

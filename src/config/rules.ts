@@ -121,12 +121,21 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
     else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
   }
 
-  const known = targetNames.length === 0 ? 'none' : targetNames.join(', ');
-  for (const [index, target] of stream.targets.entries()) {
-    if (!targetNames.includes(target)) {
-      const guess = didYouMean(target, targetNames);
-      add(['targets', index], `there is no target "${target}".${guess || ` Targets here: ${known}.`}`);
-    } else if (stream.targets.indexOf(target) < index) add(['targets', index], `"${target}" is named twice.`);
+  const checkTargets = (names: readonly string[], ...path: KeyPath): void => {
+    const known = targetNames.length === 0 ? 'none' : targetNames.join(', ');
+    for (const [index, target] of names.entries()) {
+      if (!targetNames.includes(target)) {
+        const guess = didYouMean(target, targetNames);
+        add([...path, index], `there is no target "${target}".${guess || ` Targets here: ${known}.`}`);
+      } else if (names.indexOf(target) < index) add([...path, index], `"${target}" is named twice.`);
+    }
+  };
+  checkTargets(stream.targets, 'targets');
+  for (const part of ['tree', 'images'] as const) checkTargets(stream.release?.[part] ?? [], 'release', part);
+  for (const key of ['known-issues', 'templates'] as const) {
+    const path = stream.release?.[key];
+    if (path !== undefined && !existsSync(resolve(folder, path)))
+      add(['release', key], `there is no ${resolve(folder, path)}.`);
   }
   const types = imageTypes(imageTemplates === undefined ? undefined : resolve(folder, imageTemplates));
   for (const [index, image] of stream.images.entries()) {

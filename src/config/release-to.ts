@@ -1,0 +1,75 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { ReleaseTo } from './config.ts';
+
+const filePath = z.string().min(1, 'must not be empty');
+const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'must be a mail address as in sig@example.org');
+
+/** The `release` block of a release stream. */
+export const releaseToSchema = z
+  .strictObject({
+    tree: z.array(z.string()).min(1, 'needs at least one target').describe('Targets that get the tree.'),
+    images: z
+      .array(z.string())
+      .min(1, 'needs at least one target')
+      .optional()
+      .describe('Targets that get images, records and notes; default: those of the tree.'),
+    'known-issues': filePath.optional().describe('A Markdown file whose text goes into the release notes.'),
+    templates: filePath
+      .optional()
+      .describe(
+        'Folder with notes.md.hbs, wiki.hbs or announcement.txt.hbs of your own; others are those that come along.',
+      ),
+    mail: z
+      .strictObject({
+        from: address,
+        to: z.array(address).min(1, 'needs at least one address'),
+        smtp: z
+          .strictObject({
+            host: z.string().min(1),
+            port: z.int().min(1).max(65535).optional().describe('Default: 25, or 465 with tls.'),
+            security: z.enum(['starttls', 'tls', 'none']).default('starttls'),
+            user: z.string().min(1).optional(),
+            'password-file': filePath.optional(),
+          })
+          .optional()
+          .describe('The server that sends the announcement; without it the mail is left ready to send.'),
+      })
+      .optional()
+      .describe('The announcement.'),
+  })
+  .describe('Where "release" sends a promotion that was tested, and what it tells.');
+
+type Raw = z.output<typeof releaseToSchema>;
+
+/** The block as the program uses it. */
+export function normaliseReleaseTo(raw: Raw, folder: string): ReleaseTo {
+  const { tree, images = tree, 'known-issues': issues, templates, mail } = raw;
+  const smtp = mail?.smtp;
+  const password = smtp?.['password-file'];
+  return {
+    tree,
+    images,
+    ...(issues === undefined ? {} : { knownIssues: resolve(folder, issues) }),
+    ...(templates === undefined ? {} : { templates: resolve(folder, templates) }),
+    ...(mail === undefined
+      ? {}
+      : {
+          mail: {
+            from: mail.from,
+            to: mail.to,
+            ...(smtp === undefined
+              ? {}
+              : {
+                  smtp: {
+                    host: smtp.host,
+                    port: smtp.port ?? (smtp.security === 'tls' ? 465 : 25),
+                    security: smtp.security,
+                    ...(smtp.user === undefined ? {} : { user: smtp.user }),
+                    ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
+                  },
+                }),
+          },
+        }),
+  };
+}

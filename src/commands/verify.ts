@@ -5,7 +5,7 @@ import { loadConfig } from '../config/load.ts';
 import { type InspectStream, inspectTarget } from '../publish/inspect/inspect.ts';
 import { type Check, checkLines } from '../publish/inspect/report.ts';
 import { streamsOn, targetsNamed } from '../run/streams-on.ts';
-import { openSigner } from '../signing/signer.ts';
+import { jointSigner, openSigner } from '../signing/signer.ts';
 import type { Task } from '../tools/task.ts';
 import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
@@ -81,10 +81,10 @@ async function streamsOf(config: Config, target: TargetConfig, keyDir: string, t
   );
 }
 
-/** The public half of the key that the stream signs with, as a file. */
+/** The public halves of the keys that the stream signs with, in a file. */
 async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
   if (!signing) return [];
   const file = join(keyDir, `${name}.gpg`);
-  await writeFile(file, await openSigner(signing).publicKey(task));
+  await writeFile(file, await jointSigner(signing.map(openSigner)).publicKey(task));
   return [file];
 }

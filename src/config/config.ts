@@ -100,12 +100,39 @@ export interface RsyncTargetConfig extends AnyTargetConfig {
   readonly bandwidthLimit?: string;
 }
 
+/** One key that signs, by the kind of program that has its private half. */
+export type SigningConfig = GpgAgentConfig | OpenpgpConfig | SigningCommandConfig;
+
 /** A key in a GnuPG home, which may be on a card; its agent asks for or keeps the passphrase. */
-export interface SigningConfig {
+export interface GpgAgentConfig {
   readonly type: 'gpg-agent';
   readonly home?: string;
   /** Fingerprint, 40 upper-case hex digits. */
   readonly key: string;
+}
+
+/** A private key in a file, used by this program itself. */
+export interface OpenpgpConfig {
+  readonly type: 'openpgp';
+  /** Armored or binary. */
+  readonly keyFile: string;
+  /** Undefined: the key is not encrypted. */
+  readonly passphrase?: PassphraseSource;
+}
+
+/** Where a passphrase is: a file, an environment variable, or a systemd credential (`$CREDENTIALS_DIRECTORY/NAME`). */
+export type PassphraseSource = { readonly file: string } | { readonly env: string } | { readonly credential: string };
+
+/** Another program signs: it is given the bytes on standard input and prints a detached signature. */
+export interface SigningCommandConfig {
+  readonly type: 'command';
+  readonly command: readonly [string, ...string[]];
+  /** Armored or binary. */
+  readonly publicKeyFile: string;
+  /** For one try. */
+  readonly timeoutSeconds: number;
+  /** Further tries after a failed one. */
+  readonly retries: number;
 }
 
 /** From where a static delta leads to a new commit: its parent, nothing, or what another ref names. */
@@ -141,7 +168,8 @@ export interface StreamConfig {
   readonly smokeTest: false | SmokeTestConfig;
   readonly allowDowngrades: readonly string[];
   readonly maxMetadataAgeSeconds?: number;
-  readonly signing?: SigningConfig;
+  /** Everything is signed by each: two while one key takes over from another. */
+  readonly signing?: readonly [SigningConfig, ...SigningConfig[]];
   readonly deltas: readonly DeltaFrom[];
   readonly retention: { readonly builds: number };
 }

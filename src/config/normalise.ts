@@ -12,7 +12,7 @@ import type {
   TargetRetention,
 } from './config.ts';
 import { normaliseRelease } from './release.ts';
-import type { RawConfig, RawStream, RawTarget } from './schema.ts';
+import type { RawConfig, RawSigning, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
 export function normalise(raw: RawConfig, path: string, folder: string): Omit<Config, 'placeOf'> {
@@ -145,8 +145,8 @@ function normaliseStream(
   const arch = raw.arch ?? hostArchitecture();
   const age = raw['max-metadata-age'];
   const tested = raw['tested-ref'];
-  const { signing } = raw;
   const release = normaliseRelease(raw, folder);
+  const signing = raw.signing && normaliseSigning(raw.signing, folder);
   return {
     name,
     ...(release === undefined ? {} : { release }),
@@ -168,14 +168,39 @@ function normaliseStream(
     smokeTest: normaliseSmokeTest(raw),
     allowDowngrades: raw['allow-downgrades'],
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),
-    ...(signing === undefined ? {} : { signing: normaliseSigning(signing, folder) }),
+    ...(signing === undefined ? {} : { signing }),
     deltas: raw.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
     retention: raw.retention,
   };
 }
 
-function normaliseSigning({ type, home, key }: NonNullable<RawStream['signing']>, folder: string): SigningConfig {
-  return { type, key: key.toUpperCase(), ...(home === undefined ? {} : { home: resolve(folder, home) }) };
+function normaliseSigning(raw: NonNullable<RawStream['signing']>, folder: string): StreamConfig['signing'] {
+  const [first, ...others] = [raw].flat().map((one) => normaliseKey(one, folder));
+  return first && [first, ...others];
+}
+
+function normaliseKey(raw: RawSigning, folder: string): SigningConfig {
+  const { type } = raw;
+  switch (type) {
+    case 'gpg-agent': {
+      const home = raw.home === undefined ? {} : { home: resolve(folder, raw.home) };
+      return { type, key: raw.key.toUpperCase(), ...home };
+    }
+    case 'openpgp': {
+      const { 'passphrase-file': file, 'passphrase-env': env, 'passphrase-credential': credential } = raw;
+      const keyFile = resolve(folder, raw['key-file']);
+      if (file !== undefined) return { type, keyFile, passphrase: { file: resolve(folder, file) } };
+      if (env !== undefined) return { type, keyFile, passphrase: { env } };
+      return credential === undefined ? { type, keyFile } : { type, keyFile, passphrase: { credential } };
+    }
+    case 'command': {
+      const [program = '', ...args] = raw.command;
+      const { timeout: timeoutSeconds, retries } = raw;
+      // Relative to this file, as all paths are; a bare name is looked for on PATH.
+      const command = [program.includes('/') ? resolve(folder, program) : program, ...args] as const;
+      return { type, command, publicKeyFile: resolve(folder, raw['public-key-file']), timeoutSeconds, retries };
+    }
+  }
 }
 
 function normaliseSmokeTest(raw: RawStream): false | SmokeTestConfig {

@@ -144,6 +144,14 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
       add(['images', index], `there is no image type "${image}".${guess || ` Image types here: ${types.join(', ')}.`}`);
     } else if (stream.images.indexOf(image) < index) add(['images', index], `"${image}" is named twice.`);
   }
+  for (const [index, signing] of [stream.signing ?? []].flat().entries()) {
+    if (signing.type !== 'openpgp') continue;
+    const sources = (['passphrase-file', 'passphrase-env', 'passphrase-credential'] as const).filter(
+      (key) => signing[key] !== undefined,
+    );
+    const at = Array.isArray(stream.signing) ? ['signing', index] : ['signing'];
+    if (sources.length > 1) add([...at, sources[1] ?? ''], `is one too many: there is ${sources[0]} already.`);
+  }
   const smoke = stream['smoke-test'];
   if (smoke !== false) {
     if (stream.images.length === 0) add(['smoke-test'], 'boots images, but the stream has none.');

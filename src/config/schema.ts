@@ -150,11 +150,36 @@ const refName = z
   .string()
   .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"');
 
-const signing = z.strictObject({
+const gpgAgent = z.strictObject({
   type: z.literal('gpg-agent'),
   home: path.optional().describe('GnuPG home with the key; default: what gpg itself would use.'),
   key: z.string().regex(/^[0-9A-Fa-f]{40}$/, 'must be the 40 hex digits of a fingerprint'),
 });
+
+const openpgpKey = z.strictObject({
+  type: z.literal('openpgp'),
+  'key-file': path.describe('Private key, armored or binary, readable by its owner only.'),
+  'passphrase-file': path.optional().describe('A file with the passphrase alone, readable by its owner only.'),
+  'passphrase-env': z
+    .string()
+    .regex(/^[A-Za-z_]\w*$/, 'must be the name of an environment variable')
+    .optional()
+    .describe('Environment variable with the passphrase; programs that are started do not get it.'),
+  'passphrase-credential': word.optional().describe('Name of a systemd credential (LoadCredential=) with it.'),
+});
+
+const signingCommand = z.strictObject({
+  type: z.literal('command'),
+  command: z
+    .array(z.string().min(1, 'must not be empty'))
+    .min(1, 'needs at least the program')
+    .describe('Gets the bytes on standard input, prints a detached signature, armored or binary.'),
+  'public-key-file': path.describe('What it signs with, armored or binary.'),
+  timeout: z.int().min(1).max(3600).default(120).describe('Seconds for one try.'),
+  retries: z.int().min(0).max(10).default(4).describe('Further tries, after 1, 2, 4 … seconds.'),
+});
+
+export const signingSchema = z.discriminatedUnion('type', [gpgAgent, openpgpKey, signingCommand]);
 
 export const streamSchema = z.strictObject({
   treefile: path.optional().describe('What a night is composed from; a release stream has that of its nights.'),
@@ -189,9 +214,10 @@ export const streamSchema = z.strictObject({
     .describe('Name of the box and its catalogue; default: the name above, "-", the stream.'),
   'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
   'max-metadata-age': duration.optional().describe('Older repository metadata stops the run, as in 36h or 14d.'),
-  signing: signing
+  signing: z
+    .union([signingSchema, z.array(signingSchema).min(1, 'needs at least one key').max(2)])
     .optional()
-    .describe('Signs commits, and the summary of every repository the stream is published to.'),
+    .describe('Signs commits, summaries, images and records; two while one key takes over from another.'),
   deltas: z
     .array(z.union([z.enum(['parent', 'scratch']), z.strictObject({ ref: refName })]))
     .default([])
@@ -218,4 +244,5 @@ export const configSchema = z.strictObject({
 /** The file as parsed, with the defaults that do not depend on other values. */
 export type RawConfig = z.output<typeof configSchema>;
 export type RawTarget = z.output<typeof targetSchema>;
+export type RawSigning = z.output<typeof signingSchema>;
 export type RawStream = z.output<typeof streamSchema>;

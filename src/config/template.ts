@@ -126,11 +126,15 @@ streams:
     # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
     # max-metadata-age: 14d
 
-    # Sign commits and the summary with a key of a GnuPG home; its agent has the passphrase or the card.
+    # Sign commits, the summary, images and records (docs/signing.md): with a key of a GnuPG home, whose agent has the
+    # passphrase or the card,
     # signing:
     #   type: gpg-agent
     #   home: /etc/atomic-nightly/gnupg
     #   key: 0123456789ABCDEF0123456789ABCDEF01234567
+    # or with a private key file, or by another program; a list of two signs with both:
+    #   {type: openpgp, key-file: /etc/atomic-nightly/signing.key, passphrase-file: /etc/atomic-nightly/passphrase}
+    #   {type: command, command: [/usr/local/bin/sign, atomic], public-key-file: /etc/atomic-nightly/signing.asc}
 
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.

@@ -32,9 +32,3 @@ export async function labKey(dir: string, task: Task): Promise<LabKey> {
   await writeFileAtomic(join(dir, 'keys', 'fingerprint'), `${fingerprint}\n`);
   return { gnupgHome, fingerprint, publicFile, publicText };
 }
-
-/** The key block's bytes (RFC 4880 section 6.2: base64 lines, then a checksum line starting with `=`). */
-export function dearmor(text: string): Uint8Array {
-  const body = text.replace(/^[\s\S]*?\r?\n\r?\n/, '').replace(/\r?\n(=[^\n]*\r?\n)?-----END[\s\S]*$/, '');
-  return Buffer.from(body, 'base64');
-}

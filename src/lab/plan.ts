@@ -1,7 +1,8 @@
 import { basename, join } from 'node:path';
+import { dearmored } from '../signing/packets.ts';
 import type { DebDownload } from '../tools/apt.ts';
 import { sha256, sha256File } from '../tools/files.ts';
-import { dearmor, type LabKey } from './keys.ts';
+import type { LabKey } from './keys.ts';
 import { overlayDigest, PROJECT, RECIPE, type RpmSource } from './make-rpm.ts';
 import { OWN_PACKAGES } from './own-packages.ts';
 import { ABSENT_PACKAGES, KERNEL_PACKAGE, SIG_PACKAGES } from './packages.ts';
@@ -53,7 +54,7 @@ async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key:
     own.name === 'lab-release-atomic'
       ? [
           ['etc/pki/rpm-gpg/RPM-GPG-KEY-lab', key.publicText],
-          ['usr/share/ostree/trusted.gpg.d/lab-atomic.gpg', dearmor(key.publicText)],
+          ['usr/share/ostree/trusted.gpg.d/lab-atomic.gpg', dearmored(Buffer.from(key.publicText))],
         ]
       : [];
   const inputs = [

@@ -1,3 +1,4 @@
+import { signaturePackets } from '../signing/packets.ts';
 import {
   asArray,
   asBytes,
@@ -16,14 +17,16 @@ const FORMAT = 'a{sv}';
 const KEY = 'ostree.gpgsigs';
 
 /**
- * The dictionary with a signature in it, beside those that are there already and whatever else it holds.
+ * The dictionary with each signature packet of a detached signature in it, beside those that are there already and whatever
+ * else it holds.
  * @param before undefined: a new one
  */
 export function withSignature(before: Uint8Array | undefined, signature: Uint8Array): Uint8Array {
   const entries = before ? variantMap(decodeVariant(FORMAT, before)) : new Map<string, Variant>();
   const there = signaturesOf(entries);
-  if (before && there.some((one) => Buffer.from(one).equals(signature))) return before;
-  entries.set(KEY, { type: 'aay', value: [...there, signature] });
+  const added = signaturePackets(signature).filter((packet) => !there.some((one) => Buffer.from(one).equals(packet)));
+  if (before && added.length === 0) return before;
+  entries.set(KEY, { type: 'aay', value: [...there, ...added] });
   return encodeVariant(
     FORMAT,
     [...entries].map(([key, value]): VariantValue => [key, value]),

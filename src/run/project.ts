@@ -8,9 +8,10 @@ import { NightlyError } from '../errors.ts';
 import { loadImageTemplate } from '../images/template/load.ts';
 import { templateValues } from '../images/template/values.ts';
 import { keptSigner } from '../signing/kept.ts';
-import { openSigner, type Signer } from '../signing/signer.ts';
+import { jointSigner, openSigner, type Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { testedRefOf } from './streams-on.ts';
@@ -35,10 +36,18 @@ export interface Project {
   readonly cacheDir: string;
 }
 
+/** For what is looked at before there is a build, and a log, to write to. */
+const SILENT: Task = {
+  signal: new AbortController().signal,
+  logFile: '/dev/null',
+  say: () => undefined,
+  progress: () => undefined,
+};
+
 /**
  * Opens a stream of a configuration. Without a name, the only nightly stream there is.
  * @param treefilePath instead of the stream's treefile: a promotion is built from that of its night
- * @throws NightlyError `config`, `usage`, `treefile`, `unsupported`, `tool-missing`.
+ * @throws NightlyError `config`, `usage`, `treefile`, `unsupported`, `tool-missing`, `signing`.
  */
 export async function openProject(
   configPath: string,
@@ -56,6 +65,8 @@ export async function openProject(
   for (const image of stream.images) await loadImageTemplate(image, config.imageTemplates, values);
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
   const signer = streamSigner(config, stream);
+  // Not after hours of composing: a key that has expired, a passphrase that does not fit.
+  await signer?.check(SILENT);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,
@@ -72,7 +83,13 @@ export async function openProject(
   };
 }
 
-/** Who signs for a stream, with the signatures kept in the work folder; undefined for streams that do not sign. */
-export function streamSigner({ work }: Config, { signing }: StreamConfig): Signer | undefined {
-  return signing && keptSigner(openSigner(signing), join(work, 'signatures'));
+/** Who signs for a stream, with all its keys as one; undefined for streams that do not sign. */
+export function streamSigner(config: Config, stream: StreamConfig): Signer | undefined {
+  const signers = streamSigners(config, stream);
+  return signers.length === 0 ? undefined : jointSigner(signers);
+}
+
+/** A signer for each of a stream's keys, with the signatures kept in the work folder; none for streams that do not sign. */
+export function streamSigners({ work }: Config, { signing }: StreamConfig): Signer[] {
+  return (signing ?? []).map((one) => keptSigner(openSigner(one), join(work, 'signatures')));
 }

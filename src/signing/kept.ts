@@ -1,65 +1,90 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
-import { signaturesIn } from '../ostree/signatures.ts';
-import { sha256, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
-import { gpgvVerify } from '../tools/gpg.ts';
+import { sha256, writeFileAtomic } from '../tools/files.ts';
+import type { GpgvFinding } from '../tools/gpg.ts';
 import type { Task } from '../tools/task.ts';
-import type { Signer } from './signer.ts';
+import { findingsOf } from './check.ts';
+import { readKeyInfo } from './key-info.ts';
+import type { Signable, Signer } from './signer.ts';
 
 /**
- * A signer that keeps each signature, by the digest of what it signs, before anybody gets it: a step that is repeated
- * after a kill takes the same one, and a card or a person is asked once. What is handed out has been checked by gpgv
- * against the public key alone (I2).
- * @param folder where signatures are kept; made when missing
+ * A signer with one key that keeps each signature, by the key and the digest of what it signs, before anybody gets it: a step
+ * that is repeated after a kill takes the same one, and a card or a person is asked once. What is handed out has been checked
+ * by gpgv against the public key alone (I2).
+ * @param folder where signatures are kept, as FINGERPRINT/SHA256.sig; made when missing
  */
 export function keptSigner(signer: Signer, folder: string): Signer {
+  let known: Promise<{ readonly publicKey: Uint8Array; readonly fingerprint: string }> | undefined;
+  const ask = async (task: Task) => {
+    const publicKey = await signer.publicKey(task);
+    const [key] = await readKeyInfo(publicKey, 'the public key of the signer');
+    return { publicKey, fingerprint: key?.fingerprint ?? '' };
+  };
+  // Asked once in a run; again only after a failure.
+  const theKey = (task: Task) =>
+    (known ??= ask(task).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    }));
   return {
-    publicKey: (task) => signer.publicKey(task),
-    async sign(bytes, task) {
-      const kept = join(folder, `${sha256(bytes)}.sig`);
-      const publicKey = await signer.publicKey(task);
+    publicKey: async (task) => (await theKey(task)).publicKey,
+    check: (task) => signer.check(task),
+    async sign(what, task) {
+      const { publicKey, fingerprint } = await theKey(task);
+      const kept = join(folder, fingerprint, `${digestOf(what)}.sig`);
       if (existsSync(kept)) {
         const signature = new Uint8Array(await readFile(kept));
-        // One by a key that has been replaced since is of no more use.
-        if (await isGood({ bytes, signature, publicKey }, task)) return signature;
+        // One that the key can no longer vouch for, because it has expired since, is of no more use.
+        if (isGood(await findingsOf({ what, signature, publicKey }, task))) return signature;
       }
-      const signature = await signer.sign(bytes, task);
-      if (!(await isGood({ bytes, signature, publicKey }, task))) {
-        throw new NightlyError('signing', 'gpgv does not accept the signature that was just made.', {
-          hint: 'Check that the key has not expired and that the agent signs with the key that is configured.',
-          log: task.logFile,
-        });
-      }
+      const signature = await signer.sign(what, task);
+      const findings = await findingsOf({ what, signature, publicKey }, task);
+      if (!isGood(findings)) throw refused(findings, fingerprint, task);
       await writeFileAtomic(kept, signature);
       return signature;
     },
   };
 }
 
-/** Whether one of the signatures in a `summary.sig` is over that summary and by that key. */
-export async function isSignedBy(
-  publicKey: Uint8Array,
-  summary: Uint8Array,
-  signatureFile: Uint8Array,
-  task: Task,
-): Promise<boolean> {
-  for (const signature of signaturesIn(signatureFile)) {
-    if (await isGood({ bytes: summary, signature, publicKey }, task)) return true;
-  }
-  return false;
+const digestOf = (what: Signable): string => (what instanceof Uint8Array ? sha256(what) : what.sha256);
+
+const isGood = (findings: readonly GpgvFinding[]): boolean =>
+  findings.length > 0 && findings.every((finding) => finding === 'good');
+
+function refused(findings: readonly GpgvFinding[], fingerprint: string, task: Task): NightlyError {
+  const { why, hint } = reasonOf(findings.find((finding) => finding !== 'good') ?? 'unreadable');
+  return new NightlyError('signing', `gpgv refuses the signature that was just made for key ${fingerprint}: ${why}.`, {
+    hint,
+    log: task.logFile,
+  });
 }
 
-async function isGood(
-  { bytes, signature, publicKey }: { bytes: Uint8Array; signature: Uint8Array; publicKey: Uint8Array },
-  task: Task,
-): Promise<boolean> {
-  return withTemporaryFolder(async (folder) => {
-    const [keyring, data, sig] = [join(folder, 'keys.gpg'), join(folder, 'data'), join(folder, 'data.sig')];
-    await writeFile(keyring, publicKey);
-    await writeFile(data, bytes);
-    await writeFile(sig, signature);
-    return gpgvVerify({ keyring, signature: sig, file: data }, task);
-  });
+function reasonOf(finding: GpgvFinding): { readonly why: string; readonly hint: string } {
+  switch (finding) {
+    case 'unknown-key':
+      return {
+        why: 'another key made it',
+        hint: 'The signer must use the key whose public half is configured, or the configuration name the one it uses.',
+      };
+    case 'bad':
+      return {
+        why: 'it is over other bytes than those that were to be signed',
+        hint: 'The signer must sign exactly what it is given: no text mode, no added newline, nothing of an earlier request.',
+      };
+    case 'expired':
+      return {
+        why: 'the key, or the signature, has expired',
+        hint: 'Extend the key or take another: docs/signing.md.',
+      };
+    case 'revoked':
+      return { why: 'the key has been revoked', hint: 'Take another key: docs/signing.md.' };
+    case 'good':
+    case 'unreadable':
+      return {
+        why: 'it cannot be read, or not with the kind of this key',
+        hint: 'gpgv 2.2 reads RSA, DSA, NIST and ed25519 keys of version 4; the log has its words.',
+      };
+  }
 }

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { Config, TargetConfig } from '../config/config.ts';
+import { signaturesIn } from '../ostree/signatures.ts';
 import { updateJson } from '../publish/files.ts';
 import { setRef } from '../publish/move-ref.ts';
 import type { ReconcilePlan } from '../publish/reconcile/plan.ts';
 import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../publish/reconcile/reconcile.ts';
-import { streamSigner } from '../run/project.ts';
+import { streamSigners } from '../run/project.ts';
 import { streamsOn } from '../run/streams-on.ts';
-import { isSignedBy } from '../signing/kept.ts';
-import type { Signer } from '../signing/signer.ts';
+import { isSignedByAll } from '../signing/check.ts';
+import { jointSigner, type Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
@@ -27,19 +28,19 @@ export async function reconcile(
   const target = openTarget(targetConfig);
   const repo = join(config.work, 'repo');
   const streams = await streamsOn(config, target.name);
-  const signer = streams.map(({ stream }) => streamSigner(config, stream)).find((one) => one !== undefined);
-  const publicKey = await signer?.publicKey(task);
+  const signers = streams.map(({ stream }) => streamSigners(config, stream)).filter((keys) => keys.length > 0);
+  const signer = signers[0] && jointSigner(signers[0]);
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
   const request = {
     ...{ repo, target, checksums },
     refs: streams.flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
     streams: streams.map(({ stream }) => stream.name),
     signed: signer !== undefined,
-    ...(publicKey === undefined
-      ? {}
-      : {
-          isSigned: (summary: Uint8Array, signature: Uint8Array) => isSignedBy(publicKey, summary, signature, task),
-        }),
+    isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
+      const packets = signaturesIn(signature);
+      for (const keys of signers) if (await isSignedByAll(keys, summary, packets, task)) return true;
+      return false;
+    },
     ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
   };
   if (dryRun) return planReconcile(request, task);

@@ -44,13 +44,37 @@ export async function gpgExportTo(request: KeyInHome & { readonly file: string }
   await run('gpg', [...inHome(home), '--batch', '--no-tty', '--output', file, '--export', key], { task });
 }
 
-/** Whether a detached signature over a file is by a key of that keyring, by gpgv: no trust, no other keys, no agent. */
-export async function gpgvVerify(
+/**
+ * What gpgv finds of one signature (GnuPG's doc/DETAILS): good; over other bytes; by a key that is not in the keyring; by
+ * one that has expired or been revoked; or no signature that it can read.
+ */
+export type GpgvFinding = 'good' | 'bad' | 'unknown-key' | 'expired' | 'revoked' | 'unreadable';
+
+const FINDINGS: Readonly<Record<string, GpgvFinding>> = {
+  GOODSIG: 'good',
+  BADSIG: 'bad',
+  ERRSIG: 'unreadable',
+  EXPSIG: 'expired',
+  EXPKEYSIG: 'expired',
+  REVKEYSIG: 'revoked',
+};
+
+/**
+ * Looks at a detached signature, armored or binary, over a file, with the keys of that keyring: no trust, no other keys, no
+ * agent. @returns a finding for each signature in it; none when it holds none.
+ */
+export async function gpgvCheck(
   { keyring, signature, file }: { readonly keyring: string; readonly signature: string; readonly file: string },
   task: Task,
-): Promise<boolean> {
-  const { exitCode } = await run('gpgv', ['--keyring', keyring, signature, file], { task, okExitCodes: [0, 1, 2] });
-  return exitCode === 0;
+): Promise<GpgvFinding[]> {
+  const args = ['--status-fd', '1', '--keyring', keyring, signature, file];
+  const { stdout } = await run('gpgv', args, { task, okExitCodes: [0, 1, 2] });
+  return [...stdout.matchAll(/^\[GNUPG:\] (\w+) ?(.*)$/gm)].flatMap(([, word = '', rest = '']): GpgvFinding[] => {
+    // Reason 9 (GnuPG's doc/DETAILS): there is no such key.
+    if (word === 'ERRSIG' && rest.split(' ')[5] === '9') return ['unknown-key'];
+    const finding = FINDINGS[word];
+    return finding === undefined ? [] : [finding];
+  });
 }
 
 const inHome = (home: string | undefined): string[] => (home === undefined ? [] : ['--homedir', home]);

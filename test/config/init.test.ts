@@ -38,7 +38,7 @@ test('every commented-out example in it is valid too', async () => {
   expect(config.streams['nightly']).toMatchObject({
     smokeTest: { timeoutSeconds: 300 },
     maxMetadataAgeSeconds: 1_209_600,
-    signing: { type: 'gpg-agent' },
+    signing: [{ type: 'gpg-agent' }],
     deltas: ['parent'],
   });
 });

@@ -187,7 +187,7 @@ streams:
     },
     allowDowngrades: ['bash'],
     maxMetadataAgeSeconds: 14 * 86_400,
-    signing: { type: 'gpg-agent', home: join(folder, 'keys/gnupg'), key: '0123456789ABCDEF0123456789ABCDEF01234567' },
+    signing: [{ type: 'gpg-agent', home: join(folder, 'keys/gnupg'), key: '0123456789ABCDEF0123456789ABCDEF01234567' }],
     deltas: ['parent', 'scratch', { ref: 'lab/aarch64/release' }],
     retention: { builds: 5 },
   });

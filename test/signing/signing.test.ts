@@ -1,7 +1,7 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withSignature } from '../../src/ostree/signatures.ts';
+import { signaturesIn, withSignature } from '../../src/ostree/signatures.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner, type Signer } from '../../src/signing/signer.ts';
 import { sign } from '../../src/steps/sign.ts';
@@ -47,7 +47,7 @@ it('I2: a signature is kept before it is used, and one that gpgv refuses is not 
   expect(await signer.sign(bytes, task)).toEqual(first);
   await expect(signer.sign(Buffer.from('another'), task)).rejects.toMatchObject({ code: 'signing' });
 
-  const wrong: Signer = { publicKey: (t) => openSigner(key).publicKey(t), sign: async () => first };
+  const wrong: Signer = { ...openSigner(key), sign: async () => first };
   const refused = keptSigner(wrong, join(dir, 'elsewhere')).sign(Buffer.from('not what it signed'), task);
   await expect(refused).rejects.toMatchObject({ code: 'signing', message: expect.stringContaining('gpgv') });
   await expect(stat(join(dir, 'elsewhere'))).rejects.toMatchObject({ code: 'ENOENT' });
@@ -61,8 +61,11 @@ it('I11: what a signing failure says names the key and the home, and gives a way
 });
 
 it('a signature that is there already changes nothing, whatever else the dictionary holds', () => {
-  const one = withSignature(undefined, Buffer.from('one'));
-  const both = withSignature(one, Buffer.from('two'));
-  expect(withSignature(both, Buffer.from('one'))).toBe(both);
+  const packet = (text: string) => Buffer.concat([Buffer.from([0x88, text.length]), Buffer.from(text)]);
+  const one = withSignature(undefined, packet('one'));
+  const both = withSignature(one, packet('two'));
+  expect(withSignature(both, packet('one'))).toBe(both);
+  expect(withSignature(one, Buffer.concat([packet('one'), packet('two')]))).toEqual(both);
+  expect(signaturesIn(both).map((one) => Buffer.from(one))).toEqual([packet('one'), packet('two')]);
   expect(both.length).toBeGreaterThan(one.length);
 });

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { SigningConfig } from '../../src/config/config.ts';
+import type { GpgAgentConfig } from '../../src/config/config.ts';
 import { gpgExport, gpgMakeKey, gpgStopAgent } from '../../src/tools/gpg.ts';
 import { testTask } from './tmp.ts';
 
-export interface TestKey extends SigningConfig {
+export interface TestKey extends GpgAgentConfig {
   readonly home: string;
   readonly publicKeyFile: string;
 }

@@ -1,0 +1,133 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pRetry, { AbortError } from 'p-retry';
+import type { SigningCommandConfig } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
+import { converse } from '../tools/exec.ts';
+import type { Task } from '../tools/task.ts';
+import { readKeyInfo, refuseUnusable } from './key-info.ts';
+import { dearmored, signaturePackets } from './packets.ts';
+import { readPublicFile } from './secret-file.ts';
+import type { Signable, Signer } from './signer.ts';
+
+/** More than this is no signature. */
+const MAX_BYTES = 64 * 1024;
+
+/** The first wait between two tries; each further one is twice as long. */
+const FIRST_WAIT_MS = 1000;
+
+/**
+ * Has another program sign: the bytes go to its standard input, the signature comes from its standard output, and what it
+ * prints on standard error goes into the step's log.
+ */
+export function commandSigner(config: SigningCommandConfig): Signer {
+  const { publicKeyFile, retries } = config;
+  const publicKey = async (): Promise<Uint8Array> => dearmored(await readPublicFile(publicKeyFile, 'public key'));
+  return {
+    publicKey,
+    check: async () => refuseUnusable(await readKeyInfo(await publicKey(), publicKeyFile)),
+    async sign(what, task) {
+      const limits = { retries, minTimeout: FIRST_WAIT_MS, signal: task.signal };
+      return pRetry(
+        async (tries) => {
+          const output = await ask(config, what, task).catch((error: unknown) => {
+            task.signal.throwIfAborted();
+            // A program that is not installed will not be there in a second either.
+            if (!(error instanceof NightlyError) || error.code === 'tool-missing') throw new AbortError(asError(error));
+            const left = retries + 1 - tries;
+            task.say(`${error.message.split('\n')[0] ?? ''}${left > 0 ? '; trying again' : ''}`);
+            throw error;
+          });
+          return signatureIn(output, config, task);
+        },
+        {
+          ...limits,
+          shouldRetry: ({ error }) => error instanceof NightlyError && !(error.cause instanceof NoSignature),
+        },
+      );
+    },
+  };
+}
+
+/** The program answered, but not with a signature: it would do so again. */
+class NoSignature extends Error {}
+
+async function ask(config: SigningCommandConfig, what: Signable, task: Task): Promise<Buffer> {
+  const [program, ...args] = config.command;
+  task.signal.throwIfAborted();
+  const signer = converse(program, args, { task });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    signer.kill();
+  }, config.timeoutSeconds * 1000);
+  task.signal.addEventListener('abort', signer.kill, { once: true });
+  try {
+    // It may answer, or give up, before it has read everything: its end tells which.
+    const given = pipeline(contentOf(what), signer.stdin).catch(() => undefined);
+    const output = await collect(signer.stdout);
+    if (output.length > MAX_BYTES) {
+      signer.kill();
+      return output;
+    }
+    await signer.ended;
+    await given;
+    return output;
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw late ? timedOut(config, task) : failed(config, error, task);
+  } finally {
+    clearTimeout(timer);
+    task.signal.removeEventListener('abort', signer.kill);
+  }
+}
+
+const contentOf = (what: Signable): Readable =>
+  what instanceof Uint8Array ? Readable.from([what]) : createReadStream(what.file, { highWaterMark: 1 << 20 });
+
+/** All it prints, but for what comes when that is too much already. */
+async function collect(stdout: Readable): Promise<Buffer> {
+  let output = Buffer.alloc(0);
+  for await (const part of stdout) {
+    output = Buffer.concat([output, Buffer.from(part)]);
+    if (output.length > MAX_BYTES) break;
+  }
+  return output;
+}
+
+function signatureIn(output: Buffer, { command: [program] }: SigningCommandConfig, task: Task): Uint8Array {
+  try {
+    const signature = dearmored(new Uint8Array(output));
+    signaturePackets(signature);
+    return signature;
+  } catch {
+    const what = output.length === 0 ? 'nothing' : 'something that is no OpenPGP signature';
+    throw new NightlyError('signing', `The signer ${program} printed ${what}.`, {
+      hint: 'It must print one detached signature, armored or binary, on standard output, and everything else on standard error.',
+      cause: new NoSignature(),
+      log: task.logFile,
+    });
+  }
+}
+
+function timedOut({ command: [program], timeoutSeconds }: SigningCommandConfig, task: Task): NightlyError {
+  return new NightlyError('signing', `The signer ${program} did not answer within ${timeoutSeconds} s.`, {
+    hint: 'See whether its server answers; a signer that asks a person needs a longer "timeout". Then run "atomic-nightly resume".',
+    log: task.logFile,
+  });
+}
+
+/** The last line it printed says why, as a rule. Its arguments stay out of the message: they may name what is secret. */
+function failed({ command: [program] }: SigningCommandConfig, error: unknown, task: Task): unknown {
+  if (!(error instanceof NightlyError) || error.code === 'tool-missing') return error;
+  const [first = '', ...lines] = error.message.split('\n');
+  const how = /(ended with exit code \d+|was killed by \w+)\.$/.exec(first)?.[1] ?? 'failed';
+  const last = lines.at(-1);
+  return new NightlyError('signing', `The signer ${program} ${how}${last === undefined ? '' : `: ${last}`}`, {
+    hint: 'The log has all it printed. When its cause is mended, run "atomic-nightly resume".',
+    log: task.logFile,
+  });
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import type { PassphraseSource } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
+import { readSecretFile } from './secret-file.ts';
+
+/**
+ * Passphrases that were in the environment. They are taken out of it when they are first read: a program that is started
+ * later, down to the scriptlets of packages, would inherit them.
+ */
+const taken = new Map<string, string>();
+
+/**
+ * Reads a passphrase. Nothing here puts it into a message.
+ * @throws NightlyError `signing` when it is not where it should be.
+ */
+export async function readPassphrase(source: PassphraseSource): Promise<string> {
+  if ('env' in source) return fromEnvironment(source.env);
+  if ('file' in source) return withoutNewline(await readSecretFile(source.file, 'passphrase file'));
+  const folder = process.env['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined) {
+    throw new NightlyError(
+      'signing',
+      `There is no systemd credential "${source.credential}": CREDENTIALS_DIRECTORY is not set.`,
+      {
+        hint: `Run this as a systemd service with LoadCredential=${source.credential}:/path, or use passphrase-file.`,
+      },
+    );
+  }
+  return withoutNewline(await readSecretFile(join(folder, source.credential), 'systemd credential'));
+}
+
+function fromEnvironment(name: string): string {
+  const value = process.env[name] ?? taken.get(name);
+  if (value === undefined || value === '') {
+    throw new NightlyError(
+      'signing',
+      `The environment variable ${name}, which is to hold the passphrase, is not set.`,
+      {
+        hint: `Set ${name} for this program alone, or use passphrase-file.`,
+      },
+    );
+  }
+  taken.set(name, value);
+  delete process.env[name];
+  return value;
+}
+
+/** Editors end a file with a newline, which nobody means. */
+function withoutNewline(content: Buffer): string {
+  return content.toString('utf8').replace(/\r?\n$/, '');
+}

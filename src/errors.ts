@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'target-older'
   | 'verify'
   | 'signing'
+  | 'mail'
   | 'image'
   | 'not-found'
   | 'bug';

@@ -156,3 +156,8 @@ export async function pullPaths(
     { task },
   );
 }
+
+/** Reads every object of a repository and compares it with its checksum. @throws NightlyError `tool-failed` */
+export async function fsck(repo: string, task: Task): Promise<void> {
+  await run('ostree', [`--repo=${repo}`, 'fsck', '--quiet'], { task });
+}

@@ -1,0 +1,73 @@
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { ReleaseTo } from '../config/config.ts';
+import { releaseFacts } from '../release/facts.ts';
+import { messageFile } from '../release/mail.ts';
+import { RELEASE_TEXTS, renderRelease } from '../release/render.ts';
+import type { StoredBuild } from '../run/build-store.ts';
+import type { Project } from '../run/project.ts';
+import { armorKey } from '../signing/armor.ts';
+import type { Signer } from '../signing/signer.ts';
+import type { Target } from '../targets/target.ts';
+import { writeFileAtomic } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+export interface NotesRequest {
+  readonly signer: Signer;
+  readonly to: ReleaseTo;
+  /** The first target of each kind: what the notes link to. */
+  readonly tree: Target;
+  readonly images: Target;
+  readonly previous: StoredBuild | undefined;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+}
+
+/** Files of a release, below the build's folder. */
+export const RELEASE_FOLDER = 'release';
+
+/**
+ * Writes what a release tells, from its templates: notes, wiki page and announcement, the announcement also as a mail that
+ * is ready to send; and the public key that all of it is verified with.
+ * @returns names of the files to publish, in `release/`
+ * @throws NightlyError `config` (a template), `signing`
+ */
+export async function writeNotes(
+  project: Project,
+  { paths, meta }: StoredBuild,
+  request: NotesRequest,
+  task: Task,
+): Promise<string[]> {
+  const { config, repo, stream } = project;
+  const { signer, to, tree, images, previous, at } = request;
+  const folder = `${images.publicUrl}/${relative(config.work, paths.dir)}`;
+  const publicKey = await signer.publicKey(task);
+  const facts = await releaseFacts({
+    ...{ product: config.name, meta, repo, previous, publicKey, folder },
+    releasedAt: new Date(at),
+    remote: { name: stream.remote.name, url: `${tree.publicUrl}/repo` },
+    keyUrl: `${folder}/${RELEASE_FOLDER}/key.asc`,
+    knownIssues: to.knownIssues === undefined ? '' : await readFile(to.knownIssues, 'utf8'),
+  });
+  const write = (name: string, content: string | Uint8Array): Promise<void> =>
+    writeFileAtomic(join(paths.dir, RELEASE_FOLDER, name), content);
+  await write('key.asc', await armorKey(publicKey));
+  const texts = new Map<string, string>();
+  for (const name of RELEASE_TEXTS) {
+    const text = await renderRelease(name, facts, to.templates);
+    texts.set(name, text);
+    await write(name, text);
+  }
+  if (to.mail) {
+    const message = await messageFile({
+      mail: to.mail,
+      subject: `${facts.product} ${facts.version} released`,
+      text: texts.get('announcement.txt') ?? '',
+      messageId: `<${facts.version}.${stream.name}.${facts.commit.slice(0, 16)}@${to.mail.from.split('@')[1]}>`,
+      date: new Date(at),
+    });
+    await write('announcement.eml', message);
+  }
+  task.say(`release notes in ${join(paths.dir, RELEASE_FOLDER, 'notes.md')}`);
+  return ['key.asc', ...RELEASE_TEXTS];
+}

@@ -1,0 +1,96 @@
+import { updateJson } from '../publish/files.ts';
+import type { Build } from '../run/build.ts';
+import { compareBuildIds } from '../run/build-id.ts';
+import type { Project } from '../run/project.ts';
+import type { Target } from '../targets/target.ts';
+import type { Task } from '../tools/task.ts';
+
+/**
+ * `streams/<stream>/releases.json`: every release of a stream, oldest first, in the format of Fedora CoreOS's release
+ * index (github.com/coreos/fedora-coreos-releng-automation, `coreos-meta-translator`), with `withdrawn` added.
+ */
+export interface ReleaseIndex {
+  readonly note: string;
+  readonly stream: string;
+  readonly metadata: { readonly 'last-modified': string };
+  readonly releases: readonly IndexedRelease[];
+}
+
+export interface IndexedRelease {
+  readonly version: string;
+  readonly commits: readonly { readonly architecture: string; readonly checksum: string }[];
+  /** URL of its record. */
+  readonly metadata: string;
+  /** Why nobody should use it any more. */
+  readonly withdrawn?: string;
+}
+
+/** `streams/<stream>/latest.json`: the newest release of a stream, by architecture. */
+export interface LatestPointer {
+  readonly stream: string;
+  readonly arches: Readonly<
+    Record<string, { readonly build: string; readonly commit: string; readonly ref: string; readonly notes: string }>
+  >;
+}
+
+/**
+ * Names a release in its stream's index and, unless a later one is there, as the latest.
+ * @param folder URL of the build's folder
+ */
+export async function pointAtRelease(
+  { stream, ref }: Project,
+  { id }: Build,
+  { commit, folder }: { readonly commit: string; readonly folder: string },
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const { name, arch } = stream;
+  const release = { version: id, arch, commit, metadata: `${folder}/meta.json` };
+  await updateJson<ReleaseIndex>(
+    `streams/${name}/releases.json`,
+    (old) => withRelease(old, name, release),
+    target,
+    task,
+  );
+  const entry = { build: id, commit, ref, notes: `${folder}/release/notes.md` };
+  await updateJson<LatestPointer>(
+    `streams/${name}/latest.json`,
+    (old) => withLatest(old, name, arch, entry),
+    target,
+    task,
+  );
+  task.say(`${target.describe()}: ${id} is the latest release of ${name}`);
+}
+
+/** The index with a release in it; unchanged when it is there for that architecture. */
+export function withRelease(
+  old: ReleaseIndex | undefined,
+  stream: string,
+  { version, arch, commit, metadata }: { version: string; arch: string; commit: string; metadata: string },
+): ReleaseIndex {
+  const releases = old?.releases ?? [];
+  const there = releases.find((one) => one.version === version);
+  if (old && there?.commits.some(({ architecture }) => architecture === arch)) return old;
+  const commits = [...(there?.commits ?? []), { architecture: arch, checksum: commit }];
+  const others = releases.filter((one) => one.version !== version);
+  return {
+    note: 'For programs. People read the notes of each release.',
+    stream,
+    metadata: { 'last-modified': new Date().toISOString() },
+    releases: [...others, { ...there, version, commits, metadata }].toSorted((a, b) =>
+      compareBuildIds(a.version, b.version),
+    ),
+  };
+}
+
+/** The pointer with a release in it; unchanged when it names that release or a later one. */
+export function withLatest(
+  old: LatestPointer | undefined,
+  stream: string,
+  arch: string,
+  entry: LatestPointer['arches'][string],
+): LatestPointer {
+  const before = old?.arches[arch];
+  if (old && before && compareBuildIds(before.build, entry.build) >= 0) return old;
+  return { stream, arches: { ...old?.arches, [arch]: entry } };
+}

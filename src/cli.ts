@@ -33,6 +33,18 @@ interface PublishOptions {
   readonly json?: boolean;
 }
 
+interface PromoteOptions {
+  readonly stream?: string;
+  readonly recommit?: boolean;
+  readonly override?: string[];
+  readonly exclude?: string[];
+  readonly reason?: string;
+  readonly upstream?: string;
+  readonly acceptDifferences?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
 function usage(message: string): NightlyError {
   return new NightlyError('usage', message, { hint: 'See "atomic-nightly publish --help".' });
 }
@@ -154,6 +166,46 @@ function createProgram(finish: (code: number) => void): Command {
       if (target !== undefined || checksums) throw usage('--target and --checksums go with --reconcile.');
       const { runPublish } = await import('./commands/publish.ts');
       finish(await runPublish(id, { ...running(), dryRun, json }, print));
+    });
+
+  program
+    .command('promote')
+    .argument('<BUILD>', 'build id of a night')
+    .description('rebuild a night, from its own packages, as a new build of a release stream; push it to be tested')
+    .option('--stream <NAME>', 'release stream; needed when several are fed from the nights')
+    .option('--recommit', "keep the night's tree byte for byte, in a new commit")
+    .option('--override <NEVRA...>', 'take a newer package, as name-[epoch:]version-release.arch')
+    .option('--exclude <NAME...>', 'leave a package out')
+    .option('--reason <TEXT>', 'why, for the record')
+    .option('--upstream <ID>', "upstream's release that this maps to; default: by the cycle of the configuration")
+    .option('--accept-differences', 'go on although the rebuilt tree differs from the night; they are recorded')
+    .option('--dry-run', 'check the packages and their signatures, say what would change; build nothing')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nEvery package must carry a good signature of the stream; "resume" goes on with a promotion that was killed.\n\n' +
+        'Examples:\n  atomic-nightly promote 20261117_01 --dry-run\n  atomic-nightly promote 20261117_01 --reason "cycle 12"\n' +
+        '  atomic-nightly promote 20261117_01 --override openssl-1:3.2.2-7.el9.x86_64 --reason CVE-2026-1234',
+    )
+    .action(async (id: string, options: PromoteOptions) => {
+      const { runPromote } = await import('./commands/promote.ts');
+      const { override = [], exclude = [], recommit = false, acceptDifferences = false, ...rest } = options;
+      const { dryRun = false, json = false, ...named } = rest;
+      const asked = { recommit, acceptDifferences, overrides: override, excludes: exclude, dryRun, json };
+      finish(await runPromote(id, { ...running(), ...named, ...asked }, print));
+    });
+
+  program
+    .command('approve')
+    .argument('<BUILD>', 'build id of a promotion')
+    .requiredOption('--by <NAME>', 'who says that it may be released')
+    .option('--note <TEXT>', 'for the record')
+    .option('--json', 'for scripts')
+    .description('record that somebody approves a promotion')
+    .addHelpText('after', '\nExample:\n  atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"')
+    .action(async (id: string, options: { by: string; note?: string; json?: boolean }) => {
+      const { runApprove } = await import('./commands/approve.ts');
+      finish(await runApprove(id, { ...common(), ...options, json: options.json ?? false }, print));
     });
 
   program

@@ -3,7 +3,7 @@ import { NightlyError } from '../errors.ts';
 import { reopenBuild } from '../run/build.ts';
 import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { type RunCommandOptions, showAttempt, withLockedBuild } from './open-run.ts';
 import { type Printer, printOutcome } from './print.ts';
 
 /**
@@ -19,8 +19,7 @@ export async function goOn(
   print: Printer,
 ): Promise<number> {
   const stored = await buildWithCommit(options.config, id);
-  const { meta } = stored;
-  return withLockedProject(options, meta['atomic-nightly.stream'], `${command} ${meta.buildid}`, async (project) => {
+  return withLockedBuild(options, stored, command, async (project) => {
     const build = reopenBuild(stored);
     const outcome = await showAttempt(project, build, options, { resumed: true, force: false });
     printOutcome(project, build, outcome, options.json, print);

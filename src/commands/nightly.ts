@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatPlace } from '../errors.ts';
+import type { StreamConfig } from '../config/config.ts';
+import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
 import { reserveBuild } from '../run/build.ts';
@@ -21,6 +22,7 @@ export interface NightlyCommandOptions extends RunCommandOptions {
 export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
   const { stream, force, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
+    refuseRelease(project.stream);
     process.stderr.write(`${project.engineReason}\n`);
     for (const { place, message } of project.treefile.notes)
       process.stderr.write(`${formatPlace(place)}: ${message}\n`);
@@ -39,5 +41,12 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
     const outcome: Outcome = await showAttempt(project, build, options, { resumed: false, force });
     printOutcome(project, build, outcome, options.json, print);
     return exitCodeOf(outcome);
+  });
+}
+
+function refuseRelease({ name, release }: StreamConfig): void {
+  if (!release) return;
+  throw new NightlyError('usage', `Stream "${name}" is a release stream: it is fed by promotion only.`, {
+    hint: `Build a night with "atomic-nightly nightly ${release.promotesFrom}", then "atomic-nightly promote BUILD".`,
   });
 }

@@ -1,9 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { loadConfig } from '../config/load.ts';
 import { attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
+import type { StoredBuild } from '../run/build-store.ts';
 import { takeRunLock } from '../run/lock.ts';
+import { openNight } from '../run/night.ts';
 import { openProject, type Project } from '../run/project.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 import { type LogFormat, selectListener } from '../sinks/select.ts';
@@ -17,14 +20,18 @@ export interface RunCommandOptions {
   readonly signal: AbortSignal;
 }
 
-/** Opens a stream and holds the run lock of its work folder while `work` runs. */
+/**
+ * Opens a stream and holds the run lock of its work folder while `work` runs.
+ * @param treefile instead of the stream's own
+ */
 export async function withLockedProject<Result>(
   options: RunCommandOptions,
   stream: string | undefined,
   command: string,
   work: (project: Project) => Promise<Result>,
+  treefile?: string,
 ): Promise<Result> {
-  const project = await openProject(options.config, stream);
+  const project = await openProject(options.config, stream, treefile);
   await mkdir(project.config.work, { recursive: true });
   const lock = await takeRunLock(project.config.work, command);
   try {
@@ -32,6 +39,19 @@ export async function withLockedProject<Result>(
   } finally {
     await lock.release();
   }
+}
+
+/** The same for a build that is there already: a promotion keeps to the treefile of its night. */
+export async function withLockedBuild<Result>(
+  options: RunCommandOptions,
+  { meta }: StoredBuild,
+  command: string,
+  work: (project: Project) => Promise<Result>,
+): Promise<Result> {
+  const { of } = meta['atomic-nightly.promotion'] ?? {};
+  const night = of === undefined ? undefined : await openNight((await loadConfig(options.config)).work, of);
+  const what = `${command} ${meta.buildid}`;
+  return withLockedProject(options, meta['atomic-nightly.stream'], what, work, night?.treefile);
 }
 
 /** Runs an attempt at a build, showing its progress on standard error. */

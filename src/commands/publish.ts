@@ -1,6 +1,6 @@
 import { planBuildPublish, type TargetPlan } from '../pipelines/plan-build.ts';
 import { buildWithCommit, goOn } from './go-on.ts';
-import { preparationTask, type RunCommandOptions, withLockedProject } from './open-run.ts';
+import { preparationTask, type RunCommandOptions, withLockedBuild } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface PublishCommandOptions extends RunCommandOptions {
@@ -21,7 +21,7 @@ export async function runPublish(
   const stored = await buildWithCommit(options.config, id);
   const { meta } = stored;
   const commit = meta['ostree-commit'] ?? '';
-  return withLockedProject(options, meta['atomic-nightly.stream'], `publish ${meta.buildid}`, async (project) => {
+  return withLockedBuild(options, stored, 'publish', async (project) => {
     const plans = await planBuildPublish(project, stored, commit, preparationTask(project, options.signal));
     if (options.json) printJson({ build: meta.buildid, commit, targets: plans }, print);
     else for (const plan of plans) print(planLines(plan).join('\n'));

@@ -2,7 +2,7 @@ import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { findUnfinished, reopenBuild } from '../run/build.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { type RunCommandOptions, showAttempt, withLockedBuild } from './open-run.ts';
 import { type Printer, printOutcome } from './print.ts';
 
 export interface ResumeCommandOptions extends RunCommandOptions {
@@ -18,7 +18,7 @@ export async function runResume(
   const { work } = await loadConfig(options.config);
   const stored = await findUnfinished(work, id);
   const { meta } = stored;
-  return withLockedProject(options, meta['atomic-nightly.stream'], `resume ${meta.buildid}`, async (project) => {
+  return withLockedBuild(options, stored, 'resume', async (project) => {
     if (meta['ostree-commit'] === undefined && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
       throw new NightlyError(
         'treefile',

@@ -1,12 +1,13 @@
 import { rm } from 'node:fs/promises';
 import type { NightlyError } from '../errors.ts';
 import type { Build } from '../run/build.ts';
-import { updateMeta } from '../run/build-store.ts';
+import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { BuildState, Listener } from '../run/events.ts';
 import { openJournal, readJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner } from '../run/runner.ts';
 import { nightly, type Outcome } from './nightly.ts';
+import { promote } from './promote.ts';
 
 export interface AttemptOptions {
   readonly resumed: boolean;
@@ -28,7 +29,10 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   await updateMeta(paths, { 'atomic-nightly.state': 'running', 'atomic-nightly.failures': [] });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
-    const outcome = await nightly(project, build, runner, options.force);
+    const { 'atomic-nightly.promotion': promotion } = await readMeta(paths);
+    const outcome = promotion
+      ? await promote(project, build, promotion, runner)
+      : await nightly(project, build, runner, options.force);
     await updateMeta(paths, {
       'atomic-nightly.state': outcome.state,
       'atomic-nightly.failures': outcome.state === 'unchanged' ? [] : outcome.failures,

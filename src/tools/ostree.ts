@@ -70,6 +70,17 @@ export async function checkOut(
   await run('ostree', ['checkout', `--repo=${request.repo}`, request.commit, request.folder], { task });
 }
 
+/** Writes a folder of a commit to a new one, as files of the caller. @returns false when the commit has no such folder. */
+export async function checkOutPath(
+  request: { readonly repo: string; readonly commit: string; readonly path: string; readonly folder: string },
+  task: Task,
+): Promise<boolean> {
+  const { repo, commit, path, folder } = request;
+  const options = [`--repo=${repo}`, '--user-mode', `--subpath=${path}`];
+  const { exitCode } = await run('ostree', ['checkout', ...options, commit, folder], { task, okExitCodes: [0, 1] });
+  return exitCode === 0;
+}
+
 /** SHA-256 over a commit's root dirtree and dirmeta; equal for equal trees, whatever the metadata. */
 export async function contentChecksum(repo: string, commit: string, task: Task): Promise<string> {
   const { stdout } = await run('ostree', ['show', `--repo=${repo}`, commit], { task });

@@ -76,3 +76,28 @@ function reportOf(output: string, file: string): string[] {
   const end = rest.findIndex((line) => !/^\s/.test(line));
   return end < 0 ? rest.filter((line) => line !== '') : rest.slice(0, end);
 }
+
+/**
+ * The paths of installed packages by package name, from an rpm database. A name that is not there has none.
+ * @param home an empty folder, so that no .rpmmacros of the user counts
+ */
+export async function listPackageFiles(
+  database: string,
+  names: readonly string[],
+  home: string,
+  task: Task,
+): Promise<Map<string, readonly string[]>> {
+  const found = new Map<string, string[]>(names.map((name) => [name, []]));
+  const format = '[%{NAME}\\t%{FILENAMES}\\n]';
+  const { stdout } = await run('rpm', ['--dbpath', database, '-q', '--queryformat', format, ...names], {
+    task,
+    env: { HOME: home },
+    // As many as packages that are not there.
+    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+  });
+  for (const line of stdout.split('\n')) {
+    const [name = '', path] = line.split('\t');
+    if (path !== undefined) found.get(name)?.push(path);
+  }
+  return found;
+}

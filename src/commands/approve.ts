@@ -1,0 +1,75 @@
+import { loadConfig } from '../config/load.ts';
+import { NightlyError } from '../errors.ts';
+import { findBuild, updateMeta } from '../run/build-store.ts';
+import { takeRunLock } from '../run/lock.ts';
+import type { Approval, BuildMeta } from '../run/meta.ts';
+import { type Printer, printJson } from './print.ts';
+
+export interface ApproveCommandOptions {
+  readonly config: string;
+  readonly by: string;
+  readonly note?: string;
+  readonly json: boolean;
+}
+
+/**
+ * `atomic-nightly approve BUILD --by NAME`: keeps in a promotion's record that somebody says it may be released. The same
+ * name a second time changes nothing. Gives the exit code.
+ * @throws NightlyError `usage`, `gate-failed`, `not-found`, `locked`.
+ */
+export async function runApprove(id: string, options: ApproveCommandOptions, print: Printer): Promise<number> {
+  const by = options.by.trim();
+  if (by === '') {
+    throw new NightlyError('usage', 'An approval needs the name of who gives it.', { hint: 'As in --by "Jane Doe".' });
+  }
+  const config = await loadConfig(options.config);
+  await findBuild(config.work, id);
+  const lock = await takeRunLock(config.work, `approve ${id}`);
+  try {
+    const { meta, paths } = await findBuild(config.work, id);
+    refuse(meta);
+    const approvals = meta['atomic-nightly.approvals'] ?? [];
+    const known = approvals.find((one) => one.by === by);
+    const { note } = options;
+    const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
+    const all = known ? approvals : [...approvals, approval];
+    if (!known) await updateMeta(paths, { 'atomic-nightly.approvals': all });
+    const needed = config.streams[meta['atomic-nightly.stream']]?.release?.approvals ?? 0;
+    if (options.json) printJson({ build: id, approvals: all, needed }, print);
+    else {
+      print(known ? `${by} approved ${id} on ${known.at} already.` : `${by} approves ${id}.`);
+      print(`  approvals: ${all.length} of ${needed} that the stream asks for`);
+    }
+    return 0;
+  } finally {
+    await lock.release();
+  }
+}
+
+function refuse(meta: BuildMeta): void {
+  const { buildid: id } = meta;
+  const state = meta['atomic-nightly.state'];
+  const later = meta['atomic-nightly.superseded-by'];
+  if (meta['atomic-nightly.promotion'] === undefined) {
+    throw new NightlyError('usage', `Build ${id} is not a promotion; only promotions are approved.`, {
+      hint: `Promote it first: "atomic-nightly promote ${id}".`,
+    });
+  }
+  if (meta['atomic-nightly.release'] !== undefined) {
+    throw new NightlyError('usage', `Build ${id} is released; its record does not change any more.`);
+  }
+  if (state === 'gate-failed') {
+    const failed = (meta['atomic-nightly.failures'] ?? []).map(({ step, message }) => `  ${step}: ${message}`);
+    throw new NightlyError('gate-failed', `Build ${id} did not pass its gate:\n${failed.join('\n')}`, {
+      hint: `"atomic-nightly resume ${id}" tries it again; "atomic-nightly log ${id} STEP" tells what happened.`,
+    });
+  }
+  if (state !== 'complete') {
+    throw new NightlyError('usage', `Build ${id} is ${state}, not complete.`, {
+      hint: `"atomic-nightly resume ${id}" goes on with it.`,
+    });
+  }
+  if (later !== undefined) {
+    throw new NightlyError('usage', `Build ${id} is superseded by ${later}.`, { hint: `Approve ${later}.` });
+  }
+}

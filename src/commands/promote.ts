@@ -1,0 +1,128 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config, ReleaseConfig, StreamConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { findReleaseStream, targetsOf } from '../config/lookup.ts';
+import { NightlyError } from '../errors.ts';
+import { type PromotionPlan, planPromotion } from '../pipelines/plan-promote.ts';
+import { formatDiff } from '../rpm/pkgdiff.ts';
+import { reserveBuild } from '../run/build.ts';
+import { listBuilds } from '../run/build-store.ts';
+import { cycleAt } from '../run/cycle.ts';
+import type { PromotionRecord } from '../run/meta.ts';
+import { type Night, openNight } from '../run/night.ts';
+import type { Project } from '../run/project.ts';
+import { promotionsOf, supersededBy } from '../run/promotions.ts';
+import { selectListener } from '../sinks/select.ts';
+import { publishedBuildIds } from '../steps/publish-build.ts';
+import { openTarget } from '../targets/open.ts';
+import { exitCodeOf } from './exit-code.ts';
+import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { type Printer, printJson, printOutcome } from './print.ts';
+
+export interface PromoteCommandOptions extends RunCommandOptions {
+  readonly stream?: string;
+  readonly recommit: boolean;
+  readonly overrides: readonly string[];
+  readonly excludes: readonly string[];
+  readonly reason?: string;
+  readonly upstream?: string;
+  readonly acceptDifferences: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** `atomic-nightly promote BUILD`: a new build in the release stream, made of a night. Gives the exit code. */
+export async function runPromote(id: string, options: PromoteCommandOptions, print: Printer): Promise<number> {
+  const { signal, recommit, overrides, excludes } = options;
+  if (recommit && overrides.length + excludes.length > 0) {
+    throw new NightlyError('usage', '--recommit keeps the tree as it is, so nothing can be overridden or excluded.', {
+      hint: 'Leave out --recommit to have the tree rebuilt.',
+    });
+  }
+  const config = await loadConfig(options.config);
+  const night = await openNight(config.work, id);
+  const from = night.meta['atomic-nightly.stream'];
+  const { name, release } = findReleaseStream(config, { name: options.stream, from });
+  return withLockedProject(
+    options,
+    name,
+    `promote ${id}`,
+    async (project) => {
+      process.stderr.write(`${project.engineReason}\n`);
+      if (night.meta['atomic-nightly.state'] !== 'complete')
+        process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      const promotion = await promotionRecord(project, night, options, release);
+      if (options.dryRun) {
+        const scratch = join(config.work, 'scratch', 'dry-run');
+        await mkdir(scratch, { recursive: true });
+        const { listen, close } = selectListener(options.logFormat, process.stderr);
+        const plan = await planPromotion(project, promotion, { scratch, signal, listen }).finally(close);
+        await rm(scratch, { recursive: true, force: true });
+        if (options.json) printJson(plan, print);
+        else printPlan(plan, print);
+        return 0;
+      }
+      const taken = await takenIds(project, config.streams[from], config, signal);
+      const build = await reserveBuild(project, taken, { 'atomic-nightly.promotion': promotion });
+      const outcome = await showAttempt(project, build, options, { resumed: false, force: false });
+      printOutcome(project, build, outcome, options.json, print);
+      return exitCodeOf(outcome);
+    },
+    night.treefile,
+  );
+}
+
+/** What is asked for, with what follows from the builds there are and from the day. */
+async function promotionRecord(
+  { config, stream }: Project,
+  night: Night,
+  options: PromoteCommandOptions,
+  { cycle }: ReleaseConfig,
+): Promise<PromotionRecord> {
+  const { recommit, overrides, excludes, reason, acceptDifferences } = options;
+  const builds = await listBuilds(config.work);
+  const at = cycle && cycleAt(cycle, Math.floor(Date.now() / 1000));
+  const upstream = options.upstream ?? at?.upstream?.id;
+  const earlier = supersededBy(builds, night.id, stream.name);
+  return {
+    of: night.id,
+    commit: night.commit,
+    stream: night.meta['atomic-nightly.stream'],
+    attempt: promotionsOf(builds, night.id, stream.name).length + 1,
+    recommit,
+    ...(reason === undefined ? {} : { reason }),
+    overrides: [...overrides],
+    excludes: [...excludes],
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(at === undefined || at.number === 0 ? {} : { cycle: at.number }),
+    'accept-differences': acceptDifferences,
+    supersedes: earlier
+      .filter(({ meta }) => meta['atomic-nightly.superseded-by'] === undefined)
+      .map(({ meta }) => meta.buildid),
+  };
+}
+
+/** Ids that the release's targets and those of the nights name: an id is given out once in the whole project (I3). */
+async function takenIds(
+  project: Project,
+  from: StreamConfig | undefined,
+  config: Config,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const task = preparationTask(project, signal);
+  const others = (from ? targetsOf(config, from) : []).filter(
+    ({ name }) => !project.targets.some((target) => target.name === name),
+  );
+  const targets = [...project.targets, ...others.map(openTarget)];
+  return (await Promise.all(targets.map((target) => publishedBuildIds(target, task)))).flat();
+}
+
+function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: PromotionPlan, print: Printer): void {
+  const { of, attempt, upstream, recommit, supersedes } = promotion;
+  print(`${recommit ? 'The tree' : 'A rebuild'} of ${of} at ${ref} on top of ${parent ?? 'nothing (a new ref)'}:`);
+  print(`  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${packages} packages with good signatures`);
+  if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
+  if (changes.length > 0) print(`Against the night:\n${formatDiff(changes)}`);
+  print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
+}

@@ -1,0 +1,36 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import { checkOutPath } from '../tools/ostree.ts';
+import { listPackageFiles } from '../tools/rpm.ts';
+import type { Task } from '../tools/task.ts';
+
+/** Where trees keep the rpm database: as rpm-ostree places it, and as later releases of rpm have it. */
+export const RPMDB_FOLDERS = ['/usr/share/rpm', '/usr/lib/sysimage/rpm'] as const;
+
+/**
+ * Paths that some packages of a commit own, as its own rpm database lists them.
+ * @param dir made anew, removed afterwards
+ * @throws NightlyError `ostree` when the commit has no rpm database here.
+ */
+export async function packageFilesOf(
+  commit: { readonly repo: string; readonly checksum: string; readonly names: readonly string[] },
+  dir: string,
+  task: Task,
+): Promise<Map<string, readonly string[]>> {
+  if (commit.names.length === 0) return new Map();
+  try {
+    for (const path of RPMDB_FOLDERS) {
+      await rm(dir, { recursive: true, force: true });
+      await mkdir(dir, { recursive: true });
+      const folder = join(dir, 'rpmdb');
+      if (!(await checkOutPath({ repo: commit.repo, commit: commit.checksum, path, folder }, task))) continue;
+      return await listPackageFiles(folder, commit.names, dir, task);
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+  throw new NightlyError('ostree', `The commit ${commit.checksum} has no rpm database in ${commit.repo}.`, {
+    hint: 'Pull it into the local repository as a whole, or use --recommit.',
+  });
+}

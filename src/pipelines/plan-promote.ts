@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { readLockfile } from '../rpm/lockfile.ts';
+import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
+import { buildPaths } from '../run/build-store.ts';
+import type { Listener } from '../run/events.ts';
+import { openJournal } from '../run/journal.ts';
+import type { PromotionRecord } from '../run/meta.ts';
+import { openNight } from '../run/night.ts';
+import type { Project } from '../run/project.ts';
+import { createRunner } from '../run/runner.ts';
+import { promotePackages } from '../steps/promote-packages.ts';
+import { promoteResolve } from '../steps/promote-resolve.ts';
+import { readParent, seed } from '../steps/seed.ts';
+import { releasedPackages } from './promote.ts';
+
+/** What a promotion would do, found out without reserving an id, composing or publishing. */
+export interface PromotionPlan {
+  readonly promotion: PromotionRecord;
+  readonly ref: string;
+  readonly parent?: string;
+  /** How many packages, each with a good signature. */
+  readonly packages: number;
+  /** What overrides and exclusions change about the night. */
+  readonly changes: PackageDiff;
+  /** From the release ref's last commit. */
+  readonly pkgdiff: PackageDiff;
+}
+
+/** Runs the steps of a promotion up to the depsolve, with their files in a scratch folder. */
+export async function planPromotion(
+  project: Project,
+  promotion: PromotionRecord,
+  options: { readonly scratch: string; readonly signal: AbortSignal; readonly listen: Listener },
+): Promise<PromotionPlan> {
+  const { scratch, signal, listen } = options;
+  const night = await openNight(project.config.work, promotion.of);
+  const journal = await openJournal(join(scratch, 'journal.ndjson'));
+  const runner = createRunner({ journal, logDir: join(scratch, 'logs'), signal, listen });
+  const timestamp = Math.floor(Date.now() / 1000);
+  const build = { id: 'dry-run', paths: buildPaths(scratch, 'dry-run', project.stream.arch), timestamp };
+  const { parent } = await runner.step('seed', {}, (task) => seed(project, timestamp, task));
+  const { packages } = await runner.step('packages', {}, (task) =>
+    promotePackages(project, build, night, promotion, task),
+  );
+  const released = (await releasedPackages(project)).packages;
+  await runner.step('resolve', {}, (task) =>
+    promotion.recommit
+      ? Promise.resolve()
+      : promoteResolve(project, build, { changes: promotion, released }, task).then(() => undefined),
+  );
+  const after = lockedPackages(await readLockfile(build.paths.lockfile));
+  const before = await readParent(project, parent);
+  return {
+    promotion,
+    ref: project.ref,
+    ...(parent === undefined ? {} : { parent }),
+    packages,
+    changes: packageDiff(lockedPackages(night.lockfile), after),
+    pkgdiff: packageDiff(before?.packages ?? [], after),
+  };
+}

@@ -1,0 +1,122 @@
+import { targetsOf } from '../config/lookup.ts';
+import type { Composed } from '../engines/engine.ts';
+import { readCommit } from '../ostree/objects.ts';
+import { lockedPackages } from '../rpm/pkgdiff.ts';
+import { readLockfile } from '../rpm/lockfile.ts';
+import type { Build } from '../run/build.ts';
+import { listBuilds, updateMeta } from '../run/build-store.ts';
+import type { PromotionRecord } from '../run/meta.ts';
+import { type Night, openNight } from '../run/night.ts';
+import type { Project } from '../run/project.ts';
+import { lastRelease } from '../run/promotions.ts';
+import type { Runner } from '../run/runner.ts';
+import { promoteCommit } from '../steps/promote-commit.ts';
+import { promoteCompare } from '../steps/promote-compare.ts';
+import { promoteCompose } from '../steps/promote-compose.ts';
+import { keepNight } from '../steps/promote-keep.ts';
+import { promotePackages, storeIsWhole } from '../steps/promote-packages.ts';
+import { promoteResolve } from '../steps/promote-resolve.ts';
+import { supersede } from '../steps/promote-supersede.ts';
+import { seed } from '../steps/seed.ts';
+import { openTarget } from '../targets/open.ts';
+import { type Delivered, deliver } from './deliver.ts';
+import { sideBySide } from './side-by-side.ts';
+
+/** One promotion of a night, a step a line; a resumed build skips what its journal has. */
+export async function promote(
+  project: Project,
+  build: Build,
+  promotion: PromotionRecord,
+  runner: Runner,
+): Promise<Delivered> {
+  const { stream, ref, config } = project;
+  const night = await openNight(config.work, promotion.of);
+  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
+    seed(project, build.timestamp, task),
+  );
+  const { recommit, overrides, excludes } = promotion;
+  const changes = { overrides, excludes };
+  await runner.step(
+    'packages',
+    { night: night.commit, changes },
+    (task) => promotePackages(project, build, night, changes, task),
+    () => storeIsWhole(project, build),
+  );
+
+  const made = recommit
+    ? await nightsTree(project, night)
+    : await rebuild(project, build, { night, promotion }, runner);
+  const commit = await runner.step('commit', { source: made.composed.commit, parent }, (task) =>
+    promoteCommit(project, build, { source: made.composed.commit, parent, night }, task),
+  );
+  const from = config.streams[night.meta['atomic-nightly.stream']];
+  const kept = await sideBySide((from ? targetsOf(config, from) : []).map(openTarget), (target) =>
+    runner.step(`keep-${target.name}`, { night: night.commit }, (task) => keepNight(build, night, target, task)),
+  );
+  // Nothing is published of a night that a prune may take away meanwhile.
+  if (kept.errors[0]) throw kept.errors[0];
+
+  const { inputHash, composed } = made;
+  const delivery = { composed: { ...composed, commit }, inputHash, ...(parent === undefined ? {} : { parent }) };
+  const delivered = await deliver(project, build, delivery, runner);
+  await runner.step('supersede', { supersedes: promotion.supersedes }, (task) =>
+    supersede(project, build, promotion, task),
+  );
+  return delivered;
+}
+
+interface Made {
+  readonly composed: Composed;
+  readonly inputHash: string;
+}
+
+/** The night's tree made again from its packages, and compared with what it was. */
+async function rebuild(
+  project: Project,
+  build: Build,
+  { night, promotion }: { readonly night: Night; readonly promotion: PromotionRecord },
+  runner: Runner,
+): Promise<Made> {
+  const { overrides, excludes, 'accept-differences': accept } = promotion;
+  const changes = { overrides, excludes };
+  const released = await releasedPackages(project);
+  const { inputHash } = await runner.step('resolve', { night: night.commit, changes, released: released.id }, (task) =>
+    promoteResolve(project, build, { changes, released: released.packages }, task),
+  );
+  const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
+    promoteCompose(project, build, { night, inputHash }, task),
+  );
+  const { commit, contentChecksum } = composed;
+  const compared = await runner.step('compare', { night: night.commit, contentChecksum, accept }, (task) =>
+    promoteCompare(project, build, { night, commit, contentChecksum, accept }, task),
+  );
+  if (!compared.same) {
+    const { count, paths } = compared;
+    await updateMeta(build.paths, { 'atomic-nightly.promotion': { ...promotion, 'differences-accepted': { count, paths } } });
+  }
+  return { composed, inputHash };
+}
+
+/** The night's tree as it is. */
+async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
+  const { inputHash = '' } = await readCommit(repo, night.commit);
+  const { meta, commit } = night;
+  const kernel = meta['atomic-nightly.compose']?.kernel;
+  return {
+    inputHash,
+    composed: {
+      commit,
+      contentChecksum: meta['ostree-content-checksum'] ?? '',
+      ...(kernel === undefined ? {} : { kernel }),
+      initramfs: 'reused',
+      phases: [],
+    },
+  };
+}
+
+/** What users of the last release have: a promotion must not take them back (I5). */
+export async function releasedPackages({ config, stream }: Project) {
+  const release = lastRelease(await listBuilds(config.work), stream.name);
+  if (!release) return { id: undefined, packages: [] };
+  return { id: release.meta.buildid, packages: lockedPackages(await readLockfile(release.paths.lockfile)) };
+}

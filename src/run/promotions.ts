@@ -1,0 +1,26 @@
+import type { StoredBuild } from './build-store.ts';
+
+/** The promotions of a night, newest first; of all release streams unless one is named. */
+export function promotionsOf(builds: readonly StoredBuild[], night: string, stream?: string): StoredBuild[] {
+  return builds.filter(
+    ({ meta }) =>
+      meta['atomic-nightly.promotion']?.of === night && (stream === undefined || meta['atomic-nightly.stream'] === stream),
+  );
+}
+
+/** The newest release of a stream that was not withdrawn; of any stream unless one is named. */
+export function lastRelease(builds: readonly StoredBuild[], stream?: string): StoredBuild | undefined {
+  return builds.find(({ meta }) => {
+    const release = meta['atomic-nightly.release'];
+    return (
+      release !== undefined &&
+      release.withdrawn === undefined &&
+      (stream === undefined || meta['atomic-nightly.stream'] === stream)
+    );
+  });
+}
+
+/** Earlier promotions of a night that a new one takes the place of: all that were not released. */
+export function supersededBy(builds: readonly StoredBuild[], night: string, stream: string): StoredBuild[] {
+  return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
+}

@@ -1,0 +1,62 @@
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { NightlyError } from '../errors.ts';
+import { readLockfile, type PackageId, sameLockfile } from '../rpm/lockfile.ts';
+import { readRepoFiles } from '../rpm/repofile.ts';
+import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import type { Task } from '../tools/task.ts';
+import { copyTreefile } from '../treefile/copy.ts';
+import { readTreefile } from '../treefile/read.ts';
+import type { Treefile } from '../treefile/treefile.ts';
+import { explainDepsolve } from './promote-depsolve.ts';
+import type { Changes } from './promote-lockfile.ts';
+import { composeCache, packageStore } from './promote-packages.ts';
+import { refuseDowngrades } from './resolve.ts';
+
+/**
+ * Lets the engine find out that the promotion's packages, and no others, make up the treefile's tree.
+ * @param released packages of the stream's last release: nothing may go back behind it (I5)
+ * @throws NightlyError `depsolve`, naming what an override or an exclusion lacks; `package-downgrade`.
+ */
+export async function promoteResolve(
+  project: Project,
+  build: Build,
+  { changes, released }: { readonly changes: Changes; readonly released: readonly PackageId[] },
+  task: Task,
+): Promise<{ readonly inputHash: string }> {
+  const wanted = await readLockfile(build.paths.lockfile);
+  refuseDowngrades(project, released, wanted, 'The promotion has older packages than the last release');
+  const treefile = await lockedTreefile(project, build);
+  const request = { treefile, cacheDir: composeCache(project), repo: project.repo, lockfile: wanted };
+  const { lockfile, inputHash } = await project.engine.resolve(request, task).catch(async (error: unknown) => {
+    throw await explainDepsolve(error, project, changes, task);
+  });
+  if (!sameLockfile(lockfile, wanted)) {
+    const more = Object.keys(wanted.packages).filter((name) => !(name in lockfile.packages));
+    throw new NightlyError(
+      'depsolve',
+      `The tree would not have all the packages of the lockfile: without ${more.join(', ')}.`,
+      { hint: 'Exclude them as well, or keep what needs them.' },
+    );
+  }
+  return { inputHash };
+}
+
+/**
+ * The night's treefile with all its repositories in one place: the packages that were checked. Written anew into the
+ * build's scratch folder.
+ */
+export async function lockedTreefile(project: Project, build: Build): Promise<Treefile> {
+  const { treefile, stream } = project;
+  const folder = join(build.paths.scratch, 'treefile');
+  const repos = await readRepoFiles(treefile);
+  const path = join(folder, await copyTreefile(treefile, [], folder));
+  const beside = dirname(path);
+  for (const name of await readdir(beside)) if (name.endsWith('.repo')) await rm(join(beside, name));
+  const baseurl = pathToFileURL(packageStore(project)).href;
+  const sections = repos.map(({ id }) => `[${id}]\nname=${id}\nbaseurl=${baseurl}\ngpgcheck=0\nenabled=1\n`);
+  await writeFile(join(beside, 'locked.repo'), sections.join('\n'));
+  return readTreefile(path, { basearch: stream.arch });
+}

@@ -1,0 +1,30 @@
+import { relative } from 'node:path';
+import type { Build } from '../run/build.ts';
+import { findBuild, updateMeta } from '../run/build-store.ts';
+import type { PromotionRecord } from '../run/meta.ts';
+import type { Project } from '../run/project.ts';
+import type { Task } from '../tools/task.ts';
+
+/**
+ * Marks the earlier promotions of the same night as superseded, here and on the targets that have their records. They stay
+ * where they are; retention decides about them as about any other build.
+ */
+export async function supersede(
+  { config, targets }: Project,
+  build: Build,
+  { supersedes }: PromotionRecord,
+  task: Task,
+): Promise<void> {
+  for (const id of supersedes) {
+    const { meta, paths } = await findBuild(config.work, id);
+    // Released since, by somebody who was faster: a released record is frozen.
+    if (meta['atomic-nightly.release'] !== undefined) continue;
+    await updateMeta(paths, { 'atomic-nightly.superseded-by': build.id });
+    const record = relative(config.work, paths.meta);
+    for (const target of targets) {
+      if ((await target.read(record, task)) === undefined) continue;
+      await target.send(config.work, [record], { immutable: false }, task);
+    }
+    task.say(`${id} is superseded by ${build.id}`);
+  }
+}

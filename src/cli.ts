@@ -45,8 +45,8 @@ interface PromoteOptions {
   readonly json?: boolean;
 }
 
-function usage(message: string): NightlyError {
-  return new NightlyError('usage', message, { hint: 'See "atomic-nightly publish --help".' });
+function usage(message: string, command = 'publish'): NightlyError {
+  return new NightlyError('usage', message, { hint: `See "atomic-nightly ${command} --help".` });
 }
 
 interface Common {
@@ -202,10 +202,40 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--note <TEXT>', 'for the record')
     .option('--json', 'for scripts')
     .description('record that somebody approves a promotion')
-    .addHelpText('after', '\nExample:\n  atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"')
+    .addHelpText(
+      'after',
+      '\nExample:\n  atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"',
+    )
     .action(async (id: string, options: { by: string; note?: string; json?: boolean }) => {
       const { runApprove } = await import('./commands/approve.ts');
       finish(await runApprove(id, { ...common(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
+    .command('release')
+    .argument('<BUILD>', 'build id of a promotion')
+    .description('send a promotion that was tested to the mirrors, and tell everybody; or take a release back')
+    .option(
+      '--withdraw',
+      'take it back: pointers and the tree go back to the release before it, and hosts get that as an upgrade',
+    )
+    .option('--reason <TEXT>', 'with --withdraw: why, for the release index')
+    .option('--dry-run', 'say what would be done; change nothing')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nRun again after a failure or a kill, it goes on where it stopped.\n\nExamples:\n  atomic-nightly release 20261121_03 --dry-run\n  atomic-nightly release 20261121_03\n  atomic-nightly release --withdraw 20261121_03 --reason "hosts with bonded networks lose them"',
+    )
+    .action(async (id: string, options: { withdraw?: boolean; reason?: string; dryRun?: boolean; json?: boolean }) => {
+      const { runRelease, runWithdraw } = await import('./commands/release.ts');
+      const { dryRun = false, json = false, reason } = options;
+      if (options.withdraw !== true) {
+        if (reason !== undefined) throw usage('--reason goes with --withdraw.', 'release');
+        finish(await runRelease(id, { ...running(), dryRun, json }, print));
+        return;
+      }
+      if (reason === undefined) throw usage('--withdraw needs a --reason: users will read it.', 'release');
+      finish(await runWithdraw(id, { ...running(), dryRun, json, reason }, print));
     });
 
   program

@@ -1,13 +1,14 @@
 import { rm } from 'node:fs/promises';
 import type { NightlyError } from '../errors.ts';
-import type { Build } from '../run/build.ts';
+import { type Build, refuseFrozen } from '../run/build.ts';
 import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { BuildState, Listener } from '../run/events.ts';
 import { openJournal, readJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
-import { asNightlyError, createRunner } from '../run/runner.ts';
+import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
+import { withdraw } from './withdraw.ts';
 
 export interface AttemptOptions {
   readonly resumed: boolean;
@@ -21,6 +22,7 @@ export interface AttemptOptions {
 export async function attempt(project: Project, build: Build, options: AttemptOptions): Promise<Outcome> {
   const { listen, resumed, signal } = options;
   const { paths } = build;
+  refuseFrozen(build);
   const begun = performance.now();
   const seconds = () => Math.round(performance.now() - begun) / 1000;
   const ended = (state: BuildState) => listen({ type: 'run-ended', build: build.id, state, seconds: seconds() });
@@ -29,10 +31,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   await updateMeta(paths, { 'atomic-nightly.state': 'running', 'atomic-nightly.failures': [] });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
-    const { 'atomic-nightly.promotion': promotion } = await readMeta(paths);
-    const outcome = promotion
-      ? await promote(project, build, promotion, runner)
-      : await nightly(project, build, runner, options.force);
+    const outcome = await pipelineOf(project, build, runner, options.force);
     await updateMeta(paths, {
       'atomic-nightly.state': outcome.state,
       'atomic-nightly.failures': outcome.state === 'unchanged' ? [] : outcome.failures,
@@ -51,6 +50,15 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     ended(state);
     throw error;
   }
+}
+
+/** A build says itself what it is: a night, the promotion of one, or the withdrawal of a release. */
+async function pipelineOf(project: Project, build: Build, runner: Runner, force: boolean): Promise<Outcome> {
+  const meta = await readMeta(build.paths);
+  const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
+  if (withdrawal) return withdraw(project, build, withdrawal, runner);
+  if (promotion) return promote(project, build, promotion, runner);
+  return nightly(project, build, runner, force);
 }
 
 async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { writeJson } from '../tools/files.ts';
 import { type BuildPaths, buildPaths, findBuild, listBuilds, reserveBuildId, type StoredBuild } from './build-store.ts';
@@ -75,6 +77,20 @@ export async function findUnfinished(workDir: string, id: string | undefined): P
   if (newest && !(await isFinished(newest))) return newest;
   throw new NightlyError('not-found', 'No unfinished build to resume: the newest one is finished.', {
     hint: 'Name a build to resume an older one; "atomic-nightly list" shows them with their state.',
+  });
+}
+
+/** The journal of a build's release: there as soon as anything of it may be public. */
+export const releaseJournal = (paths: BuildPaths): string => join(paths.dir, 'release', 'journal.ndjson');
+
+/**
+ * A released build never changes, nor one whose release has begun.
+ * @throws NightlyError `usage`
+ */
+export function refuseFrozen({ id, paths }: Build): void {
+  if (!existsSync(releaseJournal(paths))) return;
+  throw new NightlyError('usage', `Build ${id} is released, or its release has begun: it never changes any more.`, {
+    hint: `"atomic-nightly release ${id}" goes on with a release that was interrupted; for anything else, promote its night again.`,
   });
 }
 

@@ -32,6 +32,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.promotion'?: PromotionRecord;
   readonly 'atomic-nightly.approvals'?: readonly Approval[];
   readonly 'atomic-nightly.release'?: ReleaseRecord;
+  /** For a build that only takes a release back. */
+  readonly 'atomic-nightly.withdrawal'?: WithdrawalRecord;
   /** The later promotion of the same night that took this one's place. */
   readonly 'atomic-nightly.superseded-by'?: string;
   /** Targets whose public URL was verified to serve the commit. */
@@ -90,7 +92,16 @@ export interface Approval {
 export interface ReleaseRecord {
   /** RFC 3339, UTC. */
   readonly at: string;
-  readonly withdrawn?: { readonly at: string; readonly reason?: string };
+  /** `by`: build id of the withdrawal. */
+  readonly withdrawn?: { readonly at: string; readonly reason: string; readonly by: string };
+}
+
+/** What a withdrawal takes back, and to what. */
+export interface WithdrawalRecord {
+  /** Build ids of the release and of the one before it. */
+  readonly of: string;
+  readonly previous: string;
+  readonly reason: string;
 }
 
 export interface BuildFailure {

@@ -12,11 +12,11 @@ export interface StreamRefs {
   readonly testedRef?: string;
 }
 
-/** The streams that publish to a target. @throws NightlyError `treefile`, `config` when one has no ref. */
+/** The streams whose trees go to a target, by publishing or by a release. @throws NightlyError `treefile`, `config` when one has no ref. */
 export async function streamsOn(config: Config, target: string): Promise<StreamRefs[]> {
   const found: StreamRefs[] = [];
   for (const stream of Object.values(config.streams)) {
-    if (!stream.targets.includes(target)) continue;
+    if (![...stream.targets, ...(stream.release?.to?.tree ?? [])].includes(target)) continue;
     const treefile =
       stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
     const ref = refOf(config, stream, treefile?.values.ref);

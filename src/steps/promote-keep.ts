@@ -1,8 +1,8 @@
+import { objectPath } from '../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../publish/epoch.ts';
 import { parseTargetJson } from '../publish/files.ts';
 import { insist } from '../publish/insist.ts';
 import { PROMOTED_PATH, type PromotedFile } from '../publish/prune/state.ts';
-import { objectPath } from '../ostree/objects.ts';
 import type { Build } from '../run/build.ts';
 import type { Night } from '../run/night.ts';
 import type { Target } from '../targets/target.ts';
@@ -15,7 +15,12 @@ import type { Task } from '../tools/task.ts';
  * without a commit stops every later prune.
  * @throws NightlyError `locked`, `target-moved` when others keep getting in between; `target-unreachable`.
  */
-export async function keepNight(build: Build, night: Night, target: Target, task: Task): Promise<void> {
+export async function keepNight(
+  build: Build,
+  night: Pick<Night, 'id' | 'commit'>,
+  target: Target,
+  task: Task,
+): Promise<void> {
   const entry = { build: night.id, release: build.id };
   let there = true;
   await insist(

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { ReleaseTo } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
+import { sendMessage } from '../release/mail.ts';
+import { reopenBuild } from '../run/build.ts';
+import { listBuilds, type StoredBuild, updateMeta } from '../run/build-store.ts';
+import type { Project } from '../run/project.ts';
+import { lastRelease } from '../run/promotions.ts';
+import type { Runner } from '../run/runner.ts';
+import type { Signer } from '../signing/signer.ts';
+import { openImages } from '../steps/images.ts';
+import { keepNight } from '../steps/promote-keep.ts';
+import { FIXED_RECORDS, publishBuild } from '../steps/publish-build.ts';
+import { push, verify } from '../steps/push.ts';
+import { RELEASE_FOLDER, writeNotes } from '../steps/release-notes.ts';
+import { pointAtRelease } from '../steps/release-pointers.ts';
+import { openTarget } from '../targets/open.ts';
+import type { Target } from '../targets/target.ts';
+import { sideBySide } from './side-by-side.ts';
+
+export interface ReleasePlaces {
+  readonly to: ReleaseTo;
+  readonly signer: Signer;
+  readonly trees: readonly Target[];
+  readonly images: readonly Target[];
+}
+
+/** Where a stream's releases go, opened. @throws NightlyError `config` when it does not say, or does not sign. */
+export function openPlaces(project: Project): ReleasePlaces {
+  const { stream, signer, config } = project;
+  const to = stream.release?.to;
+  const place = config.placeOf('streams', stream.name);
+  if (!to) {
+    throw new NightlyError('config', `Stream "${stream.name}" does not say where releases go.`, {
+      hint: 'Add "release: {tree: [TARGET], images: [TARGET]}" to it.',
+      place,
+    });
+  }
+  if (!signer) {
+    throw new NightlyError('config', `Stream "${stream.name}" does not sign, and nothing unsigned is released.`, {
+      hint: 'Add "signing" to the stream, then promote again.',
+      place,
+    });
+  }
+  const open = (names: readonly string[]) => names.flatMap((name) => config.targets[name] ?? []).map(openTarget);
+  return { to, signer, trees: open(to.tree), images: open(to.images) };
+}
+
+/**
+ * The release of a promotion, a step a line: the tree to its mirrors, images and records to theirs, then what points at
+ * them, and last the word to everybody. Whatever fails stops it before the next line; run again, it goes on there.
+ */
+export async function release(
+  project: Project,
+  stored: StoredBuild,
+  { to, signer, trees, images }: ReleasePlaces,
+  runner: Runner,
+): Promise<void> {
+  const { config, stream, ref } = project;
+  const { paths, meta } = stored;
+  const build = reopenBuild(stored);
+  const commit = meta['ostree-commit'] ?? '';
+  const deltas = meta['atomic-nightly.deltas'] ?? [];
+  const [tree, cloud] = [trees[0], images[0]];
+  if (!tree || !cloud) throw new Error('the configuration was checked to name targets');
+
+  const { at } = await runner.step('begin', {}, async () => ({ at: new Date().toISOString() }));
+  const previous = lastRelease(await listBuilds(config.work), stream.name);
+  const before = previous?.meta.buildid === build.id ? undefined : previous;
+  const notes = await runner.step(
+    'notes',
+    { at, previous: before?.meta.buildid },
+    (task) => writeNotes(project, stored, { to, signer, tree, images: cloud, previous: before, at }, task),
+    async (names) => names.every((name) => existsSync(join(paths.dir, RELEASE_FOLDER, name))),
+  );
+
+  await toEach(trees, async (target) => {
+    await runner.step(`push-${target.name}`, { commit }, (task) =>
+      push(project, build, target, { commit, deltas }, task),
+    );
+    await runner.step(`keep-${target.name}`, { commit }, (task) =>
+      keepNight(build, { id: build.id, commit }, target, task),
+    );
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
+  });
+
+  const set = await openImages(project, build, commit);
+  const made = set.withTemplates(Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image })));
+  const files = [...FIXED_RECORDS, ...made.map(({ image }) => image.path)];
+  await toEach(images, (target) =>
+    runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
+      const root = relative(config.work, paths.dir);
+      const told = notes.map((name) => `${root}/${RELEASE_FOLDER}/${name}`);
+      await target.send(config.work, told, { immutable: true }, task);
+      await publishBuild(project, build, target, { files, images: made }, task);
+    }),
+  );
+
+  await updateMeta(paths, { 'atomic-nightly.release': { at } });
+  await toEach(images, (target) =>
+    runner.step(`point-${target.name}`, { commit, at }, async (task) => {
+      const folder = relative(config.work, paths.dir);
+      await target.send(config.work, [`${folder}/meta.json`], { immutable: false }, task);
+      await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
+    }),
+  );
+  const { mail } = to;
+  if (mail?.smtp) {
+    await runner.step('announce', { at }, async (task) => {
+      await sendMessage(await readFile(join(paths.dir, RELEASE_FOLDER, 'announcement.eml')), mail);
+      task.say(`announced to ${mail.to.join(', ')}`);
+    });
+  }
+}
+
+/** Does the same for every target and waits for all; the first fault is the caller's. */
+export async function toEach(targets: readonly Target[], work: (target: Target) => Promise<void>): Promise<void> {
+  const { errors } = await sideBySide(targets, work);
+  if (errors[0]) throw errors[0];
+}

@@ -1,0 +1,61 @@
+import { relative } from 'node:path';
+import type { Build } from '../run/build.ts';
+import { reopenBuild } from '../run/build.ts';
+import { findBuild, updateMeta } from '../run/build-store.ts';
+import type { WithdrawalRecord } from '../run/meta.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { openImages } from '../steps/images.ts';
+import { keepNight } from '../steps/promote-keep.ts';
+import { push, verify } from '../steps/push.ts';
+import { sign } from '../steps/sign.ts';
+import { withdrawalCommit } from '../steps/withdraw-commit.ts';
+import { pointBack } from '../steps/withdraw-pointers.ts';
+import type { Delivered } from './deliver.ts';
+import { openPlaces, toEach } from './release.ts';
+
+/**
+ * Takes a release back, a step a line: the tree of the release before it in a new commit on top of the bad one, which
+ * hosts take as an upgrade, then all pointers back. Nothing is deleted.
+ */
+export async function withdraw(
+  project: Project,
+  build: Build,
+  { of, previous, reason }: WithdrawalRecord,
+  runner: Runner,
+): Promise<Delivered> {
+  const { config, ref } = project;
+  const { signer, trees, images } = openPlaces(project);
+  const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
+  const [from, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
+  const commit = await runner.step('commit', { from, back }, (task) =>
+    withdrawalCommit(project, build, { bad: from, of, previous: back }, task),
+  );
+  await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
+  await updateMeta(build.paths, { 'ostree-commit': commit, 'ostree-version': build.id, 'atomic-nightly.parent': from });
+
+  // Staging, too: the next promotion follows what is there.
+  const others = trees.filter(({ name }) => !project.targets.some((target) => target.name === name));
+  await toEach([...project.targets, ...others], async (target) => {
+    await runner.step(`push-${target.name}`, { commit }, (task) =>
+      push(project, build, target, { commit, deltas: [] }, task),
+    );
+    await runner.step(`keep-${target.name}`, { commit }, (task) =>
+      keepNight(build, { id: previous, commit }, target, task),
+    );
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
+  });
+
+  const at = new Date(build.timestamp * 1000).toISOString();
+  const released = bad.meta['atomic-nightly.release']?.at ?? at;
+  await updateMeta(bad.paths, { 'atomic-nightly.release': { at: released, withdrawn: { at, reason, by: build.id } } });
+  const set = await openImages(project, reopenBuild(good), back);
+  const made = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
+  await toEach(images, (target) =>
+    runner.step(`point-${target.name}`, { commit, reason }, async (task) => {
+      await target.send(config.work, [relative(config.work, bad.paths.meta)], { immutable: false }, task);
+      await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
+    }),
+  );
+  return { state: 'complete', commit, failures: [] };
+}

@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { run } from '../../../src/tools/exec.ts';
+import { startMailSink } from '../../support/mail-sink.ts';
+import { makeReleaseWorld, night, RELEASE_REF } from '../../support/release-world.ts';
+import { makeSigningKey } from '../../support/signing-key.ts';
+import { standInGuest } from '../../support/stand-in-guest.ts';
+import { temporaryFolder } from '../../support/tmp.ts';
+import { records, runCli, type World } from '../../support/world.ts';
+
+const read = async (world: World, path: string) => JSON.parse(await readFile(join(world.published, path), 'utf8'));
+
+/** A client that believes nothing but what that key signed. @returns the commit and its content checksum. */
+async function strictPull(world: World, name: string, key: string): Promise<{ commit: string; repo: string }> {
+  const repo = join(world.dir, name);
+  const ostree = (...args: string[]) => run('ostree', [`--repo=${repo}`, ...args]);
+  await ostree('init', '--mode=bare-user');
+  const trust = [`--gpg-import=${key}`, '--set=gpg-verify-summary=true'];
+  await ostree('remote', 'add', ...trust, 'origin', `${world.url}/mirror/repo`);
+  await ostree('pull', 'origin', RELEASE_REF);
+  return { repo, commit: (await ostree('rev-parse', `origin:${RELEASE_REF}`)).stdout.trim() };
+}
+
+async function contentOf(repo: string, commit: string): Promise<string> {
+  return (await run('ostree', [`--repo=${repo}`, 'ls', '-R', '-C', commit])).stdout;
+}
+
+it('a promotion is approved, released, followed by the next release, and that one is withdrawn', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const mail = await startMailSink();
+  const issues = join(dir, 'issues.md');
+  await writeFile(issues, '- The clock is wrong on Tuesdays.\n');
+  const world = await makeReleaseWorld(join(dir), {
+    images: ['generic-cloud'],
+    targets: ['mirror', 'cloud'],
+    release: [
+      'images: [generic-cloud]',
+      'smoke-test: {timeout: 60}',
+      'approvals: 1',
+      `signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`,
+      `release: {tree: [mirror], images: [cloud], known-issues: ${issues}, mail: {from: sig@example.org, to: [announce@example.org], smtp: {host: 127.0.0.1, port: ${mail.port}, security: none}}}`,
+    ],
+  });
+  onTestFinished(() => world.stop());
+  const path = await standInGuest(dir, join(world.dir, 'work'));
+  const cli = (...args: string[]) => runCli(world.dir, args, { PATH: path });
+  const promoted = async (): Promise<string> => {
+    const id = await night(world);
+    const done = await cli('promote', id, '--json');
+    expect(done.stderr).not.toContain('✗');
+    return JSON.parse(done.stdout).build;
+  };
+
+  const first = await promoted();
+  expect(await cli('release', (await records(world))[0]?.['buildid'] ?? '')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('is a night'),
+  });
+  expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('needs 1 approvals') });
+  expect(await cli('approve', first, '--by', 'Jane Doe')).toMatchObject({ code: 0 });
+
+  // An image that somebody changed stops it, and what is mended goes through.
+  const image = join(world.dir, 'work/builds', first, 'x86_64/images', `mini-${first}-GenericCloud.qcow2`);
+  const good = await readFile(image);
+  await writeFile(image, Buffer.concat([good.subarray(0, -1), Buffer.from('!')]));
+  expect(await cli('release', first)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('is not what was built'),
+  });
+  await writeFile(image, good);
+  expect((await cli('release', first, '--dry-run')).stdout).toMatch(
+    /tree to directory .*mirror[\s\S]*images to directory .*cloud/,
+  );
+
+  const released = await cli('release', first);
+  expect(released.stderr).not.toContain('✗');
+  expect(released).toMatchObject({ code: 0, stdout: expect.stringContaining(`${first} is released.`) });
+  const one = await strictPull(world, 'first', key.publicKeyFile);
+  const [, meta] = await records(world);
+  expect(one.commit).toBe(meta?.['ostree-commit']);
+  const latest = async () => (await read(world, 'cloud/streams/release/latest.json')).arches.x86_64.build;
+  expect(await latest()).toBe(first);
+  expect((await read(world, 'cloud/streams/release/releases.json')).releases).toMatchObject([{ version: first }]);
+  const notes = await readFile(join(world.published, `cloud/builds/${first}/x86_64/release/notes.md`), 'utf8');
+  expect(notes).toContain('This is the first release.');
+  expect(notes).toContain('The clock is wrong on Tuesdays.');
+  expect(notes).toContain(key.key);
+  expect(mail.lines.join('\n')).toContain(`mini ${first} released`);
+
+  // Frozen: nothing touches it again.
+  expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('was released on') });
+  expect(await cli('images', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('never changes') });
+
+  await world.distro.bump('app');
+  const second = await promoted();
+  await cli('approve', second, '--by', 'Jane Doe');
+  expect(await cli('release', second)).toMatchObject({ code: 0 });
+  expect(await latest()).toBe(second);
+  const next = readFileSync(join(world.published, `cloud/builds/${second}/x86_64/release/notes.md`), 'utf8');
+  expect(next).toMatch(new RegExp(`1 upgraded since ${first}[\\s\\S]*\\| app \\|`));
+
+  const withdrawn = await cli('release', '--withdraw', second, '--reason', 'it loses its clock');
+  expect(withdrawn.stderr).not.toContain('✗');
+  expect(withdrawn).toMatchObject({ code: 0 });
+  expect(await latest()).toBe(first);
+  const index = await read(world, 'cloud/streams/release/releases.json');
+  expect(index.releases).toMatchObject([{ version: first }, { version: second, withdrawn: 'it loses its clock' }]);
+  const artifact = (await read(world, 'cloud/streams/release.json')).architectures.x86_64.artifacts['generic-cloud'];
+  expect(artifact.release).toBe(first);
+  // Hosts on the bad release get the tree before it, as something newer.
+  const back = await strictPull(world, 'back', key.publicKeyFile);
+  expect(back.commit).not.toBe(one.commit);
+  expect(await contentOf(back.repo, back.commit)).toBe(await contentOf(one.repo, one.commit));
+  const log = (await run('ostree', [`--repo=${back.repo}`, 'show', '--print-metadata-key=version', back.commit]))
+    .stdout;
+  const withdrawal = (await records(world)).at(-1);
+  expect(log.trim()).toBe(`'${withdrawal?.['buildid']}'`);
+  expect(withdrawal).toMatchObject({ 'ostree-commit': back.commit, 'atomic-nightly.state': 'complete' });
+  expect(await cli('release', '--withdraw', second, '--reason', 'again')).toMatchObject({ code: 2 });
+  await run('ostree', [`--repo=${join(world.published, 'mirror/repo')}`, 'fsck', '--quiet']);
+  await rm(one.repo, { recursive: true });
+});

@@ -2,15 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { objectPath } from '../ostree/objects.ts';
 import { withSignature } from '../ostree/signatures.ts';
+import { sayExpiry } from '../signing/inventory.ts';
 import type { Signer } from '../signing/signer.ts';
 import { ifThere, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
 /**
- * Signs a commit of the local repository. Other signatures it has stay, and a repetition adds none.
+ * Signs a commit of the local repository. Other signatures it has stay, and a repetition adds none. A key that expires soon is
+ * warned about.
  * @throws NightlyError `signing`.
  */
 export async function sign(repo: string, commit: string, signer: Signer, task: Task): Promise<void> {
+  await sayExpiry(signer, task);
   const signature = await signer.sign(await readFile(join(repo, objectPath(commit, 'commit'))), task);
   const path = join(repo, objectPath(commit, 'commitmeta'));
   await writeFileAtomic(path, withSignature(await ifThere(readFile(path)), signature));

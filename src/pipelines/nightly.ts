@@ -16,6 +16,7 @@ import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
 import { resolve } from '../steps/resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
 import { sign } from '../steps/sign.ts';
+import { areSigned, signFiles } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
 import { sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -59,7 +60,9 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
   const { signer } = project;
-  if (signer) await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
+  const signedBy = signer
+    ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
+    : [];
   const deltas =
     stream.deltas.length === 0
       ? []
@@ -74,6 +77,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     pkgdiff,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
+    ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
     'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
     'atomic-nightly.compose': {
       initramfs: composed.initramfs,
@@ -121,9 +125,20 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
   });
   const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
   await runner.step('checksums', { images }, () => writeChecksums(build, files));
+  const { signing } = stream;
+  const signed = await sideBySide(signer ? [signer] : [], (one) =>
+    runner.step(
+      'sign-files',
+      { images, signing },
+      (task) => signFiles(build, one, task),
+      async () => areSigned(build, files),
+    ),
+  );
 
   const { testedRef } = project;
-  const published = await sideBySide(pushed.results, async (target) => {
+  // The tree is out already; images and records whose signatures cannot be had wait for a resume.
+  const ready = signed.errors.length === 0 ? pushed.results : [];
+  const published = await sideBySide(ready, async (target) => {
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
@@ -137,7 +152,7 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
     targets.filter(({ name }) => project.config.targets[name]?.retention),
     (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
   );
-  const all = [...failures, ...published.failures, ...pruned.failures];
+  const all = [...failures, ...signed.failures, ...published.failures, ...pruned.failures];
   return { state: stateOf(all), commit, failures: all };
 }
 

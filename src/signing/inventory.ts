@@ -53,10 +53,12 @@ export function placeOf(config: SigningConfig): string {
   }
 }
 
-/** Says of each key that expires within 60 days when it does. */
-export async function sayExpiry(signer: Signer, task: Task): Promise<void> {
-  for (const key of await readKeyInfo(await signer.publicKey(task), 'the public key of the signer')) {
+/** Says of each key that expires within 60 days when it does. @returns all keys of the signer. */
+export async function sayExpiry(signer: Signer, task: Task): Promise<KeyInfo[]> {
+  const keys = await readKeyInfo(await signer.publicKey(task), 'the public key of the signer');
+  for (const key of keys) {
     const warning = expiryWarning(key);
     if (warning !== undefined) task.say(`warning: ${warning}`);
   }
+  return keys;
 }

@@ -38,7 +38,9 @@ export async function pruneConfigured(
       place: config.placeOf('targets', name),
     });
   }
-  const signer = targetSigner(config, name);
+  const signer = dryRun ? undefined : targetSigner(config, name);
+  // Before anything goes, not in the middle of it.
+  await signer?.check(task);
   const request = {
     target,
     retention,

@@ -46,6 +46,7 @@ export async function reconcile(
     ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
   };
   if (dryRun) return planReconcile(request, task);
+  for (const one of signers.flat()) await one.check(task);
   await signAgainHere(config, streams, task);
   const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
   if (signer) await signPointersAgain(streams, { target, signer }, task);

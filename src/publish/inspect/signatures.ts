@@ -72,7 +72,7 @@ async function inspectBuild(
     await check(path, () => isGood(files, path, keyring, task));
   }
   for (const path of images.keys()) await check(path, () => isThere(files, path));
-  report.ok(`build ${id} ${arch}, signatures`, `${good} files`);
+  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, `${good} files`);
 }
 
 /** Whether the file is there; if so its signature is good. @throws Error when it is not. */

@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander';
 import { exitCodeOfError } from './commands/exit-code.ts';
+import type { KeysGenerateOptions } from './commands/keys.ts';
 import { formatError } from './commands/print.ts';
 import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
@@ -47,6 +48,11 @@ interface PromoteOptions {
 
 function usage(message: string, command = 'publish'): NightlyError {
   return new NightlyError('usage', message, { hint: `See "atomic-nightly ${command} --help".` });
+}
+
+interface KeysGenerate extends Omit<KeysGenerateOptions, 'passphrase' | 'signal'> {
+  readonly passphraseFile?: string;
+  readonly passphraseEnv?: string;
 }
 
 interface Common {
@@ -318,6 +324,58 @@ function createProgram(finish: (code: number) => void): Command {
       const { runPrune } = await import('./commands/prune.ts');
       const { dryRun = false, json = false } = options;
       finish(await runPrune({ ...running(), ...(target === undefined ? {} : { target }), dryRun, json }, print));
+    });
+
+  const keys = program
+    .command('keys')
+    .description('the keys that streams sign with: docs/signing.md')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly keys show\n  atomic-nightly keys generate --name "Atomic SIG" --email atomic@example.org --passphrase-file pass --out keys-2026',
+    );
+  keys
+    .command('show')
+    .description('each key with its fingerprint, how long it lasts, and the streams and targets that use it')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 each can sign, 1 one cannot.\n\nExample:\n  atomic-nightly keys show --json | jq ".[].daysLeft"',
+    )
+    .action(async (options: { json?: boolean }) => {
+      const { runKeysShow } = await import('./commands/keys.ts');
+      finish(await runKeysShow({ ...running(), json: options.json ?? false }, print));
+    });
+  keys
+    .command('generate')
+    .description('make a signing key: signing.key (private, encrypted), signing.asc, signing.gpg and signing.rev')
+    .requiredOption('--name <NAME>', 'in the user id, as in "Atomic SIG"')
+    .requiredOption('--email <ADDRESS>', 'in the user id')
+    .requiredOption('--out <DIR>', 'folder for the files; none of them may be there')
+    .option('--expires <TIME>', 'days, weeks or years from now (d, w, y), or never', '3y')
+    .addOption(
+      new Option('--algorithm <NAME>', 'rpm of EL7 and older verifies RSA only')
+        .choices(['rsa4096', 'ed25519'])
+        .default('rsa4096'),
+    )
+    .option('--passphrase-file <FILE>', 'file with the passphrase, readable by its owner only')
+    .option('--passphrase-env <NAME>', 'environment variable with the passphrase')
+    .addHelpText(
+      'after',
+      '\nExample:\n  (umask 077; openssl rand -base64 32 > passphrase)\n  atomic-nightly keys generate --name "Atomic SIG" --email atomic@example.org --passphrase-file passphrase --out keys-2026',
+    )
+    .action(async ({ passphraseFile: file, passphraseEnv: env, ...options }: KeysGenerate) => {
+      if ((file === undefined) === (env === undefined)) {
+        throw new NightlyError(
+          'usage',
+          'A passphrase comes from --passphrase-file or --passphrase-env: give one of them.',
+          {
+            hint: 'See "atomic-nightly keys generate --help".',
+          },
+        );
+      }
+      const { runKeysGenerate } = await import('./commands/keys.ts');
+      const passphrase = file === undefined ? { env: env ?? '' } : { file };
+      finish(await runKeysGenerate({ ...options, passphrase, signal: interruptSignal() }, print));
     });
 
   program

@@ -8,6 +8,7 @@ import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace } from '../doctor
 import { allNeeds, needsOf } from '../doctor/needs.ts';
 import { checkPrograms, findProgram } from '../doctor/programs.ts';
 import { installCommands, reportLines } from '../doctor/report.ts';
+import { checkSigning } from '../doctor/signing.ts';
 import { checkTarget } from '../doctor/targets.ts';
 import { NightlyError } from '../errors.ts';
 import { readTextIfExists } from '../tools/files.ts';
@@ -56,6 +57,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     await checkSpace(config?.work ?? dirname(resolve(path))),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(config ? await checkNamedFiles(config) : []),
+    ...(config ? await checkSigning(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
   ];
 }

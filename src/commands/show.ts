@@ -25,6 +25,7 @@ export async function runShow(
     ['Time', meta['ostree-timestamp']],
     ['Engine', engineText(meta['atomic-nightly.engine'])],
     ['Kernel', meta['atomic-nightly.compose']?.kernel],
+    ['Signed by', meta['atomic-nightly.signed-by']?.join(', ')],
     ['Published', meta['atomic-nightly.published']?.join(', ')],
     ['Records', paths.dir],
   ];

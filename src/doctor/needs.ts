@@ -22,6 +22,8 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     }
     if (stream.smokeTest !== false) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
+    if (stream.signing) needs.add('signing');
+    if (stream.signing?.some(({ type }) => type === 'gpg-agent')) needs.add('signing with gpg');
   }
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
@@ -47,6 +49,8 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'target ssh',
     'target ssh with tar',
     'seed signatures',
+    'signing',
+    'signing with gpg',
     ...(debian ? (['lab'] as const) : []),
   ]);
 }

@@ -29,6 +29,8 @@ export type Need =
   | 'target ssh'
   | 'target ssh with tar'
   | 'seed signatures'
+  | 'signing'
+  | 'signing with gpg'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -126,7 +128,14 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'rsync',
     fedora: 'rsync',
   },
-  { program: 'gpg', neededBy: ['seed signatures', 'lab'], version: gnu('2.2'), debian: 'gnupg', fedora: 'gnupg2' },
+  {
+    program: 'gpg',
+    neededBy: ['seed signatures', 'signing with gpg', 'lab'],
+    version: gnu('2.2'),
+    debian: 'gnupg',
+    fedora: 'gnupg2',
+  },
+  { program: 'gpgv', neededBy: ['signing'], version: gnu('2.2'), debian: 'gpgv', fedora: 'gnupg2' },
   { program: 'apt-get', neededBy: ['lab'], version: gnu(), debian: 'apt', fedora: 'apt' },
   { program: 'dpkg-deb', neededBy: ['lab'], version: gnu(), debian: 'dpkg', fedora: 'dpkg' },
   { program: 'rpmbuild', neededBy: ['lab'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm-build' },

@@ -13,6 +13,7 @@ import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
+import { areSigned, signFiles } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
 import { sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -51,7 +52,9 @@ export async function deliver(
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
   const { signer } = project;
-  if (signer) await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
+  const signedBy = signer
+    ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
+    : [];
   const deltas =
     stream.deltas.length === 0
       ? []
@@ -66,6 +69,7 @@ export async function deliver(
     pkgdiff,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
+    ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
     'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
     'atomic-nightly.compose': {
       initramfs: composed.initramfs,
@@ -113,9 +117,20 @@ export async function deliver(
   });
   const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
   await runner.step('checksums', { images }, () => writeChecksums(build, files));
+  const { signing } = stream;
+  const signed = await sideBySide(signer ? [signer] : [], (one) =>
+    runner.step(
+      'sign-files',
+      { images, signing },
+      (task) => signFiles(build, one, task),
+      async () => areSigned(build, files),
+    ),
+  );
 
   const { testedRef } = project;
-  const published = await sideBySide(pushed.results, async (target) => {
+  // The tree is out already; images and records whose signatures cannot be had wait for a resume.
+  const ready = signed.errors.length === 0 ? pushed.results : [];
+  const published = await sideBySide(ready, async (target) => {
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
@@ -129,7 +144,7 @@ export async function deliver(
     targets.filter(({ name }) => project.config.targets[name]?.retention),
     (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
   );
-  const all = [...failures, ...published.failures, ...pruned.failures];
+  const all = [...failures, ...signed.failures, ...published.failures, ...pruned.failures];
   return { state: stateOf(all), commit, failures: all };
 }
 

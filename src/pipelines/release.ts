@@ -12,7 +12,7 @@ import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
 import { openImages } from '../steps/images.ts';
 import { keepNight } from '../steps/promote-keep.ts';
-import { FIXED_RECORDS, publishBuild } from '../steps/publish-build.ts';
+import { FIXED_RECORDS, publishBuild, publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
 import { RELEASE_FOLDER, writeNotes } from '../steps/release-notes.ts';
 import { pointAtRelease } from '../steps/release-pointers.ts';
@@ -102,7 +102,7 @@ export async function release(
   await toEach(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {
       const folder = relative(config.work, paths.dir);
-      await target.send(config.work, [`${folder}/meta.json`], { immutable: false }, task);
+      await publishRecords(project, build, target, task);
       await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
     }),
   );

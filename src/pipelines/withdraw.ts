@@ -1,4 +1,3 @@
-import { relative } from 'node:path';
 import type { Build } from '../run/build.ts';
 import { reopenBuild } from '../run/build.ts';
 import { findBuild, updateMeta } from '../run/build-store.ts';
@@ -7,6 +6,7 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { openImages } from '../steps/images.ts';
 import { keepNight } from '../steps/promote-keep.ts';
+import { publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { withdrawalCommit } from '../steps/withdraw-commit.ts';
@@ -53,7 +53,7 @@ export async function withdraw(
   const made = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
   await toEach(images, (target) =>
     runner.step(`point-${target.name}`, { commit, reason }, async (task) => {
-      await target.send(config.work, [relative(config.work, bad.paths.meta)], { immutable: false }, task);
+      await publishRecords(project, bad, target, task);
       await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
     }),
   );

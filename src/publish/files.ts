@@ -1,4 +1,7 @@
 import { NightlyError } from '../errors.ts';
+import { armoredSignature } from '../signing/packets.ts';
+import type { Signer } from '../signing/signer.ts';
+import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { insist } from './insist.ts';
@@ -23,21 +26,31 @@ export async function publishFiles(
 /**
  * Changes a JSON file of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
  * undefined when there is no such file, and gives the same value back when there is nothing to change.
- * @throws NightlyError `target-moved` or `locked` when other publishers keep getting in between.
+ * @param signer puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
+ *   mismatch to try again. One that is lost or over another content is made anew
+ * @throws NightlyError `target-moved` or `locked` when other publishers keep getting in between; `signing`.
  */
 export async function updateJson<Json>(
   path: string,
   change: (old: Json | undefined) => Json,
   target: Target,
   task: Task,
+  signer?: Signer,
 ): Promise<void> {
+  const signature = `${path}.asc`;
   const prepare = async (): Promise<SwapRequest | undefined> => {
-    const content = await target.read(path, task);
+    const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
     const old = content && parseTargetJson<Json>(content, path, target);
     const next = change(old);
-    if (next === old) return undefined;
-    const put = [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
-    return { expect: [{ path, content }], put };
+    const put = next === old ? [] : [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
+    const expect = [{ path, content }];
+    const bytes = put[0]?.content ?? content;
+    if (signer && bytes) {
+      const made = Buffer.from(armoredSignature(await signer.sign(bytes, task)));
+      if (!holds(signed, made)) put.unshift({ path: signature, content: made });
+      expect.push({ path: signature, content: signed });
+    }
+    return put.length === 0 ? undefined : { expect, put };
   };
   await insist(prepare, target, task);
 }

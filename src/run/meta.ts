@@ -50,6 +50,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
   /** Static deltas to the commit, with what they save. */
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
+  readonly 'atomic-nightly.signed-by'?: readonly string[];
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }

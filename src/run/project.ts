@@ -93,3 +93,9 @@ export function streamSigner(config: Config, stream: StreamConfig): Signer | und
 export function streamSigners({ work }: Config, { signing }: StreamConfig): Signer[] {
   return (signing ?? []).map((one) => keptSigner(openSigner(one), join(work, 'signatures')));
 }
+
+/** Who signs what the streams of a target share, its index of builds for one: the first of them that signs. */
+export function targetSigner(config: Config, target: string): Signer | undefined {
+  const streams = Object.values(config.streams).filter(({ targets }) => targets.includes(target));
+  return streams.map((stream) => streamSigner(config, stream)).find((signer) => signer !== undefined);
+}

@@ -50,6 +50,7 @@ export async function publishBoxes(
     },
     target,
     task,
+    project.signer,
   );
   task.say(`boxes of ${build.id} in ${target.publicUrl}/${path}`);
 }

@@ -4,17 +4,19 @@ import { findBuild, updateMeta } from '../run/build-store.ts';
 import type { PromotionRecord } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
+import { publishRecords } from './publish-build.ts';
 
 /**
  * Marks the earlier promotions of the same night as superseded, here and on the targets that have their records. They stay
  * where they are; retention decides about them as about any other build.
  */
 export async function supersede(
-  { config, targets }: Project,
+  project: Project,
   build: Build,
   { supersedes }: PromotionRecord,
   task: Task,
 ): Promise<void> {
+  const { config, targets } = project;
   for (const id of supersedes) {
     const { meta, paths } = await findBuild(config.work, id);
     // Released since, by somebody who was faster: a released record is frozen.
@@ -23,7 +25,7 @@ export async function supersede(
     const record = relative(config.work, paths.meta);
     for (const target of targets) {
       if ((await target.read(record, task)) === undefined) continue;
-      await target.send(config.work, [record], { immutable: false }, task);
+      await publishRecords(project, { paths }, target, task);
     }
     task.say(`${id} is superseded by ${build.id}`);
   }

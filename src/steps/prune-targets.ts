@@ -8,7 +8,7 @@ import { pruneRepo } from '../publish/prune/repo.ts';
 import { readTargetState } from '../publish/prune/state.ts';
 import { dryPrune, type PruneResult, pruneTarget } from '../publish/prune/target.ts';
 import { listBuilds } from '../run/build-store.ts';
-import type { Project } from '../run/project.ts';
+import { type Project, targetSigner } from '../run/project.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import { readTextIfExists } from '../tools/files.ts';
@@ -38,12 +38,16 @@ export async function pruneConfigured(
       place: config.placeOf('targets', name),
     });
   }
+  const signer = dryRun ? undefined : targetSigner(config, name);
+  // Before anything goes, not in the middle of it.
+  await signer?.check(task);
   const request = {
     target,
     retention,
     repo: join(config.work, 'repo'),
     scratchDir: join(config.work, 'scratch'),
     now,
+    ...(signer === undefined ? {} : { signer }),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
 }

@@ -1,13 +1,16 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { publishFiles, updateJson } from '../publish/files.ts';
+import { insist } from '../publish/insist.ts';
 import type { Build } from '../run/build.ts';
 import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
+import type { Signer } from '../signing/signer.ts';
 import type { Target } from '../targets/target.ts';
 import { sha256File, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { publishBoxes } from './box-catalogue.ts';
+import { SUMS, signatureName, signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
 
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
@@ -34,12 +37,12 @@ export async function publishedBuildIds(target: Target, task: Task): Promise<str
 export async function writeChecksums(build: Build, files: readonly string[]): Promise<void> {
   const lines: string[] = [];
   for (const file of files.toSorted()) lines.push(`${await sha256File(join(build.paths.dir, file))}  ${file}\n`);
-  await writeFileAtomic(join(build.paths.dir, 'SHA256SUMS'), lines.join(''));
+  await writeFileAtomic(join(build.paths.dir, SUMS), lines.join(''));
 }
 
 /**
  * Sends a build's images, records and logs to a target; then names the images where clients look for them (the box
- * catalogue, the stream's metadata), and last the build in the index.
+ * catalogue, the stream's metadata), and last the build in the index. Where the stream signs, each has its signature.
  */
 export async function publishBuild(
   project: Project,
@@ -51,12 +54,41 @@ export async function publishBuild(
   const folder = relative(project.config.work, build.paths.dir);
   const inRoot = (file: string) => `${folder}/${file}`;
   const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);
-  const records = ['SHA256SUMS', 'meta.json', 'journal.ndjson', ...logs];
-  const sent = { fixed: files.map(inRoot), records: records.map(inRoot) };
+  const { signer } = project;
+  const sent = { fixed: files.map(inRoot), records: ['journal.ndjson', ...logs].map(inRoot) };
+  // What vouches for a file is there before the file (I2).
+  const signatures = signer ? files.map((file) => inRoot(signatureName(file))) : [];
+  await target.send(project.config.work, signatures, { immutable: false }, task);
   await publishFiles(project.config.work, sent, target, task);
+  await publishRecords(project, build, target, task);
   await publishBoxes(project, build, target, images, task);
   await publishStreamMetadata(project, build, target, images, task);
-  await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, build.id, project.stream.arch), target, task);
+  const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
+  await updateJson<BuildIndex>(INDEX_PATH, named, target, task, signer);
+}
+
+/** Records that a later attempt at the build may write again: each goes right behind its signature. */
+const SIGNED_RECORDS = [SUMS, 'meta.json'] as const;
+
+/** Sends a build's checksums and its record as they are now, where the stream signs each right behind its signature. */
+export async function publishRecords(
+  { config, signer }: Project,
+  { paths: { dir } }: Pick<Build, 'paths'>,
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const folder = relative(config.work, dir);
+  if (!signer) {
+    const records = SIGNED_RECORDS.map((name) => `${folder}/${name}`);
+    await target.send(config.work, records, { immutable: false }, task);
+    return;
+  }
+  await signRecord(dir, signer, task);
+  const names = SIGNED_RECORDS.flatMap((name) => [signatureName(name), name]);
+  const put = await Promise.all(
+    names.map(async (name) => ({ path: `${folder}/${name}`, content: await readFile(join(dir, name)) })),
+  );
+  await insist(async () => ({ expect: [], put }), target, task);
 }
 
 /** The index with a build in it; unchanged when it is there for that architecture already. */

@@ -13,9 +13,11 @@ import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { type BuildIndex, INDEX_PATH, withBuilds } from './publish-build.ts';
+import { signAgainHere, signPointersAgain } from './sign-again.ts';
 
 /**
- * Compares a target with the work folder, and gives back to it what is lost or damaged there.
+ * Compares a target with the work folder, and gives back to it what is lost or damaged there. Signatures of a key that has
+ * come since are added.
  * @returns the plan, carried out unless it was a dry run
  * @throws NightlyError `locked` while somebody prunes there, and what a publish to it throws.
  */
@@ -44,7 +46,11 @@ export async function reconcile(
     ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
   };
   if (dryRun) return planReconcile(request, task);
-  return reconcileTarget(request, repairs({ repo, target, signer }, task), task);
+  for (const one of signers.flat()) await one.check(task);
+  await signAgainHere(config, streams, task);
+  const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
+  if (signer) await signPointersAgain(streams, { target, signer }, task);
+  return plan;
 }
 
 function repairs(
@@ -58,6 +64,6 @@ function repairs(
   const { repo, target, signer } = places;
   return {
     flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
-    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task),
+    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task, signer),
   };
 }

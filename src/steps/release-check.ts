@@ -8,9 +8,11 @@ import type { StoredBuild } from '../run/build-store.ts';
 import type { BuildMeta } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import { isSignedByOne } from '../signing/check.ts';
-import { sha256File } from '../tools/files.ts';
+import type { Signable } from '../signing/signer.ts';
+import { ifThere, sha256File } from '../tools/files.ts';
 import { fsck } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
+import { SUMS, signatureName } from './sign-files.ts';
 
 /**
  * Refuses a build whose record does not allow a release: the gate, approvals, later promotions. Costs nothing.
@@ -78,21 +80,29 @@ export async function checkContent(project: Project, { paths, meta }: StoredBuil
       },
     );
   }
-  await checkFiles(paths.dir, task);
+  await checkFiles(paths.dir, publicKey, task);
 }
 
-/** Compares the files of a build with its SHA256SUMS. */
-async function checkFiles(dir: string, task: Task): Promise<void> {
-  const lines = (await readFile(join(dir, 'SHA256SUMS'), 'utf8')).split('\n').filter((line) => line !== '');
+/** Compares the files of a build with its SHA256SUMS and with their signatures. */
+async function checkFiles(dir: string, publicKey: Uint8Array, task: Task): Promise<void> {
+  const sums = await readFile(join(dir, SUMS), 'utf8');
+  const files = sums.split('\n').flatMap((line) => (line === '' ? [] : [line.split('  ')]));
   const bad: string[] = [];
-  for (const [index, line] of lines.entries()) {
-    const [sum = '', path = ''] = line.split('  ');
-    const found = await sha256File(join(dir, path)).catch(() => undefined);
-    if (found !== sum) bad.push(`${path} ${found === undefined ? 'is not there' : 'is not what was built'}`);
-    task.progress(index + 1, lines.length, 'files');
+  const isSigned = async (path: string, what: Signable): Promise<boolean> => {
+    const signature = await ifThere(readFile(join(dir, signatureName(path))));
+    return signature !== undefined && isSignedByOne(publicKey, what, [signature], task);
+  };
+  if (!(await isSigned(SUMS, Buffer.from(sums)))) bad.push(`${SUMS} has no good signature`);
+  for (const [index, [sha256 = '', path = '']] of files.entries()) {
+    const file = join(dir, path);
+    const found = await ifThere(sha256File(file));
+    if (found === undefined) bad.push(`${path} is not there`);
+    else if (found !== sha256) bad.push(`${path} is not what was built`);
+    else if (!(await isSigned(path, { file, sha256 }))) bad.push(`${path} has no good signature`);
+    task.progress(index + 1, files.length, 'files');
   }
   if (bad.length === 0) return;
-  throw new NightlyError('image', `Files of the build do not match its SHA256SUMS:\n${bad.join('\n')}`, {
+  throw new NightlyError('image', `Files of the build in ${dir} are not those that were signed:\n${bad.join('\n')}`, {
     hint: 'Find out who changed them; promote the night again to have them made anew.',
   });
 }

@@ -7,10 +7,12 @@ import { RELEASE_TEXTS, renderRelease } from '../release/render.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import { armorKey } from '../signing/armor.ts';
+import { armoredSignature } from '../signing/packets.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Target } from '../targets/target.ts';
 import { writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { signatureName } from './sign-files.ts';
 
 export interface NotesRequest {
   readonly signer: Signer;
@@ -29,7 +31,7 @@ export const RELEASE_FOLDER = 'release';
 /**
  * Writes what a release tells, from its templates: notes, wiki page and announcement, the announcement also as a mail that
  * is ready to send; and the public key that all of it is verified with.
- * @returns names of the files to publish, in `release/`
+ * @returns names of the files to publish, in `release/`, each after its signature
  * @throws NightlyError `config` (a template), `signing`
  */
 export async function writeNotes(
@@ -49,13 +51,17 @@ export async function writeNotes(
     keyUrl: `${folder}/${RELEASE_FOLDER}/key.asc`,
     knownIssues: to.knownIssues === undefined ? '' : await readFile(to.knownIssues, 'utf8'),
   });
-  const write = (name: string, content: string | Uint8Array): Promise<void> =>
-    writeFileAtomic(join(paths.dir, RELEASE_FOLDER, name), content);
+  const names: string[] = [];
+  const write = async (name: string, content: string | Uint8Array): Promise<void> => {
+    await writeFileAtomic(join(paths.dir, RELEASE_FOLDER, name), content);
+    names.push(name);
+  };
   await write('key.asc', await armorKey(publicKey));
   const texts = new Map<string, string>();
   for (const name of RELEASE_TEXTS) {
     const text = await renderRelease(name, facts, to.templates);
     texts.set(name, text);
+    await write(signatureName(name), armoredSignature(await signer.sign(Buffer.from(text), task)));
     await write(name, text);
   }
   if (to.mail) {
@@ -66,8 +72,8 @@ export async function writeNotes(
       messageId: `<${facts.version}.${stream.name}.${facts.commit.slice(0, 16)}@${to.mail.from.split('@')[1]}>`,
       date: new Date(at),
     });
-    await write('announcement.eml', message);
+    await writeFileAtomic(join(paths.dir, RELEASE_FOLDER, 'announcement.eml'), message);
   }
   task.say(`release notes in ${join(paths.dir, RELEASE_FOLDER, 'notes.md')}`);
-  return ['key.asc', ...RELEASE_TEXTS];
+  return names;
 }

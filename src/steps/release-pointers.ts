@@ -38,7 +38,7 @@ export interface LatestPointer {
  * @param folder URL of the build's folder
  */
 export async function pointAtRelease(
-  { stream, ref }: Project,
+  { stream, ref, signer }: Project,
   { id }: Build,
   { commit, folder }: { readonly commit: string; readonly folder: string },
   target: Target,
@@ -51,6 +51,7 @@ export async function pointAtRelease(
     (old) => withRelease(old, name, release),
     target,
     task,
+    signer,
   );
   const entry = { build: id, commit, ref, notes: `${folder}/release/notes.md` };
   await updateJson<LatestPointer>(
@@ -58,6 +59,7 @@ export async function pointAtRelease(
     (old) => withLatest(old, name, arch, entry),
     target,
     task,
+    signer,
   );
   task.say(`${target.describe()}: ${id} is the latest release of ${name}`);
 }

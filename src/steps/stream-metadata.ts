@@ -42,7 +42,7 @@ type StreamImage = { readonly template: ImageTemplate; readonly image: ImageFile
  * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is not JSON).
  */
 export async function publishStreamMetadata(
-  { config, stream }: Project,
+  { config, stream, signer }: Project,
   build: Build,
   target: Target,
   images: readonly StreamImage[],
@@ -56,6 +56,7 @@ export async function publishStreamMetadata(
     (old) => withImages(old, { stream: name, arch, release: build.id, folder, images }),
     target,
     task,
+    signer,
   );
 }
 

@@ -34,6 +34,7 @@ export async function markTested(
     (old) => withTested(old, stream.name, stream.arch, entry),
     target,
     task,
+    signer,
   );
 }
 

@@ -22,7 +22,7 @@ export interface Back {
 
 /** Leads everybody who asks a target for the latest release to the one before: pointer, index, images, boxes. */
 export async function pointBack(
-  { config, stream, ref }: Project,
+  { config, stream, ref, signer }: Project,
   back: Back,
   target: Target,
   task: Task,
@@ -33,7 +33,7 @@ export async function pointBack(
   const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
   const update = <Json>(path: string, change: (old: Json) => Json): Promise<void> =>
     // What is not there names no bad release.
-    updateJson<Json | undefined>(path, (old) => old && change(old), target, task);
+    updateJson<Json | undefined>(path, (old) => old && change(old), target, task, signer);
 
   await update<LatestPointer>(`streams/${name}/latest.json`, (old) => {
     if (old.arches[arch]?.build !== bad) return old;

@@ -11,7 +11,8 @@ export function signedPairs(files: readonly SmallFile[]): SmallFile[][] {
   const groups: SmallFile[][] = [];
   for (const file of files) {
     const before = groups.at(-1);
-    if (before?.at(-1)?.path === `${file.path}.sig`) before.push(file);
+    const last = before?.at(-1)?.path;
+    if (last === `${file.path}.sig` || last === `${file.path}.asc`) before?.push(file);
     else groups.push([file]);
   }
   return groups;

@@ -10,6 +10,43 @@ export async function gpgMakeKey(gnupgHome: string, userId: string, bits: number
   return gpgFingerprint(gnupgHome, task);
 }
 
+/** A passphrase goes to gpg through a pipe: a command line can be seen by everybody on the machine. */
+const FROM_PIPE = ['--pinentry-mode', 'loopback', '--passphrase-fd', '0'];
+
+/** Makes a signing key with a passphrase in a GnuPG home without others. @returns its fingerprint. */
+export async function gpgGenerate(
+  request: {
+    readonly home: string;
+    readonly userId: string;
+    readonly algorithm: string;
+    /** `730d`, or `never`. */
+    readonly expires: string;
+    readonly passphrase: string;
+  },
+  task: Task,
+): Promise<string> {
+  const { home, userId, algorithm, expires, passphrase } = request;
+  const args = ['--quick-generate-key', userId, algorithm, 'sign', expires];
+  await run('gpg', ['--homedir', home, '--batch', '--no-tty', '--quiet', ...FROM_PIPE, ...args], {
+    task,
+    input: `${passphrase}\n`,
+  });
+  return gpgFingerprint(home, task);
+}
+
+/** The private key as text, encrypted with its passphrase. Its text is not logged. */
+export async function gpgExportSecret(
+  { home, key, passphrase }: KeyInHome & { readonly passphrase: string },
+  task: Task,
+): Promise<string> {
+  const args = ['--batch', '--no-tty', '--quiet', '--armor', ...FROM_PIPE, '--export-secret-keys', key];
+  const { stdout } = await run('gpg', [...inHome(home), ...args], {
+    task: { ...task, logFile: '/dev/null' },
+    input: `${passphrase}\n`,
+  });
+  return stdout;
+}
+
 /** Fingerprint of the only secret key in a GnuPG home; empty when there is none. */
 export async function gpgFingerprint(gnupgHome: string, task: Task): Promise<string> {
   const listing = await gpg(gnupgHome, ['--with-colons', '--list-secret-keys'], task);

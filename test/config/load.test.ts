@@ -359,3 +359,47 @@ test('whatever is written, the answer is a configuration or faults with places',
     { numRuns: 300 },
   );
 });
+
+test('signers: each kind, and two of them while one key takes over from another', async () => {
+  const path = await write(`${SMALL}    signing:
+      - {type: openpgp, key-file: keys/a.key, passphrase-credential: signing}
+      - {type: command, command: [./sign, atomic 2026], public-key-file: keys/b.asc, timeout: 5}
+`);
+  const folder = join(path, '..');
+  const { streams } = await loadConfig(path);
+  expect(streams['nightly']?.signing).toEqual([
+    { type: 'openpgp', keyFile: join(folder, 'keys/a.key'), passphrase: { credential: 'signing' } },
+    {
+      type: 'command',
+      command: [join(folder, 'sign'), 'atomic 2026'],
+      publicKeyFile: join(folder, 'keys/b.asc'),
+      timeoutSeconds: 5,
+      retries: 4,
+    },
+  ]);
+  const one = async (signing: string) => (await loadConfig(await write(`${SMALL}    signing: ${signing}\n`))).streams;
+  expect((await one('{type: openpgp, key-file: /k, passphrase-env: WORDS}'))['nightly']?.signing).toEqual([
+    { type: 'openpgp', keyFile: '/k', passphrase: { env: 'WORDS' } },
+  ]);
+  expect((await one('{type: openpgp, key-file: /k}'))['nightly']?.signing).toEqual([
+    { type: 'openpgp', keyFile: '/k' },
+  ]);
+});
+
+test('signers: faults are told with their places', async () => {
+  const faults = async (signing: string) => faultsOf(`${SMALL}    signing: ${signing}\n`);
+  expect(await faults('{type: openpgp, key-file: k, passphrase-file: a, passphrase-env: B}')).toEqual([
+    'FILE:9:81: streams.nightly.signing.passphrase-env: is one too many: there is passphrase-file already.',
+  ]);
+  expect(await faults('{type: openpgp, key-file: k, passphrase: geheim}')).toEqual([
+    expect.stringContaining('"passphrase" looks like a secret'),
+  ]);
+  expect(await faults('{type: gpg, key: k}')).toEqual([
+    'FILE:9:21: streams.nightly.signing.type: expected gpg-agent or openpgp or command, found "gpg".',
+  ]);
+  expect(await faults('[{type: command, command: [], public-key-file: k}]')).toEqual([
+    'FILE:9:43: streams.nightly.signing.0.command: needs at least the program.',
+  ]);
+  const key = '{type: openpgp, key-file: k}';
+  expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);
+});

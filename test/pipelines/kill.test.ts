@@ -23,6 +23,7 @@ const STEPS = [
   'verify-buildlogs',
   'image-generic-cloud',
   'checksums',
+  'sign-files',
   'publish-buildlogs',
   'prune',
   'prune-buildlogs',
@@ -98,12 +99,14 @@ test.each(moments)(
     const finished = (await killIn(step, delay)) === 0;
 
     const [, killed] = await records(world);
-    const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')), signing.publicKeyFile);
+    const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')), { key: signing.publicKeyFile });
     // A client sees the old night or the whole new one, whatever moment it was.
     expect([before, killed?.['ostree-commit'] ?? before]).toContain(served);
 
     // The last steps take milliseconds: a run can be over before the kill arrives, and then nothing is left to resume.
-    expect(finished && !['checksums', 'publish-buildlogs', 'prune', 'prune-buildlogs'].includes(step)).toBe(false);
+    expect(
+      finished && !['checksums', 'sign-files', 'publish-buildlogs', 'prune', 'prune-buildlogs'].includes(step),
+    ).toBe(false);
     const resumed = await world.nightly('resume');
     expect(resumed.stderr).not.toContain('✗');
     expect(resumed.code).toBe(finished ? 1 : 0);
@@ -115,7 +118,7 @@ test.each(moments)(
       pkgdiff: undisturbed['pkgdiff'],
     });
     const client = await mkdtemp(join(world.dir, 'after-'));
-    const commit = await pulled(world, client, signing.publicKeyFile, '--require-static-deltas');
+    const commit = await pulled(world, client, { key: signing.publicKeyFile, options: ['--require-static-deltas'] });
     expect(commit).toBe(all[1]?.['ostree-commit']);
     const log = await run('ostree', [`--repo=${client}`, 'show', '--print-metadata-key=version', commit]);
     expect(log.stdout.trim()).toBe(`'${all[1]?.['buildid']}'`);

@@ -3,11 +3,9 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
+import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, pulled, records, type World } from '../support/world.ts';
-
-const strictPull = (world: World, name: string, publicKeyFile: string, ...options: string[]): Promise<string> =>
-  pulled(world, join(world.dir, name), publicKeyFile, ...options);
+import { makeWorld, records } from '../support/world.ts';
 
 it('I2: a signing stream publishes signed commits, a signed summary, and deltas that apply', async () => {
   const dir = temporaryFolder();

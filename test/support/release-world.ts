@@ -55,7 +55,7 @@ export async function night(world: World): Promise<string> {
 
 /** Commit that a fresh client gets of the release ref from staging. */
 export async function pulledRelease(world: World, into: string): Promise<string> {
-  return pulled({ ...world, url: `${world.url}/staging` }, into, RELEASE_REF);
+  return pulled({ url: `${world.url}/staging` }, into, { ref: RELEASE_REF });
 }
 
 /** Metadata of a published commit, as ostree prints it. */

@@ -39,8 +39,6 @@ export interface WorldOptions {
   readonly stream?: readonly string[];
 }
 
-const MINI_REF = 'mini/x86_64/nightly';
-
 /** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
 const GRUB_CONFIG: MiniRecipe = {
   name: 'grub-config',
@@ -138,20 +136,28 @@ export async function records(world: World): Promise<Record<string, string | und
   return ids.map((id) => JSON.parse(readFileSync(join(builds, id, 'x86_64', 'meta.json'), 'utf8')));
 }
 
+export interface PullOptions {
+  /** File with the one public key that is trusted: then nothing is believed that it did not sign, neither commit nor summary. */
+  readonly key?: string;
+  /** Default: that of the nightlies. */
+  readonly ref?: string;
+  /** For `ostree pull`. */
+  readonly options?: readonly string[];
+}
+
 /**
- * Commit that a fresh client gets from the world's public URL, every object checked. With a key it believes nothing that
- * this key did not sign, neither commit nor summary.
+ * Commit that a fresh client gets from a public URL, every object checked.
  * @param into folder of its repository
- * @param options for `ostree pull`
  */
-export async function pulled(world: World, into: string, key?: string, ...options: string[]): Promise<string> {
+export async function pulled({ url }: Pick<World, 'url'>, into: string, how: PullOptions = {}): Promise<string> {
+  const { key, ref = 'mini/x86_64/nightly', options = [] } = how;
   const ostree = (...args: string[]) => run('ostree', [`--repo=${into}`, ...args]);
   await ostree('init', '--mode=bare-user');
   const trust = key === undefined ? ['--no-gpg-verify'] : [`--gpg-import=${key}`, '--set=gpg-verify-summary=true'];
-  await ostree('remote', 'add', ...trust, 'origin', `${world.url}/repo`);
-  await ostree('pull', ...options, 'origin', MINI_REF);
+  await ostree('remote', 'add', ...trust, 'origin', `${url}/repo`);
+  await ostree('pull', ...options, 'origin', ref);
   await ostree('fsck', '--quiet');
-  return (await ostree('rev-parse', `origin:${MINI_REF}`)).stdout.trim();
+  return (await ostree('rev-parse', `origin:${ref}`)).stdout.trim();
 }
 
 /** Puts a copy of a world's work folder and published tree back, as they were. */

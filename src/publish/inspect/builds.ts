@@ -16,6 +16,7 @@ const metaSchema = z.looseObject({
   'ostree-commit': z.string().refine(isChecksum, 'must be a commit').optional(),
   'ostree-timestamp': z.string(),
   images: z.record(z.string(), z.looseObject({ path: z.string(), sha256: z.string(), size: z.number() })).optional(),
+  'atomic-nightly.signed-by': z.array(z.string()).default([]),
 });
 
 /** A published build, as its record says. */
@@ -26,6 +27,10 @@ export interface PublishedBuild {
   readonly ref: string;
   /** Images by path relative to the target's root. */
   readonly images: ReadonlyMap<string, { readonly sha256: string; readonly size: number }>;
+  /** Further files that its SHA256SUMS names, relative to the target's root. */
+  readonly records: readonly string[];
+  /** Fingerprints of the keys that signed its files; empty: they are not signed. */
+  readonly signedBy: readonly string[];
 }
 
 export interface BuildsInspection {
@@ -76,6 +81,7 @@ async function inspectBuild(
     attempt(report, `${what}, ${part}`, RECONCILE_HINT, task.signal, async () => {
       report.ok(`${what}, ${part}`, await look());
     });
+  let records: readonly string[] = [];
   if (meta.buildid !== id) report.fault(what, `its record is that of ${meta.buildid}`, RECONCILE_HINT);
   if (commit !== undefined) await check('commit', () => commitFits(request, commit, id));
   const images = new Map(
@@ -84,12 +90,16 @@ async function inspectBuild(
       { sha256: digest, size },
     ]),
   );
-  await check('SHA256SUMS', () => sumsFit(request.files, folder, images));
+  await check('SHA256SUMS', async () => {
+    records = await recordsOfSums(request.files, folder, images);
+    return `fits meta.json and ${records.length} records`;
+  });
   const mayBeGone = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
   for (const [path, image] of images) {
     await check(path.slice(folder.length + 1), () => imageFits(request, path, { ...image, mayBeGone }, task));
   }
-  return { id, arch, ref: meta.ref, images, ...(commit === undefined ? {} : { commit }) };
+  const signedBy = meta['atomic-nightly.signed-by'];
+  return { id, arch, ref: meta.ref, images, records, signedBy, ...(commit === undefined ? {} : { commit }) };
 }
 
 async function commitFits({ files, commits }: BuildsInspection, checksum: string, id: string): Promise<string> {
@@ -106,8 +116,15 @@ async function commitFits({ files, commits }: BuildsInspection, checksum: string
   return `${checksum.slice(0, 12)} has the build's version`;
 }
 
-/** Small records are digested; images must be listed with the digests of the record. */
-async function sumsFit(files: PublicFiles, folder: string, images: PublishedBuild['images']): Promise<string> {
+/**
+ * Small records are digested; images must be listed with the digests of the record.
+ * @returns the files that are no images
+ */
+async function recordsOfSums(
+  files: PublicFiles,
+  folder: string,
+  images: PublishedBuild['images'],
+): Promise<readonly string[]> {
   const text = new TextDecoder().decode(await required(files, `${folder}/SHA256SUMS`));
   const sums = new Map<string, string>();
   for (const line of text.split('\n').filter((one) => one !== '')) {
@@ -126,7 +143,7 @@ async function sumsFit(files: PublicFiles, folder: string, images: PublishedBuil
     else if (sha256(bytes) !== digest) faults.push(`${path} has another checksum`);
   }
   if (faults.length > 0) throw new Error(faults.join('; '));
-  return `fits meta.json and ${sums.size - images.size} records`;
+  return [...sums.keys()].filter((path) => !images.has(path));
 }
 
 async function imageFits(

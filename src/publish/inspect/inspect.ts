@@ -7,6 +7,7 @@ import { publicFiles } from './http.ts';
 import { inspectPointers } from './pointers.ts';
 import { inspectRefs } from './refs.ts';
 import { attempt, type Check, RECONCILE_HINT, reportTo } from './report.ts';
+import { inspectSignatures } from './signatures.ts';
 import { listedRefs } from './summary.ts';
 
 /** A stream that publishes to the target, as far as an outsider can tell. */
@@ -77,6 +78,7 @@ export async function inspectTarget(
     const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: now - imagesSeconds };
     const builds = await inspectBuilds({ files, commits, imageContent, ...imagesSince }, report, task);
     await inspectPointers({ files, url, streams, builds, refs: within.listed.refs }, report, task);
+    await inspectSignatures({ files, streams, builds }, report, task);
     return ok;
   } finally {
     await rm(scratchDir, { recursive: true, force: true });

@@ -2,6 +2,7 @@ import type { TargetRetention } from '../../config/config.ts';
 import { NightlyError } from '../../errors.ts';
 import { type BoxCatalogue, parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
 import { isChecksum } from '../../ostree/objects.ts';
+import type { Signer } from '../../signing/signer.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
 import type { Task } from '../../tools/task.ts';
 import { updateJson } from '../files.ts';
@@ -30,6 +31,7 @@ interface Meta {
   readonly 'ostree-commit'?: string;
   readonly 'ostree-timestamp': string;
   readonly images?: Readonly<Record<string, { readonly path: string; readonly size: number }>>;
+  readonly 'atomic-nightly.signed-by'?: readonly string[];
 }
 
 const INDEX_PATH = 'builds/builds.json';
@@ -67,6 +69,9 @@ export async function planBuilds(
     const [imagesGo, logsGo] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
     if (imagesGo) {
       files.push(...images.map(({ path, size }) => ({ path: `builds/${key}/${path}`, bytes: size })));
+      // Of a few hundred bytes each, which nobody counts.
+      const signed = meta['atomic-nightly.signed-by'] === undefined ? [] : images;
+      files.push(...signed.map(({ path }) => ({ path: `builds/${key}/${path}.asc`, bytes: 0 })));
       if (images.length > 0) boxes.push(id);
     }
     if (logsGo) for await (const file of target.list(`builds/${key}/logs`, task)) files.push(file);
@@ -85,7 +90,7 @@ export async function planBuilds(
 }
 
 /** Takes images out of the box catalogues and builds out of the index, so that nobody is led to what goes next. */
-export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task): Promise<void> {
+export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task, signer?: Signer): Promise<void> {
   if (plan.boxes.length > 0) {
     for await (const { path } of target.list('vagrant', task)) {
       if (!path.endsWith('.json')) continue;
@@ -94,6 +99,7 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task)
         (old) => withoutBoxes(old, plan.boxes, `${target.publicUrl}/${path}`),
         target,
         task,
+        signer,
       );
     }
   }
@@ -110,6 +116,7 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task)
     },
     target,
     task,
+    signer,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { TargetRetention } from '../../config/config.ts';
+import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import type { Task } from '../../tools/task.ts';
 import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
@@ -14,6 +15,8 @@ export interface PruneRequest {
   readonly scratchDir: string;
   /** Seconds since the epoch. */
   readonly now: number;
+  /** Signs the index and the catalogues that lose something. */
+  readonly signer?: Signer;
 }
 
 /** Which commits of a target stay, which are given up, and which go now. */

@@ -55,7 +55,7 @@ async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task):
   // Again: somebody may have published until a moment ago, and nobody can from now on.
   const plan = await withFiles(await planPrune(request, task), request, task);
   await lock.check(task);
-  await forgetBuilds(plan.builds, target, task);
+  await forgetBuilds(plan.builds, target, task, request.signer);
   await removeFiles(plan, request, lock, task);
   const { state, removed } = plan.decision;
   await writeRetired(state.retired, { ...removed, builds: plan.builds.marks }, target, task);

@@ -45,7 +45,7 @@ export interface BuildsComparison {
 
 /** `<id>/<arch>`, and a file in it. */
 const IN_BUILD = /^builds\/(\d{8}_\d{2,}\/[\w.-]+)\/(.+)$/;
-const OWN = /^builds\/(builds|promoted|retired)\.json$/;
+const OWN = /^builds\/(builds|promoted|retired)\.json(\.asc)?$/;
 /** Builds that have been published as far as they got. */
 const ENDED = ['complete', 'incomplete', 'gate-failed'];
 
@@ -60,10 +60,21 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const content = await target.read(INDEX, task);
   const named = content && namedIn(content);
   const unrepairable: Unrepairable[] = [];
-  const [images, records]: [ReconcileFile[], ReconcileFile[]] = [[], []];
+  const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
   const wanted = new Set<string>();
   const known = new Set<string>();
   const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
+  const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
+    const signature = `${path}.asc`;
+    known.add(signature);
+    const fault = await compareFile(copies, path);
+    const bytes = await sizeIfThere(join(work, signature));
+    // Of one size whatever it signs, so it goes with a file that is not the same.
+    const other = fault && bytes !== undefined && ({ path: signature, bytes, why: 'content' } as const);
+    const found = other || (await compareFile(copies, signature));
+    if (found) signatures.push(found);
+    return fault;
+  };
   const local = (await filesBelow(join(work, 'builds'))).flatMap((path) => /^(.+)\/meta\.json$/.exec(path)?.[1] ?? []);
   for (const build of local) {
     const meta = await metaOf(join(work, 'builds', build, 'meta.json'));
@@ -77,7 +88,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       const path = `builds/${build}/${name}`;
       known.add(path);
       if (isOld && !listed.has(path)) continue;
-      const fault = await compareFile(copies, path);
+      const fault = await compareSigned(path);
       if (fault) images.push(fault);
       else if (listed.get(path) !== size && (await sizeIfThere(join(work, path))) === undefined) {
         const why = `${listed.has(path) ? `it has ${listed.get(path)} bytes instead of ${size}` : 'it is not there'}, and ${work} no longer has it`;
@@ -89,7 +100,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       const path = `builds/${build}/${name}`;
       if (known.has(path)) continue;
       known.add(path);
-      const fault = await compareFile(copies, path);
+      const fault = await compareSigned(path);
       if (fault) records.push(fault);
     }
   }
@@ -102,6 +113,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   };
   return {
     phases: [
+      { name: 'signatures of files', files: signatures },
       { name: 'images', files: images },
       { name: 'records', files: records },
     ],

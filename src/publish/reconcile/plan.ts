@@ -28,7 +28,15 @@ export interface ReconcilePlan {
 }
 
 export interface ReconcilePhase {
-  readonly name: 'objects' | 'signatures' | 'commits' | 'deltas' | 'delta indexes' | 'images' | 'records';
+  readonly name:
+    | 'objects'
+    | 'signatures'
+    | 'commits'
+    | 'deltas'
+    | 'delta indexes'
+    | 'signatures of files'
+    | 'images'
+    | 'records';
   readonly files: readonly ReconcileFile[];
 }
 

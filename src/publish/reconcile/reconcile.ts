@@ -83,8 +83,8 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
 }
 
 /**
- * Carries out a plan, in the order of a publish: objects, signatures, commits, deltas, refs with the summary, images,
- * records, index. Every part may be repeated, so after a kill the repair is simply begun again.
+ * Carries out a plan, in the order of a publish: objects, signatures, commits, deltas, refs with the summary, signatures
+ * of files, images, records, index. Every part may be repeated, so after a kill the repair is simply begun again.
  * @throws NightlyError `target-moved` when somebody pruned the target meanwhile, and what `send` and the repairs throw.
  */
 export async function applyReconcile(
@@ -110,7 +110,7 @@ export async function applyReconcile(
   await send(['objects', 'signatures', 'commits', 'deltas', 'delta indexes']);
   if (plan.remove.length > 0) await target.remove(plan.remove, task);
   for (const { ref, commit } of plan.flips) await repairs.flip(ref, commit);
-  await send(['images', 'records']);
+  await send(['signatures of files', 'images', 'records']);
   if (plan.index.length > 0) await repairs.index(plan.index);
 }
 

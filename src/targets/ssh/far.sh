@@ -180,7 +180,9 @@ replace() {
     *) folder=. ;;
   esac
   set -- "$stage/put/${3##*/}"
-  [ ! -e "$1.sig" ] || set -- "$1.sig" "$1"
+  for signature in "$1.sig" "$1.asc"; do
+    [ ! -e "$signature" ] || set -- "$signature" "$1"
+  done
   mv -f -t "./$folder" -- "$@"
   # Before the next one: after a power cut, too, the order must hold.
   sync -- "./$folder" 2> /dev/null || sync

@@ -8,19 +8,14 @@ import { makeReleaseWorld, night, RELEASE_REF } from '../../support/release-worl
 import { makeSigningKey } from '../../support/signing-key.ts';
 import { standInGuest } from '../../support/stand-in-guest.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
-import { records, runCli, type World } from '../../support/world.ts';
+import { pulled, records, runCli, type World } from '../../support/world.ts';
 
 const read = async (world: World, path: string) => JSON.parse(await readFile(join(world.published, path), 'utf8'));
 
-/** A client that believes nothing but what that key signed. @returns the commit and its content checksum. */
+/** What a client that trusts that key alone gets from the mirror. */
 async function strictPull(world: World, name: string, key: string): Promise<{ commit: string; repo: string }> {
   const repo = join(world.dir, name);
-  const ostree = (...args: string[]) => run('ostree', [`--repo=${repo}`, ...args]);
-  await ostree('init', '--mode=bare-user');
-  const trust = [`--gpg-import=${key}`, '--set=gpg-verify-summary=true'];
-  await ostree('remote', 'add', ...trust, 'origin', `${world.url}/mirror/repo`);
-  await ostree('pull', 'origin', RELEASE_REF);
-  return { repo, commit: (await ostree('rev-parse', `origin:${RELEASE_REF}`)).stdout.trim() };
+  return { repo, commit: await pulled({ url: `${world.url}/mirror` }, repo, { key, ref: RELEASE_REF }) };
 }
 
 async function contentOf(repo: string, commit: string): Promise<string> {

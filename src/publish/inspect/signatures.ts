@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import pLimit from 'p-limit';
+import { findingsOf } from '../../signing/check.ts';
+import { readKeyInfo } from '../../signing/key-info.ts';
+import { dearmored, signaturePackets } from '../../signing/packets.ts';
+import type { Task } from '../../tools/task.ts';
+import type { PublishedBuild } from './builds.ts';
+import type { PublicFiles } from './http.ts';
+import { attempt, RECONCILE_HINT, type Report } from './report.ts';
+
+export interface SignaturesInspection {
+  readonly files: PublicFiles;
+  readonly streams: readonly {
+    readonly name: string;
+    readonly vagrantBox: string;
+    readonly trust: { readonly gpgKeys: readonly string[]; readonly signedSummary: boolean };
+  }[];
+  readonly builds: readonly PublishedBuild[];
+}
+
+const PARALLEL = 8;
+
+/**
+ * Looks at the detached signatures beside records and pointers, with gpgv and the streams' public keys. Of an image's it is
+ * checked that it is one: the image itself is vouched for by SHA256SUMS. Builds whose keys are no longer configured, or have
+ * expired, are counted and left alone.
+ */
+export async function inspectSignatures(request: SignaturesInspection, report: Report, task: Task): Promise<void> {
+  const streams = request.streams.filter(({ trust }) => trust.signedSummary);
+  if (streams.length === 0) return;
+  const keyring = await keyringOf(streams.flatMap(({ trust }) => trust.gpgKeys));
+  const usable = (await readKeyInfo(keyring, 'the public keys')).filter(({ problem }) => problem === undefined);
+  const known = new Set(usable.map(({ fingerprint }) => fingerprint));
+  const signed = request.builds.filter(({ signedBy }) => signedBy.length > 0);
+  const ours = signed.filter(({ signedBy }) => signedBy.some((key) => known.has(key)));
+  const limit = pLimit(PARALLEL);
+  await limit.map(ours, (build) => inspectBuild(request.files, build, keyring, report, task));
+  const others = signed.length - ours.length;
+  if (others > 0) report.ok('signatures', `${others} builds are by keys that are no longer in use, and not looked at`);
+  const pointers = streams.flatMap(({ name, vagrantBox }) => [
+    `streams/${name}.json`,
+    `streams/${name}/tested.json`,
+    `vagrant/${vagrantBox}.json`,
+  ]);
+  for (const path of new Set(['builds/builds.json', ...pointers])) {
+    await attempt(report, `${path}, signature`, RECONCILE_HINT, task.signal, async () => {
+      if (await isGood(request.files, path, keyring, task)) report.ok(`${path}, signature`, 'good');
+    });
+  }
+}
+
+async function inspectBuild(
+  files: PublicFiles,
+  { id, arch, records, images }: PublishedBuild,
+  keyring: Uint8Array,
+  report: Report,
+  task: Task,
+): Promise<void> {
+  const folder = `builds/${id}/${arch}`;
+  let good = 0;
+  const check = (path: string, look: () => Promise<boolean>) =>
+    attempt(
+      report,
+      `build ${id} ${arch}, ${path.slice(folder.length + 1)}.asc`,
+      RECONCILE_HINT,
+      task.signal,
+      async () => {
+        if (await look()) good += 1;
+      },
+    );
+  for (const path of [`${folder}/meta.json`, `${folder}/SHA256SUMS`, ...records]) {
+    await check(path, () => isGood(files, path, keyring, task));
+  }
+  for (const path of images.keys()) await check(path, () => isThere(files, path));
+  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, `${good} files`);
+}
+
+/** Whether the file is there; if so its signature is good. @throws Error when it is not. */
+async function isGood(files: PublicFiles, path: string, keyring: Uint8Array, task: Task): Promise<boolean> {
+  for (let tries = 1; ; tries += 1) {
+    const signature = await files.get(`${path}.asc`);
+    const what = await files.get(path);
+    if (!what) return false;
+    if (!signature) throw new Error('is not there');
+    const findings = await findingsOf({ what, signature, publicKey: keyring }, task);
+    if (findings.includes('good') && !findings.includes('bad')) return true;
+    // Somebody may have published in between: the pair is put one right after the other.
+    if (tries === 2) throw new Error(`gpgv does not accept it (${findings.join(', ') || 'no signature'})`);
+  }
+}
+
+async function isThere(files: PublicFiles, path: string): Promise<boolean> {
+  if ((await files.size(path)) === undefined) return false;
+  const signature = await files.get(`${path}.asc`);
+  if (!signature) throw new Error('is not there');
+  signaturePackets(dearmored(signature));
+  return true;
+}
+
+async function keyringOf(keyFiles: readonly string[]): Promise<Uint8Array> {
+  const keys = await Promise.all([...new Set(keyFiles)].map(async (file) => dearmored(await readFile(file))));
+  return new Uint8Array(Buffer.concat(keys));
+}

@@ -1,0 +1,64 @@
+import type { Config, SigningConfig } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
+import type { Task } from '../tools/task.ts';
+import { expiryWarning, type KeyInfo, readKeyInfo } from './key-info.ts';
+import { openSigner, type Signer } from './signer.ts';
+
+/** A key that a configuration signs with, and who uses it. */
+export interface ConfiguredKey {
+  readonly config: SigningConfig;
+  readonly streams: readonly string[];
+  /** Of those streams, each once. */
+  readonly targets: readonly string[];
+}
+
+/** The keys of all streams, in the order of the file; one that several streams name is there once. */
+export function configuredKeys({ streams }: Config): ConfiguredKey[] {
+  const found = new Map<string, ConfiguredKey>();
+  for (const { name, targets, signing } of Object.values(streams)) {
+    for (const config of signing ?? []) {
+      const id = JSON.stringify(config);
+      const before = found.get(id);
+      found.set(id, {
+        config,
+        streams: [...(before?.streams ?? []), name],
+        targets: [...new Set([...(before?.targets ?? []), ...targets])],
+      });
+    }
+  }
+  return [...found.values()];
+}
+
+/** The public half of a configured key, or why it cannot be had. @throws NightlyError `interrupted`. */
+export async function lookAtKey(config: SigningConfig, task: Task): Promise<KeyInfo | NightlyError> {
+  try {
+    const [info] = await readKeyInfo(await openSigner(config).publicKey(task), placeOf(config));
+    return info ?? new NightlyError('signing', `${placeOf(config)} holds no key.`);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    if (error instanceof NightlyError) return error;
+    throw error;
+  }
+}
+
+/** Where a configured key is, for people. */
+export function placeOf(config: SigningConfig): string {
+  switch (config.type) {
+    case 'gpg-agent':
+      return config.home === undefined ? `key ${config.key}` : `key ${config.key} in ${config.home}`;
+    case 'openpgp':
+      return config.keyFile;
+    case 'command':
+      return config.publicKeyFile;
+  }
+}
+
+/** Says of each key that expires within 60 days when it does. @returns all keys of the signer. */
+export async function sayExpiry(signer: Signer, task: Task): Promise<KeyInfo[]> {
+  const keys = await readKeyInfo(await signer.publicKey(task), 'the public key of the signer');
+  for (const key of keys) {
+    const warning = expiryWarning(key);
+    if (warning !== undefined) task.say(`warning: ${warning}`);
+  }
+  return keys;
+}

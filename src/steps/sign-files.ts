@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Build } from '../run/build.ts';
+import { armoredSignature } from '../signing/packets.ts';
+import type { Signer } from '../signing/signer.ts';
+import { ifThere, writeFileAtomic } from '../tools/files.ts';
+import type { Task } from '../tools/task.ts';
+
+/** What is signed when it is published, because it changes until then. */
+const RECORD = 'meta.json';
+
+/** The list of checksums, which names all that is signed before. */
+export const SUMS = 'SHA256SUMS';
+
+/** The name of the detached signature beside a file. */
+export function signatureName(file: string): string {
+  return `${file}.asc`;
+}
+
+/**
+ * Signs each file that a build's SHA256SUMS names, and SHA256SUMS itself: NAME.asc beside NAME, armored.
+ * @throws NightlyError `signing`.
+ */
+export async function signFiles({ paths: { dir } }: Build, signer: Signer, task: Task): Promise<void> {
+  const sums = await readFile(join(dir, SUMS));
+  const files = sums
+    .toString()
+    .split('\n')
+    .flatMap((line) => {
+      const [, sha256, name] = /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? [];
+      return sha256 === undefined || name === undefined ? [] : [{ sha256, name }];
+    });
+  for (const [index, { sha256, name }] of files.entries()) {
+    task.progress(index, files.length + 1, 'files');
+    const file = join(dir, name);
+    await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign({ file, sha256 }, task)));
+  }
+  await writeFileAtomic(join(dir, signatureName(SUMS)), armoredSignature(await signer.sign(sums, task)));
+  task.say(`signed ${files.length} files and ${SUMS}`);
+}
+
+/** Whether the signatures of these files of a build, and of SHA256SUMS, are still there; retention removes images with theirs. */
+export function areSigned({ paths: { dir } }: Build, files: readonly string[]): boolean {
+  return [...files, SUMS].every((file) => existsSync(join(dir, signatureName(file))));
+}
+
+/** Signs the record of a build as it is now, unless its signature is newer. @throws NightlyError `signing`. */
+export async function signRecord(dir: string, signer: Signer, task: Task): Promise<void> {
+  const file = join(dir, RECORD);
+  const signature = signatureName(file);
+  const [record, signed] = [await stat(file), await ifThere(stat(signature))];
+  if (signed && signed.mtimeMs > record.mtimeMs) return;
+  await writeFileAtomic(signature, armoredSignature(await signer.sign(await readFile(file), task)));
+}

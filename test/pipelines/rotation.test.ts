@@ -1,0 +1,65 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { type FileKey, makeFileKey } from '../support/openpgp-key.ts';
+import { outsider } from '../support/outsider.ts';
+import { strictPull } from '../support/strict-client.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { makeWorld, records } from '../support/world.ts';
+
+const DAY = 86_400;
+
+const written = (key: FileKey): string =>
+  `{type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`;
+
+it('two keys during a rotation: a client with either one alone accepts commit and summary, the next key comes in by a reconcile', async () => {
+  const dir = temporaryFolder();
+  const old = await makeFileKey(dir, { name: 'old', seconds: 30 * DAY });
+  const next = await makeFileKey(dir, { name: 'next' });
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'), { stream: [`signing: ${written(old)}`] });
+  onTestFinished(() => world.stop());
+  const signWith = async (...keys: readonly FileKey[]): Promise<void> => {
+    const config = await readFile(world.config, 'utf8');
+    await writeFile(world.config, config.replace(/signing: .*/, `signing: [${keys.map(written).join(', ')}]`));
+  };
+  const night = await world.nightly('nightly');
+  expect(night.code).toBe(0);
+  expect(night.stderr).toMatch(new RegExp(`sign.*warning: key ${old.fingerprint} expires in 29 days`));
+  const [first] = await records(world);
+  await expect(strictPull(world, 'too-early', next.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
+
+  // What is published already gets the second signature: nobody has to wait for the next night.
+  await signWith(old, next);
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  for (const key of [old, next]) {
+    expect(await strictPull(world, `first-${key.fingerprint}`, key.publicKeyFile)).toBe(first?.['ostree-commit']);
+  }
+  expect((await world.nightly('publish', '--reconcile')).stdout).toContain('nothing to repair');
+
+  await world.distro.bump('app');
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const second = (await records(world))[1];
+  expect(second?.['atomic-nightly.signed-by']).toEqual([old.fingerprint, next.fingerprint]);
+  for (const key of [old, next]) {
+    expect(await strictPull(world, `second-${key.fingerprint}`, key.publicKeyFile)).toBe(second?.['ostree-commit']);
+  }
+  const record = join(world.published, 'builds', String(second?.['buildid']), 'x86_64/meta.json');
+  const both = await outsider(dir, old.publicKeyFile, next.publicKeyFile);
+  expect(await both('--verify', `${record}.asc`, record)).toMatchObject({ code: 0 });
+  for (const key of [old, next]) {
+    // gpg says good for the key it has, and by its exit code that there is a signature it cannot check.
+    const { words } = await (await outsider(dir, key.publicKeyFile))('--verify', `${record}.asc`, record);
+    expect(words).toMatch(/Good signature/);
+  }
+  expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+
+  // The old key goes.
+  await signWith(next);
+  await world.distro.bump('app');
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const third = (await records(world))[2];
+  expect(await strictPull(world, 'third-next', next.publicKeyFile)).toBe(third?.['ostree-commit']);
+  await expect(strictPull(world, 'third-old', old.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
+  expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+});

@@ -1,0 +1,105 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { run } from '../../src/tools/exec.ts';
+import { filesBelow } from '../../src/tools/files.ts';
+import { makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
+import { outsider } from '../support/outsider.ts';
+import { replaceFile } from '../support/reconcile.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { standInSigner } from '../support/stand-in-signer.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { makeWorld, records, type World } from '../support/world.ts';
+
+/** The published files that an outsider finds signed, and those where gpg refuses the signature. */
+async function signedFiles(world: World, dir: string, publicKeyFile: string) {
+  const gpg = await outsider(dir, publicKeyFile);
+  const [good, bad]: [string[], string[]] = [[], []];
+  for (const path of await filesBelow(world.published)) {
+    if (!path.endsWith('.asc')) continue;
+    const file = join(world.published, path);
+    const { code } = await gpg('--verify', file, file.slice(0, -4));
+    (code === 0 ? good : bad).push(path.slice(0, -4));
+  }
+  return { good, bad };
+}
+
+it('every image, record and pointer of a signing stream has a signature beside it, good for somebody with the public key alone', async () => {
+  const dir = temporaryFolder();
+  const key = await makeFileKey(dir);
+  await mkdir(join(dir, 'world'));
+  const signing = `signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`;
+  const world = await makeWorld(join(dir, 'world'), { images: ['vagrant-libvirt'], stream: [signing] });
+  onTestFinished(() => world.stop());
+  const night = await world.nightly('nightly');
+  expect(night).toMatchObject({ code: 0 });
+  const [build] = await records(world);
+  const folder = `builds/${build?.['buildid']}/x86_64`;
+  const published = await filesBelow(world.published);
+  const image = published.find((path) => /images\/.*\.box$/.test(path)) ?? 'no image';
+  const expected = [
+    ...['SHA256SUMS', 'diff.json', 'lockfile.json', 'meta.json', 'treefile.json'].map((name) => `${folder}/${name}`),
+    image,
+    'builds/builds.json',
+    'streams/nightly.json',
+    'vagrant/mini-nightly.json',
+  ];
+  const signed = await signedFiles(world, dir, key.publicKeyFile);
+  expect(signed.bad).toEqual([]);
+  expect(signed.good).toEqual(expected.toSorted());
+  await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: join(world.published, folder) });
+  expect((await world.nightly('show', String(build?.['buildid']))).stdout).toContain(`Signed by: ${key.fingerprint}`);
+
+  // I11: the passphrase is nowhere but in its file.
+  const found = await run('grep', ['-rlF', PASSPHRASE, world.dir], { okExitCodes: [0, 1] });
+  expect(found.stdout).toBe('');
+  expect(night.stdout + night.stderr).not.toContain(PASSPHRASE);
+
+  // What is tampered with is found, and repaired from here.
+  const verified = await world.nightly('verify');
+  expect(verified.stdout).toMatch(/ok {6}.*signatures: 6 files/);
+  expect(verified.code).toBe(0);
+  await replaceFile(join(world.published, `${folder}/diff.json.asc`), 'no signature');
+  await replaceFile(
+    join(world.published, 'builds/builds.json.asc'),
+    await readFile(join(world.published, `${image}.asc`)),
+  );
+  const tampered = await world.nightly('verify', '--json');
+  expect(tampered.code).toBe(1);
+  const faults = JSON.parse(tampered.stdout)[0].checks.filter(({ ok }: { ok: boolean }) => !ok);
+  expect(faults.map(({ what }: { what: string }) => what)).toEqual([
+    expect.stringContaining('diff.json'),
+    expect.stringContaining('builds.json'),
+  ]);
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect(await signedFiles(world, dir, key.publicKeyFile)).toEqual({ good: expected.toSorted(), bad: [] });
+  expect(await world.nightly('verify', '--images')).toMatchObject({ code: 0 });
+});
+
+it('I2, I4: a signer that is down once the tree is out leaves the build incomplete and none of its files visible; a resume asks for what is missing', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const gpg = `gpg --homedir ${key.home} --batch --quiet --local-user ${key.key} --detach-sign`;
+  // Commit and summary are signed; then the server goes away.
+  const standIn = await standInSigner(
+    dir,
+    `test $(wc -l < ${dir}/signer-calls) -le 2 -o -e ${dir}/up || exit 9; ${gpg}`,
+  );
+  await mkdir(join(dir, 'world'));
+  const command = `command: [${standIn.program}], public-key-file: ${key.publicKeyFile}, retries: 0`;
+  const world = await makeWorld(join(dir, 'world'), { stream: [`signing: {type: command, ${command}}`] });
+  onTestFinished(() => world.stop());
+  const night = await world.nightly('nightly');
+  expect(night.code).toBe(1);
+  expect(night.stdout).toMatch(
+    /is incomplete: the tree is published .*\n {2}sign-files: The signer .* ended with exit code 9/,
+  );
+  expect((await filesBelow(world.published)).filter((path) => path.startsWith('builds/'))).toEqual([]);
+
+  await writeFile(join(dir, 'up'), '');
+  expect(await world.nightly('resume')).toMatchObject({ code: 0 });
+  const { good, bad } = await signedFiles(world, dir, key.publicKeyFile);
+  expect({ good: good.length, bad }).toEqual({ good: 6, bad: [] });
+  // Commit, summary, the try that failed, and then each of the six once.
+  expect(await standIn.calls()).toHaveLength(9);
+});

@@ -121,7 +121,9 @@ async function takenIds(
 function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: PromotionPlan, print: Printer): void {
   const { of, attempt, upstream, recommit, supersedes } = promotion;
   print(`${recommit ? 'The tree' : 'A rebuild'} of ${of} at ${ref} on top of ${parent ?? 'nothing (a new ref)'}:`);
-  print(`  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${packages} packages with good signatures`);
+  print(
+    `  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${packages} packages with good signatures`,
+  );
   if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
   if (changes.length > 0) print(`Against the night:\n${formatDiff(changes)}`);
   print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);

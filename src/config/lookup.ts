@@ -43,7 +43,9 @@ export function findReleaseStream(
       ? `is fed from "${stream.release.promotesFrom}", not from "${from}"`
       : 'is a nightly stream; nights are promoted to a stream with "promotes-from"';
     const known = all.map((one) => one.name).join(', ') || 'none';
-    throw new NightlyError('usage', `Stream "${name}" ${why}.`, { hint: `Release streams in ${config.path}: ${known}.` });
+    throw new NightlyError('usage', `Stream "${name}" ${why}.`, {
+      hint: `Release streams in ${config.path}: ${known}.`,
+    });
   }
   const [first, ...others] = fed;
   if (first && others.length === 0) return first;

@@ -87,7 +87,8 @@ export function checkRelease(
   const { 'promotes-from': source, cycle: times } = stream;
   if (source === undefined) {
     for (const key of ['rpm-keys', 'cycle'] as const) {
-      if (stream[key] !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
+      if (stream[key] !== undefined)
+        breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     }
     if (stream.approvals > 0)
       breaches.push({ path: ['approvals'], message: 'is for a stream with "promotes-from" only.' });
@@ -99,12 +100,18 @@ export function checkRelease(
   const path = ['promotes-from'];
   if (!names.includes(source)) {
     const guess = didYouMean(source, names);
-    breaches.push({ path, message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}` });
+    breaches.push({
+      path,
+      message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}`,
+    });
   } else if (streams[source]?.['promotes-from'] !== undefined) {
     breaches.push({ path, message: `"${source}" is a release stream itself; name the nightly stream.` });
   }
   if (stream.treefile !== undefined) {
-    breaches.push({ path: ['treefile'], message: 'must not be set: a promotion is built from the treefile of its night.' });
+    breaches.push({
+      path: ['treefile'],
+      message: 'must not be set: a promotion is built from the treefile of its night.',
+    });
   }
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });

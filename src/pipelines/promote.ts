@@ -1,8 +1,8 @@
 import { targetsOf } from '../config/lookup.ts';
 import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
-import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
+import { lockedPackages } from '../rpm/pkgdiff.ts';
 import type { Build } from '../run/build.ts';
 import { listBuilds, updateMeta } from '../run/build-store.ts';
 import type { PromotionRecord } from '../run/meta.ts';
@@ -92,7 +92,9 @@ async function rebuild(
   );
   if (!compared.same) {
     const { count, paths } = compared;
-    await updateMeta(build.paths, { 'atomic-nightly.promotion': { ...promotion, 'differences-accepted': { count, paths } } });
+    await updateMeta(build.paths, {
+      'atomic-nightly.promotion': { ...promotion, 'differences-accepted': { count, paths } },
+    });
   }
   return { composed, inputHash };
 }

@@ -31,7 +31,10 @@ export function providersOf(lacks: string, packages: readonly RepoPackage[]): Re
       release === undefined && id.epoch === epoch
         ? compareVersions(id.version, version)
         : compareEvr(id, { epoch, version, release: release ?? '' });
-    return (operator.includes('=') && order === 0) || (operator.includes('<') ? order < 0 : operator.includes('>') && order > 0);
+    return (
+      (operator.includes('=') && order === 0) ||
+      (operator.includes('<') ? order < 0 : operator.includes('>') && order > 0)
+    );
   };
   return packages
     .filter((one) => (one.name === name && fits(one)) || (one.name !== name && one.provides.includes(name)))

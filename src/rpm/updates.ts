@@ -34,7 +34,10 @@ export function updatesSince(packages: readonly PackageId[], repositories: reado
     all
       .filter(({ type }) => type === 'security')
       .flatMap(({ id, severity, title, cves, packages: fixed }) => {
-        const found = newest(fixed.map((one) => ({ name: one.name, id: one })), byName);
+        const found = newest(
+          fixed.map((one) => ({ name: one.name, id: one })),
+          byName,
+        );
         if (found.length === 0) return [];
         return [{ id, ...(severity === undefined ? {} : { severity }), title, cves, packages: found }];
       }),
@@ -43,7 +46,10 @@ export function updatesSince(packages: readonly PackageId[], repositories: reado
   return {
     // The same advisory may be in several repositories.
     advisories: [...new Map(advisories.map((one) => [one.id, one])).values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
-    newer: newest(without.flatMap((one) => one.packages), byName),
+    newer: newest(
+      without.flatMap((one) => one.packages),
+      byName,
+    ),
     withUpdateinfo: repositories.filter((one) => one.advisories !== undefined).map(({ id }) => id),
     withoutUpdateinfo: without.map(({ id }) => id),
   };

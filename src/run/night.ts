@@ -50,7 +50,9 @@ export async function openNight(work: string, id: string): Promise<Night> {
     throw new NightlyError(
       'treefile',
       `The treefile of night ${id} cannot be had any more: its copy ${treefile} does not read as it did that night.`,
-      { hint: 'It names files by absolute paths that changed since, or the copy was changed. Put them back as they were.' },
+      {
+        hint: 'It names files by absolute paths that changed since, or the copy was changed. Put them back as they were.',
+      },
     );
   }
   return { id, commit, meta, lockfile, treefile, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };

@@ -4,7 +4,8 @@ import type { StoredBuild } from './build-store.ts';
 export function promotionsOf(builds: readonly StoredBuild[], night: string, stream?: string): StoredBuild[] {
   return builds.filter(
     ({ meta }) =>
-      meta['atomic-nightly.promotion']?.of === night && (stream === undefined || meta['atomic-nightly.stream'] === stream),
+      meta['atomic-nightly.promotion']?.of === night &&
+      (stream === undefined || meta['atomic-nightly.stream'] === stream),
   );
 }
 

@@ -50,7 +50,9 @@ export async function promoteCompare(
     return { same: true, count: 0, paths: [] };
   }
   await writeJson(join(build.paths.dir, 'differences.json'), changes);
-  const lines = changes.slice(0, SHOWN).map(({ kind, path, owner }) => `${kind} ${path}${owner === undefined ? '' : ` (${owner})`}`);
+  const lines = changes
+    .slice(0, SHOWN)
+    .map(({ kind, path, owner }) => `${kind} ${path}${owner === undefined ? '' : ` (${owner})`}`);
   const more = changes.length > SHOWN ? [`and ${changes.length - SHOWN} more`] : [];
   if (accept) {
     task.say(`${changes.length} differences from ${night.id} accepted`);
@@ -81,7 +83,10 @@ async function unexpectedChanges(
     const { path } = change;
     if (owners.size > 0 && (owners.has(path) || isDerived(path))) continue;
     // Package changes aside, a new build id may be where the treefile wants it.
-    if (treefile.values['mutate-os-release'] !== undefined && (await onlyIdDiffers({ repo, path, night, commit }, build, task)))
+    if (
+      treefile.values['mutate-os-release'] !== undefined &&
+      (await onlyIdDiffers({ repo, path, night, commit }, build, task))
+    )
       continue;
     found.push(change);
   }
@@ -116,7 +121,8 @@ async function withOwners(
   const names = Object.keys((await readLockfile(build.paths.lockfile)).packages);
   const files = await packageFilesOf({ repo, checksum: commit, names }, join(build.paths.scratch, 'rpmdb'), task);
   const owner = new Map<string, string>();
-  for (const [name, paths] of files) for (const path of paths) for (const place of placesOf(path)) owner.set(place, name);
+  for (const [name, paths] of files)
+    for (const path of paths) for (const place of placesOf(path)) owner.set(place, name);
   return changes.map((change) => {
     const name = owner.get(change.path);
     return name === undefined ? change : { ...change, owner: name };

@@ -11,7 +11,12 @@ import { offeredPackages } from './promote-packages.ts';
  * A failed depsolve in the words of who asked for it: what must be overridden as well, or what an exclusion breaks. Any
  * other error is given back as it is.
  */
-export async function explainDepsolve(error: unknown, project: Project, changes: Changes, task: Task): Promise<unknown> {
+export async function explainDepsolve(
+  error: unknown,
+  project: Project,
+  changes: Changes,
+  task: Task,
+): Promise<unknown> {
   const { overrides, excludes } = changes;
   if (!(error instanceof NightlyError) || !['depsolve', 'package-missing'].includes(error.code)) return error;
   if (overrides.length + excludes.length === 0) return error;
@@ -19,7 +24,9 @@ export async function explainDepsolve(error: unknown, project: Project, changes:
   const unmet = unmetNeeds(error.message);
   const broken = unmet.flatMap((one) => brokenBy(one, excludes, offered));
   const along = [...new Set(unmet.flatMap((one) => movesAlong(one, overrides, offered)))].toSorted();
-  const asked = [...overrides.map((one) => `--override ${one}`), ...excludes.map((one) => `--exclude ${one}`)].join(' ');
+  const asked = [...overrides.map((one) => `--override ${one}`), ...excludes.map((one) => `--exclude ${one}`)].join(
+    ' ',
+  );
   const what = `The night's packages do not fit together with ${asked}`;
   if (broken.length > 0) {
     return new NightlyError('depsolve', `${what}:\n${broken.map((line) => `  ${line}`).join('\n')}`, {

@@ -1,8 +1,8 @@
+import { objectPath } from '../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../publish/epoch.ts';
 import { parseTargetJson } from '../publish/files.ts';
 import { insist } from '../publish/insist.ts';
 import { PROMOTED_PATH, type PromotedFile } from '../publish/prune/state.ts';
-import { objectPath } from '../ostree/objects.ts';
 import type { Build } from '../run/build.ts';
 import type { Night } from '../run/night.ts';
 import type { Target } from '../targets/target.ts';

@@ -31,7 +31,10 @@ export async function promotedLockfile(
         hint: 'Give the name alone, without its version; "atomic-nightly show" and lockfile.json name the packages.',
       });
     }
-    const named = [...(treefile.values.packages ?? []), ...(treefile.values['repo-packages'] ?? []).flatMap((one) => one.packages)];
+    const named = [
+      ...(treefile.values.packages ?? []),
+      ...(treefile.values['repo-packages'] ?? []).flatMap((one) => one.packages),
+    ];
     if (named.includes(name)) {
       const place = treefile.origins.get(`packages/${name}`);
       throw new NightlyError('usage', `--exclude ${name}: the treefile of night ${night.id} asks for it by name.`, {

@@ -2,7 +2,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../errors.ts';
-import { readLockfile, type PackageId, sameLockfile } from '../rpm/lockfile.ts';
+import { type PackageId, readLockfile, sameLockfile } from '../rpm/lockfile.ts';
 import { readRepoFiles } from '../rpm/repofile.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';

@@ -37,7 +37,12 @@ export async function resolve(
   await writeJson(build.paths.treefile, treefileJson(treefile));
   // A promotion weeks later must build from this treefile, whatever became of it since.
   const treefileCopy = await copyTreefile(treefile, await readRepoFiles(treefile), build.paths.treefileCopy);
-  refuseDowngrades(project, parent?.packages ?? [], lockfile, 'The repositories have older packages than the published commit');
+  refuseDowngrades(
+    project,
+    parent?.packages ?? [],
+    lockfile,
+    'The repositories have older packages than the published commit',
+  );
   task.say(`${Object.keys(lockfile.packages).length} packages`);
   return { inputHash, unchanged: parent?.inputHash === inputHash, treefileCopy };
 }

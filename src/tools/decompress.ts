@@ -1,8 +1,8 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { withTemporaryFolder } from './files.ts';
 import type { Task } from './task.ts';
 

@@ -19,7 +19,9 @@ export async function copyTreefile(
   repos: readonly RepoDefinition[],
   folder: string,
 ): Promise<string> {
-  const keys = repos.flatMap(({ gpgkey }) => gpgkey.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url)));
+  const keys = repos.flatMap(({ gpgkey }) =>
+    gpgkey.filter((url) => url.startsWith('file:')).map((url) => fileURLToPath(url)),
+  );
   const base = commonFolder(treefile.files);
   await rm(folder, { recursive: true, force: true });
   for (const path of [...treefile.files, ...keys.filter((key) => key.startsWith(`${base}${sep}`))]) {

@@ -21,6 +21,8 @@ export interface MiniDistro {
   bump(name: string, changes?: Partial<MiniRecipe>): Promise<MiniRecipe>;
   /** Publishes a newer release that is not signed (the others must be signed for this to matter). */
   bumpUnsigned(name: string): Promise<MiniRecipe>;
+  /** Publishes a package signed with a key that is in nobody's keyring. @returns its NEVRA. */
+  publishStrangers(recipe: MiniRecipe): Promise<string>;
   /** Publishes a newer release that requires something no package provides. */
   bumpBroken(name: string): Promise<MiniRecipe>;
   /** Removes every release of a package, or the one given, from the repository. */
@@ -57,7 +59,7 @@ export async function makeMiniDistro(dir: string, options: { readonly signed?: b
   const createrepo = () =>
     run('createrepo_c', ['--quiet', '--no-database', '--simple-md-filenames', '--update', repoDir]);
 
-  const add = async (recipe: MiniRecipe, sign: boolean): Promise<void> => {
+  const add = async (recipe: MiniRecipe, sign: boolean | 'stranger'): Promise<void> => {
     const file = join(repoDir, `${nevraOf(recipe).replace(/-\d+:/, '-')}.rpm`);
     await copyFile(await buildMiniRpm(recipe, { signed: sign }), file);
     published.set(recipe.name, [...(published.get(recipe.name) ?? []), { recipe, file }]);
@@ -99,6 +101,11 @@ export async function makeMiniDistro(dir: string, options: { readonly signed?: b
       await add(recipe, false);
       await createrepo();
       return recipe;
+    },
+    async publishStrangers(recipe) {
+      await add(recipe, 'stranger');
+      await createrepo();
+      return nevraOf(recipe);
     },
     async bumpBroken(name) {
       const old = newest(name);

@@ -44,10 +44,14 @@ export function nevraOf(recipe: MiniRecipe): string {
  * Builds a recipe with rpmbuild, or takes it from the cache in the system's temporary folder.
  * @returns path of the RPM in the cache: copy or link it, never change it.
  */
-export async function buildMiniRpm(recipe: MiniRecipe, options: { signed?: boolean } = {}): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(['v1', recipe, options.signed === true]));
+export async function buildMiniRpm(
+  recipe: MiniRecipe,
+  options: { readonly signed?: boolean | 'stranger' } = {},
+): Promise<string> {
+  const key = options.signed === 'stranger' ? await strangersKey() : await testKey();
+  const hash = createHash('sha256').update(JSON.stringify(['v1', recipe, options.signed ?? false]));
   for (const file of recipe.files) if ('from' in file) hash.update(await readFile(file.from));
-  if (options.signed) hash.update(await readFile((await testKey()).publicKey));
+  if (options.signed) hash.update(await readFile(key.publicKey));
   const cached = join(CACHE, `${hash.digest('hex').slice(0, 32)}.rpm`);
   if (await exists(cached)) return cached;
   await mkdir(CACHE, { recursive: true });
@@ -59,7 +63,7 @@ export async function buildMiniRpm(recipe: MiniRecipe, options: { signed?: boole
       env: { HOME: dir, SOURCE_DATE_EPOCH: String(MINI_EPOCH) },
     });
     const rpm = join(dir, 'out.rpm');
-    if (options.signed) await signRpm(rpm);
+    if (options.signed) await signRpm(rpm, key.home);
     await rename(rpm, cached);
     return cached;
   } finally {
@@ -68,8 +72,22 @@ export async function buildMiniRpm(recipe: MiniRecipe, options: { signed?: boole
 }
 
 /** The key test packages are signed with: made once, kept in the cache. */
-export async function testKey(): Promise<{ readonly home: string; readonly publicKey: string }> {
-  const home = join(CACHE, 'gpg');
+export function testKey(): Promise<RpmKey> {
+  return cachedKey('gpg');
+}
+
+/** Another key, which is in nobody's keyring. */
+export function strangersKey(): Promise<RpmKey> {
+  return cachedKey('gpg-stranger');
+}
+
+interface RpmKey {
+  readonly home: string;
+  readonly publicKey: string;
+}
+
+async function cachedKey(name: string): Promise<RpmKey> {
+  const home = join(CACHE, name);
   const publicKey = join(home, 'RPM-GPG-KEY-mini');
   if (await exists(publicKey)) return { home, publicKey };
   await mkdir(CACHE, { recursive: true });
@@ -83,8 +101,7 @@ export async function testKey(): Promise<{ readonly home: string; readonly publi
   return { home, publicKey };
 }
 
-async function signRpm(rpm: string): Promise<void> {
-  const { home } = await testKey();
+async function signRpm(rpm: string, home: string): Promise<void> {
   const defines = [
     '--define',
     `_gpg_path ${home}`,

@@ -22,6 +22,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     }
     if (stream.smokeTest !== false) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
+    if (stream.release) needs.add('promotion');
   }
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
@@ -47,6 +48,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'target ssh',
     'target ssh with tar',
     'seed signatures',
+    'promotion',
     ...(debian ? (['lab'] as const) : []),
   ]);
 }

@@ -29,6 +29,7 @@ export type Need =
   | 'target ssh'
   | 'target ssh with tar'
   | 'seed signatures'
+  | 'promotion'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -59,7 +60,7 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'python3-dnf',
     fedora: 'python3-dnf',
   },
-  { program: 'rpmkeys', neededBy: ['engine dnf'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
+  { program: 'rpmkeys', neededBy: ['engine dnf', 'promotion'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
   { program: 'unshare', neededBy: ['engine dnf'], version: gnu('2.36'), debian: 'util-linux', fedora: 'util-linux' },
   {
     program: 'umount',
@@ -139,7 +140,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'createrepo_c',
-    neededBy: ['lab'],
+    neededBy: ['lab', 'promotion'],
     version: gnu('0.15'),
     debian: 'createrepo-c',
     fedora: 'createrepo_c',

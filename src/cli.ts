@@ -265,7 +265,7 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('list')
-    .description('the builds, newest first, with their state')
+    .description('the builds, newest first: state, age, changes, tests, images, what they were promoted to')
     .option('--stream <NAME>', 'only those of a stream')
     .option('--json', 'the records, for scripts')
     .addHelpText('after', '\nExample:\n  atomic-nightly list --json | jq -r ".[0].buildid"')
@@ -277,24 +277,41 @@ function createProgram(finish: (code: number) => void): Command {
   program
     .command('show')
     .argument('<BUILD>', 'build id')
-    .description('one build: commit, package changes, images, times')
+    .description('one build: commit, package changes, images, times, promotions, and security updates since')
+    .option('--no-updates', 'do not ask the repositories what is newer since')
     .option('--json', 'the record, for scripts')
     .addHelpText('after', '\nExample:\n  atomic-nightly show 20261121_02')
-    .action(async (id: string, options: { json?: boolean }) => {
+    .action(async (id: string, options: { updates: boolean; json?: boolean }) => {
       const { runShow } = await import('./commands/show.ts');
-      finish(await runShow(id, { ...common(), json: options.json ?? false }, print));
+      finish(await runShow(id, { ...running(), updates: options.updates, json: options.json ?? false }, print));
     });
 
   program
     .command('diff')
-    .argument('<FROM>', 'build id')
-    .argument('<TO>', 'build id')
-    .description('package changes between any two builds')
+    .argument('<FROM>', 'build id; with --last-release the newer one')
+    .argument('[TO]', 'build id')
+    .description('what changed between any two builds: packages, kernel, number of files, sizes')
+    .option('--last-release', 'compare with the last release')
     .option('--json', 'for scripts')
-    .addHelpText('after', '\nExample:\n  atomic-nightly diff 20261120_01 20261121_02')
-    .action(async (from: string, to: string, options: { json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly diff 20261120_01 20261121_02\n  atomic-nightly diff 20261121_02 --last-release',
+    )
+    .action(async (from: string, to: string | undefined, options: { lastRelease?: boolean; json?: boolean }) => {
       const { runDiff } = await import('./commands/diff.ts');
-      finish(await runDiff(from, to, { ...common(), json: options.json ?? false }, print));
+      const { lastRelease = false, json = false } = options;
+      finish(await runDiff([from, to], { ...common(), lastRelease, json }, print));
+    });
+
+  program
+    .command('cycle')
+    .description('where in the cycle of releases we are, which night is due, and the upstream release it maps to')
+    .option('--stream <NAME>', 'release stream; needed when there are several')
+    .option('--json', 'for scripts')
+    .addHelpText('after', '\nExample:\n  atomic-nightly cycle --json | jq -r .candidate.build')
+    .action(async (options: { stream?: string; json?: boolean }) => {
+      const { runCycle } = await import('./commands/cycle.ts');
+      finish(await runCycle({ ...common(), ...options, json: options.json ?? false }, print));
     });
 
   program

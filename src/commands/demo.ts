@@ -71,7 +71,7 @@ export async function runDemo(options: DemoOptions, print: Printer): Promise<num
       const [second, first] = await completeBuilds(join(dir, 'work'));
       if (!first || !second)
         throw new NightlyError('bug', 'Two nights ended well, but there are no two complete builds.');
-      await runShow(second.meta.buildid, { config, json: false }, print);
+      await runShow(second.meta.buildid, { config, json: false, updates: false, signal: options.signal }, print);
       say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
       await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
       say('Third night, with nothing changed');

@@ -1,31 +1,72 @@
-import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
-import { readLockfile } from '../rpm/lockfile.ts';
-import { formatDiff, lockedPackages, packageDiff } from '../rpm/pkgdiff.ts';
-import { findBuild } from '../run/build-store.ts';
+import { type BuildDiff, diffBuilds } from '../pipelines/diff-builds.ts';
+import { formatDiff } from '../rpm/pkgdiff.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
+import { lastRelease } from '../run/promotions.ts';
+import { formatBytes } from '../sinks/format.ts';
 import { type Printer, printJson } from './print.ts';
 
-/** `atomic-nightly diff A B`: what changed in packages between any two builds. */
+export interface DiffCommandOptions {
+  readonly config: string;
+  readonly lastRelease: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `atomic-nightly diff A B`: what changed between any two builds; `diff BUILD --last-release`: since the last release.
+ * Gives the exit code.
+ */
 export async function runDiff(
-  from: string,
-  to: string,
-  options: { readonly config: string; readonly json: boolean },
+  ids: readonly [string, string | undefined],
+  options: DiffCommandOptions,
   print: Printer,
 ): Promise<number> {
-  const { work } = await loadConfig(options.config);
-  const changes = packageDiff(await packagesOf(work, from), await packagesOf(work, to));
-  if (options.json) printJson({ from, to, pkgdiff: changes }, print);
-  else print(formatDiff(changes));
+  const config = await loadConfig(options.config);
+  const [from, to] = await twoBuilds(config, ids, options.lastRelease);
+  const diff = await diffBuilds(join(config.work, 'repo'), from, to);
+  if (options.json) printJson(diff, print);
+  else for (const line of diffLines(diff)) print(line);
   return 0;
 }
 
-async function packagesOf(work: string, id: string) {
-  const { paths, meta } = await findBuild(work, id);
-  if (existsSync(paths.lockfile)) return lockedPackages(await readLockfile(paths.lockfile));
-  throw new NightlyError(
-    'not-found',
-    `Build ${id} (${meta['atomic-nightly.state']}) has no lockfile: it ended before its depsolve.`,
-    { hint: 'Choose builds that "atomic-nightly list" shows with a commit.' },
+async function twoBuilds(
+  config: Config,
+  [first, second]: readonly [string, string | undefined],
+  sinceRelease: boolean,
+): Promise<[StoredBuild, StoredBuild]> {
+  if (sinceRelease === (second !== undefined)) {
+    throw new NightlyError('usage', 'diff takes two builds, or one build and --last-release.', {
+      hint: 'As in "atomic-nightly diff 20261120_01 20261121_01".',
+    });
+  }
+  const build = await findBuild(config.work, first);
+  if (second !== undefined) return [build, await findBuild(config.work, second)];
+  const stream = build.meta['atomic-nightly.stream'];
+  const fed = Object.values(config.streams).filter(
+    ({ name, release }) => name === stream || release?.promotesFrom === stream,
   );
+  const builds = await listBuilds(config.work);
+  const found = fed.map(({ name }) => lastRelease(builds, name)).find((one) => one !== undefined);
+  if (found) return [found, build];
+  throw new NightlyError('not-found', `Nothing was released yet that build ${first} could be compared with.`, {
+    hint: 'Name another build to compare with.',
+  });
+}
+
+function diffLines({ pkgdiff, kernel, images, files, update }: BuildDiff): string[] {
+  const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
+  return [
+    formatDiff(pkgdiff),
+    kernel.from === kernel.to
+      ? `Kernel: ${kernel.to ?? 'none'}, the same`
+      : `Kernel: ${kernel.from ?? 'none'} -> ${kernel.to ?? 'none'}`,
+    files
+      ? `Files: ${files.added} added, ${files.removed} removed, ${files.changed} changed`
+      : 'Files: not known, because one of the trees is not in the local repository as a whole',
+    ...(update ? [`Update: ${update.objects} objects, ${formatBytes(update.bytes)}`] : []),
+    ...Object.entries(images).map(([type, { from, to }]) => `Image ${type}: ${size(from)} -> ${size(to)}`),
+  ];
 }

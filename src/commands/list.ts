@@ -1,49 +1,64 @@
 import { loadConfig } from '../config/load.ts';
 import { summarizeDiff } from '../rpm/pkgdiff.ts';
-import { listBuilds, type StoredBuild } from '../run/build-store.ts';
+import { listBuilds } from '../run/build-store.ts';
 import { isRunLockHeld } from '../run/lock.ts';
+import { formatAge } from '../sinks/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from './about-build.ts';
 import { type Printer, printJson } from './print.ts';
 
-/** `atomic-nightly list`: the builds, newest first. */
+/** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */
 export async function runList(
   options: { readonly config: string; readonly json: boolean; readonly stream?: string },
   print: Printer,
 ): Promise<number> {
   const { work } = await loadConfig(options.config);
   const held = await isRunLockHeld(work);
-  const builds = (await listBuilds(work))
+  const all = await listBuilds(work);
+  const builds = all
     .filter(({ meta }) => options.stream === undefined || meta['atomic-nightly.stream'] === options.stream)
-    .map((build) => ({ ...build, state: stateNow(build, held) }));
+    .map((build) => ({
+      meta: build.meta,
+      state: stateNow(build, held),
+      age: ageOf(build.meta),
+      promoted: promotedTo(all, build.meta.buildid, (one) => stateNow(one, held)),
+    }));
   if (options.json) {
     printJson(
-      builds.map(({ meta, state }) => ({ ...meta, 'atomic-nightly.state': state })),
+      builds.map(({ meta, state, age, promoted }) => ({
+        ...meta,
+        'atomic-nightly.state': state,
+        'atomic-nightly.age-seconds': age,
+        'atomic-nightly.promoted-to': promoted,
+      })),
       print,
     );
     return 0;
   }
   if (builds.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
-  for (const { meta, state } of builds) {
+  for (const { meta, state, age, promoted } of builds) {
     const commit = meta['ostree-commit']?.slice(0, 12) ?? '-';
     const images = Object.keys(meta.images ?? {}).join(' ');
     const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
+    const tests = testsText(meta);
+    const { of } = meta['atomic-nightly.promotion'] ?? {};
+    const later = meta['atomic-nightly.superseded-by'];
     print(
       [
         meta.buildid.padEnd(12),
         meta['atomic-nightly.stream'].padEnd(10),
         state.padEnd(12),
+        formatAge(age).padStart(6),
         commit.padEnd(13),
         changes,
+        tests === undefined ? '' : `tests ${tests}`,
         images,
+        of === undefined ? '' : `of ${of}`,
+        later === undefined ? '' : `superseded by ${later}`,
+        promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
       ]
         .filter((column) => column !== '')
         .join('  '),
     );
   }
   return 0;
-}
-
-/** A build still marked as running although nobody has the lock was killed. */
-function stateNow({ meta }: StoredBuild, lockHeld: boolean): string {
-  const state = meta['atomic-nightly.state'];
-  return state === 'running' && !lockHeld ? 'interrupted' : state;
 }

@@ -70,7 +70,7 @@ export async function showAttempt(
 }
 
 /** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
-export function preparationTask(project: Project, signal: AbortSignal): Task {
+export function preparationTask(project: Pick<Project, 'config'>, signal: AbortSignal): Task {
   return {
     signal,
     logFile: join(project.config.work, 'atomic-nightly.log'),

@@ -1,23 +1,44 @@
 import { loadConfig } from '../config/load.ts';
+import { findUpdates } from '../pipelines/find-updates.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
-import { findBuild } from '../run/build-store.ts';
-import { formatBytes, formatSeconds } from '../sinks/format.ts';
+import { findBuild, listBuilds } from '../run/build-store.ts';
+import { isRunLockHeld } from '../run/lock.ts';
+import { formatAge, formatBytes, formatSeconds } from '../sinks/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from './about-build.ts';
+import { preparationTask } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
+import { promotionFacts, updateLines } from './show-promotion.ts';
 
-/** `atomic-nightly show BUILD`: one build: its commit, what changed, its images, how long each step took. */
-export async function runShow(
-  id: string,
-  options: { readonly config: string; readonly json: boolean },
-  print: Printer,
-): Promise<number> {
-  const { work } = await loadConfig(options.config);
-  const { meta, paths } = await findBuild(work, id);
+export interface ShowCommandOptions {
+  readonly config: string;
+  readonly json: boolean;
+  /** Ask the repositories what is newer since. */
+  readonly updates: boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * `atomic-nightly show BUILD`: one build: its commit, what changed, its images, how long each step took, what it was
+ * promoted to, and whether there are security updates since. Gives the exit code.
+ */
+export async function runShow(id: string, options: ShowCommandOptions, print: Printer): Promise<number> {
+  const config = await loadConfig(options.config);
+  const { work } = config;
+  const stored = await findBuild(work, id);
+  const { meta, paths } = stored;
+  const held = await isRunLockHeld(work);
+  const promoted = promotedTo(await listBuilds(work), id, (build) => stateNow(build, held));
+  const updates = options.updates
+    ? await findUpdates(work, stored, preparationTask({ config }, options.signal))
+    : undefined;
   if (options.json) {
-    printJson(meta, print);
+    const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
+    const age = ageOf(meta);
+    printJson({ ...meta, 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found }, print);
     return 0;
   }
   const facts: readonly (readonly [string, string | undefined])[] = [
-    ['Build', `${meta.buildid} (${meta['atomic-nightly.state']})`],
+    ['Build', `${meta.buildid} (${stateNow(stored, held)}), ${formatAge(ageOf(meta))} old`],
     ['Stream', `${meta['atomic-nightly.stream']}, ${meta['coreos-assembler.basearch']}`],
     ['Ref', meta.ref],
     ['Commit', meta['ostree-commit']],
@@ -27,10 +48,14 @@ export async function runShow(
     ['Kernel', meta['atomic-nightly.compose']?.kernel],
     ['Signed by', meta['atomic-nightly.signed-by']?.join(', ')],
     ['Published', meta['atomic-nightly.published']?.join(', ')],
+    ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
+    ...promotionFacts(meta),
+    ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
     ['Records', paths.dir],
   ];
   for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
   if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
+  if (updates) for (const line of updateLines(updates)) print(line);
   for (const { from, bytes, objects, seconds, 'object-bytes': without } of meta['atomic-nightly.deltas'] ?? []) {
     const start = from === undefined ? 'scratch' : from.slice(0, 12);
     print(

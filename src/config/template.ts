@@ -143,5 +143,15 @@ streams:
     # Local build records and images kept.
     retention:
       builds: 30
+
+  # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nights.
+  # release:
+  #   promotes-from: nightly
+  #   ref: ${name}/\${basearch}/release
+  #   targets: [staging]
+  #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
+  #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
+  #   approvals: 2
+  #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
 `;
 }

@@ -24,6 +24,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
     if (stream.signing) needs.add('signing');
     if (stream.signing?.some(({ type }) => type === 'gpg-agent')) needs.add('signing with gpg');
+    if (stream.release) needs.add('promotion');
   }
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
@@ -51,6 +52,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'seed signatures',
     'signing',
     'signing with gpg',
+    'promotion',
     ...(debian ? (['lab'] as const) : []),
   ]);
 }

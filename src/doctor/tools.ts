@@ -31,6 +31,7 @@ export type Need =
   | 'seed signatures'
   | 'signing'
   | 'signing with gpg'
+  | 'promotion'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -61,7 +62,7 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'python3-dnf',
     fedora: 'python3-dnf',
   },
-  { program: 'rpmkeys', neededBy: ['engine dnf'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
+  { program: 'rpmkeys', neededBy: ['engine dnf', 'promotion'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
   { program: 'unshare', neededBy: ['engine dnf'], version: gnu('2.36'), debian: 'util-linux', fedora: 'util-linux' },
   {
     program: 'umount',
@@ -148,7 +149,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'createrepo_c',
-    neededBy: ['lab'],
+    neededBy: ['lab', 'promotion'],
     version: gnu('0.15'),
     debian: 'createrepo-c',
     fedora: 'createrepo_c',

@@ -5,7 +5,6 @@ import { insist } from '../publish/insist.ts';
 import type { Build } from '../run/build.ts';
 import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
-import type { Signer } from '../signing/signer.ts';
 import type { Target } from '../targets/target.ts';
 import { sha256File, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';

@@ -88,7 +88,7 @@ export async function listPackageFiles(
   task: Task,
 ): Promise<Map<string, readonly string[]>> {
   const found = new Map<string, string[]>(names.map((name) => [name, []]));
-  const format = '[%{NAME}\\t%{FILENAMES}\\n]';
+  const format = '[%{=NAME}\\t%{FILENAMES}\\n]';
   const { stdout } = await run('rpm', ['--dbpath', database, '-q', '--queryformat', format, ...names], {
     task,
     env: { HOME: home },

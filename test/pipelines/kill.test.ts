@@ -1,15 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { gpgStopAgent } from '../../src/tools/gpg.ts';
-import { killIfThere } from '../support/processes.ts';
+import { killIn } from '../support/kill.ts';
 import { makeKey, type TestKey } from '../support/signing-key.ts';
 import { testTask } from '../support/tmp.ts';
-import { journal, makeWorld, pulled, records, restore, snapshot, startCli, type World } from '../support/world.ts';
+import { journal, makeWorld, pulled, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
   'seed',
@@ -65,28 +63,6 @@ afterAll(async () => {
   await rm(world.dir, { recursive: true, force: true });
 });
 
-/**
- * Kills the program's process group as soon as its journal says that a step began, and a little later in a long one.
- * Gives the exit code of a run that was faster than the kill.
- */
-async function killIn(step: string, delayMs: number): Promise<number | null> {
-  const child = startCli(world.dir, ['nightly']);
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  // Without a pause: some steps take a millisecond.
-  while (child.exitCode === null && !begun(step)) await new Promise(setImmediate);
-  if (delayMs > 0) await sleep(delayMs);
-  if (child.pid !== undefined && child.exitCode === null) killIfThere(-child.pid);
-  return ended;
-}
-
-function begun(step: string): boolean {
-  const id = readdirSync(join(world.dir, 'work/builds')).sort()[1];
-  const path = join(world.dir, 'work/builds', String(id), 'x86_64/journal.ndjson');
-  return (
-    id !== undefined && existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`)
-  );
-}
-
 const moments = STEPS.flatMap((step) => {
   const long = ['compose', 'image-generic-cloud'].includes(step);
   return (long ? [0, 600] : [0]).map((delay) => ({ step, delay }));
@@ -96,7 +72,7 @@ test.each(moments)(
   'I4: SIGKILL in $step after $delay ms, then resume, ends as undisturbed',
   async ({ step, delay }) => {
     await restore(world, join(world.dir, 'snapshot'));
-    const finished = (await killIn(step, delay)) === 0;
+    const finished = (await killIn(world, ['nightly'], { build: 1, step, delayMs: delay })) === 0;
 
     const [, killed] = await records(world);
     const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')), { key: signing.publicKeyFile });

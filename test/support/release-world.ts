@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildMeta } from '../../src/run/meta.ts';
 import { run } from '../../src/tools/exec.ts';
+import type { TestKey } from './signing-key.ts';
 import { makeWorld, pulled, records, type World, type WorldOptions } from './world.ts';
 
 export const RELEASE_REF = 'mini/x86_64/release';
@@ -62,4 +63,15 @@ export async function pulledRelease(world: World, into: string): Promise<string>
 export async function metadataOf(world: World, commit: string, key: string): Promise<string> {
   const repo = join(world.published, 'staging', 'repo');
   return (await run('ostree', [`--repo=${repo}`, 'show', `--print-metadata-key=${key}`, commit])).stdout.trim();
+}
+
+/** Keys of a release stream that tests, signs, and releases to the targets `mirror` and `cloud`. */
+export function releasing(key: TestKey, more = ''): string[] {
+  return [
+    'images: [generic-cloud]',
+    'smoke-test: {timeout: 60}',
+    'approvals: 1',
+    `signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`,
+    `release: {tree: [mirror], images: [cloud]${more}}`,
+  ];
 }

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../../src/tools/exec.ts';
 import { startMailSink } from '../../support/mail-sink.ts';
-import { makeReleaseWorld, night, RELEASE_REF } from '../../support/release-world.ts';
+import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
 import { standInGuest } from '../../support/stand-in-guest.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
@@ -28,16 +28,12 @@ it('a promotion is approved, released, followed by the next release, and that on
   const mail = await startMailSink();
   const issues = join(dir, 'issues.md');
   await writeFile(issues, '- The clock is wrong on Tuesdays.\n');
-  const world = await makeReleaseWorld(join(dir), {
+  const smtp = `{host: 127.0.0.1, port: ${mail.port}, security: none}`;
+  const more = `, known-issues: ${issues}, mail: {from: sig@example.org, to: [announce@example.org], smtp: ${smtp}}`;
+  const world = await makeReleaseWorld(dir, {
     images: ['generic-cloud'],
     targets: ['mirror', 'cloud'],
-    release: [
-      'images: [generic-cloud]',
-      'smoke-test: {timeout: 60}',
-      'approvals: 1',
-      `signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`,
-      `release: {tree: [mirror], images: [cloud], known-issues: ${issues}, mail: {from: sig@example.org, to: [announce@example.org], smtp: {host: 127.0.0.1, port: ${mail.port}, security: none}}}`,
-    ],
+    release: releasing(key, more),
   });
   onTestFinished(() => world.stop());
   const path = await standInGuest(dir, join(world.dir, 'work'));
@@ -85,6 +81,21 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(notes).toContain(key.key);
   expect(mail.lines.join('\n')).toContain(`mini ${first} released`);
 
+  // Everything verifies with the public key alone.
+  const folder = join(world.published, 'cloud/builds', first, 'x86_64');
+  const home = join(dir, 'outsider');
+  await mkdir(home, { mode: 0o700 });
+  await run('gpg', ['--homedir', home, '--batch', '--quiet', '--import', join(folder, 'release/key.asc')]);
+  const signed = ['SHA256SUMS', 'meta.json', 'release/notes.md', `images/mini-${first}-GenericCloud.qcow2`];
+  for (const name of signed) {
+    await run('gpg', ['--homedir', home, '--batch', '--verify', join(folder, `${name}.asc`), join(folder, name)]);
+  }
+  await run('sha256sum', ['--check', '--quiet', 'SHA256SUMS'], { cwd: folder });
+  const pointer = join(world.published, 'cloud/streams/release/latest.json');
+  await run('gpg', ['--homedir', home, '--batch', '--verify', `${pointer}.asc`, pointer]);
+  const show = await run('ostree', [`--repo=${one.repo}`, 'show', '--gpg-verify-remote=origin', one.commit]);
+  expect(show.stdout).toContain('Good signature');
+
   // Frozen: nothing touches it again.
   expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('was released on') });
   expect(await cli('images', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('never changes') });
@@ -116,5 +127,4 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(withdrawal).toMatchObject({ 'ostree-commit': back.commit, 'atomic-nightly.state': 'complete' });
   expect(await cli('release', '--withdraw', second, '--reason', 'again')).toMatchObject({ code: 2 });
   await run('ostree', [`--repo=${join(world.published, 'mirror/repo')}`, 'fsck', '--quiet']);
-  await rm(one.repo, { recursive: true });
 });

@@ -1,0 +1,102 @@
+import { loadConfig } from '../config/load.ts';
+import { findReleaseStream } from '../config/lookup.ts';
+import { NightlyError } from '../errors.ts';
+import { listBuilds, type StoredBuild } from '../run/build-store.ts';
+import { type CycleState, cycleAt, type UpstreamRelease } from '../run/cycle.ts';
+import { type Printer, printJson } from './print.ts';
+
+export interface CycleCommandOptions {
+  readonly config: string;
+  readonly stream?: string;
+  readonly json: boolean;
+}
+
+/** Where a release stream is in its cycle. */
+interface CycleReport extends CycleState {
+  readonly stream: string;
+  readonly from: string;
+  /** The night that is due: the newest complete one up to the due day, else the first complete one after it. */
+  readonly candidate?: { readonly build: string };
+  /** Promotions that were made for this cycle, newest first. */
+  readonly promoted: readonly {
+    readonly build: string;
+    readonly of: string;
+    readonly state: string;
+    readonly released: boolean;
+  }[];
+}
+
+/** `atomic-nightly cycle`: which night is due, and for which upstream release. Gives the exit code. */
+export async function runCycle(options: CycleCommandOptions, print: Printer): Promise<number> {
+  const config = await loadConfig(options.config);
+  const { name, release } = findReleaseStream(config, { name: options.stream, from: undefined });
+  if (!release.cycle) {
+    throw new NightlyError('config', `Stream "${name}" has no cycle.`, {
+      hint: 'Add for instance "cycle: {start: 2026-01-06, weeks: 4}": docs/promotion.md.',
+      place: config.placeOf('streams', name),
+    });
+  }
+  const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
+  const builds = await listBuilds(config.work);
+  const nights = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === release.promotesFrom);
+  const candidate = now.due === undefined ? undefined : dueNight(nights, now.due);
+  const report: CycleReport = {
+    ...now,
+    stream: name,
+    from: release.promotesFrom,
+    ...(candidate === undefined ? {} : { candidate: { build: candidate } }),
+    promoted: promotedIn(builds, name, now.number),
+  };
+  if (options.json) printJson(report, print);
+  else for (const line of reportLines(report)) print(line);
+  return 0;
+}
+
+/** @param nights newest first @param due `YYYY-MM-DD` */
+function dueNight(nights: readonly StoredBuild[], due: string): string | undefined {
+  const complete = nights.filter(({ meta }) => meta['atomic-nightly.state'] === 'complete');
+  const until = complete.find(({ meta }) => meta['ostree-timestamp'].slice(0, 10) <= due);
+  return (until ?? complete.at(-1))?.meta.buildid;
+}
+
+function promotedIn(builds: readonly StoredBuild[], stream: string, cycle: number): CycleReport['promoted'] {
+  return builds.flatMap(({ meta }) => {
+    const promotion = meta['atomic-nightly.promotion'];
+    if (meta['atomic-nightly.stream'] !== stream || !promotion || promotion.cycle !== cycle) return [];
+    const superseded = meta['atomic-nightly.superseded-by'] !== undefined;
+    const state = superseded ? 'superseded' : meta['atomic-nightly.state'];
+    return [{ build: meta.buildid, of: promotion.of, state, released: meta['atomic-nightly.release'] !== undefined }];
+  });
+}
+
+function reportLines({
+  stream,
+  from,
+  number,
+  week,
+  weeks,
+  due,
+  upstream,
+  candidate,
+  promoted,
+  next,
+}: CycleReport): string[] {
+  const head =
+    number === 0
+      ? `Stream ${stream}, fed by ${from}: the first cycle has not begun.`
+      : `Stream ${stream}, fed by ${from}: cycle ${number}, week ${week} of ${weeks}.`;
+  const current =
+    due === undefined ? [] : [`  due ${due}: ${candidate?.build ?? 'no complete night yet'}${upstreamText(upstream)}`];
+  const done = promoted.map(
+    ({ build, of, state, released }) => `  promoted: ${build} of ${of}, ${released ? 'released' : state}`,
+  );
+  const open =
+    due !== undefined && promoted.length === 0 && candidate
+      ? [`  not promoted yet: atomic-nightly promote ${candidate.build}`]
+      : [];
+  return [head, ...current, ...done, ...open, `  next ${next.day}${upstreamText(next.upstream)}`];
+}
+
+function upstreamText(upstream: UpstreamRelease | undefined): string {
+  return upstream === undefined ? '' : `, for upstream ${upstream.id} of ${upstream.day}`;
+}

@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import { readLockfile } from '../rpm/lockfile.ts';
+import { lockedPackages } from '../rpm/pkgdiff.ts';
+import { readRepoContent } from '../rpm/repodata.ts';
+import { treefileRepos } from '../rpm/repofile.ts';
+import { type UpdatesSince, updatesSince } from '../rpm/updates.ts';
+import type { StoredBuild } from '../run/build-store.ts';
+import { openNight } from '../run/night.ts';
+import { asNightlyError } from '../run/runner.ts';
+import type { Task } from '../tools/task.ts';
+import { readTreefile } from '../treefile/read.ts';
+
+/** What the repositories have since a build; or why that cannot be told. */
+export type FoundUpdates = UpdatesSince | { readonly unknown: string };
+
+/** Looks into the repositories that a build was composed from. Undefined for a build without a lockfile or treefile. */
+export async function findUpdates(
+  work: string,
+  { meta, paths }: StoredBuild,
+  task: Task,
+): Promise<FoundUpdates | undefined> {
+  const copy = meta['atomic-nightly.treefile-copy'];
+  const { of } = meta['atomic-nightly.promotion'] ?? {};
+  if (meta['ostree-commit'] === undefined || (copy === undefined && of === undefined)) return undefined;
+  try {
+    const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openNight(work, of)).treefile;
+    const treefile = await readTreefile(path, { basearch: meta['coreos-assembler.basearch'] });
+    const repos = await treefileRepos(treefile, { locked: false });
+    const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
+    return updatesSince(lockedPackages(await readLockfile(paths.lockfile)), contents);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    return { unknown: asNightlyError(error).message };
+  }
+}

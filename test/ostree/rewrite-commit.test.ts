@@ -1,0 +1,60 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { localObjects, objectPath, readCommit } from '../../src/ostree/objects.ts';
+import { rewriteCommit } from '../../src/ostree/rewrite-commit.ts';
+import { diffTrees, type PathChange } from '../../src/ostree/tree-diff.ts';
+import { run } from '../../src/tools/exec.ts';
+import { sha256 } from '../../src/tools/files.ts';
+import { commitTestTree, makeRepo } from '../support/ostree-repo.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+it('gives a commit of the same tree that ostree reads, with what was changed and all else as it was', async () => {
+  const repo = await makeRepo(temporaryFolder());
+  const tree = { 'usr/a': '1', 'usr/deep/b': '2' };
+  const metadata = { numbers: 'int64 7', list: "['x', 'y']", nested: "{'k': <uint32 3>}", gone: "'bye'" };
+  const commit = await commitTestTree({ repo, tree, version: '20260101_01', metadata });
+  const bytes = await readFile(join(repo, objectPath(commit, 'commit')));
+  const { parent, timestamp } = await readCommit(repo, commit);
+  expect(parent).toBeUndefined();
+  // Nothing changed gives the same bytes, so the encoding is ostree's own.
+  expect(sha256(rewriteCommit(bytes, { parent, timestamp, metadata: {} }))).toBe(commit);
+
+  const next = rewriteCommit(bytes, {
+    ...{ parent: commit, timestamp: timestamp + 5 },
+    metadata: { version: { type: 's', value: '20260102_01' }, gone: undefined, added: { type: 's', value: 'yes' } },
+  });
+  const checksum = sha256(next);
+  await writeFile(join(repo, objectPath(checksum, 'commit')), next);
+  const show = async (...args: string[]) => (await run('ostree', [`--repo=${repo}`, 'show', ...args, checksum])).stdout;
+  const before = (await run('ostree', [`--repo=${repo}`, 'show', commit])).stdout;
+  const content = /ContentChecksum: +(\w+)/;
+  expect(content.exec(await show())?.[1]).toBe(content.exec(before)?.[1]);
+  expect(await show()).toContain(`Parent:  ${commit}`);
+  for (const [key, value] of [
+    ['version', "'20260102_01'"],
+    ['numbers', 'int64 7'],
+    ['list', "['x', 'y']"],
+    ['nested', "{'k': <uint32 3>}"],
+    ['added', "'yes'"],
+  ] as const) {
+    expect((await show(`--print-metadata-key=${key}`)).trim()).toBe(value);
+  }
+  await expect(show('--print-metadata-key=gone')).rejects.toThrow();
+  await run('ostree', [`--repo=${repo}`, 'refs', '--create=x', checksum]);
+  await run('ostree', [`--repo=${repo}`, 'fsck', '--quiet']);
+});
+
+it('tells the paths in which two trees differ', async () => {
+  const repo = await makeRepo(temporaryFolder());
+  const from = await commitTestTree({ repo, tree: { 'same/x': '1', 'usr/a': '1', 'usr/b': '1', 'old/deep/c': '1' } });
+  const to = await commitTestTree({ repo, tree: { 'same/x': '1', 'usr/a': '2', 'usr/new': '1', 'more/d': '1' } });
+  const changes: PathChange[] = [];
+  for await (const change of diffTrees(from, to, localObjects(repo))) changes.push(change);
+  const lines = changes.map(({ kind, path }) => `${kind} ${path}`).sort();
+  expect(lines).toEqual(['added /more/d', 'added /usr/new', 'changed /usr/a', 'removed /old/deep/c', 'removed /usr/b']);
+  const none: PathChange[] = [];
+  for await (const change of diffTrees(to, to, localObjects(repo))) none.push(change);
+  expect(none).toEqual([]);
+  await expect(diffTrees(from, 'f'.repeat(64), localObjects(repo)).next()).rejects.toMatchObject({ code: 'ostree' });
+});

@@ -1,0 +1,198 @@
+import { existsSync } from 'node:fs';
+import { appendFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { run } from '../../../src/tools/exec.ts';
+import { breakSignature } from '../../support/break-signature.ts';
+import { strangersKey } from '../../support/mini-rpm.ts';
+import { json, makeReleaseWorld, night, recordOf } from '../../support/release-world.ts';
+import { records, type World } from '../../support/world.ts';
+
+async function worldFor(options: Parameters<typeof makeReleaseWorld>[1] = {}): Promise<World> {
+  const world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), options);
+  onTestFinished(async () => {
+    await world.stop();
+    await rm(world.dir, { recursive: true, force: true });
+  });
+  return world;
+}
+
+/** A promotion that must be refused with such a message, and leave nothing on staging that was not there. */
+async function refused(world: World, args: readonly string[], message: RegExp, code = 1): Promise<void> {
+  const ref = join(world.published, 'staging/repo/refs/heads/mini/x86_64/release');
+  const before = existsSync(ref) ? await readFile(ref, 'utf8') : undefined;
+  const result = await world.nightly('promote', ...args);
+  expect(result.stderr).toMatch(message);
+  expect(result.stderr).toMatch(/what to do: \S/);
+  expect(result.code).toBe(code);
+  expect(result.stderr).not.toContain('✓ compose');
+  expect(existsSync(ref) ? await readFile(ref, 'utf8') : undefined).toBe(before);
+}
+
+test('I2: unsigned, wrongly signed and strange packages are listed by name, and nothing is built', async () => {
+  const world = await worldFor();
+  const { distro } = world;
+  // The nights do not check, so only the promotion can notice.
+  await distro.writeRepoFile({ gpgcheck: false });
+  await distro.bumpUnsigned('app');
+  await distro.publishStrangers({ ...distro.recipe('suid'), release: '2' });
+  await distro.bump('svc');
+  await breakSignature(join(distro.repoDir, 'svc-1.0-2.noarch.rpm'));
+  await run('createrepo_c', ['--quiet', '--no-database', '--simple-md-filenames', distro.repoDir]);
+  const id = await night(world);
+  const lists =
+    /Not signed:\n {2}app-1:2\.0-2\.noarch\nSigned with a key that is not in the keyring:\n {2}suid-1\.0-2\.noarch: key ID [0-9a-f]+\nSigned, but the signature is not good:\n {2}svc-1\.0-2\.noarch: .*BAD/;
+  await refused(world, [id, '--dry-run'], lists);
+  await refused(world, [id], lists);
+  await refused(world, [id, '--recommit'], lists);
+  expect((await records(world)).at(-1)?.['atomic-nightly.state']).toBe('failed');
+  const staging = join(world.published, 'staging');
+  expect(existsSync(join(staging, 'repo'))).toBe(false);
+
+  // With the stranger's key alone in the keyring it is all the others that are strange.
+  await appendFile(world.config, `    rpm-keys: [${(await strangersKey()).publicKey}]\n`);
+  await refused(world, [id], /not in the keyring:\n {2}busybox-[\s\S]* {2}setup-1-1\.noarch: key ID/);
+  const { stderr } = await world.nightly('promote', id);
+  expect(stderr).not.toContain('suid');
+});
+
+test('packages that are gone are listed, but for those the compose cache still has', async () => {
+  const world = await worldFor();
+  const { distro } = world;
+  await symlink(distro.repoDir, join(world.published, 'rpms'));
+  await distro.writeRepoFile({ baseurl: `${world.url}/rpms` });
+  const id = await night(world);
+  await distro.bump('lib');
+  await distro.remove('lib', '1.0-1');
+  await distro.remove('suid');
+  const promoted = await json<{ build: string }>(world, 'promote', id);
+  expect((await recordOf(world, promoted.build))['ostree-content-checksum']).toBe(
+    (await recordOf(world, id))['ostree-content-checksum'],
+  );
+  // A damaged file in the cache is as good as none.
+  await rm(join(world.dir, 'work/cache/release'), { recursive: true });
+  const found = await run('find', [join(world.dir, 'work/cache'), '-name', 'lib-1.0-1.noarch.rpm']);
+  await appendFile(found.stdout.trim(), 'x');
+  await rm((await run('find', [join(world.dir, 'work/cache'), '-name', 'suid-*.rpm'])).stdout.trim());
+  await refused(
+    world,
+    [id],
+    /Gone from the repositories since, .*:\n {2}lib-1\.0-1\.noarch\n {2}suid-1\.0-1\.noarch\n/,
+  );
+  // Put back with other content it is not the package of that night.
+  await distro.publish({ ...distro.recipe('lib'), release: '1' });
+  await refused(world, [id], /lib-1\.0-1\.noarch \(is there, but with another checksum\)/);
+});
+
+test('overrides and exclusions that cannot be are explained', async () => {
+  const world = await worldFor();
+  const { distro } = world;
+  await distro.publish({ ...distro.recipe('suid'), name: 'extra' });
+  await distro.bump('app', { requires: ['lib', 'busybox', 'extra'] });
+  const id = await night(world);
+  await distro.publish({ ...distro.recipe('suid'), name: 'newlib', provides: ['cap(new)'] });
+  await distro.bump('lib', { provides: ['abi = 2'] });
+  await distro.bump('app', { requires: ['lib', 'busybox', 'cap(new)'] });
+
+  await refused(world, [id, '--override', 'app'], /--override app: that is not of the form/, 1);
+  await refused(
+    world,
+    [id, '--override', 'app-1:2.0-9.noarch'],
+    /no repository of the treefile has it[\s\S]*They have .*app-1:2\.0-3\.noarch/,
+  );
+  await refused(world, [id, '--override', 'app-1:2.0-1.noarch'], /night \d+_01 has 1:2\.0-2\.noarch, which is newer/);
+  await refused(
+    world,
+    [id, '--override', 'app-1:2.0-3.noarch'],
+    /do not fit together with --override app-1:2\.0-3\.noarch:\n {2}app-1:2\.0-3\.noarch needs cap\(new\)\nThese must move along:\n {2}newlib-1\.0-1\.noarch\n.*Add --override newlib-1\.0-1\.noarch/,
+  );
+  await refused(world, [id, '--exclude', 'nothing'], /night \d+_01 has no package of that name/, 2);
+  await refused(
+    world,
+    [id, '--exclude', 'suid'],
+    /mini\.yaml:\d+:\d+: --exclude suid: the treefile of night .* asks for it by name/,
+    2,
+  );
+  await refused(world, [id, '--exclude', 'extra'], /extra is needed by app-1:2\.0-2\.noarch, which asks for extra/);
+  await refused(world, [id, '--recommit', '--exclude', 'extra'], /--recommit keeps the tree as it is/, 2);
+
+  const args = ['--override', 'app-1:2.0-3.noarch', 'newlib-1.0-1.noarch', '--exclude', 'extra'];
+  const { build } = await json<{ build: string }>(world, 'promote', id, ...args);
+  const { pkgdiff } = await json<{ pkgdiff: [string, number][] }>(world, 'diff', id, build);
+  expect(pkgdiff.map(([name, kind]) => [name, kind])).toEqual([
+    ['app', 2],
+    ['extra', 1],
+    ['newlib', 0],
+  ]);
+});
+
+test('I10: a tree that differs without need is refused by its paths, and can be accepted', async () => {
+  const world = await worldFor();
+  await world.distro.writeTreefile({
+    postprocess: [
+      '#!/bin/sh\ncat /proc/sys/kernel/random/uuid > /usr/share/app/data\ncp /usr/share/app/data /usr/share/seed\n',
+    ],
+    'mutate-os-release': '1',
+  });
+  const id = await night(world);
+  const result = await world.nightly('promote', id);
+  expect(result.stderr).toMatch(
+    /differs from that of night \d+_01 in 2 paths that should be the same:\n {2}changed \/usr\/share\/seed\n {2}changed \/usr\/share\/app\/data \(app\)\n/,
+  );
+  expect(result.stderr).toMatch(/what to do: .*--accept-differences.*--recommit/);
+  expect(result.code).toBe(1);
+  expect(existsSync(join(world.published, 'staging/repo'))).toBe(false);
+  const { build } = await json<{ build: string }>(world, 'promote', id, '--accept-differences');
+  const meta = await recordOf(world, build);
+  expect(meta['atomic-nightly.promotion']).toMatchObject({
+    attempt: 2,
+    'differences-accepted': { count: 2, paths: ['/usr/share/seed', '/usr/share/app/data'] },
+  });
+  const release = join(world.published, 'staging/repo');
+  const os = await run('ostree', [`--repo=${release}`, 'cat', String(meta['ostree-commit']), '/usr/lib/os-release']);
+  expect(os.stdout).toContain(`VERSION="${build} (Test)"`);
+});
+
+test('nothing is promoted that is no night of the stream, and no night is built in a release stream', async () => {
+  const world = await worldFor({ signed: false });
+  const onRelease = await world.nightly('nightly', 'release');
+  expect(onRelease).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/fed by promotion only[\s\S]*nightly nightly/),
+  });
+  const id = await night(world);
+  await refused(world, [id], /has no keys to check the packages with: neither rpm-keys nor a gpgkey=/, 2);
+  const failed = String((await records(world)).at(-1)?.['buildid']);
+  await refused(world, [failed], /is a promotion of night \d+_01 itself/, 2);
+  await refused(world, [id, '--stream', 'nightly'], /Stream "nightly" is a nightly stream/, 2);
+  await refused(world, ['20200101_01'], /There is no build 20200101_01/);
+  expect(await world.nightly('nightly')).toMatchObject({ code: 10 });
+  await refused(
+    world,
+    [String((await records(world)).at(-1)?.['buildid'])],
+    /is unchanged: only a night that was published/,
+    2,
+  );
+  const approve = await world.nightly('approve', failed, '--by', 'Jane');
+  expect(approve).toMatchObject({ code: 2, stderr: expect.stringContaining('is failed, not complete') });
+
+  // The treefile of the night counts, not today's; but what it was must still be there.
+  const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
+  await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));
+  await refused(world, [id], /treefile of night \d+_01 cannot be had any more/, 2);
+});
+
+test('I5: a promotion behind the last release is refused, package by package', async () => {
+  const world = await worldFor();
+  const first = await night(world);
+  await world.distro.bump('app');
+  const { build } = await json<{ build: string }>(world, 'promote', await night(world));
+  // Before it is released, going back is part of reworking.
+  const again = await json<{ build: string }>(world, 'promote', first);
+  expect((await recordOf(world, again.build)).pkgdiff).toMatchObject([['app', 3, {}]]);
+  const path = join(world.dir, 'work/builds', build, 'x86_64/meta.json');
+  const meta = JSON.parse(await readFile(path, 'utf8'));
+  await writeFile(path, JSON.stringify({ ...meta, 'atomic-nightly.release': { at: '2026-11-21T00:00:00Z' } }));
+  await refused(world, [first], /older packages than the last release:\n {2}app: 1:2\.0-2\.noarch → 1:2\.0-1\.noarch/);
+});

@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest';
+import { beginDeleting } from '../../src/publish/epoch.ts';
+import { buildPaths } from '../../src/run/build-store.ts';
+import type { Night } from '../../src/run/night.ts';
+import { keepNight } from '../../src/steps/promote-keep.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { nightId, noon, pruneBed, retention } from '../support/prune-bed.ts';
+
+const PROMOTED = 'builds/promoted.json';
+
+/** A night as far as keeping it asks. */
+function nightOf(commit: string, n: number): Night {
+  const meta = { buildid: nightId(n) } as Night['meta'];
+  return { id: nightId(n), commit, meta, lockfile: { packages: {} }, treefile: '', timestamp: noon(n) };
+}
+
+const release = (dir: string, id: string) => ({ id, paths: buildPaths(dir, id, 'x86_64'), timestamp: noon(5) });
+
+it('I8: a promoted night stays, whatever the retention; promotions of others are not lost', async () => {
+  const bed = await pruneBed();
+  const first = await bed.night(0, { a: '1' });
+  const second = await bed.night(1, { a: '2' }, first);
+  await bed.night(2, { a: '3' }, second);
+  const keep = (commit: string, n: number, id: string) =>
+    keepNight(release(bed.dir, id), nightOf(commit, n), bed.target, bed.task);
+  await Promise.all([keep(first, 0, '20260106_01'), keep(second, 1, '20260106_02')]);
+  await keep(first, 0, '20260106_01');
+  expect(await bed.readFar(PROMOTED)).toEqual({
+    commits: {
+      [first]: { build: nightId(0), release: '20260106_01' },
+      [second]: { build: nightId(1), release: '20260106_02' },
+    },
+  });
+  await bed.prune(retention({ depth: 1 }), noon(4));
+  await bed.prune(retention({ depth: 1 }), noon(40));
+  await bed.fsck();
+  expect(await bed.target.read(`repo/objects/${first.slice(0, 2)}/${first.slice(2)}.commit`, bed.task)).toBeDefined();
+});
+
+it('a night that is gone is not named, since that would stop every prune', async () => {
+  const bed = await pruneBed();
+  const first = await bed.night(0, { a: '1' });
+  await bed.night(1, { a: '2' }, first);
+  await bed.prune(retention({ depth: 1 }), noon(4));
+  await bed.prune(retention({ depth: 1 }), noon(40));
+  await keepNight(release(bed.dir, '20260106_01'), nightOf(first, 0), bed.target, bed.task);
+  expect(bed.task.lines.at(-1)).toBe(`dir does not have ${nightId(0)} any more`);
+  expect(await bed.target.read(PROMOTED, bed.task)).toBeUndefined();
+});
+
+it('a prune that began after the night was seen there makes it look again', async () => {
+  const bed = await pruneBed();
+  const first = await bed.night(0, { a: '1' });
+  await bed.night(1, { a: '2' }, first);
+  let swaps = 0;
+  // Between the last look and the swap somebody begins to delete, and ends again.
+  const racing: Target = {
+    ...bed.target,
+    describe: () => bed.target.describe(),
+    read: (path, task) => bed.target.read(path, task),
+    readMany: (paths, task) => bed.target.readMany(paths, task),
+    swap: async (request, task) => {
+      swaps += 1;
+      if (swaps === 1) await (await beginDeleting(bed.target, task)).end(task);
+      await bed.target.swap(request, task);
+    },
+  };
+  await keepNight(release(bed.dir, '20260106_01'), nightOf(first, 0), racing, bed.task);
+  expect(swaps).toBe(2);
+  expect(await bed.readFar(PROMOTED)).toMatchObject({ commits: { [first]: { release: '20260106_01' } } });
+
+  await beginDeleting(bed.target, bed.task);
+  const later = keepNight(release(bed.dir, '20260106_02'), nightOf(first, 0), bed.target, bed.task);
+  await expect(later).rejects.toMatchObject({
+    code: 'locked',
+    message: expect.stringContaining('A prune is deleting'),
+  });
+});

@@ -19,7 +19,8 @@ const HELPERS = {
   cell: (value: unknown) => oneLine(value).replace(/[\\`*_[\]<>|&#!]/g, '\\$&'),
   wiki: (value: unknown) => {
     const text = oneLine(value).replaceAll('`', "'");
-    return text === '' ? '' : `\`${text}\``;
+    // Two bars without anything in between would span the next cell.
+    return text === '' ? ' ' : `\`${text}\``;
   },
   // Handlebars has a meaning of its own for three braces, which MoinMoin wants around code.
   braces: (value: unknown) => (value === 'open' ? '{{{' : '}}}'),

@@ -176,6 +176,8 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('promote')
+    // Options that take several words would swallow a BUILD behind them.
+    .usage('<BUILD> [options]')
     .argument('<BUILD>', 'build id of a night')
     .description('rebuild a night, from its own packages, as a new build of a release stream; push it to be tested')
     .option('--stream <NAME>', 'release stream; needed when several are fed from the nights')

@@ -112,9 +112,6 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
   if (source && stream.arch !== undefined && stream.arch !== (source.arch ?? hostArch)) {
     add(['arch'], `is not that of "${stream['promotes-from']}", whose nights are promoted.`);
   }
-  for (const [index, key] of (stream['rpm-keys'] ?? []).entries()) {
-    if (!existsSync(resolve(folder, key))) add(['rpm-keys', index], `there is no file ${resolve(folder, key)}.`);
-  }
   if (stream.treefile !== undefined) {
     const treefile = resolve(folder, stream.treefile);
     if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);

@@ -148,7 +148,7 @@ streams:
   # release:
   #   promotes-from: nightly
   #   ref: ${name}/\${basearch}/release
-  #   targets: [staging]
+  #   targets: [buildlogs]      # better one of its own, to test at
   #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2

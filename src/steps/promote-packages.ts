@@ -75,7 +75,15 @@ export async function offeredPackages({ treefile }: Project, task: Task): Promis
 /** The keyring of a release stream: its own keys, else those its repositories name. */
 async function releaseKeys({ stream, treefile, config }: Project, task: Task): Promise<(string | Uint8Array)[]> {
   const own = stream.release?.rpmKeys ?? [];
-  if (own.length > 0) return Promise.all(own.map((path) => readFile(path)));
+  const unreadable = (error: unknown): never => {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('config', `A key in rpm-keys of stream "${stream.name}" cannot be read: ${why}.`, {
+      hint: 'Correct its path, or put the public key there.',
+      place: config.placeOf('streams', stream.name, 'rpm-keys'),
+      cause: error,
+    });
+  };
+  if (own.length > 0) return Promise.all(own.map((path) => readFile(path).catch(unreadable)));
   const repos = (await treefileRepos(treefile, { locked: true })).filter(({ gpgkey }) => gpgkey.length > 0);
   if (repos.length === 0) {
     throw new NightlyError(

@@ -58,8 +58,12 @@ async function checkSome(
     const bad = lines.filter((line) => !/: OK$/.test(line));
     if (lines.length > 0 && signatures.length > 0 && bad.length === 0) return [];
     const unsigned = signatures.length === 0 || signatures.every((line) => /NOTFOUND/.test(line));
-    const report = unsigned ? 'it is not signed' : bad.map((line) => line.trim()).join('; ') || 'rpmkeys said nothing';
-    const kind = unsigned ? 'unsigned' : bad.length > 0 && bad.every(isUnknownKey) ? 'unknown-key' : 'bad';
+    // Where a check fails, rpmkeys also lists the kinds of signature that the file does not have.
+    const wrong = bad.filter((line) => !/: NOTFOUND$/.test(line));
+    const report = unsigned
+      ? 'it is not signed'
+      : wrong.map((line) => line.trim()).join('; ') || 'rpmkeys said nothing';
+    const kind = unsigned ? 'unsigned' : wrong.length > 0 && wrong.every(isUnknownKey) ? 'unknown-key' : 'bad';
     return [{ file, report, kind }];
   });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
-import { findStream, refOf, targetsOf } from '../../src/config/lookup.ts';
+import { findReleaseStream, findStream, refOf, targetsOf } from '../../src/config/lookup.ts';
 import { NightlyError } from '../../src/errors.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
@@ -360,6 +360,7 @@ test('whatever is written, the answer is a configuration or faults with places',
   );
 });
 
+<<<<<<< HEAD
 test('signers: each kind, and two of them while one key takes over from another', async () => {
   const path = await write(`${SMALL}    signing:
       - {type: openpgp, key-file: keys/a.key, passphrase-credential: signing}
@@ -402,4 +403,63 @@ test('signers: faults are told with their places', async () => {
   ]);
   const key = '{type: openpgp, key-file: k}';
   expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);
+=======
+const RELEASE = `${SMALL}  release:
+    promotes-from: nightly
+    ref: 'lab/\${basearch}/release'
+    targets: [buildlogs]
+`;
+
+test('a release stream has the treefile and architecture of its nights, and a cycle in days', async () => {
+  const path = await write(`${RELEASE}    rpm-keys: [host.yaml]
+    approvals: 2
+    cycle: {start: 1970-01-08, upstream: {releases: {1970-01-22: special}}}
+`);
+  const { streams } = await loadConfig(path);
+  expect(streams['release']).toMatchObject({
+    ...{ treefile: join(path, '../host.yaml'), arch: 'x86_64', ref: 'lab/x86_64/release' },
+    release: {
+      ...{ promotesFrom: 'nightly', rpmKeys: [join(path, '../host.yaml')], approvals: 2 },
+      cycle: {
+        ...{ startDay: 7, weeks: 4 },
+        upstream: { startDay: 7, weeks: 2, id: '{date}', releases: new Map([[21, 'special']]) },
+      },
+    },
+  });
+  expect(streams['nightly']).not.toHaveProperty('release');
+  const config = await loadConfig(path);
+  expect(findStream(config, undefined).name).toBe('nightly');
+  expect(findReleaseStream(config, { name: undefined, from: 'nightly' }).name).toBe('release');
+  expect(() => findReleaseStream(config, { name: 'nightly', from: 'nightly' })).toThrow('is a nightly stream');
+  const plain = await loadConfig(await write(SMALL));
+  expect(() => findReleaseStream(plain, { name: undefined, from: 'nightly' })).toThrow(
+    'No stream promotes from "nightly"',
+  );
+});
+
+test('what does not go with a release stream, or only with one', async () => {
+  const faults = await faultsOf(`${RELEASE}    treefile: host.yaml
+    arch: aarch64
+  second:
+    promotes-from: release
+    targets: [buildlogs]
+    cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 3}}
+  third: {promotes-from: nihgtly, ref: x/y, targets: [buildlogs]}
+  fourth: {targets: [buildlogs], rpm-keys: [a], approvals: 1, cycle: {start: 2026-01-06}}
+  fifth: {promotes-from: nightly, ref: z/y, targets: [buildlogs], cycle: {start: 2026-02-30}}
+`);
+  expect(faults).toEqual([
+    'FILE:13:15: streams.release.treefile: must not be set: a promotion is built from the treefile of its night.',
+    'FILE:14:11: streams.release.arch: is not that of "nightly", whose nights are promoted.',
+    'FILE:15:3: streams.second: needs a "ref" of its own, because the treefile has that of the nightly.',
+    'FILE:16:20: streams.second.promotes-from: "release" is a release stream itself; name the nightly stream.',
+    'FILE:18:60: streams.second.cycle.upstream.weeks: must divide cycle.weeks (4), so that each candidate has an upstream release of its own.',
+    'FILE:19:26: streams.third.promotes-from: there is no stream "nihgtly". Did you mean "nightly"?',
+    'FILE:20:11: streams.fourth: needs a "treefile", or "promotes-from" to be a release stream.',
+    'FILE:20:44: streams.fourth.rpm-keys: is for a stream with "promotes-from" only.',
+    'FILE:20:60: streams.fourth.approvals: is for a stream with "promotes-from" only.',
+    'FILE:20:70: streams.fourth.cycle: is for a stream with "promotes-from" only.',
+    'FILE:21:82: streams.fifth.cycle.start: is no day of the calendar.',
+  ]);
+>>>>>>> promote5
 });

@@ -126,8 +126,9 @@ const inputHash = createHash('sha256')
 console.log(`Input state hash: ${inputHash}`);
 const out = lastOf('ex-write-lockfile-to');
 if (out !== undefined) {
-  const digest = (evra) => `sha256:${createHash('sha256').update(evra).digest('hex')}`;
-  const locked = Object.entries(packages).map(([name, evra]) => [name, { evra, digest: digest(evra) }]);
+  const made = (evra) => `sha256:${createHash('sha256').update(evra).digest('hex')}`;
+  const digest = (name, evra) => state.digests?.[`${name}-${evra}`] ?? made(evra);
+  const locked = Object.entries(packages).map(([name, evra]) => [name, { evra, digest: digest(name, evra) }]);
   const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { lab: { generated: '2026-11-21T02:40:54Z' } } };
   writeFileSync(out, JSON.stringify({ packages: Object.fromEntries(locked), metadata }));
 }

@@ -95,7 +95,7 @@ test('overrides and exclusions that cannot be are explained', async () => {
   await distro.bump('lib', { provides: ['abi = 2'] });
   await distro.bump('app', { requires: ['lib', 'busybox', 'cap(new)'] });
 
-  await refused(world, [id, '--override', 'app'], /--override app: that is not of the form/, 1);
+  await refused(world, [id, '--override', 'app'], /--override app: that is not of the form/, 2);
   await refused(
     world,
     [id, '--override', 'app-1:2.0-9.noarch'],

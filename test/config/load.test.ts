@@ -360,7 +360,6 @@ test('whatever is written, the answer is a configuration or faults with places',
   );
 });
 
-<<<<<<< HEAD
 test('signers: each kind, and two of them while one key takes over from another', async () => {
   const path = await write(`${SMALL}    signing:
       - {type: openpgp, key-file: keys/a.key, passphrase-credential: signing}
@@ -403,7 +402,7 @@ test('signers: faults are told with their places', async () => {
   ]);
   const key = '{type: openpgp, key-file: k}';
   expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);
-=======
+
 const RELEASE = `${SMALL}  release:
     promotes-from: nightly
     ref: 'lab/\${basearch}/release'
@@ -461,5 +460,4 @@ test('what does not go with a release stream, or only with one', async () => {
     'FILE:20:70: streams.fourth.cycle: is for a stream with "promotes-from" only.',
     'FILE:21:82: streams.fifth.cycle.start: is no day of the calendar.',
   ]);
->>>>>>> promote5
 });

@@ -389,7 +389,7 @@ test('signers: each kind, and two of them while one key takes over from another'
 test('signers: faults are told with their places', async () => {
   const faults = async (signing: string) => faultsOf(`${SMALL}    signing: ${signing}\n`);
   expect(await faults('{type: openpgp, key-file: k, passphrase-file: a, passphrase-env: B}')).toEqual([
-    'FILE:9:81: streams.nightly.signing.passphrase-env: is one too many: there is passphrase-file already.',
+    'FILE:9:79: streams.nightly.signing.passphrase-env: is one too many: there is passphrase-file already.',
   ]);
   expect(await faults('{type: openpgp, key-file: k, passphrase: geheim}')).toEqual([
     expect.stringContaining('"passphrase" looks like a secret'),

@@ -398,7 +398,7 @@ test('signers: faults are told with their places', async () => {
     'FILE:9:21: streams.nightly.signing.type: expected gpg-agent or openpgp or command, found "gpg".',
   ]);
   expect(await faults('[{type: command, command: [], public-key-file: k}]')).toEqual([
-    'FILE:9:43: streams.nightly.signing.0.command: needs at least the program.',
+    'FILE:9:40: streams.nightly.signing.0.command: needs at least the program.',
   ]);
   const key = '{type: openpgp, key-file: k}';
   expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);

@@ -8,6 +8,7 @@ import { replaceFile } from '../support/reconcile.ts';
 import { signedFiles } from '../support/signed-files.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { standInSigner } from '../support/stand-in-signer.ts';
+import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records } from '../support/world.ts';
 
@@ -34,6 +35,9 @@ it('every image, record and pointer of a signing stream has a signature beside i
   const signed = await signedFiles(world, dir, key.publicKeyFile);
   expect(signed).toEqual({ good: expected.toSorted(), bad: [], alone: [] });
   await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: join(world.published, folder) });
+  expect(await strictPull(world, 'client', key.publicKeyFile)).toBe(build?.['ostree-commit']);
+  const shown = await run('ostree', ['show', `--repo=${join(world.dir, 'client')}`, 'origin:mini/x86_64/nightly']);
+  expect(shown.stdout).toMatch(/Found 1 signature:[\s\S]*Good signature from "signer <signer@example.org>"/);
   expect((await world.nightly('show', String(build?.['buildid']))).stdout).toContain(`Signed by: ${key.fingerprint}`);
 
   // I11: the passphrase is nowhere but in its file.
@@ -50,12 +54,16 @@ it('every image, record and pointer of a signing stream has a signature beside i
     join(world.published, 'builds/builds.json.asc'),
     await readFile(join(world.published, `${image}.asc`)),
   );
+  await run('sh', ['-c', 'echo >> "$1"', 'sh', join(world.published, image)]);
+  const bad = ['builds/builds.json', `${folder}/diff.json`, image];
+  expect(await signedFiles(world, dir, key.publicKeyFile)).toMatchObject({ bad: bad.toSorted(), alone: [] });
   const tampered = await world.nightly('verify', '--json');
   expect(tampered.code).toBe(1);
   const faults = JSON.parse(tampered.stdout)[0].checks.filter(({ ok }: { ok: boolean }) => !ok);
   expect(faults.map(({ what }: { what: string }) => what)).toEqual([
-    expect.stringContaining('diff.json'),
-    expect.stringContaining('builds.json'),
+    expect.stringContaining('images/'),
+    expect.stringContaining('diff.json.asc'),
+    'builds/builds.json, signature',
   ]);
   expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
   expect(await signedFiles(world, dir, key.publicKeyFile)).toEqual(signed);

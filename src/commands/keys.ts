@@ -39,7 +39,7 @@ export async function runKeysGenerate(options: KeysGenerateOptions, print: Print
     });
   }
   const passphrase = await readPassphrase(options.passphrase);
-  if (passphrase === '') throw usage('The passphrase is empty.');
+  if (passphrase === '' || passphrase.includes('\n')) throw usage('The passphrase is empty, or more than one line.');
   const lasting = days === undefined ? {} : { days };
   const key = await makeKey({ name, email, algorithm, ...lasting, passphrase }, quietTask(options.signal));
   await mkdir(resolve(options.out), { recursive: true, mode: 0o700 });

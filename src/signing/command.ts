@@ -56,7 +56,8 @@ class NoSignature extends Error {}
 async function ask(config: SigningCommandConfig, what: Signable, task: Task): Promise<Buffer> {
   const [program, ...args] = config.command;
   task.signal.throwIfAborted();
-  const signer = converse(program, args, { task });
+  // Logs are published with the build.
+  const signer = converse(program, args, { task, shown: args.length === 0 ? [] : ['…'] });
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -118,7 +119,7 @@ function timedOut({ command: [program], timeoutSeconds }: SigningCommandConfig, 
   });
 }
 
-/** The last line it printed says why, as a rule. Its arguments stay out of the message: they may name what is secret. */
+/** The last line it printed says why, as a rule. */
 function failed({ command: [program] }: SigningCommandConfig, error: unknown, task: Task): unknown {
   if (!(error instanceof NightlyError) || error.code === 'tool-missing') return error;
   const [first = '', ...lines] = error.message.split('\n');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { GpgAgentConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { withTemporaryFolder } from '../tools/files.ts';
-import { gpgExportTo, gpgSignFile } from '../tools/gpg.ts';
+import { gpgExportTo, gpgHasSecret, gpgSignFile } from '../tools/gpg.ts';
 import type { Task } from '../tools/task.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
 import type { Signer } from './signer.ts';
@@ -32,7 +32,17 @@ export function gpgAgentSigner({ home, key }: GpgAgentConfig): Signer {
     });
   return {
     publicKey,
-    check: async (task) => refuseUnusable(await readKeyInfo(await publicKey(task), `key ${key}`)),
+    async check(task) {
+      refuseUnusable(await readKeyInfo(await publicKey(task), `key ${key}`));
+      if (await gpgHasSecret({ home, key }, task)) return;
+      throw new NightlyError(
+        'signing',
+        `The GnuPG home ${home ?? 'of this user'} has only the public half of ${key}.`,
+        {
+          hint: 'Import the private half there ("gpg --import"), or put the card in once ("gpg --card-status").',
+        },
+      );
+    },
     sign: (what, task) =>
       withTemporaryFolder(async (folder) => {
         const [bytes, signature] = [join(folder, 'data'), join(folder, 'data.sig')];

@@ -75,6 +75,13 @@ export async function gpgSignFile(
   await run('gpg', [...inHome(home), ...args], { task, timeoutMs });
 }
 
+/** Whether a home has the private half of a key, or a card's stub for it. */
+export async function gpgHasSecret({ home, key }: KeyInHome, task: Task): Promise<boolean> {
+  const args = ['--batch', '--no-tty', '--with-colons', '--list-secret-keys', key];
+  const { exitCode } = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
+  return exitCode === 0;
+}
+
 /** Writes the public key to a file, in the binary form that gpgv takes as a keyring. */
 export async function gpgExportTo(request: KeyInHome & { readonly file: string }, task: Task): Promise<void> {
   const { home, key, file } = request;

@@ -389,7 +389,7 @@ test('signers: each kind, and two of them while one key takes over from another'
 test('signers: faults are told with their places', async () => {
   const faults = async (signing: string) => faultsOf(`${SMALL}    signing: ${signing}\n`);
   expect(await faults('{type: openpgp, key-file: k, passphrase-file: a, passphrase-env: B}')).toEqual([
-    'FILE:9:81: streams.nightly.signing.passphrase-env: is one too many: there is passphrase-file already.',
+    'FILE:9:79: streams.nightly.signing.passphrase-env: is one too many: there is passphrase-file already.',
   ]);
   expect(await faults('{type: openpgp, key-file: k, passphrase: geheim}')).toEqual([
     expect.stringContaining('"passphrase" looks like a secret'),
@@ -398,7 +398,7 @@ test('signers: faults are told with their places', async () => {
     'FILE:9:21: streams.nightly.signing.type: expected gpg-agent or openpgp or command, found "gpg".',
   ]);
   expect(await faults('[{type: command, command: [], public-key-file: k}]')).toEqual([
-    'FILE:9:43: streams.nightly.signing.0.command: needs at least the program.',
+    'FILE:9:40: streams.nightly.signing.0.command: needs at least the program.',
   ]);
   const key = '{type: openpgp, key-file: k}';
   expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);

@@ -4,25 +4,13 @@ import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { filesBelow } from '../../src/tools/files.ts';
 import { makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
-import { outsider } from '../support/outsider.ts';
 import { replaceFile } from '../support/reconcile.ts';
+import { signedFiles } from '../support/signed-files.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { standInSigner } from '../support/stand-in-signer.ts';
+import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records, type World } from '../support/world.ts';
-
-/** The published files that an outsider finds signed, and those where gpg refuses the signature. */
-async function signedFiles(world: World, dir: string, publicKeyFile: string) {
-  const gpg = await outsider(dir, publicKeyFile);
-  const [good, bad]: [string[], string[]] = [[], []];
-  for (const path of await filesBelow(world.published)) {
-    if (!path.endsWith('.asc')) continue;
-    const file = join(world.published, path);
-    const { code } = await gpg('--verify', file, file.slice(0, -4));
-    (code === 0 ? good : bad).push(path.slice(0, -4));
-  }
-  return { good, bad };
-}
+import { makeWorld, records } from '../support/world.ts';
 
 it('every image, record and pointer of a signing stream has a signature beside it, good for somebody with the public key alone', async () => {
   const dir = temporaryFolder();
@@ -45,9 +33,11 @@ it('every image, record and pointer of a signing stream has a signature beside i
     'vagrant/mini-nightly.json',
   ];
   const signed = await signedFiles(world, dir, key.publicKeyFile);
-  expect(signed.bad).toEqual([]);
-  expect(signed.good).toEqual(expected.toSorted());
+  expect(signed).toEqual({ good: expected.toSorted(), bad: [], alone: [] });
   await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: join(world.published, folder) });
+  expect(await strictPull(world, 'client', key.publicKeyFile)).toBe(build?.['ostree-commit']);
+  const shown = await run('ostree', ['show', `--repo=${join(world.dir, 'client')}`, 'origin:mini/x86_64/nightly']);
+  expect(shown.stdout).toMatch(/Found 1 signature:[\s\S]*Good signature from "signer <signer@example.org>"/);
   expect((await world.nightly('show', String(build?.['buildid']))).stdout).toContain(`Signed by: ${key.fingerprint}`);
 
   // I11: the passphrase is nowhere but in its file.
@@ -64,15 +54,19 @@ it('every image, record and pointer of a signing stream has a signature beside i
     join(world.published, 'builds/builds.json.asc'),
     await readFile(join(world.published, `${image}.asc`)),
   );
+  await run('sh', ['-c', 'echo >> "$1"', 'sh', join(world.published, image)]);
+  const bad = ['builds/builds.json', `${folder}/diff.json`, image];
+  expect(await signedFiles(world, dir, key.publicKeyFile)).toMatchObject({ bad: bad.toSorted(), alone: [] });
   const tampered = await world.nightly('verify', '--json');
   expect(tampered.code).toBe(1);
   const faults = JSON.parse(tampered.stdout)[0].checks.filter(({ ok }: { ok: boolean }) => !ok);
   expect(faults.map(({ what }: { what: string }) => what)).toEqual([
-    expect.stringContaining('diff.json'),
-    expect.stringContaining('builds.json'),
+    expect.stringContaining('images/'),
+    expect.stringContaining('diff.json.asc'),
+    'builds/builds.json, signature',
   ]);
   expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
-  expect(await signedFiles(world, dir, key.publicKeyFile)).toEqual({ good: expected.toSorted(), bad: [] });
+  expect(await signedFiles(world, dir, key.publicKeyFile)).toEqual(signed);
   expect(await world.nightly('verify', '--images')).toMatchObject({ code: 0 });
 });
 
@@ -98,8 +92,8 @@ it('I2, I4: a signer that is down once the tree is out leaves the build incomple
 
   await writeFile(join(dir, 'up'), '');
   expect(await world.nightly('resume')).toMatchObject({ code: 0 });
-  const { good, bad } = await signedFiles(world, dir, key.publicKeyFile);
-  expect({ good: good.length, bad }).toEqual({ good: 6, bad: [] });
+  const { good, ...rest } = await signedFiles(world, dir, key.publicKeyFile);
+  expect({ good: good.length, ...rest }).toEqual({ good: 6, bad: [], alone: [] });
   // Commit, summary, the try that failed, and then each of the six once.
   expect(await standIn.calls()).toHaveLength(9);
 });

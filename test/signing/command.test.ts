@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner, type Signer } from '../../src/signing/signer.ts';
 import { sha256File } from '../../src/tools/files.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
+import { isAlive } from '../support/processes.ts';
 import { makeSigningKey, type TestKey } from '../support/signing-key.ts';
 import { standInSigner } from '../support/stand-in-signer.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
@@ -44,7 +46,10 @@ it('another program signs bytes and a file, armored or binary; its arguments are
   expect(await gpgv(join(dir, 'public.gpg'), join(dir, 'sig'), file)).toMatchObject({ code: 0 });
   expect(await readFile(join(dir, 'signer-input'))).toEqual(await readFile(file));
   expect(await standIn.calls()).toEqual(['--key atomic 2026']);
-  expect(await readFile(task.logFile, 'utf8')).toContain('signed');
+  const log = await readFile(task.logFile, 'utf8');
+  expect(log).toContain('signed');
+  // Logs are published; what stands in the configuration is for the signer alone.
+  expect(log).not.toContain('atomic 2026');
 
   await writeFile(join(dir, 'public.gpg'), await armored.signer.publicKey(armored.task));
   await writeFile(join(dir, 'sig'), await armored.signer.sign(Buffer.from('a record'), armored.task));
@@ -85,6 +90,20 @@ it('one that fails every time, or does not answer in time, is given up with what
 
   const missing = await bed((key) => gpg(key), { command: ['/no/such/signer'] });
   expect(await errorOf(missing.signer, missing.dir)).toMatchObject({ code: 'tool-missing' });
+});
+
+it('an interruption ends the signer at once, and is not one of its failures', async () => {
+  const { dir, signer, standIn } = await bed((_, folder) => `echo $$ > ${folder}/pid; sleep 60 & wait`);
+  const controller = new AbortController();
+  const signing = signer.sign(Buffer.from('a record'), testTask(dir, controller.signal));
+  const outcome = expect(signing).rejects.toThrow('stop');
+  await expect.poll(() => standIn.calls()).toHaveLength(1);
+  await expect.poll(() => existsSync(join(dir, 'pid'))).toBe(true);
+  controller.abort(new Error('stop'));
+  await outcome;
+  const pid = Number(await readFile(join(dir, 'pid'), 'utf8'));
+  await expect.poll(() => isAlive(pid)).toBe(false);
+  expect(await standIn.calls()).toHaveLength(1);
 });
 
 it('I2: garbage, nothing, too much, another key and other bytes are each refused with a message, and not asked for again', async () => {

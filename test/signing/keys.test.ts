@@ -100,6 +100,13 @@ it('keys generate refuses what makes no sense, before it makes anything', async 
   for (const [args, message] of faults) {
     expect(await generate(dir, ...args)).toMatchObject({ code: 2, stderr: expect.stringMatching(message) });
   }
+  const lines = join(dir, 'lines');
+  await writeFile(lines, 'two\nlines\n', { mode: 0o600 });
+  const who = ['--name', 'A', '--email', 'a@example.org', '--out', 'made', '--passphrase-file', lines];
+  expect(await runCli(dir, ['keys', 'generate', ...who])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('more than one line'),
+  });
   await expect(stat(join(dir, 'made'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
@@ -140,6 +147,9 @@ it('keys show tells each key, who uses it and how long it lasts; doctor warns to
   expect(forPeople.stdout).toMatch(new RegExp(`^warning ${soon.fingerprint}$`, 'm'));
   expect(forPeople.stdout).toMatch(/streams: {2}nightly, release\n {2}targets: {2}web/);
   const doctor = JSON.parse((await runCli(dir, ['doctor', '--json'])).stdout);
+  const programs = doctor.checks.map(({ name }: { name: string }) => name);
+  expect(programs).toContain('gpgv');
+  expect(programs).not.toContain('gpg');
   const keys = doctor.checks.filter(({ name }: { name: string }) => name.startsWith('signing key'));
   expect(keys).toMatchObject([
     { name: 'signing key of nightly, release', state: 'ok', detail: expect.stringContaining('399 days left') },

@@ -1,11 +1,12 @@
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { signaturesIn, withSignature } from '../../src/ostree/signatures.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner, type Signer } from '../../src/signing/signer.ts';
 import { sign } from '../../src/steps/sign.ts';
 import { run } from '../../src/tools/exec.ts';
+import { gpgStopAgent } from '../../src/tools/gpg.ts';
 import { commitTestTree, makeRepo, testTree } from '../support/ostree-repo.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
@@ -58,6 +59,19 @@ it('I11: what a signing failure says names the key and the home, and gives a way
   const nobody = openSigner({ type: 'gpg-agent', home: join(dir, 'gnupg'), key: '0'.repeat(40) });
   const failure = await nobody.sign(Buffer.from('x'), task).catch((error: unknown) => error);
   expect(failure).toMatchObject({ code: 'signing', hint: expect.stringContaining('--list-secret-keys') });
+  await expect(nobody.check(task)).rejects.toMatchObject({ code: 'signing' });
+});
+
+it('a home with the public half alone is found out before anything is signed', async () => {
+  const { dir, key, task } = await bed();
+  const home = join(dir, 'public-only');
+  await mkdir(home, { mode: 0o700 });
+  onTestFinished(() => gpgStopAgent(home, task));
+  await run('gpg', ['--homedir', home, '--batch', '--import', key.publicKeyFile]);
+  await openSigner({ type: 'gpg-agent', home: key.home, key: key.key }).check(task);
+  await expect(openSigner({ type: 'gpg-agent', home, key: key.key }).check(task)).rejects.toThrow(
+    /only the public half/,
+  );
 });
 
 it('a signature that is there already changes nothing, whatever else the dictionary holds', () => {

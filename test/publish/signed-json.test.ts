@@ -1,0 +1,68 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { updateJson } from '../../src/publish/files.ts';
+import { forgetBuilds } from '../../src/publish/prune/builds.ts';
+import { keptSigner } from '../../src/signing/kept.ts';
+import { openSigner } from '../../src/signing/signer.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+
+const INDEX = 'builds/builds.json';
+
+async function bed() {
+  const dir = temporaryFolder();
+  const far = join(dir, 'far');
+  await mkdir(far);
+  const key = await makeFileKey(dir);
+  const signer = keptSigner(openSigner(key), join(dir, 'kept'));
+  const target = openTarget({ type: 'directory', name: 'dir', path: far, url: 'http://127.0.0.1:1' });
+  const isSigned = async (path: string) =>
+    (await gpgv(key.publicFile, join(far, `${path}.asc`), join(far, path))).code === 0;
+  return { dir, far, signer, target, task: testTask(dir), isSigned };
+}
+
+it('publishers side by side: each change is there, and the signature is that of what is there', async () => {
+  const { far, signer, target, task, isSigned } = await bed();
+  const names = Array.from({ length: 6 }, (_, n) => `build-${n}`);
+  await Promise.all(
+    names.map((name) => updateJson<string[]>(INDEX, (old) => [...(old ?? []), name].sort(), target, task, signer)),
+  );
+  expect(JSON.parse(await readFile(join(far, INDEX), 'utf8'))).toEqual(names);
+  expect(await isSigned(INDEX)).toBe(true);
+
+  // A lost signature comes back although nothing is to be changed; then there is nothing to do.
+  await rm(join(far, `${INDEX}.asc`));
+  await updateJson<string[]>(INDEX, (old) => old ?? [], target, task, signer);
+  expect(await isSigned(INDEX)).toBe(true);
+  const before = await readFile(join(far, `${INDEX}.asc`));
+  await updateJson<string[]>(INDEX, (old) => old ?? [], target, task, signer);
+  expect(await readFile(join(far, `${INDEX}.asc`))).toEqual(before);
+  await updateJson<unknown>('streams/none.json', (old) => old, target, task, signer);
+  await expect(readFile(join(far, 'streams/none.json.asc'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('the signature is put before the file, in one swap', async () => {
+  const { signer, target, task } = await bed();
+  const put: string[][] = [];
+  const watched = {
+    ...target,
+    swap: async (...[request, with_]: Parameters<typeof target.swap>) => {
+      put.push(request.put.map(({ path }) => path));
+      await target.swap(request, with_);
+    },
+  };
+  await updateJson<number[]>(INDEX, () => [1], watched, task, signer);
+  expect(put).toEqual([[`${INDEX}.asc`, INDEX]]);
+});
+
+it('a prune that takes builds out of the index signs what is left', async () => {
+  const { signer, target, task, isSigned } = await bed();
+  const builds = ['20260102_01', '20260101_01'].map((id) => ({ id, arches: ['x86_64'] }));
+  await updateJson(INDEX, () => ({ builds, timestamp: 'then' }), target, task, signer);
+  const gone = { files: [], boxes: [], unlisted: [{ id: '20260101_01', arch: 'x86_64' }], marks: {} };
+  await forgetBuilds(gone, target, task, signer);
+  expect(await isSigned(INDEX)).toBe(true);
+  expect(new TextDecoder().decode(await target.read(INDEX, task))).not.toContain('20260101_01');
+});

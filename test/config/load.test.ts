@@ -402,6 +402,7 @@ test('signers: faults are told with their places', async () => {
   ]);
   const key = '{type: openpgp, key-file: k}';
   expect(await faults(`[${key}, ${key}, ${key}]`)).toEqual([expect.stringContaining('streams.nightly.signing')]);
+});
 
 const RELEASE = `${SMALL}  release:
     promotes-from: nightly

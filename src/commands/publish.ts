@@ -31,11 +31,13 @@ export async function runPublish(
 
 function planLines(plan: TargetPlan): string[] {
   if ('refused' in plan) return [`${plan.target}: would be refused`, `  ${plan.refused}`];
-  const { target, ref, from, to, phases, files, bytes, deletions } = plan;
+  const { target, ref, from, to, phases, files, bytes, deletions, 'prune-refused': unpruned } = plan;
   const removed =
-    deletions === undefined || deletions.files === 0
-      ? []
-      : [`  ${'removed'.padEnd(8)} ${String(deletions.files).padStart(7)} files ${mb(deletions.bytes)} (retention)`];
+    unpruned !== undefined
+      ? [`  its retention would remove nothing: ${unpruned}`]
+      : deletions === undefined || deletions.files === 0
+        ? []
+        : [`  ${'removed'.padEnd(8)} ${String(deletions.files).padStart(7)} files ${mb(deletions.bytes)} (retention)`];
   if (from === to) return [`${target}: has ${short(to)} at ${ref}; no ref would move`, ...removed];
   return [
     `${target}: ${ref} from ${from === undefined ? 'nothing (a new ref)' : short(from)} to ${short(to)}`,

@@ -21,6 +21,8 @@ export type TargetPlan =
       readonly bytes: number;
       /** What the target's retention would remove now; undefined where it has none. */
       readonly deletions?: { readonly files: number; readonly bytes: number };
+      /** Why the target's retention would remove nothing now, although the build would be published. */
+      readonly 'prune-refused'?: string;
     }
   | { readonly target: string; readonly refused: string };
 
@@ -34,15 +36,25 @@ export async function planBuildPublish(
   const { repo, ref, targets, config } = project;
   const now = Math.floor(Date.now() / 1000);
   const deltas = (meta['atomic-nightly.deltas'] ?? []).map(({ from }) => from);
+  const messageOf = (error: unknown): string => {
+    task.signal.throwIfAborted();
+    return asNightlyError(error).message;
+  };
+  const deletionsOn = async (target: Target): Promise<Partial<TargetPlan>> => {
+    if (!config.targets[target.name]?.retention) return {};
+    try {
+      const { plan: prune } = await pruneConfigured(config, target, { dryRun: true, now }, task);
+      return { deletions: totalOf(prune.stages) };
+    } catch (error) {
+      return { 'prune-refused': messageOf(error) };
+    }
+  };
   const one = async (target: Target): Promise<TargetPlan> => {
     try {
       const plan = shown(await planPublish({ repo, ref, commit, target, deltas }, task));
-      if (!config.targets[target.name]?.retention) return plan;
-      const { plan: prune } = await pruneConfigured(config, target, { dryRun: true, now }, task);
-      return { ...plan, deletions: totalOf(prune.stages) };
+      return { ...plan, ...(await deletionsOn(target)) };
     } catch (error) {
-      task.signal.throwIfAborted();
-      return { target: target.name, refused: asNightlyError(error).message };
+      return { target: target.name, refused: messageOf(error) };
     }
   };
   return Promise.all(targets.map(one));

@@ -75,3 +75,16 @@ test('publish --dry-run says which target would refuse a build, and why', async 
   expect(old.stdout).toMatch(/mirror: would be refused\n +Target "mirror" has \d{8}_02 .*back in time/);
   expect(old.code).toBe(1);
 });
+
+test('publish --dry-run says when a retention would be refused, and that the build itself would not', async () => {
+  const text = await readFile(world.config, 'utf8');
+  await writeFile(
+    world.config,
+    text.replace(/(buildlogs: \{[^\n]*)\}/, "$1, retention: {refs: {'other/*': {depth: 1}}}}"),
+  );
+  const plan = await world.nightly('publish', '--dry-run');
+  expect(plan.stdout).toMatch(
+    /buildlogs: has [0-9a-f]{12}.*\n +its retention would remove nothing: .*mini\/x86_64\/nightly/,
+  );
+  expect(plan.code).toBe(0);
+});

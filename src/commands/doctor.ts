@@ -6,12 +6,13 @@ import { loadConfig } from '../config/load.ts';
 import type { CheckResult } from '../doctor/check.ts';
 import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace } from '../doctor/host.ts';
 import { allNeeds, needsOf } from '../doctor/needs.ts';
-import { checkPrograms, findProgram } from '../doctor/programs.ts';
+import { checkPrograms } from '../doctor/programs.ts';
 import { installCommands, reportLines } from '../doctor/report.ts';
 import { checkSigning } from '../doctor/signing.ts';
 import { checkTarget } from '../doctor/targets.ts';
 import { NightlyError } from '../errors.ts';
 import { readTextIfExists } from '../tools/files.ts';
+import { findProgram } from '../tools/find-program.ts';
 import type { Task } from '../tools/task.ts';
 
 export interface DoctorOptions {

@@ -1,7 +1,7 @@
-import { access, constants } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { constants } from 'node:fs/promises';
 import { NightlyError } from '../errors.ts';
 import { run } from '../tools/exec.ts';
+import { findProgram, mayAccess } from '../tools/find-program.ts';
 import { type CheckResult, isAtLeast } from './check.ts';
 import { FILES, type FileCheck, type Need, TOOLS, type ToolCheck } from './tools.ts';
 
@@ -40,7 +40,7 @@ export async function checkTool(tool: ToolCheck, needs: ReadonlySet<Need>): Prom
 }
 
 async function checkFile(file: FileCheck, needs: ReadonlySet<Need>): Promise<CheckResult> {
-  const found = await Promise.all(file.anyOf.map((path) => isThere(path, constants.R_OK)));
+  const found = await Promise.all(file.anyOf.map((path) => mayAccess(path, constants.R_OK)));
   const path = file.anyOf.find((_, index) => found[index]);
   if (path !== undefined) return { name: file.what, state: 'ok', detail: path };
   return {
@@ -49,21 +49,4 @@ async function checkFile(file: FileCheck, needs: ReadonlySet<Need>): Promise<Che
     detail: `no ${file.anyOf.join(' or ')}; needed by: ${file.neededBy.filter((need) => needs.has(need)).join(', ')}`,
     install: { debian: file.debian, fedora: file.fedora },
   };
-}
-
-/** The path of a program on PATH, or undefined. */
-export async function findProgram(name: string): Promise<string | undefined> {
-  const folders = name.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter);
-  for (const folder of folders) {
-    const path = folder === '' ? name : join(folder, name);
-    if (await isThere(path, constants.X_OK)) return path;
-  }
-  return undefined;
-}
-
-async function isThere(path: string, mode: number): Promise<boolean> {
-  return access(path, mode).then(
-    () => true,
-    () => false,
-  );
 }

@@ -5,6 +5,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { SigningCommandConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { converse } from '../tools/exec.ts';
+import { findProgram } from '../tools/find-program.ts';
 import type { Task } from '../tools/task.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
 import { dearmored, signaturePackets } from './packets.ts';
@@ -22,11 +23,17 @@ const FIRST_WAIT_MS = 1000;
  * prints on standard error goes into the step's log.
  */
 export function commandSigner(config: SigningCommandConfig): Signer {
-  const { publicKeyFile, retries } = config;
+  const { publicKeyFile, retries, command } = config;
   const publicKey = async (): Promise<Uint8Array> => dearmored(await readPublicFile(publicKeyFile, 'public key'));
   return {
     publicKey,
-    check: async () => refuseUnusable(await readKeyInfo(await publicKey(), publicKeyFile)),
+    async check() {
+      refuseUnusable(await readKeyInfo(await publicKey(), publicKeyFile));
+      if (await findProgram(command[0])) return;
+      throw new NightlyError('signing', `The signer ${command[0]} is not there, or cannot be run by this user.`, {
+        hint: 'Correct "command" under "signing" in the configuration; a relative path is taken from the folder of that file.',
+      });
+    },
     async sign(what, task) {
       const limits = { retries, minTimeout: FIRST_WAIT_MS, signal: task.signal };
       return pRetry(

@@ -127,7 +127,7 @@ it('I2: garbage, nothing, too much, another key and other bytes are each refused
   }
 });
 
-it('a public key file that is not there, no key, or expired is found before anything is signed', async () => {
+it('a public key file that is not there, no key, or expired, and a program that is not there are found before anything is signed', async () => {
   const { dir, standIn } = await bed((key) => gpg(key));
   const expired = await makeFileKey(dir, { name: 'old', made: new Date('2026-01-01'), seconds: 86_400 });
   const faults: [string, RegExp][] = [
@@ -139,4 +139,8 @@ it('a public key file that is not there, no key, or expired is found before anyt
     const signer = openSigner({ type: 'command', command: ['true'], publicKeyFile, timeoutSeconds: 1, retries: 0 });
     await expect(signer.check(testTask(dir))).rejects.toThrow(message);
   }
+  const good = await makeFileKey(dir, { name: 'good' });
+  const common = { type: 'command', publicKeyFile: good.publicKeyFile, timeoutSeconds: 1, retries: 0 } as const;
+  await openSigner({ ...common, command: [standIn.program] }).check(testTask(dir));
+  await expect(openSigner({ ...common, command: ['/no/signer'] }).check(testTask(dir))).rejects.toThrow(/is not there/);
 });

@@ -5,6 +5,7 @@ import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
 import { sign } from '../../src/steps/sign.ts';
 import { run } from '../../src/tools/exec.ts';
+import { sha256File } from '../../src/tools/files.ts';
 import { gpgStopAgent } from '../../src/tools/gpg.ts';
 import { checkSignatures, importKeys } from '../../src/tools/rpm.ts';
 import { BASE_RECIPES } from '../support/mini-recipes.ts';
@@ -55,6 +56,11 @@ for (const [algorithm, kind] of [
     await writeFile(join(dir, 'record.sig'), await signer.sign(Buffer.from('a record'), task));
     expect(await gpgv(file('gpg'), join(dir, 'record.sig'), join(dir, 'record'))).toMatchObject({ code: 0 });
     await gpg('--verify', join(dir, 'record.sig'), join(dir, 'record'));
+    // A file goes another way through openpgp.js: as a stream, which it signs by the hash alone.
+    await writeFile(join(dir, 'image'), Buffer.alloc(5_000_000, 'image '));
+    const image = { file: join(dir, 'image'), sha256: await sha256File(join(dir, 'image')) };
+    await writeFile(join(dir, 'image.sig'), await signer.sign(image, task));
+    expect(await gpgv(file('gpg'), join(dir, 'image.sig'), image.file)).toMatchObject({ code: 0 });
 
     // ostree: a client with the public key alone.
     const repo = await makeRepo(dir);

@@ -177,6 +177,17 @@ test('approvals are kept with name and date, once each', async () => {
   const ofNight = await world.nightly('approve', second, '--by', 'Jane');
   expect(ofNight).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a promotion') });
   expect((await approve('--by', ' ')).code).toBe(2);
+
+  const path = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
+  const text = await readFile(path, 'utf8');
+  const failures = [{ step: 'smoke-test-iso', code: 'gate-failed', message: 'it hangs' }];
+  const failed = { 'atomic-nightly.state': 'gate-failed', 'atomic-nightly.failures': failures };
+  await writeFile(path, JSON.stringify({ ...JSON.parse(text), ...failed }));
+  expect(await approve('--by', 'Eve')).toMatchObject({
+    code: 12,
+    stderr: expect.stringContaining('did not pass its gate:\n  smoke-test-iso: it hangs'),
+  });
+  await writeFile(path, text);
 });
 
 test('diff with the last release, and cycle', async () => {

@@ -128,5 +128,5 @@ function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: Promo
   );
   if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
   if (changes.length > 0) print(`Against the night:\n${formatDiff(changes)}`);
-  print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
+  if (parent !== undefined) print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
 }

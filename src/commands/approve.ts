@@ -38,7 +38,7 @@ export async function runApprove(id: string, options: ApproveCommandOptions, pri
     if (options.json) printJson({ build: id, approvals: all, needed }, print);
     else {
       print(known ? `${by} approved ${id} on ${known.at} already.` : `${by} approves ${id}.`);
-      print(`  approvals: ${all.length} of ${needed} that the stream asks for`);
+      print(`  approvals: ${all.length}; the stream asks for ${needed}`);
     }
     return 0;
   } finally {

@@ -12,7 +12,7 @@ import { cycleAt } from '../run/cycle.ts';
 import type { PromotionRecord } from '../run/meta.ts';
 import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
-import { promotionsOf, supersededBy } from '../run/promotions.ts';
+import { lastRelease, promotionsOf, supersededBy } from '../run/promotions.ts';
 import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
@@ -84,6 +84,7 @@ async function promotionRecord(
   const builds = await listBuilds(config.work);
   const at = cycle && cycleAt(cycle, Math.floor(Date.now() / 1000));
   const upstream = options.upstream ?? at?.upstream?.id;
+  const release = lastRelease(builds, stream.name)?.meta.buildid;
   const earlier = supersededBy(builds, night.id, stream.name);
   return {
     of: night.id,
@@ -96,6 +97,7 @@ async function promotionRecord(
     excludes: [...excludes],
     ...(upstream === undefined ? {} : { upstream }),
     ...(at === undefined || at.number === 0 ? {} : { cycle: at.number }),
+    ...(release === undefined ? {} : { 'last-release': release }),
     'accept-differences': acceptDifferences,
     supersedes: earlier
       .filter(({ meta }) => meta['atomic-nightly.superseded-by'] === undefined)
@@ -126,5 +128,5 @@ function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: Promo
   );
   if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
   if (changes.length > 0) print(`Against the night:\n${formatDiff(changes)}`);
-  print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
+  if (parent !== undefined) print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
 }

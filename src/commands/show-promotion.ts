@@ -24,7 +24,7 @@ export function promotionFacts(meta: BuildMeta): Fact[] {
     ['Accepted', accepted && `${accepted.count} differences from the night`],
     ['Approved', list(approvals)],
     ['Released', released && `${released.at}${released.withdrawn ? `, withdrawn ${released.withdrawn.at}` : ''}`],
-    ['Instead of', list(supersedes)],
+    ['Replaces', list(supersedes)],
     ['Superseded', meta['atomic-nightly.superseded-by'] && `by ${meta['atomic-nightly.superseded-by']}`],
   ];
 }

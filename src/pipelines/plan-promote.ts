@@ -11,7 +11,6 @@ import { createRunner } from '../run/runner.ts';
 import { promotePackages } from '../steps/promote-packages.ts';
 import { promoteResolve } from '../steps/promote-resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
-import { releasedPackages } from './promote.ts';
 
 /** What a promotion would do, found out without reserving an id, composing or publishing. */
 export interface PromotionPlan {
@@ -39,15 +38,12 @@ export async function planPromotion(
   const timestamp = Math.floor(Date.now() / 1000);
   const build = { id: 'dry-run', paths: buildPaths(scratch, 'dry-run', project.stream.arch), timestamp };
   const { parent } = await runner.step('seed', {}, (task) => seed(project, timestamp, task));
+  const { overrides, excludes, recommit, 'last-release': release } = promotion;
+  const changes = { overrides, excludes };
   const { packages } = await runner.step('packages', {}, (task) =>
-    promotePackages(project, build, night, promotion, task),
+    promotePackages(project, build, { night, changes, release }, task),
   );
-  const released = (await releasedPackages(project)).packages;
-  await runner.step('resolve', {}, (task) =>
-    promotion.recommit
-      ? Promise.resolve()
-      : promoteResolve(project, build, { changes: promotion, released }, task).then(() => undefined),
-  );
+  if (!recommit) await runner.step('resolve', {}, (task) => promoteResolve(project, build, changes, task));
   const after = lockedPackages(await readLockfile(build.paths.lockfile));
   const before = await readParent(project, parent);
   return {

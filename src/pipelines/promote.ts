@@ -1,14 +1,11 @@
 import { targetsOf } from '../config/lookup.ts';
 import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
-import { readLockfile } from '../rpm/lockfile.ts';
-import { lockedPackages } from '../rpm/pkgdiff.ts';
 import type { Build } from '../run/build.ts';
-import { listBuilds, updateMeta } from '../run/build-store.ts';
+import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { PromotionRecord } from '../run/meta.ts';
 import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
-import { lastRelease } from '../run/promotions.ts';
 import type { Runner } from '../run/runner.ts';
 import { promoteCommit } from '../steps/promote-commit.ts';
 import { promoteCompare } from '../steps/promote-compare.ts';
@@ -19,6 +16,7 @@ import { promoteResolve } from '../steps/promote-resolve.ts';
 import { supersede } from '../steps/promote-supersede.ts';
 import { seed } from '../steps/seed.ts';
 import { openTarget } from '../targets/open.ts';
+import type { Target } from '../targets/target.ts';
 import { type Delivered, deliver } from './deliver.ts';
 import { sideBySide } from './side-by-side.ts';
 
@@ -31,16 +29,20 @@ export async function promote(
 ): Promise<Delivered> {
   const { stream, ref, config } = project;
   const night = await openNight(config.work, promotion.of);
-  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
-    seed(project, build.timestamp, task),
-  );
-  const { recommit, overrides, excludes } = promotion;
+  const nights = nightTargets(project, night);
+  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, async (task) => {
+    // They are written to when all the work is done.
+    await Promise.all(nights.map((target) => target.check(task)));
+    return seed(project, build.timestamp, task);
+  });
+  const { recommit, overrides, excludes, 'last-release': release } = promotion;
   const changes = { overrides, excludes };
   await runner.step(
     'packages',
-    { night: night.commit, changes },
-    (task) => promotePackages(project, build, night, changes, task),
-    () => storeIsWhole(project, build),
+    { night: night.commit, changes, release },
+    (task) => promotePackages(project, build, { night, changes, release }, task),
+    // Once the commit is made nobody asks for them any more.
+    async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
   );
 
   const made = recommit
@@ -49,8 +51,7 @@ export async function promote(
   const commit = await runner.step('commit', { source: made.composed.commit, parent }, (task) =>
     promoteCommit(project, build, { source: made.composed.commit, parent, night }, task),
   );
-  const from = config.streams[night.meta['atomic-nightly.stream']];
-  const kept = await sideBySide((from ? targetsOf(config, from) : []).map(openTarget), (target) =>
+  const kept = await sideBySide(nights, (target) =>
     runner.step(`keep-${target.name}`, { night: night.commit }, (task) => keepNight(build, night, target, task)),
   );
   // Nothing is published of a night that a prune may take away meanwhile.
@@ -79,9 +80,8 @@ async function rebuild(
 ): Promise<Made> {
   const { overrides, excludes, 'accept-differences': accept } = promotion;
   const changes = { overrides, excludes };
-  const released = await releasedPackages(project);
-  const { inputHash } = await runner.step('resolve', { night: night.commit, changes, released: released.id }, (task) =>
-    promoteResolve(project, build, { changes, released: released.packages }, task),
+  const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>
+    promoteResolve(project, build, changes, task),
   );
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
     promoteCompose(project, build, { night, inputHash }, task),
@@ -116,9 +116,8 @@ async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
   };
 }
 
-/** What users of the last release have: a promotion must not take them back (I5). */
-export async function releasedPackages({ config, stream }: Project) {
-  const release = lastRelease(await listBuilds(config.work), stream.name);
-  if (!release) return { id: undefined, packages: [] };
-  return { id: release.meta.buildid, packages: lockedPackages(await readLockfile(release.paths.lockfile)) };
+/** Where the nights are published. */
+function nightTargets({ config }: Project, { meta }: Night): Target[] {
+  const stream = config.streams[meta['atomic-nightly.stream']];
+  return stream ? targetsOf(config, stream).map(openTarget) : [];
 }

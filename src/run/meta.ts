@@ -75,6 +75,8 @@ export interface PromotionRecord {
   readonly upstream?: string;
   /** Number of the cycle it was made in, from 1. */
   readonly cycle?: number;
+  /** The release of the stream that was the last when this began: no package may be older than there. */
+  readonly 'last-release'?: string;
   readonly 'accept-differences': boolean;
   /** Paths in which the rebuilt tree differs from the night's without need, as they were accepted. */
   readonly 'differences-accepted'?: { readonly count: number; readonly paths: readonly string[] };

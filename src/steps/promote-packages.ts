@@ -4,11 +4,13 @@ import { NightlyError } from '../errors.ts';
 import { checkRpms } from '../rpm/check-signatures.ts';
 import { type GatheredRpm, gatherRpms, holdsAll, type MissingRpm } from '../rpm/gather.ts';
 import { readLockfile, writeLockfile } from '../rpm/lockfile.ts';
+import { lockedPackages } from '../rpm/pkgdiff.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import { readRepoKeys } from '../rpm/repo-keys.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
 import { treefileRepos } from '../rpm/repofile.ts';
 import type { Build } from '../run/build.ts';
+import { findBuild } from '../run/build-store.ts';
 import type { Night } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
 import { createRepo } from '../tools/createrepo.ts';
@@ -17,25 +19,37 @@ import type { SignatureFault } from '../tools/rpm.ts';
 import type { Task } from '../tools/task.ts';
 import { treefileJson } from '../treefile/read.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
+import { refuseDowngrades } from './resolve.ts';
 
 /**
  * Brings exactly the promotion's packages into a repository of their own, each compared with the night's checksum and its
  * signature checked by rpmkeys at the strictest level. What is composed afterwards comes from there and nowhere else.
- * @throws NightlyError `package-unsigned` or `package-missing`, naming each package and what is wrong; what
- *   `promotedLockfile` throws.
+ * @throws NightlyError `package-unsigned` or `package-missing`, naming each package and what is wrong;
+ *   `package-downgrade`; what `promotedLockfile` throws.
  */
 export async function promotePackages(
   project: Project,
   build: Build,
-  night: Night,
-  changes: Changes,
+  about: {
+    readonly night: Night;
+    readonly changes: Changes;
+    /** Build id of the last release: nothing may go back behind it (I5). */
+    readonly release: string | undefined;
+  },
   task: Task,
 ): Promise<{ readonly packages: number }> {
+  const { night, changes, release } = about;
   let offered: Promise<RepoPackage[]> | undefined;
   const packages = () => (offered ??= offeredPackages(project, task));
   const lockfile = await promotedLockfile(project, night, changes, packages);
+  if (release !== undefined) {
+    const { paths } = await findBuild(project.config.work, release);
+    const released = lockedPackages(await readLockfile(paths.lockfile));
+    refuseDowngrades(project, released, lockfile, `The promotion has older packages than the last release, ${release}`);
+  }
   const store = packageStore(project);
-  const caches = [composeCache(project)];
+  // Where dnf keeps what it downloaded.
+  const caches = [join(composeCache(project), 'metadata')];
   const { rpms, missing } = await gatherRpms({ lockfile, store, caches, packages }, task);
   const keys = await releaseKeys(project, task);
   const files = rpms.map(({ path }) => path);

@@ -2,7 +2,7 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../errors.ts';
-import { type PackageId, readLockfile } from '../rpm/lockfile.ts';
+import { readLockfile } from '../rpm/lockfile.ts';
 import { readRepoFiles } from '../rpm/repofile.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -13,21 +13,18 @@ import type { Treefile } from '../treefile/treefile.ts';
 import { explainDepsolve } from './promote-depsolve.ts';
 import type { Changes } from './promote-lockfile.ts';
 import { composeCache, packageStore } from './promote-packages.ts';
-import { refuseDowngrades } from './resolve.ts';
 
 /**
  * Lets the engine find out that the promotion's packages, and no others, make up the treefile's tree.
- * @param released packages of the stream's last release: nothing may go back behind it (I5)
- * @throws NightlyError `depsolve`, naming what an override or an exclusion lacks; `package-downgrade`.
+ * @throws NightlyError `depsolve`, naming what an override or an exclusion lacks.
  */
 export async function promoteResolve(
   project: Project,
   build: Build,
-  { changes, released }: { readonly changes: Changes; readonly released: readonly PackageId[] },
+  changes: Changes,
   task: Task,
 ): Promise<{ readonly inputHash: string }> {
   const wanted = await readLockfile(build.paths.lockfile);
-  refuseDowngrades(project, released, wanted, 'The promotion has older packages than the last release');
   const treefile = await lockedTreefile(project, build);
   const request = { treefile, cacheDir: composeCache(project), repo: project.repo, lockfile: wanted };
   const { lockfile, inputHash } = await project.engine.resolve(request, task).catch(async (error: unknown) => {

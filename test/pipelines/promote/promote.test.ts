@@ -113,6 +113,10 @@ test('another night follows, and nights go on as before', async () => {
   expect(Object.keys(await promotedOnNightly())).toHaveLength(2);
   const third = await night(world);
   expect((await recordOf(world, third)).pkgdiff).toMatchObject([['suid', 2, {}]]);
+  // The packages of the first promotion are not at hand any more, and nobody needs them.
+  const images = await world.nightly('images', attempts[0] ?? '');
+  expect(images.stderr).not.toMatch(/… (packages|compose)/);
+  expect(images.code).toBe(0);
   const verify = await world.nightly('verify');
   expect(verify.stdout).toMatch(/checks passed/);
   expect(verify.code).toBe(0);
@@ -167,9 +171,9 @@ test('show says when the repositories cannot be asked, and can leave it', async 
 test('approvals are kept with name and date, once each', async () => {
   const id = attempts.at(-1) ?? '';
   const approve = (...args: string[]) => world.nightly('approve', id, ...args);
-  expect((await approve('--by', 'Jane', '--note', 'booted')).stdout).toContain('approvals: 1 of 2');
-  expect((await approve('--by', 'Jane')).stdout).toMatch(/Jane approved .* already[\s\S]*approvals: 1 of 2/);
-  expect((await approve('--by', 'Joe')).stdout).toContain('approvals: 2 of 2');
+  expect((await approve('--by', 'Jane', '--note', 'booted')).stdout).toContain('approvals: 1; the stream asks for 2');
+  expect((await approve('--by', 'Jane')).stdout).toMatch(/Jane approved .* already[\s\S]*approvals: 1;/);
+  expect((await approve('--by', 'Joe')).stdout).toContain('approvals: 2;');
   expect((await recordOf(world, id))['atomic-nightly.approvals']).toMatchObject([
     { by: 'Jane', note: 'booted', at: expect.stringMatching(/^\d{4}-/) },
     { by: 'Joe' },
@@ -177,6 +181,17 @@ test('approvals are kept with name and date, once each', async () => {
   const ofNight = await world.nightly('approve', second, '--by', 'Jane');
   expect(ofNight).toMatchObject({ code: 2, stderr: expect.stringContaining('is not a promotion') });
   expect((await approve('--by', ' ')).code).toBe(2);
+
+  const path = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
+  const text = await readFile(path, 'utf8');
+  const failures = [{ step: 'smoke-test-iso', code: 'gate-failed', message: 'it hangs' }];
+  const failed = { 'atomic-nightly.state': 'gate-failed', 'atomic-nightly.failures': failures };
+  await writeFile(path, JSON.stringify({ ...JSON.parse(text), ...failed }));
+  expect(await approve('--by', 'Eve')).toMatchObject({
+    code: 12,
+    stderr: expect.stringContaining('did not pass its gate:\n  smoke-test-iso: it hangs'),
+  });
+  await writeFile(path, text);
 });
 
 test('diff with the last release, and cycle', async () => {

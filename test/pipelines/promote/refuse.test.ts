@@ -194,5 +194,7 @@ test('I5: a promotion behind the last release is refused, package by package', a
   const path = join(world.dir, 'work/builds', build, 'x86_64/meta.json');
   const meta = JSON.parse(await readFile(path, 'utf8'));
   await writeFile(path, JSON.stringify({ ...meta, 'atomic-nightly.release': { at: '2026-11-21T00:00:00Z' } }));
-  await refused(world, [first], /older packages than the last release:\n {2}app: 1:2\.0-2\.noarch → 1:2\.0-1\.noarch/);
+  const message = /older packages than the last release, \d+_\d+:\n {2}app: 1:2\.0-2\.noarch → 1:2\.0-1\.noarch/;
+  await refused(world, [first], message);
+  await refused(world, [first, '--recommit'], message);
 });

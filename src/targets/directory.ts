@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, renameSync } from 'node:fs';
+import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
@@ -8,6 +8,7 @@ import { tryFlock } from '../tools/flock.ts';
 import { inParallel } from '../tools/parallel.ts';
 import { syncFileSystem } from '../tools/sync.ts';
 import { holds, movedError } from './expect.ts';
+import { signedPairs } from './signed-pairs.ts';
 import type { SendStats, SwapRequest, Target } from './target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
@@ -97,15 +98,23 @@ async function checkAndPut(
     if (!holds(await read(path), content)) throw movedError(name, path);
   }
   const folders = new Folders(root);
-  for (const { path, content } of put) {
-    const to = join(root, path);
-    await folders.make(dirname(path));
-    await intoPlace(to, await asideOf(root, path, folders), async (aside) => {
-      const file = await open(aside, 'w', 0o644);
-      await file.writeFile(content).finally(() => file.close());
-    });
+  for (const group of signedPairs(put)) {
+    const asides: string[] = [];
+    try {
+      for (const { path, content } of group) {
+        await folders.make(dirname(path));
+        const aside = await asideOf(root, path, folders);
+        asides.push(aside);
+        await writeAside(aside, (to) => writeFile(to, content));
+      }
+      // Two system calls without anything in between: hardly a kill comes between a signature and what it signs.
+      for (const [index, aside] of asides.entries()) renameSync(aside, join(root, group[index]?.path ?? ''));
+    } catch (error) {
+      for (const aside of asides) await rm(aside, { force: true });
+      throw error;
+    }
     // Before the next one: after a power cut, too, the order must hold.
-    await syncFolder(dirname(to));
+    for (const { path } of group) await syncFolder(dirname(join(root, path)));
   }
 }
 
@@ -159,18 +168,23 @@ async function asideOf(root: string, path: string, folders: Folders): Promise<st
   return join(root, 'repo/tmp', `${basename(path)}.${end}`);
 }
 
-/** Has a file written aside, makes it world-readable and durable, and renames it. */
+/** Has a file written aside and renamed. */
 async function intoPlace(to: string, aside: string, write: (aside: string) => Promise<void>): Promise<void> {
   try {
-    await write(aside);
-    await chmod(aside, 0o644);
-    const file = await open(aside, 'r');
-    await file.sync().finally(() => file.close());
+    await writeAside(aside, write);
     await rename(aside, to);
   } catch (error) {
     await rm(aside, { force: true });
     throw error;
   }
+}
+
+/** Has a file written, makes it world-readable and durable. */
+async function writeAside(aside: string, write: (aside: string) => Promise<void>): Promise<void> {
+  await write(aside);
+  await chmod(aside, 0o644);
+  const file = await open(aside, 'r');
+  await file.sync().finally(() => file.close());
 }
 
 async function linked(from: string, to: string, size: number): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { Task } from '../tools/task.ts';
 import { holds, movedError } from './expect.ts';
 import { LOCK_PATH } from './lock-content.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
+import { signedPairs } from './signed-pairs.ts';
 import type { SwapRequest, Target } from './target.ts';
 
 /**
@@ -67,8 +68,8 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
           for (const [index, { path, content }] of expect.entries()) {
             if (!holds(found[index], content)) throw movedError(name, path);
           }
-          // One transfer each: the order in which they appear counts.
-          for (const together of withSignatures(files)) await put(together, task);
+          // One transfer each: the order in which they appear counts. Two would be some tenths of a second apart.
+          for (const together of signedPairs(files)) await put(together, task);
         },
         task,
       );
@@ -98,20 +99,6 @@ async function readFiles(
 }
 
 type SmallFile = SwapRequest['put'][number];
-
-/**
- * A signature and what it signs, right behind it, travel together and are renamed one right after the other. Two transfers
- * would be some tenths of a second apart, or on a slow link seconds, in which every client refuses the pair.
- */
-function withSignatures(files: readonly SmallFile[]): SmallFile[][] {
-  const transfers: SmallFile[][] = [];
-  for (const file of files) {
-    const before = transfers.at(-1);
-    if (before?.at(-1)?.path === `${file.path}.sig`) before.push(file);
-    else transfers.push([file]);
-  }
-  return transfers;
-}
 
 async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: Task): Promise<void> {
   await withTemporaryFolder(async (folder) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
+import { killIfThere } from '../support/processes.ts';
 import { journal, makeWorld, pulled, records, restore, snapshot, startCli, type World } from '../support/world.ts';
 
 const STEPS = [
@@ -58,7 +59,7 @@ async function killIn(step: string, delayMs: number): Promise<number | null> {
   // Without a pause: some steps take a millisecond.
   while (child.exitCode === null && !begun(step)) await new Promise(setImmediate);
   if (delayMs > 0) await sleep(delayMs);
-  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
+  if (child.pid !== undefined && child.exitCode === null) killIfThere(-child.pid);
   return ended;
 }
 

@@ -14,6 +14,15 @@ export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 }
 
+/** SIGKILL to a process, or to a group when negative; one that has ended meanwhile is no fault. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
+
 /** Processes whose command line has these words, one behind another. */
 export function processesWith(...words: readonly string[]): number[] {
   const wanted = `\0${words.join('\0')}\0`;

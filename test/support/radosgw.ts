@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import { inject } from 'vitest';
 import { type RunningProcess, run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
 import { untilListening } from './sshd.ts';
@@ -30,18 +33,44 @@ export function whyNoRadosgw(): string | undefined {
 }
 
 /**
- * One gateway for a test file: begun by the first test that asks (12 s), ended with the file. Its owner's keys are in the
- * environment, where the SDK looks for them.
+ * The one gateway of a test run: begun by whoever asks first (12 s), ended by the run (global-setup.ts). Its owner's keys
+ * are in the environment, where the SDK looks for them.
  */
-export function sharedRadosgw(): () => Promise<Radosgw> {
-  let begun: Promise<{ gateway: Radosgw; stop: () => Promise<void> }> | undefined;
-  afterAll(async () => (await begun)?.stop());
-  return async () => {
+export async function sharedRadosgw(): Promise<Radosgw> {
+  const answer = await fetch(`http://127.0.0.1:${inject('radosgwPort')}`);
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  const gateway: Radosgw = JSON.parse(text);
+  useKeys(gateway.owner);
+  return gateway;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Where `serveRadosgw` answers. */
+    radosgwPort: number;
+  }
+}
+
+/** Answers every request with where the gateway is, which the first one begins. */
+export async function serveRadosgw(): Promise<{ port: number; stop: () => Promise<void> }> {
+  let begun: ReturnType<typeof launchRadosgw> | undefined;
+  const server = createServer(async (_, answer) => {
     begun ??= launchRadosgw();
-    const { gateway } = await begun;
-    useKeys(gateway.owner);
-    return gateway;
+    try {
+      answer.end(JSON.stringify((await begun).gateway));
+    } catch (error) {
+      answer.writeHead(500).end(String(error));
+    }
+  });
+  const port = await freePort();
+  await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening));
+  const stop = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+    await (await begun?.catch(() => undefined))?.stop();
   };
+  return { port, stop };
 }
 
 /** Puts keys into this process's environment; undefined: none are to be found anywhere. */
@@ -58,20 +87,8 @@ export function useKeys(keys: S3Keys | undefined): void {
   }
 }
 
-/**
- * As `sharedRadosgw`, until it is told to stop. On a busy machine the storage daemon now and then never comes to serve
- * its first pool, and whoever asks for it waits for ever: then all is begun anew, once.
- */
-export async function launchRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<void> }> {
-  try {
-    return await startRadosgw();
-  } catch {
-    return startRadosgw();
-  }
-}
-
 /** A monitor, one storage daemon that keeps everything in memory, and the gateway; all state in one folder. */
-async function startRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<void> }> {
+export async function launchRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<void> }> {
   const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-radosgw-'));
   const at = (name: string): string => join(dir, name);
   const running: RunningProcess[] = [];
@@ -87,9 +104,16 @@ async function startRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<v
     for (const name of ['mon', 'osd', 'run']) await mkdir(at(name));
     await writeFile(at('ceph.conf'), configuration(dir, fsid, monitorPort, port));
     const env = { CEPH_CONF: at('ceph.conf') };
-    const ceph = (program: string, ...args: string[]) => run(program, args, { env, timeoutMs: 45_000 });
-    const serve = async (program: string, ...args: string[]): Promise<void> => {
-      running.push(await start(program, [...args, '-f'], { env }));
+    const ceph = (program: string, ...args: string[]) =>
+      pRetry(() => run(program, args, { env, timeoutMs: 45_000 }), {
+        retries: 5,
+        minTimeout: 200,
+        shouldRetry: tooEarly,
+      });
+    const serve = async (program: string, ...args: string[]): Promise<RunningProcess> => {
+      const server = await start(program, [...args, '-f'], { env });
+      running.push(server);
+      return server;
     };
     const allow = ['mon', 'osd', 'mgr'].flatMap((what) => ['--cap', what, 'allow *']);
     for (const [name, create] of [
@@ -105,7 +129,10 @@ async function startRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<v
     const disk = await uuid();
     await ceph('ceph', 'osd', 'new', disk);
     await ceph('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', disk);
-    await serve('ceph-osd', '-i', '0');
+    await untilServing(
+      () => serve('ceph-osd', '-i', '0'),
+      async () => / [1-9]\d* up/.test((await ceph('ceph', 'osd', 'stat')).stdout),
+    );
     const user = async (name: string): Promise<S3Keys> => {
       const keys = { accessKey: `${name.toUpperCase()}KEY`, secretKey: `${name}-5ecret` };
       const given = ['--access-key', keys.accessKey, '--secret-key', keys.secretKey];
@@ -121,6 +148,29 @@ async function startRadosgw(): Promise<{ gateway: Radosgw; stop: () => Promise<v
     await stop();
     throw error;
   }
+}
+
+/**
+ * On a busy machine any of Ceph's programs may ask the monitor before it has been told which cluster that is, and is
+ * refused: "wrong fsid", EPERM.
+ */
+const tooEarly = ({ error }: { readonly error: Error }): boolean => error.message.includes('EPERM');
+
+/** The storage daemon ends when that happens to it, and whoever wants to store something would wait for ever. */
+async function untilServing(launch: () => Promise<RunningProcess>, isUp: () => Promise<boolean>): Promise<void> {
+  const until = Date.now() + 60_000;
+  while (Date.now() < until) {
+    const daemon = await launch();
+    let ended = false;
+    void daemon.exited.then(() => {
+      ended = true;
+    });
+    while (!ended && Date.now() < until) {
+      if (await isUp()) return;
+      await pause(200);
+    }
+  }
+  throw new Error('the storage daemon does not come up');
 }
 
 function configuration(dir: string, fsid: string, monitorPort: number, port: number): string {

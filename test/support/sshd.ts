@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
-import { childrenOf } from './processes.ts';
+import { childrenOf, killIfThere } from './processes.ts';
 
 export interface TestSshd {
   readonly port: number;
@@ -74,7 +74,7 @@ export async function launchSshd(
     strangerFile: at('stranger'),
     async stop() {
       // Connections have processes of their own, in other groups, and idle ones are kept open for a while.
-      for (const pid of childrenOf(server.pid)) process.kill(pid, 'SIGKILL');
+      for (const pid of childrenOf(server.pid)) killIfThere(pid);
       await server.stop();
     },
   };

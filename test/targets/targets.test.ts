@@ -37,11 +37,9 @@ async function listed(target: Target, folder: string, dir: string): Promise<Targ
   return files.sort(byPath);
 }
 
-const radosgw = sharedRadosgw();
-
 async function s3Bed(): Promise<Bed> {
   const { dir, source } = await bed();
-  const { config, look } = await makeBucket(await radosgw());
+  const { config, look } = await makeBucket(await sharedRadosgw());
   return { dir, source, target: openTarget(config), look: async (path) => (await look(path)).content };
 }
 

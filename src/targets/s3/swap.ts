@@ -12,6 +12,7 @@ import {
   refusal,
   timeOf,
 } from '../lock-content.ts';
+import { signedPairs } from '../signed-pairs.ts';
 import type { SwapRequest } from '../target.ts';
 import { type Bucket, type Found, getObject } from './client.ts';
 import { type EtagStyle, putIf, putObject, unchanged } from './put.ts';
@@ -20,7 +21,8 @@ import { type EtagStyle, putIf, putObject, unchanged } from './put.ts';
  * Compare and swap on S3, which can do so for one object at a time:
  *   1. take the lock, an object, by a PUT on condition that it is as it was read: absent, given up, or its holder gone;
  *   2. read what is expected and compare;
- *   3. put in order; what was read in step 2, on condition that it still has the ETag it was read with;
+ *   3. put in order, a signature and what it signs at the same time; what was read in step 2, on condition that it still
+ *      has the ETag it was read with;
  *   4. give the lock up, on condition that it is still ours.
  * A holder that stalls for longer than its lock lives finds in step 3 that the lock is over, or, at the very worst, that
  * what it read has changed: it can put no ref or summary over another publisher's.
@@ -31,14 +33,20 @@ export async function swapObjects(bucket: Bucket, style: EtagStyle, request: Swa
   const etag = await take(bucket, style, lock, task);
   try {
     const found = await readExpected(bucket, request, task);
-    for (const { path, content } of request.put) {
+    for (const group of signedPairs(request.put)) {
       if (Date.now() > lock.until) throw over(lock, name);
-      if (!found.has(path)) {
-        await putObject(bucket, path, content, false, task);
-        continue;
-      }
-      const condition = unchanged(found.get(path), style);
-      if ((await putIf(bucket, path, content, condition, task)) === undefined) throw movedError(name, path);
+      // Nobody ends this program between a signature and what it signs, as long as the lock lasts.
+      const whole = group.length === 1 ? task : { ...task, signal: AbortSignal.timeout(lock.until - Date.now()) };
+      const put = async ({ path, content }: SwapRequest['put'][number]): Promise<void> => {
+        if (!found.has(path)) {
+          await putObject(bucket, path, content, false, whole);
+          return;
+        }
+        const condition = unchanged(found.get(path), style);
+        if ((await putIf(bucket, path, content, condition, whole)) === undefined) throw movedError(name, path);
+      };
+      const faults = (await Promise.allSettled(group.map(put))).filter((end) => end.status === 'rejected');
+      if (faults[0]) throw faults[0].reason;
     }
   } finally {
     await giveUp(bucket, style, lock, etag, task);

@@ -7,7 +7,8 @@
 #   flush                 makes durable what was put
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
 #   read COUNT            COUNT lines with a path; -> for each its content in base64, or `-`
-#   swap                  lines `e SIZE PATH` and `p SIZE PATH`, each followed by SIZE bytes (`-`: no file), and `go`;
+#   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
+#                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
 #                         -> nothing, `moved PATH` or `locked`
 #   list                  a line with a folder; -> `SIZE PATH` of each file, PATH below the folder
 #   remove BYTES, mkdir BYTES   a list of paths
@@ -167,15 +168,22 @@ compare() {
   fi
 }
 
+# A signature waits in the stage for what it signs, and one process renames both: hardly a kill comes in between.
 replace() {
+  [ "$2" != e ] || return 0
+  mkdir -p -- "$stage/put"
+  mv -- "$stage/$1" "$stage/put/${3##*/}"
   [ "$2" = p ] || return 0
   make_parent "$3"
-  mv -fT -- "$stage/$1" "./$3"
-  # Before the next one: after a power cut, too, the order must hold.
   case $3 in
-    */*) sync -- "./${3%/*}" 2> /dev/null || sync ;;
-    *) sync -- . 2> /dev/null || sync ;;
+    */*) folder=${3%/*} ;;
+    *) folder=. ;;
   esac
+  set -- "$stage/put/${3##*/}"
+  [ ! -e "$1.sig" ] || set -- "$1.sig" "$1"
+  mv -f -t "./$folder" -- "$@"
+  # Before the next one: after a power cut, too, the order must hold.
+  sync -- "./$folder" 2> /dev/null || sync
 }
 
 with_list() {

@@ -2,6 +2,7 @@ import type { SshTargetConfig } from '../../config/config.ts';
 import { NightlyError } from '../../errors.ts';
 import type { Task } from '../../tools/task.ts';
 import { movedError } from '../expect.ts';
+import { signedPairs } from '../signed-pairs.ts';
 import type { SendStats, SwapRequest, Target } from '../target.ts';
 import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './archive.ts';
 import { shellPool } from './pool.ts';
@@ -116,7 +117,9 @@ function swapBody({ expect, put }: SwapRequest): Uint8Array {
     parts.push(Buffer.from(`${kind} ${content?.length ?? '-'} ${onOneLine(path)}\n`), Buffer.from(content ?? []));
   };
   for (const { path, content } of expect) add('e', path, content);
-  for (const { path, content } of put) add('p', path, content);
+  for (const group of signedPairs(put)) {
+    for (const [index, { path, content }] of group.entries()) add(index < group.length - 1 ? 's' : 'p', path, content);
+  }
   return Buffer.concat([...parts, Buffer.from('go\n')]);
 }
 

@@ -16,10 +16,8 @@ import { startS3Proxy } from '../../support/s3-proxy.ts';
 import { sentLog } from '../../support/sent-log.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
-const radosgw = sharedRadosgw();
-
 async function bed() {
-  const gateway = await radosgw();
+  const gateway = await sharedRadosgw();
   const proxy = await startS3Proxy(gateway.endpoint);
   const bucket = await makeBucket(gateway, proxy.endpoint);
   const { bucket: Bucket, prefix } = bucket.config;

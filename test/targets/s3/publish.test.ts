@@ -23,14 +23,13 @@ import { makeBucket } from '../../support/s3-bucket.ts';
 import { type SeenRequest, startS3Proxy } from '../../support/s3-proxy.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
-const radosgw = sharedRadosgw();
 const script = new URL('../../support/s3-publish-once.ts', import.meta.url).pathname;
 const loader = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const putsObject = ({ method, path }: SeenRequest): boolean => method === 'PUT' && path.includes('/repo/objects/');
 
 /** A local repository, and an empty bucket behind a proxy that counts and disturbs; clients read past the proxy. */
 async function bed() {
-  const gateway = await radosgw();
+  const gateway = await sharedRadosgw();
   const proxy = await startS3Proxy(gateway.endpoint);
   const bucket = await makeBucket(gateway, proxy.endpoint);
   const target = openTarget(bucket.config);

@@ -14,7 +14,6 @@ import { sentLog } from '../../support/sent-log.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const missing = whyNoRadosgw();
-const radosgw = sharedRadosgw();
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
 interface Bed extends TestBucket {
@@ -30,7 +29,7 @@ interface Bed extends TestBucket {
 
 /** A target in a fresh bucket of the gateway, behind a proxy that counts. */
 async function bed(signal?: AbortSignal): Promise<Bed> {
-  const gateway = await radosgw();
+  const gateway = await sharedRadosgw();
   const proxy = await startS3Proxy(gateway.endpoint);
   const bucket = await makeBucket(gateway, proxy.endpoint);
   const source = temporaryFolder();
@@ -312,7 +311,7 @@ describe.skipIf(missing)(`S3 by radosgw${missing ? ` (${missing})` : ''}`, () =>
 describe.skipIf(missing)('S3: rights', () => {
   it('those that docs/targets.md names are enough for everything', async () => {
     const { config, client, source, task, write, proxy } = await bed();
-    const { owner, stranger } = await radosgw();
+    const { owner, stranger } = await sharedRadosgw();
     const docs = await readFile(new URL('../../../docs/targets.md', import.meta.url), 'utf8');
     const text = /```json\n([^`]*)```/.exec(docs)?.[1] ?? '';
     const named = text.replaceAll('my-atomic/nightly', `${config.bucket}/${config.prefix}`);
@@ -373,7 +372,7 @@ describe.skipIf(missing)('S3: what is wrong is told', () => {
   });
 
   it('I11: missing, wrong and insufficient credentials, without showing them', async () => {
-    const { owner, stranger } = await radosgw();
+    const { owner, stranger } = await sharedRadosgw();
     const withKeys = async (keys: typeof owner | undefined) => {
       const { config, task } = await bed();
       useKeys(keys);

@@ -17,11 +17,9 @@ import { makeBucket } from '../../support/s3-bucket.ts';
 import { startS3Proxy } from '../../support/s3-proxy.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
-const radosgw = sharedRadosgw();
-
 /** An empty bucket behind a proxy that counts; clients read past the proxy. */
 async function place() {
-  const gateway = await radosgw();
+  const gateway = await sharedRadosgw();
   const proxy = await startS3Proxy(gateway.endpoint);
   const bucket = await makeBucket(gateway, proxy.endpoint);
   const { bucket: Bucket, prefix, url } = bucket.config;

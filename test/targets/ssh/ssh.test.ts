@@ -4,14 +4,16 @@ import { mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Target, TargetFile } from '../../../src/targets/target.ts';
+import { run } from '../../../src/tools/exec.ts';
 import { mountTmpfs, readOnlyFolder } from '../../support/mounts.ts';
 import { type SlowLink, startSlowLink } from '../../support/slow-link.ts';
 import { startSshd } from '../../support/sshd.ts';
 import { accessOf, bed, sshBed, tarOverSsh } from '../../support/target-beds.ts';
-import { testTask } from '../../support/tmp.ts';
+import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const MB = 1_000_000;
+const FAR_SH = new URL('../../../src/targets/ssh/far.sh', import.meta.url).pathname;
 
 async function link(port: number, roundTripMs: number): Promise<SlowLink> {
   const proxy = await startSlowLink({ port, roundTripMs });
@@ -37,8 +39,11 @@ async function listed(target: Target, folder: string, dir: string): Promise<Targ
   return files;
 }
 
-/** What is left of what was on its way. */
-const staged = (far: string): string[] => readdirSync(join(far, '.atomic-nightly'));
+/** What is left of what was on its way; a connection that was cut early enough left not even the folder. */
+function staged(far: string): string[] {
+  const stage = join(far, '.atomic-nightly');
+  return existsSync(stage) ? readdirSync(stage) : [];
+}
 
 describe('paths are data', () => {
   const NAMES = ["it's", '-rf', '$(touch pwned)', 'a  b ', '"; exit', 'back\\slash', 'é€', 'x'.repeat(120), '*', '%s'];
@@ -131,6 +136,25 @@ describe('I4: breaks', () => {
     expect(rest.files).toBeLessThan(20);
     expect(Buffer.alloc(5 * MB, 20).equals(await readFile(join(far, 'builds/image-19')))).toBe(true);
   }, 60_000);
+
+  it('starts no program between the renaming of a signature and of what it signs', async () => {
+    const dir = temporaryFolder();
+    const [far, bin, log] = [join(dir, 'far'), join(dir, 'bin'), join(dir, 'log')];
+    for (const folder of [bin, join(far, 'repo')]) await mkdir(folder, { recursive: true });
+    const pair = ['repo/summary.sig', 'repo/summary'];
+    for (const path of pair) await writeFile(join(far, path), 'old ');
+    for (const program of ['mv', 'sync']) {
+      const real = (await run('sh', ['-c', `command -v ${program}`])).stdout.trim();
+      const look = `echo "${program} $(cat ${pair.map((path) => join(far, path)).join(' ')})" >> ${log}`;
+      await writeFile(join(bin, program), `#!/bin/sh\n${look}\nexec ${real} "$@"\n`, { mode: 0o755 });
+    }
+    const input = 'swap\np 3 repo/ref\nrefs 4 repo/summary.sig\nnew p 4 repo/summary\nnew go\n';
+    await run('sh', [FAR_SH, far], { input, env: { PATH: `${bin}:${process.env['PATH']}` } });
+    const seen = (await readFile(log, 'utf8')).split('\n').map((line) => line.trim());
+    // The first sync is the flush, the second that of the ref.
+    const before = ['sync', 'mv', 'mv', 'sync', 'mv', 'mv', 'mv'];
+    expect(seen).toEqual([...before.map((program) => `${program} old old`), 'sync new new', '']);
+  });
 
   it('leaves nothing half done when the connection is cut in the middle of a send or a swap', async () => {
     const { dir, far, source, sshd, target } = await sshBed();

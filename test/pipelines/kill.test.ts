@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
+import { gpgStopAgent } from '../../src/tools/gpg.ts';
 import { killIfThere } from '../support/processes.ts';
+import { makeKey, type TestKey } from '../support/signing-key.ts';
+import { testTask } from '../support/tmp.ts';
 import { journal, makeWorld, pulled, records, restore, snapshot, startCli, type World } from '../support/world.ts';
 
 const STEPS = [
@@ -14,21 +17,32 @@ const STEPS = [
   'resolve',
   'compose',
   'diff',
+  'sign',
+  'deltas',
   'push-buildlogs',
   'verify-buildlogs',
   'image-generic-cloud',
   'checksums',
   'publish-buildlogs',
   'prune',
+  'prune-buildlogs',
 ] as const;
 
 let world: World;
+let signing: TestKey;
 let before: string;
 let undisturbed: Record<string, string | undefined>;
 
 // One night is published, a package is updated, and the second night runs once undisturbed to compare with.
 beforeAll(async () => {
-  world = await makeWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), { images: ['generic-cloud'] });
+  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
+  signing = await makeKey(dir);
+  world = await makeWorld(dir, {
+    images: ['generic-cloud'],
+    stream: [`signing: {type: gpg-agent, home: ${signing.home}, key: ${signing.key}}`, 'deltas: [parent, scratch]'],
+    target: (path, url) =>
+      `{type: directory, path: ${path}, url: '${url}', retention: {refs: {'mini/*': {depth: 1}}, grace: 1m}}`,
+  });
   expect((await world.nightly('nightly')).code).toBe(0);
   before = String((await records(world))[0]?.['ostree-commit']);
   await world.distro.bump('app');
@@ -46,6 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   delete process.env['SOURCE_DATE_EPOCH'];
   await world.stop();
+  await gpgStopAgent(signing.home, testTask(world.dir));
   await rm(world.dir, { recursive: true, force: true });
 });
 
@@ -83,12 +98,12 @@ test.each(moments)(
     const finished = (await killIn(step, delay)) === 0;
 
     const [, killed] = await records(world);
-    const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')));
+    const served = await pulled(world, await mkdtemp(join(world.dir, 'between-')), signing.publicKeyFile);
     // A client sees the old night or the whole new one, whatever moment it was.
     expect([before, killed?.['ostree-commit'] ?? before]).toContain(served);
 
     // The last steps take milliseconds: a run can be over before the kill arrives, and then nothing is left to resume.
-    expect(finished && !['checksums', 'publish-buildlogs', 'prune'].includes(step)).toBe(false);
+    expect(finished && !['checksums', 'publish-buildlogs', 'prune', 'prune-buildlogs'].includes(step)).toBe(false);
     const resumed = await world.nightly('resume');
     expect(resumed.stderr).not.toContain('✗');
     expect(resumed.code).toBe(finished ? 1 : 0);
@@ -100,13 +115,9 @@ test.each(moments)(
       pkgdiff: undisturbed['pkgdiff'],
     });
     const client = await mkdtemp(join(world.dir, 'after-'));
-    expect(await pulled(world, client)).toBe(all[1]?.['ostree-commit']);
-    const log = await run('ostree', [
-      `--repo=${client}`,
-      'show',
-      '--print-metadata-key=version',
-      String(all[1]?.['ostree-commit']),
-    ]);
+    const commit = await pulled(world, client, signing.publicKeyFile, '--require-static-deltas');
+    expect(commit).toBe(all[1]?.['ostree-commit']);
+    const log = await run('ostree', [`--repo=${client}`, 'show', '--print-metadata-key=version', commit]);
     expect(log.stdout.trim()).toBe(`'${all[1]?.['buildid']}'`);
     await run('ostree', [`--repo=${join(world.published, 'repo')}`, 'fsck', '--quiet']);
   },

@@ -4,19 +4,10 @@ import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records, type World } from '../support/world.ts';
+import { makeWorld, pulled, records, type World } from '../support/world.ts';
 
-/** A client that trusts one key and believes nothing that it did not sign, neither commit nor summary. */
-async function strictPull(world: World, name: string, publicKeyFile: string, ...args: string[]): Promise<string> {
-  const repo = join(world.dir, name);
-  const ostree = (...rest: string[]) => run('ostree', [`--repo=${repo}`, ...rest]);
-  await ostree('init', '--mode=bare-user');
-  const trust = [`--gpg-import=${publicKeyFile}`, '--set=gpg-verify-summary=true'];
-  await ostree('remote', 'add', ...trust, 'origin', `${world.url}/repo`);
-  await ostree('pull', ...args, 'origin', 'mini/x86_64/nightly');
-  await ostree('fsck', '--quiet');
-  return (await ostree('rev-parse', 'origin:mini/x86_64/nightly')).stdout.trim();
-}
+const strictPull = (world: World, name: string, publicKeyFile: string, ...options: string[]): Promise<string> =>
+  pulled(world, join(world.dir, name), publicKeyFile, ...options);
 
 it('I2: a signing stream publishes signed commits, a signed summary, and deltas that apply', async () => {
   const dir = temporaryFolder();

@@ -39,6 +39,8 @@ export interface WorldOptions {
   readonly stream?: readonly string[];
 }
 
+const MINI_REF = 'mini/x86_64/nightly';
+
 /** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
 const GRUB_CONFIG: MiniRecipe = {
   name: 'grub-config',
@@ -136,13 +138,20 @@ export async function records(world: World): Promise<Record<string, string | und
   return ids.map((id) => JSON.parse(readFileSync(join(builds, id, 'x86_64', 'meta.json'), 'utf8')));
 }
 
-/** Commit that a fresh client gets from the world's public URL, every object checked. */
-export async function pulled(world: World, into: string, ref = 'mini/x86_64/nightly'): Promise<string> {
-  await run('ostree', [`--repo=${into}`, 'init', '--mode=bare-user']);
-  await run('ostree', [`--repo=${into}`, 'remote', 'add', '--no-gpg-verify', 'origin', `${world.url}/repo`]);
-  await run('ostree', [`--repo=${into}`, 'pull', 'origin', ref]);
-  await run('ostree', [`--repo=${into}`, 'fsck', '--quiet']);
-  return (await run('ostree', [`--repo=${into}`, 'rev-parse', `origin:${ref}`])).stdout.trim();
+/**
+ * Commit that a fresh client gets from the world's public URL, every object checked. With a key it believes nothing that
+ * this key did not sign, neither commit nor summary.
+ * @param into folder of its repository
+ * @param options for `ostree pull`
+ */
+export async function pulled(world: World, into: string, key?: string, ...options: string[]): Promise<string> {
+  const ostree = (...args: string[]) => run('ostree', [`--repo=${into}`, ...args]);
+  await ostree('init', '--mode=bare-user');
+  const trust = key === undefined ? ['--no-gpg-verify'] : [`--gpg-import=${key}`, '--set=gpg-verify-summary=true'];
+  await ostree('remote', 'add', ...trust, 'origin', `${world.url}/repo`);
+  await ostree('pull', ...options, 'origin', MINI_REF);
+  await ostree('fsck', '--quiet');
+  return (await ostree('rev-parse', `origin:${MINI_REF}`)).stdout.trim();
 }
 
 /** Puts a copy of a world's work folder and published tree back, as they were. */

@@ -2,10 +2,14 @@ import { basename, dirname, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { SentLog, Target } from '../targets/target.ts';
+import { inBatches } from '../tools/batches.ts';
 import type { Task } from '../tools/task.ts';
 import { flip } from './flip.ts';
 import type { Heads } from './heads.ts';
 import { type PublishPlan, planSize } from './plan.ts';
+
+/** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
+const TOGETHER = 100_000;
 
 export interface PublishPlaces {
   /** The local archive repository; its folder is named `repo`, as on every target. */
@@ -34,14 +38,16 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
   if (total > 0) task.say(`${total} files, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
   let done = 0;
   for (const { name, paths } of plan.phases) {
-    const before = done;
-    const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
-    const inRoot = paths.map((path) => `repo/${path}`);
     // Signatures are added to an existing file later on, a delta may be made again: there the size alone says nothing.
-    const immutable = name === 'objects';
-    await target.send(dirname(root), inRoot, { immutable, ...(sent === undefined ? {} : { sent }) }, within);
-    done += paths.length;
-    task.progress(done, total, 'objects');
+    const options = { immutable: name === 'objects', ...(sent === undefined ? {} : { sent }) };
+    for (const together of inBatches(paths, TOGETHER)) {
+      const before = done;
+      const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
+      const inRoot = together.map((path) => `repo/${path}`);
+      await target.send(dirname(root), inRoot, options, within);
+      done += together.length;
+      task.progress(done, total, 'objects');
+    }
   }
   await flip(plan, places, task);
 }

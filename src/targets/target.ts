@@ -49,6 +49,7 @@ export interface SendOptions {
 
 /** Remembers over a kill what arrived at a target. */
 export interface SentLog {
+  /** Whether an earlier attempt sent it; what this one sends need not be known. */
   has(path: string): boolean;
   add(paths: readonly string[]): Promise<void>;
 }

@@ -9,7 +9,7 @@ import type { Heads } from './heads.ts';
 import { type PublishPlan, planSize } from './plan.ts';
 
 /** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
-const TOGETHER = 100_000;
+const TOGETHER = 50_000;
 
 export interface PublishPlaces {
   /** The local archive repository; its folder is named `repo`, as on every target. */

@@ -23,6 +23,11 @@ export interface Target {
    */
   send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
   /**
+   * As `send` for one group of files after the other, without a round trip in between: no file of a group is seen before
+   * all of the groups before it are there. Only of targets that can do so.
+   */
+  sendInOrder?(sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats>;
+  /**
    * Compare and swap: while holding the target's lock, checks that each `expect` still holds, then puts the files in
    * order, each by an atomic rename. @throws NightlyError `target-moved` when an expectation does not hold, `locked`
    * when another publisher has the lock.
@@ -38,6 +43,11 @@ export interface TargetFile {
   /** Relative to the target's root. */
   readonly path: string;
   readonly bytes: number;
+}
+
+export interface SendGroup {
+  readonly paths: readonly string[];
+  readonly immutable: boolean;
 }
 
 export interface SendOptions {

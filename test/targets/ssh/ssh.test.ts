@@ -37,8 +37,11 @@ async function listed(target: Target, folder: string, dir: string): Promise<Targ
   return files;
 }
 
-/** What is left of what was on its way. */
-const staged = (far: string): string[] => readdirSync(join(far, '.atomic-nightly'));
+/** What is left of what was on its way. A connection that broke early enough has not even made the folder for it. */
+const staged = (far: string): string[] => {
+  const folder = join(far, '.atomic-nightly');
+  return existsSync(folder) ? readdirSync(folder) : [];
+};
 
 describe('paths are data', () => {
   const NAMES = ["it's", '-rf', '$(touch pwned)', 'a  b ', '"; exit', 'back\\slash', 'é€', 'x'.repeat(120), '*', '%s'];

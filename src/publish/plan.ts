@@ -23,7 +23,7 @@ export interface PublishPlan {
   /** The commit the target's ref names now; undefined when it has no such ref. */
   readonly from?: string;
   readonly to: string;
-  /** Sent in this order, each phase whole before the next begins. Empty when the target's ref names `to` already. */
+  /** The objects are sent whole before anything else is. Empty when the target's ref names `to` already. */
   readonly phases: readonly PublishPhase[];
   /** What `prune.json` held on the target: the ref may only be moved while it still does. Undefined: no such file. */
   readonly epoch?: string;

@@ -7,8 +7,8 @@ import type { Target } from '../../src/targets/target.ts';
 import { quietTask } from './quiet-task.ts';
 
 /**
- * Plans one publish to a target that has nothing, or a commit; or publishes to a folder `near/` is beside of, and keeps the plan.
- * A process of its own, whose memory can be told.
+ * Plans one publish to a target that has nothing, or a commit; or, given a folder, publishes to it and keeps the plan. A
+ * process of its own, whose memory can be told.
  */
 const [repo = '', commit = '', from = '', into = ''] = argv.slice(2);
 const task = quietTask();

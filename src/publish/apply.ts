@@ -1,11 +1,16 @@
 import { basename, dirname, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import type { Signer } from '../signing/signer.ts';
-import type { SentLog, Target } from '../targets/target.ts';
+import type { SendGroup, SentLog, Target } from '../targets/target.ts';
+import { inBatches } from '../tools/batches.ts';
 import type { Task } from '../tools/task.ts';
 import { flip } from './flip.ts';
 import type { Heads } from './heads.ts';
+import type { PublishPhase } from './phases.ts';
 import { type PublishPlan, planSize } from './plan.ts';
+
+/** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
+const TOGETHER = 50_000;
 
 export interface PublishPlaces {
   /** The local archive repository; its folder is named `repo`, as on every target. */
@@ -20,7 +25,7 @@ export interface PublishPlaces {
 }
 
 /**
- * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit, its deltas, and only
+ * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit with its deltas, and only
  * then the ref and the summary, by one small compare-and-swap. Every part may be repeated, so after a kill the same call
  * goes on.
  * @throws NightlyError `target-moved`, `locked`, `unsupported`, `signing`, and what the target's `send` throws.
@@ -32,16 +37,30 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
   if (basename(root) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const { files: total, bytes } = planSize(plan);
   if (total > 0) task.say(`${total} files, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
-  let done = 0;
-  for (const { name, paths } of plan.phases) {
-    const before = done;
-    const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
-    const inRoot = paths.map((path) => `repo/${path}`);
-    // Signatures are added to an existing file later on, a delta may be made again: there the size alone says nothing.
-    const immutable = name === 'objects';
-    await target.send(dirname(root), inRoot, { immutable, ...(sent === undefined ? {} : { sent }) }, within);
-    done += paths.length;
-    task.progress(done, total, 'objects');
+  if (total <= TOGETHER && target.sendInOrder) {
+    await target.sendInOrder(dirname(root), [...groupsOf(plan)], task);
+  } else {
+    let done = 0;
+    for (const { paths, immutable } of groupsOf(plan)) {
+      const before = done;
+      const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
+      await target.send(dirname(root), paths, { immutable, ...(sent === undefined ? {} : { sent }) }, within);
+      done += paths.length;
+      task.progress(done, total, 'objects');
+    }
   }
   await flip(plan, places, task);
+}
+
+/** What is sent one after the other, of no more than `TOGETHER` files each. */
+function* groupsOf({ phases }: PublishPlan): Iterable<SendGroup> {
+  // Signatures are added to an existing file later on, a delta may be made again: there the size alone says nothing.
+  for (const immutable of [true, false]) {
+    const some = phases.filter(({ name }) => (name === 'objects') === immutable);
+    for (const paths of inBatches(pathsOf(some), TOGETHER)) yield { paths, immutable };
+  }
+}
+
+function* pathsOf(phases: readonly PublishPhase[]): Iterable<string> {
+  for (const { paths } of phases) for (const path of paths) yield `repo/${path}`;
 }

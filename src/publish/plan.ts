@@ -1,21 +1,20 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import { deltaIndexPath, deltaPath } from '../ostree/deltas.ts';
 import { type CommitInfo, localObjects, objectPath, type ReadObject, readCommit } from '../ostree/objects.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
-import { isErrno } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { type Heads, readHeads } from './heads.ts';
+import { filePhase, objectPhase, type PublishPhase } from './phases.ts';
 import { fetchCommit, publishedObjects } from './published.ts';
 
 /**
- * What a publish will do, as plain data: a dry run prints it, `applyPublish` carries it out. Paths are relative to the
- * repository.
+ * What a publish will do, as plain data: a dry run prints it, `applyPublish` carries it out, `writePlan` keeps it. Paths
+ * are relative to the repository.
  */
 export interface PublishPlan {
   readonly version: 2;
@@ -24,7 +23,7 @@ export interface PublishPlan {
   /** The commit the target's ref names now; undefined when it has no such ref. */
   readonly from?: string;
   readonly to: string;
-  /** Sent in this order, each phase whole before the next begins. Empty when the target's ref names `to` already. */
+  /** The objects are sent whole before anything else is. Empty when the target's ref names `to` already. */
   readonly phases: readonly PublishPhase[];
   /** What `prune.json` held on the target: the ref may only be moved while it still does. Undefined: no such file. */
   readonly epoch?: string;
@@ -36,13 +35,6 @@ export function planSize({ phases }: PublishPlan): { readonly files: number; rea
     files: phases.reduce((sum, { paths }) => sum + paths.length, 0),
     bytes: phases.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-}
-
-export interface PublishPhase {
-  /** `commit` is the commit with its `.commitmeta`, which holds signatures; `deltas` are static deltas and their index. */
-  readonly name: 'objects' | 'commit' | 'deltas';
-  readonly paths: readonly string[];
-  readonly bytes: number;
 }
 
 export interface PublishRequest {
@@ -93,19 +85,16 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   const { follows, objects: found } = await ahead;
   const readOld = publishedObjects(repo, target, task);
   const objects = from !== undefined && from === follows ? found : await newObjects(request, from, readOld, task);
-  const last = new Phase('commit', repo);
-  const signatures = objectPath(commit, 'commitmeta');
-  if (existsSync(join(repo, signatures))) await last.add(signatures);
-  await last.add(objectPath(commit, 'commit'));
+  const signatures = [objectPath(commit, 'commitmeta')].filter((path) => existsSync(join(repo, path)));
+  const last = filePhase('commit', repo, [...signatures, objectPath(commit, 'commit')]);
   const deltas = await deltaPhase(repo, commit, request.deltas ?? []);
-  const phases = [objects, last, deltas].filter(({ paths }) => paths.length > 0);
-  return { ...known, phases: phases.map(({ name, paths, bytes }) => ({ name, paths, bytes })) };
+  return { ...known, phases: [objects, last, deltas].filter(({ paths }) => paths.length > 0) };
 }
 
 /** The objects to send if the target has what the commit is to follow; without `follows` when that is not all here. */
-async function planAhead(request: PublishRequest, task: Task): Promise<{ follows?: string; objects: Phase }> {
+async function planAhead(request: PublishRequest, task: Task): Promise<{ follows?: string; objects: PublishPhase }> {
   const { repo, commit, expected } = request;
-  const none = { objects: new Phase('objects', repo) };
+  const none = { objects: filePhase('objects', repo, []) };
   try {
     const follows = expected ?? (await readCommit(repo, commit)).parent;
     if (follows === undefined) return none;
@@ -124,55 +113,22 @@ async function planAhead(request: PublishRequest, task: Task): Promise<{ follows
   }
 }
 
-async function newObjects(
+function newObjects(
   { repo, commit }: PublishRequest,
   from: string | undefined,
   readOld: ReadObject,
   task: Task,
-): Promise<Phase> {
-  const objects = new Phase('objects', repo);
-  for await (const { path, type } of walkNew(commit, from, { readNew: localObjects(repo), readOld })) {
-    task.signal.throwIfAborted();
-    if (type !== 'commit') await objects.add(path);
-  }
-  return objects;
+): Promise<PublishPhase> {
+  return objectPhase(repo, walkNew(commit, from, { readNew: localObjects(repo), readOld }), task);
 }
 
-async function deltaPhase(repo: string, to: string, starts: readonly (string | undefined)[]): Promise<Phase> {
-  const phase = new Phase('deltas', repo);
+async function deltaPhase(repo: string, to: string, starts: readonly (string | undefined)[]): Promise<PublishPhase> {
+  const paths: string[] = [];
   for (const from of starts) {
     const folder = deltaPath(from, to);
-    for (const name of await readdir(join(repo, folder))) await phase.add(`${folder}/${name}`);
+    paths.push(...(await readdir(join(repo, folder))).map((name) => `${folder}/${name}`));
   }
-  if (starts.length > 0) await phase.add(deltaIndexPath(to));
-  return phase;
-}
-
-class Phase {
-  readonly name: PublishPhase['name'];
-  readonly #repo: string;
-  readonly paths: string[] = [];
-  bytes = 0;
-
-  constructor(name: PublishPhase['name'], repo: string) {
-    this.name = name;
-    this.#repo = repo;
-  }
-
-  async add(path: string): Promise<void> {
-    try {
-      // As in localObjects: much faster than asynchronously.
-      this.bytes += statSync(join(this.#repo, path)).size;
-      if (this.paths.length % 500 === 0) await nextTurn();
-    } catch (error) {
-      if (!isErrno(error, 'ENOENT')) throw error;
-      throw new NightlyError('ostree', `The commit to publish is not whole: ${this.#repo} lacks ${path}.`, {
-        hint: 'Compose it again.',
-        cause: error,
-      });
-    }
-    this.paths.push(path);
-  }
+  return filePhase('deltas', repo, starts.length > 0 ? [...paths, deltaIndexPath(to)] : []);
 }
 
 function refuseOlder(next: CommitInfo, before: CommitInfo, target: Target, ref: string): void {

@@ -1,7 +1,8 @@
 import { appendFile, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { checksumSet } from '../ostree/checksums.ts';
 import type { SentLog } from '../targets/target.ts';
-import { readTextIfExists } from '../tools/files.ts';
+import { ifThere, sha256 } from '../tools/files.ts';
 
 /** A `SentLog` in a file. */
 export interface SentFile extends SentLog {
@@ -14,19 +15,22 @@ export interface SentFile extends SentLog {
  * the plan and so means nothing. Losing the last lines only costs sending them again, so nothing is synced.
  */
 export async function openSentLog(file: string): Promise<SentFile> {
-  const text = (await readTextIfExists(file)) ?? '';
-  const known = new Set(text.split('\n'));
+  // By their digests: a million paths as text would take four times the memory.
+  let known = checksumSet();
+  const earlier = await ifThere(open(file));
+  if (earlier) {
+    for await (const line of earlier.readLines()) known.add(sha256(line));
+    await appendFile(file, '\n');
+  }
   await mkdir(dirname(file), { recursive: true });
-  if (text !== '' && !text.endsWith('\n')) await appendFile(file, '\n');
   return {
-    has: (path) => known.has(path),
+    has: (path) => known.size > 0 && known.has(sha256(path)),
     async add(paths) {
-      for (const path of paths) known.add(path);
       const log = await open(file, 'a');
       await log.writeFile(paths.map((path) => `${path}\n`).join('')).finally(() => log.close());
     },
     async clear() {
-      known.clear();
+      known = checksumSet();
       await rm(file, { force: true });
     },
   };

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
-import type { PublishPlan } from '../publish/plan.ts';
+import { writePlan } from '../publish/plan-file.ts';
 import { publishCommit } from '../publish/publish.ts';
 import { verifyPublished } from '../publish/verify.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
-import { writeFileAtomic, writeJson } from '../tools/files.ts';
+import { writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
 /**
@@ -21,7 +21,7 @@ export async function push(
   task: Task,
 ): Promise<void> {
   const { repo, ref, signer } = project;
-  const plan: PublishPlan = await publishCommit(
+  const plan = await publishCommit(
     {
       ...{ repo, ref, commit, target, deltas: deltas.map(({ from }) => from) },
       notes: join(build.paths.scratch, `sent-${target.name}`),
@@ -29,7 +29,7 @@ export async function push(
     },
     task,
   );
-  await writeJson(join(build.paths.dir, 'publish', `${target.name}.json`), plan);
+  await writePlan(join(build.paths.dir, 'publish', `${target.name}.json`), plan);
 }
 
 /** Pulls a ref as a fresh client over the public URL; only that makes a publish done (I6). */

@@ -6,23 +6,29 @@ import { encodeLock, freed, isHeld, type LockContent, newLock, readLock, refusal
 /** The shortest wait of step 2. */
 const SETTLE_MS = 300;
 
-/** How the lock file is read and written. */
+/** How the lock file is read and written, each by one transfer. */
 export interface LockAccess {
   /** For messages. */
   readonly target: string;
+  /** Writes it where there is none or one that `free` wrote. @returns whether it did. */
+  take(content: Uint8Array, task: Task): Promise<boolean>;
   read(task: Task): Promise<Uint8Array | undefined>;
+  /** Writes it over whatever is there. */
   write(content: Uint8Array, task: Task): Promise<void>;
+  /** The same, so that `take` will write over it. */
+  free(content: Uint8Array, task: Task): Promise<void>;
 }
 
 /**
  * A lock for targets that can only read and replace whole files, as plain rsync does:
- *   1. read the lock file; stop when somebody has it;
- *   2. write an own token over it, and wait for longer than that writing took;
+ *   1. write an own token where the lock file is free, which the far side can tell by its time (rsync.ts); where it is not,
+ *      read it, stop when somebody has it, and else write the token over it;
+ *   2. wait for longer than that writing took;
  *   3. read it again: only whoever finds the own token has the lock;
  *   4. write it once more as free (nothing is deleted, so an account without deletion will do).
  * Guaranteed: a publisher that begins after another one has the lock stays out, and of several that begin at the same
  * moment the last writer wins. Not guaranteed, for want of any compare-and-swap in rsync: two of them both go on when
- * the second one's writing in step 2 takes longer than the first one's wait, or when a holder stalls for longer than the
+ * the second one's writing in step 1 takes longer than the first one's wait, or when a holder stalls for longer than the
  * lock's life. Then one ref replaces another in the wrong order; a ref without its objects cannot come of it.
  *
  * Runs `work` while holding the lock. `confirm` is step 3: it reads the lock file, and whatever else is to be read
@@ -36,9 +42,12 @@ export async function withRsyncLock(
   task: Task,
 ): Promise<void> {
   const mine = newLock();
-  refuseHeld(access, await access.read(task), mine);
-  const begun = performance.now();
-  await access.write(encodeLock(mine), task);
+  let begun = performance.now();
+  if (!(await access.take(encodeLock(mine), task))) {
+    refuseHeld(access, await access.read(task), mine);
+    begun = performance.now();
+    await access.write(encodeLock(mine), task);
+  }
   try {
     const took = performance.now() - begun;
     await pause(Math.max(SETTLE_MS, 2 * took), undefined, { signal: task.signal });
@@ -57,7 +66,7 @@ export async function withRsyncLock(
 async function release(access: LockAccess, mine: LockContent, task: Task): Promise<void> {
   const last: Task = { ...task, signal: AbortSignal.timeout(20_000) };
   try {
-    await access.write(encodeLock(freed(mine)), last);
+    await access.free(encodeLock(freed(mine)), last);
   } catch {
     task.say(`could not free the lock of target ${access.target}; it ends by itself at ${timeOf(mine)}`);
   }

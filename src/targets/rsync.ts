@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
 import { ifThere, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
-import { type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
+import { type RsyncCompare, type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
 import type { SshAccess } from '../tools/ssh.ts';
 import { sharedSsh } from '../tools/ssh-shared.ts';
 import type { Task } from '../tools/task.ts';
@@ -31,10 +31,14 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
   const connect = connector(plain, ssh);
   const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));
   const put = (files: readonly SmallFile[], task: Task) => connect(task, (remote) => putFiles(remote, files, task));
+  const putLock = (content: Uint8Array, compare: RsyncCompare, task: Task) =>
+    connect(task, (remote) => putFreeLock(remote, content, compare, task));
   const lock: LockAccess = {
     target: name,
+    take: async (content, task) => (await putLock(content, 'not newer', task)) > 0,
     read: async (task) => (await readMany([LOCK_PATH], task))[0],
     write: (content, task) => put([{ path: LOCK_PATH, content }], task),
+    free: async (content, task) => void (await putLock(content, 'with its time', task)),
   };
   return {
     name,
@@ -105,5 +109,25 @@ async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: 
     for (const { path, content } of files) await writeFileAtomic(join(folder, path), content);
     const paths = files.map(({ path }) => path);
     await rsyncSend(remote, folder, paths, paths.length > 1 ? 'together' : 'always', task);
+  });
+}
+
+/**
+ * The time of a lock file that is free, seconds since the epoch. One that somebody has, or that something else wrote, is of
+ * the day it was written, so rsync by itself can leave that alone and replace this.
+ */
+const FREE_TIME = 1;
+
+/** @returns how many files were written */
+async function putFreeLock(
+  remote: RsyncRemote,
+  content: Uint8Array,
+  compare: RsyncCompare,
+  task: Task,
+): Promise<number> {
+  return withTemporaryFolder(async (folder) => {
+    await writeFileAtomic(join(folder, LOCK_PATH), content);
+    await utimes(join(folder, LOCK_PATH), FREE_TIME, FREE_TIME);
+    return (await rsyncSend(remote, folder, [LOCK_PATH], compare, task)).files;
   });
 }

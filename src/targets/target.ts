@@ -23,6 +23,11 @@ export interface Target {
    */
   send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
   /**
+   * As `send` for one group of files after the other, without a round trip in between: no file of a group is seen before
+   * all of the groups before it are there. Only of targets that can do so.
+   */
+  sendInOrder?(sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats>;
+  /**
    * Compare and swap: while holding the target's lock, checks that each `expect` still holds, then puts the files in
    * order, each by an atomic rename. @throws NightlyError `target-moved` when an expectation does not hold, `locked`
    * when another publisher has the lock.
@@ -40,6 +45,11 @@ export interface TargetFile {
   readonly bytes: number;
 }
 
+export interface SendGroup {
+  readonly paths: readonly string[];
+  readonly immutable: boolean;
+}
+
 export interface SendOptions {
   /** Content-addressed or write-once: never overwritten, cached for long. */
   readonly immutable: boolean;
@@ -49,6 +59,7 @@ export interface SendOptions {
 
 /** Remembers over a kill what arrived at a target. */
 export interface SentLog {
+  /** Whether an earlier attempt sent it; what this one sends need not be known. */
   has(path: string): boolean;
   add(paths: readonly string[]): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 
@@ -9,8 +9,9 @@ let asideCount = 0;
 /**
  * Writes a file so that a reader or a crash sees the old content or the new, never a part: written aside, synced,
  * renamed, and the folder synced so that the rename itself survives a power cut. Makes the folder when missing.
+ * @param content also in pieces, for what is too much to have in memory as a whole
  */
-export async function writeFileAtomic(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeFileAtomic(path: string, content: string | Uint8Array | Iterable<string>): Promise<void> {
   const folder = dirname(path);
   await mkdir(folder, { recursive: true });
   // Two writers of one path may also be in this process: pushes to several targets run side by side.
@@ -18,7 +19,7 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   const aside = `${path}.${process.pid}.${asideCount}.tmp`;
   const file = await open(aside, 'w');
   try {
-    await file.writeFile(content);
+    await writeFile(file, content);
     await file.sync();
   } finally {
     await file.close();

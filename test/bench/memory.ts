@@ -1,7 +1,8 @@
 /**
- * Measures the memory that planning a publish takes: an archive repository of N objects (a million by default) whose
- * commits, dirtrees and dirmetas are real and whose content objects are empty files, planned as a whole, and an increment
- * of 1,500 changed files on top of it. Prints the peak resident size of the process that plans.
+ * Measures the memory that a publish takes: an archive repository of N objects (a million by default) whose commits,
+ * dirtrees and dirmetas are real and whose content objects are empty files, published as a whole, and an increment of
+ * 1,500 changed files on top of it; each planned only, and with everything, to a folder. Prints the peak resident size of
+ * the process that does so, and its CPU time.
  *
  *   npm run bench:memory [-- OBJECTS]
  */
@@ -29,13 +30,15 @@ try {
   const second = await commit(repo, objects, CHANGED, first);
   const plan = new URL('../support/plan-once.ts', import.meta.url).pathname;
   for (const [name, args] of [
-    ['the whole', [repo, first]],
-    ['an increment', [repo, second, first]],
+    ['the whole, planned', [repo, first]],
+    ['the whole, published to a folder', [repo, first, '', join(dir, 'far')]],
+    ['an increment, planned', [repo, second, first]],
+    ['an increment, published to that folder', [repo, second, first, join(dir, 'far')]],
   ] as const) {
     const { stdout } = await run(process.execPath, ['--import', 'tsx', plan, ...args]);
-    const { files, seconds, peakMb } = JSON.parse(stdout);
+    const { files, cpuSeconds, peakMb } = JSON.parse(stdout);
     console.log(
-      `${name}: ${files} files, ${seconds.toFixed(1)} s, peak ${peakMb.toFixed(0)} MB resident (target: under 300)`,
+      `${name}: ${files} files, ${cpuSeconds.toFixed(1)} s of CPU time, peak ${peakMb.toFixed(0)} MB resident (target: under 300)`,
     );
   }
 } finally {

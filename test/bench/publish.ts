@@ -11,7 +11,7 @@
  * With --s3 it measures S3 instead: to a gateway of Ceph's (Debian's radosgw, everything in memory) that it starts on
  * loopback, ours against `rclone sync`, each to a bucket that has the base by its own hand. To upload the base twice takes
  * minutes (about one per 10,000 objects on two busy cores). Seconds are measured without anything in between; the requests are
- * those of one more run, counted by a proxy.
+ * those of one more run, counted by a proxy. CPU time is our client's.
  */
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -40,6 +40,8 @@ interface Figure {
   readonly counts?: LinkCounts;
   /** Each method with how often it came. */
   readonly requests?: ReadonlyMap<string, number>;
+  /** Milliseconds of CPU time of this process for each new object; not known of other programs. */
+  readonly cpuMs?: number;
 }
 
 /** A method that takes longer than this is run once. */
@@ -85,12 +87,19 @@ async function measureS3(): Promise<void> {
       const at = beds.get(method.owner) ?? (await s3Bed(bed, dir, method.owner, gateway));
       beds.set(method.owner, at);
       const seconds: number[] = [];
-      while (!isEnough(seconds)) seconds.push(await once(at, () => method.publish(bed, at.config)));
+      const cpuMs: number[] = [];
+      const publish = async (): Promise<void> => {
+        const before = process.cpuUsage();
+        await method.publish(bed, at.config);
+        const { user, system } = process.cpuUsage(before);
+        cpuMs.push((user + system) / 1000 / bed.fresh.length);
+      };
+      while (!isEnough(seconds)) seconds.push(await once(at, publish));
       const seen = proxy.seen.length;
       await once(at, () => method.publish(bed, { ...at.config, endpoint: proxy.endpoint }));
       const requests = new Map<string, number>();
       for (const { method: verb } of proxy.seen.slice(seen)) requests.set(verb, (requests.get(verb) ?? 0) + 1);
-      return { seconds: median(seconds), requests };
+      return { seconds: median(seconds), requests, ...(method.kind === 'ours' ? { cpuMs: median(cpuMs) } : {}) };
     });
   } finally {
     await proxy.stop();
@@ -161,11 +170,12 @@ async function timed(method: PublishMethod, at: PublishBed, way: SshWay, link?: 
   return { seconds: median(seconds), ...(counts ? { counts } : {}) };
 }
 
-function shown(name: string, { seconds, counts, requests }: Figure): string {
+function shown(name: string, { seconds, counts, requests, cpuMs }: Figure): string {
   const line = `  ${name.padEnd(24)} ${seconds.toFixed(2).padStart(7)} s`;
   if (requests) {
     const sum = [...requests.values()].reduce((total, count) => total + count, 0);
-    return `${line}  ${sum} requests: ${[...requests].map(([verb, count]) => `${count} ${verb}`).join(', ')}`;
+    const cpu = cpuMs === undefined ? '' : `, ${cpuMs.toFixed(2)} ms of CPU time for each object`;
+    return `${line}  ${sum} requests: ${[...requests].map(([verb, count]) => `${count} ${verb}`).join(', ')}${cpu}`;
   }
   if (!counts) return line;
   const { bytesUp, bytesDown, roundTrips, connections } = counts;

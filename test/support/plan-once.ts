@@ -1,16 +1,35 @@
 import { argv, resourceUsage, stdout } from 'node:process';
 import { planPublish, planSize } from '../../src/publish/plan.ts';
+import { writePlan } from '../../src/publish/plan-file.ts';
+import { publishCommit } from '../../src/publish/publish.ts';
+import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { quietTask } from './quiet-task.ts';
 
-/** Plans one publish to a target that has nothing, or a commit: a process of its own, whose memory can be told. */
-const [repo = '', commit = '', from] = argv.slice(2);
+/**
+ * Plans one publish to a target that has nothing, or a commit; or, given a folder, publishes to it and keeps the plan. A
+ * process of its own, whose memory can be told.
+ */
+const [repo = '', commit = '', from = '', into = ''] = argv.slice(2);
 const task = quietTask();
-const target: Partial<Target> = {
-  name: 'none',
-  readMany: async () => [from === undefined ? undefined : Buffer.from(`${from}\n`), undefined],
-};
-const begun = performance.now();
-const plan = await planPublish({ repo, ref: 'bench/x86_64/nightly', commit, target: target as Target }, task);
-const seconds = (performance.now() - begun) / 1000;
-stdout.write(JSON.stringify({ ...planSize(plan), seconds, peakMb: resourceUsage().maxRSS / 1024 }));
+const request = { repo, ref: 'bench/x86_64/nightly', commit };
+const plan = into === '' ? await planned() : await published();
+const { userCPUTime, systemCPUTime, maxRSS } = resourceUsage();
+stdout.write(
+  JSON.stringify({ ...planSize(plan), cpuSeconds: (userCPUTime + systemCPUTime) / 1e6, peakMb: maxRSS / 1024 }),
+);
+
+function planned() {
+  const target: Partial<Target> = {
+    name: 'none',
+    readMany: async () => [from === '' ? undefined : Buffer.from(`${from}\n`), undefined],
+  };
+  return planPublish({ ...request, target: target as Target }, task);
+}
+
+async function published() {
+  const target = openTarget({ type: 'directory', name: 'folder', path: into, url: 'http://127.0.0.1:1' });
+  const done = await publishCommit({ ...request, target, notes: `${into}.sent` }, task);
+  await writePlan(`${into}.json`, done);
+  return done;
+}

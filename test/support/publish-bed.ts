@@ -51,7 +51,7 @@ export async function publishBed(made: BenchRepo, dir: string): Promise<PublishB
   await run('cp', ['-a', join(repo, 'config'), join(far, 'repo/config')]);
   await run('sh', ['-ec', 'mkdir "$2"; cp -a "$1"/[!o]* "$2"', 'sh', join(far, 'repo'), kept]);
   const plan = await planPublish({ repo, ref: TEST_REF, commit: next, target }, task);
-  const fresh = plan.phases.flatMap(({ paths }) => paths.map((path) => `repo/${path}`));
+  const fresh = plan.phases.flatMap(({ paths }) => [...paths].map((path) => `repo/${path}`));
   const freshFile = `${far}.fresh`;
   await writeFile(freshFile, `${fresh.join('\n')}\n`);
   const takeBack = [

@@ -1,7 +1,7 @@
 import { NightlyError } from '../../errors.ts';
+import { type ChecksumList, type ChecksumSet, checksumList, checksumSet } from '../../ostree/checksums.ts';
 import { parseDirTree, type ReadObject } from '../../ostree/objects.ts';
 import type { Task } from '../../tools/task.ts';
-import { type ChecksumList, type ChecksumSet, checksumList, checksumSet } from './set.ts';
 
 /** The root folder of a commit. */
 export interface TreeRoot {
@@ -27,7 +27,7 @@ export interface LoneObjects {
 const PARALLEL = 16;
 
 /**
- * Marks everything that some commits are made of, each folder read once. Memory: 16 to 43 bytes an object.
+ * Marks everything that some commits are made of, each folder read once. Memory: some 42 bytes an object.
  * @throws NightlyError `ostree` when a folder is missing, unless `partial` allows for it.
  */
 export async function reachableObjects(

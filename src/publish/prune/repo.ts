@@ -2,12 +2,13 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { localObjects, objectPath, readCommit } from '../../ostree/objects.ts';
+import { inBatches } from '../../tools/batches.ts';
 import { isErrno } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import { DELTA_FOLDERS, deltaLeadsTo } from './deltas.ts';
 import { loneObjects, reachableObjects, type TreeRoot, treesOf } from './objects.ts';
 import { type Amount, totalOf } from './plan.ts';
-import { fileGroup, inBatches, objectGroups } from './sizes.ts';
+import { fileGroup, objectGroups } from './sizes.ts';
 
 /**
  * Removes from the local repository the commits that are not wanted, with everything only they need; those that a local

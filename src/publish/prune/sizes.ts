@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ChecksumList } from '../../ostree/checksums.ts';
 import { type ObjectType, objectPath } from '../../ostree/objects.ts';
+import { inBatches } from '../../tools/batches.ts';
 import { isErrno } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import type { LoneObjects } from './objects.ts';
-import type { ChecksumList } from './set.ts';
 
 /** Files removed together; a million paths would not fit into memory, so they are made as they are asked for. */
 export interface FileGroup {
@@ -32,18 +33,6 @@ export async function objectGroups(lone: LoneObjects, repo: string, task: Task) 
 /** Files named one by one. */
 export async function fileGroup(paths: readonly string[], repo: string, task: Task): Promise<FileGroup> {
   return { files: paths.length, bytes: await sizeOfAll(paths, repo, task), paths: () => paths };
-}
-
-/** Parts of a long list, each of that many. */
-export function* inBatches<Item>(items: Iterable<Item>, size: number): Iterable<Item[]> {
-  let batch: Item[] = [];
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < size) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
 }
 
 /**

@@ -1,13 +1,13 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Target } from '../../targets/target.ts';
+import { inBatches } from '../../tools/batches.ts';
 import { writeFileAtomic } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import { forgetBuilds } from './builds.ts';
 import type { PruneRequest } from './decide.ts';
 import { type Amount, freedLater, hasRemovals, type PrunePlan, planPrune, totalOf, withFiles } from './plan.ts';
-import { inBatches } from './sizes.ts';
 import { writeRetired } from './state.ts';
 import { tombstone, tombstonePath } from './tombstone.ts';
 

@@ -25,7 +25,7 @@ async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGen
   do {
     const from = token === undefined ? {} : { ContinuationToken: token };
     const command = new sdk.ListObjectsV2Command({ Bucket, Prefix, ...from });
-    const list = () => client.send(command, { abortSignal: task.signal });
+    const list = () => client.send(command);
     const page = await bucket.request(`LIST ${folder}`, list, task);
     for (const { Key, Size } of page.Contents ?? []) {
       if (Key !== undefined) yield { path: Key.slice(root.length), bytes: Size ?? 0 };
@@ -40,14 +40,14 @@ export async function removeObjects(bucket: Bucket, paths: readonly string[], ta
   for (let from = 0; from < keys.length; from += BATCH) {
     task.signal.throwIfAborted();
     const batch = keys.slice(from, from + BATCH);
-    await bucket.request(`DELETE ${batch.length} keys`, () => removeBatch(bucket, batch, task), task);
+    await bucket.request(`DELETE ${batch.length} keys`, () => removeBatch(bucket, batch), task);
   }
 }
 
-async function removeBatch({ sdk, client, at }: Bucket, paths: readonly string[], task: Task): Promise<void> {
+async function removeBatch({ sdk, client, at }: Bucket, paths: readonly string[]): Promise<void> {
   const Objects = paths.map((path) => ({ Key: at(path).Key }));
   const command = new sdk.DeleteObjectsCommand({ Bucket: at('').Bucket, Delete: { Objects, Quiet: true } });
-  const { Errors = [] } = await client.send(command, { abortSignal: task.signal });
+  const { Errors = [] } = await client.send(command);
   const kept = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
   const [first] = kept;
   if (!first) return;

@@ -30,7 +30,7 @@ export async function beginUpload(
 ): Promise<Multipart> {
   const { sdk, client, at } = bucket;
   const input = { ...at(path), ...headersOf(path, immutable) };
-  const begin = () => client.send(new sdk.CreateMultipartUploadCommand(input), { abortSignal: task.signal });
+  const begin = () => client.send(new sdk.CreateMultipartUploadCommand(input));
   const { UploadId } = await bucket.request(`POST ${path}`, begin, task);
   if (UploadId === undefined) throw new Error(`The server gave no upload id for ${path}.`);
   const partBytes = PART_BYTES * Math.max(1, Math.ceil(bytes / (PART_BYTES * MOST_PARTS)));
@@ -50,7 +50,7 @@ export async function putPart(
   const named = { ...at(upload.path), UploadId: upload.id, PartNumber: part };
   const put = async (): Promise<string> => {
     const command = new sdk.UploadPartCommand({ ...named, Body: content, ContentMD5: md5.base64 });
-    return sameEtag(await client.send(command, { abortSignal: task.signal }), md5.hex);
+    return sameEtag(await client.send(command), md5.hex);
   };
   upload.etags.set(part, await bucket.request(`PUT part ${part} of ${upload.path}`, put, task));
   return upload.etags.size === upload.parts;
@@ -65,19 +65,19 @@ export async function finishUpload(bucket: Bucket, upload: Multipart, task: Task
   const finish = async (): Promise<void> => {
     tries += 1;
     try {
-      await client.send(new sdk.CompleteMultipartUploadCommand(input), { abortSignal: task.signal });
+      await client.send(new sdk.CompleteMultipartUploadCommand(input));
     } catch (error) {
       // The answer to an earlier try was lost: then the upload is no more, and the object is there.
       const mayBeDone = tries > 1 && codeOf(error) === 'NoSuchUpload';
-      if (!(mayBeDone && (await isFinished(bucket, upload, task)))) throw error;
+      if (!(mayBeDone && (await isFinished(bucket, upload)))) throw error;
     }
   };
   await bucket.request(`POST all parts of ${upload.path}`, finish, task);
 }
 
 /** S3 gives an object in parts the MD5 of its parts' MD5s, and their number, as its ETag. */
-async function isFinished({ sdk, client, at }: Bucket, upload: Multipart, task: Task): Promise<boolean> {
-  const answer = await client.send(new sdk.HeadObjectCommand(at(upload.path)), { abortSignal: task.signal });
+async function isFinished({ sdk, client, at }: Bucket, upload: Multipart): Promise<boolean> {
+  const answer = await client.send(new sdk.HeadObjectCommand(at(upload.path)));
   const sums = [...upload.etags].sort(([a], [b]) => a - b).map(([, etag]) => etag.replaceAll('"', ''));
   return answer.ETag?.replaceAll('"', '') === `${md5Of(Buffer.from(sums.join(''), 'hex')).hex}-${upload.parts}`;
 }
@@ -86,8 +86,7 @@ async function isFinished({ sdk, client, at }: Bucket, upload: Multipart, task: 
 export async function abandonUpload(bucket: Bucket, { path, id }: Multipart, task: Task): Promise<void> {
   const { sdk, client, at } = bucket;
   const last: Task = { ...task, signal: AbortSignal.timeout(10_000) };
-  const abort = () =>
-    client.send(new sdk.AbortMultipartUploadCommand({ ...at(path), UploadId: id }), { abortSignal: last.signal });
+  const abort = () => client.send(new sdk.AbortMultipartUploadCommand({ ...at(path), UploadId: id }));
   try {
     await bucket.request(`DELETE parts of ${path}`, abort, last);
   } catch {

@@ -25,7 +25,7 @@ export function putObject(
   immutable: boolean,
   task: Task,
 ): Promise<string> {
-  return bucket.request(`PUT ${path}`, () => putOnce(bucket, path, content, { immutable }, task), task);
+  return bucket.request(`PUT ${path}`, () => putOnce(bucket, path, content, { immutable }), task);
 }
 
 interface Tried {
@@ -47,7 +47,7 @@ export async function tryPut(
   const put = async (): Promise<string | undefined> => {
     tries += 1;
     try {
-      return await putOnce(bucket, path, content, { condition }, task);
+      return await putOnce(bucket, path, content, { condition });
     } catch (error) {
       if (isConditionLost(error)) return undefined;
       throw error;
@@ -79,12 +79,11 @@ async function putOnce(
   path: string,
   content: Uint8Array,
   options: { readonly immutable?: boolean; readonly condition?: Condition },
-  task: Task,
 ): Promise<string> {
   const md5 = md5Of(content);
   const headers = headersOf(path, options.immutable ?? false);
   const input = { ...at(path), ...headers, ...options.condition, Body: content, ContentMD5: md5.base64 };
-  const answer = await client.send(new sdk.PutObjectCommand(input), { abortSignal: task.signal });
+  const answer = await client.send(new sdk.PutObjectCommand(input));
   return sameEtag(answer, md5.hex);
 }
 

@@ -1,4 +1,5 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inParallel } from '../../tools/parallel.ts';
 import type { Task } from '../../tools/task.ts';
@@ -11,6 +12,9 @@ import { putObject } from './put.ts';
 
 /** Larger files go in parts, each of which is tried again on its own. */
 const LARGE_BYTES = 16 << 20;
+
+/** As most objects are. */
+const SMALL_BYTES = 64 << 10;
 
 /** Of files read and not yet sent, over all requests under way. */
 const MEMORY_BYTES = 64 << 20;
@@ -53,7 +57,7 @@ export async function sendFiles(
         tally.skip();
         continue;
       }
-      const { size } = await stat(join(sourceRoot, path));
+      const { size } = statSync(join(sourceRoot, path));
       if (size <= LARGE_BYTES) {
         yield { type: 'file', path, bytes: size };
         continue;
@@ -70,7 +74,7 @@ export async function sendFiles(
     switch (job.type) {
       case 'file':
         return budget(job.bytes, async () => {
-          const content = await readFile(join(sourceRoot, job.path));
+          const content = await readWhole(join(sourceRoot, job.path), job.bytes);
           for (const key of keysOf(job.path)) await putObject(bucket, key, content, immutable, within);
           await tally.arrived(job.path, content.length);
         });
@@ -122,6 +126,11 @@ function openTally(sent: SentLog | undefined, total: number, task: Task) {
     },
     close: remember,
   };
+}
+
+/** Waiting for another thread to read a small file takes five times as long as reading it. */
+async function readWhole(file: string, bytes: number): Promise<Uint8Array> {
+  return bytes <= SMALL_BYTES ? readFileSync(file) : readFile(file);
 }
 
 async function readPart(file: string, { bytes, partBytes }: Multipart, part: number): Promise<Uint8Array> {

@@ -3,7 +3,7 @@ import { NightlyError } from '../../errors.ts';
 import type { Task } from '../../tools/task.ts';
 import { movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { SendStats, SwapRequest, Target } from '../target.ts';
+import type { SendGroup, SendStats, SwapRequest, Target } from '../target.ts';
 import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './archive.ts';
 import { shellPool } from './pool.ts';
 import type { FarShell } from './shell.ts';
@@ -25,6 +25,31 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Tar
       shell.write([`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n'));
       return (await answerOf(shell)).map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
     });
+  const sendInOrder = async (sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats> => {
+    const paths = groups.flatMap((group) => group.paths);
+    if (paths.length === 0) return { files: 0, bytes: 0 };
+    const folders = paths.filter(isFolder);
+    const all = await Promise.all(
+      groups.map(async ({ paths: some, immutable }) => {
+        return {
+          files: await sized(
+            sourceRoot,
+            some.filter((path) => !isFolder(path)),
+          ),
+          immutable,
+        };
+      }),
+    );
+    return pool.use(task, async (shell) => {
+      if (folders.length > 0) await ask(shell, list('mkdir', folders));
+      const parts: Part[] = [];
+      for (const { files, immutable } of all) {
+        const due = immutable && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
+        parts.push(...batches(due).map((batch) => ({ files: batch, immutable })));
+      }
+      return parts.length === 0 ? { files: 0, bytes: 0 } : sendAll(shell, sourceRoot, parts, task);
+    });
+  };
   return {
     name,
     publicUrl: url,
@@ -35,20 +60,8 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Tar
     },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
-    async send(sourceRoot, paths, { immutable }, task) {
-      const folders = paths.filter((path) => path.endsWith('/'));
-      const files = await sized(
-        sourceRoot,
-        paths.filter((path) => !path.endsWith('/')),
-      );
-      if (paths.length === 0) return { files: 0, bytes: 0 };
-      return pool.use(task, async (shell) => {
-        if (folders.length > 0) await ask(shell, list('mkdir', folders));
-        if (files.length === 0) return { files: 0, bytes: 0 };
-        const due = immutable && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
-        return sendAll(shell, sourceRoot, due, immutable, task);
-      });
-    },
+    send: (sourceRoot, paths, { immutable }, task) => sendInOrder(sourceRoot, [{ paths, immutable }], task),
+    sendInOrder,
     async swap(request, task) {
       const [verdict] = await pool.use(task, (shell) => ask(shell, swapBody(request)));
       if (verdict === undefined) return;
@@ -69,35 +82,37 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Tar
   };
 }
 
-/** All archives go out one behind another, while the answers are read. */
-async function sendAll(
-  shell: FarShell,
-  root: string,
-  files: readonly SizedFile[],
-  immutable: boolean,
-  task: Task,
-): Promise<SendStats> {
-  const parts = batches(files);
+/** Files that go in one archive. */
+interface Part {
+  readonly files: readonly SizedFile[];
+  readonly immutable: boolean;
+}
+
+/**
+ * All archives go out one behind another, while the answers are read. The far side puts one in place before it begins with
+ * the next, and ends when it cannot.
+ */
+async function sendAll(shell: FarShell, root: string, parts: readonly Part[], task: Task): Promise<SendStats> {
+  const all = sum(parts.flatMap(({ files }) => files));
   const there: number[] = [];
   const pour = async (): Promise<void> => {
-    for (const part of parts) {
-      shell.write(`put ${archiveBytes(part)} ${immutable ? 'once' : 'again'}\n`);
-      await pourArchive(shell, root, part, task);
+    for (const { files, immutable } of parts) {
+      shell.write(`put ${archiveBytes(files)} ${immutable ? 'once' : 'again'}\n`);
+      await pourArchive(shell, root, files, task);
       shell.write('go\n');
     }
     shell.write('flush\n');
   };
   const listen = async (): Promise<void> => {
     let done = 0;
-    for (const part of parts) {
+    for (const { files } of parts) {
       there.push(...(await answerOf(shell)).map(Number));
-      done += part.length;
-      task.progress(done, files.length, 'objects');
+      done += files.length;
+      task.progress(done, all.files, 'objects');
     }
     await answerOf(shell);
   };
   await Promise.all([pour(), listen()]);
-  const all = sum(files);
   return { files: all.files - there.length, bytes: all.bytes - there.reduce((total, bytes) => total + bytes, 0) };
 }
 
@@ -139,6 +154,8 @@ function list(request: string, paths: readonly string[]): string {
   const body = paths.map((path) => `${path}\0`).join('');
   return `${request} ${Buffer.byteLength(body)}\n${body}`;
 }
+
+const isFolder = (path: string): boolean => path.endsWith('/');
 
 function onOneLine(path: string): string {
   if (!path.includes('\n')) return path;

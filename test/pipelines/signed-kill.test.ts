@@ -1,30 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
+import { killIn } from '../support/kill.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { signedFiles } from '../support/signed-files.ts';
 import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records, restore, snapshot, startCli, type World } from '../support/world.ts';
-
-/** Kills a night as soon as its journal says that a step began, or some milliseconds later. */
-async function killIn(world: World, step: string, delayMs: number): Promise<void> {
-  const child = startCli(world.dir, ['nightly']);
-  const ended = new Promise((resolve) => child.on('close', resolve));
-  while (child.exitCode === null && !begun(world, step)) await new Promise(setImmediate);
-  if (delayMs > 0) await sleep(delayMs);
-  if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');
-  await ended;
-}
-
-function begun(world: World, step: string): boolean {
-  const builds = join(world.dir, 'work/builds');
-  const [id] = existsSync(builds) ? readdirSync(builds) : [];
-  const path = join(builds, String(id), 'x86_64/journal.ndjson');
-  return existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`);
-}
+import { makeWorld, records, restore, snapshot } from '../support/world.ts';
 
 it('I2, I4: a night killed while it signs or publishes shows nothing unsigned, and a resume ends it', async () => {
   const dir = temporaryFolder();
@@ -45,7 +27,7 @@ it('I2, I4: a night killed while it signs or publishes shows nothing unsigned, a
   ] as const;
   for (const [step, delay] of moments) {
     await restore(world, join(dir, 'nothing'));
-    await killIn(world, step, delay);
+    await killIn(world, ['nightly'], { build: 0, step, delayMs: delay });
     const then = await signedFiles(world, dir, key.publicKeyFile);
     expect({ step, delay, bad: then.bad }).toEqual({ step, delay, bad: [] });
     // One that was faster than the kill is finished already.

@@ -28,8 +28,9 @@ export async function killIn(world: World, args: readonly string[], at: Moment):
 }
 
 function begun(world: World, { build, step, folder = '' }: Moment): boolean {
-  const id = readdirSync(join(world.dir, 'work/builds')).sort()[build];
-  const path = join(world.dir, 'work/builds', String(id), 'x86_64', folder, 'journal.ndjson');
+  const builds = join(world.dir, 'work/builds');
+  const id = existsSync(builds) ? readdirSync(builds).sort()[build] : undefined;
+  const path = join(builds, String(id), 'x86_64', folder, 'journal.ndjson');
   return (
     id !== undefined && existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`)
   );

@@ -64,7 +64,8 @@ export async function release(
   const commit = meta['ostree-commit'] ?? '';
   const deltas = meta['atomic-nightly.deltas'] ?? [];
   const [tree, cloud] = [trees[0], images[0]];
-  if (!tree || !cloud) throw new Error('the configuration was checked to name targets');
+  if (!tree || !cloud)
+    throw new NightlyError('bug', `Stream "${stream.name}" passed its checks without a target for releases.`);
 
   const { at } = await runner.step('begin', {}, async () => ({ at: new Date().toISOString() }));
   const previous = lastRelease(await listBuilds(config.work), stream.name);

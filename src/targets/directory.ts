@@ -14,6 +14,9 @@ import type { SendStats, SwapRequest, Target } from './target.ts';
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
 
+/** For files that are not whole yet; only the account that publishes may enter. */
+const ASIDE = '.atomic-nightly';
+
 /** Files on their way at the same time: enough to keep a disk or a network mount busy. */
 const PARALLEL = 16;
 
@@ -31,7 +34,11 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
     name,
     publicUrl: url,
     describe: () => `directory ${root}`,
-    check: () => guarded(() => openLockFile(root)),
+    check: () =>
+      guarded(async () => {
+        await openLockFile(root);
+        await tidyAside(root);
+      }),
     read,
     readMany: (paths) => Promise.all(paths.map(read)),
     send: (sourceRoot, paths, { immutable }, task) =>
@@ -157,15 +164,28 @@ async function place(
 let asideCount = 0;
 
 /**
- * Where a file is written until it is whole. What a kill leaves of one must not look like a ref to ostree, so for all of the
- * repository that is its own folder for such files, which ostree tidies up.
+ * Where a file is written until it is whole: where no web server shows what a kill leaves of one. In the repository it must not
+ * look like a ref to ostree either, so there it is ostree's own folder for such files, which ostree tidies up.
  */
 async function asideOf(root: string, path: string, folders: Folders): Promise<string> {
   asideCount += 1;
-  const end = `${process.pid}.${asideCount}.tmp`;
-  if (!path.startsWith('repo/')) return join(root, `${path}.${end}`);
-  await folders.make('repo/tmp');
-  return join(root, 'repo/tmp', `${basename(path)}.${end}`);
+  const name = `${basename(path)}.${process.pid}.${asideCount}.tmp`;
+  if (path.startsWith('repo/')) {
+    await folders.make('repo/tmp');
+    return join(root, 'repo/tmp', name);
+  }
+  await mkdir(join(root, ASIDE), { recursive: true, mode: 0o700 });
+  return join(root, ASIDE, name);
+}
+
+/** Removes what publishers that were killed left aside a day ago or longer. */
+async function tidyAside(root: string): Promise<void> {
+  const before = Date.now() - 86_400_000;
+  for (const name of (await ifThere(readdir(join(root, ASIDE)))) ?? []) {
+    const path = join(root, ASIDE, name);
+    const there = await ifThere(stat(path));
+    if (there && there.mtimeMs < before) await rm(path, { force: true });
+  }
 }
 
 /** Has a file written aside and renamed. */

@@ -14,24 +14,24 @@ interface Moment {
 
 /**
  * Runs a command that works on a world's nth build (counted from 0), and kills its process group as soon as the journal
- * in that folder of the build says that a step began, or a little later in a long one. Gives the exit code of a run that was
- * faster than the kill.
+ * in that folder of the build says that a step began, or a little later in a long one. Gives whether the run came to its
+ * end before: then nothing is left to do, even if the program itself was killed.
  */
-export async function killIn(world: World, args: readonly string[], at: Moment): Promise<number | null> {
+export async function killIn(world: World, args: readonly string[], at: Moment): Promise<boolean> {
   const child = startCli(world.dir, args);
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const closed = new Promise((resolve) => child.on('close', resolve));
   // Without a pause: some steps take a millisecond.
-  while (child.exitCode === null && !begun(world, at)) await new Promise(setImmediate);
+  while (child.exitCode === null && !journalOf(world, at).includes(`"event":"start","step":"${at.step}"`))
+    await new Promise(setImmediate);
   if (at.delayMs > 0) await sleep(at.delayMs);
   if (child.pid !== undefined && child.exitCode === null) killIfThere(-child.pid);
-  return ended;
+  await closed;
+  return journalOf(world, at).includes('"event":"end"');
 }
 
-function begun(world: World, { build, step, folder = '' }: Moment): boolean {
+function journalOf(world: World, { build, folder = '' }: Moment): string {
   const builds = join(world.dir, 'work/builds');
   const id = existsSync(builds) ? readdirSync(builds).sort()[build] : undefined;
   const path = join(builds, String(id), 'x86_64', folder, 'journal.ndjson');
-  return (
-    id !== undefined && existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`)
-  );
+  return id !== undefined && existsSync(path) ? readFileSync(path, 'utf8') : '';
 }

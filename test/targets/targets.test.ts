@@ -1,11 +1,12 @@
 import { existsSync, watch } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target, TargetFile } from '../../src/targets/target.ts';
+import { filesBelow } from '../../src/tools/files.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
@@ -193,7 +194,7 @@ describe('directory', () => {
     const target = openTarget({ type: 'directory', name: 'dir', path: small, url: URL });
     const send = target.send(source, ['image'], { immutable: true }, testTask(dir));
     await expect(send).rejects.toMatchObject({ code: 'disk-full', message: expect.stringContaining(small) });
-    expect(await readdir(small)).toEqual([]);
+    expect(await filesBelow(small)).toEqual([]);
 
     const daemon = await startRsyncd(join(dir, 'rsyncd'), small);
     const { destination, passwordFile } = daemon;
@@ -202,7 +203,7 @@ describe('directory', () => {
       code: 'disk-full',
       message: expect.stringContaining(destination),
     });
-    expect(await readdir(small)).toEqual([]);
+    expect(await filesBelow(small)).toEqual([]);
   });
 });
 
@@ -333,15 +334,22 @@ describe('rsync', () => {
   });
 });
 
-it('directory: what a kill may leave of a file is never where ostree looks for refs', async () => {
+it('directory: what a kill may leave of a file is where neither ostree nor a web server looks, and goes after a day', async () => {
   const { dir, far, target } = await directoryBed();
   const task = testTask(dir);
-  const path = 'repo/refs/heads/x';
-  await target.swap({ expect: [], put: [{ path, content: bytes('first\n') }] }, task);
-  const seen: (string | null)[] = [];
-  const watcher = watch(join(far, 'repo/refs/heads'), (_, name) => seen.push(name));
-  await target.swap({ expect: [], put: [{ path, content: bytes('secnd\n') }] }, task);
-  await expect.poll(() => seen.length).toBeGreaterThan(0);
-  watcher.close();
-  expect(new Set(seen)).toEqual(new Set(['x']));
+  for (const path of ['repo/refs/heads/x', 'builds/builds.json']) {
+    await target.swap({ expect: [], put: [{ path, content: bytes('first\n') }] }, task);
+    const seen: (string | null)[] = [];
+    const watcher = watch(join(far, dirname(path)), (_, name) => seen.push(name));
+    await target.swap({ expect: [], put: [{ path, content: bytes('secnd\n') }] }, task);
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
+    watcher.close();
+    expect(new Set(seen)).toEqual(new Set([basename(path)]));
+  }
+  const aside = join(far, '.atomic-nightly');
+  expect((await stat(aside)).mode & 0o777).toBe(0o700);
+  for (const name of ['old', 'young']) await writeFile(join(aside, name), '');
+  await utimes(join(aside, 'old'), 1, 1);
+  await target.check(task);
+  expect(await readdir(aside)).toEqual(['young']);
 });

@@ -448,11 +448,16 @@ function createProgram(finish: (code: number) => void): Command {
     .command('demo')
     .argument('[DIR]', 'folder for everything the demo makes', 'demo')
     .option('--port <NUMBER>', 'of the web server in front of what is published', Number, 8087)
-    .option('--boot <TYPES>', 'of the second night: only boot these image types, as in vagrant-libvirt,iso')
+    .option('--boot <TYPES>', 'of the second night: only boot these image types, as in vagrant-libvirt,iso, or "none"')
     .description('two nights, a booted host upgraded and rolled back, and a third night with nothing to do')
     .action(async (dir: string, { port, boot }: { port: number; boot?: string }) => {
       const { DEMO_IMAGES, runDemo } = await import('./commands/demo.ts');
-      finish(await runDemo({ ...running(), dir, port, boot: boot?.split(',') ?? DEMO_IMAGES }, print));
+      finish(
+        await runDemo(
+          { ...running(), dir, port, boot: boot === 'none' ? [] : (boot?.split(',') ?? DEMO_IMAGES) },
+          print,
+        ),
+      );
     });
 
   return program;

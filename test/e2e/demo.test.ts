@@ -9,16 +9,17 @@ import { freePort } from '../../src/tools/free-port.ts';
 import { type CliResult, runCli } from '../support/world.ts';
 
 // The whole story on real packages, told once; the tests look at it from different sides. E2E_BOOT names the image types
-// to boot where there is no time for all of them.
+// to boot where there is no time for all of them, or "none".
 const types = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
-const boot = process.env['E2E_BOOT']?.split(',') ?? types;
+const wanted = process.env['E2E_BOOT'];
+const boot = wanted === 'none' ? [] : (wanted?.split(',') ?? types);
 let dir: string;
 let port: number;
 let demo: CliResult;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   port = await freePort();
-  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port), '--boot', boot.join(',')]);
+  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port), '--boot', boot.join(',') || 'none']);
 });
 afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
@@ -90,9 +91,11 @@ test('the commit says what rpm-ostree would say, whichever engine made it', asyn
 test('the second night has all four images, and those that were booted came up', async () => {
   const [, second] = await builds();
   expect(Object.keys(second?.['images'] as object)).toEqual(types);
-  const tests = second?.['atomic-nightly.smoke-tests'] as Record<string, { state: string }>;
+  const tests = (second?.['atomic-nightly.smoke-tests'] ?? {}) as Record<string, { state: string }>;
   expect(Object.keys(tests)).toEqual(boot);
   for (const type of boot) expect(tests[type]?.state, type).toBe('running');
+  // Without a smoke test nothing is called tested.
+  if (boot.length === 0) return;
   const tested = await run('ostree', [
     ...['rev-parse', `--repo=${join(dir, 'published/repo')}`, 'lab-atomic-host/x86_64/nightly-tested'],
   ]);

@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
-import { killIn } from '../../support/kill.ts';
-import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '../../support/release-world.ts';
-import { journal, records, restore, snapshot, type World } from '../../support/world.ts';
+import { run } from '../../src/tools/exec.ts';
+import { killIn } from '../support/kill.ts';
+import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '../support/release-world.ts';
+import { journal, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
   ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff'],

@@ -2,14 +2,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
-import { gpgStopAgent } from '../../../src/tools/gpg.ts';
-import { killIn } from '../../support/kill.ts';
-import { json, makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../../support/release-world.ts';
-import { makeKey, type TestKey } from '../../support/signing-key.ts';
-import { standInGuest } from '../../support/stand-in-guest.ts';
-import { testTask } from '../../support/tmp.ts';
-import { pulled, restore, runCli, snapshot, type World } from '../../support/world.ts';
+import { run } from '../../src/tools/exec.ts';
+import { gpgStopAgent } from '../../src/tools/gpg.ts';
+import { killIn } from '../support/kill.ts';
+import { json, makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../support/release-world.ts';
+import { makeKey, type TestKey } from '../support/signing-key.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
+import { testTask } from '../support/tmp.ts';
+import { pulled, restore, runCli, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
   'begin',

@@ -13,7 +13,7 @@ import { checkTarget } from '../doctor/targets.ts';
 import { NightlyError } from '../errors.ts';
 import { readTextIfExists } from '../tools/files.ts';
 import { findProgram } from '../tools/find-program.ts';
-import type { Task } from '../tools/task.ts';
+import { quietTask, type Task } from '../tools/task.ts';
 
 export interface DoctorOptions {
   /** Path of the configuration; without such a file everything is checked that can be without one. */
@@ -29,12 +29,7 @@ export interface DoctorOptions {
  */
 export async function runDoctor(options: DoctorOptions, write: (text: string) => void): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-doctor-'));
-  const task: Task = {
-    signal: options.signal,
-    logFile: join(folder, 'log'),
-    say: () => undefined,
-    progress: () => undefined,
-  };
+  const task = quietTask(join(folder, 'log'), options.signal);
   try {
     const checks = await examine(options.config, task);
     const ok = checks.every(({ state }) => state !== 'missing');

@@ -8,7 +8,7 @@ import { type ConfiguredKey, configuredKeys, lookAtKey, placeOf } from '../signi
 import { dayOf, daysLeft, expiryWarning, type KeyInfo } from '../signing/key-info.ts';
 import { type KeyAlgorithm, makeKey } from '../signing/make-key.ts';
 import { readPassphrase } from '../signing/passphrase.ts';
-import type { Task } from '../tools/task.ts';
+import { quietTask } from '../tools/task.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface KeysGenerateOptions {
@@ -41,7 +41,7 @@ export async function runKeysGenerate(options: KeysGenerateOptions, print: Print
   const passphrase = await readPassphrase(options.passphrase);
   if (passphrase === '' || passphrase.includes('\n')) throw usage('The passphrase is empty, or more than one line.');
   const lasting = days === undefined ? {} : { days };
-  const key = await makeKey({ name, email, algorithm, ...lasting, passphrase }, quietTask(options.signal));
+  const key = await makeKey({ name, email, algorithm, ...lasting, passphrase }, quietTask(undefined, options.signal));
   await mkdir(resolve(options.out), { recursive: true, mode: 0o700 });
   await writeFile(files.privateKey, key.privateKey, { mode: 0o600, flag: 'wx' });
   await writeFile(files.revocation, key.revocation, { mode: 0o600, flag: 'wx' });
@@ -81,17 +81,12 @@ export async function runKeysShow(
   print: Printer,
 ): Promise<number> {
   const keys = configuredKeys(await loadConfig(options.config));
-  const task = quietTask(options.signal);
+  const task = quietTask(undefined, options.signal);
   const seen = await Promise.all(keys.map(async (key) => ({ key, found: await lookAtKey(key.config, task) })));
   if (options.json) printJson(seen.map(keyJson), print);
   else if (seen.length === 0) print('No stream signs.');
   else for (const one of seen) print(keyLines(one).join('\n'));
   return seen.every(({ found }) => !(found instanceof NightlyError) && found.problem === undefined) ? 0 : 1;
-}
-
-/** Outside any run: nothing is logged. */
-function quietTask(signal: AbortSignal): Task {
-  return { signal, logFile: '/dev/null', say: () => undefined, progress: () => undefined };
 }
 
 interface SeenKey {

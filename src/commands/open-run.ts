@@ -5,12 +5,13 @@ import { attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
 import type { StoredBuild } from '../run/build-store.ts';
+import type { Journal } from '../run/journal.ts';
 import { takeRunLock } from '../run/lock.ts';
 import { openNight } from '../run/night.ts';
 import { openProject, type Project } from '../run/project.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 import { type LogFormat, selectListener } from '../sinks/select.ts';
-import type { Task } from '../tools/task.ts';
+import { quietTask, type Task } from '../tools/task.ts';
 
 /** What every command that builds is given. */
 export interface RunCommandOptions {
@@ -71,23 +72,24 @@ export async function showAttempt(
 
 /** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
 export function preparationTask(project: Pick<Project, 'config'>, signal: AbortSignal): Task {
-  return {
-    signal,
-    logFile: join(project.config.work, 'atomic-nightly.log'),
-    say: () => undefined,
-    progress: () => undefined,
-  };
+  return quietTask(join(project.config.work, 'atomic-nightly.log'), signal);
 }
 
-/** Runs steps outside any build: shown as those of a build are, logged to `DIR/logs`, but never resumed. */
+/** Of steps that are never resumed. */
+const FORGETFUL: Journal = { entries: [], append: async () => undefined };
+
+/**
+ * Runs steps outside any build, shown as those of a build are and logged to `DIR/logs`.
+ * @param journal where they are to be resumed from
+ */
 export async function withSteps<Result>(
   dir: string,
   options: { readonly logFormat: LogFormat; readonly signal: AbortSignal },
   work: (runner: Runner) => Promise<Result>,
+  journal: Journal = FORGETFUL,
 ): Promise<Result> {
   await mkdir(dir, { recursive: true });
   const { listen, close } = selectListener(options.logFormat, process.stderr);
-  const journal = { entries: [], append: async () => undefined };
   try {
     return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
   } finally {

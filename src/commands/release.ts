@@ -7,11 +7,8 @@ import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { openJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { lastRelease } from '../run/promotions.ts';
-import { createRunner, type Runner } from '../run/runner.ts';
-import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { checkContent, refuseUnreleasable } from '../steps/release-check.ts';
-import { RELEASE_FOLDER } from '../steps/release-notes.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject, withSteps } from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
@@ -47,10 +44,11 @@ export async function runRelease(id: string, options: ReleaseCommandOptions, pri
     await withSteps(stored.paths.dir, options, (runner) =>
       runner.step('check-release', {}, (task) => checkContent(project, stored, task)),
     );
-    await journalled(stored, options, (runner) => release(project, stored, places, runner));
-    const notes = join(stored.paths.dir, RELEASE_FOLDER, 'notes.md');
-    const mail =
-      places.to.mail === undefined || places.to.mail.smtp ? undefined : notes.replace('notes.md', 'announcement.eml');
+    const folder = stored.paths.release;
+    await withSteps(folder, options, (runner) => release(project, stored, places, runner), journal);
+    await journal.append({ at: new Date().toISOString(), event: 'end', state: 'complete' });
+    const notes = join(folder, 'notes.md');
+    const mail = places.to.mail === undefined || places.to.mail.smtp ? undefined : join(folder, 'announcement.eml');
     if (options.json)
       printJson({ build: id, commit: stored.meta['ostree-commit'], notes, ...(mail && { mail }) }, print);
     else {
@@ -117,25 +115,6 @@ function previousRelease({ meta }: StoredBuild, builds: readonly StoredBuild[]):
     lastRelease(others, stream)?.meta.buildid ??
     refuse(`is the only release of "${stream}"`, 'Release another build instead; hosts upgrade to it.')
   );
-}
-
-/** Runs the steps of a release with a journal of their own, which ends when all are done. */
-async function journalled<Result>(
-  { paths }: StoredBuild,
-  { logFormat, signal }: RunCommandOptions,
-  work: (runner: Runner) => Promise<Result>,
-): Promise<Result> {
-  const journal = await openJournal(releaseJournal(paths));
-  const { listen, close } = selectListener(logFormat, process.stderr);
-  try {
-    const result = await work(
-      createRunner({ journal, logDir: join(paths.dir, RELEASE_FOLDER, 'logs'), signal, listen }),
-    );
-    await journal.append({ at: new Date().toISOString(), event: 'end', state: 'complete' });
-    return result;
-  } finally {
-    close();
-  }
 }
 
 function printPlan(

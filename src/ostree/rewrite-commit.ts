@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import { sha256, writeFileAtomic } from '../tools/files.ts';
 import { asArray, decodeVariant, encodeVariant, swap64, type Variant, variantMap } from './gvariant.ts';
-import { COMMIT_FORMAT } from './objects.ts';
+import { COMMIT_FORMAT, localObjects, objectPath } from './objects.ts';
 
 export interface CommitChanges {
   /** Checksum; undefined: none. */
@@ -34,4 +38,22 @@ export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata }
     rootTree,
     rootMeta,
   ]);
+}
+
+/**
+ * Writes such a commit into the local repository, beside the one it is made from; no ref moves.
+ * @returns the new commit
+ * @throws NightlyError `ostree` when `source` is not here as a whole.
+ */
+export async function writeRewritten(repo: string, source: string, changes: CommitChanges): Promise<string> {
+  const bytes = await localObjects(repo)(source, 'commit');
+  if (!bytes || existsSync(join(repo, 'state', `${source}.commitpartial`))) {
+    throw new NightlyError('ostree', `The commit ${source} is not in ${repo} as a whole.`, {
+      hint: `Pull it: "ostree pull --repo=${repo} REMOTE ${source}".`,
+    });
+  }
+  const next = rewriteCommit(bytes, changes);
+  const commit = sha256(next);
+  await writeFileAtomic(join(repo, objectPath(commit, 'commit')), next);
+  return commit;
 }

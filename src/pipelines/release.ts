@@ -14,7 +14,7 @@ import { openImages } from '../steps/images.ts';
 import { keepNight } from '../steps/promote-keep.ts';
 import { FIXED_RECORDS, publishBuild, publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
-import { RELEASE_FOLDER, writeNotes } from '../steps/release-notes.ts';
+import { writeNotes } from '../steps/release-notes.ts';
 import { pointAtRelease } from '../steps/release-pointers.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
@@ -74,7 +74,7 @@ export async function release(
     'notes',
     { at, previous: before?.meta.buildid },
     (task) => writeNotes(project, stored, { to, signer, tree, images: cloud, previous: before, at }, task),
-    async (names) => names.every((name) => existsSync(join(paths.dir, RELEASE_FOLDER, name))),
+    async (names) => names.every((name) => existsSync(join(paths.release, name))),
   );
 
   await toEach(trees, async (target) => {
@@ -92,8 +92,7 @@ export async function release(
   const files = [...FIXED_RECORDS, ...made.map(({ image }) => image.path)];
   await toEach(images, (target) =>
     runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
-      const root = relative(config.work, paths.dir);
-      const told = notes.map((name) => `${root}/${RELEASE_FOLDER}/${name}`);
+      const told = notes.map((name) => relative(config.work, join(paths.release, name)));
       await target.send(config.work, told, { immutable: true }, task);
       await publishBuild(project, build, target, { files, images: made }, task);
     }),
@@ -110,7 +109,7 @@ export async function release(
   const { mail } = to;
   if (mail?.smtp) {
     await runner.step('announce', { at }, async (task) => {
-      await sendMessage(await readFile(join(paths.dir, RELEASE_FOLDER, 'announcement.eml')), mail);
+      await sendMessage(await readFile(join(paths.release, 'announcement.eml')), mail);
       task.say(`announced to ${mail.to.join(', ')}`);
     });
   }

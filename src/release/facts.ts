@@ -2,7 +2,7 @@ import { readCommit } from '../ostree/objects.ts';
 import { type PackageDiff, packageDiff, summarizeDiff } from '../rpm/pkgdiff.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { BuildMeta } from '../run/meta.ts';
-import { readKeyInfo } from '../signing/key-info.ts';
+import { dayOf, readKeyInfo } from '../signing/key-info.ts';
 import { formatBytes } from '../sinks/format.ts';
 
 /** What the notes and the announcement of a release can say: the values of their templates. */
@@ -67,7 +67,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
   return {
     product,
     version: meta.buildid,
-    date: day(releasedAt),
+    date: dayOf(releasedAt),
     arch: meta['coreos-assembler.basearch'],
     ref: meta.ref,
     commit,
@@ -75,7 +75,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     upstream: promotion?.upstream ?? '',
     reason: promotion?.reason ?? '',
     previous: previous
-      ? { version: previous.meta.buildid, date: day(new Date(previous.meta['atomic-nightly.release']?.at ?? 0)) }
+      ? { version: previous.meta.buildid, date: dayOf(new Date(previous.meta['atomic-nightly.release']?.at ?? 0)) }
       : '',
     summary: summarizeDiff(changes),
     packages: previous ? changes.map(packageLine) : [],
@@ -103,5 +103,3 @@ async function changesSince(repo: string, before: string | undefined, commit: st
 function packageLine([name, , { PreviousPackage: from, NewPackage: to }]: PackageDiff[number]) {
   return { name, from: from?.[1] ?? '', to: to?.[1] ?? '' };
 }
-
-const day = (time: Date): string => time.toISOString().slice(0, 10);

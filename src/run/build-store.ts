@@ -18,6 +18,8 @@ export interface BuildPaths {
   readonly diff: string;
   readonly logs: string;
   readonly images: string;
+  /** What a release tells, and its journal: there as soon as anything of it may be public. */
+  readonly release: string;
   readonly scratch: string;
 }
 
@@ -35,6 +37,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
     diff: join(dir, 'diff.json'),
     logs: join(dir, 'logs'),
     images: join(dir, 'images'),
+    release: join(dir, 'release'),
     scratch: join(workDir, 'scratch', id),
   };
 }

@@ -80,8 +80,7 @@ export async function findUnfinished(workDir: string, id: string | undefined): P
   });
 }
 
-/** The journal of a build's release: there as soon as anything of it may be public. */
-export const releaseJournal = (paths: BuildPaths): string => join(paths.dir, 'release', 'journal.ndjson');
+export const releaseJournal = ({ release }: BuildPaths): string => join(release, 'journal.ndjson');
 
 /**
  * A released build never changes, nor one whose release has begun.

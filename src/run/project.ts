@@ -11,7 +11,7 @@ import { keptSigner } from '../signing/kept.ts';
 import { jointSigner, openSigner, type Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
-import type { Task } from '../tools/task.ts';
+import { quietTask } from '../tools/task.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { testedRefOf } from './streams-on.ts';
@@ -36,14 +36,6 @@ export interface Project {
   readonly cacheDir: string;
 }
 
-/** For what is looked at before there is a build, and a log, to write to. */
-const SILENT: Task = {
-  signal: new AbortController().signal,
-  logFile: '/dev/null',
-  say: () => undefined,
-  progress: () => undefined,
-};
-
 /**
  * Opens a stream of a configuration. Without a name, the only nightly stream there is.
  * @param treefilePath instead of the stream's treefile: a promotion is built from that of its night
@@ -66,7 +58,7 @@ export async function openProject(
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
   const signer = streamSigner(config, stream);
   // Not after hours of composing: a key that has expired, a passphrase that does not fit.
-  await signer?.check(SILENT);
+  await signer?.check(quietTask());
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,

@@ -54,16 +54,22 @@ function notASignature(): NightlyError {
   return new NightlyError('signing', 'These bytes are not an OpenPGP signature.');
 }
 
-/** A detached signature as text, for a `.asc` file (RFC 4880 section 6.2). */
-export function armoredSignature(signature: Uint8Array): string {
+/** A detached signature as text, for a `.asc` file. */
+export const armoredSignature = (signature: Uint8Array): string => armored('SIGNATURE', signature);
+
+/** Public keys, binary, as text that people and programs take. */
+export const armoredKey = (publicKey: Uint8Array): string => armored('PUBLIC KEY BLOCK', publicKey);
+
+/** RFC 4880 section 6.2. */
+function armored(kind: string, bytes: Uint8Array): string {
   const lines =
-    Buffer.from(signature)
+    Buffer.from(bytes)
       .toString('base64')
       .match(/.{1,64}/g) ?? [];
   const checksum = Buffer.alloc(3);
-  checksum.writeUIntBE(crc24(signature), 0, 3);
+  checksum.writeUIntBE(crc24(bytes), 0, 3);
   const body = [...lines, `=${checksum.toString('base64')}`].join('\n');
-  return `${BEGIN}SIGNATURE-----\n\n${body}\n-----END PGP SIGNATURE-----\n`;
+  return `${BEGIN}${kind}-----\n\n${body}\n-----END PGP ${kind}-----\n`;
 }
 
 /** What an armored block holds; bytes that are not armored are given back as they are. */

@@ -1,13 +1,9 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
 import type { Variant } from '../ostree/gvariant.ts';
-import { localObjects, objectPath, readCommit } from '../ostree/objects.ts';
-import { rewriteCommit } from '../ostree/rewrite-commit.ts';
+import { readCommit } from '../ostree/objects.ts';
+import { writeRewritten } from '../ostree/rewrite-commit.ts';
 import type { Build } from '../run/build.ts';
 import type { Night } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
-import { sha256, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
 /** In a release's commit: the night's. Retention reads it (docs/retention.md). */
@@ -26,16 +22,10 @@ export async function promoteCommit(
   { source, parent, night }: { readonly source: string; readonly parent: string | undefined; readonly night: Night },
   task: Task,
 ): Promise<string> {
-  const bytes = await localObjects(repo)(source, 'commit');
-  if (!bytes || existsSync(join(repo, 'state', `${source}.commitpartial`))) {
-    throw new NightlyError('ostree', `The commit ${source} of night ${night.id} is not in ${repo} as a whole.`, {
-      hint: `Pull it: "ostree pull --repo=${repo} REMOTE ${source}".`,
-    });
-  }
   const { metadata } = await readCommit(repo, night.commit);
   const refs = [ref, ...(testedRef === undefined ? [] : [testedRef])].toSorted();
   const text = (value: string): Variant => ({ type: 's', value });
-  const next = rewriteCommit(bytes, {
+  const commit = await writeRewritten(repo, source, {
     parent,
     timestamp: build.timestamp,
     metadata: {
@@ -47,8 +37,6 @@ export async function promoteCommit(
       [PROMOTION_OF]: text(night.commit),
     },
   });
-  const commit = sha256(next);
-  await writeFileAtomic(join(repo, objectPath(commit, 'commit')), next);
   task.say(`commit ${commit}`);
   return commit;
 }

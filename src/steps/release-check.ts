@@ -11,6 +11,7 @@ import { isSignedByOne } from '../signing/check.ts';
 import type { Signable } from '../signing/signer.ts';
 import { ifThere, sha256File } from '../tools/files.ts';
 import { fsck } from '../tools/ostree.ts';
+import { parseSums } from '../tools/sha256sums.ts';
 import type { Task } from '../tools/task.ts';
 import { SUMS, signatureName } from './sign-files.ts';
 
@@ -86,14 +87,14 @@ export async function checkContent(project: Project, { paths, meta }: StoredBuil
 /** Compares the files of a build with its SHA256SUMS and with their signatures. */
 async function checkFiles(dir: string, publicKey: Uint8Array, task: Task): Promise<void> {
   const sums = await readFile(join(dir, SUMS), 'utf8');
-  const files = sums.split('\n').flatMap((line) => (line === '' ? [] : [line.split('  ')]));
+  const files = parseSums(sums);
   const bad: string[] = [];
   const isSigned = async (path: string, what: Signable): Promise<boolean> => {
     const signature = await ifThere(readFile(join(dir, signatureName(path))));
     return signature !== undefined && isSignedByOne(publicKey, what, [signature], task);
   };
   if (!(await isSigned(SUMS, Buffer.from(sums)))) bad.push(`${SUMS} has no good signature`);
-  for (const [index, [sha256 = '', path = '']] of files.entries()) {
+  for (const [index, { sha256, path }] of files.entries()) {
     const file = join(dir, path);
     const found = await ifThere(sha256File(file));
     if (found === undefined) bad.push(`${path} is not there`);

@@ -6,8 +6,7 @@ import { messageFile } from '../release/mail.ts';
 import { RELEASE_TEXTS, renderRelease } from '../release/render.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
-import { armorKey } from '../signing/armor.ts';
-import { armoredSignature } from '../signing/packets.ts';
+import { armoredKey, armoredSignature } from '../signing/packets.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { Target } from '../targets/target.ts';
 import { writeFileAtomic } from '../tools/files.ts';
@@ -24,9 +23,6 @@ export interface NotesRequest {
   /** RFC 3339, UTC. */
   readonly at: string;
 }
-
-/** Files of a release, below the build's folder. */
-export const RELEASE_FOLDER = 'release';
 
 /**
  * Writes what a release tells, from its templates: notes, wiki page and announcement, the announcement also as a mail that
@@ -48,15 +44,15 @@ export async function writeNotes(
     ...{ product: config.name, meta, repo, previous, publicKey, folder },
     releasedAt: new Date(at),
     remote: { name: stream.remote.name, url: `${tree.publicUrl}/repo` },
-    keyUrl: `${folder}/${RELEASE_FOLDER}/key.asc`,
+    keyUrl: `${folder}/release/key.asc`,
     knownIssues: to.knownIssues === undefined ? '' : await readFile(to.knownIssues, 'utf8'),
   });
   const names: string[] = [];
   const write = async (name: string, content: string | Uint8Array): Promise<void> => {
-    await writeFileAtomic(join(paths.dir, RELEASE_FOLDER, name), content);
+    await writeFileAtomic(join(paths.release, name), content);
     names.push(name);
   };
-  await write('key.asc', await armorKey(publicKey));
+  await write('key.asc', armoredKey(publicKey));
   const texts = new Map<string, string>();
   for (const name of RELEASE_TEXTS) {
     const text = await renderRelease(name, facts, to.templates);
@@ -72,8 +68,8 @@ export async function writeNotes(
       messageId: `<${facts.version}.${stream.name}.${facts.commit.slice(0, 16)}@${to.mail.from.split('@')[1]}>`,
       date: new Date(at),
     });
-    await writeFileAtomic(join(paths.dir, RELEASE_FOLDER, 'announcement.eml'), message);
+    await writeFileAtomic(join(paths.release, 'announcement.eml'), message);
   }
-  task.say(`release notes in ${join(paths.dir, RELEASE_FOLDER, 'notes.md')}`);
+  task.say(`release notes in ${join(paths.release, 'notes.md')}`);
   return names;
 }

@@ -4,6 +4,7 @@ import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
+import { type StreamPointer, withNewest } from './newest-pointer.ts';
 
 /**
  * `streams/<stream>/releases.json`: every release of a stream, oldest first, in the format of Fedora CoreOS's release
@@ -26,12 +27,13 @@ export interface IndexedRelease {
 }
 
 /** `streams/<stream>/latest.json`: the newest release of a stream, by architecture. */
-export interface LatestPointer {
-  readonly stream: string;
-  readonly arches: Readonly<
-    Record<string, { readonly build: string; readonly commit: string; readonly ref: string; readonly notes: string }>
-  >;
-}
+export type LatestPointer = StreamPointer<{
+  readonly build: string;
+  readonly commit: string;
+  readonly ref: string;
+  /** URL of its release notes. */
+  readonly notes: string;
+}>;
 
 /**
  * Names a release in its stream's index and, unless a later one is there, as the latest.
@@ -56,7 +58,7 @@ export async function pointAtRelease(
   const entry = { build: id, commit, ref, notes: `${folder}/release/notes.md` };
   await updateJson<LatestPointer>(
     `streams/${name}/latest.json`,
-    (old) => withLatest(old, name, arch, entry),
+    (old) => withNewest(old, name, arch, entry),
     target,
     task,
     signer,
@@ -83,16 +85,4 @@ export function withRelease(
       compareBuildIds(a.version, b.version),
     ),
   };
-}
-
-/** The pointer with a release in it; unchanged when it names that release or a later one. */
-export function withLatest(
-  old: LatestPointer | undefined,
-  stream: string,
-  arch: string,
-  entry: LatestPointer['arches'][string],
-): LatestPointer {
-  const before = old?.arches[arch];
-  if (old && before && compareBuildIds(before.build, entry.build) >= 0) return old;
-  return { stream, arches: { ...old?.arches, [arch]: entry } };
 }

@@ -5,6 +5,7 @@ import type { Build } from '../run/build.ts';
 import { armoredSignature } from '../signing/packets.ts';
 import type { Signer } from '../signing/signer.ts';
 import { ifThere, writeFileAtomic } from '../tools/files.ts';
+import { parseSums } from '../tools/sha256sums.ts';
 import type { Task } from '../tools/task.ts';
 
 /** What is signed when it is published, because it changes until then. */
@@ -24,16 +25,10 @@ export function signatureName(file: string): string {
  */
 export async function signFiles({ paths: { dir } }: Build, signer: Signer, task: Task): Promise<void> {
   const sums = await readFile(join(dir, SUMS));
-  const files = sums
-    .toString()
-    .split('\n')
-    .flatMap((line) => {
-      const [, sha256, name] = /^([0-9a-f]{64}) {2}(.+)$/.exec(line) ?? [];
-      return sha256 === undefined || name === undefined ? [] : [{ sha256, name }];
-    });
-  for (const [index, { sha256, name }] of files.entries()) {
+  const files = parseSums(sums.toString());
+  for (const [index, { sha256, path }] of files.entries()) {
     task.progress(index, files.length + 1, 'files');
-    const file = join(dir, name);
+    const file = join(dir, path);
     await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign({ file, sha256 }, task)));
   }
   await writeFileAtomic(join(dir, signatureName(SUMS)), armoredSignature(await signer.sign(sums, task)));

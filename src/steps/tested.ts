@@ -1,17 +1,14 @@
 import { updateJson } from '../publish/files.ts';
 import { moveRef } from '../publish/move-ref.ts';
 import type { Build } from '../run/build.ts';
-import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
+import { type StreamPointer, withNewest } from './newest-pointer.ts';
 import { verify } from './push.ts';
 
 /** `streams/<stream>/tested.json`: the newest build of a stream whose smoke test passed, by architecture. */
-export interface TestedPointer {
-  readonly stream: string;
-  readonly arches: Readonly<Record<string, { readonly build: string; readonly commit: string; readonly ref: string }>>;
-}
+export type TestedPointer = StreamPointer<{ readonly build: string; readonly commit: string; readonly ref: string }>;
 
 /**
  * Tells everybody that a build's images came up: moves the stream's tested ref on a target, and the pointer beside it.
@@ -31,21 +28,9 @@ export async function markTested(
   const entry = { build: build.id, commit, ref: testedRef };
   await updateJson<TestedPointer>(
     `streams/${stream.name}/tested.json`,
-    (old) => withTested(old, stream.name, stream.arch, entry),
+    (old) => withNewest(old, stream.name, stream.arch, entry),
     target,
     task,
     signer,
   );
-}
-
-/** The pointer with a build in it; unchanged when it names that build or a later one. */
-export function withTested(
-  old: TestedPointer | undefined,
-  stream: string,
-  arch: string,
-  entry: TestedPointer['arches'][string],
-): TestedPointer {
-  const before = old?.arches[arch];
-  if (old && before && compareBuildIds(before.build, entry.build) >= 0) return old;
-  return { stream, arches: { ...old?.arches, [arch]: entry } };
 }

@@ -1,10 +1,6 @@
-import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { localObjects, objectPath } from '../ostree/objects.ts';
-import { rewriteCommit } from '../ostree/rewrite-commit.ts';
+import { writeRewritten } from '../ostree/rewrite-commit.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
-import { sha256, writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 
 /** In the commit that takes a release's place: the build id of that release. */
@@ -23,17 +19,9 @@ export async function withdrawalCommit(
   { bad, of, previous }: { readonly bad: string; readonly of: string; readonly previous: string },
   task: Task,
 ): Promise<string> {
-  const bytes = await localObjects(repo)(previous, 'commit');
-  if (!bytes) {
-    throw new NightlyError('ostree', `The commit ${previous} of the release before ${of} is not in ${repo}.`, {
-      hint: `Pull it: "ostree pull --repo=${repo} REMOTE ${previous}".`,
-    });
-  }
   const text = (value: string) => ({ type: 's', value });
   const metadata = { version: text(id), [WITHDRAWS]: text(of) };
-  const next = rewriteCommit(bytes, { parent: bad, timestamp, metadata });
-  const commit = sha256(next);
-  await writeFileAtomic(join(repo, objectPath(commit, 'commit')), next);
+  const commit = await writeRewritten(repo, previous, { parent: bad, timestamp, metadata });
   task.say(`commit ${commit}`);
   return commit;
 }

@@ -14,3 +14,8 @@ export interface Task {
   /** How far a long piece of work is. `total` may be unknown. */
   progress(done: number, total: number | undefined, unit: ProgressUnit): void;
 }
+
+/** A task that tells nobody anything: for what is done outside any step. Logs where it is told, or nowhere. */
+export function quietTask(logFile = '/dev/null', signal = new AbortController().signal): Task {
+  return { signal, logFile, say: () => undefined, progress: () => undefined };
+}

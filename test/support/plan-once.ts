@@ -4,7 +4,7 @@ import { writePlan } from '../../src/publish/plan-file.ts';
 import { publishCommit } from '../../src/publish/publish.ts';
 import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
-import { quietTask } from './quiet-task.ts';
+import { quietTask } from '../../src/tools/task.ts';
 
 /**
  * Plans one publish to a target that has nothing, or a commit; or, given a folder, publishes to it and keeps the plan. A

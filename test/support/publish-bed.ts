@@ -8,9 +8,9 @@ import { openTarget } from '../../src/targets/open.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { run } from '../../src/tools/exec.ts';
 import type { Task } from '../../src/tools/task.ts';
+import { quietTask } from '../../src/tools/task.ts';
 import type { BenchRepo } from './bench-repo.ts';
 import { TEST_REF } from './ostree-repo.ts';
-import { quietTask } from './quiet-task.ts';
 
 /** A folder with the base commit published, to which one increment after another is published and taken back. */
 export interface PublishBed extends BenchRepo {

@@ -7,7 +7,7 @@ import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
 import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
 import { openTarget } from '../../src/targets/open.ts';
-import { quietTask } from './quiet-task.ts';
+import { quietTask } from '../../src/tools/task.ts';
 
 /** What the process is given as its only argument, in JSON. */
 export interface PublisherRequest {

@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { z } from 'zod';
 import { type CommitInfo, checkedObject, isChecksum, objectPath, parseCommit } from '../../ostree/objects.ts';
 import { sha256 } from '../../tools/files.ts';
+import { parseSums } from '../../tools/sha256sums.ts';
 import type { Task } from '../../tools/task.ts';
 import type { PublicFiles } from './http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './report.ts';
@@ -126,12 +127,7 @@ async function recordsOfSums(
   images: PublishedBuild['images'],
 ): Promise<readonly string[]> {
   const text = new TextDecoder().decode(await required(files, `${folder}/SHA256SUMS`));
-  const sums = new Map<string, string>();
-  for (const line of text.split('\n').filter((one) => one !== '')) {
-    const [, digest, path] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
-    if (!digest || !path) throw new Error(`has a line that sha256sum would not read: ${line.slice(0, 100)}`);
-    sums.set(`${folder}/${path}`, digest);
-  }
+  const sums = new Map(parseSums(text).map((summed) => [`${folder}/${summed.path}`, summed.sha256]));
   const faults: string[] = [];
   for (const [path, image] of images) {
     if (sums.get(path) !== image.sha256) faults.push(`${path}: meta.json has another checksum`);

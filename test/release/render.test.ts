@@ -52,7 +52,10 @@ it('notes, wiki page and announcement say what changed, where it is and how it i
     // No blank left where a value was empty, no tag left over.
     expect(text).not.toMatch(/undefined|\[object|(?<!{){{[^{]|\n\n\n/);
   }
-  const [, wiki = '', mail = ''] = texts;
+  const [notes = '', wiki = '', mail = ''] = texts;
+  // A host without rpm-ostree, too.
+  for (const text of [notes, wiki]) expect(text).toContain(`ostree admin switch ${FACTS.remote.name}:${FACTS.ref}`);
+  for (const text of texts) expect(text).toContain('ostree admin upgrade');
   expect(wiki).toContain('{{{\ncurl -O https://cloud.example.org/');
   expect(mail).toMatch(
     /^ {2}bash {1}4\.2\.46-33 -> 4\.2\.46-34\n {2}podman {1}5\.1-1 \(new\)\n {2}docker {1}1\.13-2 \(removed\)$/m,

@@ -86,6 +86,12 @@ export function formatEvra({ epoch, version, release, arch }: Evra): string {
   return `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}.${arch}`;
 }
 
+/** As RPM files are named: without the epoch. @param evra `[epoch:]version-release.arch` */
+export function rpmFileName(name: string, evra: string): string {
+  const { version = '', release = '', arch = '' } = parseEvra(evra) ?? {};
+  return `${name}-${version}-${release}.${arch}.rpm`;
+}
+
 function isPart(code: number): boolean {
   return isDigit(code) || isLetter(code) || code === TILDE || code === CARET;
 }

@@ -5,7 +5,7 @@ import pLimit from 'p-limit';
 import { filesBelow, sha256File } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchFile } from './download.ts';
-import { parseEvra } from './evr.ts';
+import { rpmFileName } from './evr.ts';
 import type { Lockfile } from './lockfile.ts';
 import type { RepoPackage } from './primary.ts';
 
@@ -46,7 +46,7 @@ export async function gatherRpms(
   const { lockfile, store, caches, packages } = request;
   await mkdir(store, { recursive: true });
   const wanted = Object.entries(lockfile.packages).map(([name, { evra, digest }]) => {
-    return { name, evra, digest, file: fileName(name, evra), path: join(store, fileName(name, evra)) };
+    return { name, evra, digest, file: rpmFileName(name, evra), path: join(store, rpmFileName(name, evra)) };
   });
   await removeOthers(store, new Set(wanted.map(({ file }) => file)));
   const rest: typeof wanted = [];
@@ -78,13 +78,9 @@ export async function gatherRpms(
 
 /** Whether a folder has a file for every locked package; contents are not read. */
 export function holdsAll(store: string, lockfile: Lockfile): boolean {
-  return Object.entries(lockfile.packages).every(([name, { evra }]) => existsSync(join(store, fileName(name, evra))));
-}
-
-/** As RPM files are named: without the epoch. */
-function fileName(name: string, evra: string): string {
-  const { version = '', release = '', arch = '' } = parseEvra(evra) ?? {};
-  return `${name}-${version}-${release}.${arch}.rpm`;
+  return Object.entries(lockfile.packages).every(([name, { evra }]) =>
+    existsSync(join(store, rpmFileName(name, evra))),
+  );
 }
 
 async function removeOthers(store: string, wanted: ReadonlySet<string>): Promise<void> {

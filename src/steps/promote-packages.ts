@@ -48,8 +48,8 @@ export async function promotePackages(
     refuseDowngrades(project, released, lockfile, `The promotion has older packages than the last release, ${release}`);
   }
   const store = packageStore(project);
-  // Where dnf keeps what it downloaded.
-  const caches = [join(composeCache(project), 'metadata')];
+  // Where dnf keeps what it downloaded, and the dnf engine what came from a file:// repository.
+  const caches = ['metadata', 'rpms'].map((name) => join(composeCache(project), name));
   const { rpms, missing } = await gatherRpms({ lockfile, store, caches, packages }, task);
   const keys = await releaseKeys(project, task);
   const files = rpms.map(({ path }) => path);
@@ -69,9 +69,9 @@ export async function storeIsWhole(project: Project, build: Build): Promise<bool
   return holdsAll(packageStore(project), await readLockfile(build.paths.lockfile));
 }
 
-/** The repository that a promotion is composed from. */
-export function packageStore({ cacheDir }: Project): string {
-  return join(cacheDir, 'packages');
+/** The repository that a promotion is composed from. It lies in the compose cache, which then keeps nothing twice. */
+export function packageStore(project: Project): string {
+  return join(composeCache(project), 'packages');
 }
 
 /** The compose cache of the nights, which a promotion shares: it has the RPM files, the initramfs and most objects. */

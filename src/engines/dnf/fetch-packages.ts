@@ -1,7 +1,9 @@
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { constants, existsSync } from 'node:fs';
+import { copyFile, link, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
+import { rpmFileName } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
 import { isErrno, sha256File, writeJson } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
@@ -18,7 +20,7 @@ const knownFiles = z.record(z.string(), z.string());
 
 /**
  * Brings every locked package's RPM file here, from the cache of earlier nights where it has it, and checks each against
- * the lockfile's digest.
+ * the lockfile's digest. The cache keeps them all, for promotions of the night.
  * @throws NightlyError `package-missing`, `repo-unreachable`, `verify` on a wrong digest, `disk-full`.
  */
 export async function fetchPackages(
@@ -51,13 +53,18 @@ async function checkDigests(
   const known = await readKnown(knownPath);
   const found: Record<string, string> = {};
   const wrong: string[] = [];
-  for (const { name, evra, path, digest } of packages) {
-    const expected = lockfile.packages[name]?.digest ?? digest;
+  for (const one of packages) {
+    const { name, evra, path } = one;
+    const expected = lockfile.packages[name]?.digest ?? one.digest;
+    const kept = await keep(one, expected, cacheDir);
     const identity = await identityOf(path);
     let entry = known[path];
     if (entry !== `${identity} ${expected}`) entry = `${identity} sha256:${await sha256File(path)}`;
     if (entry === `${identity} ${expected}`) found[path] = entry;
-    else wrong.push(`  ${name}-${evra}: ${path} has ${entry.split(' ').at(-1)}, the lockfile says ${expected}`);
+    else {
+      wrong.push(`  ${name}-${evra}: ${path} has ${entry.split(' ').at(-1)}, the lockfile says ${expected}`);
+      if (kept !== path) await rm(kept);
+    }
   }
   if (wrong.length > 0) {
     throw new NightlyError('verify', `RPM files differ from what the lockfile names:\n${wrong.join('\n')}`, {
@@ -65,6 +72,25 @@ async function checkDigests(
     });
   }
   await writeJson(knownPath, found);
+}
+
+/**
+ * Sees to it that the cache has an RPM file. dnf keeps what it downloads, but reads `file://` repositories in place, and
+ * these keep the newest packages only: a night could not be promoted once they moved on. A link costs no space.
+ * @param digest of the file; one name may stand for several, for instance after a new signature
+ * @returns where it is in the cache
+ */
+async function keep({ name, evra, path }: DescribedPackage, digest: string, cacheDir: string): Promise<string> {
+  if (!relative(cacheDir, path).startsWith('..')) return path;
+  const kept = join(cacheDir, 'rpms', digest.replace(/^sha256:/, '').slice(0, 16), rpmFileName(name, evra));
+  if (existsSync(kept)) return kept;
+  await mkdir(dirname(kept), { recursive: true });
+  await link(path, kept).catch(async () => {
+    // Another file system, or a file that may not be linked.
+    await copyFile(path, `${kept}.part`, constants.COPYFILE_FICLONE);
+    await rename(`${kept}.part`, kept);
+  });
+  return kept;
 }
 
 async function readKnown(path: string): Promise<Record<string, string>> {

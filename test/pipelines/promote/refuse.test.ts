@@ -71,7 +71,7 @@ test('packages that are gone are listed, but for those the compose cache still h
     (await recordOf(world, id))['ostree-content-checksum'],
   );
   // A damaged file in the cache is as good as none.
-  await rm(join(world.dir, 'work/cache/release'), { recursive: true });
+  await rm(join(world.dir, 'work/cache/nightly/packages'), { recursive: true });
   const found = await run('find', [join(world.dir, 'work/cache'), '-name', 'lib-1.0-1.noarch.rpm']);
   await appendFile(found.stdout.trim(), 'x');
   await rm((await run('find', [join(world.dir, 'work/cache'), '-name', 'suid-*.rpm'])).stdout.trim());
@@ -83,6 +83,27 @@ test('packages that are gone are listed, but for those the compose cache still h
   // Put back with other content it is not the package of that night.
   await distro.publish({ ...distro.recipe('lib'), release: '1' });
   await refused(world, [id], /lib-1\.0-1\.noarch \(is there, but with another checksum\)/);
+});
+
+test('a night of a file:// repository can be promoted when the repository has newer packages alone', async () => {
+  const world = await worldFor();
+  const { distro } = world;
+  const id = await night(world);
+  await distro.bump('lib');
+  await distro.remove('lib', '1.0-1');
+  const promoted = await json<{ build: string }>(world, 'promote', id);
+  expect((await recordOf(world, promoted.build))['ostree-content-checksum']).toBe(
+    (await recordOf(world, id))['ostree-content-checksum'],
+  );
+  // A package that a night refused for its checksum is not kept as the right one.
+  const file = join(distro.repoDir, 'lib-1.0-2.noarch.rpm');
+  const good = await readFile(file);
+  await appendFile(file, 'x');
+  expect((await world.nightly('nightly')).stderr).toContain('RPM files differ from what the lockfile names');
+  await writeFile(file, good);
+  const next = await night(world);
+  await distro.remove('lib', '1.0-2');
+  expect((await world.nightly('promote', next, '--dry-run')).stderr).not.toContain('Gone');
 });
 
 test('overrides and exclusions that cannot be are explained', async () => {

@@ -1,8 +1,12 @@
-import { appendFile, copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import type { BuildMeta } from '../../src/run/meta.ts';
+import { run } from '../../src/tools/exec.ts';
+import { gpgExport, gpgFingerprint, gpgStopAgent } from '../../src/tools/gpg.ts';
 import type { StaticServer } from '../../src/tools/nginx.ts';
+import { testTask } from './tmp.ts';
 import { type CliResult, runCli } from './world.ts';
 
 /** The lab distribution with a nightly and a release stream, each of its targets behind a web server of its own. */
@@ -21,6 +25,8 @@ export interface Story {
   builds(): Promise<BuildMeta[]>;
   /** Adds to the transcript. */
   tell(text: string): Promise<void>;
+  /** Adds the repositories of the streams' release packages to the lab's treefile. */
+  addRepositories(): Promise<void>;
   /** Keeps a copy of a file where the environment variable E2E_OUTPUT says, if it does. */
   keep(file: string, name: string): Promise<void>;
   stop(): Promise<void>;
@@ -40,10 +46,20 @@ const SITES: readonly Site[] = ['buildlogs', 'staging', 'mirror', 'cloud'];
 /** Of the week that ends today: the day on which a candidate is due, counted from 1. */
 const DUE_DAY = 4;
 
+/** Lines such as `lab-build: 12/198 packages`, of which there are many. */
+const PROGRESS = /^ +\S+: [\d.]+(\/| MB of )\S+ \w+\n/gm;
+
 const CLOCK = new URL('clock.mjs', import.meta.url).href;
 
-/** Prepares a folder, which the caller removes, and starts its web servers. The lab and the keys are not made yet. */
+/** Names of the release packages; the lab's treefile has that of the nightly. */
+export const PACKAGES = { nightly: 'lab-atomic-remote-nightly', release: 'lab-atomic-remote' } as const;
+
+/**
+ * Prepares a folder, which the caller removes, starts its web servers, and makes the key of the nights. The lab and the key
+ * of the releases (in `keys/`) are not made yet.
+ */
 export async function makeStory(dir: string): Promise<Story> {
+  const nightKey = await makeNightKey(dir);
   const servers = await Promise.all(
     SITES.map(async (name) => {
       const root = join(dir, 'www', name);
@@ -66,7 +82,7 @@ export async function makeStory(dir: string): Promise<Story> {
     const env = days === 0 ? {} : { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: String(days) };
     const result = await runCli(dir, args, env);
     const seconds = (from: number) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
-    const said = `${result.stderr}${result.stdout}`.trimEnd();
+    const said = `${result.stderr}${result.stdout}`.replace(PROGRESS, '').trimEnd();
     const how = `exit code ${result.code} after ${seconds(since)} [${seconds(began)}]`;
     await tell(`$ atomic-nightly ${args.map(quoted).join(' ')}\n${said}\n${how}\n`);
     return result;
@@ -84,26 +100,56 @@ export async function makeStory(dir: string): Promise<Story> {
     cliOn,
     cli: (...args) => cliOn(0, ...args),
     configure: (settings) =>
-      writeFile(join(dir, 'atomic-nightly.yaml'), configText(dir, sites, firstCandidate, settings)),
+      writeFile(join(dir, 'atomic-nightly.yaml'), configText({ dir, sites, nightKey, firstCandidate }, settings)),
     ask,
     builds: async () => (await ask<BuildMeta[]>('list')).toReversed(),
+    addRepositories: () => addRepositories(dir),
     async keep(file, name) {
       if (output !== undefined) await copyFile(file, join(output, name));
     },
     async stop() {
       await Promise.all(SITES.map((name) => sites[name].stop()));
+      await gpgStopAgent(join(dir, 'gnupg'), testTask(dir));
     },
   };
 }
 
 const quoted = (argument: string): string => (/^[\w./:=^~+@-]+$/.test(argument) ? argument : `'${argument}'`);
 
-function configText(
-  dir: string,
-  sites: Story['sites'],
-  firstCandidate: string,
-  { nightImages, smtpPort }: StorySettings,
-): string {
+/** A key that the first night, six days ago, can sign with. @returns its fingerprint */
+async function makeNightKey(dir: string): Promise<string> {
+  const home = join(dir, 'gnupg');
+  await mkdir(home, { mode: 0o700 });
+  const lastMonth = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10).replaceAll('-', '');
+  const clock = ['--faked-system-time', `${lastMonth}T000000`];
+  const make = ['--passphrase', '', '--quick-generate-key', 'Lab nightlies <nightly@lab.invalid>', 'rsa2048', 'sign'];
+  await run('gpg', ['--homedir', home, '--batch', '--no-tty', '--quiet', ...clock, ...make, 'never']);
+  const fingerprint = await gpgFingerprint(home, testTask(dir));
+  await writeFile(join(dir, 'nightly.asc'), await gpgExport(home, fingerprint, testTask(dir)));
+  return fingerprint;
+}
+
+async function addRepositories(dir: string): Promise<void> {
+  const url = (path: string): string => pathToFileURL(join(dir, path)).href;
+  const section = (stream: string, key: string) =>
+    `[sig-${stream}]\nname=SIG, ${stream}\nbaseurl=${url(`sig/${stream}`)}\nenabled=1\ngpgcheck=1\ngpgkey=${url(key)}\n`;
+  const sections = [section('nightly', 'nightly.asc'), section('release', 'keys/signing.asc')];
+  await writeFile(join(dir, 'lab/sig.repo'), sections.join('\n'));
+  const treefile = join(dir, 'lab/lab-atomic-host.yaml');
+  const text = await readFile(treefile, 'utf8');
+  await writeFile(treefile, text.replace('  - lab-sig-atomic\n', '$&  - sig-nightly\n  - sig-release\n'));
+}
+
+interface Scene {
+  readonly dir: string;
+  readonly sites: Story['sites'];
+  /** Fingerprint. */
+  readonly nightKey: string;
+  /** Day on which it is due. */
+  readonly firstCandidate: string;
+}
+
+function configText({ dir, sites, nightKey, firstCandidate }: Scene, { nightImages, smtpPort }: StorySettings): string {
   const target = (name: Site) => `{type: directory, path: ${join(dir, 'www', name)}, url: '${sites[name].url}'}`;
   const smtp = smtpPort === undefined ? '' : `, smtp: {host: 127.0.0.1, port: ${smtpPort}, security: none}`;
   return `name: lab-atomic-host
@@ -118,6 +164,8 @@ streams:
     targets: [buildlogs]
     remote: {name: lab-atomic}
     images: [${nightImages.join(', ')}]
+    signing: {type: gpg-agent, home: gnupg, key: ${nightKey}}
+    release-package: {name: ${PACKAGES.nightly}, version: '13', repository: sig/nightly}
   release:
     promotes-from: nightly
     ref: lab-atomic-host/\${basearch}/release
@@ -128,6 +176,7 @@ streams:
     smoke-test: {timeout: 900}
     deltas: [parent]
     signing: {type: openpgp, key-file: keys/signing.key, passphrase-file: passphrase}
+    release-package: {name: ${PACKAGES.release}, version: '13', repository: sig/release}
     approvals: 1
     cycle: {start: ${firstCandidate}, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
     release:

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
+import { rpmFileName } from '../../rpm/evr.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { callHelper } from './helper.ts';
@@ -38,7 +39,7 @@ export async function installPackages(
       verb: 'install',
       request: {
         root,
-        rpms: request.packages.map(({ path }) => path).sort(),
+        rpms: inOrder(request.packages),
         nodocs: values.documentation === false,
         macros: {
           _dbpath: '/usr/share/rpm',
@@ -69,6 +70,17 @@ export async function installPackages(
     task,
   );
   return new Map(Object.entries(files));
+}
+
+/**
+ * Paths of the RPM files, in an order that does not depend on where they lie: rpm takes packages that do not need each other
+ * in the order it is given them, and its database has that order (I10).
+ */
+function inOrder(packages: readonly DescribedPackage[]): string[] {
+  return packages
+    .map(({ name, evra, path }) => ({ key: rpmFileName(name, evra), path }))
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ path }) => path);
 }
 
 function definedOnly(env: Record<string, string | undefined>): Record<string, string> {

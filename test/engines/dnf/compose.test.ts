@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Composed } from '../../../src/engines/engine.ts';
 import { run } from '../../../src/tools/exec.ts';
@@ -151,6 +152,26 @@ describe('a composed tree', () => {
       expect(again.contentChecksum).toBe(composed.contentChecksum);
       expect(again.commit).toBe(composed.commit);
     } finally {
+      rmSync(other.dir, { recursive: true, force: true });
+    }
+  });
+
+  it('is the same wherever the packages lie (I10)', async () => {
+    const other = await makePlace();
+    try {
+      const mirror = join(other.dir, 'mirror');
+      await run('cp', ['-r', distro.repoDir, mirror]);
+      // A folder that comes before all others, for packages that come late.
+      mkdirSync(join(mirror, '0'));
+      for (const name of readdirSync(mirror).filter((file) => /^(suid|svc|setup)-.*\.rpm$/.test(file))) {
+        renameSync(join(mirror, name), join(mirror, '0', name));
+      }
+      await run('createrepo_c', ['--quiet', '--no-database', mirror]);
+      await distro.writeRepoFile({ baseurl: pathToFileURL(mirror).href });
+      const again = await composeMini(distro, other, { parent: PARENT });
+      expect(again.contentChecksum).toBe(composed.contentChecksum);
+    } finally {
+      await distro.writeRepoFile();
       rmSync(other.dir, { recursive: true, force: true });
     }
   });

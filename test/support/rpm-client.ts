@@ -1,0 +1,41 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../src/tools/exec.ts';
+
+/**
+ * Installs packages with dnf into a fresh root, from one repository, with the signatures of packages and of the repository's
+ * metadata checked against that key alone. Gives the root, and what dnf said when it refused.
+ */
+export async function dnfInstall(
+  dir: string,
+  repository: { readonly url: string; readonly key: string },
+  ...packages: readonly string[]
+): Promise<{ readonly root: string; readonly code: number; readonly words: string }> {
+  const root = join(dir, `root-${Math.random().toString(36).slice(2, 8)}`);
+  await mkdir(join(root, 'repos'), { recursive: true });
+  const { url, key } = repository;
+  const lines = ['[sig]', 'name=SIG', `baseurl=${url}`, 'gpgcheck=1', 'repo_gpgcheck=1', `gpgkey=file://${key}`];
+  await writeFile(join(root, 'repos/sig.repo'), `${lines.join('\n')}\n`);
+  await writeFile(join(root, 'dnf.conf'), '[main]\ninstall_weak_deps=0\nplugins=0\n');
+  const options = [
+    ...[`--config=${join(root, 'dnf.conf')}`, `--installroot=${root}`, `--setopt=cachedir=${join(root, 'cache')}`],
+    ...[`--setopt=reposdir=${join(root, 'repos')}`, `--setopt=logdir=${join(root, 'log')}`, '--releasever=1'],
+  ];
+  const { exitCode, stdout, stderr } = await run('dnf', ['--assumeyes', ...options, 'install', ...packages], {
+    okExitCodes: [0, 1],
+    env: { HOME: root },
+  });
+  return { root, code: exitCode, words: stdout + stderr };
+}
+
+/** Runs a piece of shell in which /etc has what a root's /etc has as well. */
+export async function withEtcOf(
+  root: string,
+  shell: string,
+): Promise<{ readonly code: number; readonly words: string }> {
+  const mount = `mount -t overlay overlay -o lowerdir=${join(root, 'etc')}:/etc /etc`;
+  const { exitCode, stdout, stderr } = await run('unshare', ['--mount', 'sh', '-c', `set -e; ${mount}; ${shell}`], {
+    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+  });
+  return { code: exitCode, words: stdout + stderr };
+}

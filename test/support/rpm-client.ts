@@ -12,7 +12,7 @@ export async function dnfInstall(
   ...packages: readonly string[]
 ): Promise<{ readonly root: string; readonly code: number; readonly words: string }> {
   const root = join(dir, `root-${Math.random().toString(36).slice(2, 8)}`);
-  await mkdir(join(root, 'repos'), { recursive: true });
+  for (const name of ['repos', 'log']) await mkdir(join(root, name), { recursive: true });
   const { url, key } = repository;
   const lines = ['[sig]', 'name=SIG', `baseurl=${url}`, 'gpgcheck=1', 'repo_gpgcheck=1', `gpgkey=file://${key}`];
   await writeFile(join(root, 'repos/sig.repo'), `${lines.join('\n')}\n`);
@@ -28,14 +28,29 @@ export async function dnfInstall(
   return { root, code: exitCode, words: stdout + stderr };
 }
 
-/** Runs a piece of shell in which /etc has what a root's /etc has as well. */
-export async function withEtcOf(
-  root: string,
-  shell: string,
-): Promise<{ readonly code: number; readonly words: string }> {
-  const mount = `mount -t overlay overlay -o lowerdir=${join(root, 'etc')}:/etc /etc`;
-  const { exitCode, stdout, stderr } = await run('unshare', ['--mount', 'sh', '-c', `set -e; ${mount}; ${shell}`], {
-    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
-  });
+/**
+ * Runs a piece of shell as on a host whose /etc has what that root's has: `ostree` without --repo is then the host's own, with
+ * the remotes of /etc/ostree/remotes.d and their key files.
+ */
+export async function asHost(root: string, shell: string): Promise<{ readonly code: number; readonly words: string }> {
+  const [repo, host] = [join(root, 'ostree/repo'), join(root, 'host')];
+  await mkdir(repo, { recursive: true });
+  await mkdir(host, { recursive: true });
+  await run('ostree', ['init', `--repo=${repo}`, '--mode=bare']);
+  const mounts = `
+    mount -t tmpfs none ${host}
+    cd ${host}
+    mkdir -p usr etc ostree dev proc tmp var/tmp
+    ln -s usr/bin usr/sbin usr/lib usr/lib64 .
+    mount --rbind /usr usr
+    mount -t overlay overlay -o lowerdir=${join(root, 'etc')}:/etc etc
+    mount --bind ${join(root, 'ostree')} ostree
+    mount --rbind /dev dev
+    mount --rbind /proc proc`;
+  const { exitCode, stdout, stderr } = await run(
+    'unshare',
+    ['--mount', 'sh', '-c', `set -e\n${mounts}\nexec chroot . sh -c "$1"`, 'sh', shell],
+    { okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
+  );
   return { code: exitCode, words: stdout + stderr };
 }

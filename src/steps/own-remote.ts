@@ -33,12 +33,12 @@ export function insistOnOwnRemote(project: Project, { packages }: Lockfile): voi
   const others = Object.values(config.streams).filter(
     ({ releasePackage }) => releasePackage && releasePackage.name !== own && releasePackage.name in packages,
   );
-  const wrong = others.map(({ name, releasePackage }) => `${releasePackage?.name}, that of stream "${name}"`);
-  const missing = own in packages ? [] : [`not ${own}, the release package of stream "${stream.name}"`];
+  const wrong = others.map(({ name, releasePackage }) => `has ${releasePackage?.name}, that of stream "${name}"`);
+  const missing = own in packages ? [] : [`lacks ${own}, the release package of stream "${stream.name}"`];
   if (wrong.length + missing.length === 0) return;
   throw new NightlyError(
     'package-missing',
-    `Hosts with this tree would not follow stream "${stream.name}": it has ${[...wrong, ...missing].join(', and ')}.`,
+    `Hosts with this tree would not follow stream "${stream.name}": it ${[...wrong, ...missing].join(', and ')}.`,
     { hint: hintFor(project, others.length > 0), place: config.placeOf('streams', stream.name, 'release-package') },
   );
 }

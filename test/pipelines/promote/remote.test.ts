@@ -50,7 +50,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(await world.nightly('nightly')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /atomic-nightly\.yaml:\d+:\d+: Hosts with this tree would not follow stream "nightly": it has not mini-remote-nightly, the release package[\s\S]*what to do: Put mini-remote-nightly into "packages"/,
+      /atomic-nightly\.yaml:\d+:\d+: Hosts with this tree would not follow stream "nightly": it lacks mini-remote-nightly, the release package[\s\S]*what to do: Put mini-remote-nightly into "packages"/,
     ),
   });
   await writeTreefile(world, [NIGHTLY], repository);
@@ -67,12 +67,12 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(existsSync(join(world.published, 'mirror/rpms/release/repodata/repomd.xml.asc'))).toBe(true);
 
   const dry = await world.nightly('promote', id, '--dry-run');
-  expect(dry.stdout).toMatch(/Against the night:[\s\S]*mini-remote 9-1[\s\S]*mini-remote-nightly 9-1/);
+  expect(dry.stdout).toMatch(/Against the night:\nRemoved:\n {2}mini-remote-nightly-9-1\.noarch\nAdded:\n {2}mini-remote-9-1\.noarch\n/);
   const recommit = await world.nightly('promote', id, '--recommit');
   expect(recommit).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /it has mini-remote-nightly, that of stream "nightly", and not mini-remote[\s\S]*Leave out --recommit/,
+      /it has mini-remote-nightly, that of stream "nightly", and lacks mini-remote,[\s\S]*Leave out --recommit/,
     ),
   });
   const promoted = await world.nightly('promote', id, '--json');
@@ -102,7 +102,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(await world.nightly('promote', await night(world))).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /it has not mini-remote, the release package[\s\S]*Give stream "nightly" a release package/,
+      /it lacks mini-remote, the release package[\s\S]*Give stream "nightly" a release package/,
     ),
   });
 });

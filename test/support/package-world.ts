@@ -1,5 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { checkRpms } from '../../src/rpm/check-signatures.ts';
 import { run } from '../../src/tools/exec.ts';
@@ -19,6 +19,21 @@ export async function makePackageWorld(dir: string, signing: readonly string[]):
   const world = await makeWorld(dir, { stream: [block, ...signing] });
   onTestFinished(() => world.stop());
   return world;
+}
+
+/** Has a world's treefile name packages of a second repository, in a treefile that it includes. */
+export async function nameInTreefile(
+  { distro }: World,
+  repository: string,
+  ...names: readonly string[]
+): Promise<void> {
+  await distro.writeTreefile({ repos: ['mini', 'sig'], include: 'sig.yaml' });
+  const [folder, list] = [dirname(distro.treefile), names.map((name) => `  - ${name}\n`)];
+  await writeFile(
+    join(folder, 'sig.yaml'),
+    `# Of the SIG.\npackages:${names.length === 0 ? ' []' : ''}\n${list.join('')}`,
+  );
+  await writeFile(join(folder, 'sig.repo'), `[sig]\nname=SIG\nbaseurl=file://${repository}\ngpgcheck=0\n`);
 }
 
 /** Changes a world's configuration. */

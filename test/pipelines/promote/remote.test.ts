@@ -1,33 +1,16 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../../src/tools/exec.ts';
-import { MINI_TREEFILE } from '../../support/mini-distro.ts';
 import { testKey } from '../../support/mini-rpm.ts';
-import { reconfigure } from '../../support/package-world.ts';
+import { nameInTreefile, reconfigure } from '../../support/package-world.ts';
 import { json, makeReleaseWorld, night, recordOf } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
-import type { World } from '../../support/world.ts';
 
 const NIGHTLY = 'mini-remote-nightly';
 const RELEASE = 'mini-remote';
-const packages = MINI_TREEFILE['packages'] as string[];
-
-/** The treefile of the nights, with a repository of the SIG beside the distribution's. */
-async function writeTreefile(world: World, names: readonly string[], repository: string): Promise<void> {
-  await world.distro.writeTreefile({ repos: ['mini', 'sig'], include: 'more.yaml', packages });
-  await writeFile(
-    join(world.distro.treefile, '../more.yaml'),
-    `# Of the SIG.\npackages:\n${names.map((name) => `  - ${name}\n`).join('')}`,
-  );
-  await writeFile(
-    join(world.distro.treefile, '../sig.repo'),
-    `[sig]\nname=SIG\nbaseurl=file://${repository}\ngpgcheck=0\n`,
-  );
-}
-
 it('a promotion has the remote of the release in the place of the nightly one, and nothing else changes', async () => {
   const dir = temporaryFolder();
   const key = await makeSigningKey(dir);
@@ -46,14 +29,14 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(await world.nightly('release-package', 'nightly')).toMatchObject({ code: 0 });
 
   // The tree must have the stream's own, and nobody else's.
-  await writeTreefile(world, [], repository);
+  await nameInTreefile(world, repository);
   expect(await world.nightly('nightly')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
       /atomic-nightly\.yaml:\d+:\d+: Hosts with this tree would not follow stream "nightly": it lacks mini-remote-nightly, the release package[\s\S]*what to do: Put mini-remote-nightly into "packages"/,
     ),
   });
-  await writeTreefile(world, [NIGHTLY], repository);
+  await nameInTreefile(world, repository, NIGHTLY);
   const id = await night(world);
 
   const early = await world.nightly('promote', id);
@@ -67,7 +50,9 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(existsSync(join(world.published, 'mirror/rpms/release/repodata/repomd.xml.asc'))).toBe(true);
 
   const dry = await world.nightly('promote', id, '--dry-run');
-  expect(dry.stdout).toMatch(/Against the night:\nRemoved:\n {2}mini-remote-nightly-9-1\.noarch\nAdded:\n {2}mini-remote-9-1\.noarch\n/);
+  expect(dry.stdout).toMatch(
+    /Against the night:\nRemoved:\n {2}mini-remote-nightly-9-1\.noarch\nAdded:\n {2}mini-remote-9-1\.noarch\n/,
+  );
   const recommit = await world.nightly('promote', id, '--recommit');
   expect(recommit).toMatchObject({
     code: 1,
@@ -93,12 +78,12 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(JSON.parse(await cat('/usr/share/rpm-ostree/treefile.json')).packages).toContain(RELEASE);
   expect((await recordOf(world, build))['atomic-nightly.promotion']).not.toHaveProperty('differences-accepted');
   // The night's own copy is as it was.
-  const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/more.yaml');
+  const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/sig.yaml');
   expect(await readFile(copy, 'utf8')).toContain(`  - ${NIGHTLY}\n`);
 
   // A night without one has nothing to be swapped.
   await reconfigure(world, (text) => text.replace(/ {4}release-package: \{name: mini-remote-nightly.*\n/, ''));
-  await writeTreefile(world, [], repository);
+  await nameInTreefile(world, repository);
   expect(await world.nightly('promote', await night(world))).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(

@@ -7,6 +7,7 @@ import { bootImage, type Vm } from '../../src/boot/boot-image.ts';
 import { checkSystem } from '../../src/boot/check-system.ts';
 import { inGuest } from '../../src/boot/in-guest.ts';
 import { reboot, upgrade } from '../../src/boot/upgrade.ts';
+import { fetchFile } from '../../src/rpm/download.ts';
 import { parseNevra } from '../../src/rpm/evr.ts';
 import type { UpdatesSince } from '../../src/rpm/updates.ts';
 import type { BuildMeta } from '../../src/run/meta.ts';
@@ -67,10 +68,10 @@ test('a week of nights: five with updates, one unchanged', async () => {
   await writeFile(join(story.dir, 'passphrase'), 'a long sentence nobody guesses\n', { mode: 0o600 });
   const whose = ['--name', 'Lab Atomic SIG', '--email', 'sig@lab.invalid'];
   await must('keys', 'generate', ...whose, '--passphrase-file', 'passphrase', '--out', 'keys');
+  await writeFile(join(story.dir, 'known-issues.md'), '- Only the serial console shows the boot menu.\n');
   await story.configure({ nightImages: [] });
   for (const stream of ['nightly', 'release']) await must('release-package', stream);
   await story.addRepositories();
-  await writeFile(join(story.dir, 'known-issues.md'), '- Only the serial console shows the boot menu.\n');
   const week = [[], ['curl', 'tree'], ['sudo'], ['hostname', 'iputils-ping'], [], ['less'], ['curl', '--kernel']];
   for (const [index, updates] of week.entries()) {
     // A nightly host boots the first night's image; later nights need none.
@@ -123,12 +124,10 @@ test('a stranger with the public key alone pulls the tree, and checks the image'
   const { mirror, cloud } = story.sites;
   const folder = `${cloud.url}/builds/${first.buildid}/x86_64`;
   const here = join(story.dir, 'stranger');
-  await mkdir(join(here, 'images'), { recursive: true });
+  for (const name of ['images', 'release']) await mkdir(join(here, name), { recursive: true });
   const image = first.images?.['generic-cloud']?.path ?? '';
   const fetched = ['release/key.asc', 'SHA256SUMS', 'SHA256SUMS.asc', image, `${image}.asc`];
-  for (const path of fetched) {
-    await run('curl', ['-fsS', '--create-dirs', '-o', join(here, path), `${folder}/${path}`]);
-  }
+  for (const path of fetched) await fetchFile(`${folder}/${path}`, join(here, path), testTask(here));
   key = join(here, 'release/key.asc');
   const gpg = await outsider(here, key);
   for (const path of ['SHA256SUMS', image]) {
@@ -244,7 +243,7 @@ async function releaseRemote(): Promise<string> {
   const here = join(story.dir, 'stranger/package');
   await mkdir(here);
   const rpm = `${PACKAGES.release}-13-1.noarch.rpm`;
-  await run('curl', ['-fsSO', `${story.sites.mirror.url}/rpms/release/${rpm}`], { cwd: here });
+  await fetchFile(`${story.sites.mirror.url}/rpms/release/${rpm}`, join(here, rpm), testTask(here));
   await run('rpmkeys', ['--dbpath', join(here, 'db'), '--import', key]);
   const { stdout } = await run('rpmkeys', ['--dbpath', join(here, 'db'), '--checksig', '--verbose', rpm], {
     cwd: here,

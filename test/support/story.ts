@@ -33,8 +33,8 @@ export interface Story {
 }
 
 export interface StorySettings {
-  /** Of the nights; a release always has its generic-cloud image. */
-  readonly nightImages: readonly string[];
+  /** Streams that get a generic-cloud image; a release that has one is booted from it before it is called tested. */
+  readonly images: readonly ('nightly' | 'release')[];
   /** Of the SMTP server; without one the mail of a release stays in its file. */
   readonly smtpPort?: number;
 }
@@ -149,9 +149,10 @@ interface Scene {
   readonly firstCandidate: string;
 }
 
-function configText({ dir, sites, nightKey, firstCandidate }: Scene, { nightImages, smtpPort }: StorySettings): string {
+function configText({ dir, sites, nightKey, firstCandidate }: Scene, { images, smtpPort }: StorySettings): string {
   const target = (name: Site) => `{type: directory, path: ${join(dir, 'www', name)}, url: '${sites[name].url}'}`;
   const smtp = smtpPort === undefined ? '' : `, smtp: {host: 127.0.0.1, port: ${smtpPort}, security: none}`;
+  const image = (stream: 'nightly' | 'release') => (images.includes(stream) ? 'images: [generic-cloud]' : 'images: []');
   return `name: lab-atomic-host
 work: ./work
 targets:
@@ -163,7 +164,7 @@ streams:
     seed: {allow-new: true}
     targets: [buildlogs]
     remote: {name: lab-atomic}
-    images: [${nightImages.join(', ')}]
+    ${image('nightly')}
     signing: {type: gpg-agent, home: gnupg, key: ${nightKey}}
     release-package: {name: ${PACKAGES.nightly}, version: '13', repository: sig/nightly}
   release:
@@ -172,8 +173,8 @@ streams:
     seed: {allow-new: true}
     targets: [staging]
     remote: {name: lab-atomic-release, url: '${sites.mirror.url}/repo'}
-    images: [generic-cloud]
-    smoke-test: {timeout: 900}
+    ${image('release')}
+    smoke-test: ${images.includes('release') ? '{timeout: 900}' : 'false'}
     deltas: [parent]
     signing: {type: openpgp, key-file: keys/signing.key, passphrase-file: passphrase}
     release-package: {name: ${PACKAGES.release}, version: '13', repository: sig/release}

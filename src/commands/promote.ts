@@ -55,6 +55,8 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
         const scratch = join(config.work, 'scratch', 'dry-run');
+        // One that failed left its journal, which would answer for other overrides.
+        await rm(scratch, { recursive: true, force: true });
         await mkdir(scratch, { recursive: true });
         const { listen, close } = selectListener(options.logFormat, process.stderr);
         const plan = await planPromotion(project, promotion, { scratch, signal, listen }).finally(close);

@@ -1,7 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { type Lockfile, readLockfile } from '../rpm/lockfile.ts';
-import { ifThere } from '../tools/files.ts';
 import { readTreefile } from '../treefile/read.ts';
 import { findBuild } from './build-store.ts';
 import type { BuildMeta } from './meta.ts';
@@ -41,7 +41,7 @@ export async function openNight(work: string, id: string): Promise<Night> {
   }
   const copy = meta['atomic-nightly.treefile-copy'];
   const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
-  const lockfile = await ifThere(readLockfile(paths.lockfile));
+  const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
   if (treefile === undefined || lockfile === undefined) {
     throw new NightlyError('not-found', `Night ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`, {
       hint: 'Bring the folder back from a backup, or build a new night and promote that.',

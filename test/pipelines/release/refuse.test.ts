@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { makeFileKey } from '../../support/openpgp-key.ts';
-import { replaceFile } from '../../support/reconcile.ts';
+import { filesEnding, replaceFile } from '../../support/reconcile.ts';
 import { json, makeReleaseWorld, night, RELEASE_REF, recordOf } from '../../support/release-world.ts';
 import { standInGuest } from '../../support/stand-in-guest.ts';
 import { standInSigner } from '../../support/stand-in-signer.ts';
@@ -91,6 +91,11 @@ it('I2: what must not be promoted, released or changed is refused with its messa
   };
   await tampered(`${object}meta`, /has no good signature by the key of stream "release"/);
   await tampered(object, new RegExp(`${commit}.*`));
+
+  const [content = ''] = await filesEnding(join(world.dir, 'work/repo/objects'), '.filez');
+  await rename(content, `${content}.away`);
+  await refused(['release', build], /missing|corrupt/i);
+  await rename(`${content}.away`, content);
 
   // A key that cannot sign the release.
   await signWith(byFile(expired));

@@ -53,7 +53,9 @@ export async function reconcile(
       .flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
     heads: await releasedHeads(config, streams),
     streams: streams.map(({ stream }) => stream.name),
-    releasesOf: streams.flatMap(({ stream, use }) => (use.releases && use.builds ? [stream.name] : [])),
+    releasesOf: streams.flatMap(({ stream: { name, release } }) =>
+      release?.to?.images.includes(target.name) ? [name] : [],
+    ),
     signed: signer !== undefined,
     unsigned: unsignedNames(unsigned, config.work),
     isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
@@ -67,7 +69,7 @@ export async function reconcile(
   for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
   await signAgainHere(unsigned, { work: config.work, target }, task);
   const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
-  if (signer) await signPointersAgain(signing, { target, signer }, task);
+  await signPointersAgain(signing, target, task);
   return plan;
 }
 

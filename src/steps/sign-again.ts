@@ -32,7 +32,7 @@ export interface Unsigned {
   /** Of earlier builds; none unless they were asked for. */
   readonly files: readonly UnsignedFile[];
   /** On the target, relative to its root. */
-  readonly pointers: readonly string[];
+  readonly pointers: readonly { readonly path: string; readonly signer: Signer }[];
 }
 
 /**
@@ -52,7 +52,6 @@ export async function findUnsigned(
   const commits: Unsigned['commits'][number][] = [];
   const records: Unsigned['records'][number][] = [];
   const files: UnsignedFile[] = [];
-  const pointers: string[] = [];
   for (const one of streams) {
     const { stream, ref, testedRef, use, signers } = one;
     const signer = jointSigner(signers);
@@ -66,13 +65,7 @@ export async function findUnsigned(
       if (!(await recordIsSigned(paths.dir))) records.push({ dir: paths.dir, signer });
     }
   }
-  const paths = new Set([INDEX_PATH, ...streams.flatMap(({ stream }) => pointerPaths(stream))]);
-  for (const path of streams[0] ? paths : []) {
-    const [content, signature] = await target.readMany([path, signatureName(path)], task);
-    if (content && !(await isSignedByAll(streams[0]?.signers ?? [], content, signaturePacketsIn(signature), task)))
-      pointers.push(path);
-  }
-  return { commits, records, files, pointers };
+  return { commits, records, files, pointers: await findUnsignedPointers(streams, target, task) };
 }
 
 /** What lacks a signature, by names relative to the work folder and to the target. */
@@ -81,7 +74,7 @@ export function unsignedNames({ commits, records, files, pointers }: Unsigned, w
     ...commits.map(({ commit }) => `commit ${commit}`),
     ...records.map(({ dir }) => `${relative(work, dir)}/meta.json`),
     ...files.map(({ path }) => path),
-    ...pointers,
+    ...pointers.map(({ path }) => path),
   ];
 }
 
@@ -120,13 +113,30 @@ async function lacksSignature(repo: string, commit: string, signers: readonly Si
   return isSignedByOne(await jointSigner(signers).publicKey(task), bytes, signatures, task);
 }
 
-/** Signs again, where a signature is lost or a key has come since, what leads readers of a target to builds. */
-export async function signPointersAgain(
+/**
+ * What leads readers of a target to builds and is not signed by all keys of a stream that writes it; the index is written by
+ * each of them.
+ */
+async function findUnsignedPointers(
   streams: readonly SigningStream[],
-  { target, signer }: { readonly target: Target; readonly signer: Signer },
+  target: Target,
   task: Task,
-): Promise<void> {
-  const paths = streams.flatMap(({ stream }) => pointerPaths(stream));
-  for (const path of new Set([INDEX_PATH, ...paths]))
+): Promise<Unsigned['pointers']> {
+  const found: Unsigned['pointers'][number][] = [];
+  const paths = new Set(streams.flatMap(({ stream }) => [INDEX_PATH, ...pointerPaths(stream)]));
+  for (const path of paths) {
+    const writers = streams.filter(({ stream }) => path === INDEX_PATH || pointerPaths(stream).includes(path));
+    const [content, signature] = await target.readMany([path, signatureName(path)], task);
+    if (!content) continue;
+    const packets = signaturePacketsIn(signature);
+    const good = await Promise.all(writers.map(({ signers }) => isSignedByAll(signers, content, packets, task)));
+    if (!good.includes(true)) found.push({ path, signer: jointSigner(writers[0]?.signers ?? []) });
+  }
+  return found;
+}
+
+/** Signs again, where a signature is lost or a key has come since, what leads readers of a target to builds. */
+export async function signPointersAgain(streams: readonly SigningStream[], target: Target, task: Task): Promise<void> {
+  for (const { path, signer } of await findUnsignedPointers(streams, target, task))
     await updateJson<unknown>(path, (old) => old, target, task, signer);
 }

@@ -260,6 +260,23 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('release-package')
+    .argument('[STREAM]', 'stream of the configuration; default: the only nightly one')
+    .description('make the RPM with the OSTree remote and key of a stream; sign it, and publish its repository')
+    .option('--dry-run', 'say what would be made; change nothing')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 made or published, 10 unchanged. Run again after a failure or a kill, it does what is left.\n\n' +
+        'Examples:\n  atomic-nightly release-package\n  atomic-nightly release-package release --dry-run\n  atomic-nightly release-package release --json | jq -r .package',
+    )
+    .action(async (stream: string | undefined, options: { dryRun?: boolean; json?: boolean }) => {
+      const { runReleasePackage } = await import('./commands/release-package.ts');
+      const { dryRun = false, json = false } = options;
+      finish(await runReleasePackage(stream, { ...running(), dryRun, json }, print));
+    });
+
+  program
     .command('verify')
     .argument('[TARGET]', 'target of the configuration; default: all')
     .description('look at what is published as an outsider: pull, signatures, deltas, records, images')

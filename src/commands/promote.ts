@@ -11,6 +11,7 @@ import type { PromotionRecord } from '../run/meta.ts';
 import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
 import { lastRelease, promotionsOf, supersededBy } from '../run/promotions.ts';
+import { insistOnOwnRemote } from '../steps/own-remote.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -49,6 +50,7 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
       process.stderr.write(`${project.engineReason}\n`);
       if (night.meta['atomic-nightly.state'] !== 'complete')
         process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      if (recommit) insistOnOwnRemote(project, night.lockfile);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
         const plan = await inScratch(project, options, (how) => planPromotion(project, promotion, how));

@@ -171,6 +171,8 @@ export interface StreamConfig {
   /** Everything is signed by each: two while one key takes over from another. */
   readonly signing?: readonly [SigningConfig, ...SigningConfig[]];
   readonly deltas: readonly DeltaFrom[];
+  /** The RPM with the stream's remote, for users and for the tree itself. */
+  readonly releasePackage?: ReleasePackageConfig;
   readonly retention: { readonly builds: number };
 }
 
@@ -184,6 +186,15 @@ export interface ReleaseConfig {
   readonly cycle?: CycleConfig;
   /** Undefined: promotions stay on the stream's own targets. */
   readonly to?: ReleaseTo;
+}
+
+export interface ReleasePackageConfig {
+  readonly name: string;
+  readonly version: string;
+  /** Absolute, as `templates`. */
+  readonly repository: string;
+  /** Undefined: those that come along. */
+  readonly templates?: string;
 }
 
 /** Where a release goes, and who is told. */

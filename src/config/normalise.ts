@@ -12,6 +12,7 @@ import type {
   TargetRetention,
 } from './config.ts';
 import { normaliseRelease } from './release.ts';
+import { normaliseReleasePackage } from './release-package.ts';
 import type { RawConfig, RawSigning, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
@@ -146,6 +147,7 @@ function normaliseStream(
   const age = raw['max-metadata-age'];
   const tested = raw['tested-ref'];
   const release = normaliseRelease(raw, folder);
+  const ownPackage = raw['release-package'];
   const signing = raw.signing && normaliseSigning(raw.signing, folder);
   return {
     name,
@@ -170,6 +172,7 @@ function normaliseStream(
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),
     ...(signing === undefined ? {} : { signing }),
     deltas: raw.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
+    ...(ownPackage === undefined ? {} : { releasePackage: normaliseReleasePackage(ownPackage, folder) }),
     retention: raw.retention,
   };
 }

@@ -5,6 +5,7 @@ import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
 import { checkRelease } from './release.ts';
+import { checkReleasePackages } from './release-package.ts';
 import type { RawStream, RawTarget } from './schema.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
@@ -36,6 +37,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...sharedDestinations(parts),
     ...Object.entries(parts.streams).flatMap(([name, stream]) => checkStream(name, stream, parts)),
     ...sharedRefs(parts),
+    ...checkReleasePackages(parts.streams, parts.folder),
   ];
 }
 
@@ -134,6 +136,9 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
     if (path !== undefined && !existsSync(resolve(folder, path)))
       add(['release', key], `there is no ${resolve(folder, path)}.`);
   }
+  const templates = stream['release-package']?.templates;
+  if (templates !== undefined && !existsSync(resolve(folder, templates)))
+    add(['release-package', 'templates'], `there is no ${resolve(folder, templates)}.`);
   const types = imageTypes(imageTemplates === undefined ? undefined : resolve(folder, imageTemplates));
   for (const [index, image] of stream.images.entries()) {
     if (!types.includes(image)) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { releaseKeys } from './release.ts';
+import { releasePackageSchema } from './release-package.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -222,6 +223,7 @@ export const streamSchema = z.strictObject({
     .array(z.union([z.enum(['parent', 'scratch']), z.strictObject({ ref: refName })]))
     .default([])
     .describe('Static deltas to the new commit: from its parent, from scratch, from what another ref names.'),
+  'release-package': releasePackageSchema.optional(),
   retention: z
     .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
     .prefault({}),

@@ -136,6 +136,10 @@ streams:
     #   {type: openpgp, key-file: /etc/atomic-nightly/signing.key, passphrase-file: /etc/atomic-nightly/passphrase}
     #   {type: command, command: [/usr/local/bin/sign, atomic], public-key-file: /etc/atomic-nightly/signing.asc}
 
+    # The RPM with this stream's OSTree remote and public key, made by "release-package" (docs/release-package.md). With it, the
+    # tree must have that package.
+    # release-package: {name: ${name}-remote-nightly, version: '1', repository: ./rpms}
+
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.
     deltas: [parent]
@@ -152,6 +156,7 @@ streams:
   #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2
+  #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
   #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
 `;
 }

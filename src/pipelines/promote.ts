@@ -40,7 +40,7 @@ export async function promote(
   await runner.step(
     'packages',
     { night: night.commit, changes, release },
-    (task) => promotePackages(project, build, { night, changes, release }, task),
+    (task) => promotePackages(project, build, { night, changes, recommit, release }, task),
     // Once the commit is made nobody asks for them any more.
     async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
   );

@@ -11,6 +11,7 @@ import type { Task } from '../tools/task.ts';
 import { copyTreefile } from '../treefile/copy.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import { remoteSwap, renameInTreefile } from './own-remote.ts';
 import { explainDepsolve } from './promote-depsolve.ts';
 import type { Changes } from './promote-lockfile.ts';
 import { composeCache, packageStore } from './promote-packages.ts';
@@ -44,8 +45,8 @@ export async function promoteResolve(
 }
 
 /**
- * The night's treefile with all its repositories in one place: the packages that were checked. Written anew into the
- * build's scratch folder.
+ * The night's treefile with all its repositories in one place, the packages that were checked, and with the release's own
+ * remote. Written anew into the build's scratch folder.
  */
 export async function lockedTreefile(project: Project, build: Build): Promise<Treefile> {
   const { treefile, stream } = project;
@@ -57,5 +58,6 @@ export async function lockedTreefile(project: Project, build: Build): Promise<Tr
   const baseurl = pathToFileURL(packageStore(project)).href;
   const sections = repos.map(({ id }) => `[${id}]\nname=${id}\nbaseurl=${baseurl}\ngpgcheck=0\nenabled=1\n`);
   await writeFile(join(beside, 'locked.repo'), sections.join('\n'));
-  return readTreefile(path, { basearch: stream.arch });
+  const swap = remoteSwap(project);
+  return swap ? renameInTreefile(folder, path, swap, stream.arch) : readTreefile(path, { basearch: stream.arch });
 }

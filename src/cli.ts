@@ -29,6 +29,7 @@ function interruptSignal(): AbortSignal {
 interface PublishOptions {
   readonly dryRun?: boolean;
   readonly reconcile?: boolean;
+  readonly signBuilds?: boolean;
   readonly target?: string;
   readonly checksums?: boolean;
   readonly json?: boolean;
@@ -155,21 +156,33 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--reconcile', 'compare targets with the work folder, and send again what is lost or damaged there')
     .option('--target <NAME>', 'with --reconcile: only this target')
     .option('--checksums', 'with --reconcile: read everything back and compare contents, not only sizes')
+    .option(
+      '--sign-builds',
+      'with --reconcile: add signatures of keys that came since to commits and files of earlier builds',
+    )
     .option('--json', 'the plan or the result for scripts, on standard output')
     .addHelpText(
       'after',
       '\nExamples:\n  atomic-nightly publish --dry-run\n  atomic-nightly publish 20261121_01      (after adding a target)\n  atomic-nightly publish --reconcile --target mirror --dry-run',
     )
     .action(async (id: string | undefined, options: PublishOptions) => {
-      const { dryRun = false, reconcile = false, checksums = false, json = false, target } = options;
+      const {
+        dryRun = false,
+        reconcile = false,
+        checksums = false,
+        signBuilds = false,
+        json = false,
+        target,
+      } = options;
       if (reconcile) {
         if (id !== undefined) throw usage('--reconcile looks at whole targets and takes no BUILD.');
         const { runReconcile } = await import('./commands/reconcile.ts');
         const named = target === undefined ? {} : { target };
-        finish(await runReconcile({ ...running(), ...named, checksums, dryRun, json }, print));
+        finish(await runReconcile({ ...running(), ...named, checksums, signBuilds, dryRun, json }, print));
         return;
       }
-      if (target !== undefined || checksums) throw usage('--target and --checksums go with --reconcile.');
+      if (target !== undefined || checksums || signBuilds)
+        throw usage('--target, --checksums and --sign-builds go with --reconcile.');
       const { runPublish } = await import('./commands/publish.ts');
       finish(await runPublish(id, { ...running(), dryRun, json }, print));
     });

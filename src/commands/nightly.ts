@@ -1,14 +1,11 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { StreamConfig } from '../config/config.ts';
 import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
 import { reserveBuild } from '../run/build.ts';
-import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { inScratch, preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
@@ -27,11 +24,7 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
     for (const { place, message } of project.treefile.notes)
       process.stderr.write(`${formatPlace(place)}: ${message}\n`);
     if (options.dryRun) {
-      const scratch = join(project.config.work, 'scratch', 'dry-run');
-      await mkdir(scratch, { recursive: true });
-      const { listen, close } = selectListener(options.logFormat, process.stderr);
-      const plan = await planNightly(project, { scratch, signal, listen }).finally(close);
-      await rm(scratch, { recursive: true, force: true });
+      const plan = await inScratch(project, options, (how) => planNightly(project, how));
       printPlan(plan, options.json, print);
       return plan.unchanged ? 10 : 0;
     }

@@ -1,10 +1,11 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
 import type { StoredBuild } from '../run/build-store.ts';
+import type { Listener } from '../run/events.ts';
 import type { Journal } from '../run/journal.ts';
 import { takeRunLock } from '../run/lock.ts';
 import { openNight } from '../run/night.ts';
@@ -94,5 +95,23 @@ export async function withSteps<Result>(
     return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
   } finally {
     close();
+  }
+}
+
+/** Makes the plan of a dry run in a scratch folder of its own: what an earlier one left there says nothing about this one. */
+export async function inScratch<Plan>(
+  { config }: Pick<Project, 'config'>,
+  { logFormat, signal }: RunCommandOptions,
+  plan: (how: { scratch: string; signal: AbortSignal; listen: Listener }) => Promise<Plan>,
+): Promise<Plan> {
+  const scratch = join(config.work, 'scratch', 'dry-run');
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true });
+  const { listen, close } = selectListener(logFormat, process.stderr);
+  try {
+    return await plan({ scratch, signal, listen });
+  } finally {
+    close();
+    await rm(scratch, { recursive: true, force: true });
   }
 }

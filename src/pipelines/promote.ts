@@ -81,7 +81,7 @@ async function rebuild(
   const { overrides, excludes, 'accept-differences': accept } = promotion;
   const changes = { overrides, excludes };
   const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>
-    promoteResolve(project, build, changes, task),
+    promoteResolve(project, build, { night, changes }, task),
   );
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
     promoteCompose(project, build, { night, inputHash }, task),

@@ -25,3 +25,12 @@ export function lastRelease(builds: readonly StoredBuild[], stream?: string): St
 export function supersededBy(builds: readonly StoredBuild[], night: string, stream: string): StoredBuild[] {
   return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
 }
+
+/** The commit that a stream's release ref names for its users: of the newest release, or of what took the place of one. */
+export function releasedCommit(builds: readonly StoredBuild[], stream: string): string | undefined {
+  const newest = builds.find(({ meta }) => {
+    const withdrawn = meta['atomic-nightly.withdrawal'] !== undefined && meta['atomic-nightly.state'] === 'complete';
+    return meta['atomic-nightly.stream'] === stream && (withdrawn || meta['atomic-nightly.release'] !== undefined);
+  });
+  return newest?.meta['ostree-commit'];
+}

@@ -71,7 +71,7 @@ export async function planPackage(project: Project, task: Task): Promise<Package
 /**
  * Makes the package, unless the repository has it, and puts it there: built, signed with the stream's first key, checked with
  * the public key alone, and only then seen under its name.
- * @param dir made anew; removed by nobody
+ * @param dir scratch folder, made anew
  * @throws NightlyError `signing`, `config`, `tool-failed`, those of `planPackage`.
  */
 export async function makePackage(

@@ -79,7 +79,8 @@ async function isCurrent({ config, stream }: Project, repository: string, task: 
   if (repomd === undefined) return false;
   const signers = streamSigners(config, stream);
   const signature = await ifThere(readFile(signatureName(join(repository, REPOMD))));
-  if (signers.length > 0 && signature === undefined) return false;
+  // One that is left of a stream that signed once is as wrong as none.
+  if (signers.length > 0 !== (signature !== undefined)) return false;
   if (signature !== undefined && !(await isSignedByAll(signers, repomd, [dearmored(signature)], task))) return false;
   const named = await contentOf(repository, task);
   const files = await rpmsIn(repository);

@@ -5,6 +5,7 @@ import { NightlyError } from '../errors.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { readRepoFiles } from '../rpm/repofile.ts';
 import type { Build } from '../run/build.ts';
+import type { Night } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
 import { copyTreefile } from '../treefile/copy.ts';
@@ -22,14 +23,14 @@ import { composeCache, packageStore } from './promote-packages.ts';
 export async function promoteResolve(
   project: Project,
   build: Build,
-  changes: Changes,
+  about: { readonly night: Night; readonly changes: Changes },
   task: Task,
 ): Promise<{ readonly inputHash: string }> {
   const wanted = await readLockfile(build.paths.lockfile);
   const treefile = await lockedTreefile(project, build);
   const request = { treefile, cacheDir: composeCache(project), repo: project.repo, lockfile: wanted };
   const { lockfile, inputHash } = await project.engine.resolve(request, task).catch(async (error: unknown) => {
-    throw await explainDepsolve(error, project, changes, task);
+    throw await explainDepsolve(error, project, about, task);
   });
   // Checksums were compared when the packages were gathered; older releases of rpm-ostree do not give them back.
   const more = Object.entries(wanted.packages).filter(([name, { evra }]) => lockfile.packages[name]?.evra !== evra);

@@ -76,6 +76,14 @@ test('publish --dry-run says which target would refuse a build, and why', async 
   expect(old.code).toBe(1);
 });
 
+test('images of an earlier build are made again, and the local ref stays at the newest', async () => {
+  const ref = join(world.dir, 'work/repo/refs/heads/mini/x86_64/nightly');
+  const newest = (await records(world))[1]?.['ostree-commit'];
+  await rm(join(world.dir, 'work/builds', id, 'x86_64/images'), { recursive: true });
+  expect(await world.nightly('images', id)).toMatchObject({ code: 0 });
+  expect((await readFile(ref, 'utf8')).trim()).toBe(newest);
+});
+
 test('publish --dry-run says when a retention would be refused, and that the build itself would not', async () => {
   const text = await readFile(world.config, 'utf8');
   await writeFile(

@@ -17,6 +17,8 @@ export async function signedFiles(world: World, dir: string, publicKeyFile: stri
     const isGood = existsSync(`${file}.asc`) && (await gpg('--verify', `${file}.asc`, file)).code === 0;
     (isGood ? good : bad).push(path);
   }
-  const alone = published.filter((path) => path.endsWith('.asc') && !published.includes(path.slice(0, -4)));
+  const alone = published.filter(
+    (path) => path.endsWith('.asc') && !path.endsWith('/key.asc') && !published.includes(path.slice(0, -4)),
+  );
   return { good, bad, alone };
 }

@@ -88,6 +88,9 @@ describe.skipIf(whyNoRadosgw())('S3: upkeep', () => {
     for (const path of [one, two, three, deltaKey]) await client.send(new DeleteObjectCommand(at(path)));
     await client.send(new PutObjectCommand({ ...at(cut), Body: (await readFile(join(bed.work, cut))).subarray(0, 5) }));
     await expect(pullAll(join(dir, 'broken'))).rejects.toThrow();
+    // As left behind by a fsck on the machine that was copied into the bucket.
+    const partial = `repo/state/${commits[1]}.commitpartial`;
+    await client.send(new PutObjectCommand({ ...at(partial), Body: 'f' }));
 
     const seen = proxy.seen.length;
     const plan = await reconcileTarget(request, publishRepairs(bed), bed.task);
@@ -97,6 +100,7 @@ describe.skipIf(whyNoRadosgw())('S3: upkeep', () => {
     expect(sent).toHaveLength(6);
     expect(plan.unrepairable).toEqual([]);
     expect(plan.foreign).toEqual([]);
+    await expect(look(partial)).rejects.toThrow();
     for (const path of [one, cut, delta, deltaKey]) {
       const whole = await readFile(join(bed.work, path === deltaKey ? delta : path), 'latin1');
       expect((await look(path)).content === whole, path).toBe(true);

@@ -34,6 +34,8 @@ export interface ReleaseFacts {
   }[];
   /** What clients configure. */
   readonly remote: { readonly name: string; readonly url: string };
+  /** The release package in the tree, which has that remote and its key; empty where the stream has none. */
+  readonly remotePackage: { readonly file: string; readonly url: string } | '';
   /** URL of the build's folder. */
   readonly folder: string;
   readonly keyUrl: string;
@@ -50,6 +52,8 @@ export interface FactsRequest {
   readonly previous: StoredBuild | undefined;
   readonly releasedAt: Date;
   readonly remote: ReleaseFacts['remote'];
+  /** URL of the release package. */
+  readonly packageUrl: string | undefined;
   readonly folder: string;
   readonly keyUrl: string;
   /** Public keys, binary. */
@@ -59,7 +63,8 @@ export interface FactsRequest {
 
 /** Gathers what a release says of itself. The package changes are those since the release before, whatever was promoted in between. */
 export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts> {
-  const { product, meta, repo, previous, releasedAt, remote, folder, keyUrl, publicKey, knownIssues } = request;
+  const { product, meta, repo, previous, releasedAt, remote, packageUrl, folder, keyUrl, publicKey, knownIssues } =
+    request;
   const commit = meta['ostree-commit'] ?? '';
   const promotion = meta['atomic-nightly.promotion'];
   const changes = await changesSince(repo, previous?.meta['ostree-commit'], commit);
@@ -81,19 +86,22 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     packages: previous ? changes.map(packageLine) : [],
     images: Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => ({
       type,
-      file: path.slice(path.lastIndexOf('/') + 1),
+      file: nameIn(path),
       url: `${folder}/${path}`,
       size: formatBytes(size),
       sha256,
     })),
     remote,
+    remotePackage: packageUrl === undefined ? '' : { url: packageUrl, file: nameIn(packageUrl) },
     folder,
     keyUrl,
-    keyFile: keyUrl.slice(keyUrl.lastIndexOf('/') + 1),
+    keyFile: nameIn(keyUrl),
     keys: keys.map(({ fingerprint, userId }) => ({ fingerprint, userId })),
     knownIssues: knownIssues.trim(),
   };
 }
+
+const nameIn = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 async function changesSince(repo: string, before: string | undefined, commit: string): Promise<PackageDiff> {
   const packagesOf = async (one: string) => (await readCommit(repo, one)).packages ?? [];

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { ReleaseTo } from '../config/config.ts';
+import type { ReleaseTo, StreamConfig } from '../config/config.ts';
 import { releaseFacts } from '../release/facts.ts';
 import { messageFile } from '../release/mail.ts';
 import { RELEASE_TEXTS, renderRelease } from '../release/render.ts';
+import { rpmFileName } from '../rpm/evr.ts';
+import { readLockfile } from '../rpm/lockfile.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import { armoredKey, armoredSignature } from '../signing/packets.ts';
@@ -11,6 +13,7 @@ import type { Signer } from '../signing/signer.ts';
 import type { Target } from '../targets/target.ts';
 import { writeFileAtomic } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
+import { rpmFolder } from './package-publish.ts';
 import { signatureName } from './sign-files.ts';
 
 export interface NotesRequest {
@@ -44,6 +47,7 @@ export async function writeNotes(
     ...{ product: config.name, meta, repo, previous, publicKey, folder },
     releasedAt: new Date(at),
     remote: { name: stream.remote.name, url: `${tree.publicUrl}/repo` },
+    packageUrl: await packageUrl(stream, paths.lockfile, tree),
     keyUrl: `${folder}/release/key.asc`,
     knownIssues: to.knownIssues === undefined ? '' : await readFile(to.knownIssues, 'utf8'),
   });
@@ -72,4 +76,12 @@ export async function writeNotes(
   }
   task.say(`release notes in ${join(paths.release, 'notes.md')}`);
   return names;
+}
+
+/** Where the release package that is in the tree can be had alone. */
+async function packageUrl(stream: StreamConfig, lockfile: string, tree: Target): Promise<string | undefined> {
+  const name = stream.releasePackage?.name;
+  if (name === undefined) return undefined;
+  const found = (await readLockfile(lockfile)).packages[name];
+  return found && `${tree.publicUrl}/${rpmFolder(stream.name)}/${rpmFileName(name, found.evra)}`;
 }

@@ -224,7 +224,9 @@ async function texts({ buildid, images, ...meta }: BuildMeta): Promise<{ notes: 
     }
     return text;
   };
-  return { notes: await read('notes.md'), announcement: await read('announcement.txt') };
+  const notes = await read('notes.md');
+  expect(notes).toContain(`${story.sites.mirror.url}/rpms/release/${PACKAGES.release}-13-1.noarch.rpm`);
+  return { notes, announcement: await read('announcement.txt') };
 }
 
 /** Boots an image; the guest reaches all web servers of the story. The machine ends with the test. */

@@ -33,6 +33,7 @@ const FACTS: ReleaseFacts = {
     },
   ],
   remote: { name: 'centos-atomic-host', url: 'https://mirror.example.org/atomic/repo' },
+  remotePackage: '',
   folder: 'https://cloud.example.org/builds/20261121_03/x86_64',
   keyUrl: 'https://cloud.example.org/builds/20261121_03/x86_64/release/key.asc',
   keyFile: 'key.asc',
@@ -60,6 +61,18 @@ it('notes, wiki page and announcement say what changed, where it is and how it i
   expect(mail).toMatch(
     /^ {2}bash {1}4\.2\.46-33 -> 4\.2\.46-34\n {2}podman {1}5\.1-1 \(new\)\n {2}docker {1}1\.13-2 \(removed\)$/m,
   );
+});
+
+it('a host takes remote and key out of the release package where there is one', async () => {
+  const file = 'centos-release-atomic-7-3.noarch.rpm';
+  const facts = { ...FACTS, remotePackage: { file, url: `https://mirror.example.org/atomic/rpms/release/${file}` } };
+  for (const name of ['notes.md', 'wiki'] as const) {
+    expect(await renderRelease(name, FACTS, undefined)).toContain('ostree remote add --gpg-import=key.asc');
+    const text = await renderRelease(name, facts, undefined);
+    expect(text).not.toContain('ostree remote add');
+    expect(text).toContain(`-O ${facts.remotePackage.url}\n`);
+    expect(text).toMatch(/--checksig centos-release-atomic-7-3\.noarch\.rpm\n *rpm2cpio centos-release-atomic-7-3/);
+  }
 });
 
 it('a first release without images, packages or issues reads well', async () => {

@@ -21,7 +21,9 @@ import { pulled } from '../support/world.ts';
 // What a SIG does in four weeks, from the first night to hosts that follow its releases: one story, a chapter a test.
 // With E2E_OUTPUT=FOLDER a transcript, the release notes and the announcements are kept there.
 const BOOT_SECONDS = 900;
+/** The release's ref, and the remote that its package has. */
 const RELEASE = 'lab-atomic-host/x86_64/release';
+const REMOTE = 'lab-atomic-release';
 
 let story: Story;
 let broken = false;
@@ -144,8 +146,9 @@ test('a stranger with the public key alone pulls the tree, and checks the image'
 
   const repo = join(here, 'repo');
   expect(await pulled(mirror, repo, { key, ref: RELEASE })).toBe(first['ostree-commit']);
-  const verified = await run('ostree', [`--repo=${repo}`, 'show', '--gpg-verify-remote=origin', RELEASE_ORIGIN]);
-  await story.tell(`$ ostree show --gpg-verify-remote=origin ${RELEASE_ORIGIN}\n${verified.stdout}`);
+  const show = ['show', '--gpg-verify-remote=origin', `origin:${RELEASE}`];
+  const verified = await run('ostree', [`--repo=${repo}`, ...show]);
+  await story.tell(`$ ostree ${show.join(' ')}\n${verified.stdout}`);
   expect(verified.stdout).toContain('Good signature');
 });
 
@@ -168,6 +171,7 @@ test('a host booted from the release upgrades to the next one, signatures checke
   await guest(vm, `cat /etc/ostree/remotes.d/${REMOTE}.conf`, 'gpg-verify=true\ngpg-verify-summary=true\n');
   const signature = join(story.dir, 'www/mirror/repo/summary.sig');
   await rename(signature, `${signature}.away`);
+  // Whatever is not signed is not taken.
   await guest(vm, '! sudo ostree admin upgrade', 'no summary');
   await rename(`${signature}.away`, signature);
   await upgrade(vm, commitOf(second), testTask(story.dir));
@@ -196,15 +200,12 @@ test('a host of the nightly rebases to the release, and finds nothing newer', as
   await guest(vm, 'sudo ostree admin upgrade', 'No update available');
 });
 
-const REMOTE = 'lab-atomic-release';
-const RELEASE_ORIGIN = `origin:${RELEASE}`;
-
 /** Approves and releases the newest build. @returns its record */
 async function release(): Promise<BuildMeta> {
   const mail = await startMailSink();
   await story.configure({ images: ['release'], smtpPort: mail.port });
   const { buildid: id } = await newestBuild();
-  await must('approve', id, '--by', 'Jane Doe', '--note', 'booted it, upgraded from it');
+  await must('approve', id, '--by', 'Jane Doe', '--note', 'it does what it should');
   expect(await must('release', id)).toContain(`${id} is released.`);
   expect(mail.lines.join('\n')).toContain(`Subject: lab-atomic-host ${id} released`);
   await must('list', '--stream', 'release');

@@ -4,6 +4,7 @@ import type { KeysGenerateOptions } from './commands/keys.ts';
 import { formatError } from './commands/print.ts';
 import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
+import { STOPS, type Stop } from './run/stops.ts';
 import type { LogFormat } from './sinks/select.ts';
 
 const print = (text: string): void => {
@@ -24,6 +25,14 @@ function interruptSignal(): AbortSignal {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   return controller.signal;
+}
+
+interface NightlyOptions {
+  readonly force?: boolean;
+  readonly until?: Stop;
+  readonly resume?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
 }
 
 interface PublishOptions {
@@ -110,19 +119,25 @@ function createProgram(finish: (code: number) => void): Command {
     .argument('[STREAM]', 'stream of the configuration; needed when there are several')
     .description('compose, push, build images: one night of a stream')
     .option('--force', 'compose although nothing changed')
+    .addOption(
+      new Option(
+        '--until <STEP>',
+        'end well after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
+      ).choices(STOPS),
+    )
+    .option('--resume', "go on with the stream's last night if it was cut short in the last 12 hours")
     .option('--dry-run', 'say what would change; reserve, compose and publish nothing')
     .option('--json', 'the result for scripts, on standard output')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 10 unchanged, 11 locked by another run,\n' +
-        '12 built but a gate failed, 130 interrupted.\n\nExamples:\n  atomic-nightly nightly\n  atomic-nightly nightly --dry-run\n  atomic-nightly --log-format json nightly centos --json',
+        '12 built but a gate failed, 130 interrupted.\n\nExamples:\n  atomic-nightly nightly\n  atomic-nightly nightly --dry-run\n  atomic-nightly --log-format json nightly centos --json\n  atomic-nightly nightly centos --until push --resume',
     )
-    .action(async (stream: string | undefined, options: { force?: boolean; dryRun?: boolean; json?: boolean }) => {
+    .action(async (stream: string | undefined, options: NightlyOptions) => {
       const { runNightly } = await import('./commands/nightly.ts');
-      const { force = false, dryRun = false, json = false } = options;
-      finish(
-        await runNightly({ ...running(), ...(stream === undefined ? {} : { stream }), force, dryRun, json }, print),
-      );
+      const { force = false, resume = false, dryRun = false, json = false, ...until } = options;
+      const named = stream === undefined ? {} : { stream };
+      finish(await runNightly({ ...running(), ...named, ...until, force, resume, dryRun, json }, print));
     });
 
   program
@@ -140,11 +155,16 @@ function createProgram(finish: (code: number) => void): Command {
     .command('images')
     .argument('[BUILD]', 'build id; default: the newest with a commit')
     .description('make the images of a build that are missing or whose image type changed; test and publish them')
+    .option('--only <TYPES>', 'only these image types, as in generic-cloud,iso', (text) => text.split(','))
     .option('--json', 'the result for scripts, on standard output')
-    .addHelpText('after', '\nExamples:\n  atomic-nightly images\n  atomic-nightly images 20261121_01')
-    .action(async (id: string | undefined, options: { json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nA build that another machine made is fetched from the first target of its stream: docs/jenkins.md.\n\n' +
+        'Examples:\n  atomic-nightly images\n  atomic-nightly images 20261121_01\n  atomic-nightly images 20261121_01 --only iso',
+    )
+    .action(async (id: string | undefined, options: { only?: string[]; json?: boolean }) => {
       const { runImages } = await import('./commands/images.ts');
-      finish(await runImages(id, { ...running(), json: options.json ?? false }, print));
+      finish(await runImages(id, { ...running(), ...options, json: options.json ?? false }, print));
     });
 
   program

@@ -4,9 +4,13 @@ import type { StreamConfig } from '../config/config.ts';
 import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
-import { reserveBuild } from '../run/build.ts';
+import { type Build, isFetched, reopenBuild, reserveBuild } from '../run/build.ts';
+import { listBuilds } from '../run/build-store.ts';
+import type { Project } from '../run/project.ts';
+import type { Stop } from '../run/stops.ts';
 import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
+import { ageOf } from './about-build.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
@@ -14,13 +18,17 @@ import { type Printer, printOutcome, printPlan } from './print.ts';
 export interface NightlyCommandOptions extends RunCommandOptions {
   readonly stream?: string;
   readonly force: boolean;
+  /** End well after this step. */
+  readonly until?: Stop;
+  /** Go on with the stream's last night if it was cut short, instead of beginning another. */
+  readonly resume?: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
 
 /** `atomic-nightly nightly`: one night of a stream. Gives the exit code. */
 export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
-  const { stream, force, signal } = options;
+  const { stream, force, until, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
     refuseRelease(project.stream);
     process.stderr.write(`${project.engineReason}\n`);
@@ -35,13 +43,33 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
       printPlan(plan, options.json, print);
       return plan.unchanged ? 10 : 0;
     }
-    const task = preparationTask(project, signal);
-    const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
-    const build = await reserveBuild(project, published.flat());
-    const outcome: Outcome = await showAttempt(project, build, options, { resumed: false, force });
+    const begun = options.resume === true ? await cutShort(project) : undefined;
+    const build = begun ?? (await reserve(project, signal));
+    const outcome: Outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force, until });
     printOutcome(project, build, outcome, options.json, print);
     return exitCodeOf(outcome);
   });
+}
+
+async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
+  const task = preparationTask(project, signal);
+  const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
+  return reserveBuild(project, published.flat());
+}
+
+/** Older ones are not gone on with unasked: their package lists are of another day. */
+const CUT_SHORT_SECONDS = 12 * 3600;
+
+/** The last night of the stream, when it was killed or interrupted, stopped before its push, or failed after it. */
+async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
+  const last = (await listBuilds(config.work)).find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  if (!last || isFetched(last.paths) || ageOf(last.meta) > CUT_SHORT_SECONDS) return undefined;
+  const { 'atomic-nightly.state': state, 'atomic-nightly.failures': failures = [] } = last.meta;
+  // The run lock is ours: one that says it is running was killed.
+  const isCut = state === 'running' || state === 'interrupted' || (state === 'incomplete' && failures.length > 0);
+  const isSame =
+    last.meta['ostree-commit'] !== undefined || last.meta['atomic-nightly.treefile-digest'] === treefile.digest;
+  return isCut && isSame ? reopenBuild(last) : undefined;
 }
 
 function refuseRelease({ name, release }: StreamConfig): void {

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { attempt } from '../pipelines/attempt.ts';
+import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
 import type { StoredBuild } from '../run/build-store.ts';
@@ -60,7 +60,7 @@ export async function showAttempt(
   project: Project,
   build: Build,
   options: RunCommandOptions,
-  how: { readonly resumed: boolean; readonly force: boolean },
+  how: Omit<AttemptOptions, 'signal' | 'listen'>,
 ): Promise<Outcome> {
   const { listen, close } = selectListener(options.logFormat, process.stderr);
   try {

@@ -11,7 +11,7 @@ import { push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { withdrawalCommit } from '../steps/withdraw-commit.ts';
 import { pointBack } from '../steps/withdraw-pointers.ts';
-import type { Delivered } from './deliver.ts';
+import type { Delivered } from './outcome.ts';
 import { openPlaces, toEach } from './release.ts';
 
 /**

@@ -3,6 +3,7 @@ import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
+import type { Stop } from './stops.ts';
 
 /**
  * `meta.json` of a build. The names without a prefix are coreos-assembler's (its v1 schema), so that its tools can read
@@ -52,6 +53,13 @@ export interface BuildMeta {
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
+  /** Where the last attempt was asked to end; `resume` goes on from there. */
+  readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
+  /**
+   * Image types that are still to be made. There for a build whose images several machines may make: each merges what it
+   * made into the record that the targets have.
+   */
+  readonly 'atomic-nightly.pending-images'?: readonly string[];
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }

@@ -31,6 +31,7 @@ interface NightlyOptions {
   readonly force?: boolean;
   readonly until?: Stop;
   readonly resume?: boolean;
+  readonly idFile?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -51,6 +52,8 @@ interface PromoteOptions {
   readonly reason?: string;
   readonly upstream?: string;
   readonly acceptDifferences?: boolean;
+  readonly resume?: boolean;
+  readonly idFile?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -126,6 +129,7 @@ function createProgram(finish: (code: number) => void): Command {
       ).choices(STOPS),
     )
     .option('--resume', "go on with the stream's last night if it was cut short in the last 12 hours")
+    .option('--id-file <FILE>', 'write the build id to this file as soon as it is known')
     .option('--dry-run', 'say what would change; reserve, compose and publish nothing')
     .option('--json', 'the result for scripts, on standard output')
     .addHelpText(
@@ -135,9 +139,9 @@ function createProgram(finish: (code: number) => void): Command {
     )
     .action(async (stream: string | undefined, options: NightlyOptions) => {
       const { runNightly } = await import('./commands/nightly.ts');
-      const { force = false, resume = false, dryRun = false, json = false, ...until } = options;
+      const { force = false, resume = false, dryRun = false, json = false, ...rest } = options;
       const named = stream === undefined ? {} : { stream };
-      finish(await runNightly({ ...running(), ...named, ...until, force, resume, dryRun, json }, print));
+      finish(await runNightly({ ...running(), ...named, ...rest, force, resume, dryRun, json }, print));
     });
 
   program
@@ -207,6 +211,8 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--reason <TEXT>', 'why, for the record')
     .option('--upstream <ID>', "upstream's release that this maps to; default: by the cycle of the configuration")
     .option('--accept-differences', 'go on although the rebuilt tree differs from the night; they are recorded')
+    .option('--resume', 'go on with the same promotion if it was cut short in the last 12 hours')
+    .option('--id-file <FILE>', 'write the build id to this file as soon as it is known')
     .option('--dry-run', 'check the packages and their signatures, say what would change; build nothing')
     .option('--json', 'the result for scripts, on standard output')
     .addHelpText(
@@ -301,11 +307,15 @@ function createProgram(finish: (code: number) => void): Command {
     .argument('<BUILD>', 'build id')
     .description('one build: commit, package changes, images, times, promotions, and security updates since')
     .option('--no-updates', 'do not ask the repositories what is newer since')
+    .option('--junit <FILE>', 'write steps and smoke tests as a JUnit report instead')
     .option('--json', 'the record, for scripts')
-    .addHelpText('after', '\nExample:\n  atomic-nightly show 20261121_02')
-    .action(async (id: string, options: { updates: boolean; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly show 20261121_02\n  atomic-nightly show 20261121_02 --junit reports/20261121_02.xml',
+    )
+    .action(async (id: string, options: { updates: boolean; junit?: string; json?: boolean }) => {
       const { runShow } = await import('./commands/show.ts');
-      finish(await runShow(id, { ...running(), updates: options.updates, json: options.json ?? false }, print));
+      finish(await runShow(id, { ...running(), ...options, json: options.json ?? false }, print));
     });
 
   program

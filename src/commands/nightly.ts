@@ -4,13 +4,14 @@ import type { StreamConfig } from '../config/config.ts';
 import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
-import { type Build, isFetched, reopenBuild, reserveBuild } from '../run/build.ts';
+import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
 import { listBuilds } from '../run/build-store.ts';
+import { isCutShort } from '../run/cut-short.ts';
 import type { Project } from '../run/project.ts';
 import type { Stop } from '../run/stops.ts';
 import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
-import { ageOf } from './about-build.ts';
+import { writeFileAtomic } from '../tools/files.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
@@ -22,6 +23,8 @@ export interface NightlyCommandOptions extends RunCommandOptions {
   readonly until?: Stop;
   /** Go on with the stream's last night if it was cut short, instead of beginning another. */
   readonly resume?: boolean;
+  /** File that gets the build id as soon as it is known. */
+  readonly idFile?: string;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -45,6 +48,7 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
     }
     const begun = options.resume === true ? await cutShort(project) : undefined;
     const build = begun ?? (await reserve(project, signal));
+    if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
     const outcome: Outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force, until });
     printOutcome(project, build, outcome, options.json, print);
     return exitCodeOf(outcome);
@@ -57,19 +61,12 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
   return reserveBuild(project, published.flat());
 }
 
-/** Older ones are not gone on with unasked: their package lists are of another day. */
-const CUT_SHORT_SECONDS = 12 * 3600;
-
-/** The last night of the stream, when it was killed or interrupted, stopped before its push, or failed after it. */
+/** The last night of the stream, when it was cut short and can end as it began. */
 async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
   const last = (await listBuilds(config.work)).find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
-  if (!last || isFetched(last.paths) || ageOf(last.meta) > CUT_SHORT_SECONDS) return undefined;
-  const { 'atomic-nightly.state': state, 'atomic-nightly.failures': failures = [] } = last.meta;
-  // The run lock is ours: one that says it is running was killed.
-  const isCut = state === 'running' || state === 'interrupted' || (state === 'incomplete' && failures.length > 0);
-  const isSame =
-    last.meta['ostree-commit'] !== undefined || last.meta['atomic-nightly.treefile-digest'] === treefile.digest;
-  return isCut && isSame ? reopenBuild(last) : undefined;
+  if (!last || !isCutShort(last)) return undefined;
+  const { 'ostree-commit': commit, 'atomic-nightly.treefile-digest': digest } = last.meta;
+  return commit !== undefined || digest === treefile.digest ? reopenBuild(last) : undefined;
 }
 
 function refuseRelease({ name, release }: StreamConfig): void {

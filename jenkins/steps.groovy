@@ -1,4 +1,4 @@
-// What the pipelines have in common. Loaded from the checkout on each agent: steps = load('jenkins/steps.groovy')
+// What the pipelines have in common. Loaded from the checkout on each agent: atomic = load('jenkins/steps.groovy')
 
 /** Secrets of a run, by the ids they have in Jenkins. Where the configuration finds them: docs/jenkins.md. */
 def secrets() {
@@ -50,15 +50,22 @@ void conclude(int code, String what) {
     }
 }
 
-/** Keeps the records and logs of the build that the file build-id names, and shows its steps and smoke tests. */
+/**
+ * Keeps the records and logs of the build that the file build-id names, and shows its steps and smoke tests. They are copied
+ * because Jenkins archives nothing from outside a workspace.
+ */
 void keepRecords() {
     if (!fileExists('build-id')) return
     sh '''set +x -eu
-atomic-nightly show "$(cat build-id)" --junit "reports/$(cat build-id).xml"
+id=$(cat build-id)
+rm -rf records
+mkdir records
+builds=${ATOMIC_NIGHTLY_WORK:-/var/lib/atomic-nightly}/builds
+[ ! -d "$builds/$id" ] || rsync -a --exclude=images --exclude=treefile "$builds/$id" records/
+atomic-nightly show --junit "reports/$id.xml" -- "$id" || echo 'There is no record of the build here.'
 '''
     junit testResults: 'reports/*.xml', allowEmptyResults: true, skipMarkingBuildUnstable: true
-    archiveArtifacts artifacts: 'work/builds/' + readFile('build-id').trim() + '/**',
-        excludes: '**/images/**, **/treefile/**', allowEmptyArchive: true
+    archiveArtifacts artifacts: 'records/**', allowEmptyArchive: true
 }
 
 return this

@@ -62,6 +62,8 @@ LIST
 /usr/bin/shellcheck shellcheck ShellCheck
 /usr/sbin/setfiles policycoreutils policycoreutils
 /usr/bin/getfattr attr attr
+/usr/bin/groovy groovy -
+/usr/lib/jvm/default-java default-jre-headless -
 /usr/bin/radosgw radosgw ceph-radosgw
 /usr/bin/ceph-mon ceph-mon ceph-mon
 /usr/bin/ceph-osd ceph-osd ceph-osd

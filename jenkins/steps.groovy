@@ -38,15 +38,20 @@ int runInTurn(String command) {
     return code
 }
 
-/** What an exit code means for the job: 0 done, 10 unchanged, 12 a gate failed, anything else a failure. */
+/** For what must be done before the next stage. */
+void insist(int code, String what) {
+    if (code != 0) error("${what} ended with exit code ${code}")
+}
+
+/** What the exit code of a night or of images means for the job: 10 unchanged, 12 a gate failed; else as insist. */
 void conclude(int code, String what) {
     if (code == 10) {
         currentBuild.description = 'unchanged'
         currentBuild.result = 'NOT_BUILT'
     } else if (code == 12) {
         unstable("${what}: built, but a smoke test did not pass")
-    } else if (code != 0) {
-        error("${what} ended with exit code ${code}")
+    } else {
+        insist(code, what)
     }
 }
 

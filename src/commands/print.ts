@@ -37,7 +37,8 @@ function outcomeLines(ref: string, id: string, outcome: Outcome): string[] {
         ];
       }
       return [
-        `Build ${id} is done as far as asked: the tree is published as ${commit}. Images still to be made: ${left.join(', ')}.`,
+        `Build ${id} is done as far as asked: the tree is published as ${commit}.`,
+        ...(left.length === 0 ? [] : [`  images that are not there yet: ${left.join(', ')}`]),
         ...failures.map(({ step, message }) => `  elsewhere, ${step}: ${message}`),
         `  to go on: atomic-nightly resume ${id}, or on any machine atomic-nightly images ${id} --only TYPE`,
       ];

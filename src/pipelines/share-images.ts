@@ -41,11 +41,14 @@ export async function shareImages(
   const again = async () => false;
   if (isFetched(build.paths))
     await runner.step('pull', { commit }, (task) => pullCommit(project, build, commit, task), again);
+  // A target that does not have the commit gets no images of it.
+  const published = local['atomic-nightly.published'] ?? [];
+  const reached = tree?.targets ?? project.targets.filter(({ name }) => published.includes(name));
   const set = await openImages(project, build, commit);
   const types = await runner.step(
     'missing',
     { only },
-    (task) => missingImages(project, build, { set, commit, among: only ?? stream.images }, task),
+    (task) => missingImages(project, build, { set, commit, among: only ?? stream.images, targets: reached }, task),
     again,
   );
   const imaged = await sideBySide(
@@ -87,7 +90,7 @@ export async function shareImages(
     ),
   );
   // What cannot be signed is shown to nobody.
-  const targets = signed.errors.length === 0 ? (tree?.targets ?? project.targets) : [];
+  const targets = signed.errors.length === 0 ? reached : [];
   const shared = await sideBySide(targets, async (target) => {
     const keep = target === targets[0];
     const request = { results, set, keep, ...(ofTree === undefined ? {} : { tree: ofTree }) };

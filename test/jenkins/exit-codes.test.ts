@@ -54,6 +54,13 @@ describe.skipIf(whyNoGroovy())('I7: what an exit code means for a job', () => {
     expect(log).not.toContain('planted');
   });
 
+  it('0 is success, and the machine of the tree takes the images into its record', async () => {
+    const { job, calls } = await bed({});
+    const { runs } = await job('atomic-nightly', {});
+    expect(runs.map(({ result }) => result)).toEqual(['SUCCESS', 'SUCCESS']);
+    expect((await calls()).at(-1)).toBe('resume -- 20261121_01');
+  });
+
   it('10 is no failure and starts nothing else', async () => {
     const { job, calls } = await bed({ nightly: [10] });
     const { runs } = await job('atomic-nightly', { FORCE: 'true' });

@@ -9,6 +9,7 @@ import { makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
 import { makeReleaseWorld } from '../support/release-world.ts';
 import { signedFiles } from '../support/signed-files.ts';
 import { startSshd } from '../support/sshd.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
@@ -29,7 +30,10 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
       target: overSsh({ ...sshd, identityFile: 'credentials/target.key' }),
       stream: [signing],
       targets: ['mirror', 'cloud'],
-      release: [signing, 'images: [vagrant-libvirt]', 'approvals: 1', 'release: {tree: [mirror], images: [cloud]}'],
+      release: [
+        ...[signing, 'images: [vagrant-libvirt]', 'smoke-test: {images: [vagrant-libvirt], timeout: 60}'],
+        ...['approvals: 1', 'release: {tree: [mirror], images: [cloud]}'],
+      ],
     });
     onTestFinished(() => world.stop());
     const repository = join(dir, 'repository');
@@ -42,8 +46,9 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     await mkdir(bin);
     await writeFile(join(bin, 'atomic-nightly'), `#!/bin/sh\nexec ${process.execPath} ${program} "$@"\n`);
     await chmod(join(bin, 'atomic-nightly'), 0o755);
+    const guest = await standInGuest(dir, join(dir, 'one/work'));
     const agents = [
-      await makeJenkinsAgent(dir, 'one', ['atomic', 'atomic-tree', 'x86_64'], bin),
+      await makeJenkinsAgent(dir, 'one', ['atomic', 'atomic-tree', 'x86_64'], `${bin}:${guest}`),
       await makeJenkinsAgent(dir, 'two', ['atomic', 'x86_64'], bin),
     ];
     const setup = {
@@ -86,6 +91,11 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     expect(meta).toMatchObject({ 'atomic-nightly.state': 'complete', 'atomic-nightly.pending-images': [] });
     expect(Object.keys(meta.images)).toEqual(TYPES);
     await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: folder });
+    // The tree's machine knows of it, too.
+    expect(JSON.parse(await readFile(join(builds, build, 'x86_64/meta.json'), 'utf8'))).toMatchObject({
+      'atomic-nightly.state': 'complete',
+      images: meta.images,
+    });
     // One image with its signature on each.
     for (const agent of ['one', 'two'])
       expect(await readdir(join(dir, agent, 'work/builds', build, 'x86_64/images'))).toHaveLength(2);

@@ -51,17 +51,17 @@ const JOBS = {
   'atomic-promote': 'Jenkinsfile.promote',
 };
 
-/** An agent with a work folder of its own below `dir`. @param bin stands first on its PATH */
+/** An agent with a work folder of its own, `DIR/NAME/work`. @param path what stands in front of its PATH */
 export async function makeJenkinsAgent(
   dir: string,
   name: string,
   labels: readonly string[],
-  bin: string,
+  path: string,
 ): Promise<JenkinsAgent> {
   const folder = join(dir, name);
   const work = join(folder, 'work');
   await mkdir(work, { recursive: true });
-  const environment = { PATH: `${bin}:${process.env['PATH']}`, ATOMIC_NIGHTLY_WORK: work, ATOMIC_LOCK_WAIT: '0' };
+  const environment = { PATH: `${path}:${process.env['PATH']}`, ATOMIC_NIGHTLY_WORK: work, ATOMIC_LOCK_WAIT: '0' };
   return { name, labels, folder, environment };
 }
 

@@ -13,6 +13,14 @@ require('node:net')
   .listen(Number(port), '127.0.0.1', () => writeFileSync(serial, 'mini login: \\n'));
 `;
 
+/** ssh: only guests have a host key that nobody knows; other machines are asked for real. */
+const SSH = `#!/bin/sh
+case " $* " in
+  *' StrictHostKeyChecking=no '*) exec "$(dirname "$0")/ssh-to-guest" "$@" ;;
+  *) exec /usr/bin/ssh "$@" ;;
+esac
+`;
+
 /** An ssh into that machine: it runs what the newest record names, and all is well with it. */
 const ssh = (builds: string): string => `#!/usr/bin/env node
 const { readdirSync, readFileSync } = require('node:fs');
@@ -34,6 +42,7 @@ export async function standInGuest(dir: string, work: string): Promise<string> {
   const bin = join(dir, 'stand-in-bin');
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, 'qemu-system-x86_64'), QEMU, { mode: 0o755 });
-  await writeFile(join(bin, 'ssh'), ssh(join(work, 'builds')), { mode: 0o755 });
+  await writeFile(join(bin, 'ssh'), SSH, { mode: 0o755 });
+  await writeFile(join(bin, 'ssh-to-guest'), ssh(join(work, 'builds')), { mode: 0o755 });
   return `${bin}:${process.env['PATH']}`;
 }

@@ -90,6 +90,8 @@ export async function deliver(
   await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
 
   if (until !== undefined || (await readMeta(build.paths))['atomic-nightly.pending-images'] !== undefined) {
+    // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
+    if (until !== undefined) await updateMeta(build.paths, { 'atomic-nightly.pending-images': stream.images });
     const tree = { targets: pushed.results, failures: pushed.failures };
     const shared = await shareImages(project, build, { tree, ...(until === undefined ? {} : { only: [] }) }, runner);
     const pruned = await pruneTargets(project, commit, runner);

@@ -1,5 +1,5 @@
-import type { Build } from '../run/build.ts';
-import { isFetched } from '../run/build.ts';
+import { NightlyError } from '../errors.ts';
+import { type Build, isFetched } from '../run/build.ts';
 import { readMeta } from '../run/build-store.ts';
 import type { BuildFailure } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
@@ -44,6 +44,11 @@ export async function shareImages(
   // A target that does not have the commit gets no images of it.
   const published = local['atomic-nightly.published'] ?? [];
   const reached = tree?.targets ?? project.targets.filter(({ name }) => published.includes(name));
+  if (reached.length === 0) {
+    throw new NightlyError('usage', `Build ${build.id} is published on no target of stream "${stream.name}".`, {
+      hint: `Run "atomic-nightly resume ${build.id}" where it was made.`,
+    });
+  }
   const set = await openImages(project, build, commit);
   const types = await runner.step(
     'missing',
@@ -77,16 +82,13 @@ export async function shareImages(
     sums: await checksumsOf(build, FIXED_RECORDS),
   };
   const files = [...(ofTree?.sums ?? []), ...Object.values(results.images)];
+  const names = files.map(({ path }) => path);
   const signed = await sideBySide(signer ? [signer] : [], (one) =>
     runner.step(
       'sign-images',
       { files },
       (task) => signEach(build, files, one, task),
-      async () =>
-        areSigned(
-          build,
-          files.map(({ path }) => path),
-        ),
+      async () => areSigned(build, names),
     ),
   );
   // What cannot be signed is shown to nobody.
@@ -110,7 +112,8 @@ export async function shareImages(
   await runner.step('prune', { images: results.images, refused: results.refused }, (task) => prune(project, task));
   const failures = [...(tree?.failures ?? []), ...results.failures, ...signed.failures, ...shared.failures];
   const [standing] = shared.results;
-  if (failures.length > 0 || standing === undefined) return { state: stateOf(failures), commit, failures };
-  if (standing.state === 'complete') return { state: 'complete', commit, failures: [] };
+  // Without a standing no target could be reached, and the failures say so.
+  if (failures.length > 0 || !standing) return { state: stateOf(failures), commit, failures };
+  if (standing.state === 'complete') return { state: 'complete', commit, failures };
   return { state: 'stopped', after: 'push', commit, left: standing.left, failures: standing.failures };
 }

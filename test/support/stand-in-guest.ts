@@ -4,6 +4,10 @@ import { join } from 'node:path';
 /** A QEMU whose machine asks for a login at once and greets as an ssh server, until it is stopped. */
 const QEMU = `#!/usr/bin/env node
 const { writeFileSync } = require('node:fs');
+if (process.argv[2] === '--version') {
+  console.log('QEMU emulator version 7.2.22');
+  process.exit(0);
+}
 const words = process.argv.slice(2).join(' ');
 const port = /hostfwd=tcp:127\\.0\\.0\\.1:(\\d+)-:22/.exec(words)?.[1];
 const serial = /file:(\\S+)/.exec(words)?.[1];

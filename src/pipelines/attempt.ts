@@ -39,6 +39,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     'atomic-nightly.state': 'running',
     'atomic-nightly.failures': [],
     'atomic-nightly.stopped-after': undefined,
+    ...(options.force ? { 'atomic-nightly.forced': true } : {}),
   });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
@@ -75,11 +76,12 @@ async function pipelineOf(
   project: Project,
   build: Build,
   runner: Runner,
-  { force, until, share }: AttemptOptions,
+  { until, share }: AttemptOptions,
 ): Promise<Outcome> {
   if (share || isFetched(build.paths)) return shareImages(project, build, share ?? {}, runner);
   const meta = await readMeta(build.paths);
   const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
+  const { 'atomic-nightly.forced': force = false } = meta;
   if (withdrawal) return withdraw(project, build, withdrawal, runner);
   if (promotion) return promote(project, build, promotion, runner);
   return nightly(project, build, runner, { force, until });

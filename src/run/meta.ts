@@ -53,6 +53,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
+  /** It was asked for although nothing changed: so it goes on, when it is resumed. */
+  readonly 'atomic-nightly.forced'?: true;
   /** Where the last attempt was asked to end; `resume` goes on from there. */
   readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
   /**

@@ -146,5 +146,5 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
       const places = ['one', 'two', 'world'].map((name) => join(dir, name));
       expect((await run('grep', ['-rlF', planted, ...places], { okExitCodes: [0, 1] })).stdout).toBe('');
     }
-  });
+  }, 900_000);
 });

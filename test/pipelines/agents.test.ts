@@ -104,14 +104,15 @@ it('images made on two empty agents at once, with nothing between them but an ss
 });
 
 describe.skipIf(whyNoRadosgw())('on S3', () => {
-  it('the agent that is last completes the build and moves the tested ref; until then nobody sees it', async () => {
+  it('two agents at once, and then one for what is missing, which completes the build and moves the tested ref', async () => {
     const dir = temporaryFolder();
+    const types = [...TYPES, 'vagrant-virtualbox'];
     const { config } = await makeBucket(await sharedRadosgw());
     const { bucket, prefix, endpoint, url } = config;
     await mkdir(join(dir, 'world'));
     const world = await makeWorld(join(dir, 'world'), {
-      images: TYPES,
-      smokeTest: `{images: [${TYPES.join(', ')}], timeout: 60}`,
+      images: types,
+      smokeTest: `{images: [${types.join(', ')}], timeout: 60}`,
       target: () => `{type: s3, bucket: ${bucket}, prefix: ${prefix}, endpoint: '${endpoint}', url: '${url}'}`,
     });
     onTestFinished(() => world.stop());
@@ -124,18 +125,24 @@ describe.skipIf(whyNoRadosgw())('on S3', () => {
       return answer.ok ? answer.text() : undefined;
     };
     const testedRef = 'repo/refs/heads/mini/x86_64/nightly-tested';
-    const first = await left.json('images', build, '--only', 'vagrant-libvirt');
-    expect(first).toMatchObject({ state: 'stopped', left: ['generic-cloud'] });
+    const both = await Promise.all([
+      left.json('images', build, '--only', 'vagrant-libvirt'),
+      right.json('images', build, '--only', 'generic-cloud'),
+    ]);
+    for (const one of both) expect(one).toMatchObject({ state: 'stopped' });
+    const early = JSON.parse((await get(`builds/${build}/x86_64/meta.json`)) ?? '') as BuildMeta;
+    expect(Object.keys(early.images ?? {})).toEqual(TYPES);
+    expect(early).toMatchObject({ 'atomic-nightly.pending-images': ['vagrant-virtualbox'] });
     expect(await get(testedRef)).toBeUndefined();
-    // Without "--only" an empty agent makes what is missing, and nothing else.
-    const second = await right.nightly('images', build);
-    expect(second.code, second.stderr).toBe(0);
-    expect(second.stderr).toContain('vagrant-libvirt is there already');
-    expect(second.stderr).not.toContain('image-vagrant-libvirt');
+    // Without "--only" an agent makes what is missing, and nothing else.
+    const last = await right.nightly('images', build);
+    expect(last.code, last.stderr).toBe(0);
+    expect(last.stderr).toContain('vagrant-libvirt is there already');
+    expect(last.stderr).not.toContain('image-vagrant-libvirt');
     expect((await get(testedRef))?.trim()).toBe(commit);
     const meta = JSON.parse((await get(`builds/${build}/x86_64/meta.json`)) ?? '');
     expect(comparable(meta)).toMatchObject({ state: 'complete', failures: [], commit });
-    expect(comparable(meta).tests.toSorted()).toEqual([...TYPES]);
+    expect(comparable(meta).tests).toEqual(types);
     for (const { path, sha256 } of Object.values((meta as BuildMeta).images ?? {})) {
       const bytes = new Uint8Array(await (await fetch(`${url}/builds/${build}/x86_64/${path}`)).arrayBuffer());
       expect((await run('sha256sum', [], { input: bytes })).stdout).toContain(sha256);
@@ -145,5 +152,6 @@ describe.skipIf(whyNoRadosgw())('on S3', () => {
     const again = await left.nightly('images', build);
     expect(again.code, again.stderr).toBe(0);
     expect(again.stderr).not.toContain('image-');
+    expect((await left.recordOf(build)).images).toEqual(meta.images);
   });
 });

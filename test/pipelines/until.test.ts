@@ -35,5 +35,9 @@ it('a night that is asked to end after a step ends well there, says what is left
   expect(second).toMatchObject({ state: 'complete' });
   expect(second.build).not.toBe(resolved.build);
   expect(await world.nightly('nightly', '--until', 'push')).toMatchObject({ code: 10 });
+  // One that was forced stays so.
+  const forced = await until('compose', '--force');
+  expect(await world.nightly('resume')).toMatchObject({ code: 0, stdout: expect.stringContaining('is complete') });
+  expect((await records(world)).at(-1)).toMatchObject({ buildid: forced.build, 'atomic-nightly.state': 'complete' });
   expect(await world.nightly('nightly', '--until', 'image')).toMatchObject({ code: 2 });
 });

@@ -67,7 +67,7 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     };
     const builds = join(dir, 'one/work/builds');
     const journalHas = (step: string) => () => {
-      const [id = ''] = existsSync(builds) ? readdirSync(builds) : [];
+      const id = (existsSync(builds) ? readdirSync(builds).sort() : []).at(-1) ?? '';
       const journal = join(builds, id, 'x86_64/journal.ndjson');
       return existsSync(journal) && readFileSync(journal, 'utf8').includes(`"event":"start","step":"${step}"`);
     };
@@ -114,10 +114,12 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
     const unchanged = await job('atomic-nightly', {});
     expect(unchanged.runs).toMatchObject([{ job: 'atomic-nightly', result: 'NOT_BUILT', description: 'unchanged' }]);
 
-    // Nobody says yes: nothing is released. Then somebody does.
+    // The agent is lost again; the promotion goes on. Nobody says yes: nothing is released. Then somebody does.
     const asked = { BUILD: build, REASON: HOSTILE };
+    expect((await job('atomic-promote', asked, journalHas('commit'))).runs).toEqual([]);
+    const begun = (await readdir(builds)).toSorted().at(-1);
     const refused = await job('atomic-promote', asked);
-    expect(refused.runs).toMatchObject([{ result: 'FAILURE' }]);
+    expect(refused.runs).toMatchObject([{ result: 'FAILURE', description: `${build} as ${begun}` }]);
     expect(refused.log).toContain('nobody approved');
     const latest = join(world.published, 'cloud/streams/release/latest.json');
     expect(existsSync(latest)).toBe(false);

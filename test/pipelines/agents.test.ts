@@ -86,6 +86,11 @@ it('images made on two empty agents at once, with nothing between them but an ss
   expect(await signedFiles(world, dir, key.publicKeyFile)).toEqual(undisturbed.signed);
   expect(await tree.nightly('verify', '--images')).toMatchObject({ code: 0 });
 
+  // A repair by the tree's machine, which knows less than the target has, takes nothing away.
+  expect(await tree.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect(comparable(JSON.parse(await published('meta.json')))).toEqual(undisturbed.meta);
+  expect(await sums()).toEqual(undisturbed.sums);
+
   // Where the tree was made, the same is known after a resume; nothing is made twice.
   const resumed = await tree.nightly('resume', build);
   expect(resumed.code, resumed.stderr).toBe(0);

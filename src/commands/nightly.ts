@@ -8,7 +8,7 @@ import { reserveBuild } from '../run/build.ts';
 import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { preparationTask, type RunCommandOptions, showAttempt, showNotes, withLockedProject } from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
@@ -23,13 +23,12 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
   const { stream, force, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
     refuseRelease(project.stream);
-    process.stderr.write(`${project.engineReason}\n`);
-    for (const { place, message } of project.treefile.notes)
-      process.stderr.write(`${formatPlace(place)}: ${message}\n`);
+    const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+    showNotes(options, project, [project.engineReason, ...notes]);
     if (options.dryRun) {
       const scratch = join(project.config.work, 'scratch', 'dry-run');
       await mkdir(scratch, { recursive: true });
-      const { listen, close } = selectListener(options.logFormat, process.stderr);
+      const { listen, close } = selectListener(options.logFormat, process.stderr, { stream: project.stream.name });
       const plan = await planNightly(project, { scratch, signal, listen }).finally(close);
       await rm(scratch, { recursive: true, force: true });
       printPlan(plan, options.json, print);

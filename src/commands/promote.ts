@@ -17,7 +17,7 @@ import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import { preparationTask, type RunCommandOptions, showAttempt, showNotes, withLockedProject } from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
 
 export interface PromoteCommandOptions extends RunCommandOptions {
@@ -49,14 +49,14 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
     name,
     `promote ${id}`,
     async (project) => {
-      process.stderr.write(`${project.engineReason}\n`);
-      if (night.meta['atomic-nightly.state'] !== 'complete')
-        process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      const state = night.meta['atomic-nightly.state'];
+      const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+      showNotes(options, project, [project.engineReason, ...warning]);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
         const scratch = join(config.work, 'scratch', 'dry-run');
         await mkdir(scratch, { recursive: true });
-        const { listen, close } = selectListener(options.logFormat, process.stderr);
+        const { listen, close } = selectListener(options.logFormat, process.stderr, { stream: name });
         const plan = await planPromotion(project, promotion, { scratch, signal, listen }).finally(close);
         await rm(scratch, { recursive: true, force: true });
         if (options.json) printJson(plan, print);

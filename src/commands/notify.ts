@@ -3,7 +3,7 @@ import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { asEvent } from '../notify/derive.ts';
-import { openSink } from '../notify/sink.ts';
+import { openSink } from '../notify/open.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { type Printer, printJson } from './print.ts';
 
@@ -28,11 +28,11 @@ export async function runNotifyTest(options: NotifyTestOptions, print: Printer):
       const to = sink.describe();
       try {
         await sink.send(testEvent(config, one), signal);
-        return { sink: one.name, ok: true, to };
+        return { sink: one.name, ok: true, to, message: undefined, hint: undefined };
       } catch (caught) {
         options.signal.throwIfAborted();
         const { message, hint } = asNightlyError(caught);
-        return { sink: one.name, ok: false, to, message, ...(hint && { hint }) };
+        return { sink: one.name, ok: false, to, message, hint };
       }
     }),
   );

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { openSink } from '../notify/sink.ts';
+import { openSink } from '../notify/open.ts';
 import { asNightlyError } from '../run/runner.ts';
 import type { Task } from '../tools/task.ts';
 import type { CheckResult } from './check.ts';

@@ -2,8 +2,9 @@ import type { NotifyConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { asNightlyError } from '../run/runner.ts';
 import type { BuildEvent } from './event.ts';
+import { openSink } from './open.ts';
 import { type Outbox, openOutbox } from './outbox.ts';
-import { openSink, Refused } from './sink.ts';
+import { Refused } from './sink.ts';
 
 /** Brings events to one sink, in their order. */
 export interface Courier {

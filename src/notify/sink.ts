@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type { NotifyConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import type { BuildEvent } from './event.ts';
 import { harmlessLine } from './render.ts';
@@ -19,20 +18,6 @@ export interface Sink {
 
 /** The other side answered that it will not take this event, now or later. */
 export class Refused extends Error {}
-
-/** Opens a sink; nothing is contacted yet. Each client is loaded when it is used: a night without changes is quick. */
-export async function openSink(config: NotifyConfig): Promise<Sink> {
-  switch (config.type) {
-    case 'mail':
-      return (await import('./mail.ts')).mailSink(config);
-    case 'webhook':
-      return (await import('./webhook.ts')).webhookSink(config);
-    case 'matrix':
-      return (await import('./matrix.ts')).matrixSink(config);
-    case 'mqtt':
-      return (await import('./mqtt.ts')).mqttSink(config);
-  }
-}
 
 /** The content of a file that a sink needs, without the newline that editors put at its end. @throws NightlyError `notify`. */
 export async function readLogin(path: string): Promise<string> {

@@ -25,6 +25,9 @@ const matrix = ({ url }: HttpLog) =>
 const mail = (port: number) =>
   `{type: mail, from: night@example.org, to: [sig@example.org], smtp: {host: 127.0.0.1, port: ${port}, security: none}}`;
 
+const stepsOf = (record: Record<string, unknown> = {}): string[] =>
+  (record['atomic-nightly.steps'] as { step: string }[]).map(({ step }) => step).sort();
+
 const eventsOf = ({ requests }: HttpLog): BuildEvent[] =>
   requests.filter(({ path }) => path === '/hook').map(({ body }) => JSON.parse(body) as BuildEvent);
 const types = (events: readonly BuildEvent[]) => events.map(({ type }) => type);
@@ -132,7 +135,7 @@ test('sinks that hang, fail or are not there: the night is as without them, and 
     keys: Object.keys(record ?? {})
       .filter((key) => key !== 'atomic-nightly.parent')
       .sort(),
-    steps: (record?.['atomic-nightly.steps'] as { step: string }[]).map(({ step }) => step).sort(),
+    steps: stepsOf(record),
     state: record?.['atomic-nightly.state'],
     failures: record?.['atomic-nightly.failures'],
   });

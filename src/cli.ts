@@ -97,7 +97,7 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check programs, versions, disk space, KVM and targets; say what installs what is missing')
+    .description('check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing')
     .option('--json', 'for scripts')
     .addHelpText('after', '\nExamples:\n  atomic-nightly doctor\n  atomic-nightly doctor --json | jq .checks')
     .action(async (options: { json?: boolean }) => {

@@ -49,6 +49,8 @@ export async function withSmtp<Result>(
 async function connect(host: string, port: number, limitMs: number, signal: AbortSignal | undefined): Promise<Socket> {
   signal?.throwIfAborted();
   const socket = new Socket();
+  // Until somebody else listens, a connection that is reset would end this program.
+  socket.on('error', () => undefined);
   const give = (error: Error) => socket.destroy(error);
   const abort = () => give(new Error('it was given up'));
   const timer = setTimeout(() => give(new Error(`it did not answer within ${limitMs / 1000} s`)), limitMs);

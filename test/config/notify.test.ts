@@ -62,3 +62,11 @@ test.each([
   expect(() => parse(`  - ${sink}\n`)).toThrow(message);
   expect(() => parse(`  - ${sink}\n`)).toThrow(/atomic-nightly\.yaml:[78]:\d+/);
 });
+
+test('a stream whose name would be another MQTT topic is refused', () => {
+  const folder = temporaryFolder();
+  for (const name of ['a/#', '+', 'a/b', '$SYS']) {
+    const text = `name: lab\nnotify: [{type: mqtt, url: 'mqtt://127.0.0.1'}]\nstreams: {'${name}': {targets: [web]}}\n`;
+    expect(() => parseConfig(text, join(folder, 'atomic-nightly.yaml'))).toThrow(/must start with a letter or digit/);
+  }
+});

@@ -62,13 +62,13 @@ async function makeBed(): Promise<Bed> {
   const mirror = await serveFolder({ root: world.distro.repoDir });
   onTestFinished(() => mirror.stop());
   await world.distro.writeRepoFile({ baseurl: mirror.url.replace('//', `//mirror:${REPO_IN_URL}@`) });
-  const key = await makeFileKey(dir);
+  const key = await makeFileKey(dir, { seconds: 10 * 86_400 });
   const secret = async (name: keyof typeof PLANTED): Promise<string> => {
     await writeFile(join(dir, `${name}.secret`), `${PLANTED[name]}\n`, { mode: 0o600 });
     return join(dir, `${name}.secret`);
   };
   const [hook, room] = [await startHttpLog(), await startHttpLog()];
-  const smtp = await startSmtpLog({ user: 'night', password: PLANTED.mail });
+  const smtp = await startSmtpLog({ login: { user: 'night', password: PLANTED.mail } });
   const broker = await startMosquitto(dir, { password: PLANTED.mqtt });
   const events = 'events: [complete, failed]';
   await appendFile(
@@ -159,6 +159,8 @@ test('I11: no secret in what a night prints, keeps, publishes or tells, also whe
     found([...told, ...broker.heard, ...smtp.lines.filter((line) => !line.startsWith('AUTH'))].join('\n')),
   ).toEqual([]);
   expect(told.join('\n')).toContain('"type":"failed"');
+  // The key has ten days left: told by the first of the three runs alone.
+  expect(told.filter((text) => text.includes('"type":"key-expiring"'))).toHaveLength(1);
   // The .repo file works with its password: the night was composed from there.
   expect(await readFile(world.distro.repoFile, 'utf8')).toContain(REPO_IN_URL);
 });

@@ -8,6 +8,7 @@ import { openCourier } from '../../src/notify/deliver.ts';
 import type { BuildEvent } from '../../src/notify/event.ts';
 import { openSink } from '../../src/notify/open.ts';
 import { openOutbox } from '../../src/notify/outbox.ts';
+import { Refused } from '../../src/notify/sink.ts';
 import { freePort } from '../../src/tools/free-port.ts';
 import { someEvent } from '../support/events.ts';
 import { type LoggedRequest, startHttpLog } from '../support/http-log.ts';
@@ -183,7 +184,7 @@ test('mail: to a real server; headers are ours whatever a name holds, and it is 
 
 test('mail: with a login, and what is said when the password is wrong or the server says nothing', async () => {
   const dir = temporaryFolder();
-  const server = await startSmtpLog({ user: 'nightly', password: 'smtp-pa55' });
+  const server = await startSmtpLog({ login: { user: 'nightly', password: 'smtp-pa55' } });
   const smtp = { host: '127.0.0.1', port: server.port, security: 'none', user: 'nightly' } as const;
   const config = { type: 'mail', name: 'mail', from: 'n@example.org', to: ['a@example.org'], ...all } as const;
   const sink = await openSink({ ...config, smtp: { ...smtp, passwordFile: file(dir, 'right', 'smtp-pa55') } });
@@ -193,6 +194,11 @@ test('mail: with a login, and what is said when the password is wrong or the ser
   expect(server.lines).toContain('RCPT TO:<a@example.org>');
   const wrong = await openSink({ ...config, smtp: { ...smtp, passwordFile: file(dir, 'wrong', 'guess1') } });
   await expect(wrong.check(never())).rejects.toMatchObject({ message: expect.stringContaining('wrong password') });
+  server.mode = 'refuse';
+  await expect(sink.send(EVENT, never())).rejects.toMatchObject({
+    message: expect.stringContaining('not such a message'),
+    cause: expect.any(Refused),
+  });
   server.mode = 'hang';
   const begun = performance.now();
   await expect(sink.send(EVENT, AbortSignal.timeout(300))).rejects.toMatchObject({ code: 'notify' });

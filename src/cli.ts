@@ -4,7 +4,6 @@ import type { KeysGenerateOptions } from './commands/keys.ts';
 import { formatError } from './commands/print.ts';
 import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
-import { jsonLog } from './sinks/json.ts';
 import type { LogFormat } from './sinks/select.ts';
 import { redact } from './tools/redact.ts';
 
@@ -495,6 +494,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
     if (program.opts<Common>().logFormat === 'json') {
+      const { jsonLog } = await import('./sinks/json.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);
     } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);

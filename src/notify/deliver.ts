@@ -35,8 +35,8 @@ export function openCourier(workDir: string, config: NotifyConfig): Courier {
 }
 
 /** Whether a sink is to be told of it. */
-export function wants({ events, streams }: NotifyConfig, { type, stream }: BuildEvent): boolean {
-  return (type === 'test' || events.includes(type)) && (streams === undefined || streams.includes(stream));
+function wants({ events, streams }: NotifyConfig, { type, stream }: BuildEvent): boolean {
+  return events.some((one) => one === type) && (streams === undefined || streams.includes(stream));
 }
 
 async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal): Promise<string | undefined> {
@@ -47,7 +47,8 @@ async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal
     const sink = await openSink(config);
     for (const [index, { event, remove }] of waiting.entries()) {
       try {
-        await sink.send(event, signal);
+        // A signal of its own: listeners that each sending leaves behind do not add up on that of the run.
+        await sink.send(event, AbortSignal.any([signal]));
       } catch (error) {
         if (!(error instanceof NightlyError && error.cause instanceof Refused)) {
           throw keptFor(asNightlyError(error), waiting.length - index, signal);

@@ -111,7 +111,9 @@ function changesOf(diff: PackageDiff): Changes {
 
 /** An event, with an id that no other has. */
 export function asEvent(about: Omit<AboutBuild, 'id' | 'at'>, what: Happening, now = new Date()): BuildEvent {
-  const id = `${about.build}-${what.type}-${now.getTime().toString(36)}`;
+  // Several keys may grow old in the same moment; nothing else happens twice in one.
+  const which = what.type === 'key-expiring' ? `${what.key}-` : '';
+  const id = `${about.build}-${what.type}-${which}${now.getTime().toString(36)}`;
   return { id, at: now.toISOString(), ...about, ...what };
 }
 

@@ -22,9 +22,9 @@ export interface Waiting {
 }
 
 /** So many events are kept for a sink, the newest. */
-export const MOST_KEPT = 100;
+const MOST_KEPT = 100;
 /** And for so long: what happened before that is news to nobody. */
-export const LONGEST_KEPT_MS = 7 * 86_400_000;
+const LONGEST_KEPT_MS = 7 * 86_400_000;
 
 /** The outbox of one sink. */
 export function openOutbox(workDir: string, sink: string): Outbox {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { MqttSinkConfig } from '../../src/config/config.ts';
 import { BUILD_EVENT_TYPES } from '../../src/config/notify.ts';
 import { openCourier } from '../../src/notify/deliver.ts';
@@ -52,6 +52,28 @@ test('MQTT: the event, and the state of the stream retained for whoever comes la
   const kept = await broker.retained();
   expect(Object.keys(kept)).toEqual(['atomic/mini/nightly/state']);
   expect(JSON.parse(kept['atomic/mini/nightly/state'] ?? '')).toEqual(EVENT);
+});
+
+test('many events to one sink leave nothing behind that Node warns of', async () => {
+  const dir = temporaryFolder();
+  const [broker, server] = [await startMosquitto(dir), await startSmtpLog()];
+  const warnings: string[] = [];
+  const warn = (warning: Error) => warnings.push(warning.message);
+  process.on('warning', warn);
+  onTestFinished(() => void process.off('warning', warn));
+  const smtp = { host: '127.0.0.1', port: server.port, security: 'none' } as const;
+  const couriers = [
+    openCourier(dir, mqtt(broker.url)),
+    openCourier(dir, { type: 'mail', name: 'mail', from: 'a@example.org', to: ['b@example.org'], smtp, ...all }),
+  ];
+  for (const courier of couriers) {
+    for (let count = 0; count < 15; count += 1)
+      await courier.take(someEvent({ type: 'failed' }, { id: `e${count}`, at: new Date().toISOString() }));
+    expect(await courier.deliver(never())).toBeUndefined();
+  }
+  await until(() => broker.heard.filter((line) => line.includes('/events/')).length === 15);
+  expect(server.lines.filter((line) => line.startsWith('RCPT'))).toHaveLength(15);
+  expect(warnings).toEqual([]);
 });
 
 test('MQTT: with a password, and what is said when it is wrong or nobody is there', async () => {

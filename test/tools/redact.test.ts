@@ -34,6 +34,7 @@ test.each([
   [`{ authorization: 'Bearer abc', accept: '*' }`, `{ authorization: '***', accept: '*' }`],
   ['Proxy-Authorization: Negotiate YII=', 'Proxy-Authorization: ***'],
   ['https://example.org/a:b@c', 'https://example.org/a:b@c'],
+  ['https://example.org?to=a@b and http://h:80?to=a@b', 'https://example.org?to=a@b and http://h:80?to=a@b'],
 ])('I11: what looks like a secret is masked: %s', (text, expected) => {
   expect(redact(text)).toBe(expected);
 });

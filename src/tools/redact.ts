@@ -37,7 +37,7 @@ export function keepSecret(value: string): void {
 
 /** What gives itself away: passwords in URLs, tokens as the user of a web address, the value of an Authorization header. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
-  [/\b([a-z][a-z0-9+.-]{0,20}:\/\/[^\s/@:?#'"<>]*):[^\s/@?#'"<>]+@/gi, `$1:${MASK}@`],
+  [/(:\/\/[^\s/@:?#'"<>]*):[^\s/@?#'"<>]+@/gi, `$1:${MASK}@`],
   [/\b(https?:\/\/)[^\s/@:?#'"<>]+@/gi, `$1${MASK}@`],
   [/(authorization\\?["']?\s*[:=]\s*\\?["']?)[^\s"'\\][^\r\n"'\\]*/gi, `$1${MASK}`],
 ];

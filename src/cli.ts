@@ -5,9 +5,10 @@ import { formatError } from './commands/print.ts';
 import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
 import type { LogFormat } from './sinks/select.ts';
+import { redact } from './tools/redact.ts';
 
 const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${redact(text)}\n`);
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
@@ -96,7 +97,7 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check programs, versions, disk space, KVM and targets; say what installs what is missing')
+    .description('check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing')
     .option('--json', 'for scripts')
     .addHelpText('after', '\nExamples:\n  atomic-nightly doctor\n  atomic-nightly doctor --json | jq .checks')
     .action(async (options: { json?: boolean }) => {
@@ -428,6 +429,23 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('notify')
+    .description('whom the configuration tells about builds: docs/notify.md')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly notify test\n  atomic-nightly notify test --sink mail')
+    .command('test')
+    .description('send every sink, or one, a test message')
+    .option('--sink <NAME>', 'name of a sink, or its number in the configuration, from 1')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all took it, 1 one did not.\n\nExample:\n  atomic-nightly notify test --sink mail',
+    )
+    .action(async (options: { sink?: string; json?: boolean }) => {
+      const { runNotifyTest } = await import('./commands/notify.ts');
+      finish(await runNotifyTest({ ...running(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')
@@ -495,16 +513,20 @@ function createProgram(finish: (code: number) => void): Command {
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
   try {
-    await createProgram((result) => {
-      code = result;
-    }).parseAsync(argv);
+    await program.parseAsync(argv);
     return code;
   } catch (caught) {
     // Commander has printed its own message already; --help and --version end with 0.
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
-    process.stderr.write(`${formatError(error)}\n`);
+    if (program.opts<Common>().logFormat === 'json') {
+      const { jsonLog } = await import('./sinks/json.ts');
+      jsonLog(process.stderr, { build: null, stream: null }).error(error);
+    } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);
   }
 }

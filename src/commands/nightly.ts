@@ -5,7 +5,14 @@ import { planNightly } from '../pipelines/plan-nightly.ts';
 import { reserveBuild } from '../run/build.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { inScratch, preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
@@ -20,9 +27,8 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
   const { stream, force, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
     refuseRelease(project.stream);
-    process.stderr.write(`${project.engineReason}\n`);
-    for (const { place, message } of project.treefile.notes)
-      process.stderr.write(`${formatPlace(place)}: ${message}\n`);
+    const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+    showNotes(options, project, [project.engineReason, ...notes]);
     if (options.dryRun) {
       const plan = await inScratch(project, options, (how) => planNightly(project, how));
       printPlan(plan, options.json, print);

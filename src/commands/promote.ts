@@ -15,7 +15,14 @@ import { insistOnOwnRemote } from '../steps/own-remote.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { inScratch, preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
 
 export interface PromoteCommandOptions extends RunCommandOptions {
@@ -47,9 +54,9 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
     name,
     `promote ${id}`,
     async (project) => {
-      process.stderr.write(`${project.engineReason}\n`);
-      if (night.meta['atomic-nightly.state'] !== 'complete')
-        process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      const state = night.meta['atomic-nightly.state'];
+      const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+      showNotes(options, project, [project.engineReason, ...warning]);
       if (recommit) insistOnOwnRemote(project, night.lockfile);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {

@@ -11,6 +11,7 @@ import type {
   TargetConfig,
   TargetRetention,
 } from './config.ts';
+import { normaliseNotify } from './notify.ts';
 import { normaliseRelease } from './release.ts';
 import { normaliseReleasePackage } from './release-package.ts';
 import type { RawConfig, RawSigning, RawStream, RawTarget } from './schema.ts';
@@ -29,6 +30,7 @@ export function normalise(raw: RawConfig, path: string, folder: string): Omit<Co
     streams: mapValues(raw.streams, (stream, name) =>
       normaliseStream(withSource(stream, raw.streams), name, raw.name, targets, folder),
     ),
+    notify: normaliseNotify(raw.notify, raw.name, folder),
   };
 }
 

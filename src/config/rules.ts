@@ -4,6 +4,7 @@ import { imageTypes } from '../images/template/load.ts';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
+import { checkNotify, type RawNotify } from './notify.ts';
 import { checkRelease } from './release.ts';
 import { checkReleasePackages } from './release-package.ts';
 import type { RawStream, RawTarget } from './schema.ts';
@@ -22,6 +23,8 @@ export interface Parts {
   readonly streamNames: readonly string[];
   readonly streams: Readonly<Record<string, RawStream>>;
   readonly hostArch: string;
+  /** By their place in the list. */
+  readonly notify: Readonly<Record<string, RawNotify>>;
 }
 
 /** A broken rule and the value that breaks it. */
@@ -38,6 +41,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...Object.entries(parts.streams).flatMap(([name, stream]) => checkStream(name, stream, parts)),
     ...sharedRefs(parts),
     ...checkReleasePackages(parts.streams, parts.folder),
+    ...checkNotify(parts.notify, parts.streamNames, parts.folder),
   ];
 }
 

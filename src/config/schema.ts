@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { notifySchema } from './notify.ts';
 import { releaseKeys } from './release.ts';
 import { releasePackageSchema } from './release-package.ts';
 
@@ -241,6 +242,7 @@ export const configSchema = z.strictObject({
   streams: z
     .record(word, streamSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
+  notify: notifySchema,
 });
 
 /** The file as parsed, with the defaults that do not depend on other values. */

@@ -8,6 +8,7 @@ import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
+import { failureOf } from './side-by-side.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface AttemptOptions {
@@ -44,6 +45,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     return outcome;
   } catch (caught) {
     const error = asNightlyError(caught);
+    error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
     const state = error.code === 'interrupted' ? 'interrupted' : 'failed';
     await recordFailure(build, error, state).catch(() => undefined);
@@ -62,10 +64,9 @@ async function pipelineOf(project: Project, build: Build, runner: Runner, force:
 }
 
 async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
-  const { step = '', code, message } = error;
   await updateMeta(build.paths, {
     'atomic-nightly.state': state,
-    'atomic-nightly.failures': [{ step, code, message }],
+    'atomic-nightly.failures': [failureOf(error)],
     'atomic-nightly.steps': await stepTimes(build.paths.journal),
   });
 }

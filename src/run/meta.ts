@@ -112,4 +112,6 @@ export interface BuildFailure {
   readonly step: string;
   readonly code: string;
   readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }

@@ -57,5 +57,8 @@ function addCopyButton(block) {
       button.textContent = 'Copy';
     }, 1500);
   });
-  block.after(button);
+  const frame = document.createElement('div');
+  frame.className = 'copyable';
+  block.replaceWith(frame);
+  frame.append(block, button);
 }

@@ -8,6 +8,7 @@ import type { Runner } from '../run/runner.ts';
 import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { prune } from '../steps/prune.ts';
 import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
@@ -134,9 +135,14 @@ export async function deliver(
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
-    if (testedRef === undefined || !gated.passed) return;
-    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-      markTested(project, build, target, { commit, testedRef }, task),
+    if (testedRef !== undefined && gated.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    if (!hasPages(project, target)) return;
+    await runner.step(`pages-${target.name}`, { images, failures }, (task) =>
+      publishPages(project, [build.id], target, task),
     );
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));

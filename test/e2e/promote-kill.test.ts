@@ -9,11 +9,11 @@ import { journal, records, restore, snapshot, type World } from '../support/worl
 
 const STEPS = [
   ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff'],
-  ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'prune', 'supersede'],
+  ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'],
 ];
 
 /** In these a run may be over before the kill arrives, and then nothing is left to resume. */
-const LAST = ['checksums', 'publish-staging', 'prune', 'supersede'];
+const LAST = ['checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'];
 
 let world: World;
 let nightId: string;

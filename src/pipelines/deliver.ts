@@ -1,5 +1,6 @@
 import type { Composed } from '../engines/engine.ts';
 import type { ImageFile } from '../images/image.ts';
+import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
 import { updateMeta } from '../run/build-store.ts';
 import type { BuildFailure } from '../run/meta.ts';
@@ -52,6 +53,7 @@ export async function deliver(
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
+  const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
     ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
@@ -68,6 +70,7 @@ export async function deliver(
     'ostree-content-checksum': composed.contentChecksum,
     'rpm-ostree-inputhash': inputHash,
     pkgdiff,
+    'atomic-nightly.tree': tree,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
     ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),

@@ -8,7 +8,7 @@ import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '..
 import { journal, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
-  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff'],
+  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff', 'measure'],
   ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'],
 ];
 

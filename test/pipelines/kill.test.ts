@@ -15,6 +15,7 @@ const STEPS = [
   'resolve',
   'compose',
   'diff',
+  'measure',
   'sign',
   'deltas',
   'push-buildlogs',

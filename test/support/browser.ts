@@ -37,7 +37,10 @@ export async function openPage(
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('requestfailed', (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+  page.on('requestfailed', (request) => {
+    // The stream of events ends when the page is left.
+    if (!request.url().includes('/events?')) complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+  });
   return { page, complaints };
 }
 

@@ -37,6 +37,9 @@ test('every page is without fault for axe, console and content security policy, 
     ['stream', '/streams/nightly/'],
     ['build', `/builds/${good}/x86_64/`],
     ['failed-build', `/builds/${bad}/x86_64/`],
+    ['candidate', `/builds/${builds.candidate}/x86_64/`],
+    ['release', `/builds/${builds.released}/x86_64/`],
+    ['compare', `/compare/${bad}/${good}`],
     ['log', `/builds/${good}/log/compose`],
     ['get', '/get/'],
     ['missing', '/streams/nobody/'],
@@ -82,6 +85,7 @@ test('from the overview to a build, its log and the one before, by keyboard alon
   expect(await page.locator('pre.log').textContent()).toContain(`working on ${builds.ids[11]}`);
   await tabTo(String(builds.ids[11]));
   await page.keyboard.press('Enter');
+  await page.waitForURL(/builds\/20261012_01\/x86_64\/$/);
   await tabTo(String(builds.ids[10]));
   await page.keyboard.press('Enter');
   await page.waitForURL(/builds\/20261011_01\/x86_64\/$/);

@@ -103,9 +103,11 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
   );
   const builds = metas.map((meta) => ({ meta, state: meta['atomic-nightly.state'], entries: [] }));
   const product = config.name;
+  const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
+  const kept = imagesSeconds === undefined ? {} : { imagesSeconds };
   const views: [string, string][] = lacking.map((meta) => {
     const { buildid, 'coreos-assembler.basearch': arch, 'atomic-nightly.state': state } = meta;
-    const view = buildPage({ meta, state, others: metas, live: false, published: true });
+    const view = buildPage({ meta, state, others: metas, live: false, published: true, ...kept });
     return [buildPagePath(buildid, arch), render('build', { ...view, others: [] })];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));

@@ -84,7 +84,12 @@ test('the page of a candidate says how it stands and what to type next', async (
   const candidate = await get(`/builds/${builds.candidate}/x86_64/`);
   expect(candidate.text).toContain(`atomic-nightly approve ${builds.candidate} --by NAME`);
   expect(candidate.text).toContain('Approve it (1 of 2)');
-  expect(candidate.text).toContain(`atomic-nightly release ${builds.candidate}`);
+  const release = `atomic-nightly release ${builds.candidate}`;
+  expect(candidate.text).not.toContain(release);
+  const meta = builds.meta(builds.candidate);
+  const approvals = meta['atomic-nightly.approvals'] ?? [];
+  builds.write({ ...meta, 'atomic-nightly.approvals': [...approvals, { by: 'kai', at: '2026-10-06T11:00:00Z' }] });
+  expect((await get(`/builds/${builds.candidate}/x86_64/`)).text).toContain(release);
   const night = await get(`/builds/${builds.ids[3]}/x86_64/`);
   expect(night.text).toMatch(new RegExp(`<a href="[^"]*">${builds.released}</a> in release`));
   expect(night.text).toContain(`atomic-nightly promote ${builds.ids[3]} --dry-run`);
@@ -94,7 +99,7 @@ test('the page of a candidate says how it stands and what to type next', async (
   expect(offer).toContain(`Latest release: <a href="../builds/${builds.released}/x86_64/">`);
 });
 
-const HOSTILE = '"><script>alert(1)</script>\' onload=x \u202ecod.exe\u0000\u001b[31m]]>&{{7*7}}`=';
+const HOSTILE = '\ud800"><script>alert(1)</script>\' onload=x \u202ecod.exe\u0000\u001b[31m]]>&{{7*7}}`=';
 
 test('whatever names, reasons and log lines hold stays text, in pages, drawings and the feed', async () => {
   const { builds, get } = await site(12);

@@ -39,6 +39,9 @@ export interface BuildPageRequest {
   };
 }
 
+/** How many builds a build is offered to be compared with. */
+const COMPARED = 60;
+
 /** The page of one build: the values of the template `build`. */
 export function buildPage(request: BuildPageRequest) {
   const { meta, state, others, live, run } = request;
@@ -99,7 +102,15 @@ export function buildPage(request: BuildPageRequest) {
     steps: run ? stepRows(run.entries, run.since, (step) => links.log(meta.buildid, arch, step)) : [],
     releaseSteps: run ? stepRows(run.releaseEntries, run.since, () => '') : [],
     commands: run ? commands(request, run) : [],
+    comparable: run ? comparable(request) : [],
   };
+}
+
+/** Ids of builds that have a tree as well. */
+function comparable({ meta, others }: BuildPageRequest): string[] {
+  if (meta['ostree-commit'] === undefined) return [];
+  const found = others.filter((one) => one['ostree-commit'] !== undefined && one.buildid !== meta.buildid);
+  return found.slice(0, COMPARED).map(({ buildid }) => buildid);
 }
 
 /** Where files and other builds are to be found; other builds only where they are known. */

@@ -108,7 +108,7 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
   const views: [string, string][] = lacking.map((meta) => {
     const { buildid, 'coreos-assembler.basearch': arch, 'atomic-nightly.state': state } = meta;
     const view = buildPage({ meta, state, others: metas, live: false, published: true, ...kept });
-    return [buildPagePath(buildid, arch), render('build', { ...view, others: [] })];
+    return [buildPagePath(buildid, arch), render('build', view)];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
   views.push(['get/index.html', render('get', getPage(product, offers, false))]);

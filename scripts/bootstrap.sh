@@ -57,6 +57,8 @@ LIST
   [ "$tests" = yes ] || return 0
   cat <<'LIST'
 /usr/bin/vagrant vagrant -
+/usr/sbin/mosquitto mosquitto mosquitto
+/usr/bin/mosquitto_sub mosquitto-clients mosquitto
 /usr/bin/xmllint libxml2-utils libxml2
 /usr/bin/checkisomd5 isomd5sum isomd5sum
 /usr/bin/shellcheck shellcheck ShellCheck
@@ -64,6 +66,7 @@ LIST
 /usr/bin/getfattr attr attr
 /usr/bin/groovy groovy -
 /usr/lib/jvm/default-java default-jre-headless -
+/usr/bin/chromium chromium chromium
 /usr/bin/radosgw radosgw ceph-radosgw
 /usr/bin/ceph-mon ceph-mon ceph-mon
 /usr/bin/ceph-osd ceph-osd ceph-osd

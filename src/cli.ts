@@ -6,9 +6,10 @@ import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
 import { STOPS, type Stop } from './run/stops.ts';
 import type { LogFormat } from './sinks/select.ts';
+import { redact } from './tools/redact.ts';
 
 const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${redact(text)}\n`);
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
@@ -39,6 +40,7 @@ interface NightlyOptions {
 interface PublishOptions {
   readonly dryRun?: boolean;
   readonly reconcile?: boolean;
+  readonly signBuilds?: boolean;
   readonly target?: string;
   readonly checksums?: boolean;
   readonly json?: boolean;
@@ -107,7 +109,7 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check programs, versions, disk space, KVM and targets; say what installs what is missing')
+    .description('check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing')
     .option('--json', 'for scripts')
     .addHelpText('after', '\nExamples:\n  atomic-nightly doctor\n  atomic-nightly doctor --json | jq .checks')
     .action(async (options: { json?: boolean }) => {
@@ -179,21 +181,33 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--reconcile', 'compare targets with the work folder, and send again what is lost or damaged there')
     .option('--target <NAME>', 'with --reconcile: only this target')
     .option('--checksums', 'with --reconcile: read everything back and compare contents, not only sizes')
+    .option(
+      '--sign-builds',
+      'with --reconcile: add signatures of keys that came since to commits and files of earlier builds',
+    )
     .option('--json', 'the plan or the result for scripts, on standard output')
     .addHelpText(
       'after',
       '\nExamples:\n  atomic-nightly publish --dry-run\n  atomic-nightly publish 20261121_01      (after adding a target)\n  atomic-nightly publish --reconcile --target mirror --dry-run',
     )
     .action(async (id: string | undefined, options: PublishOptions) => {
-      const { dryRun = false, reconcile = false, checksums = false, json = false, target } = options;
+      const {
+        dryRun = false,
+        reconcile = false,
+        checksums = false,
+        signBuilds = false,
+        json = false,
+        target,
+      } = options;
       if (reconcile) {
         if (id !== undefined) throw usage('--reconcile looks at whole targets and takes no BUILD.');
         const { runReconcile } = await import('./commands/reconcile.ts');
         const named = target === undefined ? {} : { target };
-        finish(await runReconcile({ ...running(), ...named, checksums, dryRun, json }, print));
+        finish(await runReconcile({ ...running(), ...named, checksums, signBuilds, dryRun, json }, print));
         return;
       }
-      if (target !== undefined || checksums) throw usage('--target and --checksums go with --reconcile.');
+      if (target !== undefined || checksums || signBuilds)
+        throw usage('--target, --checksums and --sign-builds go with --reconcile.');
       const { runPublish } = await import('./commands/publish.ts');
       finish(await runPublish(id, { ...running(), dryRun, json }, print));
     });
@@ -270,6 +284,23 @@ function createProgram(finish: (code: number) => void): Command {
       }
       if (reason === undefined) throw usage('--withdraw needs a --reason: users will read it.', 'release');
       finish(await runWithdraw(id, { ...running(), dryRun, json, reason }, print));
+    });
+
+  program
+    .command('release-package')
+    .argument('[STREAM]', 'stream of the configuration; default: the only nightly one')
+    .description('make the RPM with the OSTree remote and key of a stream; sign it, and publish its repository')
+    .option('--dry-run', 'say what would be made; change nothing')
+    .option('--json', 'the result for scripts, on standard output')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 made or published, 10 unchanged. Run again after a failure or a kill, it does what is left.\n\n' +
+        'Examples:\n  atomic-nightly release-package\n  atomic-nightly release-package release --dry-run\n  atomic-nightly release-package release --json | jq -r .package',
+    )
+    .action(async (stream: string | undefined, options: { dryRun?: boolean; json?: boolean }) => {
+      const { runReleasePackage } = await import('./commands/release-package.ts');
+      const { dryRun = false, json = false } = options;
+      finish(await runReleasePackage(stream, { ...running(), dryRun, json }, print));
     });
 
   program
@@ -428,6 +459,23 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('notify')
+    .description('whom the configuration tells about builds: docs/notify.md')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly notify test\n  atomic-nightly notify test --sink mail')
+    .command('test')
+    .description('send every sink, or one, a test message')
+    .option('--sink <NAME>', 'name of a sink, or its number in the configuration, from 1')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all took it, 1 one did not.\n\nExample:\n  atomic-nightly notify test --sink mail',
+    )
+    .action(async (options: { sink?: string; json?: boolean }) => {
+      const { runNotifyTest } = await import('./commands/notify.ts');
+      finish(await runNotifyTest({ ...running(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')
@@ -495,16 +543,20 @@ function createProgram(finish: (code: number) => void): Command {
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
   try {
-    await createProgram((result) => {
-      code = result;
-    }).parseAsync(argv);
+    await program.parseAsync(argv);
     return code;
   } catch (caught) {
     // Commander has printed its own message already; --help and --version end with 0.
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
-    process.stderr.write(`${formatError(error)}\n`);
+    if (program.opts<Common>().logFormat === 'json') {
+      const { jsonLog } = await import('./sinks/json.ts');
+      jsonLog(process.stderr, { build: null, stream: null }).error(error);
+    } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);
   }
 }

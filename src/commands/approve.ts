@@ -56,7 +56,9 @@ function refuse(meta: BuildMeta): void {
     });
   }
   if (meta['atomic-nightly.release'] !== undefined) {
-    throw new NightlyError('usage', `Build ${id} is released; its record does not change any more.`);
+    throw new NightlyError('usage', `Build ${id} is released; its record does not change any more.`, {
+      hint: `"atomic-nightly show ${id}" says who approved it.`,
+    });
   }
   if (state === 'gate-failed') {
     const failed = (meta['atomic-nightly.failures'] ?? []).map(({ step, message }) => `  ${step}: ${message}`);

@@ -1,5 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { StreamConfig } from '../config/config.ts';
 import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
@@ -9,11 +7,17 @@ import { listBuilds } from '../run/build-store.ts';
 import { isCutShort } from '../run/cut-short.ts';
 import type { Project } from '../run/project.ts';
 import type { Stop } from '../run/stops.ts';
-import { selectListener } from '../sinks/select.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { writeFileAtomic } from '../tools/files.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
@@ -34,15 +38,10 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
   const { stream, force, until, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
     refuseRelease(project.stream);
-    process.stderr.write(`${project.engineReason}\n`);
-    for (const { place, message } of project.treefile.notes)
-      process.stderr.write(`${formatPlace(place)}: ${message}\n`);
+    const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+    showNotes(options, project, [project.engineReason, ...notes]);
     if (options.dryRun) {
-      const scratch = join(project.config.work, 'scratch', 'dry-run');
-      await mkdir(scratch, { recursive: true });
-      const { listen, close } = selectListener(options.logFormat, process.stderr);
-      const plan = await planNightly(project, { scratch, signal, listen }).finally(close);
-      await rm(scratch, { recursive: true, force: true });
+      const plan = await inScratch(project, options, (how) => planNightly(project, how));
       printPlan(plan, options.json, print);
       return plan.unchanged ? 10 : 0;
     }

@@ -1,5 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config, ReleaseConfig, StreamConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { findReleaseStream, targetsOf } from '../config/lookup.ts';
@@ -15,12 +13,19 @@ import type { PromotionRecord } from '../run/meta.ts';
 import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
 import { lastRelease, promotionsOf, supersededBy } from '../run/promotions.ts';
-import { selectListener } from '../sinks/select.ts';
+import { insistOnOwnRemote } from '../steps/own-remote.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
 import { writeFileAtomic } from '../tools/files.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
 
 export interface PromoteCommandOptions extends RunCommandOptions {
@@ -56,16 +61,13 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
     name,
     `promote ${id}`,
     async (project) => {
-      process.stderr.write(`${project.engineReason}\n`);
-      if (night.meta['atomic-nightly.state'] !== 'complete')
-        process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      const state = night.meta['atomic-nightly.state'];
+      const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+      showNotes(options, project, [project.engineReason, ...warning]);
+      if (recommit) insistOnOwnRemote(project, night.lockfile);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
-        const scratch = join(config.work, 'scratch', 'dry-run');
-        await mkdir(scratch, { recursive: true });
-        const { listen, close } = selectListener(options.logFormat, process.stderr);
-        const plan = await planPromotion(project, promotion, { scratch, signal, listen }).finally(close);
-        await rm(scratch, { recursive: true, force: true });
+        const plan = await inScratch(project, options, (how) => planPromotion(project, promotion, how));
         if (options.json) printJson(plan, print);
         else printPlan(plan, print);
         return 0;

@@ -12,6 +12,8 @@ export interface ReconcileCommandOptions extends RunCommandOptions {
   readonly target?: string;
   /** Read everything back and compare contents, not only sizes. */
   readonly checksums: boolean;
+  /** Sign earlier builds with keys that have come since. */
+  readonly signBuilds: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -23,7 +25,7 @@ export interface ReconcileCommandOptions extends RunCommandOptions {
 export async function runReconcile(options: ReconcileCommandOptions, print: Printer): Promise<number> {
   const config = await loadConfig(options.config);
   const targets = targetsNamed(config, options.target);
-  const { dryRun, checksums } = options;
+  const { dryRun, checksums, signBuilds } = options;
   await mkdir(config.work, { recursive: true });
   const lock = await takeRunLock(config.work, 'publish --reconcile');
   try {
@@ -32,7 +34,7 @@ export async function runReconcile(options: ReconcileCommandOptions, print: Prin
       for (const target of targets) {
         plans.push(
           await runner.step(`reconcile-${target.name}`, {}, (task) =>
-            reconcile(config, target, { dryRun, checksums }, task),
+            reconcile(config, target, { dryRun, checksums, signBuilds }, task),
           ),
         );
       }

@@ -68,8 +68,9 @@ function printResult(
 async function streamsOf(config: Config, target: TargetConfig, keyDir: string, task: Task): Promise<InspectStream[]> {
   const streams = await streamsOn(config, target.name);
   return Promise.all(
-    streams.map(async ({ stream, ref, testedRef }) => ({
+    streams.map(async ({ stream, ref, testedRef, use }) => ({
       name: stream.name,
+      use,
       ref,
       ...(testedRef === undefined ? {} : { testedRef }),
       vagrantBox: stream.vagrantBox,

@@ -1,4 +1,5 @@
 import type { SourcePlace } from '../errors.ts';
+import type { BuildEventType } from './notify.ts';
 import type { ARCHITECTURES } from './schema.ts';
 
 /** The configuration as the program uses it: absolute paths, every default filled in. */
@@ -14,6 +15,8 @@ export interface Config {
   readonly targets: Readonly<Record<string, TargetConfig>>;
   /** By name, in the order of the file. */
   readonly streams: Readonly<Record<string, StreamConfig>>;
+  /** In the order of the file. */
+  readonly notify: readonly NotifyConfig[];
   /** Where a value was written, as in `placeOf('streams', 'nightly', 'ref')`; the nearest enclosing value otherwise. */
   placeOf(...keys: readonly (string | number)[]): SourcePlace;
 }
@@ -34,6 +37,8 @@ interface AnyTargetConfig {
   readonly url: string;
   /** Undefined: nothing there is ever removed. */
   readonly retention?: TargetRetention;
+  /** No pages for people are put there. */
+  readonly pages?: false;
 }
 
 /** What a prune of a target may remove. */
@@ -171,6 +176,8 @@ export interface StreamConfig {
   /** Everything is signed by each: two while one key takes over from another. */
   readonly signing?: readonly [SigningConfig, ...SigningConfig[]];
   readonly deltas: readonly DeltaFrom[];
+  /** The RPM with the stream's remote, for users and for the tree itself. */
+  readonly releasePackage?: ReleasePackageConfig;
   readonly retention: { readonly builds: number };
 }
 
@@ -184,6 +191,15 @@ export interface ReleaseConfig {
   readonly cycle?: CycleConfig;
   /** Undefined: promotions stay on the stream's own targets. */
   readonly to?: ReleaseTo;
+}
+
+export interface ReleasePackageConfig {
+  readonly name: string;
+  readonly version: string;
+  /** Absolute, as `templates`. */
+  readonly repository: string;
+  /** Undefined: those that come along. */
+  readonly templates?: string;
 }
 
 /** Where a release goes, and who is told. */
@@ -201,13 +217,62 @@ export interface MailConfig {
   readonly from: string;
   readonly to: readonly string[];
   /** Undefined: the mail is left ready to send. */
-  readonly smtp?: {
-    readonly host: string;
-    readonly port: number;
-    readonly security: 'starttls' | 'tls' | 'none';
-    readonly user?: string;
-    readonly passwordFile?: string;
-  };
+  readonly smtp?: SmtpConfig;
+}
+
+/** A mail server that takes messages. */
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly security: 'starttls' | 'tls' | 'none';
+  readonly user?: string;
+  readonly passwordFile?: string;
+}
+
+/** Whom to tell what about builds. */
+export type NotifyConfig = MailSinkConfig | WebhookSinkConfig | MatrixSinkConfig | MqttSinkConfig;
+
+interface AnySinkConfig {
+  /** Unique. */
+  readonly name: string;
+  readonly events: readonly BuildEventType[];
+  /** Names of streams; undefined: all. */
+  readonly streams?: readonly string[];
+}
+
+export interface MailSinkConfig extends AnySinkConfig {
+  readonly type: 'mail';
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly smtp: SmtpConfig;
+  /** Absolute path, as all files below. */
+  readonly template?: string;
+}
+
+export interface WebhookSinkConfig extends AnySinkConfig {
+  readonly type: 'webhook';
+  readonly url: string;
+  readonly secretFile: string;
+}
+
+export interface MatrixSinkConfig extends AnySinkConfig {
+  readonly type: 'matrix';
+  /** Without a trailing slash. */
+  readonly homeserver: string;
+  /** Id of the room, as in `!abc:example.org`. */
+  readonly room: string;
+  readonly accessTokenFile: string;
+  readonly template?: string;
+}
+
+export interface MqttSinkConfig extends AnySinkConfig {
+  readonly type: 'mqtt';
+  readonly url: string;
+  readonly username?: string;
+  readonly passwordFile?: string;
+  /** Certificates to trust, PEM; undefined: those of Node. */
+  readonly caFile?: string;
+  readonly topicPrefix: string;
 }
 
 /** Days are counted from 1970-01-01, UTC. */

@@ -64,6 +64,27 @@ function isRelease(stream: StreamConfig): stream is StreamConfig & { readonly re
   return stream.release !== undefined;
 }
 
+/** What a target gets of a stream. */
+export interface TargetUse {
+  /** Commits, refs, summary. */
+  readonly tree: boolean;
+  /** Images, records, signatures, and the files that lead to them. */
+  readonly builds: boolean;
+  /** Only what is released: the stream does not publish its builds there. */
+  readonly releases: boolean;
+}
+
+/** Every target that something of a stream goes to, by publishing or by a release, each once. */
+export function targetUses({ targets, release }: Pick<StreamConfig, 'targets' | 'release'>): Map<string, TargetUse> {
+  const { tree = [], images = [] } = release?.to ?? {};
+  const released = [...tree, ...images].map((name): [string, TargetUse] => [
+    name,
+    { tree: tree.includes(name), builds: images.includes(name), releases: true },
+  ]);
+  const published = targets.map((name): [string, TargetUse] => [name, { tree: true, builds: true, releases: false }]);
+  return new Map([...released, ...published]);
+}
+
 /** A stream's targets in their order; the first is where verification and defaults look. */
 export function targetsOf(config: Config, stream: StreamConfig): TargetConfig[] {
   return stream.targets.flatMap((name) => config.targets[name] ?? []);

@@ -11,7 +11,9 @@ import type {
   TargetConfig,
   TargetRetention,
 } from './config.ts';
+import { normaliseNotify } from './notify.ts';
 import { normaliseRelease } from './release.ts';
+import { normaliseReleasePackage } from './release-package.ts';
 import type { RawConfig, RawSigning, RawStream, RawTarget } from './schema.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
@@ -28,6 +30,7 @@ export function normalise(raw: RawConfig, path: string, folder: string): Omit<Co
     streams: mapValues(raw.streams, (stream, name) =>
       normaliseStream(withSource(stream, raw.streams), name, raw.name, targets, folder),
     ),
+    notify: normaliseNotify(raw.notify, raw.name, folder),
   };
 }
 
@@ -71,6 +74,7 @@ function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetCo
     name,
     url: trimSlashes(raw.url),
     ...(raw.retention === undefined ? {} : { retention: normaliseRetention(raw.retention) }),
+    ...(raw.pages ? {} : { pages: false as const }),
   };
   switch (raw.type) {
     case 'directory':
@@ -146,6 +150,7 @@ function normaliseStream(
   const age = raw['max-metadata-age'];
   const tested = raw['tested-ref'];
   const release = normaliseRelease(raw, folder);
+  const ownPackage = raw['release-package'];
   const signing = raw.signing && normaliseSigning(raw.signing, folder);
   return {
     name,
@@ -170,6 +175,7 @@ function normaliseStream(
     ...(age === undefined ? {} : { maxMetadataAgeSeconds: durationSeconds(age) }),
     ...(signing === undefined ? {} : { signing }),
     deltas: raw.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
+    ...(ownPackage === undefined ? {} : { releasePackage: normaliseReleasePackage(ownPackage, folder) }),
     retention: raw.retention,
   };
 }

@@ -4,7 +4,9 @@ import { imageTypes } from '../images/template/load.ts';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
+import { checkNotify, type RawNotify } from './notify.ts';
 import { checkRelease } from './release.ts';
+import { checkReleasePackages } from './release-package.ts';
 import type { RawStream, RawTarget } from './schema.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
@@ -21,6 +23,8 @@ export interface Parts {
   readonly streamNames: readonly string[];
   readonly streams: Readonly<Record<string, RawStream>>;
   readonly hostArch: string;
+  /** By their place in the list. */
+  readonly notify: Readonly<Record<string, RawNotify>>;
 }
 
 /** A broken rule and the value that breaks it. */
@@ -36,6 +40,8 @@ export function checkRules(parts: Parts): Breach[] {
     ...sharedDestinations(parts),
     ...Object.entries(parts.streams).flatMap(([name, stream]) => checkStream(name, stream, parts)),
     ...sharedRefs(parts),
+    ...checkReleasePackages(parts.streams, parts.folder),
+    ...checkNotify(parts.notify, parts.streamNames, parts.folder),
   ];
 }
 
@@ -134,6 +140,9 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
     if (path !== undefined && !existsSync(resolve(folder, path)))
       add(['release', key], `there is no ${resolve(folder, path)}.`);
   }
+  const templates = stream['release-package']?.templates;
+  if (templates !== undefined && !existsSync(resolve(folder, templates)))
+    add(['release-package', 'templates'], `there is no ${resolve(folder, templates)}.`);
   const types = imageTypes(imageTemplates === undefined ? undefined : resolve(folder, imageTemplates));
   for (const [index, image] of stream.images.entries()) {
     if (!types.includes(image)) {

@@ -31,6 +31,7 @@ targets:
     type: directory
     path: ./published
     url: http://localhost:8080
+    # pages: false                     # no index.html, page of each build and feed for people: docs/pages.md
 
   # Over ssh; without "ssh" keys, what ssh itself would use.
   # mirror:
@@ -136,6 +137,10 @@ streams:
     #   {type: openpgp, key-file: /etc/atomic-nightly/signing.key, passphrase-file: /etc/atomic-nightly/passphrase}
     #   {type: command, command: [/usr/local/bin/sign, atomic], public-key-file: /etc/atomic-nightly/signing.asc}
 
+    # The RPM with this stream's OSTree remote and public key, made by "release-package" (docs/release-package.md). With it, the
+    # tree must have that package.
+    # release-package: {name: ${name}-remote-nightly, version: '1', repository: ./rpms}
+
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.
     deltas: [parent]
@@ -152,6 +157,19 @@ streams:
   #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2
+  #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
   #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
+
+# Whom to tell what about builds (docs/notify.md); types: mail, matrix, webhook, mqtt. "notify test" tries them.
+# notify:
+#   - type: mail
+#     from: nightly@example.org
+#     to: [atomic-devel@example.org]
+#     smtp: {host: smtp.example.org, security: starttls, user: nightly, password-file: /etc/atomic-nightly/smtp-password}
+#     events: [failed, incomplete, gate-failed, recovered, released]
+#     streams: [nightly]      # default: all
+#   - {type: matrix, homeserver: 'https://matrix.example.org', room: '!abc:example.org', access-token-file: /etc/atomic-nightly/matrix-token}
+#   - {type: webhook, url: 'https://example.org/hook', secret-file: /etc/atomic-nightly/webhook-secret}
+#   - {type: mqtt, url: 'mqtts://broker.example.org', username: nightly, password-file: /etc/atomic-nightly/mqtt-password}
 `;
 }

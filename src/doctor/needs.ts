@@ -25,6 +25,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.signing) needs.add('signing');
     if (stream.signing?.some(({ type }) => type === 'gpg-agent')) needs.add('signing with gpg');
     if (stream.release) needs.add('promotion');
+    if (stream.releasePackage) needs.add('release package');
   }
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
@@ -53,6 +54,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'signing',
     'signing with gpg',
     'promotion',
+    'release package',
     ...(debian ? (['lab'] as const) : []),
   ]);
 }

@@ -32,6 +32,7 @@ export type Need =
   | 'signing'
   | 'signing with gpg'
   | 'promotion'
+  | 'release package'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -62,7 +63,13 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'python3-dnf',
     fedora: 'python3-dnf',
   },
-  { program: 'rpmkeys', neededBy: ['engine dnf', 'promotion'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm' },
+  {
+    program: 'rpmkeys',
+    neededBy: ['engine dnf', 'promotion', 'release package'],
+    version: gnu('4.16'),
+    debian: 'rpm',
+    fedora: 'rpm',
+  },
   { program: 'unshare', neededBy: ['engine dnf'], version: gnu('2.36'), debian: 'util-linux', fedora: 'util-linux' },
   {
     program: 'umount',
@@ -139,7 +146,20 @@ export const TOOLS: readonly ToolCheck[] = [
   { program: 'gpgv', neededBy: ['signing'], version: gnu('2.2'), debian: 'gpgv', fedora: 'gnupg2' },
   { program: 'apt-get', neededBy: ['lab'], version: gnu(), debian: 'apt', fedora: 'apt' },
   { program: 'dpkg-deb', neededBy: ['lab'], version: gnu(), debian: 'dpkg', fedora: 'dpkg' },
-  { program: 'rpmbuild', neededBy: ['lab'], version: gnu('4.16'), debian: 'rpm', fedora: 'rpm-build' },
+  {
+    program: 'rpmbuild',
+    neededBy: ['lab', 'release package'],
+    version: gnu('4.16'),
+    debian: 'rpm',
+    fedora: 'rpm-build',
+  },
+  {
+    program: 'rpmsign',
+    neededBy: ['lab', 'release package'],
+    version: gnu('4.16'),
+    debian: 'rpm',
+    fedora: 'rpm-sign',
+  },
   {
     program: 'depmod',
     neededBy: ['engine dnf', 'lab'],
@@ -149,7 +169,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'createrepo_c',
-    neededBy: ['lab', 'promotion'],
+    neededBy: ['lab', 'promotion', 'release package'],
     version: gnu('0.15'),
     debian: 'createrepo-c',
     fedora: 'createrepo_c',

@@ -63,7 +63,10 @@ export async function makeRpm(source: RpmSource, scratchDir: string, outputDir: 
       source.kind === 'deb' ? await prepareDeb(source, root, work, task) : await prepareOwn(source, root);
     const specPath = join(work, `${spec.name}.spec`);
     await writeFile(specPath, specFile(spec));
-    const rpm = await rpmBuild({ spec: specPath, buildRoot: root, topDir: work, home: work, timestamp }, task);
+    const rpm = await rpmBuild(
+      { spec: specPath, buildRoot: root, topDir: work, buildHost: 'lab.invalid', home: work, timestamp },
+      task,
+    );
     const ready = join(work, 'ready');
     await mkdir(ready);
     await rename(rpm, join(ready, basename(rpm)));

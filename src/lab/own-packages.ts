@@ -18,7 +18,10 @@ export interface OwnPackage {
   readonly copies: readonly (readonly [from: string, to: string])[];
 }
 
-const RELEASE_PACKAGE = 'lab-release-atomic';
+/** Has the key of the distribution. */
+export const RELEASE_PACKAGE = 'lab-release-atomic';
+/** Has the remote, and the key in OSTree's form. */
+export const REMOTE_PACKAGE = 'lab-atomic-remote-nightly';
 
 /** Folders only `filesystem` owns: other packages that have files in them do not list them. */
 export const FILESYSTEM_FOLDERS: readonly (string | readonly [path: string, mode: number])[] = [
@@ -83,19 +86,29 @@ export const OWN_PACKAGES: readonly OwnPackage[] = [
     name: RELEASE_PACKAGE,
     repo: 'lab-sig-atomic',
     version: '12.1',
-    summary: 'Release files, presets and the OSTree remote of Lab Atomic Host',
+    summary: 'Release files and presets of Lab Atomic Host',
     relations: {
       provides: ['system-release = 12', 'system-release(releasever) = 12'],
       recommends: ['tree'],
     },
     after: ['filesystem'],
-    folders: ['etc/ostree', 'etc/ostree/remotes.d'],
     links: [
       ['etc/os-release', '../usr/lib/os-release'],
       ['etc/system-release', 'lab-release'],
       // It asks questions on the console at the first boot and waits for answers.
       ['etc/systemd/system/systemd-firstboot.service', '/dev/null'],
     ],
+  },
+  {
+    ...plain,
+    name: REMOTE_PACKAGE,
+    repo: 'lab-sig-atomic',
+    version: '12.1',
+    summary: 'OSTree remote of the nightlies of Lab Atomic Host',
+    // As the packages that "release-package" makes for a project of that name: one of them replaces it.
+    relations: { provides: ['lab-atomic-host-remote = 12.1'], conflicts: ['lab-atomic-host-remote'] },
+    after: ['filesystem'],
+    folders: ['etc/ostree', 'etc/ostree/remotes.d'],
   },
   {
     ...plain,

@@ -4,7 +4,7 @@ import type { DebDownload } from '../tools/apt.ts';
 import { sha256, sha256File } from '../tools/files.ts';
 import type { LabKey } from './keys.ts';
 import { overlayDigest, PROJECT, RECIPE, type RpmSource } from './make-rpm.ts';
-import { OWN_PACKAGES } from './own-packages.ts';
+import { OWN_PACKAGES, RELEASE_PACKAGE, REMOTE_PACKAGE } from './own-packages.ts';
 import { ABSENT_PACKAGES, KERNEL_PACKAGE, SIG_PACKAGES } from './packages.ts';
 import type { LabState } from './state.ts';
 
@@ -50,13 +50,7 @@ async function planDeb(deb: string, hash: string, state: LabState): Promise<Plan
 async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key: LabKey): Promise<PlannedRpm> {
   const bump = state.updates[own.name] ?? 0;
   const variables = { publicUrl: state.publicUrl.replace(/\/+$/, '') };
-  const generated: readonly (readonly [string, string | Uint8Array])[] =
-    own.name === 'lab-release-atomic'
-      ? [
-          ['etc/pki/rpm-gpg/RPM-GPG-KEY-lab', key.publicText],
-          ['usr/share/ostree/trusted.gpg.d/lab-atomic.gpg', dearmored(Buffer.from(key.publicText))],
-        ]
-      : [];
+  const generated = generatedFiles(own.name, key);
   const inputs = [
     RECIPE,
     own,
@@ -72,4 +66,16 @@ async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key:
     key: sha256(JSON.stringify(inputs)),
     source: { kind: 'own', own, bump, generated, variables },
   };
+}
+
+/** Files of a package that hold the lab's key: path and content. */
+function generatedFiles(name: string, { publicText }: LabKey): readonly (readonly [string, string | Uint8Array])[] {
+  switch (name) {
+    case RELEASE_PACKAGE:
+      return [['etc/pki/rpm-gpg/RPM-GPG-KEY-lab', publicText]];
+    case REMOTE_PACKAGE:
+      return [['usr/share/ostree/trusted.gpg.d/lab-atomic.gpg', dearmored(Buffer.from(publicText))]];
+    default:
+      return [];
+  }
 }

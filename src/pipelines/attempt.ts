@@ -11,6 +11,7 @@ import { stateOf } from '../steps/merge-record.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
 import { shareImages } from './share-images.ts';
+import { failureOf } from './side-by-side.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface AttemptOptions {
@@ -57,6 +58,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     return outcome;
   } catch (caught) {
     const error = asNightlyError(caught);
+    error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
     const state = error.code === 'interrupted' ? 'interrupted' : 'failed';
     await recordFailure(build, error, state).catch(() => undefined);
@@ -88,10 +90,9 @@ async function pipelineOf(
 }
 
 async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
-  const { step = '', code, message } = error;
   await updateMeta(build.paths, {
     'atomic-nightly.state': state,
-    'atomic-nightly.failures': [{ step, code, message }],
+    'atomic-nightly.failures': [failureOf(error)],
     'atomic-nightly.steps': await stepTimes(build.paths.journal),
   });
 }

@@ -1,5 +1,6 @@
 import type { Composed } from '../engines/engine.ts';
 import type { ImageFile } from '../images/image.ts';
+import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
 import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
@@ -8,12 +9,13 @@ import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
 import { stateOf } from '../steps/merge-record.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { prune } from '../steps/prune.ts';
 import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
-import { areSigned, SUMS, signFiles } from '../steps/sign-files.ts';
+import { areSigned, signFiles } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 import { shareImages } from './share-images.ts';
@@ -48,6 +50,7 @@ export async function deliver(
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
+  const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
     ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
@@ -64,6 +67,7 @@ export async function deliver(
     'ostree-content-checksum': composed.contentChecksum,
     'rpm-ostree-inputhash': inputHash,
     pkgdiff,
+    'atomic-nightly.tree': tree,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
     ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
@@ -92,11 +96,19 @@ export async function deliver(
   if (until !== undefined || (await readMeta(build.paths))['atomic-nightly.pending-images'] !== undefined) {
     // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
     if (until !== undefined) await updateMeta(build.paths, { 'atomic-nightly.pending-images': stream.images });
-    const tree = { targets: pushed.results, failures: pushed.failures };
-    const shared = await shareImages(project, build, { tree, ...(until === undefined ? {} : { only: [] }) }, runner);
+    const made = { targets: pushed.results, failures: pushed.failures };
+    const only = until === undefined ? {} : { only: [] };
+    const shared = await shareImages(project, build, { tree: made, ...only }, runner);
+    // Pages need the records of all builds, which other machines do not have.
+    const paged = await sideBySide(
+      pushed.results.filter((target) => hasPages(project, target)),
+      (target) =>
+        runner.step(`pages-${target.name}`, { shared }, (task) => publishPages(project, [build.id], target, task)),
+    );
     const pruned = await pruneTargets(project, commit, runner);
-    if (pruned.failures.length === 0) return shared;
-    const failures = [...shared.failures, ...pruned.failures];
+    const late = [...paged.failures, ...pruned.failures];
+    if (late.length === 0) return shared;
+    const failures = [...shared.failures, ...late];
     return { state: stateOf(failures), commit, failures };
   }
   const set = await openImages(project, build, commit);
@@ -130,7 +142,7 @@ export async function deliver(
       'sign-files',
       { images, signing },
       (task) => signFiles(build, one, task),
-      async () => areSigned(build, [...files, SUMS]),
+      async () => areSigned(build, files),
     ),
   );
 
@@ -141,9 +153,14 @@ export async function deliver(
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
-    if (testedRef === undefined || !gated.passed) return;
-    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-      markTested(project, build, target, { commit, testedRef }, task),
+    if (testedRef !== undefined && gated.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    if (!hasPages(project, target)) return;
+    await runner.step(`pages-${target.name}`, { images, failures }, (task) =>
+      publishPages(project, [build.id], target, task),
     );
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));

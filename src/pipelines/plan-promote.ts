@@ -41,9 +41,9 @@ export async function planPromotion(
   const { overrides, excludes, recommit, 'last-release': release } = promotion;
   const changes = { overrides, excludes };
   const { packages } = await runner.step('packages', {}, (task) =>
-    promotePackages(project, build, { night, changes, release }, task),
+    promotePackages(project, build, { night, changes, recommit, release }, task),
   );
-  if (!recommit) await runner.step('resolve', {}, (task) => promoteResolve(project, build, changes, task));
+  if (!recommit) await runner.step('resolve', {}, (task) => promoteResolve(project, build, { night, changes }, task));
   const after = lockedPackages(await readLockfile(build.paths.lockfile));
   const before = await readParent(project, parent);
   return {

@@ -41,7 +41,7 @@ export async function promote(
   await runner.step(
     'packages',
     { night: night.commit, changes, release },
-    (task) => promotePackages(project, build, { night, changes, release }, task),
+    (task) => promotePackages(project, build, { night, changes, recommit, release }, task),
     // Once the commit is made nobody asks for them any more.
     async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
   );
@@ -82,7 +82,7 @@ async function rebuild(
   const { overrides, excludes, 'accept-differences': accept } = promotion;
   const changes = { overrides, excludes };
   const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>
-    promoteResolve(project, build, changes, task),
+    promoteResolve(project, build, { night, changes }, task),
   );
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
     promoteCompose(project, build, { night, inputHash }, task),

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { type Build, isFetched } from '../run/build.ts';
 import { readMeta } from '../run/build-store.ts';
@@ -11,7 +13,7 @@ import { missingImages } from '../steps/missing-images.ts';
 import { prune } from '../steps/prune.ts';
 import { checksumsOf, FIXED_RECORDS } from '../steps/publish-build.ts';
 import { publishShare } from '../steps/publish-share.ts';
-import { areSigned, signEach } from '../steps/sign-files.ts';
+import { signatureName, signEach } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
 import type { Target } from '../targets/target.ts';
 import type { Delivered, Stopped } from './outcome.ts';
@@ -88,7 +90,7 @@ export async function shareImages(
       'sign-images',
       { files },
       (task) => signEach(build, files, one, task),
-      async () => areSigned(build, names),
+      async () => names.every((name) => existsSync(join(build.paths.dir, signatureName(name)))),
     ),
   );
   // What cannot be signed is shown to nobody.

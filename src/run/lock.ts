@@ -15,7 +15,7 @@ export interface RunLock {
   release(): Promise<void>;
 }
 
-interface LockHolder {
+export interface LockHolder {
   readonly pid: number;
   readonly host: string;
   readonly command: string;

@@ -1,6 +1,7 @@
 import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { TreeSize } from '../ostree/tree-size.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
 import type { Stop } from './stops.ts';
@@ -51,6 +52,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
   /** Static deltas to the commit, with what they save. */
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  /** All objects of the commit, with their bytes as they are stored in an archive repository. */
+  readonly 'atomic-nightly.tree'?: TreeSize;
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
   /** It was asked for although nothing changed: so it goes on, when it is resumed. */
@@ -122,4 +125,6 @@ export interface BuildFailure {
   readonly step: string;
   readonly code: string;
   readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }

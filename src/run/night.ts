@@ -1,7 +1,7 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { type Lockfile, readLockfile } from '../rpm/lockfile.ts';
-import { ifThere } from '../tools/files.ts';
 import { readTreefile } from '../treefile/read.ts';
 import { findBuild } from './build-store.ts';
 import type { BuildMeta } from './meta.ts';
@@ -23,7 +23,9 @@ export interface Night {
  * @throws NightlyError `not-found`, `usage` when it is no night with a commit, `treefile` when its treefile cannot be had.
  */
 export async function openNight(work: string, id: string): Promise<Night> {
-  const { meta, paths } = await findBuild(work, id);
+  const { meta, paths } = await findBuild(work, id).catch((error: unknown) => {
+    throw isNotFound(error) ? lostNight(work, id, error) : error;
+  });
   const { of } = meta['atomic-nightly.promotion'] ?? {};
   if (of !== undefined) {
     throw new NightlyError('usage', `Build ${id} is a promotion of night ${of} itself.`, {
@@ -39,10 +41,10 @@ export async function openNight(work: string, id: string): Promise<Night> {
   }
   const copy = meta['atomic-nightly.treefile-copy'];
   const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
-  const lockfile = await ifThere(readLockfile(paths.lockfile));
+  const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
   if (treefile === undefined || lockfile === undefined) {
     throw new NightlyError('not-found', `Night ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`, {
-      hint: 'Nights keep both since this program can promote; build a new one and promote that.',
+      hint: 'Bring the folder back from a backup, or build a new night and promote that.',
     });
   }
   const { digest } = await readTreefile(treefile, { basearch: meta['coreos-assembler.basearch'] });
@@ -56,4 +58,18 @@ export async function openNight(work: string, id: string): Promise<Night> {
     );
   }
   return { id, commit, meta, lockfile, treefile, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof NightlyError && error.code === 'not-found';
+
+/** A target has the night's record and lockfile, but not the copy of its treefile. */
+function lostNight(work: string, id: string, cause: unknown): NightlyError {
+  return new NightlyError(
+    'not-found',
+    `There is no record of night ${id} in ${join(work, 'builds')}, and what is promoted is made from the record, lockfile and treefile kept there.`,
+    {
+      hint: `Bring builds/${id} back from a backup of ${work}, promote where that night was built, or promote another: "atomic-nightly list" shows those there are.`,
+      cause,
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Config, StreamConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { findStream, refOf, targetsOf } from '../config/lookup.ts';
+import { findStream, refOf, targetsOf, targetUses } from '../config/lookup.ts';
 import type { Engine } from '../engines/engine.ts';
 import { selectEngine } from '../engines/select.ts';
 import { NightlyError } from '../errors.ts';
@@ -88,6 +88,6 @@ export function streamSigners({ work }: Config, { signing }: StreamConfig): Sign
 
 /** Who signs what the streams of a target share, its index of builds for one: the first of them that signs. */
 export function targetSigner(config: Config, target: string): Signer | undefined {
-  const streams = Object.values(config.streams).filter(({ targets }) => targets.includes(target));
+  const streams = Object.values(config.streams).filter((stream) => targetUses(stream).has(target));
   return streams.map((stream) => streamSigner(config, stream)).find((signer) => signer !== undefined);
 }

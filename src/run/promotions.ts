@@ -1,7 +1,11 @@
 import type { StoredBuild } from './build-store.ts';
 
 /** The promotions of a night, newest first; of all release streams unless one is named. */
-export function promotionsOf(builds: readonly StoredBuild[], night: string, stream?: string): StoredBuild[] {
+export function promotionsOf<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
+  night: string,
+  stream?: string,
+): Build[] {
   return builds.filter(
     ({ meta }) =>
       meta['atomic-nightly.promotion']?.of === night &&
@@ -10,7 +14,10 @@ export function promotionsOf(builds: readonly StoredBuild[], night: string, stre
 }
 
 /** The newest release of a stream that was not withdrawn; of any stream unless one is named. */
-export function lastRelease(builds: readonly StoredBuild[], stream?: string): StoredBuild | undefined {
+export function lastRelease<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
+  stream?: string,
+): Build | undefined {
   return builds.find(({ meta }) => {
     const release = meta['atomic-nightly.release'];
     return (
@@ -24,4 +31,13 @@ export function lastRelease(builds: readonly StoredBuild[], stream?: string): St
 /** Earlier promotions of a night that a new one takes the place of: all that were not released. */
 export function supersededBy(builds: readonly StoredBuild[], night: string, stream: string): StoredBuild[] {
   return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
+}
+
+/** The commit that a stream's release ref names for its users: of the newest release, or of what took the place of one. */
+export function releasedCommit(builds: readonly StoredBuild[], stream: string): string | undefined {
+  const newest = builds.find(({ meta }) => {
+    const withdrawn = meta['atomic-nightly.withdrawal'] !== undefined && meta['atomic-nightly.state'] === 'complete';
+    return meta['atomic-nightly.stream'] === stream && (withdrawn || meta['atomic-nightly.release'] !== undefined);
+  });
+  return newest?.meta['ostree-commit'];
 }

@@ -1,27 +1,30 @@
 import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
-import { refOf } from '../config/lookup.ts';
+import { refOf, type TargetUse, targetUses } from '../config/lookup.ts';
 import { NightlyError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import { readTreefile } from '../treefile/read.ts';
 
-/** A stream with the refs it moves. */
+/** A stream that uses a target, with the refs it moves. */
 export interface StreamRefs {
   readonly stream: StreamConfig;
   readonly ref: string;
   /** Undefined for streams without a smoke test. */
   readonly testedRef?: string;
+  /** What of it the target gets. */
+  readonly use: TargetUse;
 }
 
-/** The streams whose trees go to a target, by publishing or by a release. @throws NightlyError `treefile`, `config` when one has no ref. */
+/** The streams of which something goes to a target, by publishing or by a release. @throws NightlyError `treefile`, `config` when one has no ref. */
 export async function streamsOn(config: Config, target: string): Promise<StreamRefs[]> {
   const found: StreamRefs[] = [];
   for (const stream of Object.values(config.streams)) {
-    if (![...stream.targets, ...(stream.release?.to?.tree ?? [])].includes(target)) continue;
+    const use = targetUses(stream).get(target);
+    if (!use) continue;
     const treefile =
       stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
     const ref = refOf(config, stream, treefile?.values.ref);
     const testedRef = testedRefOf(stream, ref);
-    found.push({ stream, ref, ...(testedRef === undefined ? {} : { testedRef }) });
+    found.push({ stream, ref, use, ...(testedRef === undefined ? {} : { testedRef }) });
   }
   return found;
 }

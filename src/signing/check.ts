@@ -52,3 +52,19 @@ export async function isSignedByOne(
   }
   return false;
 }
+
+/**
+ * Whether one of these keys made one of the signatures, whatever it was made over: of a signature over other bytes gpgv says
+ * "bad" when it has the key, and only of others that it does not know them. So a large file need not be read for it.
+ */
+export async function madeBySome(
+  publicKey: Uint8Array,
+  signatures: readonly Uint8Array[],
+  task: Task,
+): Promise<boolean> {
+  for (const signature of signatures) {
+    const findings = await findingsOf({ what: new Uint8Array(), signature, publicKey }, task);
+    if (findings.some((finding) => finding !== 'unknown-key' && finding !== 'unreadable')) return true;
+  }
+  return false;
+}

@@ -1,4 +1,5 @@
 import type { Config, SigningConfig } from '../config/config.ts';
+import { targetUses } from '../config/lookup.ts';
 import { NightlyError } from '../errors.ts';
 import type { Task } from '../tools/task.ts';
 import { expiryWarning, type KeyInfo, readKeyInfo } from './key-info.ts';
@@ -8,21 +9,22 @@ import { openSigner, type Signer } from './signer.ts';
 export interface ConfiguredKey {
   readonly config: SigningConfig;
   readonly streams: readonly string[];
-  /** Of those streams, each once. */
+  /** Of those streams, those of their releases as well; each once. */
   readonly targets: readonly string[];
 }
 
 /** The keys of all streams, in the order of the file; one that several streams name is there once. */
 export function configuredKeys({ streams }: Config): ConfiguredKey[] {
   const found = new Map<string, ConfiguredKey>();
-  for (const { name, targets, signing } of Object.values(streams)) {
+  for (const stream of Object.values(streams)) {
+    const { name, signing } = stream;
     for (const config of signing ?? []) {
       const id = JSON.stringify(config);
       const before = found.get(id);
       found.set(id, {
         config,
         streams: [...(before?.streams ?? []), name],
-        targets: [...new Set([...(before?.targets ?? []), ...targets])],
+        targets: [...new Set([...(before?.targets ?? []), ...targetUses(stream).keys()])],
       });
     }
   }

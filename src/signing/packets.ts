@@ -22,6 +22,15 @@ export function signaturePackets(bytes: Uint8Array): Uint8Array[] {
   return packets;
 }
 
+/** The signature packets of an armored or binary detached signature; none of what is not one. */
+export function signaturePacketsIn(signature: Uint8Array | undefined): Uint8Array[] {
+  try {
+    return signature ? signaturePackets(dearmored(signature)) : [];
+  } catch {
+    return [];
+  }
+}
+
 function header(
   bytes: Uint8Array,
   at: number,

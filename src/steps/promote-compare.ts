@@ -145,6 +145,8 @@ const DERIVED: readonly RegExp[] = [
   /^\/usr\/lib\/modules\/[^/]+\/(initramfs\.img|modules\.[^/]+)$/,
   /^\/usr\/lib\/modules\/[^/]+\/$/,
   /^\/usr\/lib\/ostree-boot\//,
+  // Names the release package of the stream.
+  /^\/usr\/share\/rpm-ostree\/treefile\.json$/,
   /^\/usr\/lib\/tmpfiles\.d\/(rpm-ostree-|pkg-)[^/]*\.conf$/,
 ];
 

@@ -4,6 +4,7 @@ import type { LockedPackage, Lockfile } from '../rpm/lockfile.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import type { Night } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
+import { withOwnRemote } from './own-remote.ts';
 
 /** What a promotion may change about its night. */
 export interface Changes {
@@ -13,18 +14,21 @@ export interface Changes {
 }
 
 /**
- * The night's lockfile with packages taken newer, and others left out. Whether what is left fits together is for the
+ * The night's lockfile with the release's own remote, packages taken newer, and others left out. Whether what is left fits together is for the
  * depsolve to find out.
  * @param packages what the repositories have now
  * @throws NightlyError `usage`, `package-missing`, `package-downgrade`.
  */
 export async function promotedLockfile(
-  { treefile, stream }: Project,
+  project: Project,
   night: Night,
   { overrides, excludes }: Changes,
   packages: () => Promise<readonly RepoPackage[]>,
 ): Promise<Lockfile> {
-  const locked: Record<string, LockedPackage> = { ...night.lockfile.packages };
+  const { treefile, stream } = project;
+  const locked: Record<string, LockedPackage> = {
+    ...(await withOwnRemote(project, night.lockfile, packages)).packages,
+  };
   for (const name of excludes) {
     if (!(name in locked)) {
       throw new NightlyError('usage', `--exclude ${name}: night ${night.id} has no package of that name.`, {

@@ -18,6 +18,7 @@ import { writeJson } from '../tools/files.ts';
 import type { SignatureFault } from '../tools/rpm.ts';
 import type { Task } from '../tools/task.ts';
 import { treefileJson } from '../treefile/read.ts';
+import { insistOnOwnRemote, remoteSwap } from './own-remote.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
 import { refuseDowngrades } from './resolve.ts';
 
@@ -33,15 +34,21 @@ export async function promotePackages(
   about: {
     readonly night: Night;
     readonly changes: Changes;
+    /** The night's tree is taken as it is. */
+    readonly recommit: boolean;
     /** Build id of the last release: nothing may go back behind it (I5). */
     readonly release: string | undefined;
   },
   task: Task,
 ): Promise<{ readonly packages: number }> {
-  const { night, changes, release } = about;
+  const { night, changes, recommit, release } = about;
   let offered: Promise<RepoPackage[]> | undefined;
   const packages = () => (offered ??= offeredPackages(project, task));
-  const lockfile = await promotedLockfile(project, night, changes, packages);
+  const lockfile = recommit ? night.lockfile : await promotedLockfile(project, night, changes, packages);
+  insistOnOwnRemote(project, lockfile);
+  const swap = remoteSwap(project);
+  if (swap && swap.from in night.lockfile.packages)
+    task.say(`${swap.to}-${lockfile.packages[swap.to]?.evra} takes the place of ${swap.from}`);
   if (release !== undefined) {
     const { paths } = await findBuild(project.config.work, release);
     const released = lockedPackages(await readLockfile(paths.lockfile));

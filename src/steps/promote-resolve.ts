@@ -5,11 +5,13 @@ import { NightlyError } from '../errors.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { readRepoFiles } from '../rpm/repofile.ts';
 import type { Build } from '../run/build.ts';
+import type { Night } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
 import { copyTreefile } from '../treefile/copy.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import { remoteSwap, renameInTreefile } from './own-remote.ts';
 import { explainDepsolve } from './promote-depsolve.ts';
 import type { Changes } from './promote-lockfile.ts';
 import { composeCache, packageStore } from './promote-packages.ts';
@@ -21,14 +23,14 @@ import { composeCache, packageStore } from './promote-packages.ts';
 export async function promoteResolve(
   project: Project,
   build: Build,
-  changes: Changes,
+  about: { readonly night: Night; readonly changes: Changes },
   task: Task,
 ): Promise<{ readonly inputHash: string }> {
   const wanted = await readLockfile(build.paths.lockfile);
   const treefile = await lockedTreefile(project, build);
   const request = { treefile, cacheDir: composeCache(project), repo: project.repo, lockfile: wanted };
   const { lockfile, inputHash } = await project.engine.resolve(request, task).catch(async (error: unknown) => {
-    throw await explainDepsolve(error, project, changes, task);
+    throw await explainDepsolve(error, project, about, task);
   });
   // Checksums were compared when the packages were gathered; older releases of rpm-ostree do not give them back.
   const more = Object.entries(wanted.packages).filter(([name, { evra }]) => lockfile.packages[name]?.evra !== evra);
@@ -43,8 +45,8 @@ export async function promoteResolve(
 }
 
 /**
- * The night's treefile with all its repositories in one place: the packages that were checked. Written anew into the
- * build's scratch folder.
+ * The night's treefile with all its repositories in one place, the packages that were checked, and with the release's own
+ * remote. Written anew into the build's scratch folder.
  */
 export async function lockedTreefile(project: Project, build: Build): Promise<Treefile> {
   const { treefile, stream } = project;
@@ -56,5 +58,6 @@ export async function lockedTreefile(project: Project, build: Build): Promise<Tr
   const baseurl = pathToFileURL(packageStore(project)).href;
   const sections = repos.map(({ id }) => `[${id}]\nname=${id}\nbaseurl=${baseurl}\ngpgcheck=0\nenabled=1\n`);
   await writeFile(join(beside, 'locked.repo'), sections.join('\n'));
-  return readTreefile(path, { basearch: stream.arch });
+  const swap = remoteSwap(project);
+  return swap ? renameInTreefile(folder, path, swap, stream.arch) : readTreefile(path, { basearch: stream.arch });
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config, TargetConfig } from '../config/config.ts';
+import { targetUses } from '../config/lookup.ts';
 import { NightlyError } from '../errors.ts';
 import { commitReader, readHistory } from '../publish/prune/history.ts';
 import { totalOf } from '../publish/prune/plan.ts';
@@ -44,12 +45,19 @@ export async function pruneConfigured(
   const request = {
     target,
     retention,
+    hasTree: getsTree(config, name),
     repo: join(config.work, 'repo'),
     scratchDir: join(config.work, 'scratch'),
     now,
     ...(signer === undefined ? {} : { signer }),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
+}
+
+/** Whether commits are published there; of a target that no stream names any more it is not known, so they may be. */
+function getsTree({ streams }: Config, target: string): boolean {
+  const uses = Object.values(streams).flatMap((stream) => targetUses(stream).get(target) ?? []);
+  return uses.length === 0 || uses.some(({ tree }) => tree);
 }
 
 /** Prunes a target that a build was published to. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
+import { localObjects, parseCommit, readCommit, readRef } from '../ostree/objects.ts';
 import { writePlan } from '../publish/plan-file.ts';
 import { publishCommit } from '../publish/publish.ts';
 import { verifyPublished } from '../publish/verify.ts';
@@ -52,7 +53,14 @@ export async function verify(
   );
 }
 
-/** Moves the local repo's ref once every target serves the commit: the local repo is the published one's twin. */
-export async function moveLocalRef(project: Project, commit: string): Promise<void> {
-  await writeFileAtomic(join(project.repo, 'refs/heads', project.ref), `${commit}\n`);
+/**
+ * Moves the local repo's ref once every target serves the commit: the local repo is the published one's twin. A ref that
+ * names a later commit stays, as it does on the targets: images of an earlier build may be made again at any time.
+ */
+export async function moveLocalRef({ repo, ref }: Pick<Project, 'repo' | 'ref'>, commit: string): Promise<void> {
+  const before = await readRef(repo, ref);
+  const bytes = before === undefined ? undefined : await localObjects(repo)(before, 'commit');
+  const next = await readCommit(repo, commit);
+  if (before !== undefined && bytes && parseCommit(before, bytes).timestamp > next.timestamp) return;
+  await writeFileAtomic(join(repo, 'refs/heads', ref), `${commit}\n`);
 }

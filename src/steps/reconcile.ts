@@ -5,15 +5,24 @@ import { updateJson } from '../publish/files.ts';
 import { setRef } from '../publish/move-ref.ts';
 import type { ReconcilePlan } from '../publish/reconcile/plan.ts';
 import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../publish/reconcile/reconcile.ts';
+import { listBuilds } from '../run/build-store.ts';
 import { streamSigners } from '../run/project.ts';
-import { streamsOn } from '../run/streams-on.ts';
+import { releasedCommit } from '../run/promotions.ts';
+import { type StreamRefs, streamsOn } from '../run/streams-on.ts';
 import { isSignedByAll } from '../signing/check.ts';
 import { jointSigner, type Signer } from '../signing/signer.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { type BuildIndex, INDEX_PATH, withBuilds } from './publish-build.ts';
-import { signAgainHere, signPointersAgain } from './sign-again.ts';
+import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
+
+export interface ReconcileOptions {
+  readonly dryRun: boolean;
+  readonly checksums: boolean;
+  /** Add the signatures of keys that have come since to the files and commits of earlier builds as well. */
+  readonly signBuilds: boolean;
+}
 
 /**
  * Compares a target with the work folder, and gives back to it what is lost or damaged there. Signatures of a key that has
@@ -24,33 +33,55 @@ import { signAgainHere, signPointersAgain } from './sign-again.ts';
 export async function reconcile(
   config: Config,
   targetConfig: TargetConfig,
-  { dryRun, checksums }: { readonly dryRun: boolean; readonly checksums: boolean },
+  { dryRun, checksums, signBuilds }: ReconcileOptions,
   task: Task,
 ): Promise<ReconcilePlan> {
   const target = openTarget(targetConfig);
   const repo = join(config.work, 'repo');
   const streams = await streamsOn(config, target.name);
-  const signers = streams.map(({ stream }) => streamSigners(config, stream)).filter((keys) => keys.length > 0);
-  const signer = signers[0] && jointSigner(signers[0]);
+  const signing = streams
+    .map((one) => ({ ...one, signers: streamSigners(config, one.stream) }))
+    .filter(({ signers }) => signers.length > 0);
+  const signer = signing[0] && jointSigner(signing[0].signers);
+  const unsigned = await findUnsigned(config, signing, { target, builds: signBuilds }, task);
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
   const request = {
     ...{ repo, target, checksums },
-    refs: streams.flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
+    tree: streams.length === 0 || streams.some(({ use }) => use.tree),
+    refs: streams
+      .filter(({ use }) => use.tree && !use.releases)
+      .flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
+    heads: await releasedHeads(config, streams),
     streams: streams.map(({ stream }) => stream.name),
+    releasesOf: streams.flatMap(({ stream: { name, release } }) =>
+      release?.to?.images.includes(target.name) ? [name] : [],
+    ),
     signed: signer !== undefined,
+    unsigned: unsignedNames(unsigned, config.work),
     isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
       const packets = signaturesIn(signature);
-      for (const keys of signers) if (await isSignedByAll(keys, summary, packets, task)) return true;
+      for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;
       return false;
     },
     ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
   };
   if (dryRun) return planReconcile(request, task);
-  for (const one of signers.flat()) await one.check(task);
-  await signAgainHere(config, streams, task);
+  for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
+  await signAgainHere(unsigned, { work: config.work, target }, task);
   const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
-  if (signer) await signPointersAgain(streams, { target, signer }, task);
+  await signPointersAgain(signing, target, task);
   return plan;
+}
+
+/** What the refs of releases name: the local refs follow promotions, which nobody but testers may see. */
+async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Promise<Map<string, string>> {
+  const builds = await listBuilds(config.work);
+  return new Map(
+    streams.flatMap(({ stream, ref, use }) => {
+      const commit = use.tree && use.releases ? releasedCommit(builds, stream.name) : undefined;
+      return commit === undefined ? [] : [[ref, commit] as const];
+    }),
+  );
 }
 
 function repairs(

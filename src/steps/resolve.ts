@@ -9,6 +9,7 @@ import { writeJson } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { copyTreefile } from '../treefile/copy.ts';
 import { treefileJson } from '../treefile/read.ts';
+import { insistOnOwnRemote } from './own-remote.ts';
 
 export interface Resolved {
   readonly inputHash: string;
@@ -33,6 +34,7 @@ export async function resolve(
     { treefile, cacheDir, repo, ...(parent ? { parent: parent.checksum } : {}) },
     task,
   );
+  insistOnOwnRemote(project, lockfile);
   await writeLockfile(build.paths.lockfile, lockfile);
   await writeJson(build.paths.treefile, treefileJson(treefile));
   // A promotion weeks later must build from this treefile, whatever became of it since.

@@ -46,16 +46,21 @@ export async function signEach(
   }
 }
 
-/** Whether the signatures of these files of a build are still there; retention removes images with theirs. */
-export function areSigned({ paths: { dir } }: Build, files: readonly string[]): boolean {
-  return files.every((file) => existsSync(join(dir, signatureName(file))));
+/** Whether the signatures of these files of a build, and of SHA256SUMS, are still there; retention removes images with theirs. */
+export function areSigned({ paths: { dir } }: Pick<Build, 'paths'>, files: readonly string[]): boolean {
+  return [...files, SUMS].every((file) => existsSync(join(dir, signatureName(file))));
+}
+
+/** Whether the record of a build is as it was signed: its signature is newer. */
+export async function recordIsSigned(dir: string): Promise<boolean> {
+  const file = join(dir, RECORD);
+  const [record, signed] = [await stat(file), await ifThere(stat(signatureName(file)))];
+  return signed !== undefined && signed.mtimeMs > record.mtimeMs;
 }
 
 /** Signs the record of a build as it is now, unless its signature is newer. @throws NightlyError `signing`. */
 export async function signRecord(dir: string, signer: Signer, task: Task): Promise<void> {
+  if (await recordIsSigned(dir)) return;
   const file = join(dir, RECORD);
-  const signature = signatureName(file);
-  const [record, signed] = [await stat(file), await ifThere(stat(signature))];
-  if (signed && signed.mtimeMs > record.mtimeMs) return;
-  await writeFileAtomic(signature, armoredSignature(await signer.sign(await readFile(file), task)));
+  await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign(await readFile(file), task)));
 }

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { execa, type ResultPromise } from 'execa';
 import { NightlyError } from '../errors.ts';
+import { createRedactor, redact } from './redact.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -60,11 +61,12 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A command line as a person would type it, for messages and logs. */
+/** A command line as a person would type it, for messages and logs: without secrets. */
 export function commandLine(command: string, args: readonly string[]): string {
-  return [command, ...args]
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ');
+  const words = [command, ...args].map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  return redact(words.join(' '));
 }
 
 /**
@@ -243,10 +245,12 @@ async function closeLog(log: WriteStream | undefined): Promise<void> {
 
 async function wholeText(stream: Readable, log: WriteStream | undefined): Promise<string> {
   const chunks: Buffer[] = [];
+  const redactor = createRedactor();
   for await (const chunk of stream) {
     chunks.push(Buffer.from(chunk));
-    log?.write(chunk);
+    log?.write(redactor.push(chunk));
   }
+  log?.write(redactor.rest());
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -255,10 +259,12 @@ const tail = (text: string): string => text.slice(-TAIL_BYTES);
 
 async function tailOf(stream: Readable, log: WriteStream | undefined): Promise<string> {
   let kept = '';
+  const redactor = createRedactor();
   for await (const chunk of stream) {
-    log?.write(chunk);
+    log?.write(redactor.push(chunk));
     kept = tail(kept + String(chunk));
   }
+  log?.write(redactor.rest());
   return kept;
 }
 
@@ -270,7 +276,7 @@ async function eachLine(
 ): Promise<string> {
   let kept = '';
   for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-    log?.write(`${line}\n`);
+    log?.write(`${redact(line)}\n`);
     if (name === 'stderr') kept = tail(`${kept}${line}\n`);
     onLine(line, name);
   }

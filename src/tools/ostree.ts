@@ -1,4 +1,7 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { run } from './exec.ts';
+import { filesBelow } from './files.ts';
 import type { Task } from './task.ts';
 
 /** Modes of OSTree repositories this program makes. */
@@ -168,7 +171,16 @@ export async function pullPaths(
   );
 }
 
-/** Reads every object of a repository and compares it with its checksum. @throws NightlyError `tool-failed` */
+/**
+ * Reads every object of a repository and compares it with its checksum. The marks ("f") that an earlier one left at commits
+ * that lacked something go before: ostree never takes them back, and would fail because of them, without a look at those
+ * commits, when they are whole again (ostree-builtin-fsck.c). @throws NightlyError `tool-failed`
+ */
 export async function fsck(repo: string, task: Task): Promise<void> {
+  const state = join(repo, 'state');
+  for (const name of await filesBelow(state)) {
+    const path = join(state, name);
+    if (name.endsWith('.commitpartial') && (await readFile(path, 'utf8')) === 'f') await rm(path);
+  }
   await run('ostree', [`--repo=${repo}`, 'fsck', '--quiet'], { task });
 }

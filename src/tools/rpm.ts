@@ -105,3 +105,30 @@ export async function listPackageFiles(
   }
   return found;
 }
+
+/** What an RPM file says it is. */
+export interface RpmFile {
+  readonly path: string;
+  readonly name: string;
+  /** "0" when there is none. */
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  /** As in `foo = 1`. */
+  readonly provides: readonly string[];
+}
+
+/** Reads the headers of RPM files; signatures are not looked at. @param home an empty folder */
+export async function queryRpms(files: readonly string[], home: string, task: Task): Promise<RpmFile[]> {
+  const tags = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}';
+  const format = `${tags}[\\t%{PROVIDENAME} %{PROVIDEFLAGS:depflags} %{PROVIDEVERSION}]\\n`;
+  const found: RpmFile[] = [];
+  for (const path of files) {
+    const args = ['--query', '--package', '--nosignature', '--nodigest', '--queryformat', format, path];
+    const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+    const [name = '', epoch = '0', version = '', release = '', arch = '', ...provides] = stdout.trim().split('\t');
+    found.push({ path, name, epoch, version, release, arch, provides: provides.map((one) => one.trim()) });
+  }
+  return found;
+}

@@ -462,3 +462,23 @@ test('what does not go with a release stream, or only with one', async () => {
     'FILE:21:82: streams.fifth.cycle.start: is no day of the calendar.',
   ]);
 });
+
+test('release packages: one name for each stream, one key for each repository', async () => {
+  const block = (stream: string, more = '') =>
+    `    release-package: {name: lab-${stream}, version: '9', repository: ./rpms${more}}\n`;
+  const path = await write(`${RELEASE.replace('  release:\n', `${block('nightly')}  release:\n`)}${block('release')}`);
+  const { streams } = await loadConfig(path);
+  const repository = join(path, '../rpms');
+  expect(streams['release']?.releasePackage).toEqual({ name: 'lab-release', version: '9', repository });
+  const faults = await faultsOf(
+    `${RELEASE.replace('  release:\n', `${block('same')}  release:\n`)}${block('same', ', templates: ./none')}    signing: {type: openpgp, key-file: k}\n`,
+  );
+  expect(faults).toEqual([
+    'FILE:14:29: streams.release.release-package.name: is that of stream "nightly"; each stream needs a name of its own, as in lab-same-release.',
+    'FILE:14:65: streams.release.release-package.repository: is that of stream "nightly", which signs with another key; give each a repository of its own.',
+    'FILE:14:84: streams.release.release-package.templates: there is no DIR/none.',
+  ]);
+  expect(await faultsOf(`${SMALL}${block('a b')}`)).toEqual([
+    expect.stringContaining('must be the name of an RPM package'),
+  ]);
+});

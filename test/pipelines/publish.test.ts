@@ -24,6 +24,7 @@ test('a build is published with its records, logs and the plan of its images for
       'SHA256SUMS',
       'diff.json',
       'images',
+      'index.html',
       'journal.ndjson',
       'lockfile.json',
       'logs',
@@ -74,6 +75,14 @@ test('publish --dry-run says which target would refuse a build, and why', async 
   const old = await world.nightly('publish', id, '--dry-run');
   expect(old.stdout).toMatch(/mirror: would be refused\n +Target "mirror" has \d{8}_02 .*back in time/);
   expect(old.code).toBe(1);
+});
+
+test('images of an earlier build are made again, and the local ref stays at the newest', async () => {
+  const ref = join(world.dir, 'work/repo/refs/heads/mini/x86_64/nightly');
+  const newest = (await records(world))[1]?.['ostree-commit'];
+  await rm(join(world.dir, 'work/builds', id, 'x86_64/images'), { recursive: true });
+  expect(await world.nightly('images', id)).toMatchObject({ code: 0 });
+  expect((await readFile(ref, 'utf8')).trim()).toBe(newest);
 });
 
 test('publish --dry-run says when a retention would be refused, and that the build itself would not', async () => {

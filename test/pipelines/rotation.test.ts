@@ -31,6 +31,13 @@ it('two keys during a rotation: a client with either one alone accepts commit an
 
   // What is published already gets the second signature: nobody has to wait for the next night.
   await signWith(old, next);
+  const announced = await world.nightly('publish', '--reconcile', '--dry-run');
+  expect(announced).toMatchObject({ code: 1, stdout: expect.not.stringContaining('nothing to repair') });
+  for (const what of [`commit ${first?.['ostree-commit']}`, 'builds/builds.json']) {
+    expect(announced.stdout).toContain(`sign ${what}: it lacks a signature\n`);
+  }
+  expect(announced.stdout).toContain('the summary has no good signature');
+  await expect(strictPull(world, 'announced', next.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
   expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
   for (const key of [old, next]) {
     expect(await strictPull(world, `first-${key.fingerprint}`, key.publicKeyFile)).toBe(first?.['ostree-commit']);

@@ -36,6 +36,8 @@ export interface PublishedBuild {
 
 export interface BuildsInspection {
   readonly files: PublicFiles;
+  /** Whether commits are published there, too. */
+  readonly hasTree: boolean;
   /** Commits that are known to be whole. */
   readonly commits: ReadonlyMap<string, CommitInfo>;
   /** Whether images are fetched and digested, too. */
@@ -84,7 +86,7 @@ async function inspectBuild(
     });
   let records: readonly string[] = [];
   if (meta.buildid !== id) report.fault(what, `its record is that of ${meta.buildid}`, RECONCILE_HINT);
-  if (commit !== undefined) await check('commit', () => commitFits(request, commit, id));
+  if (commit !== undefined && request.hasTree) await check('commit', () => commitFits(request, commit, id));
   const images = new Map(
     Object.values(meta.images ?? {}).map(({ path, sha256: digest, size }) => [
       `${folder}/${path}`,

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../tools/ostree-client.ts';
 import type { Task } from '../../tools/task.ts';
 import { inspectBuilds } from './builds.ts';
@@ -10,14 +11,15 @@ import { attempt, type Check, RECONCILE_HINT, reportTo } from './report.ts';
 import { inspectSignatures } from './signatures.ts';
 import { listedRefs } from './summary.ts';
 
-/** A stream that publishes to the target, as far as an outsider can tell. */
+/** A stream of which something is published there, as far as an outsider can tell. */
 export interface InspectStream {
   readonly name: string;
-  /** The ref that must be there. */
+  /** The ref that must be there, where the target gets the tree. */
   readonly ref: string;
   /** One that is there once a build was tested. */
   readonly testedRef?: string;
   readonly vagrantBox: string;
+  readonly use: TargetUse;
   readonly trust: ClientTrust;
 }
 
@@ -53,19 +55,23 @@ export async function inspectTarget(
   const { url, streams, onlyRef, imageContent, imagesSeconds } = request;
   const now = Math.floor(Date.now() / 1000);
   const files = publicFiles(url, task.signal);
-  const listed = await attempt(report, 'summary', RECONCILE_HINT, task.signal, async () => {
+  const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
+  const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
+  if (!hasTree) report.ok('summary', 'no tree is published here');
+  const readSummary = async () => {
     const summary = await files.get('repo/summary');
     if (!summary) throw new Error(`${url}/repo/summary is not there`);
     const found = listedRefs(summary);
     report.ok('summary', `names ${found.refs.size} refs`);
     return found;
-  });
+  };
+  const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;
   await mkdir(request.scratchDir, { recursive: true });
   const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
   try {
     const refs =
       onlyRef === undefined
-        ? [...new Set([...(listed?.refs.keys() ?? []), ...streams.map(({ ref }) => ref)])]
+        ? [...new Set([...(listed?.refs.keys() ?? []), ...streams.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
         : [onlyRef];
     const trustOf = (ref: string): ClientTrust =>
       streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
@@ -75,8 +81,12 @@ export async function inspectTarget(
     const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, refs, trustOf, scratchDir, now };
     const commits = await inspectRefs(within, report, task);
     if (onlyRef !== undefined) return ok;
+    if (!hasBuilds) {
+      report.ok('builds.json', 'no images and records are published here');
+      return ok;
+    }
     const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: now - imagesSeconds };
-    const builds = await inspectBuilds({ files, commits, imageContent, ...imagesSince }, report, task);
+    const builds = await inspectBuilds({ files, hasTree, commits, imageContent, ...imagesSince }, report, task);
     await inspectPointers({ files, url, streams, builds, refs: within.listed.refs }, report, task);
     await inspectSignatures({ files, streams, builds }, report, task);
     return ok;

@@ -5,7 +5,7 @@ import type { PublishedBuild } from './builds.ts';
 import type { PublicFiles } from './http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './report.ts';
 
-const tested = z.looseObject({
+const pointer = z.looseObject({
   stream: z.string(),
   arches: z.record(z.string(), z.looseObject({ build: z.string(), commit: z.string(), ref: z.string() })),
 });
@@ -22,31 +22,49 @@ export interface PointersInspection {
 
 const HINT = 'The next build of the stream writes it anew; move a damaged file away before.';
 
-/** Looks whether each stream's `tested.json` and box catalogue lead to what is there; a stream may have neither yet. */
+/** Looks whether each stream's `tested.json`, `latest.json` and box catalogue lead to what is there; a stream may have none yet. */
 export async function inspectPointers(request: PointersInspection, report: Report, task: Task): Promise<void> {
   for (const { name, vagrantBox } of request.streams) {
     await attempt(report, `streams/${name}/tested.json`, HINT, task.signal, () => testedFits(request, name, report));
+    await attempt(report, `streams/${name}/latest.json`, HINT, task.signal, () => latestFits(request, name, report));
     await attempt(report, `vagrant/${vagrantBox}.json`, HINT, task.signal, () => boxesFit(request, vagrantBox, report));
   }
 }
 
-async function testedFits({ files, builds, refs }: PointersInspection, name: string, report: Report): Promise<void> {
+async function testedFits(request: PointersInspection, name: string, report: Report): Promise<void> {
   const path = `streams/${name}/tested.json`;
-  const bytes = await files.get(path);
-  if (!bytes) return;
-  const pointer = tested.parse(JSON.parse(new TextDecoder().decode(bytes)));
-  for (const [arch, { build, commit, ref }] of Object.entries(pointer.arches)) {
-    const there = builds.find((one) => one.id === build && one.arch === arch);
+  for (const { arch, build, commit, ref, there } of await entriesOf(request, path)) {
+    const named = request.refs.get(ref)?.commit;
     const why = !there
       ? `names build ${build}, which the index does not have`
       : there.commit !== commit
         ? `names commit ${commit} for build ${build}, whose record says ${there.commit ?? 'none'}`
-        : refs.get(ref)?.commit !== commit
-          ? `names commit ${commit}, but the ref ${ref} names ${refs.get(ref)?.commit ?? 'nothing'}`
+        : named !== commit
+          ? `names commit ${commit}, but the ref ${ref} names ${named ?? 'nothing'}`
           : undefined;
     if (why === undefined) report.ok(`${path}, ${arch}`, `build ${build}`);
     else report.fault(`${path}, ${arch}`, why, 'Publish the tested build again: "atomic-nightly publish".');
   }
+}
+
+/** The commit is not looked at: after a withdrawal it is one that has the tree of this release, and is none itself. */
+async function latestFits(request: PointersInspection, name: string, report: Report): Promise<void> {
+  const path = `streams/${name}/latest.json`;
+  for (const { arch, build, there } of await entriesOf(request, path)) {
+    if (there) report.ok(`${path}, ${arch}`, `build ${build}`);
+    else report.fault(`${path}, ${arch}`, `names build ${build}, which the index does not have`, RECONCILE_HINT);
+  }
+}
+
+/** What a pointer names for each architecture, with the build it leads to; nothing where there is no such file. */
+async function entriesOf({ files, builds }: PointersInspection, path: string) {
+  const bytes = await files.get(path);
+  if (!bytes) return [];
+  const { arches } = pointer.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  return Object.entries(arches).map(([arch, entry]) => {
+    const there = builds.find((one) => one.id === entry.build && one.arch === arch);
+    return { arch, ...entry, there };
+  });
 }
 
 async function boxesFit({ files, builds, url }: PointersInspection, box: string, report: Report): Promise<void> {

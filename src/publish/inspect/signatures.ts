@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import pLimit from 'p-limit';
-import { findingsOf } from '../../signing/check.ts';
+import { findingsOf, madeBySome } from '../../signing/check.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
-import { dearmored, signaturePackets } from '../../signing/packets.ts';
+import { dearmored, signaturePackets, signaturePacketsIn } from '../../signing/packets.ts';
 import type { Task } from '../../tools/task.ts';
+import { pointerPaths } from '../pointers.ts';
 import type { PublishedBuild } from './builds.ts';
 import type { PublicFiles } from './http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './report.ts';
@@ -32,16 +33,19 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
   const usable = (await readKeyInfo(keyring, 'the public keys')).filter(({ problem }) => problem === undefined);
   const known = new Set(usable.map(({ fingerprint }) => fingerprint));
   const signed = request.builds.filter(({ signedBy }) => signedBy.length > 0);
-  const ours = signed.filter(({ signedBy }) => signedBy.some((key) => known.has(key)));
   const limit = pLimit(PARALLEL);
+  const isOurs = async ({ id, arch, signedBy }: PublishedBuild): Promise<boolean> => {
+    if (signedBy.some((key) => known.has(key))) return true;
+    // A key that came later may have signed it as well, which its record does not say.
+    const signature = await request.files.get(`builds/${id}/${arch}/SHA256SUMS.asc`);
+    return madeBySome(keyring, signaturePacketsIn(signature), task);
+  };
+  const looked = await limit.map(signed, async (build) => ({ build, ours: await isOurs(build) }));
+  const ours = looked.flatMap((one) => (one.ours ? [one.build] : []));
   await limit.map(ours, (build) => inspectBuild(request.files, build, keyring, report, task));
   const others = signed.length - ours.length;
   if (others > 0) report.ok('signatures', `${others} builds are by keys that are no longer in use, and not looked at`);
-  const pointers = streams.flatMap(({ name, vagrantBox }) => [
-    `streams/${name}.json`,
-    `streams/${name}/tested.json`,
-    `vagrant/${vagrantBox}.json`,
-  ]);
+  const pointers = streams.flatMap(pointerPaths);
   for (const path of new Set(['builds/builds.json', ...pointers])) {
     await attempt(report, `${path}, signature`, RECONCILE_HINT, task.signal, async () => {
       if (await isGood(request.files, path, keyring, task)) report.ok(`${path}, signature`, 'good');

@@ -9,6 +9,8 @@ import { type RetiredCommit, type RetiredFile, readTargetState, type TargetState
 export interface PruneRequest {
   readonly target: Target;
   readonly retention: TargetRetention;
+  /** Whether commits are published there. Default: yes. */
+  readonly hasTree?: boolean;
   /** The local archive repository, named `repo`: the published one's twin. */
   readonly repo: string;
   /** For a few small files on their way. */
@@ -41,7 +43,7 @@ export interface PruneDecision {
  */
 export async function decidePrune(request: PruneRequest, task: Task): Promise<PruneDecision> {
   const { target, retention, repo, now } = request;
-  const state = await readTargetState(target, task);
+  const state = await readTargetState(target, task, request.hasTree);
   const read = commitReader(repo, target, task);
   const walks: RefHistory<CommitRecord>[] = [];
   for (const [ref, commits] of state.refs) {

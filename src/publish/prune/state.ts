@@ -42,22 +42,25 @@ export interface TargetState {
   readonly refs: ReadonlyMap<string, readonly string[]>;
   readonly promoted: PromotedFile['commits'];
   readonly retired: RetiredFile;
+  /** Builds that pointers lead readers to; known only of targets without a tree. */
+  readonly led: ReadonlySet<string>;
 }
 
 /**
  * Reads what decides about a target's commits. Refs are those of the summary and of the files under `repo/refs`.
+ * @param hasTree false: images are published there and no commits, so there may be neither summary nor refs
  * @throws NightlyError `ostree` when the summary is missing or damaged or there are no refs, `unsupported` for a JSON
  *   file that is none.
  */
-export async function readTargetState(target: Target, task: Task): Promise<TargetState> {
+export async function readTargetState(target: Target, task: Task, hasTree = true): Promise<TargetState> {
   const [summary, retired, promoted] = await target.readMany(['repo/summary', RETIRED_PATH, PROMOTED_PATH], task);
   const refs = new Map<string, string[]>();
   const add = (ref: string, commit: string): void => {
     if (!isChecksum(commit)) throw refusal(target, `its ref ${ref} does not hold a commit`);
     refs.set(ref, [...new Set([...(refs.get(ref) ?? []), commit])]);
   };
-  if (!summary) throw refusal(target, 'it has no repo/summary');
-  for (const [ref, commit] of refsOf(summary, target)) add(ref, commit);
+  if (!summary && hasTree) throw refusal(target, 'it has no repo/summary');
+  if (summary) for (const [ref, commit] of refsOf(summary, target)) add(ref, commit);
   const files: string[] = [];
   for await (const { path } of target.list('repo/refs', task)) files.push(path);
   const contents = await target.readMany(files, task);
@@ -67,12 +70,23 @@ export async function readTargetState(target: Target, task: Task): Promise<Targe
     if (content && !/\.\d+\.\d+\.tmp$|\/\.[^/]+\.\w{6}$/.test(path))
       add(refName(path), new TextDecoder().decode(content).trim());
   });
-  if (refs.size === 0) throw refusal(target, 'it has no refs');
+  if (refs.size === 0 && hasTree) throw refusal(target, 'it has no refs');
   return {
     refs,
     promoted: parse<PromotedFile>(promoted, PROMOTED_PATH, target)?.commits ?? {},
+    led: hasTree ? new Set() : await ledTo(target, task),
     retired: { commits: {}, apart: {}, builds: {}, ...parse<RetiredFile>(retired, RETIRED_PATH, target) },
   };
+}
+
+/** The builds that files below `streams/` name, but for the index of releases, which names every one there was. */
+async function ledTo(target: Target, task: Task): Promise<Set<string>> {
+  const paths: string[] = [];
+  for await (const { path } of target.list('streams', task)) {
+    if (/\.json$/.test(path) && !path.endsWith('/releases.json')) paths.push(path);
+  }
+  const texts = (await target.readMany(paths, task)).map((content) => new TextDecoder().decode(content));
+  return new Set(texts.flatMap((text) => text.match(/\b\d{8}_\d{2,}\b/g) ?? []));
 }
 
 /** Writes what a prune remembers; nothing when that is what is there. @throws NightlyError `target-moved`. */

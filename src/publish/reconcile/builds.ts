@@ -21,6 +21,8 @@ const metaSchema = z.looseObject({
   'atomic-nightly.state': z.string().optional(),
   'atomic-nightly.published': z.array(z.string()).optional(),
   'atomic-nightly.pending-images': z.array(z.string()).optional(),
+  'atomic-nightly.stream': z.string().optional(),
+  'atomic-nightly.release': z.looseObject({}).optional(),
   images: z.record(z.string(), z.looseObject({ path: z.string(), size: z.number() })).optional(),
 });
 
@@ -30,6 +32,8 @@ export interface BuildsRequest {
   readonly target: Target;
   /** Whether the target has, or will have, a commit. */
   readonly hasCommit: (commit: string) => boolean;
+  /** Names of streams whose builds come there once they are released. */
+  readonly releasesOf?: readonly string[];
   /** Images of builds from before stay away if they are: seconds since the epoch. */
   readonly imagesSince?: number;
   readonly files?: PublicFiles;
@@ -80,7 +84,8 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   for (const build of local) {
     const meta = await metaOf(join(work, 'builds', build, 'meta.json'));
     const commit = meta?.['ostree-commit'];
-    const published = meta?.['atomic-nightly.published']?.includes(target.name) ?? false;
+    const released = isReleasedThere(meta, request.releasesOf);
+    const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
     if (!meta || commit === undefined || !ENDED.includes(meta['atomic-nightly.state'] ?? '')) continue;
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
     // Several machines made it: what the target has of it may be newer than what is here.
@@ -99,7 +104,8 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
         unrepairable.push({ what: path, why, hint });
       }
     }
-    for (const name of [...(await summedFiles(join(work, 'builds', build))), 'SHA256SUMS', 'meta.json']) {
+    const notes = released ? await releaseFiles(join(work, 'builds', build)) : [];
+    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...notes, 'SHA256SUMS', 'meta.json']) {
       const path = `builds/${build}/${name}`;
       if (known.has(path)) continue;
       known.add(path);
@@ -112,7 +118,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const isForeign = (path: string): boolean => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     if (build === undefined || name === undefined) return !OWN.test(path);
-    return wanted.has(build) && !known.has(path) && !/^(logs|images)\//.test(name);
+    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|index\.html)$/.test(name);
   };
   return {
     phases: [
@@ -126,6 +132,19 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     foreign: [...listed.keys()].filter(isForeign).sort(),
     files: listed.size,
   };
+}
+
+/** Whether a build came to a target by its release. */
+function isReleasedThere(meta: z.infer<typeof metaSchema> | undefined, releasesOf: readonly string[] = []): boolean {
+  return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
+}
+
+/** What a release tells, without its own records and the mail; signatures go with their files. */
+async function releaseFiles(folder: string): Promise<string[]> {
+  const names = await filesBelow(join(folder, 'release'));
+  const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);
+  const isSignature = (name: string): boolean => name.endsWith('.asc') && names.includes(name.slice(0, -4));
+  return names.filter((name) => isSent(name) && !isSignature(name)).map((name) => `release/${name}`);
 }
 
 function namedIn(content: Uint8Array): Set<string> | undefined {

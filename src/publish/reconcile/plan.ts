@@ -8,12 +8,16 @@ export type SendReason = 'missing' | 'size' | 'content';
 export interface ReconcilePlan {
   readonly version: 1;
   readonly target: string;
+  /** Whether commits are published there; else only builds are looked at. */
+  readonly tree: boolean;
   /** Bytes of `prune.json` when the plan was made, as text; undefined: there was none. */
   readonly epoch: string | undefined;
   /** Sent in this order, each phase whole before the next begins. */
   readonly phases: readonly ReconcilePhase[];
-  /** Damaged files that stand in the way of a new one. */
-  readonly remove: readonly string[];
+  /** Files that go before refs are set: a damaged one stands in the way of a new one. */
+  readonly remove: readonly { readonly path: string; readonly why: string }[];
+  /** What lacks a signature of some key, and gets it. */
+  readonly sign: readonly string[];
   /** Refs that are set anew, together with the summary and its signature. */
   readonly flips: readonly { readonly ref: string; readonly commit: string; readonly why: string }[];
   /** Builds that the index must name. */
@@ -53,15 +57,19 @@ export interface Unrepairable {
 }
 
 /** Whether there is nothing to do. What cannot be repaired, and foreign files, do not count. */
-export function isSound({ phases, flips, index, remove }: ReconcilePlan): boolean {
-  return phases.every(({ files }) => files.length === 0) && flips.length + index.length + remove.length === 0;
+export function isSound({ phases, flips, index, remove, sign }: ReconcilePlan): boolean {
+  return (
+    phases.every(({ files }) => files.length === 0) && [flips, index, remove, sign].every((list) => list.length === 0)
+  );
 }
 
 /** The plan for people, a line each. */
 export function planLines(plan: ReconcilePlan): string[] {
   const { looked } = plan;
   const lines = [
-    `target ${plan.target}: ${looked.commits} commits with ${looked.objects} objects, ${looked.files} other files`,
+    plan.tree
+      ? `target ${plan.target}: ${looked.commits} commits with ${looked.objects} objects, ${looked.files} other files`
+      : `target ${plan.target}: no tree is published there; ${looked.files} files`,
   ];
   for (const { name, files } of plan.phases) {
     if (files.length === 0) continue;
@@ -72,9 +80,10 @@ export function planLines(plan: ReconcilePlan): string[] {
       .map((why) => `${count(why)} ${why === 'missing' ? 'missing' : `of wrong ${why}`}`);
     lines.push(`send ${name}: ${reasons.join(', ')}; ${(bytes / 1e6).toFixed(1)} MB`);
   }
-  for (const path of plan.remove) lines.push(`remove ${path}: damaged, and made again`);
+  for (const { path, why } of plan.remove) lines.push(`remove ${path}: ${why}`);
   for (const { ref, commit, why } of plan.flips) lines.push(`set ${ref} to ${commit.slice(0, 12)}: ${why}`);
   for (const { id, arch } of plan.index) lines.push(`name build ${id} ${arch} in builds.json`);
+  for (const what of plan.sign) lines.push(`sign ${what}: it lacks a signature`);
   for (const { what, why, hint } of plan.unrepairable) lines.push(`cannot repair ${what}: ${why}. ${hint}`);
   for (const path of plan.foreign) lines.push(`leave alone ${path}: not ours`);
   if (plan.unneeded > 0) lines.push(`${plan.unneeded} objects are needed by nothing that is known here`);

@@ -14,14 +14,22 @@ export interface ReconcileRequest {
   /** The local repository, `work/repo`; `builds/` is beside it. */
   readonly repo: string;
   readonly target: Target;
+  /** Whether commits are published there. Default: yes. */
+  readonly tree?: boolean;
   /** Refs of the streams that publish there. */
   readonly refs: readonly string[];
+  /** The commits that further refs name, where the target has lost them. */
+  readonly heads?: ReadonlyMap<string, string>;
   /** Names of those streams. */
   readonly streams: readonly string[];
+  /** Names of streams whose builds come there once they are released. */
+  readonly releasesOf?: readonly string[];
   /** Whether the summary must have a signature. */
   readonly signed: boolean;
   /** Whether a signature is one over that summary. Without it, that there is one is enough. */
   readonly isSigned?: (summary: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+  /** Names of what lacks a signature of some key, for the plan. */
+  readonly unsigned?: readonly string[];
   /** Read everything back over the public URL and compare contents, not only sizes. */
   readonly checksums: boolean;
   /** Seconds that images stay published; undefined: for ever. */
@@ -37,12 +45,18 @@ export interface ReconcileRepairs {
 }
 
 /**
+ * How ostree remembers that a commit is not whole, as `ostree fsck` writes it when it finds damage. It never takes that back,
+ * and refuses to serve such a commit to a pull from the same machine (ostree-repo.c, `_ostree_get_commitpartial_path`).
+ */
+const PARTIAL = /^repo\/state\/([0-9a-f]{64})\.commitpartial$/;
+
+/**
  * Finds out what a target lacks of what its refs, its commits and its builds need, with one listing of `repo` and one of
  * `builds`, and what of it the work folder can give back. Nothing is changed.
  * @throws NightlyError `locked` while somebody prunes the target.
  */
 export async function planReconcile(request: ReconcileRequest, task: Task): Promise<ReconcilePlan> {
-  const { target, refs, streams, signed, isSigned, checksums, imagesSeconds } = request;
+  const { target, refs, heads, streams, releasesOf, signed, isSigned, checksums, imagesSeconds, tree = true } = request;
   const repo = resolve(request.repo);
   if (basename(repo) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const epoch = await readEpoch(target, task);
@@ -50,14 +64,21 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   task.say(`listing ${target.describe()}`);
   const listing = await listRepo(target, task);
   const found = await compareRefs(
-    { repo, target, listed: listing.refs, refs, streams, signed, ...(isSigned ? { isSigned } : {}) },
+    {
+      ...{ repo, target, listed: listing.refs, refs, streams, signed },
+      ...(heads ? { heads } : {}),
+      ...(isSigned ? { isSigned } : {}),
+    },
     task,
   );
   const contents = await compareRepo({ repo, listing, named: found.commits.values(), ...files }, task);
   const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: Date.now() / 1000 - imagesSeconds };
   const hasCommit = (commit: string): boolean =>
-    contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
-  const builds = await compareBuilds({ work: dirname(repo), target, hasCommit, ...imagesSince, ...files }, task);
+    !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
+  const builds = await compareBuilds(
+    { work: dirname(repo), target, hasCommit, ...imagesSince, ...files, ...(releasesOf ? { releasesOf } : {}) },
+    task,
+  );
   const flips: ReconcilePlan['flips'][number][] = [];
   const unrepairable = [...found.unrepairable, ...contents.unrepairable, ...builds.unrepairable];
   for (const flip of found.flips) {
@@ -67,12 +88,26 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
       unrepairable.push({ what: `ref ${flip.ref}`, why: `${flip.why}, and its commit cannot be made whole`, hint });
     }
   }
+  const partial: { path: string; why: string }[] = [];
+  for (const [path] of listing.files) {
+    const [, commit] = PARTIAL.exec(path) ?? [];
+    if (commit !== undefined && (await contents.isWhole(commit)))
+      partial.push({ path, why: 'the commit is whole again, and clients on that machine may pull it' });
+  }
   return {
     version: 1,
     target: target.name,
+    tree,
     epoch: epoch && new TextDecoder().decode(epoch),
     phases: [...contents.phases, ...builds.phases],
-    remove: [...(flips.length > 0 ? found.remove : []), ...builds.remove],
+    remove: [
+      ...[...(flips.length > 0 ? found.remove : []), ...builds.remove].map((path) => ({
+        path,
+        why: 'damaged, and made again',
+      })),
+      ...partial,
+    ],
+    sign: request.unsigned ?? [],
     flips,
     index: builds.index,
     unrepairable,
@@ -108,7 +143,11 @@ export async function applyReconcile(
     }
   };
   await send(['objects', 'signatures', 'commits', 'deltas', 'delta indexes']);
-  if (plan.remove.length > 0) await target.remove(plan.remove, task);
+  if (plan.remove.length > 0)
+    await target.remove(
+      plan.remove.map(({ path }) => path),
+      task,
+    );
   for (const { ref, commit } of plan.flips) await repairs.flip(ref, commit);
   await send(['signatures of files', 'images', 'records']);
   if (plan.index.length > 0) await repairs.index(plan.index);

@@ -13,6 +13,8 @@ export interface RefsRequest {
   readonly listed: readonly string[];
   /** Refs that the target should have as the local repository has them. */
   readonly refs: readonly string[];
+  /** What further refs are to name where the target has lost them. */
+  readonly heads?: ReadonlyMap<string, string>;
   /** Names of streams: their `tested.json` tells what the tested ref named. */
   readonly streams: readonly string[];
   /** Whether the summary must have a signature. */
@@ -55,6 +57,7 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
     const commit = await readRef(repo, ref);
     if (commit !== undefined) remembered.set(ref, commit);
   }
+  for (const [ref, commit] of request.heads ?? []) remembered.set(ref, commit);
   const inFiles = new Map<string, string>();
   for (const [index, ref] of listed.entries()) {
     const text = new TextDecoder().decode(contents[index]).trim();

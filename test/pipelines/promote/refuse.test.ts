@@ -107,6 +107,21 @@ test('overrides and exclusions that cannot be are explained', async () => {
     [id, '--override', 'app-1:2.0-3.noarch'],
     /do not fit together with --override app-1:2\.0-3\.noarch:\n {2}app-1:2\.0-3\.noarch needs cap\(new\)\nThese must move along:\n {2}newlib-1\.0-1\.noarch\n.*Add --override newlib-1\.0-1\.noarch/,
   );
+  // A chain is named as a whole, and what the hint says is enough.
+  const chain = ['c1', 'c2', 'c3'].map((name, index) => ({
+    ...{ ...distro.recipe('suid'), name, provides: [`cap(${name})`] },
+    requires: index < 2 ? [`cap(c${index + 2})`] : [],
+  }));
+  await distro.publish(...chain);
+  await distro.bump('app', { requires: ['lib', 'busybox', 'cap(c1)'] });
+  const chained = await world.nightly('promote', id, '--override', 'app-1:2.0-4.noarch', '--dry-run');
+  expect(chained.stderr).toMatch(
+    /These must move along:\n {2}c1-1\.0-1\.noarch\n {2}c2-1\.0-1\.noarch\n {2}c3-1\.0-1\.noarch\n/,
+  );
+  const hint = /what to do: Add (.*)/.exec(chained.stderr)?.[1]?.split(' ') ?? [];
+  expect(hint.filter((word) => word === '--override')).toHaveLength(3);
+  await json(world, 'promote', id, '--override', 'app-1:2.0-4.noarch', ...hint, '--dry-run');
+
   await refused(world, [id, '--exclude', 'nothing'], /night \d+_01 has no package of that name/, 2);
   await refused(
     world,
@@ -166,7 +181,7 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   const failed = String((await records(world)).at(-1)?.['buildid']);
   await refused(world, [failed], /is a promotion of night \d+_01 itself/, 2);
   await refused(world, [id, '--stream', 'nightly'], /Stream "nightly" is a nightly stream/, 2);
-  await refused(world, ['20200101_01'], /There is no build 20200101_01/);
+  await refused(world, ['20200101_01'], /There is no record of night 20200101_01 in .*work\/builds/);
   expect(await world.nightly('nightly')).toMatchObject({ code: 10 });
   await refused(
     world,
@@ -181,6 +196,16 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
   await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));
   await refused(world, [id], /treefile of night \d+_01 cannot be had any more/, 2);
+
+  // A night is on the targets still, but lost here.
+  await rm(join(world.dir, 'work/builds', id, 'x86_64/lockfile.json'));
+  await refused(world, [id], /Night \d+_01 has no lockfile .*[\s\S]*Bring .* back from a backup/);
+  await rm(join(world.dir, 'work/builds', id), { recursive: true });
+  await refused(
+    world,
+    [id],
+    /no record of night \d+_01 [\s\S]*Bring builds\/\d+_01 back from a backup .*"atomic-nightly list"/,
+  );
 });
 
 test('I5: a promotion behind the last release is refused, package by package', async () => {

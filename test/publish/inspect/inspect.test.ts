@@ -22,7 +22,16 @@ async function inspect(
 ) {
   const { imageContent = false, trust = NO_KEYS, ...rest } = options;
   const checks: Check[] = [];
-  const streams = [{ name: 'nightly', ref: TEST_REF, testedRef: TESTED_REF, vagrantBox: 'mini-nightly', trust }];
+  const streams = [
+    {
+      name: 'nightly',
+      ref: TEST_REF,
+      testedRef: TESTED_REF,
+      vagrantBox: 'mini-nightly',
+      use: { tree: true, builds: true, releases: false },
+      trust,
+    },
+  ];
   const request = { url: bed.url, streams, imageContent, scratchDir: join(bed.work, 'scratch'), ...rest };
   const ok = await inspectTarget(request, (check) => checks.push(check), bed.task);
   const faults = new Map(checks.flatMap((check) => (check.ok ? [] : [[check.what, check.why] as const])));

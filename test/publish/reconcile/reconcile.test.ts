@@ -41,7 +41,16 @@ async function repair(bed: PublishedTarget, change: Partial<ReconcileRequest> = 
 async function faultsOf(bed: PublishedTarget): Promise<string[]> {
   const checks: Check[] = [];
   const trust = { gpgKeys: [], signedSummary: false };
-  const streams = [{ name: 'nightly', ref: TEST_REF, testedRef: TESTED_REF, vagrantBox: 'none', trust }];
+  const streams = [
+    {
+      name: 'nightly',
+      ref: TEST_REF,
+      testedRef: TESTED_REF,
+      vagrantBox: 'none',
+      use: { tree: true, builds: true, releases: false },
+      trust,
+    },
+  ];
   const request = { url: bed.url, streams, imageContent: true, scratchDir: join(bed.work, 'scratch') };
   await inspectTarget(request, (check) => checks.push(check), bed.task);
   return checks.filter(({ ok }) => !ok).map(checkLines);
@@ -57,6 +66,9 @@ async function damage(bed: PublishedTarget): Promise<void> {
     const path = objects.splice(random(objects.length), 1)[0] ?? '';
     await replaceFile(path, (await readFile(path)).subarray(0, 5));
   }
+  // ostree remembers what it found, and does not forget it when the objects are back.
+  await expect(fsck(bed.far)).rejects.toThrow(/corrupt/);
+  expect(await filesEnding(at('repo/state'), '.commitpartial')).not.toEqual([]);
   const [first = '', last = ''] = bed.builds.map(({ commit }) => commit);
   await rm(at('repo/summary'));
   await rm(at(`repo/refs/heads/${TEST_REF}`));
@@ -75,6 +87,7 @@ async function expectRepaired(bed: PublishedTarget): Promise<ReconcilePlan> {
   expect(index, 'a plan changes nothing').toBe('{"builds": [');
   const plan = await repair(bed);
   expect(plan).toEqual(before);
+  expect(await filesEnding(join(bed.far, 'repo/state'), '.commitpartial')).toEqual([]);
   await fsck(bed.far);
   expect(await faultsOf(bed)).toEqual([]);
   expect(plan.foreign).toEqual(['repo/objects/README', 'builds/20260102_01/x86_64/notes.txt']);

@@ -57,10 +57,14 @@ describe.each(TARGETS)('upkeep over %s', (_, open) => {
     const [gone = '', cut = ''] = await filesEnding(bed.far, '.filez');
     await rm(gone);
     await truncate(cut, 3);
+    await expect(fsck(bed.far)).rejects.toThrow(/corrupt/);
+    const partial = () => filesEnding(join(bed.far, 'repo/state'), '.commitpartial');
+    expect(await partial()).not.toEqual([]);
     await rm(join(bed.far, 'repo/summary'));
     expect(isSound(await planReconcile(request, bed.task))).toBe(false);
     const { unrepairable, foreign } = await reconcileTarget(request, publishRepairs(bed), bed.task);
     expect({ unrepairable, foreign }).toEqual({ unrepairable: [], foreign: [] });
+    expect(await partial()).toEqual([]);
     await fsck(bed.far);
     expect(isSound(await planReconcile(request, bed.task))).toBe(true);
   });

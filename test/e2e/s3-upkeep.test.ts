@@ -2,20 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { deltaPath } from '../../../src/ostree/deltas.ts';
-import { objectPath } from '../../../src/ostree/objects.ts';
-import { isSound } from '../../../src/publish/reconcile/plan.ts';
-import { planReconcile, type ReconcileRequest, reconcileTarget } from '../../../src/publish/reconcile/reconcile.ts';
-import { openTarget } from '../../../src/targets/open.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { makeClient, TEST_REF, testTree } from '../../support/ostree-repo.ts';
-import { noon, pruneBed, retention } from '../../support/prune-bed.ts';
-import { publishedTarget } from '../../support/published-target.ts';
-import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
-import { publishRepairs } from '../../support/reconcile.ts';
-import { makeBucket } from '../../support/s3-bucket.ts';
-import { startS3Proxy } from '../../support/s3-proxy.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
+import { deltaPath } from '../../src/ostree/deltas.ts';
+import { objectPath } from '../../src/ostree/objects.ts';
+import { isSound } from '../../src/publish/reconcile/plan.ts';
+import { planReconcile, type ReconcileRequest, reconcileTarget } from '../../src/publish/reconcile/reconcile.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import { run } from '../../src/tools/exec.ts';
+import { makeClient, TEST_REF, testTree } from '../support/ostree-repo.ts';
+import { noon, pruneBed, retention } from '../support/prune-bed.ts';
+import { publishedTarget } from '../support/published-target.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
+import { publishRepairs } from '../support/reconcile.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
+import { startS3Proxy } from '../support/s3-proxy.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 
 /** An empty bucket behind a proxy that counts; clients read past the proxy. */
 async function place() {
@@ -88,6 +88,9 @@ describe.skipIf(whyNoRadosgw())('S3: upkeep', () => {
     for (const path of [one, two, three, deltaKey]) await client.send(new DeleteObjectCommand(at(path)));
     await client.send(new PutObjectCommand({ ...at(cut), Body: (await readFile(join(bed.work, cut))).subarray(0, 5) }));
     await expect(pullAll(join(dir, 'broken'))).rejects.toThrow();
+    // As left behind by a fsck on the machine that was copied into the bucket.
+    const partial = `repo/state/${commits[1]}.commitpartial`;
+    await client.send(new PutObjectCommand({ ...at(partial), Body: 'f' }));
 
     const seen = proxy.seen.length;
     const plan = await reconcileTarget(request, publishRepairs(bed), bed.task);
@@ -97,6 +100,7 @@ describe.skipIf(whyNoRadosgw())('S3: upkeep', () => {
     expect(sent).toHaveLength(6);
     expect(plan.unrepairable).toEqual([]);
     expect(plan.foreign).toEqual([]);
+    await expect(look(partial)).rejects.toThrow();
     for (const path of [one, cut, delta, deltaKey]) {
       const whole = await readFile(join(bed.work, path === deltaKey ? delta : path), 'latin1');
       expect((await look(path)).content === whole, path).toBe(true);

@@ -1,0 +1,13 @@
+/**
+ * The JSON files that lead readers to builds of a stream, relative to a target's root. A target has those that something was
+ * written to: the tested pointer after a smoke test, the last two after a release.
+ */
+export function pointerPaths({ name, vagrantBox }: { readonly name: string; readonly vagrantBox: string }): string[] {
+  return [
+    `streams/${name}.json`,
+    `streams/${name}/tested.json`,
+    `vagrant/${vagrantBox}.json`,
+    `streams/${name}/latest.json`,
+    `streams/${name}/releases.json`,
+  ];
+}

@@ -398,6 +398,19 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('serve')
+    .description('run the schedules of the streams, pages, metrics and triggers until it is stopped: docs/service.md')
+    .addHelpText(
+      'after',
+      '\nA run goes on when the service is killed; the next one waits for it, or resumes it. SIGTERM begins no more nights\n' +
+        'and interrupts the one under way after "service.drain".\n\nExamples:\n  atomic-nightly serve\n  curl http://127.0.0.1:8099/readyz',
+    )
+    .action(async () => {
+      const { runServe } = await import('./commands/serve.ts');
+      finish(await runServe(common()));
+    });
+
+  program
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { releaseKeys } from './release.ts';
+import { scheduleSchema, serviceSchema } from './service.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -225,6 +226,7 @@ export const streamSchema = z.strictObject({
   retention: z
     .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
     .prefault({}),
+  schedule: scheduleSchema.optional(),
 });
 
 /** The whole file. */
@@ -239,6 +241,7 @@ export const configSchema = z.strictObject({
   streams: z
     .record(word, streamSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
+  service: serviceSchema.prefault({}),
 });
 
 /** The file as parsed, with the defaults that do not depend on other values. */

@@ -1,4 +1,3 @@
-import { Hono } from 'hono';
 import { loadConfig } from '../config/load.ts';
 import { serviceApp } from '../service/app.ts';
 import { serveHttp } from '../service/http.ts';
@@ -7,6 +6,7 @@ import { serviceLog } from '../service/log.ts';
 import { notifier } from '../service/notify.ts';
 import { startService } from '../service/service.ts';
 import type { LogFormat } from '../sinks/select.ts';
+import { pagesApp } from '../web/app.ts';
 
 /**
  * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.

@@ -1,10 +1,10 @@
 import { loadConfig } from '../config/load.ts';
 import { findUpdates } from '../pipelines/find-updates.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../run/about-build.ts';
 import { findBuild, listBuilds } from '../run/build-store.ts';
 import { isRunLockHeld } from '../run/lock.ts';
 import { formatAge, formatBytes, formatSeconds } from '../sinks/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from './about-build.ts';
 import { preparationTask } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 import { promotionFacts, updateLines } from './show-promotion.ts';

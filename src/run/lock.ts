@@ -47,7 +47,8 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
 }
 
 async function lockedError(whoPath: string): Promise<NightlyError> {
-  const who = await readHolder(whoPath);
+  const text = await readTextIfExists(whoPath);
+  const who = text === undefined ? undefined : (JSON.parse(text) as LockHolder);
   return new NightlyError(
     'locked',
     who
@@ -55,16 +56,6 @@ async function lockedError(whoPath: string): Promise<NightlyError> {
       : 'Another run has this work folder.',
     { hint: 'Wait for it to end; "atomic-nightly list" shows what it builds. The lock goes away with its process.' },
   );
-}
-
-async function readHolder(whoPath: string): Promise<LockHolder | undefined> {
-  const text = await readTextIfExists(whoPath);
-  return text === undefined ? undefined : (JSON.parse(text) as LockHolder);
-}
-
-/** Who has the run lock right now; undefined when nobody has it, or nothing tells who. */
-export async function runLockHolder(workDir: string): Promise<LockHolder | undefined> {
-  return (await isRunLockHeld(workDir)) ? readHolder(join(workDir, 'lock.json')) : undefined;
 }
 
 /** Waits until no run has the lock; the next may have it a moment later. @throws NightlyError `interrupted`. */

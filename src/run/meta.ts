@@ -50,6 +50,8 @@ export interface BuildMeta {
   readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
   /** Static deltas to the commit, with what they save. */
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  /** All objects of the commit, with their bytes as they are stored in an archive repository. */
+  readonly 'atomic-nightly.tree'?: { readonly objects: number; readonly bytes: number };
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
   /** What failed, for an incomplete or failed build. */

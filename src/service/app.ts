@@ -28,7 +28,7 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
         imgSrc: ["'self'", 'data:'],
         connectSrc: ["'self'"],
         baseUri: ["'none'"],
-        formAction: ["'none'"],
+        formAction: ["'self'"],
         frameAncestors: ["'none'"],
       },
       crossOriginOpenerPolicy: 'same-origin',
@@ -58,7 +58,8 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
     }),
   );
   addTrigger(app, config, service);
-  app.route('/', pages);
+  // As a whole, so that their own page answers what is nowhere.
+  app.all('*', ({ req }) => pages.fetch(req.raw));
   app.onError((error, { text }) => {
     process.stderr.write(`error: ${asNightlyError(error).message}\n`);
     return text('Something went wrong; the log of the service has it.\n', 500);

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
-import { runLockHolder, untilRunLockFree } from '../run/lock.ts';
+import { untilRunLockFree } from '../run/lock.ts';
+import { lockHolder } from '../run/lock-holder.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { livingPid, processIdentity } from '../tools/process-id.ts';
 import { quietTask } from '../tools/task.ts';
@@ -37,7 +38,7 @@ export interface RunContext {
  * @throws NightlyError `interrupted` when the signal comes while it waits, `tool-missing`.
  */
 export async function beginRun({ config, log, signal, save }: RunContext, job: Job): Promise<Run> {
-  const holder = await runLockHolder(config.work);
+  const holder = await lockHolder(config.work);
   if (holder) log(`${job.stream}: waits for "${holder.command}", process ${holder.pid}`, { stream: job.stream });
   await untilRunLockFree(config.work, quietTask(undefined, signal));
   const attempt = await intend(config.work);

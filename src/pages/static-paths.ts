@@ -1,0 +1,4 @@
+/** Where the public key of a stream lies on a target. */
+export function keyPath(stream: string): string {
+  return `get/${stream}.asc`;
+}

@@ -1,0 +1,71 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseBuildId } from '../run/build-id.ts';
+import { buildPaths, type StoredBuild } from '../run/build-store.ts';
+import { type JournalEntry, readJournal } from '../run/journal.ts';
+import type { BuildMeta } from '../run/meta.ts';
+import { ifThere, readTextIfExists } from '../tools/files.ts';
+import { createFileCache } from './file-cache.ts';
+
+/** A work folder as pages read it: every run's files, whoever started it. */
+export interface Work {
+  readonly folder: string;
+  /** Newest first. */
+  builds(): Promise<readonly StoredBuild[]>;
+  /** One build, without looking at the others; of an id, the first architecture unless one is named. */
+  build(id: string, arch?: string): Promise<StoredBuild | undefined>;
+  /** None when there is no such file. */
+  journal(path: string): Promise<readonly JournalEntry[]>;
+}
+
+/** Reads a work folder, again only what changed since. */
+export function openWork(folder: string): Work {
+  const top = join(folder, 'builds');
+  const names = createFileCache((path) => ifThere(readdir(path)));
+  const ids = createFileCache(async (path) => sortedIds((await ifThere(readdir(path))) ?? []));
+  const metas = createFileCache(async (path) => {
+    const text = await readTextIfExists(path);
+    return text === undefined ? undefined : (JSON.parse(text) as BuildMeta);
+  });
+  const journals = createFileCache(async (path) => (await readJournal(path)).map(withoutOutput));
+
+  const buildsOf = async (id: string): Promise<StoredBuild[]> => {
+    const arches = (await names.get(join(top, id))) ?? [];
+    const found = await Promise.all(
+      arches.map(async (arch) => {
+        const paths = buildPaths(folder, id, arch);
+        const meta = await metas.get(paths.meta);
+        return meta && { paths, meta };
+      }),
+    );
+    return found.flatMap((one) => one ?? []);
+  };
+  return {
+    folder,
+    builds: async () => (await Promise.all(((await ids.get(top)) ?? []).map(buildsOf))).flat(),
+    build: async (id, arch) => {
+      // Only names that were given out: a path of somebody's own never becomes one of ours.
+      if (parseBuildId(id) === undefined) return undefined;
+      return (await buildsOf(id)).find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+    },
+    journal: async (path) => (await journals.get(path)) ?? [],
+  };
+}
+
+/** Build ids, newest first: each is taken apart once, for a thousand of them compared as text take longer than reading them. */
+function sortedIds(names: readonly string[]): string[] {
+  return names
+    .flatMap((id) => {
+      const parsed = parseBuildId(id);
+      return parsed ? [{ id, ...parsed }] : [];
+    })
+    .sort((a, b) => b.day - a.day || b.count - a.count)
+    .map(({ id }) => id);
+}
+
+/** Step results are for resuming and may be large. */
+function withoutOutput(entry: JournalEntry): JournalEntry {
+  if (entry.event !== 'done') return entry;
+  const { output, ...rest } = entry;
+  return rest;
+}

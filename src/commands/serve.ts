@@ -3,43 +3,53 @@ import { serviceApp } from '../service/app.ts';
 import { serveHttp } from '../service/http.ts';
 import { takeServiceLock } from '../service/lock.ts';
 import { serviceLog } from '../service/log.ts';
+import { serviceMetrics } from '../service/metrics.ts';
+import { startMqttTrigger } from '../service/mqtt.ts';
 import { notifier } from '../service/notify.ts';
-import { startService } from '../service/service.ts';
+import { type Service, startService } from '../service/service.ts';
 import type { LogFormat } from '../sinks/select.ts';
 import { pagesApp } from '../web/app.ts';
 
 /**
  * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.
- * @throws NightlyError `config`, `locked` when another service has the work folder, `usage`.
+ * @throws NightlyError `config`, `locked` when another service has the work folder, `usage` when an address is taken.
  */
 export async function runServe(options: { readonly config: string; readonly logFormat: LogFormat }): Promise<number> {
   const config = await loadConfig(options.config);
   const log = serviceLog(options.logFormat, process.stderr);
   const free = await takeServiceLock(config.work);
+  const systemd = notifier();
+  const service = await startService(config, log);
+  const running: { stop(): Promise<void> | void }[] = [];
   try {
-    const systemd = notifier();
-    const service = await startService(config, log);
-    const server = await serveHttp(
-      serviceApp(config, service, new Hono(), async () => ''),
-      config.service.listen,
-    );
+    const pages = pagesApp({ config, nextRuns: () => service.nextRuns() });
+    const app = serviceApp(config, service, pages, serviceMetrics(config, service));
+    const server = await serveHttp(app, config.service.listen);
+    running.push(server);
+    if (config.service.mqtt) running.push(await startMqttTrigger(config.service.mqtt, service, log));
+    running.push(systemd.watch());
     log(`listening on ${server.url}`, { url: server.url });
-    const watchdog = systemd.watch();
-    await systemd.tell('READY=1', 'STATUS=waiting');
-    await new Promise<void>((settle) => {
-      let first = true;
-      const onSignal = () => {
-        if (first) log('stopping');
-        first = false;
-        void systemd.tell('STOPPING=1', 'STATUS=stopping');
-        void service.drain().then(settle);
-      };
-      process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+    await systemd.tell('READY=1', `STATUS=listening on ${server.url}`);
+    await untilSignalled(service, () => {
+      log('stopping');
+      void systemd.tell('STOPPING=1', 'STATUS=stopping');
     });
-    watchdog.stop();
-    await server.stop();
-    return 0;
   } finally {
+    await service.drain();
+    for (const one of running) await one.stop();
     await free();
   }
+  return 0;
+}
+
+/** Drains at the first SIGTERM or SIGINT, ends the run at once at the second; resolves when that is done. */
+async function untilSignalled(service: Service, onFirst: () => void): Promise<void> {
+  return new Promise((settle, refuse) => {
+    const onSignal = (): void => {
+      if (service.draining()) service.hurry();
+      else onFirst();
+      service.drain().then(settle, refuse);
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  });
 }

@@ -1,9 +1,8 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Address } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
-import { isErrno } from '../tools/files.ts';
+import { listening } from './listen.ts';
 
 /** Open connections at the same time; a page and its live updates need two. */
 const MAX_CONNECTIONS = 256;
@@ -32,7 +31,7 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
     getRequestListener(app.fetch),
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await listening(server, host, port);
+  await listening(server, { host, port }, 'service.listen');
   const address = server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   return {
@@ -43,19 +42,4 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
       await closed;
     },
   };
-}
-
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((settle, refuse) => {
-    server.once('listening', settle);
-    server.once('error', (error) => {
-      if (!isErrno(error, 'EADDRINUSE') && !isErrno(error, 'EADDRNOTAVAIL') && !isErrno(error, 'EACCES')) refuse(error);
-      refuse(
-        new NightlyError('usage', `The service cannot listen on ${host}:${port}: ${error.message}.`, {
-          hint: 'Set "service.listen" to an address of this machine and a port that nobody has.',
-        }),
-      );
-    });
-    server.listen(port, host);
-  });
 }

@@ -23,8 +23,10 @@ export interface Service {
    * @throws NightlyError `usage` for a stream that has no nights, `interrupted` while the service stops.
    */
   trigger(stream: string, from: string): Promise<Date>;
-  /** Begins nothing more; ends or leaves the run as the configuration says. Called again: ends it at once. */
+  /** Begins nothing more; ends or leaves the run as the configuration says. Called again: the same promise. */
   drain(): Promise<void>;
+  /** Ends the run at once, to be resumed by the next service. */
+  hurry(): void;
 }
 
 /** A loop looks at the clock again now and then: timers do not run while a machine sleeps. */
@@ -38,6 +40,7 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   const { signal } = stopping;
   let running: Run | undefined;
   let endNow = false;
+  let drained: Promise<void> | undefined;
   let wake: () => void = () => undefined;
 
   const context: RunContext = {
@@ -108,6 +111,25 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   });
   const ended = loop();
 
+  async function drain(): Promise<void> {
+    stopping.abort(new NightlyError('interrupted', 'The service is stopping.'));
+    for (const schedule of schedules) await schedule.stop();
+    wake();
+    if (drainSeconds === undefined && running) {
+      log(`${running.job.stream}: goes on by itself`, { stream: running.job.stream });
+      running.forget();
+      return;
+    }
+    const timer = setTimeout(hurry, (drainSeconds ?? 0) * 1000);
+    await ended;
+    clearTimeout(timer);
+  }
+
+  function hurry(): void {
+    endNow = true;
+    running?.stop();
+  }
+
   return {
     jobs: () => state.current().jobs,
     draining: () => signal.aborted,
@@ -130,31 +152,11 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
       wake();
       return at;
     },
-    async drain() {
-      if (signal.aborted) {
-        endNow = true;
-        running?.stop();
-        await ended;
-        return;
-      }
-      stopping.abort(new NightlyError('interrupted', 'The service is stopping.'));
-      for (const schedule of schedules) await schedule.stop();
-      wake();
-      if (drainSeconds === undefined && running) {
-        log(`${running.job.stream}: goes on by itself`, { stream: running.job.stream });
-        running.forget();
-        return;
-      }
-      const timer = setTimeout(
-        () => {
-          endNow = true;
-          running?.stop();
-        },
-        (drainSeconds ?? 0) * 1000,
-      );
-      await ended;
-      clearTimeout(timer);
+    drain() {
+      drained ??= drain();
+      return drained;
     },
+    hurry,
   };
 }
 

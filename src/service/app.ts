@@ -1,6 +1,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Config } from '../config/config.ts';
 import { asNightlyError } from '../run/runner.ts';
@@ -61,6 +62,7 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
   // As a whole, so that their own page answers what is nowhere.
   app.all('*', ({ req }) => pages.fetch(req.raw));
   app.onError((error, { text }) => {
+    if (error instanceof HTTPException) return error.getResponse();
     process.stderr.write(`error: ${asNightlyError(error).message}\n`);
     return text('Something went wrong; the log of the service has it.\n', 500);
   });

@@ -33,7 +33,7 @@ async function publish(port: number, [user, password]: readonly [string, string]
     '-m',
     'changed',
   ];
-  return (await run('mosquitto_pub', args, { okExitCodes: [0, 1, 5, 7, 14], timeoutMs: 20_000 })).exitCode;
+  return (await run('mosquitto_pub', args, { okExitCodes: [0, 4, 5, 7, 14], timeoutMs: 20_000 })).exitCode;
 }
 
 const states = async (world: World) => (await records(world)).map((build) => build['atomic-nightly.state']);

@@ -6,6 +6,7 @@ import { serviceLog } from '../service/log.ts';
 import { serviceMetrics } from '../service/metrics.ts';
 import { startMqttTrigger } from '../service/mqtt.ts';
 import { notifier } from '../service/notify.ts';
+import { standBack } from '../service/priority.ts';
 import { type Service, startService } from '../service/service.ts';
 import type { LogFormat } from '../sinks/select.ts';
 import { pagesApp } from '../web/app.ts';
@@ -18,6 +19,7 @@ export async function runServe(options: { readonly config: string; readonly logF
   const config = await loadConfig(options.config);
   const log = serviceLog(options.logFormat, process.stderr);
   const free = await takeServiceLock(config.work);
+  standBack();
   const systemd = notifier();
   const service = await startService(config, log);
   const running: { stop(): Promise<void> | void }[] = [];

@@ -9,6 +9,7 @@ import { readJournal } from '../run/journal.ts';
 import { type LaunchedProcess, launch } from '../tools/exec.ts';
 import { livingPid } from '../tools/process-id.ts';
 import { type Ending, type Result, resultOfExit } from './jobs.ts';
+import { putInFront } from './priority.ts';
 import { type Attempt, type Job, serviceFolder } from './state.ts';
 
 /** How often a process that is nobody's child here is looked at. */
@@ -34,10 +35,11 @@ export async function startAttempt(config: Config, job: Job): Promise<LaunchedPr
   const command = job.build === undefined ? ['nightly', job.stream] : ['resume', job.build];
   await mkdir(serviceFolder(config.work), { recursive: true });
   const [program = '', script = ''] = process.argv;
-  return launch(program, [...process.execArgv, script, '--config', config.path, '--log-format', 'json', ...command], {
-    output: { path: outputPath(config.work, job.stream), flags: job.build === undefined ? 'w' : 'a' },
-    env: NOT_FOR_RUNS,
-  });
+  const args = [...process.execArgv, script, '--config', config.path, '--log-format', 'json', ...command];
+  const output = { path: outputPath(config.work, job.stream), flags: job.build === undefined ? 'w' : 'a' } as const;
+  const child = await launch(program, args, { output, env: NOT_FOR_RUNS });
+  putInFront(child.pid);
+  return child;
 }
 
 /** How an attempt of this service ended. */

@@ -6,14 +6,18 @@ import { compareBuildIds } from '../run/build-id.ts';
 import { listBuildIds, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import type { BuildState } from '../run/events.ts';
 import { readJournal } from '../run/journal.ts';
+import { untilRunLockFree } from '../run/lock.ts';
 import { type LaunchedProcess, launch } from '../tools/exec.ts';
 import { livingPid } from '../tools/process-id.ts';
+import { quietTask } from '../tools/task.ts';
 import { type Ending, type Result, resultOfExit } from './jobs.ts';
 import { putInFront } from './priority.ts';
 import { type Attempt, type Job, serviceFolder } from './state.ts';
 
 /** How often a process that is nobody's child here is looked at. */
 const LOOK_MS = 300;
+/** From the start of a run until it has the run lock, with time to spare. */
+const START_MS = 5000;
 
 /** Environment that is the service's alone: a run must not answer for it to systemd. */
 const NOT_FOR_RUNS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
@@ -50,11 +54,18 @@ export async function endingOfExit(config: Config, job: Job, code: number | null
   return { result, unseen: false, ...(build ? { build: build.paths.id } : {}) };
 }
 
-/** Waits until a process of an earlier service has ended. @throws the signal's reason. */
-export async function untilEnded(attempt: Attempt, signal: AbortSignal): Promise<void> {
-  while (attempt.process !== undefined && livingPid(attempt.process) !== undefined) {
-    await sleep(LOOK_MS, undefined, { signal });
+/**
+ * Waits until the process of an earlier service's attempt has ended. One that was killed between the intent and the note
+ * of the process may have left a run all the same, which has the run lock once it is up.
+ * @throws NightlyError `interrupted`, or the signal's reason.
+ */
+export async function untilEnded(work: string, attempt: Attempt, signal: AbortSignal): Promise<void> {
+  if (attempt.process === undefined) {
+    await sleep(START_MS, undefined, { signal });
+    await untilRunLockFree(work, quietTask(undefined, signal));
+    return;
   }
+  while (livingPid(attempt.process) !== undefined) await sleep(LOOK_MS, undefined, { signal });
 }
 
 /** How an attempt ended whose exit code nobody saw: the build's record and journal know. */

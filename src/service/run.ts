@@ -60,7 +60,7 @@ export function adoptRun({ config }: RunContext, job: Job, attempt: Attempt): Ru
   const forgotten = new AbortController();
   return {
     job,
-    ended: untilEnded(attempt, forgotten.signal).then(() => endingOfRecords(config, job)),
+    ended: untilEnded(config.work, attempt, forgotten.signal).then(() => endingOfRecords(config, job)),
     stop: () => endProcess(attempt),
     forget: () => forgotten.abort(),
   };

@@ -159,6 +159,17 @@ test('slow-loris: a head that does not end, and a body that does not come, are c
   expect(body?.seconds).toBeLessThan(30);
 });
 
+test('more connections than it holds are dropped at once, and those it holds go on', async () => {
+  const { port, hostname } = new URL(service.url);
+  const sockets = Array.from({ length: 300 }, () => createConnection(Number(port), hostname));
+  let dropped = 0;
+  for (const socket of sockets) socket.on('error', () => undefined).on('close', () => (dropped += 1));
+  await expect.poll(() => dropped, { timeout: 8000 }).toBeGreaterThanOrEqual(300 - 256);
+  expect(dropped).toBeLessThan(100);
+  for (const socket of sockets) socket.destroy();
+  await expect.poll(async () => (await ask('/healthz')).status, { timeout: 8000 }).toBe(200);
+});
+
 test('no path leads outside', async () => {
   const part = fc.oneof(
     fc.constantFrom('..', '.', '%2e%2e', '..%2f', '%2f', '%5c', '%00', '', 'builds', 'assets', 'log', 'secret', 'etc'),

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { isAlive, killIfThere } from '../support/processes.ts';
 import {
@@ -79,6 +79,18 @@ test('I4: service and run are killed: the next service resumes the same build', 
   await second.until(/build \d+_01 killed; goes on at/);
   await second.until(/goes on with \d+_01\n/);
   await second.until(/build \d+_01 complete\n/);
+  expect(await states(world)).toEqual(['complete']);
+});
+
+test('I4: the service is killed before it could write down which process it started', async () => {
+  const world = await worldWithNight(4);
+  const first = await serve(world);
+  while (!(await serviceState(world)).jobs.some(({ attempt }) => attempt !== undefined)) await setImmediate();
+  await first.end('SIGKILL');
+  const noted = (await serviceState(world)).jobs.map(({ attempt }) => attempt?.process);
+  const second = await serve(world);
+  await second.until(/build \d+_01 complete\n/);
+  expect(noted).toEqual([undefined]);
   expect(await states(world)).toEqual(['complete']);
 });
 

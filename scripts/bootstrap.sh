@@ -62,6 +62,7 @@ LIST
 /usr/bin/shellcheck shellcheck ShellCheck
 /usr/sbin/setfiles policycoreutils policycoreutils
 /usr/bin/getfattr attr attr
+/usr/bin/chromium chromium chromium
 /usr/bin/radosgw radosgw ceph-radosgw
 /usr/bin/ceph-mon ceph-mon ceph-mon
 /usr/bin/ceph-osd ceph-osd ceph-osd

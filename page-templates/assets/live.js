@@ -3,7 +3,16 @@ const root = new URL(document.documentElement.dataset.root, location.href);
 const now = document.querySelector('#now[data-live]');
 const announce = document.querySelector('#announce');
 
-if (now) follow();
+if (now) {
+  let source = follow();
+  // A browser keeps few connections to one place: pages that nobody looks at hold none.
+  document.addEventListener('visibilitychange', () => {
+    source.close();
+    if (document.hidden) return;
+    source = follow();
+    refresh();
+  });
+}
 for (const block of document.querySelectorAll('pre[data-copy]')) addCopyButton(block);
 
 function follow() {
@@ -13,6 +22,7 @@ function follow() {
   const source = new EventSource(events);
   source.addEventListener('now', ({ data }) => show(data));
   source.addEventListener('changed', refresh);
+  return source;
 }
 
 /** The fragment is rendered, and escaped, by the templates that made the page. */
@@ -57,5 +67,8 @@ function addCopyButton(block) {
       button.textContent = 'Copy';
     }, 1500);
   });
-  block.after(button);
+  const frame = document.createElement('div');
+  frame.className = 'copyable';
+  block.replaceWith(frame);
+  frame.append(block, button);
 }

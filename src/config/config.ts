@@ -35,6 +35,8 @@ interface AnyTargetConfig {
   readonly url: string;
   /** Undefined: nothing there is ever removed. */
   readonly retention?: TargetRetention;
+  /** No pages for people are put there. */
+  readonly pages?: false;
 }
 
 /** What a prune of a target may remove. */

@@ -74,6 +74,7 @@ function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetCo
     name,
     url: trimSlashes(raw.url),
     ...(raw.retention === undefined ? {} : { retention: normaliseRetention(raw.retention) }),
+    ...(raw.pages ? {} : { pages: false as const }),
   };
   switch (raw.type) {
     case 'directory':

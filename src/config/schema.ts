@@ -72,6 +72,11 @@ const targetRetention = z
   })
   .describe('What "prune" may remove there; without it, nothing.');
 
+const pages = z
+  .boolean()
+  .default(true)
+  .describe('Whether index.html, a page for each build and a feed are put there for people.');
+
 const sshOptions = z
   .strictObject({
     'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
@@ -85,6 +90,7 @@ const directoryTarget = z.strictObject({
   path: path.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
   url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const rsyncTarget = z.strictObject({
@@ -106,6 +112,7 @@ const rsyncTarget = z.strictObject({
     .optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const sshTarget = z.strictObject({
@@ -117,6 +124,7 @@ const sshTarget = z.strictObject({
   ssh: sshOptions.optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const s3Target = z.strictObject({
@@ -132,6 +140,7 @@ const s3Target = z.strictObject({
   parallel: z.int().min(1).max(256).default(32).describe('Requests under way at the same time.'),
   url: httpUrl.describe('Where clients read the bucket and prefix; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget, sshTarget, s3Target]);

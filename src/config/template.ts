@@ -31,6 +31,7 @@ targets:
     type: directory
     path: ./published
     url: http://localhost:8080
+    # pages: false                     # no index.html, page of each build and feed for people: docs/pages.md
 
   # Over ssh; without "ssh" keys, what ssh itself would use.
   # mirror:

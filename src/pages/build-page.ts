@@ -1,7 +1,7 @@
 import { promotedTo, testsText } from '../run/about-build.ts';
 import type { JournalEntry } from '../run/journal.ts';
 import type { BuildMeta } from '../run/meta.ts';
-import { formatBytes, formatSeconds } from '../sinks/format.ts';
+import { formatAge, formatBytes, formatSeconds } from '../sinks/format.ts';
 import { changesText, releasedText } from './build-row.ts';
 import { imageViews } from './images.ts';
 import type { Links } from './links.ts';
@@ -22,6 +22,8 @@ export interface BuildPageRequest {
   readonly folder?: string;
   /** Its files lie beside the page, or in `folder`. */
   readonly published: boolean;
+  /** Seconds after which its images are removed from there; undefined: never. */
+  readonly imagesSeconds?: number;
   /** Of the service's own pages only. */
   readonly run?: {
     readonly entries: readonly JournalEntry[];
@@ -36,6 +38,9 @@ export interface BuildPageRequest {
     readonly releasable: boolean;
   };
 }
+
+/** How many builds a build is offered to be compared with. */
+const COMPARED = 60;
 
 /** The page of one build: the values of the template `build`. */
 export function buildPage(request: BuildPageRequest) {
@@ -68,6 +73,7 @@ export function buildPage(request: BuildPageRequest) {
     })),
     packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
     images,
+    imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
     refused: Object.keys(meta['atomic-nightly.refused-images'] ?? {}).join(', '),
     tests: testsText(meta) ?? '',
     signedBy: meta['atomic-nightly.signed-by'] ?? [],
@@ -96,7 +102,15 @@ export function buildPage(request: BuildPageRequest) {
     steps: run ? stepRows(run.entries, run.since, (step) => links.log(meta.buildid, arch, step)) : [],
     releaseSteps: run ? stepRows(run.releaseEntries, run.since, () => '') : [],
     commands: run ? commands(request, run) : [],
+    comparable: run ? comparable(request) : [],
   };
+}
+
+/** Ids of builds that have a tree as well. */
+function comparable({ meta, others }: BuildPageRequest): string[] {
+  if (meta['ostree-commit'] === undefined) return [];
+  const found = others.filter((one) => one['ostree-commit'] !== undefined && one.buildid !== meta.buildid);
+  return found.slice(0, COMPARED).map(({ buildid }) => buildid);
 }
 
 /** Where files and other builds are to be found; other builds only where they are known. */
@@ -184,7 +198,7 @@ function commands(
   if (open && !meta['atomic-nightly.superseded-by']) {
     const approvals = meta['atomic-nightly.approvals']?.length ?? 0;
     if (approvals < approvalsNeeded) add(`Approve it (${approvals} of ${approvalsNeeded})`, `approve ${id} --by NAME`);
-    if (releasable) add('Release it', `release ${id}`);
+    else if (releasable) add('Release it', `release ${id}`);
   }
   if (releasedText(meta) === 'released') add('Take the release back', `release --withdraw ${id} --reason "…"`);
   if (built) add('What is newer since', `show ${id}`);

@@ -1,3 +1,5 @@
+import { visibleText } from './text.ts';
+
 /** Where a page finds the others. All of it is relative, so that pages work below any path. */
 export interface Links {
   /** Whether a program answers, rather than files being served. */
@@ -23,7 +25,7 @@ export interface Links {
 export function createLinks(depth: number, live: boolean): Links {
   const root = depth === 0 ? './' : '../'.repeat(depth);
   const page = live ? '' : 'index.html';
-  const folder = (id: string, arch: string) => `${root}builds/${encodeURIComponent(id)}/${encodeURIComponent(arch)}/`;
+  const folder = (id: string, arch: string) => `${root}builds/${encodeName(id)}/${encodeName(arch)}/`;
   const file = (id: string, arch: string, path: string) => folder(id, arch) + encodePath(path);
   return {
     live,
@@ -34,19 +36,20 @@ export function createLinks(depth: number, live: boolean): Links {
     build: (id, arch) => folder(id, arch) + page,
     file,
     log: (id, arch, step) =>
-      live
-        ? `${root}builds/${encodeURIComponent(id)}/log/${encodeURIComponent(step)}`
-        : file(id, arch, `logs/${step}.log`),
-    stream: (name) => `${root}streams/${encodeURIComponent(name)}/`,
-    compare: (from, to) => `${root}compare/${encodeURIComponent(from)}/${encodeURIComponent(to)}`,
+      live ? `${root}builds/${encodeName(id)}/log/${encodeName(step)}` : file(id, arch, `logs/${step}.log`),
+    stream: (name) => `${root}streams/${encodeName(name)}/`,
+    compare: (from, to) => `${root}compare/${encodeName(from)}/${encodeName(to)}`,
   };
 }
+
+/** A name as one part of a path. Half a surrogate pair, which has no encoding, is replaced like all that cannot be seen. */
+export const encodeName = (name: string): string => encodeURIComponent(visibleText(name));
 
 /** A path with each of its parts encoded; parts that lead upwards are gone. */
 export function encodePath(path: string): string {
   return path
     .split('/')
     .filter((part) => part !== '' && part !== '.' && part !== '..')
-    .map(encodeURIComponent)
+    .map(encodeName)
     .join('/');
 }

@@ -87,9 +87,10 @@ interface OverviewView {
 function listView({ shown, builds, charted }: OverviewRequest, links: Links) {
   const known = new Set(builds.map(({ meta }) => meta.buildid));
   return {
-    builds: shown.map(({ meta, state, entries }) =>
-      buildRow(meta, { links, state, known, ...(entries.length === 0 ? {} : { seconds: workingSeconds(entries) }) }),
-    ),
+    builds: shown.map(({ meta, state, entries }) => {
+      const seconds = workingSeconds(entries, state === 'running' ? Date.now() : undefined);
+      return buildRow(meta, { links, state, known, ...(entries.length === 0 ? {} : { seconds }) });
+    }),
     charts: [...charted].flatMap(([stream, list]) => nightCharts(stream, list, links)),
   };
 }

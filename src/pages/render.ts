@@ -32,7 +32,10 @@ export function render(name: string, view: object): string {
 function load(): (name: string, view: object) => string {
   const handlebars = Handlebars.create();
   const options = { strict: true } as const;
-  for (const file of templatesIn('partials')) handlebars.registerPartial(nameOf(file), read('partials', file));
+  // Without their last line break: some stand in the middle of a sentence.
+  for (const file of templatesIn('partials')) {
+    handlebars.registerPartial(nameOf(file), read('partials', file).trimEnd());
+  }
   const templates = new Map(templatesIn('').map((file) => [nameOf(file), handlebars.compile(read('', file), options)]));
   return (name, view) => {
     const template = templates.get(name);

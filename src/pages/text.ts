@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 /** Control, format (direction marks among them) and lone surrogate characters, line separators, and what XML forbids. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu;
 
@@ -19,8 +21,5 @@ export function visibleView<View>(view: View): View {
 
 /** What a program printed: without colours, and with each redrawn line of a progress bar on its own. */
 export function plainLog(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences begin with one
-  return text
-    .replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?)/g, '')
-    .replace(/\r\n?/g, '\n');
+  return stripVTControlCharacters(text).replace(/\r\n?/g, '\n');
 }

@@ -1,5 +1,6 @@
 import type { Composed } from '../engines/engine.ts';
 import type { ImageFile } from '../images/image.ts';
+import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
 import { updateMeta } from '../run/build-store.ts';
 import type { BuildFailure } from '../run/meta.ts';
@@ -8,6 +9,7 @@ import type { Runner } from '../run/runner.ts';
 import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { prune } from '../steps/prune.ts';
 import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
@@ -51,6 +53,7 @@ export async function deliver(
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
+  const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
     ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
@@ -67,6 +70,7 @@ export async function deliver(
     'ostree-content-checksum': composed.contentChecksum,
     'rpm-ostree-inputhash': inputHash,
     pkgdiff,
+    'atomic-nightly.tree': tree,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
     ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
@@ -134,9 +138,14 @@ export async function deliver(
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
-    if (testedRef === undefined || !gated.passed) return;
-    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-      markTested(project, build, target, { commit, testedRef }, task),
+    if (testedRef !== undefined && gated.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    if (!hasPages(project, target)) return;
+    await runner.step(`pages-${target.name}`, { images, failures }, (task) =>
+      publishPages(project, [build.id], target, task),
     );
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));

@@ -1,6 +1,7 @@
 import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { TreeSize } from '../ostree/tree-size.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
 
@@ -51,7 +52,7 @@ export interface BuildMeta {
   /** Static deltas to the commit, with what they save. */
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
   /** All objects of the commit, with their bytes as they are stored in an archive repository. */
-  readonly 'atomic-nightly.tree'?: { readonly objects: number; readonly bytes: number };
+  readonly 'atomic-nightly.tree'?: TreeSize;
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
   /** What failed, for an incomplete or failed build. */

@@ -7,6 +7,7 @@ import { NightlyError } from '../errors.ts';
 import { comparePage } from '../pages/compare-page.ts';
 import { feed } from '../pages/feed.ts';
 import { getPage } from '../pages/get-page.ts';
+import { encodeName } from '../pages/links.ts';
 import { pageView } from '../pages/page.ts';
 import { ASSETS, readAsset, render } from '../pages/render.ts';
 import { diffBuilds } from '../pipelines/diff-builds.ts';
@@ -52,7 +53,7 @@ export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
   app.get('/builds/:id/', async (c) => {
     const build = await context.work.build(c.req.param('id'));
     if (!build) return missing(c, 'There is no such build.');
-    return c.redirect(`./${encodeURIComponent(build.meta['coreos-assembler.basearch'])}/`);
+    return c.redirect(`./${encodeName(build.meta['coreos-assembler.basearch'])}/`);
   });
   app.get('/builds/:id/:arch/', async (c) => {
     const view = await liveBuildPage(context, c.req.param('id'), c.req.param('arch'));
@@ -78,7 +79,7 @@ export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
   });
   app.get('/compare', (c) => {
     const [from = '', to = ''] = [c.req.query('from'), c.req.query('to')];
-    return c.redirect(`compare/${encodeURIComponent(from)}/${encodeURIComponent(to)}`);
+    return c.redirect(`compare/${encodeName(from)}/${encodeName(to)}`);
   });
   app.get('/compare/:a/:b', async (c) => {
     const [from, to] = await Promise.all([context.work.build(c.req.param('a')), context.work.build(c.req.param('b'))]);
@@ -111,7 +112,7 @@ export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
     return c.body(new Uint8Array(content), 200, { 'content-type': ASSETS[name] ?? '', 'cache-control': 'max-age=300' });
   });
   for (const path of ['/streams/:stream', '/builds/:id', '/builds/:id/:arch', '/get']) {
-    app.get(path, (c) => c.redirect(`${c.req.path.slice(c.req.path.lastIndexOf('/') + 1)}/`));
+    app.get(path, (c) => c.redirect(`${encodeName(c.req.path.slice(c.req.path.lastIndexOf('/') + 1))}/`));
   }
   app.notFound((c) => missing(c, 'There is no such page.'));
   return app;

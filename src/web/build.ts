@@ -4,9 +4,6 @@ import { releaseJournal } from '../run/build.ts';
 import { takeSnapshot, type WebContext } from './context.ts';
 import { folderOf } from './offers.ts';
 
-/** How many builds a build is offered to be compared with. */
-const COMPARED = 60;
-
 /** The page of a build; undefined when there is none of that id and architecture. */
 export async function liveBuildPage(context: WebContext, id: string, arch: string) {
   const { work, config } = context;
@@ -17,7 +14,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
   const name = meta['atomic-nightly.stream'];
   const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
   const folder = stream && folderOf(config, stream, meta);
-  const page = buildPage({
+  return buildPage({
     meta,
     state: stateNow(build, holder !== undefined),
     others: builds.map((other) => other.meta),
@@ -33,8 +30,4 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
       releasable: stream?.release?.to !== undefined,
     },
   });
-  const comparable = builds
-    .filter(({ meta: other }) => other['ostree-commit'] !== undefined && other.buildid !== id)
-    .map(({ meta: other }) => other.buildid);
-  return { ...page, others: meta['ostree-commit'] === undefined ? [] : comparable.slice(0, COMPARED) };
 }

@@ -4,7 +4,6 @@ import { streamSSE } from 'hono/streaming';
 import { createLinks } from '../pages/links.ts';
 import { nowView } from '../pages/now.ts';
 import { render } from '../pages/render.ts';
-import { sha256 } from '../tools/files.ts';
 import { takeSnapshot, type WebContext } from './context.ts';
 import { currentRun } from './current-run.ts';
 
@@ -33,7 +32,7 @@ export function sendEvents(c: Context, context: WebContext): Response {
       const view = nowView(running, context.nextRuns(), { links, now: Date.now() });
       const now = visible ? render('now-part', { now: view }) : '';
       if (now !== shown) await send('now', now);
-      const next = sha256(JSON.stringify(builds.map(({ meta, state }) => [meta, state])));
+      const next = `${context.work.version()} ${holder?.since ?? ''}`;
       if (version !== '' && next !== version) await send('changed', next);
       [shown, version] = [now, next];
       if (Date.now() - spoke > QUIET_MS) await send('alive', '');

@@ -15,7 +15,7 @@ import {
 import { currentRun } from './current-run.ts';
 
 /** How many builds a list shows. */
-const LISTED = 30;
+const LISTED = 20;
 
 /** The overview. @param before only builds older than this id */
 export async function overview(context: WebContext, before: string | undefined) {

@@ -10,13 +10,19 @@ import { createFileCache } from './file-cache.ts';
 /** A work folder as pages read it: every run's files, whoever started it. */
 export interface Work {
   readonly folder: string;
-  /** Newest first. */
+  /** Newest first. What changed in an old one shows after some seconds. */
   builds(): Promise<readonly StoredBuild[]>;
+  /** Changes whenever a record did. */
+  version(): number;
   /** One build, without looking at the others; of an id, the first architecture unless one is named. */
   build(id: string, arch?: string): Promise<StoredBuild | undefined>;
   /** None when there is no such file. */
   journal(path: string): Promise<readonly JournalEntry[]>;
 }
+
+/** So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand takes its time. */
+const LIVELY = 60;
+const OTHERS_MS = 10_000;
 
 /** Reads a work folder, again only what changed since. */
 export function openWork(folder: string): Work {
@@ -40,9 +46,18 @@ export function openWork(folder: string): Work {
     );
     return found.flatMap((one) => one ?? []);
   };
+  const allOf = async (some: readonly string[]) => (await Promise.all(some.map(buildsOf))).flat();
+  let others: { of: readonly string[]; looked: number; builds: Promise<StoredBuild[]> } | undefined;
   return {
     folder,
-    builds: async () => (await Promise.all(((await ids.get(top)) ?? []).map(buildsOf))).flat(),
+    builds: async () => {
+      const all = (await ids.get(top)) ?? [];
+      if (others?.of !== all || Date.now() - others.looked > OTHERS_MS) {
+        others = { of: all, looked: Date.now(), builds: allOf(all.slice(LIVELY)) };
+      }
+      return [...(await allOf(all.slice(0, LIVELY))), ...(await others.builds)];
+    },
+    version: () => ids.reads + metas.reads,
     build: async (id, arch) => {
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;

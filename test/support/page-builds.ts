@@ -11,8 +11,11 @@ import { sha256 } from '../../src/tools/files.ts';
 /** A work folder as some weeks of nights leave it, written by hand: nothing was composed. */
 export interface PageBuilds {
   readonly config: Config;
-  /** Oldest first. */
+  /** Nights, oldest first. */
   readonly ids: readonly string[];
+  /** A promotion that was released, and one that waits for a second approval: there are both from ten nights on. */
+  readonly released: string;
+  readonly candidate: string;
   /** Writes a record, and a journal where one is given. */
   write(meta: BuildMeta, entries?: readonly JournalEntry[]): void;
   /** The record of a build as it was written first, to be changed and written again. */
@@ -36,13 +39,20 @@ export async function makePageBuilds(dir: string, nights: number): Promise<PageB
   const builds: PageBuilds = {
     config,
     ids: Array.from({ length: nights }, (_, index) => idOf(index)),
+    released: idOf(3).replace('_01', '_02'),
+    candidate: idOf(8).replace('_01', '_02'),
     write(meta, entries) {
       const paths = buildPaths(config.work, meta.buildid, meta['coreos-assembler.basearch']);
       mkdirSync(paths.logs, { recursive: true });
       writeFileSync(paths.meta, JSON.stringify(meta));
+      writeFileSync(
+        paths.lockfile,
+        JSON.stringify({ packages: { bash: { evra: `5.${meta.buildid.slice(6, 8)}-1.el9.x86_64` } } }),
+      );
       if (entries) {
         writeFileSync(paths.journal, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
-        for (const { step } of entries.filter((entry) => 'step' in entry)) {
+        // A thousand nights take a while to write.
+        for (const { step } of nights > 100 ? [] : entries.filter((entry) => 'step' in entry)) {
           writeFileSync(join(paths.logs, `${step}.log`), `$ ${step}\nworking on ${meta.buildid}\n`);
         }
       }
@@ -62,6 +72,10 @@ export async function makePageBuilds(dir: string, nights: number): Promise<PageB
   };
   mkdirSync(config.work, { recursive: true });
   for (let index = 0; index < nights; index += 1) builds.write(night(index), nightJournal(index));
+  if (nights >= 10) {
+    builds.write(promotion(3, { 'atomic-nightly.release': { at: '2026-10-07T09:00:00.000Z' } }), nightJournal(3));
+    builds.write(promotion(8), nightJournal(8));
+  }
   return builds;
 }
 
@@ -142,6 +156,28 @@ function night(index: number): BuildMeta {
         },
       },
     },
+  };
+}
+
+/** The promotion of a night, approved by one. */
+function promotion(index: number, more: Partial<BuildMeta> = {}): BuildMeta {
+  const of = night(index);
+  return {
+    ...of,
+    buildid: of.buildid.replace('_01', '_02'),
+    'ostree-commit': sha256(`promotion ${index}`),
+    ref: 'lab/x86_64/release',
+    'atomic-nightly.stream': 'release',
+    'atomic-nightly.state': 'complete',
+    'atomic-nightly.failures': [],
+    'atomic-nightly.signed-by': ['0123456789ABCDEF0123456789ABCDEF01234567'],
+    'atomic-nightly.promotion': {
+      ...{ of: of.buildid, commit: commitOf(index), stream: 'nightly', attempt: 1, recommit: false },
+      ...{ reason: 'cycle 1', overrides: ['openssl-1:3.2.2-7.el9.x86_64'], excludes: [], upstream: '9.20261005.0' },
+      ...{ 'accept-differences': false, supersedes: [] },
+    },
+    'atomic-nightly.approvals': [{ by: 'mika', at: '2026-10-06T10:00:00.000Z', note: 'runs on our hosts' }],
+    ...more,
   };
 }
 

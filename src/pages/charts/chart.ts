@@ -10,7 +10,11 @@ export interface ChartData {
   readonly points: readonly { readonly label: string; readonly href: string }[];
   /** At most six; `values` are as many as points, undefined where there is none. */
   readonly series: readonly { readonly label: string; readonly values: readonly (number | undefined)[] }[];
+  /** Number of the first series' colour. */
+  readonly firstColour: number;
   readonly format: (value: number) => string;
+  /** For ticks; shorter than `format`. */
+  readonly axis: (value: number) => string;
   /** Ticks are multiples of it: 60 for seconds that are shown as minutes. */
   readonly unit: number;
 }
@@ -44,7 +48,7 @@ interface Bar {
   readonly title: string;
 }
 
-const BOX = { width: 460, height: 190, left: 58, right: 452, top: 10, bottom: 166 } as const;
+const BOX = { width: 460, height: 190, left: 60, right: 452, top: 10, bottom: 166 } as const;
 
 /** Bars over the points, the series on top of each other. */
 export function stackedBars(data: ChartData): ChartView {
@@ -61,7 +65,16 @@ export function stackedBars(data: ChartData): ChartView {
       below += value;
       const title = `${label}: ${name === '' ? '' : `${name} `}${data.format(value)}`;
       const x = round(BOX.left + room * (index + 0.5) - width / 2);
-      return [{ series, x, y: round(top), width: round(width), height: round(bottom - top), title }];
+      return [
+        {
+          series: data.firstColour + series,
+          x,
+          y: round(top),
+          width: round(width),
+          height: round(bottom - top),
+          title,
+        },
+      ];
     });
   });
   return { ...frame.view, bars, lines: [], dots: [] };
@@ -73,7 +86,8 @@ export function lines(data: ChartData): ChartView {
   const frame = frameOf(data, Math.max(...values, 0));
   const room = (BOX.right - BOX.left) / Math.max(data.points.length, 1);
   const x = (index: number) => round(BOX.left + room * (index + 0.5));
-  const drawn = data.series.map(({ label, values: all }, series) => {
+  const drawn = data.series.map(({ label, values: all }, number) => {
+    const series = data.firstColour + number;
     const dots = all.flatMap((value, index) =>
       value === undefined
         ? []
@@ -94,7 +108,7 @@ export function lines(data: ChartData): ChartView {
 }
 
 function frameOf(data: ChartData, highest: number) {
-  const { id, title, description, points, series, format, unit } = data;
+  const { id, title, description, points, series, firstColour, format, axis, unit } = data;
   const { top, ticks } = ticksUpTo(highest, unit);
   const y = (value: number): number => BOX.bottom - (value / top) * (BOX.bottom - BOX.top);
   const room = (BOX.right - BOX.left) / Math.max(points.length, 1);
@@ -102,13 +116,13 @@ function frameOf(data: ChartData, highest: number) {
   const view = {
     ...{ id, title, description, width: BOX.width, height: BOX.height, left: BOX.left, right: BOX.right },
     labelY: BOX.bottom + 18,
-    ticks: ticks.map((value) => ({ y: round(y(value)), textY: round(y(value) + 4), label: format(value) })),
+    ticks: ticks.map((value) => ({ y: round(y(value)), textY: round(y(value) + 4), label: axis(value) })),
     labels: points.flatMap(({ label }, index) =>
       shown.includes(index)
         ? [{ x: round(BOX.left + room * (index + 0.5)), anchor: anchorOf(index, points.length), text: label }]
         : [],
     ),
-    legend: series.length > 1 ? series.map(({ label }, index) => ({ series: index, label })) : [],
+    legend: series.length > 1 ? series.map(({ label }, index) => ({ series: firstColour + index, label })) : [],
     rows: points
       .map(({ label, href }, index) => ({
         label,

@@ -42,14 +42,19 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
     const durations: ChartData = {
       ...about('duration', 'Time by kind of step', `Time that each build of ${stream} took, by kind of step.`, timed),
       series: PHASES.map(([label], index) => ({ label, values: timed.map((one) => phaseSeconds(one)[index]) })),
-      ...{ format: formatSeconds, unit: 60 },
+      ...{ firstColour: 0, format: formatSeconds, axis: shortTime, unit: 60 },
     };
     charts.push(stackedBars(durations));
   }
   const sizes = sizeSeries(made);
   if (made.length > 1 && sizes.length > 0) {
     const description = `Size of the tree and of each image of ${stream}, in bytes as they are stored.`;
-    charts.push(lines({ ...about('size', 'Size', description, made), series: sizes, format: formatBytes, unit: 1 }));
+    charts.push(
+      lines({
+        ...about('size', 'Size', description, made),
+        ...{ series: sizes, firstColour: 1, format: formatBytes, axis: shortBytes, unit: 1 },
+      }),
+    );
   }
   const later = made.filter(({ meta }) => meta['atomic-nightly.parent'] !== undefined);
   if (later.length > 1) {
@@ -58,8 +63,7 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
       stackedBars({
         ...about('packages', 'Packages changed', description, later),
         series: changeSeries(later),
-        format: (value) => String(Math.round(value * 10) / 10),
-        unit: 1,
+        ...{ firstColour: 1, format: String, axis: (value) => (Number.isInteger(value) ? String(value) : ''), unit: 1 },
       }),
     );
   }
@@ -98,3 +102,7 @@ function changeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
     values: builds.map(({ meta }) => meta.pkgdiff?.filter((change) => change[1] === kind).length ?? 0),
   }));
 }
+
+const shortTime = (seconds: number): string =>
+  seconds % 60 === 0 && seconds > 0 ? `${seconds / 60} min` : `${Math.round(seconds)} s`;
+const shortBytes = (bytes: number): string => formatBytes(bytes).replace('.0 ', ' ');

@@ -109,7 +109,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const isForeign = (path: string): boolean => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     if (build === undefined || name === undefined) return !OWN.test(path);
-    return wanted.has(build) && !known.has(path) && !/^(logs|images)\//.test(name);
+    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^index\.html$/.test(name);
   };
   return {
     phases: [

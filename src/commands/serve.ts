@@ -7,7 +7,7 @@ import { serviceMetrics } from '../service/metrics.ts';
 import { startMqttTrigger } from '../service/mqtt.ts';
 import { notifier } from '../service/notify.ts';
 import { standBack } from '../service/priority.ts';
-import { type Service, startService } from '../service/service.ts';
+import { startService } from '../service/service.ts';
 import type { LogFormat } from '../sinks/select.ts';
 import { pagesApp } from '../web/app.ts';
 
@@ -18,10 +18,14 @@ import { pagesApp } from '../web/app.ts';
 export async function runServe(options: { readonly config: string; readonly logFormat: LogFormat }): Promise<number> {
   const config = await loadConfig(options.config);
   const log = serviceLog(options.logFormat, process.stderr);
+  // From now on: a signal that comes while all of this starts must not be lost.
+  let hurry = (): void => undefined;
+  const stopped = untilSignalled(() => hurry());
   const free = await takeServiceLock(config.work);
   standBack();
   const systemd = notifier();
   const service = await startService(config, log);
+  hurry = () => service.hurry();
   const running: { stop(): Promise<void> | void }[] = [];
   try {
     const pages = pagesApp({ config, nextRuns: () => service.nextRuns() });
@@ -32,10 +36,9 @@ export async function runServe(options: { readonly config: string; readonly logF
     running.push(systemd.watch());
     log(`listening on ${server.url}`, { url: server.url });
     await systemd.tell('READY=1', `STATUS=listening on ${server.url}`);
-    await untilSignalled(service, () => {
-      log('stopping');
-      void systemd.tell('STOPPING=1', 'STATUS=stopping');
-    });
+    await stopped;
+    log('stopping');
+    void systemd.tell('STOPPING=1', 'STATUS=stopping');
   } finally {
     await service.drain();
     for (const one of running) await one.stop();
@@ -44,13 +47,14 @@ export async function runServe(options: { readonly config: string; readonly logF
   return 0;
 }
 
-/** Drains at the first SIGTERM or SIGINT, ends the run at once at the second; resolves when that is done. */
-async function untilSignalled(service: Service, onFirst: () => void): Promise<void> {
-  return new Promise((settle, refuse) => {
+/** Resolves at the first SIGTERM or SIGINT; further ones end the run at once. */
+async function untilSignalled(onFurther: () => void): Promise<void> {
+  return new Promise((settle) => {
+    let first = true;
     const onSignal = (): void => {
-      if (service.draining()) service.hurry();
-      else onFirst();
-      service.drain().then(settle, refuse);
+      if (!first) onFurther();
+      first = false;
+      settle();
     };
     process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
   });

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { readTextIfExists } from '../tools/files.ts';
 import { unreadiness } from './health.ts';
+import { withPageCache } from './page-cache.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { Service } from './service.ts';
 import { bearerToken, isKnownToken } from './token.ts';
@@ -59,8 +60,9 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
     }),
   );
   addTrigger(app, config, service);
+  const answer = withPageCache(pages);
   // As a whole, so that their own page answers what is nowhere.
-  app.all('*', ({ req }) => pages.fetch(req.raw));
+  app.all('*', ({ req }) => answer(req.raw));
   app.onError((error, { text }) => {
     if (error instanceof HTTPException) return error.getResponse();
     process.stderr.write(`error: ${asNightlyError(error).message}\n`);

@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
+import { sessionOf } from '../tools/process-id.ts';
 
 /** How much the service stands back behind the runs: pages can wait some milliseconds. */
 const STEP_BACK = 10;
@@ -6,10 +8,18 @@ const STEP_BACK = 10;
 let forRuns: number | undefined;
 
 /**
- * Makes this process stand back behind the runs it starts. Only as root, whom the kernel lets give runs back what they
- * would inherit: otherwise a run would stand back as well.
+ * Makes this process stand back behind the runs it starts, which lead sessions of their own. Where the kernel shares the
+ * processor out among sessions (sched(7), autogroup) that is a matter of this session, if it is this process's own as
+ * under systemd; elsewhere of this process, whose priority runs inherit and only root can give back.
  */
 export function standBack(): void {
+  if (sessionOf(process.pid) === process.pid) {
+    try {
+      writeFileSync('/proc/self/autogroup', String(STEP_BACK));
+    } catch {
+      // A kernel without autogroups.
+    }
+  }
   if (process.getuid?.() !== 0) return;
   forRuns = getPriority();
   setPriority(Math.min(19, forRuns + STEP_BACK));

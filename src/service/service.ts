@@ -42,6 +42,10 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   let endNow = false;
   let drained: Promise<void> | undefined;
   let wake: () => void = () => undefined;
+  let leave: () => void = () => undefined;
+  const left = new Promise<void>((settle) => {
+    leave = settle;
+  });
 
   const context: RunContext = {
     config,
@@ -59,16 +63,16 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
       log(`${stream}: ${job.build === undefined ? 'a night begins' : `goes on with ${job.build}`}`, { stream });
     running = run;
     if (endNow) run.stop();
-    if (signal.aborted && drainSeconds === undefined) run.forget();
+    if (signal.aborted && drainSeconds === undefined) letGo(run);
     const ending = await run.ended.finally(() => {
       running = undefined;
     });
-    const left = afterAttempt(run.job, { ...ending, unseen: ending.unseen || signal.aborted }, retry, new Date());
+    const rest = afterAttempt(run.job, { ...ending, unseen: ending.unseen || signal.aborted }, retry, new Date());
     await state.change((old) => ({
       ...old,
-      jobs: old.jobs.flatMap((one) => (one.id === job.id ? (left ?? []) : one)),
+      jobs: old.jobs.flatMap((one) => (one.id === job.id ? (rest ?? []) : one)),
     }));
-    log(endSentence(config, job, ending, left), { stream, ...ending });
+    log(endSentence(config, job, ending, rest), { stream, ...ending });
   }
 
   async function loop(): Promise<void> {
@@ -115,14 +119,20 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
     stopping.abort(new NightlyError('interrupted', 'The service is stopping.'));
     for (const schedule of schedules) await schedule.stop();
     wake();
-    if (drainSeconds === undefined && running) {
-      log(`${running.job.stream}: goes on by itself`, { stream: running.job.stream });
-      running.forget();
+    if (drainSeconds === undefined) {
+      if (running) letGo(running);
+      await Promise.race([ended, left]);
       return;
     }
-    const timer = setTimeout(hurry, (drainSeconds ?? 0) * 1000);
+    const timer = setTimeout(hurry, drainSeconds * 1000);
     await ended;
     clearTimeout(timer);
+  }
+
+  function letGo(run: Run): void {
+    log(`${run.job.stream}: goes on by itself`, { stream: run.job.stream });
+    run.forget();
+    leave();
   }
 
   function hurry(): void {

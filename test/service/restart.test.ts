@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
+import { makeToken } from '../../src/service/token.ts';
+import { writeJson } from '../../src/tools/files.ts';
 import { isAlive, killIfThere } from '../support/processes.ts';
 import {
   configureService,
@@ -15,22 +17,20 @@ import {
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records, runCli, startCli, type World } from '../support/world.ts';
 
-/** The moment so many seconds from now, as an expression that names it alone today. */
-function cronIn(seconds: number): string {
-  const at = new Date(Date.now() + seconds * 1000);
-  return `${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} * * *`;
-}
+const { token, hash } = makeToken();
 
-async function worldWithNight(seconds: number, keys: readonly string[] = []): Promise<World> {
+/** A world whose service begins a night a second after it is asked for one. */
+async function triggeredWorld(keys: readonly string[] = []): Promise<World> {
   const world = await makeWorld(temporaryFolder());
   onTestFinished(() => world.stop());
-  await schedule(world, cronIn(seconds), keys);
+  await writeFile(join(world.dir, 'hashes'), `${hash}\n`);
+  await configureService(world, ['trigger: {token-hash-file: ./hashes, debounce: 1s}', ...keys]);
   return world;
 }
 
-async function schedule(world: World, cron: string, keys: readonly string[]): Promise<void> {
-  await appendFile(world.config, `    schedule: {cron: '${cron}'}\n`);
-  await configureService(world, keys);
+async function askForNight({ url }: StartedService): Promise<void> {
+  const headers = { authorization: `Bearer ${token}` };
+  expect((await fetch(`${url}/trigger/nightly`, { method: 'POST', headers })).status).toBe(202);
 }
 
 async function serve(world: World): Promise<StartedService> {
@@ -54,8 +54,9 @@ async function untilStep(world: World, step: string): Promise<void> {
 const states = async (world: World) => (await records(world)).map((build) => build['atomic-nightly.state']);
 
 test('I4: the service alone is killed: the run goes on, and the next service sees it to its end', async () => {
-  const world = await worldWithNight(4);
+  const world = await triggeredWorld();
   const first = await serve(world);
+  await askForNight(first);
   const run = await runningProcess(world);
   await untilStep(world, 'compose');
   await first.end('SIGKILL');
@@ -69,8 +70,9 @@ test('I4: the service alone is killed: the run goes on, and the next service see
 });
 
 test('I4: service and run are killed: the next service resumes the same build', async () => {
-  const world = await worldWithNight(4);
+  const world = await triggeredWorld();
   const first = await serve(world);
+  await askForNight(first);
   const run = await runningProcess(world);
   await untilStep(world, 'compose');
   await first.end('SIGKILL');
@@ -83,8 +85,9 @@ test('I4: service and run are killed: the next service resumes the same build', 
 });
 
 test('I4: the service is killed before it could write down which process it started', async () => {
-  const world = await worldWithNight(4);
+  const world = await triggeredWorld();
   const first = await serve(world);
+  await askForNight(first);
   while (!(await serviceState(world)).jobs.some(({ attempt }) => attempt !== undefined)) await setImmediate();
   await first.end('SIGKILL');
   const noted = (await serviceState(world)).jobs.map(({ attempt }) => attempt?.process);
@@ -95,8 +98,9 @@ test('I4: the service is killed before it could write down which process it star
 });
 
 test('SIGTERM interrupts the run after the drain time, and the next service resumes the same build', async () => {
-  const world = await worldWithNight(4, ['drain: 1s']);
+  const world = await triggeredWorld(['drain: 1s']);
   const first = await serve(world);
+  await askForNight(first);
   const run = await runningProcess(world);
   await untilStep(world, 'compose');
   expect(await first.end('SIGTERM')).toBe(0);
@@ -110,8 +114,9 @@ test('SIGTERM interrupts the run after the drain time, and the next service resu
 });
 
 test('SIGTERM waits for a run that ends within the drain time', async () => {
-  const world = await worldWithNight(4, ['drain: 10m']);
+  const world = await triggeredWorld(['drain: 10m']);
   const service = await serve(world);
+  await askForNight(service);
   await runningProcess(world);
   expect(await service.end('SIGTERM')).toBe(0);
   expect(service.said()).toMatch(/stopping\n(.*\n)*nightly: build \d+_01 complete\n/);
@@ -119,8 +124,9 @@ test('SIGTERM waits for a run that ends within the drain time', async () => {
 });
 
 test('a second SIGTERM does not wait for the drain time', async () => {
-  const world = await worldWithNight(4, ['drain: 10m']);
+  const world = await triggeredWorld(['drain: 10m']);
   const service = await serve(world);
+  await askForNight(service);
   await runningProcess(world);
   await untilStep(world, 'compose');
   const ended = service.end('SIGTERM');
@@ -131,8 +137,9 @@ test('a second SIGTERM does not wait for the drain time', async () => {
 });
 
 test('drain: leave lets the run go on by itself, to be adopted', async () => {
-  const world = await worldWithNight(4, ['drain: leave']);
+  const world = await triggeredWorld(['drain: leave']);
   const first = await serve(world);
+  await askForNight(first);
   const run = await runningProcess(world);
   expect(await first.end('SIGTERM')).toBe(0);
   expect(isAlive(run)).toBe(true);
@@ -141,12 +148,19 @@ test('drain: leave lets the run go on by itself, to be adopted', async () => {
   expect(await states(world)).toEqual(['complete']);
 });
 
-test('a missed night is caught up with once', async () => {
-  const world = await worldWithNight(4);
+test('a schedule that is new has missed nothing; a missed night is caught up with once', async () => {
+  const world = await makeWorld(temporaryFolder());
+  onTestFinished(() => world.stop());
+  const ago = new Date(Date.now() - 600_000);
+  const cron = `${ago.getUTCSeconds()} ${ago.getUTCMinutes()} ${ago.getUTCHours()} * * *`;
+  await appendFile(world.config, `    schedule: {cron: '${cron}'}\n`);
+  await configureService(world);
   const first = await serve(world);
   expect(await first.end('SIGTERM')).toBe(0);
-  expect((await serviceState(world)).jobs).toEqual([]);
-  await sleep(5000);
+  expect(first.said()).not.toContain('missed');
+  // As if the service had been away for the last hour.
+  const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();
+  await writeJson(join(world.dir, 'work/service/state.json'), { moments: { nightly: anHourAgo }, jobs: [] });
   const second = await serve(world);
   await second.until('was missed and is caught up with');
   await second.until(/build \d+_01 complete\n/);
@@ -158,7 +172,7 @@ test('a missed night is caught up with once', async () => {
 });
 
 test('I7: a second service on one work folder refuses, and says what to do', async () => {
-  const world = await worldWithNight(3600);
+  const world = await triggeredWorld();
   await serve(world);
   const { code, stderr } = await runCli(world.dir, ['serve']);
   expect(code).toBe(11);
@@ -167,12 +181,13 @@ test('I7: a second service on one work folder refuses, and says what to do', asy
 });
 
 test('I7: a run from the command line has the lock: the service waits for it and then finds nothing to do', async () => {
-  const world = await worldWithNight(8);
+  const world = await triggeredWorld();
   const service = await serve(world);
   const byHand = startCli(world.dir, ['nightly']);
   const ended = new Promise((settle) => byHand.once('exit', settle));
   await untilStep(world, 'seed');
   process.kill(byHand.pid ?? 0, 'SIGSTOP');
+  await askForNight(service);
   await service.until('nightly: waits for "nightly"');
   process.kill(byHand.pid ?? 0, 'SIGCONT');
   expect(await ended).toBe(0);

@@ -16,7 +16,10 @@ export function withPageCache(pages: Hono): (request: Request) => Promise<Respon
   const kept = new Map<string, { readonly at: number; readonly answer: Promise<Answer> }>();
   return async (request) => {
     const { pathname, search } = new URL(request.url);
-    if (request.method !== 'GET' || /^\/(events|assets\/)|\/log\//.test(pathname)) return pages.fetch(request);
+    // A page's own script asks because something has just changed (Fetch Metadata: its destination is empty).
+    const byScript = request.headers.get('sec-fetch-dest') === 'empty';
+    const whole = !/^\/(events|assets\/)|\/log\//.test(pathname);
+    if (request.method !== 'GET' || byScript || !whole) return pages.fetch(request);
     const key = pathname + search;
     let page = kept.get(key);
     if (!page || Date.now() - page.at >= SAME_MS) {

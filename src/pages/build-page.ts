@@ -51,6 +51,7 @@ export function buildPage(request: BuildPageRequest) {
   const { hrefOf, linkTo } = finders(request, links);
   const parent = others.find((one) => one['ostree-commit'] === meta['atomic-nightly.parent'] && one['ostree-commit']);
   const images = imageViews(meta, hrefOf);
+  const logOf = (step: string) => links.log(meta.buildid, arch, step);
   return {
     ...page,
     id: meta.buildid,
@@ -69,7 +70,7 @@ export function buildPage(request: BuildPageRequest) {
       ...{ step, code },
       // A message may name paths of the build host: it is for those who run the service (I9).
       message: run ? message : '',
-      href: run || request.published ? links.log(meta.buildid, arch, step) : '',
+      href: run || request.published ? logOf(step) : '',
     })),
     packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
     images,
@@ -99,8 +100,8 @@ export function buildPage(request: BuildPageRequest) {
       superseded: rest['superseded-by'] ?? '',
     })),
     withdrawal: withdrawalView(meta, linkTo),
-    steps: run ? stepRows(run.entries, run.since, (step) => links.log(meta.buildid, arch, step)) : [],
-    releaseSteps: run ? stepRows(run.releaseEntries, run.since, () => '') : [],
+    steps: run ? stepRows(run.entries, run.since, logOf) : [],
+    releaseSteps: run ? stepRows(run.releaseEntries, run.since, logOf) : [],
     commands: run ? commands(request, run) : [],
     comparable: run ? comparable(request) : [],
   };

@@ -5,7 +5,7 @@ import { render } from './render.ts';
 import { timeView } from './time-view.ts';
 
 /** How many builds a feed names. */
-const ENTRIES = 50;
+export const FEED_BUILDS = 60;
 
 /**
  * The builds that were published, and the releases, as an Atom feed (RFC 4287).
@@ -19,7 +19,7 @@ export function feed(
   const links = createLinks(0, live);
   const entries = builds
     .filter((meta) => meta['ostree-commit'] !== undefined)
-    .slice(0, ENTRIES)
+    .slice(0, FEED_BUILDS)
     .flatMap((meta) => {
       const arch = meta['coreos-assembler.basearch'];
       const stream = meta['atomic-nightly.stream'];

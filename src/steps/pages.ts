@@ -1,6 +1,6 @@
 import type { Config, StreamConfig } from '../config/config.ts';
 import { buildPage } from '../pages/build-page.ts';
-import { feed } from '../pages/feed.ts';
+import { FEED_BUILDS, feed } from '../pages/feed.ts';
 import { getPage, type OfferedStream } from '../pages/get-page.ts';
 import { type ListedStream, overviewPage } from '../pages/overview.ts';
 import { ASSETS, readAsset, render } from '../pages/render.ts';
@@ -14,9 +14,6 @@ import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import type { Task } from '../tools/task.ts';
 import { type BuildIndex, INDEX_PATH } from './publish-build.ts';
-
-/** How many builds the pages of a target tell of. */
-const SHOWN = 60;
 
 /** What none of the pages for reading needs: there is nothing to follow on a file server. */
 const ONLY_LIVE = ['live.js'];
@@ -45,16 +42,17 @@ export async function publishPages(
   const key = signer && (await signer.publicKey(task));
   await insist(
     async (): Promise<SwapRequest | undefined> => {
-      const [content, front] = await target.readMany([INDEX_PATH, 'index.html'], task);
+      const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
       if (!content) return undefined;
       const metas = await readMetas(parseTargetJson<BuildIndex>(content, INDEX_PATH, target), target, task);
-      const old = front === undefined ? '' : new TextDecoder().decode(front);
-      const isOurs = front === undefined || old.includes('<meta name="generator" content="atomic-nightly">');
+      const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} is not from here and stays as it is`);
       const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
+      // The feed was put after the pages of the builds that it names.
+      const named = text(oldFeed);
       const lacking = metas.filter(
         ({ buildid, 'coreos-assembler.basearch': arch }) =>
-          again.includes(buildid) || !old.includes(`"./${buildPagePath(buildid, arch)}"`),
+          again.includes(buildid) || !named.includes(`"./${buildPagePath(buildid, arch)}"`),
       );
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
       const files = new Map([...assets(), ...keys, ...pages(config, target, { metas, lacking, keys: known })]);
@@ -70,14 +68,21 @@ export async function publishPages(
   );
 }
 
-/** Records of the newest builds, as the target has them. */
+const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
+
+/** Records of the newest builds, as the target has them; one that says it is another's is left out, for it names paths. */
 async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
-  const builds = index.builds.flatMap(({ id, arches }) => (isBuildId(id) ? arches.map((arch) => ({ id, arch })) : []));
-  const paths = builds.slice(0, SHOWN).map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const builds = index.builds
+    .flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })))
+    .filter(({ id, arch }) => isBuildId(id) && /^\w+$/.test(arch))
+    .slice(0, FEED_BUILDS);
+  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
   const contents = await target.readMany(paths, task);
-  return contents.flatMap((content, at) =>
-    content ? [parseTargetJson<BuildMeta>(content, paths[at] ?? '', target)] : [],
-  );
+  return builds.flatMap(({ id, arch }, at) => {
+    const content = contents[at];
+    const meta = content && parseTargetJson<BuildMeta>(content, paths[at] ?? '', target);
+    return meta?.buildid === id && meta['coreos-assembler.basearch'] === arch ? [meta] : [];
+  });
 }
 
 async function keysThere(config: Config, target: Target, task: Task): Promise<string[]> {
@@ -120,7 +125,7 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
     ...{ product, live: false, streams: streams.map(listedStream), builds, shown: builds, charted, older: '' },
   });
   views.push(['index.html', render('overview', overview)]);
-  return new Map(views.map(([path, text]) => [path, Buffer.from(text)]));
+  return new Map(views.map(([path, page]) => [path, Buffer.from(page)]));
 }
 
 /** Names no other stream: that one may not be public. */

@@ -10,11 +10,11 @@ import { getPage } from '../pages/get-page.ts';
 import { encodeName } from '../pages/links.ts';
 import { pageView } from '../pages/page.ts';
 import { ASSETS, readAsset, render } from '../pages/render.ts';
-import { diffBuilds } from '../pipelines/diff-builds.ts';
 import { formatBytes } from '../sinks/format.ts';
 import { liveBuildPage } from './build.ts';
 import { createContext, type NextRuns, takeSnapshot } from './context.ts';
 import { findLog, logEnd } from './current-run.ts';
+import { createDifferences } from './differences.ts';
 import { sendEvents } from './events.ts';
 import { oneStream, overview } from './lists.ts';
 import { offeredStreams, publicUrlOf } from './offers.ts';
@@ -34,6 +34,7 @@ const LOG_BYTES = 256 * 1024;
  */
 export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
   const context = createContext(config, nextRuns);
+  const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
     c.html(render(name, view), status, { 'cache-control': 'no-cache' });
@@ -85,8 +86,7 @@ export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
     const [from, to] = await Promise.all([context.work.build(c.req.param('a')), context.work.build(c.req.param('b'))]);
     if (!from || !to) return missing(c, 'There is no such build.');
     try {
-      const difference = await diffBuilds(join(config.work, 'repo'), from, to);
-      return html(c, 'compare', comparePage(from.meta, to.meta, difference, true));
+      return html(c, 'compare', comparePage(from.meta, to.meta, await difference(from, to), true));
     } catch (error) {
       if (error instanceof NightlyError && error.code === 'not-found') return missing(c, error.message);
       throw error;

@@ -4,7 +4,7 @@ import type { RunningBuild } from '../pages/now.ts';
 import { plainLog } from '../pages/text.ts';
 import { stepTimes, workingSeconds } from '../pages/times.ts';
 import { releaseJournal } from '../run/build.ts';
-import type { StoredBuild } from '../run/build-store.ts';
+import type { BuildPaths, StoredBuild } from '../run/build-store.ts';
 import type { LockHolder } from '../run/lock.ts';
 import { ifThere } from '../tools/files.ts';
 import type { Work } from './work.ts';
@@ -55,23 +55,27 @@ interface UnderWay {
   readonly logs: string;
 }
 
-/** A build that is marked as running, or else a release whose journal was written to since the lock was taken. */
+/**
+ * The build, or the release, whose journal was written to since the lock was taken, or a build that has none yet: one that
+ * is marked as running may also have been killed, and the lock be held for something else.
+ */
 async function buildUnderWay(work: Work, builds: readonly StoredBuild[], since: number): Promise<UnderWay | undefined> {
-  const build = builds.find(({ meta }) => meta['atomic-nightly.state'] === 'running');
-  if (build) {
-    const entries = await work.journal(build.paths.journal);
-    return { build, entries, logs: build.paths.logs };
-  }
-  for (const one of builds.slice(0, RECENT)) {
-    if (!one.meta['atomic-nightly.promotion']) continue;
-    const entries = await work.journal(releaseJournal(one.paths));
+  const isWritten = (entries: UnderWay['entries']): boolean => {
     const newest = entries.at(-1);
-    if (newest && newest.event !== 'end' && Date.parse(newest.at) >= since) {
-      return { build: one, entries, logs: join(one.paths.release, 'logs') };
-    }
+    return newest !== undefined && newest.event !== 'end' && Date.parse(newest.at) >= since;
+  };
+  for (const build of builds.filter(({ meta }) => meta['atomic-nightly.state'] === 'running')) {
+    const entries = await work.journal(build.paths.journal);
+    if (entries.length === 0 || isWritten(entries)) return { build, entries, logs: build.paths.logs };
+  }
+  for (const build of builds.slice(0, RECENT).filter(({ meta }) => meta['atomic-nightly.promotion'])) {
+    const entries = await work.journal(releaseJournal(build.paths));
+    if (isWritten(entries)) return { build, entries, logs: releaseLogs(build.paths) };
   }
   return undefined;
 }
+
+const releaseLogs = ({ release }: BuildPaths): string => join(release, 'logs');
 
 /** The last lines of a log; undefined when there is none. */
 async function logTail(path: string): Promise<string | undefined> {
@@ -98,8 +102,14 @@ export async function logEnd(
   }
 }
 
-/** Where the log of a step of a build is; undefined when it has none. Only what is there is named, so no path escapes. */
+/**
+ * Where the log of a step of a build, or of its release, is; undefined when it has none. Only what is there is named, so no
+ * path escapes.
+ */
 export async function findLog({ paths }: StoredBuild, step: string): Promise<string | undefined> {
-  const names = (await ifThere(readdir(paths.logs))) ?? [];
-  return names.includes(`${step}.log`) ? join(paths.logs, `${step}.log`) : undefined;
+  for (const folder of [paths.logs, releaseLogs(paths)]) {
+    const names = (await ifThere(readdir(folder))) ?? [];
+    if (names.includes(`${step}.log`)) return join(folder, `${step}.log`);
+  }
+  return undefined;
 }

@@ -89,6 +89,8 @@ test('each link of the published pages leads to something, and nothing is wrong 
   // The pages, images with signatures, records, the feed, the key and the style.
   expect([...seen].filter((url) => url.endsWith('.html'))).toHaveLength(4);
   expect(seen.size).toBeGreaterThan(25);
+  // A repair knows them as ours.
+  expect((await world.nightly('publish', String(ids[1]), '--reconcile', '--dry-run')).stdout).not.toContain('not ours');
 });
 
 test('what a user copies from there works: the key is that of the stream, the remote serves the ref', async () => {

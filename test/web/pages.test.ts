@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -97,6 +97,44 @@ test('the page of a candidate says how it stands and what to type next', async (
   expect(offer).toContain('ostree remote add --gpg-import=release.gpg --set=gpg-verify-summary=true');
   expect(offer).toContain('https://mirror.example.org/atomic/repo');
   expect(offer).toContain(`Latest release: <a href="../builds/${builds.released}/x86_64/">`);
+});
+
+test('a release under way shows as such; a build that was killed does not, whoever has the lock', async () => {
+  const { builds, get } = await site(12);
+  const killed = '20261120_01';
+  const cut = { at: '2026-11-20T02:30:00Z', event: 'start', step: 'resolve', input: 'i' } as const;
+  const night = builds.meta(String(builds.ids[0]));
+  builds.write({ ...night, buildid: killed, 'atomic-nightly.state': 'running' }, [cut]);
+  builds.hold('prune');
+  expect((await get('/')).text).toContain('Nothing is running');
+
+  builds.hold(`release ${builds.candidate}`);
+  const { release } = buildPaths(builds.config.work, builds.candidate, 'x86_64');
+  mkdirSync(join(release, 'logs'), { recursive: true });
+  const entry = { at: new Date().toISOString(), event: 'start', step: 'push-mirror', input: 'i' };
+  writeFileSync(join(release, 'journal.ndjson'), `${JSON.stringify(entry)}\n`);
+  writeFileSync(join(release, 'logs/push-mirror.log'), 'sending objects\n');
+  const { text } = await get('/');
+  const now = text.slice(text.indexOf('id="now"'), text.indexOf('id="streams"'));
+  expect(now).toContain(`release ${builds.candidate}`);
+  expect(now).toContain('End of the log of push-mirror');
+  expect(now).toContain('sending objects');
+  expect((await get(`/builds/${builds.candidate}/log/push-mirror`)).text).toContain('sending objects');
+});
+
+test('of a long log the page has the end, and the address beside it all of it', async () => {
+  const { builds, get } = await site(2);
+  const id = String(builds.ids[1]);
+  const { logs } = buildPaths(builds.config.work, id, 'x86_64');
+  const all = Array.from({ length: 60_000 }, (_, index) => `line ${index}\n`).join('');
+  writeFileSync(join(logs, 'compose.log'), all);
+  const page = await get(`/builds/${id}/log/compose`);
+  expect(page.text.length).toBeLessThan(300_000);
+  expect(page.text).toContain('line 59999');
+  expect(page.text).not.toContain('line 59\n');
+  const raw = await get(`/builds/${id}/log/compose?raw`);
+  expect(raw.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  expect(raw.text).toBe(all);
 });
 
 const HOSTILE = '\ud800"><script>alert(1)</script>\' onload=x \u202ecod.exe\u0000\u001b[31m]]>&{{7*7}}`=';

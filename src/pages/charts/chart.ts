@@ -8,7 +8,7 @@ export interface ChartData {
   /** What the values are, for those who do not see the drawing. */
   readonly description: string;
   readonly points: readonly { readonly label: string; readonly href: string }[];
-  /** At most six; `values` are as many as points, undefined where there is none. */
+  /** At most six less `firstColour`; `values` are as many as points, undefined where there is none. */
   readonly series: readonly { readonly label: string; readonly values: readonly (number | undefined)[] }[];
   /** Number of the first series' colour. */
   readonly firstColour: number;

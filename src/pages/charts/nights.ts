@@ -82,7 +82,7 @@ function phaseSeconds({ entries }: ChartedBuild): number[] {
 }
 
 function sizeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
-  const types = [...new Set(builds.flatMap(({ meta }) => Object.keys(meta.images ?? {})))].sort().slice(0, 5);
+  const types = [...new Set(builds.flatMap(({ meta }) => Object.keys(meta.images ?? {})))].sort().slice(0, 4);
   const tree = builds.map(({ meta }) => meta['atomic-nightly.tree']?.bytes);
   return [
     ...(tree.some((value) => value !== undefined) ? [{ label: 'tree', values: tree }] : []),

@@ -104,6 +104,10 @@ it('a promotion is approved, released, followed by the next release, and that on
   const second = await promoted();
   await cli('approve', second, '--by', 'Jane Doe');
   expect(await cli('release', second)).toMatchObject({ code: 0 });
+  const offered = () => readFile(join(world.published, 'cloud/get/index.html'), 'utf8');
+  expect(await offered()).toContain(`Latest release: <a href="../builds/${second}/x86_64/index.html">`);
+  // The tree is on the mirror, which has no pages: it has no builds.
+  expect(await offered()).toContain(`${world.url}/mirror/repo`);
   expect(await latest()).toBe(second);
   const next = readFileSync(join(world.published, `cloud/builds/${second}/x86_64/release/notes.md`), 'utf8');
   expect(next).toMatch(new RegExp(`1 upgraded since ${first}[\\s\\S]*\\| app \\|`));
@@ -113,6 +117,9 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(withdrawn).toMatchObject({ code: 0 });
   expect(await latest()).toBe(first);
   const index = await read(world, 'cloud/streams/release/releases.json');
+  expect(await offered()).toContain(`Latest release: <a href="../builds/${first}/x86_64/index.html">`);
+  const page = await readFile(join(world.published, `cloud/builds/${second}/x86_64/index.html`), 'utf8');
+  expect(page).toContain('it loses its clock');
   expect(index.releases).toMatchObject([{ version: first }, { version: second, withdrawn: 'it loses its clock' }]);
   const artifact = (await read(world, 'cloud/streams/release.json')).architectures.x86_64.artifacts['generic-cloud'];
   expect(artifact.release).toBe(first);

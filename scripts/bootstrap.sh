@@ -72,6 +72,11 @@ LIST
 /usr/bin/ceph-osd ceph-osd ceph-osd
 /usr/bin/ceph ceph-common ceph-common
 /etc/selinux/default/policy selinux-policy-default -
+/usr/sbin/mosquitto mosquitto mosquitto
+/usr/bin/mosquitto_pub mosquitto-clients mosquitto
+/usr/bin/promtool prometheus golang-github-prometheus
+/usr/bin/systemd-analyze systemd systemd
+/usr/sbin/capsh libcap2-bin libcap
 LIST
 }
 

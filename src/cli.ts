@@ -69,6 +69,13 @@ interface KeysGenerate extends Omit<KeysGenerateOptions, 'passphrase' | 'signal'
   readonly passphraseEnv?: string;
 }
 
+interface TriggerFlags {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly newToken?: boolean;
+  readonly json?: boolean;
+}
+
 interface Common {
   readonly config: string;
   readonly logFormat: LogFormat;
@@ -473,6 +480,40 @@ function createProgram(finish: (code: number) => void): Command {
     .action(async (options: { sink?: string; json?: boolean }) => {
       const { runNotifyTest } = await import('./commands/notify.ts');
       finish(await runNotifyTest({ ...running(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
+    .command('serve')
+    .description('run the schedules of the streams, pages, metrics and triggers until it is stopped: docs/service.md')
+    .addHelpText(
+      'after',
+      '\nA run goes on when the service is killed; the next one waits for it, or resumes it. SIGTERM begins no more nights\n' +
+        'and interrupts the one under way after "service.drain".\n\nExamples:\n  atomic-nightly serve\n  curl http://127.0.0.1:8099/readyz',
+    )
+    .action(async () => {
+      const { runServe } = await import('./commands/serve.ts');
+      finish(await runServe(common()));
+    });
+
+  program
+    .command('trigger')
+    .argument('[STREAM]', 'nightly stream of the service')
+    .description('ask a running service to begin a night: "the RPM repositories changed"')
+    .option('--url <URL>', 'of the service', 'http://127.0.0.1:8099')
+    .option('--token-file <FILE>', 'file with the token alone, readable by its owner only')
+    .option('--new-token', 'make a token, print it once, and add its hash to "service.trigger.token-hash-file"')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  (umask 077; atomic-nightly trigger --new-token > token)\n  atomic-nightly trigger nightly --url https://nightly.example.org --token-file token',
+    )
+    .action(async (stream: string | undefined, options: TriggerFlags) => {
+      const { runNewToken, runTrigger } = await import('./commands/trigger.ts');
+      const { url, tokenFile, newToken = false, json = false } = options;
+      if (newToken) finish(await runNewToken({ ...common(), json }, print));
+      else if (stream === undefined) throw usage('Name a stream, or make a token with --new-token.', 'trigger');
+      else if (tokenFile === undefined) throw usage('A request needs a token: name its --token-file.', 'trigger');
+      else finish(await runTrigger(stream, { url, tokenFile, json }, print));
     });
 
   program

@@ -17,6 +17,7 @@ export interface Config {
   readonly streams: Readonly<Record<string, StreamConfig>>;
   /** In the order of the file. */
   readonly notify: readonly NotifyConfig[];
+  readonly service: ServiceConfig;
   /** Where a value was written, as in `placeOf('streams', 'nightly', 'ref')`; the nearest enclosing value otherwise. */
   placeOf(...keys: readonly (string | number)[]): SourcePlace;
 }
@@ -179,7 +180,57 @@ export interface StreamConfig {
   /** The RPM with the stream's remote, for users and for the tree itself. */
   readonly releasePackage?: ReleasePackageConfig;
   readonly retention: { readonly builds: number };
+  /** When "serve" begins a night; undefined: only when it is told to. */
+  readonly schedule?: ScheduleConfig;
 }
+
+/** When nights begin. A moment is what the expression names; the night begins up to the jitter later. */
+export interface ScheduleConfig {
+  /** Five fields, or six with the second in front. */
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly jitterSeconds: number;
+  /** How old the last missed moment may be to be caught up with; 0: none is. */
+  readonly catchUpSeconds: number;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The service: what "serve" does besides the schedules. */
+export interface ServiceConfig {
+  readonly listen: Address;
+  /** A failed night is gone on with so often; the wait doubles each time. */
+  readonly retry: { readonly times: number; readonly waitSeconds: number };
+  /** How long a run may go on when the service is stopped; undefined: it is left to go on by itself. */
+  readonly drainSeconds: number | undefined;
+  /** From the first trigger of a stream until its night begins. */
+  readonly debounceSeconds: number;
+  /** Undefined: there is no HTTP hook. */
+  readonly tokenHashFile?: string;
+  readonly mqtt?: MqttTriggerConfig;
+}
+
+/** Where messages that begin a night come from: `TOPIC/STREAM`. */
+export type MqttTriggerConfig =
+  | {
+      readonly type: 'embedded';
+      readonly listen: Address;
+      /** As mosquitto_passwd writes it. */
+      readonly passwordFile: string;
+      /** By user: topic filters. */
+      readonly publish: Readonly<Record<string, readonly string[]>>;
+      readonly topic: string;
+    }
+  | {
+      readonly type: 'external';
+      readonly broker: string;
+      readonly user?: string;
+      readonly passwordFile?: string;
+      readonly topic: string;
+    };
 
 export interface ReleaseConfig {
   /** The nightly stream whose builds are promoted. */

@@ -114,6 +114,9 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
   const add = (path: KeyPath, message: string) => breaches.push({ path: ['streams', name, ...path], message });
 
   for (const { path, message } of checkRelease(stream, parts.streams, parts.streamNames)) add(path, message);
+  if (stream.schedule && stream['promotes-from'] !== undefined) {
+    add(['schedule'], 'is for nightly streams: a release stream is fed by promotion only.');
+  }
   const source = parts.streams[stream['promotes-from'] ?? ''];
   if (source && stream.arch !== undefined && stream.arch !== (source.arch ?? hostArch)) {
     add(['arch'], `is not that of "${stream['promotes-from']}", whose nights are promoted.`);

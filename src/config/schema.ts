@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { notifySchema } from './notify.ts';
 import { releaseKeys } from './release.ts';
 import { releasePackageSchema } from './release-package.ts';
+import { scheduleSchema, serviceSchema } from './service.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -237,6 +238,7 @@ export const streamSchema = z.strictObject({
   retention: z
     .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
     .prefault({}),
+  schedule: scheduleSchema.optional(),
 });
 
 /** The whole file. */
@@ -252,6 +254,7 @@ export const configSchema = z.strictObject({
     .record(word, streamSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
   notify: notifySchema,
+  service: serviceSchema.prefault({}),
 });
 
 /** The file as parsed, with the defaults that do not depend on other values. */

@@ -28,6 +28,7 @@ function secretFiles(config: Config): string[] {
     ...Object.values(config.targets).map((target) => (target.type === 'rsync' ? target.passwordFile : undefined)),
     ...Object.values(config.streams).map(({ release }) => release?.to?.mail?.smtp?.passwordFile),
     ...config.notify.map(sinkSecretFile),
+    config.service.mqtt?.type === 'external' ? config.service.mqtt.passwordFile : undefined,
   ];
   return paths.filter((path) => path !== undefined);
 }

@@ -70,14 +70,19 @@ export async function publishPages(
 
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
 
-/** Records of the newest builds, as the target has them. */
+/** Records of the newest builds, as the target has them; one that says it is another's is left out, for it names paths. */
 async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
-  const builds = index.builds.flatMap(({ id, arches }) => (isBuildId(id) ? arches.map((arch) => ({ id, arch })) : []));
-  const paths = builds.slice(0, FEED_BUILDS).map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const builds = index.builds
+    .flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })))
+    .filter(({ id, arch }) => isBuildId(id) && /^\w+$/.test(arch))
+    .slice(0, FEED_BUILDS);
+  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
   const contents = await target.readMany(paths, task);
-  return contents.flatMap((content, at) =>
-    content ? [parseTargetJson<BuildMeta>(content, paths[at] ?? '', target)] : [],
-  );
+  return builds.flatMap(({ id, arch }, at) => {
+    const content = contents[at];
+    const meta = content && parseTargetJson<BuildMeta>(content, paths[at] ?? '', target);
+    return meta?.buildid === id && meta['coreos-assembler.basearch'] === arch ? [meta] : [];
+  });
 }
 
 async function keysThere(config: Config, target: Target, task: Task): Promise<string[]> {

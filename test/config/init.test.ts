@@ -41,7 +41,9 @@ test('every commented-out example in it is valid too', async () => {
     maxMetadataAgeSeconds: 1_209_600,
     signing: [{ type: 'gpg-agent' }],
     deltas: ['parent'],
+    schedule: { jitterSeconds: 600, catchUpSeconds: 43_200 },
   });
+  expect(config.service).toMatchObject({ drainSeconds: 10, debounceSeconds: 300, mqtt: { type: 'external' } });
 });
 
 test('init leaves a file alone that is there', async () => {

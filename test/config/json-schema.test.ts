@@ -13,7 +13,16 @@ const knownKeys = (path: readonly PropertyKey[], input: unknown) => knownIn(conf
 
 test('the keys known at a path follow the written type', () => {
   const input = { targets: { a: { type: 'directory' }, b: { type: 'rsync' } } };
-  expect(knownKeys([], input)).toEqual(['name', 'work', 'engine', 'image-templates', 'targets', 'streams', 'notify']);
+  expect(knownKeys([], input)).toEqual([
+    'name',
+    'work',
+    'engine',
+    'image-templates',
+    'targets',
+    'streams',
+    'notify',
+    'service',
+  ]);
   expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'url', 'retention', 'pages']);
   expect(knownKeys(['targets', 'b'], input)).toContain('destination');
   expect(knownKeys(['targets', 'b', 'ssh'], input)).toEqual(['identity-file', 'known-hosts-file', 'port']);

@@ -57,16 +57,26 @@ LIST
   [ "$tests" = yes ] || return 0
   cat <<'LIST'
 /usr/bin/vagrant vagrant -
+/usr/sbin/mosquitto mosquitto mosquitto
+/usr/bin/mosquitto_sub mosquitto-clients mosquitto
 /usr/bin/xmllint libxml2-utils libxml2
 /usr/bin/checkisomd5 isomd5sum isomd5sum
 /usr/bin/shellcheck shellcheck ShellCheck
 /usr/sbin/setfiles policycoreutils policycoreutils
 /usr/bin/getfattr attr attr
+/usr/bin/groovy groovy -
+/usr/lib/jvm/default-java default-jre-headless -
+/usr/bin/chromium chromium chromium
 /usr/bin/radosgw radosgw ceph-radosgw
 /usr/bin/ceph-mon ceph-mon ceph-mon
 /usr/bin/ceph-osd ceph-osd ceph-osd
 /usr/bin/ceph ceph-common ceph-common
 /etc/selinux/default/policy selinux-policy-default -
+/usr/sbin/mosquitto mosquitto mosquitto
+/usr/bin/mosquitto_pub mosquitto-clients mosquitto
+/usr/bin/promtool prometheus golang-github-prometheus
+/usr/bin/systemd-analyze systemd systemd
+/usr/sbin/capsh libcap2-bin libcap
 LIST
 }
 

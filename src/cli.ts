@@ -4,10 +4,12 @@ import type { KeysGenerateOptions } from './commands/keys.ts';
 import { formatError } from './commands/print.ts';
 import { NightlyError } from './errors.ts';
 import { asNightlyError } from './run/runner.ts';
+import { STOPS, type Stop } from './run/stops.ts';
 import type { LogFormat } from './sinks/select.ts';
+import { redact } from './tools/redact.ts';
 
 const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${redact(text)}\n`);
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
@@ -24,6 +26,15 @@ function interruptSignal(): AbortSignal {
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   return controller.signal;
+}
+
+interface NightlyOptions {
+  readonly force?: boolean;
+  readonly until?: Stop;
+  readonly resume?: boolean;
+  readonly idFile?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
 }
 
 interface PublishOptions {
@@ -43,6 +54,8 @@ interface PromoteOptions {
   readonly reason?: string;
   readonly upstream?: string;
   readonly acceptDifferences?: boolean;
+  readonly resume?: boolean;
+  readonly idFile?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -54,6 +67,13 @@ function usage(message: string, command = 'publish'): NightlyError {
 interface KeysGenerate extends Omit<KeysGenerateOptions, 'passphrase' | 'signal'> {
   readonly passphraseFile?: string;
   readonly passphraseEnv?: string;
+}
+
+interface TriggerFlags {
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly newToken?: boolean;
+  readonly json?: boolean;
 }
 
 interface Common {
@@ -96,7 +116,7 @@ function createProgram(finish: (code: number) => void): Command {
 
   program
     .command('doctor')
-    .description('check programs, versions, disk space, KVM and targets; say what installs what is missing')
+    .description('check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing')
     .option('--json', 'for scripts')
     .addHelpText('after', '\nExamples:\n  atomic-nightly doctor\n  atomic-nightly doctor --json | jq .checks')
     .action(async (options: { json?: boolean }) => {
@@ -111,19 +131,26 @@ function createProgram(finish: (code: number) => void): Command {
     .argument('[STREAM]', 'stream of the configuration; needed when there are several')
     .description('compose, push, build images: one night of a stream')
     .option('--force', 'compose although nothing changed')
+    .addOption(
+      new Option(
+        '--until <STEP>',
+        'end well after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
+      ).choices(STOPS),
+    )
+    .option('--resume', "go on with the stream's last night if it was cut short in the last 12 hours")
+    .option('--id-file <FILE>', 'write the build id to this file as soon as it is known')
     .option('--dry-run', 'say what would change; reserve, compose and publish nothing')
     .option('--json', 'the result for scripts, on standard output')
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 10 unchanged, 11 locked by another run,\n' +
-        '12 built but a gate failed, 130 interrupted.\n\nExamples:\n  atomic-nightly nightly\n  atomic-nightly nightly --dry-run\n  atomic-nightly --log-format json nightly centos --json',
+        '12 built but a gate failed, 130 interrupted.\n\nExamples:\n  atomic-nightly nightly\n  atomic-nightly nightly --dry-run\n  atomic-nightly --log-format json nightly centos --json\n  atomic-nightly nightly centos --until push --resume',
     )
-    .action(async (stream: string | undefined, options: { force?: boolean; dryRun?: boolean; json?: boolean }) => {
+    .action(async (stream: string | undefined, options: NightlyOptions) => {
       const { runNightly } = await import('./commands/nightly.ts');
-      const { force = false, dryRun = false, json = false } = options;
-      finish(
-        await runNightly({ ...running(), ...(stream === undefined ? {} : { stream }), force, dryRun, json }, print),
-      );
+      const { force = false, resume = false, dryRun = false, json = false, ...rest } = options;
+      const named = stream === undefined ? {} : { stream };
+      finish(await runNightly({ ...running(), ...named, ...rest, force, resume, dryRun, json }, print));
     });
 
   program
@@ -141,11 +168,16 @@ function createProgram(finish: (code: number) => void): Command {
     .command('images')
     .argument('[BUILD]', 'build id; default: the newest with a commit')
     .description('make the images of a build that are missing or whose image type changed; test and publish them')
+    .option('--only <TYPES>', 'only these image types, as in generic-cloud,iso', (text) => text.split(','))
     .option('--json', 'the result for scripts, on standard output')
-    .addHelpText('after', '\nExamples:\n  atomic-nightly images\n  atomic-nightly images 20261121_01')
-    .action(async (id: string | undefined, options: { json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nA build that another machine made is fetched from the first target of its stream: docs/jenkins.md.\n\n' +
+        'Examples:\n  atomic-nightly images\n  atomic-nightly images 20261121_01\n  atomic-nightly images 20261121_01 --only iso',
+    )
+    .action(async (id: string | undefined, options: { only?: string[]; json?: boolean }) => {
       const { runImages } = await import('./commands/images.ts');
-      finish(await runImages(id, { ...running(), json: options.json ?? false }, print));
+      finish(await runImages(id, { ...running(), ...options, json: options.json ?? false }, print));
     });
 
   program
@@ -200,6 +232,8 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--reason <TEXT>', 'why, for the record')
     .option('--upstream <ID>', "upstream's release that this maps to; default: by the cycle of the configuration")
     .option('--accept-differences', 'go on although the rebuilt tree differs from the night; they are recorded')
+    .option('--resume', 'go on with the same promotion if it was cut short in the last 12 hours')
+    .option('--id-file <FILE>', 'write the build id to this file as soon as it is known')
     .option('--dry-run', 'check the packages and their signatures, say what would change; build nothing')
     .option('--json', 'the result for scripts, on standard output')
     .addHelpText(
@@ -311,11 +345,15 @@ function createProgram(finish: (code: number) => void): Command {
     .argument('<BUILD>', 'build id')
     .description('one build: commit, package changes, images, times, promotions, and security updates since')
     .option('--no-updates', 'do not ask the repositories what is newer since')
+    .option('--junit <FILE>', 'write steps and smoke tests as a JUnit report instead')
     .option('--json', 'the record, for scripts')
-    .addHelpText('after', '\nExample:\n  atomic-nightly show 20261121_02')
-    .action(async (id: string, options: { updates: boolean; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      '\nExamples:\n  atomic-nightly show 20261121_02\n  atomic-nightly show 20261121_02 --junit reports/20261121_02.xml',
+    )
+    .action(async (id: string, options: { updates: boolean; junit?: string; json?: boolean }) => {
       const { runShow } = await import('./commands/show.ts');
-      finish(await runShow(id, { ...running(), updates: options.updates, json: options.json ?? false }, print));
+      finish(await runShow(id, { ...running(), ...options, json: options.json ?? false }, print));
     });
 
   program
@@ -428,6 +466,57 @@ function createProgram(finish: (code: number) => void): Command {
     });
 
   program
+    .command('notify')
+    .description('whom the configuration tells about builds: docs/notify.md')
+    .addHelpText('after', '\nExamples:\n  atomic-nightly notify test\n  atomic-nightly notify test --sink mail')
+    .command('test')
+    .description('send every sink, or one, a test message')
+    .option('--sink <NAME>', 'name of a sink, or its number in the configuration, from 1')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 all took it, 1 one did not.\n\nExample:\n  atomic-nightly notify test --sink mail',
+    )
+    .action(async (options: { sink?: string; json?: boolean }) => {
+      const { runNotifyTest } = await import('./commands/notify.ts');
+      finish(await runNotifyTest({ ...running(), ...options, json: options.json ?? false }, print));
+    });
+
+  program
+    .command('serve')
+    .description('run the schedules of the streams, pages, metrics and triggers until it is stopped: docs/service.md')
+    .addHelpText(
+      'after',
+      '\nA run goes on when the service is killed; the next one waits for it, or resumes it. SIGTERM begins no more nights\n' +
+        'and interrupts the one under way after "service.drain".\n\nExamples:\n  atomic-nightly serve\n  curl http://127.0.0.1:8099/readyz',
+    )
+    .action(async () => {
+      const { runServe } = await import('./commands/serve.ts');
+      finish(await runServe(common()));
+    });
+
+  program
+    .command('trigger')
+    .argument('[STREAM]', 'nightly stream of the service')
+    .description('ask a running service to begin a night: "the RPM repositories changed"')
+    .option('--url <URL>', 'of the service', 'http://127.0.0.1:8099')
+    .option('--token-file <FILE>', 'file with the token alone, readable by its owner only')
+    .option('--new-token', 'make a token, print it once, and add its hash to "service.trigger.token-hash-file"')
+    .option('--json', 'for scripts')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  (umask 077; atomic-nightly trigger --new-token > token)\n  atomic-nightly trigger nightly --url https://nightly.example.org --token-file token',
+    )
+    .action(async (stream: string | undefined, options: TriggerFlags) => {
+      const { runNewToken, runTrigger } = await import('./commands/trigger.ts');
+      const { url, tokenFile, newToken = false, json = false } = options;
+      if (newToken) finish(await runNewToken({ ...common(), json }, print));
+      else if (stream === undefined) throw usage('Name a stream, or make a token with --new-token.', 'trigger');
+      else if (tokenFile === undefined) throw usage('A request needs a token: name its --token-file.', 'trigger');
+      else finish(await runTrigger(stream, { url, tokenFile, json }, print));
+    });
+
+  program
     .command('treefile')
     .argument('<FILE>', 'top treefile, JSON or YAML')
     .description('read a treefile with all it includes; print the flattened result and where each value came from')
@@ -495,16 +584,20 @@ function createProgram(finish: (code: number) => void): Command {
 
 async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
   try {
-    await createProgram((result) => {
-      code = result;
-    }).parseAsync(argv);
+    await program.parseAsync(argv);
     return code;
   } catch (caught) {
     // Commander has printed its own message already; --help and --version end with 0.
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
-    process.stderr.write(`${formatError(error)}\n`);
+    if (program.opts<Common>().logFormat === 'json') {
+      const { jsonLog } = await import('./sinks/json.ts');
+      jsonLog(process.stderr, { build: null, stream: null }).error(error);
+    } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);
   }
 }

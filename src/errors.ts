@@ -1,3 +1,5 @@
+import { redact } from './tools/redact.ts';
+
 /**
  * Every failure this program reports on purpose. The code is closed, so that the CLI can map it to an exit code
  * and scripts can tell failures apart; the message says what and why, the hint what to do next.
@@ -33,6 +35,7 @@ export type ErrorCode =
   | 'verify'
   | 'signing'
   | 'mail'
+  | 'notify'
   | 'image'
   | 'not-found'
   | 'bug';
@@ -53,7 +56,7 @@ export interface ErrorDetail {
   readonly log?: string;
 }
 
-/** The one error class of the program; anything else that is thrown is a bug in it. */
+/** The one error class of the program; anything else that is thrown is a bug in it. No message holds a secret. */
 export class NightlyError extends Error {
   override readonly name = 'NightlyError';
   readonly code: ErrorCode;
@@ -62,11 +65,13 @@ export class NightlyError extends Error {
   readonly log: string | undefined;
   /** The step it happened in; set by the runner. */
   step: string | undefined;
+  /** The build it happened to, and its stream; set by the attempt. */
+  build: { readonly id: string; readonly stream: string } | undefined;
 
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
-    super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
+    super(redact(message), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
-    this.hint = detail.hint;
+    this.hint = detail.hint === undefined ? undefined : redact(detail.hint);
     this.place = detail.place;
     this.log = detail.log;
   }

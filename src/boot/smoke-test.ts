@@ -38,6 +38,8 @@ export interface SmokeResult {
   readonly bootSeconds: number;
   readonly checkSeconds: number;
   readonly serialLog: string;
+  /** Names of those that passed: all. Records from before do not have them. */
+  readonly healthChecks?: readonly string[];
 }
 
 /**
@@ -65,6 +67,7 @@ export async function smokeTest(request: SmokeRequest, task: Task): Promise<Smok
       bootSeconds: vm.bootSeconds,
       checkSeconds: system.seconds,
       serialLog,
+      healthChecks: request.healthChecks.map(({ name }) => name),
     };
   } finally {
     await vm.stop();

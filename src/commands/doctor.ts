@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load.ts';
 import type { CheckResult } from '../doctor/check.ts';
 import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace } from '../doctor/host.ts';
 import { allNeeds, needsOf } from '../doctor/needs.ts';
+import { checkSinks } from '../doctor/notify.ts';
 import { checkPrograms } from '../doctor/programs.ts';
 import { installCommands, reportLines } from '../doctor/report.ts';
 import { checkSigning } from '../doctor/signing.ts';
@@ -54,6 +55,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
+    ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
   ];
 }

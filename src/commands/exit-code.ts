@@ -8,6 +8,7 @@ import type { Outcome } from '../pipelines/nightly.ts';
 export function exitCodeOf(outcome: Outcome): number {
   switch (outcome.state) {
     case 'complete':
+    case 'stopped':
       return 0;
     case 'incomplete':
       return 1;

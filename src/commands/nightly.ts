@@ -2,39 +2,70 @@ import type { StreamConfig } from '../config/config.ts';
 import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
-import { reserveBuild } from '../run/build.ts';
+import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
+import { listBuilds } from '../run/build-store.ts';
+import { isCutShort } from '../run/cut-short.ts';
+import type { Project } from '../run/project.ts';
+import type { Stop } from '../run/stops.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
+import { writeFileAtomic } from '../tools/files.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { inScratch, preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printOutcome, printPlan } from './print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
   readonly stream?: string;
   readonly force: boolean;
+  /** End well after this step. */
+  readonly until?: Stop;
+  /** Go on with the stream's last night if it was cut short, instead of beginning another. */
+  readonly resume?: boolean;
+  /** File that gets the build id as soon as it is known. */
+  readonly idFile?: string;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
 
 /** `atomic-nightly nightly`: one night of a stream. Gives the exit code. */
 export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
-  const { stream, force, signal } = options;
+  const { stream, force, until, signal } = options;
   return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
     refuseRelease(project.stream);
-    process.stderr.write(`${project.engineReason}\n`);
-    for (const { place, message } of project.treefile.notes)
-      process.stderr.write(`${formatPlace(place)}: ${message}\n`);
+    const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+    showNotes(options, project, [project.engineReason, ...notes]);
     if (options.dryRun) {
       const plan = await inScratch(project, options, (how) => planNightly(project, how));
       printPlan(plan, options.json, print);
       return plan.unchanged ? 10 : 0;
     }
-    const task = preparationTask(project, signal);
-    const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
-    const build = await reserveBuild(project, published.flat());
-    const outcome: Outcome = await showAttempt(project, build, options, { resumed: false, force });
+    const begun = options.resume === true ? await cutShort(project) : undefined;
+    const build = begun ?? (await reserve(project, signal));
+    if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
+    const outcome: Outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force, until });
     printOutcome(project, build, outcome, options.json, print);
     return exitCodeOf(outcome);
   });
+}
+
+async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
+  const task = preparationTask(project, signal);
+  const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
+  return reserveBuild(project, published.flat());
+}
+
+/** The last night of the stream, when it was cut short and can end as it began. */
+async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
+  const last = (await listBuilds(config.work)).find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  if (!last || !isCutShort(last)) return undefined;
+  const { 'ostree-commit': commit, 'atomic-nightly.treefile-digest': digest } = last.meta;
+  return commit !== undefined || digest === treefile.digest ? reopenBuild(last) : undefined;
 }
 
 function refuseRelease({ name, release }: StreamConfig): void {

@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { attempt } from '../pipelines/attempt.ts';
+import { openTeller, type Teller } from '../notify/teller.ts';
+import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { Build } from '../run/build.ts';
 import type { StoredBuild } from '../run/build-store.ts';
@@ -11,7 +12,8 @@ import { takeRunLock } from '../run/lock.ts';
 import { openNight } from '../run/night.ts';
 import { openProject, type Project } from '../run/project.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
-import { type LogFormat, selectListener } from '../sinks/select.ts';
+import type { LogContext } from '../sinks/json.ts';
+import { type LogFormat, type Shown, selectListener } from '../sinks/select.ts';
 import { quietTask, type Task } from '../tools/task.ts';
 
 /** What every command that builds is given. */
@@ -56,19 +58,49 @@ export async function withLockedBuild<Result>(
   return withLockedProject(options, meta['atomic-nightly.stream'], what, work, night?.treefile);
 }
 
-/** Runs an attempt at a build, showing its progress on standard error. */
+/** Runs an attempt at a build, showing its progress on standard error and telling the sinks of the configuration. */
 export async function showAttempt(
   project: Project,
   build: Build,
   options: RunCommandOptions,
-  how: { readonly resumed: boolean; readonly force: boolean },
+  how: Omit<AttemptOptions, 'signal' | 'listen'>,
 ): Promise<Outcome> {
-  const { listen, close } = selectListener(options.logFormat, process.stderr);
+  return withSinks(project, build, options, (shown, teller) => {
+    const listen: Listener = (event) => {
+      shown.listen(event);
+      teller.listen(event);
+    };
+    return attempt(project, build, { ...how, signal: options.signal, listen });
+  });
+}
+
+/** Opens what shows a run on standard error, and the sinks of the configuration. */
+export async function withSinks<Result>(
+  project: Project,
+  build: Build,
+  options: Pick<RunCommandOptions, 'logFormat' | 'signal'>,
+  work: (shown: Shown, teller: Teller) => Promise<Result>,
+): Promise<Result> {
+  const about = { build: build.id, stream: project.stream.name };
+  const shown = selectListener(options.logFormat, process.stderr, about);
+  const teller = await openTeller(project, build, { say: shown.note, signal: options.signal });
   try {
-    return await attempt(project, build, { ...how, signal: options.signal, listen });
+    return await work(shown, teller);
   } finally {
-    close();
+    await teller.close();
+    shown.close();
   }
+}
+
+/** Lines for people before there is a build. */
+export function showNotes(
+  options: Pick<RunCommandOptions, 'logFormat'>,
+  { stream }: Project,
+  lines: readonly string[],
+): void {
+  const { note, close } = selectListener(options.logFormat, process.stderr, { stream: stream.name });
+  for (const line of lines) note(line);
+  close();
 }
 
 /** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
@@ -85,12 +117,12 @@ const FORGETFUL: Journal = { entries: [], append: async () => undefined };
  */
 export async function withSteps<Result>(
   dir: string,
-  options: { readonly logFormat: LogFormat; readonly signal: AbortSignal },
+  options: Pick<RunCommandOptions, 'logFormat' | 'signal'> & { readonly about?: LogContext },
   work: (runner: Runner) => Promise<Result>,
   journal: Journal = FORGETFUL,
 ): Promise<Result> {
   await mkdir(dir, { recursive: true });
-  const { listen, close } = selectListener(options.logFormat, process.stderr);
+  const { listen, close } = selectListener(options.logFormat, process.stderr, options.about);
   try {
     return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
   } finally {
@@ -100,14 +132,14 @@ export async function withSteps<Result>(
 
 /** Makes the plan of a dry run in a scratch folder of its own: what an earlier one left there says nothing about this one. */
 export async function inScratch<Plan>(
-  { config }: Pick<Project, 'config'>,
+  { config, stream }: Pick<Project, 'config' | 'stream'>,
   { logFormat, signal }: RunCommandOptions,
   plan: (how: { scratch: string; signal: AbortSignal; listen: Listener }) => Promise<Plan>,
 ): Promise<Plan> {
   const scratch = join(config.work, 'scratch', 'dry-run');
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true });
-  const { listen, close } = selectListener(logFormat, process.stderr);
+  const { listen, close } = selectListener(logFormat, process.stderr, { stream: stream.name });
   try {
     return await plan({ scratch, signal, listen });
   } finally {

@@ -28,6 +28,21 @@ function outcomeLines(ref: string, id: string, outcome: Outcome): string[] {
         `Build ${id} is complete: commit ${outcome.commit} at ${ref}`,
         `  what changed: atomic-nightly show ${id}`,
       ];
+    case 'stopped': {
+      const { after, commit, left, failures } = outcome;
+      if (commit === undefined) {
+        return [
+          `Build ${id} is stopped after ${after}, as asked; nothing is published. Still to be done: ${left.join(', ')}.`,
+          `  to go on: atomic-nightly resume ${id}`,
+        ];
+      }
+      return [
+        `Build ${id} is done as far as asked: the tree is published as ${commit}.`,
+        ...(left.length === 0 ? [] : [`  images that are not there yet: ${left.join(', ')}`]),
+        ...failures.map(({ step, message }) => `  elsewhere, ${step}: ${message}`),
+        `  to go on: atomic-nightly resume ${id}, or on any machine atomic-nightly images ${id} --only TYPE`,
+      ];
+    }
     case 'incomplete':
     case 'gate-failed':
       return [

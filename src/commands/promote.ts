@@ -4,9 +4,11 @@ import { findReleaseStream, targetsOf } from '../config/lookup.ts';
 import { NightlyError } from '../errors.ts';
 import { type PromotionPlan, planPromotion } from '../pipelines/plan-promote.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
-import { reserveBuild } from '../run/build.ts';
+import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
 import { listBuilds } from '../run/build-store.ts';
+import { isCutShort } from '../run/cut-short.ts';
 import { cycleAt } from '../run/cycle.ts';
+import { inputDigest } from '../run/journal.ts';
 import type { PromotionRecord } from '../run/meta.ts';
 import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
@@ -14,8 +16,16 @@ import { lastRelease, promotionsOf, supersededBy } from '../run/promotions.ts';
 import { insistOnOwnRemote } from '../steps/own-remote.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { openTarget } from '../targets/open.ts';
+import { writeFileAtomic } from '../tools/files.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { inScratch, preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
+import {
+  inScratch,
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  showNotes,
+  withLockedProject,
+} from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
 
 export interface PromoteCommandOptions extends RunCommandOptions {
@@ -26,6 +36,10 @@ export interface PromoteCommandOptions extends RunCommandOptions {
   readonly reason?: string;
   readonly upstream?: string;
   readonly acceptDifferences: boolean;
+  /** Go on with the last promotion of the night, if it was cut short and asked for the same. */
+  readonly resume?: boolean;
+  /** File that gets the build id as soon as it is known. */
+  readonly idFile?: string;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -47,9 +61,9 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
     name,
     `promote ${id}`,
     async (project) => {
-      process.stderr.write(`${project.engineReason}\n`);
-      if (night.meta['atomic-nightly.state'] !== 'complete')
-        process.stderr.write(`Night ${id} is ${night.meta['atomic-nightly.state']}, not complete.\n`);
+      const state = night.meta['atomic-nightly.state'];
+      const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+      showNotes(options, project, [project.engineReason, ...warning]);
       if (recommit) insistOnOwnRemote(project, night.lockfile);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
@@ -58,9 +72,14 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
         else printPlan(plan, print);
         return 0;
       }
-      const taken = await takenIds(project, config.streams[from], config, signal);
-      const build = await reserveBuild(project, taken, { 'atomic-nightly.promotion': promotion });
-      const outcome = await showAttempt(project, build, options, { resumed: false, force: false });
+      const begun = options.resume === true ? await cutShort(config.work, name, promotion) : undefined;
+      const reserve = async (): Promise<Build> => {
+        const taken = await takenIds(project, config.streams[from], config, signal);
+        return reserveBuild(project, taken, { 'atomic-nightly.promotion': promotion });
+      };
+      const build = begun ?? (await reserve());
+      if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
+      const outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force: false });
       printOutcome(project, build, outcome, options.json, print);
       return exitCodeOf(outcome);
     },
@@ -98,6 +117,15 @@ async function promotionRecord(
       .filter(({ meta }) => meta['atomic-nightly.superseded-by'] === undefined)
       .map(({ meta }) => meta.buildid),
   };
+}
+
+/** The last promotion of the night in a stream, when it was cut short and nothing else was asked for. */
+async function cutShort(work: string, stream: string, asked: PromotionRecord): Promise<Build | undefined> {
+  const [last] = promotionsOf(await listBuilds(work), asked.of, stream);
+  const what = (one: PromotionRecord | undefined) =>
+    one && inputDigest([one.recommit, one.overrides, one.excludes, one['accept-differences']]);
+  const isSame = last && what(last.meta['atomic-nightly.promotion']) === what(asked);
+  return isSame && isCutShort(last) ? reopenBuild(last) : undefined;
 }
 
 /** Ids that the release's targets and those of the nights name: an id is given out once in the whole project (I3). */

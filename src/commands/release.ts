@@ -1,16 +1,24 @@
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { openPlaces, type ReleasePlaces, release } from '../pipelines/release.ts';
-import { releaseJournal, reserveBuild } from '../run/build.ts';
+import { releaseJournal, reopenBuild, reserveBuild } from '../run/build.ts';
 import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { openJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { lastRelease } from '../run/promotions.ts';
+import { asNightlyError } from '../run/runner.ts';
 import { publishedBuildIds } from '../steps/publish-build.ts';
 import { checkContent, refuseUnreleasable } from '../steps/release-check.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject, withSteps } from './open-run.ts';
+import {
+  preparationTask,
+  type RunCommandOptions,
+  showAttempt,
+  withLockedProject,
+  withSinks,
+  withSteps,
+} from './open-run.ts';
 import { type Printer, printJson, printOutcome } from './print.ts';
 
 export interface ReleaseCommandOptions extends RunCommandOptions {
@@ -41,12 +49,23 @@ export async function runRelease(id: string, options: ReleaseCommandOptions, pri
       return 0;
     }
     // Not in the journal, which freezes the build: files can change between two attempts, and what is found is mended.
-    await withSteps(stored.paths.dir, options, (runner) =>
+    const about = { build: id, stream: project.stream.name };
+    await withSteps(stored.paths.dir, { ...options, about }, (runner) =>
       runner.step('check-release', {}, (task) => checkContent(project, stored, task)),
     );
     const folder = stored.paths.release;
-    await withSteps(folder, options, (runner) => release(project, stored, places, runner), journal);
-    await journal.append({ at: new Date().toISOString(), event: 'end', state: 'complete' });
+    await withSinks(project, reopenBuild(stored), options, async (_, teller) => {
+      try {
+        await withSteps(folder, { ...options, about }, (runner) => release(project, stored, places, runner), journal);
+      } catch (caught) {
+        const error = asNightlyError(caught);
+        await teller.add({ type: error.code === 'interrupted' ? 'interrupted' : 'failed' }, error);
+        throw error;
+      }
+      await journal.append({ at: new Date().toISOString(), event: 'end', state: 'complete' });
+      const url = `${places.images[0]?.publicUrl}/${relative(work, stored.paths.dir)}/`;
+      await teller.add({ type: 'released', url, notes: `${url}release/notes.md` });
+    });
     const notes = join(folder, 'notes.md');
     const mail = places.to.mail === undefined || places.to.mail.smtp ? undefined : join(folder, 'announcement.eml');
     if (options.json)

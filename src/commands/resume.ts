@@ -1,7 +1,8 @@
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
-import { findUnfinished, reopenBuild } from '../run/build.ts';
+import { findUnfinished, isFetched, reopenBuild } from '../run/build.ts';
 import { exitCodeOf } from './exit-code.ts';
+import { runImages } from './images.ts';
 import { type RunCommandOptions, showAttempt, withLockedBuild } from './open-run.ts';
 import { type Printer, printOutcome } from './print.ts';
 
@@ -18,6 +19,7 @@ export async function runResume(
   const { work } = await loadConfig(options.config);
   const stored = await findUnfinished(work, id);
   const { meta } = stored;
+  if (isFetched(stored.paths)) return runImages(meta.buildid, options, print);
   return withLockedBuild(options, stored, 'resume', async (project) => {
     if (meta['ostree-commit'] === undefined && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
       throw new NightlyError(

@@ -1,10 +1,12 @@
 import { loadConfig } from '../config/load.ts';
 import { findUpdates } from '../pipelines/find-updates.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../run/about-build.ts';
 import { findBuild, listBuilds } from '../run/build-store.ts';
 import { isRunLockHeld } from '../run/lock.ts';
 import { formatAge, formatBytes, formatSeconds } from '../sinks/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from './about-build.ts';
+import { writeFileAtomic } from '../tools/files.ts';
+import { junitReport } from './junit.ts';
 import { preparationTask } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 import { promotionFacts, updateLines } from './show-promotion.ts';
@@ -14,6 +16,8 @@ export interface ShowCommandOptions {
   readonly json: boolean;
   /** Ask the repositories what is newer since. */
   readonly updates: boolean;
+  /** Write a JUnit report to this file instead of printing anything. */
+  readonly junit?: string;
   readonly signal: AbortSignal;
 }
 
@@ -26,6 +30,10 @@ export async function runShow(id: string, options: ShowCommandOptions, print: Pr
   const { work } = config;
   const stored = await findBuild(work, id);
   const { meta, paths } = stored;
+  if (options.junit !== undefined) {
+    await writeFileAtomic(options.junit, await junitReport(stored));
+    return 0;
+  }
   const held = await isRunLockHeld(work);
   const promoted = promotedTo(await listBuilds(work), id, (build) => stateNow(build, held));
   const updates = options.updates

@@ -1,4 +1,5 @@
 import type { SourcePlace } from '../errors.ts';
+import type { BuildEventType } from './notify.ts';
 import type { ARCHITECTURES } from './schema.ts';
 
 /** The configuration as the program uses it: absolute paths, every default filled in. */
@@ -14,6 +15,9 @@ export interface Config {
   readonly targets: Readonly<Record<string, TargetConfig>>;
   /** By name, in the order of the file. */
   readonly streams: Readonly<Record<string, StreamConfig>>;
+  /** In the order of the file. */
+  readonly notify: readonly NotifyConfig[];
+  readonly service: ServiceConfig;
   /** Where a value was written, as in `placeOf('streams', 'nightly', 'ref')`; the nearest enclosing value otherwise. */
   placeOf(...keys: readonly (string | number)[]): SourcePlace;
 }
@@ -34,6 +38,8 @@ interface AnyTargetConfig {
   readonly url: string;
   /** Undefined: nothing there is ever removed. */
   readonly retention?: TargetRetention;
+  /** No pages for people are put there. */
+  readonly pages?: false;
 }
 
 /** What a prune of a target may remove. */
@@ -174,7 +180,57 @@ export interface StreamConfig {
   /** The RPM with the stream's remote, for users and for the tree itself. */
   readonly releasePackage?: ReleasePackageConfig;
   readonly retention: { readonly builds: number };
+  /** When "serve" begins a night; undefined: only when it is told to. */
+  readonly schedule?: ScheduleConfig;
 }
+
+/** When nights begin. A moment is what the expression names; the night begins up to the jitter later. */
+export interface ScheduleConfig {
+  /** Five fields, or six with the second in front. */
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly jitterSeconds: number;
+  /** How old the last missed moment may be to be caught up with; 0: none is. */
+  readonly catchUpSeconds: number;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The service: what "serve" does besides the schedules. */
+export interface ServiceConfig {
+  readonly listen: Address;
+  /** A failed night is gone on with so often; the wait doubles each time. */
+  readonly retry: { readonly times: number; readonly waitSeconds: number };
+  /** How long a run may go on when the service is stopped; undefined: it is left to go on by itself. */
+  readonly drainSeconds: number | undefined;
+  /** From the first trigger of a stream until its night begins. */
+  readonly debounceSeconds: number;
+  /** Undefined: there is no HTTP hook. */
+  readonly tokenHashFile?: string;
+  readonly mqtt?: MqttTriggerConfig;
+}
+
+/** Where messages that begin a night come from: `TOPIC/STREAM`. */
+export type MqttTriggerConfig =
+  | {
+      readonly type: 'embedded';
+      readonly listen: Address;
+      /** As mosquitto_passwd writes it. */
+      readonly passwordFile: string;
+      /** By user: topic filters. */
+      readonly publish: Readonly<Record<string, readonly string[]>>;
+      readonly topic: string;
+    }
+  | {
+      readonly type: 'external';
+      readonly broker: string;
+      readonly user?: string;
+      readonly passwordFile?: string;
+      readonly topic: string;
+    };
 
 export interface ReleaseConfig {
   /** The nightly stream whose builds are promoted. */
@@ -212,13 +268,62 @@ export interface MailConfig {
   readonly from: string;
   readonly to: readonly string[];
   /** Undefined: the mail is left ready to send. */
-  readonly smtp?: {
-    readonly host: string;
-    readonly port: number;
-    readonly security: 'starttls' | 'tls' | 'none';
-    readonly user?: string;
-    readonly passwordFile?: string;
-  };
+  readonly smtp?: SmtpConfig;
+}
+
+/** A mail server that takes messages. */
+export interface SmtpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly security: 'starttls' | 'tls' | 'none';
+  readonly user?: string;
+  readonly passwordFile?: string;
+}
+
+/** Whom to tell what about builds. */
+export type NotifyConfig = MailSinkConfig | WebhookSinkConfig | MatrixSinkConfig | MqttSinkConfig;
+
+interface AnySinkConfig {
+  /** Unique. */
+  readonly name: string;
+  readonly events: readonly BuildEventType[];
+  /** Names of streams; undefined: all. */
+  readonly streams?: readonly string[];
+}
+
+export interface MailSinkConfig extends AnySinkConfig {
+  readonly type: 'mail';
+  readonly from: string;
+  readonly to: readonly string[];
+  readonly smtp: SmtpConfig;
+  /** Absolute path, as all files below. */
+  readonly template?: string;
+}
+
+export interface WebhookSinkConfig extends AnySinkConfig {
+  readonly type: 'webhook';
+  readonly url: string;
+  readonly secretFile: string;
+}
+
+export interface MatrixSinkConfig extends AnySinkConfig {
+  readonly type: 'matrix';
+  /** Without a trailing slash. */
+  readonly homeserver: string;
+  /** Id of the room, as in `!abc:example.org`. */
+  readonly room: string;
+  readonly accessTokenFile: string;
+  readonly template?: string;
+}
+
+export interface MqttSinkConfig extends AnySinkConfig {
+  readonly type: 'mqtt';
+  readonly url: string;
+  readonly username?: string;
+  readonly passwordFile?: string;
+  /** Certificates to trust, PEM; undefined: those of Node. */
+  readonly caFile?: string;
+  readonly topicPrefix: string;
 }
 
 /** Days are counted from 1970-01-01, UTC. */

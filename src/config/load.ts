@@ -9,19 +9,23 @@ import { knownKeys } from '../yaml/known-keys.ts';
 import type { Config } from './config.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { hostArchitecture, normalise } from './normalise.ts';
+import { sinkSchema } from './notify.ts';
 import { checkRules, type Parts } from './rules.ts';
 import { configSchema, streamSchema, targetSchema } from './schema.ts';
+import { learnSecrets } from './secrets.ts';
 
 const HINT =
   'Correct the places above; "atomic-nightly init" writes a commented example, config-schema.json helps editors.';
 
 /**
  * Reads and checks a configuration file. Relative paths in it are taken from its folder; nothing of the environment
- * gets into it.
+ * gets into it. From then on the secrets it names are kept out of messages and logs.
  * @throws NightlyError `config`; its message lists every fault at once, one a line, as `file:line:col: what`.
  */
 export async function loadConfig(path: string): Promise<Config> {
-  return parseConfig(await readConfig(path), path);
+  const config = parseConfig(await readConfig(path), path);
+  await learnSecrets(config);
+  return config;
 }
 
 /** The same for text at hand; `path` says where it would be. @throws NightlyError `config`. */
@@ -63,6 +67,7 @@ function salvage(input: unknown, folder: string): Parts {
   const streams = entriesOf(input, 'streams');
   const work = member(input, 'work') ?? './work';
   const imageTemplates = member(input, 'image-templates');
+  const sinks = member(input, 'notify');
   return {
     folder,
     work: typeof work === 'string' ? work : undefined,
@@ -72,6 +77,7 @@ function salvage(input: unknown, folder: string): Parts {
     streamNames: streams.map(([name]) => name),
     streams: valid(streams, streamSchema),
     hostArch: hostArchitecture(),
+    notify: valid(Array.isArray(sinks) ? sinks.map((sink, index) => [String(index), sink] as const) : [], sinkSchema),
   };
 }
 

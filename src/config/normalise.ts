@@ -11,9 +11,12 @@ import type {
   TargetConfig,
   TargetRetention,
 } from './config.ts';
+import { durationSeconds } from './duration.ts';
+import { normaliseNotify } from './notify.ts';
 import { normaliseRelease } from './release.ts';
 import { normaliseReleasePackage } from './release-package.ts';
 import type { RawConfig, RawSigning, RawStream, RawTarget } from './schema.ts';
+import { normaliseSchedule, normaliseService } from './service.ts';
 
 /** Fills in every default and makes every path absolute. `raw` has passed the schema and the rules. */
 export function normalise(raw: RawConfig, path: string, folder: string): Omit<Config, 'placeOf'> {
@@ -29,6 +32,8 @@ export function normalise(raw: RawConfig, path: string, folder: string): Omit<Co
     streams: mapValues(raw.streams, (stream, name) =>
       normaliseStream(withSource(stream, raw.streams), name, raw.name, targets, folder),
     ),
+    notify: normaliseNotify(raw.notify, raw.name, folder),
+    service: normaliseService(raw.service, folder),
   };
 }
 
@@ -72,6 +77,7 @@ function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetCo
     name,
     url: trimSlashes(raw.url),
     ...(raw.retention === undefined ? {} : { retention: normaliseRetention(raw.retention) }),
+    ...(raw.pages ? {} : { pages: false as const }),
   };
   switch (raw.type) {
     case 'directory':
@@ -174,6 +180,7 @@ function normaliseStream(
     deltas: raw.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
     ...(ownPackage === undefined ? {} : { releasePackage: normaliseReleasePackage(ownPackage, folder) }),
     retention: raw.retention,
+    ...(raw.schedule === undefined ? {} : { schedule: normaliseSchedule(raw.schedule) }),
   };
 }
 
@@ -214,12 +221,6 @@ function normaliseSmokeTest(raw: RawStream): false | SmokeTestConfig {
     timeoutSeconds: smoke.timeout,
     allowDegraded: smoke['allow-degraded'],
   };
-}
-
-/** `36h` in seconds; the schema allows m, h, d and w. */
-export function durationSeconds(text: string): number {
-  const seconds: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
-  return Number.parseInt(text, 10) * (seconds[text.slice(-1)] ?? 1);
 }
 
 function trimSlashes(url: string): string {

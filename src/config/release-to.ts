@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ReleaseTo } from './config.ts';
+import { address, normaliseSmtp, smtpSchema } from './smtp.ts';
 
 const filePath = z.string().min(1, 'must not be empty');
-const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'must be a mail address as in sig@example.org');
 
 /** The `release` block of a release stream. */
 export const releaseToSchema = z
@@ -24,14 +24,7 @@ export const releaseToSchema = z
       .strictObject({
         from: address,
         to: z.array(address).min(1, 'needs at least one address'),
-        smtp: z
-          .strictObject({
-            host: z.string().min(1),
-            port: z.int().min(1).max(65535).optional().describe('Default: 25, or 465 with tls.'),
-            security: z.enum(['starttls', 'tls', 'none']).default('starttls'),
-            user: z.string().min(1).optional(),
-            'password-file': filePath.optional(),
-          })
+        smtp: smtpSchema
           .optional()
           .describe('The server that sends the announcement; without it the mail is left ready to send.'),
       })
@@ -45,8 +38,6 @@ type Raw = z.output<typeof releaseToSchema>;
 /** The block as the program uses it. */
 export function normaliseReleaseTo(raw: Raw, folder: string): ReleaseTo {
   const { tree, images = tree, 'known-issues': issues, templates, mail } = raw;
-  const smtp = mail?.smtp;
-  const password = smtp?.['password-file'];
   return {
     tree,
     images,
@@ -58,17 +49,7 @@ export function normaliseReleaseTo(raw: Raw, folder: string): ReleaseTo {
           mail: {
             from: mail.from,
             to: mail.to,
-            ...(smtp === undefined
-              ? {}
-              : {
-                  smtp: {
-                    host: smtp.host,
-                    port: smtp.port ?? (smtp.security === 'tls' ? 465 : 25),
-                    security: smtp.security,
-                    ...(smtp.user === undefined ? {} : { user: smtp.user }),
-                    ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
-                  },
-                }),
+            ...(mail.smtp === undefined ? {} : { smtp: normaliseSmtp(mail.smtp, folder) }),
           },
         }),
   };

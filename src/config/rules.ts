@@ -4,6 +4,7 @@ import { imageTypes } from '../images/template/load.ts';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
+import { checkNotify, type RawNotify } from './notify.ts';
 import { checkRelease } from './release.ts';
 import { checkReleasePackages } from './release-package.ts';
 import type { RawStream, RawTarget } from './schema.ts';
@@ -22,6 +23,8 @@ export interface Parts {
   readonly streamNames: readonly string[];
   readonly streams: Readonly<Record<string, RawStream>>;
   readonly hostArch: string;
+  /** By their place in the list. */
+  readonly notify: Readonly<Record<string, RawNotify>>;
 }
 
 /** A broken rule and the value that breaks it. */
@@ -38,6 +41,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...Object.entries(parts.streams).flatMap(([name, stream]) => checkStream(name, stream, parts)),
     ...sharedRefs(parts),
     ...checkReleasePackages(parts.streams, parts.folder),
+    ...checkNotify(parts.notify, parts.streamNames, parts.folder),
   ];
 }
 
@@ -110,6 +114,9 @@ function checkStream(name: string, stream: RawStream, parts: Parts): Breach[] {
   const add = (path: KeyPath, message: string) => breaches.push({ path: ['streams', name, ...path], message });
 
   for (const { path, message } of checkRelease(stream, parts.streams, parts.streamNames)) add(path, message);
+  if (stream.schedule && stream['promotes-from'] !== undefined) {
+    add(['schedule'], 'is for nightly streams: a release stream is fed by promotion only.');
+  }
   const source = parts.streams[stream['promotes-from'] ?? ''];
   if (source && stream.arch !== undefined && stream.arch !== (source.arch ?? hostArch)) {
     add(['arch'], `is not that of "${stream['promotes-from']}", whose nights are promoted.`);

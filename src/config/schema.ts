@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { notifySchema } from './notify.ts';
 import { releaseKeys } from './release.ts';
 import { releasePackageSchema } from './release-package.ts';
+import { scheduleSchema, serviceSchema } from './service.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -72,6 +74,11 @@ const targetRetention = z
   })
   .describe('What "prune" may remove there; without it, nothing.');
 
+const pages = z
+  .boolean()
+  .default(true)
+  .describe('Whether index.html, a page for each build and a feed are put there for people.');
+
 const sshOptions = z
   .strictObject({
     'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
@@ -85,6 +92,7 @@ const directoryTarget = z.strictObject({
   path: path.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
   url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const rsyncTarget = z.strictObject({
@@ -106,6 +114,7 @@ const rsyncTarget = z.strictObject({
     .optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const sshTarget = z.strictObject({
@@ -117,6 +126,7 @@ const sshTarget = z.strictObject({
   ssh: sshOptions.optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 const s3Target = z.strictObject({
@@ -132,6 +142,7 @@ const s3Target = z.strictObject({
   parallel: z.int().min(1).max(256).default(32).describe('Requests under way at the same time.'),
   url: httpUrl.describe('Where clients read the bucket and prefix; "verify" pulls from it.'),
   retention: targetRetention.optional(),
+  pages,
 });
 
 export const targetSchema = z.discriminatedUnion('type', [directoryTarget, rsyncTarget, sshTarget, s3Target]);
@@ -227,6 +238,7 @@ export const streamSchema = z.strictObject({
   retention: z
     .strictObject({ builds: z.int().min(1).default(30).describe('Local build records and images kept.') })
     .prefault({}),
+  schedule: scheduleSchema.optional(),
 });
 
 /** The whole file. */
@@ -241,6 +253,8 @@ export const configSchema = z.strictObject({
   streams: z
     .record(word, streamSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
+  notify: notifySchema,
+  service: serviceSchema.prefault({}),
 });
 
 /** The file as parsed, with the defaults that do not depend on other values. */

@@ -31,6 +31,7 @@ targets:
     type: directory
     path: ./published
     url: http://localhost:8080
+    # pages: false                     # no index.html, page of each build and feed for people: docs/pages.md
 
   # Over ssh; without "ssh" keys, what ssh itself would use.
   # mirror:
@@ -148,6 +149,9 @@ streams:
     retention:
       builds: 30
 
+    # When "atomic-nightly serve" begins a night (docs/service.md): minute hour day month weekday, up to the jitter later.
+    # schedule: {cron: '0 2 * * *', time-zone: UTC, jitter: 10m, catch-up: 12h}
+
   # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nights.
   # release:
   #   promotes-from: nightly
@@ -158,5 +162,25 @@ streams:
   #   approvals: 2
   #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
   #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
+
+# Whom to tell what about builds (docs/notify.md); types: mail, matrix, webhook, mqtt. "notify test" tries them.
+# notify:
+#   - type: mail
+#     from: nightly@example.org
+#     to: [atomic-devel@example.org]
+#     smtp: {host: smtp.example.org, security: starttls, user: nightly, password-file: /etc/atomic-nightly/smtp-password}
+#     events: [failed, incomplete, gate-failed, recovered, released]
+#     streams: [nightly]      # default: all
+#   - {type: matrix, homeserver: 'https://matrix.example.org', room: '!abc:example.org', access-token-file: /etc/atomic-nightly/matrix-token}
+#   - {type: webhook, url: 'https://example.org/hook', secret-file: /etc/atomic-nightly/webhook-secret}
+#   - {type: mqtt, url: 'mqtts://broker.example.org', username: nightly, password-file: /etc/atomic-nightly/mqtt-password}
+
+# What "atomic-nightly serve" does besides: pages and metrics, tries after a failure, requests to begin a night.
+# service:
+#   listen: 127.0.0.1:8099
+#   retry: {times: 2, wait: 10m}
+#   drain: 10s                 # how long a run may go on when the service is stopped
+#   trigger: {token-hash-file: ./trigger-tokens, debounce: 5m}
+#   mqtt: {broker: 'mqtts://mqtt.example.org', user: nightly, password-file: ./mqtt-password}
 `;
 }

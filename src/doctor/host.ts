@@ -1,6 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config, EngineConfig } from '../config/config.ts';
+import { sinkSecretFile } from '../config/secrets.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
 import { probeKvm } from '../tools/kvm.ts';
@@ -80,6 +81,10 @@ export async function checkNamedFiles(config: Config): Promise<CheckResult[]> {
     if (target.type === 'rsync' && target.passwordFile !== undefined) {
       files.push({ name: `password of ${target.name}`, path: target.passwordFile, secret: true });
     }
+  }
+  for (const sink of config.notify) {
+    const path = sinkSecretFile(sink);
+    if (path !== undefined) files.push({ name: `secret of sink ${sink.name}`, path, secret: true });
   }
   return await Promise.all(files.map(checkNamedFile));
 }

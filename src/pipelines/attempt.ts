@@ -1,19 +1,27 @@
 import { rm } from 'node:fs/promises';
 import type { NightlyError } from '../errors.ts';
-import { type Build, refuseFrozen } from '../run/build.ts';
+import { type Build, isFetched, refuseFrozen } from '../run/build.ts';
 import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { BuildState, Listener } from '../run/events.ts';
 import { openJournal, readJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
+import type { Stop } from '../run/stops.ts';
+import { stateOf } from '../steps/merge-record.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
+import { shareImages } from './share-images.ts';
+import { failureOf } from './side-by-side.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface AttemptOptions {
   readonly resumed: boolean;
   /** Compose although nothing changed. */
   readonly force: boolean;
+  /** Of a night: end well after this step; undefined: go to its end. */
+  readonly until?: Stop | undefined;
+  /** Of a build with a commit: only make its images of these types, or all that are missing, and share them with other machines. */
+  readonly share?: { readonly only?: readonly string[] };
   readonly signal: AbortSignal;
   readonly listen: Listener;
 }
@@ -28,22 +36,29 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   const ended = (state: BuildState) => listen({ type: 'run-ended', build: build.id, state, seconds: seconds() });
   const journal = await openJournal(paths.journal);
   const runner = createRunner({ journal, logDir: paths.logs, signal, listen });
-  await updateMeta(paths, { 'atomic-nightly.state': 'running', 'atomic-nightly.failures': [] });
+  await updateMeta(paths, {
+    'atomic-nightly.state': 'running',
+    'atomic-nightly.failures': [],
+    'atomic-nightly.stopped-after': undefined,
+    ...(options.force ? { 'atomic-nightly.forced': true } : {}),
+  });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
-    const outcome = await pipelineOf(project, build, runner, options.force);
+    const outcome = await pipelineOf(project, build, runner, options);
+    const state = buildStateOf(outcome);
     await updateMeta(paths, {
-      'atomic-nightly.state': outcome.state,
+      'atomic-nightly.state': state,
+      'atomic-nightly.stopped-after': outcome.state === 'stopped' ? outcome.after : undefined,
       'atomic-nightly.failures': outcome.state === 'unchanged' ? [] : outcome.failures,
       'atomic-nightly.steps': await stepTimes(paths.journal),
     });
-    if (outcome.state === 'complete' || outcome.state === 'unchanged')
-      await rm(paths.scratch, { recursive: true, force: true });
-    await journal.append({ at: new Date().toISOString(), event: 'end', state: outcome.state });
-    ended(outcome.state);
+    if (state === 'complete' || state === 'unchanged') await rm(paths.scratch, { recursive: true, force: true });
+    await journal.append({ at: new Date().toISOString(), event: 'end', state });
+    ended(state);
     return outcome;
   } catch (caught) {
     const error = asNightlyError(caught);
+    error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
     const state = error.code === 'interrupted' ? 'interrupted' : 'failed';
     await recordFailure(build, error, state).catch(() => undefined);
@@ -52,20 +67,32 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   }
 }
 
-/** A build says itself what it is: a night, the promotion of one, or the withdrawal of a release. */
-async function pipelineOf(project: Project, build: Build, runner: Runner, force: boolean): Promise<Outcome> {
+/** How a build stands that ended so: one that was stopped waits to be gone on with. */
+function buildStateOf(outcome: Outcome): BuildState {
+  if (outcome.state !== 'stopped') return outcome.state;
+  return outcome.commit === undefined ? 'interrupted' : stateOf(outcome.failures, outcome.left);
+}
+
+/** A build says itself what it is: a night, the promotion of one, or the withdrawal of a release; or one of another machine. */
+async function pipelineOf(
+  project: Project,
+  build: Build,
+  runner: Runner,
+  { until, share }: AttemptOptions,
+): Promise<Outcome> {
+  if (share || isFetched(build.paths)) return shareImages(project, build, share ?? {}, runner);
   const meta = await readMeta(build.paths);
   const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
+  const { 'atomic-nightly.forced': force = false } = meta;
   if (withdrawal) return withdraw(project, build, withdrawal, runner);
   if (promotion) return promote(project, build, promotion, runner);
-  return nightly(project, build, runner, force);
+  return nightly(project, build, runner, { force, until });
 }
 
 async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
-  const { step = '', code, message } = error;
   await updateMeta(build.paths, {
     'atomic-nightly.state': state,
-    'atomic-nightly.failures': [{ step, code, message }],
+    'atomic-nightly.failures': [failureOf(error)],
     'atomic-nightly.steps': await stepTimes(build.paths.journal),
   });
 }

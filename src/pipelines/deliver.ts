@@ -1,13 +1,15 @@
 import type { Composed } from '../engines/engine.ts';
 import type { ImageFile } from '../images/image.ts';
+import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
-import { updateMeta } from '../run/build-store.ts';
-import type { BuildFailure } from '../run/meta.ts';
+import { readMeta, updateMeta } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
 import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { stateOf } from '../steps/merge-record.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { prune } from '../steps/prune.ts';
 import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
@@ -15,15 +17,10 @@ import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { areSigned, signFiles } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
-import { sideBySide } from './side-by-side.ts';
+import type { Delivered, Stopped } from './outcome.ts';
+import { shareImages } from './share-images.ts';
+import { type Settled, sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
-
-/** How a build with a commit ended; what stops it before anything is published is thrown instead. */
-export interface Delivered {
-  readonly state: 'complete' | 'incomplete' | 'gate-failed';
-  readonly commit: string;
-  readonly failures: readonly BuildFailure[];
-}
 
 /** A commit in the local repository, to be brought to people. */
 export interface Delivery {
@@ -31,6 +28,8 @@ export interface Delivery {
   readonly inputHash: string;
   /** The commit it follows. */
   readonly parent?: string;
+  /** Make no image: other machines will. */
+  readonly until?: 'push';
 }
 
 /**
@@ -44,13 +43,14 @@ export async function deliver(
   delivery: Delivery,
   runner: Runner,
   onPublished: () => Promise<void> = async () => undefined,
-): Promise<Delivered> {
+): Promise<Delivered | Stopped> {
   const { stream, ref, targets } = project;
-  const { composed, inputHash, parent } = delivery;
+  const { composed, inputHash, parent, until } = delivery;
   const { commit } = composed;
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
   );
+  const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
     ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
@@ -67,6 +67,7 @@ export async function deliver(
     'ostree-content-checksum': composed.contentChecksum,
     'rpm-ostree-inputhash': inputHash,
     pkgdiff,
+    'atomic-nightly.tree': tree,
     ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
     ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
     ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
@@ -92,6 +93,24 @@ export async function deliver(
   }
   await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
 
+  if (until !== undefined || (await readMeta(build.paths))['atomic-nightly.pending-images'] !== undefined) {
+    // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
+    if (until !== undefined) await updateMeta(build.paths, { 'atomic-nightly.pending-images': stream.images });
+    const made = { targets: pushed.results, failures: pushed.failures };
+    const only = until === undefined ? {} : { only: [] };
+    const shared = await shareImages(project, build, { tree: made, ...only }, runner);
+    // Pages need the records of all builds, which other machines do not have.
+    const paged = await sideBySide(
+      pushed.results.filter((target) => hasPages(project, target)),
+      (target) =>
+        runner.step(`pages-${target.name}`, { shared }, (task) => publishPages(project, [build.id], target, task)),
+    );
+    const pruned = await pruneTargets(project, commit, runner);
+    const late = [...paged.failures, ...pruned.failures];
+    if (late.length === 0) return shared;
+    const failures = [...shared.failures, ...late];
+    return { state: stateOf(failures), commit, failures };
+  }
   const set = await openImages(project, build, commit);
   const imaged = await sideBySide(set.templates, (template) =>
     runner.step(
@@ -134,23 +153,27 @@ export async function deliver(
     await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
-    if (testedRef === undefined || !gated.passed) return;
-    await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-      markTested(project, build, target, { commit, testedRef }, task),
+    if (testedRef !== undefined && gated.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    if (!hasPages(project, target)) return;
+    await runner.step(`pages-${target.name}`, { images, failures }, (task) =>
+      publishPages(project, [build.id], target, task),
     );
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));
-  const pruned = await sideBySide(
-    targets.filter(({ name }) => project.config.targets[name]?.retention),
-    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
-  );
+  const pruned = await pruneTargets(project, commit, runner);
   const all = [...failures, ...signed.failures, ...published.failures, ...pruned.failures];
   return { state: stateOf(all), commit, failures: all };
 }
 
-function stateOf(failures: readonly BuildFailure[]): 'complete' | 'incomplete' | 'gate-failed' {
-  if (failures.length === 0) return 'complete';
-  return failures.every(({ code }) => code === 'gate-failed') ? 'gate-failed' : 'incomplete';
+function pruneTargets(project: Project, commit: string, runner: Runner): Promise<Settled<void>> {
+  return sideBySide(
+    project.targets.filter(({ name }) => project.config.targets[name]?.retention),
+    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
+  );
 }
 
 function imageRecord(images: readonly BuiltImage[]): Record<string, ImageFile> {

@@ -2,17 +2,31 @@ import type { Build } from '../run/build.ts';
 import { updateMeta } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
+import type { Stop } from '../run/stops.ts';
 import { compose } from '../steps/compose.ts';
 import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
 import { resolve } from '../steps/resolve.ts';
 import { readParent, seed } from '../steps/seed.ts';
-import { type Delivered, deliver } from './deliver.ts';
+import { deliver } from './deliver.ts';
+import type { Delivered, Stopped } from './outcome.ts';
 
 /** How a nightly ended; what stops it before anything is published is thrown instead. */
-export type Outcome = { readonly state: 'unchanged'; readonly why: string } | Delivered;
+export type Outcome = { readonly state: 'unchanged'; readonly why: string } | Stopped | Delivered;
+
+export interface NightlyOptions {
+  /** Compose although nothing changed. */
+  readonly force: boolean;
+  /** Undefined: to its end. */
+  readonly until?: Stop | undefined;
+}
 
 /** One night of a stream, a step a line; a resumed build skips what its journal has. */
-export async function nightly(project: Project, build: Build, runner: Runner, force: boolean): Promise<Outcome> {
+export async function nightly(
+  project: Project,
+  build: Build,
+  runner: Runner,
+  { force, until }: NightlyOptions,
+): Promise<Outcome> {
   const { stream, ref } = project;
 
   const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
@@ -34,10 +48,12 @@ export async function nightly(project: Project, build: Build, runner: Runner, fo
 
   const { inputHash, treefileCopy } = resolved;
   await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
+  const stopped = { state: 'stopped', failures: [] } as const;
+  if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };
   const composed = await runner.step('compose', { parent, inputHash }, (task) =>
     compose(project, build, { ...(parent === undefined ? {} : { parent }), inputHash, states }, task),
   );
-  return deliver(project, build, { composed, inputHash, ...(parent === undefined ? {} : { parent }) }, runner, () =>
-    rememberInputs(project, states, composed.commit),
-  );
+  if (until === 'compose') return { ...stopped, after: until, left: ['push', 'images'] };
+  const delivery = { composed, inputHash, ...(parent === undefined ? {} : { parent }), ...(until && { until }) };
+  return deliver(project, build, delivery, runner, () => rememberInputs(project, states, composed.commit));
 }

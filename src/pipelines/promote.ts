@@ -17,7 +17,8 @@ import { supersede } from '../steps/promote-supersede.ts';
 import { seed } from '../steps/seed.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
-import { type Delivered, deliver } from './deliver.ts';
+import { deliver } from './deliver.ts';
+import type { Delivered, Stopped } from './outcome.ts';
 import { sideBySide } from './side-by-side.ts';
 
 /** One promotion of a night, a step a line; a resumed build skips what its journal has. */
@@ -26,7 +27,7 @@ export async function promote(
   build: Build,
   promotion: PromotionRecord,
   runner: Runner,
-): Promise<Delivered> {
+): Promise<Delivered | Stopped> {
   const { stream, ref, config } = project;
   const night = await openNight(config.work, promotion.of);
   const nights = nightTargets(project, night);

@@ -11,6 +11,7 @@ import { lastRelease } from '../run/promotions.ts';
 import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
 import { openImages } from '../steps/images.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { keepNight } from '../steps/promote-keep.ts';
 import { FIXED_RECORDS, publishBuild, publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
@@ -105,6 +106,10 @@ export async function release(
       await publishRecords(project, build, target, task);
       await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
     }),
+  );
+  const readable = images.filter((target) => hasPages(project, target));
+  await toEach(readable, (target) =>
+    runner.step(`pages-${target.name}`, { commit, at }, (task) => publishPages(project, [build.id], target, task)),
   );
   const { mail } = to;
   if (mail?.smtp) {

@@ -23,5 +23,10 @@ export async function sideBySide<Item, Result>(
   const errors = settled.flatMap((one) => (one.status === 'rejected' ? [asNightlyError(one.reason)] : []));
   const interrupted = errors.find(({ code }) => code === 'interrupted');
   if (interrupted) throw interrupted;
-  return { results, errors, failures: errors.map(({ code, message, step }) => ({ step: step ?? '', code, message })) };
+  return { results, errors, failures: errors.map(failureOf) };
+}
+
+/** An error as a record keeps it. */
+export function failureOf({ step = '', code, message, hint }: NightlyError): BuildFailure {
+  return { step, code, message, ...(hint === undefined ? {} : { hint }) };
 }

@@ -5,13 +5,14 @@ import type { WithdrawalRecord } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { openImages } from '../steps/images.ts';
+import { hasPages, publishPages } from '../steps/pages.ts';
 import { keepNight } from '../steps/promote-keep.ts';
 import { publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { withdrawalCommit } from '../steps/withdraw-commit.ts';
 import { pointBack } from '../steps/withdraw-pointers.ts';
-import type { Delivered } from './deliver.ts';
+import type { Delivered } from './outcome.ts';
 import { openPlaces, toEach } from './release.ts';
 
 /**
@@ -56,6 +57,10 @@ export async function withdraw(
       await publishRecords(project, bad, target, task);
       await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
     }),
+  );
+  const readable = images.filter((target) => hasPages(project, target));
+  await toEach(readable, (target) =>
+    runner.step(`pages-${target.name}`, { commit, reason }, (task) => publishPages(project, [of], target, task)),
   );
   return { state: 'complete', commit, failures: [] };
 }

@@ -1,5 +1,7 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { inBatches } from '../tools/batches.ts';
-import { writeFileAtomic } from '../tools/files.ts';
+import { sizeIfThere, writeFileAtomic } from '../tools/files.ts';
 import type { PublishPlan } from './plan.ts';
 
 /** Paths written at a time. */
@@ -24,4 +26,14 @@ function* planText({ phases, ...head }: PublishPlan): Iterable<string> {
     comma = ',';
   }
   yield '\n  ]\n}\n';
+}
+
+/** How many bytes a kept plan sent; undefined when there is no such file. Its paths, which may be a million, are read past. */
+export async function planFileBytes(file: string): Promise<number | undefined> {
+  if ((await sizeIfThere(file)) === undefined) return undefined;
+  let sum = 0;
+  for await (const line of createInterface({ input: createReadStream(file) })) {
+    sum += Number(/^ {6}"bytes": (\d+),$/.exec(line)?.[1] ?? 0);
+  }
+  return sum;
 }

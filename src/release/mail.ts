@@ -1,7 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { createTransport } from 'nodemailer';
 import type { MailConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
+import { withSmtp } from '../tools/smtp.ts';
+
+/** Longest silence of the mail server. */
+const SILENCE_MS = 60_000;
 
 export interface Announcement {
   readonly mail: MailConfig;
@@ -29,27 +32,15 @@ export async function messageFile({ mail, ...content }: Announcement): Promise<B
 export async function sendMessage(raw: Uint8Array, mail: MailConfig): Promise<void> {
   const { smtp } = mail;
   if (!smtp) return;
-  const { host, port, security, user, passwordFile } = smtp;
-  const pass = passwordFile === undefined ? undefined : (await readFile(passwordFile, 'utf8')).trim();
-  const transport = createTransport({
-    host,
-    port,
-    secure: security === 'tls',
-    requireTLS: security === 'starttls',
-    ignoreTLS: security === 'none',
-    ...(user === undefined ? {} : { auth: { user, pass: pass ?? '' } }),
-    connectionTimeout: 30_000,
-    socketTimeout: 60_000,
-  });
+  const { host, port } = smtp;
+  const envelope = { from: mail.from, to: [...mail.to] };
   try {
-    await transport.sendMail({ envelope: { from: mail.from, to: [...mail.to] }, raw: Buffer.from(raw) });
+    await withSmtp(smtp, { silenceMs: SILENCE_MS }, (server) => server.sendMail({ envelope, raw: Buffer.from(raw) }));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new NightlyError('mail', `The mail server ${host}:${port} did not take the announcement: ${why}.`, {
       hint: 'The release itself is done. Run the same command again to try once more, or send release/announcement.eml by hand.',
       cause: error,
     });
-  } finally {
-    transport.close();
   }
 }

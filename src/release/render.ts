@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { oneLine } from '../tools/one-line.ts';
 import { fillIn } from '../tools/template.ts';
 import type { ReleaseFacts } from './facts.ts';
 
@@ -25,11 +26,6 @@ const HELPERS = {
   // Handlebars has a meaning of its own for three braces, which MoinMoin wants around code.
   braces: (value: unknown) => (value === 'open' ? '{{{' : '}}}'),
 };
-
-function oneLine(value: unknown): string {
-  // Line breaks, control and direction characters.
-  return String(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
-}
 
 /**
  * Fills in one text of a release.

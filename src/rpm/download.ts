@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
+import { withoutUserinfo } from '../tools/redact.ts';
 import type { Task } from '../tools/task.ts';
 
 const TRIES = 4;
@@ -36,9 +37,9 @@ async function request(url: string, task: Task, timeLimitMs: number): Promise<Re
   let response: Response;
   try {
     // Identical checksums decide "unchanged": a cache in between must not answer with yesterday's file.
-    response = await fetch(url, {
+    response = await fetch(withoutUserinfo(url), {
       signal: AbortSignal.any([task.signal, AbortSignal.timeout(timeLimitMs)]),
-      headers: { 'cache-control': 'no-cache' },
+      headers: { 'cache-control': 'no-cache', ...credentialsIn(url) },
     });
   } catch (error) {
     // Node says only "fetch failed"; what failed is in the cause. p-retry takes a bare TypeError for a programming error.
@@ -50,6 +51,14 @@ async function request(url: string, task: Task, timeLimitMs: number): Promise<Re
   const message = `HTTP ${response.status} ${response.statusText}`.trim();
   if (response.status >= 500 || response.status === 429) throw new Error(message);
   throw new AbortError(message);
+}
+
+/** User and password of a URL as a header: fetch() refuses such URLs, and curl, which dnf uses, does the same with them. */
+function credentialsIn(url: string): { authorization?: string } {
+  const { username, password } = new URL(url);
+  if (username === '' && password === '') return {};
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(pair).toString('base64')}` };
 }
 
 /** A package of some hundred MB over a slow line. */

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../errors.ts';
+import { keepSecret } from '../tools/redact.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 
 /** One section of a .repo file (dnf.conf(5)), with its variables substituted. */
@@ -133,6 +134,7 @@ export function parseRepoFile(
       const filled = Object.fromEntries(
         Object.entries(options).map(([key, value]) => [key, substitute(value, variables)]),
       );
+      for (const value of secretsIn(filled)) keepSecret(value);
       const { baseurl, metalink, mirrorlist, gpgcheck, gpgkey, ...rest } = filled;
       return {
         id: substitute(id, variables),
@@ -146,6 +148,23 @@ export function parseRepoFile(
         options: rest,
       };
     });
+}
+
+/** Passwords of a section: of its options, and in its URLs. */
+function secretsIn(options: Readonly<Record<string, string>>): string[] {
+  const inUrls = Object.values(options).flatMap((value) =>
+    [...value.matchAll(/:\/\/[^\s/@:]*:([^\s/@]+)@/g)].map(([, password = '']) => password),
+  );
+  return [options['password'] ?? '', options['proxy_password'] ?? '', ...inUrls, ...inUrls.map(decoded)];
+}
+
+/** A password as it is before it is written into a URL. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Replaces `$name` and `${name}`; unknown variables stay, as dnf leaves them. */

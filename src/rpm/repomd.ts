@@ -2,6 +2,7 @@ import pLimit from 'p-limit';
 import { SaxesParser } from 'saxes';
 import { NightlyError } from '../errors.ts';
 import { sha256 } from '../tools/files.ts';
+import { withoutUserinfo } from '../tools/redact.ts';
 import type { Task } from '../tools/task.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { fetchBytes } from './download.ts';
@@ -11,7 +12,7 @@ import { eachElement } from './xml.ts';
 /** What a repository's repomd.xml says of the whole repository. */
 export interface RepositoryState {
   readonly id: string;
-  /** The base URL it was read from. */
+  /** The base URL it was read from; of `readRepository` without user and password. */
   readonly url: string;
   /** SHA-256 of repomd.xml: it names the checksums of all other metadata, so it stands for everything in them. */
   readonly sha256: string;
@@ -33,7 +34,9 @@ export async function readRepositories(treefile: Treefile, task: Task): Promise<
 
 /** Reads repomd.xml of one repository: the first of its mirrors that answers. @throws NightlyError `repo-unreachable`. */
 export async function readRepository(repo: RepoDefinition, task: Task): Promise<RepositoryState> {
-  return (await openRepository(repo, task)).state;
+  const { state } = await openRepository(repo, task);
+  // It goes into the journal, which is published.
+  return { ...state, url: withoutUserinfo(state.url) };
 }
 
 /** A file of a repository's metadata. */

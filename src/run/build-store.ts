@@ -20,6 +20,8 @@ export interface BuildPaths {
   readonly images: string;
   /** What a release tells, and its journal: there as soon as anything of it may be public. */
   readonly release: string;
+  /** Only on a machine that has the build from a target: from where and since when. */
+  readonly fetched: string;
   readonly scratch: string;
 }
 
@@ -38,6 +40,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
     logs: join(dir, 'logs'),
     images: join(dir, 'images'),
     release: join(dir, 'release'),
+    fetched: join(dir, 'fetched.json'),
     scratch: join(workDir, 'scratch', id),
   };
 }

@@ -80,6 +80,11 @@ export async function findUnfinished(workDir: string, id: string | undefined): P
   });
 }
 
+/** Whether another machine made a build, and this one has its records from a target: only images can be made of it here. */
+export function isFetched({ fetched }: BuildPaths): boolean {
+  return existsSync(fetched);
+}
+
 export const releaseJournal = ({ release }: BuildPaths): string => join(release, 'journal.ndjson');
 
 /**

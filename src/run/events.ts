@@ -28,10 +28,10 @@ export type RunEvent =
 /**
  * How a build stands.
  * - `running`: a run works on it, or was killed doing so (then nobody holds the run lock)
- * - `interrupted`: a signal stopped it; `resume` goes on
+ * - `interrupted`: a signal stopped it, or it ended where it was asked to before anything was published; `resume` goes on
  * - `unchanged`: nothing to build; its id is used up
  * - `failed`: no commit was published
- * - `incomplete`: the tree is published, an image or a later step failed
+ * - `incomplete`: the tree is published; an image or a later step failed, or images are still to be made
  * - `gate-failed`: built, but its smoke test did not pass
  * - `complete`: all of it
  */

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { RUN_MARKER } from '../tools/exec.ts';
 import { readTextIfExists, writeJson } from '../tools/files.ts';
-import { tryFlock } from '../tools/flock.ts';
+import { tryFlock, untilFlockFree } from '../tools/flock.ts';
+import type { Task } from '../tools/task.ts';
 
 /**
  * The run lock of a work folder: `flock` on `work/lock`, freed by the kernel when its holder dies. `work/lock.json` beside
@@ -15,7 +16,8 @@ export interface RunLock {
   release(): Promise<void>;
 }
 
-interface LockHolder {
+/** Who has the run lock, as `lock.json` says. */
+export interface LockHolder {
   readonly pid: number;
   readonly host: string;
   readonly command: string;
@@ -54,6 +56,12 @@ async function lockedError(whoPath: string): Promise<NightlyError> {
       : 'Another run has this work folder.',
     { hint: 'Wait for it to end; "atomic-nightly list" shows what it builds. The lock goes away with its process.' },
   );
+}
+
+/** Waits until no run has the lock; the next may have it a moment later. @throws NightlyError `interrupted`. */
+export async function untilRunLockFree(workDir: string, task: Task): Promise<void> {
+  await mkdir(workDir, { recursive: true });
+  await untilFlockFree(join(workDir, 'lock'), task);
 }
 
 /**

@@ -1,8 +1,10 @@
 import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { TreeSize } from '../ostree/tree-size.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './events.ts';
+import type { Stop } from './stops.ts';
 
 /**
  * `meta.json` of a build. The names without a prefix are coreos-assembler's (its v1 schema), so that its tools can read
@@ -50,8 +52,19 @@ export interface BuildMeta {
   readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
   /** Static deltas to the commit, with what they save. */
   readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  /** All objects of the commit, with their bytes as they are stored in an archive repository. */
+  readonly 'atomic-nightly.tree'?: TreeSize;
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
+  /** It was asked for although nothing changed: so it goes on, when it is resumed. */
+  readonly 'atomic-nightly.forced'?: true;
+  /** Where the last attempt was asked to end; `resume` goes on from there. */
+  readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
+  /**
+   * Image types that are still to be made. There for a build whose images several machines may make: each merges what it
+   * made into the record that the targets have.
+   */
+  readonly 'atomic-nightly.pending-images'?: readonly string[];
   /** What failed, for an incomplete or failed build. */
   readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
 }
@@ -112,4 +125,6 @@ export interface BuildFailure {
   readonly step: string;
   readonly code: string;
   readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
 }

@@ -1,7 +1,11 @@
 import type { StoredBuild } from './build-store.ts';
 
 /** The promotions of a night, newest first; of all release streams unless one is named. */
-export function promotionsOf(builds: readonly StoredBuild[], night: string, stream?: string): StoredBuild[] {
+export function promotionsOf<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
+  night: string,
+  stream?: string,
+): Build[] {
   return builds.filter(
     ({ meta }) =>
       meta['atomic-nightly.promotion']?.of === night &&
@@ -10,7 +14,10 @@ export function promotionsOf(builds: readonly StoredBuild[], night: string, stre
 }
 
 /** The newest release of a stream that was not withdrawn; of any stream unless one is named. */
-export function lastRelease(builds: readonly StoredBuild[], stream?: string): StoredBuild | undefined {
+export function lastRelease<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
+  stream?: string,
+): Build | undefined {
   return builds.find(({ meta }) => {
     const release = meta['atomic-nightly.release'];
     return (

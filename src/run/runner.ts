@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../errors.ts';
+import { redact } from '../tools/redact.ts';
 import type { Task } from '../tools/task.ts';
 import type { Listener } from './events.ts';
 import { findDone, inputDigest, type Journal } from './journal.ts';
@@ -76,7 +77,7 @@ function createTask(step: string, logFile: string, signal: AbortSignal, listen: 
   return {
     signal,
     logFile,
-    say: (line) => listen({ type: 'step-line', step, line }),
+    say: (line) => listen({ type: 'step-line', step, line: redact(line) }),
     progress: (done, total, unit) => listen({ type: 'step-progress', step, done, total, unit }),
   };
 }

@@ -7,6 +7,7 @@ import { compareBuildIds } from '../run/build-id.ts';
 import type { Project } from '../run/project.ts';
 import type { Target } from '../targets/target.ts';
 import { sha256File, writeFileAtomic } from '../tools/files.ts';
+import { formatSums, type Summed } from '../tools/sha256sums.ts';
 import type { Task } from '../tools/task.ts';
 import { publishBoxes } from './box-catalogue.ts';
 import { SUMS, signatureName, signRecord } from './sign-files.ts';
@@ -34,9 +35,14 @@ export async function publishedBuildIds(target: Target, task: Task): Promise<str
 
 /** Writes SHA256SUMS over files of a build (paths relative to its folder), in the form `sha256sum -c` reads. */
 export async function writeChecksums(build: Build, files: readonly string[]): Promise<void> {
-  const lines: string[] = [];
-  for (const file of files.toSorted()) lines.push(`${await sha256File(join(build.paths.dir, file))}  ${file}\n`);
-  await writeFileAtomic(join(build.paths.dir, SUMS), lines.join(''));
+  await writeFileAtomic(join(build.paths.dir, SUMS), formatSums(await checksumsOf(build, files)));
+}
+
+/** SHA-256 of files of a build (paths relative to its folder). */
+export async function checksumsOf({ paths: { dir } }: Build, files: readonly string[]): Promise<Summed[]> {
+  const sums: Summed[] = [];
+  for (const path of files) sums.push({ sha256: await sha256File(join(dir, path)), path });
+  return sums;
 }
 
 /**
@@ -60,10 +66,24 @@ export async function publishBuild(
   await target.send(project.config.work, signatures, { immutable: false }, task);
   await publishFiles(project.config.work, sent, target, task);
   await publishRecords(project, build, target, task);
+  await nameBuild(project, build, target, images, task);
+}
+
+/**
+ * Names a build's images where clients look for them, and the build in the index. What a target names already stays.
+ * @throws NightlyError `target-moved`, `locked`, `signing`, `image`.
+ */
+export async function nameBuild(
+  project: Project,
+  build: Build,
+  target: Target,
+  images: Parameters<typeof publishBoxes>[3],
+  task: Task,
+): Promise<void> {
   await publishBoxes(project, build, target, images, task);
   await publishStreamMetadata(project, build, target, images, task);
   const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
-  await updateJson<BuildIndex>(INDEX_PATH, named, target, task, signer);
+  await updateJson<BuildIndex>(INDEX_PATH, named, target, task, project.signer);
 }
 
 /** Records that a later attempt at the build may write again: each goes right behind its signature. */

@@ -5,7 +5,7 @@ import type { Build } from '../run/build.ts';
 import { armoredSignature } from '../signing/packets.ts';
 import type { Signer } from '../signing/signer.ts';
 import { ifThere, writeFileAtomic } from '../tools/files.ts';
-import { parseSums } from '../tools/sha256sums.ts';
+import { parseSums, type Summed } from '../tools/sha256sums.ts';
 import type { Task } from '../tools/task.ts';
 
 /** What is signed when it is published, because it changes until then. */
@@ -23,16 +23,27 @@ export function signatureName(file: string): string {
  * Signs each file that a build's SHA256SUMS names, and SHA256SUMS itself: NAME.asc beside NAME, armored.
  * @throws NightlyError `signing`.
  */
-export async function signFiles({ paths: { dir } }: Build, signer: Signer, task: Task): Promise<void> {
+export async function signFiles(build: Build, signer: Signer, task: Task): Promise<void> {
+  const { dir } = build.paths;
   const sums = await readFile(join(dir, SUMS));
   const files = parseSums(sums.toString());
+  await signEach(build, files, signer, task);
+  await writeFileAtomic(join(dir, signatureName(SUMS)), armoredSignature(await signer.sign(sums, task)));
+  task.say(`signed ${files.length} files and ${SUMS}`);
+}
+
+/** Signs files of a build (paths relative to its folder). @throws NightlyError `signing`. */
+export async function signEach(
+  { paths: { dir } }: Build,
+  files: readonly Summed[],
+  signer: Signer,
+  task: Task,
+): Promise<void> {
   for (const [index, { sha256, path }] of files.entries()) {
     task.progress(index, files.length + 1, 'files');
     const file = join(dir, path);
     await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign({ file, sha256 }, task)));
   }
-  await writeFileAtomic(join(dir, signatureName(SUMS)), armoredSignature(await signer.sign(sums, task)));
-  task.say(`signed ${files.length} files and ${SUMS}`);
 }
 
 /** Whether the signatures of these files of a build, and of SHA256SUMS, are still there; retention removes images with theirs. */

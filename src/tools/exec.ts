@@ -1,9 +1,12 @@
+import { spawn as spawnChild } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { execa, type ResultPromise } from 'execa';
 import { NightlyError } from '../errors.ts';
+import { createRedactor, redact } from './redact.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -60,11 +63,12 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A command line as a person would type it, for messages and logs. */
+/** A command line as a person would type it, for messages and logs: without secrets. */
 export function commandLine(command: string, args: readonly string[]): string {
-  return [command, ...args]
-    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
-    .join(' ');
+  const words = [command, ...args].map((word) =>
+    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
+  );
+  return redact(words.join(' '));
 }
 
 /**
@@ -160,6 +164,44 @@ export async function start(
   };
 }
 
+/** A started program that may outlive this one. */
+export interface LaunchedProcess {
+  readonly pid: number;
+  /** Resolves with the exit code (null after a signal); never rejects. */
+  readonly exited: Promise<number | null>;
+  /** From now on it does not keep this program from ending. */
+  forget(): void;
+}
+
+/**
+ * Starts a program in a process group of its own that goes on when this one ends, in whatever way. Its output goes to a
+ * file, since a pipe would break with this program.
+ * @param output `flags` as fs.open takes them: `w` for a new file, `a` to append
+ * @throws NightlyError `tool-missing`.
+ */
+export async function launch(
+  command: string,
+  args: readonly string[],
+  { output, env }: { readonly output: { readonly path: string; readonly flags: 'w' | 'a' } } & Pick<RunOptions, 'env'>,
+): Promise<LaunchedProcess> {
+  const file = await open(output.path, output.flags);
+  try {
+    const child = spawnChild(command, args, {
+      detached: true,
+      stdio: ['ignore', file.fd, file.fd],
+      env: { ...process.env, ...env },
+    });
+    const exited = new Promise<number | null>((settle) => child.once('exit', settle));
+    const { pid } = await new Promise<typeof child>((settle, refuse) => {
+      child.once('spawn', () => settle(child)).once('error', () => refuse(missing(command)));
+    });
+    if (pid === undefined) throw missing(command);
+    return { pid, exited, forget: () => child.unref() };
+  } finally {
+    await file.close();
+  }
+}
+
 /** A started program whose input and output are streams of bytes. */
 export interface Conversation {
   readonly stdin: Writable;
@@ -243,10 +285,12 @@ async function closeLog(log: WriteStream | undefined): Promise<void> {
 
 async function wholeText(stream: Readable, log: WriteStream | undefined): Promise<string> {
   const chunks: Buffer[] = [];
+  const redactor = createRedactor();
   for await (const chunk of stream) {
     chunks.push(Buffer.from(chunk));
-    log?.write(chunk);
+    log?.write(redactor.push(chunk));
   }
+  log?.write(redactor.rest());
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -255,10 +299,12 @@ const tail = (text: string): string => text.slice(-TAIL_BYTES);
 
 async function tailOf(stream: Readable, log: WriteStream | undefined): Promise<string> {
   let kept = '';
+  const redactor = createRedactor();
   for await (const chunk of stream) {
-    log?.write(chunk);
+    log?.write(redactor.push(chunk));
     kept = tail(kept + String(chunk));
   }
+  log?.write(redactor.rest());
   return kept;
 }
 
@@ -270,7 +316,7 @@ async function eachLine(
 ): Promise<string> {
   let kept = '';
   for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
-    log?.write(`${line}\n`);
+    log?.write(`${redact(line)}\n`);
     if (name === 'stderr') kept = tail(`${kept}${line}\n`);
     onLine(line, name);
   }

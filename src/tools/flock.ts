@@ -1,4 +1,5 @@
-import { start } from './exec.ts';
+import { run, start } from './exec.ts';
+import type { Task } from './task.ts';
 
 /**
  * Takes a flock(2) lock on a file, made when missing, and gives the function that frees it; undefined when another
@@ -16,4 +17,9 @@ export async function tryFlock(path: string): Promise<(() => Promise<void>) | un
   });
   void holder.exited.then(() => settle(false));
   return (await answer) ? () => holder.stop() : undefined;
+}
+
+/** Waits until nobody has the lock of a file. Whoever comes first then takes it. @throws NightlyError `interrupted`. */
+export async function untilFlockFree(path: string, task: Task): Promise<void> {
+  await run('flock', [path, 'true'], { task });
 }

@@ -84,7 +84,10 @@ http {
   access_log off;
 ${temporary}
   # What Vagrant is told to be JSON it takes for a box catalogue, anything else for a box.
-  types { text/html html; application/json json; }
+  types {
+    text/html html; text/css css; text/javascript js; image/svg+xml svg; application/atom+xml atom;
+    application/json json;
+  }
   default_type application/octet-stream;
   sendfile on;
   tcp_nopush on;

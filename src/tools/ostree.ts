@@ -150,7 +150,7 @@ export async function addRemote(
 
 /**
  * Pulls some files of a commit (absolute paths in the tree), those of them that it has, and the folders that lead to
- * them; the commit stays marked as being there in part. With `ref`, its ref binding is checked.
+ * them; the commit stays marked as being there in part. Without paths all of it. With `ref`, its ref binding is checked.
  */
 export async function pullPaths(
   request: {

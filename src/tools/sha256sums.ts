@@ -5,6 +5,15 @@ export interface Summed {
   readonly path: string;
 }
 
+/** As `sha256sum` writes them, in the order of their paths. */
+export function formatSums(sums: readonly Summed[]): string {
+  const lines = sums.map(({ sha256, path }) => ({ path, line: `${sha256}  ${path}\n` }));
+  return lines
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1))
+    .map(({ line }) => line)
+    .join('');
+}
+
 /** Reads what `sha256sum` writes (coreutils, text or binary mode). @throws Error at a line that it would not read. */
 export function parseSums(text: string): Summed[] {
   return text.split('\n').flatMap((line) => {

@@ -29,18 +29,21 @@ test('every commented-out example in it is valid too', async () => {
     .replace(/^engine: auto$/m, '')
     .replace(/^ {4}smoke-test: false$/m, '')
     // A comment that is YAML: a key, or a deeper part of one.
-    .replaceAll(/^( *)# ((?: *)(?:- )?[a-z][a-z-]*:(?: .*)?)$/gm, '$1$2');
+    .replaceAll(/^( *)# ((?: *)(?:(?:- )?[a-z][a-z-]*:(?: .*)?|- \{.*\}))$/gm, '$1$2');
   await writeFile(path, text);
   const config = await loadConfig(path);
   expect(Object.keys(config.targets)).toEqual(['buildlogs', 'mirror', 'archive', 'shell', 'bucket']);
   expect(config.targets['bucket']).toMatchObject({ type: 's3', retention: { graceSeconds: 604_800 } });
   expect(config.engine.type).toBe('rpm-ostree');
+  expect(config.notify.map(({ type }) => type)).toEqual(['mail', 'matrix', 'webhook', 'mqtt']);
   expect(config.streams['nightly']).toMatchObject({
     smokeTest: { timeoutSeconds: 300 },
     maxMetadataAgeSeconds: 1_209_600,
     signing: [{ type: 'gpg-agent' }],
     deltas: ['parent'],
+    schedule: { jitterSeconds: 600, catchUpSeconds: 43_200 },
   });
+  expect(config.service).toMatchObject({ drainSeconds: 10, debounceSeconds: 300, mqtt: { type: 'external' } });
 });
 
 test('init leaves a file alone that is there', async () => {

@@ -13,8 +13,17 @@ const knownKeys = (path: readonly PropertyKey[], input: unknown) => knownIn(conf
 
 test('the keys known at a path follow the written type', () => {
   const input = { targets: { a: { type: 'directory' }, b: { type: 'rsync' } } };
-  expect(knownKeys([], input)).toEqual(['name', 'work', 'engine', 'image-templates', 'targets', 'streams']);
-  expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'url', 'retention']);
+  expect(knownKeys([], input)).toEqual([
+    'name',
+    'work',
+    'engine',
+    'image-templates',
+    'targets',
+    'streams',
+    'notify',
+    'service',
+  ]);
+  expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'url', 'retention', 'pages']);
   expect(knownKeys(['targets', 'b'], input)).toContain('destination');
   expect(knownKeys(['targets', 'b', 'ssh'], input)).toEqual(['identity-file', 'known-hosts-file', 'port']);
   expect(knownKeys(['streams', 's', 'smoke-test', 'allow-degraded', 0], input)).toEqual(['unit', 'reason']);

@@ -8,12 +8,12 @@ import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '..
 import { journal, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
-  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff'],
-  ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'prune', 'supersede'],
+  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff', 'measure'],
+  ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'],
 ];
 
 /** In these a run may be over before the kill arrives, and then nothing is left to resume. */
-const LAST = ['checksums', 'publish-staging', 'prune', 'supersede'];
+const LAST = ['checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'];
 
 let world: World;
 let nightId: string;

@@ -19,6 +19,7 @@ const STEPS = [
   'verify-mirror',
   'publish-cloud',
   'point-cloud',
+  'pages-cloud',
 ] as const;
 
 let world: World;

@@ -15,6 +15,7 @@ const STEPS = [
   'resolve',
   'compose',
   'diff',
+  'measure',
   'sign',
   'deltas',
   'push-buildlogs',
@@ -23,6 +24,7 @@ const STEPS = [
   'checksums',
   'sign-files',
   'publish-buildlogs',
+  'pages-buildlogs',
   'prune',
   'prune-buildlogs',
 ] as const;
@@ -81,7 +83,8 @@ test.each(moments)(
 
     // The last steps take milliseconds: a run can be over before the kill arrives, and then nothing is left to resume.
     expect(
-      finished && !['checksums', 'sign-files', 'publish-buildlogs', 'prune', 'prune-buildlogs'].includes(step),
+      finished &&
+        !['checksums', 'sign-files', 'publish-buildlogs', 'pages-buildlogs', 'prune', 'prune-buildlogs'].includes(step),
     ).toBe(false);
     const resumed = await world.nightly('resume');
     expect(resumed.stderr).not.toContain('✗');

@@ -24,6 +24,7 @@ test('a build is published with its records, logs and the plan of its images for
       'SHA256SUMS',
       'diff.json',
       'images',
+      'index.html',
       'journal.ndjson',
       'lockfile.json',
       'logs',

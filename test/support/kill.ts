@@ -17,7 +17,7 @@ interface Moment {
  * in that folder of the build says that a step began, or a little later in a long one. Gives whether the run came to its
  * end before: then nothing is left to do, even if the program itself was killed.
  */
-export async function killIn(world: World, args: readonly string[], at: Moment): Promise<boolean> {
+export async function killIn(world: Pick<World, 'dir'>, args: readonly string[], at: Moment): Promise<boolean> {
   const child = startCli(world.dir, args);
   const closed = new Promise((resolve) => child.on('close', resolve));
   // Without a pause: some steps take a millisecond.
@@ -29,7 +29,7 @@ export async function killIn(world: World, args: readonly string[], at: Moment):
   return journalOf(world, at).includes('"event":"end"');
 }
 
-function journalOf(world: World, { build, folder = '' }: Moment): string {
+function journalOf(world: Pick<World, 'dir'>, { build, folder = '' }: Moment): string {
   const builds = join(world.dir, 'work/builds');
   const id = existsSync(builds) ? readdirSync(builds).sort()[build] : undefined;
   const path = join(builds, String(id), 'x86_64', folder, 'journal.ndjson');

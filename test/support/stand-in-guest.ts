@@ -4,6 +4,10 @@ import { join } from 'node:path';
 /** A QEMU whose machine asks for a login at once and greets as an ssh server, until it is stopped. */
 const QEMU = `#!/usr/bin/env node
 const { writeFileSync } = require('node:fs');
+if (process.argv[2] === '--version') {
+  console.log('QEMU emulator version 7.2.22');
+  process.exit(0);
+}
 const words = process.argv.slice(2).join(' ');
 const port = /hostfwd=tcp:127\\.0\\.0\\.1:(\\d+)-:22/.exec(words)?.[1];
 const serial = /file:(\\S+)/.exec(words)?.[1];
@@ -11,6 +15,14 @@ if (!port || !serial) process.exit(1);
 require('node:net')
   .createServer((socket) => socket.on('error', () => undefined).end('SSH-2.0-standin\\r\\n'))
   .listen(Number(port), '127.0.0.1', () => writeFileSync(serial, 'mini login: \\n'));
+`;
+
+/** ssh: only guests have a host key that nobody knows; other machines are asked for real. */
+const SSH = `#!/bin/sh
+case " $* " in
+  *' StrictHostKeyChecking=no '*) exec "$(dirname "$0")/ssh-to-guest" "$@" ;;
+  *) exec /usr/bin/ssh "$@" ;;
+esac
 `;
 
 /** An ssh into that machine: it runs what the newest record names, and all is well with it. */
@@ -34,6 +46,7 @@ export async function standInGuest(dir: string, work: string): Promise<string> {
   const bin = join(dir, 'stand-in-bin');
   await mkdir(bin, { recursive: true });
   await writeFile(join(bin, 'qemu-system-x86_64'), QEMU, { mode: 0o755 });
-  await writeFile(join(bin, 'ssh'), ssh(join(work, 'builds')), { mode: 0o755 });
+  await writeFile(join(bin, 'ssh'), SSH, { mode: 0o755 });
+  await writeFile(join(bin, 'ssh-to-guest'), ssh(join(work, 'builds')), { mode: 0o755 });
   return `${bin}:${process.env['PATH']}`;
 }

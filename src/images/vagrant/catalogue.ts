@@ -52,14 +52,19 @@ export interface BoxRelease {
 }
 
 /**
- * The catalogue with that build's boxes in it. A version that is there already is replaced: a resumed build may have
- * boxes that the first try did not. Without a catalogue a new one begins. @throws NightlyError `bug` (no build id).
+ * The catalogue with that build's boxes in it. Of a version that is there already, boxes of the same providers are
+ * replaced: another machine may have made the others. Without a catalogue a new one begins. @throws NightlyError `bug` (no build id).
  */
 export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRelease): BoxCatalogue {
   const { name, description, buildId } = release;
   const version = boxVersion(buildId);
   const others = (before?.versions ?? []).filter((entry) => entry.version !== version);
-  const versions = [...others, { version, providers: [...release.providers] }];
+  const made = new Map(
+    before?.versions.find((entry) => entry.version === version)?.providers.map((one) => [one.name, one]),
+  );
+  for (const provider of release.providers) made.set(provider.name, provider);
+  const providers = [...made.values()].toSorted((a, b) => a.name.localeCompare(b.name, 'en'));
+  const versions = [...others, { version, providers }];
   return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
 }
 

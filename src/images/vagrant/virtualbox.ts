@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { convertImage } from '../../tools/qemu-img.ts';
 import type { Task } from '../../tools/task.ts';
+import { xmlText } from '../../tools/xml-text.ts';
 import { derivedUuid } from '../disk/ids.ts';
 import { archiveBox, type BoxRequest, writeMember } from './box.ts';
 import { finishStream } from './vmdk.ts';
@@ -29,7 +30,7 @@ export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promis
     await finishStream(vmdk, derivedUuid(seed, 'vmdk content').slice(0, 8));
     const macAddress = `${VIRTUALBOX_OUI}${derivedUuid(seed, 'vagrant hardware address').slice(0, 6).toUpperCase()}`;
     await writeMember(folder, request, 'box.ovf', {
-      ...{ name: escapeXml(request.name), ...request.machine, macAddress },
+      ...{ name: xmlText(request.name), ...request.machine, macAddress },
       ...{ disk: DISK, diskBytes: (await stat(vmdk)).size, virtualSize, diskUuid: derivedUuid(seed, 'vagrant disk') },
       machineUuid: derivedUuid(seed, 'vagrant machine'),
       changed: new Date(request.timestamp * 1000).toISOString().replace('.000Z', 'Z'),
@@ -39,10 +40,4 @@ export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promis
     return ['box.ovf', DISK, 'Vagrantfile', 'metadata.json'];
   };
   await archiveBox(request, { gzip: false }, fill, task);
-}
-
-const XML_ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-function escapeXml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => XML_ENTITIES[character] ?? character);
 }

@@ -20,6 +20,7 @@ const metaSchema = z.looseObject({
   'ostree-timestamp': z.string(),
   'atomic-nightly.state': z.string().optional(),
   'atomic-nightly.published': z.array(z.string()).optional(),
+  'atomic-nightly.pending-images': z.array(z.string()).optional(),
   'atomic-nightly.stream': z.string().optional(),
   'atomic-nightly.release': z.looseObject({}).optional(),
   images: z.record(z.string(), z.looseObject({ path: z.string(), size: z.number() })).optional(),
@@ -87,6 +88,8 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
     if (!meta || commit === undefined || !ENDED.includes(meta['atomic-nightly.state'] ?? '')) continue;
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
+    // Several machines made it: what the target has of it may be newer than what is here.
+    if (meta['atomic-nightly.pending-images'] !== undefined) continue;
     wanted.add(build);
     const isOld = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
     for (const { path: name, size } of Object.values(meta.images ?? {})) {
@@ -115,7 +118,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const isForeign = (path: string): boolean => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     if (build === undefined || name === undefined) return !OWN.test(path);
-    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^journal\.ndjson$/.test(name);
+    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|index\.html)$/.test(name);
   };
   return {
     phases: [

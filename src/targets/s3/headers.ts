@@ -13,6 +13,7 @@ const MUTABLE = /(^|\/)(refs\/|summary(\.sig)?$|config$)|\.json$/;
 const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
   '.asc': 'application/pgp-signature',
+  '.atom': 'application/atom+xml; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',

@@ -58,7 +58,16 @@ test('the newest version comes first, in whatever order they were added', () => 
   );
 });
 
-test('a version that is there already is replaced', () => {
+test('boxes of other providers stay in a version: another machine made them', () => {
+  const first = withBoxVersion(undefined, release('20261121_01', [box('virtualbox', 'c'), box('libvirt', 'a')]));
+  const again = withBoxVersion(first, release('20261121_01', [box('libvirt', 'b')]));
+  expect(again.versions[0]?.providers.map(({ name, checksum }) => [name, checksum[0]])).toEqual([
+    ['libvirt', 'b'],
+    ['virtualbox', 'c'],
+  ]);
+});
+
+test('boxes of a version that are there already are replaced', () => {
   const first = withBoxVersion(undefined, release('20261121_01'));
   const again = withBoxVersion(first, release('20261121_01', [box('libvirt', 'b'), box('virtualbox', 'c')]));
   expect(versions(again)).toEqual(['20261121.1']);

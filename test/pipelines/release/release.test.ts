@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../../src/tools/exec.ts';
+import { startHttpLog } from '../../support/http-log.ts';
 import { startMailSink } from '../../support/mail-sink.ts';
 import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
@@ -36,6 +37,9 @@ it('a promotion is approved, released, followed by the next release, and that on
     release: releasing(key, more),
   });
   onTestFinished(() => world.stop());
+  const hook = await startHttpLog();
+  const told = 'events: [failed, promoted, released, withdrawn]';
+  await appendFile(world.config, `notify:\n  - {type: webhook, url: '${hook.url}', secret-file: ${issues}, ${told}}\n`);
   const path = await standInGuest(dir, join(world.dir, 'work'));
   const cli = (...args: string[]) => runCli(world.dir, args, { PATH: path });
   const promoted = async (): Promise<string> => {
@@ -65,6 +69,14 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect((await cli('release', first, '--dry-run')).stdout).toMatch(
     /tree to directory .*mirror[\s\S]*images to directory .*cloud/,
   );
+
+  // A mirror that is no folder any more: told as a failure, and gone on with.
+  const mirror = join(world.published, 'mirror');
+  await rename(mirror, `${mirror}.away`);
+  await writeFile(mirror, '');
+  expect((await cli('release', first)).code).toBe(1);
+  await rm(mirror);
+  await rename(`${mirror}.away`, mirror);
 
   const released = await cli('release', first);
   expect(released.stderr).not.toContain('✗');
@@ -104,6 +116,10 @@ it('a promotion is approved, released, followed by the next release, and that on
   const second = await promoted();
   await cli('approve', second, '--by', 'Jane Doe');
   expect(await cli('release', second)).toMatchObject({ code: 0 });
+  const offered = () => readFile(join(world.published, 'cloud/get/index.html'), 'utf8');
+  expect(await offered()).toContain(`Latest release: <a href="../builds/${second}/x86_64/index.html">`);
+  // The tree is on the mirror, which has no pages: it has no builds.
+  expect(await offered()).toContain(`${world.url}/mirror/repo`);
   expect(await latest()).toBe(second);
   const next = readFileSync(join(world.published, `cloud/builds/${second}/x86_64/release/notes.md`), 'utf8');
   expect(next).toMatch(new RegExp(`1 upgraded since ${first}[\\s\\S]*\\| app \\|`));
@@ -113,6 +129,9 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(withdrawn).toMatchObject({ code: 0 });
   expect(await latest()).toBe(first);
   const index = await read(world, 'cloud/streams/release/releases.json');
+  expect(await offered()).toContain(`Latest release: <a href="../builds/${first}/x86_64/index.html">`);
+  const page = await readFile(join(world.published, `cloud/builds/${second}/x86_64/index.html`), 'utf8');
+  expect(page).toContain('it loses its clock');
   expect(index.releases).toMatchObject([{ version: first }, { version: second, withdrawn: 'it loses its clock' }]);
   const artifact = (await read(world, 'cloud/streams/release.json')).architectures.x86_64.artifacts['generic-cloud'];
   expect(artifact.release).toBe(first);
@@ -127,4 +146,14 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(withdrawal).toMatchObject({ 'ostree-commit': back.commit, 'atomic-nightly.state': 'complete' });
   expect(await cli('release', '--withdraw', second, '--reason', 'again')).toMatchObject({ code: 2 });
   await run('ostree', [`--repo=${join(world.published, 'mirror/repo')}`, 'fsck', '--quiet']);
+
+  const released1 = `${world.url}/cloud/builds/${first}/x86_64/`;
+  expect(hook.requests.map(({ body }) => JSON.parse(body))).toMatchObject([
+    { type: 'promoted', build: first, stream: 'release', night: (await records(world))[0]?.['buildid'] },
+    { type: 'failed', build: first, state: 'complete', failures: [{ step: 'push-mirror' }] },
+    { type: 'released', build: first, commit: one.commit, url: released1, notes: `${released1}release/notes.md` },
+    { type: 'promoted', build: second },
+    { type: 'released', build: second },
+    { type: 'withdrawn', release: second, previous: first, reason: 'it loses its clock', commit: back.commit },
+  ]);
 });

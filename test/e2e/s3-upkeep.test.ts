@@ -2,20 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { deltaPath } from '../../../src/ostree/deltas.ts';
-import { objectPath } from '../../../src/ostree/objects.ts';
-import { isSound } from '../../../src/publish/reconcile/plan.ts';
-import { planReconcile, type ReconcileRequest, reconcileTarget } from '../../../src/publish/reconcile/reconcile.ts';
-import { openTarget } from '../../../src/targets/open.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { makeClient, TEST_REF, testTree } from '../../support/ostree-repo.ts';
-import { noon, pruneBed, retention } from '../../support/prune-bed.ts';
-import { publishedTarget } from '../../support/published-target.ts';
-import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
-import { publishRepairs } from '../../support/reconcile.ts';
-import { makeBucket } from '../../support/s3-bucket.ts';
-import { startS3Proxy } from '../../support/s3-proxy.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
+import { deltaPath } from '../../src/ostree/deltas.ts';
+import { objectPath } from '../../src/ostree/objects.ts';
+import { isSound } from '../../src/publish/reconcile/plan.ts';
+import { planReconcile, type ReconcileRequest, reconcileTarget } from '../../src/publish/reconcile/reconcile.ts';
+import { openTarget } from '../../src/targets/open.ts';
+import { run } from '../../src/tools/exec.ts';
+import { makeClient, TEST_REF, testTree } from '../support/ostree-repo.ts';
+import { noon, pruneBed, retention } from '../support/prune-bed.ts';
+import { publishedTarget } from '../support/published-target.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
+import { publishRepairs } from '../support/reconcile.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
+import { startS3Proxy } from '../support/s3-proxy.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 
 /** An empty bucket behind a proxy that counts; clients read past the proxy. */
 async function place() {

@@ -1,6 +1,6 @@
-import type { StoredBuild } from '../run/build-store.ts';
-import type { BuildMeta } from '../run/meta.ts';
-import { promotionsOf } from '../run/promotions.ts';
+import type { StoredBuild } from './build-store.ts';
+import type { BuildMeta } from './meta.ts';
+import { promotionsOf } from './promotions.ts';
 
 /** What became of a night, or what a promotion became: told with a build, not kept in its record. */
 export interface PromotedTo {
@@ -13,10 +13,10 @@ export interface PromotedTo {
 }
 
 /** What a night was promoted to, newest first. @param stateOf how a build stands now */
-export function promotedTo(
-  builds: readonly StoredBuild[],
+export function promotedTo<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
   night: string,
-  stateOf: (build: StoredBuild) => string,
+  stateOf: (build: Build) => string,
 ): PromotedTo[] {
   return promotionsOf(builds, night).map((build) => {
     const { meta } = build;
@@ -56,7 +56,7 @@ export function ageOf(meta: BuildMeta, now = Date.now()): number {
 }
 
 /** A build still marked as running although nobody has the lock was killed. */
-export function stateNow({ meta }: StoredBuild, lockHeld: boolean): string {
+export function stateNow({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
   const state = meta['atomic-nightly.state'];
   return state === 'running' && !lockHeld ? 'interrupted' : state;
 }

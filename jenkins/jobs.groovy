@@ -1,0 +1,55 @@
+// Job DSL seed (plugin "job-dsl"): the three jobs. REPOSITORY, BRANCH and STREAM come from the seed job; jenkins/casc.yaml sets them.
+
+def pipeline = { job, file ->
+    job.definition {
+        cpsScm {
+            scm {
+                git {
+                    remote { url(REPOSITORY) }
+                    branch(BRANCH)
+                }
+            }
+            scriptPath("jenkins/${file}")
+            lightweight(true)
+        }
+    }
+}
+
+pipelineJob('atomic-nightly') {
+    description('One night: the tree, then its images on all agents.')
+    parameters {
+        stringParam('STREAM', STREAM, 'Stream of the configuration')
+        stringParam('ARCH', 'x86_64', 'Label of agents of its architecture')
+        booleanParam('FORCE', false, 'Compose although nothing changed')
+    }
+    properties {
+        disableConcurrentBuilds()
+        pipelineTriggers { triggers { cron { spec('TZ=UTC\nH(0-20) 2 * * *') } } }
+    }
+    pipeline(delegate, 'Jenkinsfile.nightly')
+}
+
+pipelineJob('atomic-images') {
+    description('Images of a build, on any agent.')
+    parameters {
+        stringParam('BUILD', '', 'Build id')
+        stringParam('TYPES', '', 'Image types, as in generic-cloud,iso; empty: all that are missing')
+        stringParam('ARCH', 'x86_64', 'Label of agents of its architecture')
+    }
+    pipeline(delegate, 'Jenkinsfile.images')
+}
+
+pipelineJob('atomic-promote') {
+    description('A night becomes a release candidate and, once approved, a release.')
+    parameters {
+        stringParam('BUILD', '', 'Build id of the night')
+        stringParam('STREAM', 'release', 'Release stream')
+        stringParam('ARCH', 'x86_64', 'Label of agents of its architecture')
+        choiceParam('MODE', ['rebuild', 'recommit'], "recommit keeps the night's tree byte for byte")
+        textParam('OVERRIDES', '', 'NEVRAs of packages to take newer, one a line')
+        textParam('EXCLUDES', '', 'Names of packages to leave out, one a line')
+        stringParam('REASON', '', 'For the record')
+    }
+    properties { disableConcurrentBuilds() }
+    pipeline(delegate, 'Jenkinsfile.promote')
+}

@@ -1,0 +1,74 @@
+// Keeps a page up to date while a run goes on, and lets commands be copied. Everything can be read without it.
+const root = new URL(document.documentElement.dataset.root, location.href);
+const now = document.querySelector('#now[data-live]');
+const announce = document.querySelector('#announce');
+
+if (now) {
+  let source = follow();
+  // A browser keeps few connections to one place: pages that nobody looks at hold none.
+  document.addEventListener('visibilitychange', () => {
+    source.close();
+    if (document.hidden) return;
+    source = follow();
+    refresh();
+  });
+}
+for (const block of document.querySelectorAll('pre[data-copy]')) addCopyButton(block);
+
+function follow() {
+  const events = new URL('events', root);
+  events.searchParams.set('depth', String(document.documentElement.dataset.root.split('../').length - 1));
+  if (now.dataset.live !== '') events.searchParams.set('build', now.dataset.live);
+  const source = new EventSource(events);
+  source.addEventListener('now', ({ data }) => show(data));
+  source.addEventListener('changed', refresh);
+  return source;
+}
+
+/** The fragment is rendered, and escaped, by the templates that made the page. */
+function show(html) {
+  const focused = now.contains(document.activeElement) ? document.activeElement.id : '';
+  const before = stepText();
+  now.innerHTML = html;
+  if (focused !== '') document.getElementById(focused)?.focus({ preventScroll: true });
+  const after = stepText();
+  // Readers are told of steps, not of each second.
+  if (announce && after !== before) announce.textContent = after;
+}
+
+function stepText() {
+  const last = now.querySelector('.steps > li:last-child');
+  if (!last) return now.textContent.trim().split('\n')[0];
+  return `${last.querySelector('a').textContent}: ${last.querySelector('.state').textContent.replace(/^\W+/, '')}`;
+}
+
+/** Takes the parts of the page that name builds from the server again. */
+async function refresh() {
+  const response = await fetch(location.href);
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+  for (const part of document.querySelectorAll('[data-refresh]')) {
+    const next = page.getElementById(part.id);
+    if (next && next.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) {
+      part.replaceChildren(...next.childNodes);
+    }
+  }
+}
+
+function addCopyButton(block) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'copy';
+  button.textContent = 'Copy';
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(block.textContent);
+    button.textContent = 'Copied';
+    setTimeout(() => {
+      button.textContent = 'Copy';
+    }, 1500);
+  });
+  const frame = document.createElement('div');
+  frame.className = 'copyable';
+  block.replaceWith(frame);
+  frame.append(block, button);
+}

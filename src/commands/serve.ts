@@ -1,0 +1,61 @@
+import { loadConfig } from '../config/load.ts';
+import { serviceApp } from '../service/app.ts';
+import { serveHttp } from '../service/http.ts';
+import { takeServiceLock } from '../service/lock.ts';
+import { serviceLog } from '../service/log.ts';
+import { serviceMetrics } from '../service/metrics.ts';
+import { startMqttTrigger } from '../service/mqtt.ts';
+import { notifier } from '../service/notify.ts';
+import { standBack } from '../service/priority.ts';
+import { startService } from '../service/service.ts';
+import type { LogFormat } from '../sinks/select.ts';
+import { pagesApp } from '../web/app.ts';
+
+/**
+ * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.
+ * @throws NightlyError `config`, `locked` when another service has the work folder, `usage` when an address is taken.
+ */
+export async function runServe(options: { readonly config: string; readonly logFormat: LogFormat }): Promise<number> {
+  const config = await loadConfig(options.config);
+  const log = serviceLog(options.logFormat, process.stderr);
+  // From now on: a signal that comes while all of this starts must not be lost.
+  let hurry = (): void => undefined;
+  const stopped = untilSignalled(() => hurry());
+  const free = await takeServiceLock(config.work);
+  standBack();
+  const systemd = notifier();
+  const service = await startService(config, log);
+  hurry = () => service.hurry();
+  const running: { stop(): Promise<void> | void }[] = [];
+  try {
+    const pages = pagesApp({ config, nextRuns: () => service.nextRuns() });
+    const app = serviceApp(config, service, pages, serviceMetrics(config, service));
+    const server = await serveHttp(app, config.service.listen);
+    running.push(server);
+    if (config.service.mqtt) running.push(await startMqttTrigger(config.service.mqtt, service, log));
+    running.push(systemd.watch());
+    log(`listening on ${server.url}`, { url: server.url });
+    await systemd.tell('READY=1', `STATUS=listening on ${server.url}`);
+    await stopped;
+    log('stopping');
+    void systemd.tell('STOPPING=1', 'STATUS=stopping');
+  } finally {
+    await service.drain();
+    for (const one of running) await one.stop();
+    await free();
+  }
+  return 0;
+}
+
+/** Resolves at the first SIGTERM or SIGINT; further ones end the run at once. */
+async function untilSignalled(onFurther: () => void): Promise<void> {
+  return new Promise((settle) => {
+    let first = true;
+    const onSignal = (): void => {
+      if (!first) onFurther();
+      first = false;
+      settle();
+    };
+    process.on('SIGTERM', onSignal).on('SIGINT', onSignal);
+  });
+}

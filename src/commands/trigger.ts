@@ -1,0 +1,85 @@
+import { appendFile, mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { loadConfig } from '../config/load.ts';
+import { NightlyError } from '../errors.ts';
+import { makeToken } from '../service/token.ts';
+import { readSecretFile } from '../signing/secret-file.ts';
+import { type Printer, printJson } from './print.ts';
+
+/** For the whole request; the service answers at once. */
+const TIMEOUT_MS = 30_000;
+
+export interface TriggerOptions {
+  /** Of the service, as in `http://127.0.0.1:8099`. */
+  readonly url: string;
+  /** File with the token alone. */
+  readonly tokenFile: string;
+  readonly json: boolean;
+}
+
+/**
+ * `atomic-nightly trigger STREAM`: asks a service to begin a night. Gives the exit code.
+ * @throws NightlyError `usage` when the service refuses, `target-unreachable` when it cannot be reached.
+ */
+export async function runTrigger(stream: string, options: TriggerOptions, print: Printer): Promise<number> {
+  const token = (await readSecretFile(options.tokenFile, 'token file')).toString('utf8').trim();
+  const url = `${options.url.replace(/\/+$/, '')}/trigger/${encodeURIComponent(stream)}`;
+  const response = await ask(url, token);
+  const answer = await response.text();
+  if (response.status !== 202) throw refused(url, response.status, answer);
+  if (options.json) print(answer);
+  else print(`${stream} begins at ${(JSON.parse(answer) as { begins: string }).begins}`);
+  return 0;
+}
+
+async function ask(url: string, token: string): Promise<Response> {
+  try {
+    return await fetch(url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    throw new NightlyError('target-unreachable', `The service does not answer at ${url}: ${String(cause)}.`, {
+      hint: 'Is "atomic-nightly serve" running there? "service.listen" says where; on loopback only this machine gets there.',
+      cause: error,
+    });
+  }
+}
+
+function refused(url: string, status: number, answer: string): NightlyError {
+  const hints: Readonly<Record<number, string>> = {
+    401: 'The token is not among the hashes of "service.trigger.token-hash-file"; "trigger --new-token" makes one.',
+    404: 'Is the stream in its configuration, and "service.trigger.token-hash-file" set?',
+    409: 'Name a nightly stream; a service that stops takes requests again once it is back.',
+    429: 'Wait a minute; the night that was asked for begins in any case.',
+  };
+  return new NightlyError('usage', `The service refused ${url}: ${status} ${answer.trim().slice(0, 200)}`, {
+    hint: hints[status] ?? 'The log of the service says more.',
+  });
+}
+
+/**
+ * `atomic-nightly trigger --new-token`: prints a new token, and adds its hash to the file that the service looks into.
+ * @throws NightlyError `config` when the configuration names no such file.
+ */
+export async function runNewToken(
+  options: { readonly config: string; readonly json: boolean },
+  print: Printer,
+): Promise<number> {
+  const config = await loadConfig(options.config);
+  const file = config.service.tokenHashFile;
+  if (file === undefined) {
+    throw new NightlyError('config', 'The configuration names no "service.trigger.token-hash-file".', {
+      hint: 'Add it, as in "service: {trigger: {token-hash-file: ./trigger-tokens}}"; the file is made.',
+    });
+  }
+  const { token, hash } = makeToken();
+  await mkdir(dirname(file), { recursive: true });
+  await appendFile(file, `${hash} ${new Date().toISOString().slice(0, 10)}\n`, { mode: 0o600 });
+  if (options.json) printJson({ token, hash, file }, print);
+  else print(token);
+  return 0;
+}

@@ -1,0 +1,21 @@
+import type { BuildFailure } from '../run/meta.ts';
+import type { Stop } from '../run/stops.ts';
+
+/** How a build with a commit ended; what stops it before anything is published is thrown instead. */
+export interface Delivered {
+  readonly state: 'complete' | 'incomplete' | 'gate-failed';
+  readonly commit: string;
+  readonly failures: readonly BuildFailure[];
+}
+
+/** A build that ended well where it was asked to, before its end. */
+export interface Stopped {
+  readonly state: 'stopped';
+  readonly after: Stop;
+  /** Of a tree that is published. */
+  readonly commit?: string;
+  /** What is still to be done: steps, or image types of a published tree. */
+  readonly left: readonly string[];
+  /** What failed on other machines. */
+  readonly failures: readonly BuildFailure[];
+}

@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
+import { type Build, isFetched } from '../run/build.ts';
+import { readMeta } from '../run/build-store.ts';
+import type { BuildFailure } from '../run/meta.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { pullCommit } from '../steps/fetch-build.ts';
+import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { type ImageResults, stateOf, type TreeResults } from '../steps/merge-record.ts';
+import { missingImages } from '../steps/missing-images.ts';
+import { prune } from '../steps/prune.ts';
+import { checksumsOf, FIXED_RECORDS } from '../steps/publish-build.ts';
+import { publishShare } from '../steps/publish-share.ts';
+import { signatureName, signEach } from '../steps/sign-files.ts';
+import { markTested } from '../steps/tested.ts';
+import type { Target } from '../targets/target.ts';
+import type { Delivered, Stopped } from './outcome.ts';
+import { sideBySide } from './side-by-side.ts';
+import { smokeTests } from './smoke-tests.ts';
+
+export interface ImageShare {
+  /** Image types to make; undefined: all that are missing. */
+  readonly only?: readonly string[];
+  /** On the machine that made the commit: the targets that have it, and what failed until then. */
+  readonly tree?: { readonly targets: readonly Target[]; readonly failures: readonly BuildFailure[] };
+}
+
+/**
+ * A machine's share of a build's images, a step a line: made, tested, signed, sent, and merged into the record that all
+ * machines share; whoever finds all tested images there moves the tested ref.
+ */
+export async function shareImages(
+  project: Project,
+  build: Build,
+  { only, tree }: ImageShare,
+  runner: Runner,
+): Promise<Delivered | Stopped> {
+  const { stream, signer, testedRef } = project;
+  const local = await readMeta(build.paths);
+  const commit = local['ostree-commit'] ?? '';
+  const again = async () => false;
+  if (isFetched(build.paths))
+    await runner.step('pull', { commit }, (task) => pullCommit(project, build, commit, task), again);
+  // A target that does not have the commit gets no images of it.
+  const published = local['atomic-nightly.published'] ?? [];
+  const reached = tree?.targets ?? project.targets.filter(({ name }) => published.includes(name));
+  if (reached.length === 0) {
+    throw new NightlyError('usage', `Build ${build.id} is published on no target of stream "${stream.name}".`, {
+      hint: `Run "atomic-nightly resume ${build.id}" where it was made.`,
+    });
+  }
+  const set = await openImages(project, build, commit);
+  const types = await runner.step(
+    'missing',
+    { only },
+    (task) => missingImages(project, build, { set, commit, among: only ?? stream.images, targets: reached }, task),
+    again,
+  );
+  const imaged = await sideBySide(
+    set.templates.filter(({ name }) => types.includes(name)),
+    (template) =>
+      runner.step(
+        `image-${template.name}`,
+        set.inputs(template),
+        async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
+        ({ image }) => imageIsThere(build, image),
+      ),
+  );
+  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
+  const byType = (wanted: (name: string) => boolean) =>
+    Object.fromEntries(imaged.results.filter(({ name }) => wanted(name)).map(({ name, image }) => [name, image]));
+  const results: ImageResults = {
+    types,
+    images: byType((name) => !gated.failed.includes(name)),
+    refused: byType((name) => gated.failed.includes(name)),
+    tests: gated.tests,
+    failures: [...imaged.failures, ...gated.failures],
+  };
+  const ofTree: TreeResults | undefined = tree && {
+    meta: local,
+    failures: tree.failures,
+    sums: await checksumsOf(build, FIXED_RECORDS),
+  };
+  const files = [...(ofTree?.sums ?? []), ...Object.values(results.images)];
+  const names = files.map(({ path }) => path);
+  const signed = await sideBySide(signer ? [signer] : [], (one) =>
+    runner.step(
+      'sign-images',
+      { files },
+      (task) => signEach(build, files, one, task),
+      async () => names.every((name) => existsSync(join(build.paths.dir, signatureName(name)))),
+    ),
+  );
+  // What cannot be signed is shown to nobody.
+  const targets = signed.errors.length === 0 ? reached : [];
+  const shared = await sideBySide(targets, async (target) => {
+    const keep = target === targets[0];
+    const request = { results, set, keep, ...(ofTree === undefined ? {} : { tree: ofTree }) };
+    const standing = await runner.step(
+      `share-${target.name}`,
+      { results },
+      (task) => publishShare(project, build, target, request, task),
+      again,
+    );
+    if (testedRef !== undefined && standing.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    return standing;
+  });
+  await runner.step('prune', { images: results.images, refused: results.refused }, (task) => prune(project, task));
+  const failures = [...(tree?.failures ?? []), ...results.failures, ...signed.failures, ...shared.failures];
+  const [standing] = shared.results;
+  // Without a standing no target could be reached, and the failures say so.
+  if (failures.length > 0 || !standing) return { state: stateOf(failures), commit, failures };
+  if (standing.state === 'complete') return { state: 'complete', commit, failures };
+  return { state: 'stopped', after: 'push', commit, left: standing.left, failures: standing.failures };
+}

@@ -1,0 +1,24 @@
+import type { Server } from 'node:net';
+import type { Address } from '../config/config.ts';
+import { NightlyError } from '../errors.ts';
+import { isErrno } from '../tools/files.ts';
+
+/**
+ * Makes a server listen; resolves when it does.
+ * @param key of the configuration that has the address
+ * @throws NightlyError `usage` when the address is taken or not this machine's.
+ */
+export function listening(server: Server, { host, port }: Address, key: string): Promise<void> {
+  return new Promise((settle, refuse) => {
+    server.once('listening', settle);
+    server.once('error', (error) => {
+      if (!['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].some((code) => isErrno(error, code))) refuse(error);
+      refuse(
+        new NightlyError('usage', `The service cannot listen on ${host}:${port}: ${error.message}.`, {
+          hint: `Set "${key}" to an address of this machine and a port that nobody has.`,
+        }),
+      );
+    });
+    server.listen(port, host);
+  });
+}

@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { bootId } from './boot-id.ts';
+
+/**
+ * What tells a process from every other, also from a later one of the same number: boot id, number, and start time in
+ * clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
+ */
+export function processIdentity(pid: number): string | undefined {
+  const fields = statOf(pid);
+  if (!fields || fields[0] === 'Z' || fields[0] === 'X') return undefined;
+  return `${bootId()}:${pid}:${fields[19]}`;
+}
+
+/** The number of the process of that identity; undefined when it has ended. */
+export function livingPid(identity: string): number | undefined {
+  const pid = Number(identity.split(':')[1]);
+  return processIdentity(pid) === identity ? pid : undefined;
+}
+
+/** The session of a process, by the number of its leader. */
+export function sessionOf(pid: number): number | undefined {
+  const session = statOf(pid)?.[3];
+  return session === undefined ? undefined : Number(session);
+}
+
+/** `/proc/PID/stat` from its third field on, the state: the second is a name in parentheses, which may hold anything. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,48 @@
+import { statSync } from 'node:fs';
+
+/** What files say, read again only when they changed. */
+export interface FileCache<Value> {
+  /** Undefined when there is no such file or folder. */
+  get(path: string): Promise<Value | undefined>;
+  /** Grows whenever something was read anew. */
+  readonly reads: number;
+}
+
+interface Kept<Value> {
+  readonly key: string;
+  readonly value: Promise<Value | undefined>;
+}
+
+/** A file that changed this recently may change again without its time showing it: file systems count in steps of some ms. */
+const RACY_MS = 100;
+
+/**
+ * A cache over files or folders, by modification time, size and inode.
+ * @param read given the path of what was there a moment ago; undefined when it has gone meanwhile
+ */
+export function createFileCache<Value>(read: (path: string) => Promise<Value | undefined>): FileCache<Value> {
+  const kept = new Map<string, Kept<Value>>();
+  let reads = 0;
+  return {
+    get reads() {
+      return reads;
+    },
+    async get(path) {
+      // Synchronous: many are asked for at once, and the way through the thread pool takes several times longer than the look.
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (!found) {
+        if (kept.delete(path)) reads += 1;
+        return undefined;
+      }
+      const key = `${found.mtimeMs} ${found.size} ${found.ino}`;
+      const old = kept.get(path);
+      if (old?.key === key) return old.value;
+      reads += 1;
+      const value = read(path);
+      if (Date.now() - found.mtimeMs > RACY_MS) kept.set(path, { key, value });
+      else kept.delete(path);
+      value.catch(() => kept.delete(path));
+      return value;
+    },
+  };
+}

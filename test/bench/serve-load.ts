@@ -1,0 +1,88 @@
+/**
+ * Measures what a load on the pages costs a nightly: nights of the lab distribution that the service begins, in turn
+ * without visitors and while `wrk` asks for pages as fast as it gets them. wrk itself gets what CPU time is left over,
+ * since visitors come from other machines. Prints each night, what wrk saw, and the ratio of the medians.
+ *
+ *   npm run bench:serve [-- LAB_FOLDER [RUNS]]
+ */
+import { appendFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { updateLab } from '../../src/lab/build.ts';
+import { start } from '../../src/tools/exec.ts';
+import { freePort } from '../../src/tools/free-port.ts';
+import { type BenchLab, withBenchLab } from '../support/bench.ts';
+import { startServe } from '../support/service.ts';
+import { median } from '../support/statistics.ts';
+
+const UPDATED = ['curl', 'hostname', 'tree'];
+const PAGES = ['/', '/streams/nightly/', '/get/', '/feed.atom', '/metrics'];
+
+await withBenchLab([], async (bench) => {
+  const { dir, runs, cli } = bench;
+  const port = await freePort();
+  await appendFile(
+    join(dir, 'atomic-nightly.yaml'),
+    `service: {listen: '127.0.0.1:${port}', trigger: {token-hash-file: ./hashes, debounce: 1s}}\n`,
+  );
+  const token = (await cli('trigger', '--new-token')).trim();
+  await cli('nightly');
+  const service = await startServe({ dir });
+  try {
+    const [quiet, loaded]: [number[], number[]] = [[], []];
+    for (let index = 1; index <= runs; index += 1) {
+      // In turn, and each first every other time, so that what else this machine does hits both alike.
+      for (const load of index % 2 === 0 ? [true, false] : [false, true]) {
+        const stop = load ? await visitors(service.url) : async () => undefined;
+        const seconds = await night(bench, service.url, token);
+        await stop();
+        (load ? loaded : quiet).push(seconds);
+        console.log(`night ${index} ${load ? 'with visitors   ' : 'without visitors'} ${seconds.toFixed(1)} s`);
+      }
+    }
+    console.log(`median   ${median(quiet).toFixed(1)} s without, ${median(loaded).toFixed(1)} s with visitors`);
+    console.log(`ratio    ${(median(loaded) / median(quiet)).toFixed(3)} (target: under 1.05)`);
+  } finally {
+    await service.end('SIGTERM');
+  }
+});
+
+/** A night with updated packages, begun by the service; the seconds from its first step to its last. */
+async function night({ lab, task, cli }: BenchLab, url: string, token: string): Promise<number> {
+  await updateLab({ dir: lab.dir, packages: UPDATED }, task);
+  const before = await newest(cli);
+  await fetch(`${url}/trigger/nightly`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
+  for (;;) {
+    await sleep(200);
+    const { build, state } = await newest(cli);
+    if (build === before.build || state === 'running') continue;
+    if (state !== 'complete') throw new Error(`build ${build} is ${state}`);
+    const meta = JSON.parse(await cli('show', build, '--no-updates', '--json'));
+    return meta['atomic-nightly.steps'].reduce((sum: number, { seconds }: { seconds: number }) => sum + seconds, 0);
+  }
+}
+
+async function newest(cli: BenchLab['cli']): Promise<{ readonly build: string; readonly state: string }> {
+  const [first] = JSON.parse(await cli('list', '--json'));
+  return { build: first.buildid, state: first['atomic-nightly.state'] };
+}
+
+/** Asks for all pages at once until it is stopped, then says how fast the answers were. */
+async function visitors(url: string): Promise<() => Promise<void>> {
+  const said: string[] = [];
+  const all = await Promise.all(
+    PAGES.map((path) =>
+      start('nice', ['-n', '19', 'wrk', '--latency', '-t1', '-c4', '-d600s', url + path], {
+        onLine: (line) => said.push(`${path} ${line}`),
+      }),
+    ),
+  );
+  // Where the kernel shares the processor out among sessions, that is what counts (sched(7), autogroup).
+  for (const { pid } of all) await writeFile(`/proc/${pid}/autogroup`, '19').catch(() => undefined);
+  return async () => {
+    // SIGINT makes wrk say what it has so far.
+    for (const { pid } of all) process.kill(-pid, 'SIGINT');
+    await Promise.all(all.map(({ exited }) => exited));
+    for (const line of said.filter((one) => /50%|99%|Requests\/sec|Non-2xx/.test(one))) console.log(`  ${line}`);
+  };
+}

@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { filesBelow, sha256File } from '../tools/files.ts';
+import { sha256File } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchFile } from './download.ts';
 import { rpmFileName } from './evr.ts';
 import type { Lockfile } from './lockfile.ts';
 import type { RepoPackage } from './primary.ts';
+import { cachedRpms } from './rpm-cache.ts';
 
 /** A locked package whose RPM file is here. */
 export interface GatheredRpm {
@@ -28,8 +29,8 @@ export interface GatherRequest {
   readonly lockfile: Lockfile;
   /** Will hold exactly the locked RPM files. Made when missing. */
   readonly store: string;
-  /** Folders in which earlier composes may have left RPM files. */
-  readonly caches: readonly string[];
+  /** The compose cache, in which earlier nights may have left RPM files. */
+  readonly cache: string;
   /** What the repositories have now; asked for only when something is not here already. */
   readonly packages: () => Promise<readonly RepoPackage[]>;
 }
@@ -43,14 +44,14 @@ export async function gatherRpms(
   request: GatherRequest,
   task: Task,
 ): Promise<{ readonly rpms: readonly GatheredRpm[]; readonly missing: readonly MissingRpm[] }> {
-  const { lockfile, store, caches, packages } = request;
+  const { lockfile, store, cache, packages } = request;
   await mkdir(store, { recursive: true });
   const wanted = Object.entries(lockfile.packages).map(([name, { evra, digest }]) => {
     return { name, evra, digest, file: rpmFileName(name, evra), path: join(store, rpmFileName(name, evra)) };
   });
   await removeOthers(store, new Set(wanted.map(({ file }) => file)));
   const rest: typeof wanted = [];
-  const cached = await cachedFiles(caches);
+  const cached = await cachedRpms(cache);
   for (const one of wanted) {
     const candidates = [one.path, ...(cached.get(one.file) ?? [])];
     if (!(await takeFirst(candidates, one.path, one.digest))) rest.push(one);
@@ -85,16 +86,6 @@ export function holdsAll(store: string, lockfile: Lockfile): boolean {
 
 async function removeOthers(store: string, wanted: ReadonlySet<string>): Promise<void> {
   for (const name of await readdir(store)) if (!wanted.has(name)) await rm(join(store, name), { recursive: true });
-}
-
-async function cachedFiles(caches: readonly string[]): Promise<Map<string, string[]>> {
-  const found = new Map<string, string[]>();
-  for (const cache of caches) {
-    for (const path of await filesBelow(cache)) {
-      if (path.endsWith('.rpm')) found.set(basename(path), [...(found.get(basename(path)) ?? []), join(cache, path)]);
-    }
-  }
-  return found;
 }
 
 /** Copies the first file that has the digest, whole or not at all. A file without a digest to compare with is not taken. */

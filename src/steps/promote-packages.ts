@@ -55,9 +55,7 @@ export async function promotePackages(
     refuseDowngrades(project, released, lockfile, `The promotion has older packages than the last release, ${release}`);
   }
   const store = packageStore(project);
-  // Where dnf keeps what it downloaded, and the dnf engine what came from a file:// repository.
-  const caches = ['metadata', 'rpms'].map((name) => join(composeCache(project), name));
-  const { rpms, missing } = await gatherRpms({ lockfile, store, caches, packages }, task);
+  const { rpms, missing } = await gatherRpms({ lockfile, store, cache: composeCache(project), packages }, task);
   const keys = await releaseKeys(project, task);
   const files = rpms.map(({ path }) => path);
   const dir = join(build.paths.scratch, 'rpm-keys');

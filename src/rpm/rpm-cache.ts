@@ -1,0 +1,37 @@
+import { rm, rmdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { filesBelow } from '../tools/files.ts';
+import { rpmFileName } from './evr.ts';
+import type { Lockfile } from './lockfile.ts';
+
+/** Where nights leave RPM files in the compose cache: what dnf downloaded, and links to what it read in place. */
+const FOLDERS = ['metadata', 'rpms'] as const;
+
+/** The RPM files of a compose cache by file name; one name may stand for several files. Paths are absolute. */
+export async function cachedRpms(cacheDir: string): Promise<Map<string, string[]>> {
+  const found = new Map<string, string[]>();
+  for (const folder of FOLDERS) {
+    for (const path of await filesBelow(join(cacheDir, folder))) {
+      const name = basename(path);
+      if (name.endsWith('.rpm')) found.set(name, [...(found.get(name) ?? []), join(cacheDir, folder, path)]);
+    }
+  }
+  return found;
+}
+
+/**
+ * Removes the RPM files of a compose cache that none of the lockfiles names: a cache of years would fill the disk.
+ * @returns how many were removed
+ */
+export async function pruneRpms(cacheDir: string, lockfiles: readonly Lockfile[]): Promise<number> {
+  const wanted = new Set(
+    lockfiles.flatMap(({ packages }) => Object.entries(packages).map(([name, { evra }]) => rpmFileName(name, evra))),
+  );
+  const unneeded = [...(await cachedRpms(cacheDir))].flatMap(([name, paths]) => (wanted.has(name) ? [] : paths));
+  for (const path of unneeded) {
+    await rm(path, { force: true });
+    // Links lie in a folder each; dnf's folder holds others and stays.
+    await rmdir(dirname(path)).catch(() => undefined);
+  }
+  return unneeded.length;
+}

@@ -41,6 +41,9 @@ export interface HelperCall<T> {
   readonly wrap?: (argv: readonly string[]) => readonly string[];
 }
 
+/** As the kernel says it, and as rpm does before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`). */
+const NO_SPACE = /No space left on device|needs \S+ more (?:space|inodes) on the /;
+
 /** Runs depsolve.py, passing its progress on. @throws what `fail` makes of a named failure, `tool-failed`, `disk-full`. */
 export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T> {
   let result: unknown;
@@ -63,7 +66,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
     },
   });
   if (failure) {
-    if (/No space left on device/.test(failure.message + stderr)) {
+    if (NO_SPACE.test(failure.message + stderr)) {
       throw new NightlyError('disk-full', `No space left on device: ${failure.message}`, {
         hint: 'Free some space on that file system, then run "atomic-nightly resume".',
       });

@@ -1,14 +1,14 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
-import { replaceFile } from '../../support/reconcile.ts';
-import { makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../../support/release-world.ts';
-import { signedFiles } from '../../support/signed-files.ts';
-import { makeSigningKey } from '../../support/signing-key.ts';
-import { standInGuest } from '../../support/stand-in-guest.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
-import { runCli } from '../../support/world.ts';
+import { run } from '../../src/tools/exec.ts';
+import { replaceFile } from '../support/reconcile.ts';
+import { makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../support/release-world.ts';
+import { signedFiles } from '../support/signed-files.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { runCli } from '../support/world.ts';
 
 it('a target that gets only the tree of releases, and one that gets only their images, are verified, repaired and pruned as what they are', async () => {
   const dir = temporaryFolder();

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { makeFileKey } from '../../support/openpgp-key.ts';
-import { filesEnding, replaceFile } from '../../support/reconcile.ts';
-import { json, makeReleaseWorld, night, RELEASE_REF, recordOf } from '../../support/release-world.ts';
-import { standInGuest } from '../../support/stand-in-guest.ts';
-import { standInSigner } from '../../support/stand-in-signer.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
-import { records, runCli } from '../../support/world.ts';
+import { makeFileKey } from '../support/openpgp-key.ts';
+import { filesEnding, replaceFile } from '../support/reconcile.ts';
+import { json, makeReleaseWorld, night, RELEASE_REF, recordOf } from '../support/release-world.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
+import { standInSigner } from '../support/stand-in-signer.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { records, runCli } from '../support/world.ts';
 
 it('I2: what must not be promoted, released or changed is refused with its message, and nobody sees anything of it', async () => {
   const dir = temporaryFolder();

@@ -46,11 +46,19 @@ async function firing(prometheus: TestPrometheus): Promise<string[]> {
     .sort();
 }
 
-const untilFiring = (prometheus: TestPrometheus, alerts: readonly string[]) =>
-  expect.poll(() => firing(prometheus), { timeout: 120_000, interval: 200 }).toEqual(alerts);
+/** Waits until exactly these fire, and keeps what Prometheus then says of them. */
+async function untilFiring(prometheus: TestPrometheus, when: string, alerts: readonly string[]): Promise<void> {
+  await expect.poll(() => firing(prometheus), { timeout: 120_000, interval: 200 }).toEqual(alerts);
+  await writeFile(join(SHOTS, `alerts-${when}.json`), JSON.stringify(await prometheus.alerts(), null, 2));
+}
 
-const subjectsIn = (lines: readonly string[]): string[] =>
-  lines.flatMap((line) => /Subject: (.*?)'?$/.exec(line)?.[1] ?? []);
+/** The mails as they were sent, of which Python prints each line as `b'…'`. */
+const mailsIn = (lines: readonly string[]): string =>
+  lines.map((line) => line.replace(/^b(['"])(.*)\1$/, '$2')).join('\n');
+
+/** Long headers are folded: they go on in lines that begin with a space. */
+const subjectsIn = (mails: string): string[] =>
+  [...mails.replaceAll('\n ', ' ').matchAll(/^Subject: (.*)$/gm)].map(([, subject = '']) => subject);
 
 const eventsIn = ({ heard }: TestBroker): string[] =>
   heard.flatMap((line) => /^0 lab\/nightly\/events\/(\S+)/.exec(line)?.[1] ?? []);
@@ -118,25 +126,25 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   await page.locator('#builds tr', { hasText: first }).getByText('complete').waitFor({ timeout: 120_000 });
   await service.until(`build ${first} complete\n`);
   const expiring = `AtomicNightlyKeyExpires ${key.fingerprint}`;
-  await untilFiring(prometheus, [expiring]);
+  await untilFiring(prometheus, 'first', [expiring]);
 
-  // The second, asked for by a message besides: nothing has changed.
-  const nobody = ['-h', '127.0.0.1', '-p', new URL(broker.url).port];
-  await run('mosquitto_pub', [...nobody, '-q', '1', '-t', 'atomic-nightly/trigger/nightly', '-m', 'x']);
-  await service.until('nightly: asked for by a message over MQTT');
+  // Nothing has changed by the second, nor by one that a message asks for.
   await service.until(/build \d+_02 unchanged\n/);
+  const at = ['-h', '127.0.0.1', '-p', new URL(broker.url).port];
+  await run('mosquitto_pub', [...at, '-q', '1', '-t', 'atomic-nightly/trigger/nightly', '-m', 'x']);
+  await service.until(/asked for by a message over MQTT(.*\n)*.*build \d+_03 unchanged\n/);
 
   // The repository is gone, and with new packages comes back.
   await world.distro.writeRepoFile({ baseurl: `http://127.0.0.1:${await freePort()}/nowhere` });
   await service.until(/build \d+_\d+ failed/);
-  await untilFiring(prometheus, ['AtomicNightlyFailed nightly failed', expiring]);
+  await untilFiring(prometheus, 'failed', ['AtomicNightlyFailed nightly failed', expiring]);
   const failed = /build (\d+_\d+) failed/.exec(service.said())?.[1] ?? '';
   await page.locator('#builds tr', { hasText: failed }).getByText('failed').first().waitFor();
   await world.distro.bump('app');
   await world.distro.writeRepoFile();
   await service.until(/failed(.*\n)*.*build \d+_\d+ complete\n/);
   const good = /failed(?:.*\n)*.*build (\d+_\d+) complete\n/.exec(service.said())?.[1] ?? '';
-  await untilFiring(prometheus, [expiring]);
+  await untilFiring(prometheus, 'recovered', [expiring]);
   await page.locator('#builds tr', { hasText: good }).getByText('complete').waitFor();
   expect(complaints).toEqual([]);
 
@@ -155,10 +163,13 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
 
   expect(await service.end('SIGTERM')).toBe(0);
   // Whoever does not answer says nothing of keys either.
-  await untilFiring(prometheus, ['AtomicNightlyDown']);
+  await untilFiring(prometheus, 'down', ['AtomicNightlyDown']);
+  // What was told, to be read by people.
+  await writeFile(join(SHOTS, 'mail.txt'), mailsIn(smtp.lines));
+  await writeFile(join(SHOTS, 'mqtt.txt'), broker.heard.join('\n'));
   const builds = await records(world);
   const states = builds.map((build) => build['atomic-nightly.state'] ?? '');
-  expect(states.slice(0, 2)).toEqual(['complete', 'unchanged']);
+  expect(states.slice(0, 3)).toEqual(['complete', 'unchanged', 'unchanged']);
   const [failures, told] = [states.filter((state) => state === 'failed').length, eventsIn(broker)];
   const expected = states.flatMap((state, index) => [
     ...['started', state],
@@ -166,12 +177,9 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   ]);
   expect(told.filter((type) => type !== 'key-expiring')).toEqual(expected);
   expect(told.filter((type) => type === 'key-expiring')).toHaveLength(1);
-  expect(subjectsIn(smtp.lines)).toEqual([
+  expect(subjectsIn(mailsIn(smtp.lines))).toEqual([
     `mini nightly: signing key ${key.fingerprint} expires in 30 days`,
     ...Array(failures).fill(expect.stringMatching(/^mini nightly \d+_\d+ failed in repositories/)),
     `mini nightly ${good} is well again, 1 upgraded`,
   ]);
-  // What was told, to be read by people.
-  await writeFile(join(SHOTS, 'mail.txt'), smtp.lines.map((line) => `${line}\n`).join(''));
-  await writeFile(join(SHOTS, 'mqtt.txt'), broker.heard.map((line) => `${line}\n`).join(''));
 });

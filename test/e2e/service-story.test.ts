@@ -177,6 +177,9 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   ]);
   expect(told.filter((type) => type !== 'key-expiring')).toEqual(expected);
   expect(told.filter((type) => type === 'key-expiring')).toHaveLength(1);
+  expect(broker.heard.find((line) => line.includes('/events/failed'))).toContain(
+    '/nowhere/repodata/repomd.xml: connect',
+  );
   expect(subjectsIn(mailsIn(smtp.lines))).toEqual([
     `mini nightly: signing key ${key.fingerprint} expires in 30 days`,
     ...Array(failures).fill(expect.stringMatching(/^mini nightly \d+_\d+ failed in repositories/)),

@@ -153,7 +153,7 @@ async function mirrorsOf(repo: RepoDefinition, task: Task): Promise<readonly str
 }
 
 function unreachable(repo: RepoDefinition, why: string, cause?: unknown): NightlyError {
-  return new NightlyError('repo-unreachable', `Repository "${repo.id}" cannot be read:\n  ${why}`, {
+  return new NightlyError('repo-unreachable', `Repository "${repo.id}" cannot be read: ${why}`, {
     hint: 'Check its address in the .repo file and the network, then run again.',
     place: { file: repo.file, line: repo.line },
     ...(cause === undefined ? {} : { cause }),

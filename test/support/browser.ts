@@ -35,8 +35,9 @@ export async function openPage(
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('requestfailed', (request) => {
-    // The stream of events ends when the page is left.
-    if (!request.url().includes('/events?')) complaints.push(`${request.url()}: ${request.failure()?.errorText}`);
+    const fault = request.failure()?.errorText;
+    // Leaving a page ends what it was asking for: its stream of events, or a part to be shown anew.
+    if (fault !== 'net::ERR_ABORTED') complaints.push(`${request.url()}: ${fault}`);
   });
   return { page, complaints };
 }

@@ -49,6 +49,8 @@ interface Bar {
 }
 
 const BOX = { width: 460, height: 190, left: 60, right: 452, top: 10, bottom: 166 } as const;
+/** Of a build id in the font of the style sheet. */
+const LABEL_WIDTH = 80;
 
 /** Bars over the points, the series on top of each other. */
 export function stackedBars(data: ChartData): ChartView {
@@ -119,7 +121,7 @@ function frameOf(data: ChartData, highest: number) {
     ticks: ticks.map((value) => ({ y: round(y(value)), textY: round(y(value) + 4), label: axis(value) })),
     labels: points.flatMap(({ label }, index) =>
       shown.includes(index)
-        ? [{ x: round(BOX.left + room * (index + 0.5)), anchor: anchorOf(index, points.length), text: label }]
+        ? [{ x: round(BOX.left + room * (index + 0.5)), anchor: anchorOf(index, room), text: label }]
         : [],
     ),
     legend: series.length > 1 ? series.map(({ label }, index) => ({ series: firstColour + index, label })) : [],
@@ -138,8 +140,9 @@ function frameOf(data: ChartData, highest: number) {
   return { y, view };
 }
 
-function anchorOf(index: number, count: number): string {
-  if (count === 1) return 'middle';
+/** A label is under the middle of its point, unless the points are so close that it would be cut off at the edge. */
+function anchorOf(index: number, room: number): string {
+  if (room > LABEL_WIDTH) return 'middle';
   return index === 0 ? 'start' : 'end';
 }
 

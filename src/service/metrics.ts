@@ -13,7 +13,7 @@ import { createFileCache } from '../web/file-cache.ts';
 import { openWork, type Work } from '../web/work.ts';
 import type { Service } from './service.ts';
 
-const STATES = ['running', 'interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
+const STATES = ['interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
 /** Keys last years, and gpg may be slow. */
 const KEYS_AGAIN_MS = 3_600_000;
 /** However often it is asked: what changes takes seconds at least. */
@@ -63,13 +63,13 @@ async function addStreams(
   const builds = await work.builds();
   for (const { name: stream, targets } of Object.values(config.streams)) {
     const own = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
-    const [last] = own;
-    if (!last) continue;
-    const state = stateNow(last, held);
+    // An alert on a failed night must not fall silent while the next one is under way.
+    const state = own.map((build) => stateNow(build, held)).find((one) => one !== 'running');
+    if (state === undefined) continue;
     for (const one of STATES) {
       gauge(
         'last_build_state',
-        'How the last build of a stream stands: 1 for its state.',
+        'How the last build of a stream that has ended did so: 1 for its state.',
         { stream, state: one },
         +(one === state),
       );

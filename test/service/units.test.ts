@@ -6,7 +6,9 @@ import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records } from '../support/world.ts';
 
 const units = new URL('../../systemd/', import.meta.url).pathname;
-const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
+/** It may lie in a folder that the sandbox hides. */
+const project = new URL('../..', import.meta.url).pathname;
+const program = join(project, 'bin/atomic-nightly.js');
 
 test('systemd takes the units as they are', async () => {
   const folder = temporaryFolder();
@@ -36,20 +38,22 @@ test('a night with images needs nothing that the sandbox of the service takes aw
   const rootFs = `
     mount --make-rprivate /
     mount --bind "$1" /mnt
+    mount --bind "$2" /media
     for part in $(awk '$5 !~ "^/(mnt|proc|dev)" {print $5}' /proc/self/mountinfo); do mount -o remount,bind,ro "$part" || true; done
     mount -o remount,bind,ro /proc/sys || mount --bind -o ro /proc/sys /proc/sys
     mount -t tmpfs tmpfs /var/tmp
     mount -t tmpfs tmpfs /root
     mount -t tmpfs tmpfs /tmp
-    mkdir -p "$1"
+    mkdir -p "$1" "$2"
     mount --move /mnt "$1"
+    mount --move /media "$2"
     cd "$1"
-    shift
+    shift 2
     touch /etc/probe && exit 99
     exec capsh --drop=${dropped.join(',')} -- -c 'exec "$0" "$@"' "$@"`;
   const shut = await run(
     'unshare',
-    ['--mount', 'sh', '-c', rootFs, 'sh', folder, process.execPath, program, 'nightly'],
+    ['--mount', 'sh', '-c', rootFs, 'sh', folder, project, process.execPath, program, 'nightly'],
     { okExitCodes: [0, 1, 2, 99, 255] },
   );
   expect(shut.stderr).not.toContain('✗');

@@ -5,6 +5,7 @@ import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import type { NotifyConfig } from './config.ts';
 import { address, normaliseSmtp, smtpSchema } from './smtp.ts';
+import { filePath } from './values.ts';
 
 /** What sinks can be told: docs/notify.md says when each of them happens. */
 export const BUILD_EVENT_TYPES = [
@@ -42,8 +43,6 @@ const DEFAULT_EVENTS: Readonly<Record<RawNotify['type'], readonly BuildEventType
   webhook: BUILD_EVENT_TYPES,
   mqtt: BUILD_EVENT_TYPES,
 };
-
-const filePath = z.string().min(1, 'must not be empty');
 
 const anySink = {
   name: z

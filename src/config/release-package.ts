@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { KeyPath } from '../yaml/places.ts';
 import type { ReleasePackageConfig } from './config.ts';
-
-const filePath = z.string().min(1, 'must not be empty');
+import { filePath } from './values.ts';
 
 /** The `release-package` block of a stream. */
 export const releasePackageSchema = z

@@ -2,8 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ReleaseTo } from './config.ts';
 import { address, normaliseSmtp, smtpSchema } from './smtp.ts';
-
-const filePath = z.string().min(1, 'must not be empty');
+import { filePath } from './values.ts';
 
 /** The `release` block of a release stream. */
 export const releaseToSchema = z

@@ -4,6 +4,7 @@ import { didYouMean } from '../nearest.ts';
 import type { KeyPath } from '../yaml/places.ts';
 import type { CycleConfig, ReleaseConfig } from './config.ts';
 import { normaliseReleaseTo, releaseToSchema } from './release-to.ts';
+import { filePath } from './values.ts';
 
 /** A UTC day. */
 const day = z
@@ -41,7 +42,7 @@ export const releaseKeys = {
     .optional()
     .describe('Makes this a release stream: fed by "promote" alone, from the nights of that stream.'),
   'rpm-keys': z
-    .array(z.string().min(1))
+    .array(filePath)
     .min(1, 'needs at least one file')
     .optional()
     .describe('Public keys; every package of a promotion must be signed by one. Default: gpgkey= of the repositories.'),

@@ -3,6 +3,7 @@ import { notifySchema } from './notify.ts';
 import { releaseKeys } from './release.ts';
 import { releasePackageSchema } from './release-package.ts';
 import { scheduleSchema, serviceSchema } from './service.ts';
+import { filePath } from './values.ts';
 
 /**
  * The shape of atomic-nightly.yaml as people write it: kebab-case keys, relative paths, text durations. What depends on
@@ -16,14 +17,6 @@ export const ARCHITECTURES = ['x86_64', 'aarch64', 'ppc64le', 's390x'] as const;
 const word = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, 'must start with a letter or digit and hold only letters, digits, ".", "_" and "-"');
-
-const path = z
-  .string()
-  .min(1, 'must not be empty')
-  .refine((text) => !text.startsWith('~') && !/\$[{A-Za-z_]/.test(text), {
-    error:
-      '"~" and variables are not expanded here: write the path out, absolute or relative to the folder of this file',
-  });
 
 const httpUrl = z
   .string()
@@ -81,15 +74,15 @@ const pages = z
 
 const sshOptions = z
   .strictObject({
-    'identity-file': path.optional().describe('Private key; default: what ssh itself would use.'),
-    'known-hosts-file': path.optional().describe('Host keys to trust; default: what ssh itself would use.'),
+    'identity-file': filePath.optional().describe('Private key; default: what ssh itself would use.'),
+    'known-hosts-file': filePath.optional().describe('Host keys to trust; default: what ssh itself would use.'),
     port: z.int().min(1).max(65535).optional(),
   })
   .describe('How ssh connects.');
 
 const directoryTarget = z.strictObject({
   type: z.literal('directory'),
-  path: path.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
+  path: filePath.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
   url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
   retention: targetRetention.optional(),
   pages,
@@ -105,7 +98,7 @@ const rsyncTarget = z.strictObject({
     )
     .refine((text) => !hasPassword(text), { error: 'must not hold a password; name a password-file' }),
   ssh: sshOptions.optional().describe('Only for the user@host:/path form.'),
-  'password-file': path
+  'password-file': filePath
     .optional()
     .describe('Only for the rsync:// form: a file with the password alone, readable by its owner only.'),
   'bandwidth-limit': z
@@ -164,14 +157,14 @@ const refName = z
 
 const gpgAgent = z.strictObject({
   type: z.literal('gpg-agent'),
-  home: path.optional().describe('GnuPG home with the key; default: what gpg itself would use.'),
+  home: filePath.optional().describe('GnuPG home with the key; default: what gpg itself would use.'),
   key: z.string().regex(/^[0-9A-Fa-f]{40}$/, 'must be the 40 hex digits of a fingerprint'),
 });
 
 const openpgpKey = z.strictObject({
   type: z.literal('openpgp'),
-  'key-file': path.describe('Private key, armored or binary, readable by its owner only.'),
-  'passphrase-file': path.optional().describe('A file with the passphrase alone, readable by its owner only.'),
+  'key-file': filePath.describe('Private key, armored or binary, readable by its owner only.'),
+  'passphrase-file': filePath.optional().describe('A file with the passphrase alone, readable by its owner only.'),
   'passphrase-env': z
     .string()
     .regex(/^[A-Za-z_]\w*$/, 'must be the name of an environment variable')
@@ -186,7 +179,7 @@ const signingCommand = z.strictObject({
     .array(z.string().min(1, 'must not be empty'))
     .min(1, 'needs at least the program')
     .describe('Gets the bytes on standard input, prints a detached signature, armored or binary.'),
-  'public-key-file': path.describe('What it signs with, armored or binary.'),
+  'public-key-file': filePath.describe('What it signs with, armored or binary.'),
   timeout: z.int().min(1).max(3600).default(120).describe('Seconds for one try.'),
   retries: z.int().min(0).max(10).default(4).describe('Further tries, after 1, 2, 4 … seconds.'),
 });
@@ -194,7 +187,7 @@ const signingCommand = z.strictObject({
 export const signingSchema = z.discriminatedUnion('type', [gpgAgent, openpgpKey, signingCommand]);
 
 export const streamSchema = z.strictObject({
-  treefile: path.optional().describe('What a night is composed from; a release stream has that of its nights.'),
+  treefile: filePath.optional().describe('What a night is composed from; a release stream has that of its nights.'),
   ...releaseKeys,
   ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
   arch: z.enum(ARCHITECTURES).optional().describe("Default: the host's."),
@@ -202,7 +195,10 @@ export const streamSchema = z.strictObject({
     .strictObject({
       url: repoUrl.optional().describe("The published repo to follow; default: the first target's url + /repo."),
       'allow-new': z.boolean().default(false).describe('Start a new repo when there is none at that URL.'),
-      'gpg-keys': z.array(path).default([]).describe('Public keys; with any, the last commit must be signed by one.'),
+      'gpg-keys': z
+        .array(filePath)
+        .default([])
+        .describe('Public keys; with any, the last commit must be signed by one.'),
     })
     .prefault({}),
   targets: z.array(z.string()).min(1, 'needs at least one target'),
@@ -244,9 +240,9 @@ export const streamSchema = z.strictObject({
 /** The whole file. */
 export const configSchema = z.strictObject({
   name: word.describe('Short name of the distribution: in file names and records.'),
-  work: path.default('./work').describe('Repo, caches and build records; needs several GB.'),
+  work: filePath.default('./work').describe('Repo, caches and build records; needs several GB.'),
   engine: engine.default('auto'),
-  'image-templates': path.optional().describe('Folder with image types of your own, a folder each.'),
+  'image-templates': filePath.optional().describe('Folder with image types of your own, a folder each.'),
   targets: z
     .record(word, targetSchema)
     .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one target' }),

@@ -3,8 +3,8 @@ import { validate } from 'node-cron';
 import { z } from 'zod';
 import type { ScheduleConfig, ServiceConfig } from './config.ts';
 import { durationSeconds } from './duration.ts';
+import { filePath } from './values.ts';
 
-const filePath = z.string().min(1, 'must not be empty');
 const duration = z
   .string()
   .regex(/^[1-9]\d*[smhdw]$/, 'must be a whole number with s, m, h, d or w, as in 90s, 5m or 12h');

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { SmtpConfig } from './config.ts';
-
-const filePath = z.string().min(1, 'must not be empty');
+import { filePath } from './values.ts';
 
 /** A mail address. */
 export const address = z.string().regex(/^[^\s<>@]+@[^\s<>@]+$/, 'must be a mail address as in sig@example.org');

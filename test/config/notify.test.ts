@@ -45,6 +45,7 @@ test.each([
   [`{type: mail, from: a@example.org, to: [], ${SMTP}}`, /needs at least one address/],
   ['{type: mail, from: a@example.org, to: [b@example.org]}', /smtp/],
   ["{type: webhook, url: 'https://u:p@example.org/x', secret-file: s}", /without a password/],
+  ["{type: webhook, url: 'https://example.org/x', secret-file: ~/s}", /"~" and variables are not expanded here/],
   ["{type: mqtt, url: 'mqtt://u:p@example.org'}", /without a password/],
   ["{type: mqtt, url: 'mqtt://example.org', topic-prefix: 'a/#'}", /must be words joined/],
   ["{type: matrix, homeserver: 'https://m', room: '#a:m', access-token-file: t}", /must be the id of a room/],

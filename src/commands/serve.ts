@@ -10,6 +10,7 @@ import { standBack } from '../service/priority.ts';
 import { startService } from '../service/service.ts';
 import type { LogFormat } from '../sinks/select.ts';
 import { pagesApp } from '../web/app.ts';
+import { openWork } from '../web/work.ts';
 
 /**
  * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.
@@ -28,8 +29,9 @@ export async function runServe(options: { readonly config: string; readonly logF
   hurry = () => service.hurry();
   const running: { stop(): Promise<void> | void }[] = [];
   try {
-    const pages = pagesApp({ config, nextRuns: () => service.nextRuns() });
-    const app = serviceApp(config, service, pages, serviceMetrics(config, service));
+    const work = openWork(config.work);
+    const pages = pagesApp({ config, work, nextRuns: () => service.nextRuns() });
+    const app = serviceApp(config, service, pages, serviceMetrics(config, work, service));
     const server = await serveHttp(app, config.service.listen);
     running.push(server);
     if (config.service.mqtt) running.push(await startMqttTrigger(config.service.mqtt, service, log));

@@ -4,9 +4,12 @@ import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import type { Config } from '../config/config.ts';
+import { lockHolder } from '../run/lock-holder.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { readTextIfExists } from '../tools/files.ts';
+import { remembered } from '../tools/remembered.ts';
 import { unreadiness } from './health.ts';
+import { paced } from './pace.ts';
 import { withPageCache } from './page-cache.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { Service } from './service.ts';
@@ -49,6 +52,9 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
     return text('Only GET and HEAD.\n', 405, { Allow: 'GET, HEAD' });
   });
   app.get('/healthz', ({ text }) => text('ok\n'));
+  // Whoever began it: the service, or somebody on the command line.
+  const isRunning = remembered(1000, async () => (await lockHolder(config.work)) !== undefined);
+  app.use(paced(isRunning));
   app.get('/readyz', async ({ text }) => {
     const problems = await unreadiness(config, service);
     return problems.length === 0 ? text('ready\n') : text(`${problems.join('\n')}\n`, 503);

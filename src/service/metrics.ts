@@ -8,9 +8,10 @@ import { stateNow } from '../run/about-build.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import { configuredKeys, lookAtKey } from '../signing/inventory.ts';
+import { remembered } from '../tools/remembered.ts';
 import { quietTask } from '../tools/task.ts';
 import { createFileCache } from '../web/file-cache.ts';
-import { openWork, type Work } from '../web/work.ts';
+import type { Work } from '../web/work.ts';
 import type { Service } from './service.ts';
 
 const STATES = ['interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
@@ -23,10 +24,9 @@ const SAME_MS = 2000;
  * Numbers for Prometheus, text format 0.0.4. All but those of the process come from the records on disk, so that nights
  * from the command line count and a restart loses nothing. Times are seconds since the epoch, sizes bytes.
  */
-export function serviceMetrics(config: Config, service: Service): () => Promise<string> {
+export function serviceMetrics(config: Config, work: Work, service: Service): () => Promise<string> {
   const ownProcess = new Registry();
   collectDefaultMetrics({ register: ownProcess });
-  const work = openWork(config.work);
   const pushed = createFileCache(planFileBytes);
   const keys = remembered(KEYS_AGAIN_MS, () => keyExpiries(config));
   const text = remembered(SAME_MS, async () => {
@@ -137,18 +137,4 @@ async function keyExpiries(config: Config): Promise<{ fingerprint: string; secon
       ? []
       : [{ fingerprint: key.fingerprint, seconds: key.expires.getTime() / 1000 }],
   );
-}
-
-/** Gives the same value again for a while; who asks while it is made waits for that one. */
-function remembered<Value>(ms: number, make: () => Promise<Value>): () => Promise<Value> {
-  let kept: { readonly at: number; readonly value: Promise<Value> } | undefined;
-  return () => {
-    if (kept && Date.now() - kept.at < ms) return kept.value;
-    const value = make();
-    kept = { at: Date.now(), value };
-    value.catch(() => {
-      kept = undefined;
-    });
-    return value;
-  };
 }

@@ -12,15 +12,17 @@ import { pageView } from '../pages/page.ts';
 import { ASSETS, readAsset, render } from '../pages/render.ts';
 import { formatBytes } from '../sinks/format.ts';
 import { liveBuildPage } from './build.ts';
-import { createContext, type NextRuns, takeSnapshot } from './context.ts';
+import { type NextRuns, takeSnapshot, type WebContext } from './context.ts';
 import { findLog, logEnd } from './current-run.ts';
 import { createDifferences } from './differences.ts';
-import { sendEvents } from './events.ts';
+import { createEvents } from './events.ts';
 import { oneStream, overview } from './lists.ts';
 import { offeredStreams, publicUrlOf } from './offers.ts';
+import type { Work } from './work.ts';
 
 export interface PagesOptions {
   readonly config: Config;
+  readonly work: Work;
   /** When streams run next, soonest first. */
   readonly nextRuns?: NextRuns;
 }
@@ -32,8 +34,8 @@ const LOG_BYTES = 256 * 1024;
  * The pages over a work folder, for reading only: whatever is asked, nothing changes. All of it is read from disk each
  * time (again only what changed), so runs show whoever started them. Addresses below the app's own path are relative.
  */
-export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
-  const context = createContext(config, nextRuns);
+export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): Hono {
+  const context: WebContext = { config, work, nextRuns };
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
@@ -104,7 +106,7 @@ export function pagesApp({ config, nextRuns }: PagesOptions): Hono {
       'cache-control': 'no-cache',
     });
   });
-  app.get('/events', (c) => sendEvents(c, context));
+  app.get('/events', createEvents(context));
   app.get('/assets/:name', (c) => {
     const name = c.req.param('name');
     const content = readAsset(name);

@@ -7,7 +7,7 @@ import type { StoredBuild } from '../run/build-store.ts';
 import { cycleAt } from '../run/cycle.ts';
 import type { LockHolder } from '../run/lock.ts';
 import { lockHolder } from '../run/lock-holder.ts';
-import { openWork, type Work } from './work.ts';
+import type { Work } from './work.ts';
 
 /** When streams run next, soonest first; told by whoever starts them. */
 export type NextRuns = () => readonly { readonly stream: string; readonly at: Date }[];
@@ -17,10 +17,6 @@ export interface WebContext {
   readonly config: Config;
   readonly work: Work;
   readonly nextRuns: NextRuns;
-}
-
-export function createContext(config: Config, nextRuns: NextRuns = () => []): WebContext {
-  return { config, work: openWork(config.work), nextRuns };
 }
 
 /** The work folder at a moment. */

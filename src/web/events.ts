@@ -4,6 +4,7 @@ import { streamSSE } from 'hono/streaming';
 import { createLinks } from '../pages/links.ts';
 import { nowView } from '../pages/now.ts';
 import { render } from '../pages/render.ts';
+import { remembered } from '../tools/remembered.ts';
 import { takeSnapshot, type WebContext } from './context.ts';
 import { currentRun } from './current-run.ts';
 
@@ -11,32 +12,59 @@ import { currentRun } from './current-run.ts';
 const EVERY_MS = 1000;
 const QUIET_MS = 15_000;
 
+/** What all who watch are told at a moment. */
+interface Moment {
+  /** Of the build under way. */
+  readonly id: string | undefined;
+  /** The part of a page that shows it, or that nothing is under way. */
+  readonly html: string;
+  /** Changes whenever a record did or a run begins or ends. */
+  readonly version: string;
+}
+
 /**
- * Server-sent events for `assets/live.js`, until the reader goes away. `now`: the part of the page that shows the run, as
- * HTML; `changed`: builds began, ended or were approved, so the rest of the page is out of date.
+ * Gives a handler of server-sent events for `assets/live.js`, which go on until the reader goes away. `now`: the part of
+ * the page that shows the run, as HTML; `changed`: builds began, ended or were approved, so the rest of the page is out of
+ * date. However many watch, the work folder is looked at once.
  */
-export function sendEvents(c: Context, context: WebContext): Response {
-  const depth = Number(/^[0-3]$/.exec(c.req.query('depth') ?? '')?.[0] ?? 0);
+export function createEvents(context: WebContext): (c: Context) => Response {
+  // Links differ by how deep below the app's own path the page is.
+  const moments = new Map(
+    ['0', '1', '2', '3'].map((depth) => [depth, remembered(EVERY_MS, () => momentAt(context, Number(depth)))]),
+  );
+  return (c) => {
+    const moment = moments.get(c.req.query('depth') ?? '0');
+    return moment ? send(c, moment) : c.text('depth is 0 to 3.\n', 400);
+  };
+}
+
+function send(c: Context, moment: () => Promise<Moment>): Response {
   const only = c.req.query('build');
-  const links = createLinks(depth, true);
   return streamSSE(c, async (stream) => {
     let [shown, version, spoke] = ['', '', Date.now()];
-    const send = async (event: string, data: string) => {
+    const tell = async (event: string, data: string) => {
       spoke = Date.now();
       await stream.writeSSE({ event, data });
     };
     while (!stream.aborted && !stream.closed) {
-      const { builds, holder } = await takeSnapshot(context);
-      const running = await currentRun(context.work, builds, holder);
-      const visible = only === undefined || running?.id === only;
-      const view = nowView(running, context.nextRuns(), { links, now: Date.now() });
-      const now = visible ? render('now-part', { now: view }) : '';
-      if (now !== shown) await send('now', now);
-      const next = `${context.work.version()} ${holder?.since ?? ''}`;
-      if (version !== '' && next !== version) await send('changed', next);
+      const { id, html, version: next } = await moment();
+      const now = only === undefined || id === only ? html : '';
+      if (now !== shown) await tell('now', now);
+      if (version !== '' && next !== version) await tell('changed', next);
       [shown, version] = [now, next];
-      if (Date.now() - spoke > QUIET_MS) await send('alive', '');
+      if (Date.now() - spoke > QUIET_MS) await tell('alive', '');
       await pause(EVERY_MS);
     }
   });
+}
+
+async function momentAt(context: WebContext, depth: number): Promise<Moment> {
+  const { builds, holder } = await takeSnapshot(context);
+  const running = await currentRun(context.work, builds, holder);
+  const view = nowView(running, context.nextRuns(), { links: createLinks(depth, true), now: Date.now() });
+  return {
+    id: running?.id,
+    html: render('now-part', { now: view }),
+    version: `${context.work.version()} ${holder?.since ?? ''}`,
+  };
 }

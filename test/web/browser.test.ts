@@ -7,6 +7,7 @@ import { openJournal } from '../../src/run/journal.ts';
 import { createRunner } from '../../src/run/runner.ts';
 import { run } from '../../src/tools/exec.ts';
 import { pagesApp } from '../../src/web/app.ts';
+import { openWork } from '../../src/web/work.ts';
 import { axeViolations, LOOKS, openBrowser, openPage } from '../support/browser.ts';
 import { makePageBuilds } from '../support/page-builds.ts';
 import { serveApp } from '../support/serve-app.ts';
@@ -24,7 +25,11 @@ afterAll(() => browser.close());
 async function site(nights = 24) {
   const builds = await makePageBuilds(temporaryFolder(), nights);
   const url = await serveApp(
-    pagesApp({ config: builds.config, nextRuns: () => [{ stream: 'nightly', at: new Date('2026-11-22T02:30:00Z') }] }),
+    pagesApp({
+      config: builds.config,
+      work: openWork(builds.config.work),
+      nextRuns: () => [{ stream: 'nightly', at: new Date('2026-11-22T02:30:00Z') }],
+    }),
   );
   return { builds, url };
 }

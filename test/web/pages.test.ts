@@ -6,13 +6,14 @@ import { buildPaths } from '../../src/run/build-store.ts';
 import type { BuildMeta } from '../../src/run/meta.ts';
 import { run } from '../../src/tools/exec.ts';
 import { pagesApp } from '../../src/web/app.ts';
+import { openWork } from '../../src/web/work.ts';
 import { makePageBuilds } from '../support/page-builds.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 async function site(nights: number) {
   const dir = temporaryFolder();
   const builds = await makePageBuilds(dir, nights);
-  const app = pagesApp({ config: builds.config });
+  const app = pagesApp({ config: builds.config, work: openWork(builds.config.work) });
   const get = async (path: string) => {
     const response = await app.request(path);
     return { status: response.status, headers: response.headers, text: await response.text() };

@@ -1,0 +1,13 @@
+/** Gives the same value again for so many milliseconds; who asks while it is made waits for that one. Failures are not kept. */
+export function remembered<Value>(ms: number, make: () => Promise<Value>): () => Promise<Value> {
+  let kept: { readonly at: number; readonly value: Promise<Value> } | undefined;
+  return () => {
+    if (kept && Date.now() - kept.at < ms) return kept.value;
+    const value = make();
+    kept = { at: Date.now(), value };
+    value.catch(() => {
+      kept = undefined;
+    });
+    return value;
+  };
+}

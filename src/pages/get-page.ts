@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { BuildMeta } from '../run/meta.ts';
 import { lastRelease } from '../run/promotions.ts';
 import { changesText } from './build-row.ts';
@@ -48,7 +49,7 @@ function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStr
     href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
     time: timeView(isRelease ? (meta['atomic-nightly.release']?.at ?? '') : meta['ostree-timestamp']),
   });
-  const keyFile = keyUrl.slice(keyUrl.lastIndexOf('/') + 1);
+  const keyFile = basename(keyUrl);
   return {
     ...{ name, isRelease, ref, remote, keyUrl, keyFile },
     latest: latest

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { BuildMeta } from '../run/meta.ts';
 import { formatBytes } from '../sinks/format.ts';
 
@@ -23,7 +24,7 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
     const test = tests[type];
     const degraded = test?.state === 'degraded' ? ', degraded' : '';
     return {
-      ...{ type, file: path.slice(path.lastIndexOf('/') + 1), sha256, size: formatBytes(size) },
+      ...{ type, file: basename(path), sha256, size: formatBytes(size) },
       href: hrefOf?.(path) ?? '',
       signature: signed && hrefOf ? hrefOf(`${path}.asc`) : '',
       test: test ? `came up in ${Math.round(test.bootSeconds)} s${degraded}` : '',

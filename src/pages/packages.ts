@@ -1,4 +1,4 @@
-import { type PackageDiff, summarizeDiff } from '../rpm/pkgdiff.ts';
+import { changesByKind, type PackageDiff, summarizeDiff } from '../rpm/pkgdiff.ts';
 
 /** Package changes as pages show them, in the order of `rpm-ostree db diff`. */
 export interface PackagesView {
@@ -14,22 +14,13 @@ export interface PackagesView {
   }[];
 }
 
-const KINDS = [
-  [2, 'upgraded'],
-  [3, 'downgraded'],
-  [1, 'removed'],
-  [0, 'added'],
-] as const;
-
 export function packagesView(diff: PackageDiff): PackagesView {
-  const changes = KINDS.flatMap(([kind, word]) =>
-    diff
-      .filter((change) => change[1] === kind)
-      .map(([name, , { PreviousPackage: from, NewPackage: to }]) => {
-        const arches = from && to && from[2] !== to[2];
-        const text = (one: typeof from) => (one ? `${one[1]}${arches ? `.${one[2]}` : ''}` : '');
-        return { kind: word, name, from: text(from), to: text(to) };
-      }),
+  const changes = changesByKind(diff).flatMap(({ word, changes: ofKind }) =>
+    ofKind.map(([name, , { PreviousPackage: from, NewPackage: to }]) => {
+      const arches = from && to && from[2] !== to[2];
+      const text = (one: typeof from) => (one ? `${one[1]}${arches ? `.${one[2]}` : ''}` : '');
+      return { kind: word, name, from: text(from), to: text(to) };
+    }),
   );
   return { summary: summarizeDiff(diff), count: changes.length, long: changes.length > 80, changes };
 }

@@ -1,5 +1,4 @@
 import type { Composed } from '../engines/engine.ts';
-import type { ImageFile } from '../images/image.ts';
 import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
 import { readMeta, updateMeta } from '../run/build-store.ts';
@@ -7,9 +6,8 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { makeDeltas } from '../steps/deltas.ts';
 import { diff } from '../steps/diff.ts';
-import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { openImages } from '../steps/images.ts';
 import { stateOf } from '../steps/merge-record.ts';
-import { hasPages, publishPages } from '../steps/pages.ts';
 import { prune } from '../steps/prune.ts';
 import { prunePublished } from '../steps/prune-targets.ts';
 import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/publish-build.ts';
@@ -17,7 +15,9 @@ import { moveLocalRef, push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { areSigned, signFiles } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
+import { makeImages, sortImages } from './make-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
+import { putPages } from './put-pages.ts';
 import { shareImages } from './share-images.ts';
 import { type Settled, sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -100,10 +100,8 @@ export async function deliver(
     const only = until === undefined ? {} : { only: [] };
     const shared = await shareImages(project, build, { tree: made, ...only }, runner);
     // Pages need the records of all builds, which other machines do not have.
-    const paged = await sideBySide(
-      pushed.results.filter((target) => hasPages(project, target)),
-      (target) =>
-        runner.step(`pages-${target.name}`, { shared }, (task) => publishPages(project, [build.id], target, task)),
+    const paged = await sideBySide(pushed.results, (target) =>
+      putPages(project, { of: build.id, inputs: { shared } }, target, runner),
     );
     const pruned = await pruneTargets(project, commit, runner);
     const late = [...paged.failures, ...pruned.failures];
@@ -112,20 +110,12 @@ export async function deliver(
     return { state: stateOf(failures), commit, failures };
   }
   const set = await openImages(project, build, commit);
-  const imaged = await sideBySide(set.templates, (template) =>
-    runner.step(
-      `image-${template.name}`,
-      set.inputs(template),
-      async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
-      ({ image }) => imageIsThere(build, image),
-    ),
-  );
+  const imaged = await makeImages(build, set, set.templates, runner);
   const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
   const failures = [...pushed.failures, ...imaged.failures, ...gated.failures];
   // An image that did not come up stays here to be looked at; nobody else gets it.
   const good = imaged.results.filter(({ name }) => !gated.failed.includes(name));
-  const images = imageRecord(good);
-  const refused = imageRecord(imaged.results.filter(({ name }) => gated.failed.includes(name)));
+  const { images, refused } = sortImages(imaged.results, gated.failed);
   await updateMeta(build.paths, {
     images,
     'atomic-nightly.state': stateOf(failures),
@@ -158,10 +148,7 @@ export async function deliver(
         markTested(project, build, target, { commit, testedRef }, task),
       );
     }
-    if (!hasPages(project, target)) return;
-    await runner.step(`pages-${target.name}`, { images, failures }, (task) =>
-      publishPages(project, [build.id], target, task),
-    );
+    await putPages(project, { of: build.id, inputs: { images, failures } }, target, runner);
   });
   await runner.step('prune', { images, refused }, (task) => prune(project, task));
   const pruned = await pruneTargets(project, commit, runner);
@@ -174,8 +161,4 @@ function pruneTargets(project: Project, commit: string, runner: Runner): Promise
     project.targets.filter(({ name }) => project.config.targets[name]?.retention),
     (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
   );
-}
-
-function imageRecord(images: readonly BuiltImage[]): Record<string, ImageFile> {
-  return Object.fromEntries(images.map(({ name, image }) => [name, image]));
 }

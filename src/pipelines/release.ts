@@ -11,7 +11,6 @@ import { lastRelease } from '../run/promotions.ts';
 import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
 import { openImages } from '../steps/images.ts';
-import { hasPages, publishPages } from '../steps/pages.ts';
 import { keepNight } from '../steps/promote-keep.ts';
 import { FIXED_RECORDS, publishBuild, publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
@@ -19,6 +18,7 @@ import { writeNotes } from '../steps/release-notes.ts';
 import { pointAtRelease } from '../steps/release-pointers.ts';
 import { openTarget } from '../targets/open.ts';
 import type { Target } from '../targets/target.ts';
+import { putPages } from './put-pages.ts';
 import { sideBySide } from './side-by-side.ts';
 
 export interface ReleasePlaces {
@@ -107,10 +107,7 @@ export async function release(
       await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
     }),
   );
-  const readable = images.filter((target) => hasPages(project, target));
-  await toEach(readable, (target) =>
-    runner.step(`pages-${target.name}`, { commit, at }, (task) => publishPages(project, [build.id], target, task)),
-  );
+  await toEach(images, (target) => putPages(project, { of: build.id, inputs: { commit, at } }, target, runner));
   const { mail } = to;
   if (mail?.smtp) {
     await runner.step('announce', { at }, async (task) => {

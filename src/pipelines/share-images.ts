@@ -7,7 +7,7 @@ import type { BuildFailure } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { pullCommit } from '../steps/fetch-build.ts';
-import { type BuiltImage, imageIsThere, openImages } from '../steps/images.ts';
+import { openImages } from '../steps/images.ts';
 import { type ImageResults, stateOf, type TreeResults } from '../steps/merge-record.ts';
 import { missingImages } from '../steps/missing-images.ts';
 import { prune } from '../steps/prune.ts';
@@ -16,6 +16,7 @@ import { publishShare } from '../steps/publish-share.ts';
 import { signatureName, signEach } from '../steps/sign-files.ts';
 import { markTested } from '../steps/tested.ts';
 import type { Target } from '../targets/target.ts';
+import { makeImages, sortImages } from './make-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 import { sideBySide } from './side-by-side.ts';
 import { smokeTests } from './smoke-tests.ts';
@@ -58,23 +59,12 @@ export async function shareImages(
     (task) => missingImages(project, build, { set, commit, among: only ?? stream.images, targets: reached }, task),
     again,
   );
-  const imaged = await sideBySide(
-    set.templates.filter(({ name }) => types.includes(name)),
-    (template) =>
-      runner.step(
-        `image-${template.name}`,
-        set.inputs(template),
-        async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
-        ({ image }) => imageIsThere(build, image),
-      ),
-  );
+  const wanted = set.templates.filter(({ name }) => types.includes(name));
+  const imaged = await makeImages(build, set, wanted, runner);
   const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
-  const byType = (wanted: (name: string) => boolean) =>
-    Object.fromEntries(imaged.results.filter(({ name }) => wanted(name)).map(({ name, image }) => [name, image]));
   const results: ImageResults = {
     types,
-    images: byType((name) => !gated.failed.includes(name)),
-    refused: byType((name) => gated.failed.includes(name)),
+    ...sortImages(imaged.results, gated.failed),
     tests: gated.tests,
     failures: [...imaged.failures, ...gated.failures],
   };

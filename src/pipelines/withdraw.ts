@@ -5,7 +5,6 @@ import type { WithdrawalRecord } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { openImages } from '../steps/images.ts';
-import { hasPages, publishPages } from '../steps/pages.ts';
 import { keepNight } from '../steps/promote-keep.ts';
 import { publishRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
@@ -13,6 +12,7 @@ import { sign } from '../steps/sign.ts';
 import { withdrawalCommit } from '../steps/withdraw-commit.ts';
 import { pointBack } from '../steps/withdraw-pointers.ts';
 import type { Delivered } from './outcome.ts';
+import { putPages } from './put-pages.ts';
 import { openPlaces, toEach } from './release.ts';
 
 /**
@@ -58,9 +58,6 @@ export async function withdraw(
       await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
     }),
   );
-  const readable = images.filter((target) => hasPages(project, target));
-  await toEach(readable, (target) =>
-    runner.step(`pages-${target.name}`, { commit, reason }, (task) => publishPages(project, [of], target, task)),
-  );
+  await toEach(images, (target) => putPages(project, { of, inputs: { commit, reason } }, target, runner));
   return { state: 'complete', commit, failures: [] };
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { readCommit } from '../ostree/objects.ts';
 import { type PackageDiff, packageDiff, summarizeDiff } from '../rpm/pkgdiff.ts';
 import type { StoredBuild } from '../run/build-store.ts';
@@ -86,22 +87,20 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     packages: previous ? changes.map(packageLine) : [],
     images: Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => ({
       type,
-      file: nameIn(path),
+      file: basename(path),
       url: `${folder}/${path}`,
       size: formatBytes(size),
       sha256,
     })),
     remote,
-    remotePackage: packageUrl === undefined ? '' : { url: packageUrl, file: nameIn(packageUrl) },
+    remotePackage: packageUrl === undefined ? '' : { url: packageUrl, file: basename(packageUrl) },
     folder,
     keyUrl,
-    keyFile: nameIn(keyUrl),
+    keyFile: basename(keyUrl),
     keys: keys.map(({ fingerprint, userId }) => ({ fingerprint, userId })),
     knownIssues: knownIssues.trim(),
   };
 }
-
-const nameIn = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 async function changesSince(repo: string, before: string | undefined, commit: string): Promise<PackageDiff> {
   const packagesOf = async (one: string) => (await readCommit(repo, one)).packages ?? [];

@@ -60,26 +60,38 @@ export function downgrades(parent: readonly PackageId[], lockfile: Lockfile): Do
   );
 }
 
+/** What can become of a package. */
+export type ChangeWord = 'upgraded' | 'downgraded' | 'removed' | 'added';
+
+/** A word for each kind of change, in the order of `rpm-ostree db diff`. */
+const KINDS: readonly (readonly [kind: PackageChange[1], word: ChangeWord])[] = [
+  [2, 'upgraded'],
+  [3, 'downgraded'],
+  [1, 'removed'],
+  [0, 'added'],
+];
+
+/** The changes by kind, in the order of `rpm-ostree db diff`; kinds without a change are there, too. */
+export function changesByKind(diff: PackageDiff): { readonly word: ChangeWord; readonly changes: PackageDiff }[] {
+  return KINDS.map(([kind, word]) => ({ word, changes: diff.filter((change) => change[1] === kind) }));
+}
+
 /** One line: `2 upgraded, 1 added`; `no packages changed` when empty. */
 export function summarizeDiff(diff: PackageDiff): string {
-  const words = ['added', 'removed', 'upgraded', 'downgraded'] as const;
-  const parts = ([2, 3, 0, 1] as const).flatMap((kind) => {
-    const count = diff.filter((change) => change[1] === kind).length;
-    return count === 0 ? [] : [`${count} ${words[kind]}`];
-  });
+  const parts = changesByKind(diff).flatMap(({ word, changes }) =>
+    changes.length === 0 ? [] : [`${changes.length} ${word}`],
+  );
   return parts.join(', ') || 'no packages changed';
 }
 
-/** One line a change, grouped as `rpm-ostree db diff` does: upgraded, downgraded, removed, added. */
+/** One line a change, grouped by kind under a title: `Upgraded:`. */
 export function formatDiff(diff: PackageDiff): string {
-  const groups = ([2, 3, 1, 0] as const).flatMap((kind) => {
-    const changes = diff.filter((change) => change[1] === kind);
-    return changes.length === 0 ? [] : [`${TITLES[kind]}:`, ...changes.map((change) => `  ${changeLine(change)}`)];
+  const groups = changesByKind(diff).flatMap(({ word, changes }) => {
+    const title = `${word.charAt(0).toUpperCase()}${word.slice(1)}:`;
+    return changes.length === 0 ? [] : [title, ...changes.map((change) => `  ${changeLine(change)}`)];
   });
   return groups.join('\n') || 'No packages changed.';
 }
-
-const TITLES = { 0: 'Added', 1: 'Removed', 2: 'Upgraded', 3: 'Downgraded' } as const;
 
 function changeLine([name, , { PreviousPackage: from, NewPackage: to }]: PackageChange): string {
   if (from && to) return `${name} ${from[1]} -> ${to[1]}${from[2] === to[2] ? '' : ` (${from[2]} -> ${to[2]})`}`;

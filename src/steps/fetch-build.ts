@@ -5,7 +5,7 @@ import { targetsOf } from '../config/lookup.ts';
 import { NightlyError } from '../errors.ts';
 import { readCommit } from '../ostree/objects.ts';
 import { parseTargetJson } from '../publish/files.ts';
-import type { Build } from '../run/build.ts';
+import { type Build, frozenError } from '../run/build.ts';
 import { buildPaths, type StoredBuild } from '../run/build-store.ts';
 import type { BuildMeta } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
@@ -14,7 +14,6 @@ import { sha256, writeFileAtomic, writeJson } from '../tools/files.ts';
 import { addRemote, initRepo, pullPaths } from '../tools/ostree.ts';
 import { formatSums } from '../tools/sha256sums.ts';
 import type { Task } from '../tools/task.ts';
-import { releasedError } from './merge-record.ts';
 import { FIXED_RECORDS } from './publish-build.ts';
 import { readShared } from './shared-record.ts';
 import { SUMS, signatureName } from './sign-files.ts';
@@ -63,7 +62,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
   const { meta, sums } = shared;
   if (meta.buildid !== id || meta.ref !== ref || meta['atomic-nightly.stream'] !== stream.name)
     throw damaged(`its record is that of ${meta.buildid} at ${meta.ref}`);
-  if (meta['atomic-nightly.release'] || (await isReleased(project, folder, task))) throw releasedError(id);
+  if (meta['atomic-nightly.release'] || (await isReleased(project, folder, task))) throw frozenError(id);
   const names = signer ? FIXED_RECORDS.flatMap((name) => [name, signatureName(name)]) : FIXED_RECORDS;
   const contents = await target.readMany(
     names.map((name) => `${folder}/${name}`),

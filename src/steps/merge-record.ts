@@ -1,7 +1,7 @@
 import type { SmokeResult } from '../boot/smoke-test.ts';
 import type { StreamConfig } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
 import type { ImageFile } from '../images/image.ts';
+import { frozenError } from '../run/build.ts';
 import type { BuildState } from '../run/events.ts';
 import type { BuildFailure, BuildMeta } from '../run/meta.ts';
 import type { Summed } from '../tools/sha256sums.ts';
@@ -39,7 +39,7 @@ export function mergeRecord(
   { images: order, smokeTest }: Images,
   tree?: TreeResults,
 ): SharedRecord {
-  if (base['atomic-nightly.release']) throw releasedError(base.buildid);
+  if (base['atomic-nightly.release']) throw frozenError(base.buildid);
   const merged = <Value>(old: Readonly<Record<string, Value>> | undefined, made: Readonly<Record<string, Value>>) => {
     const all = { ...Object.fromEntries(Object.entries(old ?? {}).filter(([type]) => !types.includes(type))), ...made };
     const inOrder = [...order, ...Object.keys(all)].filter((type) => type in all);
@@ -98,13 +98,6 @@ export function leftOf(meta: BuildMeta, order: readonly string[]): string[] {
 export function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
   const tests = meta['atomic-nightly.smoke-tests'] ?? {};
   return smokeTest !== false && smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
-}
-
-/** @returns what to throw when somebody would change a released build. */
-export function releasedError(id: string): NightlyError {
-  return new NightlyError('usage', `Build ${id} is released, or its release has begun: it never changes any more.`, {
-    hint: 'Promote its night again: "atomic-nightly promote".',
-  });
 }
 
 /** The image type that a step works on; undefined for other steps. */

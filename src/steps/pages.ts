@@ -18,11 +18,6 @@ import { type BuildIndex, INDEX_PATH } from './publish-build.ts';
 /** What none of the pages for reading needs: there is nothing to follow on a file server. */
 const ONLY_LIVE = ['live.js'];
 
-/** Whether a target of the configuration gets pages. */
-export function hasPages({ config }: Pick<Project, 'config'>, { name }: Target): boolean {
-  return config.targets[name]?.pages !== false;
-}
-
 type Files = ReadonlyMap<string, Uint8Array>;
 
 /**

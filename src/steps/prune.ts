@@ -20,7 +20,8 @@ export async function prune(project: Project, task: Task): Promise<void> {
     await rm(paths.images, { recursive: true, force: true });
     await rm(paths.scratch, { recursive: true, force: true });
     task.say(`removed the local images of ${paths.id}, beyond the newest ${retention.builds} builds`);
-  } // A release stream has the cache of its nights.
+  }
+  // A release stream has the cache of its nights.
   if (project.stream.release === undefined) await pruneCache(project, builds, task);
 }
 

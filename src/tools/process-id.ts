@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { bootId } from './boot-id.ts';
 
+/** Of the kernel's interface to user space (USER_HZ), the same on every machine that Linux runs on here. */
+const TICKS_A_SECOND = 100;
+
 /**
  * What tells a process from every other, also from a later one of the same number: boot id, number, and start time in
  * clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
@@ -15,6 +18,13 @@ export function processIdentity(pid: number): string | undefined {
 export function livingPid(identity: string): number | undefined {
   const pid = Number(identity.split(':')[1]);
   return processIdentity(pid) === identity ? pid : undefined;
+}
+
+/** When a process started, in ms since the epoch; undefined when there is none (proc(5): fields of stat, btime). */
+export function startOfProcess(pid: number): number | undefined {
+  const ticks = statOf(pid)?.[19];
+  const boot = /^btime (\d+)$/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1];
+  return ticks === undefined || boot === undefined ? undefined : (Number(boot) + Number(ticks) / TICKS_A_SECOND) * 1000;
 }
 
 /** The session of a process, by the number of its leader. */

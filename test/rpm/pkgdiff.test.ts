@@ -50,7 +50,7 @@ describe('packageDiff', () => {
 
   it('is told in lines', () => {
     const diff = packageDiff(before, after);
-    expect(summarizeDiff(diff)).toBe('1 upgraded, 1 downgraded, 1 added, 1 removed');
+    expect(summarizeDiff(diff)).toBe('1 upgraded, 1 downgraded, 1 removed, 1 added');
     expect(formatDiff(diff).split('\n')).toEqual([
       'Upgraded:',
       '  app 2.0-1 -> 3.0-1',

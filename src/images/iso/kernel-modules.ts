@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { CpioEntry } from './cpio.ts';
 
 /**
@@ -60,8 +60,9 @@ function withDependencies(modulesDep: string): string[] {
 
 /** `kernel/drivers/usb/storage/usb-storage.ko.xz` is `usb_storage`. */
 function moduleName(path: string): string {
-  const file = path.slice(path.lastIndexOf('/') + 1);
-  return file.replace(/\.ko(\.\w+)?$/, '').replaceAll('-', '_');
+  return basename(path)
+    .replace(/\.ko(\.\w+)?$/, '')
+    .replaceAll('-', '_');
 }
 
 function parents(path: string): string[] {

@@ -1,3 +1,4 @@
+import { changesByKind } from '../../rpm/pkgdiff.ts';
 import type { JournalEntry } from '../../run/journal.ts';
 import type { BuildMeta } from '../../run/meta.ts';
 import { formatBytes, formatSeconds } from '../../sinks/format.ts';
@@ -91,15 +92,10 @@ function sizeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
 }
 
 function changeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
-  const kinds = [
-    ['upgraded', 2],
-    ['added', 0],
-    ['removed', 1],
-    ['downgraded', 3],
-  ] as const;
-  return kinds.map(([label, kind]) => ({
-    label,
-    values: builds.map(({ meta }) => meta.pkgdiff?.filter((change) => change[1] === kind).length ?? 0),
+  const grouped = builds.map(({ meta }) => changesByKind(meta.pkgdiff ?? []));
+  return changesByKind([]).map(({ word }, index) => ({
+    label: word,
+    values: grouped.map((kinds) => kinds[index]?.changes.length ?? 0),
   }));
 }
 

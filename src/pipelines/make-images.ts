@@ -1,0 +1,35 @@
+import type { ImageFile } from '../images/image.ts';
+import type { ImageTemplate } from '../images/template/load.ts';
+import type { Build } from '../run/build.ts';
+import type { Runner } from '../run/runner.ts';
+import { type BuiltImage, type ImageSet, imageIsThere } from '../steps/images.ts';
+import { type Settled, sideBySide } from './side-by-side.ts';
+
+/** Makes images of a build side by side, a step each; one that is there with the same inputs is not made again. */
+export function makeImages(
+  build: Build,
+  set: ImageSet,
+  templates: readonly ImageTemplate[],
+  runner: Runner,
+): Promise<Settled<BuiltImage>> {
+  return sideBySide(templates, (template) =>
+    runner.step(
+      `image-${template.name}`,
+      set.inputs(template),
+      async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
+      ({ image }) => imageIsThere(build, image),
+    ),
+  );
+}
+
+/** Images by type, as a record has them: those to be published, and those that did not come up and stay here. */
+export function sortImages(
+  images: readonly BuiltImage[],
+  failed: readonly string[],
+): { readonly images: Record<string, ImageFile>; readonly refused: Record<string, ImageFile> } {
+  const byType = (wanted: boolean) =>
+    Object.fromEntries(
+      images.filter(({ name }) => failed.includes(name) !== wanted).map(({ name, image }) => [name, image]),
+    );
+  return { images: byType(true), refused: byType(false) };
+}

@@ -1,0 +1,19 @@
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { publishPages } from '../steps/pages.ts';
+import type { Target } from '../targets/target.ts';
+
+/**
+ * The step that puts pages on a target, for those that get any.
+ * @param of the build that is told of; its own page is made again
+ * @param inputs what has changed since the pages were made
+ */
+export async function putPages(
+  project: Project,
+  { of, inputs }: { readonly of: string; readonly inputs: unknown },
+  target: Target,
+  runner: Runner,
+): Promise<void> {
+  if (project.config.targets[target.name]?.pages === false) return;
+  await runner.step(`pages-${target.name}`, inputs, (task) => publishPages(project, [of], target, task));
+}

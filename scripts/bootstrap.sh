@@ -59,6 +59,7 @@ LIST
 /usr/bin/vagrant vagrant -
 /usr/sbin/mosquitto mosquitto mosquitto
 /usr/bin/mosquitto_sub mosquitto-clients mosquitto
+/usr/bin/openssl openssl openssl
 /usr/bin/xmllint libxml2-utils libxml2
 /usr/bin/checkisomd5 isomd5sum isomd5sum
 /usr/bin/shellcheck shellcheck ShellCheck
@@ -72,8 +73,6 @@ LIST
 /usr/bin/ceph-osd ceph-osd ceph-osd
 /usr/bin/ceph ceph-common ceph-common
 /etc/selinux/default/policy selinux-policy-default -
-/usr/sbin/mosquitto mosquitto mosquitto
-/usr/bin/mosquitto_pub mosquitto-clients mosquitto
 /usr/bin/promtool prometheus golang-github-prometheus
 /usr/bin/systemd-analyze systemd systemd
 /usr/sbin/capsh libcap2-bin libcap

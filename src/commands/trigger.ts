@@ -3,11 +3,16 @@ import { dirname } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { makeToken } from '../service/token.ts';
-import { readSecretFile } from '../signing/secret-file.ts';
+import { type FilePurpose, readSecretFile } from '../tools/secret-file.ts';
 import { type Printer, printJson } from './print.ts';
 
 /** For the whole request; the service answers at once. */
 const TIMEOUT_MS = 30_000;
+
+const TOKEN_FILE: FilePurpose = {
+  ...{ what: 'token file', code: 'usage', exposed: 'make a new token: "atomic-nightly trigger --new-token"' },
+  missing: 'Name the file that has the token alone with --token-file.',
+};
 
 export interface TriggerOptions {
   /** Of the service, as in `http://127.0.0.1:8099`. */
@@ -22,7 +27,7 @@ export interface TriggerOptions {
  * @throws NightlyError `usage` when the service refuses, `target-unreachable` when it cannot be reached.
  */
 export async function runTrigger(stream: string, options: TriggerOptions, print: Printer): Promise<number> {
-  const token = (await readSecretFile(options.tokenFile, 'token file')).toString('utf8').trim();
+  const token = (await readSecretFile(options.tokenFile, TOKEN_FILE)).toString('utf8').trim();
   const url = `${options.url.replace(/\/+$/, '')}/trigger/${encodeURIComponent(stream)}`;
   const response = await ask(url, token);
   const answer = await response.text();

@@ -229,6 +229,8 @@ export type MqttTriggerConfig =
       readonly broker: string;
       readonly user?: string;
       readonly passwordFile?: string;
+      /** Certificates to trust, PEM; undefined: those of Node. */
+      readonly caFile?: string;
       readonly topic: string;
     };
 

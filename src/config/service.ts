@@ -64,6 +64,7 @@ const externalBroker = z.strictObject({
     .describe('A broker that runs already.'),
   user: z.string().min(1).optional(),
   'password-file': filePath.optional().describe('The password alone, readable by its owner only.'),
+  'ca-file': filePath.optional().describe('Certificates to trust with mqtts and wss; default: those of Node.'),
   topic,
 });
 
@@ -114,13 +115,14 @@ function normaliseMqtt(
       topic: top,
     };
   }
-  const { broker, user, topic: top, 'password-file': password } = raw;
+  const { broker, user, topic: top, 'password-file': password, 'ca-file': ca } = raw;
   return {
     type: 'external',
     broker,
     topic: top,
     ...(user === undefined ? {} : { user }),
     ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
+    ...(ca === undefined ? {} : { caFile: resolve(folder, ca) }),
   };
 }
 

@@ -1,16 +1,25 @@
 import { connect } from 'mqtt';
 import type { MqttTriggerConfig } from '../config/config.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { readSecretFile } from '../signing/secret-file.ts';
+import { type FilePurpose, readPublicFile, readSecretFile } from '../tools/secret-file.ts';
 import { type Broker, startBroker } from './broker.ts';
 import type { ServiceLog } from './log.ts';
 import type { Service } from './service.ts';
 import { streamOfTopic } from './topic.ts';
 
+const PASSWORD_FILE: FilePurpose = {
+  ...{ what: 'MQTT password file', code: 'config', exposed: 'choose a new password' },
+  missing: 'Correct "service.mqtt.password-file" in the configuration, or put the file there.',
+};
+const CA_FILE: Omit<FilePurpose, 'exposed'> = {
+  ...{ what: 'file of certificates to trust', code: 'config' },
+  missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
+};
+
 /**
  * Begins a night for each message to `TOPIC/STREAM`, whatever it says: on the broker that comes along, or as a client of
  * another, to which it connects again whenever that went away.
- * @throws NightlyError `usage` when the address is taken, `signing` when the password file cannot be read.
+ * @throws NightlyError `usage` when the address is taken, `config` when a file cannot be read.
  */
 export async function startMqttTrigger(config: MqttTriggerConfig, service: Service, log: ServiceLog): Promise<Broker> {
   const onTopic = (topic: string): void => {
@@ -25,18 +34,19 @@ export async function startMqttTrigger(config: MqttTriggerConfig, service: Servi
 }
 
 async function followBroker(
-  { broker, topic, user, passwordFile }: Extract<MqttTriggerConfig, { type: 'external' }>,
+  { broker, topic, user, passwordFile, caFile }: Extract<MqttTriggerConfig, { type: 'external' }>,
   onTopic: (topic: string) => void,
   log: ServiceLog,
 ): Promise<Broker> {
   const password =
     passwordFile === undefined
       ? undefined
-      : (await readSecretFile(passwordFile, 'MQTT password file')).toString('utf8').replace(/\r?\n$/, '');
+      : (await readSecretFile(passwordFile, PASSWORD_FILE)).toString('utf8').replace(/\r?\n$/, '');
   const client = connect(broker, {
     reconnectPeriod: 5000,
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password }),
+    ...(caFile === undefined ? {} : { ca: await readPublicFile(caFile, CA_FILE) }),
   });
   client.on('message', (name, _payload, { retain }) => {
     // What a broker kept was said to an earlier service.

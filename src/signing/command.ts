@@ -6,11 +6,12 @@ import type { SigningCommandConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { converse } from '../tools/exec.ts';
 import { findProgram } from '../tools/find-program.ts';
+import { readPublicFile } from '../tools/secret-file.ts';
 import type { Task } from '../tools/task.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
 import { dearmored, signaturePackets } from './packets.ts';
-import { readPublicFile } from './secret-file.ts';
 import type { Signable, Signer } from './signer.ts';
+import { signingFile } from './signing-file.ts';
 
 /** More than this is no signature. */
 const MAX_BYTES = 64 * 1024;
@@ -24,7 +25,8 @@ const FIRST_WAIT_MS = 1000;
  */
 export function commandSigner(config: SigningCommandConfig): Signer {
   const { publicKeyFile, retries, command } = config;
-  const publicKey = async (): Promise<Uint8Array> => dearmored(await readPublicFile(publicKeyFile, 'public key'));
+  const publicKey = async (): Promise<Uint8Array> =>
+    dearmored(await readPublicFile(publicKeyFile, signingFile('public key')));
   return {
     publicKey,
     async check() {

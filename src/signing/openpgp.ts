@@ -14,16 +14,17 @@ import {
 } from 'openpgp';
 import type { OpenpgpConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
+import { readSecretFile } from '../tools/secret-file.ts';
 import { keyInfo, messageOf, OPENPGP_CONFIG, refuseUnusable } from './key-info.ts';
 import { dearmored } from './packets.ts';
 import { readPassphrase } from './passphrase.ts';
-import { readSecretFile } from './secret-file.ts';
 import type { Signable, Signer } from './signer.ts';
+import { signingFile } from './signing-file.ts';
 
 /** Signs in this process with a private key out of a file. */
 export function openpgpSigner({ keyFile, passphrase }: OpenpgpConfig): Signer {
   const readKey = async (): Promise<PrivateKey> => {
-    const binaryKey = dearmored(await readSecretFile(keyFile, 'private key'));
+    const binaryKey = dearmored(await readSecretFile(keyFile, signingFile('private key')));
     return readPrivateKey({ binaryKey, config: OPENPGP_CONFIG }).catch((error: unknown) => {
       throw new NightlyError('signing', `${keyFile} holds no private OpenPGP key: ${messageOf(error)}.`, {
         hint: 'Make one with "atomic-nightly keys generate", or export one with "gpg --export-secret-keys".',

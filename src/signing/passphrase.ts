@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { PassphraseSource } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { readSecretFile } from './secret-file.ts';
+import { readSecretFile } from '../tools/secret-file.ts';
+import { signingFile } from './signing-file.ts';
 
 /**
  * Passphrases that were in the environment. They are taken out of it when they are first read: a program that is started
@@ -15,7 +16,7 @@ const taken = new Map<string, string>();
  */
 export async function readPassphrase(source: PassphraseSource): Promise<string> {
   if ('env' in source) return fromEnvironment(source.env);
-  if ('file' in source) return withoutNewline(await readSecretFile(source.file, 'passphrase file'));
+  if ('file' in source) return withoutNewline(await readSecretFile(source.file, signingFile('passphrase file')));
   const folder = process.env['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) {
     throw new NightlyError(
@@ -26,7 +27,7 @@ export async function readPassphrase(source: PassphraseSource): Promise<string> 
       },
     );
   }
-  return withoutNewline(await readSecretFile(join(folder, source.credential), 'systemd credential'));
+  return withoutNewline(await readSecretFile(join(folder, source.credential), signingFile('systemd credential')));
 }
 
 function fromEnvironment(name: string): string {

@@ -93,6 +93,18 @@ test('MQTT: with a password, and what is said when it is wrong or nobody is ther
   await expect(noFile.check(never())).rejects.toMatchObject({ message: expect.stringContaining('ENOENT') });
 });
 
+test('MQTT over TLS: only a certificate that is trusted', async () => {
+  const dir = temporaryFolder();
+  const broker = await startMosquitto(dir, { tls: true });
+  await (await openSink(mqtt(broker.url, { caFile: broker.caFile }))).send(EVENT, never());
+  await until(() => broker.heard.length === 2);
+  const stranger = await openSink(mqtt(broker.url));
+  await expect(stranger.check(never())).rejects.toMatchObject({
+    code: 'notify',
+    message: expect.stringMatching(/self-signed certificate/),
+  });
+});
+
 /** As the specification of Standard Webhooks says it is verified, written from that alone. */
 function verified({ headers, body }: LoggedRequest, key: Buffer): boolean {
   const content = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`;

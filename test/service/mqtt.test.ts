@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
+import { startMosquitto } from '../support/mosquitto.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
 import { untilListening } from '../support/sshd.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -108,4 +109,19 @@ test('mosquitto: a message begins a night, also after the broker was away; what 
   expect(await states(world)).toEqual(['complete', 'unchanged']);
   const told = service.said() + (await readFile(join(world.dir, 'work/service/nightly.log'), 'utf8'));
   expect(told).not.toContain('geheim');
+});
+
+test('mosquitto over TLS: a message begins a night once its certificate is trusted', async () => {
+  const world = await emptyWorld();
+  const broker = await startMosquitto(world.dir, { tls: true });
+  const message = ['-h', '127.0.0.1', '-p', new URL(broker.url).port, '--cafile', broker.caFile];
+  await configureService(world, [
+    'trigger: {debounce: 1s}',
+    `mqtt: {broker: '${broker.url}', ca-file: ${broker.caFile}}`,
+  ]);
+  const service = await startServe(world);
+  onTestFinished(() => endService(service, world));
+  await service.until('mqtt: connected to mqtts:');
+  await run('mosquitto_pub', [...message, '-q', '1', '-t', 'atomic-nightly/trigger/nightly', '-m', 'changed']);
+  await service.until(/build \d+_01 complete\n/);
 });

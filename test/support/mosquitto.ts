@@ -7,16 +7,25 @@ import { untilListening } from './sshd.ts';
 
 export interface TestBroker {
   readonly url: string;
+  /** With `tls`: the certificate to trust. */
+  readonly caFile: string;
   /** What a subscriber to everything has heard: `r t p`, r being 1 for a retained message. */
   readonly heard: readonly string[];
   /** What a subscriber that comes now is told at once, by topic. */
   retained(): Promise<Record<string, string>>;
 }
 
-/** A real MQTT broker on loopback, until the running test ends. With `password` only the user `nightly` gets in. */
+/**
+ * A real MQTT broker on loopback, until the running test ends. With `password` only the user `nightly` gets in; with `tls`
+ * it shows a certificate that nobody trusts unless told to.
+ */
 export async function startMosquitto(
   dir: string,
-  { password, port: wanted }: { readonly password?: string; readonly port?: number } = {},
+  {
+    password,
+    port: wanted,
+    tls = false,
+  }: { readonly password?: string; readonly port?: number; readonly tls?: boolean } = {},
 ): Promise<TestBroker> {
   const port = wanted ?? (await freePort());
   const folder = join(dir, `mosquitto-${port}`);
@@ -26,11 +35,18 @@ export async function startMosquitto(
   if (password !== undefined) await run('mosquitto_passwd', ['-b', '-c', users, 'nightly', password]);
   const access =
     password === undefined ? ['allow_anonymous true'] : ['allow_anonymous false', `password_file ${users}`];
-  await writeFile(join(folder, 'conf'), [`listener ${port} 127.0.0.1`, 'user root', ...access, ''].join('\n'));
+  const [caFile, keyFile] = [join(folder, 'ca.pem'), join(folder, 'key.pem')];
+  if (tls) await makeCertificate(caFile, keyFile);
+  const secure = tls ? [`certfile ${caFile}`, `keyfile ${keyFile}`] : [];
+  await writeFile(
+    join(folder, 'conf'),
+    [`listener ${port} 127.0.0.1`, 'user root', ...secure, ...access, ''].join('\n'),
+  );
   const broker = await start('/usr/sbin/mosquitto', ['-c', join(folder, 'conf')]);
   onTestFinished(() => broker.stop());
   await untilListening(port);
-  const subscribe = ['-h', '127.0.0.1', '-p', String(port), ...login, '-q', '1', '-t', '#'];
+  const there = ['-h', '127.0.0.1', '-p', String(port), ...login, ...(tls ? ['--cafile', caFile] : [])];
+  const subscribe = [...there, '-q', '1', '-t', '#'];
   const heard: string[] = [];
   let listening = false;
   const subscriber = await start('mosquitto_sub', [...subscribe, '-F', '%r %t %p'], {
@@ -42,11 +58,12 @@ export async function startMosquitto(
   });
   onTestFinished(() => subscriber.stop());
   await untilHeard(async () => {
-    await run('mosquitto_pub', ['-h', '127.0.0.1', '-p', String(port), ...login, '-t', 'hello', '-m', 'x']);
+    await run('mosquitto_pub', [...there, '-t', 'hello', '-m', 'x']);
     return listening;
   });
   return {
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `${tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
+    caFile,
     heard,
     async retained() {
       const lines: string[] = [];
@@ -58,6 +75,13 @@ export async function startMosquitto(
       return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]));
     },
   };
+}
+
+/** A certificate of 127.0.0.1 that signs itself, for some hours. */
+async function makeCertificate(certificate: string, key: string): Promise<void> {
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  await run('openssl', [...made, ...names, '-keyout', key, '-out', certificate]);
 }
 
 async function untilHeard(done: () => Promise<boolean>): Promise<void> {

@@ -1,0 +1,9 @@
+import type { FilePurpose } from '../tools/secret-file.ts';
+
+/** A file that is named under `signing`. @param what as in `private key` */
+export function signingFile(what: string): FilePurpose {
+  return {
+    ...{ what, code: 'signing', exposed: 'make a new key: docs/signing.md' },
+    missing: 'Correct its path under "signing" in the configuration, or put the file there.',
+  };
+}

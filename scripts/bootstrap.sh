@@ -75,6 +75,7 @@ LIST
 /etc/selinux/default/policy selinux-policy-default -
 /usr/bin/promtool prometheus golang-github-prometheus
 /usr/bin/systemd-analyze systemd systemd
+/usr/bin/systemd-nspawn systemd-container systemd-container
 /usr/sbin/capsh libcap2-bin libcap
 LIST
 }

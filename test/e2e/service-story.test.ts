@@ -1,19 +1,20 @@
 import { mkdirSync } from 'node:fs';
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { buildLab, updateLab } from '../../src/lab/build.ts';
+import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
 import { axeViolations, LOOKS, openBrowser, openPage } from '../support/browser.ts';
 import { startMailSink } from '../support/mail-sink.ts';
 import { startMosquitto, type TestBroker } from '../support/mosquitto.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { startPrometheus, type TestPrometheus } from '../support/prometheus.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
-import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records } from '../support/world.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
+import { records } from '../support/world.ts';
 
 const SHOTS = new URL('../../test-results/service', import.meta.url).pathname;
 const RULES = new URL('../../docs/alerts.example.yml', import.meta.url).pathname;
@@ -84,18 +85,27 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   const [smtp, broker] = [await startMailSink(), await startMosquitto(dir)];
   // Half an hour more than thirty days, so that it has thirty left all the while.
   const key = await makeFileKey(dir, { seconds: 30 * DAY + 1800 });
-  await mkdir(join(dir, 'world'));
-  const world = await makeWorld(join(dir, 'world'), {
-    images: ['generic-cloud'],
-    stream: [
-      "schedule: {cron: '*/20 * * * * *'}",
-      `signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`,
-    ],
-  });
-  onTestFinished(() => world.stop());
-  await appendFile(
+  const world = { dir: join(dir, 'world'), config: join(dir, 'world/atomic-nightly.yaml') };
+  const published = join(world.dir, 'published');
+  await mkdir(published, { recursive: true });
+  const site = await serveFolder({ root: published });
+  onTestFinished(() => site.stop());
+  const lab = await buildLab({ dir: join(world.dir, 'lab'), publicUrl: site.url }, testTask(dir));
+  await writeFile(
     world.config,
-    `notify:
+    `name: lab
+work: ./work
+targets:
+  out: {type: directory, path: ${published}, url: '${site.url}'}
+streams:
+  nightly:
+    treefile: ${lab.treefile}
+    seed: {allow-new: true}
+    targets: [out]
+    images: [generic-cloud]
+    schedule: {cron: '*/20 * * * * *'}
+    signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}
+notify:
   - {type: mail, from: night@example.org, to: [sig@example.org], smtp: {host: 127.0.0.1, port: ${smtp.port}, security: none}}
   - {type: mqtt, url: '${broker.url}', topic-prefix: lab}
 `,
@@ -115,14 +125,14 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   const { page, complaints } = await openPage(browser);
   await page.goto(service.url);
   const now = page.locator('#now');
-  await now.locator('.steps li:last-child', { hasText: 'image-generic-cloud' }).waitFor({ timeout: 120_000 });
+  await now.locator('.steps li:last-child', { hasText: 'image-generic-cloud' }).waitFor({ timeout: 400_000 });
   const first = (await now.locator('#now-build').textContent()) ?? '';
   expect(await axeViolations(page)).toEqual([]);
   await page.screenshot({ path: join(SHOTS, 'overview-running.png'), fullPage: true });
   const phone = await openPage(browser, 'phone');
   await phone.page.goto(service.url);
   await phone.page.screenshot({ path: join(SHOTS, 'overview-running-phone.png'), fullPage: true });
-  await page.locator('#builds tr', { hasText: first }).getByText('complete').waitFor({ timeout: 120_000 });
+  await page.locator('#builds tr', { hasText: first }).getByText('complete').waitFor({ timeout: 400_000 });
   await service.until(`build ${first} complete\n`);
   const expiring = `AtomicNightlyKeyExpires ${key.fingerprint}`;
   await untilFiring(prometheus, 'first', [expiring]);
@@ -134,14 +144,15 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   await service.until(/asked for by a message over MQTT(.*\n)*.*build \d+_\d+ unchanged\n/);
 
   // The repository is gone, and with new packages comes back.
-  await world.distro.writeRepoFile({ baseurl: `http://127.0.0.1:${await freePort()}/nowhere` });
+  const repodata = join(lab.dir, 'lab-base/repodata');
+  await rename(repodata, `${repodata}.away`);
   await service.until(/build \d+_\d+ failed/);
   await untilFiring(prometheus, 'failed', ['AtomicNightlyFailed nightly failed', expiring]);
   const failed = /build (\d+_\d+) failed/.exec(service.said())?.[1] ?? '';
   await page.locator('#builds tr', { hasText: failed }).getByText('failed').first().waitFor();
-  await world.distro.bump('app');
-  await world.distro.writeRepoFile();
-  await service.until(/failed(.*\n)*.*build \d+_\d+ complete\n/);
+  await rename(`${repodata}.away`, repodata);
+  await updateLab({ dir: lab.dir, packages: ['curl', 'tree'] }, testTask(dir));
+  await service.until(/failed(.*\n)*.*build \d+_\d+ complete\n/, 400);
   const good = /failed(?:.*\n)*.*build (\d+_\d+) complete\n/.exec(service.said())?.[1] ?? '';
   await untilFiring(prometheus, 'recovered', [expiring]);
   await page.locator('#builds tr', { hasText: good }).getByText('complete').waitFor();
@@ -176,12 +187,10 @@ test('nights by the schedule: complete, unchanged, failed, well again; pages, al
   ]);
   expect(told.filter((type) => type !== 'key-expiring')).toEqual(expected);
   expect(told.filter((type) => type === 'key-expiring')).toHaveLength(1);
-  expect(broker.heard.find((line) => line.includes('/events/failed'))).toContain(
-    '/nowhere/repodata/repomd.xml: connect',
-  );
+  expect(broker.heard.find((line) => line.includes('/events/failed'))).toContain('/lab-base/repodata/repomd.xml');
   expect(subjectsIn(mailsIn(smtp.lines))).toEqual([
-    `mini nightly: signing key ${key.fingerprint} expires in 30 days`,
-    ...Array(failures).fill(expect.stringMatching(/^mini nightly \d+_\d+ failed in repositories/)),
-    `mini nightly ${good} is well again, 1 upgraded`,
+    `lab nightly: signing key ${key.fingerprint} expires in 30 days`,
+    ...Array(failures).fill(expect.stringMatching(/^lab nightly \d+_\d+ failed in repositories/)),
+    `lab nightly ${good} is well again, 2 upgraded`,
   ]);
 });

@@ -19,7 +19,7 @@ export interface StartedService {
 }
 
 /** Adds a `service` block to the configuration of a world: flow-style keys, without `listen`. */
-export async function configureService(world: World, keys: readonly string[] = []): Promise<void> {
+export async function configureService(world: Pick<World, 'config'>, keys: readonly string[] = []): Promise<void> {
   const port = await freePort();
   await appendFile(world.config, `service: {${[`listen: '127.0.0.1:${port}'`, ...keys].join(', ')}}\n`);
 }

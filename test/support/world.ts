@@ -130,7 +130,7 @@ export function startCli(cwd: string, args: readonly string[], env: Readonly<Rec
 }
 
 /** The records of a world's builds by id, oldest first. */
-export async function records(world: World): Promise<Record<string, string | undefined>[]> {
+export async function records(world: Pick<World, 'dir'>): Promise<Record<string, string | undefined>[]> {
   const builds = join(world.dir, 'work', 'builds');
   const ids = existsSync(builds) ? (await readdir(builds)).sort() : [];
   return ids.map((id) => JSON.parse(readFileSync(join(builds, id, 'x86_64', 'meta.json'), 'utf8')));

@@ -27,9 +27,9 @@ export function sortImages(
   images: readonly BuiltImage[],
   failed: readonly string[],
 ): { readonly images: Record<string, ImageFile>; readonly refused: Record<string, ImageFile> } {
-  const byType = (wanted: boolean) =>
+  const byType = (cameUp: boolean) =>
     Object.fromEntries(
-      images.filter(({ name }) => failed.includes(name) !== wanted).map(({ name, image }) => [name, image]),
+      images.filter(({ name }) => failed.includes(name) !== cameUp).map(({ name, image }) => [name, image]),
     );
   return { images: byType(true), refused: byType(false) };
 }

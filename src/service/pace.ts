@@ -42,7 +42,8 @@ export function paced(isRunning: () => Promise<boolean>): MiddlewareHandler {
   const wait = pace();
   return async (_, next) => {
     const ms = wait();
-    if (ms > 0 && (await isRunning())) await sleep(ms);
+    // Not counted as work to be waited for when the service ends.
+    if (ms > 0 && (await isRunning())) await sleep(ms, undefined, { ref: false });
     return next();
   };
 }

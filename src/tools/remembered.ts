@@ -1,4 +1,6 @@
-/** Gives the same value again for so many milliseconds; who asks while it is made waits for that one. Failures are not kept. */
+/**
+ * Gives the same value again for so many milliseconds; who asks while it is made waits for that one. A failure is not kept.
+ */
 export function remembered<Value>(ms: number, make: () => Promise<Value>): () => Promise<Value> {
   let kept: { readonly at: number; readonly value: Promise<Value> } | undefined;
   return () => {

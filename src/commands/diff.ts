@@ -6,7 +6,7 @@ import { type BuildDiff, diffBuilds } from '../pipelines/diff-builds.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
 import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { lastRelease } from '../run/promotions.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface DiffCommandOptions {

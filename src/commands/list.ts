@@ -3,7 +3,7 @@ import { summarizeDiff } from '../rpm/pkgdiff.ts';
 import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../run/about-build.ts';
 import { listBuilds } from '../run/build-store.ts';
 import { isRunLockHeld } from '../run/lock.ts';
-import { formatAge } from '../sinks/format.ts';
+import { formatAge } from '../tools/format.ts';
 import { type Printer, printJson } from './print.ts';
 
 /** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */

@@ -6,7 +6,7 @@ import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { findBuild } from '../run/build-store.ts';
 import { readJournal } from '../run/journal.ts';
-import { formatSeconds } from '../sinks/format.ts';
+import { formatSeconds } from '../tools/format.ts';
 import type { Printer } from './print.ts';
 
 /** `atomic-nightly log BUILD [STEP]`: what happened, or everything one step's programs printed. */

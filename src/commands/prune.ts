@@ -7,9 +7,9 @@ import { type PruneReport, type ReportedCommit, reportPrune } from '../publish/p
 import { takeRunLock } from '../run/lock.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { targetsNamed } from '../run/streams-on.ts';
-import { formatBytes } from '../sinks/format.ts';
 import { pruneConfigured, pruneLocalRepo } from '../steps/prune-targets.ts';
 import { openTarget } from '../targets/open.ts';
+import { formatBytes } from '../tools/format.ts';
 import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { formatError, type Printer, printJson } from './print.ts';
 

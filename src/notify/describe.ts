@@ -1,4 +1,4 @@
-import { formatSeconds } from '../sinks/format.ts';
+import { formatSeconds } from '../tools/format.ts';
 import type { BuildEvent } from './event.ts';
 
 /** One sentence on what happened, as in `mini nightly 20261121_01 failed in compose`. May hold what others wrote. */

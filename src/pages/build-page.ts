@@ -1,7 +1,7 @@
 import { promotedTo, testsText } from '../run/about-build.ts';
 import type { JournalEntry } from '../run/journal.ts';
 import type { BuildMeta } from '../run/meta.ts';
-import { formatAge, formatBytes, formatSeconds } from '../sinks/format.ts';
+import { formatAge, formatBytes, formatSeconds } from '../tools/format.ts';
 import { changesText, releasedText } from './build-row.ts';
 import { imageViews } from './images.ts';
 import type { Links } from './links.ts';

@@ -1,7 +1,7 @@
 import { summarizeDiff } from '../rpm/pkgdiff.ts';
 import { testsText } from '../run/about-build.ts';
 import type { BuildMeta } from '../run/meta.ts';
-import { formatSeconds } from '../sinks/format.ts';
+import { formatSeconds } from '../tools/format.ts';
 import type { Links } from './links.ts';
 import { type StateView, stateView } from './state.ts';
 import { type TimeView, timeView } from './time-view.ts';

@@ -1,6 +1,6 @@
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildMeta } from '../run/meta.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 import { packagesView } from './packages.ts';
 import { pageView } from './page.ts';
 import { timeView } from './time-view.ts';

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { BuildMeta } from '../run/meta.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 
 /** An image as pages offer it. */
 export interface ImageView {

@@ -1,4 +1,4 @@
-import { formatSeconds } from '../sinks/format.ts';
+import { formatSeconds } from '../tools/format.ts';
 import type { Links } from './links.ts';
 import { type StateView, stepStateView } from './state.ts';
 import { type TimeView, timeView } from './time-view.ts';

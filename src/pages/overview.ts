@@ -1,7 +1,7 @@
 import type { JournalEntry } from '../run/journal.ts';
 import type { BuildMeta } from '../run/meta.ts';
 import { lastRelease } from '../run/promotions.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 import { type BuildRow, buildRow } from './build-row.ts';
 import type { ChartView } from './charts/chart.ts';
 import { nightCharts } from './charts/nights.ts';

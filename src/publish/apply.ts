@@ -3,6 +3,7 @@ import { NightlyError } from '../errors.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { SendGroup, SentLog, Target } from '../targets/target.ts';
 import { inBatches } from '../tools/batches.ts';
+import { formatBytes } from '../tools/format.ts';
 import type { Task } from '../tools/task.ts';
 import { flip } from './flip.ts';
 import type { Heads } from './heads.ts';
@@ -36,7 +37,7 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
   // Targets keep relative paths, and on every target the repository is repo/.
   if (basename(root) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const { files: total, bytes } = planSize(plan);
-  if (total > 0) task.say(`${total} files, ${(bytes / 1e6).toFixed(1)} MB to ${target.describe()}`);
+  if (total > 0) task.say(`${total} files, ${formatBytes(bytes)} to ${target.describe()}`);
   if (total <= TOGETHER && target.sendInOrder) {
     await target.sendInOrder(dirname(root), [...groupsOf(plan)], task);
   } else {

@@ -3,6 +3,7 @@ import { armoredSignature } from '../signing/packets.ts';
 import type { Signer } from '../signing/signer.ts';
 import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
+import { formatBytes } from '../tools/format.ts';
 import type { Task } from '../tools/task.ts';
 import { insist } from './insist.ts';
 
@@ -18,9 +19,7 @@ export async function publishFiles(
 ): Promise<void> {
   const fixed = await target.send(root, files.fixed, { immutable: true }, task);
   await target.send(root, files.records, { immutable: false }, task);
-  task.say(
-    `${files.fixed.length + files.records.length} files, ${(fixed.bytes / 1e6).toFixed(1)} MB to ${target.describe()}`,
-  );
+  task.say(`${files.fixed.length + files.records.length} files, ${formatBytes(fixed.bytes)} to ${target.describe()}`);
 }
 
 /**

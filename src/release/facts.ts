@@ -4,7 +4,7 @@ import { type PackageDiff, packageDiff, summarizeDiff } from '../rpm/pkgdiff.ts'
 import type { StoredBuild } from '../run/build-store.ts';
 import type { BuildMeta } from '../run/meta.ts';
 import { dayOf, readKeyInfo } from '../signing/key-info.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 
 /** What the notes and the announcement of a release can say: the values of their templates. */
 export interface ReleaseFacts {

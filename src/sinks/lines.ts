@@ -1,5 +1,5 @@
 import type { Listener, RunEvent } from '../run/events.ts';
-import { formatProgress, formatSeconds } from './format.ts';
+import { formatProgress, formatSeconds } from '../tools/format.ts';
 
 /** Seconds between two progress lines of one step: a log of an hour's download stays readable. */
 const PROGRESS_EVERY_MS = 5000;

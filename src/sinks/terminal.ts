@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import type { Listener } from '../run/events.ts';
-import { formatProgress, formatSeconds } from './format.ts';
+import { formatProgress, formatSeconds } from '../tools/format.ts';
 import { describeEvent } from './lines.ts';
 
 interface Active {

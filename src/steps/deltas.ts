@@ -8,6 +8,7 @@ import { deltaPath } from '../ostree/deltas.ts';
 import { localObjects, objectPath, readRef } from '../ostree/objects.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Project } from '../run/project.ts';
+import { formatBytes } from '../tools/format.ts';
 import { generateDelta, indexDeltas } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
 
@@ -44,7 +45,7 @@ export async function makeDeltas(
     const saved = await withoutDelta(repo, commit, from);
     const bytes = await folderBytes(join(repo, deltaPath(from, commit)));
     task.say(
-      `delta ${name}: ${mb(bytes)} instead of ${saved.objects} objects with ${mb(saved.bytes)}, ${seconds.toFixed(1)} s`,
+      `delta ${name}: ${formatBytes(bytes)} instead of ${saved.objects} objects with ${formatBytes(saved.bytes)}, ${seconds.toFixed(1)} s`,
     );
     const record = { to: commit, bytes, 'object-bytes': saved.bytes, objects: saved.objects, seconds };
     return [from === undefined ? record : { from, ...record }];
@@ -77,5 +78,3 @@ async function folderBytes(folder: string): Promise<number> {
   for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size;
   return bytes;
 }
-
-const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -10,7 +10,7 @@ import { getPage } from '../pages/get-page.ts';
 import { encodeName } from '../pages/links.ts';
 import { pageView } from '../pages/page.ts';
 import { ASSETS, readAsset, render } from '../pages/render.ts';
-import { formatBytes } from '../sinks/format.ts';
+import { formatBytes } from '../tools/format.ts';
 import { liveBuildPage } from './build.ts';
 import { type NextRuns, takeSnapshot, type WebContext } from './context.ts';
 import { findLog, logEnd } from './current-run.ts';

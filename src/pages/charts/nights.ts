@@ -1,7 +1,7 @@
 import { changesByKind } from '../../rpm/pkgdiff.ts';
 import type { JournalEntry } from '../../run/journal.ts';
 import type { BuildMeta } from '../../run/meta.ts';
-import { formatBytes, formatSeconds } from '../../sinks/format.ts';
+import { formatBytes, formatSeconds } from '../../tools/format.ts';
 import type { Links } from '../links.ts';
 import { joinedSeconds, stepTimes } from '../times.ts';
 import { type ChartData, type ChartView, lines, stackedBars } from './chart.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Target } from '../../targets/target.ts';
 import { inBatches } from '../../tools/batches.ts';
 import { writeFileAtomic } from '../../tools/files.ts';
+import { formatBytes } from '../../tools/format.ts';
 import type { Task } from '../../tools/task.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import { forgetBuilds } from './builds.ts';
@@ -95,7 +96,7 @@ async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: Deletin
     }
   }
   if (total.files > 0) {
-    const amount = `${plan.decision.goes.size} commits, ${total.files} files, ${(total.bytes / 1e6).toFixed(1)} MB`;
+    const amount = `${plan.decision.goes.size} commits, ${total.files} files, ${formatBytes(total.bytes)}`;
     task.say(`removed ${amount} from ${target.describe()}`);
   }
 }

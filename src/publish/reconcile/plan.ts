@@ -1,3 +1,4 @@
+import { formatBytes } from '../../tools/format.ts';
 /** Why a file is sent again: it is not there, has another size, or (with `checksums`) another content. */
 export type SendReason = 'missing' | 'size' | 'content';
 
@@ -78,7 +79,7 @@ export function planLines(plan: ReconcilePlan): string[] {
     const reasons = (['missing', 'size', 'content'] as const)
       .filter((why) => count(why) > 0)
       .map((why) => `${count(why)} ${why === 'missing' ? 'missing' : `of wrong ${why}`}`);
-    lines.push(`send ${name}: ${reasons.join(', ')}; ${(bytes / 1e6).toFixed(1)} MB`);
+    lines.push(`send ${name}: ${reasons.join(', ')}; ${formatBytes(bytes)}`);
   }
   for (const { path, why } of plan.remove) lines.push(`remove ${path}: ${why}`);
   for (const { ref, commit, why } of plan.flips) lines.push(`set ${ref} to ${commit.slice(0, 12)}: ${why}`);

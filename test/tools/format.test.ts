@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatBytes, formatProgress, formatSeconds } from '../../src/sinks/format.ts';
+import { formatBytes, formatProgress, formatSeconds } from '../../src/tools/format.ts';
 
 test('numbers are written for people', () => {
   expect(formatBytes(999)).toBe('999 B');

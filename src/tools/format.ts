@@ -1,4 +1,4 @@
-import type { ProgressUnit } from '../tools/progress.ts';
+import type { ProgressUnit } from './progress.ts';
 
 /** Bytes for people: `214.3 MB` (powers of 1000, as download tools count). */
 export function formatBytes(bytes: number): string {

@@ -31,6 +31,8 @@ export async function runServe(options: { readonly config: string; readonly logF
   try {
     const work = openWork(config.work);
     const pages = pagesApp({ config, work, nextRuns: () => service.nextRuns() });
+    // Reads all records and prepares the templates, so that the first who asks waits no longer than others.
+    await pages.request('/');
     const app = serviceApp(config, service, pages, serviceMetrics(config, work, service));
     const server = await serveHttp(app, config.service.listen);
     running.push(server);

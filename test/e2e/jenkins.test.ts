@@ -107,7 +107,7 @@ describe.skipIf(whyNoGroovy())('the pipelines on two agents with nothing between
       expect(reports[0]?.tests).toBeGreaterThan(2);
     }
     const reports = `workspace/atomic-nightly/reports/${build}.xml`;
-    const grammar = new URL('junit.rng', import.meta.url).pathname;
+    const grammar = new URL('../jenkins/junit.rng', import.meta.url).pathname;
     await run('xmllint', ['--noout', '--relaxng', grammar, join(dir, 'one', reports)]);
 
     // A second night finds nothing to do.

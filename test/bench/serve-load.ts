@@ -16,36 +16,42 @@ import { startServe } from '../support/service.ts';
 import { median } from '../support/statistics.ts';
 
 const UPDATED = ['curl', 'hostname', 'tree'];
+/** Nights differ by a tenth of themselves: of fewer, the medians say nothing about a twentieth. */
+const RUNS = 8;
 const PAGES = ['/', '/streams/nightly/', '/get/', '/feed.atom', '/metrics'];
 
-await withBenchLab([], async (bench) => {
-  const { dir, runs, cli } = bench;
-  const port = await freePort();
-  await appendFile(
-    join(dir, 'atomic-nightly.yaml'),
-    `service: {listen: '127.0.0.1:${port}', trigger: {token-hash-file: ./hashes, debounce: 1s}}\n`,
-  );
-  const token = (await cli('trigger', '--new-token')).trim();
-  await cli('nightly');
-  const service = await startServe({ dir });
-  try {
-    const [quiet, loaded]: [number[], number[]] = [[], []];
-    for (let index = 1; index <= runs; index += 1) {
-      // In turn, and each first every other time, so that what else this machine does hits both alike.
-      for (const load of index % 2 === 0 ? [true, false] : [false, true]) {
-        const stop = load ? await visitors(service.url) : async () => undefined;
-        const seconds = await night(bench, service.url, token);
-        await stop();
-        (load ? loaded : quiet).push(seconds);
-        console.log(`night ${index} ${load ? 'with visitors   ' : 'without visitors'} ${seconds.toFixed(1)} s`);
+await withBenchLab(
+  [],
+  async (bench) => {
+    const { dir, runs, cli } = bench;
+    const port = await freePort();
+    await appendFile(
+      join(dir, 'atomic-nightly.yaml'),
+      `service: {listen: '127.0.0.1:${port}', trigger: {token-hash-file: ./hashes, debounce: 1s}}\n`,
+    );
+    const token = (await cli('trigger', '--new-token')).trim();
+    await cli('nightly');
+    const service = await startServe({ dir });
+    try {
+      const [quiet, loaded]: [number[], number[]] = [[], []];
+      for (let index = 1; index <= runs; index += 1) {
+        // In turn, and each first every other time, so that what else this machine does hits both alike.
+        for (const load of index % 2 === 0 ? [true, false] : [false, true]) {
+          const stop = load ? await visitors(service.url) : async () => undefined;
+          const seconds = await night(bench, service.url, token);
+          await stop();
+          (load ? loaded : quiet).push(seconds);
+          console.log(`night ${index} ${load ? 'with visitors   ' : 'without visitors'} ${seconds.toFixed(1)} s`);
+        }
       }
+      console.log(`median   ${median(quiet).toFixed(1)} s without, ${median(loaded).toFixed(1)} s with visitors`);
+      console.log(`ratio    ${(median(loaded) / median(quiet)).toFixed(3)} (target: under 1.05)`);
+    } finally {
+      await service.end('SIGTERM');
     }
-    console.log(`median   ${median(quiet).toFixed(1)} s without, ${median(loaded).toFixed(1)} s with visitors`);
-    console.log(`ratio    ${(median(loaded) / median(quiet)).toFixed(3)} (target: under 1.05)`);
-  } finally {
-    await service.end('SIGTERM');
-  }
-});
+  },
+  RUNS,
+);
 
 /** A night with updated packages, begun by the service; the seconds from its first step to its last. */
 async function night({ lab, task, cli }: BenchLab, url: string, token: string): Promise<number> {
@@ -83,6 +89,8 @@ async function visitors(url: string): Promise<() => Promise<void>> {
     // SIGINT makes wrk say what it has so far.
     for (const { pid } of all) process.kill(-pid, 'SIGINT');
     await Promise.all(all.map(({ exited }) => exited));
+    const counted = said.filter((line) => line.includes('Requests/sec')).length;
+    if (counted < PAGES.length) throw new Error(`wrk (of the package of that name) did not run:\n${said.join('\n')}`);
     for (const line of said.filter((one) => /50%|99%|Requests\/sec|Non-2xx/.test(one))) console.log(`  ${line}`);
   };
 }

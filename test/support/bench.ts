@@ -20,13 +20,14 @@ export interface BenchLab {
 
 /**
  * Runs a benchmark on the lab distribution. Arguments of the process: LAB_FOLDER (kept; by default one is built and
- * removed) and RUNS (3).
+ * removed) and RUNS.
  */
 export async function withBenchLab(
   images: readonly string[],
   measure: (bench: BenchLab) => Promise<void>,
+  usualRuns = 3,
 ): Promise<void> {
-  const [labFolder, runs = '3'] = process.argv.slice(2);
+  const [labFolder, runs = String(usualRuns)] = process.argv.slice(2);
   if (labFolder === '') throw new Error('LAB_FOLDER is empty');
   const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
   try {

@@ -1,18 +1,15 @@
-import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/tools/exec.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { startSshd } from '../support/sshd.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, pulled, records, startCli, type World, type WorldOptions } from '../support/world.ts';
 
 async function worldFor(options: WorldOptions = {}): Promise<World> {
-  const world = await makeWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), options);
-  onTestFinished(async () => {
-    await world.stop();
-    await rm(world.dir, { recursive: true, force: true });
-  });
+  const world = await makeWorld(temporaryFolder(), options);
+  onTestFinished(() => world.stop());
   return world;
 }
 
@@ -119,7 +116,7 @@ test('broken YAML is an error with its line', async () => {
 });
 
 test('a target that cannot be written to stops the run before any work', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
+  const dir = temporaryFolder();
   const world = await worldFor({
     target: (_, url) => `{type: directory, path: ${join(dir, 'read-only')}, url: '${url}'}`,
   });
@@ -128,7 +125,7 @@ test('a target that cannot be written to stops the run before any work', async (
 });
 
 test('a host key that is not the known one stops the run before any work, over ssh', async () => {
-  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
+  const dir = temporaryFolder();
   const { port, identityFile, knownHostsFile, wrongKnownHostsFile } = await startSshd(dir);
   const world = await worldFor({
     target: (published, url) =>
@@ -139,7 +136,6 @@ test('a host key that is not the known one stops the run before any work, over s
   expect((await world.nightly('nightly')).code).toBe(0);
   const meta = (await records(world)).at(-1);
   expect(await pulled(world, join(world.dir, 'client'))).toBe(meta?.['ostree-commit']);
-  await rm(dir, { recursive: true, force: true });
 });
 
 test('a full disk stops the run, and resume goes on once there is space', async () => {

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { takeRunLock } from '../../src/run/lock.ts';
 import { pace } from '../../src/service/pace.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
 import { median } from '../support/statistics.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld } from '../support/world.ts';
 
 test('whoever keeps to the waits uses no more than a share of the time and one burst', () => {
@@ -40,44 +39,41 @@ test('somebody who asks now and then never waits', () => {
 });
 
 test('a rush of visitors gets its answers from a small share of one processor; a supervisor does not wait', async () => {
-  const world = await makeWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')));
+  const world = await makeWorld(temporaryFolder());
+  onTestFinished(() => world.stop());
   await configureService(world);
   const service = await startServe(world);
+  onTestFinished(() => endService(service, world));
   // A run of somebody's on the command line counts, too.
   const lock = await takeRunLock(join(world.dir, 'work'), 'nightly');
-  try {
-    const answers: number[] = [];
-    const end = Date.now() + 8000;
-    const visitor = async (): Promise<void> => {
-      while (Date.now() < end) {
-        const asked = performance.now();
-        const response = await fetch(`${service.url}/no/such/page/${answers.length}`);
-        await response.text();
-        expect(response.status).toBe(404);
-        answers.push(performance.now() - asked);
-      }
-    };
-    const before = cpuSeconds(service.pid);
-    const visitors = Promise.all(Array.from({ length: 20 }, visitor));
-    const health: number[] = [];
+  onTestFinished(() => lock.release());
+
+  const answers: number[] = [];
+  const end = Date.now() + 8000;
+  const visitor = async (): Promise<void> => {
     while (Date.now() < end) {
       const asked = performance.now();
-      expect(await (await fetch(`${service.url}/healthz`)).text()).toBe('ok\n');
-      health.push(performance.now() - asked);
-      await new Promise((settle) => setTimeout(settle, 200));
+      const response = await fetch(`${service.url}/no/such/page/${answers.length}`);
+      await response.text();
+      expect(response.status).toBe(404);
+      answers.push(performance.now() - asked);
     }
-    await visitors;
-    const used = cpuSeconds(service.pid) - before;
-    expect(answers.length).toBeGreaterThan(20);
-    // Unpaced it would take most of a processor for all of the time. What the last ones cost comes on top.
-    expect(used).toBeLessThan(0.5 + 0.03 * 8 + 0.4);
-    expect(median(health)).toBeLessThan(median(answers) / 2);
-  } finally {
-    await lock.release();
-    await endService(service, world);
-    await world.stop();
-    await rm(world.dir, { recursive: true, force: true });
+  };
+  const before = cpuSeconds(service.pid);
+  const visitors = Promise.all(Array.from({ length: 20 }, visitor));
+  const health: number[] = [];
+  while (Date.now() < end) {
+    const asked = performance.now();
+    expect(await (await fetch(`${service.url}/healthz`)).text()).toBe('ok\n');
+    health.push(performance.now() - asked);
+    await new Promise((settle) => setTimeout(settle, 200));
   }
+  await visitors;
+  const used = cpuSeconds(service.pid) - before;
+  expect(answers.length).toBeGreaterThan(20);
+  // Unpaced it would take most of a processor for all of the time. What the last ones cost comes on top.
+  expect(used).toBeLessThan(0.5 + 0.03 * 8 + 0.4);
+  expect(median(health)).toBeLessThan(median(answers) / 2);
 });
 
 /** Processor time that a process has used so far (proc(5): utime and stime in ticks of 10 ms). */

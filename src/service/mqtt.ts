@@ -1,7 +1,7 @@
 import { connect } from 'mqtt';
 import type { MqttTriggerConfig } from '../config/config.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { type FilePurpose, readPublicFile, readSecretFile } from '../tools/secret-file.ts';
+import { type FilePurpose, readPublicFile, readSecretText } from '../tools/secret-file.ts';
 import { type Broker, startBroker } from './broker.ts';
 import type { ServiceLog } from './log.ts';
 import type { Service } from './service.ts';
@@ -38,10 +38,7 @@ async function followBroker(
   onTopic: (topic: string) => void,
   log: ServiceLog,
 ): Promise<Broker> {
-  const password =
-    passwordFile === undefined
-      ? undefined
-      : (await readSecretFile(passwordFile, PASSWORD_FILE)).toString('utf8').replace(/\r?\n$/, '');
+  const password = passwordFile === undefined ? undefined : await readSecretText(passwordFile, PASSWORD_FILE);
   const client = connect(broker, {
     reconnectPeriod: 5000,
     ...(user === undefined ? {} : { username: user }),

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { PassphraseSource } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { readSecretFile } from '../tools/secret-file.ts';
+import { readSecretText } from '../tools/secret-file.ts';
 import { signingFile } from './signing-file.ts';
 
 /**
@@ -16,7 +16,7 @@ const taken = new Map<string, string>();
  */
 export async function readPassphrase(source: PassphraseSource): Promise<string> {
   if ('env' in source) return fromEnvironment(source.env);
-  if ('file' in source) return withoutNewline(await readSecretFile(source.file, signingFile('passphrase file')));
+  if ('file' in source) return readSecretText(source.file, signingFile('passphrase file'));
   const folder = process.env['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) {
     throw new NightlyError(
@@ -27,7 +27,7 @@ export async function readPassphrase(source: PassphraseSource): Promise<string> 
       },
     );
   }
-  return withoutNewline(await readSecretFile(join(folder, source.credential), signingFile('systemd credential')));
+  return readSecretText(join(folder, source.credential), signingFile('systemd credential'));
 }
 
 function fromEnvironment(name: string): string {
@@ -44,9 +44,4 @@ function fromEnvironment(name: string): string {
   taken.set(name, value);
   delete process.env[name];
   return value;
-}
-
-/** Editors end a file with a newline, which nobody means. */
-function withoutNewline(content: Buffer): string {
-  return content.toString('utf8').replace(/\r?\n$/, '');
 }

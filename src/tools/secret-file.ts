@@ -33,6 +33,11 @@ export async function readSecretFile(path: string, purpose: FilePurpose): Promis
   }
 }
 
+/** The text of such a file, without the newline that editors put at its end and nobody means. @throws as `readSecretFile`. */
+export async function readSecretText(path: string, purpose: FilePurpose): Promise<string> {
+  return (await readSecretFile(path, purpose)).toString('utf8').replace(/\r?\n$/, '');
+}
+
 /** Reads a file that others may read as well. @throws NightlyError of the purpose's code. */
 export async function readPublicFile(path: string, purpose: Omit<FilePurpose, 'exposed'>): Promise<Buffer> {
   try {

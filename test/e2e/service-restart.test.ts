@@ -51,14 +51,20 @@ async function untilStep(world: World, step: string): Promise<void> {
   expect(begun()).toBe(true);
 }
 
-const states = async (world: World) => (await records(world)).map((build) => build['atomic-nightly.state']);
-
-test('I4: the service alone is killed: the run goes on, and the next service sees it to its end', async () => {
-  const world = await triggeredWorld();
+/** A world whose service has begun a night that composes. */
+async function composing(keys: readonly string[] = []) {
+  const world = await triggeredWorld(keys);
   const first = await serve(world);
   await askForNight(first);
   const run = await runningProcess(world);
   await untilStep(world, 'compose');
+  return { world, first, run };
+}
+
+const states = async (world: World) => (await records(world)).map((build) => build['atomic-nightly.state']);
+
+test('I4: the service alone is killed: the run goes on, and the next service sees it to its end', async () => {
+  const { world, first, run } = await composing();
   await first.end('SIGKILL');
   expect(isAlive(run)).toBe(true);
   const second = await serve(world);
@@ -70,11 +76,7 @@ test('I4: the service alone is killed: the run goes on, and the next service see
 });
 
 test('I4: service and run are killed: the next service resumes the same build', async () => {
-  const world = await triggeredWorld();
-  const first = await serve(world);
-  await askForNight(first);
-  const run = await runningProcess(world);
-  await untilStep(world, 'compose');
+  const { world, first, run } = await composing();
   await first.end('SIGKILL');
   killIfThere(-run);
   const second = await serve(world);
@@ -98,11 +100,7 @@ test('I4: the service is killed before it could write down which process it star
 });
 
 test('SIGTERM interrupts the run after the drain time, and the next service resumes the same build', async () => {
-  const world = await triggeredWorld(['drain: 1s']);
-  const first = await serve(world);
-  await askForNight(first);
-  const run = await runningProcess(world);
-  await untilStep(world, 'compose');
+  const { world, first, run } = await composing(['drain: 1s']);
   expect(await first.end('SIGTERM')).toBe(0);
   expect(isAlive(run)).toBe(false);
   expect(first.said()).toMatch(/build \d+_01 interrupted; goes on at/);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { run, start } from '../../src/tools/exec.ts';
 import { freePort } from '../../src/tools/free-port.ts';
+import { makeCertificate } from './certificate.ts';
 import { untilListening } from './sshd.ts';
 
 export interface TestBroker {
@@ -35,9 +36,8 @@ export async function startMosquitto(
   if (password !== undefined) await run('mosquitto_passwd', ['-b', '-c', users, 'nightly', password]);
   const access =
     password === undefined ? ['allow_anonymous true'] : ['allow_anonymous false', `password_file ${users}`];
-  const [caFile, keyFile] = [join(folder, 'ca.pem'), join(folder, 'key.pem')];
-  if (tls) await makeCertificate(caFile, keyFile);
-  const secure = tls ? [`certfile ${caFile}`, `keyfile ${keyFile}`] : [];
+  const certificate = tls ? await makeCertificate(folder) : undefined;
+  const secure = certificate ? [`certfile ${certificate.file}`, `keyfile ${certificate.keyFile}`] : [];
   await writeFile(
     join(folder, 'conf'),
     [`listener ${port} 127.0.0.1`, 'user root', ...secure, ...access, ''].join('\n'),
@@ -45,7 +45,14 @@ export async function startMosquitto(
   const broker = await start('/usr/sbin/mosquitto', ['-c', join(folder, 'conf')]);
   onTestFinished(() => broker.stop());
   await untilListening(port);
-  const there = ['-h', '127.0.0.1', '-p', String(port), ...login, ...(tls ? ['--cafile', caFile] : [])];
+  const there = [
+    '-h',
+    '127.0.0.1',
+    '-p',
+    String(port),
+    ...login,
+    ...(certificate ? ['--cafile', certificate.file] : []),
+  ];
   const subscribe = [...there, '-q', '1', '-t', '#'];
   const heard: string[] = [];
   let listening = false;
@@ -63,7 +70,7 @@ export async function startMosquitto(
   });
   return {
     url: `${tls ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
-    caFile,
+    caFile: certificate?.file ?? '',
     heard,
     async retained() {
       const lines: string[] = [];
@@ -75,13 +82,6 @@ export async function startMosquitto(
       return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]));
     },
   };
-}
-
-/** A certificate of 127.0.0.1 that signs itself, for some hours. */
-async function makeCertificate(certificate: string, key: string): Promise<void> {
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
-  const names = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  await run('openssl', [...made, ...names, '-keyout', key, '-out', certificate]);
 }
 
 async function untilHeard(done: () => Promise<boolean>): Promise<void> {

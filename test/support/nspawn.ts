@@ -54,10 +54,13 @@ export async function bootMachine(
     await Promise.race([nspawn.exited, sleep(20_000, undefined, { ref: false })]);
     await nspawn.stop();
   });
-  const first = await until('the first process', async () => {
-    const children = await readFile(`/proc/${nspawn.pid}/task/${nspawn.pid}/children`, 'utf8');
-    return /^\d+/.exec(children)?.[0];
-  });
+  const first = await until(
+    () => 'the first process',
+    async () => {
+      const children = await readFile(`/proc/${nspawn.pid}/task/${nspawn.pid}/children`, 'utf8');
+      return /^\d+/.exec(children)?.[0];
+    },
+  );
   const enter = ['--target', first, '--mount', '--uts', '--ipc', '--pid', '--cgroup', '--root', '--wd'];
   const tried: Machine['tried'] = async (program, ...args) => {
     const { exitCode, stdout, stderr } = await run('nsenter', [...enter, program, ...args], {
@@ -65,21 +68,24 @@ export async function bootMachine(
     });
     return [exitCode, `${stdout}${stderr}`.trimEnd()];
   };
-  await until(`systemd to be up; it said:\n${said.join('\n')}`, async () => {
-    const [, state] = await tried('systemctl', 'is-active', 'basic.target');
-    return state === 'active' ? true : undefined;
-  });
+  await until(
+    () => `systemd to be up; it said:\n${said.join('\n')}`,
+    async () => {
+      const [, state] = await tried('systemctl', 'is-active', 'basic.target');
+      return state === 'active' ? true : undefined;
+    },
+  );
   return {
     tried,
     inside: async (program, ...args) => (await run('nsenter', [...enter, program, ...args])).stdout.trimEnd(),
   };
 }
 
-async function until<Value>(what: string, look: () => Promise<Value | undefined>): Promise<Value> {
+async function until<Value>(what: () => string, look: () => Promise<Value | undefined>): Promise<Value> {
   for (let tries = 0; tries < 300; tries += 1) {
     const value = await look().catch(() => undefined);
     if (value !== undefined) return value;
     await sleep(100);
   }
-  throw new Error(`waited in vain for ${what}`);
+  throw new Error(`waited in vain for ${what()}`);
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { makeCertificate } from '../support/certificate.ts';
 import { startSmtpLog } from '../support/smtp-login.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { runCli } from '../support/world.ts';
@@ -9,11 +9,8 @@ import { runCli } from '../support/world.ts';
 const LOGIN = { user: 'night', password: 'mail-pa55word' };
 
 async function certificate(dir: string): Promise<{ key: string; cert: string; file: string }> {
-  const [key, file] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=mail', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  await run('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', file]);
-  return { key: readFileSync(key, 'utf8'), cert: readFileSync(file, 'utf8'), file };
+  const { keyFile, file } = await makeCertificate(dir);
+  return { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(file, 'utf8'), file };
 }
 
 /** A project in a folder whose only sink is a mail server on that port. */

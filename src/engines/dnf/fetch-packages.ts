@@ -56,6 +56,7 @@ async function checkDigests(
   for (const one of packages) {
     const { name, evra, path } = one;
     const expected = lockfile.packages[name]?.digest ?? one.digest;
+    // First, for a link changes the time by which the file is known again.
     const kept = await keep(one, expected, cacheDir);
     const identity = await identityOf(path);
     let entry = known[path];

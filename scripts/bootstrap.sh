@@ -52,6 +52,7 @@ programs() {
 /usr/bin/cpio cpio cpio
 /usr/sbin/depmod kmod kmod
 /usr/bin/flock util-linux util-linux-core
+/usr/bin/bwrap bubblewrap bubblewrap
 /usr/bin/git git git
 LIST
   [ "$tests" = yes ] || return 0
@@ -77,6 +78,7 @@ LIST
 /usr/bin/systemd-analyze systemd systemd
 /usr/bin/systemd-nspawn systemd-container systemd-container
 /usr/sbin/capsh libcap2-bin libcap
+/usr/sbin/squid squid squid
 LIST
 }
 

@@ -29,9 +29,9 @@ export function encodeVariant(type: string, value: VariantValue): Uint8Array {
   return encode(parseType(type), value);
 }
 
-/** Reverses the bytes of a 64-bit number: OSTree keeps times big-endian. */
+/** Reverses the bytes of a 64-bit number, which comes out unsigned: OSTree keeps all numbers big-endian. */
 export function swap64(value: bigint): bigint {
-  return Buffer.from(new BigUint64Array([value]).buffer).readBigUInt64BE();
+  return Buffer.from(new BigUint64Array([BigInt.asUintN(64, value)]).buffer).readBigUInt64BE();
 }
 
 /** Entries of a decoded `a{sv}` by key. */

@@ -44,7 +44,7 @@ export interface CommitInfo {
   readonly inputHash?: string;
   /** `rpmostree.rpmdb.pkglist`, in its order. */
   readonly packages?: PackageId[];
-  /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch. */
+  /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch, where it can be read. */
   readonly repoTimestamps?: Record<string, number>;
   /** `ostree.ref-binding`: the refs this commit was made for. */
   readonly refBindings?: string[];
@@ -138,7 +138,7 @@ export function parseCommit(checksum: string, bytes: Uint8Array): CommitInfo {
     return {
       checksum,
       ...(parentChecksum === '' ? {} : { parent: parentChecksum }),
-      timestamp: Number(swap64(asBigint(time))),
+      timestamp: calendarSeconds(swap64(asBigint(time))),
       subject: asString(subject),
       body: asString(body),
       rootTree: hex(rootTree),
@@ -170,6 +170,14 @@ export function parseDirTree(checksum: string, bytes: Uint8Array): DirTree {
   });
 }
 
+/** 9999-12-31T23:59:59Z: later times have no date that people, ISO 8601 and JavaScript agree on. */
+const LAST_SECOND = 253_402_300_799;
+
+function calendarSeconds(seconds: bigint): number {
+  if (seconds <= BigInt(LAST_SECOND)) return Number(seconds);
+  throw new Error(`its time, ${seconds} seconds since 1970, is after the year 9999`);
+}
+
 function understood<Value>(type: MetadataType, checksum: string, parse: () => Value): Value {
   try {
     return parse();
@@ -195,15 +203,36 @@ function packageList(value: VariantValue): PackageId[] {
   });
 }
 
-/** rpm-ostree writes these times in the machine's byte order, unlike ostree's own. */
+/**
+ * Times by repository; one that cannot be read in either byte order is left out. An entry that is of another form than
+ * rpm-ostree's is left to `metadata`: a commit of others must not become unreadable by it.
+ */
 function repositoryTimes(value: VariantValue): Record<string, number> {
   const times: Record<string, number> = {};
   for (const entry of asArray(value)) {
     const fields = variantMap(entry);
-    const [id, timestamp] = [fields.get('id'), fields.get('timestamp')];
-    if (id && timestamp) times[asString(id.value)] = Number(asBigint(timestamp.value));
+    const [id, timestamp] = [fields.get('id')?.value, fields.get('timestamp')?.value];
+    if (typeof id !== 'string' || typeof timestamp !== 'bigint') continue;
+    const seconds = commitSeconds(timestamp);
+    if (seconds !== undefined) times[id] = seconds;
   }
   return times;
+}
+
+/** Times before this second (in the year 2106) fit into half of a 64-bit number. */
+const HALF = 2n ** 32n;
+
+/**
+ * A time in a commit's metadata, decoded as little-endian, in seconds since the epoch: all of a commit is big-endian,
+ * as rpm-ostree and OSTree write it. Commits that atomic-nightly wrote until November 2026 have these times in the other
+ * order; at most one of the two readings of a number but 0 is below 2^32, so they cannot be mistaken for each other.
+ * @returns undefined when neither is a time that a calendar has
+ */
+export function commitSeconds(stored: bigint): number | undefined {
+  const seconds = swap64(stored);
+  if (seconds < HALF) return Number(seconds);
+  if (BigInt.asUintN(64, stored) < HALF) return Number(stored);
+  return Number(seconds) <= LAST_SECOND ? Number(seconds) : undefined;
 }
 
 const hex = (value: VariantValue | undefined): string => Buffer.from(asBytes(value)).toString('hex');

@@ -32,7 +32,7 @@ export async function checkRepositories(
 ): Promise<Repositories> {
   const states = await readRepositories(project.treefile, task);
   for (const state of states) {
-    refuseStale(state, parent);
+    refuseStale(state, parent, task);
     refuseOld(state, project);
   }
   const known = await readTextIfExists(knownInputsPath(project));
@@ -62,9 +62,21 @@ function knownInputs(project: Project, states: readonly RepositoryState[], commi
   return `${JSON.stringify(inputs, null, 2)}\n`;
 }
 
-function refuseStale({ id, generated, url }: RepositoryState, parent: CommitInfo | undefined): void {
+/**
+ * Refuses metadata older than that which the parent was made from (I5).
+ * @throws NightlyError `repo-stale`.
+ */
+export function refuseStale({ id, generated, url }: RepositoryState, parent: CommitInfo | undefined, task: Task): void {
   const before = parent?.repoTimestamps?.[id];
-  if (before === undefined || generated >= before) return;
+  if (before === undefined) {
+    if (parent?.metadata.has('rpmostree.rpmmd-repos')) {
+      task.say(
+        `the published commit names no time for repository "${id}": whether its mirror lags behind is not known`,
+      );
+    }
+    return;
+  }
+  if (generated >= before) return;
   throw new NightlyError(
     'repo-stale',
     `Repository "${id}" at ${url} has metadata of ${date(generated)}, but the published commit was made from metadata of ${date(before)}: the mirror lags behind.`,

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { gvariantTime } from '../../src/engines/dnf/gvariant.ts';
 import { objectPath, parseDirTree, readCommit, readRef } from '../../src/ostree/objects.ts';
 import { run } from '../../src/tools/exec.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME } from '../support/ostree-repo.ts';
@@ -18,7 +19,7 @@ it('reads everything a commit records', async () => {
     metadata: {
       'rpmostree.inputhash': "'abc'",
       'rpmostree.rpmdb.pkglist': "[('bash', '0', '5.2', '1', 'x86_64'), ('zlib', '1', '1.3', '2.el9', 'x86_64')]",
-      'rpmostree.rpmmd-repos': "[{'id': <'base'>, 'timestamp': <uint64 1767000000>}]",
+      'rpmostree.rpmmd-repos': `[{'id': <'base'>, 'timestamp': <${gvariantTime(1767000000)}>}]`,
     },
   });
   const info = await readCommit(repo, checksum);

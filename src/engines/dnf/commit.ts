@@ -1,13 +1,15 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
+import { readCommit } from '../../ostree/objects.ts';
+import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
 import { lockedPackages } from '../../rpm/pkgdiff.ts';
 import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../tools/ostree.ts';
 import type { Task } from '../../tools/task.ts';
 import type { TreefileValues } from '../../treefile/keys.ts';
 import type { ComposeRequest } from '../engine.ts';
-import { gvariantOfJson, gvariantText } from './gvariant.ts';
+import { gvariantText, gvariantTime, variantOfJson } from './gvariant.ts';
 
 /**
  * Commits a tree into the cache's bare-user repository, which is quick as nothing is compressed and what was there last night
@@ -22,7 +24,7 @@ export async function commitToCache(
   await mkdir(repo, { recursive: true });
   await initRepo(repo, 'bare-user', task);
   const { values } = request.treefile;
-  return commitTree(
+  const commit = await commitTree(
     {
       repo,
       tree: tree.root,
@@ -38,6 +40,18 @@ export async function commitToCache(
     },
     task,
   );
+  return withTreefileMetadata(repo, commit, request);
+}
+
+/** The commit with the treefile's `add-commit-metadata`, whose numbers `ostree commit` cannot be given as they are to be. */
+async function withTreefileMetadata(repo: string, commit: string, request: ComposeRequest): Promise<string> {
+  const added = Object.entries(request.treefile.values['add-commit-metadata'] ?? {});
+  if (added.length === 0) return commit;
+  const { metadata } = await readCommit(repo, commit);
+  // What the build itself writes has precedence.
+  const own = added.filter(([key]) => !metadata.has(key)).map(([key, value]) => [key, variantOfJson(value)]);
+  const { parent, timestamp } = request;
+  return writeRewritten(repo, commit, { parent, timestamp, metadata: Object.fromEntries(own) });
 }
 
 /** Copies the commit into the archive repository, compressing what is new there. @returns its content checksum. */
@@ -81,17 +95,13 @@ export function commitMetadata(request: ComposeRequest): Record<string, string> 
 }
 
 function treefileMetadata(values: TreefileValues): Record<string, string> {
-  const own = Object.entries(values['add-commit-metadata'] ?? {}).map(([key, value]) => [key, gvariantOfJson(value)]);
   const command = values['container-cmd'];
-  return {
-    ...Object.fromEntries(own),
-    ...(command ? { 'ostree.container-cmd': `@as [${command.map(gvariantText).join(', ')}]` } : {}),
-  };
+  return command ? { 'ostree.container-cmd': `@as [${command.map(gvariantText).join(', ')}]` } : {};
 }
 
 function reposVariant(timestamps: Readonly<Record<string, number>>): string {
   const entries = Object.entries(timestamps).map(
-    ([id, seconds]) => `{'id': <${gvariantText(id)}>, 'timestamp': <uint64 ${seconds}>}`,
+    ([id, seconds]) => `{'id': <${gvariantText(id)}>, 'timestamp': <${gvariantTime(seconds)}>}`,
   );
   return `@aa{sv} [${entries.join(', ')}]`;
 }

@@ -128,8 +128,7 @@ describe('a composed tree', () => {
     expect(await metadata('ostree.linux')).toBe("'6.0.0-1'");
     expect(await metadata('ostree.ref-binding')).toBe("['mini/x86_64/nightly']");
     expect(await metadata('atomic-nightly.stream')).toBe('"o\'ne"');
-    // ostree prints integers with their bytes turned around: its own are big-endian, these native as rpm-ostree's.
-    expect(await metadata('mini.number')).toBe('int64 504403158265495552');
+    expect(await metadata('mini.number')).toBe('int64 7');
     expect(await metadata('mini.list')).toBe("[<'a'>, <true>]");
     expect(await ostree('show', `--repo=${place.repo}`, composed.commit)).toMatch(
       new RegExp(`Parent: +${PARENT}\nContentChecksum: +${composed.contentChecksum}\nDate: +2026-11-18 11:06:40`),

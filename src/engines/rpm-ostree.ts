@@ -2,6 +2,8 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../errors.ts';
+import { readCommit } from '../ostree/objects.ts';
+import { compareInstalled } from '../rpm/installed.ts';
 import { readLockfile, writeLockfile } from '../rpm/lockfile.ts';
 import { readTextIfExists } from '../tools/files.ts';
 import { pullLocal } from '../tools/ostree.ts';
@@ -98,6 +100,9 @@ async function composeCommit(
   if (paths.repo !== resolve(request.repo)) {
     await pullLocal({ from: paths.repo, to: request.repo, commit }, task);
   }
+  const { packages } = await readCommit(request.repo, commit);
+  // Releases that write no package list into a commit are held to what they printed before.
+  if (packages) compareInstalled(packages, request.lockfile, `The package list of commit ${commit}`);
   const shown = await showCommit(request.repo, commit, task);
   if (shown.parent !== request.parent) {
     throw new NightlyError('compose', `rpm-ostree gave ${commit} the parent ${shown.parent}, not ${request.parent}.`, {

@@ -1,3 +1,6 @@
+import { NightlyError } from '../errors.ts';
+import { isPackageName } from './names.ts';
+
 /** Epoch, version and release of an RPM. The epoch is a number in a string, "0" when there is none. */
 export interface Evr {
   readonly epoch: string;
@@ -66,9 +69,12 @@ export function compareEvr(a: Evr, b: Evr): number {
   );
 }
 
-/** Reads `[epoch:]version-release.arch`; undefined when it is not of that form. */
+/**
+ * Reads `[epoch:]version-release.arch`; undefined when it is not of that form. The characters are those that rpm allows
+ * (build/parsePreamble.c, `ALLOWED_CHARS_VERREL`): what passes is part of file names.
+ */
 export function parseEvra(text: string): Evra | undefined {
-  const match = /^(?:(\d+):)?([^-:]+)-([^-:]+)\.([^-.:]+)$/.exec(text);
+  const match = /^(?:(\d{1,10}):)?([\w.+%{}~^]+)-([\w.+%{}~^]+)\.(\w+)$/.exec(text);
   if (!match) return undefined;
   const [, epoch = '0', version = '', release = '', arch = ''] = match;
   return { epoch: epoch.replace(/^0+(?=\d)/, ''), version, release, arch };
@@ -78,7 +84,7 @@ export function parseEvra(text: string): Evra | undefined {
 export function parseNevra(text: string): (Evra & { readonly name: string }) | undefined {
   const match = /^(.+)-([^-]+-[^-]+)$/.exec(text);
   const evra = match?.[2] === undefined ? undefined : parseEvra(match[2]);
-  return evra && match?.[1] !== undefined ? { name: match[1], ...evra } : undefined;
+  return evra && match?.[1] !== undefined && isPackageName(match[1]) ? { name: match[1], ...evra } : undefined;
 }
 
 /** `[epoch:]version-release.arch`; an epoch of 0 is left out. */
@@ -86,9 +92,15 @@ export function formatEvra({ epoch, version, release, arch }: Evra): string {
   return `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}.${arch}`;
 }
 
-/** As RPM files are named: without the epoch. @param evra `[epoch:]version-release.arch` */
+/**
+ * As RPM files are named: without the epoch.
+ * @param evra `[epoch:]version-release.arch`
+ * @throws NightlyError `bug` for a name or version that no border let in: a path is made of it.
+ */
 export function rpmFileName(name: string, evra: string): string {
-  const { version = '', release = '', arch = '' } = parseEvra(evra) ?? {};
+  const parsed = parseEvra(evra);
+  if (!parsed || !isPackageName(name)) throw new NightlyError('bug', `"${name}-${evra}" names no package.`);
+  const { version, release, arch } = parsed;
   return `${name}-${version}-${release}.${arch}.rpm`;
 }
 

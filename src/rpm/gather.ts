@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { sha256File } from '../tools/files.ts';
+import { digestLike } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchFile } from './download.ts';
 import { rpmFileName } from './evr.ts';
@@ -92,7 +92,7 @@ async function removeOthers(store: string, wanted: ReadonlySet<string>): Promise
 async function takeFirst(candidates: readonly string[], path: string, digest: string | undefined): Promise<boolean> {
   if (digest === undefined) return false;
   for (const candidate of candidates) {
-    if (!existsSync(candidate) || `sha256:${await sha256File(candidate)}` !== digest) continue;
+    if (!existsSync(candidate) || (await digestLike(digest, candidate)) !== digest) continue;
     if (candidate !== path) {
       await copyFile(candidate, `${path}.part`);
       await rename(`${path}.part`, path);
@@ -116,7 +116,7 @@ async function fetchOne(
     try {
       await fetchFile(url, `${one.path}.part`, task);
       const expected = one.digest ?? digest;
-      if (expected === undefined || `sha256:${await sha256File(`${one.path}.part`)}` === expected) {
+      if (expected === undefined || (await digestLike(expected, `${one.path}.part`)) === expected) {
         await rename(`${one.path}.part`, one.path);
         return undefined;
       }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { NightlyError } from '../errors.ts';
 import { isErrno, writeJson } from '../tools/files.ts';
 import { parseEvra } from './evr.ts';
+import { isDigest, isPackageName, isRepoId } from './names.ts';
 
 /**
  * A lockfile in rpm-ostree's format (docs/treefile.md and `rpm-ostree compose tree --ex-write-lockfile-to`), so that
@@ -20,7 +21,7 @@ export interface Lockfile {
 export interface LockedPackage {
   /** `[epoch:]version-release.arch` */
   readonly evra: string;
-  /** `sha256:<hex>` of the RPM file, as repository metadata has it. */
+  /** `sha256:<hex>` of the RPM file, or with sha384 or sha512, as repository metadata has it. */
   readonly digest?: string;
 }
 
@@ -36,13 +37,13 @@ export interface PackageId {
 // Unknown fields are let through: rpm-ostree adds some from time to time, and all that counts here is what is locked.
 const lockfileSchema = z.object({
   packages: z.record(
-    z.string(),
+    z.string().refine(isPackageName, 'is no name of a package'),
     z.union([
       z.object({
         evra: z.string().refine((text) => parseEvra(text) !== undefined, 'must be [epoch:]version-release.arch'),
         digest: z
           .string()
-          .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
+          .refine(isDigest, 'must be sha256:, sha384: or sha512: and the hex digits of such a checksum')
           .optional(),
       }),
       // The form people write by hand for overrides: the architecture is the build's.
@@ -52,7 +53,9 @@ const lockfileSchema = z.object({
   metadata: z
     .object({
       generated: z.string().optional(),
-      rpmmd_repos: z.record(z.string(), z.object({ generated: z.string() })).optional(),
+      rpmmd_repos: z
+        .record(z.string().refine(isRepoId, 'is no id of a repository'), z.object({ generated: z.string() }))
+        .optional(),
     })
     .optional(),
 });

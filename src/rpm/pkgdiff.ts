@@ -132,7 +132,7 @@ export function lockedPackages(lockfile: Lockfile): PackageId[] {
 }
 
 /** Order of a commit's package list: by name, then architecture; ASCII, as rpm-ostree sorts. */
-function comparePackages(a: PackageId, b: PackageId): number {
+export function comparePackages(a: PackageId, b: PackageId): number {
   return compareText(a.name, b.name) || compareText(a.arch, b.arch);
 }
 

@@ -1,4 +1,6 @@
-import { type Evra, formatEvra } from './evr.ts';
+import { type Evra, formatEvra, parseEvra } from './evr.ts';
+import { FormatError } from './format-error.ts';
+import { isPackageName, readChecksum, urlInRepository } from './names.ts';
 import { eachElement } from './xml.ts';
 
 /** A package as a repository's primary metadata has it. */
@@ -7,7 +9,7 @@ export interface RepoPackage {
   readonly id: Evra;
   /** `[epoch:]version-release.arch` */
   readonly evra: string;
-  /** `sha256:<hex>` of the RPM file; undefined where the repository uses another kind. */
+  /** `sha256:<hex>` of the RPM file, or with sha384 or sha512; undefined where the repository uses another kind. */
   readonly digest?: string;
   /** URL of the RPM file. */
   readonly url: string;
@@ -19,7 +21,7 @@ export interface RepoPackage {
 /**
  * Reads primary.xml (createrepo_c's, the format of http://linux.duke.edu/metadata/common). Source packages are left out.
  * @param base URL of the repository, with a slash at its end
- * @throws Error when it is not XML.
+ * @throws FormatError when it is not, and when a package has a name, version, place or checksum that none can have.
  */
 export function parsePrimary(xml: string, base: string): RepoPackage[] {
   const packages: RepoPackage[] = [];
@@ -35,13 +37,13 @@ export function parsePrimary(xml: string, base: string): RepoPackage[] {
         fields = { ...fields, ...pick(attributes, 'epoch', 'ver', 'rel') };
         break;
       case 'metadata/package/checksum':
-        if (attributes['type'] === 'sha256') fields['digest'] = `sha256:${text}`;
+        fields['digest'] = readChecksum(attributes['type'] ?? '', text) ?? '';
         break;
       case 'metadata/package/size':
         fields['bytes'] = attributes['package'] ?? '0';
         break;
       case 'metadata/package/location':
-        fields['url'] = `${attributes['xml:base'] ?? base}`.replace(/\/*$/, '/') + (attributes['href'] ?? '');
+        fields = { ...fields, ...pick(attributes, 'href', 'xml:base') };
         break;
       case 'metadata/package/format/provides/entry':
         provides.push(attributes['name'] ?? '');
@@ -50,7 +52,7 @@ export function parsePrimary(xml: string, base: string): RepoPackage[] {
         provides.push(text);
         break;
       case 'metadata/package':
-        if (fields['arch'] !== 'src' && fields['arch'] !== 'nosrc') packages.push(packageOf(fields, provides));
+        if (fields['arch'] !== 'src' && fields['arch'] !== 'nosrc') packages.push(packageOf(fields, provides, base));
         fields = {};
         provides = [];
         break;
@@ -59,13 +61,32 @@ export function parsePrimary(xml: string, base: string): RepoPackage[] {
   return packages;
 }
 
-function packageOf(fields: Readonly<Record<string, string>>, provides: readonly string[]): RepoPackage {
-  const { name = '', arch = '', epoch = '0', ver = '', rel = '', digest, url = '', bytes = '0' } = fields;
-  const id = { epoch, version: ver, release: rel, arch };
+function packageOf(
+  fields: Readonly<Record<string, string>>,
+  provides: readonly string[],
+  repository: string,
+): RepoPackage {
+  const { name = '', arch = '', epoch = '', ver = '', rel = '', digest = '', href = '', bytes = '0' } = fields;
+  const evra = formatEvra({ epoch: epoch === '' ? '0' : epoch, version: ver, release: rel, arch });
+  const where = `the package ${JSON.stringify(`${name}-${evra}`)}`;
+  const id = parseEvra(evra);
+  if (!isPackageName(name) || !id) throw new FormatError(`${where} has a name or version that no package can have`);
+  if (!/^\d{1,15}$/.test(bytes)) throw new FormatError(`${where} has ${JSON.stringify(bytes)} for its size`);
+  const url = urlInRepository(baseOf(fields['xml:base'] ?? '', repository, where), href, where);
   return {
     ...{ name, id, evra: formatEvra(id), url, provides, bytes: Number(bytes) },
-    ...(digest === undefined ? {} : { digest }),
+    ...(digest === '' ? {} : { digest }),
   };
+}
+
+/** Where a package's path counts from: metadata may name another server, but none makes a file of this machine out of it. */
+function baseOf(own: string, repository: string, where: string): string {
+  if (own === '') return repository;
+  const local = repository.startsWith('file:') && own.startsWith(repository);
+  if (!local && !(/^https?:\/\/[^\s/]+/.test(own) && URL.canParse(own))) {
+    throw new FormatError(`${where} has a base that is no web address: ${JSON.stringify(own)}`);
+  }
+  return own.replace(/\/*$/, '/');
 }
 
 function pick(attributes: Readonly<Record<string, string>>, ...names: readonly string[]): Record<string, string> {

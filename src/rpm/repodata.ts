@@ -1,11 +1,12 @@
+import { createHash } from 'node:crypto';
 import { NightlyError } from '../errors.ts';
 import { decompressText } from '../tools/decompress.ts';
-import { sha256 } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchBytes } from './download.ts';
+import { FormatError, otherContent } from './format-error.ts';
 import { parsePrimary, type RepoPackage } from './primary.ts';
 import type { RepoDefinition } from './repofile.ts';
-import { openRepository } from './repomd.ts';
+import { openRepository, type RepodataFile } from './repomd.ts';
 import { type Advisory, parseUpdateinfo } from './updateinfo.ts';
 
 /** What a repository has now. */
@@ -26,12 +27,11 @@ const TIME_LIMIT_MS = 300_000;
 export async function readRepoContent(repo: RepoDefinition, task: Task): Promise<RepoContent> {
   const { state, files } = await openRepository(repo, task);
   const read = async <Result>(type: string, parse: (text: string) => Result): Promise<Result | undefined> => {
-    const file = files.find((one) => one.type === type);
+    const file = files.find((one) => one.type === type && one.href !== '');
     if (!file) return undefined;
     try {
       const bytes = await fetchBytes(`${state.url}${file.href}`, task, TIME_LIMIT_MS);
-      if (file.sha256 !== undefined && sha256(bytes) !== file.sha256)
-        throw new Error('it has another checksum than repomd.xml says');
+      refuseOther(file, bytes);
       return parse(await decompressText(file.href, bytes, task));
     } catch (error) {
       task.signal.throwIfAborted();
@@ -47,4 +47,13 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
   const packages = await read('primary', (text) => parsePrimary(text, state.url));
   const advisories = await read('updateinfo', parseUpdateinfo);
   return { id: repo.id, packages: packages ?? [], ...(advisories === undefined ? {} : { advisories }) };
+}
+
+/** @throws FormatError when the bytes have another checksum than repomd.xml says. */
+function refuseOther({ digest }: RepodataFile, bytes: Uint8Array): void {
+  if (digest === undefined) return;
+  const kind = digest.slice(0, digest.indexOf(':'));
+  if (`${kind}:${createHash(kind).update(bytes).digest('hex')}` === digest) return;
+  const other = otherContent(new TextDecoder().decode(bytes.subarray(0, 4096)));
+  throw new FormatError(`${other === undefined ? '' : `${other}; `}it has another checksum than repomd.xml says`);
 }

@@ -1,11 +1,12 @@
 import pLimit from 'p-limit';
-import { SaxesParser } from 'saxes';
 import { NightlyError } from '../errors.ts';
 import { sha256 } from '../tools/files.ts';
 import { withoutUserinfo } from '../tools/redact.ts';
 import type { Task } from '../tools/task.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { fetchBytes } from './download.ts';
+import { FormatError } from './format-error.ts';
+import { readChecksum, urlInRepository } from './names.ts';
 import { type RepoDefinition, treefileRepos } from './repofile.ts';
 import { eachElement } from './xml.ts';
 
@@ -45,8 +46,8 @@ export interface RepodataFile {
   readonly type: string;
   /** Relative to the repository. */
   readonly href: string;
-  /** SHA-256 of the file, hex; undefined where another kind is used. */
-  readonly sha256?: string;
+  /** `sha256:<hex>` of the file, or with sha384 or sha512; undefined where another kind is used. */
+  readonly digest?: string;
 }
 
 /** The same, with the list of its metadata files. */
@@ -74,64 +75,63 @@ export async function openRepository(
 
 /**
  * Parses repomd.xml.
- * @throws Error when it is not one; the message says what is wrong.
+ * @throws FormatError when it is not one.
  */
 export function parseRepomd(xml: string): { revision: string; generated: number; files: RepodataFile[] } {
   const files: RepodataFile[] = [];
   let root = '';
   let revision = '';
   let generated = 0;
-  let file: { href?: string; sha256?: string } = {};
+  let file: { href?: string; digest?: string } = {};
   eachElement(xml, ({ path, attributes, text }) => {
     root = path;
     if (path === 'repomd/revision') revision = text;
     // createrepo_c writes whole seconds, the first createrepo fractions of them.
-    else if (path === 'repomd/data/timestamp') generated = Math.max(generated, Math.floor(Number(text)) || 0);
+    else if (path === 'repomd/data/timestamp') generated = Math.max(generated, secondsOf(text));
     else if (path === 'repomd/data/location') file = { ...file, href: attributes['href'] ?? '' };
-    else if (path === 'repomd/data/checksum' && attributes['type'] === 'sha256') file = { ...file, sha256: text };
-    else if (path === 'repomd/data') {
-      files.push({ type: attributes['type'] ?? '', href: '', ...file });
+    else if (path === 'repomd/data/checksum') {
+      const digest = readChecksum(attributes['type'] ?? '', text);
+      if (digest !== undefined) file = { ...file, digest };
+    } else if (path === 'repomd/data') {
+      const type = attributes['type'] ?? '';
+      // An entry without a file, as the first createrepo wrote them, names nothing.
+      if (file.href !== undefined) urlInRepository('', file.href, `its entry ${JSON.stringify(type)}`);
+      files.push({ type, href: '', ...file });
       file = {};
     }
   });
   // The root ends last.
-  if (root !== 'repomd') throw new Error(`not a repomd.xml: its root element is <${root}>`);
+  if (root !== 'repomd') throw new FormatError(`it is not a repomd.xml: its root element is <${root}>`);
   return { revision, generated, files };
 }
 
-/** Base URLs in a metalink for repomd.xml (metalink 3, as mirror managers serve it), preferred ones first. */
+/** @returns 0 for what is no time; twelve digits reach beyond the year 30000. */
+function secondsOf(text: string): number {
+  return /^\d{1,12}(\.\d*)?$/.test(text) ? Math.floor(Number(text)) : 0;
+}
+
+/**
+ * Base URLs in a metalink for repomd.xml (metalink 3, as mirror managers serve it), preferred ones first.
+ * @throws FormatError when it is not one.
+ */
 export function parseMetalink(xml: string): string[] {
-  const parser = new SaxesParser();
   const found: { url: string; preference: number }[] = [];
-  let preference = 0;
-  let text = '';
-  parser.on('error', (error) => {
-    throw error;
+  eachElement(xml, ({ path, attributes, text }) => {
+    if (!/(^|\/)url$/.test(path) || !text.endsWith('repodata/repomd.xml')) return;
+    const url = baseUrl(text.slice(0, -'repodata/repomd.xml'.length));
+    if (url !== undefined) found.push({ url, preference: Number(attributes['preference'] ?? 0) || 0 });
   });
-  parser.on('opentag', ({ name, attributes }) => {
-    text = '';
-    if (localName(name) === 'url') preference = Number(attributes['preference'] ?? 0);
-  });
-  parser.on('text', (piece) => {
-    text += piece;
-  });
-  parser.on('closetag', ({ name }) => {
-    const url = text.trim();
-    if (localName(name) === 'url' && /^(https?|file):/.test(url) && url.endsWith('repodata/repomd.xml')) {
-      found.push({ url: url.slice(0, -'repodata/repomd.xml'.length), preference });
-    }
-    text = '';
-  });
-  parser.write(xml).close();
   return found.sort((a, b) => b.preference - a.preference).map(({ url }) => url);
 }
 
 /** Base URLs in a mirror list: one a line. */
 export function parseMirrorlist(text: string): string[] {
-  return text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => /^(https?|file):/.test(line));
+  return text.split('\n').flatMap((line) => baseUrl(line.trim()) ?? []);
+}
+
+/** An address of a kind that is fetched here; others, rsync's for instance, are for other programs. */
+function baseUrl(text: string): string | undefined {
+  return /^(https?|file):\/\//.test(text) && URL.canParse(text) ? text : undefined;
 }
 
 /** How many mirrors of a list are tried before giving up. */
@@ -159,5 +159,3 @@ function unreachable(repo: RepoDefinition, why: string, cause?: unknown): Nightl
     ...(cause === undefined ? {} : { cause }),
   });
 }
-
-const localName = (name: string): string => name.slice(name.indexOf(':') + 1);

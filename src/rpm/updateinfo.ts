@@ -1,4 +1,6 @@
-import type { Evra } from './evr.ts';
+import { type Evra, formatEvra, parseEvra } from './evr.ts';
+import { FormatError } from './format-error.ts';
+import { isPackageName } from './names.ts';
 import { eachElement } from './xml.ts';
 
 /** An advisory of a repository's updateinfo. */
@@ -12,7 +14,7 @@ export interface Advisory {
   readonly packages: readonly (Evra & { readonly name: string })[];
 }
 
-/** Reads updateinfo.xml (as createrepo_c's and bodhi's modifyrepo write it). @throws Error when it is not XML. */
+/** Reads updateinfo.xml (as createrepo_c's and bodhi's modifyrepo write it). @throws FormatError when it is not. */
 export function parseUpdateinfo(xml: string): Advisory[] {
   const advisories: Advisory[] = [];
   let fields: Record<string, string> = {};
@@ -29,8 +31,7 @@ export function parseUpdateinfo(xml: string): Advisory[] {
         if (attributes['type'] === 'cve') cves.push(attributes['id'] ?? '');
         break;
       case 'updates/update/pkglist/collection/package': {
-        const { name = '', epoch, version = '', release = '', arch = '' } = attributes;
-        packages.push({ name, epoch: epoch || '0', version, release, arch });
+        packages.push(packageOf(attributes));
         break;
       }
       case 'updates/update': {
@@ -45,4 +46,12 @@ export function parseUpdateinfo(xml: string): Advisory[] {
     }
   });
   return advisories;
+}
+
+function packageOf(attributes: Readonly<Record<string, string>>): Evra & { readonly name: string } {
+  const { name = '', epoch = '', version = '', release = '', arch = '' } = attributes;
+  const evra = formatEvra({ epoch: epoch === '' ? '0' : epoch, version, release, arch });
+  const id = parseEvra(evra);
+  if (id && isPackageName(name)) return { name, ...id };
+  throw new FormatError(`it names a package that none can be: ${JSON.stringify(`${name}-${evra}`)}`);
 }

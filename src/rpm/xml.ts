@@ -1,4 +1,5 @@
 import { SaxesParser } from 'saxes';
+import { FormatError, otherContent } from './format-error.ts';
 
 /** An element as it ends: its path from the root without prefixes (`metadata/package/name`), attributes and own text. */
 export interface XmlElement {
@@ -7,19 +8,25 @@ export interface XmlElement {
   readonly text: string;
 }
 
+/** Repository metadata has six. */
+const MOST_LEVELS = 64;
+
 /**
  * Calls back for each element of a document, inner ones first, without keeping any: repository metadata has tens of MB.
- * @throws Error when the text is not XML.
+ * @throws FormatError when the text is not XML.
  */
 export function eachElement(xml: string, onEnd: (element: XmlElement) => void): void {
   const parser = new SaxesParser();
+  const other = otherContent(xml);
+  if (other !== undefined) throw new FormatError(other);
   const open: { path: string; attributes: Readonly<Record<string, string>>; text: string }[] = [];
   parser.on('error', (error) => {
-    throw error;
+    throw new FormatError(`it is not XML: ${error.message}`, { cause: error });
   });
   parser.on('opentag', ({ name, attributes }) => {
     const local = name.slice(name.indexOf(':') + 1);
     const parent = open.at(-1)?.path;
+    if (open.length === MOST_LEVELS) throw new FormatError(`it has elements ${MOST_LEVELS} levels deep`);
     open.push({ path: parent === undefined ? local : `${parent}/${local}`, attributes, text: '' });
   });
   parser.on('text', (piece) => {

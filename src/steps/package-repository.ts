@@ -10,7 +10,7 @@ import { isSignedByAll } from '../signing/check.ts';
 import { armoredSignature, dearmored } from '../signing/packets.ts';
 import { copyTree } from '../tools/cp.ts';
 import { createRepoAside } from '../tools/createrepo.ts';
-import { filesBelow, ifThere, sha256File, syncFolder } from '../tools/files.ts';
+import { digestLike, filesBelow, ifThere, sha256File, syncFolder } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { signatureName } from './sign-files.ts';
 
@@ -106,8 +106,8 @@ async function contentOf(repository: string, task: Task): Promise<Map<string, st
     },
   };
   try {
-    for (const { href, sha256 } of (await openRepository(repo, task)).files) {
-      if ((await sha256File(join(repository, href))) !== sha256) return undefined;
+    for (const { href, digest } of (await openRepository(repo, task)).files) {
+      if (digest === undefined || (await digestLike(digest, join(repository, href))) !== digest) return undefined;
     }
     const { packages } = await readRepoContent(repo, task);
     return new Map(packages.map(({ url, digest }) => [url.slice(base.length), digest]));

@@ -104,9 +104,18 @@ export function isErrno(error: unknown, code: string): boolean {
 
 /** SHA-256 of a file's content in lower-case hex, read as a stream. */
 export async function sha256File(path: string): Promise<string> {
-  const hash = createHash('sha256');
+  return (await digestLike('sha256:', path)).slice('sha256:'.length);
+}
+
+/**
+ * The checksum of a file's content in the form of another, to compare the two.
+ * @param like `kind:hex`, with a kind that OpenSSL knows, as in `sha512:…`
+ */
+export async function digestLike(like: string, path: string): Promise<string> {
+  const kind = like.slice(0, like.indexOf(':'));
+  const hash = createHash(kind);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk);
-  return hash.digest('hex');
+  return `${kind}:${hash.digest('hex')}`;
 }
 
 /** SHA-256 of bytes or text in lower-case hex. */

@@ -106,6 +106,29 @@ export async function listPackageFiles(
   return found;
 }
 
+/**
+ * The packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left out.
+ * @param home an empty folder, so that no .rpmmacros of the user counts
+ */
+export async function listInstalled(database: string, home: string, task: Task): Promise<InstalledRpm[]> {
+  const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n';
+  const args = ['--dbpath', database, '--query', '--all', '--queryformat', format];
+  const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+  return stdout.split('\n').flatMap((line) => {
+    const [name = '', epoch = '', version = '', release = '', arch = ''] = line.split('\t');
+    return name === '' || name === 'gpg-pubkey' ? [] : [{ name, epoch, version, release, arch }];
+  });
+}
+
+/** An installed package; the epoch is "0" when there is none. */
+export interface InstalledRpm {
+  readonly name: string;
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+}
+
 /** What an RPM file says it is. */
 export interface RpmFile {
   readonly path: string;
@@ -117,6 +140,51 @@ export interface RpmFile {
   readonly arch: string;
   /** As in `foo = 1`. */
   readonly provides: readonly string[];
+}
+
+/** The name of a package file as its header has it, which is what the rpm database will have. */
+export interface RpmIdentity {
+  readonly path: string;
+  readonly name: string;
+  /** As in `RpmFile`; no text when the file cannot be read as an RPM. */
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  /** Whether it holds sources; its architecture is then that of the machine it was made on. */
+  readonly source: boolean;
+}
+
+/** Reads names and versions from the headers of RPM files, in the order of the files; signatures are not looked at. */
+export async function identifyRpms(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
+  const found: RpmIdentity[] = [];
+  // Far below the kernel's limit for an argument list.
+  for (let start = 0; start < files.length; start += 500) {
+    found.push(...(await identifySome(files.slice(start, start + 500), home, task)));
+  }
+  return found;
+}
+
+async function identifySome(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
+  const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SOURCEPACKAGE}\\n';
+  // What is no RPM would be taken for a list of RPMs to read.
+  const flags = ['--query', '--package', '--nomanifest', '--nosignature', '--nodigest', '--queryformat', format];
+  const { stdout } = await run('rpm', [...flags, '--', ...files], {
+    task,
+    env: { HOME: home },
+    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+  });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  if (lines.length !== files.length && files.length > 1) {
+    // Some cannot be read, and rpm leaves these out: one by one it is clear which.
+    const each: RpmIdentity[] = [];
+    for (const file of files) each.push(...(await identifySome([file], home, task)));
+    return each;
+  }
+  return files.map((path, index) => {
+    const [name = '', epoch = '0', version = '', release = '', arch = '', source] = lines[index]?.split('\t') ?? [];
+    return { path, name, epoch, version, release, arch, source: source === '1' };
+  });
 }
 
 /** Reads the headers of RPM files; signatures are not looked at. @param home an empty folder */

@@ -44,7 +44,9 @@ describe('parseRepomd', () => {
   });
 
   it('refuses other XML and broken XML', () => {
-    expect(() => parseRepomd('<html></html>')).toThrow(/root element is <html>/);
+    expect(() => parseRepomd('<feed></feed>')).toThrow(/root element is <feed>/);
+    expect(() => parseRepomd('<html><title>Sign in</title></html>')).toThrow(/it is a web page \("Sign in"\)/);
+    expect(() => parseRepomd('\n')).toThrow(/it is empty/);
     expect(() => parseRepomd('<repomd><data>')).toThrow();
   });
 });

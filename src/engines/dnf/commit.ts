@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
-import type { Lockfile } from '../../rpm/lockfile.ts';
-import { lockedPackages } from '../../rpm/pkgdiff.ts';
+import type { PackageId } from '../../rpm/lockfile.ts';
 import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../tools/ostree.ts';
 import type { Task } from '../../tools/task.ts';
 import type { TreefileValues } from '../../treefile/keys.ts';
@@ -17,7 +16,7 @@ import { gvariantText, gvariantTime, variantOfJson } from './gvariant.ts';
  */
 export async function commitToCache(
   request: ComposeRequest,
-  tree: { readonly root: string; readonly kver: string | undefined },
+  tree: { readonly root: string; readonly kver: string | undefined; readonly packages: readonly PackageId[] },
   task: Task,
 ): Promise<string> {
   const repo = cacheRepo(request.cacheDir);
@@ -31,7 +30,7 @@ export async function commitToCache(
       bindRefs: [request.ref, ...(request.alsoBound ?? [])],
       ...(request.parent === undefined ? {} : { parent: request.parent }),
       timestamp: request.timestamp,
-      metadata: commitMetadata(request),
+      metadata: commitMetadata(request, tree.packages),
       bootable: tree.kver !== undefined,
       selinux: values.selinux !== false,
       readonlyExecutables: values['readonly-executables'] === true,
@@ -82,7 +81,7 @@ const cacheRepo = (cacheDir: string): string => join(cacheDir, 'repo');
  * The metadata rpm-ostree writes, with its types, then the treefile's own and the build's. `repo` data: id and time of
  * generation of each repository; `pkglist`: name, epoch, version, release, arch, sorted by name.
  */
-export function commitMetadata(request: ComposeRequest): Record<string, string> {
+export function commitMetadata(request: ComposeRequest, packages: readonly PackageId[]): Record<string, string> {
   const { values } = request.treefile;
   return {
     ...treefileMetadata(values),
@@ -90,7 +89,7 @@ export function commitMetadata(request: ComposeRequest): Record<string, string> 
     version: gvariantText(request.version),
     'rpmostree.inputhash': gvariantText(request.inputHash),
     'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps),
-    'rpmostree.rpmdb.pkglist': packagesVariant(request.lockfile),
+    'rpmostree.rpmdb.pkglist': packagesVariant(packages),
   };
 }
 
@@ -106,8 +105,8 @@ function reposVariant(timestamps: Readonly<Record<string, number>>): string {
   return `@aa{sv} [${entries.join(', ')}]`;
 }
 
-function packagesVariant(lockfile: Lockfile): string {
-  const tuples = lockedPackages(lockfile).map(
+function packagesVariant(packages: readonly PackageId[]): string {
+  const tuples = packages.map(
     ({ name, epoch, version, release, arch }) =>
       `(${[name, epoch, version, release, arch].map(gvariantText).join(',')})`,
   );

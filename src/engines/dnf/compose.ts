@@ -9,6 +9,7 @@ import { commitToCache, keepOnly, publishCommit } from './commit.ts';
 import { fetchPackages } from './fetch-packages.ts';
 import { makeInitramfs } from './initramfs.ts';
 import { installPackages } from './install.ts';
+import { installedPackages } from './installed.ts';
 import { createPhases } from './phases.ts';
 import { checkPackageSignatures } from './signatures.ts';
 import { customise } from './tree/customise.ts';
@@ -50,6 +51,10 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   );
   const packageFiles = await phases.time('install', 'dnf', () =>
     installPackages({ root, packages, treefile, timestamp, users: expected.seed, cacheDir }, task),
+  );
+
+  const installed = await phases.time('package list', 'rpm', () =>
+    installedPackages(root, request.lockfile, cacheDir, task),
   );
 
   await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
@@ -103,7 +108,9 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     return split;
   });
 
-  const commit = await phases.time('commit', 'ostree', () => commitToCache(request, { root, kver }, task));
+  const commit = await phases.time('commit', 'ostree', () =>
+    commitToCache(request, { root, kver, packages: installed }, task),
+  );
   const contentChecksum = await phases.time('into the archive', 'ostree', () => publishCommit(request, commit, task));
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
   await phases.time('remember users', 'self', () => rememberUsers(cacheDir, commit, users));

@@ -103,12 +103,16 @@ def digest(package):
     import hawkey
 
     kind, value = package.chksum or (None, b"")
-    if kind != hawkey.CHKSUM_SHA256:
+    names = {hawkey.CHKSUM_SHA256: "sha256", hawkey.CHKSUM_SHA384: "sha384", hawkey.CHKSUM_SHA512: "sha512"}
+    if kind not in names:
+        weak = {hawkey.CHKSUM_MD5: "an MD5", hawkey.CHKSUM_SHA1: "a SHA-1"}.get(kind, "no")
         raise Refused(
             "repo",
-            "Repository %s gives no SHA-256 checksum for %s; a lockfile needs one." % (package.reponame, nevra(package)),
+            'Repository "%s" has %s checksum for %s, which proves nothing; a lockfile needs SHA-256, SHA-384 or SHA-512.'
+            % (package.reponame, weak, nevra(package)),
+            hint="Its metadata must be made anew by its owner: createrepo_c --checksum=sha256.",
         )
-    return "sha256:" + value.hex()
+    return names[kind] + ":" + value.hex()
 
 
 def locked_packages(base, locked, request):

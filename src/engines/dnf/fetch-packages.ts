@@ -4,8 +4,9 @@ import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
+import { checkHeaders } from '../../rpm/headers.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
-import { isErrno, sha256File, writeJson } from '../../tools/files.ts';
+import { digestLike, isErrno, writeJson } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { callHelper } from './helper.ts';
@@ -13,15 +14,15 @@ import type { Phases } from './phases.ts';
 import { type DescribedPackage, describedPackages, dnfError, dnfRequest } from './request.ts';
 
 /**
- * Files whose checksum was found right, by path: device, inode, size, mtime and ctime in nanoseconds, and the checksum.
+ * Files that were found right, by path: device, inode, size, mtime and ctime in nanoseconds, the checksum, and the package.
  * A file cannot change without its ctime changing, so such a file need not be read again.
  */
 const knownFiles = z.record(z.string(), z.string());
 
 /**
  * Brings every locked package's RPM file here, from the cache of earlier nights where it has it, and checks each against
- * the lockfile's digest. The cache keeps them all, for promotions of the night.
- * @throws NightlyError `package-missing`, `repo-unreachable`, `verify` on a wrong digest, `disk-full`.
+ * the lockfile: its digest, and the name and version in its header. The cache keeps them all, for promotions of the night.
+ * @throws NightlyError `package-missing`, `repo-unreachable`, `verify` on a wrong digest or another package, `disk-full`.
  */
 export async function fetchPackages(
   treefile: Treefile,
@@ -40,38 +41,44 @@ export async function fetchPackages(
     },
     task,
   );
-  await phases.time('digests', 'self', () => checkDigests(packages, lockfile, cacheDir));
+  await phases.time('digests', 'self', () => checkFiles(packages, lockfile, cacheDir, task));
   return packages;
 }
 
-async function checkDigests(
+async function checkFiles(
   packages: readonly DescribedPackage[],
   lockfile: Lockfile,
   cacheDir: string,
+  task: Task,
 ): Promise<void> {
   const knownPath = join(cacheDir, 'checked-files.json');
   const known = await readKnown(knownPath);
   const found: Record<string, string> = {};
   const wrong: string[] = [];
+  const unknown: DescribedPackage[] = [];
   for (const one of packages) {
     const { name, evra, path } = one;
     const expected = lockfile.packages[name]?.digest ?? one.digest;
     // First, for a link changes the time by which the file is known again.
     const kept = await keep(one, expected, cacheDir);
-    const identity = await identityOf(path);
-    let entry = known[path];
-    if (entry !== `${identity} ${expected}`) entry = `${identity} sha256:${await sha256File(path)}`;
-    if (entry === `${identity} ${expected}`) found[path] = entry;
-    else {
-      wrong.push(`  ${name}-${evra}: ${path} has ${entry.split(' ').at(-1)}, the lockfile says ${expected}`);
-      if (kept !== path) await rm(kept);
+    const entry = `${await identityOf(path)} ${expected} ${name}-${evra}`;
+    if (known[path] !== entry) {
+      const digest = await digestLike(expected, path);
+      if (digest !== expected) {
+        wrong.push(`  ${name}-${evra}: ${path} has ${digest}, the lockfile says ${expected}`);
+        if (kept !== path) await rm(kept);
+        continue;
+      }
+      unknown.push(one);
     }
+    found[path] = entry;
   }
   if (wrong.length > 0) {
     throw new NightlyError('verify', `RPM files differ from what the lockfile names:\n${wrong.join('\n')}`, {
       hint: 'A file was damaged or exchanged after the repository metadata was made: repair the repository, or remove the file from the cache.',
     });
   }
+  await checkHeaders(unknown, join(cacheDir, 'home'), task);
   await writeJson(knownPath, found);
 }
 
@@ -83,7 +90,7 @@ async function checkDigests(
  */
 async function keep({ name, evra, path }: DescribedPackage, digest: string, cacheDir: string): Promise<string> {
   if (!relative(cacheDir, path).startsWith('..')) return path;
-  const kept = join(cacheDir, 'rpms', digest.replace(/^sha256:/, '').slice(0, 16), rpmFileName(name, evra));
+  const kept = join(cacheDir, 'rpms', digest.slice(digest.indexOf(':') + 1).slice(0, 16), rpmFileName(name, evra));
   if (existsSync(kept)) return kept;
   await mkdir(dirname(kept), { recursive: true });
   await link(path, kept).catch(async () => {

@@ -20,6 +20,8 @@ const helperEvent = z.discriminatedUnion('event', [
     event: z.literal('error'),
     kind: z.enum(['missing', 'depsolve', 'repo', 'script', 'install']),
     message: z.string(),
+    /** What to do, where there is more to say than the kind does. */
+    hint: z.string().optional(),
     packages: z
       .array(z.object({ name: z.string(), evra: z.string().optional(), otherContent: z.boolean().optional() }))
       .optional(),
@@ -36,8 +38,9 @@ export interface HelperCall<T> {
   readonly fail: (error: HelperError) => NightlyError;
   /** An empty folder, so that no .rpmmacros of the user counts. */
   readonly home: string;
-  /** Puts the command into a sandbox, in which the helper's own file must be readable. */
-  readonly wrap?: (argv: readonly string[], helper: string) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Puts the command into namespaces of its own. */
+  readonly wrap?: (argv: readonly string[]) => readonly string[];
 }
 
 /** As the kernel says it, and as rpm does before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`). */
@@ -49,11 +52,11 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   let failure: HelperError | undefined;
   const stray: string[] = [];
   const argv = [PYTHON, '-B', '-I', HELPER, call.verb];
-  const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv, HELPER) : argv;
+  const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv) : argv;
   const { stderr } = await run(command, args, {
     ...(task ? { task } : {}),
     input: JSON.stringify(call.request),
-    env: { HOME: call.home },
+    env: { HOME: call.home, ...call.env },
     okExitCodes: [0, 3],
     onLine(line, stream) {
       if (stream === 'stderr') return;
@@ -75,7 +78,16 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   if (result === undefined) {
     throw new NightlyError('bug', `${HELPER} ${call.verb} ended without a result. ${stray.slice(-3).join('\n')}`);
   }
-  return call.result.parse(result);
+  const parsed = call.result.safeParse(result);
+  if (parsed.success) return parsed.data;
+  // What it says comes from the repositories' metadata, and is read here for the first time.
+  throw new NightlyError(
+    'repo-unreachable',
+    `The repositories' metadata names what no package can be:\n${z.prettifyError(parsed.error)}\n${namedWrong(result, parsed.error)}`,
+    {
+      hint: 'Whoever made that metadata, or the mirror, damaged or changed it: report it to them, or use another mirror.',
+    },
+  );
 }
 
 function parseEvent(line: string): z.infer<typeof helperEvent> | undefined {
@@ -88,4 +100,17 @@ function parseEvent(line: string): z.infer<typeof helperEvent> | undefined {
     return undefined;
   }
   return helperEvent.safeParse(json).data;
+}
+
+/** The entries that were refused, a line each, so that the repository's owner can find them. */
+function namedWrong(result: unknown, { issues }: z.ZodError): string {
+  const lines = issues.map(({ path: [list, index] }) => {
+    const entries = list === undefined ? undefined : memberOf(result, list);
+    return JSON.stringify(index === undefined ? entries : memberOf(entries, index));
+  });
+  return [...new Set(lines)].slice(0, 10).join('\n');
+}
+
+function memberOf(value: unknown, key: PropertyKey): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }

@@ -1,19 +1,21 @@
-import { dirname } from 'node:path';
+import { dirname, isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
+import { parseEvra } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
+import { isDigest, isPackageName, isRepoId } from '../../rpm/names.ts';
 import { repoVariables, treefileRepos } from '../../rpm/repofile.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import type { HelperError } from './helper.ts';
 
 /** A package as depsolve.py describes it. */
-export const describedPackage = z.object({
-  name: z.string(),
-  evra: z.string(),
-  digest: z.string(),
-  repo: z.string(),
+const describedPackage = z.object({
+  name: z.string().refine(isPackageName, { error: 'is no name of a package' }),
+  evra: z.string().refine((text) => parseEvra(text) !== undefined, { error: 'is no [epoch:]version-release.arch' }),
+  digest: z.string().refine(isDigest, { error: 'is no checksum' }),
+  repo: z.string().refine(isRepoId, { error: 'is no id of a repository' }),
   /** Where the RPM file is, or will be once downloaded. */
-  path: z.string(),
+  path: z.string().refine((path) => isAbsolute(path) && normalize(path) === path, { error: 'leads elsewhere' }),
   /** Bytes still to be downloaded. */
   download: z.number(),
 });
@@ -58,7 +60,7 @@ export function dnfError(error: HelperError, treefile: Treefile, locked: boolean
       });
     case 'repo':
       return new NightlyError('repo-unreachable', error.message.trim(), {
-        hint: 'Check its address in the .repo file and the network, then run again.',
+        hint: error.hint ?? 'Check its address in the .repo file and the network, then run again.',
       });
     case 'script':
     case 'install':

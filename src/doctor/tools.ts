@@ -70,7 +70,21 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'rpm',
     fedora: 'rpm',
   },
-  { program: 'unshare', neededBy: ['engine dnf'], version: gnu('2.36'), debian: 'util-linux', fedora: 'util-linux' },
+  {
+    program: 'bwrap',
+    neededBy: ['engine dnf'],
+    // `--clearenv` came with 0.5.
+    version: gnu('0.5.0'),
+    debian: 'bubblewrap',
+    fedora: 'bubblewrap',
+  },
+  {
+    program: 'unshare',
+    neededBy: ['engine dnf', 'images with XFS'],
+    version: gnu('2.36'),
+    debian: 'util-linux',
+    fedora: 'util-linux',
+  },
   {
     program: 'umount',
     neededBy: ['engine rpm-ostree'],

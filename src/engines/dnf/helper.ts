@@ -38,9 +38,8 @@ export interface HelperCall<T> {
   readonly fail: (error: HelperError) => NightlyError;
   /** An empty folder, so that no .rpmmacros of the user counts. */
   readonly home: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Puts the command into namespaces of its own. */
-  readonly wrap?: (argv: readonly string[]) => readonly string[];
+  /** Puts the command into a sandbox, in which the helper's own file must be readable. */
+  readonly wrap?: (argv: readonly string[], helper: string) => readonly string[];
 }
 
 /** As the kernel says it, and as rpm does before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`). */
@@ -52,11 +51,11 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   let failure: HelperError | undefined;
   const stray: string[] = [];
   const argv = [PYTHON, '-B', '-I', HELPER, call.verb];
-  const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv) : argv;
+  const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv, HELPER) : argv;
   const { stderr } = await run(command, args, {
     ...(task ? { task } : {}),
     input: JSON.stringify(call.request),
-    env: { HOME: call.home, ...call.env },
+    env: { HOME: call.home },
     okExitCodes: [0, 3],
     onLine(line, stream) {
       if (stream === 'stderr') return;

@@ -197,11 +197,12 @@ async function runDracut(request: InitramfsRequest, osRelease: MaskedFile | unde
   const mask = join(scratchDir, 'os-release');
   if (osRelease) await writeFile(mask, osRelease.content);
   const [command = '', ...args] = inTree(root, [dracut, ...dracutArgs(request)], {
+    timestamp: DRACUT_TIME,
     traceReads: true,
     binds: [[tmp, 'tmp'], ...(osRelease ? [[mask, osRelease.path] as const] : [])],
   });
   try {
-    await run(command, args, { task, env: treeEnvironment(DRACUT_TIME) });
+    await run(command, args, { task });
   } catch (error) {
     if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
     throw new NightlyError('compose', `dracut could not make the initramfs:\n${error.message}`, {

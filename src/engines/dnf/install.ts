@@ -1,12 +1,12 @@
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { callHelper } from './helper.ts';
-import { inNamespace, treeEnvironment } from './namespace.ts';
+import { besideTree, treeEnvironment } from './namespace.ts';
 import type { DescribedPackage } from './request.ts';
 import type { UserFiles } from './tree/users.ts';
 
@@ -43,6 +43,8 @@ export async function installPackages(
         nodocs: values.documentation === false,
         macros: {
           _dbpath: '/usr/share/rpm',
+          // rpm's own default differs from distribution to distribution.
+          _install_script_path: treeEnvironment(timestamp).PATH,
           // Checked before the first file was touched, once for each package and set of keys.
           _pkgverify_level: 'none',
           // Plugins of the host (inhibit locks, audit, syslog) have no business in a tree.
@@ -64,8 +66,7 @@ export async function installPackages(
               { hint: 'What it printed is in the step log.', log: task.logFile },
             ),
       home: join(request.cacheDir, 'home'),
-      env: definedOnly(treeEnvironment(timestamp)),
-      wrap: (argv) => inNamespace(root, argv),
+      wrap: (argv, helper) => besideTree(root, argv, { timestamp, readable: [helper, ...foldersOf(request.packages)] }),
     },
     task,
   );
@@ -83,8 +84,6 @@ function inOrder(packages: readonly DescribedPackage[]): string[] {
     .map(({ path }) => path);
 }
 
-function definedOnly(env: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value === undefined || name === 'HOME' ? [] : [[name, value]])),
-  );
-}
+const foldersOf = (packages: readonly DescribedPackage[]): string[] => [
+  ...new Set(packages.map(({ path }) => dirname(path))),
+];

@@ -1,58 +1,140 @@
-import { fileURLToPath } from 'node:url';
-import { RUN_MARKER } from '../../tools/exec.ts';
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { NightlyError } from '../../errors.ts';
+import { bwrap, type Mount } from '../../tools/bwrap.ts';
+import { resolveInRoot } from '../../tools/paths-in-root.ts';
 
-/**
- * Commands that work on a tree run in namespaces of their own: mounts (so that nothing is ever mounted on the host, and
- * all is gone with the last process, SIGKILL or not), processes (killed together), network (none), IPC and host name.
- */
-const NAMESPACES = [
-  '--mount',
-  '--propagation',
-  'private',
-  '--pid',
-  '--fork',
-  '--kill-child',
-  '--net',
-  '--ipc',
-  '--uts',
-];
-
-/** Puts the mounts in place; it says which. */
-const IN_TREE = fileURLToPath(new URL('in_tree.py', import.meta.url));
-
-export interface NamespaceOptions {
+export interface InTreeOptions {
+  /** The time the build is for, in seconds: SOURCE_DATE_EPOCH. */
+  readonly timestamp: number;
   /** Every read of a file in the root sets its access time. */
   readonly traceReads?: boolean;
-  /** Folders of the host and where they appear, relative to the root. */
+  /** Folders and files of the host, and where they appear: paths of the tree, which must be there. */
   readonly binds?: readonly (readonly [host: string, inRoot: string])[];
 }
 
-/** argv that runs a command with a tree's mounts in place. The tree needs `dev`, `proc` and `etc` folders. */
-export function inNamespace(root: string, argv: readonly string[], options: NamespaceOptions = {}): string[] {
-  const binds = options.binds ?? [];
-  const mountOptions = options.traceReads ? 'strictatime' : 'relatime';
+/**
+ * argv that runs a program of a tree: it sees the tree as its root, with a /proc of its own, a /dev of the few devices that
+ * programs count on, and /etc where the tree has that in usr/etc already. Nothing of the host is visible, not its
+ * environment either.
+ * @throws NightlyError `compose` when the tree has something else where these go.
+ */
+export function inTree(root: string, argv: readonly string[], options: InTreeOptions): string[] {
+  const etc = isFolder(join(root, 'usr/etc')) ? 'usr/etc' : undefined;
+  const at = (path: string): string => {
+    const real = resolveInRoot(root, path, { lastLink: 'follow', ...(etc === undefined ? {} : { etc }) });
+    return real.slice(root.length) || '/';
+  };
+  const inside = bwrap(argv, {
+    mounts: [
+      { kind: 'writable', from: root, at: '/' },
+      ...ownFileSystems(root, ''),
+      ...(etc === undefined
+        ? []
+        : [{ kind: 'writable', from: join(root, etc), at: mountPoint(root, '/etc') } as const]),
+      ...(options.binds ?? []).map(([from, path]) => ({ kind: 'writable', from, at: at(path) }) as const),
+    ],
+    env: treeEnvironment(options.timestamp),
+  });
+  return options.traceReads ? ['unshare', '--mount', '--propagation', 'private', ...tracing(root), ...inside] : inside;
+}
+
+/** Mounts the tree upon itself so that each read counts; what bubblewrap binds from there is mounted alike. */
+function tracing(root: string): string[] {
+  const script = 'mount --bind "$0" "$0"; mount -o remount,bind,strictatime "$0"; exec "$@"';
+  return ['sh', '-ec', script, root];
+}
+
+/**
+ * argv that runs a program of the host on a tree: it sees the host's /usr, read-only, and the tree at its own path; what
+ * it runs chrooted in the tree has the same limits as with `inTree`.
+ * @param options.readable further folders and files of the host
+ */
+export function besideTree(
+  root: string,
+  argv: readonly string[],
+  options: { readonly timestamp: number; readonly readable?: readonly string[] },
+): string[] {
+  return bwrap(argv, {
+    mounts: [
+      ...hostPrograms(),
+      ...proc('/proc'),
+      { kind: 'dev', at: '/dev' },
+      { kind: 'tmpfs', at: '/tmp' },
+      ...(options.readable ?? []).map((path) => ({ kind: 'readonly', from: path, at: path }) as const),
+      { kind: 'writable', from: root, at: root },
+      ...ownFileSystems(root, root),
+      { kind: 'then-readonly', at: '/' },
+    ],
+    env: treeEnvironment(options.timestamp),
+  });
+}
+
+/** The host's programs and libraries. No configuration: not of rpm, not of name services. */
+function hostPrograms(): Mount[] {
+  const top = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name): Mount[] => {
+    const info = lstatSync(`/${name}`, { throwIfNoEntry: false });
+    if (info === undefined) return [];
+    if (info.isSymbolicLink()) return [{ kind: 'link', to: readlinkSync(`/${name}`), at: `/${name}` }];
+    return [{ kind: 'readonly', from: `/${name}`, at: `/${name}` }];
+  });
+  const cache = ['/etc/ld.so.cache', '/etc/alternatives'];
   return [
-    'unshare',
-    ...NAMESPACES,
-    ...['/usr/bin/python3', '-B', '-I', IN_TREE, root, mountOptions, String(binds.length), ...binds.flat()],
-    ...argv,
+    { kind: 'readonly', from: '/usr', at: '/usr' },
+    ...top,
+    ...cache.map((path) => ({ kind: 'readonly-if-there', from: path, at: path }) as const),
   ];
 }
 
-/** argv that runs a command chrooted into a tree, with its mounts in place. */
-export function inTree(root: string, argv: readonly string[], options: NamespaceOptions = {}): string[] {
-  return inNamespace(root, ['chroot', root, ...argv], options);
+/** /proc and /dev of a tree that appears at `at`. */
+function ownFileSystems(root: string, at: string): Mount[] {
+  return [...proc(`${at}${mountPoint(root, '/proc')}`), { kind: 'dev', at: `${at}${mountPoint(root, '/dev')}` }];
 }
 
-/** What programs run in a tree see: nothing of the host's environment but the time the build is for. */
-export function treeEnvironment(timestamp: number): Record<string, string | undefined> {
-  const clean: Record<string, string | undefined> = {};
-  // The run marker stays: by it a process that outlived its run is found.
-  for (const name of Object.keys(process.env)) if (name !== RUN_MARKER) clean[name] = undefined;
+/**
+ * A /proc in which only what belongs to processes can be written to. User 0 needs no capability to write to the kernel's
+ * settings, say a command of its own into /proc/sys/kernel/core_pattern, and bubblewrap covers just four of the entries, and
+ * of these only what access(2) calls writable, which /proc/sys itself is not (bubblewrap.c, cover_proc_dirs). All of it
+ * cannot be read-only: rpm sets the mode of /proc when a package owns that.
+ */
+function proc(at: string): Mount[] {
+  const kernels = readdirSync('/proc').filter((name) => {
+    if (/^\d+$/.test(name)) return false;
+    const info = lstatSync(`/proc/${name}`, { throwIfNoEntry: false });
+    return info !== undefined && (info.isDirectory() || (info.isFile() && (info.mode & 0o222) !== 0));
+  });
+  return [
+    { kind: 'proc', at },
+    ...kernels.map((name) => ({ kind: 'readonly-if-there', from: `/proc/${name}`, at: `${at}/${name}` }) as const),
+  ];
+}
+
+/** Bubblewrap follows links to where it mounts something, so there must be none. */
+function mountPoint(root: string, path: string): string {
+  const info = lstatSync(join(root, path), { throwIfNoEntry: false });
+  if (info === undefined || info.isDirectory()) return path;
+  throw new NightlyError('compose', `${path} is no folder in the tree, so no program can be run there.`, {
+    hint: 'Find the package or script that replaces it, and exclude or correct it.',
+  });
+}
+
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** Names and values; PATH is also what librpm gives to scripts. */
+interface TreeEnvironment extends Readonly<Record<string, string>> {
+  readonly PATH: string;
+}
+
+/** All that programs run for a tree find in their environment; the same on every host. */
+export function treeEnvironment(timestamp: number): TreeEnvironment {
   return {
-    ...clean,
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
     HOME: '/root',
+    LANG: 'C.UTF-8',
+    LC_ALL: 'C.UTF-8',
+    TZ: 'UTC',
     SOURCE_DATE_EPOCH: String(timestamp),
     SYSTEMD_OFFLINE: '1',
   };

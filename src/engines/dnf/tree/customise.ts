@@ -18,7 +18,7 @@ import { run } from '../../../tools/exec.ts';
 import type { Task } from '../../../tools/task.ts';
 import type { KeyName } from '../../../treefile/keys.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
-import { inTree, treeEnvironment } from '../namespace.ts';
+import { inTree } from '../namespace.ts';
 import { osReleasePath, withVersion } from './os-release.ts';
 import { kindOf, namesIn, pathInTree } from './paths.ts';
 
@@ -189,9 +189,12 @@ async function runScripts(request: CustomiseRequest, task: Task): Promise<void> 
     for (const [name, key] of names) {
       await chmod(join(dir, name), 0o755);
       task.say(`running ${name}`);
-      const [command = '', ...args] = inTree(root, [`/${mountPoint}/${name}`], { binds: [[dir, mountPoint]] });
+      const [command = '', ...args] = inTree(root, [`/${mountPoint}/${name}`], {
+        timestamp,
+        binds: [[dir, mountPoint]],
+      });
       try {
-        await run(command, args, { task, env: treeEnvironment(timestamp) });
+        await run(command, args, { task });
       } catch (error) {
         if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
         const place = treefile.origins.get(key);

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../../tools/exec.ts';
 import type { Task } from '../../../tools/task.ts';
-import { inTree, treeEnvironment } from '../namespace.ts';
+import { inTree } from '../namespace.ts';
 import { kindOf, namesIn } from './paths.ts';
 
 /**
@@ -12,8 +12,8 @@ import { kindOf, namesIn } from './paths.ts';
  */
 export async function finishInstall(root: string, timestamp: number, task: Task): Promise<void> {
   const inside = async (...argv: string[]): Promise<void> => {
-    const [command = '', ...args] = inTree(root, argv);
-    await run(command, args, { task, env: treeEnvironment(timestamp) });
+    const [command = '', ...args] = inTree(root, argv, { timestamp });
+    await run(command, args, { task });
   };
   const sysusers = await program(root, 'systemd-sysusers');
   if (sysusers && (await namesIn(join(root, 'usr/lib/sysusers.d'))).length > 0) await inside(sysusers);

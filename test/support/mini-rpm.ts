@@ -159,7 +159,7 @@ function fileLine(file: MiniFile): string {
   const mode = file.mode ?? ('dir' in file ? '0755' : '0644');
   const attr = 'link' in file ? '' : `%attr(${mode},${file.owner ?? 'root'},${file.group ?? 'root'}) `;
   const caps = file.caps === undefined ? '' : `%caps(${file.caps}) `;
-  return `${attr}${caps}${'dir' in file ? '%dir ' : ''}${file.config ? '%config(noreplace) ' : ''}${file.path}`;
+  return `${attr}${caps}${'dir' in file ? '%dir ' : ''}${file.config ? '%config(noreplace) ' : ''}${/\s/.test(file.path) ? `"${file.path}"` : file.path}`;
 }
 
 function rpmbuildDefines(dir: string): string[] {

@@ -5,7 +5,8 @@ import { refuseUnsupported } from '../../treefile/unsupported.ts';
 
 /**
  * Keys this engine honours. `automatic-version-prefix` and `-suffix` make up a version only where none is given, in
- * rpm-ostree as here, and a build always gives its id; `rojig` has no effect on a tree in rpm-ostree either.
+ * rpm-ostree as here, and a build always gives its id; `rojig` has no effect on a tree in rpm-ostree either. Users of
+ * sysusers.d are always made, which is what either value of `sysusers` comes to where rpm knows the macro.
  */
 const SUPPORTED: ReadonlySet<KeyName> = new Set<KeyName>([
   'ref',
@@ -51,6 +52,8 @@ const SUPPORTED: ReadonlySet<KeyName> = new Set<KeyName>([
   'advisories-metadata',
   'rpmdb',
   'rpmdb-normalize',
+  'opt-usrlocal',
+  'sysusers',
 ]);
 
 /** Values of supported keys that this engine cannot honour, with the reason. */

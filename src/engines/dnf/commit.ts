@@ -95,7 +95,12 @@ export function commitMetadata(request: ComposeRequest, packages: readonly Packa
 
 function treefileMetadata(values: TreefileValues): Record<string, string> {
   const command = values['container-cmd'];
-  return command ? { 'ostree.container-cmd': `@as [${command.map(gvariantText).join(', ')}]` } : {};
+  const initramfs = values['initramfs-args'];
+  return {
+    // Clients that make an initramfs of their own use the same arguments.
+    ...(initramfs ? { 'rpmostree.initramfs-args': `@as [${initramfs.map(gvariantText).join(', ')}]` } : {}),
+    ...(command ? { 'ostree.container-cmd': `@as [${command.map(gvariantText).join(', ')}]` } : {}),
+  };
 }
 
 function reposVariant(timestamps: Readonly<Record<string, number>>): string {

@@ -1,33 +1,26 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
-import { removeTree } from '../../tools/rm.ts';
 import type { Task } from '../../tools/task.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import type { Composed, ComposeRequest } from '../engine.ts';
 import { commitToCache, keepOnly, publishCommit } from './commit.ts';
 import { fetchPackages } from './fetch-packages.ts';
 import { makeInitramfs } from './initramfs.ts';
-import { installPackages } from './install.ts';
-import { installedPackages } from './installed.ts';
 import { createPhases } from './phases.ts';
+import { emptyRoot, populate } from './populate.ts';
 import { checkPackageSignatures } from './signatures.ts';
-import { customise } from './tree/customise.ts';
+import { openInitramfs, setHostDefaults } from './tree/host-defaults.ts';
 import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
-import { makeTopLevel, moveEtc, setMachineId } from './tree/layout.ts';
+import { makeTopLevel, setMachineId } from './tree/layout.ts';
+import { settleOptUsrLocal } from './tree/opt-usrlocal.ts';
 import { kindOf, namesIn } from './tree/paths.ts';
 import { settleRpmdb } from './tree/rpmdb.ts';
-import { finishInstall, removeLeftovers } from './tree/system.ts';
-import {
-  checkUsers,
-  expectedUsers,
-  previousUsers,
-  readUsers,
-  rememberUsers,
-  settleShadow,
-  splitUsers,
-} from './tree/users.ts';
+import { removeLeftovers } from './tree/system.ts';
+import { expectedUsers, previousAccounts, rememberAccounts } from './tree/user-seeds.ts';
+import { settleShadow, splitUsers } from './tree/users.ts';
 import { varToTmpfiles } from './tree/var.ts';
+import { moveVarLib } from './tree/var-lib.ts';
 
 /**
  * Makes the commit: packages into a root, the root into an OSTree tree, the tree into a commit. Everything is made anew but
@@ -47,26 +40,14 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     checkPackageSignatures(treefile, packages, { cacheDir, scratchDir }, task),
   );
   const expected = await phases.time('users before', 'self', () =>
-    expectedUsers(treefile, () => previousUsers({ cacheDir, repo: request.repo, parent: request.parent }, task)),
+    expectedUsers(treefile, () => previousAccounts({ cacheDir, repo: request.repo, parent: request.parent }, task)),
   );
-  const packageFiles = await phases.time('install', 'dnf', () =>
-    installPackages({ root, packages, treefile, timestamp, users: expected.seed, cacheDir }, task),
-  );
-
-  const installed = await phases.time('package list', 'rpm', () =>
-    installedPackages(root, request.lockfile, cacheDir, task),
-  );
-
-  await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
-  await phases.time('users', 'self', async () => checkUsers(await readUsers(join(root, 'etc')), expected, values));
-  await phases.time('etc', 'self', () => moveEtc(root));
-  await phases.time('treefile changes', 'tree', () =>
-    customise({ root, treefile, version: request.version, timestamp, packageFiles, scratchDir }, task),
-  );
+  const { seed, installed } = await populate(request, { root, packages, expected }, phases, task);
 
   const kver = await phases.time('kernel', 'self', async () => {
     await setMachineId(root, values);
     await removeLeftovers(root);
+    await setHostDefaults(root);
     return placeKernel(root);
   });
   let initramfs: Composed['initramfs'] = 'none';
@@ -95,7 +76,9 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     if (split.kept) {
       task.say('the tree has no libnss_altfiles.so.2: users and groups stay in /etc as well as in /usr/lib');
     }
-    await varToTmpfiles(root, split, task);
+    const opt = await settleOptUsrLocal(root, values['opt-usrlocal'] ?? 'var', task);
+    await varToTmpfiles(root, split, [...(await moveVarLib(root)), ...opt.lines], task);
+    if (kver !== undefined) await openInitramfs(root, kver);
     await moveBoot(root, kver, values['boot-location'] ?? 'modules');
     await settleRpmdb(root);
     await mkdir(join(root, 'usr/share/rpm-ostree'), { recursive: true });
@@ -104,7 +87,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
       `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
     );
     if (values.selinux !== false) await requirePolicy(root);
-    await makeTopLevel(root, values);
+    await makeTopLevel(root, values, opt);
     return split;
   });
 
@@ -113,14 +96,13 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   );
   const contentChecksum = await phases.time('into the archive', 'ostree', () => publishCommit(request, commit, task));
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
-  await phases.time('remember users', 'self', () => rememberUsers(cacheDir, commit, users));
+  await phases.time('remember users', 'self', () => rememberAccounts(cacheDir, commit, { accounts: users, seed }));
   return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };
 }
 
 /** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */
 async function startAfresh(root: string, cacheDir: string, task: Task): Promise<void> {
-  await removeTree(root, task);
-  await mkdir(root, { recursive: true, mode: 0o755 });
+  await emptyRoot(root, task);
   await mkdir(join(cacheDir, 'home'), { recursive: true });
 }
 

@@ -288,13 +288,13 @@ def install(request):
         flags |= rpm.RPMTRANS_FLAG_NODOCS
     ts.setFlags(flags)
 
-    owners = set()
+    owners = {}
     for path in request["rpms"]:
         with open(path, "rb") as file:
             header = ts.hdrFromFdno(file.fileno())
         ts.addInstall(header, (path, header[rpm.RPMTAG_NEVRA]), "i")
-        if "/etc/passwd" in header[rpm.RPMTAG_FILENAMES]:
-            owners.add(path)
+        own = set(header[rpm.RPMTAG_FILENAMES])
+        owners[path] = [name for name in ACCOUNT_FILES if "/etc/" + name in own]
 
     problems = ts.check()
     if problems:
@@ -315,9 +315,9 @@ def install(request):
         elif reason == rpm.RPMCALLBACK_INST_STOP:
             count += 1
             emit("progress", done=count, total=len(request["rpms"]), unit="packages")
-            # The users of the night before must be there before the first %pre makes new ones.
-            if key[0] in owners:
-                keep_ids(root_fd, request["users"])
+            # What is to be there already must be there before the first %pre makes new users.
+            for name in owners[key[0]]:
+                seed_accounts(root_fd, name, request["users"])
         elif reason == rpm.RPMCALLBACK_SCRIPT_ERROR:
             failed.append("%s of %s" % (script_name(amount), key[1] if isinstance(key, tuple) else key))
         elif reason == rpm.RPMCALLBACK_CPIO_ERROR or reason == rpm.RPMCALLBACK_UNPACK_ERROR:
@@ -355,20 +355,44 @@ def script_name(tag):
     return names.get(tag, "a script (tag %s)" % tag)
 
 
-def keep_ids(root_fd, users):
-    """Adds the given passwd and group lines whose name the tree's file does not have."""
-    for name in ("passwd", "group"):
-        lines = users.get(name, [])
-        if not lines:
-            continue
-        with os.fdopen(os.open("etc/" + name, os.O_RDONLY, dir_fd=root_fd)) as file:
-            text = file.read()
-        have = {line.split(":", 1)[0] for line in text.splitlines()}
-        if text and not text.endswith("\n"):
-            text += "\n"
-        text += "".join(line + "\n" for line in lines if line.split(":", 1)[0] not in have)
-        with os.fdopen(os.open("etc/" + name, os.O_WRONLY | os.O_TRUNC, dir_fd=root_fd), "w") as file:
-            file.write(text)
+ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
+
+
+def seed_accounts(root_fd, name, users):
+    """Adds the given lines of an account file whose name the tree's file does not have.
+
+    Users that are added also become members again of groups the file has already: a script that makes a user puts it
+    into its groups then, and not when it is there.
+    """
+    lines = users.get(name, [])
+    if not lines:
+        return
+    try:
+        fd = os.open("etc/" + name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=root_fd)
+    except FileNotFoundError:
+        return
+    with os.fdopen(fd, "r+", encoding="utf-8", errors="surrogateescape") as file:
+        text = file.read()
+        have = [line for line in text.splitlines()]
+        names = {line.split(":", 1)[0] for line in have}
+        if name in ("group", "gshadow"):
+            seeded = {line.split(":", 1)[0] for line in users.get("passwd", [])}
+            given = {line.split(":", 1)[0]: line for line in lines}
+            have = [with_members(line, given.get(line.split(":", 1)[0]), seeded) for line in have]
+        have += [line for line in lines if line.split(":", 1)[0] not in names]
+        file.seek(0)
+        file.truncate()
+        file.write("".join(line + "\n" for line in have))
+
+
+def with_members(line, given, seeded):
+    """A line of group or gshadow with those members of another one that are among the seeded users."""
+    if given is None or line.count(":") != 3 or given.count(":") != 3:
+        return line
+    rest, members = line.rsplit(":", 1)
+    present = [member for member in members.split(",") if member]
+    more = [member for member in given.rsplit(":", 1)[1].split(",") if member in seeded and member not in present]
+    return rest + ":" + ",".join(present + more)
 
 
 # --- main ----------------------------------------------------------------------------------------------------------

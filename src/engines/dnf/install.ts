@@ -8,15 +8,16 @@ import type { Treefile } from '../../treefile/treefile.ts';
 import { callHelper } from './helper.ts';
 import { besideTree, treeEnvironment } from './namespace.ts';
 import type { DescribedPackage } from './request.ts';
-import type { UserFiles } from './tree/users.ts';
+import { EXTRANEOUS } from './tree/extraneous.ts';
+import type { Seed } from './tree/user-seeds.ts';
 
 const installed = z.object({ files: z.record(z.string(), z.array(z.string())) });
 
 /**
  * Installs packages into an empty root with librpm, scripts and triggers included; the database goes to
- * usr/share/rpm. `users` are put into the tree's passwd and group as soon as these exist, so that a package's script
+ * usr/share/rpm. `users` are put into the tree's account files as soon as these exist, so that a package's script
  * finds its user and the id stays what it was.
- * @returns the files of each package that `remove-from-packages` names.
+ * @returns the files of each package that `remove-from-packages` names, and of those whose strays are left out.
  * @throws NightlyError `compose` when a script fails, `depsolve`, `disk-full`.
  */
 export async function installPackages(
@@ -25,7 +26,7 @@ export async function installPackages(
     readonly packages: readonly DescribedPackage[];
     readonly treefile: Treefile;
     readonly timestamp: number;
-    readonly users: UserFiles;
+    readonly users: Seed;
     readonly cacheDir: string;
   },
   task: Task,
@@ -54,7 +55,7 @@ export async function installPackages(
           ...(langs === undefined || langs.length === 0 ? {} : { _install_langs: langs.join(':') }),
         },
         users,
-        listFilesOf: (values['remove-from-packages'] ?? []).map(([name]) => name),
+        listFilesOf: [...(values['remove-from-packages'] ?? []).map(([name]) => name), ...EXTRANEOUS],
       },
       result: installed,
       fail: ({ kind, message }) =>

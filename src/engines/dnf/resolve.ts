@@ -13,7 +13,7 @@ import { describedPackages, dnfError, dnfRequest } from './request.ts';
  * Changes when this engine makes another tree from the same input, so that a night after an update of the program
  * composes anew.
  */
-const TREE_FORMAT = 'dnf-1';
+const TREE_FORMAT = 'dnf-2';
 
 /** Depsolves with the repositories' newest metadata, or finds exactly what a lockfile names. */
 export async function resolve(request: ResolveRequest, task: Task): Promise<Resolution> {

@@ -85,10 +85,13 @@ async function setDefaultTarget({ root, treefile }: CustomiseRequest): Promise<v
   if (!(await hasUnit(root, target))) {
     throw fault(treefile, 'default-target', '', `The tree has no unit ${target} to boot into.`);
   }
-  const link = join(root, 'usr/etc/systemd/system/default.target');
+  // In /usr, where the preset-all of a first boot takes nothing away. What a package's script chose in /etc would win.
+  await rm(await pathInTree(root, '/etc/systemd/system/default.target'), { force: true });
+  const link = await pathInTree(root, '/usr/lib/systemd/system/default.target');
   await mkdir(dirname(link), { recursive: true });
   await rm(link, { force: true });
-  await symlink(`/usr/lib/systemd/system/${target}`, link);
+  const inEtc = !(await kindOf(await pathInTree(root, `/usr/lib/systemd/system/${target}`)));
+  await symlink(inEtc ? `/etc/systemd/system/${target}` : target, link);
 }
 
 async function removeFiles({ root, treefile }: CustomiseRequest): Promise<void> {

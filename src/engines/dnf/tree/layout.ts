@@ -2,13 +2,13 @@ import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'no
 import { join } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import type { TreefileValues } from '../../../treefile/keys.ts';
+import type { OptUsrLocalLayout } from './opt-usrlocal.ts';
 import { kindOf, namesIn } from './paths.ts';
 
 /** Links at the top of a tree: what an administrator owns lives in /var, which every deployment shares. */
 const LINKS: Readonly<Record<string, string>> = {
   home: 'var/home',
   root: 'var/roothome',
-  opt: 'var/opt',
   srv: 'var/srv',
   mnt: 'var/mnt',
   media: 'run/media',
@@ -18,17 +18,17 @@ const LINKS: Readonly<Record<string, string>> = {
 /** Folders a host mounts something on. */
 const EMPTY_DIRS = ['boot', 'dev', 'proc', 'run', 'sys', 'sysroot', 'var'];
 
-/** What the links above point to, made at every boot. */
-const INTEGRATION = `# What the links at the top of the tree lead to. Written by the compose.
-d /var/home 0755 root root -
-d /var/mnt 0755 root root -
-d /var/opt 0755 root root -
-d /var/roothome 0700 root root -
-d /var/srv 0755 root root -
-d /var/usrlocal 0755 root root -
-${['bin', 'etc', 'games', 'include', 'lib', 'man', 'sbin', 'share', 'src'].map((name) => `d /var/usrlocal/${name} 0755 root root -`).join('\n')}
-d /run/media 0755 root root -
-`;
+/** What the links above lead to, made at every boot. */
+const INTEGRATION = [
+  '# What the links at the top of the tree lead to. Written by the compose.',
+  'd /var/home 0755 root root -',
+  'd /var/mnt 0755 root root -',
+  'd /var/roothome 0700 root root -',
+  'd /var/srv 0755 root root -',
+  'd /run/media 0755 root root -',
+  // Where rpm of old looks for its database, and much else that lists packages.
+  'L /var/lib/rpm - - - - ../../usr/share/rpm',
+];
 
 /** Moves /etc to usr/etc, and leaves an empty folder for it to be mounted on while programs run in the tree. */
 export async function moveEtc(root: string): Promise<void> {
@@ -46,22 +46,30 @@ export async function moveEtc(root: string): Promise<void> {
  * Gives the tree the top level of an rpm-ostree commit. Called last: programs run in the tree before that.
  * @throws NightlyError `compose` when packages have files where the administrator of a host keeps theirs.
  */
-export async function makeTopLevel(root: string, values: TreefileValues): Promise<void> {
+export async function makeTopLevel(
+  root: string,
+  values: TreefileValues,
+  { optLink, usrLocalLink, integration }: OptUsrLocalLayout,
+): Promise<void> {
   await rm(join(root, 'etc'), { recursive: true });
   for (const [name, target] of Object.entries(LINKS)) {
     await refuseFiles(root, name);
     await replaceWithLink(join(root, name), target);
   }
-  await refuseFiles(root, 'usr/local');
-  await replaceWithLink(join(root, 'usr/local'), '../var/usrlocal');
+  if (optLink !== undefined) await replaceWithLink(join(root, 'opt'), optLink);
+  if (usrLocalLink !== undefined) await replaceWithLink(join(root, 'usr/local'), usrLocalLink);
   if (values['tmp-is-dir'] === true) await emptyDir(join(root, 'tmp'), 0o1777);
   else await replaceWithLink(join(root, 'tmp'), 'sysroot/tmp');
   for (const name of EMPTY_DIRS) await emptyDir(join(root, name), 0o755);
   await mkdir(join(root, 'usr/lib/tmpfiles.d'), { recursive: true });
-  await writeFile(join(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'), INTEGRATION);
+  await writeFile(
+    join(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
+    `${[...INTEGRATION, ...integration].join('\n')}\n`,
+  );
   const known = new Set([
     ...Object.keys(LINKS),
     ...EMPTY_DIRS,
+    'opt',
     'tmp',
     'usr',
     'bin',

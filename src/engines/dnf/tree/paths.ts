@@ -30,6 +30,18 @@ export async function pathInTree(root: string, path: string): Promise<string> {
   return join(root, current, parts[0] ?? '');
 }
 
+/** Where what a path of the tree leads to is on this host: as `pathInTree`, with a link at the very end followed too. */
+export async function followInTree(root: string, path: string): Promise<string> {
+  let inside = path;
+  for (let links = 0; links <= 40; links += 1) {
+    const real = await pathInTree(root, inside);
+    const target = await linkTarget(real);
+    if (target === undefined) return real;
+    inside = posix.resolve(posix.dirname(real.slice(root.length)), target);
+  }
+  throw new NightlyError('compose', `${path} in the tree leads in a circle of links.`);
+}
+
 /** A path's kind, or undefined when there is nothing. Links are not followed. */
 export async function kindOf(path: string): Promise<'file' | 'dir' | 'link' | 'other' | undefined> {
   try {

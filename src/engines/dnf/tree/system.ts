@@ -35,8 +35,18 @@ export async function program(root: string, name: string): Promise<string | unde
   return undefined;
 }
 
-/** Removes what rpm and friends leave behind that differs from run to run. */
+/**
+ * What programs that change accounts leave beside these files: locks, backups, and files they were writing to
+ * (lib/commonio.c of shadow-utils, vipw(8), systemd-sysusers, busybox).
+ */
+const ACCOUNT_LEFTOVER =
+  /^(\.pwd\.lock|(?:passwd|group|shadow|gshadow|subuid|subgid)(?:-|\+|~|\.lock|\.edit|\.\d+)|\.#(?:passwd|group|shadow|gshadow)[0-9A-Za-z]*|n(?:passwd|shadow)|\.?[pg]tmp)$/;
+
+/** Removes what rpm and friends leave behind: it differs from run to run, and means nothing on a host. */
 export async function removeLeftovers(root: string): Promise<void> {
+  for (const name of await namesIn(join(root, 'usr/etc'))) {
+    if (ACCOUNT_LEFTOVER.test(name)) await rm(join(root, 'usr/etc', name), { recursive: true, force: true });
+  }
   for (const path of ['usr/etc/.updated', 'usr/etc/random-seed', 'var/cache/ldconfig', 'var/lib/systemd/random-seed']) {
     await rm(join(root, path), { recursive: true, force: true });
   }

@@ -2,19 +2,23 @@ import { lstat, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../../tools/task.ts';
 import { namesIn } from './paths.ts';
+import { escapePath, TMPFILES } from './tmpfiles.ts';
 import type { UserFiles } from './users.ts';
-
-/** Folders of configuration that systemd-tmpfiles reads in an image. */
-const TMPFILES = 'usr/lib/tmpfiles.d';
 
 /**
  * Turns what packages put into /var (and /run) into lines for systemd-tmpfiles, which makes it on every host: folders with
  * owner and mode, and links. A commit carries nothing in /var. Files there cannot be made that way and are left out, as
  * rpm-ostree leaves them out; they are named in the log.
+ * @param links lines for what was moved out of /var and /opt before
  */
-export async function varToTmpfiles(root: string, users: UserFiles, task: Task): Promise<void> {
+export async function varToTmpfiles(
+  root: string,
+  users: UserFiles,
+  links: readonly string[],
+  task: Task,
+): Promise<void> {
   const declared = await declaredPaths(root);
-  const lines: string[] = [];
+  const lines: string[] = [...links];
   const dropped: string[] = [];
   await walk(root, '/var', { lines, dropped, declared, names: namesOf(users) });
   await walk(root, '/run', { lines, dropped: [], declared, names: namesOf(users) });
@@ -36,13 +40,16 @@ interface Walk {
   readonly names: { readonly user: ReadonlyMap<number, string>; readonly group: ReadonlyMap<number, string> };
 }
 
-/** Made by rpm and its friends while the tree is put together, never wanted on a host. */
-const BUILD_LEFTOVERS = ['/var/lib/rpm', '/var/lib/dnf', '/var/cache/dnf', '/var/cache/ldconfig', '/var/tmp'];
+/** Filled by rpm and its friends while the tree is put together: hosts get the folder, and nothing that is in it. */
+const BUILD_LEFTOVERS = ['/var/lib/dnf', '/var/cache/dnf', '/var/cache/ldconfig', '/var/tmp'];
+
+/** A link on hosts, made by the integration's own tmpfiles. */
+const DATABASE = '/var/lib/rpm';
 
 async function walk(root: string, path: string, found: Walk): Promise<void> {
   for (const name of await namesIn(join(root, path))) {
     const inner = `${path}/${name}`;
-    if (BUILD_LEFTOVERS.includes(inner)) continue;
+    if (inner === DATABASE) continue;
     const info = await lstat(join(root, inner));
     const wanted = !found.declared.has(inner);
     if (info.isDirectory()) {
@@ -50,7 +57,7 @@ async function walk(root: string, path: string, found: Walk): Promise<void> {
       const owner = found.names.user.get(info.uid) ?? String(info.uid);
       const group = found.names.group.get(info.gid) ?? String(info.gid);
       if (wanted) found.lines.push(`d ${escapePath(inner)} ${mode} ${owner} ${group} - -`);
-      await walk(root, inner, found);
+      if (!BUILD_LEFTOVERS.includes(inner)) await walk(root, inner, found);
     } else if (info.isSymbolicLink()) {
       const target = await readlink(join(root, inner));
       if (wanted) found.lines.push(`L ${escapePath(inner)} - - - - ${target.replaceAll('%', '%%')}`);
@@ -70,13 +77,6 @@ async function declaredPaths(root: string): Promise<Set<string>> {
     }
   }
   return declared;
-}
-
-/** As tmpfiles.d(5) has it: percent signs doubled, blanks and backslashes escaped. */
-function escapePath(path: string): string {
-  return path.replaceAll('%', '%%').replace(/[\s\\]/g, (character) => {
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
-  });
 }
 
 function namesOf(users: UserFiles) {

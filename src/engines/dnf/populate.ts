@@ -1,0 +1,67 @@
+import { mkdir } from 'node:fs/promises';
+import type { PackageId } from '../../rpm/lockfile.ts';
+import { removeTree } from '../../tools/rm.ts';
+import type { Task } from '../../tools/task.ts';
+import type { ComposeRequest } from '../engine.ts';
+import { installPackages } from './install.ts';
+import { installedPackages } from './installed.ts';
+import type { Phases } from './phases.ts';
+import type { DescribedPackage } from './request.ts';
+import { customise } from './tree/customise.ts';
+import { removeExtraneous } from './tree/extraneous.ts';
+import { moveEtc } from './tree/layout.ts';
+import { finishInstall } from './tree/system.ts';
+import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed } from './tree/user-seeds.ts';
+import { readAccounts } from './tree/users.ts';
+
+/** Empties or makes the folder a tree is put together in. */
+export async function emptyRoot(root: string, task: Task): Promise<void> {
+  await removeTree(root, task);
+  await mkdir(root, { recursive: true, mode: 0o755 });
+}
+
+/**
+ * Fills an empty root: packages with their scripts, then the treefile's own changes. Where ids come out otherwise than the
+ * commit before had them, all of it is done once more with the accounts of that commit in place.
+ * @returns what the install was seeded with, and the packages as the tree's database has them.
+ * @throws NightlyError `compose` when users and groups are not what the treefile's checks expect, and what installing and
+ *   the treefile's changes throw.
+ */
+export async function populate(
+  request: ComposeRequest,
+  tree: { readonly root: string; readonly packages: readonly DescribedPackage[]; readonly expected: ExpectedUsers },
+  phases: Phases,
+  task: Task,
+): Promise<{ readonly seed: Seed; readonly installed: readonly PackageId[] }> {
+  const { treefile, cacheDir, scratchDir, timestamp, version } = request;
+  const { root, packages, expected } = tree;
+  const fill = async (users: Seed): Promise<readonly PackageId[]> => {
+    const packageFiles = await phases.time('install', 'dnf', () =>
+      installPackages({ root, packages, treefile, timestamp, users, cacheDir }, task),
+    );
+    const found = await phases.time('package list', 'rpm', () =>
+      installedPackages(root, request.lockfile, cacheDir, task),
+    );
+    await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
+    await phases.time('etc', 'self', () => moveEtc(root));
+    await phases.time('treefile changes', 'tree', () =>
+      customise({ root, treefile, version, timestamp, packageFiles, scratchDir }, task),
+    );
+    await removeExtraneous(root, packageFiles);
+    return found;
+  };
+  const [first, second] = expected.seeds;
+  let seed = first;
+  let installed = await fill(seed);
+  if (second !== undefined && idsMoved(await readAccounts(root), expected)) {
+    task.say('users or groups would get other ids than in the commit before: installing again with those in place');
+    await phases.time('prepare again', 'self', () => emptyRoot(root, task));
+    seed = second;
+    installed = await fill(seed);
+  }
+  await phases.time('users', 'self', async () => {
+    await keepGoneAccounts(root, expected.keep);
+    checkUsers(await readAccounts(root), expected, treefile.values);
+  });
+  return { seed, installed };
+}

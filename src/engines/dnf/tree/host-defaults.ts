@@ -1,0 +1,70 @@
+import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { followInTree, kindOf, pathInTree } from './paths.ts';
+
+/**
+ * Units of ostree itself that every host needs: the first makes /usr read-only again after a remount, the second writes a
+ * staged deployment at shutdown.
+ */
+const OSTREE_UNITS = ['ostree-remount.service', 'ostree-finalize-staged.path'] as const;
+
+const UNITS = '/usr/lib/systemd/system';
+
+/**
+ * Adapts files that packages ship for a host whose /usr is read-only and whose state lives in /var: homes, the place of
+ * the package database, and ostree's own units.
+ */
+export async function setHostDefaults(root: string): Promise<void> {
+  await setHomes(root);
+  await tellRpmItsDatabase(root);
+  await enableOstreeUnits(root);
+}
+
+/** /home is a link to var/home; with the real path in passwd a shell shows `~`, and SELinux labels the folder. */
+async function setHomes(root: string): Promise<void> {
+  const path = await followInTree(root, '/etc/default/useradd');
+  if ((await kindOf(path)) !== 'file') return;
+  const old = await readFile(path, 'utf8');
+  const changed = old.replace(/^HOME=.*$/gm, 'HOME=/var/home');
+  if (changed !== old) await writeFile(path, changed);
+}
+
+/**
+ * rpm looks in /var/lib/rpm or in its own build's place. The link that systemd-tmpfiles makes leads the first to the
+ * database; this macro reaches both, also on hosts where /var/lib/rpm is a folder already.
+ */
+async function tellRpmItsDatabase(root: string): Promise<void> {
+  await put(root, '/usr/lib/rpm/macros.d/macros.rpm-ostree', '%_dbpath /usr/share/rpm\n');
+}
+
+/**
+ * Enables ostree's units in /usr, where no `preset-all` of a first boot takes them away, and says so in a preset as well,
+ * for those who ask what is meant to be enabled.
+ */
+async function enableOstreeUnits(root: string): Promise<void> {
+  const there: string[] = [];
+  for (const unit of OSTREE_UNITS) if (await kindOf(await pathInTree(root, `${UNITS}/${unit}`))) there.push(unit);
+  if (there.length === 0) return;
+  for (const unit of there) {
+    const link = await pathInTree(root, `${UNITS}/multi-user.target.wants/${unit}`);
+    await mkdir(dirname(link), { recursive: true });
+    if (!(await kindOf(link))) await symlink(`../${unit}`, link);
+  }
+  const lines = ['# Written by the compose.', ...there.map((unit) => `enable ${unit}`)];
+  await put(root, '/usr/lib/systemd/system-preset/40-rpm-ostree-auto.preset', `${lines.join('\n')}\n`);
+}
+
+async function put(root: string, path: string, text: string): Promise<void> {
+  const target = await pathInTree(root, path);
+  await mkdir(dirname(target), { recursive: true });
+  await writeFile(target, text);
+}
+
+/**
+ * Lets everybody read the initramfs, so that `lsinitrd` works as a user: it is made of public packages and holds no secret
+ * of any host. dracut makes it for a host's root alone.
+ */
+export async function openInitramfs(root: string, kver: string): Promise<void> {
+  const path = join(root, 'usr/lib/modules', kver, 'initramfs.img');
+  if ((await kindOf(path)) === 'file' && ((await lstat(path)).mode & 0o777) !== 0o644) await chmod(path, 0o644);
+}

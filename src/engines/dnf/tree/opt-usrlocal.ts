@@ -1,0 +1,141 @@
+import { lstat, mkdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import { dirname, join, posix } from 'node:path';
+import { NightlyError } from '../../../errors.ts';
+import type { Task } from '../../../tools/task.ts';
+import type { TreefileValues } from '../../../treefile/keys.ts';
+import { kindOf, namesIn, pathInTree } from './paths.ts';
+import { escapePath } from './tmpfiles.ts';
+
+/** Values of `opt-usrlocal`: whose /opt and /usr/local are. */
+export type OptUsrLocal = NonNullable<TreefileValues['opt-usrlocal']>;
+
+/** What /opt and /usr/local of a tree become. */
+export interface OptUsrLocalLayout {
+  /** What /opt at the top is a link to; undefined: it is a folder of the tree. */
+  readonly optLink?: string;
+  /** What /usr/local is a link to, seen from /usr; undefined: it is a folder of the tree. */
+  readonly usrLocalLink?: string;
+  /** tmpfiles.d lines that give hosts what packages have in /opt. */
+  readonly lines: readonly string[];
+  /** tmpfiles.d lines for what the links lead to. */
+  readonly integration: readonly string[];
+}
+
+const USR_LOCAL = ['bin', 'etc', 'games', 'include', 'lib', 'man', 'sbin', 'share', 'src'];
+
+/**
+ * Deals with what packages have in /opt and /usr/local, as rpm-ostree does by default (`var`): /opt/NAME moves to
+ * /usr/lib/opt/NAME, and every host gets a link to it in its /var/opt; files in /usr/local are left out, for it belongs to
+ * a host's administrator. With `state-overlay` both are kept, and a host's own files lie over them; with `root` both are
+ * plain folders of the tree.
+ * @throws NightlyError `compose` when a package has /usr/lib/opt/NAME already, or the tree cannot have overlays.
+ */
+export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: Task): Promise<OptUsrLocalLayout> {
+  switch (kind) {
+    case 'root':
+      await mkdir(join(root, 'opt'), { recursive: true });
+      await mkdir(join(root, 'usr/local'), { recursive: true });
+      return { lines: [], integration: [] };
+    case 'state-overlay':
+      await moveOpt(root);
+      await mkdir(join(root, 'usr/lib/opt'), { recursive: true });
+      await mkdir(join(root, 'usr/local'), { recursive: true });
+      await enableOverlays(root);
+      return {
+        optLink: 'usr/lib/opt',
+        lines: [],
+        integration: ['L /var/usrlocal - - - - ../usr/local', 'L /var/opt - - - - ../usr/lib/opt'],
+      };
+    case 'var': {
+      const moved = await moveOpt(root);
+      await sayDropped(root, task);
+      return {
+        optLink: 'var/opt',
+        usrLocalLink: '../var/usrlocal',
+        lines: moved.map(
+          (name) => `L ${escapePath(`/opt/${name}`)} - - - - ../../usr/lib/opt/${name.replaceAll('%', '%%')}`,
+        ),
+        integration: [
+          'd /var/opt 0755 root root -',
+          'd /var/usrlocal 0755 root root -',
+          ...USR_LOCAL.map((name) => `d /var/usrlocal/${name} 0755 root root -`),
+        ],
+      };
+    }
+  }
+}
+
+/** Moves what is in /opt to /usr/lib/opt. @returns the names that were moved. */
+async function moveOpt(root: string): Promise<string[]> {
+  const names = (await kindOf(join(root, 'opt'))) === 'dir' ? await namesIn(join(root, 'opt')) : [];
+  for (const name of names) {
+    const target = await pathInTree(root, `/usr/lib/opt/${name}`);
+    if (await kindOf(target)) {
+      throw new NightlyError(
+        'compose',
+        `The tree has /opt/${name} and /usr/lib/opt/${name}, and the first has to become the second.`,
+        {
+          hint: 'Exclude one of the packages, or remove one with remove-files.',
+        },
+      );
+    }
+    await mkdir(dirname(target), { recursive: true });
+    await keepLinksOut(root, `/opt/${name}`);
+    await rename(join(root, 'opt', name), target);
+  }
+  return names;
+}
+
+/** Makes relative links that lead out of /opt absolute: a folder deeper they would lead elsewhere. */
+async function keepLinksOut(root: string, path: string): Promise<void> {
+  const here = join(root, path);
+  const info = await lstat(here);
+  if (info.isDirectory()) for (const name of await namesIn(here)) await keepLinksOut(root, posix.join(path, name));
+  if (!info.isSymbolicLink()) return;
+  const target = await readlink(here);
+  const absolute = posix.resolve(posix.dirname(path), target);
+  if (target.startsWith('/') || absolute === '/opt' || absolute.startsWith('/opt/')) return;
+  await unlink(here);
+  await symlink(absolute, here);
+}
+
+async function sayDropped(root: string, task: Task): Promise<void> {
+  const dropped = await filesIn(root, '/usr/local');
+  if (dropped.length === 0) return;
+  const list = dropped.slice(0, 5).join(', ');
+  const more = dropped.length > 5 ? ', …' : '';
+  task.say(
+    `left out of the tree: ${dropped.length} files in /usr/local (${list}${more}), which is the host's own; "opt-usrlocal: state-overlay" keeps them`,
+  );
+}
+
+async function filesIn(root: string, path: string): Promise<string[]> {
+  if ((await kindOf(join(root, path))) !== 'dir') return [];
+  const found: string[] = [];
+  for (const name of await namesIn(join(root, path))) {
+    const inner = posix.join(path, name);
+    if ((await kindOf(join(root, inner))) === 'dir') found.push(...(await filesIn(root, inner)));
+    else found.push(inner);
+  }
+  return found;
+}
+
+const OVERLAYS = ['ostree-state-overlay@usr-lib-opt.service', 'ostree-state-overlay@usr-local.service'] as const;
+
+async function enableOverlays(root: string): Promise<void> {
+  const units = '/usr/lib/systemd/system';
+  if (!(await kindOf(await pathInTree(root, `${units}/ostree-state-overlay@.service`)))) {
+    throw new NightlyError(
+      'compose',
+      'The tree has no ostree-state-overlay@.service, which "opt-usrlocal: state-overlay" needs.',
+      {
+        hint: 'It comes with ostree 2024.2 and later; take another value, or a newer ostree.',
+      },
+    );
+  }
+  for (const unit of OVERLAYS) {
+    const link = await pathInTree(root, `${units}/local-fs.target.requires/${unit}`);
+    await mkdir(dirname(link), { recursive: true });
+    if (!(await kindOf(link))) await symlink(`../${unit}`, link);
+  }
+}

@@ -47,7 +47,12 @@ export async function removeLeftovers(root: string): Promise<void> {
   for (const name of await namesIn(join(root, 'usr/etc'))) {
     if (ACCOUNT_LEFTOVER.test(name)) await rm(join(root, 'usr/etc', name), { recursive: true, force: true });
   }
-  for (const path of ['usr/etc/.updated', 'usr/etc/random-seed', 'var/cache/ldconfig', 'var/lib/systemd/random-seed']) {
+  for (const path of [
+    'usr/etc/.updated',
+    'usr/etc/random-seed',
+    'var/cache/ldconfig/aux-cache',
+    'var/lib/systemd/random-seed',
+  ]) {
     await rm(join(root, path), { recursive: true, force: true });
   }
   await mkdir(join(root, 'var'), { recursive: true });

@@ -5,15 +5,23 @@
 #   scripts/bootstrap.sh            everything
 #   scripts/bootstrap.sh --no-build without compiling to dist/
 #   scripts/bootstrap.sh --tests    also what only the tests use
+#   scripts/bootstrap.sh --no-refresh without bringing package lists and programs up to date
+#
+# On Debian, package lists older than a day are brought up to date, and with them those programs below that came as
+# packages and for which a newer one is there: what is tested is what machines with their security updates have. That is
+# tried and never a reason to fail: without a network, a machine that has all it needs stays as it is. What else the
+# machine has is its administrator's to update.
 set -eu
 cd "$(dirname "$0")/.."
 
 build=yes
 tests=no
+refresh=yes
 for argument in "$@"; do
   case $argument in
     --no-build) build=no ;;
     --tests) tests=yes ;;
+    --no-refresh) refresh=no ;;
     *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
   esac
 done
@@ -110,17 +118,48 @@ as_root() {
   fi
 }
 
-install_debian() {
-  # The lab turns Debian packages into RPMs; their lists are needed for that even when nothing is to be installed.
-  if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1; then
-    say "fetching Debian's package lists"
-    as_root apt-get update -q
+# Whether a file that marks when something was done is younger than so many minutes.
+within() { [ -n "$(find "$1" -maxdepth 0 -mmin "-$2" 2>/dev/null)" ]; }
+
+# Without a question: nobody need be asked for a password for what can be left undone.
+may_be_root() { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
+
+# Brings the lists and the programs of this program up to date, once a day at most; after a failure an hour later.
+refresh_debian() {
+  lists=/var/lib/apt/lists
+  eval "$(apt-config shell lists Dir::State::lists/d 2>/dev/null || :)"
+  [ "$refresh" = yes ] && may_be_root || return 0
+  if within "$lists/atomic-nightly-updated" 1440 || within "$lists/atomic-nightly-tried" 60; then return 0; fi
+  say "fetching Debian's package lists: those here may be older than a day"
+  as_root touch "$lists/atomic-nightly-tried" || return 0
+  # An archive that cannot be reached is no error for apt by itself; the old lists stay either way.
+  as_root apt-get update -q -o APT::Update::Error-Mode=any -o Acquire::Retries=1 -o Acquire::http::Timeout=20 || {
+    say "that failed; going on with the lists that are here"
+    return 0
+  }
+  pending=$(pending_upgrades)
+  if [ -n "$pending" ]; then
+    say "upgrading Debian packages: $(echo $pending)"
+    apt_install --only-upgrade --no-remove $pending || {
+      say "that failed; going on with what is here"
+      return 0
+    }
   fi
-  packages=$(missing_packages debian)
-  [ -n "$packages" ] || return 0
-  say "installing Debian packages: $(echo $packages)"
-  # Servers are installed for their programs; policy-rc.d keeps their packages from starting them (nginx on port 80,
-  # sshd on 22). One that is there already is the administrator's and decides itself.
+  as_root touch "$lists/atomic-nightly-updated"
+}
+
+# What apt would upgrade of the packages in the list that are installed, with what they need. Packages on hold stay, and
+# where something would have to go nothing is upgraded.
+pending_upgrades() {
+  names=$(programs | while read -r _ debian _; do echo "$debian"; done | sort -u)
+  installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $names 2>/dev/null | sed -n 's/^installed //p')
+  apt-get install -s -q --only-upgrade --no-remove $installed 2>/dev/null |
+    sed -n 's/^Inst \([^ ]*\) \[.*/\1/p' | sort -u
+}
+
+# Servers are installed for their programs; policy-rc.d keeps their packages from starting them (nginx on port 80,
+# sshd on 22). One that is there already is the administrator's and decides itself.
+apt_install() {
   policy=/usr/sbin/policy-rc.d
   made_policy=no
   if [ ! -e "$policy" ]; then
@@ -128,15 +167,49 @@ install_debian() {
     printf '#!/bin/sh\nexit 101\n' | as_root sh -c "cat > $policy && chmod 755 $policy"
   fi
   status=0
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages || status=$?
-  if [ "$status" -ne 0 ]; then
-    say "that failed; once more with new package lists"
-    status=0
-    as_root apt-get update -q
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $packages || status=$?
-  fi
+  # A configuration file that somebody changed stays as it is.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" || status=$?
   [ "$made_policy" = no ] || as_root rm -f "$policy"
   return "$status"
+}
+
+install_debian() {
+  refresh_debian
+  # The lab turns Debian packages into RPMs; their lists are needed for that even when nothing is to be installed.
+  if ! ls "$lists"/*_Packages* >/dev/null 2>&1; then
+    say "fetching Debian's package lists"
+    as_root apt-get update -q
+  fi
+  packages=$(missing_packages debian)
+  [ -n "$packages" ] || return 0
+  say "installing Debian packages: $(echo $packages)"
+  apt_install $packages && return 0
+  say "that failed; once more with new package lists"
+  as_root apt-get update -q
+  apt_install $packages
+}
+
+# The tests run against every rsync that Debian has, not only the newest: hosts out there may be without its updates.
+# Unpacked aside, where test/support/far-rsync.ts looks.
+other_rsyncs() {
+  [ "$tests" = yes ] || return 0
+  others=/var/cache/atomic-nightly-tests/rsync
+  if [ "$others" -nt "$lists/atomic-nightly-updated" ] || ! may_be_root; then return 0; fi
+  as_root mkdir -p "$others"
+  as_root touch "$others"
+  installed=$(dpkg-query -W -f '${Version}' rsync)
+  apt-cache madison rsync | sed -n 's/^ *rsync | *\([^ ]*\) |.* Packages$/\1/p' | sort -u | while read -r version; do
+    [ "$version" != "$installed" ] && [ ! -e "$others/$version" ] || continue
+    say "unpacking rsync $version aside"
+    aside=$(mktemp -d)
+    if (cd "$aside" && apt-get download -q "rsync=$version" && dpkg -x ./*.deb tree) >/dev/null 2>&1; then
+      as_root mv "$aside/tree" "$others/$version"
+    else
+      say "that failed; the tests go without it"
+    fi
+    rm -rf "$aside"
+  done
 }
 
 install_fedora() {
@@ -180,6 +253,7 @@ build_program() {
 
 if command -v apt-get >/dev/null; then
   install_debian
+  other_rsyncs
 elif command -v dnf >/dev/null; then
   install_fedora
 else

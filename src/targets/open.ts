@@ -1,5 +1,6 @@
 import type { TargetConfig } from '../config/config.ts';
 import { directoryTarget } from './directory.ts';
+import { withPlainPaths } from './plain-paths.ts';
 import { rsyncTarget } from './rsync.ts';
 import { s3Target } from './s3/target.ts';
 import { sshTarget } from './ssh/target.ts';
@@ -7,6 +8,10 @@ import type { Target } from './target.ts';
 
 /** The target a configuration describes. Nothing is contacted yet. */
 export function openTarget(config: TargetConfig): Target {
+  return withPlainPaths(targetOf(config));
+}
+
+function targetOf(config: TargetConfig): Target {
   switch (config.type) {
     case 'directory':
       return directoryTarget(config);

@@ -2,8 +2,17 @@ import { readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
+import { NightlyError } from '../errors.ts';
 import { ifThere, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
-import { type RsyncCompare, type RsyncRemote, rsyncFetch, rsyncList, rsyncRemove, rsyncSend } from '../tools/rsync.ts';
+import {
+  type RsyncCompare,
+  type RsyncRemote,
+  rsyncFetch,
+  rsyncList,
+  rsyncRemove,
+  rsyncSend,
+  rsyncTryRemove,
+} from '../tools/rsync.ts';
 import type { SshAccess } from '../tools/ssh.ts';
 import { sharedSsh } from '../tools/ssh-shared.ts';
 import type { Task } from '../tools/task.ts';
@@ -12,6 +21,9 @@ import { LOCK_PATH } from './lock-content.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 import { signedPairs } from './signed-pairs.ts';
 import type { SwapRequest, Target } from './target.ts';
+
+/** An empty file that tells whether the target can be written to. */
+const CHECK = '.atomic-nightly.check';
 
 /**
  * A folder on another host, reached with rsync alone: over ssh (an account restricted to `rrsync` will do) or a daemon
@@ -44,7 +56,15 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
     name,
     publicUrl: url,
     describe: () => `rsync ${destination}`,
-    check: (task) => put([{ path: '.atomic-nightly.check', content: Buffer.from('') }], task),
+    async check(task) {
+      await put([{ path: CHECK, content: Buffer.from('') }], task);
+      // What the far side cannot do should not come out in the middle of a prune.
+      await connect(task, (remote) => rsyncTryRemove(remote, `${CHECK}.none`, task)).catch((error: unknown) => {
+        // A mirror that only ever gains files is well served by an account that may not remove any.
+        if (!(error instanceof NightlyError) || error.code !== 'target-permission') throw error;
+        task.say(`${error.message} Publishing works; prune and reconcile will not. ${error.hint ?? ''}`.trim());
+      });
+    },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
     async send(sourceRoot, paths, { immutable }, task) {
@@ -53,7 +73,7 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
     },
     async *list(folder, task) {
       const files = await connect(task, (remote) => rsyncList(remote, folder, task));
-      for (const { path, bytes } of files) yield { path: `${folder}/${path}`, bytes };
+      for (const { path, bytes } of files) yield { path, bytes };
     },
     async remove(paths, task) {
       if (paths.length > 0) await connect(task, (remote) => rsyncRemove(remote, paths, task));

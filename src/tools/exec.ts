@@ -2,10 +2,10 @@ import { spawn as spawnChild } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { execa, type ResultPromise } from 'execa';
 import { NightlyError } from '../errors.ts';
+import { linesOf } from './lines.ts';
 import { createRedactor, redact } from './redact.ts';
 import type { Task } from './task.ts';
 
@@ -315,7 +315,7 @@ async function eachLine(
   log: WriteStream | undefined,
 ): Promise<string> {
   let kept = '';
-  for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of linesOf(stream, { carriageReturns: true })) {
     log?.write(`${redact(line)}\n`);
     if (name === 'stderr') kept = tail(`${kept}${line}\n`);
     onLine(line, name);

@@ -20,9 +20,15 @@ const FAULTS: readonly Fault[] = [
   },
   {
     pattern:
-      /option --?delete\S* has been disabled|refuse --delete|delete-missing-args.*(disabled|refused|not allowed)/,
+      /option --?(delete|remove)\S* has been disabled|refuse --(delete|remove)|remove-source-files.*(disabled|refused|not allowed)/,
     code: 'target-permission',
     hint: 'Deleting is not allowed there: use rrsync without -no-del, or take "delete" off the module\'s "refuse options"; or prune on that host itself.',
+  },
+  {
+    pattern:
+      /rsync: \S*: unknown option|invalid rsync-command syntax|protocol incompatibility|protocol version mismatch/,
+    code: 'target-unreachable',
+    hint: 'The rsync at one end does not know what the other asks of it, or something there prints before rsync does: docs/relied-on.md says from which versions on it works.',
   },
   {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
+import { withTemporaryFolder } from './files.ts';
 import { remoteFault } from './remote-fault.ts';
+import { type ListedEntry, parseListLine } from './rsync-listing.ts';
 import { type SshAccess, sshArguments } from './ssh.ts';
 import type { Task } from './task.ts';
 
@@ -89,50 +90,83 @@ export async function rsyncFetch(
   await rsync(remote, args, task, listOf(paths));
 }
 
-/** Files below a folder of the far side, relative to it, with their sizes in bytes; none when it is not there. */
+/** Files below a folder of the far side with their sizes in bytes, by paths as the folder's; none when it is not there. */
 export async function rsyncList(
   remote: RsyncRemote,
   folder: string,
   task: Task,
 ): Promise<{ path: string; bytes: number }[]> {
-  const files: { path: string; bytes: number }[] = [];
-  // A folder named as an argument that is not there is a fault; one on a list can be ignored. The "." is never written to.
-  const options = [
-    '--recursive',
-    '--list-only',
-    '--no-human-readable',
-    '--from0',
-    '--files-from=-',
-    '--ignore-missing-args',
-  ];
-  await rsync(remote, [...options, `${remote.destination}/`, '.'], task, listOf([folder]), (line) => {
-    // -rw-r--r--          1,234 2026/11/21 10:00:00 objects/ab/cd.filez
-    const match = /^-\S+\s+([\d,]+) \S+ \S+ (.+)$/.exec(line);
-    if (!match?.[1] || !match[2]?.startsWith(`${folder}/`)) return;
-    files.push({ path: match[2].slice(folder.length + 1), bytes: Number(match[1].replaceAll(',', '')) });
-  });
-  return files;
+  const entries = await listEntries(remote, [folder], ['--recursive'], task);
+  return entries.filter(({ type, path }) => type === '-' && path !== folder);
 }
 
-/** Removes files of the far side, by naming ones that are not here. */
-export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
-  const nowhere = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
-  try {
-    // The folders must be here, or rsync takes them for missing as well; those that are not there need not be made.
-    for (const folder of new Set(paths.map(dirname))) await mkdir(join(nowhere, folder), { recursive: true });
-    const args = [
-      '--from0',
-      '--files-from=-',
-      '--delete-missing-args',
-      '--existing',
-      `${nowhere}/`,
-      `${remote.destination}/`,
-    ];
-    await rsync(remote, args, task, listOf(paths));
-  } finally {
-    await rm(nowhere, { recursive: true });
-  }
+/** What the far side has of some paths, which may be missing there. */
+async function listEntries(
+  remote: RsyncRemote,
+  paths: readonly string[],
+  options: readonly string[],
+  task: Task,
+): Promise<ListedEntry[]> {
+  const entries: ListedEntry[] = [];
+  // A folder named as an argument that is not there is a fault; one on a list can be ignored. The "." is never written to.
+  const args = ['--list-only', '--no-human-readable', '--8-bit-output', '--from0', '--files-from=-'];
+  const all = [...options, ...args, '--ignore-missing-args', `${remote.destination}/`, '.'];
+  let fault: unknown;
+  await rsync(remote, all, task, listOf(paths), (line, stream) => {
+    if (stream === 'stderr' || fault !== undefined) return;
+    try {
+      entries.push(parseListLine(line));
+    } catch (error) {
+      fault = error;
+    }
+  });
+  if (fault !== undefined) throw fault;
+  return entries;
 }
+
+/**
+ * Removes files and links of the far side, exactly those that are named: one that is not there is no fault, and what is a
+ * folder there stays. They are fetched with `--remove-source-files`, onto files here of the same size (holes, which take
+ * no space), so that rsync finds nothing to transfer and has the far side remove its own. Unlike `--delete` this knows no
+ * patterns, looks into no folder, and costs what is removed; unlike `--delete-missing-args` every rsync takes it: 3.2.7
+ * with the security fixes of May 2026 does not, as the far side. A module or account that refuses deletions refuses it.
+ */
+export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[], task: Task): Promise<void> {
+  const there = await listEntries(remote, paths, [TRUST], task);
+  const named = new Set(paths);
+  await withTemporaryFolder(async (folder) => {
+    for (const { type, path, bytes } of there) {
+      if (type !== '-' || !named.has(path)) continue;
+      await mkdir(join(folder, dirname(path)), { recursive: true });
+      const file = await open(join(folder, path), 'w');
+      await file.truncate(bytes).finally(() => file.close());
+    }
+    await removeFetched(remote, paths, folder, task);
+  });
+}
+
+/**
+ * Whether the far side lets files be removed, found out by removing one that is not there.
+ * @throws NightlyError as `rsyncRemove`.
+ */
+export async function rsyncTryRemove(remote: RsyncRemote, missing: string, task: Task): Promise<void> {
+  await withTemporaryFolder((folder) => removeFetched(remote, [missing], folder, task));
+}
+
+async function removeFetched(remote: RsyncRemote, paths: readonly string[], into: string, task: Task): Promise<void> {
+  // Links are munged: what the far side has them lead to is nothing that should work here.
+  const links = ['--links', '--munge-links'];
+  const options = ['--from0', '--files-from=-', '--size-only', ...links, '--remove-source-files'];
+  const args = [...options, TRUST, '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
+  await rsync(remote, args, task, listOf(paths));
+}
+
+/**
+ * rsync compares what comes with what was asked for, by patterns that it makes of the names: names with backslashes and
+ * wildcards it gets wrong ("rejecting unrequested file-list name"), and 4,000 names take it 10 s instead of one. What is
+ * listed is compared here instead; what would come unasked is in a temporary folder. Since 3.2.5.
+ */
+const TRUST = '--trust-sender';
 
 /** NUL-separated: in a list of lines, names that begin with "#" or ";" would be comments. */
 const listOf = (paths: readonly string[]): string => paths.map((path) => `${path}\0`).join('');
@@ -142,11 +176,13 @@ async function rsync(
   args: readonly string[],
   task: Task,
   input: string,
-  onLine?: (line: string) => void,
+  onLine?: (line: string, stream: 'stdout' | 'stderr') => void,
 ): Promise<void> {
   const { passwordFile, bandwidthLimit } = remote;
   const common = [
     `--timeout=${TIMEOUT}`,
+    // A daemon's greeting would stand among what is listed.
+    '--no-motd',
     ...(remote.destination.startsWith('rsync://') ? [] : ['-e', sshCommand(remote)]),
     ...(passwordFile === undefined ? [] : [`--password-file=${passwordFile}`]),
     ...(bandwidthLimit === undefined ? [] : [`--bwlimit=${bandwidthLimit}`]),

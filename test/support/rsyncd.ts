@@ -13,8 +13,17 @@ export interface TestRsyncd {
   readonly wrongPasswordFile: string;
 }
 
-/** An rsync daemon on loopback with one module that asks for a password, with one option of its own, until the running test ends. */
-export async function startRsyncd(dir: string, root: string, option = 'list = no'): Promise<TestRsyncd> {
+/**
+ * An rsync daemon on loopback with one module that asks for a password, with one option of its own, until the running test
+ * ends.
+ * @param program which rsync it is
+ */
+export async function startRsyncd(
+  dir: string,
+  root: string,
+  option = 'list = no',
+  program = 'rsync',
+): Promise<TestRsyncd> {
   const at = (name: string): string => join(dir, name);
   await mkdir(dir, { recursive: true });
   await mkdir(root, { recursive: true });
@@ -40,7 +49,7 @@ export async function startRsyncd(dir: string, root: string, option = 'list = no
   await writeFile(at('rsyncd.conf'), `${lines.join('\n')}\n`);
   const port = await freePort();
   const args = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`, `--config=${at('rsyncd.conf')}`];
-  const server = await start('rsync', args);
+  const server = await start(program, args);
   onTestFinished(() => server.stop());
   await untilListening(port);
   return {

@@ -17,8 +17,15 @@ export interface TestSshd {
   readonly strangerFile: string;
 }
 
+export interface SshdOptions {
+  /** Folder, and options before it, of an account that can do nothing but rsync. */
+  readonly rrsync?: string;
+  /** Which rrsync that is. */
+  readonly program?: string;
+}
+
 /** As `launchSshd`, until the running test ends. */
-export async function startSshd(dir: string, options: { readonly rrsync?: string } = {}): Promise<TestSshd> {
+export async function startSshd(dir: string, options: SshdOptions = {}): Promise<TestSshd> {
   const sshd = await launchSshd(dir, options);
   onTestFinished(sshd.stop);
   return sshd;
@@ -27,10 +34,7 @@ export async function startSshd(dir: string, options: { readonly rrsync?: string
 /**
  * sshd on loopback with a host key and an account key of its own. With `rrsync` the account can do nothing but rsync below that folder, as mirror operators set it up: it has no shell.
  */
-export async function launchSshd(
-  dir: string,
-  options: { readonly rrsync?: string },
-): Promise<TestSshd & { stop(): Promise<void> }> {
+export async function launchSshd(dir: string, options: SshdOptions): Promise<TestSshd & { stop(): Promise<void> }> {
   const at = (name: string): string => join(dir, name);
   await mkdir(dir, { recursive: true });
   // The folder for privilege separation; Debian's unit file makes it.
@@ -39,7 +43,8 @@ export async function launchSshd(
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', key, '-f', at(key)]);
   }
   const publicKey = async (name: string): Promise<string> => (await run('cat', [at(`${name}.pub`)])).stdout.trim();
-  const forced = options.rrsync === undefined ? '' : `restrict,command="rrsync ${options.rrsync}" `;
+  const forced =
+    options.rrsync === undefined ? '' : `restrict,command="${options.program ?? 'rrsync'} ${options.rrsync}" `;
   await writeFile(at('authorized_keys'), `${forced}${await publicKey('user')}\n`);
   await chmod(at('authorized_keys'), 0o600);
   const port = await freePort();

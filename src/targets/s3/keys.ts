@@ -1,4 +1,6 @@
+import { NightlyError } from '../../errors.ts';
 import type { Task } from '../../tools/task.ts';
+import { isPlainPath } from '../plain-paths.ts';
 import type { TargetFile } from '../target.ts';
 import type { Bucket } from './client.ts';
 import { RefusedError } from './faults.ts';
@@ -17,21 +19,42 @@ async function* listKeys(bucket: Bucket, folder: string, task: Task): AsyncGener
   for (const name of keysOf(folder)) yield* listPrefix(bucket, name, task);
 }
 
+/** A page says itself whether it is the last, and where the next begins; what else it may say is not believed. */
 async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
   const { sdk, client, at } = bucket;
   const { Bucket, Key: root } = at('');
   const Prefix = folder === '' ? root : `${root}${folder}/`;
-  let token: string | undefined;
-  do {
+  const begun = new Set<string>();
+  for (let token: string | undefined; ; ) {
     const from = token === undefined ? {} : { ContinuationToken: token };
     const command = new sdk.ListObjectsV2Command({ Bucket, Prefix, ...from });
     const list = () => client.send(command);
     const page = await bucket.request(`LIST ${folder}`, list, task);
     for (const { Key, Size } of page.Contents ?? []) {
-      if (Key !== undefined) yield { path: Key.slice(root.length), bytes: Size ?? 0 };
+      if (Key === undefined || !Key.startsWith(Prefix)) {
+        throw strange(bucket, folder, `names the key ${JSON.stringify(Key)}, which is not below it`);
+      }
+      if (Size === undefined || !Number.isSafeInteger(Size) || Size < 0) {
+        throw strange(bucket, folder, `gives no size for ${JSON.stringify(Key)}`);
+      }
+      const path = Key.slice(root.length);
+      // A key can be anything. One that is no path (a console's "folder" ends in "/") is none of ours.
+      if (isPlainPath(path)) yield { path, bytes: Size };
     }
+    if (page.IsTruncated !== true) return;
     token = page.NextContinuationToken;
-  } while (token !== undefined);
+    if (token === undefined || token === '') throw strange(bucket, folder, 'says that it goes on, but not where');
+    if (begun.has(token)) throw strange(bucket, folder, 'goes on where it was before');
+    begun.add(token);
+  }
+}
+
+/** Half a listing would be taken for the whole: then a repair sends everything, and a prune keeps what it should remove. */
+function strange({ config }: Bucket, folder: string, what: string): NightlyError {
+  const server = config.endpoint ?? 'Amazon S3';
+  return new NightlyError('unsupported', `Target "${config.name}": the listing of ${folder} by ${server} ${what}.`, {
+    hint: 'Update that server, or publish to another type of target: it does not keep to ListObjectsV2.',
+  });
 }
 
 /** Removes files with all their keys, a thousand in a request. What an answer says could not be removed is a failure. */

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { NightlyError } from '../../errors.ts';
 import { converse } from '../../tools/exec.ts';
+import { linesOf } from '../../tools/lines.ts';
 import { remoteFault } from '../../tools/remote-fault.ts';
 import { accountOf, type SshAccess, sshArguments } from '../../tools/ssh.ts';
 import type { Task } from '../../tools/task.ts';
@@ -41,7 +41,8 @@ export function openShell(place: FarPlace, task: Task): FarShell {
   const command = `exec sh -c ${quoted(farScript())} sh ${quoted(path)}`;
   const shown = [...options, account, 'sh'];
   const ssh = converse('ssh', [...options, '--', account, command], { task, shown });
-  const lines = createInterface({ input: ssh.stdout, crlfDelay: Number.POSITIVE_INFINITY })[Symbol.asyncIterator]();
+  // A line feed ends a line and nothing else: paths stand on them.
+  const lines = linesOf(ssh.stdout, { carriageReturns: false });
   const nextLine = async (): Promise<string> => {
     const { value, done } = await lines.next();
     if (done) throw new Error('the far shell ended');

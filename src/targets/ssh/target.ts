@@ -162,9 +162,19 @@ function onOneLine(path: string): string {
   throw new NightlyError('bug', `A path with a line break cannot be published: ${JSON.stringify(path)}`);
 }
 
+/** @throws NightlyError `unsupported`: half an answer would be taken for the whole. */
 function sizeAndPath(line: string): SizedFile {
-  const blank = line.indexOf(' ');
-  return { bytes: Number(line.slice(0, blank)), path: line.slice(blank + 1) };
+  const [, bytes, path] = /^(\d+) (.+)$/s.exec(line) ?? [];
+  if (bytes !== undefined && path !== undefined && Number.isSafeInteger(Number(bytes))) {
+    return { bytes: Number(bytes), path };
+  }
+  throw new NightlyError(
+    'unsupported',
+    `The far side names a file in a way that is not understood: ${JSON.stringify(line)}.`,
+    {
+      hint: 'What the account prints by itself must not come from background processes of its start files.',
+    },
+  );
 }
 
 function sum(files: readonly SizedFile[]): SendStats {

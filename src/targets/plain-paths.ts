@@ -1,0 +1,67 @@
+import { NightlyError } from '../errors.ts';
+import type { Target } from './target.ts';
+
+/** Whether a path stays below what it is relative to, and is spelled in the only way it can be. */
+export function isPlainPath(path: string): boolean {
+  if (path.includes('\0')) return false;
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+/**
+ * A target that is asked for nothing outside its root, and whose listings name nothing but what is below the folder that
+ * was listed, whatever its far side says: what is listed decides what is sent again and what is removed (I12).
+ */
+export function withPlainPaths(target: Target): Target {
+  const insist = (paths: readonly string[]): void => {
+    const outside = paths.find((path) => !isPlainPath(path.replace(/\/$/, '')));
+    if (outside === undefined) return;
+    throw new NightlyError('unsupported', `${JSON.stringify(outside)} is no path on target "${target.name}".`, {
+      hint: 'Find the record that names it so; nothing was changed there.',
+    });
+  };
+  const { sendInOrder } = target;
+  return {
+    ...target,
+    async read(path, task) {
+      insist([path]);
+      return target.read(path, task);
+    },
+    async readMany(paths, task) {
+      insist(paths);
+      return target.readMany(paths, task);
+    },
+    async send(sourceRoot, paths, options, task) {
+      insist(paths);
+      return target.send(sourceRoot, paths, options, task);
+    },
+    ...(sendInOrder && {
+      async sendInOrder(sourceRoot, groups, task) {
+        for (const { paths } of groups) insist(paths);
+        return sendInOrder(sourceRoot, groups, task);
+      },
+    }),
+    async swap(request, task) {
+      insist([...request.expect, ...request.put].map(({ path }) => path));
+      return target.swap(request, task);
+    },
+    async *list(folder, task) {
+      if (folder !== '') insist([folder]);
+      for await (const file of target.list(folder, task)) {
+        const isBelow = folder === '' || file.path.startsWith(`${folder}/`);
+        if (isBelow && isPlainPath(file.path)) {
+          yield file;
+          continue;
+        }
+        throw new NightlyError(
+          'unsupported',
+          `Target "${target.name}" was asked what is below ${folder} and names ${JSON.stringify(file.path)}.`,
+          { hint: 'Nothing was changed. Find out what answers there.' },
+        );
+      }
+    },
+    async remove(paths, task) {
+      insist(paths);
+      return target.remove(paths, task);
+    },
+  };
+}

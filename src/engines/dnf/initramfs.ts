@@ -1,10 +1,11 @@
 import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { run } from '../../tools/exec.ts';
-import { readTextIfExists, sha256, sha256File, writeJson } from '../../tools/files.ts';
+import { sha256, sha256File } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
+import { type Answers, type Asked, answers, attributesOf, readReport, watched } from './asked.ts';
+import { type AskedImage, type KnownImage, type NamesImage, readRecords, writeRecords } from './initramfs-records.ts';
 import { inTree, treeEnvironment } from './namespace.ts';
 import type { Phases } from './phases.ts';
 import { listNames, pathIdentity, readPaths, resetTimes } from './trace.ts';
@@ -15,34 +16,23 @@ import { program } from './tree/system.ts';
  * When an initramfs may be used again.
  *
  * dracut runs in the tree and sees nothing else: no network, an empty /sys, a /proc of its own, a fixed environment, all time
- * stamps the same. What it makes can only depend on its arguments, on the content of paths it reads, and on which paths
- * there are. So while it runs, the tree is mounted so that every read sets the access time of what was read
- * (`strictatime`; files, links and folders, by whichever program), which before were all set to zero. Kept with the image are
+ * stamps the same. What it makes can only depend on its arguments and on the answers it gets when it asks the tree for
+ * something: content of files, whether and as what a path exists, names in a folder, where a link leads to. What it and
+ * all programs it runs ask for is watched (asked.py), and besides, the tree is mounted so that every read sets the access
+ * time of what was read (`strictatime`), which before were all set to zero: that also shows what the kernel reads by itself.
+ * Kept with the image are
  *
  * - the kernel version, dracut's arguments and environment,
- * - every path that was read, with its type, mode, owner and a checksum of its content, or its target,
- * - one checksum over the names, types and link targets of the whole tree, as programs also ask whether something
- *   exists; left out are only folders of documentation and translations, which nothing looks into.
+ * - every path that was asked for, with the answer (asked.ts).
  *
- * A later night whose tree agrees in all of these gets the image from the cache; any difference runs dracut. So an updated
- * package that contributes (a program dracut ran, a library or module it copied, a configuration file it read) always
- * leads to a new image, and a leaf package whose files were not read does not, as long as it brings no new names.
+ * A later night whose tree would give the same answers gets the image from the cache; any other runs dracut. So an updated
+ * package that contributes (a program dracut ran, a library or module it copied, a configuration file it read, a file that
+ * it looked for and did not find) always leads to a new image, and a package that nothing of it was asked for does not.
  *
- * Where access times cannot be had (a file system that does not keep them) nothing is kept, and dracut runs every night.
+ * Where programs cannot be watched (a kernel older than 5.19, a seccomp listener around this program, another processor), the
+ * names of everything in the tree stand for all that may have been looked for: then any new name runs dracut. Where
+ * access times cannot be had either (a file system that does not keep them) nothing is kept, and dracut runs every night.
  */
-const recordSchema = z.object({
-  key: z.string(),
-  image: z.string(),
-  sha256: z.string(),
-  names: z.string(),
-  reads: z.record(z.string(), z.string()),
-});
-
-type KnownImage = z.infer<typeof recordSchema>;
-
-/** Images kept: a stream that goes to and fro between a few kernels or treefiles still finds its own. */
-const KEPT = 4;
-
 export interface InitramfsRequest {
   readonly root: string;
   readonly kver: string;
@@ -70,11 +60,8 @@ export async function makeInitramfs(
   await mkdir(dir, { recursive: true });
   const osRelease = await maskedOsRelease(request);
   const key = keyOf(request, osRelease?.content);
-  const records = await readRecords(dir);
-  const { names, known } = await phases.time('look for an initramfs', 'self', async () => {
-    const listed = listNames(root);
-    return { names: listed, known: await findRecord(root, records, key, listed, dir) };
-  });
+  const records = await readRecords(dir, task);
+  const known = await phases.time('look for an initramfs', 'self', () => findRecord({ root, records, key, dir }, task));
   if (known) {
     await phases.time('reuse the initramfs', 'self', async () => {
       await copyFile(join(dir, known.image), target);
@@ -84,62 +71,112 @@ export async function makeInitramfs(
     return 'reused';
   }
   await phases.time('reset times', 'self', () => resetTimes(root));
-  const dracut = await phases.time('initramfs', 'dracut', () => runDracut(request, osRelease, task));
-  await phases.time('keep the initramfs', 'self', () =>
-    keepImage({ root, dracut, target, dir, key, names, records }, task),
-  );
+  const ran = await phases.time('initramfs', 'dracut', () => runDracut(request, osRelease, task));
+  await phases.time('keep the initramfs', 'self', async () => {
+    const image = join(dir, 'new.img.part');
+    await rename(target, image).catch(async () => {
+      await copyFile(target, image);
+      await rm(target);
+    });
+    // Without the image the tree is again as dracut found it.
+    const record = await recordOf({ root, ...ran, folder: dirname(target).slice(root.length), key, image }, task);
+    await copyFile(image, target);
+    await chmod(target, 0o600);
+    if (!record) return await rm(image);
+    await rename(image, join(dir, record.image));
+    await writeRecords(dir, [record, ...records]);
+  });
   return 'built';
 }
 
-/** Puts a fresh image into the cache with what it was made from. */
-async function keepImage(
+/** What is kept about a fresh image, which is not in the tree now; nothing when it cannot be known what it was made from. */
+async function recordOf(
   made: {
     readonly root: string;
     readonly dracut: string;
-    readonly target: string;
-    readonly dir: string;
+    readonly asked: Asked | undefined;
+    /** Where dracut put the image. */
+    readonly folder: string;
     readonly key: string;
-    readonly names: string;
-    readonly records: readonly KnownImage[];
+    readonly image: string;
   },
   task: Task,
-): Promise<void> {
-  const { root, dracut, target, dir, key, names, records } = made;
+): Promise<KnownImage | undefined> {
+  const { root, dracut, asked, folder, key } = made;
   const reads = readPaths(root);
   if (!reads.includes(dracut)) {
     // dracut was certainly read, so what else does not show may have been read as well.
     task.say('access times are not kept on this file system: the initramfs cannot be used again');
-    return;
+    return undefined;
   }
-  const image = await sha256File(target);
-  await copyFile(target, join(dir, `${image}.part`));
-  await rename(join(dir, `${image}.part`), join(dir, `${image}.img`));
-  const identities: Record<string, string> = {};
-  const own = target.slice(root.length);
-  for (const path of reads) if (path !== own) identities[path] = pathIdentity(root, path);
-  await writeRecords(dir, [{ key, image: `${image}.img`, sha256: image, names, reads: identities }, ...records]);
+  const sha256 = await sha256File(made.image);
+  const common = { key, image: `${sha256}.img`, sha256 };
+  if (!asked) {
+    const identities = Object.fromEntries(reads.map((path) => [path, pathIdentity(root, path)]));
+    return { rule: 'names', ...common, names: listNames(root), reads: identities };
+  }
+  const all: Record<string, string> = { ...asked.asked };
+  for (const path of reads) if (!asked.outside.includes(path)) all[path] = `${all[path] ?? 'l'}rd`;
+  const tree = answers(root, asked.outside, [folder]);
+  const answered: AskedImage['asked'] = {};
+  for (const [path, how] of Object.entries(all)) answered[path] = [how, tree.of(path, how)];
+  const written = tree.written();
+  if (written !== undefined) {
+    task.say(`dracut asked for ${written} and something it ran wrote it: the initramfs cannot be used again`);
+    return undefined;
+  }
+  const attributes = await attributesAsked(tree, answered, task);
+  return { rule: 'asked', ...common, outside: [...asked.outside], asked: answered, attributes };
 }
 
+/** The first of the images whose tree would have been the same to dracut. */
 async function findRecord(
-  root: string,
-  records: readonly KnownImage[],
-  key: string,
-  names: string,
-  dir: string,
+  request: {
+    readonly root: string;
+    readonly records: readonly KnownImage[];
+    readonly key: string;
+    readonly dir: string;
+  },
+  task: Task,
 ): Promise<KnownImage | undefined> {
+  const { root, records, key, dir } = request;
+  let names: string | undefined;
+  let reason = records.length === 0 ? undefined : 'the kernel, its arguments or its environment are others';
   for (const record of records) {
-    if (record.key !== key || record.names !== names) continue;
-    if (!sameReads(root, record.reads)) continue;
+    if (record.key !== key) continue;
+    let changed: string | undefined;
+    if (record.rule === 'asked') {
+      changed = await otherAnswer(root, record, task);
+    } else {
+      names ??= listNames(root);
+      changed = record.names === names ? otherRead(root, record) : 'the names in the tree';
+    }
     // A cache that was cut short by a full disk or a power failure must not get into a commit.
-    const there = await sha256File(join(dir, record.image)).catch(() => undefined);
-    if (there === record.sha256) return record;
+    if (changed === undefined) {
+      const there = await sha256File(join(dir, record.image)).catch(() => undefined);
+      if (there === record.sha256) return record;
+      changed = `${record.image} in the cache`;
+    }
+    reason = `not as before: ${changed}`;
   }
+  if (reason !== undefined) task.say(`dracut has to run: ${reason}`);
   return undefined;
 }
 
-function sameReads(root: string, reads: Readonly<Record<string, string>>): boolean {
-  for (const [path, identity] of Object.entries(reads)) if (pathIdentity(root, path) !== identity) return false;
-  return true;
+/** What of the things that dracut asked for has another answer now. */
+async function otherAnswer(root: string, record: AskedImage, task: Task): Promise<string | undefined> {
+  const tree = answers(root, record.outside);
+  for (const [path, [how, answer]] of Object.entries(record.asked)) if (tree.of(path, how) !== answer) return path;
+  return (await attributesAsked(tree, record.asked, task)) === record.attributes ? undefined : 'extended attributes';
+}
+
+function attributesAsked(tree: Answers, asked: AskedImage['asked'], task: Task): Promise<string> {
+  const paths = Object.entries(asked).flatMap(([path, [how]]) => (how.includes('x') ? (tree.real(path) ?? []) : []));
+  return attributesOf(paths, task);
+}
+
+function otherRead(root: string, { reads }: NamesImage): string | undefined {
+  return Object.entries(reads).find(([path, identity]) => pathIdentity(root, path) !== identity)?.[0];
 }
 
 function dracutArgs({ kver, args }: InitramfsRequest): string[] {
@@ -161,7 +198,7 @@ function dracutArgs({ kver, args }: InitramfsRequest): string[] {
 const DRACUT_TIME = 1;
 
 function keyOf(request: InitramfsRequest, osRelease: string | undefined): string {
-  return sha256(JSON.stringify(['initramfs-1', dracutArgs(request), treeEnvironment(DRACUT_TIME), osRelease ?? '']));
+  return sha256(JSON.stringify(['initramfs-2', dracutArgs(request), treeEnvironment(DRACUT_TIME), osRelease ?? '']));
 }
 
 /**
@@ -182,8 +219,12 @@ interface MaskedFile {
   readonly content: string;
 }
 
-/** @returns dracut's path in the tree. */
-async function runDracut(request: InitramfsRequest, osRelease: MaskedFile | undefined, task: Task): Promise<string> {
+/** @returns dracut's path in the tree, and what it asked for if that could be seen. */
+async function runDracut(
+  request: InitramfsRequest,
+  osRelease: MaskedFile | undefined,
+  task: Task,
+): Promise<{ readonly dracut: string; readonly asked: Asked | undefined }> {
   const { root, scratchDir } = request;
   const dracut = await program(root, 'dracut');
   if (!dracut) {
@@ -196,11 +237,14 @@ async function runDracut(request: InitramfsRequest, osRelease: MaskedFile | unde
   await mkdir(tmp, { recursive: true });
   const mask = join(scratchDir, 'os-release');
   if (osRelease) await writeFile(mask, osRelease.content);
-  const [command = '', ...args] = inTree(root, [dracut, ...dracutArgs(request)], {
+  const inside = inTree(root, [dracut, ...dracutArgs(request)], {
     timestamp: DRACUT_TIME,
     traceReads: true,
     binds: [[tmp, 'tmp'], ...(osRelease ? [[mask, osRelease.path] as const] : [])],
   });
+  const report = join(scratchDir, 'asked.json');
+  await rm(report, { force: true });
+  const [command = '', ...args] = watched(inside, { program: dracut, report });
   try {
     await run(command, args, { task });
   } catch (error) {
@@ -215,18 +259,9 @@ async function runDracut(request: InitramfsRequest, osRelease: MaskedFile | unde
   }
   const image = join(root, 'usr/lib/modules', request.kver, 'initramfs.img');
   await chmod(image, 0o600);
-  return dracut;
-}
-
-async function readRecords(dir: string): Promise<KnownImage[]> {
-  const text = await readTextIfExists(join(dir, 'records.json'));
-  if (text === undefined) return [];
-  return z.array(recordSchema).safeParse(JSON.parse(text)).data ?? [];
-}
-
-async function writeRecords(dir: string, records: readonly KnownImage[]): Promise<void> {
-  const kept = records.slice(0, KEPT);
-  await writeJson(join(dir, 'records.json'), kept);
-  const images = new Set(kept.map(({ image }) => image));
-  for (const { image } of records.slice(KEPT)) if (!images.has(image)) await rm(join(dir, image), { force: true });
+  const asked = await readReport(report);
+  await rm(report, { force: true });
+  if (!('unknown' in asked)) return { dracut, asked };
+  task.say(`what dracut asks for could not be watched (${asked.unknown}): any new name in the tree will run it again`);
+  return { dracut, asked: undefined };
 }

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { CheckResult } from '../doctor/check.ts';
-import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace } from '../doctor/host.ts';
+import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace, checkWatching } from '../doctor/host.ts';
 import { allNeeds, needsOf } from '../doctor/needs.ts';
 import { checkSinks } from '../doctor/notify.ts';
 import { checkPrograms } from '../doctor/programs.ts';
@@ -53,6 +53,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
+    ...(needs.has('engine dnf') ? [await checkWatching(task)] : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
     ...(config ? await checkSinks(config, task) : []),

@@ -2,10 +2,12 @@ import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Config, EngineConfig } from '../config/config.ts';
 import { sinkSecretFile } from '../config/secrets.ts';
+import { whyNotWatched } from '../engines/dnf/asked.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
 import { probeKvm } from '../tools/kvm.ts';
 import { probeRpmOstree } from '../tools/rpm-ostree.ts';
+import type { Task } from '../tools/task.ts';
 import type { CheckResult } from './check.ts';
 
 const GIB = 2 ** 30;
@@ -41,6 +43,14 @@ async function nearestExisting(folder: string): Promise<string> {
 export async function checkKvm(): Promise<CheckResult> {
   const { usable, reason } = await probeKvm();
   return { name: 'KVM', state: usable ? 'ok' : 'note', detail: reason };
+}
+
+/** Without it a compose needs more time after a night that brought new packages, so its absence is a note. */
+export async function checkWatching(task: Task): Promise<CheckResult> {
+  const name = 'watching dracut';
+  const unknown = await whyNotWatched(task);
+  if (unknown === undefined) return { name, state: 'ok', detail: 'by seccomp' };
+  return { name, state: 'note', detail: `not possible here (${unknown}); every new name in a tree runs dracut again` };
 }
 
 /** The configured rpm-ostree, natively or in its container. */

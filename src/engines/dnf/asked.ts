@@ -4,8 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { NightlyError } from '../../errors.ts';
 import { run } from '../../tools/exec.ts';
-import { isErrno } from '../../tools/files.ts';
+import { isErrno, withTemporaryFolder } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 
 /** Watches a program and all it starts; its head tells how, and what the letters mean. */
@@ -56,6 +57,22 @@ export async function readReport(path: string): Promise<Asked | { readonly unkno
   // Such a name cannot be looked up again: JavaScript's strings are Unicode.
   const odd = Object.keys(asked).find((name) => /\p{Surrogate}/u.test(name));
   return odd === undefined ? { outside, asked } : { unknown: 'a program asked for a name that is not UTF-8' };
+}
+
+/** Why programs cannot be watched on this machine; undefined where they can. */
+export async function whyNotWatched(task: Task): Promise<string | undefined> {
+  return await withTemporaryFolder(async (folder) => {
+    const report = join(folder, 'report.json');
+    const [command = '', ...args] = watched(['/bin/sh', '-c', ':'], { program: '/bin/sh', report });
+    try {
+      await run(command, args, { task });
+    } catch (error) {
+      if (!(error instanceof NightlyError)) throw error;
+      return 'python3 cannot do it';
+    }
+    const found = await readReport(report);
+    return 'unknown' in found ? found.unknown : undefined;
+  });
 }
 
 /** What a tree answers. */

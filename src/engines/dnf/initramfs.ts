@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
@@ -116,7 +117,11 @@ async function recordOf(
     return { rule: 'names', ...common, names: listNames(root), reads: identities };
   }
   const all: Record<string, string> = { ...asked.asked };
-  for (const path of reads) if (!asked.outside.includes(path)) all[path] = `${all[path] ?? 'l'}rd`;
+  for (const path of reads) {
+    const info = lstatSync(join(root, path));
+    const how = info.isSymbolicLink() ? 'l' : info.isDirectory() ? 'd' : 'r';
+    if (!asked.outside.includes(path)) all[path] = `${all[path] ?? ''}${how}`;
+  }
   const tree = answers(root, asked.outside, [folder]);
   const answered: AskedImage['asked'] = {};
   for (const [path, how] of Object.entries(all)) answered[path] = [how, tree.of(path, how)];

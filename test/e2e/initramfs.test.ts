@@ -84,7 +84,10 @@ it.each([
   ],
   [
     'a program it looked for in vain',
-    () => writeFileSync(join(root, 'usr/bin/plymouth'), '#!/bin/sh\n', { mode: 0o755 }),
+    () => {
+      mkdirSync(join(root, 'usr/libexec/plymouth'), { recursive: true });
+      writeFileSync(join(root, 'usr/libexec/plymouth/plymouth-populate-initrd'), '#!/bin/sh\n', { mode: 0o755 });
+    },
   ],
   ['a unit it copies', () => appendFileSync(join(root, 'usr/lib/systemd/system/systemd-udevd.service'), '# changed\n')],
 ])('runs the real dracut again after a change of %s', async (_, change) => {

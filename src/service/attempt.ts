@@ -19,9 +19,6 @@ const LOOK_MS = 300;
 /** From the start of a run until it has the run lock, with time to spare. */
 const START_MS = 5000;
 
-/** Environment that is the service's alone: a run must not answer for it to systemd. */
-const NOT_FOR_RUNS = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined };
-
 /** What to write down before an attempt is started. */
 export async function intend(work: string): Promise<Attempt> {
   const [newest] = await listBuildIds(work);
@@ -41,7 +38,7 @@ export async function startAttempt(config: Config, job: Job): Promise<LaunchedPr
   const [program = '', script = ''] = process.argv;
   const args = [...process.execArgv, script, '--config', config.path, '--log-format', 'json', ...command];
   const output = { path: outputPath(config.work, job.stream), flags: job.build === undefined ? 'w' : 'a' } as const;
-  const child = await launch(program, args, { output, env: NOT_FOR_RUNS });
+  const child = await launch(program, args, { output });
   putInFront(child.pid);
   return child;
 }

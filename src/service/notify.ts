@@ -9,14 +9,14 @@ export interface Notifier {
 }
 
 /**
- * Speaks through `systemd-notify`, since Node has no datagram sockets of the Unix kind; the unit needs NotifyAccess=all.
+ * Speaks through `systemd-notify`, the one program that is given the socket, since Node has no datagram sockets of the Unix kind; the unit needs NotifyAccess=all.
  * A message that does not get through is no reason to stop: the watchdog of systemd then decides.
  */
 export function notifier(environment: NodeJS.ProcessEnv = process.env): Notifier {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = environment;
   const tell: Notifier['tell'] = async (...fields) => {
     if (socket === undefined) return;
-    await run('systemd-notify', fields, { timeoutMs: 10_000 }).catch(() => undefined);
+    await run('systemd-notify', fields, { timeoutMs: 10_000, env: { NOTIFY_SOCKET: socket } }).catch(() => undefined);
   };
   return {
     tell,

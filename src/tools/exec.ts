@@ -1,16 +1,18 @@
-import { spawn as spawnChild } from 'node:child_process';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
+import { closeSync, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { execa, type ResultPromise } from 'execa';
 import { NightlyError } from '../errors.ts';
+import { isErrno } from './files.ts';
 import { linesOf } from './lines.ts';
+import { inputPipe, outputPipe } from './pipes.ts';
 import { createRedactor, redact } from './redact.ts';
 import type { Task } from './task.ts';
 
 /**
- * The only place that starts processes. Each child leads its own process group, which is killed as a whole when the
+ * The only place that starts processes. A child has pipes or files as standard input, output and error, never sockets
+ * (pipes.ts), and nothing in its environment that would have it speak to systemd for us. Each child leads its own process group, which is killed as a whole when the
  * task is aborted, on a time limit, and when this program exits. After a SIGKILL of this program the children live on;
  * they are found by the environment variable below and killed by the next holder of the run lock (run/lock.ts).
  */
@@ -81,11 +83,13 @@ export async function run(command: string, args: readonly string[], options: Run
   task?.signal.throwIfAborted();
   const log = openLog(task, command, args);
   try {
-    const child = spawn(command, args, options);
+    const { child, ending, ...streams } = spawn(command, args, options);
     const stdout = options.onLine
-      ? eachLine(child.stdout, 'stdout', options.onLine, log)
-      : wholeText(child.stdout, log);
-    const stderr = options.onLine ? eachLine(child.stderr, 'stderr', options.onLine, log) : tailOf(child.stderr, log);
+      ? eachLine(streams.stdout, 'stdout', options.onLine, log)
+      : wholeText(streams.stdout, log);
+    const stderr = options.onLine
+      ? eachLine(streams.stderr, 'stderr', options.onLine, log)
+      : tailOf(streams.stderr, log);
     const stopWatching = onAbort(task?.signal, () => child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
     let timedOut = false;
     const timer =
@@ -96,13 +100,13 @@ export async function run(command: string, args: readonly string[], options: Run
             if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
           }, options.timeoutMs);
     try {
-      const [result, out, err] = await Promise.all([child, stdout, stderr]);
+      const [result, out, err] = await Promise.all([ending, stdout, stderr]);
       task?.signal.throwIfAborted();
       if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
       if (result.exitCode === undefined) {
-        if (result.code === 'ENOENT') throw missing(command);
+        if (isErrno(result.fault, 'ENOENT')) throw missing(command);
         throw failed(
-          result.signal ? `was killed by ${result.signal}` : (result.shortMessage ?? 'could not be started'),
+          result.signal ? `was killed by ${result.signal}` : `could not be started: ${result.fault?.message}`,
           command,
           args,
           err,
@@ -133,20 +137,17 @@ export async function start(
   options: RunOptions = {},
 ): Promise<RunningProcess> {
   const log = openLog(options.task, command, args);
-  const child = spawn(command, args, options);
+  const { child, ending, stdout, stderr } = spawn(command, args, options);
   const onLine = options.onLine ?? (() => undefined);
-  const output = Promise.all([
-    eachLine(child.stdout, 'stdout', onLine, log),
-    eachLine(child.stderr, 'stderr', onLine, log),
-  ]);
+  const output = Promise.all([eachLine(stdout, 'stdout', onLine, log), eachLine(stderr, 'stderr', onLine, log)]);
   const { pid } = child;
   if (pid === undefined) {
-    await child;
+    await ending;
     await closeLog(log);
     throw missing(command);
   }
   const stopWatching = onAbort(options.task?.signal, () => killGroup(pid, 'SIGKILL'));
-  const exited = Promise.all([child, output]).then(async ([result]) => {
+  const exited = Promise.all([ending, output]).then(async ([result]) => {
     stopWatching();
     liveGroups.delete(pid);
     await closeLog(log);
@@ -189,7 +190,7 @@ export async function launch(
     const child = spawnChild(command, args, {
       detached: true,
       stdio: ['ignore', file.fd, file.fd],
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...OURS_ALONE, ...env },
     });
     const exited = new Promise<number | null>((settle) => child.once('exit', settle));
     const { pid } = await new Promise<typeof child>((settle, refuse) => {
@@ -223,16 +224,17 @@ export function converse(
   { task, shown = args, cwd }: { readonly task: Task; readonly shown?: readonly string[]; readonly cwd?: string },
 ): Conversation {
   const log = openLog(task, command, shown);
-  const child = spawn(command, args, { keepStdinOpen: true, ...(cwd === undefined ? {} : { cwd }) });
-  const { stdin, stdout, pid } = child;
+  const started = spawn(command, args, { keepStdinOpen: true, ...(cwd === undefined ? {} : { cwd }) });
+  const { child, ending, stdin, stdout } = started;
+  const { pid } = child;
   if (!stdin) throw new NightlyError('bug', `${command} was started without an input.`);
   // A broken pipe shows as the program's end, with its own words about the reason.
   stdin.on('error', () => undefined);
-  const stderr = tailOf(child.stderr, log);
-  const ended = Promise.all([child, stderr]).then(async ([result, err]) => {
+  const stderr = tailOf(started.stderr, log);
+  const ended = Promise.all([ending, stderr]).then(async ([result, err]) => {
     if (pid !== undefined) liveGroups.delete(pid);
     await closeLog(log);
-    if (result.code === 'ENOENT') throw missing(command);
+    if (isErrno(result.fault, 'ENOENT')) throw missing(command);
     if (result.exitCode === 0) return;
     const how = result.signal ? `was killed by ${result.signal}` : `ended with exit code ${result.exitCode}`;
     throw failed(how, command, shown, err, task);
@@ -244,29 +246,83 @@ export function converse(
     ended,
     kill: () => pid !== undefined && killGroup(pid, 'SIGKILL'),
     hold(held) {
-      for (const part of [child, stdin, stdout, child.stderr]) {
-        if (part === child || (part instanceof Socket && !part.destroyed)) part[held ? 'ref' : 'unref']();
-      }
+      child[held ? 'ref' : 'unref']();
+      for (const part of [stdin, stdout, started.stderr]) if (!part.destroyed) part[held ? 'ref' : 'unref']();
     },
   };
 }
 
-function spawn(command: string, args: readonly string[], options: RunOptions) {
-  const child = execa(command, args, {
-    detached: true,
-    cleanup: false,
-    buffer: false,
-    reject: false,
-    stripFinalNewline: false,
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.input === undefined
-      ? { stdin: options.keepStdinOpen ? ('pipe' as const) : ('ignore' as const) }
-      : { input: options.input }),
-    // Programs are parsed, so they must speak the same language everywhere.
-    env: { LC_ALL: 'C.UTF-8', TZ: 'UTC', ...options.env },
-  });
-  if (child.pid !== undefined) liveGroups.add(child.pid);
-  return child as unknown as ResultPromise<{ buffer: false; reject: false }>;
+/**
+ * Variables by which systemd reaches the process it started, and nobody else: with NOTIFY_SOCKET a child could say that we
+ * are ready, and by INVOCATION_ID and JOURNAL_STREAM rpm-ostree takes itself for a service that logs into the journal.
+ */
+const OURS_ALONE = {
+  INVOCATION_ID: undefined,
+  JOURNAL_STREAM: undefined,
+  NOTIFY_SOCKET: undefined,
+  WATCHDOG_PID: undefined,
+  WATCHDOG_USEC: undefined,
+  LISTEN_PID: undefined,
+  LISTEN_FDS: undefined,
+  LISTEN_FDNAMES: undefined,
+  SYSTEMD_EXEC_PID: undefined,
+};
+
+/** How a child ended, or why it could not be started. */
+interface Ending {
+  /** Undefined after a signal, and when it could not be started. */
+  readonly exitCode?: number;
+  readonly signal?: NodeJS.Signals;
+  readonly fault?: Error;
+}
+
+interface Spawned {
+  /** Without a pid when it could not be started. */
+  readonly child: ChildProcess;
+  /** Never rejects. */
+  readonly ending: Promise<Ending>;
+  readonly stdin: Socket | undefined;
+  readonly stdout: Socket;
+  readonly stderr: Socket;
+}
+
+function spawn(command: string, args: readonly string[], options: RunOptions): Spawned {
+  const input = options.input !== undefined || options.keepStdinOpen ? inputPipe() : undefined;
+  const [output, errors] = [outputPipe(), outputPipe()];
+  const ends = [output, errors, ...(input ? [input] : [])];
+  try {
+    const child = spawnChild(command, args, {
+      detached: true,
+      stdio: [input?.fd ?? 'ignore', output.fd, errors.fd],
+      // Programs are parsed, so they must speak the same language everywhere.
+      env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...OURS_ALONE, ...options.env },
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    if (child.pid !== undefined) liveGroups.add(child.pid);
+    const ending = new Promise<Ending>((settle) => {
+      child.once('error', (fault) => child.pid === undefined && settle({ fault }));
+      child.once('exit', (exitCode, signal) => {
+        settle({ ...(exitCode === null ? {} : { exitCode }), ...(signal === null ? {} : { signal }) });
+      });
+    });
+    if (input) feed(input.ours, options.input, ending);
+    return { child, ending, stdin: input?.ours, stdout: output.ours, stderr: errors.ours };
+  } catch (error) {
+    // Arguments that no program can be given, such as one with a zero byte.
+    for (const { ours } of ends) ours.destroy();
+    const why = error instanceof Error ? error.message : String(error);
+    throw failed(`could not be started: ${why}`, command, args, '', options.task);
+  } finally {
+    for (const { fd } of ends) closeSync(fd);
+  }
+}
+
+/** Writes what a child is to read, and lets go of it when the child is gone, whether it read that or not. */
+function feed(stdin: Socket, input: string | Uint8Array | undefined, ending: Promise<Ending>): void {
+  // The program may end without reading all; its own end is what counts.
+  stdin.on('error', () => undefined);
+  if (input !== undefined) stdin.end(input);
+  void ending.then(() => stdin.destroy());
 }
 
 function openLog(task: Task | undefined, command: string, args: readonly string[]): WriteStream | undefined {

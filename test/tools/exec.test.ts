@@ -1,8 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { commandLine, run, start } from '../../src/tools/exec.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { commandLine, converse, launch, run, start } from '../../src/tools/exec.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
@@ -64,4 +66,97 @@ test('a background program is stopped with its children', async () => {
 
 test('a command line is quoted as a shell would need it', () => {
   expect(commandLine('echo', ['a b', "it's", '--x=1', ''])).toBe("echo 'a b' 'it'\\''s' --x=1 ''");
+});
+
+/** Prints what its standard input, output and error are, and what of systemd's it finds in its environment. */
+const LOOK = [
+  'for n in 0 1 2; do stat -L -c %F /proc/$$/fd/$n; done',
+  "env | grep -E '^(INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|WATCHDOG_|LISTEN_|SYSTEMD_EXEC)' || echo clean",
+].join('\n');
+
+/** Environment as a service of systemd has it. */
+function asService(): void {
+  for (const name of ['INVOCATION_ID', 'JOURNAL_STREAM', 'NOTIFY_SOCKET', 'WATCHDOG_USEC', 'LISTEN_FDS']) {
+    vi.stubEnv(name, '1');
+  }
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+}
+
+test('programs have pipes and files, never sockets, and do not hear of systemd: run', async () => {
+  asService();
+  const files = 'character special file\nfifo\nfifo\nclean\n';
+  expect((await run('sh', ['-c', LOOK])).stdout).toBe(files);
+  expect((await run('sh', ['-c', LOOK], { input: 'x' })).stdout).toBe(files.replace('character special file', 'fifo'));
+  expect((await run('test', ['-p', '/dev/stdin'], { input: '' })).exitCode).toBe(0);
+  // Who must have one of them is given it by name.
+  const told = await run('sh', ['-c', 'echo "$NOTIFY_SOCKET"'], { env: { NOTIFY_SOCKET: '/x' } });
+  expect(told.stdout).toBe('/x\n');
+});
+
+test('programs have pipes and files, never sockets, and do not hear of systemd: start', async () => {
+  asService();
+  const lines: string[] = [];
+  const running = await start('sh', ['-c', LOOK], { keepStdinOpen: true, onLine: (line) => lines.push(line) });
+  expect(await running.exited).toBe(0);
+  expect(lines).toEqual(['fifo', 'fifo', 'fifo', 'clean']);
+});
+
+test('programs have pipes and files, never sockets, and do not hear of systemd: launch', async () => {
+  asService();
+  const path = join(temporaryFolder(), 'output');
+  const launched = await launch('sh', ['-c', LOOK], { output: { path, flags: 'w' } });
+  expect(await launched.exited).toBe(0);
+  expect(readFileSync(path, 'utf8')).toMatch(/^character special file\nregular (empty )?file\nregular file\nclean\n$/);
+});
+
+test('programs have pipes and files, never sockets, and do not hear of systemd: converse', async () => {
+  asService();
+  const talk = converse('sh', ['-c', `${LOOK}; cat`], { task: testTask(temporaryFolder()) });
+  talk.stdin.end('and what was said\n');
+  expect(await text(talk.stdout)).toBe('fifo\nfifo\nfifo\nclean\nand what was said\n');
+  await talk.ended;
+});
+
+test('pipes hold back a program that writes faster than is read, and lose nothing', async () => {
+  const talk = converse('sh', ['-c', 'head -c 50000000 /dev/zero; exec cat'], { task: testTask(temporaryFolder()) });
+  const sent = Buffer.alloc(5_000_000, 'x');
+  talk.stdin.end(sent);
+  await sleep(100);
+  expect(talk.stdout.readableLength).toBeLessThan(1_000_000);
+  let bytes = 0;
+  for await (const chunk of talk.stdout) bytes += chunk.length;
+  await talk.ended;
+  expect(bytes).toBe(50_000_000 + sent.length);
+});
+
+test('a program that reads nothing of its input is no fault, and neither is one that ends in the middle', async () => {
+  const input = Buffer.alloc(3_000_000);
+  expect((await run('true', [], { input })).exitCode).toBe(0);
+  expect((await run('head', ['-c', '3'], { input })).stdout).toHaveLength(3);
+});
+
+test('many programs at a time leave no descriptor and no folder behind', async () => {
+  const open = () => readdirSync('/proc/self/fd').length;
+  const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`atomic-nightly-pipes-${process.pid}-`));
+  await run('true', []);
+  const before = open();
+  const all = Array.from({ length: 80 }, (_, n) => run('cat', [], { input: `text ${n}` }));
+  expect((await Promise.all(all)).map(({ stdout }) => stdout)).toEqual(all.map((_, n) => `text ${n}`));
+  // At most what is kept ready for the next ones.
+  await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(before + 32));
+  expect(folders()).toEqual([]);
+});
+
+test('arguments that no program can be given are a failure in words', async () => {
+  await expect(run('echo', ['a\0b'])).rejects.toMatchObject({
+    code: 'tool-failed',
+    message: expect.stringMatching(/could not be started/),
+  });
+  const long = 'x'.repeat(200_000);
+  await expect(run('echo', [long])).rejects.toMatchObject({
+    code: 'tool-failed',
+    message: expect.stringMatching(/could not be started.*E2BIG/),
+  });
 });

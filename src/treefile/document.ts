@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SourcePlace } from '../errors.ts';
 import type { Fault } from './faults.ts';
 
@@ -27,9 +27,31 @@ export function formatOf(path: string): TreefileFormat {
 /**
  * Parses the text of a treefile, keeping places. Syntax faults are added to `faults`, and then there is no result.
  * JSON goes through the YAML parser too, which knows places; what it would let pass beyond JSON is refused. A key
- * written twice is a fault in YAML; in JSON, where real treefiles have it, the last one counts and a note says so.
+ * written twice is a fault in both, except at the top of JSON where `mayRepeat` says so (remarks, which are ignored).
  */
-export function parseTreefileText(file: string, text: string, faults: Fault[], notes: Fault[]): Located | undefined {
+export function parseTreefileText(
+  file: string,
+  text: string,
+  faults: Fault[],
+  mayRepeat: (key: string) => boolean = () => false,
+): Located | undefined {
+  try {
+    return parse(file, text, faults, mayRepeat);
+  } catch (error) {
+    // The parsers call themselves for each level, until the stack is full.
+    if (!(error instanceof RangeError)) throw error;
+    faults.push({ place: { file }, message: 'lists and maps nest too deeply.' });
+    return undefined;
+  }
+}
+
+/**
+ * How many values the aliases of a file may stand for. A few lines of aliases of aliases stand for billions; rpm-ostree
+ * has such a limit too. Real treefiles have hundreds.
+ */
+const MAX_ALIASED = 20_000;
+
+function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: string) => boolean): Located | undefined {
   const lines = new LineCounter();
   const place = (offset: number): SourcePlace => {
     const { line, col } = lines.linePos(offset);
@@ -51,16 +73,34 @@ export function parseTreefileText(file: string, text: string, faults: Fault[], n
   // Nothing but comments: a treefile without keys, as real ones leave behind when their last workaround goes.
   if (!document.contents) return { place: { file, line: 1, column: 1 }, value: new Map() };
 
+  let aliased = 0;
+  const targets = new Map<Alias, Node | undefined>();
+  const targetOf = (alias: Alias): Node | undefined => {
+    // Each look goes through the whole file.
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document));
+    return targets.get(alias);
+  };
+  let inAlias = 0;
   const locate = (node: Node | null, above: SourcePlace, through: readonly Node[]): Located => {
     const here = node?.range ? place(node.range[0]) : above;
+    if (inAlias > 0) {
+      aliased += 1;
+      if (aliased === MAX_ALIASED) {
+        faults.push({ place: here, message: `the aliases of this file stand for more than ${MAX_ALIASED} values.` });
+      }
+      if (aliased >= MAX_ALIASED) return { place: here, value: null };
+    }
     if (node === null) return { place: here, value: null };
     if (isAlias(node)) {
-      const target = node.resolve(document);
+      const target = targetOf(node);
       if (!target || through.includes(target)) {
         faults.push({ place: here, message: `the alias *${node.source} does not lead to a finished value.` });
         return { place: here, value: null };
       }
-      return { place: here, value: locate(target, here, [...through, target]).value };
+      inAlias += 1;
+      const { value } = locate(target, here, [...through, target]);
+      inAlias -= 1;
+      return { place: here, value };
     }
     const inside = [...through, node];
     if (isSeq(node)) return { place: here, value: node.items.map((item) => locate(item as Node, here, inside)) };
@@ -71,9 +111,9 @@ export function parseTreefileText(file: string, text: string, faults: Fault[], n
         const keyPlace = keyNode.range ? place(keyNode.range[0]) : here;
         const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
         const before = entries.get(name)?.keyPlace;
-        if (before) {
-          const message = `"${name}" stands on line ${before.line ?? 0} too; JSON keeps the last one, so that one is without effect.`;
-          notes.push({ place: keyPlace, message });
+        if (before && !(through.length === 0 && mayRepeat(name))) {
+          const message = `"${name}" stands on line ${before.line ?? 0} too; a key may stand once.`;
+          faults.push({ place: keyPlace, message });
         }
         entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });
       }

@@ -39,14 +39,17 @@ const NOT_INLINED: readonly string[] = [
 ];
 
 /** Reads the keys of a treefile that steer including. */
-export function readIncludes(root: LocatedMap, basearch: string, faults: Fault[]): Includes {
+export function readIncludes(root: LocatedMap, basearch: string, faults: Fault[], notes: Fault[]): Includes {
   const always = refs(root.get('include')?.node, 'include', faults);
   const byArch = root.get('arch-include')?.node;
   const ofArch: IncludeRef[] = [];
   for (const [arch, { keyPlace, node }] of byArch ? (entries(byArch, faults) ?? []) : []) {
-    if (!BASE_ARCHES.includes(arch)) {
+    if (arch !== basearch && !BASE_ARCHES.includes(arch)) {
       const guess = didYouMean(arch, BASE_ARCHES);
-      faults.push({ place: keyPlace, message: `arch-include: "${arch}" is not a base architecture.${guess}` });
+      notes.push({
+        place: keyPlace,
+        message: `arch-include: "${arch}" is no architecture that is known here; ignored.${guess}`,
+      });
     }
     const named = refs(node, 'arch-include', faults);
     if (arch === basearch) ofArch.push(...named);

@@ -168,7 +168,7 @@ export const KEYS = {
   'add-commit-metadata': mapOf(anyJson),
   'repo-metadata': plain(metadataTarget),
   'advisories-metadata': plain(metadataTarget),
-  rpmdb: plain(oneOfWithOld(['target', 'host', 'bdb', 'ndb', 'sqlite'], { 'b-d-b': 'bdb' })),
+  rpmdb: plain(oneOfWithOld(['target', 'host', 'bdb', 'ndb', 'sqlite'], { 'b-d-b': 'bdb', 'n-d-b': 'ndb' })),
   'rpmdb-normalize': plain(flag, { neutral: false }),
   'container-cmd': plain(texts),
   'finalize.d': list(text, { role: 'made' }),

@@ -23,13 +23,34 @@ export interface Part {
   readonly items: readonly Item[];
 }
 
-/** Reads the value keys of one treefile. Keys that steer including are left to includes.ts. */
-export function readLayer(root: LocatedMap, format: TreefileFormat, basearch: string, faults: Fault[]): Layer {
+/**
+ * Reads the value keys of one treefile. Keys that steer including are left to includes.ts. What rpm-ostree passes over
+ * without a word, unknown keys in JSON and package lists for architectures that nobody has, goes to `notes`.
+ */
+export function readLayer(
+  root: LocatedMap,
+  format: TreefileFormat,
+  basearch: string,
+  faults: Fault[],
+  notes: Fault[],
+): Layer {
   const layer: Layer = new Map();
   for (const [written, entry] of root) {
     if (isSteering(written) || (format === 'json' && isRemark(written))) continue;
     const target = targetOf(written, basearch);
-    if (target === undefined) faults.push({ place: entry.keyPlace, message: unknownKey(written) });
+    const { keyPlace } = entry;
+    if (target === undefined && format === 'json' && !isRefused(written)) {
+      const guess = didYouMean(written, knownKeys());
+      notes.push({ place: keyPlace, message: `"${written}" is no key; rpm-ostree ignores such keys in JSON.${guess}` });
+    } else if (target === undefined) faults.push({ place: keyPlace, message: unknownKey(written) });
+    else if (target.strange !== undefined) {
+      const guess = didYouMean(target.strange, BASE_ARCHES);
+      notes.push({
+        place: keyPlace,
+        message: `"${written}" is for no architecture that is known here; ignored.${guess}`,
+      });
+      addPart(layer, target, written, entry, root, faults);
+    }
     // Present but empty is the same as absent.
     else if (entry.node.value !== null) addPart(layer, target, written, entry, root, faults);
   }
@@ -39,7 +60,7 @@ export function readLayer(root: LocatedMap, format: TreefileFormat, basearch: st
 
 function addPart(
   layer: Layer,
-  target: { readonly key: KeyName; readonly applies: boolean },
+  target: Target,
   written: string,
   { keyPlace, node }: LocatedEntry,
   root: LocatedMap,
@@ -70,14 +91,41 @@ function isRemark(written: string): boolean {
   return written === 'osname' || written === 'comment' || written === '_comment' || written.endsWith('-comment');
 }
 
+interface Target {
+  readonly key: KeyName;
+  /** Whether it counts for the architecture that is read for. */
+  readonly applies: boolean;
+  /** Of `packages-X`: an X that is no base architecture. */
+  readonly strange?: string;
+}
+
 /** The key that a written name stands for; undefined when there is none. */
-function targetOf(written: string, basearch: string): { readonly key: KeyName; readonly applies: boolean } | undefined {
+function targetOf(written: string, basearch: string): Target | undefined {
   const key = KEY_NAMES.find((name) => name === written || keySpec(name).alias === written);
   if (key !== undefined) return keySpec(key).role === 'made' ? undefined : { key, applies: true };
   if (OLD_PACKAGE_KEYS.some((name) => name === written)) return { key: 'packages', applies: true };
-  const arch = written.startsWith('packages-') ? written.slice('packages-'.length) : undefined;
-  if (arch === undefined || !BASE_ARCHES.includes(arch)) return undefined;
-  return { key: 'packages', applies: arch === basearch };
+  if (!written.startsWith('packages-') || CLIENT_KEYS.includes(written)) return undefined;
+  const arch = written.slice('packages-'.length);
+  const applies = arch === basearch;
+  return { key: 'packages', applies, ...(applies || BASE_ARCHES.includes(arch) ? {} : { strange: arch }) };
+}
+
+/** Whether a key at the top of a treefile in JSON is only a remark, or unknown to rpm-ostree, which is the same there. */
+export function isIgnoredInJson(written: string): boolean {
+  return isRemark(written) || (!isSteering(written) && targetOf(written, '') === undefined && !isRefused(written));
+}
+
+/** Keys that rpm-ostree knows, or knew, but a compose cannot have: no remarks, in no format. */
+function isRefused(written: string): boolean {
+  return CLIENT_KEYS.includes(written) || Object.hasOwn(REMOVED_KEYS, written);
+}
+
+function knownKeys(): string[] {
+  return [
+    ...KEY_NAMES.filter((name) => keySpec(name).role !== 'made'),
+    ...INCLUDE_KEYS,
+    ...BASE_ARCHES.map((arch) => `packages-${arch}`),
+  ];
 }
 
 function unknownKey(written: string): string {
@@ -86,12 +134,7 @@ function unknownKey(written: string): string {
   }
   const removed = Object.hasOwn(REMOVED_KEYS, written) ? REMOVED_KEYS[written] : undefined;
   if (removed !== undefined) return `"${written}" is no key any more: ${removed}.`;
-  const known = [
-    ...KEY_NAMES.filter((name) => keySpec(name).role !== 'made'),
-    ...INCLUDE_KEYS,
-    ...BASE_ARCHES.map((arch) => `packages-${arch}`),
-  ];
-  return `unknown key "${written}".${didYouMean(written, known)}`;
+  return `unknown key "${written}".${didYouMean(written, knownKeys())}`;
 }
 
 /**

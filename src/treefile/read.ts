@@ -15,12 +15,13 @@ import { type Fault, shortPath, treefileError } from './faults.ts';
 import { type IncludeRef, readIncludes } from './includes.ts';
 import { digestJson } from './json.ts';
 import { keySpec, type TreefileValues } from './keys.ts';
-import { type Layer, mergeLayer, readLayer, topMap, unique } from './layer.ts';
+import { isIgnoredInJson, type Layer, mergeLayer, readLayer, topMap, unique } from './layer.ts';
 import { NOWHERE, originsOf } from './origins.ts';
 import { settleRepoPackages } from './packages.ts';
 import { checkRules } from './rules.ts';
 import type { Variable } from './shapes.ts';
-import type { Treefile } from './treefile.ts';
+import type { KeyUse, Treefile } from './treefile.ts';
+import { usesOf } from './uses.ts';
 import { BUILT_IN_VARIABLES, substituteVariables, takeVariables, type Variables } from './variables.ts';
 
 export { treefileJson } from './json.ts';
@@ -41,6 +42,7 @@ interface Reading {
   readonly variables: Variables;
   readonly faults: Fault[];
   readonly notes: Fault[];
+  readonly uses: KeyUse[];
   /** `device:inode` of each treefile to its path, in the order of reading. */
   readonly seen: Map<string, string>;
   readonly written: Map<string, string>;
@@ -49,8 +51,8 @@ interface Reading {
 
 /**
  * Reads a treefile with everything it includes and flattens it, the way `rpm-ostree compose tree` does
- * (rust/src/treefile.rs). Stricter in one thing: an unknown key is refused in JSON too, where rpm-ostree skips it;
- * only the customary remarks (`comment`, `…-comment`, `osname`) pass. Kickstart includes (`.ks`) are not read.
+ * (rust/src/treefile.rs): an unknown key is a fault in YAML; in JSON it is ignored with a note, the customary remarks
+ * (`comment`, `…-comment`, `osname`) without. Kickstart includes (`.ks`) are not read.
  * @throws NightlyError `treefile` with every fault found, each with its place; `unsupported`, `usage`.
  */
 export async function readTreefile(path: string, options: ReadOptions): Promise<Treefile> {
@@ -77,6 +79,7 @@ export async function readTreefile(path: string, options: ReadOptions): Promise<
     repoFiles,
     written,
     notes: reading.notes,
+    uses: reading.uses,
     digest: await treefileDigest(digestJson({ values, written }), values, repoFiles),
   };
 }
@@ -96,6 +99,7 @@ function startReading({ basearch, variables = {} }: ReadOptions): Reading {
     variables: known,
     faults: [],
     notes: [],
+    uses: [],
     seen: new Map(),
     written: new Map(),
     finalize: new Map(),
@@ -112,12 +116,14 @@ async function readFileAndIncludes(
   const { basearch, faults, notes, variables } = reading;
   const text = await readOnce(file, from, chain, reading);
   if (text === undefined) return undefined;
-  const root = parseTreefileText(file, text, faults, notes);
+  const format = formatOf(file);
+  const root = parseTreefileText(file, text, faults, format === 'json' ? isIgnoredInJson : undefined);
   const map = root && topMap(root, faults);
   if (!map) return undefined;
 
-  const layer = readLayer(map, formatOf(file), basearch, faults);
-  const { always, conditional } = readIncludes(map, basearch, faults);
+  reading.uses.push(...usesOf(map));
+  const layer = readLayer(map, format, basearch, faults, notes);
+  const { always, conditional } = readIncludes(map, basearch, faults, notes);
   checkBasearch(layer, basearch, faults);
   await resolveExternals(layer, file, reading.written, faults);
   for (const [name, script] of await finalizeScripts(file)) reading.finalize.set(name, script);
@@ -127,7 +133,8 @@ async function readFileAndIncludes(
   for (const { conditions, files, inlined } of conditional) {
     if (!conditionsHold(conditions, variables, faults)) continue;
     includes.push(...files);
-    if (inlined) mergeLayer(layer, readLayer(inlined, formatOf(file), basearch, faults));
+    if (inlined) reading.uses.push(...usesOf(inlined));
+    if (inlined) mergeLayer(layer, readLayer(inlined, format, basearch, faults, notes));
   }
   for (const { path, place } of includes) {
     const included = await readFileAndIncludes(resolve(dirname(file), path), place, [...chain, file], reading);

@@ -22,6 +22,8 @@ export interface Treefile {
   readonly repoFiles: readonly string[];
   /** Absolute path of a file named in `values` to the path as the treefile writes it. */
   readonly written: ReadonlyMap<string, string>;
+  /** The keys of every treefile that was read, as they are written: what a program that reads it itself must know. */
+  readonly uses: readonly KeyUse[];
   /** What a person should know about the treefile although it can be used. */
   readonly notes: readonly Fault[];
   /**
@@ -29,4 +31,17 @@ export interface Treefile {
    * comment in a treefile is no change. Moving the folder elsewhere does not change it.
    */
   readonly digest: string;
+}
+
+/** A key in a treefile, as written there. */
+export interface KeyUse {
+  /** May be an older name, such as `boot_location`, or a key that is gone after reading, such as `include`. */
+  readonly key: string;
+  readonly place: SourcePlace;
+  readonly kind: 'list' | 'map' | 'number' | 'other';
+  /** As written, of text and numbers. */
+  readonly value?: string;
+  readonly valuePlace: SourcePlace;
+  /** Of `conditional-include`: an entry has its treefile inline. */
+  readonly inlined?: boolean;
 }

@@ -22,5 +22,19 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
     });
     throw faultsError(path, faults, hint);
   }
-  return { input: document.toJS(), places: createPlaces(path, document, lines) };
+  return { input: valuesOf(document, path, hint), places: createPlaces(path, document, lines) };
+}
+
+function valuesOf(document: ReturnType<typeof parseDocument>, path: string, hint: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // A few lines of aliases of aliases stand for billions of values.
+    if (!(error instanceof ReferenceError)) throw error;
+    throw faultsError(
+      path,
+      [{ place: { file: path }, message: `its aliases cannot be followed: ${error.message}.` }],
+      hint,
+    );
+  }
 }

@@ -6,7 +6,6 @@ test('an unknown key names file, line, column and the nearest known key', async 
     'The treefile top.yaml has a fault:\ntop.yaml:2:1: unknown key "pakages". Did you mean "packages"?',
   );
   expect(await refusal({ 'top.yaml': 'tmp_is_dir: true' })).toContain('Did you mean "tmp-is-dir"?');
-  expect(await refusal({ 'top.json': '{"packages-x86-64": []}' })).toContain('Did you mean "packages-x86_64"?');
   expect(await refusal({ 'top.json': '{"override-remove": ["a"]}' })).toContain('for hosts that layer packages');
   expect(await refusal({ 'top.yaml': 'modules: {enable: [a]}' })).toContain('dropped modularity');
 });
@@ -54,15 +53,88 @@ test('broken YAML and JSON are refused with the place', async () => {
   expect(await refusal({ 'top.yaml': 'packages: &a [*a]' })).toContain('alias *a');
 });
 
-test('a key written twice in JSON: the last one counts, and a note says so', async () => {
-  const treefile = await read({ 'top.json': '{\n"install-langs": ["en_US"],\n"install-langs": ["de_DE"]\n}' });
-  expect(treefile.values['install-langs']).toEqual(['de_DE']);
-  expect(treefile.notes).toMatchObject([
+test('a key written twice is refused in JSON as in YAML, wherever it stands', async () => {
+  const twice = '{\n"install-langs": ["en_US"],\n"install-langs": ["de_DE"]\n}';
+  expect(await refusal({ 'top.json': twice })).toBe(
+    'The treefile top.json has a fault:\ntop.json:3:1: "install-langs" stands on line 2 too; a key may stand once.',
+  );
+  expect(await refusal({ 'top.json': '{"packages-x86_64": ["a"], "packages-x86_64": ["b"]}' })).toContain(
+    'top.json:1:28: "packages-x86_64" stands on line 1 too',
+  );
+  expect(await refusal({ 'top.json': '{"include": "a.json", "include": "b.json"}', 'a.json': '{}' })).toContain(
+    'top.json:1:23: "include" stands on line 1 too',
+  );
+  expect(await refusal({ 'top.json': '{"add-commit-metadata": {"a": 1, "a": 2}}' })).toContain(
+    '"a" stands on line 1 too',
+  );
+  expect(await refusal({ 'top.json': '{"include": "in.json"}', 'in.json': '{"ref": "a", "ref": "b"}' })).toContain(
+    'in.json:1:14: "ref" stands on line 1 too',
+  );
+  // A remark may come as often as its writer likes.
+  const { values } = await read({
+    'top.json': '{"ref": "a", "comment": "x", "comment": "y", "our note": 1, "our note": 2}',
+  });
+  expect(values.ref).toBe('a');
+});
+
+test('unknown keys in JSON are ignored with a note that names them, in included files too', async () => {
+  const { values, notes } = await read({
+    'top.json': '{"ref": "x", "packages": ["p"],\n"comment-for-packages": "hello", "include": "in.json"}',
+    'in.json': '{"pakages": ["q"]}',
+  });
+  expect(values).toMatchObject({ ref: 'x', packages: ['p'] });
+  expect(notes).toMatchObject([
     {
-      place: { line: 3, column: 1 },
-      message: '"install-langs" stands on line 2 too; JSON keeps the last one, so that one is without effect.',
+      place: { file: expect.stringMatching(/top\.json$/), line: 2, column: 1 },
+      message: '"comment-for-packages" is no key; rpm-ostree ignores such keys in JSON.',
+    },
+    {
+      place: { file: expect.stringMatching(/in\.json$/), line: 1, column: 2 },
+      message: '"pakages" is no key; rpm-ostree ignores such keys in JSON. Did you mean "packages"?',
     },
   ]);
+  expect(await refusal({ 'top.yaml': 'comment-for-packages: hello' })).toContain('unknown key "comment-for-packages"');
+});
+
+test('lists for any other architecture are ignored, with a note where nobody has it', async () => {
+  for (const name of ['top.json', 'top.yaml']) {
+    const { values, notes } = await read({
+      [name]: '{"packages": ["p"], "packages-armv7hl": ["q"], "packages-aarch64": ["r"], "packages-x86_64": ["s"]}',
+    });
+    expect(values.packages).toEqual(['p', 's']);
+    expect(notes).toMatchObject([
+      { message: '"packages-armv7hl" is for no architecture that is known here; ignored.' },
+    ]);
+  }
+  const { notes } = await read({ 'top.json': '{"packages-x86-64": []}' });
+  expect(notes).toMatchObject([{ message: expect.stringContaining('Did you mean "x86_64"?') }]);
+  // On such a machine it counts.
+  const files = { 'top.yaml': 'packages-armv7hl: [q]\narch-include: {armv7hl: a.yaml}', 'a.yaml': 'packages: [r]' };
+  const there = await read(files, { basearch: 'armv7hl' });
+  expect(there).toMatchObject({ values: { packages: ['q', 'r'] }, notes: [] });
+  expect((await read(files)).notes).toMatchObject([
+    { message: expect.stringContaining('packages-armv7hl') },
+    { message: 'arch-include: "armv7hl" is no architecture that is known here; ignored.' },
+  ]);
+  expect(await refusal({ 'top.yaml': 'packages-armv7hl: q' })).toContain('packages-armv7hl: must be a list');
+});
+
+test('aliases of aliases, and lists in lists without an end, are a fault with a place at once', async () => {
+  const levels = Array.from({ length: 9 }, (_, n) => `l${n + 1}: &l${n + 1} [${Array(9).fill(`*l${n}`).join(', ')}]`);
+  const bomb = `add-commit-metadata:\n  l0: &l0 [x]\n  ${levels.join('\n  ')}\n`;
+  expect(await refusal({ 'top.yaml': bomb })).toMatch(
+    /top\.yaml:\d+:\d+: the aliases of this file stand for more than 20000 values/,
+  );
+  expect(await refusal({ 'top.yaml': `ref: ${'['.repeat(50_000)}` })).toMatch(/not valid YAML|nest too deeply/);
+  expect(await refusal({ 'top.json': `{"ref": ${'['.repeat(50_000)}${']'.repeat(50_000)}}` })).toMatch(
+    /nest too deeply|not valid JSON/,
+  );
+  const shared = 'add-commit-metadata:\n  a: &a [1, 2]\n  b: *a\n  c: {d: *a}\n';
+  expect((await read({ 'top.yaml': shared })).values['add-commit-metadata']).toEqual({
+    a: [1, 2],
+    b: [1, 2],
+    c: { d: [1, 2] },
+  });
 });
 
 test('remarks pass in JSON, which has no comments, and only there', async () => {
@@ -124,7 +196,6 @@ test('rules between values: presets, places in the tree, exclusions, built-in va
     'top.yaml:1:6: ref: the variable ${nope} is not defined; defined: basearch.',
   );
   expect(await one('basearch: aarch64')).toContain('the treefile is for aarch64, not for x86_64');
-  expect(await one('arch-include: {x86-64: a.yaml}')).toContain('Did you mean "x86_64"?');
 });
 
 test('files a treefile names must be there, a script executable', async () => {

@@ -58,6 +58,7 @@ export async function bench(state: StandInState, ref: string | undefined = 'lab/
     files: [path],
     repoFiles: [],
     written: new Map(),
+    uses: [],
     notes: [],
     digest: '0'.repeat(64),
   };

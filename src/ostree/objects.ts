@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../errors.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
-import { isErrno, readTextIfExists, sha256 } from '../tools/files.ts';
+import { ifThere, isErrno, readTextIfExists, sha256 } from '../tools/files.ts';
 import {
   asArray,
   asBigint,
@@ -118,10 +119,26 @@ export function checkedObject(bytes: Uint8Array, checksum: string, type: Metadat
  */
 export async function readCommit(repo: string, checksum: string): Promise<CommitInfo> {
   const bytes = await localObjects(repo)(checksum, 'commit');
-  if (bytes) return parseCommit(checksum, bytes);
+  if (bytes) return withDetachedTimes(parseCommit(checksum, bytes), repo);
   throw new NightlyError('not-found', `The repository ${repo} has no commit ${checksum}.`, {
     hint: `"ostree refs --repo=${repo} --revision" lists what it has.`,
   });
+}
+
+/**
+ * A commit whose `rpmostree.rpmmd-repos` is beside it (`repo-metadata: detached`) has its times from there. What is there
+ * and cannot be read says nothing: others may write it at any time, and no checksum covers it.
+ */
+async function withDetachedTimes(commit: CommitInfo, repo: string): Promise<CommitInfo> {
+  if (commit.repoTimestamps !== undefined) return commit;
+  const bytes = await ifThere(readFile(join(repo, objectPath(commit.checksum, 'commitmeta'))));
+  if (!bytes) return commit;
+  try {
+    const detached = variantMap(decodeVariant('a{sv}', bytes)).get('rpmostree.rpmmd-repos');
+    return { ...commit, ...known('repoTimestamps', detached, 'aa{sv}', repositoryTimes) };
+  } catch {
+    return commit;
+  }
 }
 
 /** The commit a local branch points to; undefined when there is no such ref. */

@@ -6,7 +6,7 @@ import { digestLike } from '../tools/files.ts';
 import type { Task } from '../tools/task.ts';
 import { fetchFile } from './download.ts';
 import { rpmFileName } from './evr.ts';
-import type { Lockfile } from './lockfile.ts';
+import { type Lockfile, lockedEntries } from './lockfile.ts';
 import type { RepoPackage } from './primary.ts';
 import { cachedRpms } from './rpm-cache.ts';
 
@@ -46,7 +46,7 @@ export async function gatherRpms(
 ): Promise<{ readonly rpms: readonly GatheredRpm[]; readonly missing: readonly MissingRpm[] }> {
   const { lockfile, store, cache, packages } = request;
   await mkdir(store, { recursive: true });
-  const wanted = Object.entries(lockfile.packages).map(([name, { evra, digest }]) => {
+  const wanted = lockedEntries(lockfile).map(({ name, evra, digest }) => {
     return { name, evra, digest, file: rpmFileName(name, evra), path: join(store, rpmFileName(name, evra)) };
   });
   await removeOthers(store, new Set(wanted.map(({ file }) => file)));
@@ -70,18 +70,18 @@ export async function gatherRpms(
       }),
     ),
   );
-  const gone = new Set(missing.map(({ name }) => name));
+  const gone = new Set(missing.map(({ name, evra }) => `${name}-${evra}`));
   return {
-    rpms: wanted.filter(({ name }) => !gone.has(name)).map(({ name, evra, path }) => ({ name, evra, path })),
+    rpms: wanted
+      .filter(({ name, evra }) => !gone.has(`${name}-${evra}`))
+      .map(({ name, evra, path }) => ({ name, evra, path })),
     missing: missing.sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
 /** Whether a folder has a file for every locked package; contents are not read. */
 export function holdsAll(store: string, lockfile: Lockfile): boolean {
-  return Object.entries(lockfile.packages).every(([name, { evra }]) =>
-    existsSync(join(store, rpmFileName(name, evra))),
-  );
+  return lockedEntries(lockfile).every(({ name, evra }) => existsSync(join(store, rpmFileName(name, evra))));
 }
 
 async function removeOthers(store: string, wanted: ReadonlySet<string>): Promise<void> {

@@ -1,6 +1,6 @@
 import { NightlyError } from '../errors.ts';
 import { formatEvra } from './evr.ts';
-import type { Lockfile, PackageId } from './lockfile.ts';
+import { type Lockfile, lockedEntries, type PackageId } from './lockfile.ts';
 
 /**
  * Compares installed packages with a lockfile, which must name exactly these.
@@ -9,10 +9,11 @@ import type { Lockfile, PackageId } from './lockfile.ts';
  */
 export function compareInstalled(found: readonly PackageId[], lockfile: Lockfile, what: string): void {
   const has = new Set(found.map(nevra));
-  const lacks = Object.entries(lockfile.packages).filter(([name, { evra }]) => !has.has(`${name}-${evra}`));
+  const locked = lockedEntries(lockfile);
+  const lacks = locked.filter(({ name, evra }) => !has.has(`${name}-${evra}`));
   const more = found.filter((one) => !isLocked(one, lockfile));
   const differences = [
-    ...lacks.map(([name, { evra }]) => `  ${name}-${evra} is locked and not there`),
+    ...lacks.map(({ name, evra }) => `  ${name}-${evra} is locked and not there`),
     ...more.map((one) => `  ${nevra(one)} is there and not locked`),
   ].sort();
   if (differences.length === 0) return;
@@ -32,7 +33,9 @@ const nevra = (one: PackageId): string => `${one.name}-${formatEvra(one)}`;
 function isLocked(one: PackageId, lockfile: Lockfile): boolean {
   const locked = lockfile.packages[one.name]?.evra;
   return (
-    locked === formatEvra(one) || (locked !== undefined && locked === formatEvra({ ...one, arch: archOf(locked) }))
+    lockfile.packages[`${one.name}.${one.arch}`]?.evra === formatEvra(one) ||
+    locked === formatEvra(one) ||
+    (locked !== undefined && locked === formatEvra({ ...one, arch: archOf(locked) }))
   );
 }
 

@@ -34,6 +34,42 @@ export interface PackageId {
   readonly arch: string;
 }
 
+/** A locked package with its key in the lockfile. */
+export interface LockedEntry extends LockedPackage {
+  /** The package's name; `NAME.ARCH` for a further architecture of a package that is locked as `NAME` too. */
+  readonly key: string;
+  readonly name: string;
+}
+
+/**
+ * Lists the locked packages. rpm-ostree's format has one package of a name. Where a tree has two architectures of a library,
+ * the second is locked as `NAME.ARCH`; a package that is itself called so has no other beside it whose name is the rest.
+ */
+export function lockedEntries({ packages }: Lockfile): LockedEntry[] {
+  return Object.entries(packages).map(([key, locked]) => {
+    const suffix = locked.evra.slice(locked.evra.lastIndexOf('.'));
+    const rest = key.slice(0, -suffix.length);
+    const isFurther = key.endsWith(suffix) && Object.hasOwn(packages, rest);
+    return { key, name: isFurther ? rest : key, ...locked };
+  });
+}
+
+/** Locks packages, of which several of one name differ in architecture: the first of these gets the plain name. */
+export function lockPackages(
+  found: readonly (LockedPackage & { readonly name: string })[],
+): Record<string, LockedPackage> {
+  const packages: Record<string, LockedPackage> = {};
+  const arch = ({ evra }: LockedPackage): string => evra.slice(evra.lastIndexOf('.') + 1);
+  // The longer ones (x86_64, noarch, aarch64) are a host's own: the compatible ones are i686, s390 and their kind.
+  const ordered = found.toSorted((a, b) => arch(b).length - arch(a).length || (arch(a) < arch(b) ? -1 : 1));
+  for (const one of ordered) {
+    const { name, evra, digest } = one;
+    const key = Object.hasOwn(packages, name) ? `${name}.${arch(one)}` : name;
+    packages[key] = { evra, ...(digest === undefined ? {} : { digest }) };
+  }
+  return packages;
+}
+
 // Unknown fields are let through: rpm-ostree adds some from time to time, and all that counts here is what is locked.
 const lockfileSchema = z.object({
   packages: z.record(

@@ -1,6 +1,6 @@
 import { NightlyError } from '../errors.ts';
 import { compareEvr, parseEvra } from './evr.ts';
-import type { Lockfile, PackageId } from './lockfile.ts';
+import { type Lockfile, lockedEntries, type PackageId } from './lockfile.ts';
 
 /** Name, `[epoch:]version-release`, architecture. */
 export type DiffPackage = readonly [name: string, evr: string, arch: string];
@@ -37,10 +37,7 @@ export function packageDiff(before: readonly PackageId[], after: readonly Packag
   const newByName = byName(after);
   for (const name of names) {
     const { gone, come } = unequal(oldByName.get(name) ?? [], newByName.get(name) ?? []);
-    // One of a name on either side is the rule; several (multilib, parallel kernels) pair up by order of version.
-    for (let index = 0; index < Math.max(gone.length, come.length); index += 1) {
-      const from = gone[index];
-      const to = come[index];
+    for (const [from, to] of pairs(gone, come)) {
       if (from && to) {
         const kind = compareEvr(to, from) >= 0 ? 2 : 3;
         changes.push([name, kind, { PreviousPackage: diffPackage(from), NewPackage: diffPackage(to) }]);
@@ -103,6 +100,26 @@ function diffPackage({ name, epoch, version, release, arch }: PackageId): DiffPa
   return [name, `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}`, arch];
 }
 
+type Pair = readonly [from: PackageId | undefined, to: PackageId | undefined];
+
+/**
+ * What became of what. One of a name on either side is the rule; of several (multilib, parallel kernels) those of one
+ * architecture pair up first, then the others, each by order of version.
+ */
+function pairs(gone: readonly PackageId[], come: readonly PackageId[]): Pair[] {
+  const found: Pair[] = [];
+  const rest = { gone: [] as PackageId[], come: [...come] };
+  for (const from of gone) {
+    const at = rest.come.findIndex(({ arch }) => arch === from.arch);
+    if (at < 0) rest.gone.push(from);
+    else found.push([from, rest.come.splice(at, 1)[0]]);
+  }
+  for (let index = 0; index < Math.max(rest.gone.length, rest.come.length); index += 1) {
+    found.push([rest.gone[index], rest.come[index]]);
+  }
+  return found;
+}
+
 /** What only one side has, each sorted by version. */
 function unequal(before: readonly PackageId[], after: readonly PackageId[]) {
   const key = ({ epoch, version, release, arch }: PackageId) => [epoch, version, release, arch].join('\0');
@@ -122,8 +139,8 @@ function byName(packages: readonly PackageId[]): Map<string, PackageId[]> {
 
 /** The locked packages by name, as a commit's package list has them. @throws NightlyError `bug` on an impossible EVRA. */
 export function lockedPackages(lockfile: Lockfile): PackageId[] {
-  return Object.entries(lockfile.packages)
-    .map(([name, { evra }]) => {
+  return lockedEntries(lockfile)
+    .map(({ name, evra }) => {
       const parsed = parseEvra(evra);
       if (!parsed) throw new NightlyError('bug', `The lockfile has ${name} at "${evra}", which is no EVRA.`);
       return { name, ...parsed };

@@ -3,7 +3,7 @@ import { NightlyError } from '../errors.ts';
 import { localObjects } from '../ostree/objects.ts';
 import { packageFilesOf, RPMDB_FOLDERS } from '../ostree/package-files.ts';
 import { diffTrees, type PathChange } from '../ostree/tree-diff.ts';
-import { readLockfile } from '../rpm/lockfile.ts';
+import { lockedEntries, readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, packageDiff } from '../rpm/pkgdiff.ts';
 import type { Build } from '../run/build.ts';
 import type { Night } from '../run/night.ts';
@@ -118,7 +118,7 @@ async function withOwners(
   task: Task,
 ): Promise<Unexpected[]> {
   if (changes.length === 0) return [];
-  const names = Object.keys((await readLockfile(build.paths.lockfile)).packages);
+  const names = lockedEntries(await readLockfile(build.paths.lockfile)).map(({ name }) => name);
   const files = await packageFilesOf({ repo, checksum: commit, names }, join(build.paths.scratch, 'rpmdb'), task);
   const owner = new Map<string, string>();
   for (const [name, paths] of files)

@@ -69,7 +69,7 @@ function knownInputs(project: Project, states: readonly RepositoryState[], commi
 export function refuseStale({ id, generated, url }: RepositoryState, parent: CommitInfo | undefined, task: Task): void {
   const before = parent?.repoTimestamps?.[id];
   if (before === undefined) {
-    if (parent?.metadata.has('rpmostree.rpmmd-repos')) {
+    if (parent?.repoTimestamps !== undefined) {
       task.say(
         `the published commit names no time for repository "${id}": whether its mirror lags behind is not known`,
       );

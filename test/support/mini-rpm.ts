@@ -22,7 +22,7 @@ export interface MiniRecipe {
   readonly epoch?: number;
   readonly version: string;
   readonly release: string;
-  readonly arch?: 'noarch' | 'x86_64';
+  readonly arch?: 'noarch' | 'x86_64' | 'i686';
   readonly requires?: readonly string[];
   readonly provides?: readonly string[];
   readonly files: readonly MiniFile[];
@@ -59,7 +59,8 @@ export async function buildMiniRpm(
   try {
     await layOut(recipe, join(dir, 'tree'));
     await writeFile(join(dir, 'mini.spec'), specOf(recipe, join(dir, 'tree')));
-    await run('rpmbuild', ['-bb', ...rpmbuildDefines(dir), join(dir, 'mini.spec')], {
+    const target = recipe.arch === 'i686' ? ['--target', 'i686'] : [];
+    await run('rpmbuild', ['-bb', ...target, ...rpmbuildDefines(dir), join(dir, 'mini.spec')], {
       env: { HOME: dir, SOURCE_DATE_EPOCH: String(MINI_EPOCH) },
     });
     const rpm = join(dir, 'out.rpm');
@@ -138,7 +139,8 @@ function specOf(recipe: MiniRecipe, tree: string): string {
     `Release: ${recipe.release}`,
     'Summary: test package',
     'License: MIT',
-    `BuildArch: ${recipe.arch ?? 'noarch'}`,
+    // Another than the machine's is given to rpmbuild as the target.
+    ...(recipe.arch === 'i686' ? [] : [`BuildArch: ${recipe.arch ?? 'noarch'}`]),
     'AutoReqProv: no',
     ...(recipe.requires ?? []).map((name) => `Requires: ${name}`),
     ...(recipe.provides ?? []).map((name) => `Provides: ${name}`),

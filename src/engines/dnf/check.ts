@@ -61,10 +61,7 @@ const REFUSED_VALUES: readonly (readonly [KeyName, unknown, string])[] = [
   ['boot-location', 'kernel-install', 'the kernel goes to usr/lib/modules, and with "new" to usr/lib/ostree-boot too'],
   ['rpmdb', 'bdb', 'the rpm of the build host writes sqlite databases only'],
   ['rpmdb', 'ndb', 'the rpm of the build host writes sqlite databases only'],
-  ['repo-metadata', 'detached', 'repository data goes into the commit itself'],
   ['repo-metadata', 'disabled', 'repository data is what the next night checks for stale mirrors'],
-  ['advisories-metadata', 'inline', 'advisories are not read'],
-  ['advisories-metadata', 'detached', 'advisories are not read'],
 ];
 
 /** Refuses what this engine cannot honour. @throws NightlyError `unsupported`, naming each key with its place. */
@@ -80,14 +77,6 @@ export function checkTreefile(treefile: Treefile): void {
     });
   }
   refuseOtherArch(treefile, values);
-  const group = values.packages?.find((spec) => spec.startsWith('@'));
-  if (group !== undefined) {
-    const place = origins.get(`packages/${group}`) ?? origins.get('packages');
-    throw new NightlyError('unsupported', `"packages" names the group ${group}; only packages can be listed.`, {
-      hint: 'List the packages of the group by name.',
-      ...(place ? { place } : {}),
-    });
-  }
 }
 
 const NODE_ARCH: Readonly<Record<string, string>> = {

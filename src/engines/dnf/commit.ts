@@ -1,6 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
+import { addDetached } from '../../ostree/detached.ts';
+import { swap64, type Variant } from '../../ostree/gvariant.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
@@ -8,17 +10,22 @@ import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLoca
 import type { Task } from '../../tools/task.ts';
 import type { TreefileValues } from '../../treefile/keys.ts';
 import type { ComposeRequest } from '../engine.ts';
-import { gvariantText, gvariantTime, variantOfJson } from './gvariant.ts';
+import { gvariantText, variantOfJson } from './gvariant.ts';
+import type { Advisory } from './request.ts';
+
+/** A tree that is ready, with what its commit says of it. */
+export interface CommittedTree {
+  readonly root: string;
+  readonly kver: string | undefined;
+  readonly packages: readonly PackageId[];
+  readonly advisories: readonly Advisory[];
+}
 
 /**
  * Commits a tree into the cache's bare-user repository, which is quick as nothing is compressed and what was there last night
  * is only hashed.
  */
-export async function commitToCache(
-  request: ComposeRequest,
-  tree: { readonly root: string; readonly kver: string | undefined; readonly packages: readonly PackageId[] },
-  task: Task,
-): Promise<string> {
+export async function commitToCache(request: ComposeRequest, tree: CommittedTree, task: Task): Promise<string> {
   const repo = cacheRepo(request.cacheDir);
   await mkdir(repo, { recursive: true });
   await initRepo(repo, 'bare-user', task);
@@ -30,7 +37,7 @@ export async function commitToCache(
       bindRefs: [request.ref, ...(request.alsoBound ?? [])],
       ...(request.parent === undefined ? {} : { parent: request.parent }),
       timestamp: request.timestamp,
-      metadata: commitMetadata(request, tree.packages),
+      metadata: commitMetadata(request),
       bootable: tree.kver !== undefined,
       selinux: values.selinux !== false,
       readonlyExecutables: values['readonly-executables'] === true,
@@ -39,22 +46,60 @@ export async function commitToCache(
     },
     task,
   );
-  return withTreefileMetadata(repo, commit, request);
+  return withOwnMetadata(repo, commit, request, tree);
 }
 
-/** The commit with the treefile's `add-commit-metadata`, whose numbers `ostree commit` cannot be given as they are to be. */
-async function withTreefileMetadata(repo: string, commit: string, request: ComposeRequest): Promise<string> {
-  const added = Object.entries(request.treefile.values['add-commit-metadata'] ?? {});
-  if (added.length === 0) return commit;
+/**
+ * The commit with what `ostree commit` cannot be given: the package list and advisories, which may be longer than an argument
+ * of a program (128 KiB), and what has numbers, which it would write in the machine's byte order.
+ */
+async function withOwnMetadata(
+  repo: string,
+  commit: string,
+  request: ComposeRequest,
+  { packages, advisories }: Pick<CommittedTree, 'packages' | 'advisories'>,
+): Promise<string> {
   const { metadata } = await readCommit(repo, commit);
+  const added = Object.entries(request.treefile.values['add-commit-metadata'] ?? {});
   // What the build itself writes has precedence.
-  const own = added.filter(([key]) => !metadata.has(key)).map(([key, value]) => [key, variantOfJson(value)]);
+  const own = added.filter(([key]) => !metadata.has(key)).map(([key, value]) => [key, variantOfJson(value)] as const);
   const { parent, timestamp } = request;
-  return writeRewritten(repo, commit, { parent, timestamp, metadata: Object.fromEntries(own) });
+  return writeRewritten(repo, commit, {
+    parent,
+    timestamp,
+    metadata: {
+      ...Object.fromEntries(own),
+      'rpmostree.rpmdb.pkglist': packagesVariant(packages),
+      ...(isDetached(request) ? {} : { 'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps) }),
+      ...(advisoriesTarget(request) === 'inline' ? advisoriesMetadata(advisories) : {}),
+    },
+  });
+}
+
+const isDetached = ({ treefile }: ComposeRequest): boolean => treefile.values['repo-metadata'] === 'detached';
+
+/** As in rpm-ostree, a commit without a word about it in the treefile has them. */
+const advisoriesTarget = ({ treefile }: ComposeRequest) => treefile.values['advisories-metadata'] ?? 'inline';
+
+function advisoriesMetadata(advisories: readonly Advisory[]): Record<string, Variant> {
+  return advisories.length === 0 ? {} : { 'rpmostree.advisories': advisoriesVariant(advisories) };
+}
+
+/** What the treefile wants beside the commit, where it does not change its name. */
+function detachedMetadata(request: ComposeRequest, advisories: readonly Advisory[]): Record<string, Variant> {
+  return {
+    ...(isDetached(request) ? { 'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps) } : {}),
+    ...(advisoriesTarget(request) === 'detached' ? advisoriesMetadata(advisories) : {}),
+  };
 }
 
 /** Copies the commit into the archive repository, compressing what is new there. @returns its content checksum. */
-export async function publishCommit(request: ComposeRequest, commit: string, task: Task): Promise<string> {
+export async function publishCommit(
+  request: ComposeRequest,
+  commit: string,
+  advisories: readonly Advisory[],
+  task: Task,
+): Promise<string> {
   const from = cacheRepo(request.cacheDir);
   try {
     await pullLocal({ from, to: request.repo, commit }, task);
@@ -63,6 +108,7 @@ export async function publishCommit(request: ComposeRequest, commit: string, tas
     if (!task.signal.aborted) await rm(from, { recursive: true, force: true });
     throw error;
   }
+  await addDetached(request.repo, commit, detachedMetadata(request, advisories));
   const checksum = await contentChecksum(from, commit, task);
   if (checksum === '') throw new NightlyError('ostree', `ostree does not say the content checksum of ${commit}.`);
   return checksum;
@@ -77,19 +123,14 @@ export async function keepOnly(cacheDir: string, commit: string, task: Task): Pr
 
 const cacheRepo = (cacheDir: string): string => join(cacheDir, 'repo');
 
-/**
- * The metadata rpm-ostree writes, with its types, then the treefile's own and the build's. `repo` data: id and time of
- * generation of each repository; `pkglist`: name, epoch, version, release, arch, sorted by name.
- */
-export function commitMetadata(request: ComposeRequest, packages: readonly PackageId[]): Record<string, string> {
+/** The strings among the metadata: rpm-ostree's and the build's. */
+function commitMetadata(request: ComposeRequest): Record<string, string> {
   const { values } = request.treefile;
   return {
     ...treefileMetadata(values),
     ...Object.fromEntries(Object.entries(request.metadata).map(([key, value]) => [key, gvariantText(value)])),
     version: gvariantText(request.version),
     'rpmostree.inputhash': gvariantText(request.inputHash),
-    'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps),
-    'rpmostree.rpmdb.pkglist': packagesVariant(packages),
   };
 }
 
@@ -103,28 +144,39 @@ function treefileMetadata(values: TreefileValues): Record<string, string> {
   };
 }
 
-function reposVariant(timestamps: Readonly<Record<string, number>>): string {
-  const entries = Object.entries(timestamps).map(
-    ([id, seconds]) => `{'id': <${gvariantText(id)}>, 'timestamp': <${gvariantTime(seconds)}>}`,
-  );
-  return `@aa{sv} [${entries.join(', ')}]`;
+/** Id of each repository, and when its metadata was made: big-endian, whatever the machine. */
+function reposVariant(timestamps: Readonly<Record<string, number>>): Variant {
+  const entries = Object.entries(timestamps).map(([id, seconds]) => [
+    ['id', { type: 's', value: id }],
+    ['timestamp', { type: 't', value: swap64(BigInt(seconds)) }],
+  ]);
+  return { type: 'aa{sv}', value: entries };
 }
 
-function packagesVariant(packages: readonly PackageId[]): string {
-  const tuples = packages.map(
-    ({ name, epoch, version, release, arch }) =>
-      `(${[name, epoch, version, release, arch].map(gvariantText).join(',')})`,
-  );
-  const text = `@a(sssss) [${tuples.join(',')}]`;
-  // A single argument of a program holds 128 KiB at most (MAX_ARG_STRLEN): some 2500 packages.
-  if (text.length > 130_000) {
-    throw new NightlyError(
-      'unsupported',
-      `The tree has ${tuples.length} packages, more than can be recorded in a commit.`,
-      {
-        hint: 'Compose trees of more than about 2500 packages with rpm-ostree.',
-      },
-    );
-  }
-  return text;
+/** Name, epoch, version, release and architecture of each package, sorted by name. */
+function packagesVariant(packages: readonly PackageId[]): Variant {
+  const tuples = packages.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
+  return { type: 'a(sssss)', value: tuples };
+}
+
+/** `DNF_ADVISORY_KIND_SECURITY` of libdnf: no others are recorded. */
+const SECURITY = 1;
+
+/** Severities of rpm-ostree's `RpmOstreeAdvisorySeverity`; any other word is its 0, "none". */
+const SEVERITIES = ['NONE', 'LOW', 'MODERATE', 'IMPORTANT', 'CRITICAL'];
+
+/** As rpm-ostree's clients read it (`RPMOSTREE_UPDATE_ADVISORY_GVARIANT_FORMAT`), big-endian like all of a commit's numbers. */
+function advisoriesVariant(advisories: readonly Advisory[]): Variant {
+  const value = advisories.map(({ id, severity, packages, references }) => [
+    id,
+    swap32(SECURITY),
+    swap32(Math.max(0, SEVERITIES.indexOf(severity.toUpperCase()))),
+    packages,
+    [['cve_references', { type: 'a(ss)', value: references }]],
+  ]);
+  return { type: 'a(suuasa{sv})', value };
+}
+
+function swap32(value: number): number {
+  return Buffer.from(new Uint32Array([value]).buffer).readUInt32BE();
 }

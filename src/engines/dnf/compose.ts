@@ -33,7 +33,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   const root = join(scratchDir, 'root');
   await phases.time('prepare', 'self', () => startAfresh(root, cacheDir, task));
 
-  const packages = await phases.time('download', 'dnf', () =>
+  const { packages, advisories } = await phases.time('download', 'dnf', () =>
     fetchPackages(treefile, request.lockfile, cacheDir, task, phases),
   );
   await phases.time('signatures', 'rpm', () =>
@@ -92,9 +92,11 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   });
 
   const commit = await phases.time('commit', 'ostree', () =>
-    commitToCache(request, { root, kver, packages: installed }, task),
+    commitToCache(request, { root, kver, packages: installed, advisories }, task),
   );
-  const contentChecksum = await phases.time('into the archive', 'ostree', () => publishCommit(request, commit, task));
+  const contentChecksum = await phases.time('into the archive', 'ostree', () =>
+    publishCommit(request, commit, advisories, task),
+  );
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
   await phases.time('remember users', 'self', () => rememberAccounts(cacheDir, commit, { accounts: users, seed }));
   return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };

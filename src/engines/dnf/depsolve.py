@@ -116,36 +116,67 @@ def digest(package):
 
 
 def locked_packages(base, locked, request):
-    """The packages a lockfile names, one each; and all others made invisible."""
-    import dnf
-
+    """The packages a lockfile names, one of each name and architecture; and all others made invisible."""
     available = base.sack.query().available()
-    chosen = {}
+    chosen = []
     missing = []
-    for name, lock in sorted(locked.items()):
-        found = [p for p in available.filter(name=name) if evra(p) == lock["evra"]]
+    for lock in sorted(locked, key=lambda one: one["key"]):
+        found = [p for p in available.filter(name=lock["name"]) if evra(p) == lock["evra"]]
         same = [p for p in found if not lock.get("digest") or digest(p) == lock["digest"]]
         if same:
             # Of equal files in several repositories the one dnf would take: lower cost, higher priority, then the id.
             # One whose signatures are checked comes first, so that a copy elsewhere cannot get around the check.
-            chosen[name] = min(
-                same,
-                key=lambda p: (
-                    p.reponame not in request["checked"],
-                    base.repos[p.reponame].priority,
-                    base.repos[p.reponame].cost,
-                    p.reponame,
-                ),
+            chosen.append(
+                min(
+                    same,
+                    key=lambda p: (
+                        p.reponame not in request["checked"],
+                        base.repos[p.reponame].priority,
+                        base.repos[p.reponame].cost,
+                        p.reponame,
+                    ),
+                )
             )
         else:
-            missing.append({"name": name, "evra": lock["evra"], "otherContent": bool(found)})
+            missing.append({"name": lock["name"], "evra": lock["evra"], "otherContent": bool(found)})
     if missing:
         raise Refused("missing", "locked packages are not in the repositories", packages=missing)
-    keep = set(chosen.values())
+    keep = set(chosen)
     hide = [p for p in available if p not in keep]
     excluded = base.sack.query().filter(pkg=hide) if hide else base.sack.query().filter(empty=True)
     base.sack.add_excludes(excluded)
     return chosen
+
+
+def mark_group(base, spec):
+    """Marks the packages of a comps group (`@GROUP`) or environment (`@^ENVIRONMENT`), by id or name, as dnf does.
+
+    These are its mandatory and default packages, and conditional ones whose condition is met. Says what is missing:
+    the group itself, or those of its mandatory packages that no repository has and that are not excluded.
+    """
+    import fnmatch
+
+    if base.comps is None:
+        base.read_comps(arch_filter=True)
+    types = ["mandatory", "default", "conditional"]
+    environment = base.comps.environment_by_pattern(spec[2:]) if spec.startswith("@^") else None
+    if environment is not None:
+        groups = list(environment.mandatory_groups)
+        base.environment_install(environment.id, types)
+    else:
+        group = None if spec.startswith("@^") else base.comps.group_by_pattern(spec[1:])
+        if group is None:
+            return [spec]
+        groups = [group]
+        base.group_install(group.id, types)
+    excluded = base.conf.excludepkgs
+    names = {p.name for group in groups for p in group.mandatory_packages}
+    return [
+        "%s (of %s)" % (name, spec)
+        for name in sorted(names)
+        if not base.sack.query().available().filter(name=name)
+        and not any(fnmatch.fnmatch(name, pattern) for pattern in excluded)
+    ]
 
 
 def depsolve(base, request):
@@ -156,6 +187,11 @@ def depsolve(base, request):
     unknown = []
 
     def mark(spec, repo=None):
+        if spec.startswith("@"):
+            # The lockfile has what the group had when it was made.
+            if locked is None:
+                unknown.extend(mark_group(base, spec))
+            return
         try:
             if repo is None:
                 base.install(spec)
@@ -165,7 +201,7 @@ def depsolve(base, request):
             unknown.append(spec if repo is None else "%s (from %s)" % (spec, repo))
 
     if locked is not None:
-        for package in locked_packages(base, locked, request).values():
+        for package in locked_packages(base, locked, request):
             base.package_install(package)
     else:
         hide = set(request.get("onlyLockedRepos", []))
@@ -184,17 +220,20 @@ def depsolve(base, request):
         raise Refused("depsolve", str(error)) from error
     packages = sorted(base.transaction.install_set)
     if locked is not None:
-        more = [nevra(p) for p in packages if p.name not in locked]
+        known = {(lock["name"], lock["evra"]) for lock in locked}
+        more = [nevra(p) for p in packages if (p.name, evra(p)) not in known]
         if more:
             raise Refused("depsolve", "the locked packages need others that the lockfile does not have: " + ", ".join(more))
     seen = {}
     for package in packages:
-        if package.name in seen:
+        key = (package.name, package.arch)
+        if key in seen:
             raise Refused(
                 "depsolve",
-                "both %s and %s would be installed; a lockfile holds one package of a name" % (seen[package.name], nevra(package)),
+                "both %s and %s would be installed; a lockfile holds one package of a name and architecture"
+                % (seen[key], nevra(package)),
             )
-        seen[package.name] = nevra(package)
+        seen[key] = nevra(package)
     return packages
 
 
@@ -252,14 +291,50 @@ def download(request):
     import dnf
 
     with open_base(request) as base:
-        packages = list(locked_packages(base, request["locked"], request).values())
+        packages = locked_packages(base, request["locked"], request)
         remote = [p for p in packages if not p.localPkg() or not is_file_repo(base, p)]
         try:
             if remote:
                 base.download_packages(remote, make_progress())
         except dnf.exceptions.DownloadError as error:
             raise Refused("repo", str(error)) from error
-        emit("result", packages=[describe(p) for p in packages])
+        found = advisories(packages) if request["advisories"] else []
+        emit("result", packages=[describe(p) for p in packages], advisories=found)
+
+
+def advisories(packages):
+    """The security advisories that came with these very packages, sorted by id.
+
+    References are those that name a CVE that none before them named, by address, as rpm-ostree picks them.
+    """
+    import hawkey
+
+    found = {}
+    for package in packages:
+        for advisory in package.get_advisories(hawkey.EQ):
+            if advisory.type == hawkey.ADVISORY_SECURITY:
+                found.setdefault(advisory.id, (advisory, []))[1].append(nevra(package))
+    return [
+        {"id": key, "severity": one.severity or "", "packages": sorted(owners), "references": cve_references(one)}
+        for key, (one, owners) in sorted(found.items())
+    ]
+
+
+def cve_references(advisory):
+    import re
+
+    import hawkey
+
+    known = set()
+    references = []
+    for reference in sorted(advisory.references, key=lambda one: one.url or ""):
+        if reference.type != hawkey.REFERENCE_BUGZILLA or not reference.url or not reference.title:
+            continue
+        cves = set(re.findall(r"\bCVE-[0-9]+-[0-9]+\b", reference.title))
+        if cves - known:
+            references.append([reference.url, reference.title])
+            known |= cves
+    return references
 
 
 def is_file_repo(base, package):

@@ -5,13 +5,13 @@ import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { checkHeaders } from '../../rpm/headers.ts';
-import type { Lockfile } from '../../rpm/lockfile.ts';
+import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
 import { digestLike, isErrno, writeJson } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { callHelper } from './helper.ts';
 import type { Phases } from './phases.ts';
-import { type DescribedPackage, describedPackages, dnfError, dnfRequest } from './request.ts';
+import { type Advisory, advisory, type DescribedPackage, describedPackages, dnfError, dnfRequest } from './request.ts';
 
 /**
  * Files that were found right, by path: device, inode, size, mtime and ctime in nanoseconds, the checksum, and the package.
@@ -22,6 +22,7 @@ const knownFiles = z.record(z.string(), z.string());
 /**
  * Brings every locked package's RPM file here, from the cache of earlier nights where it has it, and checks each against
  * the lockfile: its digest, and the name and version in its header. The cache keeps them all, for promotions of the night.
+ * @returns the packages, and the security advisories the repositories have for them.
  * @throws NightlyError `package-missing`, `repo-unreachable`, `verify` on a wrong digest or another package, `disk-full`.
  */
 export async function fetchPackages(
@@ -30,19 +31,22 @@ export async function fetchPackages(
   cacheDir: string,
   task: Task,
   phases: Phases,
-): Promise<DescribedPackage[]> {
-  const { packages } = await callHelper(
+): Promise<{ readonly packages: readonly DescribedPackage[]; readonly advisories: readonly Advisory[] }> {
+  const { packages, advisories } = await callHelper(
     {
       verb: 'download',
-      request: await dnfRequest(treefile, { cacheDir, lockfile, refresh: false }),
-      result: describedPackages,
+      request: {
+        ...(await dnfRequest(treefile, { cacheDir, lockfile, refresh: false })),
+        advisories: treefile.values['advisories-metadata'] !== 'disabled',
+      },
+      result: describedPackages.extend({ advisories: z.array(advisory) }),
       fail: (error) => dnfError(error, treefile, true),
       home: join(cacheDir, 'home'),
     },
     task,
   );
   await phases.time('digests', 'self', () => checkFiles(packages, lockfile, cacheDir, task));
-  return packages;
+  return { packages, advisories };
 }
 
 async function checkFiles(
@@ -54,11 +58,12 @@ async function checkFiles(
   const knownPath = join(cacheDir, 'checked-files.json');
   const known = await readKnown(knownPath);
   const found: Record<string, string> = {};
+  const digests = new Map(lockedEntries(lockfile).map(({ name, evra, digest }) => [`${name}-${evra}`, digest]));
   const wrong: string[] = [];
   const unknown: DescribedPackage[] = [];
   for (const one of packages) {
     const { name, evra, path } = one;
-    const expected = lockfile.packages[name]?.digest ?? one.digest;
+    const expected = digests.get(`${name}-${evra}`) ?? one.digest;
     // First, for a link changes the time by which the file is known again.
     const kept = await keep(one, expected, cacheDir);
     const entry = `${await identityOf(path)} ${expected} ${name}-${evra}`;

@@ -13,17 +13,9 @@ export function gvariantText(text: string): string {
 }
 
 /**
- * Seconds since the epoch for a commit's metadata, in GVariant's text format. Whatever is in a commit is big-endian, so
- * that clients of any byte order read it, but `ostree commit` writes numbers in the machine's own order: they are given
- * to it turned around. `ostree show` turns them back.
- */
-export function gvariantTime(seconds: number): string {
-  return `uint64 ${swap64(BigInt(seconds))}`;
-}
-
-/**
  * A JSON value with the types json-glib gives it, as rpm-ostree reads metadata: strings `s`, whole numbers `x`, others
- * `d`, booleans `b`, null `mv`, lists `av`, maps `a{sv}`. Numbers are big-endian, see `gvariantTime`. Not in the text
+ * `d`, booleans `b`, null `mv`, lists `av`, maps `a{sv}`. Whatever is in a commit is big-endian, so that clients of
+ * any byte order read it. Not in the text
  * format, whose reader takes most fractions with their bytes turned around for too small.
  * @throws NightlyError `unsupported` for one of few fractions that are no number with their bytes turned around.
  */

@@ -13,6 +13,9 @@ import type { Seed } from './tree/user-seeds.ts';
 
 const installed = z.object({ files: z.record(z.string(), z.array(z.string())) });
 
+/** Machines that run programs of two architectures. */
+const MULTILIB: ReadonlySet<string> = new Set(['x64', 's390x']);
+
 /**
  * Installs packages into an empty root with librpm, scripts and triggers included; the database goes to
  * usr/share/rpm. `users` are put into the tree's account files as soon as these exist, so that a package's script
@@ -48,6 +51,8 @@ export async function installPackages(
           _install_script_path: treeEnvironment(timestamp).PATH,
           // Checked before the first file was touched, once for each package and set of keys.
           _pkgverify_level: 'none',
+          // Two architectures of one library may share files, and the host's own has its programs (as Fedora's rpm is set).
+          ...(MULTILIB.has(process.arch) ? { _transaction_color: '3' } : {}),
           // Plugins of the host (inhibit locks, audit, syslog) have no business in a tree.
           __transaction_systemd_inhibit: '%{nil}',
           __transaction_syslog: '%{nil}',

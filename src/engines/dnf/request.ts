@@ -2,7 +2,7 @@ import { dirname, isAbsolute, normalize } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../errors.ts';
 import { parseEvra } from '../../rpm/evr.ts';
-import type { Lockfile } from '../../rpm/lockfile.ts';
+import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
 import { isDigest, isPackageName, isRepoId } from '../../rpm/names.ts';
 import { repoVariables, treefileRepos } from '../../rpm/repofile.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
@@ -24,6 +24,19 @@ export type DescribedPackage = z.infer<typeof describedPackage>;
 
 export const describedPackages = z.object({ packages: z.array(describedPackage) });
 
+/** A security advisory that packages of the tree come with. */
+export const advisory = z.object({
+  id: z.string(),
+  /** As the repository says it: "Important". */
+  severity: z.string(),
+  /** `name-[epoch:]version-release.arch` */
+  packages: z.array(z.string()),
+  /** Address and title of the reports that name a CVE. */
+  references: z.array(z.tuple([z.string(), z.string()])),
+});
+
+export type Advisory = z.infer<typeof advisory>;
+
 /** What `resolve` and `download` of depsolve.py take. */
 export async function dnfRequest(
   treefile: Treefile,
@@ -43,7 +56,7 @@ export async function dnfRequest(
     packages: values.packages ?? [],
     repoPackages: values['repo-packages'] ?? [],
     platformModule: values['platform-module'] ?? null,
-    locked: options.lockfile?.packages ?? null,
+    locked: options.lockfile ? lockedEntries(options.lockfile) : null,
     refresh: options.refresh,
   };
 }

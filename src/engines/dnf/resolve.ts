@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
-import type { Lockfile } from '../../rpm/lockfile.ts';
+import { type Lockfile, lockPackages } from '../../rpm/lockfile.ts';
 import { sha256 } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
@@ -40,7 +40,7 @@ export async function resolve(request: ResolveRequest, task: Task): Promise<Reso
     });
   }
   const resolved: Lockfile = {
-    packages: Object.fromEntries(packages.map(({ name, evra, digest }) => [name, { evra, digest }])),
+    packages: lockPackages(packages),
     metadata: lockfile?.metadata ?? { generated: new Date().toISOString() },
   };
   return {

@@ -1,5 +1,5 @@
 import { NightlyError } from '../../errors.ts';
-import type { Lockfile } from '../../rpm/lockfile.ts';
+import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
 import { isBefore, type RpmOstree } from '../../tools/rpm-ostree.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
@@ -45,14 +45,14 @@ export function compareTransaction(
   { packages }: Transcript,
   why: 'asked' | 'resolved',
 ): void {
-  const names = [...new Set([...Object.keys(lockfile.packages), ...Object.keys(packages)])].toSorted((a, b) =>
-    a < b ? -1 : 1,
-  );
+  const locked = new Map<string, string[]>();
+  for (const { name, evra } of lockedEntries(lockfile)) locked.set(name, [...(locked.get(name) ?? []), evra]);
+  const names = [...new Set([...locked.keys(), ...Object.keys(packages)])].toSorted((a, b) => (a < b ? -1 : 1));
   const differences = names.flatMap((name) => {
-    const wanted = lockfile.packages[name]?.evra;
+    const wanted = locked.get(name) ?? [];
     const found = packages[name] ?? [];
-    if (wanted !== undefined && found.includes(wanted)) return [];
-    return [`  ${name}: locked ${wanted ?? 'not at all'}, found ${found.join(' and ') || 'none'}`];
+    if (wanted.length > 0 && wanted.every((evra) => found.includes(evra))) return [];
+    return [`  ${name}: locked ${wanted.join(' and ') || 'not at all'}, found ${found.join(' and ') || 'none'}`];
   });
   if (differences.length === 0) return;
   const shown =

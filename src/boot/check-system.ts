@@ -1,4 +1,5 @@
 import type { Deployment } from '../tools/ostree-admin.ts';
+import { shellWord } from '../tools/quoting.ts';
 import type { Task } from '../tools/task.ts';
 import type { Vm } from './boot-image.ts';
 import { deploymentsOf, inGuest } from './in-guest.ts';
@@ -79,7 +80,7 @@ async function failedUnits(vm: Vm, task: Task): Promise<string[]> {
 }
 
 async function journalOf(vm: Vm, units: readonly string[], task: Task): Promise<string> {
-  const names = units.map((unit) => `-u '${unit.replaceAll("'", '')}'`).join(' ');
+  const names = units.map((unit) => `-u ${shellWord(unit)}`).join(' ');
   return (await inGuest(vm, `sudo journalctl -b --no-pager -n 20 -o cat ${names}`, task)).stdout.trim();
 }
 

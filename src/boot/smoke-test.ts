@@ -1,4 +1,5 @@
 import type { Accelerator } from '../tools/qemu.ts';
+import { shellWord } from '../tools/quoting.ts';
 import type { Task } from '../tools/task.ts';
 import { bootImage, type Login, type Vm } from './boot-image.ts';
 import { type AllowedUnit, checkSystem } from './check-system.ts';
@@ -76,7 +77,7 @@ export async function smokeTest(request: SmokeRequest, task: Task): Promise<Smok
 
 async function runHealthCheck(vm: Vm, { name, command, timeout }: HealthCheck, task: Task): Promise<void> {
   const anyExitCode = Array.from({ length: 256 }, (_, code) => code);
-  const result = await inGuest(vm, `timeout ${timeout} sh -c ${quoted(command)}`, task, {
+  const result = await inGuest(vm, `timeout ${timeout} sh -c ${shellWord(command)}`, task, {
     timeoutSeconds: timeout + 60,
     okExitCodes: anyExitCode,
   });
@@ -85,5 +86,3 @@ async function runHealthCheck(vm: Vm, { name, command, timeout }: HealthCheck, t
   const said = `${result.stdout}${result.stderr}`.trim().split('\n').slice(-5).join('\n');
   throw await machineFault(vm, `The health check "${name}" failed: ${command} ${how}.${said && `\n${said}`}`);
 }
-
-const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -7,13 +7,19 @@ import type { ImageTemplate } from './template/load.ts';
 type User = ImageTemplate['users'][number];
 
 /**
+ * Gives where a path of the running host lies on the disk being made, inside which links are followed; one at the very end
+ * is followed when asked for.
+ */
+export type Place = (path: string, lastLink?: 'follow' | 'keep') => string;
+
+/**
  * Adds a user with a group of the same name and number, a home below /var/home, keys, and sudo when asked for.
  * @param place gives where a path of the running host lies on the disk being made
  * @throws NightlyError `image` when the name or number is taken in the tree's /etc/passwd
  */
-export async function addUser(user: User, place: (path: string) => string): Promise<void> {
+export async function addUser(user: User, place: Place): Promise<void> {
   const { name, uid, gecos, shell, sudo } = user;
-  await checkFree(user, place('/etc/passwd'));
+  await checkFree(user, place('/etc/passwd', 'follow'));
   const lines: readonly (readonly [string, string])[] = [
     ['/etc/passwd', `${name}:x:${uid}:${uid}:${gecos}:/var/home/${name}:${shell}`],
     ['/etc/group', `${name}:x:${uid}:`],
@@ -21,13 +27,14 @@ export async function addUser(user: User, place: (path: string) => string): Prom
     ['/etc/shadow', `${name}:${user['password-hash']}::0:99999:7:::`],
     ['/etc/gshadow', `${name}:!::`],
   ];
-  for (const [path, line] of lines) await addToFile(place(path), `${line}\n`, path);
-  const home = place(`/var/home/${name}`);
-  const keys = `${home}/.ssh/authorized_keys`;
-  await mkdir(`${home}/.ssh`, { recursive: true });
+  for (const [path, line] of lines) await addToFile(place(path, 'follow'), `${line}\n`, path);
+  const home = place(`/var/home/${name}`, 'follow');
+  const folder = place(`/var/home/${name}/.ssh`, 'follow');
+  const keys = `${folder}/authorized_keys`;
+  await mkdir(folder, { recursive: true });
   await replaceFile(keys, user['ssh-authorized-keys'].map((key) => `${key}\n`).join(''), 0o600);
-  for (const path of [home, `${home}/.ssh`]) await chmod(path, 0o700);
-  for (const path of [home, `${home}/.ssh`, keys]) await chown(path, uid, uid);
+  for (const path of [home, folder]) await chmod(path, 0o700);
+  for (const path of [home, folder, keys]) await chown(path, uid, uid);
   if (!sudo) return;
   // requiretty was CentOS 7's default; programs that log in to run one command have no terminal.
   const rule = `Defaults:${name} !requiretty\n${name} ALL=(ALL) NOPASSWD: ALL\n`;

@@ -2,6 +2,7 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Ext4InFile, listFolder, readText } from '../tools/debugfs.ts';
 import { isErrno } from '../tools/files.ts';
+import { followInRoot } from '../tools/paths-in-root.ts';
 import type { Task } from '../tools/task.ts';
 
 /** A file system to look at, by absolute paths in it. */
@@ -36,15 +37,15 @@ export function folderTree(root: string): FileTree {
   };
   return {
     async list(path) {
-      const entries = await readdir(join(root, path), { withFileTypes: true }).catch(orNothing([]));
+      const entries = await readdir(followInRoot(root, path), { withFileTypes: true }).catch(orNothing([]));
       return Promise.all(
         entries.map(async (entry) => ({
           name: entry.name,
           type: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'link' : 'other',
-          size: (await lstat(join(root, path, entry.name))).size,
+          size: (await lstat(join(followInRoot(root, path), entry.name))).size,
         })),
       );
     },
-    text: (path) => readFile(join(root, path), 'utf8').catch(orNothing(undefined)),
+    text: (path) => readFile(followInRoot(root, path), 'utf8').catch(orNothing(undefined)),
   };
 }

@@ -1,10 +1,11 @@
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
 import { linkTree } from '../tools/cp.ts';
+import { resolveInRoot } from '../tools/paths-in-root.ts';
+import { blscfgWord, grubWord } from '../tools/quoting.ts';
 import { removeTree } from '../tools/rm.ts';
 import type { Task } from '../tools/task.ts';
-import { addUser } from './accounts.ts';
+import { addUser, type Place } from './accounts.ts';
 import { type Base, KERNEL_ARGUMENTS_TOKEN } from './base.ts';
 import type { ImageRequest } from './image.ts';
 import { addToFile, replaceByLink, replaceFile } from './own-file.ts';
@@ -35,26 +36,20 @@ export async function makeVariant(base: Base, request: ImageRequest, folder: str
   const deployment = join(root, base.deployment);
   await writeBootMenu(base, request, boot);
   // Where a path of the running host lies on the disk.
-  const places = {
-    '/etc/': `${deployment}/etc/`,
-    '/var/': `${root}/ostree/deploy/${request.osName}/var/`,
-    '/boot/': `${boot}/`,
-  };
-  const place = (path: string): string => {
-    const [prefix, real] = Object.entries(places).find(([start]) => path.startsWith(start)) ?? [];
-    if (prefix === undefined) throw new NightlyError('bug', `${path} passed the template's schema.`);
-    return `${real}${path.slice(prefix.length)}`;
-  };
+  const elsewhere = { var: join(root, 'ostree/deploy', request.osName, 'var'), boot };
+  const place: Place = (path, lastLink = 'keep') => resolveInRoot(deployment, path, { lastLink, elsewhere });
   for (const user of template.users) await addUser(user, place);
   for (const unit of template['mask-units']) await replaceByLink(place(`/etc/systemd/system/${unit}`), '/dev/null');
   for (const file of template.files) {
     const { source, content, append, mode, path } = file;
     const text = source === undefined ? (content ?? '') : await templateFile(template, source, request.values);
-    if (append) await addToFile(place(path), text, path);
+    if (append) await addToFile(place(path, 'follow'), text, path);
     else await replaceFile(place(path), text, Number.parseInt(mode, 8));
   }
   return { root, boot, deployment };
 }
+
+const asItIs = (text: string): string => text;
 
 /** Puts the type's kernel arguments and menu settings into what ostree and the templates of the boot loader wrote. */
 async function writeBootMenu(base: Base, { template }: ImageRequest, boot: string): Promise<void> {
@@ -68,7 +63,9 @@ async function writeBootMenu(base: Base, { template }: ImageRequest, boot: strin
   for (const path of written) {
     const text = await readFile(path, 'utf8');
     if (!text.includes(KERNEL_ARGUMENTS_TOKEN)) continue;
-    const changed = text.replaceAll(KERNEL_ARGUMENTS_TOKEN, template['kernel-arguments'].join(' '));
+    const word = path.endsWith('.cfg') ? grubWord : loader.name === 'grub-blscfg' ? blscfgWord : asItIs;
+    const words = template['kernel-arguments'].map(word).join(' ');
+    const changed = text.replaceAll(KERNEL_ARGUMENTS_TOKEN, () => words);
     await replaceFile(path, changed, 0o644);
   }
 }

@@ -1,3 +1,4 @@
+import { rpmText } from '../tools/quoting.ts';
 import type { RpmRelations } from './depends.ts';
 import type { Evr } from './version.ts';
 
@@ -41,9 +42,9 @@ export function specFile(input: SpecInput): string {
     ...(input.evr.epoch > 0 ? [`Epoch: ${input.evr.epoch}`] : []),
     `Version: ${input.evr.version}`,
     `Release: ${input.evr.release}`,
-    `Summary: ${percent(input.summary)}`,
+    `Summary: ${rpmText(input.summary)}`,
     `License: ${input.license}`,
-    ...(input.url ? [`URL: ${percent(input.url)}`] : []),
+    ...(input.url ? [`URL: ${rpmText(input.url)}`] : []),
     'Group: Unspecified',
     ...(input.arch === 'noarch' ? ['BuildArch: noarch'] : []),
     'AutoReqProv: no',
@@ -54,7 +55,7 @@ export function specFile(input: SpecInput): string {
     ...tags('Conflicts', relations.conflicts),
     ...tags('Obsoletes', relations.obsoletes),
     '%description',
-    percent(input.description),
+    input.description.split('\n').map(rpmText).join('\n'),
     '%files',
     ...input.files.map(fileLine),
     '',
@@ -74,8 +75,5 @@ function fileLine(file: PackagedFile): string {
   return `${marks.join('')}"${escapeGlob(file.path)}"`;
 }
 
-/** A `%` would start a macro. */
-const percent = (text: string): string => text.replaceAll('%', '%%');
-
 /** File names in %files are patterns, even within quotes; a class of one character stands for itself. */
-const escapeGlob = (path: string): string => percent(path).replace(/[*?[]/g, (character) => `[${character}]`);
+const escapeGlob = (path: string): string => rpmText(path).replace(/[*?[]/g, (character) => `[${character}]`);

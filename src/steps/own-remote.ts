@@ -5,6 +5,7 @@ import { compareEvr } from '../rpm/evr.ts';
 import type { Lockfile } from '../rpm/lockfile.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import type { Project } from '../run/project.ts';
+import { regExpText } from '../tools/quoting.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 
@@ -96,7 +97,7 @@ export async function renameInTreefile(
   { from, to }: RemoteSwap,
   basearch: string,
 ): Promise<Treefile> {
-  const word = new RegExp(`(?<![\\w.+-])${from.replace(/[.+]/g, '\\$&')}(?![\\w.+-])`);
+  const word = new RegExp(`(?<![\\w.+-])${regExpText(from)}(?![\\w.+-])`);
   for (;;) {
     const treefile = await readTreefile(path, { basearch });
     const { packages = [], 'repo-packages': others = [] } = treefile.values;
@@ -106,7 +107,7 @@ export async function renameInTreefile(
     // A treefile that is included by an absolute path is nobody's copy.
     const lines = file.startsWith(`${copy}${sep}`) ? (await readFile(file, 'utf8')).split('\n') : [];
     const before = lines[line - 1] ?? '';
-    const after = before.slice(0, column - 1) + before.slice(column - 1).replace(word, to);
+    const after = before.slice(0, column - 1) + before.slice(column - 1).replace(word, () => to);
     if (after === before) {
       throw new NightlyError('treefile', `${from} cannot be replaced by ${to} in the treefile of the night.`, {
         hint: 'Name it under "packages", in a treefile that is included by a relative path; then promote a later night.',

@@ -7,6 +7,7 @@ import { NightlyError } from '../errors.ts';
 import { isErrno } from './files.ts';
 import { linesOf } from './lines.ts';
 import { inputPipe, outputPipe } from './pipes.ts';
+import { plainShellWord } from './quoting.ts';
 import { createRedactor, redact } from './redact.ts';
 import type { Task } from './task.ts';
 
@@ -67,10 +68,7 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
 
 /** A command line as a person would type it, for messages and logs: without secrets. */
 export function commandLine(command: string, args: readonly string[]): string {
-  const words = [command, ...args].map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return redact(words.join(' '));
+  return redact([command, ...args].map(plainShellWord).join(' '));
 }
 
 /**

@@ -11,8 +11,8 @@ const MOST_LINKS = 40;
 export interface ResolveOptions {
   /** Whether a link at the very end is followed: for reading and writing it is, for moving and deleting it is not. */
   readonly lastLink: 'follow' | 'keep';
-  /** The folder that stands for `/etc` while the tree keeps that elsewhere, without a slash at the front: `usr/etc`. */
-  readonly etc?: string;
+  /** Folders of this host that stand for what is at the top of the tree, such as `etc` while it is kept in usr/etc. */
+  readonly elsewhere?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -25,8 +25,10 @@ export function resolveInRoot(root: string, path: string, options: ResolveOption
   const todo = path.split('/');
   // As programs in the tree would name it; `where` says where that is.
   const done: string[] = [];
-  const where = (parts: readonly string[]): string =>
-    join(root, ...(options.etc !== undefined && parts[0] === 'etc' ? [options.etc, ...parts.slice(1)] : parts));
+  const where = ([top = '', ...rest]: readonly string[]): string => {
+    const other = options.elsewhere?.[top];
+    return other === undefined ? join(root, top, ...rest) : join(other, ...rest);
+  };
   let links = 0;
   while (todo.length > 0) {
     const part = todo.shift();
@@ -47,6 +49,11 @@ export function resolveInRoot(root: string, path: string, options: ResolveOption
     todo.unshift(...target.split('/'));
   }
   return where(done);
+}
+
+/** Where a path of a tree leads on this host, a link at its end followed. */
+export function followInRoot(root: string, path: string): string {
+  return resolveInRoot(root, path, { lastLink: 'follow' });
 }
 
 function linkTarget(path: string): string | undefined {

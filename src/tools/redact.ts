@@ -1,4 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
+import { regExpText, shellWord } from './quoting.ts';
 
 /**
  * The one place that keeps secrets out of what is written for people (I11): messages, logs, records, events. It knows the
@@ -26,13 +27,13 @@ export function keepSecret(value: string): void {
     value,
     quoted,
     encodeURIComponent(value),
-    value.replaceAll("'", "'\\''"),
+    shellWord(value).slice(1, -1),
     Buffer.from(value).toString('base64'),
   ];
   for (const form of forms) known.add(form);
   const all = [...known].sort((a, b) => b.length - a.length);
   longest = all[0]?.length ?? 0;
-  pattern = new RegExp(all.map((text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('|'), 'g');
+  pattern = new RegExp(all.map(regExpText).join('|'), 'g');
 }
 
 /** What gives itself away: passwords in URLs, tokens as the user of a web address, the value of an Authorization header. */

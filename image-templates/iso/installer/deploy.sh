@@ -22,16 +22,21 @@ deploy_commit() {
     sed "s/$boot_uuid_placeholder/$boot_uuid/g" "$here/grub.cfg" >"$target/boot/$grub_dir/grub.cfg"
     say "Deploying it"
     deploy_tree
+    # The last line of the system's own table may lack its end.
+    if [ -n "$(tail -c 1 "$deployment/etc/fstab" 2>/dev/null)" ]; then echo >>"$deployment/etc/fstab"; fi
     printf 'UUID=%s /boot ext4 defaults 0 2\n' "$boot_uuid" >>"$deployment/etc/fstab"
 }
 
 deploy_tree() {
     set --
+    # Keeps words such as slub_debug=F,kmalloc-* from becoming names of files.
+    set -f
     # shellcheck disable=SC2086 # lists of words
     for deploy_word in "root=UUID=$root_uuid" rw $kernel_arguments $answer_kernel_arguments; do
         # --karg keeps only the last of several console=.
         set -- "$@" "--karg-append=$deploy_word"
     done
+    set +f
     # Where the boot loader cannot read ostree's entries itself, this program makes a menu of them.
     quietly env OSTREE_GRUB2_EXEC="$here/boot-menu" OSTREE_DEBUG_GRUB2=1 \
         ostree admin deploy --sysroot="$target" --os="$os_name" --no-merge "$@" "$remote:$ref"

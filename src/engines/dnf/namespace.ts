@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { bwrap, type Mount } from '../../tools/bwrap.ts';
-import { resolveInRoot } from '../../tools/paths-in-root.ts';
+import { etcOf, openTree } from './tree/tree.ts';
 
 export interface InTreeOptions {
   /** The time the build is for, in seconds: SOURCE_DATE_EPOCH. */
@@ -20,18 +20,14 @@ export interface InTreeOptions {
  * @throws NightlyError `compose` when the tree has something else where these go.
  */
 export function inTree(root: string, argv: readonly string[], options: InTreeOptions): string[] {
-  const etc = isFolder(join(root, 'usr/etc')) ? 'usr/etc' : undefined;
-  const at = (path: string): string => {
-    const real = resolveInRoot(root, path, { lastLink: 'follow', ...(etc === undefined ? {} : { etc }) });
-    return real.slice(root.length) || '/';
-  };
+  const etc = etcOf(root);
+  const tree = openTree(root);
+  const at = (path: string): string => tree.at(path).slice(root.length) || '/';
   const inside = bwrap(argv, {
     mounts: [
       { kind: 'writable', from: root, at: '/' },
       ...ownFileSystems(root, ''),
-      ...(etc === undefined
-        ? []
-        : [{ kind: 'writable', from: join(root, etc), at: mountPoint(root, '/etc') } as const]),
+      ...(etc === undefined ? [] : [{ kind: 'writable', from: etc, at: mountPoint(root, '/etc') } as const]),
       ...(options.binds ?? []).map(([from, path]) => ({ kind: 'writable', from, at: at(path) }) as const),
     ],
     env: treeEnvironment(options.timestamp),
@@ -116,10 +112,6 @@ function mountPoint(root: string, path: string): string {
   throw new NightlyError('compose', `${path} is no folder in the tree, so no program can be run there.`, {
     hint: 'Find the package or script that replaces it, and exclude or correct it.',
   });
-}
-
-function isFolder(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** Names and values; PATH is also what librpm gives to scripts. */

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { NightlyError } from '../../errors.ts';
 import { treeHas } from '../../tools/ostree-admin.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { Task } from '../../tools/task.ts';
 import { templatePath } from '../template/render.ts';
 
@@ -106,7 +107,7 @@ async function mkconfigDir(has: (path: string) => Promise<boolean>): Promise<Boo
 
 /** Folder of GRUB's modules for a format, given the deployment's root folder. */
 export function grubModulesDir(loader: BootLoader, format: GrubFormat, deployment: string): string {
-  return loader.inTree[format] ? `${deployment}${HOST_GRUB}/${format}` : `${HOST_GRUB}/${format}`;
+  return loader.inTree[format] ? followInRoot(deployment, `${HOST_GRUB}/${format}`) : `${HOST_GRUB}/${format}`;
 }
 
 /** For the log: `grub-menu (BIOS from the tree, UEFI from this host)`. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { makeGrubImage } from '../../tools/grub.ts';
 import { copyIntoFat, type FatInFile, makeFatFolders } from '../../tools/mtools.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { Task } from '../../tools/task.ts';
 import { renderTemplate } from '../template/render.ts';
 import { type BootLoader, type GrubFormat, grubModulesDir } from './bootloader.ts';
@@ -58,7 +59,7 @@ export async function installBiosGrub(
 export async function installEfiGrub(install: GrubInstall, fat: FatInFile, task: Task): Promise<void> {
   const { loader, timestamp } = install;
   if (loader.vendorEfi !== undefined)
-    return copyVendorEfi(install, join(install.deployment, loader.vendorEfi), fat, task);
+    return copyVendorEfi(install, followInRoot(install.deployment, loader.vendorEfi), fat, task);
   const core = await coreImage(install, 'x86_64-efi', task);
   await makeFatFolders(fat, ['/EFI', '/EFI/BOOT'], timestamp, task);
   await copyIntoFat(fat, core, '/EFI/BOOT/BOOTX64.EFI', timestamp, task);
@@ -70,7 +71,8 @@ async function copyVendorEfi(install: GrubInstall, source: string, fat: FatInFil
   const values = { bootUuid: install.bootUuid, configDir: install.loader.configDir };
   await writeFile(stub, await renderTemplate('grub/vendor.cfg.hbs', values));
   await makeFatFolders(fat, ['/EFI'], timestamp, task);
-  for (const vendor of (await readdir(source)).sort()) {
+  const vendors = (await readdir(source, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  for (const vendor of vendors.map(({ name }) => name).sort()) {
     await makeFatFolders(fat, [`/EFI/${vendor}`], timestamp, task);
     const files = (await readdir(join(source, vendor), { withFileTypes: true })).filter((entry) => entry.isFile());
     for (const { name } of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {

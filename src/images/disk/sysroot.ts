@@ -1,7 +1,8 @@
-import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isErrno } from '../../tools/files.ts';
+import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isErrno, readTextIfExists } from '../../tools/files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../tools/ostree-admin.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { Task } from '../../tools/task.ts';
 import type { ImageSource } from '../image.ts';
 import type { BootLoader } from './bootloader.ts';
@@ -49,10 +50,19 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
   );
   const relative = join('ostree/deploy', source.osName, 'deploy', `${source.commit}.0`);
   const deployment = join(sysroot, relative);
-  await appendFile(join(deployment, 'etc/fstab'), `UUID=${request.bootUuid} /boot ext4 defaults 0 2\n`);
+  await mountBoot(deployment, request.bootUuid);
   await configureRemote(deployment, repo, source.remote, task);
   await removeTraces(repo);
   return relative;
+}
+
+/** Adds /boot to the file system table, whose last line may lack its end. */
+async function mountBoot(deployment: string, bootUuid: string): Promise<void> {
+  const fstab = followInRoot(deployment, '/etc/fstab');
+  const before = (await readTextIfExists(fstab)) ?? '';
+  const end = before === '' || before.endsWith('\n') ? '' : '\n';
+  await mkdir(dirname(fstab), { recursive: true });
+  await appendFile(fstab, `${end}UUID=${bootUuid} /boot ext4 defaults 0 2\n`);
 }
 
 /**
@@ -65,7 +75,7 @@ async function configureRemote(
   remote: ImageSource['remote'],
   task: Task,
 ): Promise<void> {
-  const own = await remoteInTree(join(deployment, 'etc/ostree/remotes.d'), remote.name);
+  const own = await remoteInTree(deployment, remote.name);
   if (own === undefined) {
     const group = `remote "${remote.name}"`;
     await setRepoConfig(repo, group, 'url', remote.url, task);
@@ -78,15 +88,17 @@ async function configureRemote(
   }
 }
 
-/** The URL of a remote in a folder of key files, or undefined. */
-async function remoteInTree(folder: string, name: string): Promise<string | undefined> {
-  const files = await readdir(folder).catch((error: unknown) => {
+/** The URL of a remote that the tree brings, or undefined. */
+async function remoteInTree(deployment: string, name: string): Promise<string | undefined> {
+  const inTree = (path: string) => followInRoot(deployment, path);
+  const folder = '/etc/ostree/remotes.d';
+  const files = await readdir(inTree(folder)).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return [];
     throw error;
   });
   for (const file of files.filter((entry) => entry.endsWith('.conf'))) {
     let group = '';
-    for (const line of (await readFile(join(folder, file), 'utf8')).split('\n')) {
+    for (const line of ((await readTextIfExists(inTree(`${folder}/${file}`))) ?? '').split('\n')) {
       group = /^\[(.*)\]\s*$/.exec(line)?.[1] ?? group;
       const url = /^\s*url\s*=\s*(.*?)\s*$/.exec(line)?.[1];
       if (group === `remote "${name}"` && url !== undefined) return url;

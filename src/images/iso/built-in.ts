@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { catFile } from '../../tools/ostree.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import { makeSquashfs } from '../../tools/squashfs.ts';
 import type { Task } from '../../tools/task.ts';
 import { makeBootableIso } from '../../tools/xorriso.ts';
@@ -53,7 +54,12 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   });
   const install = { loader, deployment: root, bootUuid, prefix: `(,gpt3)/${loader.configDir}` };
   const files = { scratchDir, timestamp: image.timestamp };
-  await writeDiskHead({ ...install, ...files }, { seed, sizes: request.sizes }, join(root, INSTALLER_DIR), task);
+  await writeDiskHead(
+    { ...install, ...files },
+    { seed, sizes: request.sizes },
+    followInRoot(root, INSTALLER_DIR),
+    task,
+  );
   await takeKernel(root, kernel, join(contents, 'boot'));
   await writeLiveInitramfs({ root, kernel, timestamp: image.timestamp }, join(contents, 'boot/live.img'));
   const fatId = derivedVolumeId(seed, 'file system of the medium');

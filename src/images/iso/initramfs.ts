@@ -1,5 +1,4 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { templatePath } from '../template/render.ts';
 import { type CpioEntry, cpioArchive } from './cpio.ts';
@@ -35,6 +34,6 @@ export async function writeLiveInitramfs(
   );
   // Without this file dracut's queue, in which devices are waited for, is skipped.
   const queue = { path: 'usr/lib/dracut/need-initqueue', mode: 0o644, content: Buffer.alloc(0) };
-  const modules = await moduleEntries(join(root, kernel.modulesDir), kernel.modulesDir);
+  const modules = await moduleEntries(root, kernel.modulesDir, kernel.modulesDir);
   await writeFile(target, gzipSync(cpioArchive([...hooks, queue, ...modules], timestamp), { level: 9 }));
 }

@@ -1,6 +1,8 @@
-import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EXT4_FEATURES } from '../../tools/mke2fs.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
+import { shellWord } from '../../tools/quoting.ts';
 import type { BootLoader } from '../disk/bootloader.ts';
 import type { ImageSource } from '../image.ts';
 import { renderTemplate, templatePath } from '../template/render.ts';
@@ -25,11 +27,11 @@ const MENU = { timeoutSeconds: 1, serialSpeed: 115200 };
 
 /** Puts the installer with its settings into the live root. */
 export async function writeInstaller(root: string, installer: Installer): Promise<void> {
-  const folder = join(root, INSTALLER_DIR);
+  const folder = followInRoot(root, INSTALLER_DIR);
   const { loader } = installer;
   await copyFolder(templatePath('iso/installer'), folder);
   await chmod(join(folder, 'atomic-install'), 0o755);
-  await copyFolder(templatePath('iso/live'), join(root, 'usr/lib/systemd/system'));
+  await copyFolder(templatePath('iso/live'), followInRoot(root, '/usr/lib/systemd/system'));
   await writeFile(join(folder, 'settings'), settings(installer));
   const grub = await renderTemplate(loader.template, { bootUuid: installer.bootUuid, ...MENU });
   await writeFile(join(folder, 'grub.cfg'), grub);
@@ -58,11 +60,16 @@ function settings(installer: Installer): string {
     ext4_features: EXT4_FEATURES,
     smallest_disk_bytes: String(installer.smallestDiskBytes),
   };
-  const lines = Object.entries(values).map(([name, value]) => `${name}='${value.replaceAll("'", "'\\''")}'\n`);
+  const lines = Object.entries(values).map(([name, value]) => `${name}=${shellWord(value)}\n`);
   return lines.join('');
 }
 
 async function copyFolder(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
-  for (const name of (await readdir(from)).sort()) await copyFile(join(from, name), join(to, name));
+  for (const name of (await readdir(from)).sort()) {
+    const target = join(to, name);
+    // Else a link of that name would be written through.
+    await rm(target, { force: true });
+    await copyFile(join(from, name), target);
+  }
 }

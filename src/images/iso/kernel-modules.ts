@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**
@@ -25,12 +26,14 @@ const WANTED = [
 /**
  * Those modules with everything they need, and the kernel's whole module index: with it udev in the initramfs finds
  * the driver of a device by itself. Folders come before what is in them.
- * @param modulesDir `usr/lib/modules/KVER` of a tree on disk.
+ * @param root a tree on disk, and `modulesDir` its `usr/lib/modules/KVER`
  * @param target the same folder's path in the initramfs.
  */
-export async function moduleEntries(modulesDir: string, target: string): Promise<CpioEntry[]> {
-  const index = (await readdir(modulesDir)).filter((name) => /^modules\.[\w.]+$/.test(name)).sort();
-  const dependencies = index.includes('modules.dep') ? await readFile(join(modulesDir, 'modules.dep'), 'utf8') : '';
+export async function moduleEntries(root: string, modulesDir: string, target: string): Promise<CpioEntry[]> {
+  // modules.dep is the tree's own text: what it names is looked for in the tree alone.
+  const at = (path: string) => followInRoot(root, join('/', modulesDir, path));
+  const index = (await readdir(at(''))).filter((name) => /^modules\.[\w.]+$/.test(name)).sort();
+  const dependencies = index.includes('modules.dep') ? await readFile(at('modules.dep'), 'utf8') : '';
   const modules = withDependencies(dependencies);
   const folders = [...new Set(modules.flatMap(parents))].sort();
   const files = [...index, ...modules];
@@ -41,7 +44,7 @@ export async function moduleEntries(modulesDir: string, target: string): Promise
       files.map(async (path) => ({
         path: `${target}/${path}`,
         mode: 0o644,
-        content: await readFile(join(modulesDir, path)),
+        content: await readFile(at(path)),
       })),
     )),
   ];

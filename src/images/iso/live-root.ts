@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { checkOut } from '../../tools/ostree.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { Task } from '../../tools/task.ts';
 import type { ImageSource } from '../image.ts';
 
@@ -18,23 +19,32 @@ export interface LiveKernel {
 export async function checkOutLiveRoot(request: ImageSource, root: string, task: Task): Promise<LiveKernel> {
   await checkOut({ repo: request.repo, commit: request.commit, folder: root }, task);
   await rename(join(root, 'usr/etc'), join(root, 'etc'));
-  await writeFile(join(root, 'etc/fstab'), '');
-  await writeFile(join(root, 'etc/machine-id'), '');
+  for (const name of ['fstab', 'machine-id']) {
+    const path = join(root, 'etc', name);
+    // A link would lead to a file of this host.
+    await rm(path, { force: true });
+    await writeFile(path, '');
+  }
   return findKernel(root);
 }
 
 /** Moves kernel and initramfs out of the tree into a folder of the medium, where GRUB reads them. */
 export async function takeKernel(root: string, kernel: LiveKernel, target: string): Promise<void> {
   await mkdir(target, { recursive: true });
-  for (const name of KERNEL_FILES) await rename(join(root, kernel.modulesDir, name), join(target, name));
+  const folder = followInRoot(root, kernel.modulesDir);
+  for (const name of KERNEL_FILES) await rename(join(folder, name), join(target, name));
 }
 
 const KERNEL_FILES = ['vmlinuz', 'initramfs.img'] as const;
 
 async function findKernel(root: string): Promise<LiveKernel> {
   const found: string[] = [];
-  for (const version of await readdir(join(root, 'usr/lib/modules')).catch(() => [] as string[])) {
-    const files = await readdir(join(root, 'usr/lib/modules', version)).catch(() => [] as string[]);
+  const modules = followInRoot(root, '/usr/lib/modules');
+  for (const version of await readdir(modules).catch(() => [] as string[])) {
+    const entries = await readdir(followInRoot(root, `/usr/lib/modules/${version}`), { withFileTypes: true }).catch(
+      () => [],
+    );
+    const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
     if (KERNEL_FILES.every((name) => files.includes(name))) found.push(`usr/lib/modules/${version}`);
   }
   const [modulesDir] = found;

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { makeGrubImage } from '../../tools/grub.ts';
 import { copyIntoFat, makeFat, makeFatFolders } from '../../tools/mtools.ts';
+import { followInRoot } from '../../tools/paths-in-root.ts';
 import type { Task } from '../../tools/task.ts';
 import { type BootLoader, type GrubFormat, grubModulesDir } from '../disk/bootloader.ts';
 import { renderTemplate } from '../template/render.ts';
@@ -73,11 +74,13 @@ async function efiFiles(medium: MediumBoot, task: Task): Promise<{ readonly sour
     await makeCore(medium, 'x86_64-efi', 'x86_64-efi', core, task);
     return [{ source: core, name: 'BOOTX64.EFI' }];
   }
-  const efi = join(root, loader.vendorEfi);
+  const efi = followInRoot(root, loader.vendorEfi);
   const config = await writeEarlyConfig(medium, 'vendor');
   const files = [{ source: config, name: 'grub.cfg' }];
-  for (const vendor of (await readdir(efi)).sort()) {
-    for (const name of (await readdir(join(efi, vendor))).sort()) {
+  const vendors = (await readdir(efi, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  for (const vendor of vendors.map(({ name }) => name).sort()) {
+    const inside = (await readdir(join(efi, vendor), { withFileTypes: true })).filter((entry) => entry.isFile());
+    for (const name of inside.map((entry) => entry.name).sort()) {
       if (/^(BOOTX64|grubx64|mmx64)\.EFI$/i.test(name)) files.push({ source: join(efi, vendor, name), name });
     }
   }

@@ -1,3 +1,4 @@
+import { grubWord } from '../../tools/quoting.ts';
 import { renderTemplate } from '../template/render.ts';
 
 export interface Menu {
@@ -32,6 +33,6 @@ export async function mediumMenu(menu: Menu): Promise<string> {
 const LIVE_ARGUMENTS = ['systemd.unit=atomic-install.target', 'enforcing=0', 'rd.retry=60'];
 
 async function entry(menu: Menu, title: string, more: readonly string[]): Promise<string> {
-  const words = [`atomic.live=${menu.volumeId}`, ...LIVE_ARGUMENTS, ...more].join(' ');
-  return renderTemplate('iso/grub-entry.cfg.hbs', { title: title.replaceAll("'", ''), arguments: words });
+  const words = [`atomic.live=${menu.volumeId}`, ...LIVE_ARGUMENTS, ...more].map(grubWord).join(' ');
+  return renderTemplate('iso/grub-entry.cfg.hbs', { title: grubWord(title.replaceAll("'", '')), arguments: words });
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { kickstartText, plainShellWord, yamlText } from '../../tools/quoting.ts';
 import { fillIn } from '../../tools/template.ts';
 
 /** The image types and boot files that come with the program. */
@@ -7,6 +8,13 @@ export const SHIPPED_TEMPLATES = fileURLToPath(new URL('../../../image-templates
 
 /** What templates can name: `{{version}}`. */
 export type TemplateValues = Readonly<Record<string, string | number>>;
+
+/** What templates can call on a value: `{{sh url}}`, `{{kickstart arguments}}`, `{{yaml name}}`. */
+const QUOTING = {
+  sh: (value: unknown) => plainShellWord(String(value)),
+  kickstart: (value: unknown) => kickstartText(String(value)),
+  yaml: (value: unknown) => yamlText(String(value)),
+};
 
 /** Absolute path of a file below image-templates/. */
 export function templatePath(name: string): string {
@@ -24,5 +32,5 @@ export async function renderTemplate(name: string, values: TemplateValues): Prom
  * @throws NightlyError `image` with the place
  */
 export function renderText(text: string, file: string, values: TemplateValues): string {
-  return fillIn(text, values, { file, code: 'image' });
+  return fillIn(text, values, { file, code: 'image', helpers: QUOTING });
 }

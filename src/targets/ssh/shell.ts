@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { NightlyError } from '../../errors.ts';
 import { converse } from '../../tools/exec.ts';
 import { linesOf } from '../../tools/lines.ts';
+import { shellWord } from '../../tools/quoting.ts';
 import { remoteFault } from '../../tools/remote-fault.ts';
 import { accountOf, type SshAccess, sshArguments } from '../../tools/ssh.ts';
 import type { Task } from '../../tools/task.ts';
@@ -38,7 +39,7 @@ export function openShell(place: FarPlace, task: Task): FarShell {
   const account = accountOf(place.destination);
   const path = place.destination.slice(place.destination.indexOf(':/') + 1);
   const options = sshArguments(place);
-  const command = `exec sh -c ${quoted(farScript())} sh ${quoted(path)}`;
+  const command = `exec sh -c ${shellWord(farScript())} sh ${shellWord(path)}`;
   const shown = [...options, account, 'sh'];
   const ssh = converse('ssh', [...options, '--', account, command], { task, shown });
   // A line feed ends a line and nothing else: paths stand on them.
@@ -82,6 +83,3 @@ export function openShell(place: FarPlace, task: Task): FarShell {
 }
 
 const farScript = (): string => readFileSync(new URL('./far.sh', import.meta.url), 'utf8');
-
-/** A word for a shell of any kind. */
-const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;

@@ -64,7 +64,7 @@ describe('the initramfs part', () => {
 
   test('has the wanted modules with what they need, the index, and no others', async () => {
     const root = await kernelTree();
-    const entries = await moduleEntries(join(root, 'usr/lib/modules/6.1.0'), 'modules');
+    const entries = await moduleEntries(root, 'usr/lib/modules/6.1.0', 'modules');
     const files = entries.filter(({ content }) => content !== undefined).map(({ path }) => path);
     expect(files).toEqual([
       'modules/modules.alias.bin',

@@ -29,6 +29,6 @@ function replace(text: string, from: string, to: string): string {
   const lines = text.trimEnd().split('\n');
   const changed = lines
     .filter((line) => !line.startsWith('OSTREE_VERSION='))
-    .map((line) => (/^(VERSION|PRETTY_NAME)=/.test(line) ? line.replaceAll(from, to) : line));
+    .map((line) => (/^(VERSION|PRETTY_NAME)=/.test(line) ? line.replaceAll(from, () => to) : line));
   return `${changed.join('\n')}\n`;
 }

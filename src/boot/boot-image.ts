@@ -14,7 +14,7 @@ import { waitForSsh } from './wait.ts';
 export interface BootRequest {
   /** A qcow2 or raw disk image; it is not changed. */
   readonly image: string;
-  /** For the first boot, until ssh lets the test user in. */
+  /** For the first boot, until ssh lets the test user in: without a word on the serial line. */
   readonly timeoutSeconds: number;
   /** Where the guest's serial output goes. */
   readonly serialLog: string;

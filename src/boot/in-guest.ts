@@ -1,8 +1,11 @@
+import { NightlyError } from '../errors.ts';
 import type { RunResult } from '../tools/exec.ts';
 import { type Deployment, parseAdminStatus } from '../tools/ostree-admin.ts';
 import { sshToThrowAway } from '../tools/ssh.ts';
 import type { Task } from '../tools/task.ts';
 import type { Vm } from './boot-image.ts';
+import { Stalled, whileItGoesOn } from './patience.ts';
+import { machineFault } from './serial.ts';
 
 export interface GuestOptions {
   /** Default 300. */
@@ -13,19 +16,25 @@ export interface GuestOptions {
 /**
  * Runs a shell command line in the guest as the test user, who may use sudo without a password. It reaches the
  * machine's reverse ports under http://127.0.0.1:PORT, as clients here do.
- * @throws NightlyError `tool-failed`
+ * @throws NightlyError `gate-failed` when the command fails or the machine does not answer, with its last serial lines
  */
 export async function inGuest(vm: Vm, command: string, task: Task, options: GuestOptions = {}): Promise<RunResult> {
-  return sshToThrowAway(
-    vm.host,
-    command,
-    {
-      timeoutMs: (options.timeoutSeconds ?? 300) * 1000,
-      reversePorts: vm.reversePorts,
-      okExitCodes: options.okExitCodes ?? [0],
-    },
-    task,
-  );
+  const { timeoutSeconds = 300, okExitCodes = [0] } = options;
+  try {
+    return await whileItGoesOn({ serialLog: vm.serialLog, seconds: timeoutSeconds }, task, (watched) =>
+      sshToThrowAway(vm.host, command, { reversePorts: vm.reversePorts, okExitCodes }, watched),
+    );
+  } catch (error) {
+    if (error instanceof Stalled) {
+      throw await machineFault(vm, `The machine did not answer: ${error.message}. It was asked to run: ${command}`);
+    }
+    if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
+    const said = error.message.split('\n').slice(1).join('\n');
+    const fault = /^ssh ended with exit code 255/.test(error.message)
+      ? `The machine cannot be reached over ssh any more. It was asked to run: ${command}`
+      : `A command failed in the machine: ${command}`;
+    throw await machineFault(vm, `${fault}${said && `\n${said}`}`);
+  }
 }
 
 /** The guest's deployments in boot order: the next to boot first. */

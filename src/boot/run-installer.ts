@@ -1,11 +1,13 @@
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NightlyError } from '../errors.ts';
 import { run } from '../tools/exec.ts';
 import type { Accelerator } from '../tools/qemu.ts';
 import type { Task } from '../tools/task.ts';
 import { makeIso } from '../tools/xorriso.ts';
 import { findOvmf } from './ovmf.ts';
-import { withoutControl } from './serial.ts';
+import { Stalled, whileItGoesOn } from './patience.ts';
+import { machineFault, withoutControl } from './serial.ts';
 
 export interface InstallerRun {
   readonly iso: string;
@@ -17,21 +19,39 @@ export interface InstallerRun {
   readonly disk: string;
   /** Lines of the answer file, on a disk of its own. */
   readonly answers: readonly string[];
+  /** Without a word on the serial line. */
   readonly timeoutSeconds: number;
+  /** Everything it writes to its serial line, however it ends. */
+  readonly serialLog: string;
 }
 
 /**
  * Boots an installer ISO and waits until it powers the machine off, with its files in `folder`.
  * @returns what it wrote to the serial line
- * @throws NightlyError `tool-failed` when it does not end in time, `tool-missing`
+ * @throws NightlyError `gate-failed` with the path of the serial log when it does not end in time; `tool-missing`
  */
 export async function runInstaller(request: InstallerRun, folder: string, task: Task): Promise<string> {
+  const { serialLog } = request;
+  try {
+    await whileItGoesOn({ serialLog, seconds: request.timeoutSeconds }, task, (watched) =>
+      bootInstaller(request, folder, watched),
+    );
+  } catch (error) {
+    if (error instanceof Stalled) {
+      throw await machineFault({ serialLog }, `The installer did not power the machine off: ${error.message}.`);
+    }
+    if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
+    throw await machineFault({ serialLog }, `The machine of the installer failed: ${error.message}`);
+  }
+  return withoutControl(await readFile(serialLog, 'utf8'));
+}
+
+async function bootInstaller(request: InstallerRun, folder: string, task: Task): Promise<void> {
   const dir = await mkdtemp(join(folder, 'installer-'));
   await mkdir(join(dir, 'answers'));
   await writeFile(join(dir, 'answers/answers'), `${request.answers.join('\n')}\n`);
   const answers = join(dir, 'answers.iso');
   await makeIso(answers, 'ANSWERS', join(dir, 'answers'), task);
-  const serial = join(dir, 'serial.log');
   await run(
     'qemu-system-x86_64',
     [
@@ -52,11 +72,10 @@ export async function runInstaller(request: InstallerRun, folder: string, task: 
             ...['-drive', `if=none,id=disc,media=cdrom,readonly=on,file=${request.iso}`],
           ]),
       ...['-drive', `if=virtio,format=raw,readonly=on,file=${answers}`],
-      ...['-device', 'virtio-rng-pci', '-serial', `file:${serial}`],
+      ...['-device', 'virtio-rng-pci', '-serial', `file:${request.serialLog}`],
     ],
-    { task, timeoutMs: request.timeoutSeconds * 1000 },
+    { task },
   );
-  return withoutControl(await readFile(serial, 'utf8'));
 }
 
 async function uefi(dir: string): Promise<string[]> {

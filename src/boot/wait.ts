@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NightlyError } from '../errors.ts';
 import { SSH_CONNECTION_FAILED, type SshHost, sshGreets, sshToThrowAway } from '../tools/ssh.ts';
 import type { Task } from '../tools/task.ts';
+import { patience } from './patience.ts';
 import { lastSerialLines, machineFault, serialAsksForLogin, serialSize } from './serial.ts';
 
 /** What can be waited for: a machine that may also have ended. */
@@ -29,6 +31,7 @@ const GREETING_MS = 10_000;
 /**
  * Waits until the machine lets us in over ssh, after a restart: in another boot than before. A login prompt on the
  * serial line is the sign to ask often. Says how far it is every 15 s, by its last serial line. @returns the boot id.
+ * @param timeoutSeconds without a word on the serial line
  * @throws NightlyError `gate-failed` after the time, or when the machine ends before.
  */
 export async function waitForSsh(
@@ -41,7 +44,9 @@ export async function waitForSsh(
   const elapsed = () => Math.round((Date.now() - started) / 1000);
   let said = started;
   let asked = started;
-  while (elapsed() < timeoutSeconds) {
+  const spent = patience({ serialLog: vm.serialLog, seconds: timeoutSeconds });
+  let reason: string | undefined;
+  while (reason === undefined) {
     task.signal.throwIfAborted();
     const exitCode = vm.ended();
     if (exitCode !== undefined) {
@@ -59,8 +64,9 @@ export async function waitForSsh(
       task.say(`Booting for ${elapsed()} s: ${line.slice(0, 100)}`);
     }
     await sleep(POLL_MS, undefined, { signal: task.signal });
+    reason = await spent();
   }
-  throw await machineFault(vm, `The machine did not let us in over ssh within ${timeoutSeconds} s.`);
+  throw await machineFault(vm, `The machine did not let us in over ssh: ${reason}.`);
 }
 
 /** What `waitForSsh` needs to tell the next boot from this one. @throws NightlyError `gate-failed` */
@@ -73,11 +79,15 @@ export async function thisBoot(vm: Waitable, task: Task): Promise<EarlierBoot> {
 /** The kernel's id of the running boot; undefined while the machine cannot be asked. */
 async function readBootId(vm: Waitable, task: Task): Promise<string | undefined> {
   if (!(await sshGreets(vm.host.address, vm.host.port, GREETING_MS))) return undefined;
+  // A busy machine may need longer than one question has; it is asked again then.
   const answer = await sshToThrowAway(
     vm.host,
     'cat /proc/sys/kernel/random/boot_id',
     { timeoutMs: 60_000, okExitCodes: [0, SSH_CONNECTION_FAILED] },
     task,
-  );
-  return answer.exitCode === 0 ? answer.stdout.trim() : undefined;
+  ).catch((error: unknown) => {
+    if (error instanceof NightlyError && error.code === 'tool-failed') return undefined;
+    throw error;
+  });
+  return answer?.exitCode === 0 ? answer.stdout.trim() : undefined;
 }

@@ -144,7 +144,11 @@ const image = word.describe('Name of a folder with an image.yaml, of this projec
 
 const smokeTest = z.strictObject({
   images: z.array(image).min(1, 'needs at least one image').optional().describe('Default: all images of the stream.'),
-  timeout: z.int().min(10).default(300).describe('Seconds a boot may take until it counts as hung.'),
+  timeout: z
+    .int()
+    .min(10)
+    .default(300)
+    .describe('Seconds without output on the serial line until a boot counts as hung; five times as many in all.'),
   'allow-degraded': z
     .array(z.strictObject({ unit: z.string().min(1), reason: z.string().min(1, 'say why it may fail') }))
     .default([])

@@ -116,7 +116,7 @@ streams:
     # tested-ref: ${name}/\${basearch}/nightly-tested
     # smoke-test:
     #   images: [generic-cloud]     # default: all of the above
-    #   timeout: 300                # seconds
+    #   timeout: 300                # seconds without output on the serial line
     #   allow-degraded:
     #     - unit: example.service
     #       reason: needs hardware that a virtual machine does not have

@@ -76,20 +76,20 @@ async function install(
   await truncate(disk, sizeBytes(template.disk.size));
   const accelerator = await chooseAccelerator(task);
   task.say(`Installing from ${iso} to an empty disk of ${template.disk.size}`);
-  const machine = { as: 'disc', firmware: 'bios', accelerator, disk, timeoutSeconds } as const;
+  const serialLog = task.logFile.replace(/\.log$/, '.install.serial.log');
+  const machine = { as: 'disc', firmware: 'bios', accelerator, disk, timeoutSeconds, serialLog } as const;
   const serial = await runInstaller(
     { ...machine, iso, answers: ['disk vda', 'hostname smoke-test'] },
     scratchDir,
     task,
   );
-  await writeFile(task.logFile.replace(/\.log$/, '.install.serial.log'), serial);
   if (DONE.test(serial)) return disk;
   const last = serial.trim().split('\n').slice(-12).join('\n  ');
   throw new NightlyError(
     'gate-failed',
     `The installer did not say that it is done. Last on its serial line:\n  ${last}`,
     {
-      log: task.logFile.replace(/\.log$/, '.install.serial.log'),
+      log: serialLog,
       hint: 'The whole serial output is in the file named.',
     },
   );

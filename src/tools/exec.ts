@@ -2,6 +2,7 @@ import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { closeSync, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { basename } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from './files.ts';
@@ -399,12 +400,20 @@ function failed(
   const full = /No space left on device|Disk quota exceeded/i.test(output);
   return new NightlyError(
     full ? 'disk-full' : 'tool-failed',
-    `${commandLine(command, args).slice(0, 300)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
+    `${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
     {
       hint: full
         ? 'Free some space on that file system, then run "atomic-nightly resume".'
-        : 'The lines above are its last; the step log has them all.',
+        : task
+          ? 'The step log has its command line and all it printed.'
+          : `It was run as: ${commandLine(command, args).slice(0, 300)}`,
       ...(task ? { log: task.logFile } : {}),
     },
   );
+}
+
+/** A program as a sentence begins with it: without its folder and its arguments, but with a subcommand, as in `ostree commit`. */
+function programName(command: string, [first = '']: readonly string[]): string {
+  const name = basename(command);
+  return redact(/^[a-z][a-z-]*$/.test(first) ? `${name} ${first}` : name);
 }

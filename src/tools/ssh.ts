@@ -12,7 +12,7 @@ export interface SshHost {
 }
 
 export interface SshOptions {
-  readonly timeoutMs: number;
+  readonly timeoutMs?: number;
   /** Ports of this machine's 127.0.0.1 that the far side sees under the same number on its own. */
   readonly reversePorts?: readonly number[];
   readonly okExitCodes?: readonly number[];
@@ -80,7 +80,11 @@ export async function sshToThrowAway(
       ...(options.reversePorts ?? []).flatMap((port) => ['-R', `127.0.0.1:${port}:127.0.0.1:${port}`]),
       ...[host.address, command],
     ],
-    { task, timeoutMs: options.timeoutMs, okExitCodes: options.okExitCodes ?? [0] },
+    {
+      task,
+      okExitCodes: options.okExitCodes ?? [0],
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    },
   );
 }
 

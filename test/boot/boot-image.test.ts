@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { chooseAccelerator } from '../../src/boot/accelerator.ts';
 import { bootImage } from '../../src/boot/boot-image.ts';
+import { inGuest } from '../../src/boot/in-guest.ts';
+import { runInstaller } from '../../src/boot/run-installer.ts';
 import { makeSeed } from '../../src/boot/seed.ts';
 import { lastSerialLines, withoutControl } from '../../src/boot/serial.ts';
 import { smokeTest } from '../../src/boot/smoke-test.ts';
@@ -107,3 +109,92 @@ test('serial output is told without colours and cursor moves; a missing log is e
   );
   expect(await lastSerialLines(join(temporaryFolder(), 'none'), 5)).toEqual([]);
 });
+
+test('a machine that goes on is waited for beyond the time, by what it writes', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, 'for i in 1 2 3 4 5 6 7 8; do echo "step $i" >> "$serial"; sleep 0.5; done; exit 3');
+  const request = {
+    timeoutSeconds: 2,
+    serialLog: join(folder, 'serial.log'),
+    firmware: 'bios',
+    accelerator: 'tcg',
+  } as const;
+  await expect(bootImage({ ...request, image: await emptyImage(folder) }, testTask(folder))).rejects.toMatchObject({
+    message: expect.stringMatching(/^The machine ended by itself \(exit code 3\)[\s\S]*step 8$/),
+  });
+});
+
+test('a machine that writes for ever is not waited for without an end', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, 'while echo again >> "$serial"; do sleep 0.2; done');
+  const request = {
+    timeoutSeconds: 1,
+    serialLog: join(folder, 'serial.log'),
+    firmware: 'bios',
+    accelerator: 'tcg',
+  } as const;
+  await expect(bootImage({ ...request, image: await emptyImage(folder) }, testTask(folder))).rejects.toMatchObject({
+    code: 'gate-failed',
+    message: expect.stringMatching(/^The machine did not let us in over ssh: it still writes to its serial line/),
+  });
+});
+
+test('an installer that does not end leaves its serial log, and the cause comes first', async () => {
+  const folder = temporaryFolder();
+  await standInQemu(folder, 'echo "Partitioning" > "$serial"; exec sleep 60');
+  const serialLog = join(folder, 'kept.serial.log');
+  const machine = { as: 'disc', firmware: 'bios', accelerator: 'tcg', timeoutSeconds: 2, serialLog } as const;
+  const files = { iso: join(folder, 'x.iso'), disk: join(folder, 'x.raw'), answers: ['disk vda'] };
+  await expect(runInstaller({ ...machine, ...files }, folder, testTask(folder))).rejects.toMatchObject({
+    code: 'gate-failed',
+    message:
+      'The installer did not power the machine off: nothing came from it within 2 s.\nLast on its serial line:\n  Partitioning',
+    log: serialLog,
+  });
+  expect(await readFile(serialLog, 'utf8')).toBe('Partitioning\n');
+});
+
+test.each([
+  [
+    'does not answer',
+    'exec sleep 60',
+    /^The machine did not answer: nothing came from it within 2 s\. It was asked to run: uptime\n/,
+  ],
+  [
+    'goes away',
+    'echo "Connection reset by peer" >&2; exit 255',
+    /^The machine cannot be reached over ssh any more\. .*: uptime\nConnection reset/,
+  ],
+  [
+    'has a command fail',
+    'echo "no such thing" >&2; exit 1',
+    /^A command failed in the machine: uptime\nno such thing\n/,
+  ],
+])(
+  'a machine that %s is told in words, without the arguments of ssh, with its serial log',
+  async (_, body, message) => {
+    const folder = temporaryFolder();
+    await writeFile(join(folder, 'ssh'), `#!/bin/bash\n${body}\n`, { mode: 0o755 });
+    const path = process.env['PATH'] ?? '';
+    process.env['PATH'] = `${folder}:${path}`;
+    onTestFinished(() => {
+      process.env['PATH'] = path;
+    });
+    const serialLog = join(folder, 'serial.log');
+    await writeFile(serialLog, 'login:\n');
+    const vm = {
+      host: { address: '127.0.0.1', port: 1, user: 'x', keyFile: '/x' },
+      accelerator: 'tcg',
+      serialLog,
+      reversePorts: [],
+      bootSeconds: 0,
+      ended: () => undefined,
+      stop: () => Promise.resolve(),
+    } as const;
+    await expect(inGuest(vm, 'uptime', testTask(folder), { timeoutSeconds: 2 })).rejects.toMatchObject({
+      code: 'gate-failed',
+      message: expect.stringMatching(message),
+      log: serialLog,
+    });
+  },
+);

@@ -85,7 +85,7 @@ test('from a disc by BIOS: installed unattended, the disk boots, follows its rem
   const task = testTask(dir);
   const disk = await blankDisk('bios.raw');
   const answers = ['disk vda', 'hostname from-the-disc'];
-  const installer = { iso, accelerator, timeoutSeconds: SECONDS };
+  const installer = { iso, accelerator, timeoutSeconds: SECONDS, serialLog: join(dir, 'installer-serial.log') };
   const serial = await runInstaller({ ...installer, as: 'disc', firmware: 'bios', disk, answers }, dir, task);
   expect(serial).toMatch(/^ATOMIC-INSTALL-DONE: Lab Atomic Host 20260921_01 is on \/dev\/vda\.$/m);
 
@@ -124,7 +124,7 @@ test('from a stick by UEFI: the medium is checked, and who the answers name may 
   const keyFile = join(dir, 'key');
   const key = await makeSshKey(keyFile, 'e2e', task);
   const answers = ['disk /dev/vda', 'check yes', 'hostname from-the-stick', 'user admin', `ssh-key ${key}`];
-  const installer = { iso, accelerator, timeoutSeconds: SECONDS };
+  const installer = { iso, accelerator, timeoutSeconds: SECONDS, serialLog: join(dir, 'installer-serial.log') };
   const serial = await runInstaller({ ...installer, as: 'stick', firmware: 'uefi', disk, answers }, dir, task);
   expect(serial).toContain('The medium is as it was made');
   expect(serial).toContain('ATOMIC-INSTALL-DONE');
@@ -170,7 +170,7 @@ test('a disk that holds data is refused: the machine powers off, saying so, and 
   const disk = await blankDisk('data.raw');
   await run('mke2fs', ['-q', '-F', '-t', 'ext4', disk]);
   const before = await sha256File(disk);
-  const installer = { iso, accelerator, timeoutSeconds: SECONDS };
+  const installer = { iso, accelerator, timeoutSeconds: SECONDS, serialLog: join(dir, 'installer-serial.log') };
   const answers = ['disk vda', 'hostname never'];
   const serial = await runInstaller({ ...installer, as: 'stick', firmware: 'bios', disk, answers }, dir, task);
   expect(serial).toMatch(/^ATOMIC-INSTALL-FAILED: \/dev\/vda holds data \(ext4\)\. Nothing was changed\./m);

@@ -32,6 +32,20 @@ test('a failure says the command, the exit code and its last lines, and names th
   expect(readFileSync(join(folder, 'task.log'), 'utf8')).toContain('line 1\n');
 });
 
+test('a failure begins with the program and what became of it, not with its arguments', async () => {
+  const folder = temporaryFolder();
+  const long = 'x'.repeat(400);
+  await expect(run('/usr/bin/ls', ['--', `/no/${long}`], { task: testTask(folder) })).rejects.toMatchObject({
+    message: expect.stringMatching(/^ls ended with exit code 2\.\n.*(File name too long|No such file)/),
+    hint: expect.stringContaining('command line'),
+  });
+  expect(readFileSync(join(folder, 'task.log'), 'utf8')).toContain(`$ /usr/bin/ls -- /no/${long}\n`);
+  await expect(run('git', ['status', `--${long}`])).rejects.toMatchObject({
+    message: expect.stringMatching(/^git status ended with exit code 129\./),
+    hint: expect.stringMatching(/^It was run as: git status --xxx/),
+  });
+});
+
 test('a time limit ends the whole process group', async () => {
   const folder = temporaryFolder();
   const pidFile = join(folder, 'pid');

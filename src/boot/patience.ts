@@ -1,0 +1,62 @@
+import type { Task } from '../tools/task.ts';
+import { serialSize } from './serial.ts';
+
+/**
+ * How long a machine is waited for. On a busy host everything takes longer, so what counts is whether the machine goes on:
+ * the time starts anew with whatever it writes to its serial line. A machine that writes for ever (one that restarts again
+ * and again) must not be waited for without an end, hence the second limit.
+ */
+export interface Patience {
+  readonly serialLog: string;
+  /** Without a word on the serial line; in all, `IN_ALL` times that. */
+  readonly seconds: number;
+}
+
+const IN_ALL = 5;
+const LOOK_EVERY_MS = 1000;
+
+/** A machine that is waited for no longer; the message is the reason, as the end of a sentence. */
+export class Stalled extends Error {}
+
+/** A function that gives the reason why a machine is waited for no longer, or undefined while it is. */
+export function patience({ serialLog, seconds }: Patience): () => Promise<string | undefined> {
+  const started = Date.now();
+  let since = started;
+  let size = -1;
+  return async () => {
+    const now = Date.now();
+    const written = await serialSize(serialLog);
+    if (written !== size) [size, since] = [written, now];
+    if (now - since >= seconds * 1000) return `nothing came from it within ${seconds} s`;
+    if (now - started >= seconds * 1000 * IN_ALL)
+      return `it still writes to its serial line after ${seconds * IN_ALL} s`;
+    return undefined;
+  };
+}
+
+/**
+ * Does something that needs a machine for as long as that goes on.
+ * @param work gets a task that is aborted when the machine stalls
+ * @throws Stalled
+ */
+export async function whileItGoesOn<Result>(
+  limits: Patience,
+  task: Task,
+  work: (task: Task) => Promise<Result>,
+): Promise<Result> {
+  const spent = patience(limits);
+  const giveUp = new AbortController();
+  let looking = false;
+  const timer = setInterval(async () => {
+    if (looking) return;
+    looking = true;
+    const reason = await spent().catch(() => undefined);
+    looking = false;
+    if (reason !== undefined) giveUp.abort(new Stalled(reason));
+  }, LOOK_EVERY_MS);
+  try {
+    return await work({ ...task, signal: AbortSignal.any([task.signal, giveUp.signal]) });
+  } finally {
+    clearInterval(timer);
+  }
+}

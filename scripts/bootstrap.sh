@@ -29,11 +29,13 @@ done
 say() { echo "bootstrap: $*"; }
 
 # What has to be there, and the package that brings it: file, Debian's package, Fedora's (- where there is none).
-# Files rather than packages, because a test for a file costs nothing and a program from elsewhere will do as well.
+# Files rather than packages, because a test for a file costs nothing and a program from elsewhere will do as well. Where
+# a file of that name may be something else, present() asks for what is needed of it.
 programs() {
   cat <<'LIST'
 /usr/bin/ostree ostree ostree
 /usr/bin/dnf dnf dnf
+/usr/lib/python3/dist-packages/dnf python3-dnf python3-dnf
 /usr/bin/rpmbuild rpm rpm-build
 /usr/bin/rpmsign rpm rpm-sign
 /usr/bin/createrepo_c createrepo-c createrepo_c
@@ -90,14 +92,24 @@ LIST
 LIST
 }
 
+# Without the libraries of this machine, as it must run inside of trees. Debian's busybox needs them and has the same
+# place as busybox-static; each replaces the other.
+is_static() {
+  [ -e "$1" ] && ! ldd "$1" 2>/dev/null | grep -q '=>\|ld-linux'
+}
+
 present() {
+  case $1 in
+    /usr/bin/busybox) is_static /usr/bin/busybox || is_static /bin/busybox || is_static /usr/sbin/busybox; return ;;
+  esac
   [ -e "$1" ] && return 0
   case $1 in
     # Other places for the same thing: Debian without a merged /usr, Fedora's names.
     /usr/bin/grub-mkimage) [ -e /usr/bin/grub2-mkimage ] ;;
     /usr/bin/gpg) [ -e /usr/bin/gpg2 ] ;;
     /usr/share/OVMF/OVMF_CODE.fd) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || [ -e /usr/share/edk2/ovmf/OVMF_CODE.fd ] ;;
-    /usr/bin/busybox) [ -e /bin/busybox ] || [ -e /usr/sbin/busybox ] ;;
+    # dnf's Python modules: a /usr/bin/dnf may be dnf5, which has none.
+    /usr/lib/python3/dist-packages/dnf) ls -d /usr/lib/python3*/site-packages/dnf >/dev/null 2>&1 ;;
     /usr/sbin/*) [ -e "/sbin/${1##*/}" ] || [ -e "/usr/bin/${1##*/}" ] ;;
     *) [ -e "/bin/${1##*/}" ] ;;
   esac

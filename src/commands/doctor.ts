@@ -49,7 +49,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
   const programs = await checkPrograms(needs);
   return [
     result,
-    ...(needs.has('engine rpm-ostree') ? [await checkRpmOstree(config?.engine ?? { type: 'auto' })] : []),
+    ...(needs.has('engine rpm-ostree') ? await checkRpmOstree(config?.engine ?? { type: 'auto' }, config) : []),
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),

@@ -1,13 +1,15 @@
-import { access, constants, stat, statfs } from 'node:fs/promises';
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Config, EngineConfig } from '../config/config.ts';
+import type { Config, EngineConfig, StreamConfig } from '../config/config.ts';
 import { sinkSecretFile } from '../config/secrets.ts';
 import { whyNotWatched } from '../engines/dnf/asked.ts';
+import { checkKeys } from '../engines/rpm-ostree/keys.ts';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
 import { probeKvm } from '../tools/kvm.ts';
-import { probeRpmOstree } from '../tools/rpm-ostree.ts';
+import { probeRpmOstree, type RpmOstree } from '../tools/rpm-ostree.ts';
 import type { Task } from '../tools/task.ts';
+import { readTreefile } from '../treefile/read.ts';
 import type { CheckResult } from './check.ts';
 
 const GIB = 2 ** 30;
@@ -53,25 +55,67 @@ export async function checkWatching(task: Task): Promise<CheckResult> {
   return { name, state: 'note', detail: `not possible here (${unknown}); every new name in a tree runs dracut again` };
 }
 
-/** The configured rpm-ostree, natively or in its container. */
-export async function checkRpmOstree(engine: EngineConfig): Promise<CheckResult> {
+/** Options without which a night with rpm-ostree cannot be; all that are used have a way around. */
+const RPM_OSTREE_OPTIONS = ['--repo', '--cachedir', '--dry-run', '--force-nocache', '--write-commitid-to'] as const;
+/** Where it reads public keys from; it stops when the folder is not there. */
+const RPM_KEYS = '/etc/pki/rpm-gpg';
+
+/** The configured rpm-ostree, natively or in its container: whether it does what the configured streams ask of it. */
+export async function checkRpmOstree(engine: EngineConfig, config?: Config): Promise<CheckResult[]> {
   const command = engine.type === 'rpm-ostree' ? engine.command : (['rpm-ostree'] as const);
   const name = command.join(' ');
+  const native = command.length === 1;
   try {
-    const { version } = await probeRpmOstree(command);
-    return { name, state: 'ok', detail: version };
+    const rpmOstree = await probeRpmOstree(command);
+    const lacking = RPM_OSTREE_OPTIONS.filter((option) => !rpmOstree.options.has(option));
+    const program: CheckResult =
+      lacking.length === 0
+        ? { name, state: 'ok', detail: rpmOstree.version }
+        : { name, state: 'missing', detail: `${rpmOstree.version} has no ${lacking.join(', ')}; use a newer one` };
+    return [
+      program,
+      // A container has a folder of its own.
+      ...(native ? [await checkKeyFolder()] : []),
+      ...(await Promise.all(Object.values(config?.streams ?? {}).map((stream) => checkStream(stream, rpmOstree)))),
+    ];
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;
     const detail = error.code === 'tool-missing' ? 'not installed' : error.message;
-    const native = command.length === 1;
-    return {
-      name,
-      state: 'missing',
-      detail: native
-        ? `${detail}; it is not in Debian: name a container in engine.command, or set "engine: dnf"`
-        : detail,
-      ...(native ? { install: { debian: '', fedora: 'rpm-ostree' } } : {}),
-    };
+    return [
+      {
+        name,
+        state: 'missing',
+        detail: native
+          ? `${detail}; it is not in Debian: name a container in engine.command, or set "engine: dnf"`
+          : detail,
+        ...(native ? { install: { debian: '', fedora: 'rpm-ostree' } } : {}),
+      },
+    ];
+  }
+}
+
+async function checkKeyFolder(): Promise<CheckResult> {
+  const name = `keys in ${RPM_KEYS}`;
+  try {
+    const keys = await readdir(RPM_KEYS);
+    if (keys.length > 0) return { name, state: 'ok', detail: keys.length === 1 ? '1 file' : `${keys.length} files` };
+    const detail = 'none; packages of file:// repositories with gpgcheck are refused, whatever their gpgkey says';
+    return { name, state: 'note', detail };
+  } catch (error) {
+    const why = isErrno(error, 'ENOENT') ? 'there is no such folder' : String(error);
+    return { name, state: 'missing', detail: `${why}, and rpm-ostree stops without it; run: mkdir -p ${RPM_KEYS}` };
+  }
+}
+
+/** Whether this release can build the stream's treefile. */
+async function checkStream({ name: stream, treefile, arch }: StreamConfig, rpmOstree: RpmOstree): Promise<CheckResult> {
+  const name = `treefile of ${stream}`;
+  try {
+    checkKeys(await readTreefile(treefile, { basearch: arch }), rpmOstree);
+    return { name, state: 'ok', detail: treefile };
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    return { name, state: 'missing', detail: `${error.message}${error.hint === undefined ? '' : `\n${error.hint}`}` };
   }
 }
 

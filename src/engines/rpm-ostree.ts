@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../errors.ts';
 import { readCommit } from '../ostree/objects.ts';
+import { writeRewritten } from '../ostree/rewrite-commit.ts';
 import { compareInstalled } from '../rpm/installed.ts';
 import { readLockfile, writeLockfile } from '../rpm/lockfile.ts';
 import { readTextIfExists } from '../tools/files.ts';
@@ -22,7 +23,7 @@ import { checkKeys } from './rpm-ostree/keys.ts';
 import { clean, type Grounds, TEMPORARY_FOLDERS } from './rpm-ostree/leftovers.ts';
 import { compareTransaction, sayLosses } from './rpm-ostree/losses.ts';
 import { transcriptLockfile } from './rpm-ostree/output.ts';
-import { checkParentIds, listFolder, prepareTwin, showCommit, twinPath } from './rpm-ostree/repos.ts';
+import { checkParentIds, listFolder, prepareTwin, type Shown, showCommit, twinPath } from './rpm-ostree/repos.ts';
 import { runCompose } from './rpm-ostree/run-compose.ts';
 
 /** Where rpm-ostree makes temporary folders by fixed names; another place only in tests. */
@@ -96,16 +97,16 @@ async function composeCommit(
     compareInputHash(request.inputHash, soFar.inputHash);
   });
   const ended = performance.now();
-  const commit = (await readFile(paths.commitId, 'utf8')).trim();
+  const made = (await readFile(paths.commitId, 'utf8')).trim();
   if (paths.repo !== resolve(request.repo)) {
-    await pullLocal({ from: paths.repo, to: request.repo, commit }, task);
+    await pullLocal({ from: paths.repo, to: request.repo, commit: made }, task);
   }
-  const { packages } = await readCommit(request.repo, commit);
+  const { packages } = await readCommit(request.repo, made);
   // Releases that write no package list into a commit are held to what they printed before.
-  if (packages) compareInstalled(packages, request.lockfile, `The package list of commit ${commit}`);
-  const shown = await showCommit(request.repo, commit, task);
+  if (packages) compareInstalled(packages, request.lockfile, `The package list of commit ${made}`);
+  const shown = await showCommit(request.repo, made, task);
   if (shown.parent !== request.parent) {
-    throw new NightlyError('compose', `rpm-ostree gave ${commit} the parent ${shown.parent}, not ${request.parent}.`, {
+    throw new NightlyError('compose', `rpm-ostree gave ${made} the parent ${shown.parent}, not ${request.parent}.`, {
       hint: 'No other program may write into the work folder; run "atomic-nightly resume".',
     });
   }
@@ -113,6 +114,7 @@ async function composeCommit(
     const date = new Date(shown.timestamp * 1000).toISOString();
     task.say(`this rpm-ostree does not take the build's time (SOURCE_DATE_EPOCH): the commit is dated ${date}`);
   }
+  const commit = await bindToRefs(request, made, shown);
   const [kernel] = await listFolder(request.repo, commit, '/usr/lib/modules', task);
   const modules =
     kernel === undefined ? [] : await listFolder(request.repo, commit, `/usr/lib/modules/${kernel}`, task);
@@ -129,6 +131,19 @@ async function composeCommit(
       { name: 'record', tool: 'ostree', seconds: seconds(ended, performance.now()) },
     ],
   };
+}
+
+/**
+ * The commit with the refs it is made for: rpm-ostree names none, so that a client could be given it under another ref, and
+ * pulls by collection refuse it. Its tree, time and all else stay as they are.
+ */
+function bindToRefs(request: ComposeRequest, commit: string, { parent, timestamp }: Shown): Promise<string> {
+  const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
+  return writeRewritten(request.repo, commit, {
+    parent,
+    timestamp,
+    metadata: { 'ostree.ref-binding': { type: 'as', value: refs } },
+  });
 }
 
 /** Removes leftovers, makes the folders that must exist, and the private repo where one is needed. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn as spawnChild } from 'node:child_process';
 import { closeSync, createWriteStream, type WriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { constants } from 'node:os';
 import { basename } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { NightlyError } from '../errors.ts';
@@ -33,6 +34,8 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Exit codes that are results, not failures. Default: only 0. */
   readonly okExitCodes?: readonly number[];
+  /** A death by a signal is a result too, with the exit code a shell gives it: 128 and the signal's number. */
+  readonly okSignals?: boolean;
   /** Called for each line as it arrives. With it, standard output is not kept in memory. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 }
@@ -90,6 +93,8 @@ export async function run(command: string, args: readonly string[], options: Run
       ? eachLine(streams.stderr, 'stderr', options.onLine, log)
       : tailOf(streams.stderr, log);
     const stopWatching = onAbort(task?.signal, () => child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
+    // What it started was its own; it would keep the pipes open, and us waiting.
+    void ending.then(({ signal }) => signal && child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
     let timedOut = false;
     const timer =
       options.timeoutMs === undefined
@@ -104,6 +109,9 @@ export async function run(command: string, args: readonly string[], options: Run
       if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
       if (result.exitCode === undefined) {
         if (isErrno(result.fault, 'ENOENT')) throw missing(command);
+        if (result.signal && options.okSignals) {
+          return { exitCode: 128 + constants.signals[result.signal], stdout: out, stderr: err };
+        }
         throw failed(
           result.signal ? `was killed by ${result.signal}` : `could not be started: ${result.fault?.message}`,
           command,

@@ -51,10 +51,11 @@ export function isBefore(version: string, other: string): boolean {
 }
 
 /**
- * Runs `compose tree` to its end. Any exit code is a result; the caller reads the output. Output goes to pipes, never
+ * Runs `compose tree` to its end. Any exit code and any death by a signal (128 and its number) is a result; the caller
+ * reads the output. Output goes to pipes, never
  * to a terminal, where rpm-ostree would mix cursor movements into it.
  * @param environment set for rpm-ostree, inside a container too when the command's last word is the program itself.
- * @throws NightlyError `tool-missing`, `tool-failed` (a signal), `interrupted`.
+ * @throws NightlyError `tool-missing`, `interrupted`.
  */
 export async function composeTree(
   rpmOstree: RpmOstree,
@@ -69,6 +70,7 @@ export async function composeTree(
     onLine,
     env: environment,
     okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+    okSignals: true,
   });
 }
 

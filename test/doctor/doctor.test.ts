@@ -1,13 +1,14 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { runDoctor } from '../../src/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { isAtLeast } from '../../src/doctor/check.ts';
-import { checkNamedFiles } from '../../src/doctor/host.ts';
+import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/host.ts';
 import { allNeeds, needsOf } from '../../src/doctor/needs.ts';
 import { checkPrograms, checkTool } from '../../src/doctor/programs.ts';
 import { reportLines } from '../../src/doctor/report.ts';
@@ -158,4 +159,35 @@ test('versions compare as numbers', () => {
   expect(isAtLeast('4.14', '4.14')).toBe(true);
   const version = fc.array(fc.nat(30), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('.'));
   fc.assert(fc.property(version, version, (a, b) => isAtLeast(a, b) || isAtLeast(b, a)));
+});
+
+test('with rpm-ostree, doctor says before a night what the release cannot do with the treefile, and looks for its keys', async () => {
+  const folder = temporaryFolder();
+  const stand = fileURLToPath(new URL('../support/stand-in-rpm-ostree.mjs', import.meta.url));
+  writeFileSync(join(folder, 'state.json'), JSON.stringify({ version: '2020.8', packages: {} }));
+  vi.stubEnv('RPM_OSTREE_STAND_IN', folder);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  mkdirSync(join(folder, 'www'));
+  const path = writeConfig(folder, `{type: directory, path: www, url: "${await listen()}"}`);
+  writeFileSync(join(folder, 'host.yaml'), 'ref: a\npreserve-passwd: false\nrpmdb: target\n');
+  const config = parseConfig(
+    readFileSync(path, 'utf8').replace('engine: dnf', `engine: {type: rpm-ostree, command: ["${stand}"]}`),
+    path,
+  );
+  const checks = await checkRpmOstree(config.engine, config);
+  const keys = checks.find(({ name }) => name === 'keys in /etc/pki/rpm-gpg');
+  expect(keys).toMatchObject(
+    existsSync('/etc/pki/rpm-gpg')
+      ? { state: expect.stringMatching(/ok|note/) }
+      : { state: 'missing', detail: expect.stringContaining('run: mkdir -p /etc/pki/rpm-gpg') },
+  );
+  expect(checks.at(-1)).toMatchObject({
+    name: 'treefile of nightly',
+    state: 'missing',
+    detail: expect.stringMatching(
+      /host\.yaml:3:8: the value "target" of "rpmdb" needs rpm-ostree 2021\.9; write "sqlite"/,
+    ),
+  });
 });

@@ -3,7 +3,16 @@
 // on real builds. RPM_OSTREE_STAND_IN names a folder with state.json (what to pretend) and calls.ndjson (its call log).
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 
 const home = process.env.RPM_OSTREE_STAND_IN;
@@ -93,13 +102,32 @@ const finish = () => {
   process.exit(0);
 };
 
+/** Seconds since the epoch of the repository's metadata. */
+const generated = state.generated ?? Date.UTC(2026, 10, 21, 2, 40, 54) / 1000;
+const iso = new Date(generated * 1000).toISOString().replace('.000Z', 'Z');
+
+function swapped(seconds) {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64BE(BigInt(seconds));
+  return bytes.readBigUInt64LE();
+}
+
+function packageTuples() {
+  return Object.entries(packages)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, evra]) => {
+      const [, epoch = '0', version, rel, arch] = /^(?:(\d+):)?(.+)-([^-]+)\.([^.]+)$/.exec(evra);
+      return `('${name}', '${epoch}', '${version}', '${rel}', '${arch}')`;
+    });
+}
+
 let previous = lastOf('previous-commit');
 if (previous === undefined && ref !== undefined) {
   previous = tryOstree(['rev-parse', `--repo=${repo}`, ref]);
   console.log(previous === undefined ? `No previous commit for ${ref}` : `Previous commit: ${previous}`);
 }
 console.log('Enabled rpm-md repositories: lab');
-console.log(`rpm-md repo 'lab'; generated: ${year < 2020 ? '2026-11-21 02:40:54' : '2026-11-21T02:40:54Z'}`);
+console.log(`rpm-md repo 'lab'; generated: ${year < 2020 ? iso.replace('T', ' ').replace('Z', '') : iso}`);
 let packages = state.packages;
 const locks = lastOf('ex-lockfile');
 if (locks !== undefined) {
@@ -129,7 +157,7 @@ if (out !== undefined) {
   const made = (evra) => `sha256:${createHash('sha256').update(evra).digest('hex')}`;
   const digest = (name, evra) => state.digests?.[`${name}-${evra}`] ?? made(evra);
   const locked = Object.entries(packages).map(([name, evra]) => [name, { evra, digest: digest(name, evra) }]);
-  const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { lab: { generated: '2026-11-21T02:40:54Z' } } };
+  const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { lab: { generated: iso } } };
   writeFileSync(out, JSON.stringify({ packages: Object.fromEntries(locked), metadata }));
 }
 if (!lastOf('force-nocache') && previous !== undefined) {
@@ -149,6 +177,27 @@ console.log(`Will download: ${Object.keys(packages).length} packages (1.2 MB)`);
 if (state.hang) {
   writeFileSync(join(home, 'hanging'), '');
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 120_000);
+}
+if (state.dies) {
+  // As rofiles-fuse is left behind, which it starts for the scripts of packages.
+  mkdirSync(join(home, 'var-tmp', 'rpmostree-rofiles-fuse.stand-in'));
+  process.stderr.write(state.dies.says ?? '');
+  process.kill(process.pid, state.dies.signal);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 120_000);
+}
+// The %post of a package: where its output goes is decided by what the standard output is, or seems to be.
+const release = Number(state.version.slice(5));
+const socket = fstatSync(1).isSocket() || fstatSync(2).isSocket();
+if (year < 2020 || (year === 2020 && release <= 10)) {
+  if (socket) fail('Running %post for app: While creating stdout stream fd: No such file or directory');
+} else if (process.env.INVOCATION_ID !== undefined) {
+  fail('Running %post for app: its output went to the journal (INVOCATION_ID is set)');
+}
+console.log('Running post scripts...done');
+// The second night of these releases, see src/engines/rpm-ostree/keys.ts.
+const between = (year > 2018 || release >= 10) && (year < 2021 || (year === 2021 && release <= 1));
+if (between && previous !== undefined && !/"preserve-passwd":\s*false/.test(treefile)) {
+  fail('openat(etc/passwd): No such file or directory');
 }
 const tree = join(stray, 'rootfs');
 mkdirSync(join(tree, 'usr/lib/modules/6.1.0'), { recursive: true });
@@ -174,6 +223,10 @@ const commit = ostree(
     '--no-bindings',
     ...valuesOf('add-metadata-string').map((pair) => `--add-metadata-string=${pair}`),
     `--add-metadata-string=rpmostree.inputhash=${inputHash}`,
+    // Big-endian, as all that rpm-ostree writes; ostree takes the machine's order.
+    `--add-metadata=rpmostree.rpmmd-repos=@aa{sv} [{'id': <'lab'>, 'timestamp': <uint64 ${swapped(generated)}>}]`,
+    `--add-metadata=rpmostree.rpmdb.pkglist=@a(sssss) [${packageTuples().join(', ')}]`,
+    '--add-metadata=rpmostree.initramfs-args=@as []',
   ],
   environment,
 );

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { type ErrorCode, NightlyError } from '../../errors.ts';
 import type { Task } from '../../tools/task.ts';
 
@@ -9,6 +10,21 @@ interface Rule {
 
 /** rpm-ostree has one exit code for every error, so its messages tell them apart; wordings of 2018.7 to 2026.2. */
 const RULES: readonly Rule[] = [
+  {
+    pattern: /opening directory .{0,3}\/etc\/pki\/rpm-gpg/i,
+    code: 'compose',
+    hint: 'Make the folder that rpm-ostree reads public keys from: mkdir -p /etc/pki/rpm-gpg (Debian has none). With file:// repositories only the keys in it count, whatever "gpgkey=" says.',
+  },
+  {
+    pattern: /While creating stdout stream fd/,
+    code: 'compose',
+    hint: 'This rpm-ostree takes a socket as its standard output for the journal. atomic-nightly gives it a pipe: what stands in front of it in engine.command must hand that on.',
+  },
+  {
+    pattern: /openat\((?:usr\/)?etc\/(?:passwd|group)\): No such file/,
+    code: 'compose',
+    hint: 'Releases 2018.10 to 2021.1 fail on a night that follows another. Write "preserve-passwd: false" into the treefile, or check-passwd and check-groups of type "file".',
+  },
   {
     pattern: /No space left on device|Disk quota exceeded|would be exceeded, at least/i,
     code: 'disk-full',
@@ -27,7 +43,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /package not signed|cannot be verified|GPG (?:signature )?verification|NOKEY|no (?:public )?key/i,
     code: 'package-unsigned',
-    hint: 'Sign the package, or put the public key where the "gpgkey=" of its .repo file points to.',
+    hint: 'Sign the package, or put the public key where the "gpgkey=" of its .repo file points to; with a file:// repository, into /etc/pki/rpm-gpg, since rpm-ostree looks nowhere else then.',
   },
   {
     pattern: /Packages not found|No package matches|Couldn't find locked package/,
@@ -56,16 +72,30 @@ const RULES: readonly Rule[] = [
 export function composeFailure(exitCode: number, stderr: string, task: Task): NightlyError {
   const said = errorText(stderr);
   const rule = RULES.find(({ pattern }) => pattern.test(said));
-  const how = exitCode === 134 ? 'aborted on an assertion' : `failed with exit code ${exitCode}`;
-  return new NightlyError(rule?.code ?? 'compose', `rpm-ostree ${how}:\n${said}`, {
-    hint: rule?.hint ?? 'The step log has all it printed.',
+  const signal = exitCode > 128 ? signalName(exitCode - 128) : undefined;
+  const message =
+    signal === undefined
+      ? `rpm-ostree failed with exit code ${exitCode}:\n${said}`
+      : `rpm-ostree was ended by ${signal}: ${said || 'it said nothing about why'}`;
+  return new NightlyError(rule?.code ?? 'compose', message, {
+    hint: rule?.hint ?? (signal === 'SIGKILL' ? KILLED : 'The step log has all it printed.'),
     log: task.logFile,
   });
 }
 
-/** From the last `error: ` on, which may have several lines; without one, the last lines. */
+const KILLED =
+  'Somebody killed it, or the system had no memory left ("dmesg" tells); then run "atomic-nightly resume".';
+
+function signalName(number: number): string {
+  return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;
+}
+
+/**
+ * What rpm-ostree says last about why: from `error: `, a failed assertion or a panic on, which may have several lines;
+ * without any, the last lines.
+ */
 function errorText(stderr: string): string {
   const lines = stderr.trimEnd().split('\n');
-  const start = lines.findLastIndex((line) => /^error: |^Bail out!|^thread .* panicked/.test(line));
+  const start = lines.findLastIndex((line) => /^error: |^Bail out!|^ERROR:|^thread .* panicked|what\(\): /.test(line));
   return (start < 0 ? lines.slice(-12) : lines.slice(start, start + 40)).join('\n').replace(/^error: /, '');
 }

@@ -1,7 +1,7 @@
 import { composeTree, type RpmOstree } from '../../tools/rpm-ostree.ts';
 import type { Task } from '../../tools/task.ts';
 import { composeFailure } from './failures.ts';
-import { beginRun, endRun, type Grounds } from './leftovers.ts';
+import { beginRun, clean, endRun, type Grounds } from './leftovers.ts';
 import { readTranscript, type Transcript } from './output.ts';
 
 /** Called with the transaction once it is printed, before anything is downloaded; a throw ends the run. */
@@ -43,8 +43,10 @@ export async function runCompose(
   };
   await beginRun(grounds);
   const result = await composeTree(rpmOstree, args, environment, onLine, stoppable);
-  // After a signal or an abort the ledger stays, for the next try to clean up by.
-  await endRun(grounds);
+  // After an abort the ledger stays, for the next try to clean up by. One that a signal ended cannot have cleaned up:
+  // that is done at once, or its FUSE mounts would stay until somebody tries again.
+  if (result.exitCode > 128) await clean(grounds, task);
+  else await endRun(grounds);
   if (refused) throw refused.reason;
   if (result.exitCode !== 0) throw composeFailure(result.exitCode, result.stderr, task);
   return reader.transcript();

@@ -28,6 +28,9 @@ const CASES: [ErrorCode, string, number?][] = [
   ['locked', 'rpmdb[process] already locked by 4711'],
   ['disk-full', 'Writing commit: fallocate: No space left on device'],
   ['compose', 'assertion failed', 134],
+  ['compose', 'Error opening directory “/etc/pki/rpm-gpg”: No such file or directory'],
+  ['compose', 'Running %post for x: While creating stdout stream fd: No such file or directory'],
+  ['compose', 'openat(etc/passwd): No such file or directory'],
   ['compose', 'Something nobody foresaw'],
 ];
 
@@ -51,4 +54,9 @@ test('the engine fails with what rpm-ostree said', async () => {
     code: 'repo-unknown',
     message: 'rpm-ostree failed with exit code 1:\nUnknown rpm-md repository: nonesuch',
   });
+});
+
+test('a missing folder of keys is a known failure, with the command that makes it', () => {
+  const said = 'error: Error opening directory "/etc/pki/rpm-gpg": No such file or directory';
+  expect(composeFailure(1, said, testTask('/nowhere')).hint).toContain('mkdir -p /etc/pki/rpm-gpg');
 });

@@ -17,6 +17,10 @@ export interface StandInState {
   readonly older?: Readonly<Record<string, string>>;
   readonly fail?: { readonly message: string; readonly code?: number };
   readonly hang?: boolean;
+  /** Ends itself by a signal in the middle of a compose. */
+  readonly dies?: { readonly signal: 'SIGABRT' | 'SIGKILL' | 'SIGSEGV'; readonly says?: string };
+  /** Of the repository's metadata, seconds since the epoch; default 2026-11-21T02:40:54Z. */
+  readonly generated?: number;
   readonly noInitramfs?: boolean;
   readonly ignoresTime?: boolean;
 }
@@ -26,6 +30,9 @@ export interface Call {
   readonly epoch?: string;
   readonly tty: boolean;
 }
+
+/** Releases 2018.10 to 2021.1 fail on their second night without `preserve-passwd: false`. */
+const VALUES = { repos: ['lab'], packages: ['app'], 'preserve-passwd': false };
 
 /** A stand-in rpm-ostree on PATH, an archive repo, and a treefile, in a fresh folder. */
 export async function bench(state: StandInState, ref: string | undefined = 'lab/x86_64/host') {
@@ -50,10 +57,10 @@ export async function bench(state: StandInState, ref: string | undefined = 'lab/
   const repo = join(folder, 'repo');
   await run('ostree', ['init', `--repo=${repo}`, '--mode=archive']);
   const path = join(folder, 'host.json');
-  writeFileSync(path, JSON.stringify({ ...(ref === undefined ? {} : { ref }), repos: ['lab'], packages: ['app'] }));
+  writeFileSync(path, JSON.stringify({ ...(ref === undefined ? {} : { ref }), ...VALUES }));
   const treefile: Treefile = {
     path,
-    values: { ...(ref === undefined ? {} : { ref }), repos: ['lab'], packages: ['app'] },
+    values: { ...(ref === undefined ? {} : { ref }), ...VALUES },
     origins: new Map(),
     files: [path],
     repoFiles: [],

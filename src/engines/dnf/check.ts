@@ -54,6 +54,8 @@ const SUPPORTED: ReadonlySet<KeyName> = new Set<KeyName>([
   'rpmdb-normalize',
   'opt-usrlocal',
   'sysusers',
+  'cliwrap',
+  'cliwrap-binaries',
 ]);
 
 /** Values of supported keys that this engine cannot honour, with the reason. */

@@ -10,6 +10,7 @@ import { makeInitramfs } from './initramfs.ts';
 import { createPhases } from './phases.ts';
 import { emptyRoot, populate } from './populate.ts';
 import { checkPackageSignatures } from './signatures.ts';
+import { wrapPrograms } from './tree/cliwrap.ts';
 import { openInitramfs, setHostDefaults } from './tree/host-defaults.ts';
 import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
 import { makeTopLevel, setMachineId } from './tree/layout.ts';
@@ -81,6 +82,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     if (kver !== undefined) await openInitramfs(root, kver);
     await moveBoot(root, kver, values['boot-location'] ?? 'modules');
     await settleRpmdb(root);
+    await wrapPrograms(root, treefile);
     await mkdir(join(root, 'usr/share/rpm-ostree'), { recursive: true });
     await writeFile(
       join(root, 'usr/share/rpm-ostree/treefile.json'),

@@ -152,7 +152,7 @@ async function addPolicy(tree: string): Promise<void> {
   await cp(POLICY, join(home, 'targeted'), { recursive: true });
   await writeFile(join(home, 'config'), '# SELINUXTYPE= one of\nSELINUX=enforcing\nSELINUXTYPE=targeted\n');
   const contexts = join(home, 'targeted/contexts/files/file_contexts');
-  // As rpm-ostree adds it.
+  // As a compose adds it where the policy has homes in /home.
   await writeFile(`${contexts}.subs_dist`, '/var/home /home\n', { flag: 'a' });
   await run('setfiles', ['-F', '-m', '-r', tree, contexts, join(tree, 'usr/lib/modules')]);
   await run('setfattr', ['-n', 'security.selinux', '-v', 'system_u:object_r:root_t:s0\\000', tree]);

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
 import type { Task } from '../../tools/task.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import type { Composed, ComposeRequest } from '../engine.ts';
@@ -15,8 +14,8 @@ import { openInitramfs, setHostDefaults } from './tree/host-defaults.ts';
 import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
 import { makeTopLevel, setMachineId } from './tree/layout.ts';
 import { settleOptUsrLocal } from './tree/opt-usrlocal.ts';
-import { kindOf, namesIn } from './tree/paths.ts';
 import { settleRpmdb } from './tree/rpmdb.ts';
+import { requirePolicy, settlePolicy } from './tree/selinux.ts';
 import { removeLeftovers } from './tree/system.ts';
 import { expectedUsers, previousAccounts, rememberAccounts } from './tree/user-seeds.ts';
 import { settleShadow, splitUsers } from './tree/users.ts';
@@ -51,6 +50,9 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     await setHostDefaults(root);
     return placeKernel(root);
   });
+  await phases.time('SELinux policy', 'tree', () =>
+    settlePolicy({ root, timestamp, compile: values.selinux !== false }, task),
+  );
   let initramfs: Composed['initramfs'] = 'none';
   if (kver !== undefined) {
     await phases.time('depmod', 'depmod', () => indexModules(root, kver, task));
@@ -108,17 +110,4 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
 async function startAfresh(root: string, cacheDir: string, task: Task): Promise<void> {
   await emptyRoot(root, task);
   await mkdir(join(cacheDir, 'home'), { recursive: true });
-}
-
-/** A tree that is to be labelled needs the rules to do it by. */
-async function requirePolicy(root: string): Promise<void> {
-  const config = join(root, 'usr/etc/selinux');
-  for (const name of await namesIn(config)) {
-    if (await kindOf(join(config, name, 'contexts/files/file_contexts'))) return;
-  }
-  throw new NightlyError(
-    'compose',
-    'The treefile wants SELinux labels ("selinux" is true unless it says otherwise), but the tree has no policy.',
-    { hint: 'Add selinux-policy-targeted to "packages", or set "selinux: false".' },
-  );
 }

@@ -10,6 +10,7 @@ import type { DescribedPackage } from './request.ts';
 import { customise } from './tree/customise.ts';
 import { removeExtraneous } from './tree/extraneous.ts';
 import { moveEtc } from './tree/layout.ts';
+import { movePolicyStore } from './tree/selinux.ts';
 import { finishInstall } from './tree/system.ts';
 import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed } from './tree/user-seeds.ts';
 import { readAccounts } from './tree/users.ts';
@@ -43,7 +44,10 @@ export async function populate(
       installedPackages(root, request.lockfile, cacheDir, task),
     );
     await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
-    await phases.time('etc', 'self', () => moveEtc(root));
+    await phases.time('etc', 'self', async () => {
+      await moveEtc(root);
+      if (treefile.values.selinux !== false) await movePolicyStore(root);
+    });
     await phases.time('treefile changes', 'tree', () =>
       customise({ root, treefile, version, timestamp, packageFiles, scratchDir }, task),
     );

@@ -4,6 +4,7 @@ import { NightlyError } from '../../errors.ts';
 import { copyTree } from '../../tools/cp.ts';
 import { isErrno, readTextIfExists } from '../../tools/files.ts';
 import { removeTree } from '../../tools/rm.ts';
+import { policyName } from '../../tools/selinux-config.ts';
 import { setLabels } from '../../tools/setfiles.ts';
 import type { Task } from '../../tools/task.ts';
 
@@ -53,10 +54,9 @@ export async function labelTrees(trees: DiskTrees, task: Task): Promise<void> {
   await setLabels({ ...policy, contexts, root, path: ostree, exclude: [deployment, join(stateroot, 'var')] }, task);
 }
 
-/** The policy that hosts load, as libselinux finds it (selinux_config(5)); undefined when the tree has none. */
+/** The policy that hosts load; undefined when the tree has none. */
 async function policyOf(deployment: string): Promise<Policy | undefined> {
-  const config = await readTextIfExists(join(deployment, 'etc/selinux/config'));
-  const name = /^\s*SELINUXTYPE\s*=\s*([\w.-]+)\s*$/m.exec(config ?? '')?.[1];
+  const name = await policyName(join(deployment, 'etc'));
   if (name === undefined) return undefined;
   const folder = join(deployment, 'etc/selinux', name);
   const contexts = join(folder, 'contexts/files/file_contexts');

@@ -62,9 +62,11 @@ export async function makeTopLevel(
   else await replaceWithLink(join(root, 'tmp'), 'sysroot/tmp');
   for (const name of EMPTY_DIRS) await emptyDir(join(root, name), 0o755);
   await mkdir(join(root, 'usr/lib/tmpfiles.d'), { recursive: true });
+  // For programs, and packages' lists of files, that know modules of SELinux policies in /var only.
+  const store = (await kindOf(join(root, 'usr/etc/selinux'))) ? ['L /var/lib/selinux - - - - ../../etc/selinux'] : [];
   await writeFile(
     join(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
-    `${[...INTEGRATION, ...integration].join('\n')}\n`,
+    `${[...INTEGRATION, ...store, ...integration].join('\n')}\n`,
   );
   const known = new Set([
     ...Object.keys(LINKS),

@@ -86,7 +86,7 @@ async function isComplete(archives: string, deb: DebDownload): Promise<boolean> 
 function aptRequest(state: LabState, cacheDir: string): AptRequest {
   return {
     packages: [...state.packages, ...(state.kernel === undefined ? [] : [state.kernel])],
-    assumeInstalled: ABSENT_PACKAGES,
+    assumeInstalled: ABSENT_PACKAGES.filter((name) => !state.packages.includes(name)),
     stateDir: join(cacheDir, 'apt'),
     writeStatus: writeFileAtomic,
   };

@@ -46,8 +46,8 @@ export interface Lab {
 export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
   const dir = resolve(request.dir);
   const before = await readState(dir);
-  const packages = request.packages ?? before?.packages ?? SEED_PACKAGES;
   const wholeHost = request.packages === undefined;
+  const packages = request.packages ?? (before === undefined ? SEED_PACKAGES : packagesNow(before));
   const kernel = before?.kernel ?? (wholeHost ? await firstKernel(task) : undefined);
   const state: LabState = {
     format: 1,
@@ -62,6 +62,14 @@ export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
     ...(kernel === undefined ? {} : { kernel }),
   };
   return realize(dir, state, task);
+}
+
+/**
+ * What a lab is made of: what was asked for, and for one that is a whole host what hosts are made of now, which packages
+ * may need that an older version of this program did not ask for.
+ */
+function packagesNow({ kernel, packages }: LabState): readonly string[] {
+  return kernel === undefined ? packages : [...new Set([...SEED_PACKAGES, ...packages])];
 }
 
 export interface LabUpdate {
@@ -100,6 +108,7 @@ export async function updateLab(update: LabUpdate, task: Task): Promise<Lab> {
   for (const name of new Set(bumps)) updates[name] = (updates[name] ?? 0) + 1;
   const state: LabState = {
     ...before,
+    packages: packagesNow(before),
     updates,
     removed: [...new Set([...before.removed, ...(update.remove ?? [])])],
     ...(kernel === undefined ? {} : { kernel }),

@@ -1,21 +1,9 @@
-import {
-  copyFile,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  rmdir,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
 import { byText } from './order.ts';
-import { EXTRA_COPIES, EXTRA_LINKS } from './packages.ts';
+import { extrasOf } from './packages.ts';
 
 /** Folders that on a host with a merged /usr are links into it. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'];
@@ -42,15 +30,24 @@ export async function arrangeTree(root: string, name: string): Promise<void> {
   for (const folder of MERGED) await mergeFolder(join(root, folder), join(root, 'usr', folder), name);
   for (const folder of DROPPED) await rm(join(root, folder), { recursive: true, force: true });
   await dropFiles(join(root, 'var'));
-  for (const [path, target] of EXTRA_LINKS[name] ?? []) {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await symlink(target, join(root, path));
-  }
-  for (const [from, to] of EXTRA_COPIES[name] ?? []) {
+  const { only, folders = [], copies = [] } = extrasOf(name);
+  if (only !== undefined) await keepOnly(root, only);
+  for (const folder of folders) await mkdir(join(root, folder), { recursive: true });
+  for (const [from, to] of copies) {
     await mkdir(dirname(join(root, to)), { recursive: true });
     await copyFile(join(root, from), join(root, to));
   }
   if (name === 'ca-certificates') await bundleCertificates(root);
+}
+
+async function keepOnly(root: string, paths: readonly (readonly [from: string, to: string])[]): Promise<void> {
+  const whole = `${root}.whole`;
+  await rename(root, whole);
+  for (const [from, to] of paths) {
+    await mkdir(dirname(join(root, to)), { recursive: true });
+    await rename(join(whole, from), join(root, to));
+  }
+  await rm(whole, { recursive: true });
 }
 
 async function mergeFolder(from: string, to: string, name: string): Promise<void> {

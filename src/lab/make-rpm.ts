@@ -1,4 +1,16 @@
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debControl, debExtract, debExtractControl } from '../tools/dpkg.ts';
@@ -13,13 +25,14 @@ import { type RpmRelations, rpmRelations } from './depends.ts';
 import { byText } from './order.ts';
 import type { OwnPackage } from './own-packages.ts';
 import { latestTime, packagedFiles } from './packaged-files.ts';
-import { ABSENT_PACKAGES, EXTRA_CAPABILITIES, EXTRA_COPIES, KERNEL_PACKAGE } from './packages.ts';
+import { ABSENT_PACKAGES, extrasOf, KERNEL_PACKAGE, rpmName } from './packages.ts';
+import { NO_SCRIPTS, rpmScripts } from './scripts.ts';
 import { type SpecInput, specFile } from './spec.ts';
 import { touchContent } from './touch.ts';
 import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 
 /** Part of every cache key: raise it when the same .deb has to give another RPM. */
-export const RECIPE = 5;
+export const RECIPE = 6;
 
 /** The project's folder, the same from src/ and from dist/. */
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
@@ -45,7 +58,10 @@ export type RpmSource =
 export async function overlayDigest(name: string): Promise<string> {
   const root = join(OVERLAYS, name, 'root');
   const lines: string[] = [];
-  for (const file of await filesBelow(root)) lines.push(`${file} ${sha256(await readFile(join(root, file)))}`);
+  for (const file of await filesBelow(root)) {
+    const path = join(root, file);
+    lines.push(`${file} ${await overlayMode(path)} ${sha256(await readFile(path))}`);
+  }
   return sha256(lines.join('\n'));
 }
 
@@ -101,40 +117,38 @@ async function prepareDeb(
   await compilePython(root, task);
   const evr = evrOfDebianVersion(fields.get('Version') ?? '0');
   if (source.bump > 0) await touchContent(root, `lab update ${source.bump} of ${debName}`);
+  const extras = extrasOf(debName);
+  // A package of which little is left has no units left either.
+  const postinst = extras.only ? '' : ((await readTextIfExists(join(work, 'control', 'postinst'))) ?? '');
   const [summary, ...description] = (fields.get('Description') ?? debName).split('\n');
   return {
     timestamp,
     spec: {
-      name: kernel === undefined ? debName : 'kernel',
+      name: rpmName(debName),
       evr: bumped(evr, source.bump),
       arch: fields.get('Architecture') === 'all' ? 'noarch' : 'x86_64',
       summary: summary ?? debName,
       description: description.join('\n'),
       license: 'See the copyright file',
       url: fields.get('Homepage'),
-      relations: debRelations(fields, debName, evr, source.bump, kernel),
+      relations: debRelations(fields, debName, evr, source.bump),
+      scripts: rpmScripts(postinst, extras),
       after: ['filesystem'],
       files: await packagedFiles(root, {
         conffiles: await conffiles(join(work, 'control'), debName),
-        capabilities: new Map(EXTRA_CAPABILITIES[debName] ?? []),
+        capabilities: new Map(extras.capabilities ?? []),
         accounts: await readAccounts(SETUP_ROOT),
       }),
     },
   };
 }
 
-function debRelations(
-  fields: ControlFields,
-  name: string,
-  evr: Evr,
-  bump: number,
-  kernel: string | undefined,
-): RpmRelations {
+function debRelations(fields: ControlFields, name: string, evr: Evr, bump: number): RpmRelations {
   const relations = rpmRelations(fields, new Set(ABSENT_PACKAGES));
   const extra = [
     // Packages of one source often ask for each other's exact version; an update of one alone must still install.
-    ...(bump > 0 ? [`${name} = ${formatEvr(evr)}`] : []),
-    ...(kernel === undefined ? [] : [`${name} = ${formatEvr(evr)}`]),
+    ...(bump > 0 || rpmName(name) !== name ? [`${name} = ${formatEvr(evr)}`] : []),
+    ...(extrasOf(name).provides ?? []),
   ];
   return { ...relations, provides: [...new Set([...relations.provides, ...extra])].sort(byText) };
 }
@@ -185,6 +199,7 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
       license: 'MIT',
       url: undefined,
       relations: { ...none, ...own.relations },
+      scripts: NO_SCRIPTS,
       after: own.after,
       files,
     },
@@ -200,16 +215,21 @@ async function overlay(name: string, root: string, variables: Readonly<Record<st
     await writeFile(
       join(root, file),
       text.replace(/@(\w+)@/g, (whole, key: string) => variables[key] ?? whole),
-      { mode: 0o644 },
+      { mode: await overlayMode(join(from, file)) },
     );
   }
+}
+
+/** Programs are executable in a checkout; whoever made it may have another umask. */
+async function overlayMode(path: string): Promise<number> {
+  return ((await stat(path)).mode & 0o100) === 0 ? 0o644 : 0o755;
 }
 
 async function conffiles(control: string, name: string): Promise<ReadonlySet<string>> {
   const listed = (await readTextIfExists(join(control, 'conffiles'))) ?? '';
   return new Set([
     ...listed.split('\n').filter((line) => line.startsWith('/')),
-    ...(EXTRA_COPIES[name] ?? []).map(([, to]) => `/${to}`),
+    ...(extrasOf(name).copies ?? []).map(([, to]) => `/${to}`),
   ]);
 }
 

@@ -13,6 +13,7 @@ export const SEED_PACKAGES: readonly string[] = [
   'curl',
   'dash',
   'dbus',
+  'dpkg',
   'dracut-core',
   'e2fsprogs',
   'fdisk',
@@ -39,9 +40,11 @@ export const SEED_PACKAGES: readonly string[] = [
   'ostree',
   'ostree-boot',
   'passwd',
+  'policycoreutils',
   'procps',
   'rsync',
   'sed',
+  'selinux-policy-default',
   'sudo',
   'systemd',
   'systemd-resolved',
@@ -55,8 +58,8 @@ export const SEED_PACKAGES: readonly string[] = [
 ];
 
 /**
- * Debian's own machinery and what only optional parts use: assumed to be there when apt resolves, and dropped from
- * dependencies. The lab's own packages take over what matters of it (PAM's common files, base files, accounts).
+ * Debian's own machinery and what only optional parts use: assumed to be there when apt resolves, unless asked for by
+ * name, and dropped from dependencies. The lab's own packages take over what matters of it (PAM's common files, base files, accounts).
  */
 export const ABSENT_PACKAGES: readonly string[] = [
   'adduser',
@@ -107,21 +110,120 @@ export const SIG_PACKAGES: ReadonlySet<string> = new Set([
 /** Kernel packages with few drivers, for virtual machines; the name holds the kernel's release (`uname -r`). */
 export const KERNEL_PACKAGE = /^linux-image-(\d[\w.+~-]*-cloud-amd64)$/;
 
-/** Packages that packages of this project add to what Debian's package ships, or that the RPM is to have on top. */
-export const EXTRA_LINKS: Readonly<Record<string, readonly (readonly [path: string, target: string])[]>> = {
-  mawk: [
-    ['usr/bin/awk', 'mawk'],
-    ['usr/bin/nawk', 'mawk'],
-  ],
+/** Names of RPMs that are not those of their Debian packages; a kernel's is in KERNEL_PACKAGE. */
+const RPM_NAMES: Readonly<Record<string, string>> = { dpkg: 'alternatives' };
+
+/** The RPM that a Debian package becomes. */
+export const rpmName = (debName: string): string =>
+  KERNEL_PACKAGE.test(debName) ? 'kernel' : (RPM_NAMES[debName] ?? debName);
+
+export interface PackageUser {
+  readonly name: string;
+  readonly id: number;
+  /** The group's name or number. */
+  readonly group: string | number;
+  readonly home: string;
+  readonly comment: string;
+}
+
+/** What an RPM has that the .deb does not say in a form that can be read: most of it is in maintainer scripts. */
+export interface PackageExtras {
+  /** All that is left of the package: path in the .deb, path in the RPM. */
+  readonly only?: readonly (readonly [from: string, to: string])[];
+  readonly folders?: readonly string[];
+  /** Files that are copied into place: from, to. */
+  readonly copies?: readonly (readonly [from: string, to: string])[];
+  readonly provides?: readonly string[];
+  /** File capabilities; a .deb cannot carry any. */
+  readonly capabilities?: readonly (readonly [path: string, capabilities: string])[];
+  /** Groups and users of its own, with the numbers they have on every host. */
+  readonly groups?: readonly (readonly [name: string, id: number])[];
+  readonly users?: readonly PackageUser[];
+  /** Units beside those that debhelper's part of the maintainer script enables. */
+  readonly units?: readonly string[];
+  /** Arguments of `update-alternatives --install` and `--remove`. */
+  readonly alternatives?: readonly { readonly install: string; readonly remove: string }[];
+  readonly fileTriggers?: readonly { readonly folders: readonly string[]; readonly body: string }[];
+  /** More lines for %post, and packages these need. */
+  readonly post?: readonly string[];
+  readonly postNeeds?: readonly string[];
+}
+
+const alternative = (link: string, name: string, path: string, rest: string) => ({
+  install: `${link} ${name} ${path} ${rest}`,
+  remove: `${name} ${path}`,
+});
+
+/** Modules of Debian's SELinux policy that its maintainer script leaves switched off. */
+const POLICY_OFF =
+  'amtu bugzilla cobbler condor cyphesis git ksmtuned likewise livecd nessus numad oddjob openca soundserver ' +
+  'thunderbird updfstab usernetctl';
+
+const EXTRAS: Readonly<Record<string, PackageExtras>> = {
+  dash: { provides: ['/bin/sh'] },
+  'dbus-system-bus-common': {
+    groups: [['messagebus', 990]],
+    users: [{ name: 'messagebus', id: 990, group: 990, home: '/nonexistent', comment: 'System Message Bus' }],
+  },
+  // Of Debian's package manager only this; its wrapper keeps the state where Fedora's program has it.
+  dpkg: {
+    only: [
+      ['usr/bin/update-alternatives', 'usr/libexec/update-alternatives'],
+      ['usr/share/doc/dpkg/copyright', 'usr/share/doc/alternatives/copyright'],
+    ],
+    folders: ['etc/alternatives', 'var/lib/alternatives'],
+  },
+  'iputils-ping': { capabilities: [['/usr/bin/ping', 'cap_net_raw=ep']] },
+  less: { alternatives: [alternative('/usr/bin/pager', 'pager', '/usr/bin/less', '77')] },
+  // As Fedora's glibc: all libraries of a transaction at once.
+  'libc-bin': { fileTriggers: [{ folders: ['/usr/lib', '/usr/lib64'], body: '/usr/sbin/ldconfig' }] },
+  mawk: {
+    alternatives: [alternative('/usr/bin/awk', 'awk', '/usr/bin/mawk', '5 --slave /usr/bin/nawk nawk /usr/bin/mawk')],
+  },
+  'openssh-client': { groups: [['_ssh', 988]] },
+  'openssh-server': {
+    copies: [['usr/share/openssh/sshd_config', 'etc/ssh/sshd_config']],
+    users: [{ name: 'sshd', id: 989, group: 65534, home: '/run/sshd', comment: 'sshd user' }],
+  },
+  'selinux-policy-default': {
+    folders: ['etc/selinux/default/policy', 'var/lib/selinux/default'],
+    post: [
+      'cd /usr/share/selinux/default',
+      `semodule --noreload --store default --priority 100 $(sed 's/.*/--install &.pp.bz2/' .modules) ${POLICY_OFF.replace(/\S+/g, '--disable $&')}`,
+    ],
+    postNeeds: ['policycoreutils', 'sed'],
+  },
+  systemd: {
+    groups: [
+      ['systemd-journal', 999],
+      ['systemd-network', 998],
+    ],
+    users: [{ name: 'systemd-network', id: 998, group: 998, home: '/', comment: 'systemd Network Management' }],
+    units: [
+      'getty@.service',
+      'remote-fs.target',
+      'systemd-network-generator.service',
+      'systemd-networkd-wait-online.service',
+      'systemd-networkd.service',
+    ],
+    fileTriggers: [{ folders: ['/usr/lib/sysusers.d'], body: 'systemd-sysusers || :' }],
+  },
+  'systemd-resolved': {
+    groups: [['systemd-resolve', 996]],
+    users: [{ name: 'systemd-resolve', id: 996, group: 996, home: '/', comment: 'systemd Resolver' }],
+  },
+  udev: {
+    groups: [
+      ['input', 994],
+      ['sgx', 993],
+      ['render', 992],
+      ['kvm', 991],
+    ],
+  },
 };
 
-/** Files Debian's maintainer scripts copy into place: from, to. */
-export const EXTRA_COPIES: Readonly<Record<string, readonly (readonly [from: string, to: string])[]>> = {
-  'openssh-server': [['usr/share/openssh/sshd_config', 'etc/ssh/sshd_config']],
-};
+export const extrasOf = (debName: string): PackageExtras => EXTRAS[debName] ?? {};
 
-/** File capabilities Debian's maintainer scripts set; a .deb cannot carry any. */
-export const EXTRA_CAPABILITIES: Readonly<Record<string, readonly (readonly [path: string, capabilities: string])[]>> =
-  {
-    'iputils-ping': [['/usr/bin/ping', 'cap_net_raw=ep']],
-  };
+/** Groups and users that packages bring, beside those of `setup`. */
+export const PACKAGE_GROUPS = Object.values(EXTRAS).flatMap(({ groups = [] }) => groups);
+export const PACKAGE_USERS = Object.values(EXTRAS).flatMap(({ users = [] }) => users);

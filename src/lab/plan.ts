@@ -5,7 +5,7 @@ import { sha256, sha256File } from '../tools/files.ts';
 import type { LabKey } from './keys.ts';
 import { overlayDigest, PROJECT, RECIPE, type RpmSource } from './make-rpm.ts';
 import { OWN_PACKAGES, RELEASE_PACKAGE, REMOTE_PACKAGE } from './own-packages.ts';
-import { ABSENT_PACKAGES, KERNEL_PACKAGE, SIG_PACKAGES } from './packages.ts';
+import { ABSENT_PACKAGES, extrasOf, rpmName, SIG_PACKAGES } from './packages.ts';
 import type { LabState } from './state.ts';
 
 export type LabRepo = 'lab-base' | 'lab-sig-atomic';
@@ -37,12 +37,18 @@ export async function planRpms(
 
 async function planDeb(deb: string, hash: string, state: LabState): Promise<PlannedRpm> {
   const debName = basename(deb).split('_')[0] ?? basename(deb);
-  const name = KERNEL_PACKAGE.test(debName) ? 'kernel' : debName;
+  const name = rpmName(debName);
   const bump = state.updates[name] ?? 0;
   return {
     name,
     repo: SIG_PACKAGES.has(name) ? 'lab-sig-atomic' : 'lab-base',
-    key: sha256(JSON.stringify([RECIPE, hash, bump, ABSENT_PACKAGES, await overlayDigest(debName)])),
+    key: sha256(
+      JSON.stringify([
+        ...[RECIPE, hash, bump, ABSENT_PACKAGES, extrasOf(debName), await overlayDigest(debName)],
+        // Numbers of owners become names by its accounts.
+        await overlayDigest('setup'),
+      ]),
+    ),
     source: { kind: 'deb', deb, bump },
   };
 }

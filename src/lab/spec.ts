@@ -1,5 +1,6 @@
 import { rpmText } from '../tools/quoting.ts';
 import type { RpmRelations } from './depends.ts';
+import type { RpmScripts } from './scripts.ts';
 import type { Evr } from './version.ts';
 
 /** One path of a package, `/usr/bin/foo`, with what RPM has to know about it beyond what is on disk. */
@@ -24,18 +25,19 @@ export interface SpecInput {
   readonly license: string;
   readonly url: string | undefined;
   readonly relations: RpmRelations;
+  readonly scripts: RpmScripts;
   /** Packages that must be unpacked before this one. */
   readonly after: readonly string[];
   readonly files: readonly PackagedFile[];
 }
 
 /**
- * The text of a spec file that packs a build root as it is: no compiling, no stripping, no generated dependencies,
- * no scripts. Modes are those on disk; owners are root but where a file says otherwise (rpmbuild does not take them
+ * The text of a spec file that packs a build root as it is: no compiling, no stripping, no generated dependencies
+ * but on the shell of its scripts. Modes are those on disk; owners are root but where a file says otherwise (rpmbuild does not take them
  * from disk).
  */
 export function specFile(input: SpecInput): string {
-  const { relations } = input;
+  const { relations, scripts } = input;
   const tags = (tag: string, values: readonly string[]): string[] => values.map((value) => `${tag}: ${value}`);
   const lines = [
     `Name: ${input.name}`,
@@ -48,7 +50,9 @@ export function specFile(input: SpecInput): string {
     'Group: Unspecified',
     ...(input.arch === 'noarch' ? ['BuildArch: noarch'] : []),
     'AutoReqProv: no',
-    ...tags('Requires(pre)', input.after),
+    ...tags('Requires(pre)', [...input.after, ...scripts.requiresPre]),
+    ...tags('Requires(post)', scripts.requiresPost),
+    ...tags('OrderWithRequires(post)', scripts.orderAfter),
     ...tags('Requires', relations.requires),
     ...tags('Recommends', relations.recommends),
     ...tags('Provides', relations.provides),
@@ -56,12 +60,24 @@ export function specFile(input: SpecInput): string {
     ...tags('Obsoletes', relations.obsoletes),
     '%description',
     input.description.split('\n').map(rpmText).join('\n'),
+    ...section('%pre', scripts.pre),
+    ...section('%post', scripts.post),
+    ...section('%preun', scripts.preun),
+    ...scripts.fileTriggers.flatMap(({ folders, body }) =>
+      section(`%transfiletriggerin -P ${TRIGGER_PRIORITY} -- ${folders.join(' ')}`, [body]),
+    ),
     '%files',
     ...input.files.map(fileLine),
     '',
   ];
   return lines.join('\n');
 }
+
+/** As Fedora's glibc has it: before triggers that run programs with the libraries. */
+const TRIGGER_PRIORITY = 2_000_000;
+
+const section = (head: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [head, ...lines.map(rpmText)];
 
 function fileLine(file: PackagedFile): string {
   const marks = [

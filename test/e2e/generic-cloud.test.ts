@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,58 +6,26 @@ import { bootImage, type Vm } from '../../src/boot/boot-image.ts';
 import { checkSystem } from '../../src/boot/check-system.ts';
 import { inGuest } from '../../src/boot/in-guest.ts';
 import { reboot } from '../../src/boot/upgrade.ts';
-import { createDnfEngine } from '../../src/engines/dnf/engine.ts';
-import { makeBase } from '../../src/images/base.ts';
-import { buildImage } from '../../src/images/build.ts';
-import type { ImageFile } from '../../src/images/image.ts';
-import { loadImageTemplate } from '../../src/images/template/load.ts';
-import { buildLab } from '../../src/lab/build.ts';
-import { initRepo } from '../../src/tools/ostree.ts';
-import { readTreefile } from '../../src/treefile/read.ts';
+import { type LabImage, labImage } from '../support/lab-image.ts';
 import { testTask } from '../support/tmp.ts';
 
 // The demo boots from BIOS, upgrades and rolls back. This is the rest: UEFI, XFS, a disk larger than the image, and what
 // a host has to make for itself at its first boot.
-const VERSION = '20260921_01';
-const TIMESTAMP = 1_790_000_000;
 const GIB = 1024 ** 3;
 const BOOT_SECONDS = 800;
 
 let dir: string;
-let commit: string;
-let image: ImageFile;
+let lab: LabImage;
 let vm: Vm | undefined;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   const task = testTask(dir);
-  const scratchDir = join(dir, 'scratch');
-  await mkdir(scratchDir);
-  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: 'http://127.0.0.1:8080' }, task);
-  const treefile = await readTreefile(lab.treefile, { basearch: 'x86_64' });
-  const repo = join(dir, 'repo');
-  await initRepo(repo, 'archive', task);
-  const engine = await createDnfEngine();
-  const cacheDir = join(dir, 'cache');
-  const { lockfile, inputHash } = await engine.resolve({ treefile, cacheDir, repo }, task);
-  const inputs = { treefile, lockfile, inputHash, cacheDir, scratchDir, repo, repoTimestamps: {}, metadata: {} };
-  const ref = 'lab-atomic-host/x86_64/nightly';
-  ({ commit } = await engine.compose({ ...inputs, ref, version: VERSION, timestamp: TIMESTAMP }, task));
   // The commonest change that a project of its own makes: another disk.
-  const types = join(dir, 'image-types');
-  await mkdir(join(types, 'cloud'), { recursive: true });
   const disk = 'disk: {size: 4 GiB, root-filesystem: xfs}';
-  await writeFile(join(types, 'cloud/image.yaml'), `extends: generic-cloud\n${disk}\n`);
-  const values = { product: 'lab', prefix: 'lab', version: VERSION };
-  const request = {
-    ...{ repo, commit, ref, version: VERSION, osName: 'lab', scratchDir, timestamp: TIMESTAMP, values },
-    remote: { name: 'lab-atomic', url: 'http://127.0.0.1:8080/repo' },
-    template: await loadImageTemplate('cloud', types, values),
-    outputDir: join(dir, 'images'),
-  };
-  image = await buildImage(request, () => makeBase(request, task), task);
+  lab = await labImage(dir, `extends: generic-cloud\n${disk}\n`, task);
   const serialLog = join(dir, 'serial.log');
   const bigger = { diskBytes: 6 * GIB, firmware: 'uefi' as const };
-  vm = await bootImage({ image: image.path, timeoutSeconds: BOOT_SECONDS, serialLog, ...bigger }, task);
+  vm = await bootImage({ image: lab.image.path, timeoutSeconds: BOOT_SECONDS, serialLog, ...bigger }, task);
 });
 afterAll(async () => {
   await vm?.stop();
@@ -75,7 +43,7 @@ async function guest(command: string): Promise<string> {
 
 test('booted from UEFI, the system is running on the commit and version of the image', async () => {
   expect(await guest('test -d /sys/firmware/efi && echo efi')).toBe('efi');
-  const expected = { commit, version: VERSION, allowDegraded: [], timeoutSeconds: 600 };
+  const expected = { commit: lab.commit, version: lab.version, allowDegraded: [], timeoutSeconds: 600 };
   expect(await checkSystem(machine(), expected, testTask(dir))).toMatchObject({ state: 'running', failedUnits: [] });
 });
 

@@ -11,7 +11,7 @@ import { customise } from './tree/customise.ts';
 import { removeExtraneous } from './tree/extraneous.ts';
 import { moveEtc } from './tree/layout.ts';
 import { movePolicyStore } from './tree/selinux.ts';
-import { finishInstall } from './tree/system.ts';
+import { makeDeclaredUsers } from './tree/system.ts';
 import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed } from './tree/user-seeds.ts';
 import { readAccounts } from './tree/users.ts';
 
@@ -43,7 +43,7 @@ export async function populate(
     const found = await phases.time('package list', 'rpm', () =>
       installedPackages(root, request.lockfile, cacheDir, task),
     );
-    await phases.time('sysusers, ldconfig, presets', 'tree', () => finishInstall(root, timestamp, task));
+    await phases.time('sysusers', 'tree', () => makeDeclaredUsers(root, timestamp, task));
     await phases.time('etc', 'self', async () => {
       await moveEtc(root);
       if (treefile.values.selinux !== false) await movePolicyStore(root);

@@ -6,25 +6,16 @@ import { inTree } from '../namespace.ts';
 import { kindOf, namesIn } from './paths.ts';
 
 /**
- * Does what an RPM distribution's scripts and triggers normally have done already, for packages that come without:
- * users of sysusers.d, the linker's cache, and units enabled by presets. Each is left out when the tree has no program
- * for it, and changes nothing when it was done before.
+ * Makes the users of sysusers.d for packages that only declare them: rpm makes those itself since 4.19, which may be
+ * newer than the build host's. Nothing changes where package scripts have made them. What else scripts do for a package
+ * (units enabled by presets, the linker's cache) is theirs alone: units that no script enabled are off, as they would be
+ * had the host been installed by dnf.
  */
-export async function finishInstall(root: string, timestamp: number, task: Task): Promise<void> {
-  const inside = async (...argv: string[]): Promise<void> => {
-    const [command = '', ...args] = inTree(root, argv, { timestamp });
-    await run(command, args, { task });
-  };
+export async function makeDeclaredUsers(root: string, timestamp: number, task: Task): Promise<void> {
   const sysusers = await program(root, 'systemd-sysusers');
-  if (sysusers && (await namesIn(join(root, 'usr/lib/sysusers.d'))).length > 0) await inside(sysusers);
-  const ldconfig = await program(root, 'ldconfig');
-  // -X leaves the links beside libraries alone: these belong to the packages.
-  if (ldconfig) await inside(ldconfig, '-X');
-  const systemctl = await program(root, 'systemctl');
-  if (systemctl && (await namesIn(join(root, 'usr/lib/systemd/system-preset'))).length > 0) {
-    // What systemd itself does on a host's first boot; done here, the tree is the same whoever boots it.
-    await inside(systemctl, 'preset-all', '--preset-mode=enable-only');
-  }
+  if (sysusers === undefined || (await namesIn(join(root, 'usr/lib/sysusers.d'))).length === 0) return;
+  const [command = '', ...args] = inTree(root, [sysusers], { timestamp });
+  await run(command, args, { task });
 }
 
 /** Path in the tree of a program in one of the system's folders. */

@@ -15,9 +15,10 @@ import type { Task } from './task.ts';
 
 /**
  * The only place that starts processes. A child has pipes or files as standard input, output and error, never sockets
- * (pipes.ts), and nothing in its environment that would have it speak to systemd for us. Each child leads its own process group, which is killed as a whole when the
- * task is aborted, on a time limit, and when this program exits. After a SIGKILL of this program the children live on;
- * they are found by the environment variable below and killed by the next holder of the run lock (run/lock.ts).
+ * (pipes.ts), and nothing in its environment that would have it speak to systemd for us. Each child leads its own
+ * process group, which is killed as a whole when the task is aborted, on a time limit, and when this program exits.
+ * After a SIGKILL of this program the children live on; they are found by the environment variable below and killed by
+ * the next holder of the run lock (run/lock.ts).
  */
 export const RUN_MARKER = 'ATOMIC_NIGHTLY_RUN';
 

@@ -95,6 +95,7 @@ if (year < 2020 && unified && !readFileSync(join(repo, 'config'), 'utf8').includ
 }
 const treefile = readFileSync(treefilePath, 'utf8');
 const ref = /"?ref"?:\s*"?([^",\s]+)/.exec(treefile)?.[1];
+const repoId = /"repos":\s*\[\s*"([^"]+)"/.exec(treefile)?.[1] ?? 'lab';
 const stray = mkdtempSync(join(year < 2020 && unified ? join(repo, 'tmp') : cachedir, 'rpm-ostree-compose.'));
 const temporary = mkdtempSync(join(home, 'var-tmp', 'rpm-ostree.'));
 const finish = () => {
@@ -126,8 +127,8 @@ if (previous === undefined && ref !== undefined) {
   previous = tryOstree(['rev-parse', `--repo=${repo}`, ref]);
   console.log(previous === undefined ? `No previous commit for ${ref}` : `Previous commit: ${previous}`);
 }
-console.log('Enabled rpm-md repositories: lab');
-console.log(`rpm-md repo 'lab'; generated: ${year < 2020 ? iso.replace('T', ' ').replace('Z', '') : iso}`);
+console.log(`Enabled rpm-md repositories: ${repoId}`);
+console.log(`rpm-md repo '${repoId}'; generated: ${year < 2020 ? iso.replace('T', ' ').replace('Z', '') : iso}`);
 let packages = state.packages;
 const locks = lastOf('ex-lockfile');
 if (locks !== undefined) {
@@ -157,7 +158,7 @@ if (out !== undefined) {
   const made = (evra) => `sha256:${createHash('sha256').update(evra).digest('hex')}`;
   const digest = (name, evra) => state.digests?.[`${name}-${evra}`] ?? made(evra);
   const locked = Object.entries(packages).map(([name, evra]) => [name, { evra, digest: digest(name, evra) }]);
-  const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { lab: { generated: iso } } };
+  const metadata = { generated: '2026-11-21T03:00:00Z', rpmmd_repos: { [repoId]: { generated: iso } } };
   writeFileSync(out, JSON.stringify({ packages: Object.fromEntries(locked), metadata }));
 }
 if (!lastOf('force-nocache') && previous !== undefined) {
@@ -203,6 +204,9 @@ const tree = join(stray, 'rootfs');
 mkdirSync(join(tree, 'usr/lib/modules/6.1.0'), { recursive: true });
 mkdirSync(join(tree, 'usr/share'), { recursive: true });
 writeFileSync(join(tree, 'usr/lib/passwd'), 'root:x:0:0:root:/root:/bin/sh\n');
+writeFileSync(join(tree, 'usr/lib/group'), 'root:x:0:\n');
+mkdirSync(join(tree, 'usr/etc'));
+for (const name of ['passwd', 'group']) writeFileSync(join(tree, 'usr/etc', name), '');
 writeFileSync(join(tree, 'usr/lib/modules/6.1.0/vmlinuz'), 'kernel');
 if (!state.noInitramfs) writeFileSync(join(tree, 'usr/lib/modules/6.1.0/initramfs.img'), 'initramfs');
 writeFileSync(join(tree, 'usr/share/packages'), JSON.stringify(packages));
@@ -224,7 +228,7 @@ const commit = ostree(
     ...valuesOf('add-metadata-string').map((pair) => `--add-metadata-string=${pair}`),
     `--add-metadata-string=rpmostree.inputhash=${inputHash}`,
     // Big-endian, as all that rpm-ostree writes; ostree takes the machine's order.
-    `--add-metadata=rpmostree.rpmmd-repos=@aa{sv} [{'id': <'lab'>, 'timestamp': <uint64 ${swapped(generated)}>}]`,
+    `--add-metadata=rpmostree.rpmmd-repos=@aa{sv} [{'id': <'${repoId}'>, 'timestamp': <uint64 ${swapped(generated)}>}]`,
     `--add-metadata=rpmostree.rpmdb.pkglist=@a(sssss) [${packageTuples().join(', ')}]`,
     '--add-metadata=rpmostree.initramfs-args=@as []',
   ],

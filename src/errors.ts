@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'target-moved'
   | 'target-pruned'
   | 'target-older'
+  | 'target-differs'
   | 'verify'
   | 'signing'
   | 'mail'

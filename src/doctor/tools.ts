@@ -146,7 +146,7 @@ export const TOOLS: readonly ToolCheck[] = [
   {
     program: 'rsync',
     neededBy: ['target rsync'],
-    version: { args: ['--version'], pattern: /version v?(\d+\.\d+\.\d+)/, atLeast: '3.1.0' },
+    version: { args: ['--version'], pattern: /version v?(\d+\.\d+\.\d+)/, atLeast: '3.2.5' },
     debian: 'rsync',
     fedora: 'rsync',
   },

@@ -12,7 +12,7 @@ import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
 import { openImages } from '../steps/images.ts';
 import { keepNight } from '../steps/promote-keep.ts';
-import { FIXED_RECORDS, publishBuild, publishRecords } from '../steps/publish-build.ts';
+import { FIXED_RECORDS, publishBuild, publishRecords, renewRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
 import { writeNotes } from '../steps/release-notes.ts';
 import { pointAtRelease } from '../steps/release-pointers.ts';
@@ -106,6 +106,11 @@ export async function release(
       await publishRecords(project, build, target, task);
       await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
     }),
+  );
+  // Where it was tested its record is to say the same.
+  const others = project.targets.filter(({ name }) => !images.some((target) => target.name === name));
+  await toEach(others, (target) =>
+    runner.step(`record-${target.name}`, { commit, at }, (task) => renewRecords(project, build, [target], task)),
   );
   await toEach(images, (target) => putPages(project, { of: build.id, inputs: { commit, at } }, target, runner));
   const { mail } = to;

@@ -6,7 +6,7 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { openImages } from '../steps/images.ts';
 import { keepNight } from '../steps/promote-keep.ts';
-import { publishRecords } from '../steps/publish-build.ts';
+import { publishRecords, renewRecords } from '../steps/publish-build.ts';
 import { push, verify } from '../steps/push.ts';
 import { sign } from '../steps/sign.ts';
 import { withdrawalCommit } from '../steps/withdraw-commit.ts';
@@ -57,6 +57,10 @@ export async function withdraw(
       await publishRecords(project, bad, target, task);
       await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
     }),
+  );
+  const staging = project.targets.filter(({ name }) => !images.some((target) => target.name === name));
+  await toEach(staging, (target) =>
+    runner.step(`record-${target.name}`, { commit, reason }, (task) => renewRecords(project, bad, [target], task)),
   );
   await toEach(images, (target) => putPages(project, { of, inputs: { commit, reason } }, target, runner));
   return { state: 'complete', commit, failures: [] };

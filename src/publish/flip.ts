@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
+import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
 import { withSignature } from '../ostree/signatures.ts';
 import { holds } from '../targets/expect.ts';
@@ -10,7 +11,7 @@ import { refuseWhileDeleting } from './epoch.ts';
 import { headPaths, readHeads } from './heads.ts';
 import { insist } from './insist.ts';
 import type { PublishPlan } from './plan.ts';
-import { summaryRefs, summaryWith } from './summary.ts';
+import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
@@ -30,7 +31,8 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const { ref, summary, config, signature, epoch } = known ?? (await readHeads(target, plan.ref, task));
     known = undefined;
-    refuseForeign({ config, summary, signature: signer ? undefined : signature }, target);
+    const bound = await collectionOf(plan.to, repo);
+    refuseForeign({ config, summary, signature: signer ? undefined : signature, bound }, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
     const at = ref && new TextDecoder().decode(ref).trim();
@@ -70,16 +72,31 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
 
 /** A repository that somebody else keeps in a way that a publish from here would break for its clients. */
 function refuseForeign(
-  found: { config: Uint8Array | undefined; summary: Uint8Array | undefined; signature: Uint8Array | undefined },
+  found: {
+    config: Uint8Array | undefined;
+    summary: Uint8Array | undefined;
+    signature: Uint8Array | undefined;
+    /** The collection that the commit names as its own. */
+    bound: string | undefined;
+  },
   target: Target,
 ): void {
-  const { config, summary, signature } = found;
+  const { config, summary, signature, bound } = found;
   const text = config && new TextDecoder().decode(config);
   const refuse = (what: string, hint: string): never => {
     throw new NightlyError('unsupported', `The repository on target "${target.name}" ${what}.`, { hint });
   };
-  if (text !== undefined && !/^mode=archive(-z2)?$/m.test(text)) {
+  const core = keyfileGroup(text ?? '', 'core');
+  const mode = core.get('mode') ?? 'bare';
+  if (text !== undefined && mode !== 'archive' && mode !== 'archive-z2') {
     refuse('is not in archive mode, so it cannot be served over HTTP', 'Publish to another folder.');
+  }
+  const collection = core.get('collection-id') || (summary && summaryCollection(summary));
+  if (collection && collection !== bound) {
+    refuse(
+      `has the collection id ${collection}: its clients take only commits that are bound to it, and this one is ${bound === undefined ? 'not' : `bound to ${bound}`}`,
+      'Publish to another folder, or remove collection-id from repo/config there and from the remotes of its clients.',
+    );
   }
   if (signature) {
     refuse(
@@ -100,6 +117,13 @@ async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | und
   if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${plan.to}.`);
   const commit = parseCommit(plan.to, object);
   return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
+}
+
+/** The collection a commit is bound to; undefined when it is to none, or not here. */
+async function collectionOf(checksum: string, repo: string): Promise<string | undefined> {
+  const object = await localObjects(repo)(checksum, 'commit');
+  const binding = object && parseCommit(checksum, object).metadata.get('ostree.collection-binding');
+  return typeof binding?.value === 'string' ? binding.value : undefined;
 }
 
 function prunedError(plan: PublishPlan, target: Target): NightlyError {

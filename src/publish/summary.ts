@@ -40,6 +40,12 @@ export function summaryRefs(summary: Uint8Array): Map<string, string> {
   return new Map(refs.map(([ref, commit]) => [ref, Buffer.from(asBytes(asArray(commit)[1])).toString('hex')]));
 }
 
+/** The collection id of the repository that a summary is of. @throws Error when it is not a summary. */
+export function summaryCollection(summary: Uint8Array): string | undefined {
+  const id = parseSummary(summary).metadata.get('ostree.summary.collection-id');
+  return typeof id?.value === 'string' && id.value !== '' ? id.value : undefined;
+}
+
 export interface SummaryRef {
   readonly ref: string;
   readonly commit: CommitInfo;

@@ -10,6 +10,8 @@ export interface BuildPaths {
   readonly id: string;
   readonly dir: string;
   readonly meta: string;
+  /** Of the record what is known only when everything is done, and so cannot be in what is published of it. */
+  readonly steps: string;
   readonly journal: string;
   readonly lockfile: string;
   readonly treefile: string;
@@ -32,6 +34,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
     id,
     dir,
     meta: join(dir, 'meta.json'),
+    steps: join(dir, 'steps.json'),
     journal: join(dir, 'journal.ndjson'),
     lockfile: join(dir, 'lockfile.json'),
     treefile: join(dir, 'treefile.json'),
@@ -88,7 +91,7 @@ export async function listBuilds(workDir: string): Promise<StoredBuild[]> {
     for (const arch of await readdir(join(workDir, 'builds', id))) {
       const paths = buildPaths(workDir, id, arch);
       const text = await readTextIfExists(paths.meta);
-      if (text !== undefined) found.push({ paths, meta: JSON.parse(text) as BuildMeta });
+      if (text !== undefined) found.push({ paths, meta: await wholeMeta(paths, text) });
     }
   }
   return found;
@@ -107,14 +110,27 @@ export async function findBuild(workDir: string, id: string): Promise<StoredBuil
 }
 
 /** A build's record as it is now. */
-export async function readMeta({ meta }: BuildPaths): Promise<BuildMeta> {
-  return JSON.parse(await readFile(meta, 'utf8')) as BuildMeta;
+export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
+  return wholeMeta(paths, await readFile(paths.meta, 'utf8'));
 }
 
-/** Rewrites a build's record with some values changed. */
+const STEPS = 'atomic-nightly.steps';
+
+async function wholeMeta({ steps }: BuildPaths, text: string): Promise<BuildMeta> {
+  const meta = JSON.parse(text) as BuildMeta;
+  const times = await readTextIfExists(steps);
+  return times === undefined ? meta : { ...meta, [STEPS]: JSON.parse(times) as NonNullable<BuildMeta[typeof STEPS]> };
+}
+
+/**
+ * Rewrites a build's record with some values changed. The times of its steps go to a file of their own, since they come in
+ * when the record is published: what is here stays what was published, and was signed (I14).
+ */
 export async function updateMeta(paths: BuildPaths, changes: Partial<BuildMeta>): Promise<BuildMeta> {
+  const { [STEPS]: steps, ...others } = changes;
   const text = await readTextIfExists(paths.meta);
-  const meta = { ...(text === undefined ? {} : JSON.parse(text)), ...changes } as BuildMeta;
+  const meta = { ...(text === undefined ? {} : JSON.parse(text)), ...others } as BuildMeta;
   await writeJson(paths.meta, meta);
-  return meta;
+  if (steps !== undefined) await writeJson(paths.steps, steps);
+  return readMeta(paths);
 }

@@ -1,10 +1,9 @@
-import { relative } from 'node:path';
 import type { Build } from '../run/build.ts';
 import { findBuild, updateMeta } from '../run/build-store.ts';
 import type { PromotionRecord } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Task } from '../tools/task.ts';
-import { publishRecords } from './publish-build.ts';
+import { renewRecords } from './publish-build.ts';
 
 /**
  * Marks the earlier promotions of the same night as superseded, here and on the targets that have their records. They stay
@@ -22,11 +21,7 @@ export async function supersede(
     // Released since, by somebody who was faster: a released record is frozen.
     if (meta['atomic-nightly.release'] !== undefined) continue;
     await updateMeta(paths, { 'atomic-nightly.superseded-by': build.id });
-    const record = relative(config.work, paths.meta);
-    for (const target of targets) {
-      if ((await target.read(record, task)) === undefined) continue;
-      await publishRecords(project, { paths }, target, task);
-    }
+    await renewRecords(project, { paths }, targets, task);
     task.say(`${id} is superseded by ${build.id}`);
   }
 }

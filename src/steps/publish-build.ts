@@ -110,6 +110,19 @@ export async function publishRecords(
   await insist(async () => ({ expect: [], put }), target, task);
 }
 
+/** The same for those of the targets that have the build's record: what they have is to be what is here (I14). */
+export async function renewRecords(
+  project: Project,
+  build: Pick<Build, 'paths'>,
+  targets: readonly Target[],
+  task: Task,
+): Promise<void> {
+  const record = relative(project.config.work, build.paths.meta);
+  for (const target of targets) {
+    if ((await target.read(record, task)) !== undefined) await publishRecords(project, build, target, task);
+  }
+}
+
 /** The index with a build in it; unchanged when it is there for that architecture already. */
 export function withBuild(index: BuildIndex | undefined, id: string, arch: string): BuildIndex {
   const builds = index?.builds ?? [];

@@ -1,15 +1,15 @@
-import { constants, renameSync } from 'node:fs';
+import { constants, type Dirent, renameSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import type { DirectoryTargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
-import { ifThere, isErrno, sizeIfThere, syncFolder } from '../tools/files.ts';
+import { ifThere, isErrno, sha256File, sizeIfThere, syncFolder } from '../tools/files.ts';
 import { tryFlock } from '../tools/flock.ts';
 import { inParallel } from '../tools/parallel.ts';
 import { syncFileSystem } from '../tools/sync.ts';
 import { holds, movedError } from './expect.ts';
 import { signedPairs } from './signed-pairs.ts';
-import type { SendStats, SwapRequest, Target } from './target.ts';
+import type { Compared, PlainTarget, SendStats, SwapRequest } from './target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
@@ -21,7 +21,7 @@ const ASIDE = '.atomic-nightly';
 const PARALLEL = 16;
 
 /** A folder on this machine, or mounted on it, that an operator's web server publishes. */
-export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig): Target {
+export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig): PlainTarget {
   const guarded = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
       return await work();
@@ -61,6 +61,15 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         task.signal.throwIfAborted();
         return stats satisfies SendStats;
       }),
+    compare: (sourceRoot, paths, task) =>
+      guarded(async () => {
+        const compared: Compared[] = [];
+        for (const path of paths) {
+          task.signal.throwIfAborted();
+          compared.push(await compareFiles(join(sourceRoot, path), join(root, path)));
+        }
+        return compared;
+      }),
     swap: (request) =>
       guarded(async () => {
         await openLockFile(root);
@@ -81,9 +90,8 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       const entries = await guarded(() => ifThere(readdir(join(root, folder), options)));
       for (const entry of entries ?? []) {
         task.signal.throwIfAborted();
-        if (!entry.isFile()) continue;
         const path = join(entry.parentPath, entry.name);
-        const bytes = await guarded(() => sizeIfThere(path));
+        const bytes = await guarded(() => sizeOfFile(entry, path));
         if (bytes !== undefined) yield { path: relative(root, path), bytes };
       }
     },
@@ -158,6 +166,26 @@ async function place(
     await intoPlace(to, aside, () => copyFile(from, aside, constants.COPYFILE_FICLONE));
   }
   return size;
+}
+
+/** A link to a file is one, as for a web server: `ostree refs --alias` makes such. */
+async function sizeOfFile(entry: Dirent, path: string): Promise<number | undefined> {
+  if (entry.isFile()) return sizeIfThere(path);
+  if (!entry.isSymbolicLink()) return undefined;
+  const found = await ifThere(stat(path)).catch((error: unknown) => {
+    if (isErrno(error, 'ELOOP')) return undefined;
+    throw error;
+  });
+  return found?.isFile() ? found.size : undefined;
+}
+
+async function compareFiles(near: string, far: string): Promise<Compared> {
+  const there = await ifThere(stat(far));
+  const here = await stat(near);
+  if (there === undefined || (there.size === 0 && here.size > 0)) return 'absent';
+  if (there.ino === here.ino && there.dev === here.dev) return 'same';
+  if (!there.isFile() || there.size !== here.size) return 'different';
+  return (await sha256File(near)) === (await sha256File(far)) ? 'same' : 'different';
 }
 
 /** Two publishes of this process may write one path at the same time. */

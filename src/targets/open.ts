@@ -4,14 +4,15 @@ import { withPlainPaths } from './plain-paths.ts';
 import { rsyncTarget } from './rsync.ts';
 import { s3Target } from './s3/target.ts';
 import { sshTarget } from './ssh/target.ts';
-import type { Target } from './target.ts';
+import type { PlainTarget, Target } from './target.ts';
+import { withWriteOnce } from './write-once.ts';
 
 /** The target a configuration describes. Nothing is contacted yet. */
 export function openTarget(config: TargetConfig): Target {
-  return withPlainPaths(targetOf(config));
+  return withPlainPaths(withWriteOnce(targetOf(config)));
 }
 
-function targetOf(config: TargetConfig): Target {
+function targetOf(config: TargetConfig): PlainTarget {
   switch (config.type) {
     case 'directory':
       return directoryTarget(config);

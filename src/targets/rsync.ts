@@ -7,6 +7,7 @@ import { ifThere, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts
 import {
   type RsyncCompare,
   type RsyncRemote,
+  rsyncCompare,
   rsyncFetch,
   rsyncList,
   rsyncRemove,
@@ -20,7 +21,7 @@ import { holds, movedError } from './expect.ts';
 import { LOCK_PATH } from './lock-content.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 import { signedPairs } from './signed-pairs.ts';
-import type { SwapRequest, Target } from './target.ts';
+import type { PlainTarget, SwapRequest } from './target.ts';
 
 /** An empty file that tells whether the target can be written to. */
 const CHECK = '.atomic-nightly.check';
@@ -32,7 +33,7 @@ const CHECK = '.atomic-nightly.check';
  * after a power cut there, an empty object may stand under its name; it has another size, so a publish that needs it
  * sends it again. The account must own the published folders, for it sets their modes.
  */
-export function rsyncTarget(config: RsyncTargetConfig): Target {
+export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
   const { name, destination, ssh, passwordFile, bandwidthLimit, url } = config;
   const plain: RsyncRemote = {
     destination,
@@ -70,6 +71,11 @@ export function rsyncTarget(config: RsyncTargetConfig): Target {
     async send(sourceRoot, paths, { immutable }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
       return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task));
+    },
+    async compare(sourceRoot, paths, task) {
+      if (paths.length === 0) return [];
+      const other = await connect(task, (remote) => rsyncCompare(remote, sourceRoot, paths, task));
+      return paths.map((path) => other.get(path) ?? 'same');
     },
     async *list(folder, task) {
       const files = await connect(task, (remote) => rsyncList(remote, folder, task));

@@ -18,8 +18,9 @@ export interface Target {
   readMany(paths: readonly string[], task: Task): Promise<readonly (Uint8Array | undefined)[]>;
   /**
    * Sends files that keep their relative path. Each appears whole or not at all under its name; order among them is
-   * free. Files that are there already with the same name and size are left alone when `immutable`. A path that ends in
-   * `/` is an empty folder, where the target has such a thing.
+   * free. A path that ends in `/` is an empty folder, where the target has such a thing. When `immutable`, what is there
+   * already is left alone (write-once.ts): a file whose name holds its digest when it has the same size, any other when it
+   * has the same content. @throws NightlyError `target-differs`, before anything is sent, when it has another content.
    */
   send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
   /**
@@ -39,6 +40,17 @@ export interface Target {
   remove(paths: readonly string[], task: Task): Promise<void>;
 }
 
+/** What a target has under the name of a local file. `absent` stands also for an empty file, which a crash leaves there. */
+export type Compared = 'absent' | 'same' | 'different';
+
+/** What each kind of target does; open.ts makes a `Target` of it. */
+export interface PlainTarget extends Target {
+  /** As of `Target`, but when `immutable` what has the same size is taken for the same. */
+  send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
+  /** Compares files with those the target has under the same relative paths, by their content, in the order asked for. */
+  compare(sourceRoot: string, paths: readonly string[], task: Task): Promise<readonly Compared[]>;
+}
+
 export interface TargetFile {
   /** Relative to the target's root. */
   readonly path: string;
@@ -53,7 +65,7 @@ export interface SendGroup {
 export interface SendOptions {
   /** Content-addressed or write-once: never overwritten, cached for long. */
   readonly immutable: boolean;
-  /** What an earlier attempt sent; asked by targets that cannot see what is there without a request for each file. */
+  /** What an earlier attempt sent of files whose names hold their digest; asked by targets that cannot see what is there without a request for each file. */
   readonly sent?: SentLog;
 }
 

@@ -22,19 +22,20 @@ export function parseListLine(line: string): ListedEntry {
   const [, type, size = '', , , name] = LINE.exec(line) ?? [];
   const bytes = Number(size.replaceAll(/[,.]/g, ''));
   if (type === undefined || name === undefined || !Number.isSafeInteger(bytes)) {
-    throw new NightlyError(
-      'unsupported',
-      `rsync lists a file in a way that is not understood: ${JSON.stringify(line)}.`,
-      {
-        hint: 'Is "rsync" here the one from samba.org, 3.2 or newer? docs/relied-on.md says what is asked of it.',
-      },
-    );
+    throw notUnderstood(line);
   }
   return { type, bytes, path: unescaped(name) };
 }
 
-/** What is escaped is one byte each, and may be part of a character of several. */
-function unescaped(name: string): string {
+/** The failure for a line of rsync's that should have another form. */
+export function notUnderstood(line: string): NightlyError {
+  return new NightlyError('unsupported', `rsync says something that is not understood: ${JSON.stringify(line)}.`, {
+    hint: 'Is "rsync" here the one from samba.org, 3.2.5 or newer? docs/relied-on.md says what is asked of it.',
+  });
+}
+
+/** A name as it is. What is escaped is one byte each, and may be part of a character of several. */
+export function unescaped(name: string): string {
   if (!name.includes('\\#')) return name;
   const parts = name.split(/\\#([0-3][0-7]{2})/);
   const bytes = parts.map((part, index) =>

@@ -4,7 +4,7 @@ import { NightlyError } from '../errors.ts';
 import { run } from './exec.ts';
 import { withTemporaryFolder } from './files.ts';
 import { remoteFault } from './remote-fault.ts';
-import { type ListedEntry, parseListLine } from './rsync-listing.ts';
+import { type ListedEntry, notUnderstood, parseListLine, unescaped } from './rsync-listing.ts';
 import { type SshAccess, sshArguments } from './ssh.ts';
 import type { Task } from './task.ts';
 
@@ -76,6 +76,35 @@ export async function rsyncSend(
     },
   );
   return { files, bytes };
+}
+
+/**
+ * Compares files with those of the far side under the same relative paths, by their content; nothing is sent.
+ * @returns those that are not the same; `absent` also where the far side has an empty file
+ */
+export async function rsyncCompare(
+  remote: RsyncRemote,
+  sourceRoot: string,
+  paths: readonly string[],
+  task: Task,
+): Promise<Map<string, 'absent' | 'different'>> {
+  const other = new Map<string, 'absent' | 'different'>();
+  const args = ['--dry-run', '--checksum', '--8-bit-output', '--out-format=%i %n', '--from0', '--files-from=-'];
+  let strange: string | undefined;
+  await rsync(remote, [...args, `${sourceRoot}/`, `${remote.destination}/`], task, listOf(paths), (line, stream) => {
+    if (stream === 'stderr') return;
+    // What is to be done, as -i prints it: a letter for it, one for the type, and nine for what is not the same.
+    const [, type, changes, name = ''] = /^[<>ch.]([fdLDS])(.{9}) (.+)$/s.exec(line) ?? [];
+    if (type === undefined) strange ??= line;
+    if (type === 'f') other.set(unescaped(name), changes === '+++++++++' ? 'absent' : 'different');
+  });
+  if (strange !== undefined) throw notUnderstood(strange);
+  const different = [...other].flatMap(([path, how]) => (how === 'different' ? [path] : []));
+  if (different.length === 0) return other;
+  for (const { type, path, bytes } of await listEntries(remote, different, [TRUST], task)) {
+    if (type === '-' && bytes === 0) other.set(path, 'absent');
+  }
+  return other;
 }
 
 /** Fetches files into a folder, keeping their relative paths; those that are not there are left out. */

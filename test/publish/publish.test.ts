@@ -163,6 +163,70 @@ describe('summary', () => {
   });
 });
 
+describe('the configuration of a repository that is there', () => {
+  const config = (far: string, text: string) => writeFile(join(far, 'repo/config'), text);
+
+  it('is read as ostree reads it', async () => {
+    const { far, publish, verify, commitOf } = await bed();
+    const first = await commitOf({ tree: testTree(5), version: '20260101_01' });
+    await publish(first);
+    await config(far, '# ours\n [core] \nmode = bare\n repo_version=1\n\tmode =\tarchive-z2\n[other]\nmode=bare\n');
+    await run('ostree', [`--repo=${join(far, 'repo')}`, 'fsck', '--quiet']);
+    const second = await commitOf({
+      tree: testTree(6),
+      parent: first,
+      timestamp: TEST_TIME + 1,
+      version: '20260102_01',
+    });
+    await publish(second);
+    await verify(second);
+  });
+
+  it('that clients cannot use over HTTP is refused', async () => {
+    const { far, publish, commitOf } = await bed();
+    const first = await commitOf({ tree: testTree(5), version: '20260101_01' });
+    await publish(first);
+    const second = await commitOf({
+      tree: testTree(6),
+      parent: first,
+      timestamp: TEST_TIME + 1,
+      version: '20260102_01',
+    });
+    for (const text of [
+      '[core]\nmode = bare-user\n',
+      '[core]\nrepo_version=1\n',
+      '[x]\nmode=archive\n',
+      '#mode=archive\n',
+    ]) {
+      await config(far, text);
+      await expect(publish(second)).rejects.toMatchObject({
+        code: 'unsupported',
+        message: expect.stringContaining('not in archive mode'),
+      });
+    }
+  });
+
+  it('that names a collection takes only commits that are bound to it', async () => {
+    const { far, publish, commitOf } = await bed();
+    const first = await commitOf({ tree: testTree(5), version: '20260101_01' });
+    await publish(first);
+    await config(far, '[core]\nrepo_version=1\nmode=archive-z2\ncollection-id = org.example.Os\n');
+    const second = await commitOf({
+      tree: testTree(6),
+      parent: first,
+      timestamp: TEST_TIME + 1,
+      version: '20260102_01',
+    });
+    const refused = { code: 'unsupported', message: expect.stringContaining('org.example.Os') };
+    await expect(publish(second)).rejects.toMatchObject(refused);
+    expect((await readFile(join(far, `repo/refs/heads/${TEST_REF}`), 'utf8')).trim()).toBe(first);
+    // Said by the summary alone, it counts as well: clients read that.
+    await run('ostree', [`--repo=${join(far, 'repo')}`, 'summary', '--update']);
+    await config(far, '[core]\nrepo_version=1\nmode=archive-z2\n');
+    await expect(publish(second)).rejects.toMatchObject(refused);
+  });
+});
+
 describe('refusals', () => {
   it('I5: refuses an older commit and a lower build id', async () => {
     const { publish, commitOf } = await bed();

@@ -1,5 +1,5 @@
 import { existsSync, watch } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -139,6 +139,34 @@ describe.each<[string, () => Promise<Bed>]>([
     expect(['a', 'b']).toContain(await look('flag'));
     await expect(attempt('c')).rejects.toMatchObject({ code: 'target-moved' });
   });
+});
+
+it.each([
+  ['directory', directoryBed],
+  ['ssh', sshBed],
+])('%s: a link to a file is listed as one, as of `ostree refs --alias`; names lead nowhere else', async (_, open) => {
+  const { dir, far, target } = await open();
+  await mkdir(join(far, 'repo/refs/heads'), { recursive: true });
+  await writeFile(join(far, 'repo/refs/heads/night ly'), 'a commit\n');
+  for (const [name, to] of [
+    ['alias', 'night ly'],
+    ['dangling', 'nowhere'],
+    ['circle', 'circle'],
+    ['folder', '/etc'],
+  ] as const) {
+    await symlink(to, join(far, 'repo/refs/heads', name));
+  }
+  const ours = (await listed(target, 'repo', dir)).filter(({ path }) => path.startsWith('repo/refs'));
+  expect(ours).toEqual([
+    { path: 'repo/refs/heads/alias', bytes: 9 },
+    { path: 'repo/refs/heads/night ly', bytes: 9 },
+  ]);
+  for (const path of ['../x', 'repo/../../x', '/etc/x', 'repo//x', './x', '', 'x\0']) {
+    const outside = { code: 'unsupported' };
+    await expect(target.remove(['repo/none', path], testTask(dir)), path).rejects.toMatchObject(outside);
+    await expect(target.read(path, testTask(dir)), path).rejects.toMatchObject(outside);
+    await expect(listed(target, `repo/${path}`, dir), path).rejects.toMatchObject(outside);
+  }
 });
 
 describe('directory', () => {

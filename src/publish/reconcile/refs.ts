@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { keyfileGroup } from '../../ostree/keyfile.ts';
 import { isChecksum, localObjects, parseCommit, readRef } from '../../ostree/objects.ts';
 import type { Target } from '../../targets/target.ts';
 import type { Task } from '../../tools/task.ts';
@@ -32,7 +33,9 @@ export interface RefsFound {
 }
 
 /** One of ostree's; a configuration without is cut short. */
-const MODE = /^mode=(archive|archive-z2|bare|bare-user|bare-user-only|bare-split-xattrs)$/m;
+const MODES = ['archive', 'archive-z2', 'bare', 'bare-user', 'bare-user-only', 'bare-split-xattrs'];
+
+const modeOf = (config: Uint8Array): string => keyfileGroup(new TextDecoder().decode(config), 'core').get('mode') ?? '';
 
 const pointer = z.looseObject({
   arches: z.record(z.string(), z.looseObject({ ref: z.string(), commit: z.string().refine(isChecksum) })),
@@ -65,7 +68,7 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
   }
   const inSummary = summary && readable(summary);
   const remove = summary && !inSummary ? ['repo/summary', ...(signature ? ['repo/summary.sig'] : [])] : [];
-  const configDamaged = config !== undefined && !MODE.test(new TextDecoder().decode(config));
+  const configDamaged = config !== undefined && !MODES.includes(modeOf(config));
   if (configDamaged) remove.push('repo/config');
   const commits = new Map<string, string>();
   const flips: { ref: string; commit: string; why: string }[] = [];

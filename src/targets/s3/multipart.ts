@@ -8,6 +8,11 @@ import { sameEtag } from './put.ts';
 const MOST_PARTS = 10_000;
 const PART_BYTES = 8 << 20;
 
+/** Size of the parts, but for the last one, that a file of so many bytes is sent in. */
+export function partBytesOf(bytes: number): number {
+  return PART_BYTES * Math.max(1, Math.ceil(bytes / (PART_BYTES * MOST_PARTS)));
+}
+
 /** An object that is sent in parts and appears when the last of them is there and it is finished. */
 export interface Multipart {
   readonly path: string;
@@ -33,7 +38,7 @@ export async function beginUpload(
   const begin = () => client.send(new sdk.CreateMultipartUploadCommand(input));
   const { UploadId } = await bucket.request(`POST ${path}`, begin, task);
   if (UploadId === undefined) throw new Error(`The server gave no upload id for ${path}.`);
-  const partBytes = PART_BYTES * Math.max(1, Math.ceil(bytes / (PART_BYTES * MOST_PARTS)));
+  const partBytes = partBytesOf(bytes);
   return { path, id: UploadId, bytes, partBytes, parts: Math.ceil(bytes / partBytes), etags: new Map() };
 }
 

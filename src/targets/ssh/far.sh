@@ -6,6 +6,7 @@
 #   put BYTES once|again  a tar archive and the line `go`; -> SIZE of each file that was there already (once)
 #   flush                 makes durable what was put
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
+#   digest BYTES          a list of paths; -> for each the SHA-256 of the file, or `-`; `unreadable` for what is none
 #   read COUNT            COUNT lines with a path; -> for each its content in base64, or `-`
 #   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
 #                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
@@ -39,7 +40,8 @@ trap 'exit 1' HUP INT PIPE TERM
 
 open_stage() {
   mkdir -p -m 700 -- "$own"
-  find "$own" -maxdepth 1 -name 'incoming-*' -mmin +1440 -exec rm -rf -- {} +
+  # Another connection may be removing its own at the same moment.
+  find "$own" -maxdepth 1 -name 'incoming-*' -mmin +1440 -exec rm -rf -- {} + 2> /dev/null || :
   stage=$(mktemp -d "$own/incoming-XXXXXXXX")
 }
 
@@ -197,8 +199,26 @@ with_list() {
   clean
 }
 
+# A link to a file is one, as for a web server: `ostree refs --alias` makes such.
+list_below() {
+  find "./$line" -type f ! -path '*
+*' -printf '%s %P\n'
+  find "./$line" -type l -xtype f ! -path '*
+*' -printf '%P\n' | while IFS= read -r link; do
+    printf '%s %s\n' "$(stat -L -c %s -- "./$line/$link")" "$link"
+  done
+}
+
+# Names never come to sha256sum: it would escape some of them.
+digest='for path do
+  if [ -f "./$path" ]; then sum=$(sha256sum < "./$path") && echo "${sum%% *}"
+  elif [ -e "./$path" ]; then echo unreadable
+  else echo -
+  fi
+done'
+
 check() {
-  for program in base64 cmp comm cp cut find flock head mktemp mv sort stat sync tar tr xargs; do
+  for program in base64 cmp comm cp cut find flock head mktemp mv sha256sum sort stat sync tar tr xargs; do
     command -v "$program" > /dev/null || echo "lacks $program"
   done
   for program in cp find tar; do
@@ -222,12 +242,12 @@ while IFS= read -r request; do
     put) put "$2" "$3" ;;
     flush) flush; echo ok ;;
     have) with_list "$2" sh -c 'stat -c "%s %n" -- "$@" 2> /dev/null || :' sh ;;
+    digest) with_list "$2" sh -c "$digest" sh ;;
     read) read_files "$2" ;;
     swap) swap ;;
     list)
       next_line
-      [ ! -d "./$line" ] || find "./$line" -type f ! -path '*
-*' -printf '%s %P\n'
+      [ ! -d "./$line" ] || list_below
       echo ok
       ;;
     remove) with_list "$2" rm -f -- ;;

@@ -1,9 +1,11 @@
+import { join } from 'node:path';
 import type { SshTargetConfig } from '../../config/config.ts';
 import { NightlyError } from '../../errors.ts';
+import { sha256, sha256File } from '../../tools/files.ts';
 import type { Task } from '../../tools/task.ts';
 import { movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { SendGroup, SendStats, SwapRequest, Target } from '../target.ts';
+import type { Compared, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './archive.ts';
 import { shellPool } from './pool.ts';
 import type { FarShell } from './shell.ts';
@@ -18,7 +20,7 @@ const ASK_BYTES = 16 << 20;
  * A folder on another host, reached over ssh with a shell: files go as tar archives, all in one stream. far.sh is
  * what runs there, and says how files get their names and what a broken connection leaves.
  */
-export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Target {
+export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
   const readMany = (paths: readonly string[], task: Task) =>
     pool.use(task, async (shell) => {
@@ -62,6 +64,21 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Tar
     readMany,
     send: (sourceRoot, paths, { immutable }, task) => sendInOrder(sourceRoot, [{ paths, immutable }], task),
     sendInOrder,
+    async compare(sourceRoot, paths, task) {
+      if (paths.length === 0) return [];
+      const digests = await pool.use(task, (shell) => ask(shell, list('digest', paths)));
+      if (digests.length !== paths.length)
+        throw new Error(`the far side digested ${digests.length} of ${paths.length} files`);
+      const compared: Compared[] = [];
+      for (const [index, path] of paths.entries()) {
+        const far = digests[index] ?? '-';
+        const near = far === '-' ? undefined : await sha256File(join(sourceRoot, path));
+        compared.push(
+          near === undefined || (far === EMPTY && near !== EMPTY) ? 'absent' : far === near ? 'same' : 'different',
+        );
+      }
+      return compared;
+    },
     async swap(request, task) {
       const [verdict] = await pool.use(task, (shell) => ask(shell, swapBody(request)));
       if (verdict === undefined) return;
@@ -81,6 +98,9 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Tar
     },
   };
 }
+
+/** SHA-256 of no bytes. */
+const EMPTY = sha256('');
 
 /** Files that go in one archive. */
 interface Part {

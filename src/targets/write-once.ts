@@ -1,0 +1,65 @@
+import { NightlyError } from '../errors.ts';
+import type { PlainTarget, SendGroup, Target } from './target.ts';
+
+/**
+ * Names that hold a digest of their content, or of what decides it: objects of a repository, a commit's tombstone among
+ * them, and metadata of RPM repositories. What has such a name and the right size is the right file, or damaged.
+ */
+const BY_DIGEST = /^repo\/objects\/|^repo\/state\/[0-9a-f]{64}\.|(^|\/)repodata\/[0-9a-f]{64,128}-[^/]+$|\/$/;
+
+const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
+
+/**
+ * A target on which the bytes under a write-once name never change (I16), whatever is sent: an RPM that was signed again
+ * keeps its name and size, and a cache in front of the target would go on giving out the old one for a year, with metadata
+ * that names the new one's digest. So it is refused; the same content is left alone, and so costs nothing.
+ */
+export function withWriteOnce(target: PlainTarget): Target {
+  const { compare, ...plain } = target;
+  const { sendInOrder } = target;
+  /** Those the target has not. @throws NightlyError `target-differs`. */
+  const absent = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
+    if (paths.length === 0) return [];
+    const found = await compare(root, paths, task);
+    const different = paths.filter((_, index) => found[index] === 'different');
+    if (different[0] !== undefined) throw differsError(target, different);
+    return paths.filter((_, index) => found[index] !== 'same');
+  };
+  return {
+    ...plain,
+    async send(sourceRoot, paths, options, task) {
+      if (!options.immutable || paths.every(isByDigest)) return target.send(sourceRoot, paths, options, task);
+      const named = await absent(
+        sourceRoot,
+        paths.filter((path) => !isByDigest(path)),
+        task,
+      );
+      return target.send(sourceRoot, [...paths.filter(isByDigest), ...named], options, task);
+    },
+    ...(sendInOrder && {
+      async sendInOrder(sourceRoot, groups, task) {
+        const due: SendGroup[] = [];
+        for (const { paths, immutable } of groups) {
+          const named = immutable ? paths.filter((path) => !isByDigest(path)) : [];
+          if (named.length === 0) due.push({ paths, immutable });
+          else {
+            const sent = [...paths.filter(isByDigest), ...(await absent(sourceRoot, named, task))];
+            due.push({ paths: sent, immutable });
+          }
+        }
+        return sendInOrder(sourceRoot, due, task);
+      },
+    }),
+  };
+}
+
+function differsError(target: Target, paths: readonly string[]): NightlyError {
+  const [first = ''] = paths;
+  const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
+  const what = `Target "${target.name}" has ${first}${more} with other bytes than the file that is to be published under that name`;
+  return new NightlyError('target-differs', `${what}; nothing was sent. Caches keep such a file for a year.`, {
+    hint: first.endsWith('.rpm')
+      ? 'Give the package a new release: one that was built or signed again is another package. Put the published file back under the old name.'
+      : 'Put the published file back, or make a new build. If it is the target that is damaged, "atomic-nightly publish --reconcile --checksums" mends it.',
+  });
+}

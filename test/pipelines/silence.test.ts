@@ -1,0 +1,82 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { makeFileKey } from '../support/openpgp-key.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
+import { startRsyncd } from '../support/rsyncd.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
+import { startSshd } from '../support/sshd.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { makeWorld, type World } from '../support/world.ts';
+
+/** Targets of every kind beside the world's own folder, as lines of its configuration. */
+async function targetsOf({ dir, published, url }: World): Promise<Record<string, string>> {
+  const daemon = await startRsyncd(join(dir, 'rsyncd'), join(published, 'daemon'));
+  const sshd = await startSshd(join(dir, 'sshd'));
+  const ssh = `ssh: {port: ${sshd.port}, identity-file: ${sshd.identityFile}, known-hosts-file: ${sshd.knownHostsFile}}`;
+  const targets: Record<string, string> = {
+    daemon: `{type: rsync, destination: '${daemon.destination}', password-file: ${daemon.passwordFile}, url: '${url}/daemon'}`,
+    far: `{type: ssh, destination: 'root@127.0.0.1:${published}/far', ${ssh}, url: '${url}/far'}`,
+  };
+  if (whyNoRadosgw() !== undefined) return targets;
+  const { config } = await makeBucket(await sharedRadosgw());
+  const { bucket, prefix, endpoint, region } = config;
+  const place = `bucket: ${bucket}, prefix: ${prefix}, endpoint: '${endpoint}', region: ${region}`;
+  return { ...targets, bucket: `{type: s3, ${place}, url: '${config.url}'}` };
+}
+
+async function expectSilence(world: World): Promise<void> {
+  const reconciled = await world.nightly('publish', '--reconcile', '--dry-run', '--json');
+  const { targets } = JSON.parse(reconciled.stdout);
+  for (const plan of targets) {
+    const { target, phases, remove, sign, flips, index, unrepairable } = plan;
+    const due = phases.flatMap(({ files }: { files: object[] }) => files);
+    expect({ target, due, remove, sign, flips, index, unrepairable }).toEqual({
+      ...{ target, due: [], remove: [], sign: [], flips: [], index: [], unrepairable: [] },
+    });
+  }
+  expect(reconciled.code).toBe(0);
+  const planned = JSON.parse((await world.nightly('publish', '--dry-run', '--json')).stdout);
+  for (const plan of planned.targets) expect(plan).toMatchObject({ phases: [], files: 0 });
+  const verified = await world.nightly('verify');
+  expect(verified, verified.stdout + verified.stderr).toMatchObject({ code: 0 });
+}
+
+it.each([
+  ['unsigned', false],
+  ['signed', true],
+])('after good nights of an %s stream there is nothing to do, on every kind of target', async (_, signed) => {
+  const dir = temporaryFolder();
+  const stream: string[] = ['deltas: [scratch]'];
+  if (signed) {
+    const key = await makeFileKey(dir);
+    stream.push(`signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`);
+  }
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'), { images: ['generic-cloud'], stream });
+  onTestFinished(() => world.stop());
+  const targets = await targetsOf(world);
+  const config = await readFile(world.config, 'utf8');
+  const lines = Object.entries(targets).map(([name, target]) => `  ${name}: ${target}\n`);
+  await writeFile(
+    world.config,
+    config
+      .replace('streams:', `${lines.join('')}streams:`)
+      .replace('[buildlogs]', `[${['buildlogs', ...Object.keys(targets)].join(', ')}]`),
+  );
+  const first = await world.nightly('nightly', '--json');
+  expect(first, first.stderr).toMatchObject({ code: 0 });
+  await expectSilence(world);
+  // Done again, and another night on top: still nothing.
+  expect(await world.nightly('publish', JSON.parse(first.stdout).build)).toMatchObject({ code: 0 });
+  await world.distro.publish({
+    name: 'grub-config',
+    version: '2',
+    release: '1',
+    requires: ['filesystem'],
+    files: [{ path: '/usr/sbin/grub-mkconfig', text: '#!/bin/sh\n', mode: '0755' }],
+  });
+  const second = await world.nightly('nightly', '--json');
+  expect(second, second.stderr).toMatchObject({ code: 0 });
+  await expectSilence(world);
+});

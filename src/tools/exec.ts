@@ -215,8 +215,11 @@ export async function launch(
 export interface Conversation {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Resolves when the program ended with exit code 0, rejects as `run` does; to be awaited by whoever reads `stdout`. */
-  readonly ended: Promise<void>;
+  /**
+   * Resolves with the exit code when it is an ok one (default: only 0), rejects as `run` does; to be awaited by whoever
+   * reads `stdout`.
+   */
+  readonly ended: Promise<number>;
   kill(): void;
   /** Whether it keeps this program from ending. */
   hold(held: boolean): void;
@@ -229,7 +232,12 @@ export interface Conversation {
 export function converse(
   command: string,
   args: readonly string[],
-  { task, shown = args, cwd }: { readonly task: Task; readonly shown?: readonly string[]; readonly cwd?: string },
+  {
+    task,
+    shown = args,
+    cwd,
+    okExitCodes = [0],
+  }: { readonly task: Task; readonly shown?: readonly string[] } & Pick<RunOptions, 'cwd' | 'okExitCodes'>,
 ): Conversation {
   const log = openLog(task, command, shown);
   const started = spawn(command, args, { keepStdinOpen: true, ...(cwd === undefined ? {} : { cwd }) });
@@ -243,7 +251,7 @@ export function converse(
     if (pid !== undefined) liveGroups.delete(pid);
     await closeLog(log);
     if (isErrno(result.fault, 'ENOENT')) throw missing(command);
-    if (result.exitCode === 0) return;
+    if (result.exitCode !== null && okExitCodes.includes(result.exitCode)) return result.exitCode;
     const how = result.signal ? `was killed by ${result.signal}` : `ended with exit code ${result.exitCode}`;
     throw failed(how, command, shown, err, task);
   });

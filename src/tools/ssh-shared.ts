@@ -100,7 +100,10 @@ async function untilThere(socket: string, ssh: Conversation): Promise<void> {
   });
   ended.catch(() => undefined);
   while (!existsSync(socket)) {
-    if (over) return ended;
+    if (over) {
+      await ended;
+      return;
+    }
     await pause(5);
   }
 }

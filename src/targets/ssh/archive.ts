@@ -42,6 +42,15 @@ export function batches(files: readonly SizedFile[]): SizedFile[][] {
   return all;
 }
 
+/**
+ * How tar ends when "file changed as we read it". That is said of a file that got or lost another name as well, which
+ * objects do while they are sent: to a directory target they go as hard links.
+ */
+const CHANGED = 1;
+
+/** Whether a file's content is younger than a moment, in milliseconds since the epoch. */
+const isNewer = (file: string, moment: number): boolean => statSync(file).mtimeMs >= moment;
+
 /** tar writes whole records of this many bytes. */
 const RECORD = 10_240;
 const blocks = (bytes: number): number => Math.ceil(bytes / 512) * 512;
@@ -85,8 +94,9 @@ export async function pourArchive(
       ...['--mtime=@0', '--dereference', '--hard-dereference', '--no-recursion', '--file=-', `--directory=${root}`],
       ...['--null', '--verbatim-files-from', '--files-from=-'],
     ],
-    { task },
+    { task, okExitCodes: [0, CHANGED] },
   );
+  const begun = Date.now();
   let written = 0;
   tar.stdout.on('data', (chunk: Buffer) => {
     written += chunk.length;
@@ -98,8 +108,8 @@ export async function pourArchive(
     tar.kill();
     throw error;
   }
-  await tar.ended;
-  if (written === archiveBytes(files)) return;
+  const isChanged = (await tar.ended) === CHANGED && files.some(({ path }) => isNewer(join(root, path), begun));
+  if (!isChanged && written === archiveBytes(files)) return;
   throw new NightlyError('tool-failed', `A file below ${root} changed while it was sent.`, {
     hint: 'Run "atomic-nightly resume" when nothing else writes there.',
   });

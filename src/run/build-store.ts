@@ -130,7 +130,8 @@ export async function updateMeta(paths: BuildPaths, changes: Partial<BuildMeta>)
   const { [STEPS]: steps, ...others } = changes;
   const text = await readTextIfExists(paths.meta);
   const meta = { ...(text === undefined ? {} : JSON.parse(text)), ...others } as BuildMeta;
-  await writeJson(paths.meta, meta);
+  // What stays as it is keeps its time, by which its signature is known to be the newer (sign-files.ts).
+  if (text !== `${JSON.stringify(meta, null, 2)}\n`) await writeJson(paths.meta, meta);
   if (steps !== undefined) await writeJson(paths.steps, steps);
   return readMeta(paths);
 }

@@ -251,7 +251,7 @@ export function converse(
     if (pid !== undefined) liveGroups.delete(pid);
     await closeLog(log);
     if (isErrno(result.fault, 'ENOENT')) throw missing(command);
-    if (result.exitCode !== null && okExitCodes.includes(result.exitCode)) return result.exitCode;
+    if (result.exitCode !== undefined && okExitCodes.includes(result.exitCode)) return result.exitCode;
     const how = result.signal ? `was killed by ${result.signal}` : `ended with exit code ${result.exitCode}`;
     throw failed(how, command, shown, err, task);
   });

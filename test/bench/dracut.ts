@@ -38,8 +38,8 @@ export async function timeDracut(
       const begun = performance.now();
       const { stdout } = await run('sh', ['-ec', '"$@" >&2; times', 'sh', ...all]);
       const seconds = (performance.now() - begun) / 1000;
-      const found = watch ? await readReport(report) : {};
-      if ('unknown' in found) throw new Error(found.unknown);
+      const found = watch ? await readReport(report) : undefined;
+      if (found && 'unknown' in found) throw new Error(found.unknown);
       return { seconds, cpu: childrenOf(stdout) };
     };
     const first = await took(watchedFirst);

@@ -5,8 +5,15 @@ import { checkOutPath } from '../tools/ostree.ts';
 import { listPackageFiles } from '../tools/rpm.ts';
 import type { Task } from '../tools/task.ts';
 
-/** Where trees keep the rpm database: as rpm-ostree places it, and as later releases of rpm have it. */
-export const RPMDB_FOLDERS = ['/usr/share/rpm', '/usr/lib/sysimage/rpm'] as const;
+/**
+ * Where trees keep the rpm database: as rpm-ostree places it, as later releases of rpm have it, and the copy that rpm-ostree's
+ * clients compare with.
+ */
+export const RPMDB_FOLDERS = [
+  '/usr/share/rpm',
+  '/usr/lib/sysimage/rpm',
+  '/usr/lib/sysimage/rpm-ostree-base-db',
+] as const;
 
 /**
  * Paths that some packages of a commit own, as its own rpm database lists them.

@@ -134,6 +134,8 @@ function placesOf(path: string): string[] {
   const moved = path
     .replace(/^\/(bin|sbin|lib|lib64)(?=\/)/, '/usr/$1')
     .replace(/^\/etc(?=\/|$)/, '/usr/etc')
+    .replace(/^\/opt(?=\/|$)/, '/usr/lib/opt')
+    .replace(/^\/var\/lib\/(alternatives|vagrant)(?=\/|$)/, '/usr/lib/$1')
     .replace(/^\/boot(?=\/|$)/, '/usr/lib/ostree-boot');
   return [moved, `${moved}/`];
 }

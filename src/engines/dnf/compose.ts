@@ -14,6 +14,7 @@ import { openInitramfs, setHostDefaults } from './tree/host-defaults.ts';
 import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
 import { makeTopLevel, setMachineId } from './tree/layout.ts';
 import { settleOptUsrLocal } from './tree/opt-usrlocal.ts';
+import { at } from './tree/paths.ts';
 import { settleRpmdb } from './tree/rpmdb.ts';
 import { requirePolicy, settlePolicy } from './tree/selinux.ts';
 import { removeLeftovers } from './tree/system.ts';
@@ -85,9 +86,9 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     await moveBoot(root, kver, values['boot-location'] ?? 'modules');
     await settleRpmdb(root);
     await wrapPrograms(root, treefile);
-    await mkdir(join(root, 'usr/share/rpm-ostree'), { recursive: true });
+    await mkdir(at(root, 'usr/share/rpm-ostree'), { recursive: true });
     await writeFile(
-      join(root, 'usr/share/rpm-ostree/treefile.json'),
+      at(root, 'usr/share/rpm-ostree/treefile.json'),
       `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
     );
     if (values.selinux !== false) await requirePolicy(root);

@@ -2,7 +2,7 @@
 
 Run as `python3 depsolve.py VERB`, with the request as JSON on standard input. Prints one JSON object a line on standard
 output: {"event": "progress" | "say" | "result" | "error", ...}. Exit code 3 goes with an "error" event, whose "kind" is
-one of "missing", "depsolve", "repo", "digest", "script", "install"; anything else that goes wrong is a traceback on
+one of "missing", "depsolve", "repo", "digest", "package", "unpack", "script", "install"; anything else that goes wrong is a traceback on
 standard error and exit code 1.
 
 Nothing of the host's configuration is read: no /etc/dnf, no plugins, no variables, no repositories of the host.
@@ -364,13 +364,17 @@ def install(request):
     ts.setFlags(flags)
 
     owners = {}
+    unfit = []
     for path in request["rpms"]:
         with open(path, "rb") as file:
             header = ts.hdrFromFdno(file.fileno())
+        unfit += unfit_files(header)
         ts.addInstall(header, (path, header[rpm.RPMTAG_NEVRA]), "i")
         own = set(header[rpm.RPMTAG_FILENAMES])
         owners[path] = [name for name in ACCOUNT_FILES if "/etc/" + name in own]
 
+    if unfit:
+        raise Refused("package", "\n".join(unfit))
     problems = ts.check()
     if problems:
         raise Refused("depsolve", "\n".join(sorted({str(p) for p in problems})))
@@ -378,6 +382,7 @@ def install(request):
 
     open_files = {}
     failed = []
+    unpacked = []
     count = 0
 
     def callback(reason, amount, total, key, client):
@@ -396,12 +401,14 @@ def install(request):
         elif reason == rpm.RPMCALLBACK_SCRIPT_ERROR:
             failed.append("%s of %s" % (script_name(amount), key[1] if isinstance(key, tuple) else key))
         elif reason == rpm.RPMCALLBACK_CPIO_ERROR or reason == rpm.RPMCALLBACK_UNPACK_ERROR:
-            failed.append("unpacking of %s" % (key[1] if isinstance(key, tuple) else key))
+            unpacked.append(str(key[1] if isinstance(key, tuple) else key))
         return None
 
     problems = ts.run(callback, "")
     if problems:
         raise Refused("install", "\n".join(str(p[0] if isinstance(p, tuple) else p) for p in problems))
+    if unpacked:
+        raise Refused("unpack", ", ".join(unpacked))
     if failed:
         raise Refused("script", "; ".join(failed))
     files = {}
@@ -410,6 +417,31 @@ def install(request):
             files[header[rpm.RPMTAG_NAME]] = list(header[rpm.RPMTAG_FILENAMES])
     ts.closeDB()
     emit("result", files=files)
+
+
+def unfit_files(header):
+    """What of a package a commit cannot hold, or rpm would wait for without an end; a line each."""
+    import stat
+
+    import rpm
+
+    kinds = {
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+    }
+    lines = []
+    files = zip(header[rpm.RPMTAG_FILENAMES], header[rpm.RPMTAG_FILEMODES], header[rpm.RPMTAG_FILEFLAGS])
+    for name, mode, flags in files:
+        raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+        shown = raw.decode("utf-8", "backslashreplace")
+        kind = kinds.get(stat.S_IFMT(mode & 0xFFFF))
+        if kind is not None and not flags & rpm.RPMFILE_GHOST:
+            lines.append("%s has %s, %s" % (header[rpm.RPMTAG_NEVRA], shown, kind))
+        if raw != shown.encode("utf-8"):
+            lines.append("%s has %s, a name that is not UTF-8" % (header[rpm.RPMTAG_NEVRA], shown))
+    return lines
 
 
 def script_name(tag):

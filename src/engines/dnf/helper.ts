@@ -18,7 +18,7 @@ const helperEvent = z.discriminatedUnion('event', [
   z.looseObject({ event: z.literal('result') }),
   z.object({
     event: z.literal('error'),
-    kind: z.enum(['missing', 'depsolve', 'repo', 'script', 'install']),
+    kind: z.enum(['missing', 'depsolve', 'repo', 'package', 'unpack', 'script', 'install']),
     message: z.string(),
     /** What to do, where there is more to say than the kind does. */
     hint: z.string().optional(),
@@ -35,7 +35,7 @@ export interface HelperCall<T> {
   readonly request: unknown;
   readonly result: z.ZodType<T>;
   /** Turns a failure the helper names into the program's error. */
-  readonly fail: (error: HelperError) => NightlyError;
+  readonly fail: (error: HelperError, stderr: string) => NightlyError;
   /** An empty folder, so that no .rpmmacros of the user counts. */
   readonly home: string;
   /** Puts the command into a sandbox, in which the helper's own file must be readable. */
@@ -72,7 +72,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
         hint: 'Free some space on that file system, then run "atomic-nightly resume".',
       });
     }
-    throw call.fail(failure);
+    throw call.fail(failure, stderr);
   }
   if (result === undefined) {
     throw new NightlyError('bug', `${HELPER} ${call.verb} ended without a result. ${stray.slice(-3).join('\n')}`);

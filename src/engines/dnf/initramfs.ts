@@ -11,6 +11,7 @@ import { inTree, treeEnvironment } from './namespace.ts';
 import type { Phases } from './phases.ts';
 import { listNames, pathIdentity, readPaths, resetTimes } from './trace.ts';
 import { osReleasePath, withoutVersion } from './tree/os-release.ts';
+import { at, entry } from './tree/paths.ts';
 import { program } from './tree/system.ts';
 
 /**
@@ -55,7 +56,7 @@ export async function makeInitramfs(
   phases: Phases,
 ): Promise<'built' | 'reused'> {
   const { root, kver, cacheDir } = request;
-  const target = join(root, 'usr/lib/modules', kver, 'initramfs.img');
+  const target = entry(root, 'usr/lib/modules', kver, 'initramfs.img');
   await rm(target, { force: true });
   const dir = join(cacheDir, 'initramfs');
   await mkdir(dir, { recursive: true });
@@ -262,7 +263,7 @@ async function runDracut(
   } finally {
     await rm(tmp, { recursive: true, force: true });
   }
-  const image = join(root, 'usr/lib/modules', request.kver, 'initramfs.img');
+  const image = at(root, 'usr/lib/modules', request.kver, 'initramfs.img');
   await chmod(image, 0o600);
   const asked = await readReport(report);
   await rm(report, { force: true });

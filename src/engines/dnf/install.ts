@@ -5,7 +5,7 @@ import { NightlyError } from '../../errors.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
-import { callHelper } from './helper.ts';
+import { callHelper, type HelperError } from './helper.ts';
 import { besideTree, treeEnvironment } from './namespace.ts';
 import type { DescribedPackage } from './request.ts';
 import { EXTRANEOUS } from './tree/extraneous.ts';
@@ -63,20 +63,42 @@ export async function installPackages(
         listFilesOf: [...(values['remove-from-packages'] ?? []).map(([name]) => name), ...EXTRANEOUS],
       },
       result: installed,
-      fail: ({ kind, message }) =>
-        kind === 'depsolve'
-          ? new NightlyError('depsolve', `rpm refuses the packages:\n${message}`)
-          : new NightlyError(
-              'compose',
-              kind === 'script' ? `A package's script failed: ${message}.` : `rpm could not install: ${message}`,
-              { hint: 'What it printed is in the step log.', log: task.logFile },
-            ),
+      fail: (error, stderr) => failure(error, stderr, task),
       home: join(request.cacheDir, 'home'),
       wrap: (argv, helper) => besideTree(root, argv, { timestamp, readable: [helper, ...foldersOf(request.packages)] }),
     },
     task,
   );
   return new Map(Object.entries(files));
+}
+
+/** The cause first: rpm tells it on standard error, where scripts print as well. */
+function failure({ kind, message }: HelperError, stderr: string, task: Task): NightlyError {
+  const log = { hint: 'What it printed is in the step log.', log: task.logFile };
+  const lines = stderr.trimEnd().split('\n');
+  const causes = lines.filter((line) => /^error: .*unpack|cpio/.test(line)).map((line) => line.replace(/^error: /, ''));
+  switch (kind) {
+    case 'depsolve':
+      return new NightlyError('depsolve', `rpm refuses the packages:\n${message}`);
+    case 'package':
+      return new NightlyError(
+        'compose',
+        `An OSTree commit cannot hold what packages have:\n  ${message.replaceAll('\n', '\n  ')}`,
+        {
+          hint: 'Exclude the package, or have it make this at run time (tmpfiles.d).',
+        },
+      );
+    case 'unpack':
+      return new NightlyError('compose', [`A package could not be unpacked: ${message}.`, ...causes].join('\n'), log);
+    case 'script': {
+      const said = lines.slice(-5).join('\n');
+      return new NightlyError('compose', `A package's script failed: ${message}.${said && `\n${said}`}`, log);
+    }
+    case 'missing':
+    case 'repo':
+    case 'install':
+      return new NightlyError('compose', `rpm could not install: ${message}`, log);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../../errors.ts';
 import { bwrap, type Mount } from '../../tools/bwrap.ts';
-import { etcOf, openTree } from './tree/tree.ts';
+import { etcOf, at as placeOf } from './tree/paths.ts';
 
 export interface InTreeOptions {
   /** The time the build is for, in seconds: SOURCE_DATE_EPOCH. */
@@ -21,8 +21,7 @@ export interface InTreeOptions {
  */
 export function inTree(root: string, argv: readonly string[], options: InTreeOptions): string[] {
   const etc = etcOf(root);
-  const tree = openTree(root);
-  const at = (path: string): string => tree.at(path).slice(root.length) || '/';
+  const at = (path: string): string => placeOf(root, path).slice(root.length) || '/';
   const inside = bwrap(argv, {
     mounts: [
       { kind: 'writable', from: root, at: '/' },

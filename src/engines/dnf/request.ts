@@ -75,6 +75,8 @@ export function dnfError(error: HelperError, treefile: Treefile, locked: boolean
       return new NightlyError('repo-unreachable', error.message.trim(), {
         hint: error.hint ?? 'Check its address in the .repo file and the network, then run again.',
       });
+    case 'package':
+    case 'unpack':
     case 'script':
     case 'install':
       return new NightlyError('compose', error.message.trim());

@@ -1,17 +1,4 @@
-import {
-  chmod,
-  chown,
-  copyFile,
-  cp,
-  lstat,
-  mkdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  unlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import { run } from '../../../tools/exec.ts';
@@ -20,7 +7,7 @@ import type { KeyName } from '../../../treefile/keys.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
 import { inTree } from '../namespace.ts';
 import { osReleasePath, withVersion } from './os-release.ts';
-import { kindOf, namesIn, pathInTree } from './paths.ts';
+import { at, entry, kindOf, namesIn, pathInTree } from './paths.ts';
 
 export interface CustomiseRequest {
   readonly root: string;
@@ -53,7 +40,7 @@ function fault(treefile: Treefile, key: KeyName, entry: string, message: string,
 
 /** As rpm-ostree does it: a link in multi-user.target.wants, whatever the unit's [Install] section says. */
 async function enableUnits({ root, treefile }: CustomiseRequest): Promise<void> {
-  const wants = join(root, 'usr/etc/systemd/system/multi-user.target.wants');
+  const wants = at(root, 'usr/etc/systemd/system/multi-user.target.wants');
   for (const unit of treefile.values.units ?? []) {
     const template = unit.replace(/@[^.]*\./, '@.');
     if (!(await hasUnit(root, unit)) && !(await hasUnit(root, template))) {
@@ -74,8 +61,8 @@ async function enableUnits({ root, treefile }: CustomiseRequest): Promise<void> 
 
 async function hasUnit(root: string, unit: string): Promise<boolean> {
   return (
-    (await kindOf(join(root, 'usr/lib/systemd/system', unit))) !== undefined ||
-    (await kindOf(join(root, 'usr/etc/systemd/system', unit))) !== undefined
+    (await kindOf(entry(root, 'usr/lib/systemd/system', unit))) !== undefined ||
+    (await kindOf(entry(root, 'usr/etc/systemd/system', unit))) !== undefined
   );
 }
 
@@ -149,18 +136,18 @@ async function addFiles({ root, treefile }: CustomiseRequest): Promise<void> {
     if ((await kindOf(target)) === 'dir' && !(await stat(source)).isDirectory()) {
       throw fault(treefile, 'add-files', destination, `${destination} is a folder in the tree; name the file in it.`);
     }
-    await mkdir(dirname(target), { recursive: true });
-    await cp(source, target, { recursive: true, force: true, verbatimSymlinks: true });
-    await ownByRoot(target);
+    await copyIn(root, source, destination);
   }
 }
 
-async function ownByRoot(path: string): Promise<void> {
-  const info = await lstat(path);
-  if (info.isSymbolicLink()) return;
-  await chown(path, 0, 0);
-  await chmod(path, info.mode & 0o7777);
-  if (info.isDirectory()) for (const name of await namesIn(path)) await ownByRoot(join(path, name));
+/** Copies a file that is added; it takes the place of a link. */
+async function copyIn(root: string, source: string, path: string): Promise<void> {
+  await mkdir(at(root, dirname(path)), { recursive: true });
+  const target = entry(root, path);
+  await rm(target, { recursive: true, force: true });
+  await copyFile(source, target);
+  await chown(target, 0, 0);
+  await chmod(target, (await stat(source)).mode & 0o7777);
 }
 
 /** Runs the inline scripts, then the script file, chrooted into the tree, without network. */
@@ -187,7 +174,7 @@ async function runScripts(request: CustomiseRequest, task: Task): Promise<void> 
     names.push([basename(file), 'postprocess-script']);
   }
   if (names.length === 0) return;
-  await mkdir(join(root, mountPoint));
+  await mkdir(at(root, mountPoint));
   try {
     for (const [name, key] of names) {
       await chmod(join(dir, name), 0o755);
@@ -210,6 +197,6 @@ async function runScripts(request: CustomiseRequest, task: Task): Promise<void> 
       }
     }
   } finally {
-    await rm(join(root, mountPoint), { recursive: true, force: true });
+    await rm(entry(root, mountPoint), { recursive: true, force: true });
   }
 }

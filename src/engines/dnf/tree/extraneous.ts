@@ -1,6 +1,5 @@
 import { unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { kindOf } from './paths.ts';
+import { entry, kindOf } from './paths.ts';
 
 /**
  * Packages of every distribution that have files in what belongs to a host's administrator, and whose files there nobody
@@ -19,8 +18,8 @@ export async function removeExtraneous(
     for (const path of packageFiles.get(name) ?? []) {
       if (!ADMINISTRATORS.test(path)) continue;
       // The folders are the tree's own, or go with what is refused.
-      const kind = await kindOf(join(root, path));
-      if (kind === 'file' || kind === 'link') await unlink(join(root, path));
+      const kind = await kindOf(entry(root, path));
+      if (kind === 'file' || kind === 'link') await unlink(entry(root, path));
     }
   }
 }

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { followInTree, kindOf, pathInTree } from './paths.ts';
+import { dirname } from 'node:path';
+import { at, followInTree, kindOf, pathInTree } from './paths.ts';
 
 /**
  * Units of ostree itself that every host needs: the first makes /usr read-only again after a remount, the second writes a
@@ -65,6 +65,6 @@ async function put(root: string, path: string, text: string): Promise<void> {
  * of any host. dracut makes it for a host's root alone.
  */
 export async function openInitramfs(root: string, kver: string): Promise<void> {
-  const path = join(root, 'usr/lib/modules', kver, 'initramfs.img');
+  const path = at(root, 'usr/lib/modules', kver, 'initramfs.img');
   if ((await kindOf(path)) === 'file' && ((await lstat(path)).mode & 0o777) !== 0o644) await chmod(path, 0o644);
 }

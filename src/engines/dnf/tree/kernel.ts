@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import { run } from '../../../tools/exec.ts';
 import { sha256File } from '../../../tools/files.ts';
+import { findProgram } from '../../../tools/find-program.ts';
 import type { Task } from '../../../tools/task.ts';
-import { kindOf, namesIn } from './paths.ts';
+import { besideTree } from '../namespace.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 
 /**
  * Finds the tree's one kernel and puts it where OSTree looks: usr/lib/modules/KVER/vmlinuz. It may be there already, or in
@@ -13,16 +15,17 @@ import { kindOf, namesIn } from './paths.ts';
  * @throws NightlyError `compose` when there are several.
  */
 export async function placeKernel(root: string): Promise<string | undefined> {
-  const modules = join(root, 'usr/lib/modules');
-  for (const name of await namesIn(join(root, 'boot'))) {
+  const modules = 'usr/lib/modules';
+  for (const name of await namesIn(at(root, 'boot'))) {
     const kver = /^vmlinu[xz]-(.+)$/.exec(name)?.[1];
     if (kver === undefined || name.includes('rescue')) continue;
-    const target = join(modules, kver, 'vmlinuz');
-    await mkdir(join(modules, kver), { recursive: true });
-    if (!(await kindOf(target))) await copyFile(join(root, 'boot', name), target);
+    const target = entry(root, modules, kver, 'vmlinuz');
+    await mkdir(at(root, modules, kver), { recursive: true });
+    if (!(await kindOf(target))) await copyFile(at(root, 'boot', name), target);
   }
   const found: string[] = [];
-  for (const kver of await namesIn(modules)) if (await kindOf(join(modules, kver, 'vmlinuz'))) found.push(kver);
+  for (const kver of await namesIn(at(root, modules)))
+    if (await kindOf(at(root, modules, kver, 'vmlinuz'))) found.push(kver);
   if (found.length > 1) {
     throw new NightlyError(
       'compose',
@@ -37,7 +40,12 @@ export async function placeKernel(root: string): Promise<string | undefined> {
 
 /** Writes modules.dep and its relatives, which packages' scripts may have written before the tree was changed. */
 export async function indexModules(root: string, kver: string, task: Task): Promise<void> {
-  await run('depmod', ['--basedir', join(root, 'usr'), '--all', kver], { task });
+  const depmod = (await findProgram('depmod')) ?? 'depmod';
+  // In a sandbox: what it writes may be links in the tree.
+  const [command = '', ...args] = besideTree(root, [depmod, '--basedir', join(root, 'usr'), '--all', kver], {
+    timestamp: 0,
+  });
+  await run(command, args, { task });
 }
 
 /**
@@ -46,8 +54,8 @@ export async function indexModules(root: string, kver: string, task: Task): Prom
  * under names with their checksum.
  */
 export async function moveBoot(root: string, kver: string | undefined, location: string): Promise<void> {
-  const boot = join(root, 'boot');
-  const target = join(root, 'usr/lib/ostree-boot');
+  const boot = at(root, 'boot');
+  const target = at(root, 'usr/lib/ostree-boot');
   for (const name of await namesIn(boot)) {
     const dropped = /^(vmlinu[xz]-|initr(amfs|d)|System\.map-|config-|symvers-|loader$|\.vmlinuz)/.test(name);
     if (dropped) await rm(join(boot, name), { recursive: true });
@@ -58,11 +66,11 @@ export async function moveBoot(root: string, kver: string | undefined, location:
     }
   }
   if (location !== 'new' || kver === undefined) return;
-  const from = join(root, 'usr/lib/modules', kver);
-  const checksum = await sha256File(join(from, 'vmlinuz'));
+  const from = (name: string) => at(root, 'usr/lib/modules', kver, name);
+  const checksum = await sha256File(from('vmlinuz'));
   await mkdir(target, { recursive: true });
-  await copyFile(join(from, 'vmlinuz'), join(target, `vmlinuz-${kver}-${checksum}`));
-  if (await kindOf(join(from, 'initramfs.img'))) {
-    await copyFile(join(from, 'initramfs.img'), join(target, `initramfs-${kver}.img-${checksum}`));
+  await copyFile(from('vmlinuz'), join(target, `vmlinuz-${kver}-${checksum}`));
+  if (await kindOf(from('initramfs.img'))) {
+    await copyFile(from('initramfs.img'), join(target, `initramfs-${kver}.img-${checksum}`));
   }
 }

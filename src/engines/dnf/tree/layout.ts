@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import type { TreefileValues } from '../../../treefile/keys.ts';
 import type { OptUsrLocalLayout } from './opt-usrlocal.ts';
-import { kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 
 /** Links at the top of a tree: what an administrator owns lives in /var, which every deployment shares. */
 const LINKS: Readonly<Record<string, string>> = {
@@ -30,16 +30,26 @@ const INTEGRATION = [
   'L /var/lib/rpm - - - - ../../usr/share/rpm',
 ];
 
+/** The name `etc` at the top, which `entry` takes for usr/etc. */
+const ownEtc = (root: string): string => join(root, 'etc');
+
 /** Moves /etc to usr/etc, and leaves an empty folder for it to be mounted on while programs run in the tree. */
 export async function moveEtc(root: string): Promise<void> {
-  if (await kindOf(join(root, 'usr/etc'))) {
+  if (await kindOf(entry(root, 'usr/etc'))) {
     throw new NightlyError('compose', 'A package has files in /usr/etc, which is where the tree keeps its /etc.', {
       hint: 'Find it with "rpm -qf /usr/etc" and exclude it.',
     });
   }
-  await mkdir(join(root, 'usr'), { recursive: true });
-  await rename(join(root, 'etc'), join(root, 'usr/etc'));
-  await mkdir(join(root, 'etc'));
+  for (const path of ['usr', 'etc']) {
+    const kind = await kindOf(entry(root, path));
+    if (kind === undefined || kind === 'dir') continue;
+    throw new NightlyError('compose', `/${path} is no folder in the tree.`, {
+      hint: 'Find the package or script that replaces it, and exclude or correct it.',
+    });
+  }
+  await mkdir(at(root, 'usr'), { recursive: true });
+  await rename(entry(root, 'etc'), entry(root, 'usr/etc'));
+  await mkdir(ownEtc(root));
 }
 
 /**
@@ -51,21 +61,21 @@ export async function makeTopLevel(
   values: TreefileValues,
   { optLink, usrLocalLink, integration }: OptUsrLocalLayout,
 ): Promise<void> {
-  await rm(join(root, 'etc'), { recursive: true });
+  await rm(ownEtc(root), { recursive: true });
   for (const [name, target] of Object.entries(LINKS)) {
     await refuseFiles(root, name);
-    await replaceWithLink(join(root, name), target);
+    await replaceWithLink(entry(root, name), target);
   }
-  if (optLink !== undefined) await replaceWithLink(join(root, 'opt'), optLink);
-  if (usrLocalLink !== undefined) await replaceWithLink(join(root, 'usr/local'), usrLocalLink);
-  if (values['tmp-is-dir'] === true) await emptyDir(join(root, 'tmp'), 0o1777);
-  else await replaceWithLink(join(root, 'tmp'), 'sysroot/tmp');
-  for (const name of EMPTY_DIRS) await emptyDir(join(root, name), 0o755);
-  await mkdir(join(root, 'usr/lib/tmpfiles.d'), { recursive: true });
+  if (optLink !== undefined) await replaceWithLink(entry(root, 'opt'), optLink);
+  if (usrLocalLink !== undefined) await replaceWithLink(entry(root, 'usr/local'), usrLocalLink);
+  if (values['tmp-is-dir'] === true) await emptyDir(entry(root, 'tmp'), 0o1777);
+  else await replaceWithLink(entry(root, 'tmp'), 'sysroot/tmp');
+  for (const name of EMPTY_DIRS) await emptyDir(entry(root, name), 0o755);
+  await mkdir(at(root, 'usr/lib/tmpfiles.d'), { recursive: true });
   // For programs, and packages' lists of files, that know modules of SELinux policies in /var only.
-  const store = (await kindOf(join(root, 'usr/etc/selinux'))) ? ['L /var/lib/selinux - - - - ../../etc/selinux'] : [];
+  const store = (await kindOf(entry(root, 'usr/etc/selinux'))) ? ['L /var/lib/selinux - - - - ../../etc/selinux'] : [];
   await writeFile(
-    join(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
+    at(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
     `${[...INTEGRATION, ...store, ...integration].join('\n')}\n`,
   );
   const known = new Set([
@@ -92,7 +102,7 @@ export async function makeTopLevel(
     );
   }
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
-    if ((await kindOf(join(root, name))) === 'dir') {
+    if ((await kindOf(entry(root, name))) === 'dir') {
       throw new NightlyError('compose', `/${name} is a folder in the tree; it must be a link to usr/${name}.`, {
         hint: 'The package filesystem should own that link.',
       });
@@ -102,7 +112,7 @@ export async function makeTopLevel(
 
 /** Programs look for the machine id at /etc/machine-id: empty means "make one for this boot", absent "first boot". */
 export async function setMachineId(root: string, values: TreefileValues): Promise<void> {
-  const path = join(root, 'usr/etc/machine-id');
+  const path = entry(root, 'usr/etc/machine-id');
   await rm(path, { force: true });
   if (values['machineid-compat'] !== false) {
     await writeFile(path, '');
@@ -111,7 +121,7 @@ export async function setMachineId(root: string, values: TreefileValues): Promis
 }
 
 async function refuseFiles(root: string, path: string): Promise<void> {
-  const found = await firstFile(join(root, path));
+  const found = await firstFile(entry(root, path));
   if (found === undefined) return;
   throw new NightlyError(
     'compose',

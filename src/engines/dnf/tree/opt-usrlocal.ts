@@ -1,9 +1,9 @@
 import { lstat, mkdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
-import { dirname, join, posix } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import type { Task } from '../../../tools/task.ts';
 import type { TreefileValues } from '../../../treefile/keys.ts';
-import { kindOf, namesIn, pathInTree } from './paths.ts';
+import { at, entry, kindOf, namesIn, pathInTree } from './paths.ts';
 import { escapePath } from './tmpfiles.ts';
 
 /** Values of `opt-usrlocal`: whose /opt and /usr/local are. */
@@ -33,13 +33,13 @@ const USR_LOCAL = ['bin', 'etc', 'games', 'include', 'lib', 'man', 'sbin', 'shar
 export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: Task): Promise<OptUsrLocalLayout> {
   switch (kind) {
     case 'root':
-      await mkdir(join(root, 'opt'), { recursive: true });
-      await mkdir(join(root, 'usr/local'), { recursive: true });
+      await mkdir(at(root, 'opt'), { recursive: true });
+      await mkdir(at(root, 'usr/local'), { recursive: true });
       return { lines: [], integration: [] };
     case 'state-overlay':
       await moveOpt(root);
-      await mkdir(join(root, 'usr/lib/opt'), { recursive: true });
-      await mkdir(join(root, 'usr/local'), { recursive: true });
+      await mkdir(at(root, 'usr/lib/opt'), { recursive: true });
+      await mkdir(at(root, 'usr/local'), { recursive: true });
       await enableOverlays(root);
       return {
         optLink: 'usr/lib/opt',
@@ -67,7 +67,7 @@ export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: T
 
 /** Moves what is in /opt to /usr/lib/opt. @returns the names that were moved. */
 async function moveOpt(root: string): Promise<string[]> {
-  const names = (await kindOf(join(root, 'opt'))) === 'dir' ? await namesIn(join(root, 'opt')) : [];
+  const names = (await kindOf(entry(root, 'opt'))) === 'dir' ? await namesIn(at(root, 'opt')) : [];
   for (const name of names) {
     const target = await pathInTree(root, `/usr/lib/opt/${name}`);
     if (await kindOf(target)) {
@@ -81,14 +81,14 @@ async function moveOpt(root: string): Promise<string[]> {
     }
     await mkdir(dirname(target), { recursive: true });
     await keepLinksOut(root, `/opt/${name}`);
-    await rename(join(root, 'opt', name), target);
+    await rename(entry(root, 'opt', name), target);
   }
   return names;
 }
 
 /** Makes relative links that lead out of /opt absolute: a folder deeper they would lead elsewhere. */
 async function keepLinksOut(root: string, path: string): Promise<void> {
-  const here = join(root, path);
+  const here = entry(root, path);
   const info = await lstat(here);
   if (info.isDirectory()) for (const name of await namesIn(here)) await keepLinksOut(root, posix.join(path, name));
   if (!info.isSymbolicLink()) return;
@@ -110,11 +110,11 @@ async function sayDropped(root: string, task: Task): Promise<void> {
 }
 
 async function filesIn(root: string, path: string): Promise<string[]> {
-  if ((await kindOf(join(root, path))) !== 'dir') return [];
+  if ((await kindOf(entry(root, path))) !== 'dir') return [];
   const found: string[] = [];
-  for (const name of await namesIn(join(root, path))) {
+  for (const name of await namesIn(at(root, path))) {
     const inner = posix.join(path, name);
-    if ((await kindOf(join(root, inner))) === 'dir') found.push(...(await filesIn(root, inner)));
+    if ((await kindOf(entry(root, inner))) === 'dir') found.push(...(await filesIn(root, inner)));
     else found.push(inner);
   }
   return found;

@@ -1,4 +1,4 @@
-import { kindOf, pathInTree } from './paths.ts';
+import { at, kindOf } from './paths.ts';
 
 /** The version a treefile's mutate-os-release names, and the one put in its place. */
 export interface Versions {
@@ -9,7 +9,7 @@ export interface Versions {
 /** Where os-release of a tree is as a file, on this host. */
 export async function osReleasePath(root: string): Promise<string | undefined> {
   for (const path of ['/usr/lib/os-release', '/etc/os-release']) {
-    const real = await pathInTree(root, path);
+    const real = at(root, path);
     if ((await kindOf(real)) === 'file') return real;
   }
   return undefined;

@@ -1,45 +1,48 @@
-import { lstat, readdir, readlink } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { lstatSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NightlyError } from '../../../errors.ts';
 import { isErrno } from '../../../tools/files.ts';
+import { resolveInRoot } from '../../../tools/paths-in-root.ts';
 
-/**
- * Where a path of the tree is on this host, with every link on the way followed as inside the tree: an absolute link
- * never leads out of it. The last component is not followed. `/etc` means usr/etc, where the tree keeps it.
- */
-export async function pathInTree(root: string, path: string): Promise<string> {
-  const parts = posix.normalize(`/${path}`).split('/').filter(Boolean);
-  if (parts[0] === 'etc') parts.unshift('usr');
-  let current = '/';
-  let links = 0;
-  while (parts.length > 1) {
-    const part = parts.shift() ?? '';
-    const next = posix.join(current, part);
-    const target = await linkTarget(join(root, next));
-    if (target === undefined) {
-      current = next;
-      continue;
-    }
-    links += 1;
-    if (links > 40) throw new NightlyError('compose', `${path} in the tree leads in a circle of links.`);
-    const resolved = posix.resolve(current, target).split('/').filter(Boolean);
-    if (resolved[0] === 'etc') resolved.unshift('usr');
-    parts.unshift(...resolved);
-    current = '/';
-  }
-  return join(root, current, parts[0] ?? '');
+// Nothing here or beside joins a tree's root with a path itself: that would follow the tree's links on this host.
+
+/** The folder on this host that stands for a tree's /etc, or undefined while that is at its own place. */
+export function etcOf(root: string): string | undefined {
+  const etc = join(root, 'usr/etc');
+  return isFolder(join(root, 'usr')) && isFolder(etc) ? etc : undefined;
 }
 
-/** Where what a path of the tree leads to is on this host: as `pathInTree`, with a link at the very end followed too. */
+function isFolder(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function resolve(root: string, parts: readonly string[], lastLink: 'follow' | 'keep'): string {
+  const etc = etcOf(root);
+  return resolveInRoot(root, parts.join('/'), { lastLink, ...(etc === undefined ? {} : { elsewhere: { etc } }) });
+}
+
+/**
+ * Where what a path of the tree leads to is on this host, links followed as inside the tree, one at the very end too: for
+ * what is read, written to or listed. `/etc` means usr/etc once the tree keeps it there.
+ */
+export function at(root: string, ...parts: readonly string[]): string {
+  return resolve(root, parts, 'follow');
+}
+
+/** Where the name at a path of the tree is on this host, be it a link or not: for what is removed, moved or made. */
+export function entry(root: string, ...parts: readonly string[]): string {
+  return resolve(root, parts, 'keep');
+}
+
+/** The same as `entry`. */
+export async function pathInTree(root: string, path: string): Promise<string> {
+  return entry(root, path);
+}
+
+/** The same as `at`. */
 export async function followInTree(root: string, path: string): Promise<string> {
-  let inside = path;
-  for (let links = 0; links <= 40; links += 1) {
-    const real = await pathInTree(root, inside);
-    const target = await linkTarget(real);
-    if (target === undefined) return real;
-    inside = posix.resolve(posix.dirname(real.slice(root.length)), target);
-  }
-  throw new NightlyError('compose', `${path} in the tree leads in a circle of links.`);
+  return at(root, path);
 }
 
 /** A path's kind, or undefined when there is nothing. Links are not followed. */
@@ -55,22 +58,32 @@ export async function kindOf(path: string): Promise<'file' | 'dir' | 'link' | 'o
   }
 }
 
-/** Names in a folder, sorted by code unit; empty when there is no such folder. */
+/**
+ * Names in a folder, sorted by code unit; empty when there is no such folder.
+ * @throws NightlyError `compose` when one is not UTF-8: OSTree cannot store it.
+ */
 export async function namesIn(path: string): Promise<string[]> {
   try {
-    return (await readdir(path)).sort();
+    return (await readdir(path, { encoding: 'buffer' })).map((name) => nameOf(name, path)).sort();
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
     throw error;
   }
 }
 
-async function linkTarget(path: string): Promise<string | undefined> {
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+function nameOf(bytes: Uint8Array, folder: string): string {
   try {
-    return await readlink(path);
-  } catch (error) {
-    // EINVAL: it is there and no link.
-    if (isErrno(error, 'EINVAL') || isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
-    throw error;
+    return UTF8.decode(bytes);
+  } catch {
+    const shown = Buffer.from(bytes)
+      .toString('latin1')
+      .replace(/[^ -~]/g, escapeByte);
+    throw new NightlyError('compose', `The tree has a name that is not UTF-8: ${join(folder, shown)}.`, {
+      hint: 'OSTree cannot store it. Find the package or script it is from, and exclude or correct it.',
+    });
   }
 }
+
+const escapeByte = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 
 /** Where clients that layer packages look for the database as it was composed. */
 const BASE = 'usr/lib/sysimage/rpm-ostree-base-db';
@@ -10,18 +10,18 @@ const BASE = 'usr/lib/sysimage/rpm-ostree-base-db';
  * clients compare with after they have layered packages. In a commit both are one object.
  */
 export async function settleRpmdb(root: string): Promise<void> {
-  const db = join(root, 'usr/share/rpm');
+  const db = at(root, 'usr/share/rpm');
   for (const name of await namesIn(db)) {
     // The lock, and SQLite's journal files, which are empty once the database is closed.
     if (name === '.rpm.lock' || /-(shm|wal|journal)$/.test(name)) await rm(join(db, name));
   }
-  const base = join(root, BASE);
+  const base = entry(root, BASE);
   await rm(base, { recursive: true, force: true });
   await mkdir(base, { recursive: true });
   for (const name of await namesIn(db)) {
     if ((await kindOf(join(db, name))) === 'file') await copyFile(join(db, name), join(base, name));
   }
-  const link = join(root, 'usr/lib/sysimage/rpm');
+  const link = entry(root, 'usr/lib/sysimage/rpm');
   if ((await kindOf(link)) === 'link') return;
   await rm(link, { recursive: true, force: true });
   await mkdir(dirname(link), { recursive: true });

@@ -6,7 +6,7 @@ import { readTextIfExists } from '../../../tools/files.ts';
 import { policyName } from '../../../tools/selinux-config.ts';
 import type { Task } from '../../../tools/task.ts';
 import { inTree } from '../namespace.ts';
-import { kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 import { program } from './system.ts';
 
 const SELINUX = 'usr/etc/selinux';
@@ -24,16 +24,16 @@ const MODULES = 'active/modules';
  */
 export async function movePolicyStore(root: string): Promise<void> {
   let moved = false;
-  for (const name of await namesIn(join(root, VAR_STORE))) {
-    const from = join(root, VAR_STORE, name);
+  for (const name of await namesIn(at(root, VAR_STORE))) {
+    const from = entry(root, VAR_STORE, name);
     if (!(await kindOf(join(from, MODULES)))) continue;
-    await moveStore(from, join(root, SELINUX, name), name);
+    await moveStore(from, at(root, SELINUX, name), name);
     moved = true;
   }
   if (!moved) return;
   // What is left are folders libsemanage works in; tmpfiles.d makes a link of this place on hosts.
-  await rm(join(root, VAR_STORE), { recursive: true });
-  await setStoreRoot(join(root, SELINUX, 'semanage.conf'));
+  await rm(entry(root, VAR_STORE), { recursive: true });
+  await setStoreRoot(at(root, SELINUX, 'semanage.conf'));
 }
 
 async function moveStore(from: string, to: string, name: string): Promise<void> {
@@ -69,16 +69,16 @@ export async function settlePolicy(
   task: Task,
 ): Promise<void> {
   const { root } = tree;
-  const name = await policyName(join(root, 'usr/etc'));
-  if (name === undefined || !(await kindOf(join(root, SELINUX, name)))) return;
+  const name = await policyName(at(root, 'usr/etc'));
+  if (name === undefined || !(await kindOf(at(root, SELINUX, name)))) return;
   if (tree.compile) await compilePolicy(tree, name, task);
-  const contexts = join(root, SELINUX, name, 'contexts/files');
+  const contexts = at(root, SELINUX, name, 'contexts/files');
   await addSubstitutions(contexts);
   await preferTexts(contexts);
-  for (const other of await namesIn(join(root, SELINUX))) {
-    if ((await kindOf(join(root, SELINUX, other))) !== 'dir') continue;
+  for (const other of await namesIn(at(root, SELINUX))) {
+    if ((await kindOf(at(root, SELINUX, other))) !== 'dir') continue;
     for (const lock of ['semanage.trans.LOCK', 'semanage.read.LOCK']) {
-      await rm(join(root, SELINUX, other, lock), { force: true });
+      await rm(entry(root, SELINUX, other, lock), { force: true });
     }
   }
 }
@@ -89,7 +89,7 @@ async function compilePolicy(
   task: Task,
 ): Promise<void> {
   // Some policies are made of one file, which nothing on a host can change.
-  if (!(await kindOf(join(root, SELINUX, name, MODULES)))) return;
+  if (!(await kindOf(at(root, SELINUX, name, MODULES)))) return;
   const semodule = await program(root, 'semodule');
   if (semodule === undefined) {
     task.say(`the tree has no semodule: its SELinux policy (${name}) stays as its package has it`);
@@ -161,8 +161,8 @@ async function preferTexts(contexts: string): Promise<void> {
  * @throws NightlyError `compose`
  */
 export async function requirePolicy(root: string): Promise<void> {
-  const name = await policyName(join(root, 'usr/etc'));
-  if (name !== undefined && (await kindOf(join(root, SELINUX, name, 'contexts/files/file_contexts')))) return;
+  const name = await policyName(at(root, 'usr/etc'));
+  if (name !== undefined && (await kindOf(at(root, SELINUX, name, 'contexts/files/file_contexts')))) return;
   throw new NightlyError(
     'compose',
     `The treefile wants SELinux labels ("selinux" is true unless it says otherwise), but the tree ${

@@ -1,9 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { run } from '../../../tools/exec.ts';
 import type { Task } from '../../../tools/task.ts';
 import { inTree } from '../namespace.ts';
-import { kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 
 /**
  * Makes the users of sysusers.d for packages that only declare them: rpm makes those itself since 4.19, which may be
@@ -13,7 +12,7 @@ import { kindOf, namesIn } from './paths.ts';
  */
 export async function makeDeclaredUsers(root: string, timestamp: number, task: Task): Promise<void> {
   const sysusers = await program(root, 'systemd-sysusers');
-  if (sysusers === undefined || (await namesIn(join(root, 'usr/lib/sysusers.d'))).length === 0) return;
+  if (sysusers === undefined || (await namesIn(at(root, 'usr/lib/sysusers.d'))).length === 0) return;
   const [command = '', ...args] = inTree(root, [sysusers], { timestamp });
   await run(command, args, { task });
 }
@@ -21,7 +20,7 @@ export async function makeDeclaredUsers(root: string, timestamp: number, task: T
 /** Path in the tree of a program in one of the system's folders. */
 export async function program(root: string, name: string): Promise<string | undefined> {
   for (const folder of ['usr/sbin', 'usr/bin']) {
-    if (await kindOf(join(root, folder, name))) return `/${folder}/${name}`;
+    if (await kindOf(entry(root, folder, name))) return `/${folder}/${name}`;
   }
   return undefined;
 }
@@ -35,8 +34,8 @@ const ACCOUNT_LEFTOVER =
 
 /** Removes what rpm and friends leave behind: it differs from run to run, and means nothing on a host. */
 export async function removeLeftovers(root: string): Promise<void> {
-  for (const name of await namesIn(join(root, 'usr/etc'))) {
-    if (ACCOUNT_LEFTOVER.test(name)) await rm(join(root, 'usr/etc', name), { recursive: true, force: true });
+  for (const name of await namesIn(at(root, 'usr/etc'))) {
+    if (ACCOUNT_LEFTOVER.test(name)) await rm(entry(root, 'usr/etc', name), { recursive: true, force: true });
   }
   for (const path of [
     'usr/etc/.updated',
@@ -44,7 +43,7 @@ export async function removeLeftovers(root: string): Promise<void> {
     'var/cache/ldconfig/aux-cache',
     'var/lib/systemd/random-seed',
   ]) {
-    await rm(join(root, path), { recursive: true, force: true });
+    await rm(entry(root, path), { recursive: true, force: true });
   }
-  await mkdir(join(root, 'var'), { recursive: true });
+  await mkdir(at(root, 'var'), { recursive: true });
 }

@@ -1,8 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { readTextIfExists } from '../../../tools/files.ts';
 import type { TreefileValues } from '../../../treefile/keys.ts';
-import { followInTree, namesIn } from './paths.ts';
+import { at, followInTree, namesIn } from './paths.ts';
 
 /** Lines of passwd and group. */
 export interface UserFiles {
@@ -73,7 +72,7 @@ export async function splitUsers(
     const stays = (line: string): boolean =>
       kept || isRoot(line) || (kind === 'group' && members.includes(parseLine(line, kind).name));
     await writeKeepingMode(await followInTree(root, `/etc/${kind}`), users[kind].filter(stays));
-    await writeFile(join(root, 'usr/lib', kind), text(users[kind].filter((line) => !isRoot(line))));
+    await writeFile(at(root, 'usr/lib', kind), text(users[kind].filter((line) => !isRoot(line))));
   }
   if (!kept) await addAltfiles(await followInTree(root, '/etc/nsswitch.conf'));
   return { ...users, kept };
@@ -106,9 +105,9 @@ async function addAltfiles(path: string): Promise<void> {
 
 async function hasAltfiles(root: string): Promise<boolean> {
   const folders = ['usr/lib64', 'usr/lib'];
-  for (const name of await namesIn(join(root, 'usr/lib'))) if (/-linux-gnu/.test(name)) folders.push(`usr/lib/${name}`);
+  for (const name of await namesIn(at(root, 'usr/lib'))) if (/-linux-gnu/.test(name)) folders.push(`usr/lib/${name}`);
   for (const folder of folders) {
-    if ((await namesIn(join(root, folder))).includes('libnss_altfiles.so.2')) return true;
+    if ((await namesIn(at(root, folder))).includes('libnss_altfiles.so.2')) return true;
   }
   return false;
 }

@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { kindOf, pathInTree } from './paths.ts';
+import { dirname } from 'node:path';
+import { entry, kindOf, pathInTree } from './paths.ts';
 
 /** Folders in /var/lib that say what is in /usr: they come with a tree and are replaced with it. */
 const PART_OF_THE_TREE = ['alternatives', 'vagrant'] as const;
@@ -13,7 +13,7 @@ const PART_OF_THE_TREE = ['alternatives', 'vagrant'] as const;
 export async function moveVarLib(root: string): Promise<string[]> {
   const lines: string[] = [];
   for (const name of PART_OF_THE_TREE) {
-    const from = join(root, 'var/lib', name);
+    const from = entry(root, 'var/lib', name);
     if ((await kindOf(from)) !== 'dir') continue;
     const target = await pathInTree(root, `/usr/lib/${name}`);
     await mkdir(dirname(target), { recursive: true });

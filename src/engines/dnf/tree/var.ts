@@ -1,7 +1,6 @@
 import { lstat, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Task } from '../../../tools/task.ts';
-import { namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './paths.ts';
 import { escapePath, TMPFILES } from './tmpfiles.ts';
 import type { UserFiles } from './users.ts';
 
@@ -22,10 +21,10 @@ export async function varToTmpfiles(
   const dropped: string[] = [];
   await walk(root, '/var', { lines, dropped, declared, names: namesOf(users) });
   await walk(root, '/run', { lines, dropped: [], declared, names: namesOf(users) });
-  await mkdir(join(root, TMPFILES), { recursive: true });
+  await mkdir(at(root, TMPFILES), { recursive: true });
   if (lines.length > 0) {
     const header = '# What packages have in /var. Written by the compose.';
-    await writeFile(join(root, TMPFILES, 'rpm-ostree-1-autovar.conf'), `${[header, ...lines].join('\n')}\n`);
+    await writeFile(at(root, TMPFILES, 'rpm-ostree-1-autovar.conf'), `${[header, ...lines].join('\n')}\n`);
   }
   if (dropped.length > 0) {
     const list = dropped.slice(0, 5).join(', ');
@@ -47,10 +46,10 @@ const BUILD_LEFTOVERS = ['/var/lib/dnf', '/var/cache/dnf', '/var/cache/ldconfig'
 const DATABASE = '/var/lib/rpm';
 
 async function walk(root: string, path: string, found: Walk): Promise<void> {
-  for (const name of await namesIn(join(root, path))) {
+  for (const name of await namesIn(at(root, path))) {
     const inner = `${path}/${name}`;
     if (inner === DATABASE) continue;
-    const info = await lstat(join(root, inner));
+    const info = await lstat(entry(root, inner));
     const wanted = !found.declared.has(inner);
     if (info.isDirectory()) {
       const mode = (info.mode & 0o7777).toString(8).padStart(4, '0');
@@ -59,7 +58,7 @@ async function walk(root: string, path: string, found: Walk): Promise<void> {
       if (wanted) found.lines.push(`d ${escapePath(inner)} ${mode} ${owner} ${group} - -`);
       if (!BUILD_LEFTOVERS.includes(inner)) await walk(root, inner, found);
     } else if (info.isSymbolicLink()) {
-      const target = await readlink(join(root, inner));
+      const target = await readlink(entry(root, inner));
       if (wanted) found.lines.push(`L ${escapePath(inner)} - - - - ${target.replaceAll('%', '%%')}`);
     } else found.dropped.push(inner);
   }
@@ -68,9 +67,12 @@ async function walk(root: string, path: string, found: Walk): Promise<void> {
 /** Paths that packages' own tmpfiles.d declares; saying them twice makes systemd-tmpfiles warn at every boot. */
 async function declaredPaths(root: string): Promise<Set<string>> {
   const declared = new Set<string>();
-  for (const name of await namesIn(join(root, TMPFILES))) {
+  for (const name of await namesIn(at(root, TMPFILES))) {
     if (!name.endsWith('.conf')) continue;
-    const text = await readFile(join(root, TMPFILES, name), 'utf8');
+    const path = at(root, TMPFILES, name);
+    // A link to /dev/null, or to what is not there, declares nothing.
+    if ((await kindOf(path)) !== 'file') continue;
+    const text = await readFile(path, 'utf8');
     for (const line of text.split('\n')) {
       const [type, path] = line.trim().split(/\s+/);
       if (type !== undefined && /^[dDvqQL]/.test(type) && path?.startsWith('/')) declared.add(path.replace(/\/$/, ''));

@@ -73,8 +73,12 @@ export const TOOLS: readonly ToolCheck[] = [
   {
     program: 'bwrap',
     neededBy: ['engine dnf'],
-    // `--clearenv` came with 0.5.
-    version: gnu('0.5.0'),
+    // In a sandbox of its own, so that it is known to work here. `--clearenv` came with 0.5.
+    version: {
+      args: ['--ro-bind', '/', '/', '--proc', '/proc', '--unshare-pid', '--unshare-net', 'bwrap', '--version'],
+      pattern: /bubblewrap (\d+\.\d+\.\d+)/,
+      atLeast: '0.5.0',
+    },
     debian: 'bubblewrap',
     fedora: 'bubblewrap',
   },

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a fresh machine able to run atomic-nightly: the programs it drives, its npm packages, and the built program.
-# Looks first and does only what is missing, so that every npm script can begin with it. Needs Node.js 20.3 or newer and npm.
+# Looks first and does only what is missing, so that every npm script can begin with it. Needs Node.js 20.18.1 or newer and npm.
 #
 #   scripts/bootstrap.sh            everything
 #   scripts/bootstrap.sh --no-build without compiling to dist/
@@ -233,11 +233,11 @@ install_fedora() {
 
 check_node() {
   command -v node >/dev/null && command -v npm >/dev/null || {
-    say "Node.js and npm are missing; install Node.js 20 or newer (https://nodejs.org/en/download)" >&2
+    say "Node.js and npm are missing; install Node.js 20.18.1 or newer (https://nodejs.org/en/download)" >&2
     exit 1
   }
-  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 20 || (major == 20 && minor >= 3) ? 0 : 1)' || {
-    say "Node.js $(node --version) is too old; 20.3 or newer is needed" >&2
+  node -e 'const [major, minor, patch] = process.versions.node.split(".").map(Number); process.exit(major * 1e6 + minor * 1e3 + patch >= 20018001 ? 0 : 1)' || {
+    say "Node.js $(node --version) is too old; 20.18.1 or newer is needed" >&2
     exit 1
   }
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { loadConfig } from '../config/load.ts';
 import { NightlyError } from '../errors.ts';
 import { makeToken } from '../service/token.ts';
+import { type HttpResponse, httpFetch, reasonOf } from '../tools/http.ts';
 import { type FilePurpose, readSecretFile } from '../tools/secret-file.ts';
 import { type Printer, printJson } from './print.ts';
 
@@ -37,17 +38,16 @@ export async function runTrigger(stream: string, options: TriggerOptions, print:
   return 0;
 }
 
-async function ask(url: string, token: string): Promise<Response> {
+async function ask(url: string, token: string): Promise<HttpResponse> {
   try {
-    return await fetch(url, {
+    return await httpFetch(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}` },
       redirect: 'error',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    throw new NightlyError('target-unreachable', `The service does not answer at ${url}: ${String(cause)}.`, {
+    throw new NightlyError('target-unreachable', `The service does not answer at ${url}: ${reasonOf(error)}.`, {
       hint: 'Is "atomic-nightly serve" running there? "service.listen" says where; on loopback only this machine gets there.',
       cause: error,
     });

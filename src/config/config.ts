@@ -36,6 +36,8 @@ interface AnyTargetConfig {
   readonly name: string;
   /** Where clients read it, without a trailing slash. */
   readonly url: string;
+  /** Certificates that vouch for that URL, in place of the system's. */
+  readonly caFile?: string;
   /** Undefined: nothing there is ever removed. */
   readonly retention?: TargetRetention;
   /** No pages for people are put there. */

@@ -1,5 +1,6 @@
 import { NightlyError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
+import { isRef } from '../ostree/ref.ts';
 import type { Config, ReleaseConfig, StreamConfig, TargetConfig } from './config.ts';
 import { substituteBasearch } from './normalise.ts';
 
@@ -102,5 +103,10 @@ export function refOf(config: Config, stream: StreamConfig, treefileRef: string 
       place: config.placeOf('streams', stream.name),
     });
   }
-  return substituteBasearch(ref, stream.arch);
+  const filled = substituteBasearch(ref, stream.arch);
+  if (isRef(filled)) return filled;
+  throw new NightlyError('config', `ostree takes no ref "${filled}": ${stream.treefile} names it.`, {
+    hint: 'A ref is words joined by "/", each of letters, digits, "_", "." and "-", the first neither "." nor "-".',
+    place: config.placeOf('streams', stream.name),
+  });
 }

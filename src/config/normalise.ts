@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { NightlyError } from '../errors.ts';
+import { trustAt } from '../tools/http.ts';
 import type {
   Architecture,
   Config,
@@ -73,9 +74,12 @@ function normaliseEngine(raw: RawConfig['engine']): EngineConfig {
 }
 
 function normaliseTarget(raw: RawTarget, name: string, folder: string): TargetConfig {
+  const caFile = raw['ca-file'] === undefined ? undefined : resolve(folder, raw['ca-file']);
+  if (caFile !== undefined) trustAt(raw.url, caFile);
   const common = {
     name,
     url: trimSlashes(raw.url),
+    ...(caFile === undefined ? {} : { caFile }),
     ...(raw.retention === undefined ? {} : { retention: normaliseRetention(raw.retention) }),
     ...(raw.pages ? {} : { pages: false as const }),
   };

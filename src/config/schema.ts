@@ -80,10 +80,15 @@ const sshOptions = z
   })
   .describe('How ssh connects.');
 
+const caFile = filePath
+  .optional()
+  .describe('Certificates (PEM) that vouch for the url, and for the endpoint of S3; default: those of the system.');
+
 const directoryTarget = z.strictObject({
   type: z.literal('directory'),
   path: filePath.describe('The folder a web server publishes; it will hold repo/ and builds/.'),
   url: httpUrl.describe('Where clients read that folder; "verify" pulls from it.'),
+  'ca-file': caFile,
   retention: targetRetention.optional(),
   pages,
 });
@@ -106,6 +111,7 @@ const rsyncTarget = z.strictObject({
     .regex(/^\d+(\.\d+)?[KMG]?$/, 'must be a number with an optional K, M or G (bytes a second; plain is KiB)')
     .optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
+  'ca-file': caFile,
   retention: targetRetention.optional(),
   pages,
 });
@@ -118,6 +124,7 @@ const sshTarget = z.strictObject({
     .describe('The account there needs a shell with GNU tar, coreutils and flock.'),
   ssh: sshOptions.optional(),
   url: httpUrl.describe('Where clients read the destination; "verify" pulls from it.'),
+  'ca-file': caFile,
   retention: targetRetention.optional(),
   pages,
 });
@@ -134,6 +141,7 @@ const s3Target = z.strictObject({
   region: z.string().min(1).default('us-east-1'),
   parallel: z.int().min(1).max(256).default(32).describe('Requests under way at the same time.'),
   url: httpUrl.describe('Where clients read the bucket and prefix; "verify" pulls from it.'),
+  'ca-file': caFile,
   retention: targetRetention.optional(),
   pages,
 });
@@ -155,9 +163,13 @@ const smokeTest = z.strictObject({
     .describe('Units that may fail, each with a reason.'),
 });
 
+/** OSTree's own rule (ostree-core.c, `OSTREE_REF_REGEXP`), with the letters that fit into every URL. */
 const refName = z
   .string()
-  .regex(/^(\$\{basearch\}|[\w.-])+(\/(\$\{basearch\}|[\w.-])+)*$/, 'must be words joined by "/"');
+  .regex(
+    /^(\$\{basearch\}|\w)(\$\{basearch\}|[\w.-])*(\/(\$\{basearch\}|\w)(\$\{basearch\}|[\w.-])*)*$/,
+    'must be words joined by "/", each of letters, digits, "_", "." and "-", the first neither "." nor "-"',
+  );
 
 const gpgAgent = z.strictObject({
   type: z.literal('gpg-agent'),

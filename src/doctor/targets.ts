@@ -1,6 +1,7 @@
 import type { TargetConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { openTarget } from '../targets/open.ts';
+import { httpFetch } from '../tools/http.ts';
 import type { Task } from '../tools/task.ts';
 import type { CheckResult } from './check.ts';
 
@@ -26,13 +27,12 @@ async function checkUrl({ name, url }: TargetConfig, signal: AbortSignal): Promi
   const label = `URL of ${name}`;
   try {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(10_000)]);
-    const response = await fetch(`${url}/`, { method: 'HEAD', redirect: 'manual', signal: limit });
+    const response = await httpFetch(`${url}/`, { method: 'HEAD', redirect: 'manual', signal: limit });
     if (response.status >= 500) return { name: label, state: 'missing', detail: `${url} answers ${response.status}` };
     return { name: label, state: 'ok', detail: `${url} answers ${response.status}` };
   } catch (error) {
     signal.throwIfAborted();
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    const why = cause instanceof Error ? ('code' in cause ? String(cause.code) : cause.message) : String(cause);
+    const why = error instanceof Error ? error.message : String(error);
     return {
       name: label,
       state: 'missing',

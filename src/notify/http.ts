@@ -1,5 +1,6 @@
 import pRetry, { AbortError } from 'p-retry';
 import { NightlyError } from '../errors.ts';
+import { httpFetch, reasonOf } from '../tools/http.ts';
 import { notTaken } from './sink.ts';
 
 /** Further tries of a request, after 0.5 and 1 s. */
@@ -31,7 +32,7 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
   const { url, method, headers = {}, body, ok = () => false } = what;
   const place = new URL(url).origin;
   const once = async (): Promise<string> => {
-    const response = await fetch(url, {
+    const response = await httpFetch(url, {
       method,
       headers,
       redirect: 'manual',
@@ -39,7 +40,7 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
       ...(body === undefined ? {} : { body }),
     }).catch((error: unknown) => {
       signal.throwIfAborted();
-      throw notTaken(place, reasonOf(error), error);
+      throw notTaken(place, whyOf(error), error);
     });
     const { status } = response;
     const text = await response.text().catch(() => '');
@@ -52,15 +53,11 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
   try {
     return await pRetry(once, { retries: RETRIES, minTimeout: FIRST_WAIT_MS, signal });
   } catch (error) {
-    throw error instanceof NightlyError ? error : notTaken(place, reasonOf(error), error);
+    throw error instanceof NightlyError ? error : notTaken(place, whyOf(error), error);
   }
 }
 
-/** Node says only "fetch failed"; what failed is in the cause. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  if (error.name === 'TimeoutError') return `it did not answer within ${LIMIT_MS / 1000} s`;
-  const { cause } = error;
-  if (!(cause instanceof Error)) return error.message;
-  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+function whyOf(error: unknown): string {
+  if (error instanceof Error && error.name === 'TimeoutError') return `it did not answer within ${LIMIT_MS / 1000} s`;
+  return reasonOf(error);
 }

@@ -117,7 +117,13 @@ function decodeBasic(letter: string, bytes: Uint8Array): VariantValue {
 
 function decodeString(bytes: Uint8Array): string {
   if (bytes.at(-1) !== 0) throw new Error('A GVariant string does not end with a zero byte.');
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, -1));
+  // A zero byte inside would end the string for everybody else who reads it.
+  if (bytes.indexOf(0) !== bytes.length - 1) throw new Error('A GVariant string has a zero byte inside.');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, -1));
+  } catch (error) {
+    throw new Error('A GVariant string is not UTF-8.', { cause: error });
+  }
 }
 
 /** Value, a zero byte, type string. */

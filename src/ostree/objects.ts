@@ -16,6 +16,7 @@ import {
   type VariantValue,
   variantMap,
 } from './gvariant.ts';
+import { isRef } from './ref.ts';
 
 /**
  * Reads OSTree's metadata objects straight from an archive-mode repository, without a process for each. Formats are
@@ -143,6 +144,7 @@ async function withDetachedTimes(commit: CommitInfo, repo: string): Promise<Comm
 
 /** The commit a local branch points to; undefined when there is no such ref. */
 export async function readRef(repo: string, ref: string): Promise<string | undefined> {
+  if (!isRef(ref)) throw new NightlyError('ostree', `${JSON.stringify(ref)} cannot be the name of a ref.`);
   return (await readTextIfExists(join(repo, 'refs/heads', ref)))?.trim();
 }
 
@@ -151,15 +153,15 @@ export function parseCommit(checksum: string, bytes: Uint8Array): CommitInfo {
   return understood('commit', checksum, () => {
     const [meta, parent, , subject, body, time, rootTree, rootMeta] = asArray(decodeVariant(COMMIT_FORMAT, bytes));
     const metadata = variantMap(meta ?? null);
-    const parentChecksum = hex(parent);
+    const parentChecksum = asBytes(parent).length === 0 ? '' : checksumOf(parent);
     return {
       checksum,
       ...(parentChecksum === '' ? {} : { parent: parentChecksum }),
       timestamp: calendarSeconds(swap64(asBigint(time))),
       subject: asString(subject),
       body: asString(body),
-      rootTree: hex(rootTree),
-      rootMeta: hex(rootMeta),
+      rootTree: checksumOf(rootTree),
+      rootMeta: checksumOf(rootMeta),
       ...known('version', metadata.get('version'), 's', asString),
       ...known('inputHash', metadata.get('rpmostree.inputhash'), 's', asString),
       ...known('packages', metadata.get('rpmostree.rpmdb.pkglist'), 'a(sssss)', packageList),
@@ -177,11 +179,11 @@ export function parseDirTree(checksum: string, bytes: Uint8Array): DirTree {
     return {
       files: asArray(files).map((entry) => {
         const [name, content] = asArray(entry);
-        return { name: asString(name), checksum: hex(content) };
+        return { name: entryName(name), checksum: checksumOf(content) };
       }),
       folders: asArray(folders).map((entry) => {
         const [name, tree, meta] = asArray(entry);
-        return { name: asString(name), tree: hex(tree), meta: hex(meta) };
+        return { name: entryName(name), tree: checksumOf(tree), meta: checksumOf(meta) };
       }),
     };
   });
@@ -252,4 +254,18 @@ export function commitSeconds(stored: bigint): number | undefined {
   return Number(seconds) <= LAST_SECOND ? Number(seconds) : undefined;
 }
 
-const hex = (value: VariantValue | undefined): string => Buffer.from(asBytes(value)).toString('hex');
+/** @throws Error when it is not 32 bytes: a path is made of it. */
+export function checksumOf(value: VariantValue | undefined): string {
+  const bytes = asBytes(value);
+  if (bytes.length !== 32) throw new Error(`a checksum has ${bytes.length} bytes`);
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** A name in a folder, by ostree's rule (ot_util_filename_validate). @throws Error for one that leads elsewhere. */
+function entryName(value: VariantValue | undefined): string {
+  const name = asString(value);
+  if (name === '' || name === '.' || name === '..' || name.includes('/')) {
+    throw new Error(`a folder has an entry that is no name: ${JSON.stringify(name)}`);
+  }
+  return name;
+}

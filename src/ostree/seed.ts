@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../errors.ts';
 import { isErrno } from '../tools/files.ts';
+import { httpFetch } from '../tools/http.ts';
 import { addRemote, initRepo, pullPaths } from '../tools/ostree.ts';
 import type { Task } from '../tools/task.ts';
 import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
@@ -74,7 +75,7 @@ export async function readPublished(url: string, signal: AbortSignal): Promise<U
 }
 
 async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
+  const response = await httpFetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
   if (response.status === 404 || response.status === 410) return undefined;
   if (!response.ok) throw new Error(`HTTP status ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());

@@ -1,6 +1,5 @@
 import {
   asArray,
-  asBytes,
   asString,
   decodeVariant,
   encodeVariant,
@@ -9,7 +8,8 @@ import {
   type VariantValue,
   variantMap,
 } from '../ostree/gvariant.ts';
-import type { CommitInfo } from '../ostree/objects.ts';
+import { type CommitInfo, checksumOf } from '../ostree/objects.ts';
+import { isRef } from '../ostree/ref.ts';
 
 /**
  * The summary of a repository: its refs with their commits, and metadata about the whole (ostree-core.h,
@@ -29,7 +29,10 @@ export function parseSummary(summary: Uint8Array): Summary {
   const [refs, metadata] = asArray(decodeVariant(FORMAT, summary));
   const entries = asArray(refs).map((entry): [string, VariantValue] => {
     const [ref, commit] = asArray(entry);
-    return [asString(ref), commit ?? null];
+    const name = asString(ref);
+    // Every client would refuse the whole summary.
+    if (!isRef(name)) throw new Error(`It names a ref that ostree takes none of: ${JSON.stringify(name)}.`);
+    return [name, commit ?? null];
   });
   return { refs: new Map(entries), metadata: variantMap(metadata ?? null) };
 }
@@ -37,7 +40,7 @@ export function parseSummary(summary: Uint8Array): Summary {
 /** Refs and their commits as a summary names them. @throws Error when it is not a summary. */
 export function summaryRefs(summary: Uint8Array): Map<string, string> {
   const refs = [...parseSummary(summary).refs];
-  return new Map(refs.map(([ref, commit]) => [ref, Buffer.from(asBytes(asArray(commit)[1])).toString('hex')]));
+  return new Map(refs.map(([ref, commit]) => [ref, checksumOf(asArray(commit)[1])]));
 }
 
 /** The collection id of the repository that a summary is of. @throws Error when it is not a summary. */

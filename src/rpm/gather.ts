@@ -112,9 +112,9 @@ async function fetchOne(
   const same = named.filter(({ digest }) => one.digest === undefined || digest === one.digest);
   if (same.length === 0) return named.length === 0 ? '' : 'is there, but with another checksum';
   let why = '';
-  for (const { url, digest } of same) {
+  for (const { url, digest, connection } of same) {
     try {
-      await fetchFile(url, `${one.path}.part`, task);
+      await fetchFile(url, `${one.path}.part`, task, connection);
       const expected = one.digest ?? digest;
       if (expected === undefined || (await digestLike(expected, `${one.path}.part`)) === expected) {
         await rename(`${one.path}.part`, one.path);

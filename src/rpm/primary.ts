@@ -1,3 +1,4 @@
+import type { Connection } from '../tools/http.ts';
 import { type Evra, formatEvra, parseEvra } from './evr.ts';
 import { FormatError } from './format-error.ts';
 import { isPackageName, readChecksum, urlInRepository } from './names.ts';
@@ -14,6 +15,8 @@ export interface RepoPackage {
   /** URL of the RPM file. */
   readonly url: string;
   readonly bytes: number;
+  /** How the repository is reached. */
+  readonly connection?: Connection;
   /** Names of capabilities and paths of files it provides, as far as primary metadata lists them; no versions. */
   readonly provides: readonly string[];
 }

@@ -15,7 +15,7 @@ export async function readRepoKeys(repo: RepoDefinition, task: Task): Promise<st
   return Promise.all(
     repo.gpgkey.map(async (url) => {
       try {
-        return new TextDecoder().decode(await fetchBytes(url, task));
+        return new TextDecoder().decode(await fetchBytes(url, task, repo));
       } catch (error) {
         task.signal.throwIfAborted();
         throw fail(`its key ${url} cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);

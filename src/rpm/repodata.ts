@@ -30,7 +30,10 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
     const file = files.find((one) => one.type === type && one.href !== '');
     if (!file) return undefined;
     try {
-      const bytes = await fetchBytes(`${state.url}${file.href}`, task, TIME_LIMIT_MS);
+      const bytes = await fetchBytes(`${state.url}${file.href}`, task, {
+        connection: repo.connection,
+        timeLimitMs: TIME_LIMIT_MS,
+      });
       refuseOther(file, bytes);
       return parse(await decompressText(file.href, bytes, task));
     } catch (error) {
@@ -46,7 +49,11 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
   };
   const packages = await read('primary', (text) => parsePrimary(text, state.url));
   const advisories = await read('updateinfo', parseUpdateinfo);
-  return { id: repo.id, packages: packages ?? [], ...(advisories === undefined ? {} : { advisories }) };
+  return {
+    id: repo.id,
+    packages: (packages ?? []).map((one) => ({ ...one, connection: repo.connection })),
+    ...(advisories === undefined ? {} : { advisories }),
+  };
 }
 
 /** @throws FormatError when the bytes have another checksum than repomd.xml says. */

@@ -2,8 +2,11 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../errors.ts';
+import { type Connection, definedOnly, type Login } from '../tools/http.ts';
 import { keepSecret } from '../tools/redact.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import { IniError, type IniSection, parseIni } from './ini.ts';
+import { isRepoId } from './names.ts';
 
 /** One section of a .repo file (dnf.conf(5)), with its variables substituted. */
 export interface RepoDefinition {
@@ -18,7 +21,9 @@ export interface RepoDefinition {
   /** Whether every package of it must be signed by one of `gpgkey`. */
   readonly gpgcheck: boolean;
   readonly gpgkey: readonly string[];
-  /** Every other option as written, substituted. */
+  /** Proxy, login and certificates to reach it with. */
+  readonly connection: Connection;
+  /** Every other option, substituted. */
   readonly options: Readonly<Record<string, string>>;
 }
 
@@ -99,55 +104,148 @@ export function repoVariables({ values }: Treefile): Record<string, string> {
   };
 }
 
-/** Parses one .repo file. Relative `file:` paths and bare paths of gpgkey and baseurl count from the file's folder. */
+/**
+ * Parses one .repo file as dnf does: see parseIni; a value may stand in quotes; names of options and variables are taken as
+ * they are written. Relative `file:` paths and bare paths of gpgkey, baseurl and certificates count from the file's folder.
+ * @throws NightlyError `config` with its place, also for a value that dnf would not take and silently leave out.
+ */
 export function parseRepoFile(
   text: string,
   file: string,
   variables: Readonly<Record<string, string>>,
 ): RepoDefinition[] {
-  const sections: { id: string; line: number; options: Record<string, string> }[] = [];
-  let lastKey: string | undefined;
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const section = sections.at(-1);
-    if (/^\s*([#;].*)?$/.test(raw)) continue;
-    const header = /^\[([^\]]+)\]\s*$/.exec(raw);
-    const entry = /^([^\s=][^=]*?)\s*=\s*(.*?)\s*$/.exec(raw);
-    if (header) {
-      sections.push({ id: header[1]?.trim() ?? '', line: index + 1, options: {} });
-      lastKey = undefined;
-    } else if (/^\s/.test(raw) && section && lastKey !== undefined) {
-      // A further line of a list, indented as in baseurl= and gpgkey=.
-      section.options[lastKey] = `${section.options[lastKey] ?? ''}\n${raw.trim()}`;
-    } else if (entry && section) {
-      lastKey = (entry[1] ?? '').toLowerCase();
-      section.options[lastKey] = entry[2] ?? '';
-    } else {
-      throw new NightlyError('config', `This is neither a [section] nor an option of one: ${raw.trim()}`, {
-        hint: 'A .repo file is made of [id] lines, each followed by option=value lines.',
-        place: { file, line: index + 1 },
-      });
-    }
-  }
-  return sections
-    .filter(({ id }) => id !== 'main')
-    .map(({ id, line, options }) => {
-      const filled = Object.fromEntries(
-        Object.entries(options).map(([key, value]) => [key, substitute(value, variables)]),
-      );
-      for (const value of secretsIn(filled)) keepSecret(value);
-      const { baseurl, metalink, mirrorlist, gpgcheck, gpgkey, ...rest } = filled;
-      return {
-        id: substitute(id, variables),
-        file,
-        line,
-        baseurl: urls(baseurl, file),
-        ...(metalink ? { metalink } : {}),
-        ...(mirrorlist ? { mirrorlist } : {}),
-        gpgcheck: /^(1|true|yes|on)$/i.test(gpgcheck ?? ''),
-        gpgkey: urls(gpgkey, file),
-        options: rest,
-      };
+  const ids = new Set<string>();
+  return sectionsOf(text, file)
+    .filter(({ name }) => name !== 'main')
+    .map((section) => {
+      const id = substitute(section.name, variables);
+      const place = { file, line: section.line };
+      if (!isRepoId(id)) {
+        throw new NightlyError('config', `"${id}" cannot be the id of a repository.`, {
+          hint: 'dnf takes letters, digits, "-", "_", "." and ":".',
+          place,
+        });
+      }
+      if (ids.has(id)) {
+        throw new NightlyError('config', `Repository "${id}" has two sections in ${file}.`, {
+          hint: 'Remove one of the two sections.',
+          place,
+        });
+      }
+      ids.add(id);
+      return repoOf(id, readOptions(section, file, variables), place);
     });
+}
+
+function sectionsOf(text: string, file: string): IniSection[] {
+  try {
+    return parseIni(text);
+  } catch (error) {
+    if (!(error instanceof IniError)) throw error;
+    throw new NightlyError('config', `This is no .repo file as dnf reads them: ${error.message}.`, {
+      hint: 'A .repo file is made of [id] lines, each followed by option=value lines; further lines of a list are indented.',
+      place: { file, line: error.line },
+      cause: error,
+    });
+  }
+}
+
+/** Options that decide what is trusted and where it comes from: in another case dnf does not know them. */
+const READ = [
+  ...['baseurl', 'metalink', 'mirrorlist', 'gpgcheck', 'repo_gpgcheck', 'gpgkey', 'sslverify', 'sslcacert'],
+  ...['sslclientcert', 'sslclientkey', 'username', 'password', 'proxy', 'proxy_username', 'proxy_password'],
+] as const;
+
+const LISTS: readonly string[] = ['baseurl', 'gpgkey'];
+const BOOLEANS: readonly string[] = ['gpgcheck', 'repo_gpgcheck', 'sslverify', 'enabled'];
+
+/** The options with their variables filled in and without quotes, passwords known as such. */
+function readOptions(
+  section: IniSection,
+  file: string,
+  variables: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const options: Record<string, string> = {};
+  for (const [key, { value, line }] of section.options) {
+    const fail = (message: string, hint: string): NightlyError =>
+      new NightlyError('config', message, { hint, place: { file, line } });
+    const lower = key.toLowerCase();
+    if (key !== lower && READ.some((known) => known === lower)) {
+      throw fail(`dnf does not know "${key}", so it would have no effect.`, `Write it in lower case: ${lower}.`);
+    }
+    if (!/^\w[\w.-]*$/.test(key) || key === '__proto__') continue;
+    if (READ.some((known) => known === key) && /\$\{\w*:/.test(value)) {
+      throw fail(`${key} has a variable with a default, which not every release of dnf knows.`, 'Write the value out.');
+    }
+    if (value.includes('\n') && !LISTS.includes(key) && READ.some((known) => known === key)) {
+      throw fail(`${key} takes one value, and an indented line follows it.`, 'Remove that line, or its indentation.');
+    }
+    const filled = substitute(value, variables);
+    options[key] = unquoted(filled === 'None' ? '' : filled);
+    if (BOOLEANS.includes(key)) refuseNoBoolean(key, options[key], fail);
+  }
+  for (const value of secretsIn(options)) keepSecret(value);
+  return options;
+}
+
+/** dnf logs a value that it does not know and takes the default: a check that somebody asked for would be off, unseen. */
+function refuseNoBoolean(key: string, value: string, fail: (message: string, hint: string) => NightlyError): void {
+  if (TRUE.test(value) || FALSE.test(value)) return;
+  throw fail(
+    `"${value}" is neither yes nor no, so dnf would leave ${key}= out without a word.`,
+    `Write ${key}=1 or ${key}=0; a remark goes into a line of its own that begins with "#".`,
+  );
+}
+
+const TRUE = /^(1|yes|true|on)$/i;
+const FALSE = /^(0|no|false|off)$/i;
+
+/** A value in quotes is taken without them; other quotes belong to it (libdnf/conf/OptionBinds.cpp). */
+function unquoted(value: string): string {
+  const [first] = value;
+  return value.length > 1 && (first === '"' || first === "'") && value.endsWith(first) ? value.slice(1, -1) : value;
+}
+
+function repoOf(
+  id: string,
+  all: Readonly<Record<string, string>>,
+  place: { file: string; line: number },
+): RepoDefinition {
+  const { baseurl, metalink, mirrorlist, gpgcheck, gpgkey, ...options } = all;
+  return {
+    id,
+    ...place,
+    baseurl: urls(baseurl, place.file),
+    ...(metalink ? { metalink } : {}),
+    ...(mirrorlist ? { mirrorlist } : {}),
+    gpgcheck: TRUE.test(gpgcheck ?? ''),
+    gpgkey: urls(gpgkey, place.file),
+    connection: connectionOf(options, place.file),
+    options,
+  };
+}
+
+/** How dnf reaches the repository (dnf.conf(5)); what is not said here is left to the environment. */
+function connectionOf(options: Readonly<Record<string, string>>, file: string): Connection {
+  const path = (key: string): string | undefined => {
+    const value = options[key] ?? '';
+    return value === '' ? undefined : resolve(dirname(file), value);
+  };
+  const pair = (user: string, password: string): Login | undefined => {
+    const username = options[user] ?? '';
+    return username === '' ? undefined : { username, password: options[password] ?? '' };
+  };
+  const { proxy, sslverify } = options;
+  return definedOnly({
+    // Empty, or `_none_`: no proxy, whatever the environment says.
+    proxy: proxy === undefined || proxy === 'libproxy' ? undefined : proxy.replace(/^_none_$/, ''),
+    proxyLogin: pair('proxy_username', 'proxy_password'),
+    login: pair('username', 'password'),
+    caFile: path('sslcacert'),
+    certFile: path('sslclientcert'),
+    keyFile: path('sslclientkey'),
+    verify: sslverify === undefined ? undefined : TRUE.test(sslverify),
+  });
 }
 
 /** Passwords of a section: of its options, and in its URLs. */
@@ -167,16 +265,18 @@ function decoded(text: string): string {
   }
 }
 
-/** Replaces `$name` and `${name}`; unknown variables stay, as dnf leaves them. */
+/** Replaces `$name` and `${name}`; unknown variables stay, as dnf leaves them. Names count as they are written. */
 export function substitute(text: string, variables: Readonly<Record<string, string>>): string {
-  return text.replace(/\$(?:\{(\w+)\}|(\w+))/g, (whole, braced?: string, bare?: string) => {
-    return variables[(braced ?? bare ?? '').toLowerCase()] ?? variables[braced ?? bare ?? ''] ?? whole;
+  return text.replace(/\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))/g, (whole, braced?: string, bare?: string) => {
+    const name = braced ?? bare ?? '';
+    return (Object.hasOwn(variables, name) ? variables[name] : undefined) ?? whole;
   });
 }
 
+/** A list is parted by blanks, commas and line ends. */
 function urls(value: string | undefined, file: string): string[] {
   return (value ?? '')
-    .split(/[\s,]+/)
+    .split(/[ ,\n]/)
     .filter((word) => word !== '')
     .map((word) => (/^[a-z][a-z0-9+.-]*:/i.test(word) ? word : pathToFileURL(resolve(dirname(file), word)).href));
 }

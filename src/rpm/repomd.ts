@@ -59,7 +59,7 @@ export async function openRepository(
   for (const url of await mirrorsOf(repo, task)) {
     const base = url.replace(/\/*$/, '/');
     try {
-      const bytes = await fetchBytes(`${base}repodata/repomd.xml`, task);
+      const bytes = await fetchBytes(`${base}repodata/repomd.xml`, task, repo);
       const { files, ...about } = parseRepomd(new TextDecoder().decode(bytes));
       return { state: { id: repo.id, url: base, sha256: sha256(bytes), ...about }, files };
     } catch (error) {
@@ -142,7 +142,7 @@ async function mirrorsOf(repo: RepoDefinition, task: Task): Promise<readonly str
   const list = repo.metalink ?? repo.mirrorlist;
   if (list === undefined) return [];
   try {
-    const text = new TextDecoder().decode(await fetchBytes(list, task));
+    const text = new TextDecoder().decode(await fetchBytes(list, task, repo));
     const mirrors =
       repo.metalink !== undefined || text.trimStart().startsWith('<') ? parseMetalink(text) : parseMirrorlist(text);
     return mirrors.slice(0, MIRROR_TRIES);

@@ -102,6 +102,7 @@ async function contentOf(repository: string, task: Task): Promise<Map<string, st
       baseurl: [base],
       gpgcheck: false,
       gpgkey: [],
+      connection: {},
       options: {},
     },
   };

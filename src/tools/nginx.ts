@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { NightlyError } from '../errors.ts';
 import { start } from './exec.ts';
 import { freePort } from './free-port.ts';
+import { httpFetch } from './http.ts';
 import type { Task } from './task.ts';
 
 /** A web server that serves one folder. */
@@ -64,7 +65,8 @@ export async function startNginx(request: StaticServerRequest): Promise<StaticSe
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function answers(url: string): Promise<boolean> {
-  return fetch(url, { signal: AbortSignal.timeout(1000) }).then(
+  // This machine's own server: no proxy knows it.
+  return httpFetch(url, { signal: AbortSignal.timeout(1000) }, { proxy: '' }).then(
     (response) => response.status === 204,
     () => false,
   );

@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from './exec.ts';
 import { filesBelow } from './files.ts';
+import { caFileFor } from './http.ts';
 import type { Task } from './task.ts';
 
 /** Modes of OSTree repositories this program makes. */
@@ -145,6 +146,8 @@ export async function addRemote(
   await run('ostree', ['remote', 'delete', `--repo=${repo}`, '--if-exists', name], { task });
   const trust = gpgKeys.length > 0 ? gpgKeys.map((key) => `--gpg-import=${key}`) : ['--no-gpg-verify'];
   if (signedSummary) trust.push('--set=gpg-verify-summary=true');
+  const caFile = caFileFor(url);
+  if (caFile !== undefined) trust.push(`--set=tls-ca-path=${caFile}`);
   await run('ostree', ['remote', 'add', `--repo=${repo}`, ...trust, name, url], { task });
 }
 

@@ -2,13 +2,14 @@
 
 Run as `python3 depsolve.py VERB`, with the request as JSON on standard input. Prints one JSON object a line on standard
 output: {"event": "progress" | "say" | "result" | "error", ...}. Exit code 3 goes with an "error" event, whose "kind" is
-one of "missing", "depsolve", "repo", "digest", "package", "unpack", "script", "install"; anything else that goes wrong is a traceback on
+one of "missing", "depsolve", "repo", "config", "package", "unpack", "script", "install"; anything else that goes wrong is a traceback on
 standard error and exit code 1.
 
 Nothing of the host's configuration is read: no /etc/dnf, no plugins, no variables, no repositories of the host.
 """
 
 import json
+import logging
 import os
 import sys
 import time
@@ -69,8 +70,12 @@ def open_base(request):
     conf.substitutions.update(request["variables"])
 
     base = dnf.Base(conf)
+    faults = ConfigFaults()
+    logging.getLogger("dnf").addHandler(faults)
     try:
         base.read_all_repos()
+        if faults.messages:
+            raise Refused("config", "dnf does not take a .repo file as it is:\n" + "\n".join(faults.messages))
         enabled = set(request["repos"])
         for repo in base.repos.values():
             if repo.id in enabled:
@@ -78,6 +83,11 @@ def open_base(request):
                 repo.skip_if_unavailable = False
                 repo.metadata_expire = conf.metadata_expire
                 repo.gpgcheck = False
+                # dnf would look for them from wherever this runs.
+                for name in ("sslcacert", "sslclientcert", "sslclientkey"):
+                    path = getattr(repo, name)
+                    if path:
+                        setattr(repo, name, os.path.join(request["reposDir"], path))
                 if request["refresh"]:
                     # What --refresh does. metadata_expire = 0 is not enough: metadata cached in this very second count
                     # as fresh under it.
@@ -88,6 +98,19 @@ def open_base(request):
     except dnf.exceptions.RepoError as error:
         raise Refused("repo", str(error)) from error
     return base
+
+
+class ConfigFaults(logging.Handler):
+    """What dnf logs about .repo files and values in them that it leaves out: a check may be among these."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.messages = []
+
+    def emit(self, record):
+        message = record.getMessage()
+        if "is missing name in configuration" not in message:
+            self.messages.append(message)
 
 
 def nevra(package):

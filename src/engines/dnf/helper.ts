@@ -18,7 +18,7 @@ const helperEvent = z.discriminatedUnion('event', [
   z.looseObject({ event: z.literal('result') }),
   z.object({
     event: z.literal('error'),
-    kind: z.enum(['missing', 'depsolve', 'repo', 'package', 'unpack', 'script', 'install']),
+    kind: z.enum(['missing', 'depsolve', 'repo', 'config', 'package', 'unpack', 'script', 'install']),
     message: z.string(),
     /** What to do, where there is more to say than the kind does. */
     hint: z.string().optional(),

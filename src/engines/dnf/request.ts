@@ -75,6 +75,10 @@ export function dnfError(error: HelperError, treefile: Treefile, locked: boolean
       return new NightlyError('repo-unreachable', error.message.trim(), {
         hint: error.hint ?? 'Check its address in the .repo file and the network, then run again.',
       });
+    case 'config':
+      return new NightlyError('config', error.message.trim(), {
+        hint: 'Correct the value in the .repo file beside the treefile: dnf would go on without it.',
+      });
     case 'package':
     case 'unpack':
     case 'script':

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import pRetry, { AbortError } from 'p-retry';
+import { type HttpResponse, httpFetch, withBody } from '../../tools/http.ts';
 
 /** Files as the public URL of a target serves them; passing faults of the server are tried again. */
 export interface PublicFiles {
@@ -16,7 +17,7 @@ const ANSWER_MS = 30_000;
 
 /** Reads below that URL, which has no trailing slash. */
 export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
-  const ask = <Result>(path: string, method: string, read: (response: Response) => Promise<Result>) =>
+  const ask = <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
     pRetry(
       async (): Promise<Result | undefined> => {
         const limit = new AbortController();
@@ -27,7 +28,7 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
         };
         try {
           const place = `${url}/${path.split('/').map(encodeURIComponent).join('/')}`;
-          const response = await fetch(place, { method, signal: AbortSignal.any([signal, limit.signal]) });
+          const response = await httpFetch(place, { method, signal: AbortSignal.any([signal, limit.signal]) });
           if (response.ok) return await read(withPulse(response, alive));
           await response.body?.cancel();
           if (response.status === 404 || response.status === 410) return undefined;
@@ -60,7 +61,7 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
 }
 
 /** The response, telling at each part that arrives. */
-function withPulse(response: Response, alive: () => void): Response {
+function withPulse(response: HttpResponse, alive: () => void): HttpResponse {
   if (!response.body) return response;
   const pulse = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
@@ -68,5 +69,5 @@ function withPulse(response: Response, alive: () => void): Response {
       controller.enqueue(chunk);
     },
   });
-  return new Response(response.body.pipeThrough(pulse), response);
+  return withBody(response, response.body.pipeThrough(pulse));
 }

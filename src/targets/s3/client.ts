@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { S3TargetConfig } from '../../config/config.ts';
 import type { Task } from '../../tools/task.ts';
+import { agentsFor } from './agents.ts';
 import { faultOf, isMissing } from './faults.ts';
 import { md5Of } from './headers.ts';
 import { type Requests, retrying } from './retry.ts';
@@ -55,8 +56,7 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     requestHandler: {
-      httpAgent: agent,
-      httpsAgent: agent,
+      ...(await agentsFor(config, agent)),
       connectionTimeout: 10_000,
       requestTimeout: SILENCE_MS,
       socketTimeout: SILENCE_MS,

@@ -8,6 +8,7 @@ import type { Treefile } from '../../../treefile/treefile.ts';
 import { inTree } from '../namespace.ts';
 import { osReleasePath, withVersion } from './os-release.ts';
 import { at, entry, kindOf, namesIn, pathInTree } from './paths.ts';
+import { templateOf } from './unit-name.ts';
 
 export interface CustomiseRequest {
   readonly root: string;
@@ -42,7 +43,7 @@ function fault(treefile: Treefile, key: KeyName, entry: string, message: string,
 async function enableUnits({ root, treefile }: CustomiseRequest): Promise<void> {
   const wants = at(root, 'usr/etc/systemd/system/multi-user.target.wants');
   for (const unit of treefile.values.units ?? []) {
-    const template = unit.replace(/@[^.]*\./, '@.');
+    const template = templateOf(unit);
     if (!(await hasUnit(root, unit)) && !(await hasUnit(root, template))) {
       throw fault(
         treefile,

@@ -23,6 +23,7 @@ class Keep(logging.Handler):
             faults.append(text)
 logging.getLogger("dnf").addHandler(Keep(logging.WARNING))
 folder = sys.argv[1]
+SINGLE = ("metalink", "mirrorlist", "proxy", "username", "password", "proxy_username", "sslcacert")
 answers = []
 for text in json.load(sys.stdin):
     with open(os.path.join(folder, "x.repo"), "w", encoding="utf-8", newline="") as file:
@@ -37,7 +38,9 @@ for text in json.load(sys.stdin):
     conf.substitutions.update(json.loads(sys.argv[2]))
     base = dnf.Base(conf)
     base.read_all_repos()
-    answers.append(None if faults else [
+    # A single value of several lines is taken by dnf, and refused here: it can only be a mistake.
+    lines = any("\\n" in (getattr(repo, name) or "") for repo in base.repos.values() for name in SINGLE)
+    answers.append(None if faults or lines else [
         {
             "id": repo.id,
             "baseurl": list(repo.baseurl),
@@ -232,12 +235,7 @@ const KNOWN: readonly string[] = [
 
 it('a format is read by its owner’s rules: .repo files are read as dnf reads them, and refused where it leaves something out', async () => {
   const texts = [...KNOWN, ...fc.sample(file, 250)];
-  // A single value of several lines is taken by dnf, and refused here: it can only be a mistake.
-  const theirs = (await dnfReads(texts)).map((repos) =>
-    repos?.some((repo) => Object.values(repo).some((value) => typeof value === 'string' && value.includes('\n')))
-      ? null
-      : repos,
-  );
+  const theirs = await dnfReads(texts);
   const differ = texts.flatMap((one, index) => {
     const ours = weRead(one);
     return JSON.stringify(ours) === JSON.stringify(theirs[index]) ? [] : [{ file: one, ours, theirs: theirs[index] }];

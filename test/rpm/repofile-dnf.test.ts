@@ -39,7 +39,7 @@ for text in json.load(sys.stdin):
     base = dnf.Base(conf)
     base.read_all_repos()
     # A single value of several lines is taken by dnf, and refused here: it can only be a mistake.
-    lines = any("\\n" in (getattr(repo, name) or "") for repo in base.repos.values() for name in SINGLE)
+    lines = any("\\n" in (getattr(repo, name) or "").rstrip() for repo in base.repos.values() for name in SINGLE)
     answers.append(None if faults or lines else [
         {
             "id": repo.id,
@@ -61,8 +61,8 @@ for text in json.load(sys.stdin):
 print(json.dumps(answers))
 `;
 
-// Of a blank value in a file with CRLF, dnf keeps the CR.
-const text = z.string().transform((value) => value.replace(/\r$/, ''));
+// Of a blank value in a file with CRLF, dnf keeps line ends.
+const text = z.string().transform((value) => value.replace(/[\r\n]+$/, ''));
 // dnf keeps empty words of a list. What is no URL counts from the folder of the file here; dnf would fail on it later.
 const list = z
   .array(text)

@@ -96,6 +96,7 @@ function failure({ kind, message }: HelperError, stderr: string, task: Task): Ni
     }
     case 'missing':
     case 'repo':
+    case 'config':
     case 'install':
       return new NightlyError('compose', `rpm could not install: ${message}`, log);
   }

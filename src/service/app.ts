@@ -8,10 +8,12 @@ import { lockHolder } from '../run/lock-holder.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { readTextIfExists } from '../tools/files.ts';
 import { remembered } from '../tools/remembered.ts';
+import { addressGroup } from './address.ts';
 import { unreadiness } from './health.ts';
 import { paced } from './pace.ts';
 import { withPageCache } from './page-cache.ts';
 import { rateLimit } from './rate-limit.ts';
+import { limitedByKind } from './request-kinds.ts';
 import type { Service } from './service.ts';
 import { bearerToken, isKnownToken } from './token.ts';
 
@@ -52,6 +54,7 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
     return text('Only GET and HEAD.\n', 405, { Allow: 'GET, HEAD' });
   });
   app.get('/healthz', ({ text }) => text('ok\n'));
+  app.use(limitedByKind());
   // Whoever began it: the service, or somebody on the command line.
   const isRunning = remembered(1000, async () => (await lockHolder(config.work)) !== undefined);
   app.use(paced(isRunning));
@@ -87,12 +90,13 @@ function addTrigger(app: Hono, config: Config, service: Service): void {
     const who = getConnInfo(context).remote.address ?? 'somebody';
     const tooMany = (seconds: number) =>
       context.json({ error: 'too many requests' }, 429, { 'Retry-After': String(seconds) });
-    const wait = requests.take(who);
+    const group = addressGroup(who);
+    const wait = requests.take(group);
     if (wait > 0) return tooMany(wait);
     const token = bearerToken(context.req.header('authorization'));
     // Read each time: a token is added or taken back without a restart.
     if (token === undefined || !isKnownToken(token, (await readTextIfExists(tokenHashFile)) ?? '')) {
-      const longer = wrong.take(who);
+      const longer = wrong.take(group);
       if (longer > 0) return tooMany(longer);
       return context.json({ error: 'a known token is needed' }, 401, { 'WWW-Authenticate': 'Bearer' });
     }

@@ -19,6 +19,7 @@ export function listening(server: Server, { host, port }: Address, key: string):
         }),
       );
     });
-    server.listen(port, host);
+    // Those that come while the process is busy wait in the kernel, instead of trying again a second later.
+    server.listen({ port, host, backlog: 2048 });
   });
 }

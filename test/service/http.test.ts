@@ -159,7 +159,7 @@ test('slow-loris: a head that does not end, and a body that does not come, are c
   expect(body?.seconds).toBeLessThan(30);
 });
 
-test('more connections than it holds are dropped at once, and those it holds go on', async () => {
+test('of more connections than an address may have, the oldest make way at once, and those held go on', async () => {
   const { port, hostname } = new URL(service.url);
   const sockets = Array.from({ length: 300 }, () => createConnection(Number(port), hostname));
   let dropped = 0;

@@ -55,6 +55,11 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
   const config = await loadConfig(options.config);
   const night = await openNight(config.work, id);
   const from = night.meta['atomic-nightly.stream'];
+  if (night.meta['atomic-nightly.state'] === 'incomplete') {
+    throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
+      hint: `Run "atomic-nightly resume ${id}" first, or promote a night that is complete.`,
+    });
+  }
   const { name, release } = findReleaseStream(config, { name: options.stream, from });
   return withLockedProject(
     options,

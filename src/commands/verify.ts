@@ -86,6 +86,6 @@ async function streamsOf(config: Config, target: TargetConfig, keyDir: string, t
 async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
   if (!signing) return [];
   const file = join(keyDir, `${name}.gpg`);
-  await writeFile(file, await jointSigner(signing.map(openSigner)).publicKey(task));
+  await writeFile(file, await jointSigner(signing.map(openSigner)).clientKey(task));
   return [file];
 }

@@ -117,7 +117,11 @@ export interface GpgAgentConfig {
   readonly home?: string;
   /** Fingerprint, 40 upper-case hex digits. */
   readonly key: string;
+  readonly subkeys?: NamedParts;
 }
+
+/** Fingerprints of the parts of a key to sign with, upper-case hex, those that clients have had for longest first. */
+export type NamedParts = readonly [string, ...string[]];
 
 /** A private key in a file, used by this program itself. */
 export interface OpenpgpConfig {
@@ -126,6 +130,7 @@ export interface OpenpgpConfig {
   readonly keyFile: string;
   /** Undefined: the key is not encrypted. */
   readonly passphrase?: PassphraseSource;
+  readonly subkeys?: NamedParts;
 }
 
 /** Where a passphrase is: a file, an environment variable, or a systemd credential (`$CREDENTIALS_DIRECTORY/NAME`). */
@@ -137,6 +142,7 @@ export interface SigningCommandConfig {
   readonly command: readonly [string, ...string[]];
   /** Armored or binary. */
   readonly publicKeyFile: string;
+  readonly subkeys?: NamedParts;
   /** For one try. */
   readonly timeoutSeconds: number;
   /** Further tries after a failed one. */

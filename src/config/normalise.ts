@@ -194,6 +194,11 @@ function normaliseSigning(raw: NonNullable<RawStream['signing']>, folder: string
 }
 
 function normaliseKey(raw: RawSigning, folder: string): SigningConfig {
+  const [first, ...others] = raw.subkeys?.map((one) => one.toUpperCase()) ?? [];
+  return { ...normaliseSigner(raw, folder), ...(first === undefined ? {} : { subkeys: [first, ...others] as const }) };
+}
+
+function normaliseSigner(raw: RawSigning, folder: string): SigningConfig {
   const { type } = raw;
   switch (type) {
     case 'gpg-agent': {

@@ -79,7 +79,11 @@ function normaliseCycle({ start, weeks, upstream }: NonNullable<RawRelease['cycl
 }
 
 /** A stream as the rules see it. */
-type Written = RawRelease & { readonly treefile?: string | undefined; readonly ref?: string | undefined };
+type Written = RawRelease & {
+  readonly treefile?: string | undefined;
+  readonly ref?: string | undefined;
+  readonly 'smoke-test': unknown;
+};
 
 /** What is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream. */
 export function checkRelease(
@@ -119,6 +123,12 @@ export function checkRelease(
   }
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });
+  }
+  if (stream.release !== undefined && stream['smoke-test'] === false) {
+    breaches.push({
+      path: ['release'],
+      message: 'needs a "smoke-test" in the stream: nothing is released that was not tested.',
+    });
   }
   if (times?.upstream && times.weeks % times.upstream.weeks !== 0) {
     breaches.push({

@@ -171,10 +171,21 @@ const refName = z
     'must be words joined by "/", each of letters, digits, "_", "." and "-", the first neither "." nor "-"',
   );
 
+const fingerprint = z.string().regex(/^[0-9A-Fa-f]{40}$/, 'must be the 40 hex digits of a fingerprint');
+
+const subkeys = z
+  .array(fingerprint)
+  .min(1, 'needs at least one fingerprint')
+  .optional()
+  .describe(
+    'Parts of the key to sign with, those that clients have had for longest first; default: each part that can sign.',
+  );
+
 const gpgAgent = z.strictObject({
   type: z.literal('gpg-agent'),
   home: filePath.optional().describe('GnuPG home with the key; default: what gpg itself would use.'),
-  key: z.string().regex(/^[0-9A-Fa-f]{40}$/, 'must be the 40 hex digits of a fingerprint'),
+  key: fingerprint,
+  subkeys,
 });
 
 const openpgpKey = z.strictObject({
@@ -187,6 +198,7 @@ const openpgpKey = z.strictObject({
     .optional()
     .describe('Environment variable with the passphrase; programs that are started do not get it.'),
   'passphrase-credential': word.optional().describe('Name of a systemd credential (LoadCredential=) with it.'),
+  subkeys,
 });
 
 const signingCommand = z.strictObject({
@@ -196,6 +208,7 @@ const signingCommand = z.strictObject({
     .min(1, 'needs at least the program')
     .describe('Gets the bytes on standard input, prints a detached signature, armored or binary.'),
   'public-key-file': filePath.describe('What it signs with, armored or binary.'),
+  subkeys,
   timeout: z.int().min(1).max(3600).default(120).describe('Seconds for one try.'),
   retries: z.int().min(0).max(10).default(4).describe('Further tries, after 1, 2, 4 … seconds.'),
 });

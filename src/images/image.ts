@@ -1,6 +1,14 @@
 import type { ImageTemplate } from './template/load.ts';
 import type { TemplateValues } from './template/render.ts';
 
+/** Where hosts get their updates from, unless the tree brings a remote of that name. */
+export interface ImageRemote {
+  readonly name: string;
+  readonly url: string;
+  /** Public keys, binary, of a stream that signs: hosts verify commits and the summary with them (I2). */
+  readonly keys?: Uint8Array;
+}
+
 /** What is the same for all images of a build. */
 export interface ImageSource {
   /** The archive repo that has the commit. */
@@ -11,7 +19,7 @@ export interface ImageSource {
   readonly version: string;
   /** Name of the stateroot (`ostree admin os-init`), and of the remote hosts follow. */
   readonly osName: string;
-  readonly remote: { readonly name: string; readonly url: string };
+  readonly remote: ImageRemote;
   /** Seconds since the epoch: every time stamp and generated UUID derives from it and the commit. */
   readonly timestamp: number;
   /** For the sysroot that the disk images share, and their work files. Removed by the caller afterwards. */

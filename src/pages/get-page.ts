@@ -33,7 +33,7 @@ export function getPage(product: string, streams: readonly OfferedStream[], live
 
 function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStream, links: Links) {
   const good = ({ 'ostree-commit': commit, 'atomic-nightly.state': state }: BuildMeta) =>
-    commit !== undefined && ['complete', 'incomplete'].includes(state);
+    commit !== undefined && state === 'complete';
   const latest = isRelease
     ? lastRelease(
         builds.map((meta) => ({ meta })),

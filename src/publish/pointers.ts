@@ -1,3 +1,8 @@
+/** Where the public key of a stream lies on a target: in binary, as `ostree remote add --gpg-import` and gpg both take it. */
+export function keyPath(stream: string): string {
+  return `get/${stream}.gpg`;
+}
+
 /**
  * The JSON files that lead readers to builds of a stream, relative to a target's root. A target has those that something was
  * written to: the tested pointer after a smoke test, the last two after a release.

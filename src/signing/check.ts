@@ -28,13 +28,13 @@ export async function findingsOf(
 
 /** Whether each of the keys made one of the signatures, and it is good; those of others say nothing. */
 export async function isSignedByAll(
-  signers: readonly Pick<Signer, 'publicKey'>[],
+  signers: readonly Pick<Signer, 'clientKey'>[],
   what: Signable,
   signatures: readonly Uint8Array[],
   task: Task,
 ): Promise<boolean> {
   for (const signer of signers) {
-    const publicKey = await signer.publicKey(task);
+    const publicKey = await signer.clientKey(task);
     if (!(await isSignedByOne(publicKey, what, signatures, task))) return false;
   }
   return true;

@@ -9,6 +9,7 @@ import { findProgram } from '../tools/find-program.ts';
 import { readPublicFile } from '../tools/secret-file.ts';
 import type { Task } from '../tools/task.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
+import { chosenParts, oldestClientKey, partName, signingPartsOf } from './key-parts.ts';
 import { dearmored, signaturePackets } from './packets.ts';
 import type { Signable, Signer } from './signer.ts';
 import { signingFile } from './signing-file.ts';
@@ -24,13 +25,20 @@ const FIRST_WAIT_MS = 1000;
  * prints on standard error goes into the step's log.
  */
 export function commandSigner(config: SigningCommandConfig): Signer {
-  const { publicKeyFile, retries, command } = config;
+  const { publicKeyFile, retries, command, subkeys } = config;
   const publicKey = async (): Promise<Uint8Array> =>
     dearmored(await readPublicFile(publicKeyFile, signingFile('public key')));
   return {
     publicKey,
+    async clientKey() {
+      const key = await publicKey();
+      // The file is what clients were given, unless the configuration says what they have of it.
+      if (subkeys === undefined) return key;
+      return oldestClientKey(key, chosenParts(await signingPartsOf(key), subkeys, publicKeyFile).map(partName));
+    },
     async check() {
       refuseUnusable(await readKeyInfo(await publicKey(), publicKeyFile));
+      if (subkeys !== undefined) chosenParts(await signingPartsOf(await publicKey()), subkeys, publicKeyFile);
       if (await findProgram(command[0])) return;
       throw new NightlyError('signing', `The signer ${command[0]} is not there, or cannot be run by this user.`, {
         hint: 'Correct "command" under "signing" in the configuration; a relative path is taken from the folder of that file.',

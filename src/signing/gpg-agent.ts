@@ -3,16 +3,18 @@ import { join } from 'node:path';
 import type { GpgAgentConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { withTemporaryFolder } from '../tools/files.ts';
-import { gpgExportTo, gpgHasSecret, gpgSignFile } from '../tools/gpg.ts';
+import { gpgExportTo, gpgSecretParts, gpgSignFile } from '../tools/gpg.ts';
 import type { Task } from '../tools/task.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
+import { chosenParts, oldestClientKey, partName, signingPartsOf } from './key-parts.ts';
 import type { Signer } from './signer.ts';
 
 /** Seconds for one signature: somebody may have to touch a card. */
 const TIME_LIMIT = 120;
 
 /** Signs with a key of a GnuPG home. Its agent has the passphrase or the card; this program sees neither. */
-export function gpgAgentSigner({ home, key }: GpgAgentConfig): Signer {
+export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
+  const place = `the GnuPG home ${home ?? 'of this user'}`;
   const failed = (what: string, error: unknown): NightlyError =>
     error instanceof NightlyError && error.code === 'interrupted'
       ? error
@@ -30,25 +32,47 @@ export function gpgAgentSigner({ home, key }: GpgAgentConfig): Signer {
         });
       return new Uint8Array(found);
     });
+  const partsToUse = async (task: Task): Promise<readonly string[]> => {
+    const able = await signingPartsOf(await publicKey(task));
+    const secret = await gpgSecretParts({ home, key }, task);
+    if (secret.length === 0) {
+      throw new NightlyError('signing', `${place} has only the public half of ${key}.`, {
+        hint: 'Import the private half there ("gpg --import"), or put the card in once ("gpg --card-status").',
+      });
+    }
+    const there = able.filter((part) => secret.includes(partName(part)));
+    if (there.length > 0) return chosenParts(there, subkeys, place).map(partName);
+    throw new NightlyError('signing', `${place} lacks the private half of every part of ${key} that can sign.`, {
+      hint: '"gpg --list-secret-keys" marks such a part with "#": import it from where it is.',
+    });
+  };
+  // Asked once in a run: each of hundreds of files is signed by the same parts.
+  let known: Promise<readonly string[]> | undefined;
+  const parts = (task: Task) =>
+    (known ??= partsToUse(task).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    }));
   return {
     publicKey,
+    async clientKey(task) {
+      const [keyring, secret] = [await publicKey(task), await gpgSecretParts({ home, key }, task)];
+      const able = await signingPartsOf(keyring);
+      // Whoever only verifies may have the public half alone.
+      const there = able.filter((part) => secret.includes(partName(part)));
+      return oldestClientKey(keyring, chosenParts(there.length > 0 ? there : able, subkeys, place).map(partName));
+    },
     async check(task) {
       refuseUnusable(await readKeyInfo(await publicKey(task), `key ${key}`));
-      if (await gpgHasSecret({ home, key }, task)) return;
-      throw new NightlyError(
-        'signing',
-        `The GnuPG home ${home ?? 'of this user'} has only the public half of ${key}.`,
-        {
-          hint: 'Import the private half there ("gpg --import"), or put the card in once ("gpg --card-status").',
-        },
-      );
+      await parts(task);
     },
     sign: (what, task) =>
       withTemporaryFolder(async (folder) => {
         const [bytes, signature] = [join(folder, 'data'), join(folder, 'data.sig')];
         if (what instanceof Uint8Array) await writeFile(bytes, what);
         const file = what instanceof Uint8Array ? bytes : what.file;
-        await gpgSignFile({ home, key, file, signature, timeoutMs: TIME_LIMIT * 1000 }, task).catch(
+        const timeoutMs = TIME_LIMIT * 1000;
+        await gpgSignFile({ home, parts: await parts(task), file, signature, timeoutMs }, task).catch(
           (error: unknown) => {
             throw failed(`The key ${key} did not sign`, error);
           },

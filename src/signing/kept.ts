@@ -16,11 +16,11 @@ import type { Signable, Signer } from './signer.ts';
  * @param folder where signatures are kept, as FINGERPRINT/SHA256.sig; made when missing
  */
 export function keptSigner(signer: Signer, folder: string): Signer {
-  let known: Promise<{ readonly publicKey: Uint8Array; readonly fingerprint: string }> | undefined;
+  let known: Promise<KnownKey> | undefined;
   const ask = async (task: Task) => {
-    const publicKey = await signer.publicKey(task);
+    const [publicKey, clientKey] = [await signer.publicKey(task), await signer.clientKey(task)];
     const [key] = await readKeyInfo(publicKey, 'the public key of the signer');
-    return { publicKey, fingerprint: key?.fingerprint ?? '' };
+    return { publicKey, clientKey, fingerprint: key?.fingerprint ?? '' };
   };
   // Asked once in a run; again only after a failure.
   const theKey = (task: Task) =>
@@ -30,22 +30,33 @@ export function keptSigner(signer: Signer, folder: string): Signer {
     }));
   return {
     publicKey: async (task) => (await theKey(task)).publicKey,
+    clientKey: async (task) => (await theKey(task)).clientKey,
     check: (task) => signer.check(task),
     async sign(what, task) {
-      const { publicKey, fingerprint } = await theKey(task);
+      const { publicKey, clientKey, fingerprint } = await theKey(task);
+      const accepted = async (signature: Uint8Array) =>
+        (await findingsOf({ what, signature, publicKey: clientKey }, task)).includes('good');
       const kept = join(folder, fingerprint, `${digestOf(what)}.sig`);
       if (existsSync(kept)) {
         const signature = new Uint8Array(await readFile(kept));
         // One that the key can no longer vouch for, because it has expired since, is of no more use.
-        if (isGood(await findingsOf({ what, signature, publicKey }, task))) return signature;
+        if (isGood(await findingsOf({ what, signature, publicKey }, task)) && (await accepted(signature)))
+          return signature;
       }
       const signature = await signer.sign(what, task);
       const findings = await findingsOf({ what, signature, publicKey }, task);
       if (!isGood(findings)) throw refused(findings, fingerprint, task);
+      if (!(await accepted(signature))) throw tooNew(fingerprint, task);
       await writeFileAtomic(kept, signature);
       return signature;
     },
   };
+}
+
+interface KnownKey {
+  readonly publicKey: Uint8Array;
+  readonly clientKey: Uint8Array;
+  readonly fingerprint: string;
 }
 
 const digestOf = (what: Signable): string => (what instanceof Uint8Array ? sha256(what) : what.sha256);
@@ -59,6 +70,17 @@ function refused(findings: readonly GpgvFinding[], fingerprint: string, task: Ta
     hint,
     log: task.logFile,
   });
+}
+
+function tooNew(fingerprint: string, task: Task): NightlyError {
+  return new NightlyError(
+    'signing',
+    `A part of key ${fingerprint} signed that clients may not have: it was added after they were given the key.`,
+    {
+      hint: 'Have the signer use the older part as well, or name the parts that clients have under "subkeys": docs/signing.md.',
+      log: task.logFile,
+    },
+  );
 }
 
 function reasonOf(finding: GpgvFinding): { readonly why: string; readonly hint: string } {

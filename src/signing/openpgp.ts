@@ -16,13 +16,14 @@ import type { OpenpgpConfig } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { readSecretFile } from '../tools/secret-file.ts';
 import { keyInfo, messageOf, OPENPGP_CONFIG, refuseUnusable } from './key-info.ts';
+import { chosenParts, type KeyPart, oldestClientKey, partName, signingParts } from './key-parts.ts';
 import { dearmored } from './packets.ts';
 import { readPassphrase } from './passphrase.ts';
 import type { Signable, Signer } from './signer.ts';
 import { signingFile } from './signing-file.ts';
 
 /** Signs in this process with a private key out of a file. */
-export function openpgpSigner({ keyFile, passphrase }: OpenpgpConfig): Signer {
+export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): Signer {
   const readKey = async (): Promise<PrivateKey> => {
     const binaryKey = dearmored(await readSecretFile(keyFile, signingFile('private key')));
     return readPrivateKey({ binaryKey, config: OPENPGP_CONFIG }).catch((error: unknown) => {
@@ -33,10 +34,19 @@ export function openpgpSigner({ keyFile, passphrase }: OpenpgpConfig): Signer {
   };
   // The decrypted key stays for the run: every file of a build is signed with it.
   let opened: Promise<PrivateKey> | undefined;
+  /** The parts to sign with, whose private halves are in the file. */
+  const partsOf = async (key: PrivateKey): Promise<readonly KeyPart[]> => {
+    const able = (await signingParts(key, new Date())).filter(hasSecret);
+    if (able.length > 0) return chosenParts(able, subkeys, keyFile);
+    throw new NightlyError('signing', `${keyFile} lacks the private half of every part of the key that can sign.`, {
+      hint: 'Export it anew where the key is: "gpg --export-secret-keys", or "--export-secret-subkeys" if a subkey signs.',
+    });
+  };
   const open = async (): Promise<PrivateKey> => {
     const locked = await readKey();
     refuseUnusable([await keyInfo(locked, new Date())]);
-    if (isOpen(locked)) return locked;
+    const parts = await partsOf(locked);
+    if (parts.every(isOpen)) return locked;
     if (!passphrase) {
       throw new NightlyError(
         'signing',
@@ -51,7 +61,8 @@ export function openpgpSigner({ keyFile, passphrase }: OpenpgpConfig): Signer {
     const key = await decryptKey({ privateKey: locked, passphrase: words, config: OPENPGP_CONFIG }).catch(
       () => undefined,
     );
-    if (key) return key;
+    // Parts that do not sign may have another passphrase.
+    if (key && (await partsOf(key)).every(isOpen)) return key;
     throw new NightlyError(
       'signing',
       `The passphrase (${sourceOf(passphrase)}) does not open the private key ${keyFile}.`,
@@ -63,12 +74,24 @@ export function openpgpSigner({ keyFile, passphrase }: OpenpgpConfig): Signer {
   const openOnce = (): Promise<PrivateKey> => (opened ??= open());
   return {
     publicKey: async () => (await readKey()).toPublic().write(),
-    check: async () => void (await openOnce()),
+    async clientKey() {
+      const key = await readKey();
+      return oldestClientKey(key.toPublic().write(), (await partsOf(key)).map(partName));
+    },
+    async check() {
+      const key = await openOnce();
+      // Costs nothing here, and only a signature shows that the private half fits the public one.
+      await signWith(key, await partsOf(key), new Uint8Array()).catch((error: unknown) => {
+        throw new NightlyError('signing', `The key in ${keyFile} cannot sign: ${messageOf(error)}.`, {
+          hint: 'Export the whole key anew where it was made: "gpg --export-secret-keys".',
+        });
+      });
+    },
     async sign(what, task) {
       task.signal.throwIfAborted();
       const signingKeys = await openOnce();
       try {
-        return await signWith(signingKeys, what);
+        return await signWith(signingKeys, await partsOf(signingKeys), what);
       } catch (error) {
         const signed = what instanceof Uint8Array ? '' : ` ${what.file}`;
         throw new NightlyError('signing', `The key in ${keyFile} did not sign${signed}: ${messageOf(error)}.`, {
@@ -94,9 +117,15 @@ interface StreamingPacket {
  * Signs packet by packet, because `sign()` of openpgp.js keeps all of a stream in memory: it hands the message on beside the
  * signature, and nobody reads it.
  */
-async function signWith(key: PrivateKey, what: Signable): Promise<Uint8Array> {
+async function signWith(key: PrivateKey, parts: readonly KeyPart[], what: Signable): Promise<Uint8Array> {
+  const signatures: Uint8Array[] = [];
+  for (const part of parts) signatures.push(await signWithPart(key, part, what));
+  return new Uint8Array(Buffer.concat(signatures));
+}
+
+async function signWithPart(key: PrivateKey, part: KeyPart, what: Signable): Promise<Uint8Array> {
   const now = new Date();
-  const { keyPacket } = await key.getSigningKey(undefined, now, undefined, OPENPGP_CONFIG);
+  const { keyPacket } = await key.getSigningKey(part.getKeyID(), now, undefined, OPENPGP_CONFIG);
   const packet = new SignaturePacket();
   packet.signatureType = enums.signature.binary;
   packet.publicKeyAlgorithm = keyPacket.algorithm;
@@ -121,9 +150,14 @@ async function whole(written: Uint8Array | ReadableStream<Uint8Array>): Promise<
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Whether every part of it that is there can be used without a passphrase. */
-function isOpen(key: PrivateKey): boolean {
-  return key.isDecrypted();
+/** Whether a private half is there; gpg leaves a stub where it is not ("--export-secret-subkeys", a card). */
+function hasSecret({ keyPacket }: KeyPart): boolean {
+  return 'isDummy' in keyPacket && !keyPacket.isDummy();
+}
+
+/** Whether a part can be used without a passphrase. */
+function isOpen({ keyPacket }: KeyPart): boolean {
+  return 'isDecrypted' in keyPacket && keyPacket.isDecrypted() === true;
 }
 
 function sourceOf(source: NonNullable<OpenpgpConfig['passphrase']>): string {

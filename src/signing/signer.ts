@@ -22,6 +22,11 @@ export interface Signer {
   /** The public key, binary: a keyring for gpgv, and what clients are given. @throws NightlyError `signing`. */
   publicKey(task: Task): Promise<Uint8Array>;
   /**
+   * The public key as clients have it that were given it before later parts were added (key-parts.ts): what counts as
+   * signed is verified with this one. @throws NightlyError `signing`.
+   */
+  clientKey(task: Task): Promise<Uint8Array>;
+  /**
    * Finds, before any work is done, what can be found without making a signature: a key that is not there, has expired or
    * cannot sign, a passphrase that is missing or wrong. @throws NightlyError `signing`.
    */
@@ -51,6 +56,7 @@ export function jointSigner(signers: readonly Signer[]): Signer {
   return {
     sign: (what, task) => one((signer) => signer.sign(what, task)),
     publicKey: (task) => one((signer) => signer.publicKey(task)),
+    clientKey: (task) => one((signer) => signer.clientKey(task)),
     async check(task) {
       for (const signer of signers) await signer.check(task);
     },

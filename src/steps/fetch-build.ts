@@ -105,7 +105,7 @@ export async function pullCommit(project: Project, build: Build, commit: string,
   if (signer) {
     const key = join(build.paths.scratch, 'signing-key.gpg');
     await mkdir(dirname(key), { recursive: true });
-    await writeFile(key, await signer.publicKey(task));
+    await writeFile(key, await signer.clientKey(task));
     gpgKeys.push(key);
   }
   await initRepo(repo, 'archive', task);

@@ -9,7 +9,8 @@ import { type ImageTemplate, loadImageTemplate } from '../images/template/load.t
 import { templateValues } from '../images/template/values.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
-import type { Task } from '../tools/task.ts';
+import { sha256 } from '../tools/files.ts';
+import { quietTask, type Task } from '../tools/task.ts';
 
 export interface BuiltImage {
   /** Of its type. */
@@ -33,14 +34,15 @@ export interface ImageSet {
  * @throws NightlyError `config`, `image`.
  */
 export async function openImages(project: Project, build: Build, commit: string): Promise<ImageSet> {
-  const { config, stream } = project;
+  const { config, stream, signer } = project;
+  const keys = await signer?.publicKey(quietTask());
   const source: ImageSource = {
     repo: project.repo,
     commit,
     ref: project.ref,
     version: build.id,
     osName: stream.osName,
-    remote: stream.remote,
+    remote: { ...stream.remote, ...(keys === undefined ? {} : { keys }) },
     timestamp: build.timestamp,
     scratchDir: join(build.paths.scratch, 'images'),
   };
@@ -57,7 +59,7 @@ export async function openImages(project: Project, build: Build, commit: string)
         const image = images.find(({ name }) => name === template.name)?.image;
         return image === undefined ? [] : [{ template, image }];
       }),
-    inputs: ({ digest }) => ({ commit, digest, values }),
+    inputs: ({ digest }) => ({ commit, digest, values, ...(keys === undefined ? {} : { keys: sha256(keys) }) }),
     build: (template, task) =>
       atATime(async () => {
         const request = { ...source, template, values, outputDir: build.paths.images };

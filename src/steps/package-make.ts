@@ -6,7 +6,7 @@ import { type PackageContent, type PackageFacts, packageContent } from '../relea
 import { checkRpms } from '../rpm/check-signatures.ts';
 import { compareEvr } from '../rpm/evr.ts';
 import { type Project, streamSigners } from '../run/project.ts';
-import { armoredKey } from '../signing/packets.ts';
+import { armoredKey, signaturePackets } from '../signing/packets.ts';
 import { filesBelow, withTemporaryFolder, writeFileAtomic } from '../tools/files.ts';
 import { queryRpms, type RpmFile } from '../tools/rpm.ts';
 import { rpmBuild, rpmSignWith } from '../tools/rpmbuild.ts';
@@ -92,7 +92,9 @@ export async function makePackage(
   const rpm = await build(plan, dir, task);
   const [signer, ...others] = streamSigners(project.config, project.stream);
   if (signer) {
-    await rpmSignWith(rpm, (data) => signer.sign(data, task), join(dir, 'sign'), task);
+    // An RPM holds one signature: that of the part which rpm on every host knows.
+    const first = async (data: Uint8Array) => signaturePackets(await signer.sign(data, task))[0] ?? new Uint8Array();
+    await rpmSignWith(rpm, first, join(dir, 'sign'), task);
     if (others.length > 0) task.say('signed with the first key alone: an RPM holds one signature');
   } else {
     task.say(`stream "${project.stream.name}" does not sign: hosts that have ${nevra} check no signatures`);

@@ -46,7 +46,7 @@ export async function verify(
       url: `${target.publicUrl}/repo`,
       ...{ ref, commit },
       gpgKeys: stream.seed.gpgKeys,
-      ...(signer === undefined ? {} : { signingKey: await signer.publicKey(task) }),
+      ...(signer === undefined ? {} : { signingKey: await signer.clientKey(task) }),
       scratchDir: join(config.work, 'scratch'),
     },
     task,

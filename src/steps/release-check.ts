@@ -71,7 +71,7 @@ export async function checkContent(project: Project, { paths, meta }: StoredBuil
   await fsck(repo, task);
   const [object, detached] = [join(repo, objectPath(commit, 'commit')), join(repo, objectPath(commit, 'commitmeta'))];
   const signatures = existsSync(detached) ? signaturesIn(await readFile(detached)) : [];
-  const publicKey = await signer.publicKey(task);
+  const publicKey = await signer.clientKey(task);
   if (!(await isSignedByOne(publicKey, await readFile(object), signatures, task))) {
     throw new NightlyError(
       'signing',

@@ -110,7 +110,7 @@ async function lacksSignature(repo: string, commit: string, signers: readonly Si
   const meta = await ifThere(readFile(join(repo, objectPath(commit, 'commitmeta'))));
   const signatures = meta ? signaturesIn(meta) : [];
   if (!bytes || signatures.length === 0 || (await isSignedByAll(signers, bytes, signatures, task))) return false;
-  return isSignedByOne(await jointSigner(signers).publicKey(task), bytes, signatures, task);
+  return isSignedByOne(await jointSigner(signers).clientKey(task), bytes, signatures, task);
 }
 
 /**

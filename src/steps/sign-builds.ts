@@ -50,7 +50,7 @@ export async function findUnsignedFiles(
       const there = signaturePacketsIn(local ?? (await target.read(signatureName(path), task)));
       if (there.length === 0) continue;
       const lacks: Signer[] = [];
-      for (const one of signers) if (!(await madeBySome(await one.publicKey(task), there, task))) lacks.push(one);
+      for (const one of signers) if (!(await madeBySome(await one.clientKey(task), there, task))) lacks.push(one);
       if (lacks.length > 0) found.push({ path, there, lacks, ...(sha256 === undefined ? {} : { sha256 }) });
     }
   }

@@ -65,21 +65,44 @@ interface KeyInHome {
   readonly key: string;
 }
 
-/** Writes a binary detached signature over a file. Fails instead of asking anybody anything on this terminal. */
+/**
+ * Writes a binary detached signature over a file, a packet for each of the parts of the key that are named by their
+ * fingerprints. Fails instead of asking anybody anything on this terminal.
+ */
 export async function gpgSignFile(
-  request: KeyInHome & { readonly file: string; readonly signature: string; readonly timeoutMs: number },
+  request: Pick<KeyInHome, 'home'> & {
+    readonly parts: readonly string[];
+    readonly file: string;
+    readonly signature: string;
+    readonly timeoutMs: number;
+  },
   task: Task,
 ): Promise<void> {
-  const { home, key, file, signature, timeoutMs } = request;
-  const args = ['--batch', '--no-tty', '--yes', '--local-user', key, '--output', signature, '--detach-sign', file];
+  const { home, parts, file, signature, timeoutMs } = request;
+  // Without the "!" gpg takes the newest part of the key, whichever is named.
+  const users = parts.flatMap((part) => ['--local-user', `${part}!`]);
+  const args = ['--batch', '--no-tty', '--yes', ...users, '--output', signature, '--detach-sign', file];
   await run('gpg', [...inHome(home), ...args], { task, timeoutMs });
 }
 
-/** Whether a home has the private half of a key, or a card's stub for it. */
-export async function gpgHasSecret({ home, key }: KeyInHome, task: Task): Promise<boolean> {
+/**
+ * Fingerprints of the parts of a key whose private halves a home or a card has, upper-case hex (GnuPG's doc/DETAILS,
+ * "Format of the colon listings"); none when it has only the public key.
+ */
+export async function gpgSecretParts({ home, key }: KeyInHome, task: Task): Promise<string[]> {
   const args = ['--batch', '--no-tty', '--with-colons', '--list-secret-keys', key];
-  const { exitCode } = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
-  return exitCode === 0;
+  const { exitCode, stdout } = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
+  if (exitCode !== 0) return [];
+  const found: string[] = [];
+  let there = false;
+  for (const line of stdout.split('\n')) {
+    const fields = line.split(':');
+    // Field 15 is "#" for a part whose private half is elsewhere, a card's serial number, or "+".
+    if (fields[0] === 'sec' || fields[0] === 'ssb') there = fields[14] !== '#';
+    else if (fields[0] === 'fpr' && there) found.push(fields[9] ?? '');
+    if (fields[0] === 'fpr') there = false;
+  }
+  return found;
 }
 
 /** Writes the public key to a file, in the binary form that gpgv takes as a keyring. */

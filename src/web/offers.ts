@@ -2,7 +2,7 @@ import type { Config, StreamConfig } from '../config/config.ts';
 import { targetsOf } from '../config/lookup.ts';
 import type { OfferedStream } from '../pages/get-page.ts';
 import { encodePath } from '../pages/links.ts';
-import { keyPath } from '../pages/static-paths.ts';
+import { keyPath } from '../publish/pointers.ts';
 import type { StoredBuild } from '../run/build-store.ts';
 import type { BuildMeta } from '../run/meta.ts';
 

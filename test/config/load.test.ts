@@ -447,6 +447,7 @@ test('what does not go with a release stream, or only with one', async () => {
   third: {promotes-from: nihgtly, ref: x/y, targets: [buildlogs]}
   fourth: {targets: [buildlogs], rpm-keys: [a], approvals: 1, cycle: {start: 2026-01-06}}
   fifth: {promotes-from: nightly, ref: z/y, targets: [buildlogs], cycle: {start: 2026-02-30}}
+  sixth: {promotes-from: nightly, ref: w/y, targets: [buildlogs], release: {tree: [buildlogs]}}
 `);
   expect(faults).toEqual([
     'FILE:13:15: streams.release.treefile: must not be set: a promotion is built from the treefile of its night.',
@@ -460,6 +461,7 @@ test('what does not go with a release stream, or only with one', async () => {
     'FILE:20:60: streams.fourth.approvals: is for a stream with "promotes-from" only.',
     'FILE:20:70: streams.fourth.cycle: is for a stream with "promotes-from" only.',
     'FILE:21:82: streams.fifth.cycle.start: is no day of the calendar.',
+    'FILE:22:76: streams.sixth.release: needs a "smoke-test" in the stream: nothing is released that was not tested.',
   ]);
 });
 

@@ -78,6 +78,8 @@ async function makeBed(): Promise<Bed> {
     promotes-from: nightly
     ref: mini/x86_64/release
     targets: [buildlogs]
+    images: [generic-cloud]
+    smoke-test: {}
     signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${await secret('passphraseFile')}}
     release:
       tree: [buildlogs]

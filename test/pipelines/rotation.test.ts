@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { type FileKey, makeFileKey } from '../support/openpgp-key.ts';
+import { addSigningSubkey, type FileKey, makeFileKey } from '../support/openpgp-key.ts';
 import { outsider } from '../support/outsider.ts';
 import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -69,4 +69,42 @@ it('two keys during a rotation: a client with either one alone accepts commit an
   expect(await strictPull(world, 'third-next', next.publicKeyFile)).toBe(third?.['ostree-commit']);
   await expect(strictPull(world, 'third-old', old.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
   expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+});
+
+it("I2: a subkey added for later locks no client out; verify uses what clients have, and names a key that is not the stream's", async () => {
+  const dir = temporaryFolder();
+  const key = await makeFileKey(dir);
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'), { stream: [`signing: ${written(key)}`] });
+  onTestFinished(() => world.stop());
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const added = await addSigningSubkey(key);
+  await world.distro.bump('app');
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const second = (await records(world))[1];
+  expect(await strictPull(world, 'given-before', key.publicKeyFile)).toBe(second?.['ostree-commit']);
+  expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+
+  // Should everything be signed by the new part alone, clients would refuse: verify says so before they do.
+  const config = await readFile(world.config, 'utf8');
+  await writeFile(
+    world.config,
+    config.replace(/signing: .*/, `signing: ${written(key).replace('}', `, subkeys: [${added}]}`)}`),
+  );
+  await world.distro.bump('app');
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  await expect(strictPull(world, 'named', key.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
+  await writeFile(world.config, config);
+  const verified = await world.nightly('verify');
+  expect(verified).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/not ok {2}pull of mini\/x86_64\/nightly: /),
+  });
+  await writeFile(
+    join(world.published, 'get/nightly.gpg'),
+    await readFile((await makeFileKey(dir, { name: 'x' })).publicFile),
+  );
+  expect((await world.nightly('verify')).stdout).toMatch(
+    /not ok {2}get\/nightly\.gpg: is [0-9A-F]{40}, none of the keys/,
+  );
 });

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { generateKey } from 'openpgp';
+import { decryptKey, encryptKey, generateKey, readPrivateKey } from 'openpgp';
 import type { OpenpgpConfig } from '../../src/config/config.ts';
 import { run } from '../../src/tools/exec.ts';
 
@@ -41,6 +41,18 @@ export async function makeFileKey(
   await writeFile(publicKeyFile, publicKey.armor());
   const fingerprint = publicKey.getFingerprint().toUpperCase();
   return { type: 'openpgp', keyFile, passphrase: { file: passphraseFile }, fingerprint, publicFile, publicKeyFile };
+}
+
+/** Adds a subkey that signs to a private key in a file, as somebody does for later. @returns its fingerprint */
+export async function addSigningSubkey(key: FileKey): Promise<string> {
+  const armoredKey = await readFile(key.keyFile, 'utf8');
+  const open = await decryptKey({ privateKey: await readPrivateKey({ armoredKey }), passphrase: PASSPHRASE });
+  const date = new Date(Date.now() - 5000);
+  const more = await open.addSubkey({ sign: true, type: 'ecc', curve: 'ed25519Legacy', date });
+  await writeFile(key.keyFile, (await encryptKey({ privateKey: more, passphrase: PASSPHRASE })).armor(), {
+    mode: 0o600,
+  });
+  return more.subkeys.at(-1)?.getFingerprint().toUpperCase() ?? '';
 }
 
 /** What `gpgv` says of a detached signature, with one key alone: its exit code and words. */

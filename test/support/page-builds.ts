@@ -95,6 +95,8 @@ streams:
     targets: [buildlogs]
     approvals: 2
     signing: {type: gpg-agent, key: 0123456789ABCDEF0123456789ABCDEF01234567}
+    images: [generic-cloud]
+    smoke-test: {}
     cycle: {start: 2026-10-05, weeks: 4}
     release: {tree: [mirror]}
 `;

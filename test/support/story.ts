@@ -33,8 +33,8 @@ export interface Story {
 }
 
 export interface StorySettings {
-  /** Streams that get a generic-cloud image; a release that has one is booted from it before it is called tested. */
-  readonly images: readonly ('nightly' | 'release')[];
+  /** Whether the nightly stream gets a generic-cloud image; the release stream's is booted before it is called tested. */
+  readonly images: readonly 'nightly'[];
   /** Of the SMTP server; without one the mail of a release stays in its file. */
   readonly smtpPort?: number;
 }
@@ -152,7 +152,6 @@ interface Scene {
 function configText({ dir, sites, nightKey, firstCandidate }: Scene, { images, smtpPort }: StorySettings): string {
   const target = (name: Site) => `{type: directory, path: ${join(dir, 'www', name)}, url: '${sites[name].url}'}`;
   const smtp = smtpPort === undefined ? '' : `, smtp: {host: 127.0.0.1, port: ${smtpPort}, security: none}`;
-  const image = (stream: 'nightly' | 'release') => (images.includes(stream) ? 'images: [generic-cloud]' : 'images: []');
   return `name: lab-atomic-host
 work: ./work
 targets:
@@ -164,7 +163,7 @@ streams:
     seed: {allow-new: true}
     targets: [buildlogs]
     remote: {name: lab-atomic}
-    ${image('nightly')}
+    images: [${images.includes('nightly') ? 'generic-cloud' : ''}]
     signing: {type: gpg-agent, home: gnupg, key: ${nightKey}}
     release-package: {name: ${PACKAGES.nightly}, version: '13', repository: sig/nightly}
   release:
@@ -173,8 +172,8 @@ streams:
     seed: {allow-new: true}
     targets: [staging]
     remote: {name: lab-atomic-release, url: '${sites.mirror.url}/repo'}
-    ${image('release')}
-    smoke-test: ${images.includes('release') ? '{timeout: 900}' : 'false'}
+    images: [generic-cloud]
+    smoke-test: {timeout: 900}
     deltas: [parent]
     signing: {type: openpgp, key-file: keys/signing.key, passphrase-file: passphrase}
     release-package: {name: ${PACKAGES.release}, version: '13', repository: sig/release}

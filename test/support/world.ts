@@ -40,7 +40,7 @@ export interface WorldOptions {
 }
 
 /** What makes a tree bootable: the program that writes its boot menu. The mini kernel is never booted. */
-const GRUB_CONFIG: MiniRecipe = {
+export const GRUB_CONFIG: MiniRecipe = {
   name: 'grub-config',
   version: '1',
   release: '1',

@@ -100,6 +100,16 @@ test('the page of a candidate says how it stands and what to type next', async (
   expect(offer).toContain(`Latest release: <a href="../builds/${builds.released}/x86_64/">`);
 });
 
+test('I2: a night that is incomplete is not offered as the latest', async () => {
+  const { builds, get } = await site(12);
+  const [newest, before] = [String(builds.ids.at(-1)), String(builds.ids.at(-2))];
+  expect((await get('/get/')).text).toContain(`/builds/${newest}/`);
+  builds.write({ ...builds.meta(newest), 'atomic-nightly.state': 'incomplete' });
+  const offer = (await get('/get/')).text;
+  expect(offer).not.toContain(`/builds/${newest}/`);
+  expect(offer).toContain(`/builds/${before}/`);
+});
+
 test('a release under way shows as such; a build that was killed does not, whoever has the lock', async () => {
   const { builds, get } = await site(12);
   const killed = '20261120_01';

@@ -58,12 +58,18 @@ configure_timezone() {
     fi
 }
 
-# The tree's own remote, where it has one, with its keys; otherwise the public URL, and then without a key to check by.
+# The tree's own remote, where it has one, with its keys; otherwise the public URL, with the keys of a stream that signs.
 configure_remote() {
     if grep -qsF "[remote \"$remote\"]" "$deployment"/etc/ostree/remotes.d/*.conf; then return; fi
     quietly ostree config --repo="$target_repo" set --group="remote \"$remote\"" url "$remote_url"
-    quietly ostree config --repo="$target_repo" set --group="remote \"$remote\"" gpg-verify false
-    say "The host follows $remote_url without signature checks: the system brings no remote $remote of its own."
+    if [ -f "$here/remote-keys.gpg" ]; then
+        cp "$here/remote-keys.gpg" "$target_repo/$remote.trustedkeys.gpg"
+        quietly ostree config --repo="$target_repo" set --group="remote \"$remote\"" gpg-verify true
+        quietly ostree config --repo="$target_repo" set --group="remote \"$remote\"" gpg-verify-summary true
+    else
+        quietly ostree config --repo="$target_repo" set --group="remote \"$remote\"" gpg-verify false
+        say "The host follows $remote_url without signature checks: its stream does not sign."
+    fi
 }
 
 # What this installer wrote has no SELinux labels yet; the rest got them from the commit.

@@ -1,5 +1,6 @@
 import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { NightlyError } from '../../errors.ts';
 import { isErrno, readTextIfExists } from '../../tools/files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../tools/ostree-admin.ts';
 import { followInRoot } from '../../tools/paths-in-root.ts';
@@ -67,7 +68,8 @@ async function mountBoot(deployment: string, bootUuid: string): Promise<void> {
 
 /**
  * The remote hosts follow is the tree's own when a package in it owns one (with its keys); otherwise it is written to
- * the sysroot, and then without a key, for the tree brings none.
+ * the sysroot, with the keys of a stream that signs (I2).
+ * @throws NightlyError `image` when the stream signs, and the tree's own remote has hosts check nothing.
  */
 async function configureRemote(
   deployment: string,
@@ -79,17 +81,32 @@ async function configureRemote(
   if (own === undefined) {
     const group = `remote "${remote.name}"`;
     await setRepoConfig(repo, group, 'url', remote.url, task);
-    await setRepoConfig(repo, group, 'gpg-verify', 'false', task);
-    task.say(`The tree has no remote ${remote.name}: hosts follow ${remote.url} without signature checks.`);
+    await setRepoConfig(repo, group, 'gpg-verify', String(remote.keys !== undefined), task);
+    if (remote.keys) {
+      await setRepoConfig(repo, group, 'gpg-verify-summary', 'true', task);
+      await writeFile(join(repo, `${remote.name}.trustedkeys.gpg`), remote.keys);
+    }
+    const how = remote.keys ? "and verify it with the stream's key" : 'without signature checks';
+    task.say(`The tree has no remote ${remote.name}: hosts follow ${remote.url} ${how}.`);
     return;
   }
-  if (own.replace(/\/+$/, '') !== remote.url.replace(/\/+$/, '')) {
-    task.say(`The tree's own remote ${remote.name} points to ${own}, not to ${remote.url}: hosts follow the tree's.`);
+  const off = CHECKS.filter((check) => own[check] === 'false' || own[check] === '0');
+  if (remote.keys && off.length > 0) {
+    throw new NightlyError('image', `The tree's own remote ${remote.name} has ${off.join(' and ')} switched off.`, {
+      hint: 'The stream signs, so hosts must verify: have the package with that remote say "true", or leave the remote out of the tree.',
+    });
+  }
+  const url = own['url'] ?? '';
+  if (url.replace(/\/+$/, '') !== remote.url.replace(/\/+$/, '')) {
+    task.say(`The tree's own remote ${remote.name} points to ${url}, not to ${remote.url}: hosts follow the tree's.`);
   }
 }
 
-/** The URL of a remote that the tree brings, or undefined. */
-async function remoteInTree(deployment: string, name: string): Promise<string | undefined> {
+/** What a remote's section has that decides whether hosts verify; on unless it says otherwise for the first. */
+const CHECKS = ['gpg-verify', 'gpg-verify-summary'] as const;
+
+/** The keys of a remote that the tree brings, or undefined when no file of its own names it with a URL. */
+async function remoteInTree(deployment: string, name: string): Promise<Readonly<Record<string, string>> | undefined> {
   const inTree = (path: string) => followInRoot(deployment, path);
   const folder = '/etc/ostree/remotes.d';
   const files = await readdir(inTree(folder)).catch((error: unknown) => {
@@ -98,11 +115,13 @@ async function remoteInTree(deployment: string, name: string): Promise<string | 
   });
   for (const file of files.filter((entry) => entry.endsWith('.conf'))) {
     let group = '';
+    const keys: Record<string, string> = {};
     for (const line of ((await readTextIfExists(inTree(`${folder}/${file}`))) ?? '').split('\n')) {
       group = /^\[(.*)\]\s*$/.exec(line)?.[1] ?? group;
-      const url = /^\s*url\s*=\s*(.*?)\s*$/.exec(line)?.[1];
-      if (group === `remote "${name}"` && url !== undefined) return url;
+      const [, key, value] = /^\s*([\w-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
+      if (group === `remote "${name}"` && key !== undefined && value !== undefined) keys[key] = value;
     }
+    if (keys['url'] !== undefined) return keys;
   }
   return undefined;
 }

@@ -34,8 +34,16 @@ export async function buildFromBootIso(request: BootIsoRequest, task: Task): Pro
   task.say(`Copying the commit and a kickstart for ${source}`);
   await mkdir(join(contents, 'ostree'), { recursive: true });
   await makeIsoRepo(image, join(contents, 'ostree/repo'), task);
-  const values = { osName: image.osName, remote: image.remote.name, url: image.remote.url, ref: image.ref };
-  const kickstart = { ...values, kernelArguments: kernelArguments.join(' ') };
+  const { name: remote, url, keys } = image.remote;
+  const values = { osName: image.osName, remote, url, ref: image.ref };
+  const base64 = keys
+    ? (
+        Buffer.from(keys)
+          .toString('base64')
+          .match(/.{1,76}/g) ?? []
+      ).join('\n')
+    : '';
+  const kickstart = { ...values, keys: base64, kernelArguments: kernelArguments.join(' ') };
   await writeFile(join(contents, 'ks.cfg'), await renderTemplate('iso/anaconda-ks.cfg.hbs', kickstart));
 
   const files = await filesOfIso(source, task);

@@ -35,6 +35,8 @@ export async function writeInstaller(root: string, installer: Installer): Promis
   await writeFile(join(folder, 'settings'), settings(installer));
   const grub = await renderTemplate(loader.template, { bootUuid: installer.bootUuid, ...MENU });
   await writeFile(join(folder, 'grub.cfg'), grub);
+  const { keys } = installer.image.remote;
+  if (keys) await writeFile(join(folder, 'remote-keys.gpg'), keys);
   // Not by the tree's own name for it: ostree runs a program named …mkconfig in a chroot, where it finds nothing.
   const menuProgram = loader.deployEnv['OSTREE_GRUB2_EXEC'];
   if (menuProgram !== undefined) {

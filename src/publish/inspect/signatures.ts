@@ -4,7 +4,7 @@ import { findingsOf, madeBySome } from '../../signing/check.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
 import { dearmored, signaturePackets, signaturePacketsIn } from '../../signing/packets.ts';
 import type { Task } from '../../tools/task.ts';
-import { pointerPaths } from '../pointers.ts';
+import { keyPath, pointerPaths } from '../pointers.ts';
 import type { PublishedBuild } from './builds.ts';
 import type { PublicFiles } from './http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './report.ts';
@@ -45,12 +45,40 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
   await limit.map(ours, (build) => inspectBuild(request.files, build, keyring, report, task));
   const others = signed.length - ours.length;
   if (others > 0) report.ok('signatures', `${others} builds are by keys that are no longer in use, and not looked at`);
+  for (const stream of streams) await inspectOfferedKey(request.files, stream, report, task);
   const pointers = streams.flatMap(pointerPaths);
   for (const path of new Set(['builds/builds.json', ...pointers])) {
     await attempt(report, `${path}, signature`, RECONCILE_HINT, task.signal, async () => {
       if (await isGood(request.files, path, keyring, task)) report.ok(`${path}, signature`, 'good');
     });
   }
+}
+
+/**
+ * Looks at the public key that the target offers for a stream: it must be the stream's, and whoever has it alone must be able
+ * to verify what leads to builds.
+ */
+async function inspectOfferedKey(
+  files: PublicFiles,
+  { name, trust }: SignaturesInspection['streams'][number],
+  report: Report,
+  task: Task,
+): Promise<void> {
+  const path = keyPath(name);
+  const hint =
+    'The next build puts the key there that the stream signs with; find out who changed it if nobody rotated keys.';
+  await attempt(report, path, hint, task.signal, async () => {
+    const offered = await files.get(path);
+    if (!offered) return;
+    const own = new Set((await readKeyInfo(await keyringOf(trust.gpgKeys), 'the keys')).map((key) => key.fingerprint));
+    const keys = await readKeyInfo(offered, path);
+    if (!keys.some(({ fingerprint }) => own.has(fingerprint))) {
+      throw new Error(
+        `is ${keys.map(({ fingerprint }) => fingerprint).join(', ')}, none of the keys of stream "${name}"`,
+      );
+    }
+    if (await isGood(files, 'builds/builds.json', offered, task)) report.ok(path, 'verifies builds/builds.json');
+  });
 }
 
 async function inspectBuild(

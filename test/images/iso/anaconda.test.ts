@@ -153,8 +153,10 @@ test('a folder without a boot.iso is refused', async () => {
 
 describe("the kickstart's last part", () => {
   /** Runs it as on an installed system below a folder. @returns the remotes' files and the repo's configuration. */
-  async function post(own: string | undefined): Promise<{ readonly remotes: string; readonly config: string }> {
-    const folder = temporaryFolder();
+  async function post(
+    own: string | undefined,
+    { keys = '', folder = temporaryFolder() } = {},
+  ): Promise<{ readonly remotes: string; readonly config: string }> {
     const files = {
       'etc/ostree/remotes.d/synthetic.conf': '[remote "synthetic"]\nurl=file:///run/install/repo/ostree/repo\n',
       'ostree/repo/config':
@@ -166,7 +168,7 @@ describe("the kickstart's last part", () => {
       await writeFile(join(folder, path), content);
     }
     const values = { osName: 'o', remote: 'synthetic', url: 'https://example.org/repo', ref: REF, kernelArguments: '' };
-    const kickstart = await renderTemplate('iso/anaconda-ks.cfg.hbs', values);
+    const kickstart = await renderTemplate('iso/anaconda-ks.cfg.hbs', { ...values, keys });
     const script = /^%post.*\n([\s\S]*)^%end/m.exec(kickstart)?.[1] ?? 'exit 1';
     await run('bash', ['-c', script.replaceAll(/(?<![\w/])\/(etc|usr\/etc|ostree)\//g, `${folder}/$1/`)]);
     const remotes = join(folder, 'etc/ostree/remotes.d');
@@ -178,6 +180,15 @@ describe("the kickstart's last part", () => {
   test("brings back the tree's own remote", async () => {
     const own = '[remote "synthetic"]\nurl=https://atomic.example.org/repo\ngpgkeypath=/etc/key\n';
     expect(await post(own)).toEqual({ remotes: own, config: '[core]\nmode=bare\n[sysroot]\nx=y\n' });
+  });
+
+  test('I2: has the installed system verify what a stream that signs publishes', async () => {
+    const folder = temporaryFolder();
+    const { remotes } = await post(undefined, { keys: Buffer.from('key').toString('base64'), folder });
+    expect(remotes).toBe(
+      '[remote "synthetic"]\nurl=https://example.org/repo\ngpg-verify=true\ngpg-verify-summary=true\n',
+    );
+    expect(await readFile(join(folder, 'ostree/repo/synthetic.trustedkeys.gpg'), 'utf8')).toBe('key');
   });
 
   test('names the public URL for a tree without one', async () => {

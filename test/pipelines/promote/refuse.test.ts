@@ -213,6 +213,12 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   const approve = await world.nightly('approve', failed, '--by', 'Jane');
   expect(approve).toMatchObject({ code: 2, stderr: expect.stringContaining('is failed, not complete') });
 
+  const record = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
+  const meta = await readFile(record, 'utf8');
+  await writeFile(record, meta.replace(/("atomic-nightly\.state"): "complete"/, '$1: "incomplete"'));
+  await refused(world, [id], /Night \d+_01 is incomplete[\s\S]*resume \d+_01/, 2);
+  await writeFile(record, meta);
+
   // The treefile of the night counts, not today's; but what it was must still be there.
   const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
   await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));

@@ -7,7 +7,9 @@ import { testKey } from '../../support/mini-rpm.ts';
 import { nameInTreefile, reconfigure } from '../../support/package-world.ts';
 import { json, makeReleaseWorld, night, recordOf } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
+import { standInGuest } from '../../support/stand-in-guest.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
+import { GRUB_CONFIG, runCli } from '../../support/world.ts';
 
 const NIGHTLY = 'mini-remote-nightly';
 const RELEASE = 'mini-remote';
@@ -21,22 +23,26 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   ];
   const keys = `rpm-keys: [${(await testKey()).publicKey}, ${key.publicKeyFile}]`;
   const world = await makeReleaseWorld(dir, {
+    images: ['generic-cloud'],
     targets: ['mirror'],
     stream: block(NIGHTLY),
-    release: [...block(RELEASE), keys, 'release: {tree: [mirror]}'],
+    release: [
+      ...[...block(RELEASE), keys, 'images: [generic-cloud]', 'smoke-test: {timeout: 60}'],
+      'release: {tree: [mirror]}',
+    ],
   });
   onTestFinished(() => world.stop());
   expect(await world.nightly('release-package', 'nightly')).toMatchObject({ code: 0 });
 
   // The tree must have the stream's own, and nobody else's.
-  await nameInTreefile(world, repository);
+  await nameInTreefile(world, repository, GRUB_CONFIG.name);
   expect(await world.nightly('nightly')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
       /atomic-nightly\.yaml:\d+:\d+: Hosts with this tree would not follow stream "nightly": it lacks mini-remote-nightly, the release package[\s\S]*what to do: Put mini-remote-nightly into "packages"/,
     ),
   });
-  await nameInTreefile(world, repository, NIGHTLY);
+  await nameInTreefile(world, repository, NIGHTLY, GRUB_CONFIG.name);
   const id = await night(world);
 
   const early = await world.nightly('promote', id);
@@ -60,7 +66,8 @@ it('a promotion has the remote of the release in the place of the nightly one, a
       /it has mini-remote-nightly, that of stream "nightly", and lacks mini-remote,[\s\S]*Leave out --recommit/,
     ),
   });
-  const promoted = await world.nightly('promote', id, '--json');
+  const path = await standInGuest(dir, join(world.dir, 'work'));
+  const promoted = await runCli(world.dir, ['promote', id, '--json'], { PATH: path });
   expect(promoted.stderr).toContain('mini-remote-9-1.noarch takes the place of mini-remote-nightly');
   expect(promoted.stderr).toContain('but for what must differ');
   const { build, commit } = JSON.parse(promoted.stdout);
@@ -83,7 +90,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
 
   // A night without one has nothing to be swapped.
   await reconfigure(world, (text) => text.replace(/ {4}release-package: \{name: mini-remote-nightly.*\n/, ''));
-  await nameInTreefile(world, repository);
+  await nameInTreefile(world, repository, GRUB_CONFIG.name);
   expect(await world.nightly('promote', await night(world))).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(

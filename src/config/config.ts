@@ -230,6 +230,8 @@ export type MqttTriggerConfig =
       readonly passwordFile: string;
       /** By user: topic filters. */
       readonly publish: Readonly<Record<string, readonly string[]>>;
+      /** By user: topic filters; undefined: everybody may subscribe to everything but what begins with `$`. */
+      readonly subscribe?: Readonly<Record<string, readonly string[]>>;
       readonly topic: string;
     }
   | {

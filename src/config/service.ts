@@ -53,7 +53,11 @@ const embeddedBroker = z.strictObject({
   publish: z
     .record(z.string().min(1), z.array(z.string().min(1)))
     .default({})
-    .describe('Topics that a user may publish to, with "+" and "#"; users may subscribe to everything.'),
+    .describe('Topics that a user may publish to, with "+" and "#".'),
+  subscribe: z
+    .record(z.string().min(1), z.array(z.string().min(1)))
+    .optional()
+    .describe('Topics that a user may subscribe to; default: all users to everything but "$SYS".'),
   topic,
 });
 
@@ -106,12 +110,13 @@ function normaliseMqtt(
   folder: string,
 ): NonNullable<ServiceConfig['mqtt']> {
   if ('listen' in raw) {
-    const { listen: address, publish, topic: top, 'password-file': passwords } = raw;
+    const { listen: address, publish, subscribe, topic: top, 'password-file': passwords } = raw;
     return {
       type: 'embedded',
       listen: addressOf(address),
       passwordFile: resolve(folder, passwords),
       publish,
+      ...(subscribe === undefined ? {} : { subscribe }),
       topic: top,
     };
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'mqtt';
 import type { MqttTriggerConfig } from '../config/config.ts';
 import { asNightlyError } from '../run/runner.ts';
@@ -16,20 +17,46 @@ const CA_FILE: Omit<FilePurpose, 'exposed'> = {
   missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
 };
 
+/** Messages about one stream within this time are one: each request is written down and logged. */
+const AGAIN_MS = 1000;
+
+/**
+ * Carries out what is asked for by name, but each name once within the time; what was asked meanwhile is carried out once
+ * after it, so that the last request is never lost.
+ */
+function oneAtATime(ms: number, act: (name: string) => Promise<void>): (name: string) => void {
+  const again = new Map<string, boolean>();
+  const carryOut = async (name: string): Promise<void> => {
+    do {
+      again.set(name, false);
+      await act(name);
+      await sleep(ms, undefined, { ref: false });
+    } while (again.get(name) === true);
+    again.delete(name);
+  };
+  return (name) => {
+    if (again.has(name)) again.set(name, true);
+    else void carryOut(name);
+  };
+}
+
 /**
  * Begins a night for each message to `TOPIC/STREAM`, whatever it says: on the broker that comes along, or as a client of
  * another, to which it connects again whenever that went away.
  * @throws NightlyError `usage` when the address is taken, `config` when a file cannot be read.
  */
 export async function startMqttTrigger(config: MqttTriggerConfig, service: Service, log: ServiceLog): Promise<Broker> {
-  const onTopic = (topic: string): void => {
-    const stream = streamOfTopic(config.topic, topic);
-    if (stream === undefined) return;
+  const ask = oneAtATime(AGAIN_MS, (stream) =>
     service
       .trigger(stream, 'a message over MQTT')
-      .catch((error: unknown) => log(`mqtt: ${asNightlyError(error).message}`));
+      .then(() => undefined)
+      .catch((error: unknown) => log(`mqtt: ${asNightlyError(error).message}`)),
+  );
+  const onTopic = (topic: string): void => {
+    const stream = streamOfTopic(config.topic, topic);
+    if (stream !== undefined) ask(stream);
   };
-  if (config.type === 'embedded') return startBroker(config, onTopic);
+  if (config.type === 'embedded') return startBroker(config, onTopic, log);
   return followBroker(config, onTopic, log);
 }
 

@@ -2,6 +2,8 @@
 export interface RateLimit {
   /** Seconds to wait, or 0 when this one is allowed. */
   take(who: string, now?: number): number;
+  /** Whether the next one would be refused; counts nothing. */
+  spent(who: string, now?: number): boolean;
 }
 
 /** Names that are kept at the same time; beyond it the oldest go, so that many addresses cannot fill the memory. */
@@ -11,6 +13,10 @@ const MAX_NAMES = 10_000;
 export function rateLimit(count: number, ms: number): RateLimit {
   const seen = new Map<string, { since: number; count: number }>();
   return {
+    spent(who, now = Date.now()) {
+      const old = seen.get(who);
+      return old !== undefined && now - old.since < ms && now >= old.since && old.count >= count;
+    },
     take(who, now = Date.now()) {
       const old = seen.get(who);
       if (!old || now - old.since >= ms || now < old.since) {

@@ -12,6 +12,19 @@ export function matchesTopic(filter: string, topic: string): boolean {
   return wanted.length === levels.length;
 }
 
+/** Whether every topic that a filter matches is matched by an allowed one too: whoever subscribes to it hears nothing else. */
+export function coversFilter(allowed: string, filter: string): boolean {
+  if (filter.startsWith('$') && !allowed.startsWith('$')) return false;
+  const [wide, narrow] = [allowed.split('/'), filter.split('/')];
+  for (const [index, level] of wide.entries()) {
+    if (level === '#') return index === wide.length - 1;
+    const its = narrow[index];
+    if (its === undefined || its === '#') return false;
+    if (level !== '+' && level !== its) return false;
+  }
+  return wide.length === narrow.length;
+}
+
 /** The stream that a message to `TOPIC/STREAM` is for; undefined for another topic. */
 export function streamOfTopic(top: string, topic: string): string | undefined {
   const [rest, ...more] = topic.startsWith(`${top}/`) ? topic.slice(top.length + 1).split('/') : [];

@@ -12,6 +12,11 @@ import type { LogFormat } from '../sinks/select.ts';
 import { pagesApp } from '../web/app.ts';
 import { openWork } from '../web/work.ts';
 
+/** Pages that are made before anybody asks: the first ones take several times longer. */
+const WARM_UPS = 2;
+/** How long the first who asks waits for old builds to be read. */
+const OLD_BUILDS_MS = 100;
+
 /**
  * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.
  * @throws NightlyError `config`, `locked` when another service has the work folder, `usage` when an address is taken.
@@ -29,10 +34,11 @@ export async function runServe(options: { readonly config: string; readonly logF
   hurry = () => service.hurry();
   const running: { stop(): Promise<void> | void }[] = [];
   try {
-    const work = openWork(config.work);
+    const work = openWork(config.work, { waitMs: OLD_BUILDS_MS });
     const pages = pagesApp({ config, work, nextRuns: () => service.nextRuns() });
-    // Reads all records and prepares the templates, so that the first who asks waits no longer than others.
-    await pages.request('/');
+    // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
+    // others there may be thousands, which are read while it listens.
+    for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
     const app = serviceApp(config, service, pages, serviceMetrics(config, work, service));
     const server = await serveHttp(app, config.service.listen);
     running.push(server);

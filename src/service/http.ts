@@ -4,6 +4,7 @@ import type { Hono } from 'hono';
 import type { Address } from '../config/config.ts';
 import { type ConnectionLimits, createConnections } from './connections.ts';
 import { listening } from './listen.ts';
+import { createTurns } from './turns.ts';
 
 /** More than all places for requests together (request-kinds.ts); a page and its live updates need two. */
 export const CONNECTION_LIMITS: ConnectionLimits = {
@@ -32,6 +33,7 @@ export interface HttpServer {
 export async function serveHttp(app: Hono, { host, port }: Address): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch);
   const connections = createConnections(CONNECTION_LIMITS);
+  const inTurn = createTurns();
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -42,11 +44,14 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
     },
     (request, response) => {
       const lasting = /^\/events(\?|$)/.test(request.url ?? '');
+      const begin = (): void => void answer(request, response);
+      // Whoever asks whether the process answers does not wait for others; those who are gone by their turn are passed over.
+      const isProbe = request.url === '/healthz';
       connections.enter(
         request.socket,
         lasting,
         (then) => response.once('close', then),
-        () => void answer(request, response),
+        isProbe ? begin : () => inTurn(() => response.destroyed || begin()),
       );
     },
   );

@@ -5,13 +5,13 @@ import type { Config } from '../config/config.ts';
 import { NightlyError } from '../errors.ts';
 import { planFileBytes } from '../publish/plan-file.ts';
 import { stateNow } from '../run/about-build.ts';
-import type { StoredBuild } from '../run/build-store.ts';
+import { readMeta } from '../run/build-store.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import { configuredKeys, lookAtKey } from '../signing/inventory.ts';
 import { remembered } from '../tools/remembered.ts';
 import { quietTask } from '../tools/task.ts';
 import { createFileCache } from '../web/file-cache.ts';
-import type { Work } from '../web/work.ts';
+import type { IndexedBuild, Work } from '../web/work.ts';
 import type { Service } from './service.ts';
 
 const STATES = ['interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
@@ -90,12 +90,12 @@ async function addStreams(
 }
 
 async function addBuild(
-  { meta, paths }: StoredBuild,
+  { meta, paths }: IndexedBuild,
   { stream, targets }: { readonly stream: string; readonly targets: readonly string[] },
   pushedBytes: (plan: string) => Promise<number | undefined>,
   gauge: SetGauge,
 ): Promise<void> {
-  for (const { step, seconds } of meta['atomic-nightly.steps'] ?? []) {
+  for (const { step, seconds } of (await readMeta(paths))['atomic-nightly.steps'] ?? []) {
     gauge('step_duration_seconds', 'How long a step of the last build with a commit took.', { stream, step }, seconds);
   }
   for (const target of targets) {
@@ -110,9 +110,9 @@ async function addBuild(
   }
 }
 
-const isGood = ({ meta }: StoredBuild): boolean => ['complete', 'unchanged'].includes(meta['atomic-nightly.state']);
+const isGood = ({ meta }: IndexedBuild): boolean => ['complete', 'unchanged'].includes(meta['atomic-nightly.state']);
 
-async function endOf(work: Work, { paths }: StoredBuild): Promise<number | undefined> {
+async function endOf(work: Work, { paths }: IndexedBuild): Promise<number | undefined> {
   const last = (await work.journal(paths.journal)).at(-1);
   return last && Date.parse(last.at) / 1000;
 }

@@ -3,11 +3,10 @@ import type { Config, StreamConfig } from '../config/config.ts';
 import { CHARTED } from '../pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../pages/overview.ts';
 import { stateNow } from '../run/about-build.ts';
-import type { StoredBuild } from '../run/build-store.ts';
 import { cycleAt } from '../run/cycle.ts';
 import type { LockHolder } from '../run/lock.ts';
 import { lockHolder } from '../run/lock-holder.ts';
-import type { Work } from './work.ts';
+import type { IndexedBuild, Work } from './work.ts';
 
 /** When streams run next, soonest first; told by whoever starts them. */
 export type NextRuns = () => readonly { readonly stream: string; readonly at: Date }[];
@@ -22,7 +21,7 @@ export interface WebContext {
 /** The work folder at a moment. */
 export interface Snapshot {
   /** Newest first. */
-  readonly builds: readonly (StoredBuild & { readonly state: string })[];
+  readonly builds: readonly (IndexedBuild & { readonly state: string })[];
   readonly holder: LockHolder | undefined;
 }
 

@@ -4,10 +4,10 @@ import type { RunningBuild } from '../pages/now.ts';
 import { plainLog } from '../pages/text.ts';
 import { stepTimes, workingSeconds } from '../pages/times.ts';
 import { releaseJournal } from '../run/build.ts';
-import type { BuildPaths, StoredBuild } from '../run/build-store.ts';
+import type { BuildPaths } from '../run/build-store.ts';
 import type { LockHolder } from '../run/lock.ts';
 import { ifThere } from '../tools/files.ts';
-import type { Work } from './work.ts';
+import type { IndexedBuild, Work } from './work.ts';
 
 /** How much of the end of a log is looked at, and how many lines of it are shown. */
 const TAIL = { bytes: 8192, lines: 14 } as const;
@@ -18,7 +18,7 @@ const RECENT = 50;
 /** What the holder of the run lock works on, as the journal on disk tells it; undefined when no build is under way. */
 export async function currentRun(
   work: Work,
-  builds: readonly StoredBuild[],
+  builds: readonly IndexedBuild[],
   holder: LockHolder | undefined,
 ): Promise<RunningBuild | undefined> {
   if (!holder) return undefined;
@@ -50,7 +50,7 @@ export async function currentRun(
 }
 
 interface UnderWay {
-  readonly build: StoredBuild;
+  readonly build: IndexedBuild;
   readonly entries: Awaited<ReturnType<Work['journal']>>;
   readonly logs: string;
 }
@@ -59,7 +59,11 @@ interface UnderWay {
  * The build, or the release, whose journal was written to since the lock was taken, or a build that has none yet: one that
  * is marked as running may also have been killed, and the lock be held for something else.
  */
-async function buildUnderWay(work: Work, builds: readonly StoredBuild[], since: number): Promise<UnderWay | undefined> {
+async function buildUnderWay(
+  work: Work,
+  builds: readonly IndexedBuild[],
+  since: number,
+): Promise<UnderWay | undefined> {
   const isWritten = (entries: UnderWay['entries']): boolean => {
     const newest = entries.at(-1);
     return newest !== undefined && newest.event !== 'end' && Date.parse(newest.at) >= since;
@@ -106,7 +110,7 @@ export async function logEnd(
  * Where the log of a step of a build, or of its release, is; undefined when it has none. Only what is there is named, so no
  * path escapes.
  */
-export async function findLog({ paths }: StoredBuild, step: string): Promise<string | undefined> {
+export async function findLog({ paths }: IndexedBuild, step: string): Promise<string | undefined> {
   for (const folder of [paths.logs, releaseLogs(paths)]) {
     const names = (await ifThere(readdir(folder))) ?? [];
     if (names.includes(`${step}.log`)) return join(folder, `${step}.log`);

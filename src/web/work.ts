@@ -1,41 +1,55 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseBuildId } from '../run/build-id.ts';
-import { buildPaths, type StoredBuild } from '../run/build-store.ts';
+import { type BuildPaths, buildPaths, type StoredBuild } from '../run/build-store.ts';
 import { type JournalEntry, readJournal } from '../run/journal.ts';
 import type { BuildMeta } from '../run/meta.ts';
 import { ifThere, readTextIfExists } from '../tools/files.ts';
-import { createFileCache } from './file-cache.ts';
+import { type IndexedMeta, indexed, lookInRounds } from './build-index.ts';
+import { createFileCache, type FileCache } from './file-cache.ts';
+
+/** A build as the index has it. */
+export interface IndexedBuild {
+  readonly paths: BuildPaths;
+  readonly meta: IndexedMeta;
+}
 
 /** A work folder as pages read it: every run's files, whoever started it. */
 export interface Work {
   readonly folder: string;
-  /** Newest first. What changed in an old one shows after some seconds. */
-  builds(): Promise<readonly StoredBuild[]>;
+  /** Newest first, with what lists need of each. What changed in an old one shows after some seconds. */
+  builds(): Promise<readonly IndexedBuild[]>;
   /** Changes whenever a record did. */
   version(): number;
-  /** One build, without looking at the others; of an id, the first architecture unless one is named. */
+  /** One build with its whole record, without looking at the others; of an id, the first architecture unless one is named. */
   build(id: string, arch?: string): Promise<StoredBuild | undefined>;
   /** None when there is no such file. */
   journal(path: string): Promise<readonly JournalEntry[]>;
 }
 
-/** So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand takes its time. */
-const LIVELY = 60;
-const OTHERS_MS = 10_000;
+/** Bytes of the files of which all is remembered: a first page shows some dozens of builds. */
+const WHOLE_BYTES = 16 * 1024 * 1024;
 
-/** Reads a work folder, again only what changed since. */
-export function openWork(folder: string): Work {
+/**
+ * Reads a work folder, again only what changed since. Of thousands of builds only what lists need stays in memory.
+ * @param waitMs how long to wait for the oldest builds; lists go on without those that were not read by then
+ */
+export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } = {}): Work {
   const top = join(folder, 'builds');
   const names = createFileCache((path) => ifThere(readdir(path)));
   const ids = createFileCache(async (path) => sortedIds((await ifThere(readdir(path))) ?? []));
-  const metas = createFileCache(async (path) => {
+  const read = async (path: string): Promise<BuildMeta | undefined> => {
     const text = await readTextIfExists(path);
     return text === undefined ? undefined : (JSON.parse(text) as BuildMeta);
+  };
+  const whole = createFileCache(read, WHOLE_BYTES);
+  const brief = createFileCache(async (path) => {
+    const meta = await read(path);
+    return meta && indexed(meta);
   });
-  const journals = createFileCache(async (path) => (await readJournal(path)).map(withoutOutput));
+  const journals = createFileCache(async (path) => (await readJournal(path)).map(withoutOutput), WHOLE_BYTES);
 
-  const buildsOf = async (id: string): Promise<StoredBuild[]> => {
+  const buildsOf = async <Meta>(id: string, metas: FileCache<Meta>) => {
     const arches = (await names.get(join(top, id))) ?? [];
     const found = await Promise.all(
       arches.map(async (arch) => {
@@ -46,26 +60,26 @@ export function openWork(folder: string): Work {
     );
     return found.flatMap((one) => one ?? []);
   };
-  const allOf = async (some: readonly string[]) => (await Promise.all(some.map(buildsOf))).flat();
-  let others: { of: readonly string[]; looked: number; builds: Promise<StoredBuild[]> } | undefined;
+  const rounds = lookInRounds(
+    async () => (await ids.get(top)) ?? NO_IDS,
+    (id) => buildsOf(id, brief),
+    waitMs,
+  );
   return {
     folder,
-    builds: async () => {
-      const all = (await ids.get(top)) ?? [];
-      if (others?.of !== all || Date.now() - others.looked > OTHERS_MS) {
-        others = { of: all, looked: Date.now(), builds: allOf(all.slice(LIVELY)) };
-      }
-      return [...(await allOf(all.slice(0, LIVELY))), ...(await others.builds)];
-    },
-    version: () => ids.reads + metas.reads,
+    builds: async () => (await rounds.all()).flat(),
+    version: () => ids.reads + brief.reads,
     build: async (id, arch) => {
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;
-      return (await buildsOf(id)).find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+      const found = await buildsOf(id, whole);
+      return found.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
     },
     journal: async (path) => (await journals.get(path)) ?? [],
   };
 }
+
+const NO_IDS: readonly string[] = [];
 
 /** Build ids, newest first: each is taken apart once, for a thousand of them compared as text take longer than reading them. */
 function sortedIds(names: readonly string[]): string[] {

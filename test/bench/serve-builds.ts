@@ -1,0 +1,144 @@
+/**
+ * Measures the service over thousands of builds, and among many clients: seconds until it listens, the first page, its memory
+ * once all records are read, and the slowest answer of /healthz while records are read, while two thousand idle connections,
+ * live updates and connections that do not read are there, and while its broker is flooded.
+ *
+ *   npm run bench:builds [-- BUILDS]
+ */
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createConnection, type Socket } from 'node:net';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { run } from '../../src/tools/exec.ts';
+import { freePort } from '../../src/tools/free-port.ts';
+import { makePageBuilds } from '../support/page-builds.ts';
+import { configureService, type StartedService, startServe } from '../support/service.ts';
+
+const BUILDS = Number(process.argv[2] ?? 5000);
+/** As after an update of everything: what made records large. */
+const CHANGES = 300;
+const LISTENING_SECONDS = 5;
+const PAGE_MS = 200;
+const MEMORY_BYTES = 250e6;
+const HEALTH_MS = 100;
+
+/** In a thread of its own, which the crowd does not keep waiting. Says the slowest answer and their number when asked. */
+const PROBE = `
+const { parentPort, workerData } = require('node:worker_threads');
+const { get } = require('node:http');
+let [slowest, asked, going] = [0, 0, true];
+parentPort.once('message', () => { going = false; });
+const ask = () => new Promise((settle, refuse) => {
+  const begun = performance.now();
+  get(workerData + '/healthz', { agent: false }, (answer) => {
+    if (answer.statusCode !== 200) refuse(new Error('/healthz answered ' + answer.statusCode));
+    answer.resume().on('end', () => settle(performance.now() - begun));
+  }).on('error', refuse);
+});
+(async () => {
+  await ask();
+  while (going) {
+    slowest = Math.max(slowest, await ask());
+    asked += 1;
+    await new Promise((settle) => setTimeout(settle, 10));
+  }
+  parentPort.postMessage({ slowest, asked });
+  parentPort.close();
+})();
+`;
+
+const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
+const open: Socket[] = [];
+let service: StartedService | undefined;
+try {
+  const builds = await makePageBuilds(dir, BUILDS);
+  for (const id of builds.ids) {
+    const pkgdiff = Array.from({ length: CHANGES }, (_, index) => {
+      const name = `package-${index}`;
+      return [
+        name,
+        2,
+        { PreviousPackage: [name, `1-${id}`, 'x86_64'], NewPackage: [name, `2-${id}`, 'x86_64'] },
+      ] as const;
+    });
+    builds.write({ ...builds.meta(id), pkgdiff });
+  }
+  const mqtt = await freePort();
+  await run('mosquitto_passwd', ['-b', '-c', join(dir, 'users'), 'mirror', 'one']);
+  await configureService({ config: builds.config.path }, [
+    `mqtt: {listen: '127.0.0.1:${mqtt}', password-file: ./users}`,
+  ]);
+
+  const begun = performance.now();
+  service = await startServe({ dir });
+  report('listening after', (performance.now() - begun) / 1000, 's', LISTENING_SECONDS);
+  const { url, pid } = service;
+  console.log(`load ${loadavg()[0]?.toFixed(1)} on ${availableParallelism()} processors`);
+  const asked = performance.now();
+  await (await fetch(`${url}/`)).text();
+  report('first page', performance.now() - asked, 'ms', PAGE_MS);
+  await health('records are read', url, async () => {
+    while (!(await (await fetch(`${url}/?before=${builds.ids[15]}`)).text()).includes(`${builds.ids[2]}`))
+      await sleep(500);
+  });
+  const again = performance.now();
+  await (await fetch(`${url}/?again`)).text();
+  report('a page later', performance.now() - again, 'ms', PAGE_MS);
+  report('memory', (await memory(pid)) / 1e6, 'MB', MEMORY_BYTES / 1e6);
+
+  const port = Number(new URL(url).port);
+  const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  await health('2,000 idle connections', url, () => crowd(2000, port, ''));
+  await health('300 live updates', url, () => crowd(300, port, get('/events')));
+  await health('300 connections with 50 requests, never read', url, () => crowd(300, port, get('/').repeat(50)));
+  await health('300 idle connections of the broker', url, () => crowd(300, mqtt, ''));
+  // CONNECT with an announced 200 MB; then wrong passwords.
+  await health('200 MB announced to the broker', url, () =>
+    crowd(300, mqtt, Buffer.from([0x10, 0x80, 0x88, 0xaf, 0x5f])),
+  );
+  const guess = Buffer.from('\x10\x1b\0\x04MQTT\x04\xc2\0\x3c\0\x01g\0\x06mirror\0\x02no', 'latin1');
+  await health('2,400 password guesses', url, () => crowd(2400, mqtt, guess));
+  report('memory afterwards', (await memory(pid)) / 1e6, 'MB', MEMORY_BYTES / 1e6);
+} finally {
+  for (const socket of open) socket.destroy();
+  await service?.end('SIGKILL');
+  await rm(dir, { recursive: true, force: true });
+}
+
+function report(what: string, value: number, unit: string, target: number): void {
+  const text = `${value.toFixed(unit === 's' ? 2 : 0)} ${unit}`;
+  console.log(
+    `${what.padEnd(52)} ${text.padStart(9)} (target: under ${target} ${unit})${value < target ? '' : ' MISSED'}`,
+  );
+}
+
+async function memory(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+}
+
+/** Opens connections that never read, and leaves them there for some seconds. */
+async function crowd(count: number, port: number, text: string | Uint8Array): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    socket.on('error', () => undefined).on('connect', () => text.length > 0 && socket.write(text));
+    open.push(socket);
+    if (index % 50 === 0) await sleep(1);
+  }
+  await sleep(3000);
+  for (const socket of open.splice(0)) socket.destroy();
+}
+
+/** The slowest answer of /healthz, each over a connection of its own, while something goes on. */
+async function health(what: string, url: string, work: () => Promise<void>): Promise<void> {
+  const probe = new Worker(PROBE, { eval: true, workerData: url });
+  const result = once(probe, 'message');
+  await once(probe, 'online');
+  await work();
+  probe.postMessage('end');
+  const [{ slowest, asked }] = await result;
+  report(`/healthz while: ${what} (${asked} times)`, slowest, 'ms', HEALTH_MS);
+}

@@ -21,6 +21,8 @@ export interface SignaturesInspection {
 
 const PARALLEL = 8;
 
+const INDEX = 'builds/builds.json';
+
 /**
  * Looks at the detached signatures beside records and pointers, with gpgv and the streams' public keys. Of an image's it is
  * checked that it is one: the image itself is vouched for by SHA256SUMS. Builds whose keys are no longer configured, or have
@@ -47,7 +49,7 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
   if (others > 0) report.ok('signatures', `${others} builds are by keys that are no longer in use, and not looked at`);
   for (const stream of streams) await inspectOfferedKey(request.files, stream, report, task);
   const pointers = streams.flatMap(pointerPaths);
-  for (const path of new Set(['builds/builds.json', ...pointers])) {
+  for (const path of new Set([INDEX, ...pointers])) {
     await attempt(report, `${path}, signature`, RECONCILE_HINT, task.signal, async () => {
       if (await isGood(request.files, path, keyring, task)) report.ok(`${path}, signature`, 'good');
     });
@@ -70,14 +72,17 @@ async function inspectOfferedKey(
   await attempt(report, path, hint, task.signal, async () => {
     const offered = await files.get(path);
     if (!offered) return;
-    const own = new Set((await readKeyInfo(await keyringOf(trust.gpgKeys), 'the keys')).map((key) => key.fingerprint));
+    const keyring = await keyringOf(trust.gpgKeys);
+    const own = new Set((await readKeyInfo(keyring, 'the keys')).map((key) => key.fingerprint));
     const keys = await readKeyInfo(offered, path);
     if (!keys.some(({ fingerprint }) => own.has(fingerprint))) {
       throw new Error(
         `is ${keys.map(({ fingerprint }) => fingerprint).join(', ')}, none of the keys of stream "${name}"`,
       );
     }
-    if (await isGood(files, 'builds/builds.json', offered, task)) report.ok(path, 'verifies builds/builds.json');
+    // A signature that is bad in itself is reported with its file.
+    if (!(await isGood(files, INDEX, keyring, task).catch(() => false))) return;
+    if (await isGood(files, INDEX, offered, task)) report.ok(path, `verifies ${INDEX}`);
   });
 }
 

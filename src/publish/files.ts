@@ -8,8 +8,8 @@ import type { Task } from '../tools/task.ts';
 import { insist } from './insist.ts';
 
 /**
- * Sends files of a build that keep their path relative to `root`: first the large ones, which never change once made, then
- * the small records, which a later attempt at the build may write again.
+ * Sends files of a build that keep their path relative to `root`: first the large ones, which change only where an image was
+ * made anew because its type changed, then the small records, which a later attempt at the build may write again.
  */
 export async function publishFiles(
   root: string,
@@ -17,7 +17,7 @@ export async function publishFiles(
   target: Target,
   task: Task,
 ): Promise<void> {
-  const fixed = await target.send(root, files.fixed, { immutable: true }, task);
+  const fixed = await target.send(root, files.fixed, { immutable: true, replace: true }, task);
   await target.send(root, files.records, { immutable: false }, task);
   task.say(`${files.fixed.length + files.records.length} files, ${formatBytes(fixed.bytes)} to ${target.describe()}`);
 }

@@ -65,6 +65,8 @@ export interface SendGroup {
 export interface SendOptions {
   /** Content-addressed or write-once: never overwritten, cached for long. */
   readonly immutable: boolean;
+  /** Write-once files that are there with other bytes are replaced, as the records that name their digests are. */
+  readonly replace?: boolean;
   /** What an earlier attempt sent of files whose names hold their digest; asked by targets that cannot see what is there without a request for each file. */
   readonly sent?: SentLog;
 }

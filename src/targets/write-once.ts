@@ -19,22 +19,30 @@ export function withWriteOnce(target: PlainTarget): Target {
   const { sendInOrder } = target;
   /** Those the target has not. @throws NightlyError `target-differs`. */
   const absent = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
-    if (paths.length === 0) return [];
-    const found = await compare(root, paths, task);
-    const different = paths.filter((_, index) => found[index] === 'different');
+    const { missing, different } = await look(root, paths, task);
     if (different[0] !== undefined) throw differsError(target, different);
-    return paths.filter((_, index) => found[index] !== 'same');
+    return missing;
+  };
+  const look = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
+    const found = paths.length === 0 ? [] : await compare(root, paths, task);
+    const are = (what: string) => paths.filter((_, index) => found[index] === what);
+    const different = are('different');
+    return { different, missing: paths.filter((path, index) => found[index] !== 'same' && !different.includes(path)) };
   };
   return {
     ...plain,
     async send(sourceRoot, paths, options, task) {
       if (!options.immutable || paths.every(isByDigest)) return target.send(sourceRoot, paths, options, task);
-      const named = await absent(
+      const { missing, different } = await look(
         sourceRoot,
         paths.filter((path) => !isByDigest(path)),
         task,
       );
-      return target.send(sourceRoot, [...paths.filter(isByDigest), ...named], options, task);
+      if (different[0] !== undefined && options.replace !== true) throw differsError(target, different);
+      const sent = await target.send(sourceRoot, [...paths.filter(isByDigest), ...missing], options, task);
+      if (different.length === 0) return sent;
+      const replaced = await target.send(sourceRoot, different, { immutable: false }, task);
+      return { files: sent.files + replaced.files, bytes: sent.bytes + replaced.bytes };
     },
     ...(sendInOrder && {
       async sendInOrder(sourceRoot, groups, task) {

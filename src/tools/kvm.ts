@@ -75,7 +75,7 @@ async function guestFault(args: readonly string[], good: number, timeoutMs: numb
     if (!(error instanceof NightlyError)) throw error;
     // Without the command line, which helps nobody here.
     const [first = '', ...said] = error.message.trim().split('\n');
-    const what = first.replace(/^qemu-system-x86_64 -.* (?=was|did|ended)/, 'it ').replace(/\.$/, '');
+    const what = first.replace(/^qemu-system-x86_64 (?=was|did|ended)/, 'it ').replace(/\.$/, '');
     return [what, ...said.slice(-1)].join(', ');
   }
 }

@@ -94,7 +94,7 @@ test('the seed is a volume cloud-init knows, with the key and the user', async (
   const userData = await readFile(join(folder, 'out'), 'utf8');
   expect(userData).toMatch(/^#cloud-config\n/);
   expect(userData).toContain('      - "ssh-ed25519 AAAA test"\n');
-  expect(await readFile(join(folder, 'meta'), 'utf8')).toBe('instance-id: i-1\nlocal-hostname: host\n');
+  expect(await readFile(join(folder, 'meta'), 'utf8')).toBe('instance-id: "i-1"\nlocal-hostname: "host"\n');
   expect((await run('blkid', ['-o', 'value', '-s', 'LABEL', iso])).stdout.trim()).toBe('cidata');
 });
 

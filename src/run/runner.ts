@@ -11,7 +11,7 @@ export interface Runner {
   /**
    * Runs a step, or takes its recorded result when an earlier attempt finished it with the same input. `input` is what
    * the result depends on; input and result are plain JSON. A step that was killed runs again, so each step must be
-   * safe to repeat. `stillGood` can refuse a recorded result, for one that lies outside the journal and may be gone.
+   * safe to repeat (I4). `stillGood` can refuse a recorded result, for one that lies outside the journal and may be gone.
    */
   step<Output>(
     name: string,

@@ -1,6 +1,6 @@
 /**
  * Bubblewrap's command line. What runs in it has its own mounts, processes, IPC, host name, control groups and (unless
- * asked otherwise) a network without devices; it ends with whoever started it, and with it every mount.
+ * asked otherwise) a network without devices; it ends with whoever started it, and with it every mount (I13).
  */
 export interface Sandbox {
   /** Put in place in this order. Nothing else of the host is visible. */

@@ -18,7 +18,8 @@ export interface ResolveOptions {
 /**
  * Where a path of a file system tree is on this host, with every link on the way followed as inside the tree, as after
  * chroot(2): an absolute link starts at the root, and `..` never leads above it. What is not there stays as it is written.
- * The tree must be at rest.
+ * The tree must be at rest. Whatever reads, writes or removes something in a tree asks here first, so that no link of the
+ * tree leads to the host (I13).
  * @throws NightlyError `compose` when links lead in a circle.
  */
 export function resolveInRoot(root: string, path: string, options: ResolveOptions): string {

@@ -72,7 +72,7 @@ async function everythingGoesOn(): Promise<void> {
   }
 }
 
-test('live updates have places of their own: those of one address, and of all, are used up without keeping others out', async () => {
+test('I15: live updates have places of their own: those of one address, and of all, are used up without keeping others out', async () => {
   const first = crowd(300, get('/events'));
   await expect
     .poll(() => first.filter(({ said }) => said.includes(' 429 ')).length, { timeout: 20_000 })

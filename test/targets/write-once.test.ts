@@ -21,7 +21,7 @@ describe.each<[string, () => Promise<Bed>]>([
   ['ssh', sshBed],
   ...(whyNoRadosgw() === undefined ? [['S3', s3Bed] as [string, () => Promise<Bed>]] : []),
 ])('write-once means same bytes on %s', (_, open) => {
-  it('refuses other bytes of the same size, sends nothing then, and leaves the same bytes alone', async () => {
+  it('I16: refuses other bytes of the same size, sends nothing then, and leaves the same bytes alone', async () => {
     const { dir, source, target, look } = await open();
     const task = testTask(dir);
     await target.check(task);

@@ -161,7 +161,7 @@ async function treatTree(root: string, scratchDir: string, treefilePath: string,
   return refusals;
 }
 
-it('nothing done to a tree reaches the host, wherever its links lead', async () => {
+it('I13: nothing done to a tree reaches the host, wherever its links lead', async () => {
   const base = temporaryFolder();
   const guard = join(base, 'guard');
   const source = join(base, 'treefile');

@@ -103,7 +103,7 @@ const attacker: MiniRecipe = {
 /** As a number, from the names rpm-ostree keeps (linux/capability.h). */
 const KEPT = [0, 1, 3, 4, 5, 6, 7, 8, 18, 31].reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n);
 
-describe('what runs for a tree', () => {
+describe('I13: what runs for a tree', () => {
   let place: Place;
   let distro: MiniDistro;
   let commit: string;

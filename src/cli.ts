@@ -1,12 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
+import { NightlyError } from './base/errors.ts';
+import { redact } from './base/redact.ts';
+import { STOPS, type Stop } from './build/stops.ts';
 import { exitCodeOfError } from './commands/exit-code.ts';
 import type { KeysGenerateOptions } from './commands/keys.ts';
 import { formatError } from './commands/print.ts';
-import { NightlyError } from './errors.ts';
+import type { LogFormat } from './reports/progress/select-listener.ts';
 import { asNightlyError } from './run/runner.ts';
-import { STOPS, type Stop } from './run/stops.ts';
-import type { LogFormat } from './sinks/select.ts';
-import { redact } from './tools/redact.ts';
 
 const print = (text: string): void => {
   process.stdout.write(`${redact(text)}\n`);
@@ -595,7 +595,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
     if (program.opts<Common>().logFormat === 'json') {
-      const { jsonLog } = await import('./sinks/json.ts');
+      const { jsonLog } = await import('./reports/progress/json-lines.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);
     } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);

@@ -1,6 +1,6 @@
-import { type KvmState, probeKvm } from '../tools/kvm.ts';
-import type { Accelerator } from '../tools/qemu.ts';
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
+import type { Accelerator } from '../programs/qemu.ts';
+import { type KvmState, probeKvm } from './kvm.ts';
 
 /** KVM where a time-boxed probe shows that it works; else software emulation, saying why. */
 export async function chooseAccelerator(task: Task, probe: () => Promise<KvmState> = probeKvm): Promise<Accelerator> {

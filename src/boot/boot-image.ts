@@ -1,15 +1,15 @@
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../tools/free-port.ts';
-import { type Accelerator, startMachine } from '../tools/qemu.ts';
-import { convertImage, createOverlay, imageInfo } from '../tools/qemu-img.ts';
-import { makeSshKey, type SshHost } from '../tools/ssh.ts';
-import type { Task } from '../tools/task.ts';
+import { freePort } from '../base/free-port.ts';
+import type { Task } from '../base/task.ts';
+import { type Accelerator, startMachine } from '../programs/qemu.ts';
+import { convertImage, createOverlay, imageInfo } from '../programs/qemu-img.ts';
+import { makeSshKey, type SshHost } from '../programs/ssh.ts';
 import { chooseAccelerator } from './accelerator.ts';
+import { waitForSsh } from './boot-wait.ts';
+import { makeSeed } from './cloud-seed.ts';
 import { findOvmf } from './ovmf.ts';
-import { makeSeed } from './seed.ts';
-import { waitForSsh } from './wait.ts';
 
 export interface BootRequest {
   /** A qcow2 or raw disk image; it is not changed. */

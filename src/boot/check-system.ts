@@ -1,9 +1,9 @@
-import type { Deployment } from '../tools/ostree-admin.ts';
-import { shellWord } from '../tools/quoting.ts';
-import type { Task } from '../tools/task.ts';
+import { shellWord } from '../base/quoting.ts';
+import type { Task } from '../base/task.ts';
+import type { Deployment } from '../programs/ostree-admin.ts';
 import type { Vm } from './boot-image.ts';
 import { deploymentsOf, inGuest } from './in-guest.ts';
-import { machineFault } from './serial.ts';
+import { machineFault } from './serial-log.ts';
 
 /** A unit that may have failed, and why that is no fault of the tree. */
 export interface AllowedUnit {

@@ -1,11 +1,11 @@
-import { NightlyError } from '../errors.ts';
-import type { RunResult } from '../tools/exec.ts';
-import { type Deployment, parseAdminStatus } from '../tools/ostree-admin.ts';
-import { sshToThrowAway } from '../tools/ssh.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import type { RunResult } from '../programs/exec.ts';
+import { type Deployment, parseAdminStatus } from '../programs/ostree-admin.ts';
+import { sshToThrowAway } from '../programs/ssh.ts';
 import type { Vm } from './boot-image.ts';
 import { Stalled, whileItGoesOn } from './patience.ts';
-import { machineFault } from './serial.ts';
+import { machineFault } from './serial-log.ts';
 
 export interface GuestOptions {
   /** Default 300. */

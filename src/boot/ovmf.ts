@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** Where distributions put UEFI firmware for QEMU: Debian, Fedora and CentOS. */
 const PLACES = [

@@ -1,5 +1,5 @@
-import type { Task } from '../tools/task.ts';
-import { serialSize } from './serial.ts';
+import type { Task } from '../base/task.ts';
+import { serialSize } from './serial-log.ts';
 
 /**
  * How long a machine is waited for. On a busy host everything takes longer, so what counts is whether the machine goes on:

@@ -1,13 +1,13 @@
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { run } from '../tools/exec.ts';
-import type { Accelerator } from '../tools/qemu.ts';
-import type { Task } from '../tools/task.ts';
-import { makeIso } from '../tools/xorriso.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import { run } from '../programs/exec.ts';
+import type { Accelerator } from '../programs/qemu.ts';
+import { makeIso } from '../programs/xorriso.ts';
 import { findOvmf } from './ovmf.ts';
 import { Stalled, whileItGoesOn } from './patience.ts';
-import { machineFault, withoutControl } from './serial.ts';
+import { machineFault, withoutControl } from './serial-log.ts';
 
 export interface InstallerRun {
   readonly iso: string;

@@ -1,10 +1,10 @@
-import { NightlyError } from '../errors.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
 import type { Vm } from './boot-image.ts';
+import { thisBoot, waitForSsh } from './boot-wait.ts';
 import { checkSystem, type SystemExpectation } from './check-system.ts';
 import { deploymentsOf, inGuest } from './in-guest.ts';
-import { machineFault } from './serial.ts';
-import { thisBoot, waitForSsh } from './wait.ts';
+import { machineFault } from './serial-log.ts';
 
 export interface UpgradeRequest {
   /** What the machine runs now, and what it must run after the upgrade. */

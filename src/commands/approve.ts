@@ -1,8 +1,8 @@
+import { NightlyError } from '../base/errors.ts';
+import type { Approval, BuildMeta } from '../build/build-record.ts';
+import { findBuild, updateMeta } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
-import { findBuild, updateMeta } from '../run/build-store.ts';
-import { takeRunLock } from '../run/lock.ts';
-import type { Approval, BuildMeta } from '../run/meta.ts';
+import { takeRunLock } from '../run/run-lock.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface ApproveCommandOptions {

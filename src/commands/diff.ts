@@ -1,12 +1,12 @@
 import { join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { formatBytes } from '../base/format.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
+import { lastRelease } from '../build/promotions.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
 import { type BuildDiff, diffBuilds } from '../pipelines/diff-builds.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
-import { lastRelease } from '../run/promotions.ts';
-import { formatBytes } from '../tools/format.ts';
 import { type Printer, printJson } from './print.ts';
 
 export interface DiffCommandOptions {

@@ -1,4 +1,4 @@
-import type { ErrorCode, NightlyError } from '../errors.ts';
+import type { ErrorCode, NightlyError } from '../base/errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 
 /**

@@ -1,7 +1,7 @@
+import { NightlyError } from '../base/errors.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
 import { reopenBuild } from '../run/build.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { type RunCommandOptions, showAttempt, withLockedBuild } from './open-run.ts';
 import { type Printer, printOutcome } from './print.ts';

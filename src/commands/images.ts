@@ -1,10 +1,10 @@
+import { NightlyError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
+import { findBuild, listBuilds } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
 import { isFetched, reopenBuild } from '../run/build.ts';
-import { findBuild, listBuilds } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
-import { fetchRecords, findPublishedStream } from '../steps/fetch-build.ts';
+import { fetchRecords, findPublishedStream } from '../steps/images/fetch-build.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { buildWithCommit, goOn } from './go-on.ts';
 import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';

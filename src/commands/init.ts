@@ -1,10 +1,10 @@
 import { link, mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno, writeFileAtomic } from '../base/files.ts';
 import { parseConfig } from '../config/load.ts';
 import { configTemplate } from '../config/template.ts';
-import { NightlyError } from '../errors.ts';
-import { isErrno, writeFileAtomic } from '../tools/files.ts';
 
 export interface InitOptions {
   /** Short name of the distribution. Default: the name of the folder the file goes to. */

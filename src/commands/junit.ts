@@ -1,7 +1,7 @@
-import type { StoredBuild } from '../run/build-store.ts';
-import { type JournalEntry, readJournal } from '../run/journal.ts';
-import type { BuildMeta } from '../run/meta.ts';
-import { xmlText } from '../tools/xml-text.ts';
+import { xmlText } from '../base/xml-text.ts';
+import type { BuildMeta } from '../build/build-record.ts';
+import type { StoredBuild } from '../build/build-store.ts';
+import { type JournalEntry, readJournal } from '../build/journal.ts';
 
 interface TestCase {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { buildLab, type Lab, updateLab } from '../lab/build.ts';
-import type { LogFormat } from '../sinks/select.ts';
+import { buildLab, type Lab, updateLab } from '../lab/build-lab.ts';
+import type { LogFormat } from '../reports/progress/select-listener.ts';
 import { withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 

@@ -1,9 +1,9 @@
+import { formatAge } from '../base/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../build/about-build.ts';
+import { listBuilds } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
 import { summarizeDiff } from '../rpm/pkgdiff.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../run/about-build.ts';
-import { listBuilds } from '../run/build-store.ts';
-import { isRunLockHeld } from '../run/lock.ts';
-import { formatAge } from '../tools/format.ts';
+import { isRunLockHeld } from '../run/run-lock.ts';
 import { type Printer, printJson } from './print.ts';
 
 /** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */

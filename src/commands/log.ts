@@ -2,11 +2,11 @@ import { createReadStream, existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { NightlyError } from '../base/errors.ts';
+import { formatSeconds } from '../base/format.ts';
+import { findBuild } from '../build/build-store.ts';
+import { readJournal } from '../build/journal.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
-import { findBuild } from '../run/build-store.ts';
-import { readJournal } from '../run/journal.ts';
-import { formatSeconds } from '../tools/format.ts';
 import type { Printer } from './print.ts';
 
 /** `atomic-nightly log BUILD [STEP]`: what happened, or everything one step's programs printed. */

@@ -1,14 +1,14 @@
+import { formatPlace, NightlyError } from '../base/errors.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import { listBuilds } from '../build/build-store.ts';
+import type { Stop } from '../build/stops.ts';
 import type { StreamConfig } from '../config/config.ts';
-import { formatPlace, NightlyError } from '../errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { planNightly } from '../pipelines/plan-nightly.ts';
 import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
-import { listBuilds } from '../run/build-store.ts';
 import { isCutShort } from '../run/cut-short.ts';
 import type { Project } from '../run/project.ts';
-import type { Stop } from '../run/stops.ts';
-import { publishedBuildIds } from '../steps/publish-build.ts';
-import { writeFileAtomic } from '../tools/files.ts';
+import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
 import { exitCodeOf } from './exit-code.ts';
 import {
   inScratch,

@@ -1,9 +1,9 @@
+import { NightlyError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { Config, NotifyConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
-import { asEvent } from '../notify/derive.ts';
-import { openSink } from '../notify/open.ts';
+import { asEvent } from '../reports/notify/derive.ts';
+import { openSink } from '../reports/notify/open-sinks.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { type Printer, printJson } from './print.ts';
 

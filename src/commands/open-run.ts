@@ -1,20 +1,20 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quietTask, type Task } from '../base/task.ts';
+import type { StoredBuild } from '../build/build-store.ts';
+import type { Listener } from '../build/events.ts';
+import type { Journal } from '../build/journal.ts';
 import { loadConfig } from '../config/load.ts';
-import { openTeller, type Teller } from '../notify/teller.ts';
 import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
+import { openTeller, type Teller } from '../reports/notify/teller.ts';
+import type { LogContext } from '../reports/progress/json-lines.ts';
+import { type LogFormat, type Shown, selectListener } from '../reports/progress/select-listener.ts';
 import type { Build } from '../run/build.ts';
-import type { StoredBuild } from '../run/build-store.ts';
-import type { Listener } from '../run/events.ts';
-import type { Journal } from '../run/journal.ts';
-import { takeRunLock } from '../run/lock.ts';
-import { openNight } from '../run/night.ts';
 import { openProject, type Project } from '../run/project.ts';
+import { openNight } from '../run/promoted-night.ts';
+import { takeRunLock } from '../run/run-lock.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
-import type { LogContext } from '../sinks/json.ts';
-import { type LogFormat, type Shown, selectListener } from '../sinks/select.ts';
-import { quietTask, type Task } from '../tools/task.ts';
 
 /** What every command that builds is given. */
 export interface RunCommandOptions {

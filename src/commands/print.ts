@@ -1,4 +1,4 @@
-import { formatPlace, type NightlyError } from '../errors.ts';
+import { formatPlace, type NightlyError } from '../base/errors.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { NightlyPlan } from '../pipelines/plan-nightly.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';

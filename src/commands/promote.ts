@@ -1,22 +1,22 @@
+import { NightlyError } from '../base/errors.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import type { PromotionRecord } from '../build/build-record.ts';
+import { listBuilds } from '../build/build-store.ts';
+import { cycleAt } from '../build/cycle.ts';
+import { inputDigest } from '../build/journal.ts';
+import { lastRelease, promotionsOf, supersededBy } from '../build/promotions.ts';
 import type { Config, ReleaseConfig, StreamConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { findReleaseStream, targetsOf } from '../config/lookup.ts';
-import { NightlyError } from '../errors.ts';
 import { type PromotionPlan, planPromotion } from '../pipelines/plan-promote.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
 import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
-import { listBuilds } from '../run/build-store.ts';
 import { isCutShort } from '../run/cut-short.ts';
-import { cycleAt } from '../run/cycle.ts';
-import { inputDigest } from '../run/journal.ts';
-import type { PromotionRecord } from '../run/meta.ts';
-import { type Night, openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
-import { lastRelease, promotionsOf, supersededBy } from '../run/promotions.ts';
-import { insistOnOwnRemote } from '../steps/own-remote.ts';
-import { publishedBuildIds } from '../steps/publish-build.ts';
-import { openTarget } from '../targets/open.ts';
-import { writeFileAtomic } from '../tools/files.ts';
+import { type Night, openNight } from '../run/promoted-night.ts';
+import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
+import { insistOnOwnRemote } from '../steps/release/own-remote.ts';
+import { openTarget } from '../targets/open-target.ts';
 import { exitCodeOf } from './exit-code.ts';
 import {
   inScratch,

@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { loadConfig } from '../config/load.ts';
-import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile/plan.ts';
-import { takeRunLock } from '../run/lock.ts';
+import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile/reconcile-plan.ts';
+import { takeRunLock } from '../run/run-lock.ts';
 import { targetsNamed } from '../run/streams-on.ts';
-import { reconcile } from '../steps/reconcile.ts';
+import { reconcile } from '../steps/deliver/reconcile.ts';
 import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 

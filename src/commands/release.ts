@@ -1,15 +1,15 @@
 import { join, relative } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
+import { openJournal } from '../build/journal.ts';
+import { lastRelease } from '../build/promotions.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
 import { openPlaces, type ReleasePlaces, release } from '../pipelines/release.ts';
 import { releaseJournal, reopenBuild, reserveBuild } from '../run/build.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../run/build-store.ts';
-import { openJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
-import { lastRelease } from '../run/promotions.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { publishedBuildIds } from '../steps/publish-build.ts';
-import { checkContent, refuseUnreleasable } from '../steps/release-check.ts';
+import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
+import { checkContent, refuseUnreleasable } from '../steps/release/release-check.ts';
 import { exitCodeOf } from './exit-code.ts';
 import {
   preparationTask,

@@ -1,5 +1,5 @@
+import { NightlyError } from '../base/errors.ts';
 import { loadConfig } from '../config/load.ts';
-import { NightlyError } from '../errors.ts';
 import { findUnfinished, isFetched, reopenBuild } from '../run/build.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { runImages } from './images.ts';

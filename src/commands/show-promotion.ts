@@ -1,6 +1,6 @@
+import type { BuildMeta } from '../build/build-record.ts';
 import type { FoundUpdates } from '../pipelines/find-updates.ts';
 import type { NewerPackage } from '../rpm/updates.ts';
-import type { BuildMeta } from '../run/meta.ts';
 
 type Fact = readonly [string, string | undefined];
 

@@ -1,11 +1,11 @@
+import { writeFileAtomic } from '../base/files.ts';
+import { formatAge, formatBytes, formatSeconds } from '../base/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../build/about-build.ts';
+import { findBuild, listBuilds } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
 import { findUpdates } from '../pipelines/find-updates.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../run/about-build.ts';
-import { findBuild, listBuilds } from '../run/build-store.ts';
-import { isRunLockHeld } from '../run/lock.ts';
-import { writeFileAtomic } from '../tools/files.ts';
-import { formatAge, formatBytes, formatSeconds } from '../tools/format.ts';
+import { isRunLockHeld } from '../run/run-lock.ts';
 import { junitReport } from './junit.ts';
 import { preparationTask } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';

@@ -1,9 +1,9 @@
-import type { SourcePlace } from '../errors.ts';
+import type { SourcePlace } from '../base/errors.ts';
 import { hostBasearch } from '../treefile/arch.ts';
-import { placeText, shortPath } from '../treefile/faults.ts';
-import { KEY_NAMES, type KeyName, keySpec } from '../treefile/keys.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import { placeText, shortPath } from '../treefile/treefile-faults.ts';
+import { KEY_NAMES, type KeyName, keySpec } from '../treefile/treefile-keys.ts';
 import { type Printer, printJson } from './print.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Task } from '../base/task.ts';
 import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { type InspectStream, inspectTarget } from '../publish/inspect/inspect.ts';
-import { type Check, checkLines } from '../publish/inspect/report.ts';
+import { type Check, checkLines } from '../publish/verify/verify-report.ts';
+import { type InspectStream, inspectTarget } from '../publish/verify/verify-target.ts';
 import { streamsOn, targetsNamed } from '../run/streams-on.ts';
 import { jointSigner, openSigner } from '../signing/signer.ts';
-import type { Task } from '../tools/task.ts';
 import { type RunCommandOptions, withSteps } from './open-run.ts';
 import { type Printer, printJson } from './print.ts';
 

@@ -1,4 +1,4 @@
-import type { SourcePlace } from '../errors.ts';
+import type { SourcePlace } from '../base/errors.ts';
 import type { BuildEventType } from './notify.ts';
 import type { ARCHITECTURES } from './schema.ts';
 

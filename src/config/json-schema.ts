@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { JsonSchema } from '../yaml/known-keys.ts';
+import type { JsonSchema } from '../base/yaml/known-keys.ts';
 import { configSchema } from './schema.ts';
 
 /**

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import { NightlyError } from '../errors.ts';
-import { isErrno } from '../tools/files.ts';
-import { parseYaml } from '../yaml/document.ts';
-import { dotted, type Fault, faultsError, schemaFaults } from '../yaml/faults.ts';
-import { knownKeys } from '../yaml/known-keys.ts';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno } from '../base/files.ts';
+import { knownKeys } from '../base/yaml/known-keys.ts';
+import { parseYaml } from '../base/yaml/yaml-document.ts';
+import { dotted, type Fault, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
 import type { Config } from './config.ts';
 import { configJsonSchema } from './json-schema.ts';
 import { hostArchitecture, normalise } from './normalise.ts';

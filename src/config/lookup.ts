@@ -1,5 +1,5 @@
-import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import { NightlyError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { isRef } from '../ostree/ref.ts';
 import type { Config, ReleaseConfig, StreamConfig, TargetConfig } from './config.ts';
 import { substituteBasearch } from './normalise.ts';

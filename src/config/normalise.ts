@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { trustAt } from '../tools/http.ts';
+import { NightlyError } from '../base/errors.ts';
+import { trustAt } from '../base/http.ts';
 import type {
   Architecture,
   Config,

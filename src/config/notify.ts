@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { didYouMean } from '../nearest.ts';
-import type { KeyPath } from '../yaml/places.ts';
+import { didYouMean } from '../base/nearest.ts';
+import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import type { NotifyConfig } from './config.ts';
-import { address, normaliseSmtp, smtpSchema } from './smtp.ts';
+import { address, normaliseSmtp, smtpSchema } from './mail-server.ts';
 import { filePath } from './values.ts';
 
 /** What sinks can be told: docs/notify.md says when each of them happens. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { KeyPath } from '../yaml/places.ts';
+import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import type { ReleasePackageConfig } from './config.ts';
 import { filePath } from './values.ts';
 

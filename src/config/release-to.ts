@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ReleaseTo } from './config.ts';
-import { address, normaliseSmtp, smtpSchema } from './smtp.ts';
+import { address, normaliseSmtp, smtpSchema } from './mail-server.ts';
 import { filePath } from './values.ts';
 
 /** The `release` block of a release stream. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { didYouMean } from '../nearest.ts';
-import type { KeyPath } from '../yaml/places.ts';
+import { didYouMean } from '../base/nearest.ts';
+import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import type { CycleConfig, ReleaseConfig } from './config.ts';
 import { normaliseReleaseTo, releaseToSchema } from './release-to.ts';
 import { filePath } from './values.ts';

@@ -1,8 +1,8 @@
 import { existsSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
-import { imageTypes } from '../images/template/load.ts';
-import { didYouMean } from '../nearest.ts';
-import type { KeyPath } from '../yaml/places.ts';
+import { didYouMean } from '../base/nearest.ts';
+import type { KeyPath } from '../base/yaml/yaml-places.ts';
+import { imageTypes } from '../images/template/load-template.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
 import { checkNotify, type RawNotify } from './notify.ts';
 import { checkRelease } from './release.ts';

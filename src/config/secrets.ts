@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { keepSecret } from '../tools/redact.ts';
+import { keepSecret } from '../base/redact.ts';
 import type { Config, NotifyConfig, PassphraseSource } from './config.ts';
 
 /**

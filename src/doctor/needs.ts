@@ -1,8 +1,8 @@
 import type { Config } from '../config/config.ts';
 import { isSshDestination } from '../config/normalise.ts';
-import { loadImageTemplate } from '../images/template/load.ts';
-import { templateValues } from '../images/template/values.ts';
-import type { Need } from './tools.ts';
+import { loadImageTemplate } from '../images/template/load-template.ts';
+import { templateValues } from '../images/template/template-values.ts';
+import type { Need } from './check-tools.ts';
 
 /**
  * What a configuration asks for; `auto` is settled by whether rpm-ostree is installed.

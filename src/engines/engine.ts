@@ -1,5 +1,5 @@
+import type { Task } from '../base/task.ts';
 import type { Lockfile } from '../rpm/lockfile.ts';
-import type { Task } from '../tools/task.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 
 /** What turns a treefile and RPM repositories into an OSTree commit. */

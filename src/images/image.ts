@@ -1,5 +1,5 @@
-import type { ImageTemplate } from './template/load.ts';
-import type { TemplateValues } from './template/render.ts';
+import type { ImageTemplate } from './template/load-template.ts';
+import type { TemplateValues } from './template/render-template.ts';
 
 /** Where hosts get their updates from, unless the tree brings a remote of that name. */
 export interface ImageRemote {

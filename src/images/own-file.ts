@@ -1,7 +1,7 @@
 import { chmod, chown, copyFile, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { isErrno } from '../tools/files.ts';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno } from '../base/files.ts';
 
 /** Changes to a tree whose files are hard links to another's: files are replaced, never written into. */
 

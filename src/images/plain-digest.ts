@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { dataExtents } from '../tools/qemu-img.ts';
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
+import { dataExtents } from '../programs/qemu-img.ts';
 import type { ImageFile } from './image.ts';
 
 export type Plain = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size'>;

@@ -1,16 +1,16 @@
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { linkTree } from '../tools/cp.ts';
-import { resolveInRoot } from '../tools/paths-in-root.ts';
-import { blscfgWord, grubWord } from '../tools/quoting.ts';
-import { removeTree } from '../tools/rm.ts';
-import type { Task } from '../tools/task.ts';
-import { addUser, type Place } from './accounts.ts';
-import { type Base, KERNEL_ARGUMENTS_TOKEN } from './base.ts';
+import { resolveInRoot } from '../base/paths-in-root.ts';
+import { blscfgWord, grubWord } from '../base/quoting.ts';
+import type { Task } from '../base/task.ts';
+import { linkTree } from '../programs/cp.ts';
+import { removeTree } from '../programs/rm.ts';
 import type { ImageRequest } from './image.ts';
+import { addUser, type Place } from './image-accounts.ts';
+import { type Base, KERNEL_ARGUMENTS_TOKEN } from './image-base.ts';
 import { addToFile, replaceByLink, replaceFile } from './own-file.ts';
-import { templateFile } from './template/load.ts';
-import { renderTemplate } from './template/render.ts';
+import { templateFile } from './template/load-template.ts';
+import { renderTemplate } from './template/render-template.ts';
 
 /** The trees of one image's partitions. */
 export interface Variant {

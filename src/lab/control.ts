@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** One name in a dependency field: `libc6:any (>= 2.34)`. */
 export interface Relation {

@@ -1,9 +1,9 @@
 import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { isErrno } from '../tools/files.ts';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno } from '../base/files.ts';
+import { extrasOf } from './lab-packages.ts';
 import { byText } from './order.ts';
-import { extrasOf } from './packages.ts';
 
 /** Folders that on a host with a merged /usr are links into it. */
 const MERGED = ['bin', 'sbin', 'lib', 'lib64'];

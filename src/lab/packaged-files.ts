@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Accounts, ownerOf } from './accounts.ts';
+import { type Accounts, ownerOf } from './lab-accounts.ts';
 import { FILESYSTEM_FOLDERS } from './own-packages.ts';
 import type { PackagedFile } from './spec.ts';
 

@@ -1,5 +1,5 @@
-import { plainShellWord, shellWord } from '../tools/quoting.ts';
-import type { PackageExtras, PackageUser } from './packages.ts';
+import { plainShellWord, shellWord } from '../base/quoting.ts';
+import type { PackageExtras, PackageUser } from './lab-packages.ts';
 
 /** What an RPM runs when it is installed, and which packages have to be there by then. */
 export interface RpmScripts {

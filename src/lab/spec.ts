@@ -1,4 +1,4 @@
-import { rpmText } from '../tools/quoting.ts';
+import { rpmText } from '../base/quoting.ts';
 import type { RpmRelations } from './depends.ts';
 import type { RpmScripts } from './scripts.ts';
 import type { Evr } from './version.ts';

@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** A Debian version as RPM's three parts. `epoch` 0 is left out of the text form, as RPM does. */
 export interface Evr {

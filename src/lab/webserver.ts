@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
-import { type StaticServer, startNginx } from '../tools/nginx.ts';
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
+import { type StaticServer, startNginx } from '../programs/nginx.ts';
 
 /**
  * Serves a folder over HTTP on the loopback interface, as an operator's web server in front of a published folder

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere, writeFileAtomic } from '../tools/files.ts';
+import { ifThere, writeFileAtomic } from '../base/files.ts';
 import { decodeVariant, encodeVariant, type Variant, type VariantValue, variantMap } from './gvariant.ts';
 import { objectPath } from './objects.ts';
 

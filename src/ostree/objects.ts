@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
+import { ifThere, isErrno, readTextIfExists, sha256 } from '../base/files.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
-import { ifThere, isErrno, readTextIfExists, sha256 } from '../tools/files.ts';
 import {
   asArray,
   asBigint,

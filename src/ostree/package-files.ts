@@ -1,9 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { checkOutPath } from '../tools/ostree.ts';
-import { listPackageFiles } from '../tools/rpm.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import { checkOutPath } from '../programs/ostree.ts';
+import { listPackageFiles } from '../programs/rpm.ts';
 
 /**
  * Where trees keep the rpm database: as rpm-ostree places it, as later releases of rpm have it, and the copy that rpm-ostree's

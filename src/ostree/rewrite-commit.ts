@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { sha256, writeFileAtomic } from '../tools/files.ts';
+import { NightlyError } from '../base/errors.ts';
+import { sha256, writeFileAtomic } from '../base/files.ts';
 import { asArray, decodeVariant, encodeVariant, swap64, type Variant, variantMap } from './gvariant.ts';
 import { COMMIT_FORMAT, localObjects, objectPath } from './objects.ts';
 

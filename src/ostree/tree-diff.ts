@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import { type DirTree, parseCommit, parseDirTree, type ReadObject } from './objects.ts';
 
 /** A path that differs between two trees; that of a folder ends in `/` and means its owner, mode or attributes. */

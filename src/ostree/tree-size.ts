@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
 import { localObjects } from './objects.ts';
 import { walkNew } from './tree-walk.ts';
 

@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import { type ChecksumSet, checksumSet } from './checksums.ts';
 import { type DirTree, type ObjectType, objectPath, parseCommit, parseDirTree, type ReadObject } from './objects.ts';
 

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { StoredBuild } from '../build/build-store.ts';
 import { localObjects, objectPath, readCommit } from '../ostree/objects.ts';
 import { diffTrees } from '../ostree/tree-diff.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import { type PackageId, readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
-import type { StoredBuild } from '../run/build-store.ts';
 
 /** What differs between two builds, of whatever streams. */
 export interface BuildDiff {

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
+import type { Task } from '../base/task.ts';
+import type { StoredBuild } from '../build/build-store.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
 import { treefileRepos } from '../rpm/repofile.ts';
 import { type UpdatesSince, updatesSince } from '../rpm/updates.ts';
-import type { StoredBuild } from '../run/build-store.ts';
-import { openNight } from '../run/night.ts';
+import { openNight } from '../run/promoted-night.ts';
 import { asNightlyError } from '../run/runner.ts';
-import type { Task } from '../tools/task.ts';
 import { readTreefile } from '../treefile/read.ts';
 
 /** What the repositories have since a build; or why that cannot be told. */

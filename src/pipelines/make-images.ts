@@ -1,8 +1,8 @@
 import type { ImageFile } from '../images/image.ts';
-import type { ImageTemplate } from '../images/template/load.ts';
+import type { ImageTemplate } from '../images/template/load-template.ts';
 import type { Build } from '../run/build.ts';
 import type { Runner } from '../run/runner.ts';
-import { type BuiltImage, type ImageSet, imageIsThere } from '../steps/images.ts';
+import { type BuiltImage, type ImageSet, imageIsThere } from '../steps/images/images.ts';
 import { type Settled, sideBySide } from './side-by-side.ts';
 
 /** Makes images of a build side by side, a step each; one that is there with the same inputs is not made again. */

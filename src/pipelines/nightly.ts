@@ -1,12 +1,12 @@
+import { updateMeta } from '../build/build-store.ts';
+import type { Stop } from '../build/stops.ts';
 import type { Build } from '../run/build.ts';
-import { updateMeta } from '../run/build-store.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
-import type { Stop } from '../run/stops.ts';
-import { compose } from '../steps/compose.ts';
-import { checkRepositories, rememberInputs } from '../steps/repositories.ts';
-import { resolve } from '../steps/resolve.ts';
-import { readParent, seed } from '../steps/seed.ts';
+import { compose } from '../steps/compose/compose.ts';
+import { checkRepositories, rememberInputs } from '../steps/compose/repositories.ts';
+import { resolve } from '../steps/compose/resolve.ts';
+import { readParent, seed } from '../steps/compose/seed.ts';
 import { deliver } from './deliver.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 

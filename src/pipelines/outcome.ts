@@ -1,5 +1,5 @@
-import type { BuildFailure } from '../run/meta.ts';
-import type { Stop } from '../run/stops.ts';
+import type { BuildFailure } from '../build/build-record.ts';
+import type { Stop } from '../build/stops.ts';
 
 /** How a build with a commit ended; what stops it before anything is published is thrown instead. */
 export interface Delivered {

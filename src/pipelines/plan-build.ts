@@ -1,11 +1,11 @@
-import { type PublishPlan, planPublish, planSize } from '../publish/plan.ts';
-import { totalOf } from '../publish/prune/plan.ts';
-import type { StoredBuild } from '../run/build-store.ts';
+import type { Task } from '../base/task.ts';
+import type { StoredBuild } from '../build/build-store.ts';
+import { totalOf } from '../publish/prune/prune-plan.ts';
+import { type PublishPlan, planPublish, planSize } from '../publish/publish-plan.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { pruneConfigured } from '../steps/prune-targets.ts';
+import { pruneConfigured } from '../steps/deliver/prune-targets.ts';
 import type { Target } from '../targets/target.ts';
-import type { Task } from '../tools/task.ts';
 
 /** What publishing a build's commit to one target would do. */
 export type TargetPlan =

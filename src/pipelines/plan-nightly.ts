@@ -1,14 +1,14 @@
 import { join } from 'node:path';
+import { buildPaths } from '../build/build-store.ts';
+import type { Listener } from '../build/events.ts';
+import { openJournal } from '../build/journal.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
-import { buildPaths } from '../run/build-store.ts';
-import type { Listener } from '../run/events.ts';
-import { openJournal } from '../run/journal.ts';
 import type { Project } from '../run/project.ts';
 import { createRunner } from '../run/runner.ts';
-import { checkRepositories } from '../steps/repositories.ts';
-import { resolve } from '../steps/resolve.ts';
-import { readParent, seed } from '../steps/seed.ts';
+import { checkRepositories } from '../steps/compose/repositories.ts';
+import { resolve } from '../steps/compose/resolve.ts';
+import { readParent, seed } from '../steps/compose/seed.ts';
 
 /** What a night would do, found out without reserving an id, composing or publishing. */
 export interface NightlyPlan {

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
+import type { PromotionRecord } from '../build/build-record.ts';
+import { buildPaths } from '../build/build-store.ts';
+import type { Listener } from '../build/events.ts';
+import { openJournal } from '../build/journal.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
-import { buildPaths } from '../run/build-store.ts';
-import type { Listener } from '../run/events.ts';
-import { openJournal } from '../run/journal.ts';
-import type { PromotionRecord } from '../run/meta.ts';
-import { openNight } from '../run/night.ts';
 import type { Project } from '../run/project.ts';
+import { openNight } from '../run/promoted-night.ts';
 import { createRunner } from '../run/runner.ts';
-import { promotePackages } from '../steps/promote-packages.ts';
-import { promoteResolve } from '../steps/promote-resolve.ts';
-import { readParent, seed } from '../steps/seed.ts';
+import { readParent, seed } from '../steps/compose/seed.ts';
+import { promotePackages } from '../steps/promote/promote-packages.ts';
+import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 
 /** What a promotion would do, found out without reserving an id, composing or publishing. */
 export interface PromotionPlan {

@@ -1,6 +1,6 @@
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
-import { publishPages } from '../steps/pages.ts';
+import { publishPages } from '../steps/deliver/publish-pages.ts';
 import type { Target } from '../targets/target.ts';
 
 /**

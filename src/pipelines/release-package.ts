@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
-import { makePackage, releasePackageOf } from '../steps/package-make.ts';
-import { publishRepository } from '../steps/package-publish.ts';
-import { renewRepository } from '../steps/package-repository.ts';
-import { openTarget } from '../targets/open.ts';
+import { makePackage, releasePackageOf } from '../steps/release/package-make.ts';
+import { publishRepository } from '../steps/release/package-publish.ts';
+import { renewRepository } from '../steps/release/package-repository.ts';
+import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { sideBySide } from './side-by-side.ts';
 

@@ -1,5 +1,5 @@
-import type { NightlyError } from '../errors.ts';
-import type { BuildFailure } from '../run/meta.ts';
+import type { NightlyError } from '../base/errors.ts';
+import type { BuildFailure } from '../build/build-record.ts';
 import { asNightlyError } from '../run/runner.ts';
 
 /** What became of pieces of work that do not depend on each other. */

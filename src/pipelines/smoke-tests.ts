@@ -1,11 +1,11 @@
 import pLimit from 'p-limit';
-import type { SmokeResult } from '../boot/smoke-test.ts';
+import type { SmokeResult } from '../boot/image-smoke-test.ts';
+import type { BuildFailure } from '../build/build-record.ts';
 import type { Build } from '../run/build.ts';
-import type { BuildFailure } from '../run/meta.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
-import type { BuiltImage, ImageSet } from '../steps/images.ts';
-import { smokeTest } from '../steps/smoke-test.ts';
+import type { BuiltImage, ImageSet } from '../steps/images/images.ts';
+import { smokeTest } from '../steps/images/smoke-test.ts';
 import { sideBySide } from './side-by-side.ts';
 
 export interface SmokeTests {

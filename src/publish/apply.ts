@@ -1,14 +1,14 @@
 import { basename, dirname, resolve } from 'node:path';
-import { NightlyError } from '../errors.ts';
+import { inBatches } from '../base/batches.ts';
+import { NightlyError } from '../base/errors.ts';
+import { formatBytes } from '../base/format.ts';
+import type { Task } from '../base/task.ts';
 import type { Signer } from '../signing/signer.ts';
 import type { SendGroup, SentLog, Target } from '../targets/target.ts';
-import { inBatches } from '../tools/batches.ts';
-import { formatBytes } from '../tools/format.ts';
-import type { Task } from '../tools/task.ts';
 import { flip } from './flip.ts';
 import type { Heads } from './heads.ts';
-import type { PublishPhase } from './phases.ts';
-import { type PublishPlan, planSize } from './plan.ts';
+import type { PublishPhase } from './publish-phases.ts';
+import { type PublishPlan, planSize } from './publish-plan.ts';
 
 /** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
 const TOGETHER = 50_000;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { NightlyError } from '../errors.ts';
+import { bootId, hasEnded } from '../base/boot-id.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
 import type { Target } from '../targets/target.ts';
-import { bootId, hasEnded } from '../tools/boot-id.ts';
-import type { Task } from '../tools/task.ts';
-import { parseTargetJson, updateJson } from './files.ts';
+import { parseTargetJson, updateJson } from './publish-files.ts';
 
 /**
  * Keeps publishing and pruning of a target apart, although neither holds a lock for as long as it works:

@@ -1,17 +1,17 @@
 import { dirname, resolve } from 'node:path';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import { withSignature } from '../ostree/commit-signatures.ts';
 import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
-import { withSignature } from '../ostree/signatures.ts';
 import { holds } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
-import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { headPaths, readHeads } from './heads.ts';
-import { insist } from './insist.ts';
-import type { PublishPlan } from './plan.ts';
+import type { PublishPlan } from './publish-plan.ts';
 import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
+import { insist } from './swap-with-retry.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];

@@ -1,5 +1,5 @@
+import type { Task } from '../base/task.ts';
 import type { Target } from '../targets/target.ts';
-import type { Task } from '../tools/task.ts';
 import { EPOCH_PATH } from './epoch.ts';
 
 type Content = Uint8Array | undefined;

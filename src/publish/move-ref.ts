@@ -1,10 +1,10 @@
+import type { Task } from '../base/task.ts';
 import { readCommit } from '../ostree/objects.ts';
-import type { Task } from '../tools/task.ts';
 import type { PublishPlaces } from './apply.ts';
 import { flip } from './flip.ts';
 import { type Heads, readHeads } from './heads.ts';
-import type { PublishPlan } from './plan.ts';
-import { fetchCommit } from './published.ts';
+import type { PublishPlan } from './publish-plan.ts';
+import { fetchCommit } from './published-objects.ts';
 
 export interface RefMove extends PublishPlaces {
   readonly ref: string;

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { inBatches } from '../tools/batches.ts';
-import { sizeIfThere, writeFileAtomic } from '../tools/files.ts';
-import type { PublishPlan } from './plan.ts';
+import { inBatches } from '../base/batches.ts';
+import { sizeIfThere, writeFileAtomic } from '../base/files.ts';
+import type { PublishPlan } from './publish-plan.ts';
 
 /** Paths written at a time. */
 const TOGETHER = 1000;

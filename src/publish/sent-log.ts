@@ -1,8 +1,8 @@
 import { appendFile, mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { ifThere, sha256 } from '../base/files.ts';
 import { checksumSet } from '../ostree/checksums.ts';
 import type { SentLog } from '../targets/target.ts';
-import { ifThere, sha256 } from '../tools/files.ts';
 
 /** A `SentLog` in a file. */
 export interface SentFile extends SentLog {

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkSignatures, importKeys, type SignatureFault } from '../tools/rpm.ts';
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
+import { checkSignatures, importKeys, type SignatureFault } from '../programs/rpm.ts';
 
 /**
  * Checks RPM files with rpmkeys, at the strictest level, against a keyring made of these keys alone.

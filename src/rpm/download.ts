@@ -4,9 +4,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
-import { type Connection, type HttpResponse, httpFetch } from '../tools/http.ts';
-import { redact } from '../tools/redact.ts';
-import type { Task } from '../tools/task.ts';
+import { type Connection, type HttpResponse, httpFetch } from '../base/http.ts';
+import { redact } from '../base/redact.ts';
+import type { Task } from '../base/task.ts';
 
 const TRIES = 4;
 const TIME_LIMIT_MS = 30_000;

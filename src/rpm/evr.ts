@@ -1,5 +1,5 @@
-import { NightlyError } from '../errors.ts';
-import { isPackageName } from './names.ts';
+import { NightlyError } from '../base/errors.ts';
+import { isPackageName } from './rpm-names.ts';
 
 /** Epoch, version and release of an RPM. The epoch is a number in a string, "0" when there is none. */
 export interface Evr {

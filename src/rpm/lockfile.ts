@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { NightlyError } from '../errors.ts';
-import { isErrno, writeJson } from '../tools/files.ts';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno, writeJson } from '../base/files.ts';
 import { parseEvra } from './evr.ts';
-import { isDigest, isPackageName, isRepoId } from './names.ts';
+import { isDigest, isPackageName, isRepoId } from './rpm-names.ts';
 
 /**
  * A lockfile in rpm-ostree's format (docs/treefile.md and `rpm-ostree compose tree --ex-write-lockfile-to`), so that

@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import { compareEvr, parseEvra } from './evr.ts';
 import { type Lockfile, lockedEntries, type PackageId } from './lockfile.ts';
 

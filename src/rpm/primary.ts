@@ -1,8 +1,8 @@
-import type { Connection } from '../tools/http.ts';
+import type { Connection } from '../base/http.ts';
 import { type Evra, formatEvra, parseEvra } from './evr.ts';
 import { FormatError } from './format-error.ts';
-import { isPackageName, readChecksum, urlInRepository } from './names.ts';
-import { eachElement } from './xml.ts';
+import { isPackageName, readChecksum, urlInRepository } from './rpm-names.ts';
+import { eachElement } from './xml-reader.ts';
 
 /** A package as a repository's primary metadata has it. */
 export interface RepoPackage {

@@ -1,5 +1,5 @@
-import { NightlyError } from '../errors.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
 import { fetchBytes } from './download.ts';
 import type { RepoDefinition } from './repofile.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { NightlyError } from '../errors.ts';
-import { decompressText } from '../tools/decompress.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import { decompressText } from '../programs/decompress.ts';
 import { fetchBytes } from './download.ts';
 import { FormatError, otherContent } from './format-error.ts';
 import { parsePrimary, type RepoPackage } from './primary.ts';

@@ -1,12 +1,12 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { NightlyError } from '../errors.ts';
-import { type Connection, definedOnly, type Login } from '../tools/http.ts';
-import { keepSecret } from '../tools/redact.ts';
+import { NightlyError } from '../base/errors.ts';
+import { type Connection, definedOnly, type Login } from '../base/http.ts';
+import { keepSecret } from '../base/redact.ts';
 import type { Treefile } from '../treefile/treefile.ts';
-import { IniError, type IniSection, parseIni } from './ini.ts';
-import { isRepoId } from './names.ts';
+import { IniError, type IniSection, parseIni } from './ini-reader.ts';
+import { isRepoId } from './rpm-names.ts';
 
 /** One section of a .repo file (dnf.conf(5)), with its variables substituted. */
 export interface RepoDefinition {

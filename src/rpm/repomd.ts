@@ -1,14 +1,14 @@
 import pLimit from 'p-limit';
-import { NightlyError } from '../errors.ts';
-import { sha256 } from '../tools/files.ts';
-import { withoutUserinfo } from '../tools/redact.ts';
-import type { Task } from '../tools/task.ts';
+import { NightlyError } from '../base/errors.ts';
+import { sha256 } from '../base/files.ts';
+import { withoutUserinfo } from '../base/redact.ts';
+import type { Task } from '../base/task.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { fetchBytes } from './download.ts';
 import { FormatError } from './format-error.ts';
-import { readChecksum, urlInRepository } from './names.ts';
 import { type RepoDefinition, treefileRepos } from './repofile.ts';
-import { eachElement } from './xml.ts';
+import { readChecksum, urlInRepository } from './rpm-names.ts';
+import { eachElement } from './xml-reader.ts';
 
 /** What a repository's repomd.xml says of the whole repository. */
 export interface RepositoryState {

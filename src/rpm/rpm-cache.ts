@@ -1,6 +1,6 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { filesBelow } from '../tools/files.ts';
+import { filesBelow } from '../base/files.ts';
 import { rpmFileName } from './evr.ts';
 import type { Lockfile } from './lockfile.ts';
 

@@ -1,7 +1,7 @@
 import { type Evra, formatEvra, parseEvra } from './evr.ts';
 import { FormatError } from './format-error.ts';
-import { isPackageName } from './names.ts';
-import { eachElement } from './xml.ts';
+import { isPackageName } from './rpm-names.ts';
+import { eachElement } from './xml-reader.ts';
 
 /** An advisory of a repository's updateinfo. */
 export interface Advisory {

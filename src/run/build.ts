@@ -1,11 +1,18 @@
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { writeJson } from '../tools/files.ts';
-import { type BuildPaths, buildPaths, findBuild, listBuilds, reserveBuildId, type StoredBuild } from './build-store.ts';
-import { readJournal } from './journal.ts';
-import type { BuildMeta } from './meta.ts';
+import { NightlyError } from '../base/errors.ts';
+import { writeJson } from '../base/files.ts';
+import type { BuildMeta } from '../build/build-record.ts';
+import {
+  type BuildPaths,
+  buildPaths,
+  findBuild,
+  listBuilds,
+  reserveBuildId,
+  type StoredBuild,
+} from '../build/build-store.ts';
+import { readJournal } from '../build/journal.ts';
 import type { Project } from './project.ts';
 
 /** One build a run works on. */

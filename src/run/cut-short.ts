@@ -1,5 +1,5 @@
+import type { StoredBuild } from '../build/build-store.ts';
 import { isFetched } from './build.ts';
-import type { StoredBuild } from './build-store.ts';
 
 /** Older ones are not gone on with unasked: their package lists are of another day. */
 const CUT_SHORT_SECONDS = 12 * 3600;

@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { readTextIfExists } from '../tools/files.ts';
-import { startOfProcess } from '../tools/process-id.ts';
-import type { LockHolder } from './lock.ts';
+import { readTextIfExists } from '../base/files.ts';
+import { startOfProcess } from '../base/process-id.ts';
+import type { LockHolder } from './run-lock.ts';
 
 /**
  * Who has the run lock, without touching it: a look that took it even for a moment would make a run that starts right then

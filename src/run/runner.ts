@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { redact } from '../tools/redact.ts';
-import type { Task } from '../tools/task.ts';
-import type { Listener } from './events.ts';
-import { findDone, inputDigest, type Journal } from './journal.ts';
+import { NightlyError } from '../base/errors.ts';
+import { redact } from '../base/redact.ts';
+import type { Task } from '../base/task.ts';
+import type { Listener } from '../build/events.ts';
+import { findDone, inputDigest, type Journal } from '../build/journal.ts';
 
 /** Runs the steps of one build. */
 export interface Runner {

@@ -1,7 +1,7 @@
+import { NightlyError } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
 import { refOf, type TargetUse, targetUses } from '../config/lookup.ts';
-import { NightlyError } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
 import { readTreefile } from '../treefile/read.ts';
 
 /** A stream that uses a target, with the refs it moves. */

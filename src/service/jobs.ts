@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { ServiceConfig } from '../config/config.ts';
-import type { Job } from './state.ts';
+import type { Job } from './service-state.ts';
 
 /** What came of an attempt; the exit codes of `nightly` and `resume`, and their end without one. */
 export type Result =

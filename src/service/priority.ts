@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
-import { sessionOf } from '../tools/process-id.ts';
+import { sessionOf } from '../base/process-id.ts';
 
 /** How much the service stands back behind the runs: pages can wait some milliseconds. */
 const STEP_BACK = 10;

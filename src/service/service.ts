@@ -1,13 +1,13 @@
+import { NightlyError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { findStream } from '../config/lookup.ts';
-import { NightlyError } from '../errors.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { outputPath } from './attempt.ts';
+import { outputPath } from './job-attempt.ts';
 import { addJob, afterAttempt, dueJob, type Ending, newJob, nextDue, waitingJob } from './jobs.ts';
-import type { ServiceLog } from './log.ts';
-import { adoptRun, beginRun, type Run, type RunContext } from './run.ts';
 import { missedMoment, startOf, startSchedules } from './schedule.ts';
-import { type Job, openState, type ServiceState } from './state.ts';
+import type { ServiceLog } from './service-log.ts';
+import { adoptRun, beginRun, type Run, type RunContext } from './service-run.ts';
+import { type Job, openState, type ServiceState } from './service-state.ts';
 
 /** The scheduler: begins nights, one at a time, and sees them to their end. */
 export interface Service {

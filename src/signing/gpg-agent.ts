@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { withTemporaryFolder } from '../base/files.ts';
+import type { Task } from '../base/task.ts';
 import type { GpgAgentConfig } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
-import { withTemporaryFolder } from '../tools/files.ts';
-import { gpgExportTo, gpgSecretParts, gpgSignFile } from '../tools/gpg.ts';
-import type { Task } from '../tools/task.ts';
+import { gpgExportTo, gpgSecretParts, gpgSignFile } from '../programs/gpg.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
 import { chosenParts, oldestClientKey, partName, signingPartsOf } from './key-parts.ts';
 import type { Signer } from './signer.ts';

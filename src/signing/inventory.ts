@@ -1,7 +1,7 @@
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
 import type { Config, SigningConfig } from '../config/config.ts';
 import { targetUses } from '../config/lookup.ts';
-import { NightlyError } from '../errors.ts';
-import type { Task } from '../tools/task.ts';
 import { expiryWarning, type KeyInfo, readKeyInfo } from './key-info.ts';
 import { openSigner, type Signer } from './signer.ts';
 

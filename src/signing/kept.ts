@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../errors.ts';
-import { sha256, writeFileAtomic } from '../tools/files.ts';
-import type { GpgvFinding } from '../tools/gpg.ts';
-import type { Task } from '../tools/task.ts';
-import { findingsOf } from './check.ts';
+import { NightlyError } from '../base/errors.ts';
+import { sha256, writeFileAtomic } from '../base/files.ts';
+import type { Task } from '../base/task.ts';
+import type { GpgvFinding } from '../programs/gpg.ts';
 import { readKeyInfo } from './key-info.ts';
 import type { Signable, Signer } from './signer.ts';
+import { findingsOf } from './verify-detached.ts';
 
 /**
  * A signer with one key that keeps each signature, by the key and the digest of what it signs, before anybody gets it: a step

@@ -1,5 +1,5 @@
 import { type Config, config, enums, type Key, readKeys, type Subkey } from 'openpgp';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** What a public key says of itself. */
 export interface KeyInfo {

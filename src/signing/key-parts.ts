@@ -1,5 +1,5 @@
 import { type Key, readKeys, type Subkey } from 'openpgp';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import { OPENPGP_CONFIG } from './key-info.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withTemporaryFolder } from '../tools/files.ts';
-import { gpgExport, gpgExportSecret, gpgExportTo, gpgGenerate, gpgStopAgent } from '../tools/gpg.ts';
-import type { Task } from '../tools/task.ts';
+import { withTemporaryFolder } from '../base/files.ts';
+import type { Task } from '../base/task.ts';
+import { gpgExport, gpgExportSecret, gpgExportTo, gpgGenerate, gpgStopAgent } from '../programs/gpg.ts';
 
 /** What GnuPG 2.2, ostree and rpm can verify; rpm of EL7 and older only RSA. */
 export const ALGORITHMS = ['rsa4096', 'ed25519'] as const;

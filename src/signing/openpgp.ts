@@ -12,12 +12,12 @@ import {
   SignaturePacket,
   type Subkey,
 } from 'openpgp';
+import { NightlyError } from '../base/errors.ts';
+import { dearmored } from '../base/openpgp-packets.ts';
+import { readSecretFile } from '../base/secret-file.ts';
 import type { OpenpgpConfig } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
-import { readSecretFile } from '../tools/secret-file.ts';
 import { keyInfo, messageOf, OPENPGP_CONFIG, refuseUnusable } from './key-info.ts';
 import { chosenParts, type KeyPart, oldestClientKey, partName, signingParts } from './key-parts.ts';
-import { dearmored } from './packets.ts';
 import { readPassphrase } from './passphrase.ts';
 import type { Signable, Signer } from './signer.ts';
 import { signingFile } from './signing-file.ts';

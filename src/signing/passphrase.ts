@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { readSecretText } from '../base/secret-file.ts';
 import type { PassphraseSource } from '../config/config.ts';
-import { NightlyError } from '../errors.ts';
-import { readSecretText } from '../tools/secret-file.ts';
 import { signingFile } from './signing-file.ts';
 
 /**

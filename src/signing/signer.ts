@@ -1,5 +1,5 @@
+import type { Task } from '../base/task.ts';
 import type { SigningConfig } from '../config/config.ts';
-import type { Task } from '../tools/task.ts';
 import { commandSigner } from './command.ts';
 import { gpgAgentSigner } from './gpg-agent.ts';
 import { openpgpSigner } from './openpgp.ts';

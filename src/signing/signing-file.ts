@@ -1,4 +1,4 @@
-import type { FilePurpose } from '../tools/secret-file.ts';
+import type { FilePurpose } from '../base/secret-file.ts';
 
 /** A file that is named under `signing`. @param what as in `private key` */
 export function signingFile(what: string): FilePurpose {

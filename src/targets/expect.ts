@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** Whether a file's content is what a swap expects; undefined on either side stands for an absent file. */
 export function holds(actual: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { NightlyError } from '../errors.ts';
-import { bootId, hasEnded } from '../tools/boot-id.ts';
+import { bootId, hasEnded } from '../base/boot-id.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
 export const LOCK_PATH = '.atomic-nightly.lock';

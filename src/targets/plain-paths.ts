@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import type { Target } from './target.ts';
 
 /** Whether a path stays below what it is relative to, and is spelled in the only way it can be. */

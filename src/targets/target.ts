@@ -1,4 +1,4 @@
-import type { Task } from '../tools/task.ts';
+import type { Task } from '../base/task.ts';
 
 /**
  * A place to publish to. Paths are relative to the target's root, with `/`. The root holds `repo/` (the OSTree

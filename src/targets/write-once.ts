@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import type { PlainTarget, SendGroup, Target } from './target.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 
 /** The base architecture, in RPM's name, of the machine this runs on. @throws NightlyError `unsupported`. */
 export function hostBasearch(arch: string = process.arch): string {

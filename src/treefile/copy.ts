@@ -1,7 +1,7 @@
 import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NightlyError } from '../errors.ts';
+import { NightlyError } from '../base/errors.ts';
 import type { RepoDefinition } from '../rpm/repofile.ts';
 import { readTreefile } from './read.ts';
 import type { Treefile } from './treefile.ts';

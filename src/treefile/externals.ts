@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { SourcePlace } from '../errors.ts';
-import { isErrno, sha256File } from '../tools/files.ts';
-import type { Fault } from './faults.ts';
+import type { SourcePlace } from '../base/errors.ts';
+import { isErrno, sha256File } from '../base/files.ts';
 import type { Item } from './key-spec.ts';
-import type { KeyName, TreefileValues } from './keys.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile, CheckGroups, CheckPasswd } from './structures.ts';
+import type { Fault } from './treefile-faults.ts';
+import type { KeyName, TreefileValues } from './treefile-keys.ts';
 
 const FILE_KEYS = [
   'postprocess-script',

@@ -1,10 +1,10 @@
-import type { SourcePlace } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
+import type { SourcePlace } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import { type Condition, readConditions } from './conditions.ts';
-import { kindOf, type Located, type LocatedMap } from './document.ts';
-import type { Fault } from './faults.ts';
-import { BASE_ARCHES } from './keys.ts';
 import { entries, items, text } from './shapes.ts';
+import { kindOf, type Located, type LocatedMap } from './treefile-document.ts';
+import type { Fault } from './treefile-faults.ts';
+import { BASE_ARCHES } from './treefile-keys.ts';
 
 /** A treefile named by another one. */
 export interface IncludeRef {

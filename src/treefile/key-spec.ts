@@ -1,8 +1,8 @@
-import type { SourcePlace } from '../errors.ts';
-import type { Located } from './document.ts';
-import type { Fault } from './faults.ts';
-import { splitPackages } from './packages.ts';
+import type { SourcePlace } from '../base/errors.ts';
+import { splitPackages } from './package-lists.ts';
 import { entries, items, type Shape, text } from './shapes.ts';
+import type { Located } from './treefile-document.ts';
+import type { Fault } from './treefile-faults.ts';
 
 /** One entry of a key: of a list or map, or the whole value of a plain key. */
 export interface Item {

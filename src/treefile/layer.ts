@@ -1,8 +1,8 @@
-import type { SourcePlace } from '../errors.ts';
-import { didYouMean } from '../nearest.ts';
-import { kindOf, type Located, type LocatedEntry, type LocatedMap, type TreefileFormat } from './document.ts';
-import type { Fault } from './faults.ts';
+import type { SourcePlace } from '../base/errors.ts';
+import { didYouMean } from '../base/nearest.ts';
 import type { Item } from './key-spec.ts';
+import { kindOf, type Located, type LocatedEntry, type LocatedMap, type TreefileFormat } from './treefile-document.ts';
+import type { Fault } from './treefile-faults.ts';
 import {
   BASE_ARCHES,
   CLIENT_KEYS,
@@ -12,7 +12,7 @@ import {
   keySpec,
   OLD_PACKAGE_KEYS,
   REMOVED_KEYS,
-} from './keys.ts';
+} from './treefile-keys.ts';
 
 /** What one treefile, or several merged ones, say for each key. */
 export type Layer = Map<KeyName, Part>;

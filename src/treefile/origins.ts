@@ -1,6 +1,6 @@
-import type { SourcePlace } from '../errors.ts';
-import { keySpec } from './keys.ts';
+import type { SourcePlace } from '../base/errors.ts';
 import { type Layer, unique } from './layer.ts';
+import { keySpec } from './treefile-keys.ts';
 
 /** The place of a value that no file says: the architecture, a variable of the caller. */
 export const NOWHERE: SourcePlace = { file: '' };

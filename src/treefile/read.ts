@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { NightlyError, type SourcePlace } from '../errors.ts';
+import { NightlyError, type SourcePlace } from '../base/errors.ts';
 import { conditionsHold } from './conditions.ts';
-import { formatOf, parseTreefileText } from './document.ts';
 import {
   externalFiles,
   finalizeScripts,
@@ -11,20 +10,21 @@ import {
   statOrReason,
   treefileDigest,
 } from './externals.ts';
-import { type Fault, shortPath, treefileError } from './faults.ts';
 import { type IncludeRef, readIncludes } from './includes.ts';
-import { digestJson } from './json.ts';
-import { keySpec, type TreefileValues } from './keys.ts';
 import { isIgnoredInJson, type Layer, mergeLayer, readLayer, topMap, unique } from './layer.ts';
 import { NOWHERE, originsOf } from './origins.ts';
-import { settleRepoPackages } from './packages.ts';
-import { checkRules } from './rules.ts';
+import { settleRepoPackages } from './package-lists.ts';
 import type { Variable } from './shapes.ts';
 import type { KeyUse, Treefile } from './treefile.ts';
+import { formatOf, parseTreefileText } from './treefile-document.ts';
+import { type Fault, shortPath, treefileError } from './treefile-faults.ts';
+import { digestJson } from './treefile-json.ts';
+import { keySpec, type TreefileValues } from './treefile-keys.ts';
+import { checkRules } from './treefile-rules.ts';
 import { usesOf } from './uses.ts';
 import { BUILT_IN_VARIABLES, substituteVariables, takeVariables, type Variables } from './variables.ts';
 
-export { treefileJson } from './json.ts';
+export { treefileJson } from './treefile-json.ts';
 
 export interface ReadOptions {
   /** RPM's name of the architecture to build for: `x86_64`, `aarch64`, … */

@@ -1,6 +1,6 @@
-import { kindOf } from './document.ts';
-import { type RepoPackages, splitPackages } from './packages.ts';
+import { type RepoPackages, splitPackages } from './package-lists.ts';
 import { count, entries, items, optional, record, required, type Shape, text, texts } from './shapes.ts';
+import { kindOf } from './treefile-document.ts';
 
 /** Source and destination. */
 export type AddFile = readonly [string, string];

@@ -1,6 +1,6 @@
-import type { SourcePlace } from '../errors.ts';
-import type { Fault } from './faults.ts';
-import type { TreefileValues } from './keys.ts';
+import type { SourcePlace } from '../base/errors.ts';
+import type { Fault } from './treefile-faults.ts';
+import type { TreefileValues } from './treefile-keys.ts';
 
 /** A treefile with all its includes flattened into one, for one base architecture. */
 export interface Treefile {

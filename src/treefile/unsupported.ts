@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import { NightlyError, type SourcePlace } from '../errors.ts';
-import { placeText } from './faults.ts';
-import { KEY_NAMES, type KeyName, keySpec } from './keys.ts';
+import { NightlyError, type SourcePlace } from '../base/errors.ts';
 import type { Treefile } from './treefile.ts';
+import { placeText } from './treefile-faults.ts';
+import { KEY_NAMES, type KeyName, keySpec } from './treefile-keys.ts';
 
 export interface UnsupportedKey {
   readonly key: KeyName;

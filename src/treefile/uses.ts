@@ -1,5 +1,5 @@
-import type { Located, LocatedMap } from './document.ts';
 import type { KeyUse } from './treefile.ts';
+import type { Located, LocatedMap } from './treefile-document.ts';
 
 /** The keys of a treefile's map as written; those without a value say nothing and are left out. */
 export function usesOf(map: LocatedMap): KeyUse[] {

@@ -1,9 +1,9 @@
-import type { SourcePlace } from '../errors.ts';
-import type { Fault } from './faults.ts';
+import type { SourcePlace } from '../base/errors.ts';
 import type { Item } from './key-spec.ts';
-import type { KeyName } from './keys.ts';
 import type { Layer } from './layer.ts';
 import type { Variable } from './shapes.ts';
+import type { Fault } from './treefile-faults.ts';
+import type { KeyName } from './treefile-keys.ts';
 
 /** Filled in by the reader and by `releasever`; nobody may define them. */
 export const BUILT_IN_VARIABLES: readonly string[] = ['basearch', 'releasever'];

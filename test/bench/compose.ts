@@ -8,8 +8,8 @@
  */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { updateLab } from '../../src/lab/build.ts';
-import { run } from '../../src/tools/exec.ts';
+import { updateLab } from '../../src/lab/build-lab.ts';
+import { run } from '../../src/programs/exec.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { type BenchLab, withBenchLab } from '../support/bench.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readReport, watched } from '../../src/engines/dnf/asked.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 /**
  * Runs dracut in a tree, once watched and once not. Not in bubblewrap, which does not wait for what runs in it and so hides

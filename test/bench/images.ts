@@ -12,8 +12,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../../src/tools/exec.ts';
-import { probeKvm } from '../../src/tools/kvm.ts';
+import { probeKvm } from '../../src/boot/kvm.ts';
+import { run } from '../../src/programs/exec.ts';
 import { type BenchLab, withBenchLab } from '../support/bench.ts';
 import { median, total } from '../support/statistics.ts';
 

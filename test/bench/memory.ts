@@ -10,10 +10,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inParallel } from '../../src/base/parallel.ts';
 import { encodeVariant, swap64, type VariantValue } from '../../src/ostree/gvariant.ts';
 import { type ObjectType, objectPath } from '../../src/ostree/objects.ts';
-import { run } from '../../src/tools/exec.ts';
-import { inParallel } from '../../src/tools/parallel.ts';
+import { run } from '../../src/programs/exec.ts';
 
 const FILES_A_FOLDER = 250;
 const CHANGED = 1500;

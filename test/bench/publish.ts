@@ -16,7 +16,7 @@
 import { appendFile, mkdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { findProgram } from '../../src/tools/find-program.ts';
+import { findProgram } from '../../src/programs/find-program.ts';
 import { benchRepo } from '../support/bench-repo.ts';
 import { type PublishBed, publishBed } from '../support/publish-bed.ts';
 import {

@@ -12,8 +12,8 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { run } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makePageBuilds } from '../support/page-builds.ts';
 import { configureService, type StartedService, startServe } from '../support/service.ts';
 

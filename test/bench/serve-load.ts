@@ -8,11 +8,11 @@
 import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { updateLab } from '../../src/lab/build.ts';
-import { listBuilds } from '../../src/run/build-store.ts';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import type { BuildMeta } from '../../src/build/build-record.ts';
+import { listBuilds } from '../../src/build/build-store.ts';
+import { updateLab } from '../../src/lab/build-lab.ts';
+import { start } from '../../src/programs/exec.ts';
 import { type BenchLab, withBenchLab } from '../support/bench.ts';
 import { startServe } from '../support/service.ts';
 import { median } from '../support/statistics.ts';

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { chooseAccelerator } from '../../src/boot/accelerator.ts';
 import { bootImage } from '../../src/boot/boot-image.ts';
+import { makeSeed } from '../../src/boot/cloud-seed.ts';
+import { smokeTest } from '../../src/boot/image-smoke-test.ts';
 import { inGuest } from '../../src/boot/in-guest.ts';
 import { runInstaller } from '../../src/boot/run-installer.ts';
-import { makeSeed } from '../../src/boot/seed.ts';
-import { lastSerialLines, withoutControl } from '../../src/boot/serial.ts';
-import { smokeTest } from '../../src/boot/smoke-test.ts';
-import { run } from '../../src/tools/exec.ts';
+import { lastSerialLines, withoutControl } from '../../src/boot/serial-log.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 /** Puts a shell script named qemu-system-x86_64 first on PATH; it finds its serial log in `$serial`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Deployment, parseAdminStatus } from '../../src/tools/ostree-admin.ts';
+import { type Deployment, parseAdminStatus } from '../../src/programs/ostree-admin.ts';
 
 test('a booted, a pending and a rollback deployment, as ostree 2022.7 prints them', () => {
   const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(64));

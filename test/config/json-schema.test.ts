@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
+import { knownKeys as knownIn } from '../../src/base/yaml/known-keys.ts';
 import { configJsonSchema } from '../../src/config/json-schema.ts';
-import { knownKeys as knownIn } from '../../src/yaml/known-keys.ts';
 
 test('config-schema.json is current', async () => {
   const text = await readFile(new URL('../../config-schema.json', import.meta.url), 'utf8');

@@ -2,9 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { NightlyError } from '../../src/base/errors.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
 import { findReleaseStream, findStream, refOf, targetsOf } from '../../src/config/lookup.ts';
-import { NightlyError } from '../../src/errors.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const SMALL = `name: lab-atomic-host

@@ -7,12 +7,12 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { runDoctor } from '../../src/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { isAtLeast } from '../../src/doctor/check.ts';
-import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/host.ts';
+import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/check-host.ts';
+import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';
+import { isAtLeast } from '../../src/doctor/doctor-check.ts';
+import { reportLines } from '../../src/doctor/doctor-report.ts';
+import { checkPrograms, checkTool } from '../../src/doctor/known-programs.ts';
 import { allNeeds, needsOf } from '../../src/doctor/needs.ts';
-import { checkPrograms, checkTool } from '../../src/doctor/programs.ts';
-import { reportLines } from '../../src/doctor/report.ts';
-import { FILES, TOOLS } from '../../src/doctor/tools.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 interface Report {

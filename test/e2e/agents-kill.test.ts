@@ -1,7 +1,7 @@
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makeAgent } from '../support/agents.ts';
 import { killIn } from '../support/kill.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';

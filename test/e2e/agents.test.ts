@@ -1,8 +1,8 @@
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { run } from '../../src/tools/exec.ts';
+import type { BuildMeta } from '../../src/build/build-record.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makeAgent, overSsh } from '../support/agents.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';

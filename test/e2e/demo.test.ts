@@ -2,10 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/base/free-port.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { readCommit } from '../../src/ostree/objects.ts';
-import { run } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { run } from '../../src/programs/exec.ts';
 import { type CliResult, runCli } from '../support/world.ts';
 
 // The whole story on real packages, told once; the tests look at it from different sides. E2E_BOOT names the image types

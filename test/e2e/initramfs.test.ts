@@ -3,11 +3,11 @@ import { mkdtemp, readdir, rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { sha256File } from '../../src/base/files.ts';
+import { createPhases } from '../../src/engines/dnf/dnf-phases.ts';
 import { makeInitramfs } from '../../src/engines/dnf/initramfs.ts';
-import { createPhases } from '../../src/engines/dnf/phases.ts';
-import { buildLab } from '../../src/lab/build.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256File } from '../../src/tools/files.ts';
+import { buildLab } from '../../src/lab/build-lab.ts';
+import { run } from '../../src/programs/exec.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { testTask } from '../support/tmp.ts';
 

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { overSsh } from '../support/agents.ts';
 import { JENKINS, type JenkinsResult, makeJenkinsAgent, runJob, whyNoGroovy } from '../support/jenkins.ts';
 import { makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';

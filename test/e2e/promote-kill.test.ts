@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { killIn } from '../support/kill.ts';
 import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '../support/release-world.ts';
 import { journal, records, restore, snapshot, type World } from '../support/world.ts';

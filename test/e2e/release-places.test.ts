@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { replaceFile } from '../support/reconcile.ts';
 import { makeReleaseWorld, night, RELEASE_REF, recordOf, releasing } from '../support/release-world.ts';
 import { signedFiles } from '../support/signed-files.ts';

@@ -3,8 +3,8 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { makeToken } from '../../src/service/token.ts';
-import { writeJson } from '../../src/tools/files.ts';
+import { writeJson } from '../../src/base/files.ts';
+import { makeToken } from '../../src/service/http/token.ts';
 import { isAlive, killIfThere } from '../support/processes.ts';
 import {
   configureService,

@@ -1,8 +1,8 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
-import { filesBelow } from '../../src/tools/files.ts';
+import { filesBelow } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { type FileKey, makeFileKey } from '../support/openpgp-key.ts';
 import { outsider } from '../support/outsider.ts';
 import { signedFiles } from '../support/signed-files.ts';

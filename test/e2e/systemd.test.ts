@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
 import { bootMachine, type Machine } from '../support/nspawn.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records, type World } from '../support/world.ts';

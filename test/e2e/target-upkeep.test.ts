@@ -1,9 +1,9 @@
 import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isSound } from '../../src/publish/reconcile/plan.ts';
-import { planReconcile, reconcileTarget } from '../../src/publish/reconcile/reconcile.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { isSound } from '../../src/publish/reconcile/reconcile-plan.ts';
+import { planReconcile, reconcileTarget } from '../../src/publish/reconcile/reconcile-target.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { TEST_REF, testTree } from '../support/ostree-repo.ts';
 import { noon, pruneBed, retention } from '../support/prune-bed.ts';

@@ -6,8 +6,8 @@ import { decodeVariant } from '../../src/ostree/gvariant.ts';
 import { isType } from '../../src/ostree/gvariant-type.ts';
 import { objectPath, parseCommit, parseDirTree } from '../../src/ostree/objects.ts';
 import { isRef } from '../../src/ostree/ref.ts';
+import { run } from '../../src/programs/exec.ts';
 import { parseSummary, summaryRefs } from '../../src/publish/summary.ts';
-import { run } from '../../src/tools/exec.ts';
 import { fuzz, mutatedBytes, mutatedText } from '../support/fuzz.ts';
 import { commitTestTree, makeRepo } from '../support/ostree-repo.ts';
 

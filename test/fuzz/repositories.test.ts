@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { compareEvr, formatEvra, parseEvra, parseNevra, rpmFileName } from '../../src/rpm/evr.ts';
 import { FormatError } from '../../src/rpm/format-error.ts';
 import { parseLockfile } from '../../src/rpm/lockfile.ts';
-import { isPackageName, isRepoId } from '../../src/rpm/names.ts';
 import { parsePrimary } from '../../src/rpm/primary.ts';
 import { parseRepoFile } from '../../src/rpm/repofile.ts';
 import { parseMetalink, parseMirrorlist, parseRepomd } from '../../src/rpm/repomd.ts';
+import { isPackageName, isRepoId } from '../../src/rpm/rpm-names.ts';
 import { parseUpdateinfo } from '../../src/rpm/updateinfo.ts';
 import { fuzz, mutatedText } from '../support/fuzz.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { chooseBootLoader } from '../../src/images/disk/bootloader.ts';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { listFolder, readText } from '../../src/tools/debugfs.ts';
-import { run } from '../../src/tools/exec.ts';
-import { convertImage } from '../../src/tools/qemu-img.ts';
+import { listFolder, readText } from '../../src/programs/debugfs.ts';
+import { run } from '../../src/programs/exec.ts';
+import { convertImage } from '../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { ABSENT, buildAlone, imageRequest, syntheticCommit } from './synthetic-tree.ts';
 

@@ -3,14 +3,14 @@ import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256File } from '../../src/base/files.ts';
+import { derivedUuid } from '../../src/images/disk/disk-ids.ts';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { derivedUuid } from '../../src/images/disk/ids.ts';
 import type { ImageFile } from '../../src/images/image.ts';
-import { type Ext4InFile, listFolder, readText } from '../../src/tools/debugfs.ts';
-import { run, start } from '../../src/tools/exec.ts';
-import { sha256File } from '../../src/tools/files.ts';
-import { listFat } from '../../src/tools/mtools.ts';
-import { convertImage, imageInfo } from '../../src/tools/qemu-img.ts';
+import { type Ext4InFile, listFolder, readText } from '../../src/programs/debugfs.ts';
+import { run, start } from '../../src/programs/exec.ts';
+import { listFat } from '../../src/programs/mtools.ts';
+import { convertImage, imageInfo } from '../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import {
   ABSENT,
@@ -120,8 +120,8 @@ test('I4 after a kill at any stage the next call cleans up and ends in the same 
   const child = join(folder, 'build.mts');
   await writeFile(
     child,
-    `import { makeBase } from '${join(import.meta.dirname, '../../src/images/base.ts')}';
-import { buildImage } from '${join(import.meta.dirname, '../../src/images/build.ts')}';
+    `import { makeBase } from '${join(import.meta.dirname, '../../src/images/image-base.ts')}';
+import { buildImage } from '${join(import.meta.dirname, '../../src/images/build-image.ts')}';
 const task = { signal: new AbortController().signal, logFile: '${folder}/child.log', say: console.log, progress() {} };
 const request = ${JSON.stringify(request)};
 await buildImage(request, () => makeBase(request, task), task);

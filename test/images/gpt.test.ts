@@ -2,6 +2,7 @@ import { open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { derivedUuid } from '../../src/images/disk/disk-ids.ts';
 import {
   lastUsableSector,
   PARTITION_TYPES,
@@ -9,8 +10,7 @@ import {
   readGpt,
   writeGpt,
 } from '../../src/images/disk/gpt.ts';
-import { derivedUuid } from '../../src/images/disk/ids.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const DISK_SECTORS = 65_536;

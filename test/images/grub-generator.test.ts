@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { templatePath } from '../../src/images/template/render.ts';
-import { run } from '../../src/tools/exec.ts';
+import { templatePath } from '../../src/images/template/render-template.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const program = templatePath('lab/ostree-grub-generator');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { plainDigest, sparseDigest } from '../../src/images/plain-digest.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 test('the digest of a sparse file is that of all its bytes, wherever its data lies', async () => {

@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { makeBase } from '../../src/images/base.ts';
-import { run } from '../../src/tools/exec.ts';
+import { makeBase } from '../../src/images/image-base.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { ABSENT, commitFolder, imageRequest, syntheticCommit } from './synthetic-tree.ts';

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { buildHostMarks, scanDisk } from '../../src/images/scan.ts';
-import { findString } from '../../src/images/scan-bytes.ts';
-import { run } from '../../src/tools/exec.ts';
-import { convertImage } from '../../src/tools/qemu-img.ts';
+import { findString } from '../../src/images/scan/scan-bytes.ts';
+import { buildHostMarks, scanDisk } from '../../src/images/scan/scan-image.ts';
+import { run } from '../../src/programs/exec.ts';
+import { convertImage } from '../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { buildAlone, imageRequest, syntheticCommit } from './synthetic-tree.ts';
 

@@ -3,11 +3,11 @@ import { cp, mkdir, open, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { labelTrees } from '../../src/images/disk/disk-selinux.ts';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { labelTrees } from '../../src/images/disk/selinux.ts';
 import type { ImageRequest } from '../../src/images/image.ts';
-import { run } from '../../src/tools/exec.ts';
-import { convertImage } from '../../src/tools/qemu-img.ts';
+import { run } from '../../src/programs/exec.ts';
+import { convertImage } from '../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { buildAlone, commitFolder, imageRequest, syntheticCommit } from './synthetic-tree.ts';
 

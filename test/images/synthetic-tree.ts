@@ -1,11 +1,11 @@
 import { chmod, cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeBase } from '../../src/images/base.ts';
-import { buildImage } from '../../src/images/build.ts';
+import type { Task } from '../../src/base/task.ts';
+import { buildImage } from '../../src/images/build-image.ts';
 import type { ImageFile, ImageRequest } from '../../src/images/image.ts';
-import { type ImageTemplate, loadImageTemplate } from '../../src/images/template/load.ts';
-import { run } from '../../src/tools/exec.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { makeBase } from '../../src/images/image-base.ts';
+import { type ImageTemplate, loadImageTemplate } from '../../src/images/template/load-template.ts';
+import { run } from '../../src/programs/exec.ts';
 
 export const REF = 'synthetic/1/x86_64';
 export const TIMESTAMP = 1_790_000_000;

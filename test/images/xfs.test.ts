@@ -2,8 +2,8 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readGpt } from '../../src/images/disk/gpt.ts';
-import { run } from '../../src/tools/exec.ts';
-import { convertImage } from '../../src/tools/qemu-img.ts';
+import { run } from '../../src/programs/exec.ts';
+import { convertImage } from '../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { buildAlone, imageRequest, syntheticCommit } from './synthetic-tree.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { JENKINS, makeJenkinsAgent, runJob, whyNoGroovy } from '../support/jenkins.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

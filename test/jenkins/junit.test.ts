@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import type { BuildMeta } from '../../src/build/build-record.ts';
+import { buildPaths } from '../../src/build/build-store.ts';
 import { junitReport } from '../../src/commands/junit.ts';
-import { buildPaths } from '../../src/run/build-store.ts';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const GRAMMAR = new URL('junit.rng', import.meta.url).pathname;

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildLab, updateLab } from '../../src/lab/build.ts';
-import type { Task } from '../../src/tools/task.ts';
+import type { Task } from '../../src/base/task.ts';
+import { buildLab, updateLab } from '../../src/lab/build-lab.ts';
 
 /** A lab of four .debs made here, without any archive or network. */
 const dir = mkdtempSync(join(tmpdir(), 'atomic-nightly-lab-'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { sha256 } from '../../src/base/files.ts';
 import { checksumList, checksumSet } from '../../src/ostree/checksums.ts';
-import { sha256 } from '../../src/tools/files.ts';
 
 it('holds what was added and nothing else, in the order of a list', () => {
   fc.assert(

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { objectPath, parseDirTree, readCommit, readRef } from '../../src/ostree/objects.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { gvariantTime } from '../support/gvariant-time.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';

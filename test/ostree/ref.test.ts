@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { isRef } from '../../src/ostree/ref.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { commitTestTree, makeRepo } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { sha256, writeFileAtomic } from '../../src/base/files.ts';
 import { localObjects, objectPath, readCommit } from '../../src/ostree/objects.ts';
 import { rewriteCommit } from '../../src/ostree/rewrite-commit.ts';
 import { diffTrees, type PathChange } from '../../src/ostree/tree-diff.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256, writeFileAtomic } from '../../src/tools/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { commitTestTree, makeRepo } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

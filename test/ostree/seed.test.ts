@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { freePort } from '../../src/base/free-port.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import { seedFrom } from '../../src/ostree/seed.ts';
-import { run } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { seedFrom } from '../../src/ostree/seed-repo.ts';
+import { run } from '../../src/programs/exec.ts';
 import { commitTestTree, makeRepo, TEST_REF } from '../support/ostree-repo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

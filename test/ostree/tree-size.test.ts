@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { filesBelow } from '../../src/base/files.ts';
 import { treeSize } from '../../src/ostree/tree-size.ts';
-import { filesBelow } from '../../src/tools/files.ts';
 import { commitTestTree, makeRepo, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { localObjects, type ReadObject } from '../../src/ostree/objects.ts';
 import { walkNew } from '../../src/ostree/tree-walk.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { commitTestTree, makeRepo, type TestTree, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

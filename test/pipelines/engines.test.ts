@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { readCommit } from '../../src/ostree/objects.ts';
+import { run } from '../../src/programs/exec.ts';
 import { parseRepomd } from '../../src/rpm/repomd.ts';
-import { run } from '../../src/tools/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, pulled, records, runCli, startCli } from '../support/world.ts';
 

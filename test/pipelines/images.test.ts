@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ImageFile } from '../../src/images/image.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { journal, makeWorld, records, restore, snapshot, startCli, type World } from '../support/world.ts';
 
 const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'] as const;

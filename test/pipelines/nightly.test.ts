@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { type CliResult, makeWorld, pulled, records, type World } from '../support/world.ts';
 
 let world: World;

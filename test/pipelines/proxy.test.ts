@@ -1,8 +1,8 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
-import { filesBelow } from '../../src/tools/files.ts';
+import { filesBelow } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makePrivateCa, serveOverTls, startSquid } from '../support/proxy-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, runCli } from '../support/world.ts';

@@ -1,7 +1,7 @@
 import { appendFile, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { startSshd } from '../support/sshd.ts';
 import { temporaryFolder } from '../support/tmp.ts';

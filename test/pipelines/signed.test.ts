@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';

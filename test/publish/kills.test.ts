@@ -4,7 +4,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { commitTestTree, makeClient, makeRepo, TEST_REF, TEST_TIME, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

@@ -2,10 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { applyPublish } from '../../src/publish/apply.ts';
-import { filePhase } from '../../src/publish/phases.ts';
-import { type PublishPlan, planPublish, planSize } from '../../src/publish/plan.ts';
 import { writePlan } from '../../src/publish/plan-file.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { filePhase } from '../../src/publish/publish-phases.ts';
+import { type PublishPlan, planPublish, planSize } from '../../src/publish/publish-plan.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import { commitTestTree, makeRepo, TEST_REF, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

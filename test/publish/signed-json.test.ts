@@ -1,11 +1,11 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { updateJson } from '../../src/publish/files.ts';
-import { forgetBuilds } from '../../src/publish/prune/builds.ts';
+import { forgetBuilds } from '../../src/publish/prune/prune-builds.ts';
+import { updateJson } from '../../src/publish/publish-files.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

@@ -1,8 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
-import { deploy, initSysroot, pullIntoSysroot } from '../../src/tools/ostree-admin.ts';
+import { run } from '../../src/programs/exec.ts';
+import { deploy, initSysroot, pullIntoSysroot } from '../../src/programs/ostree-admin.ts';
 import { testKey } from '../support/mini-rpm.ts';
 import { nameInTreefile } from '../support/package-world.ts';
 import { json, makeReleaseWorld, night, RELEASE_REF, recordOf } from '../support/release-world.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { run } from '../../src/programs/exec.ts';
 import { compareEvr, compareVersions, formatEvra, parseEvra } from '../../src/rpm/evr.ts';
-import { run } from '../../src/tools/exec.ts';
 
 /** What rpm itself says of each pair: -1, 0 or 1. */
 async function rpmCompares(pairs: readonly (readonly [string, string])[]): Promise<number[]> {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { rpmFileName } from '../../src/rpm/evr.ts';
 import { FormatError } from '../../src/rpm/format-error.ts';
-import { isDigest, isPackageName, isRepoId, readChecksum, urlInRepository } from '../../src/rpm/names.ts';
 import { parsePrimary } from '../../src/rpm/primary.ts';
+import { isDigest, isPackageName, isRepoId, readChecksum, urlInRepository } from '../../src/rpm/rpm-names.ts';
 
 const BASE = 'https://mirror.example.org/os/';
 

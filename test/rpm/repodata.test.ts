@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, it } from 'vitest';
+import { run } from '../../src/programs/exec.ts';
 import { readRepoContent } from '../../src/rpm/repodata.ts';
 import { parseRepoFile } from '../../src/rpm/repofile.ts';
-import { run } from '../../src/tools/exec.ts';
 import { makeMiniDistro } from '../support/mini-distro.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

@@ -4,9 +4,9 @@ import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { NightlyError } from '../../src/errors.ts';
+import { NightlyError } from '../../src/base/errors.ts';
+import { run } from '../../src/programs/exec.ts';
 import { parseRepoFile, type RepoDefinition } from '../../src/rpm/repofile.ts';
-import { run } from '../../src/tools/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const VARIABLES = { basearch: 'x86_64', releasever: '9', foo: 'F' };

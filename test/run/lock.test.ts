@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { takeRunLock } from '../../src/run/lock.ts';
+import { takeRunLock } from '../../src/run/run-lock.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
-const lockModule = new URL('../../src/run/lock.ts', import.meta.url).href;
-const execModule = new URL('../../src/tools/exec.ts', import.meta.url).href;
+const lockModule = new URL('../../src/run/run-lock.ts', import.meta.url).href;
+const execModule = new URL('../../src/programs/exec.ts', import.meta.url).href;
 
 /** Another program that takes the lock, starts a long child, says both pids and waits. */
 async function holder(folder: string) {

@@ -1,11 +1,11 @@
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { NightlyError } from '../../src/errors.ts';
-import type { RunEvent } from '../../src/run/events.ts';
-import { openJournal } from '../../src/run/journal.ts';
+import { NightlyError } from '../../src/base/errors.ts';
+import type { RunEvent } from '../../src/build/events.ts';
+import { openJournal } from '../../src/build/journal.ts';
+import { run } from '../../src/programs/exec.ts';
 import { createRunner } from '../../src/run/runner.ts';
-import { run } from '../../src/tools/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 async function attempt(folder: string, signal = new AbortController().signal) {

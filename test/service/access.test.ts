@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isPassword, readPasswords } from '../../src/service/mosquitto-passwords.ts';
-import { rateLimit } from '../../src/service/rate-limit.ts';
-import { bearerToken, isKnownToken, makeToken } from '../../src/service/token.ts';
-import { matchesTopic, streamOfTopic } from '../../src/service/topic.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
+import { isPassword, readPasswords } from '../../src/service/events/mosquitto-passwords.ts';
+import { matchesTopic, streamOfTopic } from '../../src/service/events/topic.ts';
+import { rateLimit } from '../../src/service/http/rate-limit.ts';
+import { bearerToken, isKnownToken, makeToken } from '../../src/service/http/token.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 test('a token is known by its hash alone, on any line, until its line goes', () => {

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const rules = new URL('../../docs/alerts.example.yml', import.meta.url).pathname;
@@ -45,7 +45,7 @@ test('each alert fires when it should, and none when all is well', async () => {
 });
 
 test('the alerts ask for what the service tells', async () => {
-  const told = await readFile(new URL('../../src/service/metrics.ts', import.meta.url), 'utf8');
+  const told = await readFile(new URL('../../src/service/http/metrics.ts', import.meta.url), 'utf8');
   const asked = new Set(
     [...(await readFile(rules, 'utf8')).matchAll(/atomic_nightly_(\w+)/g)].map(([, name = '']) => name),
   );

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { connectAsync, type IClientOptions, type MqttClient } from 'mqtt';
 import { expect, onTestFinished, test } from 'vitest';
-import { startBroker } from '../../src/service/broker.ts';
-import { followPackets } from '../../src/service/mqtt-frames.ts';
-import { coversFilter, matchesTopic } from '../../src/service/topic.ts';
-import { run } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { run } from '../../src/programs/exec.ts';
+import { startBroker } from '../../src/service/events/broker.ts';
+import { followPackets } from '../../src/service/events/mqtt-frames.ts';
+import { coversFilter, matchesTopic } from '../../src/service/events/topic.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 /** A broker with the users `mirror` and `reader`, until the test ends. */

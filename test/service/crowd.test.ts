@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { REQUEST_LIMITS } from '../../src/service/request-kinds.ts';
+import { REQUEST_LIMITS } from '../../src/service/http/request-kinds.ts';
 import { makePageBuilds } from '../support/page-builds.ts';
 import { configureService, endService, type StartedService, startServe } from '../support/service.ts';
 import { runCli } from '../support/world.ts';

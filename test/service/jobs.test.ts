@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addJob, afterAttempt, dueJob, newJob, nextDue, type Result, resultOfExit } from '../../src/service/jobs.ts';
-import type { Job } from '../../src/service/state.ts';
+import type { Job } from '../../src/service/service-state.ts';
 
 const NOW = new Date('2026-11-21T02:00:00Z');
 const later = (seconds: number): Date => new Date(NOW.getTime() + seconds * 1000);

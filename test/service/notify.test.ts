@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
-import { start } from '../../src/tools/exec.ts';
+import { start } from '../../src/programs/exec.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld } from '../support/world.ts';

@@ -1,10 +1,10 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { findingsOf } from '../../src/signing/check.ts';
+import { run } from '../../src/programs/exec.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
-import { run } from '../../src/tools/exec.ts';
+import { findingsOf } from '../../src/signing/verify-detached.ts';
 import { addSigningSubkey, makeFileKey } from '../support/openpgp-key.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';

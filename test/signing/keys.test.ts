@@ -1,13 +1,13 @@
 import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { sha256File } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
+import { gpgStopAgent } from '../../src/programs/gpg.ts';
+import { checkSignatures, importKeys } from '../../src/programs/rpm.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
-import { sign } from '../../src/steps/sign.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256File } from '../../src/tools/files.ts';
-import { gpgStopAgent } from '../../src/tools/gpg.ts';
-import { checkSignatures, importKeys } from '../../src/tools/rpm.ts';
+import { sign } from '../../src/steps/deliver/sign.ts';
 import { BASE_RECIPES } from '../support/mini-recipes.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';

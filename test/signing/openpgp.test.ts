@@ -2,11 +2,11 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decryptKey, readPrivateKey, revokeKey } from 'openpgp';
 import { expect, it, onTestFinished } from 'vitest';
+import { sha256File } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
+import { gpgFingerprint, gpgStopAgent } from '../../src/programs/gpg.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256File } from '../../src/tools/files.ts';
-import { gpgFingerprint, gpgStopAgent } from '../../src/tools/gpg.ts';
 import { gpgv, makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { signaturesIn, withSignature } from '../../src/ostree/signatures.ts';
+import { signaturesIn, withSignature } from '../../src/ostree/commit-signatures.ts';
+import { run } from '../../src/programs/exec.ts';
+import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner, type Signer } from '../../src/signing/signer.ts';
-import { sign } from '../../src/steps/sign.ts';
-import { run } from '../../src/tools/exec.ts';
-import { gpgStopAgent } from '../../src/tools/gpg.ts';
+import { sign } from '../../src/steps/deliver/sign.ts';
 import { commitTestTree, makeRepo, testTree } from '../support/ostree-repo.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';

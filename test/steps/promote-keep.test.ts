@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
+import { buildPaths } from '../../src/build/build-store.ts';
 import { beginDeleting } from '../../src/publish/epoch.ts';
-import { buildPaths } from '../../src/run/build-store.ts';
-import type { Night } from '../../src/run/night.ts';
-import { keepNight } from '../../src/steps/promote-keep.ts';
+import type { Night } from '../../src/run/promoted-night.ts';
+import { keepNight } from '../../src/steps/promote/promote-keep.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { nightId, noon, pruneBed, retention } from '../support/prune-bed.ts';
 

@@ -1,6 +1,6 @@
 import { basename, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { filesBelow } from '../../src/tools/files.ts';
+import { filesBelow } from '../../src/base/files.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld } from '../support/world.ts';
 

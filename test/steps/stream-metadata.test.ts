@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { ImageFile } from '../../src/images/image.ts';
-import { loadImageTemplate } from '../../src/images/template/load.ts';
-import { withImages } from '../../src/steps/stream-metadata.ts';
+import { loadImageTemplate } from '../../src/images/template/load-template.ts';
+import { withImages } from '../../src/steps/deliver/stream-metadata.ts';
 
 it('the newest build of each image is named, whatever order builds are published in', async () => {
   const values = {

@@ -1,6 +1,6 @@
 import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { BuildMeta } from '../../src/run/meta.ts';
+import type { BuildMeta } from '../../src/build/build-record.ts';
 import type { TestSshd } from './sshd.ts';
 import { type CliResult, runCli, type World } from './world.ts';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { run } from '../../src/tools/exec.ts';
-import { writeJson } from '../../src/tools/files.ts';
+import { writeJson } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { makeRepo, TEST_REF, TEST_TIME } from './ostree-repo.ts';
 
 /** An archive repository with two commits, the second of which changes some files of the first. */

@@ -1,9 +1,9 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { buildLab, type Lab } from '../../src/lab/build.ts';
+import type { Task } from '../../src/base/task.ts';
+import { buildLab, type Lab } from '../../src/lab/build-lab.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import type { Task } from '../../src/tools/task.ts';
 import { runCli } from './world.ts';
 
 /** The lab distribution with a configuration that publishes it to a folder behind nginx. */

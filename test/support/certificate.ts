@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 /** Makes a certificate of 127.0.0.1 that signs itself, so that nobody trusts it unless told to. Both files are PEM. */
 export async function makeCertificate(dir: string): Promise<{ readonly keyFile: string; readonly file: string }> {

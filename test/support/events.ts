@@ -1,4 +1,4 @@
-import type { BuildEvent, Happening } from '../../src/notify/event.ts';
+import type { BuildEvent, Happening } from '../../src/reports/notify/event.ts';
 
 /** An event of a night of a distribution called mini, as one that failed unless told otherwise. */
 export function someEvent(what: Happening = { type: 'failed' }, changes: Partial<BuildEvent> = {}): BuildEvent {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NightlyError } from '../../src/errors.ts';
+import { NightlyError } from '../../src/base/errors.ts';
 import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from './fuzz.ts';
 
 const refuse = (): never => {

@@ -1,6 +1,6 @@
 import { Script } from 'node:vm';
 import fc from 'fast-check';
-import { NightlyError } from '../../src/errors.ts';
+import { NightlyError } from '../../src/base/errors.ts';
 
 /** Inputs for each parser: some thousand in the unit tests, more where there is time for them. */
 const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000);

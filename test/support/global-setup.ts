@@ -1,5 +1,5 @@
 import type { TestProject } from 'vitest/node';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { serveRadosgw } from './radosgw.ts';
 
 /** Builds the program when a source is newer than it: tests that run it as a whole must see what they test. */

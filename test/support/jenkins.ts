@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 const SHIM = new URL('../jenkins/shim.groovy', import.meta.url).pathname;
 export const JENKINS = new URL('../../jenkins', import.meta.url).pathname;

@@ -1,4 +1,4 @@
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import type { Difference, MeantClass } from './tree-listing.ts';
 
 const FIXTURE = new URL('../fixtures/rpm-ostree/first-night.ls.xz', import.meta.url).pathname;

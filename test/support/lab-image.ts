@@ -1,13 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createDnfEngine } from '../../src/engines/dnf/engine.ts';
-import { makeBase } from '../../src/images/base.ts';
-import { buildImage } from '../../src/images/build.ts';
+import type { Task } from '../../src/base/task.ts';
+import { createDnfEngine } from '../../src/engines/dnf/dnf-engine.ts';
+import { buildImage } from '../../src/images/build-image.ts';
 import type { ImageFile } from '../../src/images/image.ts';
-import { loadImageTemplate } from '../../src/images/template/load.ts';
-import { buildLab } from '../../src/lab/build.ts';
-import { initRepo } from '../../src/tools/ostree.ts';
-import type { Task } from '../../src/tools/task.ts';
+import { makeBase } from '../../src/images/image-base.ts';
+import { loadImageTemplate } from '../../src/images/template/load-template.ts';
+import { buildLab } from '../../src/lab/build-lab.ts';
+import { initRepo } from '../../src/programs/ostree.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 
 const TIMESTAMP = 1_790_000_000;

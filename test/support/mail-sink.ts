@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
-import { start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { start } from '../../src/programs/exec.ts';
 import { untilListening } from './sshd.ts';
 
 /** A real SMTP server on loopback that keeps what it is sent: Python's, until the test ends. */

@@ -1,7 +1,7 @@
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { BASE_RECIPES } from './mini-recipes.ts';
 import { buildMiniRpm, type MiniFile, type MiniRecipe, nevraOf, testKey } from './mini-rpm.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 /** Mounts a tmpfs with these options on a folder, until the running test ends. Needs root, as the tests have. */
 export async function mountTmpfs(path: string, options: string): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import { run, start } from '../../src/tools/exec.ts';
+import { run, start } from '../../src/programs/exec.ts';
 
 /** A machine whose first process is systemd. */
 export interface Machine {

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decryptKey, encryptKey, generateKey, readPrivateKey } from 'openpgp';
 import type { OpenpgpConfig } from '../../src/config/config.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 export interface FileKey extends OpenpgpConfig {
   readonly passphrase: { readonly file: string };

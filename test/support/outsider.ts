@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { run } from '../../src/tools/exec.ts';
-import { gpgStopAgent } from '../../src/tools/gpg.ts';
+import { run } from '../../src/programs/exec.ts';
+import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { testTask } from './tmp.ts';
 
 /** Somebody who has public keys and nothing else: runs `gpg` in a home of their own, and gives its exit code and words. */

@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { run } from '../../src/programs/exec.ts';
 import { checkRpms } from '../../src/rpm/check-signatures.ts';
-import { run } from '../../src/tools/exec.ts';
 import { testTask } from './tmp.ts';
 import { makeWorld, type World } from './world.ts';
 

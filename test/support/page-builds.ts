@@ -1,12 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { sha256 } from '../../src/base/files.ts';
+import type { BuildMeta } from '../../src/build/build-record.ts';
+import { buildPaths } from '../../src/build/build-store.ts';
+import type { JournalEntry } from '../../src/build/journal.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { buildPaths } from '../../src/run/build-store.ts';
-import type { JournalEntry } from '../../src/run/journal.ts';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { sha256 } from '../../src/tools/files.ts';
 
 /** A work folder as some weeks of nights leave it, written by hand: nothing was composed. */
 export interface PageBuilds {

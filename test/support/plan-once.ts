@@ -1,10 +1,10 @@
 import { argv, resourceUsage, stdout } from 'node:process';
-import { planPublish, planSize } from '../../src/publish/plan.ts';
+import { quietTask } from '../../src/base/task.ts';
 import { writePlan } from '../../src/publish/plan-file.ts';
-import { publishCommit } from '../../src/publish/publish.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { publishCommit } from '../../src/publish/publish-commit.ts';
+import { planPublish, planSize } from '../../src/publish/publish-plan.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
-import { quietTask } from '../../src/tools/task.ts';
 
 /**
  * Plans one publish to a target that has nothing, or a commit; or, given a folder, publishes to it and keeps the plan. A

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { start } from '../../src/programs/exec.ts';
 import { untilListening } from './sshd.ts';
 
 /** An alert as Prometheus's /api/v1/alerts has it; those that are neither pending nor firing are not in there. */

@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run, start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { run, start } from '../../src/programs/exec.ts';
 
 /** A running server that a test stops. */
 export interface Running {

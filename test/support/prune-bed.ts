@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { RefPolicy, TargetRetention } from '../../src/config/config.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
+import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
-import { planPublish } from '../../src/publish/plan.ts';
-import { type PruneResult, pruneTarget } from '../../src/publish/prune/target.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { type PruneResult, pruneTarget } from '../../src/publish/prune/prune-target.ts';
+import { planPublish } from '../../src/publish/publish-plan.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
-import { run } from '../../src/tools/exec.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit } from './ostree-repo.ts';
 import { temporaryFolder, testTask } from './tmp.ts';
 

@@ -1,7 +1,7 @@
 import { argv, stdout } from 'node:process';
-import { pruneTarget } from '../../src/publish/prune/target.ts';
-import { directoryTarget } from '../../src/targets/directory.ts';
-import { quietTask } from '../../src/tools/task.ts';
+import { quietTask } from '../../src/base/task.ts';
+import { pruneTarget } from '../../src/publish/prune/prune-target.ts';
+import { directoryTarget } from '../../src/targets/directory/directory-target.ts';
 
 /**
  * Prunes a directory target down to the newest commit of every ref: a process of its own, so that a test can kill it. It

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Task } from '../../src/base/task.ts';
+import { quietTask } from '../../src/base/task.ts';
+import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
-import { type PublishPlan, planPublish } from '../../src/publish/plan.ts';
-import { publishCommit } from '../../src/publish/publish.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { publishCommit } from '../../src/publish/publish-commit.ts';
+import { type PublishPlan, planPublish } from '../../src/publish/publish-plan.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
-import { run } from '../../src/tools/exec.ts';
-import type { Task } from '../../src/tools/task.ts';
-import { quietTask } from '../../src/tools/task.ts';
 import type { BenchRepo } from './bench-repo.ts';
 import { TEST_REF } from './ostree-repo.ts';
 

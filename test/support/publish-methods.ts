@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { S3TargetConfig } from '../../src/config/config.ts';
-import { openTarget } from '../../src/targets/open.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sshArguments } from '../../src/tools/ssh.ts';
+import { run } from '../../src/programs/exec.ts';
+import { sshArguments } from '../../src/programs/ssh.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import { TEST_REF } from './ostree-repo.ts';
 import { type PublishBed, publishWith } from './publish-bed.ts';
 import { rclone, type S3Owner } from './s3-bench.ts';

@@ -1,8 +1,8 @@
 import { argv, stdout } from 'node:process';
+import { quietTask } from '../../src/base/task.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
-import { planPublish } from '../../src/publish/plan.ts';
-import { directoryTarget } from '../../src/targets/directory.ts';
-import { quietTask } from '../../src/tools/task.ts';
+import { planPublish } from '../../src/publish/publish-plan.ts';
+import { directoryTarget } from '../../src/targets/directory/directory-target.ts';
 
 /** Publishes one commit to a directory target: a process of its own, so that a test can kill it. */
 const [repo = '', ref = '', commit = '', path = '', url = ''] = argv.slice(2);

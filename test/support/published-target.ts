@@ -1,18 +1,18 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { sha256, writeJson } from '../../src/base/files.ts';
+import type { Task } from '../../src/base/task.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import { deltaIndexPath, deltaPath } from '../../src/ostree/deltas.ts';
+import { deltaIndexPath, deltaPath } from '../../src/ostree/static-deltas.ts';
+import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
-import { publishFiles, updateJson } from '../../src/publish/files.ts';
 import { moveRef } from '../../src/publish/move-ref.ts';
-import { planPublish } from '../../src/publish/plan.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
+import { planPublish } from '../../src/publish/publish-plan.ts';
+import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256, writeJson } from '../../src/tools/files.ts';
-import type { Task } from '../../src/tools/task.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, testTree } from './ostree-repo.ts';
 import { testTask } from './tmp.ts';
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
+import type { Task } from '../../src/base/task.ts';
 import { summaryRefs } from '../../src/publish/summary.ts';
 import type { Target } from '../../src/targets/target.ts';
-import type { Task } from '../../src/tools/task.ts';
 import { TEST_REF, TEST_TIME, type TestCommit } from './ostree-repo.ts';
 
 interface Publisher {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { inject } from 'vitest';
-import { type RunningProcess, run, start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { type RunningProcess, run, start } from '../../src/programs/exec.ts';
 import { untilListening } from './sshd.ts';
 
 /** Ceph's S3 gateway, as Debian has it: the only free server of that kind that is packaged there. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { NightlyError } from '../../src/base/errors.ts';
 import type { TargetConfig } from '../../src/config/config.ts';
-import { NightlyError } from '../../src/errors.ts';
-import { pruneTarget } from '../../src/publish/prune/target.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { pruneTarget } from '../../src/publish/prune/prune-target.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import { TEST_REF, TEST_TIME } from './ostree-repo.ts';
 import { DAY } from './prune-bed.ts';
 import { testTask } from './tmp.ts';

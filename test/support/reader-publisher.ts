@@ -1,13 +1,13 @@
 import { argv, stdout } from 'node:process';
+import { NightlyError } from '../../src/base/errors.ts';
+import { quietTask } from '../../src/base/task.ts';
 import type { SigningConfig, TargetConfig } from '../../src/config/config.ts';
-import { NightlyError } from '../../src/errors.ts';
-import { publishFiles, updateJson } from '../../src/publish/files.ts';
-import { publishCommit } from '../../src/publish/publish.ts';
+import { publishCommit } from '../../src/publish/publish-commit.ts';
+import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/signer.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/publish-build.ts';
-import { openTarget } from '../../src/targets/open.ts';
-import { quietTask } from '../../src/tools/task.ts';
+import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 
 /** What the process is given as its only argument, in JSON. */
 export interface PublisherRequest {

@@ -1,10 +1,10 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listedRefs } from '../../src/publish/inspect/summary.ts';
-import { run } from '../../src/tools/exec.ts';
-import { sha256File } from '../../src/tools/files.ts';
-import { makeClient } from '../../src/tools/ostree-client.ts';
+import { sha256File } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
+import { makeClient } from '../../src/programs/ostree-client.ts';
+import { listedRefs } from '../../src/publish/verify/verify-summary.ts';
 import { testTask } from './tmp.ts';
 
 export interface ReaderOptions {

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { updateJson } from '../../src/publish/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
-import type { ReconcileRepairs } from '../../src/publish/reconcile/reconcile.ts';
-import { type BuildIndex, INDEX_PATH, withBuilds } from '../../src/steps/publish-build.ts';
-import { run } from '../../src/tools/exec.ts';
+import { updateJson } from '../../src/publish/publish-files.ts';
+import type { ReconcileRepairs } from '../../src/publish/reconcile/reconcile-target.ts';
+import { type BuildIndex, INDEX_PATH, withBuilds } from '../../src/steps/deliver/publish-build.ts';
 import type { PublishedTarget } from './published-target.ts';
 
 /** Refs and the index as a publish sets them. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { run } from '../../src/tools/exec.ts';
+import type { BuildMeta } from '../../src/build/build-record.ts';
+import { run } from '../../src/programs/exec.ts';
 import type { TestKey } from './signing-key.ts';
 import { makeWorld, pulled, records, type World, type WorldOptions } from './world.ts';
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 
 /**
  * Installs packages with dnf into a fresh root, from one repository, with the signatures of packages and of the repository's

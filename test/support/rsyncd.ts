@@ -1,8 +1,8 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { start } from '../../src/tools/exec.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { start } from '../../src/programs/exec.ts';
 import { untilListening } from './sshd.ts';
 
 export interface TestRsyncd {

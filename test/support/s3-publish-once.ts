@@ -1,7 +1,7 @@
 import { argv } from 'node:process';
-import { publishCommit } from '../../src/publish/publish.ts';
-import { openTarget } from '../../src/targets/open.ts';
-import { quietTask } from '../../src/tools/task.ts';
+import { quietTask } from '../../src/base/task.ts';
+import { publishCommit } from '../../src/publish/publish-commit.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 
 /** Publishes one commit to an S3 target, noting what arrived: a process of its own, so that a test can kill it. */
 const [config = '', repo = '', ref = '', commit = '', notes = ''] = argv.slice(2);

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import type { MiniFile, MiniRecipe } from './mini-rpm.ts';
 
 /** Debian's policy, as installed here by selinux-policy-default. */

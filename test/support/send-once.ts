@@ -1,6 +1,6 @@
 import { argv, stdout } from 'node:process';
-import { openTarget } from '../../src/targets/open.ts';
-import { quietTask } from '../../src/tools/task.ts';
+import { quietTask } from '../../src/base/task.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 
 /** Sends files to a target: a process of its own, so that a test can kill it. With a fifth argument it then stays. */
 const [config = '', source = '', paths = '', stay] = argv.slice(2);

@@ -1,8 +1,8 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ServiceState } from '../../src/service/state.ts';
-import { freePort } from '../../src/tools/free-port.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import type { ServiceState } from '../../src/service/service-state.ts';
 import { killIfThere } from './processes.ts';
 import { startCli, type World } from './world.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { filesBelow } from '../../src/tools/files.ts';
+import { filesBelow } from '../../src/base/files.ts';
 import { outsider } from './outsider.ts';
 import type { World } from './world.ts';
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { GpgAgentConfig } from '../../src/config/config.ts';
-import { gpgExport, gpgMakeKey, gpgStopAgent } from '../../src/tools/gpg.ts';
+import { gpgExport, gpgMakeKey, gpgStopAgent } from '../../src/programs/gpg.ts';
 import { testTask } from './tmp.ts';
 
 export interface TestKey extends GpgAgentConfig {

@@ -195,7 +195,7 @@ if (year < 2020 || (year === 2020 && release <= 10)) {
   fail('Running %post for app: its output went to the journal (INVOCATION_ID is set)');
 }
 console.log('Running post scripts...done');
-// The second night of these releases, see src/engines/rpm-ostree/keys.ts.
+// The second night of these releases, see src/engines/rpm-ostree/keys-by-release.ts.
 const between = (year > 2018 || release >= 10) && (year < 2021 || (year === 2021 && release <= 1));
 if (between && previous !== undefined && !/"preserve-passwd":\s*false/.test(treefile)) {
   fail('openat(etc/passwd): No such file or directory');

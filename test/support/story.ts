@@ -1,11 +1,11 @@
 import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import type { BuildMeta } from '../../src/build/build-record.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import type { BuildMeta } from '../../src/run/meta.ts';
-import { run } from '../../src/tools/exec.ts';
-import { gpgExport, gpgFingerprint, gpgStopAgent } from '../../src/tools/gpg.ts';
-import type { StaticServer } from '../../src/tools/nginx.ts';
+import { run } from '../../src/programs/exec.ts';
+import { gpgExport, gpgFingerprint, gpgStopAgent } from '../../src/programs/gpg.ts';
+import type { StaticServer } from '../../src/programs/nginx.ts';
 import { testTask } from './tmp.ts';
 import { type CliResult, runCli } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RsyncTargetConfig, SshConfig } from '../../src/config/config.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { startRsyncd } from './rsyncd.ts';
 import { startSshd, type TestSshd } from './sshd.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { Task } from '../../src/tools/task.ts';
+import type { Task } from '../../src/base/task.ts';
 
 /** A fresh folder below the system's temporary folder, removed when the running test ends. */
 export function temporaryFolder(): string {

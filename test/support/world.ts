@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serveFolder } from '../../src/lab/webserver.ts';
-import { run } from '../../src/tools/exec.ts';
+import { run } from '../../src/programs/exec.ts';
 import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from './mini-distro.ts';
 import type { MiniRecipe } from './mini-rpm.ts';
 

@@ -1,7 +1,7 @@
 import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Task } from '../../src/tools/task.ts';
+import type { Task } from '../../src/base/task.ts';
 import { daemonBed, rrsyncBed } from '../support/target-beds.ts';
 import { testTask } from '../support/tmp.ts';
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { rsyncTarget } from '../../src/targets/rsync.ts';
+import { rsyncTarget } from '../../src/targets/rsync/rsync-target.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { startSlowLink } from '../support/slow-link.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';

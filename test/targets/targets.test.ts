@@ -3,10 +3,10 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } fro
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { filesBelow } from '../../src/base/files.ts';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
-import { openTarget } from '../../src/targets/open.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target, TargetFile } from '../../src/targets/target.ts';
-import { filesBelow } from '../../src/tools/files.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';

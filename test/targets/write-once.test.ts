@@ -1,7 +1,7 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openTarget } from '../../src/targets/open.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { makeBucket } from '../support/s3-bucket.ts';
 import { sentLog } from '../support/sent-log.ts';

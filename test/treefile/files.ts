@@ -1,6 +1,6 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NightlyError } from '../../src/errors.ts';
+import { NightlyError } from '../../src/base/errors.ts';
 import { type ReadOptions, readTreefile } from '../../src/treefile/read.ts';
 import type { Treefile } from '../../src/treefile/treefile.ts';
 import { temporaryFolder } from '../support/tmp.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { treefileJson } from '../../src/treefile/json.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { treefileJson } from '../../src/treefile/treefile-json.ts';
 import { read } from './files.ts';
 
 /** The shape of a host treefile of the CentOS 7 years: JSON with tabs, remarks as keys, old names, files beside it. */

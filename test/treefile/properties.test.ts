@@ -2,7 +2,7 @@ import { appendFile, chmod, cp, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { splitPackages } from '../../src/treefile/packages.ts';
+import { splitPackages } from '../../src/treefile/package-lists.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeFiles } from './files.ts';

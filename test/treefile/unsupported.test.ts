@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { NightlyError } from '../../src/errors.ts';
-import { KEY_NAMES } from '../../src/treefile/keys.ts';
+import type { NightlyError } from '../../src/base/errors.ts';
+import { KEY_NAMES } from '../../src/treefile/treefile-keys.ts';
 import { refuseUnsupported, unsupportedKeys } from '../../src/treefile/unsupported.ts';
 import { read } from './files.ts';
 

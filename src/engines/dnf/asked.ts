@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { NightlyError } from '../../errors.ts';
-import { run } from '../../tools/exec.ts';
-import { isErrno, withTemporaryFolder } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { isErrno, withTemporaryFolder } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { run } from '../../programs/exec.ts';
 
 /** Watches a program and all it starts; its head tells how, and what the letters mean. */
 const ASKED = fileURLToPath(new URL('asked.py', import.meta.url));

@@ -1,17 +1,17 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
 import { addDetached } from '../../ostree/detached.ts';
 import { swap64, type Variant } from '../../ostree/gvariant.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
+import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
-import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../tools/ostree.ts';
-import type { Task } from '../../tools/task.ts';
-import type { TreefileValues } from '../../treefile/keys.ts';
+import type { TreefileValues } from '../../treefile/treefile-keys.ts';
 import type { ComposeRequest } from '../engine.ts';
-import { gvariantText, variantOfJson } from './gvariant.ts';
-import type { Advisory } from './request.ts';
+import { gvariantText, variantOfJson } from './commit-gvariant.ts';
+import type { Advisory } from './dnf-request.ts';
 
 /** A tree that is ready, with what its commit says of it. */
 export interface CommittedTree {

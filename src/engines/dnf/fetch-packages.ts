@@ -2,16 +2,23 @@ import { constants, existsSync } from 'node:fs';
 import { copyFile, link, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { digestLike, isErrno, writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
-import { checkHeaders } from '../../rpm/headers.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
-import { digestLike, isErrno, writeJson } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
+import { checkHeaders } from '../../rpm/rpm-headers.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
-import { callHelper } from './helper.ts';
-import type { Phases } from './phases.ts';
-import { type Advisory, advisory, type DescribedPackage, describedPackages, dnfError, dnfRequest } from './request.ts';
+import { callHelper } from './dnf-helper.ts';
+import type { Phases } from './dnf-phases.ts';
+import {
+  type Advisory,
+  advisory,
+  type DescribedPackage,
+  describedPackages,
+  dnfError,
+  dnfRequest,
+} from './dnf-request.ts';
 
 /**
  * Files that were found right, by path: device, inode, size, mtime and ctime in nanoseconds, the checksum, and the package.

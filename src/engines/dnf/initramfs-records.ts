@@ -1,8 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextIfExists, writeJson } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
+import { readTextIfExists, writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
 
 /**
  * What the cache knows about the images in it: `initramfs/records.json`, the image used last first. A file of another format

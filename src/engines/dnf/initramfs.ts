@@ -1,18 +1,18 @@
 import { lstatSync } from 'node:fs';
 import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { run } from '../../tools/exec.ts';
-import { sha256, sha256File } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { sha256, sha256File } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { run } from '../../programs/exec.ts';
 import { type Answers, type Asked, answers, attributesOf, readReport, watched } from './asked.ts';
+import type { Phases } from './dnf-phases.ts';
 import { type AskedImage, type KnownImage, type NamesImage, readRecords, writeRecords } from './initramfs-records.ts';
 import { inTree, treeEnvironment } from './namespace.ts';
-import type { Phases } from './phases.ts';
 import { listNames, pathIdentity, readPaths, resetTimes } from './trace.ts';
 import { osReleasePath, withoutVersion } from './tree/os-release.ts';
-import { at, entry } from './tree/paths.ts';
 import { program } from './tree/system.ts';
+import { at, entry } from './tree/tree-paths.ts';
 
 /**
  * When an initramfs may be used again.

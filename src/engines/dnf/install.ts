@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
-import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
-import { callHelper, type HelperError } from './helper.ts';
+import { callHelper, type HelperError } from './dnf-helper.ts';
+import type { DescribedPackage } from './dnf-request.ts';
 import { besideTree, treeEnvironment } from './namespace.ts';
-import type { DescribedPackage } from './request.ts';
 import { EXTRANEOUS } from './tree/extraneous.ts';
 import type { Seed } from './tree/user-seeds.ts';
 

@@ -1,8 +1,8 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { bwrap, type Mount } from '../../tools/bwrap.ts';
-import { etcOf, at as placeOf } from './tree/paths.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { bwrap, type Mount } from '../../programs/bwrap.ts';
+import { etcOf, at as placeOf } from './tree/tree-paths.ts';
 
 export interface InTreeOptions {
   /** The time the build is for, in seconds: SOURCE_DATE_EPOCH. */

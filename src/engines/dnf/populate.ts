@@ -1,19 +1,19 @@
 import { mkdir } from 'node:fs/promises';
+import type { Task } from '../../base/task.ts';
+import { removeTree } from '../../programs/rm.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
-import { removeTree } from '../../tools/rm.ts';
-import type { Task } from '../../tools/task.ts';
 import type { ComposeRequest } from '../engine.ts';
+import { installedPackages } from './dnf-installed.ts';
+import type { Phases } from './dnf-phases.ts';
+import type { DescribedPackage } from './dnf-request.ts';
 import { installPackages } from './install.ts';
-import { installedPackages } from './installed.ts';
-import type { Phases } from './phases.ts';
-import type { DescribedPackage } from './request.ts';
 import { customise } from './tree/customise.ts';
 import { removeExtraneous } from './tree/extraneous.ts';
-import { moveEtc } from './tree/layout.ts';
-import { movePolicyStore } from './tree/selinux.ts';
 import { makeDeclaredUsers } from './tree/system.ts';
+import { moveEtc } from './tree/tree-layout.ts';
+import { movePolicyStore } from './tree/tree-selinux.ts';
+import { readAccounts } from './tree/tree-users.ts';
 import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed } from './tree/user-seeds.ts';
-import { readAccounts } from './tree/users.ts';
 
 /** Empties or makes the folder a tree is put together in. */
 export async function emptyRoot(root: string, task: Task): Promise<void> {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants, lstatSync, lutimesSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
-import { isErrno } from '../../tools/files.ts';
+import { isErrno } from '../../base/files.ts';
 
 // Ten thousands of small system calls in a row: their synchronous forms take a fraction of the time here.
 

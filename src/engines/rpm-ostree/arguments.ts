@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { isBefore, type RpmOstree } from '../../tools/rpm-ostree.ts';
+import { isBefore, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import type { ComposeRequest, ResolveRequest } from '../engine.ts';
 
 /** Folders and files of one run, all absolute: before unified core, relative ones land in a deleted work folder. */

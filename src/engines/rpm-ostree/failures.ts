@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
-import { type ErrorCode, NightlyError } from '../../errors.ts';
-import type { Task } from '../../tools/task.ts';
+import { type ErrorCode, NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
 
 interface Rule {
   readonly pattern: RegExp;

@@ -1,8 +1,8 @@
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RUN_MARKER, run } from '../../tools/exec.ts';
-import { isErrno, readTextIfExists, writeJson } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
+import { isErrno, readTextIfExists, writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { RUN_MARKER, run } from '../../programs/exec.ts';
 
 /**
  * What a killed rpm-ostree leaves behind, and how to know that it is our own earlier try's:

@@ -1,7 +1,7 @@
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import { isBefore, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
-import { isBefore, type RpmOstree } from '../../tools/rpm-ostree.ts';
-import type { Task } from '../../tools/task.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { needsTwin } from './arguments.ts';
 import type { Transcript } from './output.ts';

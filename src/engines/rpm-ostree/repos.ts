@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { NightlyError } from '../../errors.ts';
-import { ID_FILES } from '../../ostree/seed.ts';
-import { run } from '../../tools/exec.ts';
-import { addRemote, catFile, createRef, initRepo, pullLocal, pullPaths } from '../../tools/ostree.ts';
-import type { Task } from '../../tools/task.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import { ID_FILES } from '../../ostree/seed-repo.ts';
+import { run } from '../../programs/exec.ts';
+import { addRemote, catFile, createRef, initRepo, pullLocal, pullPaths } from '../../programs/ostree.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 
 /**

@@ -1,5 +1,5 @@
-import { composeTree, type RpmOstree } from '../../tools/rpm-ostree.ts';
-import type { Task } from '../../tools/task.ts';
+import type { Task } from '../../base/task.ts';
+import { composeTree, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { composeFailure } from './failures.ts';
 import { beginRun, clean, endRun, type Grounds } from './leftovers.ts';
 import { readTranscript, type Transcript } from './output.ts';

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
-import { NightlyError } from '../../errors.ts';
-import { treeHas } from '../../tools/ostree-admin.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import type { Task } from '../../tools/task.ts';
-import { templatePath } from '../template/render.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import type { Task } from '../../base/task.ts';
+import { treeHas } from '../../programs/ostree-admin.ts';
+import { templatePath } from '../template/render-template.ts';
 
 /**
  * How a tree boots. It is the tree's property, not the build host's: hosts write the boot menu of their next

@@ -1,13 +1,13 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeExt4 } from '../../tools/mke2fs.ts';
-import { makeXfs } from '../../tools/mkfs-xfs.ts';
-import { copyIntoFileSystem } from '../../tools/mount.ts';
-import { dataExtents } from '../../tools/qemu-img.ts';
-import type { Task } from '../../tools/task.ts';
+import type { Task } from '../../base/task.ts';
+import { makeExt4 } from '../../programs/mke2fs.ts';
+import { makeXfs } from '../../programs/mkfs-xfs.ts';
+import { copyIntoFileSystem } from '../../programs/mount.ts';
+import { dataExtents } from '../../programs/qemu-img.ts';
+import { derivedUuid, type IdSeed } from './disk-ids.ts';
+import type { Placed } from './disk-layout.ts';
 import { setExt4Times } from './ext4-times.ts';
-import { derivedUuid, type IdSeed } from './ids.ts';
-import type { Placed } from './layout.ts';
 
 export interface FileSystemRequest {
   /** The raw disk. */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
 import { crc32 } from './crc.ts';
 
 /**

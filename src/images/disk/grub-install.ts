@@ -1,13 +1,13 @@
 import { type FileHandle, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { makeGrubImage } from '../../tools/grub.ts';
-import { copyIntoFat, type FatInFile, makeFatFolders } from '../../tools/mtools.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import type { Task } from '../../tools/task.ts';
-import { renderTemplate } from '../template/render.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import type { Task } from '../../base/task.ts';
+import { makeGrubImage } from '../../programs/grub.ts';
+import { copyIntoFat, type FatInFile, makeFatFolders } from '../../programs/mtools.ts';
+import { renderTemplate } from '../template/render-template.ts';
 import { type BootLoader, type GrubFormat, grubModulesDir } from './bootloader.ts';
-import type { Placed } from './layout.ts';
+import type { Placed } from './disk-layout.ts';
 
 /** What must be in the core image to reach and read the static grub.cfg and boot a kernel: nothing is loaded later. */
 const COMMON_MODULES =

@@ -1,10 +1,10 @@
 import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { isErrno, readTextIfExists } from '../../tools/files.ts';
-import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../tools/ostree-admin.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import type { Task } from '../../tools/task.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { isErrno, readTextIfExists } from '../../base/files.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import type { Task } from '../../base/task.ts';
+import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../programs/ostree-admin.ts';
 import type { ImageSource } from '../image.ts';
 import type { BootLoader } from './bootloader.ts';
 

@@ -1,11 +1,17 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { copyIntoFat, copyOutOfFat, listFat } from '../../tools/mtools.ts';
-import type { Task } from '../../tools/task.ts';
-import { type AppendedPartition, appendedEfi, extractFromIso, filesOfIso, remasterIso } from '../../tools/xorriso.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import { copyIntoFat, copyOutOfFat, listFat } from '../../programs/mtools.ts';
+import {
+  type AppendedPartition,
+  appendedEfi,
+  extractFromIso,
+  filesOfIso,
+  remasterIso,
+} from '../../programs/xorriso.ts';
 import type { ImageSource } from '../image.ts';
-import { renderTemplate } from '../template/render.ts';
+import { renderTemplate } from '../template/render-template.ts';
 import { makeIsoRepo } from './iso-repo.ts';
 
 export interface BootIsoRequest {

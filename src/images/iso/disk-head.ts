@@ -1,10 +1,10 @@
 import { open, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFat } from '../../tools/mtools.ts';
-import type { Task } from '../../tools/task.ts';
+import type { Task } from '../../base/task.ts';
+import { makeFat } from '../../programs/mtools.ts';
+import { derivedVolumeId, type IdSeed } from '../disk/disk-ids.ts';
+import { type DiskSizes, diskLayout } from '../disk/disk-layout.ts';
 import { type GrubInstall, installBiosGrub, installEfiGrub } from '../disk/grub-install.ts';
-import { derivedVolumeId, type IdSeed } from '../disk/ids.ts';
-import { type DiskSizes, diskLayout } from '../disk/layout.ts';
 
 const MIB = 1024 * 1024;
 

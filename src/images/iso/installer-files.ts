@@ -1,11 +1,11 @@
 import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EXT4_FEATURES } from '../../tools/mke2fs.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import { shellWord } from '../../tools/quoting.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import { shellWord } from '../../base/quoting.ts';
+import { EXT4_FEATURES } from '../../programs/mke2fs.ts';
 import type { BootLoader } from '../disk/bootloader.ts';
 import type { ImageSource } from '../image.ts';
-import { renderTemplate, templatePath } from '../template/render.ts';
+import { renderTemplate, templatePath } from '../template/render-template.ts';
 
 /** The installer's folder in the live root. */
 export const INSTALLER_DIR = 'usr/lib/atomic-install';

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createRef, initRepo, pullLocal } from '../../tools/ostree.ts';
-import type { Task } from '../../tools/task.ts';
+import type { Task } from '../../base/task.ts';
+import { createRef, initRepo, pullLocal } from '../../programs/ostree.ts';
 import type { ImageSource } from '../image.ts';
 
 /** Makes the archive repo of the medium: the one commit, checked object by object, under its ref. */

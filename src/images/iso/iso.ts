@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Task } from '../../tools/task.ts';
-import { type DiskSizes, smallestDisk } from '../disk/layout.ts';
+import type { Task } from '../../base/task.ts';
+import { type DiskSizes, smallestDisk } from '../disk/disk-layout.ts';
 import type { ImageSource } from '../image.ts';
 import { buildFromBootIso } from './anaconda.ts';
 import { buildFromCommit } from './built-in.ts';

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { followInRoot } from '../../tools/paths-in-root.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**

@@ -1,9 +1,9 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { checkOut } from '../../tools/ostree.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import type { Task } from '../../tools/task.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import type { Task } from '../../base/task.ts';
+import { checkOut } from '../../programs/ostree.ts';
 import type { ImageSource } from '../image.ts';
 
 export interface LiveKernel {

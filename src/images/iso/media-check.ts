@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
 
 /**
  * The checksum within an ISO that checkisomd5 and dracut's `rd.live.check` verify, in the form isomd5sum gives it

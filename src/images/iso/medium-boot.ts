@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeGrubImage } from '../../tools/grub.ts';
-import { copyIntoFat, makeFat, makeFatFolders } from '../../tools/mtools.ts';
-import { followInRoot } from '../../tools/paths-in-root.ts';
-import type { Task } from '../../tools/task.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
+import type { Task } from '../../base/task.ts';
+import { makeGrubImage } from '../../programs/grub.ts';
+import { copyIntoFat, makeFat, makeFatFolders } from '../../programs/mtools.ts';
 import { type BootLoader, type GrubFormat, grubModulesDir } from '../disk/bootloader.ts';
-import { renderTemplate } from '../template/render.ts';
+import { renderTemplate } from '../template/render-template.ts';
 
 /** Paths on the medium. */
 export const BIOS_IMAGE = 'boot/grub/bios.img';

@@ -1,5 +1,5 @@
-import { grubWord } from '../../tools/quoting.ts';
-import { renderTemplate } from '../template/render.ts';
+import { grubWord } from '../../base/quoting.ts';
+import { renderTemplate } from '../template/render-template.ts';
 
 export interface Menu {
   /** What is installed: `Lab Atomic Host 20260921_01`. */

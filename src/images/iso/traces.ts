@@ -1,9 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../errors.ts';
-import { filesBelow } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
-import { findString } from '../scan-bytes.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { filesBelow } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { findString } from '../scan/scan-bytes.ts';
 
 /** Files each host has to make for itself. */
 const OWN_TO_A_HOST = /^(etc\/ssh\/ssh_host_.*key|var\/lib\/systemd\/random-seed|var\/roothome\/\.ssh\/)/;

@@ -1,10 +1,10 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeTar } from '../../tools/tar.ts';
-import type { Task } from '../../tools/task.ts';
-import type { IdSeed } from '../disk/ids.ts';
-import { type ImageTemplate, templateFile } from '../template/load.ts';
-import type { TemplateValues } from '../template/render.ts';
+import type { Task } from '../../base/task.ts';
+import { makeTar } from '../../programs/tar.ts';
+import type { IdSeed } from '../disk/disk-ids.ts';
+import { type ImageTemplate, templateFile } from '../template/load-template.ts';
+import type { TemplateValues } from '../template/render-template.ts';
 
 /** A disk to be made into a Vagrant box. */
 export interface BoxRequest {

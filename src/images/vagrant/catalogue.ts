@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
 
 const provider = z.looseObject({
   name: z.enum(['libvirt', 'virtualbox']),

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { convertImage } from '../../tools/qemu-img.ts';
-import type { Task } from '../../tools/task.ts';
+import type { Task } from '../../base/task.ts';
+import { convertImage } from '../../programs/qemu-img.ts';
 import { archiveBox, type BoxRequest, writeMember } from './box.ts';
 
 const GIB = 1024 ** 3;

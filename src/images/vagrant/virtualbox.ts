@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { convertImage } from '../../tools/qemu-img.ts';
-import type { Task } from '../../tools/task.ts';
-import { xmlText } from '../../tools/xml-text.ts';
-import { derivedUuid } from '../disk/ids.ts';
+import type { Task } from '../../base/task.ts';
+import { xmlText } from '../../base/xml-text.ts';
+import { convertImage } from '../../programs/qemu-img.ts';
+import { derivedUuid } from '../disk/disk-ids.ts';
 import { archiveBox, type BoxRequest, writeMember } from './box.ts';
 import { finishStream } from './vmdk.ts';
 

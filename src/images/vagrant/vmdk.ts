@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
 
 const SECTOR_BYTES = 512;
 const MAGIC = 'KDMV';

@@ -1,10 +1,10 @@
+import type { Task } from '../../base/task.ts';
 import type { TargetRetention } from '../../config/config.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
-import type { Task } from '../../tools/task.ts';
 import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
+import { type RetiredCommit, type RetiredFile, readTargetState, type TargetState } from './prune-state.ts';
 import { type KeepReason, keptCommits, type RefHistory } from './retention.ts';
-import { type RetiredCommit, type RetiredFile, readTargetState, type TargetState } from './state.ts';
 
 export interface PruneRequest {
   readonly target: Target;

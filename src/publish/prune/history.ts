@@ -1,7 +1,7 @@
-import { NightlyError } from '../../errors.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
 import { checkedObject, localObjects, objectPath, parseCommit } from '../../ostree/objects.ts';
 import type { Target } from '../../targets/target.ts';
-import type { Task } from '../../tools/task.ts';
 import type { RefHistory } from './retention.ts';
 
 /** What a prune needs to know of a commit. */

@@ -1,5 +1,5 @@
+import { NightlyError } from '../../base/errors.ts';
 import type { RefPolicy } from '../../config/config.ts';
-import { NightlyError } from '../../errors.ts';
 
 /** A commit as far as its age decides. */
 export interface HistoryCommit {

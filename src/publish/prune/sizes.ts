@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inBatches } from '../../base/batches.ts';
+import { isErrno } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
 import type { ChecksumList } from '../../ostree/checksums.ts';
 import { type ObjectType, objectPath } from '../../ostree/objects.ts';
-import { inBatches } from '../../tools/batches.ts';
-import { isErrno } from '../../tools/files.ts';
-import type { Task } from '../../tools/task.ts';
-import type { LoneObjects } from './objects.ts';
+import type { LoneObjects } from './prune-objects.ts';
 
 /** Files removed together; a million paths would not fit into memory, so they are made as they are asked for. */
 export interface FileGroup {

@@ -1,8 +1,8 @@
-import type { Task } from '../../tools/task.ts';
-import type { Bucket } from './client.ts';
-import { codeOf } from './faults.ts';
-import { headersOf, md5Of } from './headers.ts';
-import { sameEtag } from './put.ts';
+import type { Task } from '../../base/task.ts';
+import type { Bucket } from './s3-client.ts';
+import { codeOf } from './s3-faults.ts';
+import { headersOf, md5Of } from './s3-headers.ts';
+import { sameEtag } from './s3-put.ts';
 
 /** S3 takes no more parts than this in one object. */
 const MOST_PARTS = 10_000;

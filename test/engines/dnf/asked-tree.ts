@@ -1,6 +1,6 @@
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 
 /** A kernel's name, as the tree has it. */
 export const KVER = '6.0.0-1';

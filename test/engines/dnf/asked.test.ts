@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { answers, readReport, watched } from '../../../src/engines/dnf/asked.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
 /** What a Python program asks for; `{dir}` in it is a folder. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Composed } from '../../../src/engines/engine.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
 import { composeMini, makePlace, ostree, type Place } from './support.ts';
 

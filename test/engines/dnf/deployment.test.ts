@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { MINI_TREEFILE, makeMiniDistro } from '../../support/mini-distro.ts';
 import type { MiniRecipe } from '../../support/mini-rpm.ts';
 import { composeMini, makePlace, ostree, type Place } from './support.ts';

@@ -1,7 +1,7 @@
 import { appendFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDnfEngine } from '../../../src/engines/dnf/engine.ts';
+import { createDnfEngine } from '../../../src/engines/dnf/dnf-engine.ts';
 import type { Resolution } from '../../../src/engines/engine.ts';
 import type { Lockfile } from '../../../src/rpm/lockfile.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';

@@ -11,19 +11,19 @@ import {
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
+import { NightlyError } from '../../../src/base/errors.ts';
 import { customise } from '../../../src/engines/dnf/tree/customise.ts';
 import { removeExtraneous } from '../../../src/engines/dnf/tree/extraneous.ts';
 import { openInitramfs, setHostDefaults } from '../../../src/engines/dnf/tree/host-defaults.ts';
 import { indexModules, moveBoot, placeKernel } from '../../../src/engines/dnf/tree/kernel.ts';
-import { makeTopLevel, moveEtc, setMachineId } from '../../../src/engines/dnf/tree/layout.ts';
 import { settleOptUsrLocal } from '../../../src/engines/dnf/tree/opt-usrlocal.ts';
-import { at, entry } from '../../../src/engines/dnf/tree/paths.ts';
 import { settleRpmdb } from '../../../src/engines/dnf/tree/rpmdb.ts';
 import { removeLeftovers } from '../../../src/engines/dnf/tree/system.ts';
-import { settleShadow, splitUsers } from '../../../src/engines/dnf/tree/users.ts';
+import { makeTopLevel, moveEtc, setMachineId } from '../../../src/engines/dnf/tree/tree-layout.ts';
+import { at, entry } from '../../../src/engines/dnf/tree/tree-paths.ts';
+import { settleShadow, splitUsers } from '../../../src/engines/dnf/tree/tree-users.ts';
 import { varToTmpfiles } from '../../../src/engines/dnf/tree/var.ts';
 import { moveVarLib } from '../../../src/engines/dnf/tree/var-lib.ts';
-import { NightlyError } from '../../../src/errors.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 

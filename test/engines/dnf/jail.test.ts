@@ -5,7 +5,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { inTree } from '../../../src/engines/dnf/namespace.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
 import type { MiniRecipe } from '../../support/mini-rpm.ts';
 import { killIfThere, processesWith } from '../../support/processes.ts';

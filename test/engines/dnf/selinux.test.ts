@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
-import { movePolicyStore, settlePolicy, withSubstitutions } from '../../../src/engines/dnf/tree/selinux.ts';
+import { movePolicyStore, settlePolicy, withSubstitutions } from '../../../src/engines/dnf/tree/tree-selinux.ts';
 import type { Composed } from '../../../src/engines/engine.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
 import { selinuxRecipes } from '../../support/selinux-recipes.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';

@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createDnfEngine } from '../../../src/engines/dnf/engine.ts';
+import { createDnfEngine } from '../../../src/engines/dnf/dnf-engine.ts';
 import type { Composed, ComposeRequest } from '../../../src/engines/engine.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { initRepo } from '../../../src/programs/ostree.ts';
 import type { Lockfile } from '../../../src/rpm/lockfile.ts';
 import { readRepositories } from '../../../src/rpm/repomd.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { initRepo } from '../../../src/tools/ostree.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
 import type { MiniDistro } from '../../support/mini-distro.ts';
 import { testTask } from '../../support/tmp.ts';

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { composeMini, makePlace, type Place } from './support.ts';

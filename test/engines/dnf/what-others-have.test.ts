@@ -1,12 +1,12 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDnfEngine } from '../../../src/engines/dnf/engine.ts';
+import { createDnfEngine } from '../../../src/engines/dnf/dnf-engine.ts';
 import { readCommit } from '../../../src/ostree/objects.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { type Lockfile, lockedEntries } from '../../../src/rpm/lockfile.ts';
 import { formatDiff, lockedPackages, packageDiff } from '../../../src/rpm/pkgdiff.ts';
-import { refuseStale } from '../../../src/steps/repositories.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { refuseStale } from '../../../src/steps/compose/repositories.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
 import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
 import type { MiniRecipe } from '../../support/mini-rpm.ts';

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { seedFrom } from '../../../src/ostree/seed.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { seedFrom } from '../../../src/ostree/seed-repo.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 
 const PACKAGES = { app: '3.0-1.x86_64', lib: '1:2.0-4.noarch' };

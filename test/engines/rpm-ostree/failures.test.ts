@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import type { ErrorCode } from '../../../src/base/errors.ts';
 import { composeFailure } from '../../../src/engines/rpm-ostree/failures.ts';
-import type { ErrorCode } from '../../../src/errors.ts';
 import { testTask } from '../../support/tmp.ts';
 import { bench } from './support.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { beginRun, clean } from '../../../src/engines/rpm-ostree/leftovers.ts';
-import { run, start } from '../../../src/tools/exec.ts';
+import { run, start } from '../../../src/programs/exec.ts';
 import { testTask } from '../../support/tmp.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { parseCommit, readCommit } from '../../../src/ostree/objects.ts';
 import { writeRewritten } from '../../../src/ostree/rewrite-commit.ts';
-import { refuseStale } from '../../../src/steps/repositories.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { refuseStale } from '../../../src/steps/compose/repositories.ts';
 import { RECORDED } from '../../support/recorded-commits.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Engine } from '../../../src/engines/engine.ts';
-import { createRpmOstreeEngine } from '../../../src/engines/rpm-ostree.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { createRpmOstreeEngine } from '../../../src/engines/rpm-ostree/rpm-ostree-engine.ts';
+import { run } from '../../../src/programs/exec.ts';
 import type { Treefile } from '../../../src/treefile/treefile.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { checkKeys } from '../../../src/engines/rpm-ostree/keys.ts';
+import { checkKeys } from '../../../src/engines/rpm-ostree/keys-by-release.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
 import { writeFiles } from '../../treefile/files.ts';
 

@@ -3,13 +3,13 @@ import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sha256File } from '../../../src/base/files.ts';
 import { buildIso } from '../../../src/images/iso/iso.ts';
-import { renderTemplate } from '../../../src/images/template/render.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { sha256File } from '../../../src/tools/files.ts';
-import { makeGrubImage } from '../../../src/tools/grub.ts';
-import { copyIntoFat, copyOutOfFat, makeFat, makeFatFolders } from '../../../src/tools/mtools.ts';
-import { appendedEfi, extractFromIso, filesOfIso, makeIso } from '../../../src/tools/xorriso.ts';
+import { renderTemplate } from '../../../src/images/template/render-template.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { makeGrubImage } from '../../../src/programs/grub.ts';
+import { copyIntoFat, copyOutOfFat, makeFat, makeFatFolders } from '../../../src/programs/mtools.ts';
+import { appendedEfi, extractFromIso, filesOfIso, makeIso } from '../../../src/programs/xorriso.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { ISO_SIZES, imageRequest, REF, syntheticCommit } from '../synthetic-tree.ts';
 

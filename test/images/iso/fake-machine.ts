@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { templatePath } from '../../../src/images/template/render.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { templatePath } from '../../../src/images/template/render-template.ts';
+import { run } from '../../../src/programs/exec.ts';
 
 /** Folder of the installer's scripts. */
 export const INSTALLER = templatePath('iso/installer');

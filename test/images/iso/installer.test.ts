@@ -1,8 +1,8 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { templatePath } from '../../../src/images/template/render.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { templatePath } from '../../../src/images/template/render-template.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { type FakeDisk, type FakeMachine, fakeMachine, INSTALLER } from './fake-machine.ts';
 

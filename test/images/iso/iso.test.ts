@@ -3,12 +3,12 @@ import { copyFile, open, readdir, readFile, stat, truncate, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256File } from '../../../src/base/files.ts';
 import { buildIso } from '../../../src/images/iso/iso.ts';
-import { templatePath } from '../../../src/images/template/render.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { sha256File } from '../../../src/tools/files.ts';
-import { listFat } from '../../../src/tools/mtools.ts';
-import { extractFromIso, filesOfIso } from '../../../src/tools/xorriso.ts';
+import { templatePath } from '../../../src/images/template/render-template.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { listFat } from '../../../src/programs/mtools.ts';
+import { extractFromIso, filesOfIso } from '../../../src/programs/xorriso.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { addBlscfgGrub, commitFolder, ISO_SIZES, imageRequest, REF, syntheticCommit } from '../synthetic-tree.ts';
 

@@ -2,11 +2,11 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cpioArchive } from '../../../src/images/iso/cpio.ts';
-import { writeLiveInitramfs } from '../../../src/images/iso/initramfs.ts';
+import { writeLiveInitramfs } from '../../../src/images/iso/installer-initramfs.ts';
 import { moduleEntries } from '../../../src/images/iso/kernel-modules.ts';
 import { mediumMenu } from '../../../src/images/iso/menu.ts';
 import { volumeId } from '../../../src/images/iso/volume-id.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
 describe('volume id', () => {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { templatePath } from '../../../src/images/template/render.ts';
+import { templatePath } from '../../../src/images/template/render-template.ts';
 import type { BoxRequest } from '../../../src/images/vagrant/box.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 
 export const MIB = 1024 ** 2;
 export const TIMESTAMP = 1_790_000_000;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { compareBuildIds } from '../../../src/build/build-id.ts';
 import {
   type BoxCatalogue,
   type BoxProvider,
@@ -8,8 +9,7 @@ import {
   withBoxVersion,
   withoutBoxVersions,
 } from '../../../src/images/vagrant/catalogue.ts';
-import { compareBuildIds } from '../../../src/run/build-id.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 
 const description = 'A host to try things on';
 const box = (name: BoxProvider['name'], digit: string): BoxProvider => ({

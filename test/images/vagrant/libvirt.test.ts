@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { packLibvirtBox } from '../../../src/images/vagrant/libvirt.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { imageInfo } from '../../../src/tools/qemu-img.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { imageInfo } from '../../../src/programs/qemu-img.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { boxRequest, listBox, MIB, makeDisk, tarMagic, unpackBox } from './boxes.ts';
 

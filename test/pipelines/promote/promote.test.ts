@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import {
   json,
   makeReleaseWorld,

@@ -3,7 +3,7 @@ import { appendFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { breakSignature } from '../../support/break-signature.ts';
 import { strangersKey } from '../../support/mini-rpm.ts';
 import { json, makeReleaseWorld, night, recordOf } from '../../support/release-world.ts';

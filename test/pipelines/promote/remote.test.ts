@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { testKey } from '../../support/mini-rpm.ts';
 import { nameInTreefile, reconfigure } from '../../support/package-world.ts';
 import { json, makeReleaseWorld, night, recordOf } from '../../support/release-world.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { sha256File } from '../../../src/tools/files.ts';
+import { sha256File } from '../../../src/base/files.ts';
 import { BASE_RECIPES } from '../../support/mini-recipes.ts';
 import { nevraOf } from '../../support/mini-rpm.ts';
 import { json, makeReleaseWorld, night, pulledRelease, recordOf } from '../../support/release-world.ts';

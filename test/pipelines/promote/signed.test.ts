@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { json, makeReleaseWorld, night, RELEASE_REF, recordOf } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
 import { temporaryFolder } from '../../support/tmp.ts';

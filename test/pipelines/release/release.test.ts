@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { startHttpLog } from '../../support/http-log.ts';
 import { startMailSink } from '../../support/mail-sink.ts';
 import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../../support/release-world.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { pruneRepo } from '../../../src/publish/prune/repo.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { pruneRepo } from '../../../src/publish/prune/prune-repo.ts';
 import { makeClient, TEST_REF, testTree } from '../../support/ostree-repo.ts';
 import { nightId, noon, pruneBed, retention } from '../../support/prune-bed.ts';
 

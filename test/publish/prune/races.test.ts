@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { NightlyError } from '../../../src/errors.ts';
+import { NightlyError } from '../../../src/base/errors.ts';
+import { run } from '../../../src/programs/exec.ts';
 import { EPOCH_PATH, parseEpoch } from '../../../src/publish/epoch.ts';
-import { openTarget } from '../../../src/targets/open.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import type { Target } from '../../../src/targets/target.ts';
-import { run } from '../../../src/tools/exec.ts';
 import { commitTestTree, makeClient, TEST_REF, testTree } from '../../support/ostree-repo.ts';
 import { noon, pruneBed, retention } from '../../support/prune-bed.ts';
 

@@ -1,10 +1,10 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { filezChecksum } from '../../../src/publish/reconcile/content.ts';
-import { ObjectTable } from '../../../src/publish/reconcile/table.ts';
-import { run } from '../../../src/tools/exec.ts';
-import { sha256 } from '../../../src/tools/files.ts';
+import { sha256 } from '../../../src/base/files.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { filezChecksum } from '../../../src/publish/reconcile/compare-content.ts';
+import { ObjectTable } from '../../../src/publish/reconcile/object-table.ts';
 import { makeRepo } from '../../support/ostree-repo.ts';
 import { filesEnding, replaceFile, seededRandom } from '../../support/reconcile.ts';
 import { temporaryFolder } from '../../support/tmp.ts';

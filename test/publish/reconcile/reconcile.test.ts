@@ -2,20 +2,20 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { deltaIndexPath, deltaPath } from '../../../src/ostree/deltas.ts';
 import { objectPath } from '../../../src/ostree/objects.ts';
-import { inspectTarget } from '../../../src/publish/inspect/inspect.ts';
-import { type Check, checkLines } from '../../../src/publish/inspect/report.ts';
-import { isSound, planLines, type ReconcilePlan } from '../../../src/publish/reconcile/plan.ts';
+import { deltaIndexPath, deltaPath } from '../../../src/ostree/static-deltas.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { isSound, planLines, type ReconcilePlan } from '../../../src/publish/reconcile/reconcile-plan.ts';
 import {
   applyReconcile,
   planReconcile,
   type ReconcileRequest,
   reconcileTarget,
-} from '../../../src/publish/reconcile/reconcile.ts';
-import { openTarget } from '../../../src/targets/open.ts';
+} from '../../../src/publish/reconcile/reconcile-target.ts';
+import { type Check, checkLines } from '../../../src/publish/verify/verify-report.ts';
+import { inspectTarget } from '../../../src/publish/verify/verify-target.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import type { Target } from '../../../src/targets/target.ts';
-import { run } from '../../../src/tools/exec.ts';
 import { TEST_REF } from '../../support/ostree-repo.ts';
 import { type PublishedTarget, publishedTarget, TESTED_REF } from '../../support/published-target.ts';
 import {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { openTarget } from '../../../src/targets/open.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import { useKeys } from '../../support/radosgw.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 

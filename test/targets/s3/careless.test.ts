@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { S3TargetConfig } from '../../../src/config/config.ts';
-import { openTarget } from '../../../src/targets/open.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import { useKeys } from '../../support/radosgw.ts';
 import { type Care, startCarelessS3 } from '../../support/s3-careless.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { expect, it, onTestFinished } from 'vitest';
-import { openTarget } from '../../../src/targets/open.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 /** A server that answers every listing with the next of these pages, the last one for ever. */

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { updateJson } from '../../../src/publish/files.ts';
-import { planSize } from '../../../src/publish/plan.ts';
-import { publishCommit } from '../../../src/publish/publish.ts';
-import { verifyPublished } from '../../../src/publish/verify.ts';
-import { openTarget } from '../../../src/targets/open.ts';
-import { run } from '../../../src/tools/exec.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { verifyPublished } from '../../../src/publish/fresh-client.ts';
+import { publishCommit } from '../../../src/publish/publish-commit.ts';
+import { updateJson } from '../../../src/publish/publish-files.ts';
+import { planSize } from '../../../src/publish/publish-plan.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import {
   commitTestTree,
   makeClient,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { ListMultipartUploadsCommand, PutBucketPolicyCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
 import type { S3TargetConfig } from '../../../src/config/config.ts';
-import { openTarget } from '../../../src/targets/open.ts';
+import { openTarget } from '../../../src/targets/open-target.ts';
 import type { Target } from '../../../src/targets/target.ts';
 import { sharedRadosgw, useKeys, whyNoRadosgw } from '../../support/radosgw.ts';
 import { makeBucket, type TestBucket } from '../../support/s3-bucket.ts';

@@ -1,9 +1,9 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { NightlyError } from '../../../errors.ts';
-import { readTextIfExists } from '../../../tools/files.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import { readTextIfExists } from '../../../base/files.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
-import { kindOf, namesIn, pathInTree } from './paths.ts';
+import { kindOf, namesIn, pathInTree } from './tree-paths.ts';
 
 /** Where rpm-ostree looks for the programs it stands before (cliwrap.rs). */
 const WRAPPED = '/usr/libexec/rpm-ostree/wrapped';

@@ -1,13 +1,13 @@
 import { chmod, chown, copyFile, mkdir, readFile, rm, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { NightlyError } from '../../../errors.ts';
-import { run } from '../../../tools/exec.ts';
-import type { Task } from '../../../tools/task.ts';
-import type { KeyName } from '../../../treefile/keys.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import type { Task } from '../../../base/task.ts';
+import { run } from '../../../programs/exec.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
+import type { KeyName } from '../../../treefile/treefile-keys.ts';
 import { inTree } from '../namespace.ts';
 import { osReleasePath, withVersion } from './os-release.ts';
-import { at, entry, kindOf, namesIn, pathInTree } from './paths.ts';
+import { at, entry, kindOf, namesIn, pathInTree } from './tree-paths.ts';
 import { templateOf } from './unit-name.ts';
 
 export interface CustomiseRequest {

@@ -1,5 +1,5 @@
 import { unlink } from 'node:fs/promises';
-import { entry, kindOf } from './paths.ts';
+import { entry, kindOf } from './tree-paths.ts';
 
 /**
  * Packages of every distribution that have files in what belongs to a host's administrator, and whose files there nobody

@@ -1,6 +1,6 @@
 import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { at, followInTree, kindOf, pathInTree } from './paths.ts';
+import { at, followInTree, kindOf, pathInTree } from './tree-paths.ts';
 
 /**
  * Units of ostree itself that every host needs: the first makes /usr read-only again after a remount, the second writes a

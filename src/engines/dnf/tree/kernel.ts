@@ -1,12 +1,12 @@
 import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../../../errors.ts';
-import { run } from '../../../tools/exec.ts';
-import { sha256File } from '../../../tools/files.ts';
-import { findProgram } from '../../../tools/find-program.ts';
-import type { Task } from '../../../tools/task.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import { sha256File } from '../../../base/files.ts';
+import type { Task } from '../../../base/task.ts';
+import { run } from '../../../programs/exec.ts';
+import { findProgram } from '../../../programs/find-program.ts';
 import { besideTree } from '../namespace.ts';
-import { at, entry, kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './tree-paths.ts';
 
 /**
  * Finds the tree's one kernel and puts it where OSTree looks: usr/lib/modules/KVER/vmlinuz. It may be there already, or in

@@ -1,10 +1,10 @@
 import { lstat, mkdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
-import { NightlyError } from '../../../errors.ts';
-import type { Task } from '../../../tools/task.ts';
-import type { TreefileValues } from '../../../treefile/keys.ts';
-import { at, entry, kindOf, namesIn, pathInTree } from './paths.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import type { Task } from '../../../base/task.ts';
+import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
 import { escapePath } from './tmpfiles.ts';
+import { at, entry, kindOf, namesIn, pathInTree } from './tree-paths.ts';
 
 /** Values of `opt-usrlocal`: whose /opt and /usr/local are. */
 export type OptUsrLocal = NonNullable<TreefileValues['opt-usrlocal']>;

@@ -1,4 +1,4 @@
-import { at, kindOf } from './paths.ts';
+import { at, kindOf } from './tree-paths.ts';
 
 /** The version a treefile's mutate-os-release names, and the one put in its place. */
 export interface Versions {

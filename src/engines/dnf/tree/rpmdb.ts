@@ -1,6 +1,6 @@
 import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { at, entry, kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './tree-paths.ts';
 
 /** Where clients that layer packages look for the database as it was composed. */
 const BASE = 'usr/lib/sysimage/rpm-ostree-base-db';

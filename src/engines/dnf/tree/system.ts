@@ -1,8 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
-import { run } from '../../../tools/exec.ts';
-import type { Task } from '../../../tools/task.ts';
+import type { Task } from '../../../base/task.ts';
+import { run } from '../../../programs/exec.ts';
 import { inTree } from '../namespace.ts';
-import { at, entry, kindOf, namesIn } from './paths.ts';
+import { at, entry, kindOf, namesIn } from './tree-paths.ts';
 
 /**
  * Makes the users of sysusers.d for packages that only declare them: rpm makes those itself since 4.19, which may be

@@ -1,13 +1,13 @@
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { NightlyError } from '../../../errors.ts';
-import { readTextIfExists, writeJson } from '../../../tools/files.ts';
-import { catFile } from '../../../tools/ostree.ts';
-import type { Task } from '../../../tools/task.ts';
-import type { TreefileValues } from '../../../treefile/keys.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import { readTextIfExists, writeJson } from '../../../base/files.ts';
+import type { Task } from '../../../base/task.ts';
+import { catFile } from '../../../programs/ostree.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
-import { followInTree } from './paths.ts';
+import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
+import { followInTree } from './tree-paths.ts';
 import {
   ACCOUNT_KINDS,
   type AccountFiles,
@@ -18,7 +18,7 @@ import {
   type UserFiles,
   type UserKind,
   unique,
-} from './users.ts';
+} from './tree-users.ts';
 
 /** Lines that are put into the tree's account files before a package's script runs. */
 export type Seed = AccountFiles;

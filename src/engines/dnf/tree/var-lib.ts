@@ -1,6 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { entry, kindOf, pathInTree } from './paths.ts';
+import { entry, kindOf, pathInTree } from './tree-paths.ts';
 
 /** Folders in /var/lib that say what is in /usr: they come with a tree and are replaced with it. */
 const PART_OF_THE_TREE = ['alternatives', 'vagrant'] as const;

@@ -1,8 +1,8 @@
 import { lstat, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import type { Task } from '../../../tools/task.ts';
-import { at, entry, kindOf, namesIn } from './paths.ts';
+import type { Task } from '../../../base/task.ts';
 import { escapePath, TMPFILES } from './tmpfiles.ts';
-import type { UserFiles } from './users.ts';
+import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import type { UserFiles } from './tree-users.ts';
 
 /**
  * Turns what packages put into /var (and /run) into lines for systemd-tmpfiles, which makes it on every host: folders with

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { escapePath } from '../../../../src/engines/dnf/tree/tmpfiles.ts';
-import { run } from '../../../../src/tools/exec.ts';
+import { run } from '../../../../src/programs/exec.ts';
 import { temporaryFolder } from '../../../support/tmp.ts';
 
 it('systemd-tmpfiles reads back the path that was written, whatever is in it (I12)', async () => {

@@ -1,0 +1,84 @@
+import { redact } from './redact.ts';
+
+/**
+ * Every failure this program reports on purpose. The code is closed, so that the CLI can map it to an exit code
+ * and scripts can tell failures apart; the message says what and why, the hint what to do next.
+ */
+export type ErrorCode =
+  | 'usage'
+  | 'config'
+  | 'treefile'
+  | 'locked'
+  | 'gate-failed'
+  | 'interrupted'
+  | 'tool-missing'
+  | 'tool-failed'
+  | 'disk-full'
+  | 'permission'
+  | 'repo-unknown'
+  | 'repo-unreachable'
+  | 'repo-stale'
+  | 'package-missing'
+  | 'package-downgrade'
+  | 'package-unsigned'
+  | 'depsolve'
+  | 'unsupported'
+  | 'compose'
+  | 'ostree'
+  | 'seed'
+  | 'target-unreachable'
+  | 'target-permission'
+  | 'target-host-key'
+  | 'target-moved'
+  | 'target-pruned'
+  | 'target-older'
+  | 'target-differs'
+  | 'verify'
+  | 'signing'
+  | 'mail'
+  | 'notify'
+  | 'image'
+  | 'not-found'
+  | 'bug';
+
+/** A place in a file a person can open: 1-based line and column. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export interface ErrorDetail {
+  /** What to do next, as a full sentence or a command. */
+  readonly hint?: string;
+  readonly place?: SourcePlace;
+  readonly cause?: unknown;
+  /** File with the full output of what failed. */
+  readonly log?: string;
+}
+
+/** The one error class of the program; anything else that is thrown is a bug in it. No message holds a secret. */
+export class NightlyError extends Error {
+  override readonly name = 'NightlyError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly place: SourcePlace | undefined;
+  readonly log: string | undefined;
+  /** The step it happened in; set by the runner. */
+  step: string | undefined;
+  /** The build it happened to, and its stream; set by the attempt. */
+  build: { readonly id: string; readonly stream: string } | undefined;
+
+  constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
+    super(redact(message), detail.cause === undefined ? undefined : { cause: detail.cause });
+    this.code = code;
+    this.hint = detail.hint === undefined ? undefined : redact(detail.hint);
+    this.place = detail.place;
+    this.log = detail.log;
+  }
+}
+
+/** `file:line:col`, leaving out what is not known. */
+export function formatPlace(place: SourcePlace): string {
+  return [place.file, place.line, place.column].filter((part) => part !== undefined).join(':');
+}

@@ -1,0 +1,40 @@
+import { LineCounter, parseDocument } from 'yaml';
+import { type Fault, faultsError } from './yaml-faults.ts';
+import { createPlaces, type Places } from './yaml-places.ts';
+
+/** A YAML file as plain values, and where each was written. */
+export interface YamlFile {
+  readonly input: unknown;
+  readonly places: Places;
+}
+
+/**
+ * Parses the text of a file.
+ * @throws NightlyError `config` with every syntax error as `file:line:col`, and `hint`.
+ */
+export function parseYaml(text: string, path: string, hint: string): YamlFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  if (document.errors.length > 0) {
+    const faults = document.errors.map((error): Fault => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      return { place: { file: path, line, column: col }, message: error.message };
+    });
+    throw faultsError(path, faults, hint);
+  }
+  return { input: valuesOf(document, path, hint), places: createPlaces(path, document, lines) };
+}
+
+function valuesOf(document: ReturnType<typeof parseDocument>, path: string, hint: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // A few lines of aliases of aliases stand for billions of values.
+    if (!(error instanceof ReferenceError)) throw error;
+    throw faultsError(
+      path,
+      [{ place: { file: path }, message: `its aliases cannot be followed: ${error.message}.` }],
+      hint,
+    );
+  }
+}

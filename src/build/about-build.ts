@@ -1,0 +1,67 @@
+import type { BuildMeta } from './build-record.ts';
+import type { StoredBuild } from './build-store.ts';
+import { promotionsOf } from './promotions.ts';
+
+/** What became of a night, or what a promotion became: told with a build, not kept in its record. */
+export interface PromotedTo {
+  readonly build: string;
+  readonly stream: string;
+  readonly state: string;
+  readonly attempt: number;
+  readonly released: boolean;
+  readonly 'superseded-by'?: string;
+}
+
+/** What a night was promoted to, newest first. @param stateOf how a build stands now */
+export function promotedTo<Build extends Pick<StoredBuild, 'meta'>>(
+  builds: readonly Build[],
+  night: string,
+  stateOf: (build: Build) => string,
+): PromotedTo[] {
+  return promotionsOf(builds, night).map((build) => {
+    const { meta } = build;
+    const later = meta['atomic-nightly.superseded-by'];
+    return {
+      build: meta.buildid,
+      stream: meta['atomic-nightly.stream'],
+      state: stateOf(build),
+      attempt: meta['atomic-nightly.promotion']?.attempt ?? 1,
+      released: isReleased(meta),
+      ...(later === undefined ? {} : { 'superseded-by': later }),
+    };
+  });
+}
+
+/** One of them for people: `20261121_03 (release, attempt 2, complete)`. */
+export function promotedText({ build, stream, state, attempt, released, ...rest }: PromotedTo): string {
+  const how = released
+    ? 'released'
+    : rest['superseded-by'] === undefined
+      ? state
+      : `superseded by ${rest['superseded-by']}`;
+  return `${build} (${stream}, attempt ${attempt}, ${how})`;
+}
+
+/** How many of the images that were booted came up: `2/3`; undefined for a build without smoke tests. */
+export function testsText(meta: BuildMeta): string | undefined {
+  const tests = meta['atomic-nightly.smoke-tests'];
+  if (tests === undefined) return undefined;
+  const passed = Object.keys(tests).length;
+  return `${passed}/${passed + Object.keys(meta['atomic-nightly.refused-images'] ?? {}).length}`;
+}
+
+/** Seconds since a build was begun. */
+export function ageOf(meta: BuildMeta, now = Date.now()): number {
+  return Math.max(0, Math.floor((now - Date.parse(meta['ostree-timestamp'])) / 1000));
+}
+
+/** A build still marked as running although nobody has the lock was killed. */
+export function stateNow({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
+  const state = meta['atomic-nightly.state'];
+  return state === 'running' && !lockHeld ? 'interrupted' : state;
+}
+
+function isReleased(meta: BuildMeta): boolean {
+  const release = meta['atomic-nightly.release'];
+  return release !== undefined && release.withdrawn === undefined;
+}

@@ -1,0 +1,130 @@
+import type { SmokeResult } from '../boot/image-smoke-test.ts';
+import type { ImageFile } from '../images/image.ts';
+import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { TreeSize } from '../ostree/tree-size.ts';
+import type { PackageDiff } from '../rpm/pkgdiff.ts';
+import type { BuildState } from './events.ts';
+import type { Stop } from './stops.ts';
+
+/**
+ * `meta.json` of a build. The names without a prefix are coreos-assembler's (its v1 schema), so that its tools can read
+ * the record; what is ours sits under `atomic-nightly.*`.
+ */
+export interface BuildMeta {
+  readonly name: string;
+  readonly buildid: string;
+  readonly 'coreos-assembler.basearch': string;
+  readonly ref: string;
+  readonly 'ostree-version'?: string;
+  readonly 'ostree-commit'?: string;
+  readonly 'ostree-content-checksum'?: string;
+  /** RFC 3339, UTC: the commit's time. */
+  readonly 'ostree-timestamp': string;
+  readonly 'rpm-ostree-inputhash'?: string;
+  readonly pkgdiff?: PackageDiff;
+  readonly images?: Readonly<Record<string, ImageFile>>;
+  readonly 'atomic-nightly.stream': string;
+  readonly 'atomic-nightly.state': BuildState;
+  readonly 'atomic-nightly.parent'?: string;
+  readonly 'atomic-nightly.engine'?: { readonly name: string; readonly version: string };
+  readonly 'atomic-nightly.treefile-digest'?: string;
+  /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
+  readonly 'atomic-nightly.treefile-copy'?: string;
+  /** For a build of a release stream. */
+  readonly 'atomic-nightly.promotion'?: PromotionRecord;
+  readonly 'atomic-nightly.approvals'?: readonly Approval[];
+  readonly 'atomic-nightly.release'?: ReleaseRecord;
+  /** For a build that only takes a release back. */
+  readonly 'atomic-nightly.withdrawal'?: WithdrawalRecord;
+  /** The later promotion of the same night that took this one's place. */
+  readonly 'atomic-nightly.superseded-by'?: string;
+  /** Targets whose public URL was verified to serve the commit. */
+  readonly 'atomic-nightly.published'?: readonly string[];
+  readonly 'atomic-nightly.steps'?: readonly { readonly step: string; readonly seconds: number }[];
+  readonly 'atomic-nightly.compose'?: {
+    readonly initramfs: string;
+    readonly kernel?: string;
+    readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
+  };
+  /** By image type: how the images that came up did so. */
+  readonly 'atomic-nightly.smoke-tests'?: Readonly<Record<string, SmokeResult>>;
+  /** Images that did not pass their smoke test: here to be looked at, and nowhere published. */
+  readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
+  /** Static deltas to the commit, with what they save. */
+  readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  /** All objects of the commit, with their bytes as they are stored in an archive repository. */
+  readonly 'atomic-nightly.tree'?: TreeSize;
+  /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
+  readonly 'atomic-nightly.signed-by'?: readonly string[];
+  /** It was asked for although nothing changed: so it goes on, when it is resumed. */
+  readonly 'atomic-nightly.forced'?: true;
+  /** Where the last attempt was asked to end; `resume` goes on from there. */
+  readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
+  /**
+   * Image types that are still to be made. There for a build whose images several machines may make: each merges what it
+   * made into the record that the targets have.
+   */
+  readonly 'atomic-nightly.pending-images'?: readonly string[];
+  /** What failed, for an incomplete or failed build. */
+  readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
+}
+
+/** What was asked for when a night was promoted, and what came of it. */
+export interface PromotionRecord {
+  /** The night: its build id, commit and stream. */
+  readonly of: string;
+  readonly commit: string;
+  readonly stream: string;
+  /** Counts the promotions of this night in the release stream, from 1. */
+  readonly attempt: number;
+  /** The night's own tree in a new commit, instead of a rebuild. */
+  readonly recommit: boolean;
+  readonly reason?: string;
+  /** `name-[epoch:]version-release.arch` of packages taken newer than the night has them. */
+  readonly overrides: readonly string[];
+  /** Names of packages left out. */
+  readonly excludes: readonly string[];
+  /** The upstream release that this candidate maps to. */
+  readonly upstream?: string;
+  /** Number of the cycle it was made in, from 1. */
+  readonly cycle?: number;
+  /** The release of the stream that was the last when this began: no package may be older than there. */
+  readonly 'last-release'?: string;
+  readonly 'accept-differences': boolean;
+  /** Paths in which the rebuilt tree differs from the night's without need, as they were accepted. */
+  readonly 'differences-accepted'?: { readonly count: number; readonly paths: readonly string[] };
+  /** Earlier promotions of the same night in the stream that this one takes the place of. */
+  readonly supersedes: readonly string[];
+}
+
+/** Somebody's word that a promotion may be released. */
+export interface Approval {
+  readonly by: string;
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly note?: string;
+}
+
+/** That a promotion was released; from then on its record is frozen, but for a withdrawal. */
+export interface ReleaseRecord {
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  /** `by`: build id of the withdrawal. */
+  readonly withdrawn?: { readonly at: string; readonly reason: string; readonly by: string };
+}
+
+/** What a withdrawal takes back, and to what. */
+export interface WithdrawalRecord {
+  /** Build ids of the release and of the one before it. */
+  readonly of: string;
+  readonly previous: string;
+  readonly reason: string;
+}
+
+export interface BuildFailure {
+  readonly step: string;
+  readonly code: string;
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}

@@ -1,0 +1,34 @@
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import type { Config } from '../config/config.ts';
+import { configuredKeys, lookAtKey, placeOf } from '../signing/inventory.ts';
+import { daysLeft, expiryWarning } from '../signing/key-info.ts';
+import { openSigner } from '../signing/signer.ts';
+import type { CheckResult } from './doctor-check.ts';
+
+/** Whether each key that streams sign with is there, can be used, and for how long. */
+export async function checkSigning(config: Config, task: Task): Promise<CheckResult[]> {
+  return Promise.all(
+    configuredKeys(config).map(async ({ config: key, streams }): Promise<CheckResult> => {
+      const name = `signing key of ${streams.join(', ')}`;
+      const bad = (error: NightlyError): CheckResult => {
+        return { name, state: 'missing', detail: error.hint ? `${error.message} ${error.hint}` : error.message };
+      };
+      const found = await lookAtKey(key, task);
+      if (found instanceof NightlyError) return bad(found);
+      try {
+        await openSigner(key).check(task);
+      } catch (error) {
+        task.signal.throwIfAborted();
+        if (error instanceof NightlyError) return bad(error);
+        throw error;
+      }
+      const warning = expiryWarning(found);
+      if (warning !== undefined)
+        return { name, state: 'note', detail: `${warning}; begin a rotation: docs/signing.md` };
+      const left = daysLeft(found);
+      const lasts = left === undefined ? 'never expires' : `${left} days left`;
+      return { name, state: 'ok', detail: `${found.fingerprint} (${placeOf(key)}), ${lasts}` };
+    }),
+  );
+}

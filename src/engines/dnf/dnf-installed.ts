@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import { listInstalled } from '../../programs/rpm.ts';
+import { compareInstalled } from '../../rpm/installed-packages.ts';
+import type { Lockfile, PackageId } from '../../rpm/lockfile.ts';
+import { comparePackages } from '../../rpm/pkgdiff.ts';
+
+/**
+ * Reads what was installed into a tree from its rpm database, which is what hosts and scanners will read, and compares it
+ * with the lockfile (I14).
+ * @returns the packages in the order of a commit's package list
+ * @throws NightlyError `compose`, naming each difference.
+ */
+export async function installedPackages(
+  root: string,
+  lockfile: Lockfile,
+  cacheDir: string,
+  task: Task,
+): Promise<PackageId[]> {
+  const found = await listInstalled(join(root, 'usr/share/rpm'), join(cacheDir, 'home'), task);
+  compareInstalled(found, lockfile, 'The rpm database of the tree');
+  return found.toSorted(comparePackages);
+}

@@ -1,0 +1,120 @@
+import { stat, writeFile } from 'node:fs/promises';
+import { readTextIfExists } from '../../../base/files.ts';
+import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
+import { at, followInTree, namesIn } from './tree-paths.ts';
+
+/** Lines of passwd and group. */
+export interface UserFiles {
+  readonly passwd: readonly string[];
+  readonly group: readonly string[];
+}
+
+/** Lines of all files that accounts have lines in. */
+export interface AccountFiles extends UserFiles {
+  readonly shadow: readonly string[];
+  readonly gshadow: readonly string[];
+  readonly subuid: readonly string[];
+  readonly subgid: readonly string[];
+}
+
+export type UserKind = keyof UserFiles;
+export const USER_KINDS: readonly UserKind[] = ['passwd', 'group'];
+export const ACCOUNT_KINDS: readonly (keyof AccountFiles)[] = [...USER_KINDS, 'shadow', 'gshadow', 'subuid', 'subgid'];
+
+/** The name of a line, and what check-passwd or check-groups compares: uid and gid, or gid. */
+export function parseLine(line: string, kind: UserKind): { name: string; id: number; gid?: number } {
+  const [name = '', , first = '', second = ''] = line.split(':');
+  return { name, id: Number(first), ...(kind === 'passwd' ? { gid: Number(second) } : {}) };
+}
+
+export const nameOf = (line: string): string => line.split(':', 1)[0] ?? '';
+
+/** The lines of such a file that are an account's. */
+export const linesOf = (text: string): string[] => text.split('\n').filter((line) => /^[^:#+-][^:]*:/.test(line));
+
+/** The first line of each name. */
+export function unique(lines: readonly string[]): string[] {
+  return [...new Map(lines.toReversed().map((line) => [nameOf(line), line])).values()].toReversed();
+}
+
+/** The account files of a tree whose /etc is in usr/etc already. */
+export async function readAccounts(root: string): Promise<AccountFiles> {
+  const read = async (kind: keyof AccountFiles): Promise<string[]> =>
+    linesOf((await readTextIfExists(await followInTree(root, `/etc/${kind}`))) ?? '');
+  return {
+    passwd: await read('passwd'),
+    group: await read('group'),
+    shadow: await read('shadow'),
+    gshadow: await read('gshadow'),
+    subuid: await read('subuid'),
+    subgid: await read('subgid'),
+  };
+}
+
+/**
+ * Moves all users and groups but root's from usr/etc to usr/lib, where updates can reach them. Groups of
+ * `etc-group-members` stay in usr/etc as well, so that an administrator can add members there.
+ *
+ * usr/lib is read through nss-altfiles. A tree without that module would not know its users at all, so there they are
+ * kept in usr/etc as well.
+ * @returns all users and groups, and whether they had to be kept.
+ */
+export async function splitUsers(
+  root: string,
+  values: TreefileValues,
+): Promise<AccountFiles & { readonly kept: boolean }> {
+  const users = await readAccounts(root);
+  const members = values['etc-group-members'] ?? [];
+  const kept = !(await hasAltfiles(root));
+  for (const kind of USER_KINDS) {
+    if (users[kind].length === 0) continue;
+    const isRoot = (line: string): boolean => parseLine(line, kind).id === 0;
+    const stays = (line: string): boolean =>
+      kept || isRoot(line) || (kind === 'group' && members.includes(parseLine(line, kind).name));
+    await writeKeepingMode(await followInTree(root, `/etc/${kind}`), users[kind].filter(stays));
+    await writeFile(at(root, 'usr/lib', kind), text(users[kind].filter((line) => !isRoot(line))));
+  }
+  if (!kept) await addAltfiles(await followInTree(root, '/etc/nsswitch.conf'));
+  return { ...users, kept };
+}
+
+/**
+ * Users made during the compose have its day as the day of their last password change, so that the file would be another one
+ * every night for nothing. An empty field means that no change is asked for by age.
+ */
+export async function settleShadow(root: string, timestamp: number): Promise<void> {
+  const path = await followInTree(root, '/etc/shadow');
+  const old = await readTextIfExists(path);
+  if (old === undefined) return;
+  const today = String(Math.floor(timestamp / 86_400));
+  const changed = old.replace(/^([^:\n]*:[^:\n]*:)(\d+)(?=:)/gm, (whole, before: string, day: string) =>
+    day === today ? before : whole,
+  );
+  if (changed !== old) await writeFile(path, changed);
+}
+
+/** Puts `altfiles` after `files` where passwd and group are looked up, unless it is there. */
+async function addAltfiles(path: string): Promise<void> {
+  const old = await readTextIfExists(path);
+  if (old === undefined) return;
+  const changed = old.replace(/^((?:passwd|group):.*)$/gm, (line) =>
+    /\baltfiles\b/.test(line) ? line : line.replace(/\bfiles\b/, 'files altfiles'),
+  );
+  if (changed !== old) await writeFile(path, changed);
+}
+
+async function hasAltfiles(root: string): Promise<boolean> {
+  const folders = ['usr/lib64', 'usr/lib'];
+  for (const name of await namesIn(at(root, 'usr/lib'))) if (/-linux-gnu/.test(name)) folders.push(`usr/lib/${name}`);
+  for (const folder of folders) {
+    if ((await namesIn(at(root, folder))).includes('libnss_altfiles.so.2')) return true;
+  }
+  return false;
+}
+
+async function writeKeepingMode(path: string, lines: readonly string[]): Promise<void> {
+  const { mode } = await stat(path);
+  await writeFile(path, text(lines), { mode });
+}
+
+const text = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');

@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pRetry from 'p-retry';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno } from '../base/files.ts';
+import { httpFetch } from '../base/http.ts';
+import type { Task } from '../base/task.ts';
+import { addRemote, initRepo, pullPaths } from '../programs/ostree.ts';
+import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
+
+export interface SeedRequest {
+  /** URL of a published repository: http, https or file. */
+  readonly url: string;
+  readonly ref: string;
+  /** The local archive repository; made when missing. */
+  readonly repo: string;
+  /** Public keys, one of which must have signed the commit; none: no signature is asked for. */
+  readonly gpgKeys: readonly string[];
+}
+
+/** Name of the remote that seeding uses in the local repository; its configuration is written anew each time. */
+const REMOTE = 'seed';
+
+/**
+ * What a compose reads in the commit before: the ids that users and groups have, so that they keep them. The last two
+ * are from trees of rpm-ostree's early days.
+ */
+export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd', '/usr/etc/group'] as const;
+
+/**
+ * Pulls the commit that the ref of a published repository names, but of its content only what a diff and a parent need:
+ * its record and its users and groups. Gives undefined when there is no such repository or ref.
+ * @throws NightlyError `seed` when the server does not answer, the commit is damaged, or its signature is not good.
+ */
+export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
+  const { url, ref, repo, gpgKeys } = request;
+  if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
+  const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal);
+  if (content === undefined) return undefined;
+  const checksum = new TextDecoder().decode(content).trim();
+  if (!isChecksum(checksum)) {
+    throw new NightlyError('seed', `${url}/refs/heads/${ref} does not hold a commit: "${checksum.slice(0, 80)}".`, {
+      hint: 'Correct seed.url: it must be the URL of the OSTree repository itself.',
+    });
+  }
+  // What is here already was pulled and checked on an earlier night, or made here.
+  if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
+    await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
+    await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: ID_FILES }, task).catch((error: unknown) => {
+      throw seedError(url, error);
+    });
+  }
+  return readCommit(repo, checksum);
+}
+
+/**
+ * Content of a published file; undefined when the server says that there is none. Tried again on passing faults.
+ * @throws NightlyError `seed` when there is no clear answer.
+ */
+export async function readPublished(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  if (url.startsWith('file://')) {
+    return readFile(fileURLToPath(url)).catch((error: unknown) => {
+      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
+      throw seedError(url, error);
+    });
+  }
+  try {
+    return await pRetry(() => get(url, signal), { retries: 3, minTimeout: 300, signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw seedError(url, error);
+  }
+}
+
+async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+  const response = await httpFetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
+  if (response.status === 404 || response.status === 410) return undefined;
+  if (!response.ok) throw new Error(`HTTP status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+function seedError(url: string, error: unknown): NightlyError {
+  const text = error instanceof Error ? error.message : String(error);
+  const why = error instanceof Error && error.cause instanceof Error ? `${text}: ${error.cause.message}` : text;
+  return new NightlyError('seed', `The published repository cannot be read: ${url}: ${why}`, {
+    hint: 'Check that the web server runs and seed.url is right; then run again.',
+    cause: error,
+  });
+}

@@ -1,0 +1,48 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { NightlyError } from '../base/errors.ts';
+import { withTemporaryFolder } from '../base/files.ts';
+import type { Task } from '../base/task.ts';
+import { run } from './exec.ts';
+
+/** Programs for what Node cannot do by itself, by the end of a file's name. */
+const PROGRAMS: Readonly<Record<string, string>> = { xz: 'xz', zst: 'zstd', bz2: 'bzip2' };
+
+/** What no repository's metadata comes near, and what still fits into a string. */
+const MOST_BYTES = 500_000_000;
+
+const ANY = Array.from({ length: 256 }, (_, code) => code);
+
+/**
+ * The text in a compressed file, by the end of its name: gz, xz, zst, bz2, or none of them.
+ * @throws NightlyError `tool-missing`; Error when the data is damaged, with a message that begins with "it".
+ */
+export async function decompressText(name: string, bytes: Uint8Array, task: Task): Promise<string> {
+  const end = /\.(gz|xz|zst|bz2)$/.exec(name)?.[1];
+  if (end === undefined) return new TextDecoder().decode(bytes);
+  if (end === 'gz') return gunzip(bytes);
+  const program = PROGRAMS[end];
+  if (program === undefined) throw new NightlyError('bug', `Nothing decompresses ${name}.`);
+  return withTemporaryFolder(async (folder) => {
+    const file = join(folder, `data.${end}`);
+    await writeFile(file, bytes);
+    // Not through the task's log, which would hold the whole text once more.
+    task.signal.throwIfAborted();
+    const { exitCode, stdout, stderr } = await run(program, ['-dc', file], { okExitCodes: ANY });
+    if (exitCode !== 0) throw damaged(end, stderr.replaceAll(file, name).trim().split('\n').at(-1) ?? '');
+    return stdout;
+  });
+}
+
+function gunzip(bytes: Uint8Array): string {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8');
+  } catch (error) {
+    throw damaged('gz', error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+function damaged(end: string, why: string, cause?: unknown): Error {
+  return new Error(`it is cut short or damaged: as ${end} it cannot be decompressed (${why})`, { cause });
+}

@@ -1,0 +1,157 @@
+import { chmod, mkdir } from 'node:fs/promises';
+import type { Task } from '../base/task.ts';
+import { run } from './exec.ts';
+
+/** Makes an RSA signing key without a passphrase in a GnuPG home of its own. @returns its fingerprint. */
+export async function gpgMakeKey(gnupgHome: string, userId: string, bits: number, task: Task): Promise<string> {
+  await mkdir(gnupgHome, { recursive: true });
+  await chmod(gnupgHome, 0o700);
+  await gpg(gnupgHome, ['--passphrase', '', '--quick-generate-key', userId, `rsa${bits}`, 'sign', 'never'], task);
+  return gpgFingerprint(gnupgHome, task);
+}
+
+/** A passphrase goes to gpg through a pipe: a command line can be seen by everybody on the machine. */
+const FROM_PIPE = ['--pinentry-mode', 'loopback', '--passphrase-fd', '0'];
+
+/** Makes a signing key with a passphrase in a GnuPG home without others. @returns its fingerprint. */
+export async function gpgGenerate(
+  request: {
+    readonly home: string;
+    readonly userId: string;
+    readonly algorithm: string;
+    /** `730d`, or `never`. */
+    readonly expires: string;
+    readonly passphrase: string;
+  },
+  task: Task,
+): Promise<string> {
+  const { home, userId, algorithm, expires, passphrase } = request;
+  const args = ['--quick-generate-key', userId, algorithm, 'sign', expires];
+  await run('gpg', ['--homedir', home, '--batch', '--no-tty', '--quiet', ...FROM_PIPE, ...args], {
+    task,
+    input: `${passphrase}\n`,
+  });
+  return gpgFingerprint(home, task);
+}
+
+/** The private key as text, encrypted with its passphrase. Its text is not logged. */
+export async function gpgExportSecret(
+  { home, key, passphrase }: KeyInHome & { readonly passphrase: string },
+  task: Task,
+): Promise<string> {
+  const args = ['--batch', '--no-tty', '--quiet', '--armor', ...FROM_PIPE, '--export-secret-keys', key];
+  const { stdout } = await run('gpg', [...inHome(home), ...args], {
+    task: { ...task, logFile: '/dev/null' },
+    input: `${passphrase}\n`,
+  });
+  return stdout;
+}
+
+/** Fingerprint of the only secret key in a GnuPG home; empty when there is none. */
+export async function gpgFingerprint(gnupgHome: string, task: Task): Promise<string> {
+  const listing = await gpg(gnupgHome, ['--with-colons', '--list-secret-keys'], task);
+  return /^fpr:+([0-9A-F]+):/m.exec(listing)?.[1] ?? '';
+}
+
+/** The public key as text. */
+export async function gpgExport(gnupgHome: string, fingerprint: string, task: Task): Promise<string> {
+  return gpg(gnupgHome, ['--armor', '--export', fingerprint], task);
+}
+
+/** The key in a home, the user's own by default. */
+interface KeyInHome {
+  readonly home: string | undefined;
+  /** Fingerprint. */
+  readonly key: string;
+}
+
+/**
+ * Writes a binary detached signature over a file, a packet for each of the parts of the key that are named by their
+ * fingerprints. Fails instead of asking anybody anything on this terminal.
+ */
+export async function gpgSignFile(
+  request: Pick<KeyInHome, 'home'> & {
+    readonly parts: readonly string[];
+    readonly file: string;
+    readonly signature: string;
+    readonly timeoutMs: number;
+  },
+  task: Task,
+): Promise<void> {
+  const { home, parts, file, signature, timeoutMs } = request;
+  // Without the "!" gpg takes the newest part of the key, whichever is named.
+  const users = parts.flatMap((part) => ['--local-user', `${part}!`]);
+  const args = ['--batch', '--no-tty', '--yes', ...users, '--output', signature, '--detach-sign', file];
+  await run('gpg', [...inHome(home), ...args], { task, timeoutMs });
+}
+
+/**
+ * Fingerprints of the parts of a key whose private halves a home or a card has, upper-case hex (GnuPG's doc/DETAILS,
+ * "Format of the colon listings"); none when it has only the public key.
+ */
+export async function gpgSecretParts({ home, key }: KeyInHome, task: Task): Promise<string[]> {
+  const args = ['--batch', '--no-tty', '--with-colons', '--list-secret-keys', key];
+  const { exitCode, stdout } = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
+  if (exitCode !== 0) return [];
+  const found: string[] = [];
+  let there = false;
+  for (const line of stdout.split('\n')) {
+    const fields = line.split(':');
+    // Field 15 is "#" for a part whose private half is elsewhere, a card's serial number, or "+".
+    if (fields[0] === 'sec' || fields[0] === 'ssb') there = fields[14] !== '#';
+    else if (fields[0] === 'fpr' && there) found.push(fields[9] ?? '');
+    if (fields[0] === 'fpr') there = false;
+  }
+  return found;
+}
+
+/** Writes the public key to a file, in the binary form that gpgv takes as a keyring. */
+export async function gpgExportTo(request: KeyInHome & { readonly file: string }, task: Task): Promise<void> {
+  const { home, key, file } = request;
+  await run('gpg', [...inHome(home), '--batch', '--no-tty', '--output', file, '--export', key], { task });
+}
+
+/**
+ * What gpgv finds of one signature (GnuPG's doc/DETAILS): good; over other bytes; by a key that is not in the keyring; by
+ * one that has expired or been revoked; or no signature that it can read.
+ */
+export type GpgvFinding = 'good' | 'bad' | 'unknown-key' | 'expired' | 'revoked' | 'unreadable';
+
+const FINDINGS: Readonly<Record<string, GpgvFinding>> = {
+  GOODSIG: 'good',
+  BADSIG: 'bad',
+  ERRSIG: 'unreadable',
+  EXPSIG: 'expired',
+  EXPKEYSIG: 'expired',
+  REVKEYSIG: 'revoked',
+};
+
+/**
+ * Looks at a detached signature, armored or binary, over a file, with the keys of that keyring: no trust, no other keys, no
+ * agent. @returns a finding for each signature in it; none when it holds none.
+ */
+export async function gpgvCheck(
+  { keyring, signature, file }: { readonly keyring: string; readonly signature: string; readonly file: string },
+  task: Task,
+): Promise<GpgvFinding[]> {
+  const args = ['--status-fd', '1', '--keyring', keyring, signature, file];
+  const { stdout } = await run('gpgv', args, { task, okExitCodes: [0, 1, 2] });
+  return [...stdout.matchAll(/^\[GNUPG:\] (\w+) ?(.*)$/gm)].flatMap(([, word = '', rest = '']): GpgvFinding[] => {
+    // Reason 9 (GnuPG's doc/DETAILS): there is no such key.
+    if (word === 'ERRSIG' && rest.split(' ')[5] === '9') return ['unknown-key'];
+    const finding = FINDINGS[word];
+    return finding === undefined ? [] : [finding];
+  });
+}
+
+const inHome = (home: string | undefined): string[] => (home === undefined ? [] : ['--homedir', home]);
+
+/** Ends the agent that gpg starts in the background for each home. */
+export async function gpgStopAgent(gnupgHome: string, task: Task): Promise<void> {
+  await run('gpgconf', ['--homedir', gnupgHome, '--kill', 'all'], { task });
+}
+
+async function gpg(gnupgHome: string, args: readonly string[], task: Task): Promise<string> {
+  const { stdout } = await run('gpg', ['--homedir', gnupgHome, '--batch', '--no-tty', '--quiet', ...args], { task });
+  return stdout;
+}

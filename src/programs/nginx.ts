@@ -1,0 +1,105 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { freePort } from '../base/free-port.ts';
+import { httpFetch } from '../base/http.ts';
+import type { Task } from '../base/task.ts';
+import { start } from './exec.ts';
+
+/** A web server that serves one folder. */
+export interface StaticServer {
+  readonly port: number;
+  /** `http://127.0.0.1:PORT`, without a slash at the end. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export interface StaticServerRequest {
+  readonly root: string;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Gives cancellation and the log file. */
+  readonly task?: Task;
+}
+
+/**
+ * Starts nginx in the foreground with a configuration of its own in a temporary folder, on the loopback interface.
+ * Resolves when it answers.
+ * @throws NightlyError `tool-missing`, `tool-failed` when it ends or does not answer (the port is taken).
+ */
+export async function startNginx(request: StaticServerRequest): Promise<StaticServer> {
+  const prefix = await mkdtemp(join(tmpdir(), 'nginx-'));
+  const port = request.port ?? (await freePort());
+  // Answers only in this instance: another program on the same port would answer too, while nginx still tries to bind.
+  const probe = `.${basename(prefix)}`;
+  const errors: string[] = [];
+  await mkdir(join(prefix, 'tmp'));
+  await writeFile(join(prefix, 'nginx.conf'), configuration(prefix, request.root, port, probe));
+  const server = await start('nginx', ['-p', prefix, '-e', 'stderr', '-c', join(prefix, 'nginx.conf')], {
+    ...(request.task ? { task: request.task } : {}),
+    onLine: (line) => errors.push(line),
+  }).catch(async (error: unknown) => {
+    await rm(prefix, { recursive: true, force: true });
+    throw error;
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await rm(prefix, { recursive: true, force: true });
+  };
+  let ended = false;
+  void server.exited.then(() => {
+    ended = true;
+  });
+  for (let tries = 0; tries < 100 && !ended; tries += 1) {
+    if (await answers(`${url}/${probe}`)) return { port, url, stop };
+    await pause(50);
+  }
+  await stop();
+  throw new NightlyError('tool-failed', `nginx did not start on port ${port}.\n${errors.slice(-5).join('\n')}`, {
+    hint: 'Choose another port, or end the program that has this one.',
+  });
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function answers(url: string): Promise<boolean> {
+  // This machine's own server: no proxy knows it.
+  return httpFetch(url, { signal: AbortSignal.timeout(1000) }, { proxy: '' }).then(
+    (response) => response.status === 204,
+    () => false,
+  );
+}
+
+/** Started as root, the workers stay root: what is served may lie in folders that only root can read. */
+function configuration(prefix: string, root: string, port: number, probe: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `  ${name}_temp_path ${prefix}/tmp/${name};`)
+    .join('\n');
+  return `daemon off;
+worker_processes 1;
+${process.getuid?.() === 0 ? 'user root;' : ''}
+pid ${prefix}/nginx.pid;
+events { worker_connections 256; }
+http {
+  access_log off;
+${temporary}
+  # What Vagrant is told to be JSON it takes for a box catalogue, anything else for a box.
+  types {
+    text/html html; text/css css; text/javascript js; image/svg+xml svg; application/atom+xml atom;
+    application/json json;
+  }
+  default_type application/octet-stream;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 100000;
+  server {
+    listen 127.0.0.1:${port};
+    root "${root}";
+    autoindex on;
+    location = /${probe} { return 204; }
+  }
+}
+`;
+}

@@ -1,0 +1,60 @@
+import type { Task } from '../base/task.ts';
+import { type RunningProcess, start } from './exec.ts';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+export interface MachineRequest {
+  readonly accelerator: Accelerator;
+  readonly cpus: number;
+  readonly memoryMib: number;
+  /** qcow2; written to. */
+  readonly disk: string;
+  /** ISO image with the cloud-init seed. */
+  readonly seed: string;
+  /** Port of this machine's 127.0.0.1 that leads to the guest's ssh server. */
+  readonly sshPort: number;
+  /** Everything the guest writes to its first serial line. */
+  readonly serialLog: string;
+  /** UEFI firmware and its variables (written to); BIOS without. */
+  readonly uefi?: { readonly code: string; readonly variables: string };
+}
+
+/**
+ * Starts a virtual machine that runs until it is stopped or powers itself off. Its network is QEMU's user mode: the
+ * guest reaches out, and in only through the ssh port.
+ * @throws NightlyError `tool-missing`.
+ */
+export async function startMachine(request: MachineRequest, task: Task): Promise<RunningProcess> {
+  const { uefi } = request;
+  return start(
+    'qemu-system-x86_64',
+    [
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35'],
+      ...(request.accelerator === 'kvm'
+        ? ['-accel', 'kvm', '-cpu', 'host']
+        : // Every feature TCG has, so that trees built for x86-64-v2 and v3 run; five-level paging only slows it down.
+          ['-accel', 'tcg,thread=multi', '-cpu', 'max,la57=off']),
+      ...['-smp', String(request.cpus), '-m', String(request.memoryMib)],
+      ...(uefi === undefined
+        ? []
+        : [
+            ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${escaped(uefi.code)}`],
+            ...['-drive', `if=pflash,format=raw,unit=1,file=${escaped(uefi.variables)}`],
+          ]),
+      // The disk is thrown away, so a guest's wish to have it on stable storage is not passed on.
+      ...['-drive', `if=virtio,format=qcow2,cache=unsafe,discard=unmap,file=${escaped(request.disk)}`],
+      ...['-drive', `if=virtio,format=raw,readonly=on,file=${escaped(request.seed)}`],
+      ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${request.sshPort}-:22`],
+      // No boot ROM: it would try the network before the disk.
+      ...['-device', 'virtio-net-pci,netdev=net0,romfile='],
+      ...['-device', 'virtio-rng-pci'],
+      ...['-serial', `file:${request.serialLog}`],
+    ],
+    { task },
+  );
+}
+
+/** In QEMU's option lists a comma ends a value unless doubled. */
+function escaped(path: string): string {
+  return path.replaceAll(',', ',,');
+}

@@ -1,0 +1,202 @@
+import type { Task } from '../base/task.ts';
+import { run } from './exec.ts';
+
+/** Why an RPM file did not pass `rpmkeys --checksig`. */
+export interface SignatureFault {
+  readonly file: string;
+  /** What rpmkeys printed about it. */
+  readonly report: string;
+  readonly kind: 'unsigned' | 'unknown-key' | 'bad';
+}
+
+/** Makes a key database of its own in an empty folder from armored public key files. */
+export async function importKeys(
+  database: string,
+  keyFiles: readonly string[],
+  home: string,
+  task: Task,
+): Promise<void> {
+  await run('rpmkeys', ['--dbpath', database, '--import', ...keyFiles], { task, env: { HOME: home } });
+}
+
+/**
+ * Checks that each file carries a good signature by a key of the database and that its checksums are right; a missing
+ * signature is a fault.
+ */
+export async function checkSignatures(
+  database: string,
+  files: readonly string[],
+  home: string,
+  task: Task,
+): Promise<SignatureFault[]> {
+  const faults: SignatureFault[] = [];
+  // Far below the kernel's limit for an argument list.
+  for (let start = 0; start < files.length; start += 500) {
+    faults.push(...(await checkSome(database, files.slice(start, start + 500), home, task)));
+    task.progress(Math.min(start + 500, files.length), files.length, 'packages');
+  }
+  return faults;
+}
+
+async function checkSome(
+  database: string,
+  files: readonly string[],
+  home: string,
+  task: Task,
+): Promise<SignatureFault[]> {
+  const { stdout } = await run(
+    'rpmkeys',
+    [
+      ...['--dbpath', database, '--define', '_pkgverify_level all', '--define', '_pkgverify_flags 0x0'],
+      ...['--checksig', '--verbose', ...files],
+    ],
+    { task, env: { HOME: home }, okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
+  );
+  return files.flatMap((file) => {
+    const lines = reportOf(stdout, file);
+    const signatures = lines.filter((line) => /\bsignature\b/i.test(line));
+    const bad = lines.filter((line) => !/: OK$/.test(line));
+    if (lines.length > 0 && signatures.length > 0 && bad.length === 0) return [];
+    const unsigned = signatures.length === 0 || signatures.every((line) => /NOTFOUND/.test(line));
+    // Where a check fails, rpmkeys also lists the kinds of signature that the file does not have.
+    const wrong = bad.filter((line) => !/: NOTFOUND$/.test(line));
+    const report = unsigned
+      ? 'it is not signed'
+      : wrong.map((line) => line.trim()).join('; ') || 'rpmkeys said nothing';
+    const kind = unsigned ? 'unsigned' : wrong.length > 0 && wrong.every(isUnknownKey) ? 'unknown-key' : 'bad';
+    return [{ file, report, kind }];
+  });
+}
+
+/** A signature by a key that is not in the database, as rpm 4.14 to 4.20 say it. */
+const isUnknownKey = (line: string): boolean => /: NOKEY$/.test(line);
+
+/** The indented lines below `FILE:`. */
+function reportOf(output: string, file: string): string[] {
+  const lines = output.split('\n');
+  const start = lines.indexOf(`${file}:`);
+  if (start < 0) return [];
+  const rest = lines.slice(start + 1);
+  const end = rest.findIndex((line) => !/^\s/.test(line));
+  return end < 0 ? rest.filter((line) => line !== '') : rest.slice(0, end);
+}
+
+/**
+ * The paths of installed packages by package name, from an rpm database. A name that is not there has none.
+ * @param home an empty folder, so that no .rpmmacros of the user counts
+ */
+export async function listPackageFiles(
+  database: string,
+  names: readonly string[],
+  home: string,
+  task: Task,
+): Promise<Map<string, readonly string[]>> {
+  const found = new Map<string, string[]>(names.map((name) => [name, []]));
+  const format = '[%{=NAME}\\t%{FILENAMES}\\n]';
+  const { stdout } = await run('rpm', ['--dbpath', database, '-q', '--queryformat', format, ...names], {
+    task,
+    env: { HOME: home },
+    // As many as packages that are not there.
+    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+  });
+  for (const line of stdout.split('\n')) {
+    const [name = '', path] = line.split('\t');
+    if (path !== undefined) found.get(name)?.push(path);
+  }
+  return found;
+}
+
+/**
+ * The packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left out.
+ * @param home an empty folder, so that no .rpmmacros of the user counts
+ */
+export async function listInstalled(database: string, home: string, task: Task): Promise<InstalledRpm[]> {
+  const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n';
+  const args = ['--dbpath', database, '--query', '--all', '--queryformat', format];
+  const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+  return stdout.split('\n').flatMap((line) => {
+    const [name = '', epoch = '', version = '', release = '', arch = ''] = line.split('\t');
+    return name === '' || name === 'gpg-pubkey' ? [] : [{ name, epoch, version, release, arch }];
+  });
+}
+
+/** An installed package; the epoch is "0" when there is none. */
+export interface InstalledRpm {
+  readonly name: string;
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+}
+
+/** What an RPM file says it is. */
+export interface RpmFile {
+  readonly path: string;
+  readonly name: string;
+  /** "0" when there is none. */
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  /** As in `foo = 1`. */
+  readonly provides: readonly string[];
+}
+
+/** The name of a package file as its header has it, which is what the rpm database will have. */
+export interface RpmIdentity {
+  readonly path: string;
+  readonly name: string;
+  /** As in `RpmFile`; no text when the file cannot be read as an RPM. */
+  readonly epoch: string;
+  readonly version: string;
+  readonly release: string;
+  readonly arch: string;
+  /** Whether it holds sources; its architecture is then that of the machine it was made on. */
+  readonly source: boolean;
+}
+
+/** Reads names and versions from the headers of RPM files, in the order of the files; signatures are not looked at. */
+export async function identifyRpms(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
+  const found: RpmIdentity[] = [];
+  // Far below the kernel's limit for an argument list.
+  for (let start = 0; start < files.length; start += 500) {
+    found.push(...(await identifySome(files.slice(start, start + 500), home, task)));
+  }
+  return found;
+}
+
+async function identifySome(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
+  const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SOURCEPACKAGE}\\n';
+  // What is no RPM would be taken for a list of RPMs to read.
+  const flags = ['--query', '--package', '--nomanifest', '--nosignature', '--nodigest', '--queryformat', format];
+  const { stdout } = await run('rpm', [...flags, '--', ...files], {
+    task,
+    env: { HOME: home },
+    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+  });
+  const lines = stdout.split('\n').filter((line) => line !== '');
+  if (lines.length !== files.length && files.length > 1) {
+    // Some cannot be read, and rpm leaves these out: one by one it is clear which.
+    const each: RpmIdentity[] = [];
+    for (const file of files) each.push(...(await identifySome([file], home, task)));
+    return each;
+  }
+  return files.map((path, index) => {
+    const [name = '', epoch = '0', version = '', release = '', arch = '', source] = lines[index]?.split('\t') ?? [];
+    return { path, name, epoch, version, release, arch, source: source === '1' };
+  });
+}
+
+/** Reads the headers of RPM files; signatures are not looked at. @param home an empty folder */
+export async function queryRpms(files: readonly string[], home: string, task: Task): Promise<RpmFile[]> {
+  const tags = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}';
+  const format = `${tags}[\\t%{PROVIDENAME} %{PROVIDEFLAGS:depflags} %{PROVIDEVERSION}]\\n`;
+  const found: RpmFile[] = [];
+  for (const path of files) {
+    const args = ['--query', '--package', '--nosignature', '--nodigest', '--queryformat', format, path];
+    const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+    const [name = '', epoch = '0', version = '', release = '', arch = '', ...provides] = stdout.trim().split('\t');
+    found.push({ path, name, epoch, version, release, arch, provides: provides.map((one) => one.trim()) });
+  }
+  return found;
+}

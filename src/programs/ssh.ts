@@ -1,0 +1,104 @@
+import { connect } from 'node:net';
+import type { Task } from '../base/task.ts';
+import { type RunResult, run } from './exec.ts';
+
+/** A machine reached over ssh with a key of its own. */
+export interface SshHost {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  /** Private key file. */
+  readonly keyFile: string;
+}
+
+export interface SshOptions {
+  readonly timeoutMs?: number;
+  /** Ports of this machine's 127.0.0.1 that the far side sees under the same number on its own. */
+  readonly reversePorts?: readonly number[];
+  readonly okExitCodes?: readonly number[];
+}
+
+/** How to reach an account on a machine that matters; what is left out is as ssh itself has it. */
+export interface SshAccess {
+  readonly identityFile?: string;
+  readonly knownHostsFile?: string;
+  readonly port?: number;
+}
+
+/**
+ * Arguments of ssh that make it never ask and never learn a host key by itself.
+ * @param controlPath socket of a connection to share; without it, it shares none
+ */
+export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess, controlPath = 'none'): string[] {
+  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
+  // A shared connection of the user's own ssh would live on in the background, with our output open.
+  options.push('ControlMaster=no', `ControlPath=${controlPath}`, 'ClearAllForwardings=yes');
+  if (knownHostsFile !== undefined)
+    options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
+  if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
+  return [
+    ...options.flatMap((option) => ['-o', option]),
+    ...(identityFile === undefined ? [] : ['-i', identityFile]),
+    ...(port === undefined ? [] : ['-p', String(port)]),
+  ];
+}
+
+/** `user@host` of `user@host:/path`, without the brackets of an IPv6 address: ssh itself takes none. */
+export function accountOf(destination: string): string {
+  return destination.slice(0, destination.indexOf(':/')).replace(/\[(.*)\]$/, '$1');
+}
+
+/** ssh ends with this code when it could not connect or the connection broke; other codes are the command's. */
+export const SSH_CONNECTION_FAILED = 255;
+
+/** Makes a key pair without a passphrase. @returns the public key's line. @throws NightlyError `tool-missing`. */
+export async function makeSshKey(file: string, comment: string, task: Task): Promise<string> {
+  await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', file], { task });
+  return (await run('ssh-keygen', ['-y', '-f', file], { task })).stdout.trim();
+}
+
+/**
+ * Runs a shell command line on a throw-away machine. Its host key was made minutes ago and is known to nobody, so it is
+ * not checked; never use this for a machine that matters.
+ * @throws NightlyError `tool-failed` when it ends with another code than the ok ones, or does not end in time.
+ */
+export async function sshToThrowAway(
+  host: SshHost,
+  command: string,
+  options: SshOptions,
+  task: Task,
+): Promise<RunResult> {
+  return run(
+    'ssh',
+    [
+      ...['-F', '/dev/null', '-i', host.keyFile, '-p', String(host.port), '-l', host.user],
+      ...['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null']
+        .concat(['LogLevel=ERROR', 'ConnectTimeout=20', 'ServerAliveInterval=10', 'ServerAliveCountMax=6'])
+        .flatMap((option) => ['-o', option]),
+      // Without it a command would run on, and fail later for a reason that hides the real one.
+      ...(options.reversePorts?.length ? ['-o', 'ExitOnForwardFailure=yes'] : []),
+      ...(options.reversePorts ?? []).flatMap((port) => ['-R', `127.0.0.1:${port}:127.0.0.1:${port}`]),
+      ...[host.address, command],
+    ],
+    {
+      task,
+      okExitCodes: options.okExitCodes ?? [0],
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    },
+  );
+}
+
+/** Whether an ssh server greets on that port within the time; cheaper than starting ssh to find out. */
+export async function sshGreets(address: string, port: number, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: address, port });
+    const end = (greeted: boolean) => {
+      socket.destroy();
+      resolve(greeted);
+    };
+    socket.setTimeout(timeoutMs, () => end(false));
+    socket.once('error', () => end(false));
+    socket.once('close', () => end(false));
+    socket.once('data', (bytes) => end(bytes.toString('latin1').startsWith('SSH-')));
+  });
+}

@@ -1,0 +1,71 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import pRetry from 'p-retry';
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import { makeClient, pullAsClient } from '../programs/ostree-client.ts';
+
+export interface VerifyRequest {
+  /** Public URL of the repository. */
+  readonly url: string;
+  readonly ref: string;
+  /** The commit a client must get. */
+  readonly commit: string;
+  /** Files with public keys. With any, the commit must be signed by one. */
+  readonly gpgKeys: readonly string[];
+  /** The public key that commit and summary were signed with just now; with it, both must be signed by one of the keys. */
+  readonly signingKey?: Uint8Array;
+  /** A folder for the client's repository; it is removed afterwards. */
+  readonly scratchDir: string;
+  /** For how long a cache may go on serving what was there before. Default: 90, above the minute that targets allow. */
+  readonly cacheSeconds?: number;
+}
+
+/** Between two looks at what a cache serves. */
+const LOOK_EVERY_MS = 3000;
+
+/**
+ * Looks at a publish as a stranger does: a fresh repository pulls the ref over the public URL, every object checked by
+ * ostree on the way (I6).
+ * @throws NightlyError `verify` when the pull fails for ten seconds, or still gives another commit after `cacheSeconds`.
+ */
+export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
+  const { url, ref, commit, signingKey } = request;
+  await mkdir(request.scratchDir, { recursive: true });
+  const folder = await mkdtemp(join(request.scratchDir, 'verify-'));
+  try {
+    const gpgKeys = [...request.gpgKeys];
+    if (signingKey) {
+      const file = join(folder, 'signing-key.gpg');
+      await writeFile(file, signingKey);
+      gpgKeys.push(file);
+    }
+    const repo = join(folder, 'repo');
+    await makeClient(repo, url, { gpgKeys, signedSummary: signingKey !== undefined }, task);
+    const look = () => pullAsClient({ repo, ref, deltas: 'may' }, task);
+    task.say(`pulling ${ref} from ${url} as a fresh client`);
+    const until = Date.now() + (request.cacheSeconds ?? 90) * 1000;
+    for (;;) {
+      const seen = await pRetry(look, { retries: 5, minTimeout: 300, signal: task.signal });
+      if (seen === commit) break;
+      if (Date.now() > until) throw new Error(`a fresh client got ${seen}`);
+      task.say(`${url} still serves ${seen.slice(0, 12)}: waiting for a cache in front of it`);
+      await pause(LOOK_EVERY_MS, undefined, { signal: task.signal });
+    }
+    task.say(`a fresh client pulled ${commit.slice(0, 12)} from ${url}`);
+  } catch (error) {
+    task.signal.throwIfAborted();
+    throw new NightlyError('verify', `${url} does not serve ${commit} at ${ref}: ${textOf(error)}`, {
+      hint: 'Check that the web server serves the target and no cache holds refs or summary for long; then run "atomic-nightly resume".',
+      cause: error,
+      log: task.logFile,
+    });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,165 @@
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import type { TargetRetention } from '../../config/config.ts';
+import { type BoxCatalogue, parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
+import { isChecksum } from '../../ostree/objects.ts';
+import type { Signer } from '../../signing/signer.ts';
+import type { Target, TargetFile } from '../../targets/target.ts';
+import { updateJson } from '../publish-files.ts';
+import type { PruneDecision } from './decide.ts';
+import type { RetiredFile } from './prune-state.ts';
+import { tombstonePath } from './tombstone.ts';
+
+/** What goes of the builds on a target. Their records stay: they are small, and the evidence. */
+export interface BuildsPlan {
+  /** Images and logs, by their own ages. */
+  readonly files: readonly TargetFile[];
+  /** Ids of the builds whose images go; their boxes leave the catalogues first. */
+  readonly boxes: readonly string[];
+  /** Builds that leave the index: neither a commit nor an image of them is there any more. */
+  readonly unlisted: readonly { readonly id: string; readonly arch: string }[];
+  /** `RetiredFile.builds` as it is afterwards. */
+  readonly marks: RetiredFile['builds'];
+}
+
+interface Index {
+  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
+  readonly timestamp: string;
+}
+
+interface Meta {
+  readonly 'ostree-commit'?: string;
+  readonly 'ostree-timestamp': string;
+  readonly images?: Readonly<Record<string, { readonly path: string; readonly size: number }>>;
+  readonly 'atomic-nightly.signed-by'?: readonly string[];
+}
+
+const INDEX_PATH = 'builds/builds.json';
+
+/** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
+export async function planBuilds(
+  { target, retention, now }: { readonly target: Target; readonly retention: TargetRetention; readonly now: number },
+  decision: PruneDecision,
+  task: Task,
+): Promise<BuildsPlan> {
+  const { retired, promoted, led } = decision.state;
+  const { imagesSeconds, logsSeconds } = retention;
+  const marks = { ...retired.builds };
+  const going = new Set([...decision.goes.values()].flatMap(({ version }) => version ?? []));
+  const [files, boxes, unlisted]: [TargetFile[], string[], { id: string; arch: string }[]] = [[], [], []];
+  const content = await target.read(INDEX_PATH, task);
+  const index = content && parseJson<Index>(content, INDEX_PATH, target);
+  const builds = (index?.builds ?? []).flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
+  const wanted = builds.filter(({ id, arch }) => {
+    const { images, logs } = marks[`${id}/${arch}`] ?? {};
+    const age = now - dayOf(id);
+    return going.has(id) || (!images && age > (imagesSeconds ?? age)) || (!logs && age > (logsSeconds ?? age));
+  });
+  const metas = await readMetas(wanted, target, task);
+  const date = new Date(now * 1000).toISOString();
+  for (const { id, arch, meta, tombstone } of metas) {
+    const key = `${id}/${arch}`;
+    const commit = meta['ostree-commit'] ?? '';
+    const age = now - Date.parse(meta['ostree-timestamp']) / 1000;
+    const reasons = decision.kept.get(commit);
+    const isNeeded = reasons?.has('promoted') || reasons?.has('ref') || led.has(id) || isPromoted(id, promoted);
+    const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
+    const mark = marks[key] ?? {};
+    const images = Object.values(meta.images ?? {});
+    const [imagesGo, logsGo] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
+    if (imagesGo) {
+      files.push(...images.map(({ path, size }) => ({ path: `builds/${key}/${path}`, bytes: size })));
+      // Of a few hundred bytes each, which nobody counts.
+      const signed = meta['atomic-nightly.signed-by'] === undefined ? [] : images;
+      files.push(...signed.map(({ path }) => ({ path: `builds/${key}/${path}.asc`, bytes: 0 })));
+      if (images.length > 0) boxes.push(id);
+    }
+    if (logsGo) for await (const file of target.list(`builds/${key}/logs`, task)) files.push(file);
+    const next = { ...mark, ...(imagesGo ? { images: date } : {}), ...(logsGo ? { logs: date } : {}) };
+    const imagesLeft = images.length > 0 && !next.images;
+    const logsLeft = logsSeconds !== undefined && !next.logs;
+    // A prune that was killed leaves a tombstone beside a commit, which may have been taken back since.
+    const commitThere = decision.stays.has(commit) || decision.waits.has(commit);
+    const commitGone = decision.goes.has(commit) || (tombstone && !commitThere);
+    if (commitGone && !imagesLeft && !logsLeft) {
+      unlisted.push({ id, arch });
+      delete marks[key];
+    } else if (imagesGo || logsGo) marks[key] = next;
+  }
+  return { files, boxes, unlisted, marks };
+}
+
+/** Takes images out of the box catalogues and builds out of the index, so that nobody is led to what goes next. */
+export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task, signer?: Signer): Promise<void> {
+  if (plan.boxes.length > 0) {
+    for await (const { path } of target.list('vagrant', task)) {
+      if (!path.endsWith('.json')) continue;
+      await updateJson<BoxCatalogue>(
+        path,
+        (old) => withoutBoxes(old, plan.boxes, `${target.publicUrl}/${path}`),
+        target,
+        task,
+        signer,
+      );
+    }
+  }
+  if (plan.unlisted.length === 0) return;
+  const gone = new Set(plan.unlisted.map(({ id, arch }) => `${id}/${arch}`));
+  await updateJson<Index>(
+    INDEX_PATH,
+    (old) => {
+      if (!old) throw new NightlyError('target-moved', `${INDEX_PATH} on target "${target.name}" has gone meanwhile.`);
+      const builds = old.builds
+        .map(({ id, arches }) => ({ id, arches: arches.filter((arch) => !gone.has(`${id}/${arch}`)) }))
+        .filter(({ arches }) => arches.length > 0);
+      return { ...old, builds, timestamp: new Date().toISOString() };
+    },
+    target,
+    task,
+    signer,
+  );
+}
+
+function withoutBoxes(old: BoxCatalogue | undefined, ids: readonly string[], place: string): BoxCatalogue {
+  const before = parseCatalogue(JSON.stringify(old), place);
+  const after = withoutBoxVersions(before, ids);
+  return old && after.versions.length === before.versions.length ? old : after;
+}
+
+async function readMetas(builds: readonly { id: string; arch: string }[], target: Target, task: Task) {
+  if (builds.length === 0) return [];
+  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const contents = await target.readMany(paths, task);
+  const found = builds.flatMap(({ id, arch }, index) => {
+    const content = contents[index];
+    return content ? [{ id, arch, meta: parseJson<Meta>(content, paths[index] ?? '', target) }] : [];
+  });
+  const commits = found.map(({ meta }) => meta['ostree-commit'] ?? '');
+  const known = commits.filter(isChecksum);
+  const stones = await target.readMany(
+    known.map((commit) => `repo/${tombstonePath(commit)}`),
+    task,
+  );
+  const dead = new Set(known.filter((_, index) => stones[index] !== undefined));
+  return found.map((build, index) => ({ ...build, tombstone: dead.has(commits[index] ?? '') }));
+}
+
+function isPromoted(id: string, promoted: PruneDecision['state']['promoted']): boolean {
+  return Object.values(promoted).some(({ build, release }) => build === id || release === id);
+}
+
+/** First second of a build id's day. */
+function dayOf(id: string): number {
+  return Date.parse(`${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T00:00:00Z`) / 1000;
+}
+
+function parseJson<Json>(content: Uint8Array, path: string, target: Target): Json {
+  try {
+    return JSON.parse(new TextDecoder().decode(content)) as Json;
+  } catch (error) {
+    throw new NightlyError('unsupported', `${path} on target "${target.name}" is not JSON: ${String(error)}`, {
+      hint: `Repair it first ("atomic-nightly verify ${target.name}"); nothing was removed.`,
+      cause: error,
+    });
+  }
+}

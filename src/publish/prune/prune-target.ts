@@ -1,0 +1,117 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { inBatches } from '../../base/batches.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import { formatBytes } from '../../base/format.ts';
+import type { Task } from '../../base/task.ts';
+import type { Target } from '../../targets/target.ts';
+import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
+import type { PruneRequest } from './decide.ts';
+import { forgetBuilds } from './prune-builds.ts';
+import { type Amount, freedLater, hasRemovals, type PrunePlan, planPrune, totalOf, withFiles } from './prune-plan.ts';
+import { writeRetired } from './prune-state.ts';
+import { tombstone, tombstonePath } from './tombstone.ts';
+
+export interface PruneResult {
+  readonly plan: PrunePlan;
+  /** Only of a dry run: what goes once the grace period of all that is given up has passed. */
+  readonly later?: Amount;
+}
+
+/** What a prune would do. Nothing is written. @throws as `pruneTarget`. */
+export async function dryPrune(request: PruneRequest, task: Task): Promise<PruneResult> {
+  const plan = await withFiles(await planPrune(request, task), request, task);
+  return { plan, later: await freedLater(plan, request, task) };
+}
+
+/**
+ * Prunes a target: commits that its retention does not keep are given up now, and removed once they have been for the
+ * grace period. A prune that finds nothing to do writes nothing; one that was killed is finished by the next.
+ * @throws NightlyError `config`, `ostree` when it must not go on (I8), `locked` while another prune deletes there.
+ */
+export async function pruneTarget(request: PruneRequest, task: Task): Promise<PruneResult> {
+  const { target } = request;
+  const first = await planPrune(request, task);
+  await writeRetired(first.decision.state.retired, first.decision.marked, target, task);
+  const killed = parseEpoch(await target.read(EPOCH_PATH, task), target).deleting !== undefined;
+  if (!hasRemovals(first) && !killed) {
+    await rememberBuilds(first, target, task);
+    return { plan: first };
+  }
+  const lock = await beginDeleting(target, task);
+  let plan: PrunePlan;
+  try {
+    plan = await removeDue(request, lock, task);
+  } catch (error) {
+    // What went wrong first is what counts; without the end, the next prune takes over.
+    await lock.end(task).catch(() => task.say(`could not end the prune of ${target.name}; the next one will`));
+    throw error;
+  }
+  await lock.end(task);
+  return { plan };
+}
+
+async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task): Promise<PrunePlan> {
+  const { target } = request;
+  // Again: somebody may have published until a moment ago, and nobody can from now on.
+  const plan = await withFiles(await planPrune(request, task), request, task);
+  await lock.check(task);
+  await forgetBuilds(plan.builds, target, task, request.signer);
+  await removeFiles(plan, request, lock, task);
+  const { state, removed } = plan.decision;
+  await writeRetired(state.retired, { ...removed, builds: plan.builds.marks }, target, task);
+  return plan;
+}
+
+/** Builds that had nothing to remove when they came of age need not be looked at again. */
+async function rememberBuilds({ decision, builds }: PrunePlan, target: Target, task: Task): Promise<void> {
+  await writeRetired(decision.marked, { ...decision.marked, builds: builds.marks }, target, task);
+}
+
+/** Files removed at once. */
+const BATCH = 5000;
+
+/** Between two looks whether another pruner took over, which it may after a day. */
+const CHECK_EVERY_MS = 60_000;
+
+/**
+ * Removes what a plan names. Each commit is first replaced by a tombstone, then its record goes, then what only it needs:
+ * whoever follows parents finds either a whole commit or the end of the history.
+ */
+async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: DeletingLock, task: Task): Promise<void> {
+  const { target } = request;
+  await placeTombstones([...plan.decision.goes.keys()], request, task);
+  const total = totalOf(plan.stages);
+  let done = 0;
+  let checked = Date.now();
+  for (const { paths } of plan.stages) {
+    for (const batch of inBatches(paths(), BATCH)) {
+      if (Date.now() - checked > CHECK_EVERY_MS) {
+        await lock.check(task);
+        checked = Date.now();
+      }
+      await target.remove(batch, task);
+      done += batch.length;
+      task.progress(done, total.files, 'files');
+    }
+  }
+  if (total.files > 0) {
+    const amount = `${plan.decision.goes.size} commits, ${total.files} files, ${formatBytes(total.bytes)}`;
+    task.say(`removed ${amount} from ${target.describe()}`);
+  }
+}
+
+async function placeTombstones(commits: readonly string[], request: PruneRequest, task: Task): Promise<void> {
+  if (commits.length === 0) return;
+  await mkdir(request.scratchDir, { recursive: true });
+  const folder = await mkdtemp(join(request.scratchDir, 'tombstones-'));
+  try {
+    const paths = commits.map((commit) => `repo/${tombstonePath(commit)}`);
+    for (const [index, commit] of commits.entries()) {
+      await writeFileAtomic(join(folder, paths[index] ?? ''), tombstone(commit));
+    }
+    await request.target.send(folder, paths, { immutable: true }, task);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,67 @@
+import { NightlyError } from '../base/errors.ts';
+import { formatBytes } from '../base/format.ts';
+import { armoredSignature } from '../base/openpgp-packets.ts';
+import type { Task } from '../base/task.ts';
+import type { Signer } from '../signing/signer.ts';
+import { holds } from '../targets/expect.ts';
+import type { SwapRequest, Target } from '../targets/target.ts';
+import { insist } from './swap-with-retry.ts';
+
+/**
+ * Sends files of a build that keep their path relative to `root`: first the large ones, which change only where an image was
+ * made anew because its type changed, then the small records, which a later attempt at the build may write again.
+ */
+export async function publishFiles(
+  root: string,
+  files: { readonly fixed: readonly string[]; readonly records: readonly string[] },
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const fixed = await target.send(root, files.fixed, { immutable: true, replace: true }, task);
+  await target.send(root, files.records, { immutable: false }, task);
+  task.say(`${files.fixed.length + files.records.length} files, ${formatBytes(fixed.bytes)} to ${target.describe()}`);
+}
+
+/**
+ * Changes a JSON file of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
+ * undefined when there is no such file, and gives the same value back when there is nothing to change.
+ * @param signer puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
+ *   mismatch to try again. One that is lost or over another content is made anew
+ * @throws NightlyError `target-moved` or `locked` when other publishers keep getting in between; `signing`.
+ */
+export async function updateJson<Json>(
+  path: string,
+  change: (old: Json | undefined) => Json,
+  target: Target,
+  task: Task,
+  signer?: Signer,
+): Promise<void> {
+  const signature = `${path}.asc`;
+  const prepare = async (): Promise<SwapRequest | undefined> => {
+    const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
+    const old = content && parseTargetJson<Json>(content, path, target);
+    const next = change(old);
+    const put = next === old ? [] : [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
+    const expect = [{ path, content }];
+    const bytes = put[0]?.content ?? content;
+    if (signer && bytes) {
+      const made = Buffer.from(armoredSignature(await signer.sign(bytes, task)));
+      if (!holds(signed, made)) put.unshift({ path: signature, content: made });
+      expect.push({ path: signature, content: signed });
+    }
+    return put.length === 0 ? undefined : { expect, put };
+  };
+  await insist(prepare, target, task);
+}
+
+/** What a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */
+export function parseTargetJson<Json>(content: Uint8Array, path: string, target: Target): Json {
+  try {
+    return JSON.parse(new TextDecoder().decode(content)) as Json;
+  } catch (error) {
+    throw new NightlyError('unsupported', `${path} on target "${target.name}" is not JSON: ${String(error)}`, {
+      hint: 'Restore it from a backup; it is never written in part by this program.',
+      cause: error,
+    });
+  }
+}

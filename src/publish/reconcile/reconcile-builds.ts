@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import type { Target } from '../../targets/target.ts';
+import type { PublicFiles } from '../verify/public-http.ts';
+import { compareFile } from './compare-file.ts';
+import type { ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
+import { listOrNothing } from './repo-listing.ts';
+
+const INDEX = 'builds/builds.json';
+
+const indexSchema = z.looseObject({
+  builds: z.array(z.looseObject({ id: z.string(), arches: z.array(z.string()) })),
+});
+
+const metaSchema = z.looseObject({
+  'ostree-commit': z.string().optional(),
+  'ostree-timestamp': z.string(),
+  'atomic-nightly.state': z.string().optional(),
+  'atomic-nightly.published': z.array(z.string()).optional(),
+  'atomic-nightly.pending-images': z.array(z.string()).optional(),
+  'atomic-nightly.stream': z.string().optional(),
+  'atomic-nightly.release': z.looseObject({}).optional(),
+  images: z.record(z.string(), z.looseObject({ path: z.string(), size: z.number() })).optional(),
+});
+
+export interface BuildsRequest {
+  /** Has `builds/`. */
+  readonly work: string;
+  readonly target: Target;
+  /** Whether the target has, or will have, a commit. */
+  readonly hasCommit: (commit: string) => boolean;
+  /** Names of streams whose builds come there once they are released. */
+  readonly releasesOf?: readonly string[];
+  /** Images of builds from before stay away if they are: seconds since the epoch. */
+  readonly imagesSince?: number;
+  readonly files?: PublicFiles;
+}
+
+export interface BuildsComparison {
+  readonly phases: readonly ReconcilePhase[];
+  readonly index: ReconcilePlan['index'];
+  readonly remove: readonly string[];
+  readonly unrepairable: readonly Unrepairable[];
+  readonly foreign: readonly string[];
+  readonly files: number;
+}
+
+/** `<id>/<arch>`, and a file in it. */
+const IN_BUILD = /^builds\/(\d{8}_\d{2,}\/[\w.-]+)\/(.+)$/;
+const OWN = /^builds\/(builds|promoted|retired)\.json(\.asc)?$/;
+/** Builds that have been published as far as they got. */
+const ENDED = ['complete', 'incomplete', 'gate-failed'];
+
+/**
+ * Compares the records and images of builds with the local ones, by name and size; a build is to be there if it was
+ * published and the target has its commit. Lists `builds/` once.
+ */
+export async function compareBuilds(request: BuildsRequest, task: Task): Promise<BuildsComparison> {
+  const { work, target, files, hasCommit } = request;
+  const listed = new Map<string, number>();
+  for await (const { path, bytes } of listOrNothing(target, 'builds', task)) listed.set(path, bytes);
+  const content = await target.read(INDEX, task);
+  const named = content && namedIn(content);
+  const unrepairable: Unrepairable[] = [];
+  const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
+  const wanted = new Set<string>();
+  const known = new Set<string>();
+  const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
+  const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
+    const signature = `${path}.asc`;
+    known.add(signature);
+    const fault = await compareFile(copies, path);
+    const bytes = await sizeIfThere(join(work, signature));
+    // Of one size whatever it signs, so it goes with a file that is not the same.
+    const other = fault && bytes !== undefined && ({ path: signature, bytes, why: 'content' } as const);
+    const found = other || (await compareFile(copies, signature));
+    if (found) signatures.push(found);
+    return fault;
+  };
+  const local = (await filesBelow(join(work, 'builds'))).flatMap((path) => /^(.+)\/meta\.json$/.exec(path)?.[1] ?? []);
+  for (const build of local) {
+    const meta = await metaOf(join(work, 'builds', build, 'meta.json'));
+    const commit = meta?.['ostree-commit'];
+    const released = isReleasedThere(meta, request.releasesOf);
+    const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
+    if (!meta || commit === undefined || !ENDED.includes(meta['atomic-nightly.state'] ?? '')) continue;
+    if (!hasCommit(commit) || !(published || named?.has(build))) continue;
+    // Several machines made it: what the target has of it may be newer than what is here.
+    if (meta['atomic-nightly.pending-images'] !== undefined) continue;
+    wanted.add(build);
+    const isOld = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
+    for (const { path: name, size } of Object.values(meta.images ?? {})) {
+      const path = `builds/${build}/${name}`;
+      known.add(path);
+      if (isOld && !listed.has(path)) continue;
+      const fault = await compareSigned(path);
+      if (fault) images.push(fault);
+      else if (listed.get(path) !== size && (await sizeIfThere(join(work, path))) === undefined) {
+        const why = `${listed.has(path) ? `it has ${listed.get(path)} bytes instead of ${size}` : 'it is not there'}, and ${work} no longer has it`;
+        const hint = 'Make it again: "atomic-nightly images", with the id of the build.';
+        unrepairable.push({ what: path, why, hint });
+      }
+    }
+    const notes = released ? await releaseFiles(join(work, 'builds', build)) : [];
+    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...notes, 'SHA256SUMS', 'meta.json']) {
+      const path = `builds/${build}/${name}`;
+      if (known.has(path)) continue;
+      known.add(path);
+      const fault = await compareSigned(path);
+      if (fault) records.push(fault);
+    }
+  }
+  const others = named ? [] : await buildsOfOthers({ target, listed, hasCommit, skip: wanted }, task);
+  const missing = [...wanted, ...others].filter((build) => !named?.has(build)).sort();
+  const isForeign = (path: string): boolean => {
+    const [, build, name] = IN_BUILD.exec(path) ?? [];
+    if (build === undefined || name === undefined) return !OWN.test(path);
+    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|index\.html)$/.test(name);
+  };
+  return {
+    phases: [
+      { name: 'signatures of files', files: signatures },
+      { name: 'images', files: images },
+      { name: 'records', files: records },
+    ],
+    index: missing.map((build) => ({ id: build.split('/')[0] ?? '', arch: build.split('/')[1] ?? '' })),
+    remove: content && !named ? [INDEX] : [],
+    unrepairable,
+    foreign: [...listed.keys()].filter(isForeign).sort(),
+    files: listed.size,
+  };
+}
+
+/** Whether a build came to a target by its release. */
+function isReleasedThere(meta: z.infer<typeof metaSchema> | undefined, releasesOf: readonly string[] = []): boolean {
+  return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
+}
+
+/** What a release tells, without its own records and the mail; signatures go with their files. */
+async function releaseFiles(folder: string): Promise<string[]> {
+  const names = await filesBelow(join(folder, 'release'));
+  const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);
+  const isSignature = (name: string): boolean => name.endsWith('.asc') && names.includes(name.slice(0, -4));
+  return names.filter((name) => isSent(name) && !isSignature(name)).map((name) => `release/${name}`);
+}
+
+function namedIn(content: Uint8Array): Set<string> | undefined {
+  const index = parsed(indexSchema, new TextDecoder().decode(content));
+  return index && new Set(index.builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)));
+}
+
+async function metaOf(path: string): Promise<z.infer<typeof metaSchema> | undefined> {
+  return parsed(metaSchema, await readFile(path, 'utf8'));
+}
+
+/** Builds that another machine published: their records there say which commit they have. */
+async function buildsOfOthers(
+  {
+    target,
+    listed,
+    hasCommit,
+    skip,
+  }: {
+    target: Target;
+    listed: ReadonlyMap<string, number>;
+    hasCommit: (commit: string) => boolean;
+    skip: ReadonlySet<string>;
+  },
+  task: Task,
+): Promise<string[]> {
+  const builds = [...listed.keys()].flatMap((path) => {
+    const [, build, name] = IN_BUILD.exec(path) ?? [];
+    return build !== undefined && name === 'meta.json' && !skip.has(build) ? [build] : [];
+  });
+  const metas = await target.readMany(
+    builds.map((build) => `builds/${build}/meta.json`),
+    task,
+  );
+  return builds.filter((_, index) => {
+    const commit = parsed(metaSchema, new TextDecoder().decode(metas[index]))?.['ostree-commit'];
+    return commit !== undefined && hasCommit(commit);
+  });
+}
+
+/** The files that a build's SHA256SUMS names, without the images. */
+async function summedFiles(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, 'SHA256SUMS'), 'utf8').catch((error: unknown) => {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  });
+  return text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> | undefined {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}

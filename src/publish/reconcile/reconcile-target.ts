@@ -1,0 +1,189 @@
+import { basename, dirname, resolve } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import type { Target } from '../../targets/target.ts';
+import { EPOCH_PATH, parseEpoch } from '../epoch.ts';
+import { publicFiles } from '../verify/public-http.ts';
+import { compareBuilds } from './reconcile-builds.ts';
+import { planLines, type ReconcilePlan } from './reconcile-plan.ts';
+import { compareRefs } from './reconcile-refs.ts';
+import { compareRepo } from './reconcile-repo.ts';
+import { listRepo } from './repo-listing.ts';
+
+export interface ReconcileRequest {
+  /** The local repository, `work/repo`; `builds/` is beside it. */
+  readonly repo: string;
+  readonly target: Target;
+  /** Whether commits are published there. Default: yes. */
+  readonly tree?: boolean;
+  /** Refs of the streams that publish there. */
+  readonly refs: readonly string[];
+  /** The commits that further refs name, where the target has lost them. */
+  readonly heads?: ReadonlyMap<string, string>;
+  /** Names of those streams. */
+  readonly streams: readonly string[];
+  /** Names of streams whose builds come there once they are released. */
+  readonly releasesOf?: readonly string[];
+  /** Whether the summary must have a signature. */
+  readonly signed: boolean;
+  /** Whether a signature is one over that summary. Without it, that there is one is enough. */
+  readonly isSigned?: (summary: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+  /** Names of what lacks a signature of some key, for the plan. */
+  readonly unsigned?: readonly string[];
+  /** Read everything back over the public URL and compare contents, not only sizes. */
+  readonly checksums: boolean;
+  /** Seconds that images stay published; undefined: for ever. */
+  readonly imagesSeconds?: number;
+}
+
+/** What is made anew by those who make it in a publish. */
+export interface ReconcileRepairs {
+  /** Sets a ref, with the summary and its signature; the commit and all it needs are there. */
+  readonly flip: (ref: string, commit: string) => Promise<void>;
+  /** Adds builds to `builds/builds.json`, which may not exist. */
+  readonly index: (builds: ReconcilePlan['index']) => Promise<void>;
+}
+
+/**
+ * How ostree remembers that a commit is not whole, as `ostree fsck` writes it when it finds damage. It never takes that back,
+ * and refuses to serve such a commit to a pull from the same machine (ostree-repo.c, `_ostree_get_commitpartial_path`).
+ */
+const PARTIAL = /^repo\/state\/([0-9a-f]{64})\.commitpartial$/;
+
+/**
+ * Finds out what a target lacks of what its refs, its commits and its builds need, with one listing of `repo` and one of
+ * `builds`, and what of it the work folder can give back. Nothing is changed.
+ * @throws NightlyError `locked` while somebody prunes the target.
+ */
+export async function planReconcile(request: ReconcileRequest, task: Task): Promise<ReconcilePlan> {
+  const { target, refs, heads, streams, releasesOf, signed, isSigned, checksums, imagesSeconds, tree = true } = request;
+  const repo = resolve(request.repo);
+  if (basename(repo) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
+  const epoch = await readEpoch(target, task);
+  const files = checksums ? { files: publicFiles(target.publicUrl, task.signal) } : {};
+  task.say(`listing ${target.describe()}`);
+  const listing = await listRepo(target, task);
+  const found = await compareRefs(
+    {
+      ...{ repo, target, listed: listing.refs, refs, streams, signed },
+      ...(heads ? { heads } : {}),
+      ...(isSigned ? { isSigned } : {}),
+    },
+    task,
+  );
+  const contents = await compareRepo({ repo, listing, named: found.commits.values(), ...files }, task);
+  const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: Date.now() / 1000 - imagesSeconds };
+  const hasCommit = (commit: string): boolean =>
+    !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
+  const builds = await compareBuilds(
+    { work: dirname(repo), target, hasCommit, ...imagesSince, ...files, ...(releasesOf ? { releasesOf } : {}) },
+    task,
+  );
+  const flips: ReconcilePlan['flips'][number][] = [];
+  const unrepairable = [...found.unrepairable, ...contents.unrepairable, ...builds.unrepairable];
+  for (const flip of found.flips) {
+    if (await contents.isWhole(flip.commit)) flips.push(flip);
+    else {
+      const hint = 'Make the commit whole in the local repository, then run again.';
+      unrepairable.push({ what: `ref ${flip.ref}`, why: `${flip.why}, and its commit cannot be made whole`, hint });
+    }
+  }
+  const partial: { path: string; why: string }[] = [];
+  for (const [path] of listing.files) {
+    const [, commit] = PARTIAL.exec(path) ?? [];
+    if (commit !== undefined && (await contents.isWhole(commit)))
+      partial.push({ path, why: 'the commit is whole again, and clients on that machine may pull it' });
+  }
+  return {
+    version: 1,
+    target: target.name,
+    tree,
+    epoch: epoch && new TextDecoder().decode(epoch),
+    phases: [...contents.phases, ...builds.phases],
+    remove: [
+      ...[...(flips.length > 0 ? found.remove : []), ...builds.remove].map((path) => ({
+        path,
+        why: 'damaged, and made again',
+      })),
+      ...partial,
+    ],
+    sign: request.unsigned ?? [],
+    flips,
+    index: builds.index,
+    unrepairable,
+    foreign: [...listing.foreign, ...builds.foreign],
+    unneeded: contents.unneeded,
+    looked: { commits: contents.commits.size, objects: contents.objects, files: listing.files.size + builds.files },
+  };
+}
+
+/**
+ * Carries out a plan, in the order of a publish: objects, signatures, commits, deltas, refs with the summary, signatures
+ * of files, images, records, index. Every part may be repeated, so after a kill the repair is simply begun again.
+ * @throws NightlyError `target-moved` when somebody pruned the target meanwhile, and what `send` and the repairs throw.
+ */
+export async function applyReconcile(
+  plan: ReconcilePlan,
+  { repo, target }: { readonly repo: string; readonly target: Target },
+  repairs: ReconcileRepairs,
+  task: Task,
+): Promise<void> {
+  const root = dirname(resolve(repo));
+  const send = async (names: readonly string[]): Promise<void> => {
+    for (const { name, files } of plan.phases) {
+      if (!names.includes(name) || files.length === 0) continue;
+      if (name === 'commits') await refusePruned(plan, target, task);
+      task.say(`${files.length} ${name}`);
+      const missing = files.filter(({ why }) => why === 'missing').map(({ path }) => path);
+      // What is there in a damaged state must be replaced, whatever its size.
+      const damaged = files.filter(({ why }) => why !== 'missing').map(({ path }) => path);
+      const immutable = ['objects', 'commits', 'deltas', 'images'].includes(name);
+      if (missing.length > 0) await target.send(root, missing, { immutable }, task);
+      if (damaged.length > 0) await target.send(root, damaged, { immutable: false }, task);
+    }
+  };
+  await send(['objects', 'signatures', 'commits', 'deltas', 'delta indexes']);
+  if (plan.remove.length > 0)
+    await target.remove(
+      plan.remove.map(({ path }) => path),
+      task,
+    );
+  for (const { ref, commit } of plan.flips) await repairs.flip(ref, commit);
+  await send(['signatures of files', 'images', 'records']);
+  if (plan.index.length > 0) await repairs.index(plan.index);
+}
+
+/**
+ * Repairs a damaged or half-lost target from the work folder: plans, says what it found, and applies.
+ * @returns the plan that was carried out
+ */
+export async function reconcileTarget(
+  request: ReconcileRequest,
+  repairs: ReconcileRepairs,
+  task: Task,
+): Promise<ReconcilePlan> {
+  const plan = await planReconcile(request, task);
+  for (const line of planLines(plan)) task.say(line);
+  await applyReconcile(plan, request, repairs, task);
+  return plan;
+}
+
+async function readEpoch(target: Target, task: Task): Promise<Uint8Array | undefined> {
+  const content = await target.read(EPOCH_PATH, task);
+  const { deleting } = parseEpoch(content, target);
+  if (!deleting) return content;
+  throw new NightlyError(
+    'locked',
+    `Target "${target.name}" is being pruned since ${deleting.since}: process ${deleting.pid} on ${deleting.host}.`,
+    { hint: 'Wait for the prune to end; "atomic-nightly prune" there goes on with one that died.' },
+  );
+}
+
+/** A commit that a prune has taken away meanwhile must not come back without its objects. */
+async function refusePruned(plan: ReconcilePlan, target: Target, task: Task): Promise<void> {
+  const epoch = await readEpoch(target, task);
+  if ((epoch && new TextDecoder().decode(epoch)) === plan.epoch) return;
+  throw new NightlyError('target-moved', `Target "${target.name}" was pruned since it was looked at.`, {
+    hint: 'Run the repair again.',
+  });
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import pRetry, { AbortError } from 'p-retry';
+import { type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
+
+/** Files as the public URL of a target serves them; passing faults of the server are tried again. */
+export interface PublicFiles {
+  /** Undefined: the server says that there is no such file. @throws Error without a clear answer. */
+  get(path: string): Promise<Uint8Array | undefined>;
+  /** Size in bytes, without fetching it. */
+  size(path: string): Promise<number | undefined>;
+  /** Fetched as a stream. `onBytes` is told the bytes so far. */
+  digest(path: string, onBytes: (bytes: number) => void): Promise<{ sha256: string; bytes: number } | undefined>;
+}
+
+/** Milliseconds until a server that sends nothing counts as gone. */
+const ANSWER_MS = 30_000;
+
+/** Reads below that URL, which has no trailing slash. */
+export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
+  const ask = <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
+    pRetry(
+      async (): Promise<Result | undefined> => {
+        const limit = new AbortController();
+        let timer = setTimeout(() => limit.abort(), ANSWER_MS);
+        const alive = (): void => {
+          clearTimeout(timer);
+          timer = setTimeout(() => limit.abort(), ANSWER_MS);
+        };
+        try {
+          const place = `${url}/${path.split('/').map(encodeURIComponent).join('/')}`;
+          const response = await httpFetch(place, { method, signal: AbortSignal.any([signal, limit.signal]) });
+          if (response.ok) return await read(withPulse(response, alive));
+          await response.body?.cancel();
+          if (response.status === 404 || response.status === 410) return undefined;
+          const fault = new Error(`${path}: HTTP status ${response.status}`);
+          throw response.status < 500 ? new AbortError(fault) : fault;
+        } catch (error) {
+          if (limit.signal.aborted) throw new Error(`${path}: nothing arrived for ${ANSWER_MS / 1000} seconds`);
+          throw error;
+        } finally {
+          clearTimeout(timer);
+        }
+      },
+      { retries: 3, minTimeout: 300, signal },
+    );
+  return {
+    get: (path) => ask(path, 'GET', async (response) => new Uint8Array(await response.arrayBuffer())),
+    size: (path) => ask(path, 'HEAD', async (response) => Number(response.headers.get('content-length') ?? Number.NaN)),
+    digest: (path, onBytes) =>
+      ask(path, 'GET', async (response) => {
+        const hash = createHash('sha256');
+        let bytes = 0;
+        for await (const chunk of response.body ?? []) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          onBytes(bytes);
+        }
+        return { sha256: hash.digest('hex'), bytes };
+      }),
+  };
+}
+
+/** The response, telling at each part that arrives. */
+function withPulse(response: HttpResponse, alive: () => void): HttpResponse {
+  if (!response.body) return response;
+  const pulse = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      alive();
+      controller.enqueue(chunk);
+    },
+  });
+  return withBody(response, response.body.pipeThrough(pulse));
+}

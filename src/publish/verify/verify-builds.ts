@@ -1,0 +1,175 @@
+import pLimit from 'p-limit';
+import { z } from 'zod';
+import { sha256 } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { type CommitInfo, checkedObject, isChecksum, objectPath, parseCommit } from '../../ostree/objects.ts';
+import { parseSums } from '../../published/sha256sums.ts';
+import type { PublicFiles } from './public-http.ts';
+import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
+
+const indexSchema = z.looseObject({
+  builds: z.array(z.looseObject({ id: z.string(), arches: z.array(z.string()) })),
+});
+
+const metaSchema = z.looseObject({
+  buildid: z.string(),
+  ref: z.string(),
+  'ostree-commit': z.string().refine(isChecksum, 'must be a commit').optional(),
+  'ostree-timestamp': z.string(),
+  images: z.record(z.string(), z.looseObject({ path: z.string(), sha256: z.string(), size: z.number() })).optional(),
+  'atomic-nightly.signed-by': z.array(z.string()).default([]),
+});
+
+/** A published build, as its record says. */
+export interface PublishedBuild {
+  readonly id: string;
+  readonly arch: string;
+  readonly commit?: string;
+  readonly ref: string;
+  /** Images by path relative to the target's root. */
+  readonly images: ReadonlyMap<string, { readonly sha256: string; readonly size: number }>;
+  /** Further files that its SHA256SUMS names, relative to the target's root. */
+  readonly records: readonly string[];
+  /** Fingerprints of the keys that signed its files; empty: they are not signed. */
+  readonly signedBy: readonly string[];
+}
+
+export interface BuildsInspection {
+  readonly files: PublicFiles;
+  /** Whether commits are published there, too. */
+  readonly hasTree: boolean;
+  /** Commits that are known to be whole. */
+  readonly commits: ReadonlyMap<string, CommitInfo>;
+  /** Whether images are fetched and digested, too. */
+  readonly imageContent: boolean;
+  /** Images of builds from before may be gone: seconds since the epoch. */
+  readonly imagesSince?: number;
+}
+
+/** Builds looked at side by side. */
+const PARALLEL = 8;
+
+/** Looks at each build that the index names: its record, its commit, its checksums, its images. */
+export async function inspectBuilds(request: BuildsInspection, report: Report, task: Task): Promise<PublishedBuild[]> {
+  const index = await attempt(report, 'builds.json', RECONCILE_HINT, task.signal, async () => {
+    return parsed(indexSchema, await required(request.files, 'builds/builds.json'));
+  });
+  if (!index) return [];
+  const named = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
+  report.ok('builds.json', `names ${named.length} builds`);
+  let done = 0;
+  const found = await pLimit(PARALLEL).map(named, async ({ id, arch }) => {
+    task.signal.throwIfAborted();
+    const build = await attempt(report, `build ${id} ${arch}`, RECONCILE_HINT, task.signal, () =>
+      inspectBuild(request, { id, arch }, report, task),
+    );
+    done += 1;
+    task.progress(done, named.length, 'files');
+    return build;
+  });
+  return found.filter((build) => build !== undefined);
+}
+
+async function inspectBuild(
+  request: BuildsInspection,
+  { id, arch }: { readonly id: string; readonly arch: string },
+  report: Report,
+  task: Task,
+): Promise<PublishedBuild> {
+  const folder = `builds/${id}/${arch}`;
+  const what = `build ${id} ${arch}`;
+  const meta = parsed(metaSchema, await required(request.files, `${folder}/meta.json`));
+  const commit = meta['ostree-commit'];
+  const check = (part: string, look: () => Promise<string>) =>
+    attempt(report, `${what}, ${part}`, RECONCILE_HINT, task.signal, async () => {
+      report.ok(`${what}, ${part}`, await look());
+    });
+  let records: readonly string[] = [];
+  if (meta.buildid !== id) report.fault(what, `its record is that of ${meta.buildid}`, RECONCILE_HINT);
+  if (commit !== undefined && request.hasTree) await check('commit', () => commitFits(request, commit, id));
+  const images = new Map(
+    Object.values(meta.images ?? {}).map(({ path, sha256: digest, size }) => [
+      `${folder}/${path}`,
+      { sha256: digest, size },
+    ]),
+  );
+  await check('SHA256SUMS', async () => {
+    records = await recordsOfSums(request.files, folder, images);
+    return `fits meta.json and ${records.length} records`;
+  });
+  const mayBeGone = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
+  for (const [path, image] of images) {
+    await check(path.slice(folder.length + 1), () => imageFits(request, path, { ...image, mayBeGone }, task));
+  }
+  const signedBy = meta['atomic-nightly.signed-by'];
+  return { id, arch, ref: meta.ref, images, records, signedBy, ...(commit === undefined ? {} : { commit }) };
+}
+
+async function commitFits({ files, commits }: BuildsInspection, checksum: string, id: string): Promise<string> {
+  const path = `repo/${objectPath(checksum, 'commit')}`;
+  const bytes = commits.has(checksum) ? undefined : await files.get(path);
+  if (!commits.has(checksum) && !bytes) {
+    const tombstone = await files.size(`repo/objects/${checksum.slice(0, 2)}/${checksum.slice(2)}.tombstone-commit`);
+    if (tombstone !== undefined) return `${checksum.slice(0, 12)} was pruned`;
+    throw new Error(`the repository has no commit ${checksum}`);
+  }
+  const commit =
+    commits.get(checksum) ?? (bytes && parseCommit(checksum, checkedObject(bytes, checksum, 'commit', path)));
+  if (commit?.version !== id) throw new Error(`the commit ${checksum} has version ${commit?.version ?? 'none'}`);
+  return `${checksum.slice(0, 12)} has the build's version`;
+}
+
+/**
+ * Small records are digested; images must be listed with the digests of the record.
+ * @returns the files that are no images
+ */
+async function recordsOfSums(
+  files: PublicFiles,
+  folder: string,
+  images: PublishedBuild['images'],
+): Promise<readonly string[]> {
+  const text = new TextDecoder().decode(await required(files, `${folder}/SHA256SUMS`));
+  const sums = new Map(parseSums(text).map((summed) => [`${folder}/${summed.path}`, summed.sha256]));
+  const faults: string[] = [];
+  for (const [path, image] of images) {
+    if (sums.get(path) !== image.sha256) faults.push(`${path}: meta.json has another checksum`);
+  }
+  for (const [path, digest] of sums) {
+    if (images.has(path) || !path.endsWith('.json')) continue;
+    const bytes = await files.get(path);
+    if (!bytes) faults.push(`${path} is not there`);
+    else if (sha256(bytes) !== digest) faults.push(`${path} has another checksum`);
+  }
+  if (faults.length > 0) throw new Error(faults.join('; '));
+  return [...sums.keys()].filter((path) => !images.has(path));
+}
+
+async function imageFits(
+  { files, imageContent }: BuildsInspection,
+  path: string,
+  image: { readonly sha256: string; readonly size: number; readonly mayBeGone: boolean },
+  task: Task,
+): Promise<string> {
+  const size = await files.size(path);
+  if (size === undefined && image.mayBeGone) return 'was removed, as the retention says';
+  if (size === undefined) throw new Error('is not there');
+  if (size !== image.size) throw new Error(`has ${size} bytes, meta.json says ${image.size}`);
+  if (!imageContent) return `${size} bytes`;
+  const found = await files.digest(path, (bytes) => task.progress(bytes, image.size, 'bytes'));
+  if (found?.sha256 !== image.sha256)
+    throw new Error(`has SHA-256 ${found?.sha256 ?? 'none'}, meta.json says ${image.sha256}`);
+  return `${size} bytes, SHA-256 right`;
+}
+
+async function required(files: PublicFiles, path: string): Promise<Uint8Array> {
+  const bytes = await files.get(path);
+  if (bytes) return bytes;
+  throw new Error(`${path} is not there`);
+}
+
+/** @throws Error when the bytes are not JSON of that shape. */
+function parsed<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
+  const result = schema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
+  if (result.success) return result.data;
+  throw new Error(z.prettifyError(result.error).replaceAll('\n', ' '));
+}

@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import type { TargetUse } from '../../config/lookup.ts';
+import type { ClientTrust } from '../../programs/ostree-client.ts';
+import { publicFiles } from './public-http.ts';
+import { inspectBuilds } from './verify-builds.ts';
+import { inspectPointers } from './verify-pointers.ts';
+import { inspectRefs } from './verify-refs.ts';
+import { attempt, type Check, RECONCILE_HINT, reportTo } from './verify-report.ts';
+import { inspectSignatures } from './verify-signatures.ts';
+import { listedRefs } from './verify-summary.ts';
+
+/** A stream of which something is published there, as far as an outsider can tell. */
+export interface InspectStream {
+  readonly name: string;
+  /** The ref that must be there, where the target gets the tree. */
+  readonly ref: string;
+  /** One that is there once a build was tested. */
+  readonly testedRef?: string;
+  readonly vagrantBox: string;
+  readonly use: TargetUse;
+  readonly trust: ClientTrust;
+}
+
+export interface InspectRequest {
+  /** Public URL of the target. */
+  readonly url: string;
+  readonly streams: readonly InspectStream[];
+  /** Only this ref, and nothing but refs. */
+  readonly onlyRef?: string;
+  /** Whether images are fetched and digested. */
+  readonly imageContent: boolean;
+  /** Seconds that images stay published; undefined: for ever. */
+  readonly imagesSeconds?: number;
+  /** Where the clients' repositories are made; they are removed afterwards. */
+  readonly scratchDir: string;
+}
+
+/**
+ * Looks at a target as an outsider: over its public URL and with ostree itself. Every fault is reported, not only the
+ * first. A ref of no stream is pulled without a demand on signatures.
+ * @returns whether all is well
+ */
+export async function inspectTarget(
+  request: InspectRequest,
+  take: (check: Check) => void,
+  task: Task,
+): Promise<boolean> {
+  let ok = true;
+  const report = reportTo((check) => {
+    ok &&= check.ok;
+    take(check);
+  });
+  const { url, streams, onlyRef, imageContent, imagesSeconds } = request;
+  const now = Math.floor(Date.now() / 1000);
+  const files = publicFiles(url, task.signal);
+  const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
+  const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
+  if (!hasTree) report.ok('summary', 'no tree is published here');
+  const readSummary = async () => {
+    const summary = await files.get('repo/summary');
+    if (!summary) throw new Error(`${url}/repo/summary is not there`);
+    const found = listedRefs(summary);
+    report.ok('summary', `names ${found.refs.size} refs`);
+    return found;
+  };
+  const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;
+  await mkdir(request.scratchDir, { recursive: true });
+  const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
+  try {
+    const refs =
+      onlyRef === undefined
+        ? [...new Set([...(listed?.refs.keys() ?? []), ...streams.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
+        : [onlyRef];
+    const trustOf = (ref: string): ClientTrust =>
+      streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
+        gpgKeys: [],
+        signedSummary: false,
+      };
+    const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, refs, trustOf, scratchDir, now };
+    const commits = await inspectRefs(within, report, task);
+    if (onlyRef !== undefined) return ok;
+    if (!hasBuilds) {
+      report.ok('builds.json', 'no images and records are published here');
+      return ok;
+    }
+    const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: now - imagesSeconds };
+    const builds = await inspectBuilds({ files, hasTree, commits, imageContent, ...imagesSince }, report, task);
+    await inspectPointers({ files, url, streams, builds, refs: within.listed.refs }, report, task);
+    await inspectSignatures({ files, streams, builds }, report, task);
+    return ok;
+  } finally {
+    await rm(scratchDir, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,69 @@
+import { NightlyError } from '../../base/errors.ts';
+import type { NotifyConfig } from '../../config/config.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import type { BuildEvent } from './event.ts';
+import { openSink } from './open-sinks.ts';
+import { type Outbox, openOutbox } from './outbox.ts';
+import { Refused } from './sink.ts';
+
+/** Brings events to one sink, in their order. */
+export interface Courier {
+  /** Keeps it until it is sent, when the sink wants such events. */
+  take(event: BuildEvent): Promise<void>;
+  /**
+   * Sends what waits, until something goes wrong. Never throws.
+   * @returns a sentence for people on what went wrong; undefined when all was sent
+   */
+  deliver(signal: AbortSignal): Promise<string | undefined>;
+}
+
+/** A courier for a sink, with its outbox in the work folder. */
+export function openCourier(workDir: string, config: NotifyConfig): Courier {
+  const outbox = openOutbox(workDir, config.name);
+  // One after the other: what a run tells at its end must not overtake what it told at its start.
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    async take(event) {
+      if (wants(config, event)) await outbox.add(event);
+    },
+    deliver(signal) {
+      const next = last.then(() => sendAll(config, outbox, signal));
+      last = next;
+      return next;
+    },
+  };
+}
+
+/** Whether a sink is to be told of it. */
+function wants({ events, streams }: NotifyConfig, { type, stream }: BuildEvent): boolean {
+  return events.some((one) => one === type) && (streams === undefined || streams.includes(stream));
+}
+
+async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal): Promise<string | undefined> {
+  const refused: string[] = [];
+  try {
+    const waiting = await outbox.waiting();
+    if (waiting.length === 0) return undefined;
+    const sink = await openSink(config);
+    for (const [index, { event, remove }] of waiting.entries()) {
+      try {
+        // A signal of its own: listeners that each sending leaves behind do not add up on that of the run.
+        await sink.send(event, AbortSignal.any([signal]));
+      } catch (error) {
+        if (!(error instanceof NightlyError && error.cause instanceof Refused)) {
+          throw keptFor(asNightlyError(error), waiting.length - index, signal);
+        }
+        refused.push(`${event.type} of ${event.build}, which is dropped: ${error.message}`);
+      }
+      await remove();
+    }
+  } catch (error) {
+    return `${config.name}: ${[...refused, asNightlyError(error).message].join('; ')}`;
+  }
+  return refused.length === 0 ? undefined : `${config.name}: ${refused.join('; ')}`;
+}
+
+function keptFor(error: NightlyError, count: number, signal: AbortSignal): NightlyError {
+  const why = signal.aborted ? 'there was no answer in time' : error.message.split('\n')[0];
+  return new NightlyError('notify', `${why} (${count} kept for the next run)`, { cause: error });
+}

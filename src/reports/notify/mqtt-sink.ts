@@ -1,0 +1,70 @@
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import type { MqttSinkConfig } from '../../config/config.ts';
+import type { BuildEvent } from './event.ts';
+import { notTaken, readLogin, type Sink } from './sink.ts';
+
+const CONNECT_MS = 8000;
+
+/**
+ * Publishes each event as JSON, at least once (QoS 1): to `PREFIX/STREAM/events/TYPE`, and, retained, to
+ * `PREFIX/STREAM/state`, so that whoever subscribes later knows how the stream stands.
+ */
+export function mqttSink(config: MqttSinkConfig): Sink {
+  const { url, topicPrefix } = config;
+  return {
+    describe: () => `MQTT ${url}, topics ${topicPrefix}/…`,
+    async send(event, signal) {
+      const topic = `${topicPrefix}/${event.stream}`;
+      const payload = JSON.stringify(event);
+      await withBroker(config, signal, async (client) => {
+        await client.publishAsync(`${topic}/events/${event.type}`, payload, { qos: 1 });
+        if (saysState(event)) await client.publishAsync(`${topic}/state`, payload, { qos: 1, retain: true });
+      });
+    },
+    check: (signal) => withBroker(config, signal, async () => undefined),
+  };
+}
+
+/** Neither a test nor the age of a key is a state of the stream. */
+function saysState({ type }: BuildEvent): boolean {
+  return type !== 'test' && type !== 'key-expiring';
+}
+
+async function withBroker(
+  config: MqttSinkConfig,
+  signal: AbortSignal,
+  work: (client: MqttClient) => Promise<void>,
+): Promise<void> {
+  const { url, username, passwordFile, caFile } = config;
+  const options: IClientOptions = {
+    reconnectPeriod: 0,
+    connectTimeout: CONNECT_MS,
+    ...(username === undefined ? {} : { username }),
+    ...(passwordFile === undefined ? {} : { password: await readLogin(passwordFile) }),
+    ...(caFile === undefined ? {} : { ca: await readLogin(caFile) }),
+  };
+  signal.throwIfAborted();
+  const client = connect(url, options);
+  const lost = new Promise<never>((_, reject) => {
+    client.on('error', reject);
+    client.on('close', () => reject(new Error('the connection was closed')));
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  lost.catch(() => undefined);
+  try {
+    await Promise.race([lost, new Promise((connected) => client.once('connect', connected))]);
+    await Promise.race([lost, work(client)]);
+    // Not forced: what is under way is written, and the broker is told that this is no accident.
+    await Promise.race([lost, client.endAsync()]).catch(() => undefined);
+  } catch (error) {
+    throw notTaken(`The MQTT broker ${url}`, reasonOf(error), error);
+  } finally {
+    client.end(true);
+  }
+}
+
+/** Of several addresses of one name, Node says only that none could be reached. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import { NightlyError } from '../../base/errors.ts';
+import type { BuildEvent } from './event.ts';
+import { harmlessLine } from './render-notification.ts';
+
+/** One way to tell people or programs about builds. */
+export interface Sink {
+  /**
+   * Sends one event. Sent again, it is known by its id where the protocol has such a thing.
+   * @throws NightlyError `notify`; with `Refused` as its cause when it would be refused again
+   */
+  send(event: BuildEvent, signal: AbortSignal): Promise<void>;
+  /** Whether it can be reached and logged into; nobody is told anything. @throws NightlyError `notify`. */
+  check(signal: AbortSignal): Promise<void>;
+  /** Where it leads, for people: without secrets. */
+  describe(): string;
+}
+
+/** The other side answered that it will not take this event, now or later. */
+export class Refused extends Error {}
+
+/** The content of a file that a sink needs, without the newline that editors put at its end. @throws NightlyError `notify`. */
+export async function readLogin(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('notify', `A file of a sink cannot be read: ${why}.`, {
+      hint: 'Correct its path under "notify" in the configuration, or let the user who runs this read it.',
+      cause: error,
+    });
+  }
+}
+
+/** What a sink throws: where it was to go, and why it did not get there, in the other side's words. */
+export function notTaken(place: string, why: string, cause: unknown, refused = false): NightlyError {
+  return new NightlyError('notify', `${place} did not take the message: ${harmlessLine(why)}.`, {
+    hint: 'Correct this sink under "notify" in the configuration, then try "atomic-nightly notify test".',
+    cause: refused ? new Refused(why, { cause }) : cause,
+  });
+}

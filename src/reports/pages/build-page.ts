@@ -1,0 +1,207 @@
+import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
+import { promotedTo, testsText } from '../../build/about-build.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
+import type { JournalEntry } from '../../build/journal.ts';
+import { changesText, releasedText } from './build-row.ts';
+import type { Links } from './links.ts';
+import { pageView } from './page.ts';
+import { imageViews } from './page-images.ts';
+import { packagesView } from './page-packages.ts';
+import { stateView, stepStateView } from './page-state.ts';
+import { timeView } from './time-view.ts';
+import { stepTimes, workingSeconds } from './times.ts';
+
+export interface BuildPageRequest {
+  readonly meta: BuildMeta;
+  /** How it stands now. */
+  readonly state: string;
+  /** Others that the page may link to. */
+  readonly others: readonly BuildMeta[];
+  readonly live: boolean;
+  /** URL of the build's folder where it is published; undefined: it is not, or the page lies in that folder. */
+  readonly folder?: string;
+  /** Its files lie beside the page, or in `folder`. */
+  readonly published: boolean;
+  /** Seconds after which its images are removed from there; undefined: never. */
+  readonly imagesSeconds?: number;
+  /** Of the service's own pages only. */
+  readonly run?: {
+    readonly entries: readonly JournalEntry[];
+    readonly releaseEntries: readonly JournalEntry[];
+    /** As `stepTimes` takes it. */
+    readonly since: number;
+    /** How many people must approve it before it is released. */
+    readonly approvalsNeeded: number;
+    /** Whether its stream feeds a release stream. */
+    readonly promotable: boolean;
+    /** Whether its stream says where releases go. */
+    readonly releasable: boolean;
+  };
+}
+
+/** How many builds a build is offered to be compared with. */
+const COMPARED = 60;
+
+/** The page of one build: the values of the template `build`. */
+export function buildPage(request: BuildPageRequest) {
+  const { meta, state, others, live, run } = request;
+  const arch = meta['coreos-assembler.basearch'];
+  const page = pageView(meta.name, `Build ${meta.buildid}`, { depth: 3, live });
+  const { links } = page;
+  const { hrefOf, linkTo } = finders(request, links);
+  const parent = others.find((one) => one['ostree-commit'] === meta['atomic-nightly.parent'] && one['ostree-commit']);
+  const images = imageViews(meta, hrefOf);
+  const logOf = (step: string) => links.log(meta.buildid, arch, step);
+  return {
+    ...page,
+    id: meta.buildid,
+    arch,
+    stream: meta['atomic-nightly.stream'],
+    streamHref: live ? links.stream(meta['atomic-nightly.stream']) : '',
+    state: stateView(state),
+    released: releasedText(meta),
+    time: timeView(meta['ostree-timestamp']),
+    duration: run && run.entries.length > 0 ? formatSeconds(workingSeconds(run.entries)) : '',
+    changes: changesText(meta),
+    facts: facts(meta),
+    parent: { commit: meta['atomic-nightly.parent'] ?? '', ...linkTo(parent?.buildid ?? '') },
+    compareHref: live && parent ? links.compare(parent.buildid, meta.buildid) : '',
+    failures: (meta['atomic-nightly.failures'] ?? []).map(({ step, code, message }) => ({
+      ...{ step, code },
+      // A message may name paths of the build host: it is for those who run the service (I9).
+      message: run ? message : '',
+      href: run || request.published ? logOf(step) : '',
+    })),
+    packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
+    images,
+    imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
+    refused: Object.keys(meta['atomic-nightly.refused-images'] ?? {}).join(', '),
+    tests: testsText(meta) ?? '',
+    signedBy: meta['atomic-nightly.signed-by'] ?? [],
+    records: hrefOf
+      ? ['meta.json', 'lockfile.json', 'treefile.json', 'diff.json', 'SHA256SUMS'].map((file) => ({
+          file,
+          href: hrefOf(file),
+          signature: meta['atomic-nightly.signed-by'] ? hrefOf(`${file}.asc`) : '',
+        }))
+      : [],
+    deltas: (meta['atomic-nightly.deltas'] ?? []).map(({ from, bytes, objects, 'object-bytes': without }) => ({
+      ...{ from: from ?? 'scratch', objects, bytes: formatBytes(bytes), without: formatBytes(without) },
+    })),
+    promotion: promotionView(meta, linkTo),
+    promoted: promotedTo(
+      others.map((one) => ({ meta: one })),
+      meta.buildid,
+      (one) => one.meta['atomic-nightly.state'],
+    ).map(({ build, stream, attempt, released, state: itsState, ...rest }) => ({
+      ...linkTo(build),
+      ...{ stream, attempt, released },
+      state: stateView(itsState),
+      superseded: rest['superseded-by'] ?? '',
+    })),
+    withdrawal: withdrawalView(meta, linkTo),
+    steps: run ? stepRows(run.entries, run.since, logOf) : [],
+    releaseSteps: run ? stepRows(run.releaseEntries, run.since, logOf) : [],
+    commands: run ? commands(request, run) : [],
+    comparable: run ? comparable(request) : [],
+  };
+}
+
+/** Ids of builds that have a tree as well. */
+function comparable({ meta, others }: BuildPageRequest): string[] {
+  if (meta['ostree-commit'] === undefined) return [];
+  const found = others.filter((one) => one['ostree-commit'] !== undefined && one.buildid !== meta.buildid);
+  return found.slice(0, COMPARED).map(({ buildid }) => buildid);
+}
+
+/** Where files and other builds are to be found; other builds only where they are known. */
+function finders({ meta, others, live, folder, published }: BuildPageRequest, links: Links) {
+  const arch = meta['coreos-assembler.basearch'];
+  const inFolder = (path: string) =>
+    folder === undefined ? links.file(meta.buildid, arch, path) : `${folder}/${path}`;
+  const hrefOf = published && !(live && folder === undefined) ? inFolder : undefined;
+  const linkTo = (id: string) => {
+    const found = others.find((one) => one.buildid === id);
+    return { id, href: found ? links.build(id, found['coreos-assembler.basearch']) : '' };
+  };
+  return { hrefOf, linkTo };
+}
+
+function facts(meta: BuildMeta): { name: string; value: string; code: boolean }[] {
+  const { 'atomic-nightly.engine': engine, 'atomic-nightly.compose': compose, 'atomic-nightly.tree': tree } = meta;
+  const all: readonly (readonly [string, string | undefined, boolean])[] = [
+    ['Ref', meta.ref, true],
+    ['Commit', meta['ostree-commit'], true],
+    ['Kernel', compose?.kernel, true],
+    ['Tree', tree && `${formatBytes(tree.bytes)} in ${tree.objects} objects`, false],
+    ['Engine', engine && `${engine.name} ${engine.version}`, false],
+    ['Published to', meta['atomic-nightly.published']?.join(', '), false],
+  ];
+  return all.flatMap(([name, value, code]) => (value === undefined || value === '' ? [] : [{ name, value, code }]));
+}
+
+type LinkTo = (id: string) => { id: string; href: string };
+
+function promotionView(meta: BuildMeta, linkTo: LinkTo) {
+  const promotion = meta['atomic-nightly.promotion'];
+  if (!promotion) return false;
+  const { of, attempt, recommit, reason = '', overrides, excludes, upstream = '', supersedes } = promotion;
+  const accepted = promotion['differences-accepted'];
+  const release = meta['atomic-nightly.release'];
+  return {
+    night: linkTo(of),
+    ...{ attempt, recommit, reason, upstream, overrides, excludes },
+    accepted: accepted ? String(accepted.count) : '',
+    supersedes: supersedes.map(linkTo),
+    superseded: linkTo(meta['atomic-nightly.superseded-by'] ?? ''),
+    approvals: (meta['atomic-nightly.approvals'] ?? []).map(({ by, at, note = '' }) => ({
+      by,
+      note,
+      at: timeView(at),
+    })),
+    released: release ? timeView(release.at) : false,
+    withdrawn: release?.withdrawn
+      ? { at: timeView(release.withdrawn.at), reason: release.withdrawn.reason, by: linkTo(release.withdrawn.by) }
+      : false,
+  };
+}
+
+function withdrawalView(meta: BuildMeta, linkTo: LinkTo) {
+  const withdrawal = meta['atomic-nightly.withdrawal'];
+  return withdrawal
+    ? { of: linkTo(withdrawal.of), previous: linkTo(withdrawal.previous), reason: withdrawal.reason }
+    : false;
+}
+
+function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
+  return stepTimes(entries, since).map(({ step, state, start, end, message = '' }) => ({
+    ...{ step, state: stepStateView(state), message, href: hrefOf(step) },
+    start: timeView(start),
+    duration: end === undefined ? '' : formatSeconds((end - start) / 1000),
+  }));
+}
+
+/** What can be done with a build next, as it is typed. */
+function commands(
+  { meta, state }: BuildPageRequest,
+  { approvalsNeeded, promotable, releasable }: NonNullable<BuildPageRequest['run']>,
+): { what: string; command: string }[] {
+  const id = meta.buildid;
+  const found: { what: string; command: string }[] = [];
+  const add = (what: string, command: string) => found.push({ what, command: `atomic-nightly ${command}` });
+  if (['interrupted', 'failed', 'incomplete'].includes(state)) add('Go on with it', `resume ${id}`);
+  const built = meta['ostree-commit'] !== undefined && ['complete', 'incomplete', 'gate-failed'].includes(state);
+  if (built && promotable && !meta['atomic-nightly.promotion']) {
+    add('See what a promotion would be', `promote ${id} --dry-run`);
+    add('Promote it', `promote ${id} --reason "…"`);
+  }
+  const open = meta['atomic-nightly.promotion'] && !meta['atomic-nightly.release'] && state === 'complete';
+  if (open && !meta['atomic-nightly.superseded-by']) {
+    const approvals = meta['atomic-nightly.approvals']?.length ?? 0;
+    if (approvals < approvalsNeeded) add(`Approve it (${approvals} of ${approvalsNeeded})`, `approve ${id} --by NAME`);
+    else if (releasable) add('Release it', `release ${id}`);
+  }
+  if (releasedText(meta) === 'released') add('Take the release back', `release --withdraw ${id} --reason "…"`);
+  if (built) add('What is newer since', `show ${id}`);
+  return found;
+}

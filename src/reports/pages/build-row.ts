@@ -1,0 +1,71 @@
+import { formatSeconds } from '../../base/format.ts';
+import { testsText } from '../../build/about-build.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
+import { summarizeDiff } from '../../rpm/pkgdiff.ts';
+import type { Links } from './links.ts';
+import { type StateView, stateView } from './page-state.ts';
+import { type TimeView, timeView } from './time-view.ts';
+
+/** A build in a list. Texts are empty where there is nothing to say. */
+export interface BuildRow {
+  readonly id: string;
+  readonly href: string;
+  readonly stream: string;
+  readonly state: StateView;
+  readonly time: TimeView;
+  readonly duration: string;
+  readonly changes: string;
+  readonly images: string;
+  readonly tests: string;
+  readonly failed: string;
+  readonly of: string;
+  readonly ofHref: string;
+  readonly released: '' | 'released' | 'withdrawn';
+  readonly superseded: string;
+}
+
+export interface RowRequest {
+  readonly links: Links;
+  /** How it stands now. */
+  readonly state: string;
+  /** Ids of the builds that have a page. */
+  readonly known: ReadonlySet<string>;
+  /** How long it took, where that is known. */
+  readonly seconds?: number;
+}
+
+/** A build as a row of a list. */
+export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowRequest): BuildRow {
+  const arch = meta['coreos-assembler.basearch'];
+  const of = meta['atomic-nightly.promotion']?.of ?? '';
+  return {
+    id: meta.buildid,
+    href: links.build(meta.buildid, arch),
+    stream: meta['atomic-nightly.stream'],
+    state: stateView(state),
+    time: timeView(meta['ostree-timestamp']),
+    duration: seconds === undefined ? '' : formatSeconds(seconds),
+    changes: changesText(meta),
+    images: Object.keys(meta.images ?? {}).join(', '),
+    tests: testsText(meta) ?? '',
+    failed: [...new Set((meta['atomic-nightly.failures'] ?? []).map(({ step }) => step))].join(', '),
+    of,
+    ofHref: !known.has(of) ? '' : links.build(of, arch),
+    released: releasedText(meta),
+    superseded: meta['atomic-nightly.superseded-by'] ?? '',
+  };
+}
+
+/** What a build changed, in a line; empty where that is not known. */
+export function changesText(meta: BuildMeta): string {
+  const withdrawal = meta['atomic-nightly.withdrawal'];
+  if (withdrawal) return `takes ${withdrawal.of} back to ${withdrawal.previous}`;
+  return meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
+}
+
+/** Whether a build was released, and taken back. */
+export function releasedText(meta: BuildMeta): BuildRow['released'] {
+  const release = meta['atomic-nightly.release'];
+  if (release === undefined) return '';
+  return release.withdrawn === undefined ? 'released' : 'withdrawn';
+}

@@ -1,0 +1,73 @@
+import { basename } from 'node:path';
+import type { BuildMeta } from '../../build/build-record.ts';
+import { lastRelease } from '../../build/promotions.ts';
+import { changesText } from './build-row.ts';
+import { encodePath, type Links } from './links.ts';
+import { pageView } from './page.ts';
+import { imageViews } from './page-images.ts';
+import { timeView } from './time-view.ts';
+
+/** A stream as its users see it. */
+export interface OfferedStream {
+  readonly name: string;
+  readonly isRelease: boolean;
+  readonly ref: string;
+  /** What hosts configure. */
+  readonly remote: { readonly name: string; readonly url: string };
+  /** URL of the top of the target that has its images and records. */
+  readonly url: string;
+  /** URL of the public key; empty where the stream does not sign. */
+  readonly keyUrl: string;
+  /** Published builds, newest first. */
+  readonly builds: readonly BuildMeta[];
+}
+
+/** How to get and verify what there is: the values of the template `get`. Releases come first. */
+export function getPage(product: string, streams: readonly OfferedStream[], live: boolean) {
+  const page = pageView(product, `Get ${product}`, { depth: 1, live });
+  const offers = streams
+    .toSorted((a, b) => Number(b.isRelease) - Number(a.isRelease))
+    .map((stream) => offer(stream, page.links));
+  return { ...page, streams: offers };
+}
+
+function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStream, links: Links) {
+  const good = ({ 'ostree-commit': commit, 'atomic-nightly.state': state }: BuildMeta) =>
+    commit !== undefined && state === 'complete';
+  const latest = isRelease
+    ? lastRelease(
+        builds.map((meta) => ({ meta })),
+        name,
+      )?.meta
+    : builds.find(good);
+  // A night whose images failed has none: those of the one before are still good.
+  const pictured = isRelease ? latest : builds.find((meta) => good(meta) && Object.keys(meta.images ?? {}).length > 0);
+  const folderOf = (meta: BuildMeta) =>
+    `${url}/builds/${encodePath(`${meta.buildid}/${meta['coreos-assembler.basearch']}`)}`;
+  const link = (meta: BuildMeta) => ({
+    id: meta.buildid,
+    href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
+    time: timeView(isRelease ? (meta['atomic-nightly.release']?.at ?? '') : meta['ostree-timestamp']),
+  });
+  const keyFile = basename(keyUrl);
+  return {
+    ...{ name, isRelease, ref, remote, keyUrl, keyFile },
+    latest: latest
+      ? {
+          ...link(latest),
+          commit: latest['ostree-commit'] ?? '',
+          changes: changesText(latest),
+          fingerprints: latest['atomic-nightly.signed-by'] ?? [],
+          arch: latest['coreos-assembler.basearch'],
+        }
+      : false,
+    pictured: pictured
+      ? {
+          ...link(pictured),
+          folder: folderOf(pictured),
+          isLatest: pictured === latest,
+          images: imageViews(pictured, (path) => `${folderOf(pictured)}/${encodePath(path)}`),
+        }
+      : false,
+  };
+}

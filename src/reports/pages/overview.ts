@@ -1,0 +1,147 @@
+import { formatBytes } from '../../base/format.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
+import type { JournalEntry } from '../../build/journal.ts';
+import { lastRelease } from '../../build/promotions.ts';
+import { type BuildRow, buildRow } from './build-row.ts';
+import type { ChartView } from './charts/chart.ts';
+import { nightCharts } from './charts/nights.ts';
+import type { Links } from './links.ts';
+import type { NowView } from './now.ts';
+import { type PageView, pageView } from './page.ts';
+import { type TimeView, timeView } from './time-view.ts';
+import { workingSeconds } from './times.ts';
+
+/** A build as a list shows it. */
+export interface ListedBuild {
+  readonly meta: BuildMeta;
+  /** How it stands now. */
+  readonly state: string;
+  /** None where only the record is known. */
+  readonly entries: readonly JournalEntry[];
+}
+
+/** A stream as the overview names it. */
+export interface ListedStream {
+  readonly name: string;
+  /** Where its builds come from: `nightly`, or `promoted from NAME`. */
+  readonly kind: string;
+  /** The cycle of a release stream; empty without one. */
+  readonly cycle: string;
+  readonly next?: Date;
+}
+
+export interface OverviewRequest {
+  readonly product: string;
+  readonly live: boolean;
+  readonly streams: readonly ListedStream[];
+  /** Newest first, of all streams. */
+  readonly builds: readonly { readonly meta: BuildMeta; readonly state: string }[];
+  /** What the list shows, newest first. */
+  readonly shown: readonly ListedBuild[];
+  /** By stream, oldest first. */
+  readonly charted: ReadonlyMap<string, readonly ListedBuild[]>;
+  /** The id to go on below; empty at the end. */
+  readonly older: string;
+  readonly now?: NowView;
+  /** Bytes of the work folder's file system. */
+  readonly disk?: { readonly free: number; readonly total: number };
+}
+
+/** The first page: the values of the template `overview`. */
+export function overviewPage(request: OverviewRequest): PageView & OverviewView {
+  const { product, live, streams, builds, older, now, disk } = request;
+  const page = pageView(product, product, { depth: 0, live });
+  return {
+    ...page,
+    now: now ?? false,
+    streams: streams.map((stream) => streamRow(stream, builds, page.links)),
+    ...listView(request, page.links),
+    older: older === '' ? '' : `?before=${older}`,
+    disk: disk ? diskView(disk) : false,
+  };
+}
+
+/** The page of one stream: the values of the template `stream`. */
+export function streamPage(request: OverviewRequest & { readonly stream: ListedStream }) {
+  const { product, live, stream, builds, older } = request;
+  const page = pageView(product, `Stream ${stream.name}`, { depth: 2, live });
+  return {
+    ...page,
+    stream: streamRow(stream, builds, page.links),
+    ...listView(request, page.links),
+    older: older === '' ? '' : `?before=${older}`,
+  };
+}
+
+interface OverviewView {
+  readonly now: NowView | false;
+  readonly streams: readonly StreamRow[];
+  readonly builds: readonly BuildRow[];
+  readonly charts: readonly ChartView[];
+  readonly older: string;
+  readonly disk:
+    | { readonly used: string; readonly free: string; readonly total: string; readonly percent: number }
+    | false;
+}
+
+function listView({ shown, builds, charted }: OverviewRequest, links: Links) {
+  const known = new Set(builds.map(({ meta }) => meta.buildid));
+  return {
+    builds: shown.map(({ meta, state, entries }) => {
+      const seconds = workingSeconds(entries, state === 'running' ? Date.now() : undefined);
+      return buildRow(meta, { links, state, known, ...(entries.length === 0 ? {} : { seconds }) });
+    }),
+    charts: [...charted].flatMap(([stream, list]) => nightCharts(stream, list, links)),
+  };
+}
+
+interface Named {
+  readonly id: string;
+  readonly href: string;
+  readonly time: TimeView;
+}
+
+interface StreamRow {
+  readonly name: string;
+  readonly href: string;
+  readonly kind: string;
+  readonly cycle: string;
+  readonly newest: BuildRow | false;
+  readonly good: Named | false;
+  readonly release: Named | false;
+  readonly next: TimeView | false;
+}
+
+function streamRow(
+  { name, kind, cycle, next }: ListedStream,
+  builds: OverviewRequest['builds'],
+  links: Links,
+): StreamRow {
+  const ours = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === name);
+  const [newest] = ours;
+  const good = ours.find(({ state, meta }) => state === 'complete' && meta['ostree-commit'] !== undefined);
+  const release = lastRelease(ours, name);
+  const known = new Set(builds.map(({ meta }) => meta.buildid));
+  const named = ({ meta }: { readonly meta: BuildMeta }, at: string): Named => ({
+    id: meta.buildid,
+    href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
+    time: timeView(at),
+  });
+  return {
+    ...{ name, kind, cycle },
+    href: links.live ? links.stream(name) : '',
+    newest: newest ? buildRow(newest.meta, { links, state: newest.state, known }) : false,
+    good: good ? named(good, good.meta['ostree-timestamp']) : false,
+    release: release ? named(release, release.meta['atomic-nightly.release']?.at ?? '') : false,
+    next: next ? timeView(next) : false,
+  };
+}
+
+function diskView({ free, total }: { readonly free: number; readonly total: number }) {
+  return {
+    used: formatBytes(total - free),
+    free: formatBytes(free),
+    total: formatBytes(total),
+    percent: total === 0 ? 0 : Math.round(((total - free) / total) * 100),
+  };
+}

@@ -1,0 +1,26 @@
+import { changesByKind, type PackageDiff, summarizeDiff } from '../../rpm/pkgdiff.ts';
+
+/** Package changes as pages show them, in the order of `rpm-ostree db diff`. */
+export interface PackagesView {
+  readonly summary: string;
+  readonly count: number;
+  /** So many that they are folded. */
+  readonly long: boolean;
+  readonly changes: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly from: string;
+    readonly to: string;
+  }[];
+}
+
+export function packagesView(diff: PackageDiff): PackagesView {
+  const changes = changesByKind(diff).flatMap(({ word, changes: ofKind }) =>
+    ofKind.map(([name, , { PreviousPackage: from, NewPackage: to }]) => {
+      const arches = from && to && from[2] !== to[2];
+      const text = (one: typeof from) => (one ? `${one[1]}${arches ? `.${one[2]}` : ''}` : '');
+      return { kind: word, name, from: text(from), to: text(to) };
+    }),
+  );
+  return { summary: summarizeDiff(diff), count: changes.length, long: changes.length > 80, changes };
+}

@@ -1,0 +1,41 @@
+import { formatProgress, formatSeconds } from '../../base/format.ts';
+import type { Listener, RunEvent } from '../../build/events.ts';
+
+/** Seconds between two progress lines of one step: a log of an hour's download stays readable. */
+const PROGRESS_EVERY_MS = 5000;
+
+/** Plain lines for a pipe or CI: one a happening, no cursor movements, progress every few seconds. */
+export function lineListener(write: (line: string) => void): Listener {
+  const lastProgress = new Map<string, number>();
+  return (event) => {
+    if (event.type === 'step-started') lastProgress.set(event.step, Date.now());
+    if (event.type === 'step-progress') {
+      const now = Date.now();
+      if (now - (lastProgress.get(event.step) ?? 0) < PROGRESS_EVERY_MS) return;
+      lastProgress.set(event.step, now);
+    }
+    write(describeEvent(event));
+  };
+}
+
+/** One event as a line. */
+export function describeEvent(event: RunEvent): string {
+  switch (event.type) {
+    case 'run-started':
+      return `${event.resumed ? 'Resuming' : 'Starting'} build ${event.build} of stream ${event.stream}`;
+    case 'step-started':
+      return `  … ${event.step}`;
+    case 'step-kept':
+      return `  = ${event.step}: done in an earlier attempt`;
+    case 'step-line':
+      return `    ${event.step}: ${event.line}`;
+    case 'step-progress':
+      return `    ${event.step}: ${formatProgress(event.done, event.total, event.unit)}`;
+    case 'step-done':
+      return `  ✓ ${event.step} (${formatSeconds(event.seconds)})`;
+    case 'step-failed':
+      return `  ✗ ${event.step} (${formatSeconds(event.seconds)}): ${event.message.split('\n')[0]}`;
+    case 'run-ended':
+      return `Build ${event.build}: ${event.state} (${formatSeconds(event.seconds)})`;
+  }
+}

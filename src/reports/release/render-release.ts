@@ -1,0 +1,44 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fillIn } from '../../base/fill-in.ts';
+import { oneLine } from '../../base/one-line.ts';
+import type { ReleaseFacts } from './facts.ts';
+
+const SHIPPED = fileURLToPath(new URL('../../../release-templates/', import.meta.url));
+
+/** What a release tells, by the file it is written to; the template of each is its name with `.hbs`. */
+export const RELEASE_TEXTS = ['notes.md', 'wiki', 'announcement.txt'] as const;
+
+/**
+ * For values that others chose (names of packages and keys): on one line, and without what would be markup there. In
+ * templates `{{cell x}}` is for Markdown, `{{wiki x}}` for MoinMoin, `{{line x}}` for plain text.
+ */
+const HELPERS = {
+  line: oneLine,
+  cell: (value: unknown) => oneLine(value).replace(/[\\`*_[\]<>|&#!]/g, '\\$&'),
+  wiki: (value: unknown) => {
+    const text = oneLine(value).replaceAll('`', "'");
+    // Two bars without anything in between would span the next cell.
+    return text === '' ? ' ' : `\`${text}\``;
+  },
+  // Handlebars has a meaning of its own for three braces, which MoinMoin wants around code.
+  braces: (value: unknown) => (value === 'open' ? '{{{' : '}}}'),
+};
+
+/**
+ * Fills in one text of a release.
+ * @param own folder with templates of the project's own, looked at first
+ * @throws NightlyError `config` with the template's file and line.
+ */
+export async function renderRelease(
+  name: (typeof RELEASE_TEXTS)[number],
+  facts: ReleaseFacts,
+  own: string | undefined,
+): Promise<string> {
+  const mine = own === undefined ? undefined : join(own, `${name}.hbs`);
+  const file = mine !== undefined && existsSync(mine) ? mine : join(SHIPPED, `${name}.hbs`);
+  const text = fillIn(await readFile(file, 'utf8'), facts, { file, code: 'config', helpers: HELPERS }, true);
+  return `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`;
+}

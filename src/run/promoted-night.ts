@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import type { BuildMeta } from '../build/build-record.ts';
+import { findBuild } from '../build/build-store.ts';
+import { type Lockfile, readLockfile } from '../rpm/lockfile.ts';
+import { readTreefile } from '../treefile/read.ts';
+
+/** A night that is promoted, with what its tree was made from. */
+export interface Night {
+  readonly id: string;
+  readonly commit: string;
+  readonly meta: BuildMeta;
+  readonly lockfile: Lockfile;
+  /** Absolute path of the top treefile in the night's own copy. */
+  readonly treefile: string;
+  /** Of its commit, and of everything in its tree: seconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/**
+ * Opens a night by its build id.
+ * @throws NightlyError `not-found`, `usage` when it is no night with a commit, `treefile` when its treefile cannot be had.
+ */
+export async function openNight(work: string, id: string): Promise<Night> {
+  const { meta, paths } = await findBuild(work, id).catch((error: unknown) => {
+    throw isNotFound(error) ? lostNight(work, id, error) : error;
+  });
+  const { of } = meta['atomic-nightly.promotion'] ?? {};
+  if (of !== undefined) {
+    throw new NightlyError('usage', `Build ${id} is a promotion of night ${of} itself.`, {
+      hint: `To promote that night again: "atomic-nightly promote ${of}".`,
+    });
+  }
+  const commit = meta['ostree-commit'];
+  const state = meta['atomic-nightly.state'];
+  if (commit === undefined || !['complete', 'incomplete', 'gate-failed'].includes(state)) {
+    throw new NightlyError('usage', `Build ${id} is ${state}: only a night that was published can be promoted.`, {
+      hint: '"atomic-nightly list" shows the nights there are.',
+    });
+  }
+  const copy = meta['atomic-nightly.treefile-copy'];
+  const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
+  const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
+  if (treefile === undefined || lockfile === undefined) {
+    throw new NightlyError('not-found', `Night ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`, {
+      hint: 'Bring the folder back from a backup, or build a new night and promote that.',
+    });
+  }
+  const { digest } = await readTreefile(treefile, { basearch: meta['coreos-assembler.basearch'] });
+  if (digest !== meta['atomic-nightly.treefile-digest']) {
+    throw new NightlyError(
+      'treefile',
+      `The treefile of night ${id} cannot be had any more: its copy ${treefile} does not read as it did that night.`,
+      {
+        hint: 'It names files by absolute paths that changed since, or the copy was changed. Put them back as they were.',
+      },
+    );
+  }
+  return { id, commit, meta, lockfile, treefile, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
+}
+
+const isNotFound = (error: unknown): boolean => error instanceof NightlyError && error.code === 'not-found';
+
+/** A target has the night's record and lockfile, but not the copy of its treefile. */
+function lostNight(work: string, id: string, cause: unknown): NightlyError {
+  return new NightlyError(
+    'not-found',
+    `There is no record of night ${id} in ${join(work, 'builds')}, and what is promoted is made from the record, lockfile and treefile kept there.`,
+    {
+      hint: `Bring builds/${id} back from a backup of ${work}, promote where that night was built, or promote another: "atomic-nightly list" shows those there are.`,
+      cause,
+    },
+  );
+}

@@ -1,0 +1,85 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connect } from 'mqtt';
+import { type FilePurpose, readPublicFile, readSecretText } from '../../base/secret-file.ts';
+import type { MqttTriggerConfig } from '../../config/config.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import type { Service } from '../service.ts';
+import type { ServiceLog } from '../service-log.ts';
+import { type Broker, startBroker } from './broker.ts';
+import { streamOfTopic } from './topic.ts';
+
+const PASSWORD_FILE: FilePurpose = {
+  ...{ what: 'MQTT password file', code: 'config', exposed: 'choose a new password' },
+  missing: 'Correct "service.mqtt.password-file" in the configuration, or put the file there.',
+};
+const CA_FILE: Omit<FilePurpose, 'exposed'> = {
+  ...{ what: 'file of certificates to trust', code: 'config' },
+  missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
+};
+
+/** Messages about one stream within this time are one: each request is written down and logged. */
+const AGAIN_MS = 1000;
+
+/**
+ * Carries out what is asked for by name, but each name once within the time; what was asked meanwhile is carried out once
+ * after it, so that the last request is never lost.
+ */
+function oneAtATime(ms: number, act: (name: string) => Promise<void>): (name: string) => void {
+  const again = new Map<string, boolean>();
+  const carryOut = async (name: string): Promise<void> => {
+    do {
+      again.set(name, false);
+      await act(name);
+      await sleep(ms, undefined, { ref: false });
+    } while (again.get(name) === true);
+    again.delete(name);
+  };
+  return (name) => {
+    if (again.has(name)) again.set(name, true);
+    else void carryOut(name);
+  };
+}
+
+/**
+ * Begins a night for each message to `TOPIC/STREAM`, whatever it says: on the broker that comes along, or as a client of
+ * another, to which it connects again whenever that went away.
+ * @throws NightlyError `usage` when the address is taken, `config` when a file cannot be read.
+ */
+export async function startMqttTrigger(config: MqttTriggerConfig, service: Service, log: ServiceLog): Promise<Broker> {
+  const ask = oneAtATime(AGAIN_MS, (stream) =>
+    service
+      .trigger(stream, 'a message over MQTT')
+      .then(() => undefined)
+      .catch((error: unknown) => log(`mqtt: ${asNightlyError(error).message}`)),
+  );
+  const onTopic = (topic: string): void => {
+    const stream = streamOfTopic(config.topic, topic);
+    if (stream !== undefined) ask(stream);
+  };
+  if (config.type === 'embedded') return startBroker(config, onTopic, log);
+  return followBroker(config, onTopic, log);
+}
+
+async function followBroker(
+  { broker, topic, user, passwordFile, caFile }: Extract<MqttTriggerConfig, { type: 'external' }>,
+  onTopic: (topic: string) => void,
+  log: ServiceLog,
+): Promise<Broker> {
+  const password = passwordFile === undefined ? undefined : await readSecretText(passwordFile, PASSWORD_FILE);
+  const client = connect(broker, {
+    reconnectPeriod: 5000,
+    ...(user === undefined ? {} : { username: user }),
+    ...(password === undefined ? {} : { password }),
+    ...(caFile === undefined ? {} : { ca: await readPublicFile(caFile, CA_FILE) }),
+  });
+  client.on('message', (name, _payload, { retain }) => {
+    // What a broker kept was said to an earlier service.
+    if (!retain) onTopic(name);
+  });
+  client.on('connect', () => {
+    log(`mqtt: connected to ${broker}`);
+    client.subscribe(`${topic}/+`, { qos: 1 }, (error) => error && log(`mqtt: ${error.message}`));
+  });
+  client.on('error', (error) => log(`mqtt: ${broker}: ${error.message}`));
+  return { stop: () => client.endAsync(true) };
+}

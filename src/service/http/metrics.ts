@@ -1,0 +1,140 @@
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { NightlyError } from '../../base/errors.ts';
+import { remembered } from '../../base/remembered.ts';
+import { quietTask } from '../../base/task.ts';
+import { stateNow } from '../../build/about-build.ts';
+import { readMeta } from '../../build/build-store.ts';
+import type { Config } from '../../config/config.ts';
+import { planFileBytes } from '../../publish/plan-file.ts';
+import { lockHolder } from '../../run/lock-holder.ts';
+import { configuredKeys, lookAtKey } from '../../signing/inventory.ts';
+import { createFileCache } from '../live/file-cache.ts';
+import type { IndexedBuild, Work } from '../live/work-folder.ts';
+import type { Service } from '../service.ts';
+
+const STATES = ['interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
+/** Keys last years, and gpg may be slow. */
+const KEYS_AGAIN_MS = 3_600_000;
+/** However often it is asked: what changes takes seconds at least. */
+const SAME_MS = 2000;
+
+/**
+ * Numbers for Prometheus, text format 0.0.4. All but those of the process come from the records on disk, so that nights
+ * from the command line count and a restart loses nothing. Times are seconds since the epoch, sizes bytes.
+ */
+export function serviceMetrics(config: Config, work: Work, service: Service): () => Promise<string> {
+  const ownProcess = new Registry();
+  collectDefaultMetrics({ register: ownProcess });
+  const pushed = createFileCache(planFileBytes);
+  const keys = remembered(KEYS_AGAIN_MS, () => keyExpiries(config));
+  const text = remembered(SAME_MS, async () => {
+    const registry = new Registry();
+    const gauge = gaugesOf(registry);
+    await addStreams(config, work, pushed.get, gauge);
+    await addWorkFolder(config, service, gauge);
+    for (const { fingerprint, seconds } of await keys()) {
+      gauge('key_expiry_timestamp_seconds', 'When a signing key expires.', { key: fingerprint }, seconds);
+    }
+    return `${await registry.metrics()}\n${await ownProcess.metrics()}`;
+  });
+  return text;
+}
+
+type SetGauge = (name: string, help: string, labels: Readonly<Record<string, string>>, value: number) => void;
+
+function gaugesOf(registry: Registry): SetGauge {
+  return (name, help, labels, value) => {
+    const full = `atomic_nightly_${name}`;
+    const there = registry.getSingleMetric(full) as Gauge | undefined;
+    const gauge = there ?? new Gauge({ name: full, help, labelNames: Object.keys(labels), registers: [registry] });
+    gauge.set(labels, value);
+  };
+}
+
+async function addStreams(
+  config: Config,
+  work: Work,
+  pushedBytes: (plan: string) => Promise<number | undefined>,
+  gauge: SetGauge,
+): Promise<void> {
+  const held = (await lockHolder(config.work)) !== undefined;
+  const builds = await work.builds();
+  for (const { name: stream, targets } of Object.values(config.streams)) {
+    const own = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
+    // An alert on a failed night must not fall silent while the next one is under way.
+    const state = own.map((build) => stateNow(build, held)).find((one) => one !== 'running');
+    if (state === undefined) continue;
+    for (const one of STATES) {
+      gauge(
+        'last_build_state',
+        'How the last build of a stream that has ended did so: 1 for its state.',
+        { stream, state: one },
+        +(one === state),
+      );
+    }
+    const good = own.find(isGood);
+    const at = good && (await endOf(work, good));
+    if (at !== undefined) {
+      gauge(
+        'last_success_timestamp_seconds',
+        'When the last night of a stream ended well, also without changes.',
+        { stream },
+        at,
+      );
+    }
+    const made = own.find(({ meta }) => meta['ostree-commit'] !== undefined);
+    if (made) await addBuild(made, { stream, targets }, pushedBytes, gauge);
+  }
+}
+
+async function addBuild(
+  { meta, paths }: IndexedBuild,
+  { stream, targets }: { readonly stream: string; readonly targets: readonly string[] },
+  pushedBytes: (plan: string) => Promise<number | undefined>,
+  gauge: SetGauge,
+): Promise<void> {
+  for (const { step, seconds } of (await readMeta(paths))['atomic-nightly.steps'] ?? []) {
+    gauge('step_duration_seconds', 'How long a step of the last build with a commit took.', { stream, step }, seconds);
+  }
+  for (const target of targets) {
+    const bytes = await pushedBytes(join(paths.dir, 'publish', `${target}.json`));
+    if (bytes !== undefined)
+      gauge('pushed_bytes', 'What the last build sent to a target, images apart.', { stream, target }, bytes);
+  }
+  const tree = meta['atomic-nightly.tree']?.bytes;
+  if (tree !== undefined) gauge('tree_bytes', 'Size of the last tree as it is stored.', { stream }, tree);
+  for (const [image, { size }] of Object.entries(meta.images ?? {})) {
+    gauge('image_bytes', 'Size of an image of the last build with a commit.', { stream, image }, size);
+  }
+}
+
+const isGood = ({ meta }: IndexedBuild): boolean => ['complete', 'unchanged'].includes(meta['atomic-nightly.state']);
+
+async function endOf(work: Work, { paths }: IndexedBuild): Promise<number | undefined> {
+  const last = (await work.journal(paths.journal)).at(-1);
+  return last && Date.parse(last.at) / 1000;
+}
+
+async function addWorkFolder(config: Config, service: Service, gauge: SetGauge): Promise<void> {
+  const { bsize, blocks, bavail, bfree } = await statfs(config.work);
+  gauge('disk_free_bytes', 'Free for this service, on the file system of the work folder.', {}, bavail * bsize);
+  gauge('disk_used_bytes', 'Used on the file system of the work folder.', {}, (blocks - bfree) * bsize);
+  const jobs = service.jobs();
+  gauge('queue_jobs', 'Nights that wait to begin or to be tried again.', {}, jobs.filter((job) => !job.attempt).length);
+  gauge('run_active', '1 while a run of this service is under way.', {}, jobs.filter((job) => job.attempt).length);
+  for (const { stream, at } of service.nextRuns().toReversed()) {
+    gauge('next_run_timestamp_seconds', 'When the next night of a stream begins.', { stream }, at.getTime() / 1000);
+  }
+}
+
+/** Keys that never expire, and such as cannot be read now, are left out; `doctor` tells of those. */
+async function keyExpiries(config: Config): Promise<{ fingerprint: string; seconds: number }[]> {
+  const found = await Promise.all(configuredKeys(config).map((key) => lookAtKey(key.config, quietTask())));
+  return found.flatMap((key) =>
+    key instanceof NightlyError || !key.expires
+      ? []
+      : [{ fingerprint: key.fingerprint, seconds: key.expires.getTime() / 1000 }],
+  );
+}

@@ -1,0 +1,111 @@
+import { getConnInfo } from '@hono/node-server/conninfo';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import { secureHeaders } from 'hono/secure-headers';
+import { readTextIfExists } from '../../base/files.ts';
+import { remembered } from '../../base/remembered.ts';
+import type { Config } from '../../config/config.ts';
+import { lockHolder } from '../../run/lock-holder.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import type { Service } from '../service.ts';
+import { addressGroup } from './address.ts';
+import { unreadiness } from './health.ts';
+import { paced } from './pace.ts';
+import { withPageCache } from './page-cache.ts';
+import { rateLimit } from './rate-limit.ts';
+import { limitedByKind } from './request-kinds.ts';
+import { bearerToken, isKnownToken } from './token.ts';
+
+/** A hook has nothing to say beyond its address. */
+const MAX_BODY_BYTES = 4096;
+/** Of one address, a minute: more than any mirror has to tell. */
+const REQUESTS_A_MINUTE = 30;
+const WRONG_TOKENS_A_MINUTE = 5;
+
+/** What the service answers over HTTP: pages to read, numbers for machines, and one hook that begins a night. */
+export function serviceApp(config: Config, service: Service, pages: Hono, metrics: () => Promise<string>): Hono {
+  const app = new Hono();
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        scriptSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+      crossOriginOpenerPolicy: 'same-origin',
+      crossOriginResourcePolicy: 'same-origin',
+      referrerPolicy: 'no-referrer',
+      xFrameOptions: 'DENY',
+      // The service itself speaks plain HTTP; whoever puts TLS in front of it promises that there.
+      strictTransportSecurity: false,
+      xXssProtection: false,
+      xDownloadOptions: false,
+    }),
+  );
+  app.use(async ({ req, text, res: _ }, next) => {
+    const hook = req.method === 'POST' && req.path.startsWith('/trigger/');
+    if (hook || req.method === 'GET' || req.method === 'HEAD') return next();
+    return text('Only GET and HEAD.\n', 405, { Allow: 'GET, HEAD' });
+  });
+  app.get('/healthz', ({ text }) => text('ok\n'));
+  app.use(limitedByKind());
+  // Whoever began it: the service, or somebody on the command line.
+  const isRunning = remembered(1000, async () => (await lockHolder(config.work)) !== undefined);
+  app.use(paced(isRunning));
+  app.get('/readyz', async ({ text }) => {
+    const problems = await unreadiness(config, service);
+    return problems.length === 0 ? text('ready\n') : text(`${problems.join('\n')}\n`, 503);
+  });
+  app.get('/metrics', async ({ body }) =>
+    body(await metrics(), 200, {
+      'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
+      'Cache-Control': 'no-store',
+    }),
+  );
+  addTrigger(app, config, service);
+  const answer = withPageCache(pages);
+  // As a whole, so that their own page answers what is nowhere.
+  app.all('*', ({ req }) => answer(req.raw));
+  app.onError((error, { text }) => {
+    if (error instanceof HTTPException) return error.getResponse();
+    process.stderr.write(`error: ${asNightlyError(error).message}\n`);
+    return text('Something went wrong; the log of the service has it.\n', 500);
+  });
+  return app;
+}
+
+/** `POST /trigger/STREAM` with a bearer token: 202 and when it begins, else 401, 404, 409, 413 or 429. */
+function addTrigger(app: Hono, config: Config, service: Service): void {
+  const { tokenHashFile } = config.service;
+  if (tokenHashFile === undefined) return;
+  const requests = rateLimit(REQUESTS_A_MINUTE, 60_000);
+  const wrong = rateLimit(WRONG_TOKENS_A_MINUTE, 60_000);
+  app.post('/trigger/:stream', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
+    const who = getConnInfo(context).remote.address ?? 'somebody';
+    const tooMany = (seconds: number) =>
+      context.json({ error: 'too many requests' }, 429, { 'Retry-After': String(seconds) });
+    const group = addressGroup(who);
+    const wait = requests.take(group);
+    if (wait > 0) return tooMany(wait);
+    const token = bearerToken(context.req.header('authorization'));
+    // Read each time: a token is added or taken back without a restart.
+    if (token === undefined || !isKnownToken(token, (await readTextIfExists(tokenHashFile)) ?? '')) {
+      const longer = wrong.take(group);
+      if (longer > 0) return tooMany(longer);
+      return context.json({ error: 'a known token is needed' }, 401, { 'WWW-Authenticate': 'Bearer' });
+    }
+    const name = context.req.param('stream');
+    const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
+    if (!stream) return context.json({ error: 'there is no such stream' }, 404);
+    if (stream.release) return context.json({ error: 'a release stream is fed by promotion only' }, 409);
+    if (service.draining()) return context.json({ error: 'the service is stopping' }, 409);
+    const begins = await service.trigger(name, `${who} over HTTP`);
+    return context.json({ stream: name, begins: begins.toISOString() }, 202);
+  });
+}

@@ -1,0 +1,120 @@
+import { setTimeout as sleep, setImmediate as yieldToOthers } from 'node:timers/promises';
+import type { BuildMeta } from '../../build/build-record.ts';
+import type { PackageChange, PackageDiff } from '../../rpm/pkgdiff.ts';
+
+/**
+ * What lists, charts, the feed and the metrics need of a record: it stays in memory for each of thousands of builds. Of
+ * package changes there is only their kind, and of failures only where they were; `Work.build` has all of it.
+ */
+export type IndexedMeta = Omit<
+  BuildMeta,
+  | 'atomic-nightly.steps'
+  | 'atomic-nightly.compose'
+  | 'atomic-nightly.deltas'
+  | 'atomic-nightly.approvals'
+  | 'atomic-nightly.pending-images'
+>;
+
+/** One change of each kind, shared by all builds. */
+const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => ['', kind, {}]);
+
+/** Leaves of a record what the index keeps. */
+export function indexed(meta: BuildMeta): IndexedMeta {
+  const {
+    'atomic-nightly.steps': _steps,
+    'atomic-nightly.compose': _compose,
+    'atomic-nightly.deltas': _deltas,
+    'atomic-nightly.approvals': _approvals,
+    'atomic-nightly.pending-images': _pending,
+    ...rest
+  } = meta;
+  const { pkgdiff, 'atomic-nightly.failures': failures, 'atomic-nightly.promotion': promotion } = meta;
+  return {
+    ...rest,
+    ...(pkgdiff ? { pkgdiff: kindsOf(pkgdiff) } : {}),
+    ...(failures ? { 'atomic-nightly.failures': failures.map(({ step, code }) => ({ step, code, message: '' })) } : {}),
+    ...(promotion ? { 'atomic-nightly.promotion': { ...promotion, overrides: [], excludes: [] } } : {}),
+  };
+}
+
+const kindsOf = (diff: PackageDiff): PackageDiff => diff.map((change) => CHANGES[change[1]] ?? change);
+
+/** So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand takes its time. */
+const LIVELY = 60;
+const OTHERS_MS = 10_000;
+/** Builds looked at before others have their turn. */
+const AT_ONCE = 4;
+/** As long as the look at some takes, so that half of the time is left for those who ask. */
+const PAUSE_MS = 4;
+
+/** What was found of each build, newest first, and looked at again as time goes on. */
+export interface Rounds<Found> {
+  /** All that is known now. What changed in an old build shows after some seconds. */
+  all(): Promise<readonly Found[]>;
+}
+
+/**
+ * Looks at the newest builds whenever asked, and at all others in the background, some at a time, so that neither the first
+ * who asks nor anybody else waits for thousands of records to be read.
+ * @param ids of all builds, newest first; the same array as long as they are the same
+ * @param waitMs how long those who ask wait for the first look at all; after it they are given what is known by then
+ */
+export function lookInRounds<Found>(
+  ids: () => Promise<readonly string[]>,
+  look: (id: string) => Promise<Found>,
+  waitMs: number,
+): Rounds<Found> {
+  const known = new Map<string, Found>();
+  let round: { readonly of: readonly string[]; ended?: number; readonly done: Promise<void> } | undefined;
+  let first: Promise<void> | undefined;
+
+  async function lookAt(some: readonly string[]): Promise<void> {
+    for (const [index, found] of (await Promise.all(some.map(look))).entries()) {
+      const id = some[index];
+      if (id !== undefined) known.set(id, found);
+    }
+  }
+
+  async function goRound(all: readonly string[]): Promise<void> {
+    for (let at = LIVELY; at < all.length; at += AT_ONCE) {
+      await lookAt(all.slice(at, at + AT_ONCE));
+      if (waitMs === Number.POSITIVE_INFINITY) await yieldToOthers();
+      else await sleep(PAUSE_MS, undefined, { ref: false });
+    }
+    const there = new Set(all);
+    for (const id of known.keys()) if (!there.has(id)) known.delete(id);
+  }
+
+  function beginRound(all: readonly string[]): void {
+    const done = goRound(all);
+    const begun: NonNullable<typeof round> = { of: all, done };
+    round = begun;
+    const end = (): void => {
+      begun.ended = Date.now();
+    };
+    first ??= waitMs === Number.POSITIVE_INFINITY ? done : Promise.race([done, afterMs(waitMs)]);
+    // A fault ends this round only: those who wait for it hear of it, and the next who ask wait for the next one.
+    done.then(end, () => {
+      end();
+      first = undefined;
+    });
+  }
+
+  return {
+    async all() {
+      const newest = await ids();
+      await lookAt(newest.slice(0, LIVELY));
+      const { of, ended } = round ?? {};
+      const due = ended !== undefined && (!first || of !== newest || Date.now() - ended > OTHERS_MS);
+      if (!round || due) beginRound(newest);
+      await first;
+      return newest.flatMap((id) => known.get(id) ?? []);
+    },
+  };
+}
+
+function afterMs(ms: number): Promise<void> {
+  return new Promise((settle) => {
+    setTimeout(settle, ms).unref();
+  });
+}

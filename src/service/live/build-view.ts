@@ -1,0 +1,33 @@
+import { stateNow } from '../../build/about-build.ts';
+import { buildPage } from '../../reports/pages/build-page.ts';
+import { releaseJournal } from '../../run/build.ts';
+import { takeSnapshot, type WebContext } from './live-context.ts';
+import { folderOf } from './offers.ts';
+
+/** The page of a build; undefined when there is none of that id and architecture. */
+export async function liveBuildPage(context: WebContext, id: string, arch: string) {
+  const { work, config } = context;
+  const build = await work.build(id, arch);
+  if (!build) return undefined;
+  const { builds, holder } = await takeSnapshot(context);
+  const { meta, paths } = build;
+  const name = meta['atomic-nightly.stream'];
+  const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
+  const folder = stream && folderOf(config, stream, meta);
+  return buildPage({
+    meta,
+    state: stateNow(build, holder !== undefined),
+    others: builds.map((other) => other.meta),
+    live: true,
+    published: folder !== undefined,
+    ...(folder === undefined ? {} : { folder }),
+    run: {
+      entries: await work.journal(paths.journal),
+      releaseEntries: await work.journal(releaseJournal(paths)),
+      since: holder ? Date.parse(holder.since) : Number.POSITIVE_INFINITY,
+      approvalsNeeded: stream?.release?.approvals ?? 0,
+      promotable: Object.values(config.streams).some(({ release }) => release?.promotesFrom === name),
+      releasable: stream?.release?.to !== undefined,
+    },
+  });
+}

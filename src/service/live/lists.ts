@@ -1,0 +1,71 @@
+import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
+import type { StreamConfig } from '../../config/config.ts';
+import { createLinks } from '../../reports/pages/links.ts';
+import { nowView } from '../../reports/pages/now.ts';
+import { overviewPage, streamPage } from '../../reports/pages/overview.ts';
+import { currentRun } from './current-run.ts';
+import {
+  chartedBuilds,
+  diskOf,
+  listed,
+  listedStream,
+  type Snapshot,
+  takeSnapshot,
+  type WebContext,
+} from './live-context.ts';
+
+/** How many builds a list shows. */
+const LISTED = 20;
+
+/** The overview. @param before only builds older than this id */
+export async function overview(context: WebContext, before: string | undefined) {
+  const { config, work } = context;
+  const snapshot = await takeSnapshot(context);
+  const { builds } = snapshot;
+  const nightly = Object.values(config.streams).filter(({ release }) => release === undefined);
+  const charts = await Promise.all(
+    nightly.map(async ({ name }) => [name, await chartedBuilds(context, snapshot, name)] as const),
+  );
+  const running = await currentRun(work, builds, snapshot.holder);
+  const disk = await diskOf(context);
+  return overviewPage({
+    product: config.name,
+    live: true,
+    streams: Object.values(config.streams).map((stream) => listedStream(context, stream)),
+    builds,
+    ...(await someBuilds(context, builds, before)),
+    charted: new Map(charts),
+    now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),
+    ...(disk === undefined ? {} : { disk }),
+  });
+}
+
+/** The page of a stream. @param before only builds older than this id */
+export async function oneStream(context: WebContext, stream: StreamConfig, before: string | undefined) {
+  const snapshot = await takeSnapshot(context);
+  const { builds } = snapshot;
+  const ours = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const entry = listedStream(context, stream);
+  return streamPage({
+    product: context.config.name,
+    live: true,
+    stream: entry,
+    streams: [entry],
+    builds,
+    ...(await someBuilds(context, ours, before)),
+    charted: new Map([[stream.name, await chartedBuilds(context, snapshot, stream.name)]]),
+  });
+}
+
+async function someBuilds(context: WebContext, builds: Snapshot['builds'], before: string | undefined) {
+  const from =
+    before !== undefined && isBuildId(before)
+      ? builds.findIndex(({ meta }) => compareBuildIds(meta.buildid, before) < 0)
+      : 0;
+  const some = from === -1 ? [] : builds.slice(from, from + LISTED);
+  const more = from !== -1 && builds.length > from + LISTED;
+  return {
+    shown: await Promise.all(some.map((build) => listed(context, build))),
+    older: more ? (some.at(-1)?.meta.buildid ?? '') : '',
+  };
+}

@@ -1,0 +1,121 @@
+import { createReadStream } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type Context, Hono } from 'hono';
+import { NightlyError } from '../../base/errors.ts';
+import { formatBytes } from '../../base/format.ts';
+import type { Config } from '../../config/config.ts';
+import { comparePage } from '../../reports/pages/compare-page.ts';
+import { feed } from '../../reports/pages/feed.ts';
+import { getPage } from '../../reports/pages/get-page.ts';
+import { encodeName } from '../../reports/pages/links.ts';
+import { pageView } from '../../reports/pages/page.ts';
+import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
+import { liveBuildPage } from './build-view.ts';
+import { findLog, logEnd } from './current-run.ts';
+import { createDifferences } from './differences.ts';
+import { oneStream, overview } from './lists.ts';
+import { type NextRuns, takeSnapshot, type WebContext } from './live-context.ts';
+import { createEvents } from './live-events.ts';
+import { offeredStreams, publicUrlOf } from './offers.ts';
+import type { Work } from './work-folder.ts';
+
+export interface PagesOptions {
+  readonly config: Config;
+  readonly work: Work;
+  /** When streams run next, soonest first. */
+  readonly nextRuns?: NextRuns;
+}
+
+/** How much of the end of a log its page has. */
+const LOG_BYTES = 256 * 1024;
+
+/**
+ * The pages over a work folder, for reading only: whatever is asked, nothing changes. All of it is read from disk each
+ * time (again only what changed), so runs show whoever started them. Addresses below the app's own path are relative.
+ */
+export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): Hono {
+  const context: WebContext = { config, work, nextRuns };
+  const difference = createDifferences(join(config.work, 'repo'));
+  const app = new Hono();
+  const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
+    c.html(render(name, view), status, { 'cache-control': 'no-cache' });
+  const missing = (c: Context, message: string) => {
+    const depth = Math.max(0, c.req.path.split('/').length - 2);
+    const page = pageView(config.name, 'Not found', { depth, live: true });
+    return html(c, 'fault', { ...page, message }, 404);
+  };
+
+  app.get('/', async (c) => html(c, 'overview', await overview(context, c.req.query('before'))));
+  app.get('/streams/:stream/', async (c) => {
+    const name = c.req.param('stream');
+    const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
+    if (!stream) return missing(c, 'There is no such stream.');
+    return html(c, 'stream', await oneStream(context, stream, c.req.query('before')));
+  });
+  app.get('/builds/:id/', async (c) => {
+    const build = await context.work.build(c.req.param('id'));
+    if (!build) return missing(c, 'There is no such build.');
+    return c.redirect(`./${encodeName(build.meta['coreos-assembler.basearch'])}/`);
+  });
+  app.get('/builds/:id/:arch/', async (c) => {
+    const view = await liveBuildPage(context, c.req.param('id'), c.req.param('arch'));
+    return view ? html(c, 'build', view) : missing(c, 'There is no such build.');
+  });
+  app.get('/builds/:id/log/:step', async (c) => {
+    const build = await context.work.build(c.req.param('id'));
+    const step = c.req.param('step');
+    const path = build && (await findLog(build, step));
+    if (!build || path === undefined) return missing(c, 'There is no such log.');
+    const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+    if (c.req.query('raw') !== undefined) {
+      return c.body(Readable.toWeb(createReadStream(path)) as ReadableStream, 200, headers);
+    }
+    const end = await logEnd(path, LOG_BYTES);
+    const page = pageView(config.name, `Log of ${step}, build ${build.meta.buildid}`, { depth: 3, live: true });
+    return html(c, 'log', {
+      ...page,
+      ...{ step, id: build.meta.buildid, text: end?.text ?? '', cut: end?.cut ?? false, rawHref: '?raw' },
+      size: formatBytes(end?.size ?? 0),
+      buildHref: page.links.build(build.meta.buildid, build.meta['coreos-assembler.basearch']),
+    });
+  });
+  app.get('/compare', (c) => {
+    const [from = '', to = ''] = [c.req.query('from'), c.req.query('to')];
+    return c.redirect(`compare/${encodeName(from)}/${encodeName(to)}`);
+  });
+  app.get('/compare/:a/:b', async (c) => {
+    const [from, to] = await Promise.all([context.work.build(c.req.param('a')), context.work.build(c.req.param('b'))]);
+    if (!from || !to) return missing(c, 'There is no such build.');
+    try {
+      return html(c, 'compare', comparePage(from.meta, to.meta, await difference(from, to), true));
+    } catch (error) {
+      if (error instanceof NightlyError && error.code === 'not-found') return missing(c, error.message);
+      throw error;
+    }
+  });
+  app.get('/get/', async (c) => {
+    const { builds } = await takeSnapshot(context);
+    return html(c, 'get', getPage(config.name, offeredStreams(config, builds), true));
+  });
+  app.get('/feed.atom', async (c) => {
+    const { builds } = await takeSnapshot(context);
+    const metas = builds.map(({ meta }) => meta);
+    return c.body(feed(config.name, { url: publicUrlOf(config), builds: metas, live: true }), 200, {
+      'content-type': 'application/atom+xml; charset=utf-8',
+      'cache-control': 'no-cache',
+    });
+  });
+  app.get('/events', createEvents(context));
+  app.get('/assets/:name', (c) => {
+    const name = c.req.param('name');
+    const content = readAsset(name);
+    if (!content) return missing(c, 'There is no such file.');
+    return c.body(new Uint8Array(content), 200, { 'content-type': ASSETS[name] ?? '', 'cache-control': 'max-age=300' });
+  });
+  for (const path of ['/streams/:stream', '/builds/:id', '/builds/:id/:arch', '/get']) {
+    app.get(path, (c) => c.redirect(`${encodeName(c.req.path.slice(c.req.path.lastIndexOf('/') + 1))}/`));
+  }
+  app.notFound((c) => missing(c, 'There is no such page.'));
+  return app;
+}

@@ -1,0 +1,77 @@
+import { statfs } from 'node:fs/promises';
+import { stateNow } from '../../build/about-build.ts';
+import { cycleAt } from '../../build/cycle.ts';
+import type { Config, StreamConfig } from '../../config/config.ts';
+import { CHARTED } from '../../reports/pages/charts/nights.ts';
+import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
+import { lockHolder } from '../../run/lock-holder.ts';
+import type { LockHolder } from '../../run/run-lock.ts';
+import type { IndexedBuild, Work } from './work-folder.ts';
+
+/** When streams run next, soonest first; told by whoever starts them. */
+export type NextRuns = () => readonly { readonly stream: string; readonly at: Date }[];
+
+/** What the live pages are made from. */
+export interface WebContext {
+  readonly config: Config;
+  readonly work: Work;
+  readonly nextRuns: NextRuns;
+}
+
+/** The work folder at a moment. */
+export interface Snapshot {
+  /** Newest first. */
+  readonly builds: readonly (IndexedBuild & { readonly state: string })[];
+  readonly holder: LockHolder | undefined;
+}
+
+export async function takeSnapshot({ work }: WebContext): Promise<Snapshot> {
+  const [builds, holder] = await Promise.all([work.builds(), lockHolder(work.folder)]);
+  return { holder, builds: builds.map((build) => ({ ...build, state: stateNow(build, holder !== undefined) })) };
+}
+
+/** A stream of the configuration, as lists name it. */
+export function listedStream({ nextRuns }: WebContext, stream: StreamConfig): ListedStream {
+  const next = nextRuns().find((run) => run.stream === stream.name)?.at;
+  return {
+    name: stream.name,
+    kind: stream.release ? `promoted from ${stream.release.promotesFrom}` : 'nightly',
+    cycle: cycleText(stream),
+    ...(next === undefined ? {} : { next }),
+  };
+}
+
+function cycleText({ release }: StreamConfig): string {
+  if (!release?.cycle) return '';
+  const { number, week, weeks, next } = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
+  const now = number === 0 ? 'the first cycle has not begun' : `cycle ${number}, week ${week} of ${weeks}`;
+  return `${now}; next candidate ${next.day}`;
+}
+
+/** A build with what its journal says. */
+export async function listed({ work }: WebContext, build: Snapshot['builds'][number]): Promise<ListedBuild> {
+  return { meta: build.meta, state: build.state, entries: await work.journal(build.paths.journal) };
+}
+
+/** The last builds of a stream that its charts are drawn from, oldest first. */
+export async function chartedBuilds(context: WebContext, { builds }: Snapshot, stream: string): Promise<ListedBuild[]> {
+  const ours = builds.filter(({ meta, state }) => meta['atomic-nightly.stream'] === stream && state !== 'unchanged');
+  return Promise.all(
+    ours
+      .filter(({ state }) => state !== 'running')
+      .slice(0, CHARTED)
+      .toReversed()
+      .map((build) => listed(context, build)),
+  );
+}
+
+/** Bytes of the file system that the work folder is on; undefined when there is no such folder yet. */
+export async function diskOf({ work }: WebContext): Promise<{ free: number; total: number } | undefined> {
+  try {
+    const { bsize, blocks, bavail } = await statfs(work.folder);
+    return { free: bavail * bsize, total: blocks * bsize };
+  } catch {
+    // Before the first run; a page is no place to fail for that.
+    return undefined;
+  }
+}

@@ -1,0 +1,12 @@
+import { pino } from 'pino';
+import type { LogFormat } from '../reports/progress/select-listener.ts';
+
+/** Tells what the service does: a sentence, and the values in it for machines. */
+export type ServiceLog = (sentence: string, values?: Readonly<Record<string, unknown>>) => void;
+
+/** Lines on a stream, which systemd's journal stamps with the time; pino's JSON when asked for. */
+export function serviceLog(format: LogFormat, out: NodeJS.WritableStream): ServiceLog {
+  if (format !== 'json') return (sentence) => out.write(`${sentence}\n`);
+  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, out);
+  return (sentence, values = {}) => logger.info({ type: 'service', ...values }, sentence);
+}

@@ -1,0 +1,43 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import type { Composed } from '../../engines/engine.ts';
+import { removeTree } from '../../programs/rm.ts';
+import { readLockfile } from '../../rpm/lockfile.ts';
+import type { RepositoryState } from '../../rpm/repomd.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+
+/** Makes the commit from the build's lockfile, in the local repo; no ref moves. */
+export async function compose(
+  project: Project,
+  build: Build,
+  inputs: { readonly parent?: string; readonly inputHash: string; readonly states: readonly RepositoryState[] },
+  task: Task,
+): Promise<Composed> {
+  const scratchDir = join(build.paths.scratch, 'compose');
+  await mkdir(scratchDir, { recursive: true });
+  const composed = await project.engine.compose(
+    {
+      treefile: project.treefile,
+      lockfile: await readLockfile(build.paths.lockfile),
+      inputHash: inputs.inputHash,
+      cacheDir: project.cacheDir,
+      scratchDir,
+      repo: project.repo,
+      ref: project.ref,
+      ...(project.testedRef === undefined ? {} : { alsoBound: [project.testedRef] }),
+      ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
+      version: build.id,
+      timestamp: build.timestamp,
+      repoTimestamps: Object.fromEntries(inputs.states.map(({ id, generated }) => [id, generated])),
+      metadata: {},
+    },
+    task,
+  );
+  // Tens of thousands of files: removed while the next steps run. What an early end of the run leaves of them goes with
+  // the build's scratch folder, or before the next try of this step.
+  removeTree(scratchDir, task).catch(() => undefined);
+  task.say(`commit ${composed.commit}, initramfs ${composed.initramfs}`);
+  return composed;
+}

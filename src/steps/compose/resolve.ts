@@ -1,0 +1,70 @@
+import { NightlyError } from '../../base/errors.ts';
+import { writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import type { CommitInfo } from '../../ostree/objects.ts';
+import { type Lockfile, type PackageId, writeLockfile } from '../../rpm/lockfile.ts';
+import { downgrades } from '../../rpm/pkgdiff.ts';
+import { readRepoFiles } from '../../rpm/repofile.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import { copyTreefile } from '../../treefile/copy.ts';
+import { treefileJson } from '../../treefile/read.ts';
+import { insistOnOwnRemote } from '../release/own-remote.ts';
+
+export interface Resolved {
+  readonly inputHash: string;
+  /** The same packages and treefile as the parent's: there is nothing to build. */
+  readonly unchanged: boolean;
+  /** The top treefile in the build's copy, relative to the copy. */
+  readonly treefileCopy: string;
+}
+
+/**
+ * Depsolves and writes the build's lockfile and flattened treefile. Refuses packages older than the parent's, unless
+ * the stream allows them by name (I5).
+ */
+export async function resolve(
+  project: Project,
+  build: Build,
+  parent: CommitInfo | undefined,
+  task: Task,
+): Promise<Resolved> {
+  const { engine, treefile, cacheDir, repo } = project;
+  const { lockfile, inputHash } = await engine.resolve(
+    { treefile, cacheDir, repo, ...(parent ? { parent: parent.checksum } : {}) },
+    task,
+  );
+  insistOnOwnRemote(project, lockfile);
+  await writeLockfile(build.paths.lockfile, lockfile);
+  await writeJson(build.paths.treefile, treefileJson(treefile));
+  // A promotion weeks later must build from this treefile, whatever became of it since.
+  const treefileCopy = await copyTreefile(treefile, await readRepoFiles(treefile), build.paths.treefileCopy);
+  refuseDowngrades(
+    project,
+    parent?.packages ?? [],
+    lockfile,
+    'The repositories have older packages than the published commit',
+  );
+  task.say(`${Object.keys(lockfile.packages).length} packages`);
+  return { inputHash, unchanged: parent?.inputHash === inputHash, treefileCopy };
+}
+
+/**
+ * Refuses packages older than those of an earlier commit, unless the stream allows them by name (I5).
+ * @param what the beginning of the message
+ * @throws NightlyError `package-downgrade`, naming each.
+ */
+export function refuseDowngrades(
+  { stream, config }: Project,
+  before: readonly PackageId[],
+  lockfile: Lockfile,
+  what: string,
+): void {
+  const refused = downgrades(before, lockfile).filter(({ name }) => !stream.allowDowngrades.includes(name));
+  if (refused.length === 0) return;
+  const list = refused.map(({ name, from, to }) => `  ${name}: ${from} → ${to}`).join('\n');
+  throw new NightlyError('package-downgrade', `${what}:\n${list}`, {
+    hint: `Find out why they went back. If it is meant: add ${refused.map(({ name }) => name).join(', ')} to allow-downgrades of stream "${stream.name}".`,
+    place: config.placeOf('streams', stream.name),
+  });
+}

@@ -1,0 +1,55 @@
+import { NightlyError } from '../../base/errors.ts';
+import type { Task } from '../../base/task.ts';
+import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
+import { seedFrom } from '../../ostree/seed-repo.ts';
+import type { Project } from '../../run/project.ts';
+
+/**
+ * Pulls the last published commit's record: what the night is compared with, and the parent of its commit. Refuses to
+ * start from anything older than what the targets have (I5), and before any work when a target cannot be written to.
+ */
+export async function seed(project: Project, timestamp: number, task: Task): Promise<{ parent?: string }> {
+  const { stream, ref, repo, targets } = project;
+  await Promise.all(targets.map((target) => target.check(task)));
+  const { url, allowNew, gpgKeys } = stream.seed;
+  const parent = await seedFrom({ url, ref, repo, gpgKeys }, task);
+  for (const target of targets) {
+    const published = await target.read(`repo/refs/heads/${ref}`, task);
+    if (published) refuseOlderSeed(new TextDecoder().decode(published).trim(), parent, target.name, project);
+  }
+  if (!parent) {
+    if (!allowNew) {
+      throw new NightlyError('seed', `${url} has no ref ${ref}, and stream "${stream.name}" may not start a new one.`, {
+        hint: 'Correct seed.url; for the very first night set seed.allow-new to true.',
+        place: project.config.placeOf('streams', stream.name, 'seed'),
+      });
+    }
+    task.say(`no ref ${ref} at ${url} yet: starting a new one`);
+    return {};
+  }
+  if (parent.timestamp >= timestamp) {
+    throw new NightlyError(
+      'seed',
+      `The published commit ${parent.version ?? parent.checksum} is dated ${date(parent.timestamp)}; by this machine's clock it is ${date(timestamp)}, so clients would see a commit older than theirs.`,
+      { hint: "Correct this machine's clock, then run again." },
+    );
+  }
+  task.say(`following ${parent.version ?? 'commit'} (${parent.checksum.slice(0, 12)})`);
+  return { parent: parent.checksum };
+}
+
+function refuseOlderSeed(published: string, parent: CommitInfo | undefined, target: string, project: Project): void {
+  if (published === parent?.checksum) return;
+  throw new NightlyError(
+    'seed',
+    `Target "${target}" has ${published} at ${project.ref}, but ${project.stream.seed.url} serves ${parent?.checksum ?? 'no such ref'}: building on that would go back in time.`,
+    { hint: 'Wait until the seed URL has caught up (a mirror or cache lags), or correct seed.url.' },
+  );
+}
+
+/** The record of the commit a night follows, from the local repo. */
+export async function readParent(project: Project, parent: string | undefined): Promise<CommitInfo | undefined> {
+  return parent === undefined ? undefined : readCommit(project.repo, parent);
+}
+
+const date = (seconds: number): string => new Date(seconds * 1000).toISOString();

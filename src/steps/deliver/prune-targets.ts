@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { readTextIfExists } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
+import { targetUses } from '../../config/lookup.ts';
+import { commitReader, readHistory } from '../../publish/prune/history.ts';
+import { totalOf } from '../../publish/prune/prune-plan.ts';
+import { pruneRepo } from '../../publish/prune/prune-repo.ts';
+import { readTargetState } from '../../publish/prune/prune-state.ts';
+import { dryPrune, type PruneResult, pruneTarget } from '../../publish/prune/prune-target.ts';
+import { type Project, targetSigner } from '../../run/project.ts';
+import { openTarget } from '../../targets/open-target.ts';
+import type { Target } from '../../targets/target.ts';
+
+export interface PruneOptions {
+  readonly dryRun: boolean;
+  /** Seconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * Prunes one target of a configuration by its retention. @throws NightlyError `config` when it has none, and what
+ * `pruneTarget` throws.
+ */
+export async function pruneConfigured(
+  config: Config,
+  target: Target,
+  { dryRun, now }: PruneOptions,
+  task: Task,
+): Promise<PruneResult> {
+  const { name } = target;
+  const retention = config.targets[name]?.retention;
+  if (!retention) {
+    throw new NightlyError('config', `Target "${name}" has no retention, so nothing there is ever removed.`, {
+      hint: `Say in targets.${name}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
+      place: config.placeOf('targets', name),
+    });
+  }
+  const signer = dryRun ? undefined : targetSigner(config, name);
+  // Before anything goes, not in the middle of it.
+  await signer?.check(task);
+  const request = {
+    target,
+    retention,
+    hasTree: getsTree(config, name),
+    repo: join(config.work, 'repo'),
+    scratchDir: join(config.work, 'scratch'),
+    now,
+    ...(signer === undefined ? {} : { signer }),
+  };
+  return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
+}
+
+/** Whether commits are published there; of a target that no stream names any more it is not known, so they may be. */
+function getsTree({ streams }: Config, target: string): boolean {
+  const uses = Object.values(streams).flatMap((stream) => targetUses(stream).get(target) ?? []);
+  return uses.length === 0 || uses.some(({ tree }) => tree);
+}
+
+/** Prunes a target that a build was published to. */
+export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
+  const now = Math.floor(Date.now() / 1000);
+  const { plan } = await pruneConfigured(config, target, { dryRun: false, now }, task);
+  if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${target.name} yet`);
+}
+
+/** By target, the commits that a dry run found would go there. */
+export type WouldGo = ReadonlyMap<string, ReadonlySet<string>>;
+
+/**
+ * Removes from the local repository what no target of the configuration has any more. Commits of builds that may still
+ * be resumed stay. Call it after the targets were pruned.
+ * @throws NightlyError when it cannot be found out what a target has; then nothing is removed.
+ */
+export async function pruneLocalRepo(
+  config: Config,
+  { dryRun, wouldGo }: { readonly dryRun: boolean; readonly wouldGo: WouldGo },
+  task: Task,
+): Promise<Awaited<ReturnType<typeof pruneRepo>>> {
+  const repo = join(config.work, 'repo');
+  if (!existsSync(join(repo, 'objects'))) return { commits: [], files: 0, bytes: 0 };
+  const wanted = await resumableCommits(config.work);
+  for (const target of Object.values(config.targets)) {
+    for (const commit of await commitsOn(target, repo, task)) {
+      if (!wouldGo.get(target.name)?.has(commit)) wanted.add(commit);
+    }
+  }
+  return pruneRepo({ repo, wanted, dryRun }, task);
+}
+
+/** Every commit that a target has, or may take back: those that are given up but not removed as well. */
+async function commitsOn(config: TargetConfig, repo: string, task: Task): Promise<Set<string>> {
+  const target = openTarget(config);
+  // Nothing was published there yet.
+  if ((await target.readMany(['repo/config', 'repo/summary'], task)).every((file) => file === undefined))
+    return new Set();
+  const { refs, retired, promoted } = await readTargetState(target, task);
+  const read = commitReader(repo, target, task);
+  const found = new Set([...Object.keys(retired.commits), ...Object.keys(retired.apart), ...Object.keys(promoted)]);
+  for (const [ref, commits] of refs) {
+    for (const commit of commits) {
+      for (const { checksum } of (await readHistory(ref, commit, read, target)).commits) found.add(checksum);
+    }
+  }
+  for (const commit of await read([...found])) if (commit?.promotionOf) found.add(commit.promotionOf);
+  return found;
+}
+
+/** Commits that the records and journals of unfinished builds mention. */
+async function resumableCommits(work: string): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const { paths, meta } of await listBuilds(work)) {
+    const state = meta['atomic-nightly.state'];
+    if (state === 'complete' || state === 'unchanged') continue;
+    const texts = [JSON.stringify(meta), await readTextIfExists(paths.journal)];
+    for (const [checksum] of texts.join('\n').matchAll(/\b[0-9a-f]{64}\b/g)) found.add(checksum);
+  }
+  return found;
+}

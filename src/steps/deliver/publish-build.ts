@@ -1,0 +1,146 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { sha256File, writeFileAtomic } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { compareBuildIds } from '../../build/build-id.ts';
+import { publishFiles, updateJson } from '../../publish/publish-files.ts';
+import { insist } from '../../publish/swap-with-retry.ts';
+import { formatSums, type Summed } from '../../published/sha256sums.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import type { Target } from '../../targets/target.ts';
+import { publishBoxes } from './box-catalogue.ts';
+import { SUMS, signatureName, signRecord } from './sign-files.ts';
+import { publishStreamMetadata } from './stream-metadata.ts';
+
+/** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
+export interface BuildIndex {
+  readonly 'schema-version': '1.0.0';
+  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
+  /** RFC 3339, UTC. */
+  readonly timestamp: string;
+}
+
+export const INDEX_PATH = 'builds/builds.json';
+
+/** The records of a build that never change once its commit is made; they and the images are in SHA256SUMS. */
+export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
+
+/** Build ids that a target's index names. An absent index names none. */
+export async function publishedBuildIds(target: Target, task: Task): Promise<string[]> {
+  const content = await target.read(INDEX_PATH, task);
+  if (!content) return [];
+  return (JSON.parse(new TextDecoder().decode(content)) as BuildIndex).builds.map(({ id }) => id);
+}
+
+/** Writes SHA256SUMS over files of a build (paths relative to its folder), in the form `sha256sum -c` reads. */
+export async function writeChecksums(build: Build, files: readonly string[]): Promise<void> {
+  await writeFileAtomic(join(build.paths.dir, SUMS), formatSums(await checksumsOf(build, files)));
+}
+
+/** SHA-256 of files of a build (paths relative to its folder). */
+export async function checksumsOf({ paths: { dir } }: Build, files: readonly string[]): Promise<Summed[]> {
+  const sums: Summed[] = [];
+  for (const path of files) sums.push({ sha256: await sha256File(join(dir, path)), path });
+  return sums;
+}
+
+/**
+ * Sends a build's images, records and logs to a target; then names the images where clients look for them (the box
+ * catalogue, the stream's metadata), and last the build in the index. Where the stream signs, each has its signature.
+ */
+export async function publishBuild(
+  project: Project,
+  build: Build,
+  target: Target,
+  { files, images }: { readonly files: readonly string[]; readonly images: Parameters<typeof publishBoxes>[3] },
+  task: Task,
+): Promise<void> {
+  const folder = relative(project.config.work, build.paths.dir);
+  const inRoot = (file: string) => `${folder}/${file}`;
+  const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);
+  const { signer } = project;
+  const sent = { fixed: files.map(inRoot), records: ['journal.ndjson', ...logs].map(inRoot) };
+  // What vouches for a file is there before the file (I2).
+  const signatures = signer ? files.map((file) => inRoot(signatureName(file))) : [];
+  await target.send(project.config.work, signatures, { immutable: false }, task);
+  await publishFiles(project.config.work, sent, target, task);
+  await publishRecords(project, build, target, task);
+  await nameBuild(project, build, target, images, task);
+}
+
+/**
+ * Names a build's images where clients look for them, and the build in the index. What a target names already stays.
+ * @throws NightlyError `target-moved`, `locked`, `signing`, `image`.
+ */
+export async function nameBuild(
+  project: Project,
+  build: Build,
+  target: Target,
+  images: Parameters<typeof publishBoxes>[3],
+  task: Task,
+): Promise<void> {
+  await publishBoxes(project, build, target, images, task);
+  await publishStreamMetadata(project, build, target, images, task);
+  const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
+  await updateJson<BuildIndex>(INDEX_PATH, named, target, task, project.signer);
+}
+
+/** Records that a later attempt at the build may write again: each goes right behind its signature. */
+const SIGNED_RECORDS = [SUMS, 'meta.json'] as const;
+
+/** Sends a build's checksums and its record as they are now, where the stream signs each right behind its signature. */
+export async function publishRecords(
+  { config, signer }: Project,
+  { paths: { dir } }: Pick<Build, 'paths'>,
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const folder = relative(config.work, dir);
+  if (!signer) {
+    const records = SIGNED_RECORDS.map((name) => `${folder}/${name}`);
+    await target.send(config.work, records, { immutable: false }, task);
+    return;
+  }
+  await signRecord(dir, signer, task);
+  const names = SIGNED_RECORDS.flatMap((name) => [signatureName(name), name]);
+  const put = await Promise.all(
+    names.map(async (name) => ({ path: `${folder}/${name}`, content: await readFile(join(dir, name)) })),
+  );
+  await insist(async () => ({ expect: [], put }), target, task);
+}
+
+/** The same for those of the targets that have the build's record: what they have is to be what is here (I14). */
+export async function renewRecords(
+  project: Project,
+  build: Pick<Build, 'paths'>,
+  targets: readonly Target[],
+  task: Task,
+): Promise<void> {
+  const record = relative(project.config.work, build.paths.meta);
+  for (const target of targets) {
+    if ((await target.read(record, task)) !== undefined) await publishRecords(project, build, target, task);
+  }
+}
+
+/** The index with a build in it; unchanged when it is there for that architecture already. */
+export function withBuild(index: BuildIndex | undefined, id: string, arch: string): BuildIndex {
+  const builds = index?.builds ?? [];
+  const arches = builds.find((build) => build.id === id)?.arches ?? [];
+  if (index && arches.includes(arch)) return index;
+  const others = builds.filter((build) => build.id !== id);
+  return {
+    'schema-version': '1.0.0',
+    builds: [...others, { id, arches: [...arches, arch] }].toSorted((a, b) => compareBuildIds(b.id, a.id)),
+    timestamp: new Date().toISOString(),
+  };
+}
+
+/** The index with several builds in it. */
+export function withBuilds(
+  index: BuildIndex | undefined,
+  builds: readonly { readonly id: string; readonly arch: string }[],
+): BuildIndex {
+  const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
+  return builds.reduce((all, { id, arch }) => withBuild(all, id, arch), index ?? empty);
+}

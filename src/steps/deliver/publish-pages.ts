@@ -1,0 +1,166 @@
+import type { Task } from '../../base/task.ts';
+import { isBuildId } from '../../build/build-id.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
+import type { Config, StreamConfig } from '../../config/config.ts';
+import { keyPath } from '../../publish/pointer-paths.ts';
+import { parseTargetJson } from '../../publish/publish-files.ts';
+import { insist } from '../../publish/swap-with-retry.ts';
+import { buildPage } from '../../reports/pages/build-page.ts';
+import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
+import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
+import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts';
+import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
+import { buildPagePath } from '../../reports/pages/static-paths.ts';
+import type { Project } from '../../run/project.ts';
+import { holds } from '../../targets/expect.ts';
+import type { SwapRequest, Target } from '../../targets/target.ts';
+import { type BuildIndex, INDEX_PATH } from './publish-build.ts';
+
+/** What none of the pages for reading needs: there is nothing to follow on a file server. */
+const ONLY_LIVE = ['live.js'];
+
+type Files = ReadonlyMap<string, Uint8Array>;
+
+/**
+ * Puts the pages for people on a target: index.html, get/, feed.atom, the page of each build that has none yet or is named
+ * in `again`, and what they refer to. They are made from the target's own index and records, so they tell nothing that is
+ * not public there, and every publisher makes the same ones. Nothing of it is signed: what is downloaded is verified by
+ * the records. An index.html that somebody else wrote stays.
+ * @throws NightlyError `locked`, `target-moved`, `target-unreachable`, `unsupported` (a record there is not JSON).
+ */
+export async function publishPages(
+  project: Project,
+  again: readonly string[],
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const { config, stream, signer } = project;
+  const key = signer && (await signer.publicKey(task));
+  await insist(
+    async (): Promise<SwapRequest | undefined> => {
+      const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
+      if (!content) return undefined;
+      const metas = await readMetas(parseTargetJson<BuildIndex>(content, INDEX_PATH, target), target, task);
+      const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
+      if (!isOurs) task.say(`index.html on ${target.name} is not from here and stays as it is`);
+      const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
+      // The feed was put after the pages of the builds that it names.
+      const named = text(oldFeed);
+      const lacking = metas.filter(
+        ({ buildid, 'coreos-assembler.basearch': arch }) =>
+          again.includes(buildid) || !named.includes(`"./${buildPagePath(buildid, arch)}"`),
+      );
+      const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
+      const files = new Map([...assets(), ...keys, ...pages(config, target, { metas, lacking, keys: known })]);
+      if (!isOurs) files.delete('index.html');
+      const changed = await onlyChanged(files, target, task);
+      if (changed.length === 0) return undefined;
+      task.say(`${changed.length} pages and their files to ${target.describe()}`);
+      // Made for this index: should another publisher change it meanwhile, they are made anew.
+      return { expect: [{ path: INDEX_PATH, content }], put: changed };
+    },
+    target,
+    task,
+  );
+}
+
+const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
+
+/** Records of the newest builds, as the target has them; one that says it is another's is left out, for it names paths. */
+async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
+  const builds = index.builds
+    .flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })))
+    .filter(({ id, arch }) => isBuildId(id) && /^\w+$/.test(arch))
+    .slice(0, FEED_BUILDS);
+  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const contents = await target.readMany(paths, task);
+  return builds.flatMap(({ id, arch }, at) => {
+    const content = contents[at];
+    const meta = content && parseTargetJson<BuildMeta>(content, paths[at] ?? '', target);
+    return meta?.buildid === id && meta['coreos-assembler.basearch'] === arch ? [meta] : [];
+  });
+}
+
+async function keysThere(config: Config, target: Target, task: Task): Promise<string[]> {
+  const paths = Object.keys(config.streams).map(keyPath);
+  const contents = await target.readMany(paths, task);
+  return paths.filter((_, at) => contents[at] !== undefined);
+}
+
+/** What pages are made from. */
+interface Material {
+  /** Newest first. */
+  readonly metas: readonly BuildMeta[];
+  /** Of these, those whose page is to be made. */
+  readonly lacking: readonly BuildMeta[];
+  /** Paths of the public keys that are there. */
+  readonly keys: ReadonlySet<string>;
+}
+
+/** The index last: it leads to the others. */
+function pages(config: Config, target: Target, { metas, lacking, keys }: Material): Files {
+  const streams = Object.values(config.streams).filter(({ name }) =>
+    metas.some((meta) => meta['atomic-nightly.stream'] === name),
+  );
+  const builds = metas.map((meta) => ({ meta, state: meta['atomic-nightly.state'], entries: [] }));
+  const product = config.name;
+  const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
+  const kept = imagesSeconds === undefined ? {} : { imagesSeconds };
+  const views: [string, string][] = lacking.map((meta) => {
+    const { buildid, 'coreos-assembler.basearch': arch, 'atomic-nightly.state': state } = meta;
+    const view = buildPage({ meta, state, others: metas, live: false, published: true, ...kept });
+    return [buildPagePath(buildid, arch), render('build', view)];
+  });
+  const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
+  views.push(['get/index.html', render('get', getPage(product, offers, false))]);
+  views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
+  const charted = new Map(
+    streams.map(({ name }) => [name, builds.filter(({ meta }) => meta['atomic-nightly.stream'] === name).toReversed()]),
+  );
+  const overview = overviewPage({
+    ...{ product, live: false, streams: streams.map(listedStream), builds, shown: builds, charted, older: '' },
+  });
+  views.push(['index.html', render('overview', overview)]);
+  return new Map(views.map(([path, page]) => [path, Buffer.from(page)]));
+}
+
+/** Names no other stream: that one may not be public. */
+function listedStream({ name, release }: StreamConfig): ListedStream {
+  return { name, kind: release ? 'releases' : 'nightly builds', cycle: '' };
+}
+
+function offer(
+  config: Config,
+  stream: StreamConfig,
+  target: Target,
+  { metas, keys }: Pick<Material, 'metas' | 'keys'>,
+): OfferedStream {
+  const builds = metas.filter((meta) => meta['atomic-nightly.stream'] === stream.name);
+  const { to } = stream.release ?? {};
+  // Where images are without a tree, hosts follow the first of those that have it.
+  const trees = to?.images.includes(target.name) ? to.tree : stream.targets;
+  const tree = trees.includes(target.name)
+    ? target.publicUrl
+    : (config.targets[trees[0] ?? '']?.url ?? target.publicUrl);
+  return {
+    name: stream.name,
+    isRelease: stream.release !== undefined,
+    ref: builds[0]?.ref ?? '',
+    remote: { name: stream.remote.name, url: `${tree}/repo` },
+    url: target.publicUrl,
+    keyUrl: keys.has(keyPath(stream.name)) ? `${target.publicUrl}/${keyPath(stream.name)}` : '',
+    builds,
+  };
+}
+
+function assets(): Files {
+  const names = Object.keys(ASSETS).filter((name) => !ONLY_LIVE.includes(name));
+  return new Map(names.map((name) => [`assets/${name}`, readAsset(name) ?? Buffer.alloc(0)]));
+}
+
+/** So that a repeated step, and what seldom changes, costs no more than a look. */
+async function onlyChanged(files: Files, target: Target, task: Task): Promise<{ path: string; content: Uint8Array }[]> {
+  const paths = [...files.keys()];
+  const there = await target.readMany(paths, task);
+  return [...files].flatMap(([path, content], at) => (holds(there[at], content) ? [] : [{ path, content }]));
+}

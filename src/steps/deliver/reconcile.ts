@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import { releasedCommit } from '../../build/promotions.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
+import { signaturesIn } from '../../ostree/commit-signatures.ts';
+import { setRef } from '../../publish/move-ref.ts';
+import { updateJson } from '../../publish/publish-files.ts';
+import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
+import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../../publish/reconcile/reconcile-target.ts';
+import { streamSigners } from '../../run/project.ts';
+import { type StreamRefs, streamsOn } from '../../run/streams-on.ts';
+import { jointSigner, type Signer } from '../../signing/signer.ts';
+import { isSignedByAll } from '../../signing/verify-detached.ts';
+import { openTarget } from '../../targets/open-target.ts';
+import type { Target } from '../../targets/target.ts';
+import { type BuildIndex, INDEX_PATH, withBuilds } from './publish-build.ts';
+import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
+
+export interface ReconcileOptions {
+  readonly dryRun: boolean;
+  readonly checksums: boolean;
+  /** Add the signatures of keys that have come since to the files and commits of earlier builds as well. */
+  readonly signBuilds: boolean;
+}
+
+/**
+ * Compares a target with the work folder, and gives back to it what is lost or damaged there. Signatures of a key that has
+ * come since are added.
+ * @returns the plan, carried out unless it was a dry run
+ * @throws NightlyError `locked` while somebody prunes there, and what a publish to it throws.
+ */
+export async function reconcile(
+  config: Config,
+  targetConfig: TargetConfig,
+  { dryRun, checksums, signBuilds }: ReconcileOptions,
+  task: Task,
+): Promise<ReconcilePlan> {
+  const target = openTarget(targetConfig);
+  const repo = join(config.work, 'repo');
+  const streams = await streamsOn(config, target.name);
+  const signing = streams
+    .map((one) => ({ ...one, signers: streamSigners(config, one.stream) }))
+    .filter(({ signers }) => signers.length > 0);
+  const signer = signing[0] && jointSigner(signing[0].signers);
+  const unsigned = await findUnsigned(config, signing, { target, builds: signBuilds }, task);
+  const imagesSeconds = targetConfig.retention?.imagesSeconds;
+  const request = {
+    ...{ repo, target, checksums },
+    tree: streams.length === 0 || streams.some(({ use }) => use.tree),
+    refs: streams
+      .filter(({ use }) => use.tree && !use.releases)
+      .flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
+    heads: await releasedHeads(config, streams),
+    streams: streams.map(({ stream }) => stream.name),
+    releasesOf: streams.flatMap(({ stream: { name, release } }) =>
+      release?.to?.images.includes(target.name) ? [name] : [],
+    ),
+    signed: signer !== undefined,
+    unsigned: unsignedNames(unsigned, config.work),
+    isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
+      const packets = signaturesIn(signature);
+      for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;
+      return false;
+    },
+    ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
+  };
+  if (dryRun) return planReconcile(request, task);
+  for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
+  await signAgainHere(unsigned, { work: config.work, target }, task);
+  const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
+  await signPointersAgain(signing, target, task);
+  return plan;
+}
+
+/** What the refs of releases name: the local refs follow promotions, which nobody but testers may see. */
+async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Promise<Map<string, string>> {
+  const builds = await listBuilds(config.work);
+  return new Map(
+    streams.flatMap(({ stream, ref, use }) => {
+      const commit = use.tree && use.releases ? releasedCommit(builds, stream.name) : undefined;
+      return commit === undefined ? [] : [[ref, commit] as const];
+    }),
+  );
+}
+
+function repairs(
+  places: {
+    readonly repo: string;
+    readonly target: Target;
+    readonly signer: Signer | undefined;
+  },
+  task: Task,
+): ReconcileRepairs {
+  const { repo, target, signer } = places;
+  return {
+    flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
+    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task, signer),
+  };
+}

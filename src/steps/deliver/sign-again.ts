@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { ifThere } from '../../base/files.ts';
+import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
+import type { Task } from '../../base/task.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import type { Config } from '../../config/config.ts';
+import { signaturesIn } from '../../ostree/commit-signatures.ts';
+import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
+import { pointerPaths } from '../../publish/pointer-paths.ts';
+import { updateJson } from '../../publish/publish-files.ts';
+import type { StreamRefs } from '../../run/streams-on.ts';
+import { jointSigner, type Signer } from '../../signing/signer.ts';
+import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
+import type { Target } from '../../targets/target.ts';
+import { INDEX_PATH } from './publish-build.ts';
+import { sign } from './sign.ts';
+import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
+import { areSigned, recordIsSigned, signatureName, signRecord } from './sign-files.ts';
+
+/** A stream that signs, with a signer for each of its keys. */
+export interface SigningStream extends StreamRefs {
+  readonly signers: readonly Signer[];
+}
+
+/** What lacks a signature: of a key that has come since, or of any since it was written again. */
+export interface Unsigned {
+  /** In the local repository. */
+  readonly commits: readonly { readonly commit: string; readonly signer: Signer }[];
+  /** Folders of builds whose record it is. */
+  readonly records: readonly { readonly dir: string; readonly signer: Signer }[];
+  /** Of earlier builds; none unless they were asked for. */
+  readonly files: readonly UnsignedFile[];
+  /** On the target, relative to its root. */
+  readonly pointers: readonly { readonly path: string; readonly signer: Signer }[];
+}
+
+/**
+ * Finds it: commits that refs of the streams name, where one of their keys has signed them; records of their builds; and what
+ * leads readers of the target to builds. Nothing is signed.
+ * @param builds whether to look at the commits and files of earlier builds, too
+ * @throws NightlyError `signing` when a public key cannot be had.
+ */
+export async function findUnsigned(
+  { work }: Pick<Config, 'work'>,
+  streams: readonly SigningStream[],
+  { target, builds: earlier }: { readonly target: Target; readonly builds: boolean },
+  task: Task,
+): Promise<Unsigned> {
+  const repo = join(work, 'repo');
+  const builds = await listBuilds(work);
+  const commits: Unsigned['commits'][number][] = [];
+  const records: Unsigned['records'][number][] = [];
+  const files: UnsignedFile[] = [];
+  for (const one of streams) {
+    const { stream, ref, testedRef, use, signers } = one;
+    const signer = jointSigner(signers);
+    const named = use.tree ? await Promise.all([ref, testedRef].map((name) => name && readRef(repo, name))) : [];
+    const heads = named.filter((commit) => commit !== undefined);
+    for (const commit of earlier ? await historyOf(repo, heads) : new Set(heads))
+      if (await lacksSignature(repo, commit, signers, task)) commits.push({ commit, signer });
+    if (earlier) files.push(...(await findUnsignedFiles({ work }, one, target, task)));
+    for (const { meta, paths } of builds) {
+      if (meta['atomic-nightly.stream'] !== stream.name || !areSigned({ paths }, [])) continue;
+      if (!(await recordIsSigned(paths.dir))) records.push({ dir: paths.dir, signer });
+    }
+  }
+  return { commits, records, files, pointers: await findUnsignedPointers(streams, target, task) };
+}
+
+/** What lacks a signature, by names relative to the work folder and to the target. */
+export function unsignedNames({ commits, records, files, pointers }: Unsigned, work: string): string[] {
+  return [
+    ...commits.map(({ commit }) => `commit ${commit}`),
+    ...records.map(({ dir }) => `${relative(work, dir)}/meta.json`),
+    ...files.map(({ path }) => path),
+    ...pointers.map(({ path }) => path),
+  ];
+}
+
+/** Signs what is here. @throws NightlyError `signing`. */
+export async function signAgainHere(
+  { commits, records, files }: Unsigned,
+  places: { readonly work: string; readonly target: Target },
+  task: Task,
+): Promise<void> {
+  for (const { commit, signer } of commits) await sign(join(places.work, 'repo'), commit, signer, task);
+  await signFilesAgain(files, places, task);
+  for (const { dir, signer } of records) await signRecord(dir, signer, task);
+}
+
+/** These commits and all that came before them, as far as they are here. */
+async function historyOf(repo: string, heads: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  const read = localObjects(repo);
+  for (const head of heads) {
+    for (let at: string | undefined = head; at !== undefined && !found.has(at); ) {
+      const bytes = await read(at, 'commit');
+      if (!bytes) break;
+      found.add(at);
+      at = parseCommit(at, bytes).parent;
+    }
+  }
+  return found;
+}
+
+/** Whether one of these keys has signed a commit, and another has not; what nobody here has signed before may be anything. */
+async function lacksSignature(repo: string, commit: string, signers: readonly Signer[], task: Task): Promise<boolean> {
+  const bytes = await localObjects(repo)(commit, 'commit');
+  const meta = await ifThere(readFile(join(repo, objectPath(commit, 'commitmeta'))));
+  const signatures = meta ? signaturesIn(meta) : [];
+  if (!bytes || signatures.length === 0 || (await isSignedByAll(signers, bytes, signatures, task))) return false;
+  return isSignedByOne(await jointSigner(signers).clientKey(task), bytes, signatures, task);
+}
+
+/**
+ * What leads readers of a target to builds and is not signed by all keys of a stream that writes it; the index is written by
+ * each of them.
+ */
+async function findUnsignedPointers(
+  streams: readonly SigningStream[],
+  target: Target,
+  task: Task,
+): Promise<Unsigned['pointers']> {
+  const found: Unsigned['pointers'][number][] = [];
+  const paths = new Set(streams.flatMap(({ stream }) => [INDEX_PATH, ...pointerPaths(stream)]));
+  for (const path of paths) {
+    const writers = streams.filter(({ stream }) => path === INDEX_PATH || pointerPaths(stream).includes(path));
+    const [content, signature] = await target.readMany([path, signatureName(path)], task);
+    if (!content) continue;
+    const packets = signaturePacketsIn(signature);
+    const good = await Promise.all(writers.map(({ signers }) => isSignedByAll(signers, content, packets, task)));
+    if (!good.includes(true)) found.push({ path, signer: jointSigner(writers[0]?.signers ?? []) });
+  }
+  return found;
+}
+
+/** Signs again, where a signature is lost or a key has come since, what leads readers of a target to builds. */
+export async function signPointersAgain(streams: readonly SigningStream[], target: Target, task: Task): Promise<void> {
+  for (const { path, signer } of await findUnsignedPointers(streams, target, task))
+    await updateJson<unknown>(path, (old) => old, target, task, signer);
+}

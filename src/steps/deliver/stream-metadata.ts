@@ -1,0 +1,103 @@
+import { relative } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
+import type { ImageFile } from '../../images/image.ts';
+import type { ImageTemplate } from '../../images/template/load-template.ts';
+import { updateJson } from '../../publish/publish-files.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import type { Target } from '../../targets/target.ts';
+
+/**
+ * `streams/<stream>.json`: where to find the newest images of a stream, for programs. The format is that of CoreOS's
+ * stream metadata (github.com/coreos/stream-metadata-go); an artifact's key is the image type.
+ */
+export interface StreamMetadata {
+  readonly stream: string;
+  readonly metadata: { readonly 'last-modified': string; readonly generator: string };
+  readonly architectures: Readonly<Record<string, ArchitectureMetadata>>;
+}
+
+interface ArchitectureMetadata {
+  readonly artifacts: Readonly<Record<string, Artifact>>;
+  readonly images: Readonly<Record<string, never>>;
+}
+
+interface Artifact {
+  /** The build it is from. */
+  readonly release: string;
+  readonly formats: Readonly<Record<string, { readonly disk: Location }>>;
+}
+
+interface Location {
+  readonly location: string;
+  readonly sha256: string;
+  readonly 'uncompressed-sha256': string;
+}
+
+type StreamImage = { readonly template: ImageTemplate; readonly image: ImageFile };
+
+/**
+ * Names a build's images in the stream's metadata on a target. Does nothing for a build without images.
+ * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is not JSON).
+ */
+export async function publishStreamMetadata(
+  { config, stream, signer }: Project,
+  build: Build,
+  target: Target,
+  images: readonly StreamImage[],
+  task: Task,
+): Promise<void> {
+  if (images.length === 0) return;
+  const folder = `${target.publicUrl}/${relative(config.work, build.paths.dir)}`;
+  const { name, arch } = stream;
+  await updateJson<StreamMetadata>(
+    `streams/${name}.json`,
+    (old) => withImages(old, { stream: name, arch, release: build.id, folder, images }),
+    target,
+    task,
+    signer,
+  );
+}
+
+/** The metadata with a build's images in it, but for those that a later build has; unchanged when that is all of them. */
+export function withImages(
+  old: StreamMetadata | undefined,
+  added: {
+    readonly stream: string;
+    readonly arch: string;
+    readonly release: string;
+    /** URL of the build's folder. */
+    readonly folder: string;
+    readonly images: readonly StreamImage[];
+  },
+): StreamMetadata {
+  const { stream, arch, release, folder, images } = added;
+  const artifacts: Record<string, Artifact> = { ...old?.architectures[arch]?.artifacts };
+  const before = JSON.stringify(artifacts);
+  for (const { template, image } of images) {
+    if (isLater(artifacts[template.name]?.release, release)) continue;
+    artifacts[template.name] = {
+      release,
+      formats: {
+        [template.format]: {
+          disk: {
+            location: `${folder}/${image.path}`,
+            sha256: image.sha256,
+            'uncompressed-sha256': image['uncompressed-sha256'],
+          },
+        },
+      },
+    };
+  }
+  if (old && JSON.stringify(artifacts) === before) return old;
+  return {
+    stream,
+    metadata: { 'last-modified': new Date().toISOString(), generator: 'atomic-nightly' },
+    architectures: { ...old?.architectures, [arch]: { artifacts, images: {} } },
+  };
+}
+
+function isLater(there: string | undefined, release: string): boolean {
+  return there !== undefined && isBuildId(there) && compareBuildIds(there, release) > 0;
+}

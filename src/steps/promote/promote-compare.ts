@@ -1,0 +1,168 @@
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { localObjects } from '../../ostree/objects.ts';
+import { packageFilesOf, RPMDB_FOLDERS } from '../../ostree/package-files.ts';
+import { diffTrees, type PathChange } from '../../ostree/tree-diff.ts';
+import { catFile } from '../../programs/ostree.ts';
+import { lockedEntries, readLockfile } from '../../rpm/lockfile.ts';
+import { lockedPackages, packageDiff } from '../../rpm/pkgdiff.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import type { Night } from '../../run/promoted-night.ts';
+
+/** A path that differs although it need not, with the package that owns it, where one does. */
+interface Unexpected extends PathChange {
+  readonly owner?: string;
+}
+
+export interface Compared {
+  /** Whether the trees are the same but for what must differ. */
+  readonly same: boolean;
+  readonly count: number;
+  /** The first of them. */
+  readonly paths: readonly string[];
+}
+
+/** A record need not hold tens of thousands of paths; differences.json has them all. */
+const SHOWN = 50;
+
+/**
+ * Compares the rebuilt tree with the night's (I10). What may differ is the build id in os-release, the files of packages that
+ * were overridden or left out, and what is computed from all packages.
+ * @throws NightlyError `verify` when they differ in more and that is not accepted.
+ */
+export async function promoteCompare(
+  project: Project,
+  build: Build,
+  about: { readonly night: Night; readonly commit: string; readonly contentChecksum: string; readonly accept: boolean },
+  task: Task,
+): Promise<Compared> {
+  const { night, commit, accept } = about;
+  if (about.contentChecksum === night.meta['ostree-content-checksum']) {
+    task.say(`the tree is that of ${night.id}, byte for byte`);
+    return { same: true, count: 0, paths: [] };
+  }
+  const changes = await unexpectedChanges(project, build, { night, commit }, task);
+  if (changes.length === 0) {
+    task.say(`the tree is that of ${night.id}, but for what must differ`);
+    return { same: true, count: 0, paths: [] };
+  }
+  await writeJson(join(build.paths.dir, 'differences.json'), changes);
+  const lines = changes
+    .slice(0, SHOWN)
+    .map(({ kind, path, owner }) => `${kind} ${path}${owner === undefined ? '' : ` (${owner})`}`);
+  const more = changes.length > SHOWN ? [`and ${changes.length - SHOWN} more`] : [];
+  if (accept) {
+    task.say(`${changes.length} differences from ${night.id} accepted`);
+    return { same: false, count: changes.length, paths: changes.slice(0, SHOWN).map(({ path }) => path) };
+  }
+  throw new NightlyError(
+    'verify',
+    `The rebuilt tree differs from that of night ${night.id} in ${changes.length} paths that should be the same:\n${[...lines, ...more].map((line) => `  ${line}`).join('\n')}`,
+    {
+      hint: `Look why (${join(build.paths.dir, 'differences.json')} has all). Then "promote ${night.id} --accept-differences", or "--recommit" to keep the night's own tree.`,
+      log: task.logFile,
+    },
+  );
+}
+
+async function unexpectedChanges(
+  project: Project,
+  build: Build,
+  { night, commit }: { readonly night: Night; readonly commit: string },
+  task: Task,
+): Promise<Unexpected[]> {
+  const { repo, treefile } = project;
+  const changes: PathChange[] = [];
+  for await (const change of diffTrees(night.commit, commit, localObjects(repo))) changes.push(change);
+  const owners = await ownersOfChanged(project, build, { night, commit }, task);
+  const found: Unexpected[] = [];
+  for (const change of changes) {
+    const { path } = change;
+    if (owners.size > 0 && (owners.has(path) || isDerived(path))) continue;
+    // Package changes aside, a new build id may be where the treefile wants it.
+    if (
+      treefile.values['mutate-os-release'] !== undefined &&
+      (await onlyIdDiffers({ repo, path, night, commit }, build, task))
+    )
+      continue;
+    found.push(change);
+  }
+  return withOwners(project, build, { changes: found, commit }, task);
+}
+
+/** Paths in the tree that packages which changed own, before or after. */
+async function ownersOfChanged(
+  { repo }: Project,
+  build: Build,
+  { night, commit }: { readonly night: Night; readonly commit: string },
+  task: Task,
+): Promise<ReadonlySet<string>> {
+  const after = lockedPackages(await readLockfile(build.paths.lockfile));
+  const names = packageDiff(lockedPackages(night.lockfile), after).map(([name]) => name);
+  const found = new Set<string>();
+  for (const checksum of [night.commit, commit]) {
+    const files = await packageFilesOf({ repo, checksum, names }, join(build.paths.scratch, 'rpmdb'), task);
+    for (const path of [...files.values()].flat()) for (const place of placesOf(path)) found.add(place);
+  }
+  return found;
+}
+
+/** Names the package a path belongs to, among those of the rebuilt tree. */
+async function withOwners(
+  { repo }: Project,
+  build: Build,
+  { changes, commit }: { readonly changes: readonly Unexpected[]; readonly commit: string },
+  task: Task,
+): Promise<Unexpected[]> {
+  if (changes.length === 0) return [];
+  const names = lockedEntries(await readLockfile(build.paths.lockfile)).map(({ name }) => name);
+  const files = await packageFilesOf({ repo, checksum: commit, names }, join(build.paths.scratch, 'rpmdb'), task);
+  const owner = new Map<string, string>();
+  for (const [name, paths] of files)
+    for (const path of paths) for (const place of placesOf(path)) owner.set(place, name);
+  return changes.map((change) => {
+    const name = owner.get(change.path);
+    return name === undefined ? change : { ...change, owner: name };
+  });
+}
+
+/** Where a package's path ends up in an OSTree tree; a folder is told from a file by nobody here, so both forms. */
+function placesOf(path: string): string[] {
+  const moved = path
+    .replace(/^\/(bin|sbin|lib|lib64)(?=\/)/, '/usr/$1')
+    .replace(/^\/etc(?=\/|$)/, '/usr/etc')
+    .replace(/^\/opt(?=\/|$)/, '/usr/lib/opt')
+    .replace(/^\/var\/lib\/(alternatives|vagrant)(?=\/|$)/, '/usr/lib/$1')
+    .replace(/^\/boot(?=\/|$)/, '/usr/lib/ostree-boot');
+  return [moved, `${moved}/`];
+}
+
+/** Made of all packages together: rpm's database, caches, the initramfs and what depmod writes, tmpfiles for /var. */
+const DERIVED: readonly RegExp[] = [
+  ...RPMDB_FOLDERS.map((folder) => new RegExp(`^${folder}/`)),
+  /^\/usr\/etc\/ld\.so\.cache$/,
+  /^\/usr\/lib\/modules\/[^/]+\/(initramfs\.img|modules\.[^/]+)$/,
+  /^\/usr\/lib\/modules\/[^/]+\/$/,
+  /^\/usr\/lib\/ostree-boot\//,
+  // Names the release package of the stream.
+  /^\/usr\/share\/rpm-ostree\/treefile\.json$/,
+  /^\/usr\/lib\/tmpfiles\.d\/(rpm-ostree-|pkg-)[^/]*\.conf$/,
+];
+
+function isDerived(path: string): boolean {
+  return DERIVED.some((pattern) => pattern.test(path));
+}
+
+/** Whether a file would be the same if the night's id were the new one. */
+async function onlyIdDiffers(
+  { repo, path, night, commit }: { repo: string; path: string; night: Night; commit: string },
+  build: Build,
+  task: Task,
+): Promise<boolean> {
+  if (!/\/os-release$/.test(path)) return false;
+  const [before, after] = [await catFile(repo, night.commit, path, task), await catFile(repo, commit, path, task)];
+  return before !== undefined && before.replaceAll(night.id, build.id) === after;
+}

@@ -1,0 +1,59 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import type { Composed } from '../../engines/engine.ts';
+import { ID_FILES } from '../../ostree/seed-repo.ts';
+import { catFile } from '../../programs/ostree.ts';
+import { removeTree } from '../../programs/rm.ts';
+import { readLockfile } from '../../rpm/lockfile.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import type { Night } from '../../run/promoted-night.ts';
+import { composeCache } from './promote-packages.ts';
+import { lockedTreefile } from './promote-resolve.ts';
+
+/**
+ * Makes the night's tree again: at its time, on top of what it followed, so that nothing differs that need not. The commit
+ * is not the one that will be published; it only brings the tree into the local repository.
+ */
+export async function promoteCompose(
+  project: Project,
+  build: Build,
+  { night, inputHash }: { readonly night: Night; readonly inputHash: string },
+  task: Task,
+): Promise<Composed> {
+  const { engine, repo, ref } = project;
+  const scratchDir = join(build.paths.scratch, 'compose');
+  await mkdir(scratchDir, { recursive: true });
+  const parent = await withIds(project, night, task);
+  const composed = await engine.compose(
+    {
+      treefile: await lockedTreefile(project, build),
+      lockfile: await readLockfile(build.paths.lockfile),
+      inputHash,
+      cacheDir: composeCache(project),
+      ...{ scratchDir, repo, ref },
+      ...(parent === undefined ? {} : { parent }),
+      version: build.id,
+      timestamp: night.timestamp,
+      repoTimestamps: {},
+      metadata: {},
+    },
+    task,
+  );
+  removeTree(scratchDir, task).catch(() => undefined);
+  task.say(`tree ${composed.contentChecksum.slice(0, 12)}, initramfs ${composed.initramfs}`);
+  return composed;
+}
+
+/**
+ * The commit whose users and groups keep their ids: the one the night followed, or the night itself where that has been
+ * pruned; the latter has the same ids, but may have them in another order.
+ */
+async function withIds({ repo }: Project, { meta, commit }: Night, task: Task): Promise<string | undefined> {
+  const parent = meta['atomic-nightly.parent'];
+  if (parent === undefined) return undefined;
+  for (const path of ID_FILES) if ((await catFile(repo, parent, path, task)) !== undefined) return parent;
+  task.say(`the commit before the night, ${parent.slice(0, 12)}, was pruned: ids are taken from the night itself`);
+  return commit;
+}

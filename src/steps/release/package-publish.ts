@@ -1,0 +1,79 @@
+import { copyFile, link, mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { ifThere, isErrno, sha256 } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { fetchBytes } from '../../rpm/download.ts';
+import type { Target } from '../../targets/target.ts';
+import { signatureName } from '../deliver/sign-files.ts';
+import { metadataFiles, REPOMD, rpmsIn } from './package-repository.ts';
+
+/** Where a stream's RPM repository is on its targets. */
+export function rpmFolder(stream: string): string {
+  return `rpms/${stream}`;
+}
+
+/**
+ * Sends a repository to a target: packages and the metadata files, which are named by their content, then repomd.xml with its
+ * signature in one go. Nothing is removed there. Done when it is seen over the public URL (I6).
+ * @param dir a scratch folder, made anew and removed
+ * @returns whether the target had something else
+ * @throws NightlyError `verify`, those of the target.
+ */
+export async function publishRepository(
+  { repository, stream, dir }: { readonly repository: string; readonly stream: string; readonly dir: string },
+  target: Target,
+  task: Task,
+): Promise<boolean> {
+  const folder = rpmFolder(stream);
+  const repomd = await readFile(join(repository, REPOMD));
+  const signature = await ifThere(readFile(signatureName(join(repository, REPOMD))));
+  const files = [
+    ...(signature === undefined ? [] : [{ path: `${folder}/${signatureName(REPOMD)}`, content: signature }]),
+    { path: `${folder}/${REPOMD}`, content: repomd },
+  ];
+  const there = await target.readMany(
+    files.map(({ path }) => path),
+    task,
+  );
+  const same = files.every(({ content }, index) => content.equals(there[index] ?? Buffer.alloc(0)));
+  if (!same) {
+    const paths = [...(await rpmsIn(repository)), ...metadataFiles(repomd.toString())];
+    await rm(dir, { recursive: true, force: true });
+    for (const path of paths) await linkOrCopy(join(repository, path), join(dir, folder, path));
+    const sent = await target.send(
+      dir,
+      paths.map((path) => `${folder}/${path}`),
+      { immutable: true },
+      task,
+    );
+    const expect = files.map(({ path }, index) => ({ path, content: there[index] }));
+    await target.swap({ expect, put: files }, task);
+    await rm(dir, { recursive: true });
+    task.say(`${sent.files} files to ${target.describe()}/${folder}`);
+  }
+  for (const { path, content } of files) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);
+  return !same;
+}
+
+/** Targets want files under the paths they are to have. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await link(from, to).catch((error: unknown) => {
+    if (!isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
+    return copyFile(from, to);
+  });
+}
+
+async function insistOnPublic(url: string, content: Uint8Array, task: Task): Promise<void> {
+  const seen = await fetchBytes(url, task).catch((error: unknown) => {
+    task.signal.throwIfAborted();
+    return error instanceof Error ? error : new Error(String(error));
+  });
+  if (!(seen instanceof Error) && sha256(seen) === sha256(content)) return;
+  const why = seen instanceof Error ? seen.message : 'it is not what was sent';
+  throw new NightlyError('verify', `${url} cannot be had as it was published: ${why}.`, {
+    hint: 'Does the URL lead to the target, without a cache that keeps repomd.xml? Then run the same command again.',
+    log: task.logFile,
+  });
+}

@@ -1,0 +1,71 @@
+import { dirname, relative } from 'node:path';
+import type { Task } from '../../base/task.ts';
+import type { StoredBuild } from '../../build/build-store.ts';
+import type { ImageFile } from '../../images/image.ts';
+import type { ImageTemplate } from '../../images/template/load-template.ts';
+import { type BoxCatalogue, parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
+import { updateJson } from '../../publish/publish-files.ts';
+import type { Project } from '../../run/project.ts';
+import type { Target } from '../../targets/target.ts';
+import { type StreamMetadata, withImages } from '../deliver/stream-metadata.ts';
+import type { LatestPointer, ReleaseIndex } from './release-pointers.ts';
+
+export interface Back {
+  /** Build id of the release that is withdrawn. */
+  readonly bad: string;
+  readonly previous: StoredBuild;
+  readonly images: readonly { readonly template: ImageTemplate; readonly image: ImageFile }[];
+  /** The commit that hosts get instead. */
+  readonly commit: string;
+  readonly reason: string;
+}
+
+/** Leads everybody who asks a target for the latest release to the one before: pointer, index, images, boxes. */
+export async function pointBack(
+  { config, stream, ref, signer }: Project,
+  back: Back,
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const { name, arch, vagrantBox } = stream;
+  const { bad, previous, images, commit, reason } = back;
+  const { buildid: release } = previous.meta;
+  const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
+  const update = <Json>(path: string, change: (old: Json) => Json): Promise<void> =>
+    // What is not there names no bad release.
+    updateJson<Json | undefined>(path, (old) => old && change(old), target, task, signer);
+
+  await update<LatestPointer>(`streams/${name}/latest.json`, (old) => {
+    if (old.arches[arch]?.build !== bad) return old;
+    const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
+    return { ...old, arches: { ...old.arches, [arch]: entry } };
+  });
+  await update<ReleaseIndex>(`streams/${name}/releases.json`, (old) => withWithdrawn(old, bad, reason));
+  await update<StreamMetadata>(`streams/${name}.json`, (old) => {
+    const { [arch]: ours } = old.architectures;
+    const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => artifact.release !== bad);
+    if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
+    const without = {
+      ...old,
+      architectures: { ...old.architectures, [arch]: { ...ours, artifacts: Object.fromEntries(kept) } },
+    };
+    return withImages(without, { stream: name, arch, release, folder, images });
+  });
+  const boxes = `vagrant/${vagrantBox}.json`;
+  await update<BoxCatalogue>(boxes, (old) => {
+    const before = parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${boxes}`);
+    const next = withoutBoxVersions(before, [bad]);
+    return next.versions.length === before.versions.length ? old : next;
+  });
+  task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
+}
+
+/** The index with a release marked, and why; unchanged when it is. */
+export function withWithdrawn(old: ReleaseIndex, version: string, reason: string): ReleaseIndex {
+  if (old.releases.every((one) => one.version !== version || one.withdrawn === reason)) return old;
+  return {
+    ...old,
+    metadata: { 'last-modified': new Date().toISOString() },
+    releases: old.releases.map((one) => (one.version === version ? { ...one, withdrawn: reason } : one)),
+  };
+}

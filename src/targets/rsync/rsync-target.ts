@@ -1,0 +1,159 @@
+import { readFile, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { ifThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import type { RsyncTargetConfig } from '../../config/config.ts';
+import { isSshDestination } from '../../config/normalise.ts';
+import {
+  type RsyncCompare,
+  type RsyncRemote,
+  rsyncCompare,
+  rsyncFetch,
+  rsyncList,
+  rsyncRemove,
+  rsyncSend,
+  rsyncTryRemove,
+} from '../../programs/rsync.ts';
+import type { SshAccess } from '../../programs/ssh.ts';
+import { sharedSsh } from '../../programs/ssh-shared.ts';
+import { holds, movedError } from '../expect.ts';
+import { LOCK_PATH } from '../lock-content.ts';
+import { signedPairs } from '../signed-pairs.ts';
+import type { PlainTarget, SwapRequest } from '../target.ts';
+import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
+
+/** An empty file that tells whether the target can be written to. */
+const CHECK = '.atomic-nightly.check';
+
+/**
+ * A folder on another host, reached with rsync alone: over ssh (an account restricted to `rrsync` will do) or a daemon
+ * module. rsync writes each file aside and renames it, so every file is whole or absent. It has no compare-and-swap:
+ * rsync-lock.ts says what stands in for it and what that cannot promise. Nor does it sync to disk on the far side:
+ * after a power cut there, an empty object may stand under its name; it has another size, so a publish that needs it
+ * sends it again. The account must own the published folders, for it sets their modes.
+ */
+export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
+  const { name, destination, ssh, passwordFile, bandwidthLimit, url } = config;
+  const plain: RsyncRemote = {
+    destination,
+    ...ssh,
+    ...(passwordFile === undefined ? {} : { passwordFile }),
+    ...(bandwidthLimit === undefined ? {} : { bandwidthLimit }),
+  };
+  const connect = connector(plain, ssh);
+  const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));
+  const put = (files: readonly SmallFile[], task: Task) => connect(task, (remote) => putFiles(remote, files, task));
+  const putLock = (content: Uint8Array, compare: RsyncCompare, task: Task) =>
+    connect(task, (remote) => putFreeLock(remote, content, compare, task));
+  const lock: LockAccess = {
+    target: name,
+    take: async (content, task) => (await putLock(content, 'not newer', task)) > 0,
+    read: async (task) => (await readMany([LOCK_PATH], task))[0],
+    write: (content, task) => put([{ path: LOCK_PATH, content }], task),
+    free: async (content, task) => void (await putLock(content, 'with its time', task)),
+  };
+  return {
+    name,
+    publicUrl: url,
+    describe: () => `rsync ${destination}`,
+    async check(task) {
+      await put([{ path: CHECK, content: Buffer.from('') }], task);
+      // What the far side cannot do should not come out in the middle of a prune.
+      await connect(task, (remote) => rsyncTryRemove(remote, `${CHECK}.none`, task)).catch((error: unknown) => {
+        // A mirror that only ever gains files is well served by an account that may not remove any.
+        if (!(error instanceof NightlyError) || error.code !== 'target-permission') throw error;
+        task.say(`${error.message} Publishing works; prune and reconcile will not. ${error.hint ?? ''}`.trim());
+      });
+    },
+    read: async (path, task) => (await readMany([path], task))[0],
+    readMany,
+    async send(sourceRoot, paths, { immutable }, task) {
+      if (paths.length === 0) return { files: 0, bytes: 0 };
+      return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task));
+    },
+    async compare(sourceRoot, paths, task) {
+      if (paths.length === 0) return [];
+      const other = await connect(task, (remote) => rsyncCompare(remote, sourceRoot, paths, task));
+      return paths.map((path) => other.get(path) ?? 'same');
+    },
+    async *list(folder, task) {
+      const files = await connect(task, (remote) => rsyncList(remote, folder, task));
+      for (const { path, bytes } of files) yield { path, bytes };
+    },
+    async remove(paths, task) {
+      if (paths.length > 0) await connect(task, (remote) => rsyncRemove(remote, paths, task));
+    },
+    async swap({ expect, put: files }, task) {
+      let found: readonly (Uint8Array | undefined)[] = [];
+      const confirm = async (): Promise<Uint8Array | undefined> => {
+        const [token, ...contents] = await readMany([LOCK_PATH, ...expect.map(({ path }) => path)], task);
+        found = contents;
+        return token;
+      };
+      await withRsyncLock(
+        lock,
+        confirm,
+        async () => {
+          for (const [index, { path, content }] of expect.entries()) {
+            if (!holds(found[index], content)) throw movedError(name, path);
+          }
+          // One transfer each: the order in which they appear counts. Two would be some tenths of a second apart.
+          for (const together of signedPairs(files)) await put(together, task);
+        },
+        task,
+      );
+    },
+  };
+}
+
+/** Over ssh all transfers share one connection; a daemon takes one for each. */
+function connector(plain: RsyncRemote, ssh: SshAccess) {
+  const { destination } = plain;
+  const shared = isSshDestination(destination) ? sharedSsh(destination, ssh) : undefined;
+  return async <Result>(task: Task, work: (remote: RsyncRemote) => Promise<Result>): Promise<Result> => {
+    if (!shared) return work(plain);
+    return shared.use(task, (controlPath) => work({ ...plain, ...(controlPath && { controlPath }) }));
+  };
+}
+
+async function readFiles(
+  remote: RsyncRemote,
+  paths: readonly string[],
+  task: Task,
+): Promise<(Uint8Array | undefined)[]> {
+  return withTemporaryFolder(async (folder) => {
+    await rsyncFetch(remote, paths, folder, task);
+    return Promise.all(paths.map((path) => ifThere(readFile(join(folder, path)))));
+  });
+}
+
+type SmallFile = SwapRequest['put'][number];
+
+async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: Task): Promise<void> {
+  await withTemporaryFolder(async (folder) => {
+    for (const { path, content } of files) await writeFileAtomic(join(folder, path), content);
+    const paths = files.map(({ path }) => path);
+    await rsyncSend(remote, folder, paths, paths.length > 1 ? 'together' : 'always', task);
+  });
+}
+
+/**
+ * The time of a lock file that is free, seconds since the epoch. One that somebody has, or that something else wrote, is of
+ * the day it was written, so rsync by itself can leave that alone and replace this.
+ */
+const FREE_TIME = 1;
+
+/** @returns how many files were written */
+async function putFreeLock(
+  remote: RsyncRemote,
+  content: Uint8Array,
+  compare: RsyncCompare,
+  task: Task,
+): Promise<number> {
+  return withTemporaryFolder(async (folder) => {
+    await writeFileAtomic(join(folder, LOCK_PATH), content);
+    await utimes(join(folder, LOCK_PATH), FREE_TIME, FREE_TIME);
+    return (await rsyncSend(remote, folder, [LOCK_PATH], compare, task)).files;
+  });
+}

@@ -1,0 +1,209 @@
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { sha256, sha256File } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import type { SshTargetConfig } from '../../config/config.ts';
+import { movedError } from '../expect.ts';
+import { signedPairs } from '../signed-pairs.ts';
+import type { Compared, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
+import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './far-archive.ts';
+import type { FarShell } from './far-shell.ts';
+import { shellPool } from './ssh-pool.ts';
+
+/**
+ * From this size on the far side is asked first what it has. Below it, sending again what a killed attempt sent already
+ * takes hardly longer than asking, which would cost each undisturbed publish a round trip.
+ */
+const ASK_BYTES = 16 << 20;
+
+/**
+ * A folder on another host, reached over ssh with a shell: files go as tar archives, all in one stream. far.sh is
+ * what runs there, and says how files get their names and what a broken connection leaves.
+ */
+export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
+  const pool = shellPool({ destination, ...ssh });
+  const readMany = (paths: readonly string[], task: Task) =>
+    pool.use(task, async (shell) => {
+      shell.write([`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n'));
+      return (await answerOf(shell)).map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
+    });
+  const sendInOrder = async (sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats> => {
+    const paths = groups.flatMap((group) => group.paths);
+    if (paths.length === 0) return { files: 0, bytes: 0 };
+    const folders = paths.filter(isFolder);
+    const all = await Promise.all(
+      groups.map(async ({ paths: some, immutable }) => {
+        return {
+          files: await sized(
+            sourceRoot,
+            some.filter((path) => !isFolder(path)),
+          ),
+          immutable,
+        };
+      }),
+    );
+    return pool.use(task, async (shell) => {
+      if (folders.length > 0) await ask(shell, list('mkdir', folders));
+      const parts: Part[] = [];
+      for (const { files, immutable } of all) {
+        const due = immutable && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
+        parts.push(...batches(due).map((batch) => ({ files: batch, immutable })));
+      }
+      return parts.length === 0 ? { files: 0, bytes: 0 } : sendAll(shell, sourceRoot, parts, task);
+    });
+  };
+  return {
+    name,
+    publicUrl: url,
+    describe: () => `ssh ${destination}`,
+    async check(task) {
+      const lacking = await pool.use(task, (shell) => ask(shell, 'check\n'));
+      if (lacking.length > 0) throw lacksError(destination, lacking);
+    },
+    read: async (path, task) => (await readMany([path], task))[0],
+    readMany,
+    send: (sourceRoot, paths, { immutable }, task) => sendInOrder(sourceRoot, [{ paths, immutable }], task),
+    sendInOrder,
+    async compare(sourceRoot, paths, task) {
+      if (paths.length === 0) return [];
+      const digests = await pool.use(task, (shell) => ask(shell, list('digest', paths)));
+      if (digests.length !== paths.length)
+        throw new Error(`the far side digested ${digests.length} of ${paths.length} files`);
+      const compared: Compared[] = [];
+      for (const [index, path] of paths.entries()) {
+        const far = digests[index] ?? '-';
+        const near = far === '-' ? undefined : await sha256File(join(sourceRoot, path));
+        compared.push(
+          near === undefined || (far === EMPTY && near !== EMPTY) ? 'absent' : far === near ? 'same' : 'different',
+        );
+      }
+      return compared;
+    },
+    async swap(request, task) {
+      const [verdict] = await pool.use(task, (shell) => ask(shell, swapBody(request)));
+      if (verdict === undefined) return;
+      if (verdict !== 'locked') throw movedError(name, verdict.slice('moved '.length));
+      throw new NightlyError('locked', `Another publisher is changing target "${name}" (${destination}) right now.`, {
+        hint: 'Run "atomic-nightly resume" in a minute.',
+      });
+    },
+    async *list(folder, task) {
+      for await (const line of pool.lines(task, `list\n${onOneLine(folder)}\n`)) {
+        const { path, bytes } = sizeAndPath(line);
+        yield { path: `${folder}/${path}`, bytes };
+      }
+    },
+    async remove(paths, task) {
+      if (paths.length > 0) await pool.use(task, (shell) => ask(shell, list('remove', paths)));
+    },
+  };
+}
+
+/** SHA-256 of no bytes. */
+const EMPTY = sha256('');
+
+/** Files that go in one archive. */
+interface Part {
+  readonly files: readonly SizedFile[];
+  readonly immutable: boolean;
+}
+
+/**
+ * All archives go out one behind another, while the answers are read. The far side puts one in place before it begins with
+ * the next, and ends when it cannot.
+ */
+async function sendAll(shell: FarShell, root: string, parts: readonly Part[], task: Task): Promise<SendStats> {
+  const all = sum(parts.flatMap(({ files }) => files));
+  const there: number[] = [];
+  const pour = async (): Promise<void> => {
+    for (const { files, immutable } of parts) {
+      shell.write(`put ${archiveBytes(files)} ${immutable ? 'once' : 'again'}\n`);
+      await pourArchive(shell, root, files, task);
+      shell.write('go\n');
+    }
+    shell.write('flush\n');
+  };
+  const listen = async (): Promise<void> => {
+    let done = 0;
+    for (const { files } of parts) {
+      there.push(...(await answerOf(shell)).map(Number));
+      done += files.length;
+      task.progress(done, all.files, 'objects');
+    }
+    await answerOf(shell);
+  };
+  await Promise.all([pour(), listen()]);
+  return { files: all.files - there.length, bytes: all.bytes - there.reduce((total, bytes) => total + bytes, 0) };
+}
+
+/** Those the far side has not, or has with another size. */
+async function missing(shell: FarShell, files: readonly SizedFile[]): Promise<SizedFile[]> {
+  const request = list(
+    'have',
+    files.map(({ path }) => path),
+  );
+  const there = new Map((await ask(shell, request)).map(sizeAndPath).map(({ path, bytes }) => [path, bytes]));
+  return files.filter(({ path, bytes }) => there.get(path) !== bytes);
+}
+
+function swapBody({ expect, put }: SwapRequest): Uint8Array {
+  const parts = [Buffer.from('swap\n')];
+  const add = (kind: string, path: string, content: Uint8Array | undefined): void => {
+    parts.push(Buffer.from(`${kind} ${content?.length ?? '-'} ${onOneLine(path)}\n`), Buffer.from(content ?? []));
+  };
+  for (const { path, content } of expect) add('e', path, content);
+  for (const group of signedPairs(put)) {
+    for (const [index, { path, content }] of group.entries()) add(index < group.length - 1 ? 's' : 'p', path, content);
+  }
+  return Buffer.concat([...parts, Buffer.from('go\n')]);
+}
+
+async function ask(shell: FarShell, request: string | Uint8Array): Promise<string[]> {
+  shell.write(request);
+  return answerOf(shell);
+}
+
+async function answerOf(shell: FarShell): Promise<string[]> {
+  const lines: string[] = [];
+  for await (const line of shell.answer()) lines.push(line);
+  return lines;
+}
+
+/** A request with a list of paths. */
+function list(request: string, paths: readonly string[]): string {
+  const body = paths.map((path) => `${path}\0`).join('');
+  return `${request} ${Buffer.byteLength(body)}\n${body}`;
+}
+
+const isFolder = (path: string): boolean => path.endsWith('/');
+
+function onOneLine(path: string): string {
+  if (!path.includes('\n')) return path;
+  throw new NightlyError('bug', `A path with a line break cannot be published: ${JSON.stringify(path)}`);
+}
+
+/** @throws NightlyError `unsupported`: half an answer would be taken for the whole. */
+function sizeAndPath(line: string): SizedFile {
+  const [, bytes, path] = /^(\d+) (.+)$/s.exec(line) ?? [];
+  if (bytes !== undefined && path !== undefined && Number.isSafeInteger(Number(bytes))) {
+    return { bytes: Number(bytes), path };
+  }
+  throw new NightlyError(
+    'unsupported',
+    `The far side names a file in a way that is not understood: ${JSON.stringify(line)}.`,
+    {
+      hint: 'What the account prints by itself must not come from background processes of its start files.',
+    },
+  );
+}
+
+function sum(files: readonly SizedFile[]): SendStats {
+  return { files: files.length, bytes: files.reduce((total, { bytes }) => total + bytes, 0) };
+}
+
+function lacksError(destination: string, lacking: readonly string[]): NightlyError {
+  const what = lacking.map((line) => line.replace(/^lacks /, '')).join(', ');
+  return new NightlyError('target-unreachable', `The far side of ${destination} has no ${what}.`, {
+    hint: 'Install GNU coreutils, findutils and tar and util-linux there on a file system with hard links, or use a target of type rsync.',
+  });
+}

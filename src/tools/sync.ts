@@ -1,7 +1,0 @@
-import { run } from './exec.ts';
-import type { Task } from './task.ts';
-
-/** Makes durable whatever was written to the file system that holds a path, by any program. */
-export async function syncFileSystem(path: string, task: Task): Promise<void> {
-  await run('sync', ['--file-system', path], { task });
-}

@@ -1,0 +1,28 @@
+import { isAbsolute, relative } from 'node:path';
+import { formatPlace, NightlyError, type SourcePlace } from '../base/errors.ts';
+
+/** One thing that is wrong in a treefile. */
+export interface Fault {
+  readonly place: SourcePlace;
+  readonly message: string;
+}
+
+/** All faults of a treefile and its includes as one error, in the order they were met. */
+export function treefileError(topFile: string, faults: readonly Fault[]): NightlyError {
+  const lines = [...new Set(faults.map(({ place, message }) => `${placeText(place)}: ${message}`))];
+  const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`;
+  return new NightlyError('treefile', [`The treefile ${shortPath(topFile)} has ${count}:`, ...lines].join('\n'), {
+    hint: 'Correct the places above; the keys are those of rpm-ostree: https://coreos.github.io/rpm-ostree/treefile/',
+  });
+}
+
+/** `file:line:col` with the file as in `shortPath`. */
+export function placeText(place: SourcePlace): string {
+  return formatPlace({ ...place, file: shortPath(place.file) });
+}
+
+/** A path below the current folder without that folder, any other as it is: what a person can click or paste. */
+export function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short;
+}

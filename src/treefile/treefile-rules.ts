@@ -1,0 +1,55 @@
+import type { Item } from './key-spec.ts';
+import type { Layer } from './layer.ts';
+import type { AddFile } from './structures.ts';
+import type { Fault } from './treefile-faults.ts';
+import type { KeyName } from './treefile-keys.ts';
+
+/** What must hold between the merged values; the rules are rpm-ostree's own, found there later or on the way. */
+export function checkRules(layer: Layer, faults: Fault[]): void {
+  const items = (key: KeyName): readonly Item[] => layer.get(key)?.items ?? [];
+  const refuse = ({ place }: Item, message: string): void => {
+    faults.push({ place, message });
+  };
+
+  for (const item of items('add-files')) {
+    const [, destination] = item.value as AddFile;
+    if (!isInTree(destination)) {
+      refuse(
+        item,
+        `add-files: ${destination} is not below /usr (without /usr/local) or /etc, which is all a tree can hold.`,
+      );
+    }
+  }
+  for (const item of items('automatic-version-suffix')) {
+    if (!/^[\x20-\x7e]$/.test(String(item.value)))
+      refuse(item, 'automatic-version-suffix: must be a single ASCII character.');
+  }
+  for (const item of items('repovars')) {
+    if (item.id === 'releasever') refuse(item, 'repovars: releasever is set by the key "releasever".');
+    if (item.id === 'basearch') refuse(item, 'repovars: basearch is filled in by itself.');
+  }
+  for (const item of items('selinux-label-version')) {
+    if (Number(item.value) > 1) refuse(item, 'selinux-label-version: must be 0 or 1.');
+  }
+
+  const [compat] = items('machineid-compat');
+  const [unit] = items('units');
+  if (compat?.value === false && unit) {
+    refuse(
+      unit,
+      'units: has no effect with "machineid-compat: false"; ship a systemd preset file instead, or leave machineid-compat at true.',
+    );
+  }
+
+  const excluded = new Set(items('exclude-packages').map(({ value }) => value));
+  for (const item of items('packages')) {
+    if (excluded.has(item.value))
+      refuse(item, `packages: "${item.id}" is asked for here and excluded by exclude-packages.`);
+  }
+}
+
+function isInTree(destination: string): boolean {
+  const path = destination.replace(/^\/+/, '');
+  if (path.split('/').includes('..')) return false;
+  return /^(usr|etc|bin|sbin|lib|lib64)\/./.test(path) && !path.startsWith('usr/local/');
+}

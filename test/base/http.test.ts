@@ -1,0 +1,73 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { caFileFor, httpFetch, proxyFor, trustAt } from '../../src/base/http.ts';
+
+describe('one HTTP client: proxies by curl’s rules', () => {
+  const asked = (url: string, env: Record<string, string>): string | undefined => proxyFor(new URL(url), {}, env);
+
+  it('takes the variable of the scheme, then all_proxy; HTTP_PROXY does not count', () => {
+    expect(asked('http://a/', { http_proxy: 'http://p:1', https_proxy: 'http://s:1' })).toBe('http://p:1');
+    expect(asked('https://a/', { http_proxy: 'http://p:1' })).toBeUndefined();
+    expect(asked('https://a/', { HTTPS_PROXY: 'p:1' })).toBe('http://p:1');
+    expect(asked('https://a/', { all_proxy: 'http://p:1', https_proxy: '' })).toBe('http://p:1');
+    expect(asked('http://a/', { HTTP_PROXY: 'http://p:1' })).toBeUndefined();
+  });
+
+  it('leaves out what no_proxy names: hosts with all below them, addresses, networks', () => {
+    const env = (no_proxy: string) => ({ http_proxy: 'http://p:1', no_proxy });
+    const exempt = (host: string, list: string): boolean => asked(`http://${host}/`, env(list)) === undefined;
+    expect(exempt('a.example.org', 'example.org')).toBe(true);
+    expect(exempt('a.example.org', '.example.org, x')).toBe(true);
+    expect(exempt('badexample.org', 'example.org')).toBe(false);
+    expect(exempt('EXAMPLE.org.', 'example.ORG')).toBe(true);
+    expect(exempt('10.1.2.3', '10.0.0.0/8')).toBe(true);
+    expect(exempt('11.1.2.3', '10.0.0.0/8 11.1.2.4')).toBe(false);
+    expect(exempt('[::1]', '::1')).toBe(true);
+    expect(exempt('[fd00::1]', 'fd00::/8')).toBe(true);
+    expect(exempt('a', '*')).toBe(true);
+    expect(exempt('a', '10.0.0.0/99,/,[]')).toBe(false);
+  });
+
+  it('takes the connection’s own proxy, and none where it says none', () => {
+    const env = { http_proxy: 'http://p:1' };
+    expect(proxyFor(new URL('http://a/'), { proxy: 'http://own:1' }, env)).toBe('http://own:1');
+    expect(proxyFor(new URL('http://a/'), { proxy: '' }, env)).toBeUndefined();
+  });
+});
+
+describe('one HTTP client', () => {
+  it('finds the certificates for the longest beginning of an address, at the bounds of its parts', () => {
+    trustAt('https://a.example.org', '/a.pem');
+    trustAt('https://a.example.org/x/', '/x.pem');
+    expect(caFileFor('https://a.example.org/repo/summary')).toBe('/a.pem');
+    expect(caFileFor('https://a.example.org/x/y')).toBe('/x.pem');
+    expect(caFileFor('https://a.example.org/x')).toBe('/x.pem');
+    expect(caFileFor('https://a.example.org.evil/x')).toBeUndefined();
+  });
+
+  it('sends a login to the server alone, not to where it redirects, and tells redirections without an end', async () => {
+    const seen: (string | undefined)[] = [];
+    const other = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('ok');
+    });
+    const first = createServer((request, response) => {
+      seen.push(request.headers.authorization);
+      response.statusCode = 302;
+      response.setHeader('location', request.url === '/loop' ? '/loop' : `http://127.0.0.1:${portOf(other)}/`);
+      response.end();
+    });
+    const portOf = (server: typeof other): number => (server.address() as AddressInfo).port;
+    for (const server of [other, first]) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void server.close());
+    }
+    const login = { username: 'u', password: 'p:w' };
+    const response = await httpFetch(`http://127.0.0.1:${portOf(first)}/`, {}, { login, proxy: '' });
+    expect(await response.text()).toBe('ok');
+    expect(seen).toEqual([`Basic ${Buffer.from('u:p:w').toString('base64')}`, undefined]);
+    await expect(httpFetch(`http://127.0.0.1:${portOf(first)}/loop`, {}, { proxy: '' })).rejects.toThrow(/redirect/);
+    await expect(httpFetch('http://127.0.0.1:1/', {}, { proxy: '' })).rejects.toThrow(/ECONNREFUSED|bad port/);
+  });
+});

@@ -1,0 +1,125 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { parse } from 'yaml';
+import {
+  blscfgWord,
+  grubWord,
+  keyFileValue,
+  kickstartText,
+  plainShellWord,
+  regExpText,
+  rpmText,
+  shellWord,
+  yamlText,
+} from '../../src/base/quoting.ts';
+import { templatePath } from '../../src/images/template/render-template.ts';
+import { run } from '../../src/programs/exec.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+
+/** Text that is rich in what languages take for their own. */
+const unit = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...'\'"\\$&;|<>(){}[]*?#%`!~^=@:, \t-') },
+  { weight: 2, arbitrary: fc.constantFrom('a', 'b', '$&', '$$', '$1', '${x}', '%{x}', '$(x)', 'ü', '日') },
+);
+const lineOf = fc.array(unit, { maxLength: 12 }).map((parts) => parts.join(''));
+const textOf = fc.array(fc.oneof(unit, fc.constant('\n')), { maxLength: 12 }).map((parts) => parts.join(''));
+const kernelArgument = lineOf.map((text) => `a${text.replace(/[\s"']/g, '')}`);
+
+it('gives a shell the very words, for every text', async () => {
+  const texts = fc.sample(textOf, 400);
+  const words = [...texts.map(shellWord), ...texts.map(plainShellWord)].join(' ');
+  const { stdout } = await run('sh', ['-c', `printf '%s\\0' ${words}`]);
+  expect(stdout.split('\0').slice(0, -1)).toEqual([...texts, ...texts.map((text) => text)]);
+});
+
+it('gives GRUB words that its own parser takes as one command', async () => {
+  const folder = temporaryFolder();
+  const script = fc.sample(lineOf, 300).map((text) => `echo ${grubWord(`x${text}`)}\n`);
+  writeFileSync(join(folder, 'grub.cfg'), script.join(''));
+  await run('grub-script-check', [join(folder, 'grub.cfg')]);
+  // GRUB's quotes are a shell's, so a shell tells what it makes of them.
+  const texts = fc.sample(lineOf, 300);
+  const { stdout } = await run('sh', ['-c', `printf '%s\\0' ${texts.map((text) => grubWord(`x${text}`)).join(' ')}`]);
+  expect(stdout.split('\0').slice(0, -1)).toEqual(texts.map((text) => `x${text}`));
+});
+
+it("quotes kernel arguments in the menu that the lab's generator writes, for GRUB", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, 'entries'));
+  const lists = fc.sample(fc.array(kernelArgument, { minLength: 1, maxLength: 4 }), 12);
+  lists.push(['probe=$&x', 'cost=a$$b', 'slub_debug=FZP,zs_handle;FZPU', 'ostree=/ostree/boot.1/x/0']);
+  for (const [index, list] of lists.entries()) {
+    writeFileSync(
+      join(folder, 'entries', `e-${index}.conf`),
+      `title T\nversion ${lists.length - index}\noptions ${list.join(' ')}\nlinux /k\ninitrd /i\n`,
+    );
+  }
+  await run(templatePath('lab/ostree-grub-generator'), ['-o', join(folder, 'grub.cfg')]);
+  const menu = await readFile(join(folder, 'grub.cfg'), 'utf8');
+  await run('grub-script-check', [join(folder, 'grub.cfg')]);
+  const commands = menu.split('\n').filter((line) => line.startsWith('  linux /k '));
+  const script = commands.map((line) => `printf '%s\\0' ${line.slice('  linux /k '.length)}; printf '\\n'`).join('\n');
+  const { stdout } = await run('sh', ['-c', `set -f\n${script}`]);
+  expect(stdout.trimEnd().split('\n')).toEqual(lists.map((list) => list.map((word) => `${word}\0`).join('')));
+});
+
+it('keeps an argument in a boot loader entry one word of the script that blscfg makes of it', async () => {
+  const folder = temporaryFolder();
+  const text = ['slub_debug=FZP,zs_handle;FZPU', 'a|b', 'c&d', 'e<f>g', '{h}', 'plain=1,2'].map(blscfgWord).join(' ');
+  writeFileSync(join(folder, 'grub.cfg'), `linux /k ${text} ostree=x\n`);
+  await run('grub-script-check', [join(folder, 'grub.cfg')]);
+  expect((await run('sh', ['-c', `printf '%s ' ${text}`])).stdout).toBe(
+    'slub_debug=FZP,zs_handle;FZPU a|b c&d e<f>g {h} plain=1,2 ',
+  );
+});
+
+it('is taken by rpm as it is written, for every text', async () => {
+  const texts = fc.sample(lineOf, 300).map((text) => text.trim());
+  const { stdout } = await run(
+    'rpm',
+    texts.flatMap((text) => ['--eval', rpmText(`<${text}>`)]),
+  );
+  expect(stdout.trimEnd().split('\n')).toEqual(texts.map((text) => `<${text}>`));
+});
+
+it('stands for itself in a regular expression', () => {
+  fc.assert(
+    fc.property(textOf, textOf, (text, around) => {
+      const found = new RegExp(regExpText(text)).exec(`${around}${text}`);
+      expect(found?.[0]).toBe(text);
+      expect(new RegExp(`^${regExpText(text)}$`, 'u').test(text)).toBe(true);
+    }),
+  );
+});
+
+it("is read back by Python's shlex, which reads kickstarts", async () => {
+  const texts = fc.sample(lineOf, 300);
+  const script = 'import json, shlex, sys; print(json.dumps(shlex.split(sys.stdin.read())))';
+  const words = texts.map((text) => `--x=${kickstartText(text)}`).join(' ');
+  const { stdout } = await run('/usr/bin/python3', ['-c', script], { input: words, env: { PYTHONUTF8: '1' } });
+  expect(JSON.parse(stdout)).toEqual(texts.map((text) => `--x=${text}`));
+});
+
+it('is read back from YAML and, by GLib, from a key file', async () => {
+  fc.assert(
+    fc.property(textOf, (text) => {
+      expect(parse(`x: ${yamlText(text)}`)).toEqual({ x: text });
+    }),
+  );
+  const texts = fc.sample(lineOf, 60).filter((text) => text.trim() === text && text !== '');
+  const folder = temporaryFolder();
+  const repo = join(folder, 'repo');
+  await run('ostree', ['init', `--repo=${repo}`, '--mode=archive']);
+  const config = await readFile(join(repo, 'config'), 'utf8');
+  const lines = texts.map((text, index) => `key${index}=${keyFileValue(text)}\n`);
+  writeFileSync(join(repo, 'config'), `${config}[x]\n${lines.join('')}`);
+  const read: string[] = [];
+  for (const index of texts.keys()) {
+    const { stdout } = await run('ostree', ['config', `--repo=${repo}`, 'get', '--group=x', `key${index}`]);
+    read.push(stdout.slice(0, -1));
+  }
+  expect(read).toEqual(texts);
+});

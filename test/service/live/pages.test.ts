@@ -1,0 +1,264 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { BuildMeta } from '../../../src/build/build-record.ts';
+import { buildPaths } from '../../../src/build/build-store.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { pagesApp } from '../../../src/service/live/live-app.ts';
+import { openWork } from '../../../src/service/live/work-folder.ts';
+import { makePageBuilds } from '../../support/page-builds.ts';
+import { temporaryFolder } from '../../support/tmp.ts';
+
+async function site(nights: number) {
+  const dir = temporaryFolder();
+  const builds = await makePageBuilds(dir, nights);
+  const app = pagesApp({ config: builds.config, work: openWork(builds.config.work) });
+  const get = async (path: string) => {
+    const response = await app.request(path);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  return { dir, builds, app, get };
+}
+
+test('a work folder without a build has all its pages', async () => {
+  const { builds, get } = await site(0);
+  rmSync(builds.config.work, { recursive: true });
+  for (const path of ['/', '/get/', '/streams/nightly/', '/feed.atom'])
+    expect((await get(path)).status, path).toBe(200);
+  expect((await get('/')).text).toContain('No builds yet');
+});
+
+test('the list goes on with older builds, and ends', async () => {
+  const { builds, get } = await site(45);
+  const seen: string[] = [];
+  let path: string | undefined = '/streams/nightly/';
+  while (path !== undefined) {
+    const { text } = await get(path);
+    const list = text.slice(text.indexOf('id="builds"'));
+    seen.push(...[...list.matchAll(/<th scope="row"><a href="[^"]*">(\d{8}_\d\d)<\/a>/g)].map(([, id]) => String(id)));
+    const older = /href="(\?before[^"]+)" rel="next"/.exec(text)?.[1];
+    path = older && `/streams/nightly/${older.replace('&#x3D;', '=')}`;
+  }
+  expect(seen).toEqual(builds.ids.toReversed());
+});
+
+test('what changes on disk shows at the next look: a record, a journal, a build', async () => {
+  const { builds, get } = await site(3);
+  const id = String(builds.ids[2]);
+  const before = await get(`/builds/${id}/x86_64/`);
+  expect(before.text).not.toContain('qemu-img ended');
+  builds.write({
+    ...builds.meta(id),
+    'atomic-nightly.state': 'failed',
+    'atomic-nightly.failures': [{ step: 'compose', code: 'tool-failed', message: 'qemu-img ended with 1' }],
+  });
+  expect((await get(`/builds/${id}/x86_64/`)).text).toContain('qemu-img ended with 1');
+  expect((await get('/')).text).toContain('failed');
+  builds.write({ ...builds.meta(id), buildid: '20261119_01' });
+  expect((await get('/')).text).toContain('20261119_01');
+});
+
+test('a build that runs is told from one that was killed, without a touch of the lock', async () => {
+  const { builds, get } = await site(2);
+  const id = '20261120_01';
+  builds.write({ ...builds.meta(String(builds.ids[0])), buildid: id, 'atomic-nightly.state': 'running' }, []);
+  expect((await get('/')).text).toContain('interrupted');
+  builds.hold('nightly');
+  const running = await get('/');
+  expect(running.text).toContain('running');
+  expect(running.text).not.toContain('interrupted');
+  // A look that took the lock would let a run that starts meanwhile give up.
+  const lock = join(builds.config.work, 'lock');
+  const looks = (async () => {
+    for (let count = 0; count < 20; count += 1) await get('/');
+  })();
+  for (let count = 0; count < 20; count += 1) await run('flock', ['--nonblock', lock, 'true']);
+  await looks;
+  // Its number belongs to a process that began later.
+  builds.hold('nightly', new Date(Date.now() - 86_400_000));
+  expect((await get('/')).text).toContain('interrupted');
+});
+
+test('the page of a candidate says how it stands and what to type next', async () => {
+  const { builds, get } = await site(12);
+  const candidate = await get(`/builds/${builds.candidate}/x86_64/`);
+  expect(candidate.text).toContain(`atomic-nightly approve ${builds.candidate} --by NAME`);
+  expect(candidate.text).toContain('Approve it (1 of 2)');
+  const release = `atomic-nightly release ${builds.candidate}`;
+  expect(candidate.text).not.toContain(release);
+  const meta = builds.meta(builds.candidate);
+  const approvals = meta['atomic-nightly.approvals'] ?? [];
+  builds.write({ ...meta, 'atomic-nightly.approvals': [...approvals, { by: 'kai', at: '2026-10-06T11:00:00Z' }] });
+  expect((await get(`/builds/${builds.candidate}/x86_64/`)).text).toContain(release);
+  const night = await get(`/builds/${builds.ids[3]}/x86_64/`);
+  expect(night.text).toMatch(new RegExp(`<a href="[^"]*">${builds.released}</a> in release`));
+  expect(night.text).toContain(`atomic-nightly promote ${builds.ids[3]} --dry-run`);
+  const offer = (await get('/get/')).text;
+  expect(offer).toContain('ostree remote add --gpg-import=release.gpg --set=gpg-verify-summary=true');
+  expect(offer).toContain('https://mirror.example.org/atomic/repo');
+  expect(offer).toContain(`Latest release: <a href="../builds/${builds.released}/x86_64/">`);
+});
+
+test('I2: a night that is incomplete is not offered as the latest', async () => {
+  const { builds, get } = await site(12);
+  const [newest, before] = [String(builds.ids.at(-1)), String(builds.ids.at(-2))];
+  expect((await get('/get/')).text).toContain(`/builds/${newest}/`);
+  builds.write({ ...builds.meta(newest), 'atomic-nightly.state': 'incomplete' });
+  const offer = (await get('/get/')).text;
+  expect(offer).not.toContain(`/builds/${newest}/`);
+  expect(offer).toContain(`/builds/${before}/`);
+});
+
+test('a release under way shows as such; a build that was killed does not, whoever has the lock', async () => {
+  const { builds, get } = await site(12);
+  const killed = '20261120_01';
+  const cut = { at: '2026-11-20T02:30:00Z', event: 'start', step: 'resolve', input: 'i' } as const;
+  const night = builds.meta(String(builds.ids[0]));
+  builds.write({ ...night, buildid: killed, 'atomic-nightly.state': 'running' }, [cut]);
+  builds.hold('prune');
+  expect((await get('/')).text).toContain('Nothing is running');
+
+  builds.hold(`release ${builds.candidate}`);
+  const { release } = buildPaths(builds.config.work, builds.candidate, 'x86_64');
+  mkdirSync(join(release, 'logs'), { recursive: true });
+  const entry = { at: new Date().toISOString(), event: 'start', step: 'push-mirror', input: 'i' };
+  writeFileSync(join(release, 'journal.ndjson'), `${JSON.stringify(entry)}\n`);
+  writeFileSync(join(release, 'logs/push-mirror.log'), 'sending objects\n');
+  const { text } = await get('/');
+  const now = text.slice(text.indexOf('id="now"'), text.indexOf('id="streams"'));
+  expect(now).toContain(`release ${builds.candidate}`);
+  expect(now).toContain('End of the log of push-mirror');
+  expect(now).toContain('sending objects');
+  expect((await get(`/builds/${builds.candidate}/log/push-mirror`)).text).toContain('sending objects');
+});
+
+test('of a long log the page has the end, and the address beside it all of it', async () => {
+  const { builds, get } = await site(2);
+  const id = String(builds.ids[1]);
+  const { logs } = buildPaths(builds.config.work, id, 'x86_64');
+  const all = Array.from({ length: 60_000 }, (_, index) => `line ${index}\n`).join('');
+  writeFileSync(join(logs, 'compose.log'), all);
+  const page = await get(`/builds/${id}/log/compose`);
+  expect(page.text.length).toBeLessThan(300_000);
+  expect(page.text).toContain('line 59999');
+  expect(page.text).not.toContain('line 59\n');
+  const raw = await get(`/builds/${id}/log/compose?raw`);
+  expect(raw.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  expect(raw.text).toBe(all);
+});
+
+const HOSTILE = '\ud800"><script>alert(1)</script>\' onload=x \u202ecod.exe\u0000\u001b[31m]]>&{{7*7}}`=';
+
+test('whatever names, reasons and log lines hold stays text, in pages, drawings and the feed', async () => {
+  const { builds, get } = await site(12);
+  const id = String(builds.ids[11]);
+  const candidate = builds.meta(builds.candidate);
+  const promotion = candidate['atomic-nightly.promotion'];
+  if (!promotion) throw new Error('the candidate is no promotion');
+  const hostile: Partial<BuildMeta> = {
+    name: HOSTILE,
+    ref: HOSTILE,
+    'ostree-timestamp': HOSTILE,
+    'atomic-nightly.stream': HOSTILE,
+    pkgdiff: [[HOSTILE, 2, { PreviousPackage: [HOSTILE, HOSTILE, HOSTILE], NewPackage: [HOSTILE, HOSTILE, HOSTILE] }]],
+    images: { [HOSTILE]: { ...Object.values(builds.meta(id).images ?? {})[0], path: `../../${HOSTILE}` } as never },
+    'atomic-nightly.published': [HOSTILE, 'buildlogs'],
+    'atomic-nightly.failures': [{ step: HOSTILE, code: HOSTILE, message: HOSTILE }],
+    'atomic-nightly.signed-by': [HOSTILE],
+    'atomic-nightly.engine': { name: HOSTILE, version: HOSTILE },
+  };
+  builds.write({
+    ...builds.meta(id),
+    ...hostile,
+    'atomic-nightly.stream': 'nightly',
+    'ostree-timestamp': '2026-10-12T02:30:00Z',
+  });
+  builds.write({
+    ...candidate,
+    ...hostile,
+    'atomic-nightly.promotion': { ...promotion, reason: HOSTILE, upstream: HOSTILE, overrides: [HOSTILE], of: HOSTILE },
+    'atomic-nightly.approvals': [{ by: HOSTILE, at: HOSTILE, note: HOSTILE }],
+    'atomic-nightly.superseded-by': HOSTILE,
+  });
+  const { logs } = buildPaths(builds.config.work, id, 'x86_64');
+  writeFileSync(join(logs, 'compose.log'), HOSTILE);
+  const pages = ['/', '/get/', '/feed.atom', '/streams/nightly/', `/compare/${id}/${builds.candidate}`];
+  for (const path of [
+    ...pages,
+    `/builds/${id}/x86_64/`,
+    `/builds/${builds.candidate}/x86_64/`,
+    `/builds/${id}/log/compose`,
+  ]) {
+    const { status, text } = await get(path);
+    expect(status, path).toBe(200);
+    expect(text, path).not.toContain('<script>');
+    expect(text, path).not.toMatch(/<[^>"]*"[^"]*" onload=/);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: just these must not be there
+    expect(text, path).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u202a-\u202e\u2066-\u2069]/);
+    expect(text, path).not.toContain('href="javascript:');
+  }
+  expect((await get(`/builds/${id}/x86_64/`)).text).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+  const feed = join(temporaryFolder(), 'feed.atom');
+  writeFileSync(feed, (await get('/feed.atom')).text);
+  await run('xmllint', ['--noout', feed]);
+});
+
+test('no address leads out of the builds: everything that is none is answered 404', async () => {
+  const { dir, builds, app } = await site(2);
+  writeFileSync(join(dir, 'secret.log'), 'secret');
+  writeFileSync(join(builds.config.work, 'secret.log'), 'secret');
+  const id = String(builds.ids[1]);
+  const escapes = [
+    '..%2f..%2f..%2f..%2fsecret',
+    '%2e%2e%2fsecret',
+    '%00',
+    'compose%00',
+    '%2fetc%2fpasswd',
+    '..%5csecret',
+  ];
+  for (const way of escapes) {
+    for (const path of [`/builds/${id}/log/${way}`, `/builds/${way}/log/secret`, `/builds/${way}/x86_64/`]) {
+      const response = await app.request(path);
+      expect([301, 302, 404], path).toContain(response.status);
+      expect(await response.text(), path).not.toContain('secret\n');
+    }
+    expect((await app.request(`/assets/${way}`)).status, way).toBe(404);
+    expect((await app.request(`/builds/${id}/${way}/`)).status, way).toBe(404);
+  }
+  const part = fc.oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.string({ unit: 'binary-ascii' }),
+    fc.constantFrom('..', '../..', '/etc', '\0', 'lock.json', '__proto__', 'constructor', '%', id, 'compose'),
+  );
+  const kind = fc.constantFrom('builds', 'streams', 'compare', 'assets', 'log');
+  await fc.assert(
+    fc.asyncProperty(fc.array(part, { minLength: 1, maxLength: 3 }), kind, fc.boolean(), async (parts, first, raw) => {
+      const encoded = parts.map((one) => (raw ? one.replaceAll(/[?#]/g, '') : encodeURIComponent(one)));
+      const url = new URL(`http://x/${first}/${encoded.join('/')}`);
+      const response = await app.request(url.href);
+      expect([200, 302, 404]).toContain(response.status);
+      if (response.status === 200 && url.pathname !== '/') expect(url.pathname).toContain(id);
+      // Only ever below the same place.
+      if (response.status === 302) expect(response.headers.get('location')).not.toMatch(/^(\/|[a-z]+:)/i);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('the overview of a thousand builds takes less than 100 ms of work, once it was read', async () => {
+  const { get } = await site(1000);
+  await get('/');
+  // What was written just now is read once more.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  await get('/');
+  const times: number[] = [];
+  for (let count = 0; count < 9; count += 1) {
+    const before = process.cpuUsage();
+    expect((await get('/')).status).toBe(200);
+    const { user, system } = process.cpuUsage(before);
+    times.push((user + system) / 1000);
+  }
+  // Of the processor's time, for others are at work on this machine; the median, for the collector of garbage is, too.
+  expect(times.toSorted((a, b) => a - b)[4]).toBeLessThan(100);
+});

@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { initConfig } from '../../src/commands/init.ts';
+import { initConfig } from '../../src/cli/commands/init.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { runDoctor } from '../../src/commands/doctor.ts';
+import { runDoctor } from '../../src/cli/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/check-host.ts';
 import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';

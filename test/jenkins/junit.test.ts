@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { BuildMeta } from '../../src/build/build-record.ts';
 import { buildPaths } from '../../src/build/build-store.ts';
-import { junitReport } from '../../src/commands/junit.ts';
+import { junitReport } from '../../src/cli/junit.ts';
 import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

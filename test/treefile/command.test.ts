@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runTreefile } from '../../src/commands/treefile.ts';
+import { runTreefile } from '../../src/cli/commands/treefile.ts';
 import { writeFiles } from './files.ts';
 
 const FILES = {

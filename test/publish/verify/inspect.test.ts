@@ -2,7 +2,7 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/files.ts';
-import { runVerify } from '../../../src/commands/verify.ts';
+import { runVerify } from '../../../src/cli/commands/verify.ts';
 import { objectPath } from '../../../src/ostree/objects.ts';
 import { deltaPath } from '../../../src/ostree/static-deltas.ts';
 import { run } from '../../../src/programs/exec.ts';

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { formatBytes } from '../base/format.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
-import { lastRelease } from '../build/promotions.ts';
-import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { type BuildDiff, diffBuilds } from '../pipelines/diff-builds.ts';
-import { formatDiff } from '../rpm/pkgdiff.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { formatBytes } from '../../base/format.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { lastRelease } from '../../build/promotions.ts';
+import type { Config } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { type BuildDiff, diffBuilds } from '../../pipelines/diff-builds.ts';
+import { formatDiff } from '../../rpm/pkgdiff.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface DiffCommandOptions {
   readonly config: string;

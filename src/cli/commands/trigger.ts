@@ -1,11 +1,11 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { type HttpResponse, httpFetch, reasonOf } from '../base/http.ts';
-import { type FilePurpose, readSecretFile } from '../base/secret-file.ts';
-import { loadConfig } from '../config/load.ts';
-import { makeToken } from '../service/http/token.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { type HttpResponse, httpFetch, reasonOf } from '../../base/http.ts';
+import { type FilePurpose, readSecretFile } from '../../base/secret-file.ts';
+import { loadConfig } from '../../config/load.ts';
+import { makeToken } from '../../service/http/token.ts';
+import { type Printer, printJson } from '../print.ts';
 
 /** For the whole request; the service answers at once. */
 const TIMEOUT_MS = 30_000;

@@ -1,7 +1,7 @@
-import { planBuildPublish, type TargetPlan } from '../pipelines/plan-build.ts';
-import { buildWithCommit, goOn } from './go-on.ts';
-import { preparationTask, type RunCommandOptions, withLockedBuild } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
+import { planBuildPublish, type TargetPlan } from '../../pipelines/plan-build.ts';
+import { buildWithCommit, goOn } from '../go-on.ts';
+import { preparationTask, type RunCommandOptions, withLockedBuild } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface PublishCommandOptions extends RunCommandOptions {
   readonly dryRun: boolean;

@@ -1,11 +1,11 @@
-import { NightlyError } from '../base/errors.ts';
-import { didYouMean } from '../base/nearest.ts';
-import type { Config, NotifyConfig } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { asEvent } from '../reports/notify/derive.ts';
-import { openSink } from '../reports/notify/open-sinks.ts';
-import { asNightlyError } from '../run/runner.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/nearest.ts';
+import type { Config, NotifyConfig } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { asEvent } from '../../reports/notify/derive.ts';
+import { openSink } from '../../reports/notify/open-sinks.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface NotifyTestOptions {
   readonly config: string;

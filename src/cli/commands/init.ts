@@ -1,10 +1,10 @@
 import { link, mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NightlyError } from '../base/errors.ts';
-import { isErrno, writeFileAtomic } from '../base/files.ts';
-import { parseConfig } from '../config/load.ts';
-import { configTemplate } from '../config/template.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { isErrno, writeFileAtomic } from '../../base/files.ts';
+import { parseConfig } from '../../config/load.ts';
+import { configTemplate } from '../../config/template.ts';
 
 export interface InitOptions {
   /** Short name of the distribution. Default: the name of the folder the file goes to. */
@@ -53,9 +53,9 @@ export async function runInit(path: string, write: (text: string) => void): Prom
   return 0;
 }
 
-/** The treefile of this package; the module lies in src/commands/ or dist/commands/. */
+/** The treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
 function shippedTreefile(): string {
-  return fileURLToPath(new URL('../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
+  return fileURLToPath(new URL('../../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
 }
 
 /** A folder's name as a name the configuration allows. */

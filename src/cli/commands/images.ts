@@ -1,14 +1,14 @@
-import { NightlyError } from '../base/errors.ts';
-import { didYouMean } from '../base/nearest.ts';
-import { findBuild, listBuilds } from '../build/build-store.ts';
-import { loadConfig } from '../config/load.ts';
-import { isFetched, reopenBuild } from '../run/build.ts';
-import type { Project } from '../run/project.ts';
-import { fetchRecords, findPublishedStream } from '../steps/images/fetch-build.ts';
-import { exitCodeOf } from './exit-code.ts';
-import { buildWithCommit, goOn } from './go-on.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from './open-run.ts';
-import { type Printer, printOutcome } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { didYouMean } from '../../base/nearest.ts';
+import { findBuild, listBuilds } from '../../build/build-store.ts';
+import { loadConfig } from '../../config/load.ts';
+import { isFetched, reopenBuild } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import { fetchRecords, findPublishedStream } from '../../steps/images/fetch-build.ts';
+import { exitCodeOf } from '../exit-code.ts';
+import { buildWithCommit, goOn } from '../go-on.ts';
+import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from '../open-run.ts';
+import { type Printer, printOutcome } from '../print.ts';
 
 export interface ImagesCommandOptions extends RunCommandOptions {
   /** Image types; undefined: all. */

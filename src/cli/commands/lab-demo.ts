@@ -1,19 +1,19 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { formatSeconds } from '../base/format.ts';
-import type { Task } from '../base/task.ts';
-import { bootImage } from '../boot/boot-image.ts';
-import { checkSystem, type SystemExpectation } from '../boot/check-system.ts';
-import { upgradeAndRollback } from '../boot/upgrade.ts';
-import { listBuilds, type StoredBuild } from '../build/build-store.ts';
-import { buildLab, updateLab } from '../lab/build-lab.ts';
-import { serveFolder } from '../lab/webserver.ts';
-import type { LogFormat } from '../reports/progress/select-listener.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { formatSeconds } from '../../base/format.ts';
+import type { Task } from '../../base/task.ts';
+import { bootImage } from '../../boot/boot-image.ts';
+import { checkSystem, type SystemExpectation } from '../../boot/check-system.ts';
+import { upgradeAndRollback } from '../../boot/upgrade.ts';
+import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { buildLab, updateLab } from '../../lab/build-lab.ts';
+import { serveFolder } from '../../lab/webserver.ts';
+import type { LogFormat } from '../../reports/progress/select-listener.ts';
+import { withSteps } from '../open-run.ts';
+import type { Printer } from '../print.ts';
 import { runNightly } from './nightly.ts';
-import { withSteps } from './open-run.ts';
-import type { Printer } from './print.ts';
 import { runShow } from './show.ts';
 
 export interface DemoOptions {

@@ -1,15 +1,15 @@
-import { formatPlace, NightlyError } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
-import { listBuilds } from '../build/build-store.ts';
-import type { Stop } from '../build/stops.ts';
-import type { StreamConfig } from '../config/config.ts';
-import type { Outcome } from '../pipelines/nightly.ts';
-import { planNightly } from '../pipelines/plan-nightly.ts';
-import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
-import { isCutShort } from '../run/cut-short.ts';
-import type { Project } from '../run/project.ts';
-import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
-import { exitCodeOf } from './exit-code.ts';
+import { formatPlace, NightlyError } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import type { Stop } from '../../build/stops.ts';
+import type { StreamConfig } from '../../config/config.ts';
+import type { Outcome } from '../../pipelines/nightly.ts';
+import { planNightly } from '../../pipelines/plan-nightly.ts';
+import { type Build, reopenBuild, reserveBuild } from '../../run/build.ts';
+import { isCutShort } from '../../run/cut-short.ts';
+import type { Project } from '../../run/project.ts';
+import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
+import { exitCodeOf } from '../exit-code.ts';
 import {
   inScratch,
   preparationTask,
@@ -17,8 +17,8 @@ import {
   showAttempt,
   showNotes,
   withLockedProject,
-} from './open-run.ts';
-import { type Printer, printOutcome, printPlan } from './print.ts';
+} from '../open-run.ts';
+import { type Printer, printOutcome, printPlan } from '../print.ts';
 
 export interface NightlyCommandOptions extends RunCommandOptions {
   readonly stream?: string;

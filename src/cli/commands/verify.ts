@@ -1,14 +1,14 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Task } from '../base/task.ts';
-import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { type Check, checkLines } from '../publish/verify/verify-report.ts';
-import { type InspectStream, inspectTarget } from '../publish/verify/verify-target.ts';
-import { streamsOn, targetsNamed } from '../run/streams-on.ts';
-import { jointSigner, openSigner } from '../signing/signer.ts';
-import { type RunCommandOptions, withSteps } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
+import type { Task } from '../../base/task.ts';
+import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { type Check, checkLines } from '../../publish/verify/verify-report.ts';
+import { type InspectStream, inspectTarget } from '../../publish/verify/verify-target.ts';
+import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
+import { jointSigner, openSigner } from '../../signing/signer.ts';
+import { type RunCommandOptions, withSteps } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface VerifyOptions extends RunCommandOptions {
   /** Name; default: all targets. */

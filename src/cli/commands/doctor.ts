@@ -1,20 +1,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { readTextIfExists } from '../base/files.ts';
-import { quietTask, type Task } from '../base/task.ts';
-import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace, checkWatching } from '../doctor/check-host.ts';
-import { checkSinks } from '../doctor/check-notify.ts';
-import { checkSigning } from '../doctor/check-signing.ts';
-import { checkTarget } from '../doctor/check-targets.ts';
-import type { CheckResult } from '../doctor/doctor-check.ts';
-import { installCommands, reportLines } from '../doctor/doctor-report.ts';
-import { checkPrograms } from '../doctor/known-programs.ts';
-import { allNeeds, needsOf } from '../doctor/needs.ts';
-import { findProgram } from '../programs/find-program.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { readTextIfExists } from '../../base/files.ts';
+import { quietTask, type Task } from '../../base/task.ts';
+import type { Config } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace, checkWatching } from '../../doctor/check-host.ts';
+import { checkSinks } from '../../doctor/check-notify.ts';
+import { checkSigning } from '../../doctor/check-signing.ts';
+import { checkTarget } from '../../doctor/check-targets.ts';
+import type { CheckResult } from '../../doctor/doctor-check.ts';
+import { installCommands, reportLines } from '../../doctor/doctor-report.ts';
+import { checkPrograms } from '../../doctor/known-programs.ts';
+import { allNeeds, needsOf } from '../../doctor/needs.ts';
+import { findProgram } from '../../programs/find-program.ts';
 
 export interface DoctorOptions {
   /** Path of the configuration; without such a file everything is checked that can be without one. */

@@ -1,10 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { packageTargets, releasePackage } from '../pipelines/release-package.ts';
-import { planPackage, releasePackageOf } from '../steps/release/package-make.ts';
-import { rpmFolder } from '../steps/release/package-publish.ts';
-import { preparationTask, type RunCommandOptions, withLockedProject, withSteps } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
+import { packageTargets, releasePackage } from '../../pipelines/release-package.ts';
+import { planPackage, releasePackageOf } from '../../steps/release/package-make.ts';
+import { rpmFolder } from '../../steps/release/package-publish.ts';
+import { preparationTask, type RunCommandOptions, withLockedProject, withSteps } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface ReleasePackageCommandOptions extends RunCommandOptions {
   readonly dryRun: boolean;

@@ -1,15 +1,15 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { quietTask } from '../base/task.ts';
-import type { PassphraseSource } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { type ConfiguredKey, configuredKeys, lookAtKey, placeOf } from '../signing/inventory.ts';
-import { dayOf, daysLeft, expiryWarning, type KeyInfo } from '../signing/key-info.ts';
-import { type KeyAlgorithm, makeKey } from '../signing/make-key.ts';
-import { readPassphrase } from '../signing/passphrase.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { quietTask } from '../../base/task.ts';
+import type { PassphraseSource } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { type ConfiguredKey, configuredKeys, lookAtKey, placeOf } from '../../signing/inventory.ts';
+import { dayOf, daysLeft, expiryWarning, type KeyInfo } from '../../signing/key-info.ts';
+import { type KeyAlgorithm, makeKey } from '../../signing/make-key.ts';
+import { readPassphrase } from '../../signing/passphrase.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface KeysGenerateOptions {
   readonly name: string;

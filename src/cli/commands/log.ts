@@ -2,12 +2,12 @@ import { createReadStream, existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { NightlyError } from '../base/errors.ts';
-import { formatSeconds } from '../base/format.ts';
-import { findBuild } from '../build/build-store.ts';
-import { readJournal } from '../build/journal.ts';
-import { loadConfig } from '../config/load.ts';
-import type { Printer } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { formatSeconds } from '../../base/format.ts';
+import { findBuild } from '../../build/build-store.ts';
+import { readJournal } from '../../build/journal.ts';
+import { loadConfig } from '../../config/load.ts';
+import type { Printer } from '../print.ts';
 
 /** `atomic-nightly log BUILD [STEP]`: what happened, or everything one step's programs printed. */
 export async function runLog(

@@ -1,16 +1,16 @@
 import { join, relative } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
-import { openJournal } from '../build/journal.ts';
-import { lastRelease } from '../build/promotions.ts';
-import { loadConfig } from '../config/load.ts';
-import { openPlaces, type ReleasePlaces, release } from '../pipelines/release.ts';
-import { releaseJournal, reopenBuild, reserveBuild } from '../run/build.ts';
-import type { Project } from '../run/project.ts';
-import { asNightlyError } from '../run/runner.ts';
-import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
-import { checkContent, refuseUnreleasable } from '../steps/release/release-check.ts';
-import { exitCodeOf } from './exit-code.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { openJournal } from '../../build/journal.ts';
+import { lastRelease } from '../../build/promotions.ts';
+import { loadConfig } from '../../config/load.ts';
+import { openPlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
+import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
+import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
+import { exitCodeOf } from '../exit-code.ts';
 import {
   preparationTask,
   type RunCommandOptions,
@@ -18,8 +18,8 @@ import {
   withLockedProject,
   withSinks,
   withSteps,
-} from './open-run.ts';
-import { type Printer, printJson, printOutcome } from './print.ts';
+} from '../open-run.ts';
+import { type Printer, printJson, printOutcome } from '../print.ts';
 
 export interface ReleaseCommandOptions extends RunCommandOptions {
   readonly dryRun: boolean;

@@ -1,10 +1,10 @@
-import { formatAge } from '../base/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../build/about-build.ts';
-import { listBuilds } from '../build/build-store.ts';
-import { loadConfig } from '../config/load.ts';
-import { summarizeDiff } from '../rpm/pkgdiff.ts';
-import { isRunLockHeld } from '../run/run-lock.ts';
-import { type Printer, printJson } from './print.ts';
+import { formatAge } from '../../base/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../../build/about-build.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import { loadConfig } from '../../config/load.ts';
+import { summarizeDiff } from '../../rpm/pkgdiff.ts';
+import { isRunLockHeld } from '../../run/run-lock.ts';
+import { type Printer, printJson } from '../print.ts';
 
 /** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */
 export async function runList(

@@ -1,17 +1,17 @@
 import { mkdir } from 'node:fs/promises';
-import { NightlyError } from '../base/errors.ts';
-import { formatBytes } from '../base/format.ts';
-import type { Config, TargetConfig } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { totalOf } from '../publish/prune/prune-plan.ts';
-import { type PruneReport, type ReportedCommit, reportPrune } from '../publish/prune/prune-report.ts';
-import { takeRunLock } from '../run/run-lock.ts';
-import { asNightlyError } from '../run/runner.ts';
-import { targetsNamed } from '../run/streams-on.ts';
-import { pruneConfigured, pruneLocalRepo } from '../steps/deliver/prune-targets.ts';
-import { openTarget } from '../targets/open-target.ts';
-import { type RunCommandOptions, withSteps } from './open-run.ts';
-import { formatError, type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { formatBytes } from '../../base/format.ts';
+import type { Config, TargetConfig } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { totalOf } from '../../publish/prune/prune-plan.ts';
+import { type PruneReport, type ReportedCommit, reportPrune } from '../../publish/prune/prune-report.ts';
+import { takeRunLock } from '../../run/run-lock.ts';
+import { asNightlyError } from '../../run/runner.ts';
+import { targetsNamed } from '../../run/streams-on.ts';
+import { pruneConfigured, pruneLocalRepo } from '../../steps/deliver/prune-targets.ts';
+import { openTarget } from '../../targets/open-target.ts';
+import { type RunCommandOptions, withSteps } from '../open-run.ts';
+import { formatError, type Printer, printJson } from '../print.ts';
 
 export interface PruneCommandOptions extends RunCommandOptions {
   /** Default: every target with a retention. */

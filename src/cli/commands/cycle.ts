@@ -1,9 +1,9 @@
-import { NightlyError } from '../base/errors.ts';
-import { listBuilds, type StoredBuild } from '../build/build-store.ts';
-import { type CycleState, cycleAt, type UpstreamRelease } from '../build/cycle.ts';
-import { loadConfig } from '../config/load.ts';
-import { findReleaseStream } from '../config/lookup.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { type CycleState, cycleAt, type UpstreamRelease } from '../../build/cycle.ts';
+import { loadConfig } from '../../config/load.ts';
+import { findReleaseStream } from '../../config/lookup.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface CycleCommandOptions {
   readonly config: string;

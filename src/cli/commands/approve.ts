@@ -1,9 +1,9 @@
-import { NightlyError } from '../base/errors.ts';
-import type { Approval, BuildMeta } from '../build/build-record.ts';
-import { findBuild, updateMeta } from '../build/build-store.ts';
-import { loadConfig } from '../config/load.ts';
-import { takeRunLock } from '../run/run-lock.ts';
-import { type Printer, printJson } from './print.ts';
+import { NightlyError } from '../../base/errors.ts';
+import type { Approval, BuildMeta } from '../../build/build-record.ts';
+import { findBuild, updateMeta } from '../../build/build-store.ts';
+import { loadConfig } from '../../config/load.ts';
+import { takeRunLock } from '../../run/run-lock.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface ApproveCommandOptions {
   readonly config: string;

@@ -1,10 +1,10 @@
-import type { SourcePlace } from '../base/errors.ts';
-import { hostBasearch } from '../treefile/arch.ts';
-import { readTreefile } from '../treefile/read.ts';
-import type { Treefile } from '../treefile/treefile.ts';
-import { placeText, shortPath } from '../treefile/treefile-faults.ts';
-import { KEY_NAMES, type KeyName, keySpec } from '../treefile/treefile-keys.ts';
-import { type Printer, printJson } from './print.ts';
+import type { SourcePlace } from '../../base/errors.ts';
+import { hostBasearch } from '../../treefile/arch.ts';
+import { readTreefile } from '../../treefile/read.ts';
+import type { Treefile } from '../../treefile/treefile.ts';
+import { placeText, shortPath } from '../../treefile/treefile-faults.ts';
+import { KEY_NAMES, type KeyName, keySpec } from '../../treefile/treefile-keys.ts';
+import { type Printer, printJson } from '../print.ts';
 
 /**
  * `atomic-nightly treefile FILE`: the flattened treefile, with where each value came from. As JSON: `path`, `values`,

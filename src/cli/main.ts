@@ -1,12 +1,12 @@
 import { Command, CommanderError, Option } from 'commander';
-import { NightlyError } from './base/errors.ts';
-import { redact } from './base/redact.ts';
-import { STOPS, type Stop } from './build/stops.ts';
-import { exitCodeOfError } from './commands/exit-code.ts';
+import { NightlyError } from '../base/errors.ts';
+import { redact } from '../base/redact.ts';
+import { STOPS, type Stop } from '../build/stops.ts';
+import type { LogFormat } from '../reports/progress/select-listener.ts';
+import { asNightlyError } from '../run/runner.ts';
 import type { KeysGenerateOptions } from './commands/keys.ts';
-import { formatError } from './commands/print.ts';
-import type { LogFormat } from './reports/progress/select-listener.ts';
-import { asNightlyError } from './run/runner.ts';
+import { exitCodeOfError } from './exit-code.ts';
+import { formatError } from './print.ts';
 
 const print = (text: string): void => {
   process.stdout.write(`${redact(text)}\n`);
@@ -208,7 +208,7 @@ function createProgram(finish: (code: number) => void): Command {
       } = options;
       if (reconcile) {
         if (id !== undefined) throw usage('--reconcile looks at whole targets and takes no BUILD.');
-        const { runReconcile } = await import('./commands/reconcile.ts');
+        const { runReconcile } = await import('./reconcile.ts');
         const named = target === undefined ? {} : { target };
         finish(await runReconcile({ ...running(), ...named, checksums, signBuilds, dryRun, json }, print));
         return;
@@ -570,7 +570,7 @@ function createProgram(finish: (code: number) => void): Command {
     .option('--boot <TYPES>', 'of the second night: only boot these image types, as in vagrant-libvirt,iso, or "none"')
     .description('two nights, a booted host upgraded and rolled back, and a third night with nothing to do')
     .action(async (dir: string, { port, boot }: { port: number; boot?: string }) => {
-      const { DEMO_IMAGES, runDemo } = await import('./commands/demo.ts');
+      const { DEMO_IMAGES, runDemo } = await import('./commands/lab-demo.ts');
       finish(
         await runDemo(
           { ...running(), dir, port, boot: boot === 'none' ? [] : (boot?.split(',') ?? DEMO_IMAGES) },
@@ -595,7 +595,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? 0 : 2;
     const error = asNightlyError(caught);
     if (program.opts<Common>().logFormat === 'json') {
-      const { jsonLog } = await import('./reports/progress/json-lines.ts');
+      const { jsonLog } = await import('../reports/progress/json-lines.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);
     } else process.stderr.write(`${formatError(error)}\n`);
     return exitCodeOfError(error);

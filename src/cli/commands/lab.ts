@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
-import { buildLab, type Lab, updateLab } from '../lab/build-lab.ts';
-import type { LogFormat } from '../reports/progress/select-listener.ts';
-import { withSteps } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
+import { buildLab, type Lab, updateLab } from '../../lab/build-lab.ts';
+import type { LogFormat } from '../../reports/progress/select-listener.ts';
+import { withSteps } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
 
 export interface LabCommandOptions {
   readonly dir: string;

@@ -1,16 +1,16 @@
-import { loadConfig } from '../config/load.ts';
-import type { LogFormat } from '../reports/progress/select-listener.ts';
-import { startMqttTrigger } from '../service/events/mqtt-events.ts';
-import { serveHttp } from '../service/http/http-server.ts';
-import { serviceMetrics } from '../service/http/metrics.ts';
-import { serviceApp } from '../service/http/service-app.ts';
-import { pagesApp } from '../service/live/live-app.ts';
-import { openWork } from '../service/live/work-folder.ts';
-import { standBack } from '../service/priority.ts';
-import { startService } from '../service/service.ts';
-import { takeServiceLock } from '../service/service-lock.ts';
-import { serviceLog } from '../service/service-log.ts';
-import { notifier } from '../service/service-notices.ts';
+import { loadConfig } from '../../config/load.ts';
+import type { LogFormat } from '../../reports/progress/select-listener.ts';
+import { startMqttTrigger } from '../../service/events/mqtt-events.ts';
+import { serveHttp } from '../../service/http/http-server.ts';
+import { serviceMetrics } from '../../service/http/metrics.ts';
+import { serviceApp } from '../../service/http/service-app.ts';
+import { pagesApp } from '../../service/live/live-app.ts';
+import { openWork } from '../../service/live/work-folder.ts';
+import { standBack } from '../../service/priority.ts';
+import { startService } from '../../service/service.ts';
+import { takeServiceLock } from '../../service/service-lock.ts';
+import { serviceLog } from '../../service/service-log.ts';
+import { notifier } from '../../service/service-notices.ts';
 
 /** Pages that are made before anybody asks: the first ones take several times longer. */
 const WARM_UPS = 2;

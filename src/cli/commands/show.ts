@@ -1,15 +1,15 @@
-import { writeFileAtomic } from '../base/files.ts';
-import { formatAge, formatBytes, formatSeconds } from '../base/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../build/about-build.ts';
-import { findBuild, listBuilds } from '../build/build-store.ts';
-import { loadConfig } from '../config/load.ts';
-import { findUpdates } from '../pipelines/find-updates.ts';
-import { formatDiff } from '../rpm/pkgdiff.ts';
-import { isRunLockHeld } from '../run/run-lock.ts';
-import { junitReport } from './junit.ts';
-import { preparationTask } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
-import { promotionFacts, updateLines } from './show-promotion.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
+import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../../build/about-build.ts';
+import { findBuild, listBuilds } from '../../build/build-store.ts';
+import { loadConfig } from '../../config/load.ts';
+import { findUpdates } from '../../pipelines/find-updates.ts';
+import { formatDiff } from '../../rpm/pkgdiff.ts';
+import { isRunLockHeld } from '../../run/run-lock.ts';
+import { junitReport } from '../junit.ts';
+import { preparationTask } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
+import { promotionFacts, updateLines } from '../show-promotion.ts';
 
 export interface ShowCommandOptions {
   readonly config: string;

@@ -1,23 +1,23 @@
-import { NightlyError } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
-import type { PromotionRecord } from '../build/build-record.ts';
-import { listBuilds } from '../build/build-store.ts';
-import { cycleAt } from '../build/cycle.ts';
-import { inputDigest } from '../build/journal.ts';
-import { lastRelease, promotionsOf, supersededBy } from '../build/promotions.ts';
-import type { Config, ReleaseConfig, StreamConfig } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
-import { findReleaseStream, targetsOf } from '../config/lookup.ts';
-import { type PromotionPlan, planPromotion } from '../pipelines/plan-promote.ts';
-import { formatDiff } from '../rpm/pkgdiff.ts';
-import { type Build, reopenBuild, reserveBuild } from '../run/build.ts';
-import { isCutShort } from '../run/cut-short.ts';
-import type { Project } from '../run/project.ts';
-import { type Night, openNight } from '../run/promoted-night.ts';
-import { publishedBuildIds } from '../steps/deliver/publish-build.ts';
-import { insistOnOwnRemote } from '../steps/release/own-remote.ts';
-import { openTarget } from '../targets/open-target.ts';
-import { exitCodeOf } from './exit-code.ts';
+import { NightlyError } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import type { PromotionRecord } from '../../build/build-record.ts';
+import { listBuilds } from '../../build/build-store.ts';
+import { cycleAt } from '../../build/cycle.ts';
+import { inputDigest } from '../../build/journal.ts';
+import { lastRelease, promotionsOf, supersededBy } from '../../build/promotions.ts';
+import type { Config, ReleaseConfig, StreamConfig } from '../../config/config.ts';
+import { loadConfig } from '../../config/load.ts';
+import { findReleaseStream, targetsOf } from '../../config/lookup.ts';
+import { type PromotionPlan, planPromotion } from '../../pipelines/plan-promote.ts';
+import { formatDiff } from '../../rpm/pkgdiff.ts';
+import { type Build, reopenBuild, reserveBuild } from '../../run/build.ts';
+import { isCutShort } from '../../run/cut-short.ts';
+import type { Project } from '../../run/project.ts';
+import { type Night, openNight } from '../../run/promoted-night.ts';
+import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
+import { insistOnOwnRemote } from '../../steps/release/own-remote.ts';
+import { openTarget } from '../../targets/open-target.ts';
+import { exitCodeOf } from '../exit-code.ts';
 import {
   inScratch,
   preparationTask,
@@ -25,8 +25,8 @@ import {
   showAttempt,
   showNotes,
   withLockedProject,
-} from './open-run.ts';
-import { type Printer, printJson, printOutcome } from './print.ts';
+} from '../open-run.ts';
+import { type Printer, printJson, printOutcome } from '../print.ts';
 
 export interface PromoteCommandOptions extends RunCommandOptions {
   readonly stream?: string;

@@ -53,7 +53,7 @@ export async function runInit(path: string, write: (text: string) => void): Prom
   return 0;
 }
 
-/** The treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
+/** The treefile of this package; the module lies in src/commands/ or dist/commands/. */
 function shippedTreefile(): string {
   return fileURLToPath(new URL('../../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
 }

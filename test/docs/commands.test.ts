@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { REPOSITORY, repositoryFiles, repositoryText } from '../support/repository.ts';
@@ -158,4 +159,13 @@ test('every link between pages leads to a page and a heading that exist', async 
 test('README leads to every page of docs/', () => {
   const readme = pages.get('README.md') ?? '';
   expect([...pages.keys()].filter((path) => path.startsWith('docs/') && !readme.includes(`(${path}`))).toEqual([]);
+});
+
+test('every path of this repository that the pages name exists', () => {
+  const missing = [...pages].flatMap(([path, text]) =>
+    [...text.matchAll(/`((?:src|test|docs|scripts|systemd|jenkins|treefiles|[a-z]+-templates)\/[\w@./-]*)`/g)].flatMap(
+      ([, named = '']) => (/[A-Z]{3}/.test(named) || existsSync(join(REPOSITORY, named)) ? [] : [`${path}: ${named}`]),
+    ),
+  );
+  expect(missing).toEqual([]);
 });

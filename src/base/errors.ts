@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'config'
   | 'treefile'
   | 'locked'
+  | 'clock'
   | 'gate-failed'
   | 'interrupted'
   | 'tool-missing'

@@ -34,7 +34,6 @@ export async function planBuildPublish(
   task: Task,
 ): Promise<readonly TargetPlan[]> {
   const { repo, ref, targets, config } = project;
-  const now = Math.floor(Date.now() / 1000);
   const deltas = (meta['atomic-nightly.deltas'] ?? []).map(({ from }) => from);
   const messageOf = (error: unknown): string => {
     task.signal.throwIfAborted();
@@ -43,7 +42,7 @@ export async function planBuildPublish(
   const deletionsOn = async (target: Target): Promise<Partial<TargetPlan>> => {
     if (!config.targets[target.name]?.retention) return {};
     try {
-      const { plan: prune } = await pruneConfigured(config, target, { dryRun: true, now }, task);
+      const { plan: prune } = await pruneConfigured(config, target, { dryRun: true }, task);
       return { deletions: totalOf(prune.stages) };
     } catch (error) {
       return { 'prune-refused': messageOf(error) };

@@ -13,6 +13,7 @@ import {
   type StoredBuild,
 } from '../build/build-store.ts';
 import { readJournal } from '../build/journal.ts';
+import type { CheckedClock } from './clock.ts';
 import type { Project } from './project.ts';
 
 /** One build a run works on. */
@@ -25,12 +26,12 @@ export interface Build {
 
 /**
  * Reserves an id and writes the first record of the build.
- * @param published build ids that the targets' indexes name.
+ * @param clock by which it is made, checked
  * @param more further values for that record
  */
 export async function reserveBuild(
   project: Project,
-  published: readonly string[],
+  { published }: CheckedClock,
   more: Partial<BuildMeta> = {},
 ): Promise<Build> {
   const { config, stream, ref } = project;

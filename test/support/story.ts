@@ -79,7 +79,10 @@ export async function makeStory(dir: string): Promise<Story> {
   };
   const cliOn = async (days: number, ...args: readonly string[]): Promise<CliResult> => {
     const since = Date.now();
-    const env = days === 0 ? {} : { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: String(days) };
+    const env =
+      days === 0
+        ? {}
+        : { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: String(days), ATOMIC_NIGHTLY_TRUST_CLOCK: '1' };
     const result = await runCli(dir, args, env);
     const seconds = (from: number) => `${((Date.now() - from) / 1000).toFixed(1)} s`;
     const said = `${result.stderr}${result.stdout}`.replace(PROGRESS, '').trimEnd();

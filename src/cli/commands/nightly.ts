@@ -8,6 +8,7 @@ import { planNightly } from '../../pipelines/plan-nightly.ts';
 import { type Build, reopenBuild, reserveBuild } from '../../run/build.ts';
 import { isCutShort } from '../../run/cut-short.ts';
 import type { Project } from '../../run/project.ts';
+import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import {
@@ -41,6 +42,7 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
     const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
     showNotes(options, project, [project.engineReason, ...notes]);
     if (options.dryRun) {
+      await checkBuildClock(project, [], signal);
       const plan = await inScratch(project, options, (how) => planNightly(project, how));
       printPlan(plan, options.json, print);
       return plan.unchanged ? 10 : 0;
@@ -57,7 +59,8 @@ export async function runNightly(options: NightlyCommandOptions, print: Printer)
 async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
   const task = preparationTask(project, signal);
   const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
-  return reserveBuild(project, published.flat());
+  const clock = await checkBuildClock(project, published.flat(), signal);
+  return reserveBuild(project, clock);
 }
 
 /** The last night of the stream, when it was cut short and can end as it began. */

@@ -14,6 +14,7 @@ import { type Build, reopenBuild, reserveBuild } from '../../run/build.ts';
 import { isCutShort } from '../../run/cut-short.ts';
 import type { Project } from '../../run/project.ts';
 import { type Night, openNight } from '../../run/promoted-night.ts';
+import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { insistOnOwnRemote } from '../../steps/release/own-remote.ts';
 import { openTarget } from '../../targets/open-target.ts';
@@ -72,6 +73,7 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
       if (recommit) insistOnOwnRemote(project, night.lockfile);
       const promotion = await promotionRecord(project, night, options, release);
       if (options.dryRun) {
+        await checkBuildClock(project, [], signal);
         const plan = await inScratch(project, options, (how) => planPromotion(project, promotion, how));
         if (options.json) printJson(plan, print);
         else printPlan(plan, print);
@@ -80,7 +82,8 @@ export async function runPromote(id: string, options: PromoteCommandOptions, pri
       const begun = options.resume === true ? await cutShort(config.work, name, promotion) : undefined;
       const reserve = async (): Promise<Build> => {
         const taken = await takenIds(project, config.streams[from], config, signal);
-        return reserveBuild(project, taken, { 'atomic-nightly.promotion': promotion });
+        const clock = await checkBuildClock(project, taken, signal);
+        return reserveBuild(project, clock, { 'atomic-nightly.promotion': promotion });
       };
       const build = begun ?? (await reserve());
       if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);

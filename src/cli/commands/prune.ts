@@ -28,7 +28,6 @@ export async function runPrune(options: PruneCommandOptions, print: Printer): Pr
   const config = await loadConfig(options.config);
   const targets = targetsToPrune(config, options.target);
   const { dryRun } = options;
-  const now = Math.floor(Date.now() / 1000);
   await mkdir(config.work, { recursive: true });
   const lock = await takeRunLock(config.work, `prune ${options.target ?? ''}`.trim());
   try {
@@ -40,7 +39,7 @@ export async function runPrune(options: PruneCommandOptions, print: Printer): Pr
         const { name, retention } = target;
         try {
           const result = await runner.step(`prune-${name}`, {}, (task) =>
-            pruneConfigured(config, openTarget(target), { dryRun, now }, task),
+            pruneConfigured(config, openTarget(target), { dryRun }, task),
           );
           if (retention) reports.push(reportPrune(name, result, retention));
           if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));

@@ -8,6 +8,7 @@ import { openPlaces, type ReleasePlaces, release } from '../../pipelines/release
 import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { asNightlyError } from '../../run/runner.ts';
+import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
 import { exitCodeOf } from '../exit-code.ts';
@@ -101,8 +102,9 @@ export async function runWithdraw(
     }
     const task = preparationTask(project, signal);
     const taken = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
+    const clock = await checkBuildClock(project, taken.flat(), signal);
     const withdrawal = { of: id, previous, reason };
-    const build = await reserveBuild(project, taken.flat(), { 'atomic-nightly.withdrawal': withdrawal });
+    const build = await reserveBuild(project, clock, { 'atomic-nightly.withdrawal': withdrawal });
     const outcome = await showAttempt(project, build, options, { resumed: false, force: false });
     if (options.json) printOutcome(project, build, outcome, true, print);
     else {

@@ -14,21 +14,22 @@ import { dryPrune, type PruneResult, pruneTarget } from '../../publish/prune/pru
 import { type Project, targetSigner } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
+import { pruneClock } from '../compose/clock.ts';
 
 export interface PruneOptions {
   readonly dryRun: boolean;
-  /** Seconds since the epoch. */
-  readonly now: number;
+  /** Seconds since the epoch. Default: this machine's clock, which must not be in doubt. */
+  readonly now?: number;
 }
 
 /**
- * Prunes one target of a configuration by its retention. @throws NightlyError `config` when it has none, and what
- * `pruneTarget` throws.
+ * Prunes one target of a configuration by its retention. @throws NightlyError `config` when it has none, `clock`
+ * for a clock in doubt (then nothing is removed), and what `pruneTarget` throws.
  */
 export async function pruneConfigured(
   config: Config,
   target: Target,
-  { dryRun, now }: PruneOptions,
+  { dryRun, now: asked }: PruneOptions,
   task: Task,
 ): Promise<PruneResult> {
   const { name } = target;
@@ -39,6 +40,7 @@ export async function pruneConfigured(
       place: config.placeOf('targets', name),
     });
   }
+  const now = asked ?? (await pruneClock(config, task.signal));
   const signer = dryRun ? undefined : targetSigner(config, name);
   // Before anything goes, not in the middle of it.
   await signer?.check(task);
@@ -62,8 +64,7 @@ function getsTree({ streams }: Config, target: string): boolean {
 
 /** Prunes a target that a build was published to. */
 export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
-  const now = Math.floor(Date.now() / 1000);
-  const { plan } = await pruneConfigured(config, target, { dryRun: false, now }, task);
+  const { plan } = await pruneConfigured(config, target, { dryRun: false }, task);
   if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${target.name} yet`);
 }
 

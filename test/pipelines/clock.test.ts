@@ -1,0 +1,74 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { filesBelow } from '../../src/base/files.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { makeWorld, pulled, records, runCli, type World } from '../support/world.ts';
+
+const CLOCK = new URL('../support/clock.mjs', import.meta.url).href;
+
+async function worldWithNight(): Promise<World> {
+  const world = await makeWorld(temporaryFolder());
+  onTestFinished(() => world.stop());
+  const retention = "retention: {refs: {'*': {depth: 1}}, images: 1d, logs: 1d, grace: 1d}";
+  const text = await readFile(world.config, 'utf8');
+  await writeFile(world.config, text.replace(/(\{type: directory, .*)\}/, `$1, ${retention}}`));
+  expect((await world.nightly('nightly')).code).toBe(0);
+  return world;
+}
+
+const on = (world: World, days: number, args: string[], env: Record<string, string> = {}) =>
+  runCli(world.dir, args, { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: String(days), ...env });
+
+const published = async ({ published: folder }: World): Promise<Map<string, string>> => {
+  const files = (await filesBelow(folder)).sort();
+  return new Map(
+    await Promise.all(files.map(async (file) => [file, await readFile(join(folder, file), 'latin1')] as const)),
+  );
+};
+
+test.each([400, -400])(
+  'I8: a clock %i days off stops a night before an id is taken; nothing is published or removed',
+  async (days) => {
+    const world = await worldWithNight();
+    await world.distro.bump('app');
+    const before = await published(world);
+    for (const args of [['nightly'], ['nightly', '--dry-run'], ['prune'], ['prune', '--dry-run']]) {
+      const { code, stderr } = await on(world, days, args);
+      expect(stderr).toMatch(/clock is in doubt: it says 20.* 400 days (ahead of|behind) the others .*127\.0\.0\.1/);
+      expect(stderr).toMatch(/what to do: Set the clock/);
+      expect(code).toBe(1);
+    }
+    expect(await published(world)).toEqual(before);
+    expect(await records(world)).toHaveLength(1);
+    // All is well as soon as the clock is.
+    expect((await world.nightly('nightly')).code).toBe(0);
+    expect(await pulled(world, join(world.dir, 'client'))).toBe((await records(world)).at(-1)?.['ostree-commit']);
+  },
+);
+
+test('I8: a clock that went wrong after a night was begun removes nothing when the night goes on', async () => {
+  const world = await worldWithNight();
+  await world.distro.bump('app');
+  expect((await world.nightly('nightly', '--until', 'compose')).code).toBe(0);
+  const before = await published(world);
+  const logs = [...before.keys()].filter((path) => /\/logs\//.test(path));
+  expect(logs).not.toEqual([]);
+  const { code, stderr } = await on(world, 400, ['resume']);
+  expect(stderr).toMatch(/prune-buildlogs.*clock is in doubt/s);
+  expect(code).toBe(1);
+  const after = await published(world);
+  expect(logs.filter((path) => !after.has(path))).toEqual([]);
+  expect(after.get('builds/retired.json')).toBe(before.get('builds/retired.json'));
+  // By that clock they would have gone.
+  expect((await on(world, 400, ['resume'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' })).code).toBe(0);
+  const late = await published(world);
+  expect(logs.filter((path) => late.has(path))).toEqual([]);
+});
+
+test('who runs the program may answer for the clock', async () => {
+  const world = await worldWithNight();
+  await world.distro.bump('app');
+  const trusted = await on(world, 3, ['nightly'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' });
+  expect([trusted.code, trusted.stderr]).toEqual([0, expect.any(String)]);
+});

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { timeIn } from '../../src/base/server-time.ts';
+import { doubtOf, insistOnClock, LIMIT_SECONDS } from '../../src/run/clock.ts';
+
+const NOW = Date.UTC(2026, 10, 28, 12) / 1000;
+const DAY = 86_400;
+const far = (ahead: number) => ({ origin: 'https://far.example', ahead, local: false });
+const here = (ahead: number) => ({ origin: 'http://127.0.0.1:8080', ahead, local: true });
+
+describe('I8: a clock is in doubt when more servers contradict than confirm it', () => {
+  it.each([
+    [
+      '400 days ahead of the only server',
+      [far(-400 * DAY)],
+      /400 days ahead of the others .*far\.example says 2025-10-24/,
+    ],
+    ['400 days behind', [far(400 * DAY)], /400 days behind the others/],
+    ['a server here cannot confirm the clock', [here(0), far(-3 * DAY)], /3 days ahead/],
+    ['a server here can contradict it', [here(-3 * DAY)], /3 days ahead/],
+    ['two against one', [far(0), far(5 * DAY), far(6 * DAY)], /5 days behind/],
+  ])('%s', (_, witnesses, doubt) => expect(doubtOf(NOW, witnesses)).toMatch(doubt));
+
+  it.each([
+    ['nobody answers', []],
+    ['a time zone off', [far(LIMIT_SECONDS), far(-LIMIT_SECONDS)]],
+    ['one that is wrong, one that confirms', [far(-400 * DAY), far(1)]],
+    ['only a server here', [here(0)]],
+  ])('not: %s', (_, witnesses) => expect(doubtOf(NOW, witnesses)).toBeUndefined());
+
+  it('by builds of a later day where no server confirms it; old ones say nothing', () => {
+    expect(doubtOf(NOW, [here(0)], ['20261128_01', '20280102_01', '20271230_01'])).toMatch(
+      /build 20280102_01 .*days behind/,
+    );
+    expect(doubtOf(NOW, [far(0)], ['20280102_01'])).toBeUndefined();
+    expect(doubtOf(NOW, [], ['20261129_01', '20200101_01', 'no id'])).toBeUndefined();
+  });
+
+  it('and the message says what to do', () => {
+    expect(() => insistOnClock('it is 3 days ahead', NOW)).toThrow(
+      expect.objectContaining({
+        code: 'clock',
+        hint: expect.stringMatching(/timedatectl.*ATOMIC_NIGHTLY_TRUST_CLOCK=1/),
+      }),
+    );
+    expect(() => insistOnClock(undefined, NOW)).not.toThrow();
+  });
+});
+
+it('the time in an answer is its Date, and its Age where a cache kept it', () => {
+  const time = (date: string, age = '') => timeIn(new Headers({ date, age }));
+  expect(time('Sat, 28 Nov 2026 12:00:00 GMT')).toBe(NOW);
+  expect(time('Sat, 28 Nov 2026 11:00:00 GMT', '3600')).toBe(NOW);
+  for (const bad of ['', 'yesterday', '2026-11-28', 'Sat, 99 Nov 2026 12:00:00 GMT', '0'])
+    expect(time(bad)).toBeUndefined();
+  expect(time('Sat, 28 Nov 2026 12:00:00 GMT', '-5')).toBe(NOW);
+});

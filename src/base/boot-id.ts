@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-/** Of the running kernel; differs after a reboot, and from that of another machine with the same name. */
+/**
+ * Returns the running kernel's boot id: it differs after a reboot, and from that of another machine with the same name.
+ */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }

@@ -47,7 +47,7 @@ export interface Connection {
   /** URL of a proxy; empty: none, whatever the environment says. */
   readonly proxy?: string;
   readonly proxyLogin?: Login;
-  /** For the server itself, by basic authentication. */
+  /** Login at the server itself, by basic authentication. */
   readonly login?: Login;
   /** File with the certificates that may vouch for the server, in place of the system's. */
   readonly caFile?: string;

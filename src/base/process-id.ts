@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { bootId } from './boot-id.ts';
 
-/** Of the kernel's interface to user space (USER_HZ), the same on every machine that Linux runs on here. */
+/** Clock ticks of the kernel's interface to user space (USER_HZ), the same on every supported architecture. */
 const TICKS_A_SECOND = 100;
 
 /**

@@ -57,7 +57,7 @@ export interface Redactor {
   rest(): string;
 }
 
-/** For one stream of a program, which is UTF-8. */
+/** Returns a redactor for one output stream of a program, which is UTF-8. */
 export function createRedactor(): Redactor {
   const decoder = new StringDecoder('utf8');
   let held = '';

@@ -4,9 +4,9 @@ import { isErrno } from './files.ts';
 
 /** What a file is for. */
 export interface FilePurpose {
-  /** As in `private key`. */
+  /** What the file holds, as in `private key`. */
   readonly what: string;
-  /** Of the error when it cannot be used. */
+  /** Code of the error when the file cannot be used. */
   readonly code: ErrorCode;
   /** What to do when it is not there. */
   readonly missing: string;

@@ -14,7 +14,9 @@ import { findOvmf } from './ovmf.ts';
 export interface BootRequest {
   /** A qcow2 or raw disk image; it is not changed. */
   readonly image: string;
-  /** For the first boot, until ssh lets the test user in: without a word on the serial line. */
+  /**
+   * Time limit for the first boot, until the test user can log in over ssh; any output on the serial line restarts it.
+   */
   readonly timeoutSeconds: number;
   /** Where the guest's serial output goes. */
   readonly serialLog: string;

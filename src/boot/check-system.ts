@@ -15,7 +15,7 @@ export interface SystemExpectation {
   readonly commit: string;
   readonly version: string;
   readonly allowDegraded: readonly AllowedUnit[];
-  /** For start-up jobs that still run after ssh lets us in. Default 180. */
+  /** Time limit for start-up jobs that still run after the first login. Default: 180. */
   readonly timeoutSeconds?: number;
 }
 

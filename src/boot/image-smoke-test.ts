@@ -9,7 +9,7 @@ import { machineFault } from './serial-log.ts';
 /** Something that must work in the booted machine. */
 export interface HealthCheck {
   readonly name: string;
-  /** For a shell; passes with exit code 0. */
+  /** Shell command; the check passes with exit code 0. */
   readonly command: string;
   /** Seconds. */
   readonly timeout: number;

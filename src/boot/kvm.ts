@@ -15,7 +15,7 @@ export interface KvmState {
 export interface KvmProbe {
   /** A Linux kernel to start as a second test. Default: the newest readable one in /boot, if any. */
   readonly kernel?: string;
-  /** For starting that kernel, which a healthy KVM does in a few seconds. Default: 15000. */
+  /** Time limit for booting that kernel, which takes a healthy KVM a few seconds. Default: 15000. */
   readonly timeoutMs?: number;
   /** Default: /dev/kvm. Another path only in tests. */
   readonly device?: string;

@@ -10,7 +10,7 @@ export interface UpgradeRequest {
   /** What the machine runs now, and what it must run after the upgrade. */
   readonly from: SystemExpectation;
   readonly to: SystemExpectation;
-  /** For each reboot, until ssh lets us in again. */
+  /** Time limit for each reboot, until ssh accepts a login again. */
   readonly timeoutSeconds: number;
 }
 

@@ -22,7 +22,7 @@ export interface ImageSource {
   readonly remote: ImageRemote;
   /** Seconds since the epoch: every time stamp and generated UUID derives from it and the commit. */
   readonly timestamp: number;
-  /** For the sysroot that the disk images share, and their work files. Removed by the caller afterwards. */
+  /** Folder for the sysroot that the disk images share and for their work files. The caller removes it afterwards. */
   readonly scratchDir: string;
 }
 
@@ -40,7 +40,7 @@ export interface ImageFile {
   readonly path: string;
   readonly sha256: string;
   readonly size: number;
-  /** Of the disk a guest sees, as plain bytes; of an ISO, the file itself. */
+  /** Digest of the raw disk that a guest sees; for an ISO, of the file itself. */
   readonly 'uncompressed-sha256': string;
   readonly 'uncompressed-size': number;
   readonly 'atomic-nightly.commit': string;

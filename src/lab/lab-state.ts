@@ -9,7 +9,7 @@ import type { DebDownload } from '../programs/apt.ts';
 export interface LabState {
   readonly format: 1;
   readonly publicUrl: string;
-  /** As given to the build, when other than the defaults. */
+  /** URL given to the build, if other than the default. */
   readonly baseUrl?: string;
   readonly cacheDir?: string;
   /** SHA-256 of the treefile put beside the repositories: one that was edited since is left alone. */

@@ -73,7 +73,7 @@ export function specFile(input: SpecInput): string {
   return lines.join('\n');
 }
 
-/** As Fedora's glibc has it: before triggers that run programs with the libraries. */
+/** Priority of Fedora's glibc: before triggers that run programs with the libraries. */
 const TRIGGER_PRIORITY = 2_000_000;
 
 const section = (head: string, lines: readonly string[]): readonly string[] =>

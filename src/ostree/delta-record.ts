@@ -3,7 +3,7 @@ export interface DeltaRecord {
   /** Undefined: from scratch. */
   readonly from?: string;
   readonly to: string;
-  /** Of all its files. */
+  /** Size of all its files. */
   readonly bytes: number;
   /** Bytes and requests of a client that pulls the same without it. */
   readonly 'object-bytes': number;

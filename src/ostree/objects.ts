@@ -56,7 +56,7 @@ export interface CommitInfo {
 
 export interface TreeFile {
   readonly name: string;
-  /** Of the content object. */
+  /** Checksum of the content object. */
   readonly checksum: string;
 }
 

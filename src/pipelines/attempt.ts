@@ -18,9 +18,12 @@ export interface AttemptOptions {
   readonly resumed: boolean;
   /** Compose although nothing changed. */
   readonly force: boolean;
-  /** Of a night: end well after this step; undefined: go to its end. */
+  /** Stop a nightly build successfully after this step; undefined: run to its end. */
   readonly until?: Stop | undefined;
-  /** Of a build with a commit: only make its images of these types, or all that are missing, and share them with other machines. */
+  /**
+   * Only make images of a build that has a commit, of these types or all that are missing, and share the work with
+   * other machines.
+   */
   readonly share?: { readonly only?: readonly string[] };
   readonly signal: AbortSignal;
   readonly listen: Listener;

@@ -12,7 +12,7 @@ export interface Delivered {
 export interface Stopped {
   readonly state: 'stopped';
   readonly after: Stop;
-  /** Of a tree that is published. */
+  /** Present once the tree is published. */
   readonly commit?: string;
   /** What is still to be done: steps, or image types of a published tree. */
   readonly left: readonly string[];

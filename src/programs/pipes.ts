@@ -13,7 +13,7 @@ import { NightlyError } from '../base/errors.ts';
  * cannot meet the next one.
  */
 export interface PipeEnd {
-  /** For the child; to be closed with `closeSync` here as soon as the child is started, or the pipe never ends. */
+  /** The child's end. Close it here with `closeSync` as soon as the child is started, or the pipe never ends. */
   readonly fd: number;
   /** Our end, as Node's streams. */
   readonly ours: Socket;

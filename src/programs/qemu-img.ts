@@ -3,7 +3,7 @@ import { run } from './exec.ts';
 
 export interface ConvertRequest {
   readonly source: string;
-  /** As `imageInfo` names it. */
+  /** Format as `imageInfo` names it. */
   readonly sourceFormat: string;
   readonly target: string;
   readonly targetFormat: TargetFormat;

@@ -7,7 +7,7 @@ import { commandLine, type RunResult, run } from './exec.ts';
 export interface RpmOstree {
   /** What stands in front of `compose tree …`: the program, or a container command that ends in it. */
   readonly command: readonly [string, ...string[]];
-  /** As in `2020.8`. */
+  /** The installed release, as in `2020.8`. */
   readonly version: string;
   /** Long options of `compose tree`, with the dashes. */
   readonly options: ReadonlySet<string>;

@@ -138,7 +138,7 @@ export interface RpmFile {
   readonly version: string;
   readonly release: string;
   readonly arch: string;
-  /** As in `foo = 1`. */
+  /** What the package provides, as in `foo = 1`. */
   readonly provides: readonly string[];
 }
 
@@ -146,7 +146,7 @@ export interface RpmFile {
 export interface RpmIdentity {
   readonly path: string;
   readonly name: string;
-  /** As in `RpmFile`; no text when the file cannot be read as an RPM. */
+  /** Epoch as in `RpmFile`; empty when the file cannot be read as an RPM. */
   readonly epoch: string;
   readonly version: string;
   readonly release: string;

@@ -10,7 +10,7 @@ export interface RpmBuildRequest {
   readonly buildRoot: string;
   /** What the spec's `%{_sourcedir}` is; default: below `topDir`. */
   readonly sourceDir?: string;
-  /** As the package names the machine it was built on: the same on every machine. */
+  /** Name of the build machine in the package's header; the same on every machine. */
   readonly buildHost: string;
   /** Scratch folder; the RPM ends up in `topDir/RPMS/<arch>/`. */
   readonly topDir: string;

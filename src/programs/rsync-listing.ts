@@ -2,7 +2,7 @@ import { NightlyError } from '../base/errors.ts';
 
 /** An entry of what `rsync --list-only` prints. */
 export interface ListedEntry {
-  /** As `ls -l` has it in its first letter: `-` is a file, `d` a folder, `l` a link. */
+  /** First letter of a line of `ls -l`: `-` is a file, `d` a folder, `l` a link. */
   readonly type: string;
   readonly bytes: number;
   /** Relative to the folder rsync was given; of a link with what it leads to. */

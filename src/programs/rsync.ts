@@ -14,9 +14,9 @@ export interface RsyncRemote extends SshAccess {
   readonly destination: string;
   /** Socket of an open ssh connection to go through. */
   readonly controlPath?: string;
-  /** For a daemon module that asks for one: a file with the password alone. */
+  /** File with nothing but the password, if the daemon's module asks for one. */
   readonly passwordFile?: string;
-  /** As `--bwlimit` takes it. */
+  /** Limit in the form that `--bwlimit` takes. */
   readonly bandwidthLimit?: string;
 }
 

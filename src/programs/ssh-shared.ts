@@ -22,7 +22,7 @@ export interface SharedSsh {
 
 const IDLE_MS = 15_000;
 
-/** Of a socket's address in unix(7), less what ssh adds to the name while it makes it. */
+/** Longest path of a socket (unix(7)), less what ssh appends to the name while it creates the socket. */
 const LONGEST_PATH = 107 - 17;
 
 /**

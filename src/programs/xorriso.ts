@@ -66,7 +66,7 @@ export async function extractFromIso(iso: string, path: string, target: string, 
 /** A partition that lies behind the ISO's own files. */
 export interface AppendedPartition {
   readonly number: number;
-  /** As xorriso names it: a GUID or a hexadecimal byte. */
+  /** The type as xorriso prints it: a GUID or a hexadecimal byte. */
   readonly type: string;
   /** A file with its content. */
   readonly file: string;

@@ -24,7 +24,7 @@ export interface PruneEpoch {
   readonly deleting?: {
     readonly token: string;
     readonly host: string;
-    /** Of the running kernel, so that a reboot counts as the end of the process. */
+    /** Boot id of the running kernel, so that a reboot counts as the end of the process. */
     readonly boot?: string;
     readonly pid: number;
     /** RFC 3339, UTC. */
@@ -62,7 +62,10 @@ export interface DeletingLock {
 /** From when on another machine's pruner counts as gone. */
 const LIFE_MS = 24 * 3600 * 1000;
 
-/** Of this process, to tell them from those of an earlier one that had the same number, as in a container. */
+/**
+ * Tokens that this process wrote, to tell them from those of an earlier process with the same number, as in a
+ * container.
+ */
 const ownTokens = new Set<string>();
 
 /**

@@ -18,7 +18,7 @@ export interface VerifyRequest {
   readonly signingKey?: Uint8Array;
   /** A folder for the client's repository; it is removed afterwards. */
   readonly scratchDir: string;
-  /** For how long a cache may go on serving what was there before. Default: 90, above the minute that targets allow. */
+  /** How long a cache may keep serving the old content. Default: 90, above the minute that targets allow. */
   readonly cacheSeconds?: number;
 }
 

@@ -49,7 +49,7 @@ export function filePhase(name: PublishPhase['name'], repo: string, paths: reado
   return { name, paths, bytes: paths.reduce((sum, path) => sum + bytesOf(repo, path), 0) };
 }
 
-/** As in localObjects: much faster than asynchronously. */
+/** Synchronous for the same reason as in localObjects: much faster. */
 function bytesOf(repo: string, path: string): number {
   try {
     return statSync(join(repo, path)).size;

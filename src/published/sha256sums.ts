@@ -5,7 +5,7 @@ export interface Summed {
   readonly path: string;
 }
 
-/** As `sha256sum` writes them, in the order of their paths. */
+/** Formats checksums as `sha256sum` writes them, ordered by path. */
 export function formatSums(sums: readonly Summed[]): string {
   const lines = sums.map(({ sha256, path }) => ({ path, line: `${sha256}  ${path}\n` }));
   return lines

@@ -3,7 +3,7 @@ import type { RepoPackage } from './primary.ts';
 
 /** A requirement that a depsolve could not meet. */
 export interface Unmet {
-  /** As in `lib >= 2.0` or `/usr/bin/perl`. */
+  /** The missing dependency, as in `lib >= 2.0` or `/usr/bin/perl`. */
   readonly lacks: string;
   /** `name-[epoch:]version-release.arch` of the package that asks for it. */
   readonly needer: string;

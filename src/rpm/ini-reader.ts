@@ -7,7 +7,7 @@ export interface IniSection {
 }
 
 export interface IniOption {
-  /** As written, without the blanks around it; further lines of a list follow after a line feed each. */
+  /** Value as written, without surrounding blanks; further lines of a list each follow after a line feed. */
   value: string;
   /** 1-based. */
   readonly line: number;

@@ -17,7 +17,7 @@ export interface RepositoryState {
   readonly url: string;
   /** SHA-256 of repomd.xml: it names the checksums of all other metadata, so it stands for everything in them. */
   readonly sha256: string;
-  /** As written; often seconds since the epoch, sometimes not. */
+  /** Revision as written; often seconds since the epoch, sometimes not. */
   readonly revision: string;
   /** The newest time stamp of its data entries, seconds since the epoch: when the metadata was generated. */
   readonly generated: number;

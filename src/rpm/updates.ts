@@ -55,7 +55,7 @@ export function updatesSince(packages: readonly PackageId[], repositories: reado
   };
 }
 
-/** Of each package of the build the newest candidate that is newer, by name. */
+/** Returns, for each package of the build, the newest candidate that is newer, by name. */
 function newest(
   candidates: readonly { readonly name: string; readonly id: Evra }[],
   byName: ReadonlyMap<string, PackageId>,

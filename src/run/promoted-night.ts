@@ -14,7 +14,7 @@ export interface Night {
   readonly lockfile: Lockfile;
   /** Absolute path of the top treefile in the night's own copy. */
   readonly treefile: string;
-  /** Of its commit, and of everything in its tree: seconds since the epoch. */
+  /** Time of its commit and of everything in its tree, in seconds since the epoch. */
   readonly timestamp: number;
 }
 

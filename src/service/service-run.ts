@@ -14,7 +14,7 @@ const END_MS = 30_000;
 
 /** A run under way: a process of this service's, or of an earlier one's. */
 export interface Run {
-  /** As it is written down, with its attempt. */
+  /** The job as it was stored, with its attempt. */
   readonly job: Job;
   readonly ended: Promise<Ending>;
   /** Asks it to end: it does so as interrupted, to be resumed. */

@@ -9,7 +9,7 @@ import { openSigner, type Signer } from './signer.ts';
 export interface ConfiguredKey {
   readonly config: SigningConfig;
   readonly streams: readonly string[];
-  /** Of those streams, those of their releases as well; each once. */
+  /** Targets of those streams and of their releases, each once. */
   readonly targets: readonly string[];
 }
 

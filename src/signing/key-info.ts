@@ -3,9 +3,9 @@ import { NightlyError } from '../base/errors.ts';
 
 /** What a public key says of itself. */
 export interface KeyInfo {
-  /** Of the primary key, 40 upper-case hex digits. */
+  /** Fingerprint of the primary key: 40 upper-case hex digits. */
   readonly fingerprint: string;
-  /** As in `RSA 4096`. */
+  /** Name of the algorithm, as in `RSA 4096`. */
   readonly algorithm: string;
   readonly userId: string;
   readonly made: Date;

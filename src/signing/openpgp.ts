@@ -102,7 +102,10 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
   };
 }
 
-/** As `SignaturePacket.sign` is in version 6.3; its declaration lacks the last argument, and that data may be a stream. */
+/**
+ * `SignaturePacket.sign` as it is in version 6.3: its declaration lacks the last argument, and that data may be a
+ * stream.
+ */
 interface StreamingPacket {
   sign(
     key: Key['keyPacket'] | Subkey['keyPacket'],

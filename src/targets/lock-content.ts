@@ -49,7 +49,7 @@ export function refusal(lock: LockContent, target: string): NightlyError {
   );
 }
 
-/** As the lock file has it. */
+/** Encodes a lock as the lock file holds it. */
 export const encodeLock = (lock: LockContent): Uint8Array => Buffer.from(`${JSON.stringify(lock)}\n`);
 
 /** @throws NightlyError `locked` when the file is not one of ours. */

@@ -8,7 +8,7 @@ export interface Target {
   readonly name: string;
   /** Where clients read the same files, without a trailing slash. */
   readonly publicUrl: string;
-  /** For messages: `directory /srv/atomic`, `rsync ssh user@host:/srv/atomic`. */
+  /** Describes the target in messages, as in `directory /srv/atomic` or `rsync ssh user@host:/srv/atomic`. */
   describe(): string;
   /** Can it be reached and written to? @throws NightlyError `target-unreachable`, `target-permission`, `target-host-key`. */
   check(task: Task): Promise<void>;
@@ -45,7 +45,7 @@ export type Compared = 'absent' | 'same' | 'different';
 
 /** What each kind of target does; open.ts makes a `Target` of it. */
 export interface PlainTarget extends Target {
-  /** As of `Target`, but when `immutable` what has the same size is taken for the same. */
+  /** Like `send` of `Target`, but when `immutable`, a file of the same size counts as the same. */
   send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
   /** Compares files with those the target has under the same relative paths, by their content, in the order asked for. */
   compare(sourceRoot: string, paths: readonly string[], task: Task): Promise<readonly Compared[]>;

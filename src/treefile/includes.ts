@@ -8,12 +8,12 @@ import { BASE_ARCHES } from './treefile-keys.ts';
 
 /** A treefile named by another one. */
 export interface IncludeRef {
-  /** As written. */
+  /** Path as written. */
   readonly path: string;
   readonly place: SourcePlace;
 }
 
-/** Of `conditional-include`: files, or a treefile written out on the spot. */
+/** An entry of `conditional-include`: files, or an inline treefile. */
 export interface ConditionalInclude {
   readonly conditions: readonly Condition[];
   readonly files: readonly IncludeRef[];

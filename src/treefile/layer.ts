@@ -95,7 +95,7 @@ interface Target {
   readonly key: KeyName;
   /** Whether it counts for the architecture that is read for. */
   readonly applies: boolean;
-  /** Of `packages-X`: an X that is no base architecture. */
+  /** X of a key `packages-X` when it is no base architecture. */
   readonly strange?: string;
 }
 
@@ -182,7 +182,7 @@ function mergeItems(key: KeyName, ours: readonly Item[], theirs: readonly Item[]
   }
 }
 
-/** Of entries with the same id only the first, sorted by id. */
+/** Returns the first entry of each id, sorted by id. */
 export function unique(items: readonly Item[]): Item[] {
   const byId = new Map<string, Item>();
   for (const item of items) if (!byId.has(item.id)) byId.set(item.id, item);

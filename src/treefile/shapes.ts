@@ -34,7 +34,7 @@ export function oneOf<T extends string>(...choices: readonly T[]): Shape<T> {
     choices.find((choice) => choice === node.value) ?? wanted(`one of ${choices.join(', ')}`, node, faults);
 }
 
-/** As `oneOf`, with older spellings that mean one of the choices. */
+/** Accepts what `oneOf` accepts, and older spellings of the choices. */
 export function oneOfWithOld<T extends string>(choices: readonly T[], old: Readonly<Record<string, T>>): Shape<T> {
   const plain = oneOf(...choices);
   return (node, faults) =>

@@ -15,7 +15,7 @@ export function treefileJson({ values, written }: Pick<Treefile, 'values' | 'wri
   return writtenValues(values, written, NOT_WRITTEN);
 }
 
-/** As above, but with every key that has a bearing on the result: what the digest is made of. */
+/** Returns the text that the digest is made of: like the above, but with every key that affects the result. */
 export function digestJson({ values, written }: Pick<Treefile, 'values' | 'written'>): string {
   // Variables have done their work in the other keys; the paths of finalize.d are hashed by content.
   return JSON.stringify(writtenValues(values, written, new Set<KeyName>(['variables', 'finalize.d'])));

@@ -76,7 +76,7 @@ export interface TreefileValues {
   readonly units?: readonly string[];
   readonly 'default-target'?: string;
   readonly 'machineid-compat'?: boolean;
-  /** As written: text or a number. */
+  /** Value as written: text or a number. */
   readonly releasever?: string | number;
   readonly 'automatic-version-prefix'?: string;
   readonly 'automatic-version-suffix'?: string;

@@ -39,9 +39,9 @@ export interface KeyUse {
   readonly key: string;
   readonly place: SourcePlace;
   readonly kind: 'list' | 'map' | 'number' | 'other';
-  /** As written, of text and numbers. */
+  /** Value as written, if it is text or a number. */
   readonly value?: string;
   readonly valuePlace: SourcePlace;
-  /** Of `conditional-include`: an entry has its treefile inline. */
+  /** Whether an entry of `conditional-include` has its treefile inline. */
   readonly inlined?: boolean;
 }

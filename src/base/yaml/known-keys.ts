@@ -33,7 +33,7 @@ function child(schema: JsonSchema, step: PropertyKey): JsonSchema[] {
   return typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : [];
 }
 
-/** Of alternatives told apart by a fixed `type`, keep the one that was written. */
+/** Whether a value was written as this alternative: alternatives are distinguished by a fixed `type`. */
 function fits(schema: JsonSchema, value: unknown): boolean {
   const tag = schema.properties?.['type']?.const;
   if (tag === undefined || typeof value !== 'object' || value === null) return true;

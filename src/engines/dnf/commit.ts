@@ -78,7 +78,7 @@ async function withOwnMetadata(
 
 const isDetached = ({ treefile }: ComposeRequest): boolean => treefile.values['repo-metadata'] === 'detached';
 
-/** As in rpm-ostree, a commit without a word about it in the treefile has them. */
+/** Where a commit has its advisories. As in rpm-ostree, they are inline unless the treefile says otherwise. */
 const advisoriesTarget = ({ treefile }: ComposeRequest) => treefile.values['advisories-metadata'] ?? 'inline';
 
 function advisoriesMetadata(advisories: readonly Advisory[]): Record<string, Variant> {
@@ -165,7 +165,10 @@ const SECURITY = 1;
 /** Severities of rpm-ostree's `RpmOstreeAdvisorySeverity`; any other word is its 0, "none". */
 const SEVERITIES = ['NONE', 'LOW', 'MODERATE', 'IMPORTANT', 'CRITICAL'];
 
-/** As rpm-ostree's clients read it (`RPMOSTREE_UPDATE_ADVISORY_GVARIANT_FORMAT`), big-endian like all of a commit's numbers. */
+/**
+ * Encodes advisories for rpm-ostree's clients (`RPMOSTREE_UPDATE_ADVISORY_GVARIANT_FORMAT`), big-endian like all
+ * numbers of a commit.
+ */
 function advisoriesVariant(advisories: readonly Advisory[]): Variant {
   const value = advisories.map(({ id, severity, packages, references }) => [
     id,

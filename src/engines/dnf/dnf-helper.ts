@@ -42,7 +42,9 @@ export interface HelperCall<T> {
   readonly wrap?: (argv: readonly string[], helper: string) => readonly string[];
 }
 
-/** As the kernel says it, and as rpm does before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`). */
+/**
+ * The kernel's message, and the one rpm prints before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`).
+ */
 const NO_SPACE = /No space left on device|needs \S+ more (?:space|inodes) on the /;
 
 /** Runs depsolve.py, passing its progress on. @throws what `fail` makes of a named failure, `tool-failed`, `disk-full`. */

@@ -27,7 +27,7 @@ export const describedPackages = z.object({ packages: z.array(describedPackage) 
 /** A security advisory that packages of the tree come with. */
 export const advisory = z.object({
   id: z.string(),
-  /** As the repository says it: "Important". */
+  /** Severity as the repository spells it, as in "Important". */
   severity: z.string(),
   /** `name-[epoch:]version-release.arch` */
   packages: z.array(z.string()),

@@ -12,7 +12,7 @@ import type { Task } from '../../base/task.ts';
 const FORMAT = 2;
 
 const common = {
-  /** Of dracut's arguments, its environment and what is put in the place of files. */
+  /** Digest of dracut's arguments, its environment and the files that are replaced for it. */
   key: z.string(),
   /** In the cache folder. */
   image: z.string().regex(/^[0-9a-f]{64}\.img$/),

@@ -110,7 +110,7 @@ export function grubModulesDir(loader: BootLoader, format: GrubFormat, deploymen
   return loader.inTree[format] ? followInRoot(deployment, `${HOST_GRUB}/${format}`) : `${HOST_GRUB}/${format}`;
 }
 
-/** For the log: `grub-menu (BIOS from the tree, UEFI from this host)`. */
+/** Describes a boot loader for the log, as in `grub-menu (BIOS from the tree, UEFI from this host)`. */
 export function describeBootLoader(loader: BootLoader): string {
   const from = (inTree: boolean) => (inTree ? 'from the tree' : 'from this host');
   const efi = loader.vendorEfi === undefined ? from(loader.inTree['x86_64-efi']) : "the tree's own EFI folder";

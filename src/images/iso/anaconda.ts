@@ -16,7 +16,7 @@ import { makeIsoRepo } from './iso-repo.ts';
 
 export interface BootIsoRequest {
   readonly image: ImageSource;
-  /** Of the installed system. */
+  /** Kernel arguments of the installed system. */
   readonly kernelArguments: readonly string[];
   /** A boot.iso, or the folder lorax wrote. */
   readonly bootIso: string;

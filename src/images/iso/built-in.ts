@@ -22,10 +22,10 @@ import { volumeId as nameVolume } from './volume-id.ts';
 
 export interface BuiltInRequest {
   readonly image: ImageSource;
-  /** Of the installed system. */
+  /** Kernel arguments of the installed system. */
   readonly kernelArguments: readonly string[];
   readonly menuSeconds: number;
-  /** Of the installed disk; `disk` is the smallest that is accepted. */
+  /** Sizes on the installed disk; `disk` is the smallest disk that is accepted. */
   readonly sizes: DiskSizes;
   readonly scratchDir: string;
   readonly outputFile: string;

@@ -15,7 +15,7 @@ export interface Installer {
   readonly loader: BootLoader;
   /** What people read: `Lab Atomic Host 20260921_01`. */
   readonly title: string;
-  /** Of the installed system, beside `root=` and `rw`. */
+  /** Kernel arguments of the installed system, apart from `root=` and `rw`. */
   readonly kernelArguments: readonly string[];
   /** Stands in the configuration where the installed disk's boot file system is named. */
   readonly bootUuid: string;

@@ -8,7 +8,7 @@ import { buildFromCommit } from './built-in.ts';
 import { implantMediaCheck } from './media-check.ts';
 
 export interface IsoOptions {
-  /** Of the installed system, beside `root=`; its consoles are the installer's as well. */
+  /** Kernel arguments of the installed system, apart from `root=`; the installer uses the same consoles. */
   readonly kernelArguments: readonly string[];
   /** How long the boot menu waits for a key. */
   readonly menuSeconds: number;

@@ -5,7 +5,7 @@ export interface Menu {
   /** What is installed: `Lab Atomic Host 20260921_01`. */
   readonly title: string;
   readonly volumeId: string;
-  /** Of the installed system; the installer uses the same consoles. */
+  /** Kernel arguments of the installed system; the installer uses the same consoles. */
   readonly kernelArguments: readonly string[];
   /** How long the menu waits for a key. */
   readonly menuSeconds: number;

@@ -13,7 +13,7 @@ export interface PruneRequest {
   readonly hasTree?: boolean;
   /** The local archive repository, named `repo`: the published one's twin. */
   readonly repo: string;
-  /** For a few small files on their way. */
+  /** Folder for a few small files before they are sent. */
   readonly scratchDir: string;
   /** Seconds since the epoch. */
   readonly now: number;

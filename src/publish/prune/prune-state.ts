@@ -21,7 +21,7 @@ export interface RetiredCommit {
   /** In whose history it was. */
   readonly ref: string;
   readonly version?: string;
-  /** Of the commit, seconds since the epoch. */
+  /** Time of the commit, in seconds since the epoch. */
   readonly timestamp: number;
   /** When it was given up: RFC 3339, UTC. */
   readonly since: string;

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 import { asArray, decodeVariant, encodeVariant } from '../../ostree/gvariant.ts';
 
-/** Of the file header: nothing legitimate is near it. */
+/** Size limit of a file header; no legitimate one comes near it. */
 const MAX_HEADER = 1 << 20;
 
 /**

@@ -18,7 +18,7 @@ export interface AboutBuild {
   readonly build: string;
   readonly arch: string;
   readonly ref: string;
-  /** Of the build: that of run/events.ts. */
+  /** State of the build (build/events.ts). */
   readonly state: string;
   readonly commit?: string;
   /** Folder of the build on the first target of its stream; not there when nothing of it was published. */
@@ -32,7 +32,7 @@ export interface AboutBuild {
 }
 
 export interface Changes {
-  /** As in `3 upgraded, 1 added`. */
+  /** Summary of the package changes, as in `3 upgraded, 1 added`. */
   readonly summary: string;
   /** The first of them, by name; one that is new has no `from`, one that went no `to`. */
   readonly packages: readonly { readonly name: string; readonly from?: string; readonly to?: string }[];

@@ -63,7 +63,10 @@ async function withBroker(
   }
 }
 
-/** Of several addresses of one name, Node says only that none could be reached. */
+/**
+ * Returns the reason of a failed connection: for a name with several addresses, Node only reports that none could be
+ * reached.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
   return error instanceof Error ? error.message : String(error);

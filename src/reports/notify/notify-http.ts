@@ -10,7 +10,7 @@ const FIRST_WAIT_MS = 500;
 /** One try. */
 const LIMIT_MS = 8000;
 
-/** Of an answer, for a message. */
+/** How much of an answer is quoted in a message. */
 const ANSWER_LENGTH = 200;
 
 export interface Ask {

@@ -24,11 +24,11 @@ export interface BuildPageRequest {
   readonly published: boolean;
   /** Seconds after which its images are removed from there; undefined: never. */
   readonly imagesSeconds?: number;
-  /** Of the service's own pages only. */
+  /** Present on the service's own pages only. */
   readonly run?: {
     readonly entries: readonly JournalEntry[];
     readonly releaseEntries: readonly JournalEntry[];
-    /** As `stepTimes` takes it. */
+    /** Time in the form that `stepTimes` takes. */
     readonly since: number;
     /** How many people must approve it before it is released. */
     readonly approvalsNeeded: number;

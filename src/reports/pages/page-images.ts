@@ -8,7 +8,7 @@ export interface ImageView {
   readonly file: string;
   /** Empty where it is not published. */
   readonly href: string;
-  /** Of its detached signature; empty without one. */
+  /** Link to the detached signature; empty without one. */
   readonly signature: string;
   readonly size: string;
   readonly sha256: string;

@@ -2,7 +2,7 @@ import { createLinks, type Links } from './links.ts';
 
 /** What every page has: the values of the template `layout`. */
 export interface PageView {
-  /** Of the window. */
+  /** Title of the window. */
   readonly title: string;
   readonly product: string;
   readonly links: Links;

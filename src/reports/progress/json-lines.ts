@@ -10,7 +10,7 @@ export interface LogContext {
 
 /** A log in pino's format, one JSON object a line: each has `build`, `stream` and `step`, null outside of one. */
 export interface JsonLog {
-  /** `type` names the event, the rest is as run/events.ts declares it. */
+  /** `type` names the event, the rest is as build/events.ts declares it. */
   readonly listen: Listener;
   /** A line for people that belongs to no step. */
   note(line: string): void;

@@ -22,7 +22,7 @@ export interface ReleaseFacts {
   readonly reason: string;
   /** The release before it in the same stream; empty for the first. */
   readonly previous: { readonly version: string; readonly date: string } | '';
-  /** As in `3 upgraded, 1 added`. */
+  /** Summary of the package changes, as in `3 upgraded, 1 added`. */
   readonly summary: string;
   /** Sorted by name; a package that is new has no `from`, one that went no `to`. */
   readonly packages: readonly { readonly name: string; readonly from: string; readonly to: string }[];

@@ -21,7 +21,7 @@ const UNKNOWN = { total: 32, each: 8 } as const;
 /** Connections of users: as many of one user as many machines need that share a password. */
 const KNOWN = { total: 64, each: 16 } as const;
 const MAX_PAYLOAD_BYTES = 64 * 1024;
-/** Of one packet; a topic is short. */
+/** Size limit of a packet; a topic is short. */
 const MAX_PACKET = { unknown: 8 * 1024, known: MAX_PAYLOAD_BYTES + 1024 } as const;
 const CONNECT_MS = 10_000;
 /** A reader that takes nothing for so long is ended: what it does not read is kept for it. */

@@ -4,7 +4,7 @@ import { rateLimit } from '../http/rate-limit.ts';
 const OF_ADDRESS = 20;
 const OF_ADDRESS_AND_USER = 5;
 const MINUTE_MS = 60_000;
-/** For how long somebody who had the password stays known at an address, and how many of those are remembered. */
+/** How long a user who logged in stays known at an address, and how many such users are remembered. */
 const PROVEN_MS = 86_400_000;
 const MAX_PROVEN = 1000;
 

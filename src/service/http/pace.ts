@@ -8,7 +8,10 @@ const BURST_MS = 500;
 /** Whoever asks is answered some time, even if others ask for what takes long to make. */
 const LONGEST_MS = 10_000;
 
-/** Of a process: processor time it has used, and time that has passed, both in milliseconds from any moment on. */
+/**
+ * Clocks of a process: the processor time it has used and the time that has passed, in milliseconds from an arbitrary
+ * start.
+ */
 export interface Clocks {
   used(): number;
   passed(): number;

@@ -1,6 +1,6 @@
 import type { Hono } from 'hono';
 
-/** For how long a page is given again as it was: all who look at it at once are one reader of the disk. */
+/** How long a rendered page is reused, so that all clients that ask for it at once cost one read of the disk. */
 const SAME_MS = 1000;
 const MAX_PAGES = 100;
 

@@ -17,7 +17,7 @@ export const REQUEST_LIMITS: Readonly<Record<Kind, PlaceLimits>> = {
   triggers: { total: 64, each: 32 },
 };
 
-/** For how long somebody is asked to stay away: what is under way is over by then, but for live updates. */
+/** Value of Retry-After: what is under way is over by then, except for live updates. */
 const RETRY_SECONDS: Readonly<Record<Kind, number>> = { pages: 2, events: 30, logs: 10, machines: 2, triggers: 2 };
 
 /** What a request takes a place of. */

@@ -19,7 +19,7 @@ import { bearerToken, isKnownToken } from './token.ts';
 
 /** A hook has nothing to say beyond its address. */
 const MAX_BODY_BYTES = 4096;
-/** Of one address, a minute: more than any mirror has to tell. */
+/** Limit for one address per minute; no mirror needs more. */
 const REQUESTS_A_MINUTE = 30;
 const WRONG_TOKENS_A_MINUTE = 5;
 

@@ -44,7 +44,7 @@ const LIVELY = 60;
 const OTHERS_MS = 10_000;
 /** Builds looked at before others have their turn. */
 const AT_ONCE = 4;
-/** As long as the look at some takes, so that half of the time is left for those who ask. */
+/** Pause between batches: as long as a batch takes, so that half of the time is left for requests. */
 const PAUSE_MS = 4;
 
 /** What was found of each build, newest first, and looked at again as time goes on. */

@@ -14,7 +14,7 @@ const QUIET_MS = 15_000;
 
 /** What all who watch are told at a moment. */
 interface Moment {
-  /** Of the build under way. */
+  /** Id of the build under way. */
   readonly id: string | undefined;
   /** The part of a page that shows it, or that nothing is under way. */
   readonly html: string;

@@ -91,7 +91,7 @@ async function keysThere(config: Config, target: Target, task: Task): Promise<st
 interface Material {
   /** Newest first. */
   readonly metas: readonly BuildMeta[];
-  /** Of these, those whose page is to be made. */
+  /** The builds among them whose page is to be made. */
   readonly lacking: readonly BuildMeta[];
   /** Paths of the public keys that are there. */
   readonly keys: ReadonlySet<string>;

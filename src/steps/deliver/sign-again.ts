@@ -29,7 +29,7 @@ export interface Unsigned {
   readonly commits: readonly { readonly commit: string; readonly signer: Signer }[];
   /** Folders of builds whose record it is. */
   readonly records: readonly { readonly dir: string; readonly signer: Signer }[];
-  /** Of earlier builds; none unless they were asked for. */
+  /** Files of earlier builds; none unless requested. */
   readonly files: readonly UnsignedFile[];
   /** On the target, relative to its root. */
   readonly pointers: readonly { readonly path: string; readonly signer: Signer }[];

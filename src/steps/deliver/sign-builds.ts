@@ -19,7 +19,7 @@ import { recordIsSigned, SUMS, signatureName } from './sign-files.ts';
 export interface UnsignedFile {
   /** Relative to the work folder and to the target. */
   readonly path: string;
-  /** Of an image or a record, as SHA256SUMS has it. */
+  /** Digest of an image or a record, as in SHA256SUMS. */
   readonly sha256?: string;
   /** The signatures it has. */
   readonly there: readonly Uint8Array[];

@@ -13,7 +13,7 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
 export interface BuiltImage {
-  /** Of its type. */
+  /** Name of the image type. */
   readonly name: string;
   readonly image: ImageFile;
 }

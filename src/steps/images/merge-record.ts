@@ -22,7 +22,7 @@ export interface ImageResults {
 export interface TreeResults {
   readonly meta: BuildMeta;
   readonly failures: readonly BuildFailure[];
-  /** Of the records that do not change. */
+  /** Checksums of the records that do not change. */
   readonly sums: readonly Summed[];
 }
 

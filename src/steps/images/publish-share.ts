@@ -27,7 +27,7 @@ export interface Standing {
 
 export interface ShareRequest {
   readonly results: ImageResults;
-  /** Of the machine that made the commit. */
+  /** Results of the machine that made the commit; absent on others. */
   readonly tree?: TreeResults;
   readonly set: ImageSet;
   /** Whether the target's record is to become the one here. */

@@ -14,7 +14,7 @@ import type { Compared, PlainTarget, SendStats, SwapRequest } from '../target.ts
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
 
-/** For files that are not whole yet; only the account that publishes may enter. */
+/** Folder for files that are still incomplete; only the publishing account may enter it. */
 const ASIDE = '.atomic-nightly';
 
 /** Files on their way at the same time: enough to keep a disk or a network mount busy. */

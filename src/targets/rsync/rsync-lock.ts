@@ -8,7 +8,7 @@ const SETTLE_MS = 300;
 
 /** How the lock file is read and written, each by one transfer. */
 export interface LockAccess {
-  /** For messages. */
+  /** Name of the target in messages. */
   readonly target: string;
   /** Writes it where there is none or one that `free` wrote. @returns whether it did. */
   take(content: Uint8Array, task: Task): Promise<boolean>;

@@ -18,7 +18,7 @@ export interface Multipart {
   readonly path: string;
   readonly id: string;
   readonly bytes: number;
-  /** Of every part but the last. */
+  /** Size of every part but the last. */
   readonly partBytes: number;
   readonly parts: number;
   /** Those that have arrived: number of the part, from 1, to its ETag. */

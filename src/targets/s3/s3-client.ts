@@ -28,7 +28,7 @@ export interface Bucket {
 /** A file as it was read. */
 export interface Found {
   readonly content: Uint8Array;
-  /** As the server gave it, with its quotes. */
+  /** ETag as the server gave it, including the quotes. */
   readonly etag: string;
 }
 

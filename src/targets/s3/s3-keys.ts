@@ -6,7 +6,7 @@ import type { Bucket } from './s3-client.ts';
 import { RefusedError } from './s3-faults.ts';
 import { keysOf, withoutSecondKeys } from './s3-names.ts';
 
-/** As many keys as one request may delete. */
+/** The most keys that one request may delete. */
 const BATCH = 1000;
 
 /** Every file below a folder, in pages of a thousand. An empty folder name stands for all of the target. */

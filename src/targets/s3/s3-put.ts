@@ -29,7 +29,7 @@ export function putObject(
 }
 
 interface Tried {
-  /** Of what is there now; undefined when the condition does not hold, and this put changed nothing. */
+  /** ETag of what is there now; undefined when the condition does not hold and this put changed nothing. */
   readonly etag: string | undefined;
   /** Whether an earlier try went wrong in passing, so that it may have changed the file all the same. */
   readonly again: boolean;

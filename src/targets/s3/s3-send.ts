@@ -13,10 +13,10 @@ import { putObject } from './s3-put.ts';
 /** Larger files go in parts, each of which is tried again on its own. */
 const LARGE_BYTES = 16 << 20;
 
-/** As most objects are. */
+/** The size below which most objects are. */
 const SMALL_BYTES = 64 << 10;
 
-/** Of files read and not yet sent, over all requests under way. */
+/** Memory limit for files that are read and not sent yet, over all requests in flight. */
 const MEMORY_BYTES = 64 << 20;
 
 /** So many files may have to be sent again after a kill. */

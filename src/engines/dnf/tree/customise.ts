@@ -39,7 +39,7 @@ function fault(treefile: Treefile, key: KeyName, entry: string, message: string,
   return new NightlyError('compose', message, { ...(hint ? { hint } : {}), ...(place ? { place } : {}) });
 }
 
-/** As rpm-ostree does it: a link in multi-user.target.wants, whatever the unit's [Install] section says. */
+/** Enables units as rpm-ostree does: a link in multi-user.target.wants, regardless of the unit's [Install] section. */
 async function enableUnits({ root, treefile }: CustomiseRequest): Promise<void> {
   const wants = at(root, 'usr/etc/systemd/system/multi-user.target.wants');
   for (const unit of treefile.values.units ?? []) {

@@ -2,7 +2,7 @@ import { ticksUpTo } from './scale.ts';
 
 /** One or more values for each of some builds, in the order of time. */
 export interface ChartData {
-  /** For the ids of its parts; unique on the page. */
+  /** Prefix for the ids of its parts; unique on the page. */
   readonly id: string;
   readonly title: string;
   /** What the values are, for those who do not see the drawing. */
@@ -13,7 +13,7 @@ export interface ChartData {
   /** Number of the first series' colour. */
   readonly firstColour: number;
   readonly format: (value: number) => string;
-  /** For ticks; shorter than `format`. */
+  /** Formats a tick; shorter than `format`. */
   readonly axis: (value: number) => string;
   /** Ticks are multiples of it: 60 for seconds that are shown as minutes. */
   readonly unit: number;
@@ -49,7 +49,7 @@ interface Bar {
 }
 
 const BOX = { width: 460, height: 190, left: 60, right: 452, top: 10, bottom: 166 } as const;
-/** Of a build id in the font of the style sheet. */
+/** Width of a build id in the font of the style sheet. */
 const LABEL_WIDTH = 80;
 
 /** Bars over the points, the series on top of each other. */

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
 import { didYouMean } from '../base/nearest.ts';
 import type { KeyPath } from '../base/yaml/yaml-places.ts';
-import { imageTypes } from '../images/template/load-template.ts';
+import { imageTypes } from './image-types.ts';
 import { isSshDestination, substituteBasearch } from './normalise.ts';
 import { checkNotify, type RawNotify } from './notify.ts';
 import { checkRelease } from './release.ts';

@@ -3,7 +3,7 @@ import type { Task } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
 import { configuredKeys, lookAtKey, placeOf } from '../signing/inventory.ts';
 import { daysLeft, expiryWarning } from '../signing/key-info.ts';
-import { openSigner } from '../signing/signer.ts';
+import { openSigner } from '../signing/open-signer.ts';
 import type { CheckResult } from './doctor-check.ts';
 
 /** Whether each key that streams sign with is there, can be used, and for how long. */

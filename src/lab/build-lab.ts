@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import { archiveKernels, fetchArchive, firstKernel, resolveArchive } from './deb-archive.ts';
 import { labKey } from './lab-keys.ts';
 import { SEED_PACKAGES } from './lab-packages.ts';
 import { LAB_REPOS, type LabRepo, planRpms } from './lab-plan.ts';
 import { type LabState, readState, writeState } from './lab-state.ts';
-import { PROJECT } from './make-rpm.ts';
 import { publish } from './publish-lab.ts';
 
 export interface LabRequest {

@@ -1,11 +1,12 @@
 import { basename, join } from 'node:path';
 import { sha256, sha256File } from '../base/files.ts';
 import { dearmored } from '../base/openpgp-packets.ts';
+import { PROJECT } from '../base/shipped.ts';
 import type { DebDownload } from '../programs/apt.ts';
 import type { LabKey } from './lab-keys.ts';
 import { ABSENT_PACKAGES, extrasOf, rpmName, SIG_PACKAGES } from './lab-packages.ts';
 import type { LabState } from './lab-state.ts';
-import { overlayDigest, PROJECT, RECIPE, type RpmSource } from './make-rpm.ts';
+import { overlayDigest, RECIPE, type RpmSource } from './make-rpm.ts';
 import { OWN_PACKAGES, RELEASE_PACKAGE, REMOTE_PACKAGE } from './own-packages.ts';
 
 export type LabRepo = 'lab-base' | 'lab-sig-atomic';

@@ -12,8 +12,8 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { filesBelow, readTextIfExists, sha256 } from '../base/files.ts';
+import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import { debControl, debExtract, debExtractControl } from '../programs/dpkg.ts';
 import { run } from '../programs/exec.ts';
@@ -35,7 +35,6 @@ import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 export const RECIPE = 6;
 
 /** The project's folder, the same from src/ and from dist/. */
-export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const OVERLAYS = join(PROJECT, 'lab-packages');
 const SETUP_ROOT = join(OVERLAYS, 'setup', 'root');
 /** The lab's own files have no time of their own that two checkouts would agree on. */

@@ -4,11 +4,11 @@ import type { StoredBuild } from '../build/build-store.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
-import { treefileRepos } from '../rpm/repofile.ts';
 import { type UpdatesSince, updatesSince } from '../rpm/updates.ts';
 import { openNight } from '../run/promoted-night.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { readTreefile } from '../treefile/read.ts';
+import { treefileRepos } from '../treefile/treefile-repos.ts';
 
 /** What the repositories have since a build; or why that cannot be told. */
 export type FoundUpdates = UpdatesSince | { readonly unknown: string };

@@ -3,27 +3,14 @@ import { inBatches } from '../base/batches.ts';
 import { NightlyError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
-import type { Signer } from '../signing/signer.ts';
-import type { SendGroup, SentLog, Target } from '../targets/target.ts';
+import type { SendGroup } from '../targets/target.ts';
 import { flip } from './flip.ts';
-import type { Heads } from './heads.ts';
 import type { PublishPhase } from './publish-phases.ts';
+import type { PublishPlaces } from './publish-places.ts';
 import { type PublishPlan, planSize } from './publish-plan.ts';
 
 /** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
 const TOGETHER = 50_000;
-
-export interface PublishPlaces {
-  /** The local archive repository; its folder is named `repo`, as on every target. */
-  readonly repo: string;
-  readonly target: Target;
-  /** Signs the summary. Without one, a target whose summary is signed is refused. */
-  readonly signer?: Signer;
-  /** What the target published when the plan was made: saves reading it again. */
-  readonly heads?: Heads;
-  /** What earlier attempts at the same plan sent. */
-  readonly sent?: SentLog;
-}
 
 /**
  * Carries out a plan. The order is what keeps readers safe (I1): content and folders, the commit with its deltas, and only

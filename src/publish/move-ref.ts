@@ -1,8 +1,8 @@
 import type { Task } from '../base/task.ts';
 import { readCommit } from '../ostree/objects.ts';
-import type { PublishPlaces } from './apply.ts';
 import { flip } from './flip.ts';
 import { type Heads, readHeads } from './heads.ts';
+import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { fetchCommit } from './published-objects.ts';
 

@@ -1,12 +1,10 @@
-import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
 import { sha256 } from '../base/files.ts';
 import { withoutUserinfo } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
-import type { Treefile } from '../treefile/treefile.ts';
 import { fetchBytes } from './download.ts';
 import { FormatError } from './format-error.ts';
-import { type RepoDefinition, treefileRepos } from './repofile.ts';
+import type { RepoDefinition } from './repofile.ts';
 import { readChecksum, urlInRepository } from './rpm-names.ts';
 import { eachElement } from './xml-reader.ts';
 
@@ -21,16 +19,6 @@ export interface RepositoryState {
   readonly revision: string;
   /** The newest time stamp of its data entries, seconds since the epoch: when the metadata was generated. */
   readonly generated: number;
-}
-
-/**
- * Reads repomd.xml of every repository a treefile composes from (`repos` and `repo-packages`), side by side.
- * @throws NightlyError `repo-unknown`, `repo-unreachable`.
- */
-export async function readRepositories(treefile: Treefile, task: Task): Promise<RepositoryState[]> {
-  const repos = await treefileRepos(treefile, { locked: false });
-  const limit = pLimit(6);
-  return Promise.all(repos.map((repo) => limit(() => readRepository(repo, task))));
 }
 
 /** Reads repomd.xml of one repository: the first of its mirrors that answers. @throws NightlyError `repo-unreachable`. */

@@ -3,7 +3,8 @@ import type { Task } from '../base/task.ts';
 import type { Config, SigningConfig } from '../config/config.ts';
 import { targetUses } from '../config/lookup.ts';
 import { expiryWarning, type KeyInfo, readKeyInfo } from './key-info.ts';
-import { openSigner, type Signer } from './signer.ts';
+import { openSigner } from './open-signer.ts';
+import type { Signer } from './signer.ts';
 
 /** A key that a configuration signs with, and who uses it. */
 export interface ConfiguredKey {

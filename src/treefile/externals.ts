@@ -4,7 +4,7 @@ import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SourcePlace } from '../base/errors.ts';
 import { isErrno, sha256File } from '../base/files.ts';
-import type { Item } from './key-spec.ts';
+import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile, CheckGroups, CheckPasswd } from './structures.ts';
 import type { Fault } from './treefile-faults.ts';

@@ -1,19 +1,8 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Item } from './item.ts';
 import { splitPackages } from './package-lists.ts';
 import { entries, items, type Shape, text } from './shapes.ts';
 import type { Located } from './treefile-document.ts';
 import type { Fault } from './treefile-faults.ts';
-
-/** One entry of a key: of a list or map, or the whole value of a plain key. */
-export interface Item {
-  /**
-   * What tells entries of one key apart in `origins`: a package, a unit, a map key; empty for a plain key, and in lists
-   * where the index does it.
-   */
-  readonly id: string;
-  readonly value: unknown;
-  readonly place: SourcePlace;
-}
 
 /**
  * How a key behaves when a treefile meets what it includes (rpm-ostree's rust/src/treefile.rs, `treefile_merge`):

@@ -1,6 +1,6 @@
 import type { SourcePlace } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
-import type { Item } from './key-spec.ts';
+import type { Item } from './item.ts';
 import { kindOf, type Located, type LocatedEntry, type LocatedMap, type TreefileFormat } from './treefile-document.ts';
 import type { Fault } from './treefile-faults.ts';
 import {

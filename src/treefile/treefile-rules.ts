@@ -1,4 +1,4 @@
-import type { Item } from './key-spec.ts';
+import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile } from './structures.ts';
 import type { Fault } from './treefile-faults.ts';

@@ -1,5 +1,5 @@
 import type { SourcePlace } from '../base/errors.ts';
-import type { Item } from './key-spec.ts';
+import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { Variable } from './shapes.ts';
 import type { Fault } from './treefile-faults.ts';

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { forgetBuilds } from '../../src/publish/prune/prune-builds.ts';
 import { updateJson } from '../../src/publish/publish-files.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';

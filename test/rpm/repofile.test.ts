@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseRepoFile, substitute, treefileRepos } from '../../src/rpm/repofile.ts';
+import { parseRepoFile, substitute } from '../../src/rpm/repofile.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { treefileRepos } from '../../src/treefile/treefile-repos.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const TEXT = `# comment

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { findingsOf } from '../../src/signing/verify-detached.ts';
 import { addSigningSubkey, makeFileKey } from '../support/openpgp-key.ts';
 import { makeSigningKey } from '../support/signing-key.ts';

@@ -6,7 +6,7 @@ import { run } from '../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { checkSignatures, importKeys } from '../../src/programs/rpm.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { sign } from '../../src/steps/deliver/sign.ts';
 import { BASE_RECIPES } from '../support/mini-recipes.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';

@@ -6,7 +6,7 @@ import { sha256File } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
 import { gpgFingerprint, gpgStopAgent } from '../../src/programs/gpg.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { gpgv, makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

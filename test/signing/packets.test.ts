@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { readSignature, unarmor } from 'openpgp';
 import { expect, it } from 'vitest';
 import { armoredSignature, dearmored, signaturePackets } from '../../src/base/openpgp-packets.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';

@@ -5,7 +5,8 @@ import { signaturesIn, withSignature } from '../../src/ostree/commit-signatures.
 import { run } from '../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner, type Signer } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
+import type { Signer } from '../../src/signing/signer.ts';
 import { sign } from '../../src/steps/deliver/sign.ts';
 import { commitTestTree, makeRepo, testTree } from '../support/ostree-repo.ts';
 import { makeSigningKey } from '../support/signing-key.ts';

@@ -5,7 +5,7 @@ import type { SigningConfig, TargetConfig } from '../../src/config/config.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { sha256, writeJson } from '../../src/base/files.ts';
 import type { SigningConfig } from '../../src/config/config.ts';
 import { generateDelta, indexDeltas } from '../../src/programs/ostree.ts';
-import { openSigner } from '../../src/signing/signer.ts';
+import { openSigner } from '../../src/signing/open-signer.ts';
 import { sign } from '../../src/steps/deliver/sign.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, testTree } from './ostree-repo.ts';
 import type { PublisherRequest } from './reader-publisher.ts';

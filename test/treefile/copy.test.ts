@@ -1,9 +1,9 @@
 import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readRepoFiles } from '../../src/rpm/repofile.ts';
 import { copyTreefile } from '../../src/treefile/copy.ts';
 import { readTreefile, treefileJson } from '../../src/treefile/read.ts';
+import { readRepoFiles } from '../../src/treefile/treefile-repos.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { writeFiles } from './files.ts';
 

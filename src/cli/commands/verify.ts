@@ -6,7 +6,7 @@ import { loadConfig } from '../../config/load.ts';
 import { type Check, checkLines } from '../../publish/verify/verify-report.ts';
 import { type InspectStream, inspectTarget } from '../../publish/verify/verify-target.ts';
 import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
-import { jointSigner, openSigner } from '../../signing/signer.ts';
+import { jointSigner, openSigner } from '../../signing/open-signer.ts';
 import { type RunCommandOptions, withSteps } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
 

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { parseEvra } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
-import { repoVariables, treefileRepos } from '../../rpm/repofile.ts';
 import { isDigest, isPackageName, isRepoId } from '../../rpm/rpm-names.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
+import { repoVariables, treefileRepos } from '../../treefile/treefile-repos.ts';
 import type { HelperError } from './dnf-helper.ts';
 
 /** A package as depsolve.py describes it. */

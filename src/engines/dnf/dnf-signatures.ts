@@ -6,8 +6,8 @@ import { isErrno, sha256, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { checkRpms } from '../../rpm/check-signatures.ts';
 import { readRepoKeys } from '../../rpm/repo-keys.ts';
-import { treefileRepos } from '../../rpm/repofile.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
+import { treefileRepos } from '../../treefile/treefile-repos.ts';
 import type { DescribedPackage } from './dnf-request.ts';
 
 /** What passed before: SHA-256 of a package file and of the set of keys it was checked against. */

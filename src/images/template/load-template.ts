@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
@@ -8,7 +8,8 @@ import { didYouMean } from '../../base/nearest.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml } from '../../base/yaml/yaml-document.ts';
 import { faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
-import { renderText, SHIPPED_TEMPLATES, type TemplateValues } from './render-template.ts';
+import { IMAGE_TYPE_FILE, imageTypeFolders, imageTypes } from '../../config/image-types.ts';
+import { renderText, type TemplateValues } from './render-template.ts';
 import { type ImageTemplateFile, imageTemplateSchema } from './template-schema.ts';
 
 /** An image type, read from its folder and filled in for one build. */
@@ -21,19 +22,9 @@ export interface ImageTemplate extends Omit<ImageTemplateFile, 'extends'> {
   readonly digest: string;
 }
 
-const FILE = 'image.yaml';
 /** Enough for any sensible chain; a loop of `extends` ends here. */
 const MAX_DEPTH = 5;
 const HINT = 'Correct the places above; docs/images.md describes image.yaml.';
-
-/** The image types there are: folders with an image.yaml, a project's own and those that come with the program. */
-export function imageTypes(ownFolder: string | undefined): string[] {
-  const names = parents(ownFolder).flatMap((parent) => {
-    const folders = existsSync(parent) ? readdirSync(parent) : [];
-    return folders.filter((name) => existsSync(join(parent, name, FILE)));
-  });
-  return [...new Set(names)].toSorted();
-}
 
 /**
  * Reads an image type and fills it in.
@@ -101,7 +92,7 @@ interface Layer {
 }
 
 async function readLayer(name: string, folder: string, values: TemplateValues): Promise<Layer> {
-  const file = join(folder, FILE);
+  const file = join(folder, IMAGE_TYPE_FILE);
   const text = renderText(await readFile(file, 'utf8'), file, values);
   const { input } = parseYaml(text, file, HINT);
   const layer = { name, folder, file, text, input, parent: undefined };
@@ -118,16 +109,12 @@ function check<Output>(schema: z.ZodType<Output>, input: unknown, { file, text }
 }
 
 function findFolder(name: string, ownFolder: string | undefined): string {
-  const parent = parents(ownFolder).find((folder) => existsSync(join(folder, name, FILE)));
+  const parent = imageTypeFolders(ownFolder).find((folder) => existsSync(join(folder, name, IMAGE_TYPE_FILE)));
   if (parent !== undefined) return join(parent, name);
   const known = imageTypes(ownFolder);
   throw new NightlyError('config', `There is no image type "${name}".${didYouMean(name, known)}`, {
-    hint: `Image types here: ${known.join(', ')}. A folder with an ${FILE} below "image-templates" makes another.`,
+    hint: `Image types here: ${known.join(', ')}. A folder with an ${IMAGE_TYPE_FILE} below "image-templates" makes another.`,
   });
-}
-
-function parents(ownFolder: string | undefined): string[] {
-  return ownFolder === undefined ? [SHIPPED_TEMPLATES] : [ownFolder, SHIPPED_TEMPLATES];
 }
 
 async function digestOf(folders: readonly string[]): Promise<string> {

@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { fillIn } from '../../base/fill-in.ts';
 import { kickstartText, plainShellWord, yamlText } from '../../base/quoting.ts';
+import { SHIPPED } from '../../base/shipped.ts';
 
 /** The image types and boot files that come with the program. */
-export const SHIPPED_TEMPLATES = fileURLToPath(new URL('../../../image-templates/', import.meta.url));
 
 /** What templates can name: `{{version}}`. */
 export type TemplateValues = Readonly<Record<string, string | number>>;
@@ -18,7 +17,7 @@ const QUOTING = {
 
 /** Absolute path of a file below image-templates/. */
 export function templatePath(name: string): string {
-  return `${SHIPPED_TEMPLATES}${name}`;
+  return `${SHIPPED.images}${name}`;
 }
 
 /** Fills in a template of image-templates/. @throws NightlyError `image` */

@@ -1,12 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { fillIn } from '../../base/fill-in.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { redact } from '../../base/redact.ts';
+import { SHIPPED } from '../../base/shipped.ts';
 import { templateValues } from './describe.ts';
 import type { BuildEvent } from './event.ts';
-
-const SHIPPED = fileURLToPath(new URL('../../../notify-templates/', import.meta.url));
 
 /** A value longer than this is cut: some names and messages come from others. */
 const LONGEST = 500;
@@ -22,7 +20,7 @@ export async function renderEvent(
   format: 'text' | 'html',
   own: string | undefined,
 ): Promise<string> {
-  const file = own ?? `${SHIPPED}${format === 'html' ? 'matrix.html.hbs' : 'message.txt.hbs'}`;
+  const file = own ?? `${SHIPPED.notify}${format === 'html' ? 'matrix.html.hbs' : 'message.txt.hbs'}`;
   const origin = { file, code: 'config', ...(format === 'html' ? { format } : {}) } as const;
   const text = fillIn(await readFile(file, 'utf8'), harmless(templateValues(event)) as object, origin, true);
   return `${redact(text)

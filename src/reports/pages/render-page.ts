@@ -1,10 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import Handlebars from 'handlebars';
+import { SHIPPED } from '../../base/shipped.ts';
 import { visibleView } from './page-text.ts';
-
-const FOLDER = fileURLToPath(new URL('../../../page-templates/', import.meta.url));
 
 /** Files that pages refer to, below `assets/`, with their types. */
 export const ASSETS: Readonly<Record<string, string>> = {
@@ -15,7 +13,7 @@ export const ASSETS: Readonly<Record<string, string>> = {
 
 /** An asset's content; undefined when there is none of that name. */
 export function readAsset(name: string): Buffer | undefined {
-  return Object.hasOwn(ASSETS, name) ? readFileSync(join(FOLDER, 'assets', name)) : undefined;
+  return Object.hasOwn(ASSETS, name) ? readFileSync(join(SHIPPED.pages, 'assets', name)) : undefined;
 }
 
 let loaded: ((name: string, view: object) => string) | undefined;
@@ -45,6 +43,6 @@ function load(): (name: string, view: object) => string {
 }
 
 const templatesIn = (folder: string): string[] =>
-  readdirSync(join(FOLDER, folder)).filter((file) => file.endsWith('.hbs'));
-const read = (folder: string, file: string): string => readFileSync(join(FOLDER, folder, file), 'utf8');
+  readdirSync(join(SHIPPED.pages, folder)).filter((file) => file.endsWith('.hbs'));
+const read = (folder: string, file: string): string => readFileSync(join(SHIPPED.pages, folder, file), 'utf8');
 const nameOf = (file: string): string => file.slice(0, -'.hbs'.length);

@@ -1,11 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { filesBelow, sha256 } from '../../base/files.ts';
 import { fillIn } from '../../base/fill-in.ts';
-
-const SHIPPED = fileURLToPath(new URL('../../../release-templates/package/', import.meta.url));
+import { SHIPPED } from '../../base/shipped.ts';
 
 const SPEC = 'package.spec.hbs';
 
@@ -50,7 +48,10 @@ export async function packageContent(
 ): Promise<PackageContent> {
   const sources = new Map<string, string | Uint8Array>();
   if (publicKey !== undefined) sources.set('RPM-GPG-KEY', publicKey);
-  const names = new Set([...(await filesBelow(SHIPPED)), ...(own === undefined ? [] : await filesBelow(own))]);
+  const names = new Set([
+    ...(await filesBelow(SHIPPED.releasePackage)),
+    ...(own === undefined ? [] : await filesBelow(own)),
+  ]);
   names.delete(SPEC);
   for (const name of [...names].toSorted()) {
     const file = placeOf(name, own);
@@ -68,7 +69,7 @@ export async function packageContent(
 
 function placeOf(name: string, own: string | undefined): string {
   const mine = own === undefined ? undefined : join(own, name);
-  return mine !== undefined && existsSync(mine) ? mine : join(SHIPPED, name);
+  return mine !== undefined && existsSync(mine) ? mine : join(SHIPPED.releasePackage, name);
 }
 
 function filled(text: string, values: object, file: string): string {

@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { fillIn } from '../../base/fill-in.ts';
 import { oneLine } from '../../base/one-line.ts';
+import { SHIPPED } from '../../base/shipped.ts';
 import type { ReleaseFacts } from './facts.ts';
-
-const SHIPPED = fileURLToPath(new URL('../../../release-templates/', import.meta.url));
 
 /** What a release tells, by the file it is written to; the template of each is its name with `.hbs`. */
 export const RELEASE_TEXTS = ['notes.md', 'wiki', 'announcement.txt'] as const;
@@ -38,7 +36,7 @@ export async function renderRelease(
   own: string | undefined,
 ): Promise<string> {
   const mine = own === undefined ? undefined : join(own, `${name}.hbs`);
-  const file = mine !== undefined && existsSync(mine) ? mine : join(SHIPPED, `${name}.hbs`);
+  const file = mine !== undefined && existsSync(mine) ? mine : join(SHIPPED.release, `${name}.hbs`);
   const text = fillIn(await readFile(file, 'utf8'), facts, { file, code: 'config', helpers: HELPERS }, true);
   return `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`;
 }

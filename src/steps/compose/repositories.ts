@@ -3,8 +3,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
-import { type RepositoryState, readRepositories } from '../../rpm/repomd.ts';
+import type { RepositoryState } from '../../rpm/repomd.ts';
 import type { Project } from '../../run/project.ts';
+import { readRepositories } from '../../treefile/treefile-repos.ts';
 
 /** What a finished look at the repositories led to: equal inputs need no depsolve. */
 interface KnownInputs {

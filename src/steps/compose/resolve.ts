@@ -4,11 +4,11 @@ import type { Task } from '../../base/task.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
 import { type Lockfile, type PackageId, writeLockfile } from '../../rpm/lockfile.ts';
 import { downgrades } from '../../rpm/pkgdiff.ts';
-import { readRepoFiles } from '../../rpm/repofile.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { copyTreefile } from '../../treefile/copy.ts';
 import { treefileJson } from '../../treefile/read.ts';
+import { readRepoFiles } from '../../treefile/treefile-repos.ts';
 import { insistOnOwnRemote } from '../release/own-remote.ts';
 
 export interface Resolved {

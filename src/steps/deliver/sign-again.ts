@@ -9,19 +9,15 @@ import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
 import { pointerPaths } from '../../publish/pointer-paths.ts';
 import { updateJson } from '../../publish/publish-files.ts';
-import type { StreamRefs } from '../../run/streams-on.ts';
-import { jointSigner, type Signer } from '../../signing/signer.ts';
+import { jointSigner } from '../../signing/open-signer.ts';
+import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
 import { INDEX_PATH } from './publish-build.ts';
 import { sign } from './sign.ts';
 import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
 import { areSigned, recordIsSigned, signatureName, signRecord } from './sign-files.ts';
-
-/** A stream that signs, with a signer for each of its keys. */
-export interface SigningStream extends StreamRefs {
-  readonly signers: readonly Signer[];
-}
+import type { SigningStream } from './signing-stream.ts';
 
 /** What lacks a signature: of a key that has come since, or of any since it was written again. */
 export interface Unsigned {

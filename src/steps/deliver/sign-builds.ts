@@ -12,8 +12,8 @@ import { fetchFile } from '../../rpm/download.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { madeBySome } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
-import type { SigningStream } from './sign-again.ts';
 import { recordIsSigned, SUMS, signatureName } from './sign-files.ts';
+import type { SigningStream } from './signing-stream.ts';
 
 /** A file of an earlier build that some key has signed, and others not yet. */
 export interface UnsignedFile {

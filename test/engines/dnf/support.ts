@@ -6,8 +6,8 @@ import type { Composed, ComposeRequest } from '../../../src/engines/engine.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { initRepo } from '../../../src/programs/ostree.ts';
 import type { Lockfile } from '../../../src/rpm/lockfile.ts';
-import { readRepositories } from '../../../src/rpm/repomd.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
+import { readRepositories } from '../../../src/treefile/treefile-repos.ts';
 import type { MiniDistro } from '../../support/mini-distro.ts';
 import { testTask } from '../../support/tmp.ts';
 

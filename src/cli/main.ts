@@ -2,11 +2,11 @@ import { Command, CommanderError, Option } from 'commander';
 import { NightlyError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import { STOPS, type Stop } from '../build/stops.ts';
-import { exitCodeOfError } from './exit-code.ts';
-import type { KeysGenerateOptions } from './commands/keys.ts';
-import { formatError } from './print.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
 import { asNightlyError } from '../run/runner.ts';
+import type { KeysGenerateOptions } from './commands/keys.ts';
+import { exitCodeOfError } from './exit-code.ts';
+import { formatError } from './print.ts';
 
 const print = (text: string): void => {
   process.stdout.write(`${redact(text)}\n`);

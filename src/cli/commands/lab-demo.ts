@@ -11,9 +11,9 @@ import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
 import { buildLab, updateLab } from '../../lab/build-lab.ts';
 import { serveFolder } from '../../lab/webserver.ts';
 import type { LogFormat } from '../../reports/progress/select-listener.ts';
-import { runNightly } from './nightly.ts';
 import { withSteps } from '../open-run.ts';
 import type { Printer } from '../print.ts';
+import { runNightly } from './nightly.ts';
 import { runShow } from './show.ts';
 
 export interface DemoOptions {

@@ -2,9 +2,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUnfinished, isFetched, reopenBuild } from '../../run/build.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import { runImages } from './images.ts';
 import { type RunCommandOptions, showAttempt, withLockedBuild } from '../open-run.ts';
 import { type Printer, printOutcome } from '../print.ts';
+import { runImages } from './images.ts';
 
 export interface ResumeCommandOptions extends RunCommandOptions {
   readonly json: boolean;

@@ -1,8 +1,8 @@
 import { type Asked, askServers } from '../../base/server-time.ts';
 import type { Config } from '../../config/config.ts';
-import { treefileRepos } from '../../rpm/repofile.ts';
 import { type CheckedClock, doubtOf, insistOnClock } from '../../run/clock.ts';
 import type { Project } from '../../run/project.ts';
+import { treefileRepos } from '../../treefile/treefile-repos.ts';
 
 /**
  * Makes sure, before a build is begun, that this machine's clock is not in doubt: by the servers of the repositories, the

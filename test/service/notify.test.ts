@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { start } from '../../src/programs/exec.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
 import { temporaryFolder } from '../support/tmp.ts';
+import { until } from '../support/until.ts';
 import { makeWorld } from '../support/world.ts';
 
 /** A datagram socket as systemd has it; what it receives is written to a file, a field a line. */
@@ -39,15 +39,10 @@ test('systemd is told when the service is ready, that it is alive, and when it s
     readFileSync(received, 'utf8')
       .split('\n')
       .filter((line) => !line.startsWith('BARRIER'));
-  await untilTrue(() => got().filter((line) => line === 'WATCHDOG=1').length >= 3);
+  await until(() => got().filter((line) => line === 'WATCHDOG=1').length >= 3);
   expect(await service.end('SIGTERM')).toBe(0);
   const all = got();
   expect(all[0]).toBe('READY=1');
   expect(all[1]).toBe(`STATUS=listening on ${service.url}`);
-  await untilTrue(() => got().includes('STOPPING=1'));
+  await until(() => got().includes('STOPPING=1'));
 });
-
-async function untilTrue(what: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 500 && !what(); tries += 1) await sleep(40);
-  expect(what()).toBe(true);
-}

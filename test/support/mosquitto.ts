@@ -5,6 +5,7 @@ import { freePort } from '../../src/base/free-port.ts';
 import { run, start } from '../../src/programs/exec.ts';
 import { makeCertificate } from './certificate.ts';
 import { untilListening } from './sshd.ts';
+import { until } from './until.ts';
 
 export interface TestBroker {
   readonly url: string;
@@ -64,7 +65,7 @@ export async function startMosquitto(
     },
   });
   onTestFinished(() => subscriber.stop());
-  await untilHeard(async () => {
+  await until(async () => {
     await run('mosquitto_pub', [...there, '-t', 'hello', '-m', 'x']);
     return listening;
   });
@@ -82,12 +83,4 @@ export async function startMosquitto(
       return Object.fromEntries(lines.map((line) => [line.split(' ', 1)[0] ?? '', line.slice(line.indexOf(' ') + 1)]));
     },
   };
-}
-
-async function untilHeard(done: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 100; tries += 1) {
-    if (await done()) return;
-    await new Promise((settle) => setTimeout(settle, 50));
-  }
-  throw new Error('The subscriber hears nothing.');
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/base/free-port.ts';
 import type { ServiceState } from '../../src/service/service-state.ts';
 import { killIfThere } from './processes.ts';
+import { until } from './until.ts';
 import { startCli, type World } from './world.ts';
 
 /** A started `atomic-nightly serve`. */
@@ -38,7 +39,7 @@ export async function startServe(
     said += chunk;
   });
   const ended = new Promise<number | null>((settle) => child.once('exit', settle));
-  const until: StartedService['until'] = async (text, seconds = 120) => {
+  const untilSaid: StartedService['until'] = async (text, seconds = 120) => {
     const end = Date.now() + seconds * 1000;
     while (!(typeof text === 'string' ? said.includes(text) : text.test(said))) {
       if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the service ended:\n${said}`);
@@ -46,13 +47,13 @@ export async function startServe(
       await sleep(20);
     }
   };
-  await until('listening on ', 30);
+  await untilSaid('listening on ');
   const url = /listening on (\S+)/.exec(said)?.[1] ?? '';
   return {
     pid: child.pid ?? 0,
     url,
     said: () => said,
-    until,
+    until: untilSaid,
     async end(signal) {
       child.kill(signal);
       return ended;
@@ -67,13 +68,13 @@ export async function serviceState(world: Pick<World, 'dir'>): Promise<ServiceSt
 
 /** The process of the run under way: its number, which is that of its group too. Waits for it. */
 export async function runningProcess(world: Pick<World, 'dir'>): Promise<number> {
-  for (let tries = 0; tries < 1500; tries += 1) {
+  let identity: string | undefined;
+  await until(async () => {
     const state = await serviceState(world).catch(() => undefined);
-    const identity = state?.jobs.find(({ attempt }) => attempt?.process !== undefined)?.attempt?.process;
-    if (identity !== undefined) return Number(identity.split(':')[1]);
-    await sleep(20);
-  }
-  throw new Error('no run has begun');
+    identity = state?.jobs.find(({ attempt }) => attempt?.process !== undefined)?.attempt?.process;
+    return identity !== undefined;
+  });
+  return Number(identity?.split(':')[1]);
 }
 
 /** Ends a service and the run it may have, whatever state they are in. */

@@ -4,6 +4,7 @@ import { onTestFinished } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
 import { run, start } from '../../src/programs/exec.ts';
 import { childrenOf, killIfThere } from './processes.ts';
+import { until } from './until.ts';
 
 export interface TestSshd {
   readonly port: number;
@@ -87,10 +88,8 @@ export async function launchSshd(dir: string, options: SshdOptions): Promise<Tes
 
 /** Resolves once something accepts connections on that loopback port. */
 export async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries += 1) {
+  await until(async () => {
     const { exitCode } = await run('bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}`], { okExitCodes: [0, 1] });
-    if (exitCode === 0) return;
-    await new Promise((settle) => setTimeout(settle, 25));
-  }
-  throw new Error(`Nothing listens on port ${port}.`);
+    return exitCode === 0;
+  });
 }

@@ -77,8 +77,8 @@ async function followBroker(
     if (!retain) onTopic(name);
   });
   client.on('connect', () => {
-    log(`mqtt: connected to ${broker}`);
-    client.subscribe(`${topic}/+`, { qos: 1 }, (error) => error && log(`mqtt: ${error.message}`));
+    // Said once messages come: whoever reads it may send one.
+    client.subscribe(`${topic}/+`, { qos: 1 }, (error) => log(`mqtt: ${error?.message ?? `connected to ${broker}`}`));
   });
   client.on('error', (error) => log(`mqtt: ${broker}: ${error.message}`));
   return { stop: () => client.endAsync(true) };

@@ -26,6 +26,10 @@ export async function retrying<Result>(
   work: () => Promise<Result>,
   task: Task,
 ): Promise<Result> {
+  const worthAnotherTry = (error: unknown): boolean => {
+    if (statusOf(error) !== undefined) requests.answered = true;
+    return isPassing(error) && (requests.answered || !isUnreachable(error));
+  };
   return pRetry(
     async () => {
       const result = await work();
@@ -38,12 +42,9 @@ export async function retrying<Result>(
       maxTimeout: 5000,
       randomize: true,
       signal: task.signal,
-      shouldRetry: ({ error }) => {
-        if (statusOf(error) !== undefined) requests.answered = true;
-        return isPassing(error) && (requests.answered || !isUnreachable(error));
-      },
+      shouldRetry: ({ error }) => worthAnotherTry(error),
       onFailedAttempt: ({ error, retriesLeft }) => {
-        if (isPassing(error) && retriesLeft > 0) sayAgain(requests, what, error, task);
+        if (retriesLeft > 0 && worthAnotherTry(error)) sayAgain(requests, what, error, task);
       },
     },
   );

@@ -16,6 +16,7 @@ import { startMailSink } from '../../support/mail-sink.ts';
 import { startMosquitto } from '../../support/mosquitto.ts';
 import { startSmtpLog } from '../../support/smtp-login.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
+import { until } from '../../support/until.ts';
 
 const EVENT = someEvent();
 const never = () => new AbortController().signal;
@@ -25,11 +26,6 @@ function file(dir: string, name: string, text: string): string {
   const path = join(dir, name);
   writeFileSync(path, `${text}\n`, { mode: 0o600 });
   return path;
-}
-
-async function until(done: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 200 && !done(); tries += 1) await new Promise((settle) => setTimeout(settle, 25));
-  expect(done()).toBe(true);
 }
 
 const mqtt = (url: string, more: Partial<MqttSinkConfig> = {}): MqttSinkConfig => ({
@@ -234,9 +230,11 @@ test('mail: with a login, and what is said when the password is wrong or the ser
     cause: expect.any(Refused),
   });
   server.mode = 'hang';
-  const begun = performance.now();
-  await expect(sink.send(EVENT, AbortSignal.timeout(300))).rejects.toMatchObject({ code: 'notify' });
-  expect(performance.now() - begun).toBeLessThan(3000);
+  // Ours, not the server's silence that is waited for by default.
+  await expect(sink.send(EVENT, AbortSignal.timeout(300))).rejects.toMatchObject({
+    code: 'notify',
+    message: expect.stringContaining('aborted due to timeout'),
+  });
 });
 
 test('what cannot be sent is kept in order; what is refused for good is dropped and does not hold up the rest', async () => {

@@ -356,7 +356,7 @@ describe.skipIf(missing)('S3: what is wrong is told', () => {
     const everything = `${message} ${hint} ${task.lines.join(' ')} ${JSON.stringify(error)}`;
     expect(everything).not.toMatch(/OWNERKEY|STRANGERKEY|5ecret|Signature=/);
     expect((error as Error).cause).toBeUndefined();
-    return { code, message, hint };
+    return { code, message, hint, said: task.lines };
   };
 
   it('a bucket that is not there, an endpoint that does not answer', async () => {
@@ -365,12 +365,12 @@ describe.skipIf(missing)('S3: what is wrong is told', () => {
       message: expect.stringContaining('bucket no-such-bucket at http://127.0.0.1'),
       hint: expect.stringContaining('Make the bucket'),
     });
-    const begun = performance.now();
+    // Told at once: nothing is tried again where nothing has answered yet.
     expect(await fault({ endpoint: 'http://127.0.0.1:1' })).toMatchObject({
       code: 'target-unreachable',
       message: expect.stringContaining('ECONNREFUSED'),
+      said: [],
     });
-    expect(performance.now() - begun).toBeLessThan(3000);
   });
 
   it('I11: missing, wrong and insufficient credentials, without showing them', async () => {
@@ -387,7 +387,7 @@ describe.skipIf(missing)('S3: what is wrong is told', () => {
         ' ',
       );
       expect(everything).not.toMatch(/OWNERKEY|STRANGERKEY|5ecret|Signature=/);
-      return { code, message, hint };
+      return { code, message, hint, said: task.lines };
     };
     expect(await withKeys(undefined)).toMatchObject({
       code: 'target-permission',

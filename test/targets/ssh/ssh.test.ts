@@ -10,6 +10,7 @@ import { type SlowLink, startSlowLink } from '../../support/slow-link.ts';
 import { startSshd } from '../../support/sshd.ts';
 import { accessOf, bed, sshBed, tarOverSsh } from '../../support/target-beds.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
+import { until } from '../../support/until.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const MB = 1_000_000;
@@ -26,11 +27,6 @@ async function largeFiles(source: string, count: number, size: number): Promise<
   const paths = Array.from({ length: count }, (_, index) => `builds/image-${index}`);
   for (const [index, path] of paths.entries()) await writeFile(join(source, path), Buffer.alloc(size, index + 1));
   return paths;
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1000 && !condition(); tries += 1) await new Promise((settle) => setTimeout(settle, 10));
-  expect(condition()).toBe(true);
 }
 
 async function listed(target: Target, folder: string, dir: string): Promise<TargetFile[]> {

@@ -2,9 +2,10 @@ import { NightlyError } from '../base/errors.ts';
 import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
 import { reopenBuild } from '../run/build.ts';
+import type { RunContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
-import { type RunCommandOptions, showAttempt, withLockedBuild } from './open-run.ts';
-import { type Printer, printOutcome } from './print.ts';
+import { showAttempt, withLockedBuild } from './open-run.ts';
+import { printOutcome } from './print.ts';
 
 /**
  * Runs a build that has a commit through its pipeline once more: steps whose result still holds are kept, the others run.
@@ -15,14 +16,14 @@ import { type Printer, printOutcome } from './print.ts';
 export async function goOn(
   command: string,
   id: string | undefined,
-  options: RunCommandOptions & { readonly json: boolean },
-  print: Printer,
+  json: boolean,
+  context: RunContext,
 ): Promise<number> {
-  const stored = await buildWithCommit(options.config, id);
-  return withLockedBuild(options, stored, command, async (project) => {
+  const stored = await buildWithCommit(context.config, id);
+  return withLockedBuild(context, stored, command, async (project) => {
     const build = reopenBuild(stored);
-    const outcome = await showAttempt(project, build, options, { resumed: true, force: false });
-    printOutcome(project, build, outcome, options.json, print);
+    const outcome = await showAttempt(project, build, context, { resumed: true, force: false });
+    printOutcome(project, build, outcome, json, context.print);
     return exitCodeOf(outcome);
   });
 }

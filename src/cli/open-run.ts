@@ -9,27 +9,20 @@ import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { openTeller, type Teller } from '../reports/notify/teller.ts';
 import type { LogContext } from '../reports/progress/json-lines.ts';
-import { type LogFormat, type Shown, selectListener } from '../reports/progress/select-listener.ts';
+import { type Shown, selectListener } from '../reports/progress/select-listener.ts';
 import type { Build } from '../run/build.ts';
 import { openProject, type Project } from '../run/project.ts';
 import { openNight } from '../run/promoted-night.ts';
 import { takeRunLock } from '../run/run-lock.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
-
-/** What every command that builds is given. */
-export interface RunCommandOptions {
-  readonly config: string;
-  readonly logFormat: LogFormat;
-  /** Aborted by SIGINT and SIGTERM. */
-  readonly signal: AbortSignal;
-}
+import type { RunContext } from './context.ts';
 
 /**
  * Opens a stream and holds the run lock of its work folder while `work` runs.
  * @param treefile instead of the stream's own
  */
 export async function withLockedProject<Result>(
-  options: RunCommandOptions,
+  options: RunContext,
   stream: string | undefined,
   command: string,
   work: (project: Project) => Promise<Result>,
@@ -47,7 +40,7 @@ export async function withLockedProject<Result>(
 
 /** The same for a build that is there already: a promotion keeps to the treefile of its night. */
 export async function withLockedBuild<Result>(
-  options: RunCommandOptions,
+  options: RunContext,
   { meta }: StoredBuild,
   command: string,
   work: (project: Project) => Promise<Result>,
@@ -62,7 +55,7 @@ export async function withLockedBuild<Result>(
 export async function showAttempt(
   project: Project,
   build: Build,
-  options: RunCommandOptions,
+  options: RunContext,
   how: Omit<AttemptOptions, 'signal' | 'listen'>,
 ): Promise<Outcome> {
   return withSinks(project, build, options, (shown, teller) => {
@@ -78,7 +71,7 @@ export async function showAttempt(
 export async function withSinks<Result>(
   project: Project,
   build: Build,
-  options: Pick<RunCommandOptions, 'logFormat' | 'signal'>,
+  options: Pick<RunContext, 'logFormat' | 'signal'>,
   work: (shown: Shown, teller: Teller) => Promise<Result>,
 ): Promise<Result> {
   const about = { build: build.id, stream: project.stream.name };
@@ -93,11 +86,7 @@ export async function withSinks<Result>(
 }
 
 /** Lines for people before there is a build. */
-export function showNotes(
-  options: Pick<RunCommandOptions, 'logFormat'>,
-  { stream }: Project,
-  lines: readonly string[],
-): void {
+export function showNotes(options: Pick<RunContext, 'logFormat'>, { stream }: Project, lines: readonly string[]): void {
   const { note, close } = selectListener(options.logFormat, process.stderr, { stream: stream.name });
   for (const line of lines) note(line);
   close();
@@ -117,7 +106,7 @@ const FORGETFUL: Journal = { entries: [], append: async () => undefined };
  */
 export async function withSteps<Result>(
   dir: string,
-  options: Pick<RunCommandOptions, 'logFormat' | 'signal'> & { readonly about?: LogContext },
+  options: Pick<RunContext, 'logFormat' | 'signal'> & { readonly about?: LogContext },
   work: (runner: Runner) => Promise<Result>,
   journal: Journal = FORGETFUL,
 ): Promise<Result> {
@@ -133,7 +122,7 @@ export async function withSteps<Result>(
 /** Makes the plan of a dry run in a scratch folder of its own: what an earlier one left there says nothing about this one. */
 export async function inScratch<Plan>(
   { config, stream }: Pick<Project, 'config' | 'stream'>,
-  { logFormat, signal }: RunCommandOptions,
+  { logFormat, signal }: RunContext,
   plan: (how: { scratch: string; signal: AbortSignal; listen: Listener }) => Promise<Plan>,
 ): Promise<Plan> {
   const scratch = join(config.work, 'scratch', 'dry-run');

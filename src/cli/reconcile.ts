@@ -4,12 +4,14 @@ import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile/rec
 import { takeRunLock } from '../run/run-lock.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import { reconcile } from '../steps/deliver/reconcile.ts';
-import { type RunCommandOptions, withSteps } from './open-run.ts';
-import { type Printer, printJson } from './print.ts';
+import type { RunContext } from './context.ts';
+import { withSteps } from './open-run.ts';
+import { printJson } from './print.ts';
 
-export interface ReconcileCommandOptions extends RunCommandOptions {
+/** What `publish --reconcile` is asked for. */
+export interface ReconcileRequest {
   /** Default: all targets. */
-  readonly target?: string;
+  readonly target: string | undefined;
   /** Read everything back and compare contents, not only sizes. */
   readonly checksums: boolean;
   /** Sign earlier builds with keys that have come since. */
@@ -22,15 +24,16 @@ export interface ReconcileCommandOptions extends RunCommandOptions {
  * `atomic-nightly publish --reconcile`: compares targets with the work folder and repairs what is lost or damaged.
  * @returns the exit code: 1 when something could not be repaired, or in a dry run when something is to be repaired.
  */
-export async function runReconcile(options: ReconcileCommandOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const targets = targetsNamed(config, options.target);
-  const { dryRun, checksums, signBuilds } = options;
+export async function reconcileTargets(request: ReconcileRequest, context: RunContext): Promise<number> {
+  const { target: named, dryRun, json, checksums, signBuilds } = request;
+  const { print } = context;
+  const config = await loadConfig(context.config);
+  const targets = targetsNamed(config, named);
   await mkdir(config.work, { recursive: true });
   const lock = await takeRunLock(config.work, 'publish --reconcile');
   try {
     const plans: ReconcilePlan[] = [];
-    await withSteps(config.work, options, async (runner) => {
+    await withSteps(config.work, context, async (runner) => {
       for (const target of targets) {
         plans.push(
           await runner.step(`reconcile-${target.name}`, {}, (task) =>
@@ -39,7 +42,7 @@ export async function runReconcile(options: ReconcileCommandOptions, print: Prin
         );
       }
     });
-    if (options.json) printJson({ dryRun, targets: plans }, print);
+    if (json) printJson({ dryRun, targets: plans }, print);
     else for (const plan of plans) print(planLines(plan).join('\n'));
     const short = plans.some((plan) => plan.unrepairable.length > 0 || (dryRun && !isSound(plan)));
     return short ? 1 : 0;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { builtEntries, parse } from '../support/cli-entries.ts';
 import { REPOSITORY, repositoryFiles, repositoryText } from '../support/repository.ts';
-import { runCli } from '../support/world.ts';
 
 /** A command line found in a text, such as `atomic-nightly keys show --json`. */
 interface Cited {
@@ -15,20 +15,10 @@ let pages: ReadonlyMap<string, string>;
 /** `--help` of each command by its name (`keys show`; the program's own is the empty name). */
 const help = new Map<string, string>();
 
-async function readHelp(name: string): Promise<void> {
-  // A command has two words at most; without this end a list that is misread starts programs without one.
-  if (name.split(' ').length > 2) throw new Error(`"${name}" is no command`);
-  const { code, stdout, stderr } = await runCli(REPOSITORY, [...name.split(' ').filter(Boolean), '--help']);
-  expect(code, `${name}: ${stderr}`).toBe(0);
-  expect(help.has(name), `${name} names itself`).toBe(false);
-  help.set(name, stdout);
-  await Promise.all(subcommands(stdout).map((word) => readHelp(`${name} ${word}`.trim())));
-}
+const entries = builtEntries().filter(({ hidden }) => hidden !== true);
 
-function subcommands(text: string): readonly string[] {
-  const [list = ''] = text.split(/^Commands:$/m)[1]?.split('\n\n') ?? [];
-  return [...list.matchAll(/^ {2}([a-z][\w-]*)/gm)].flatMap(([, word = '']) => (word === 'help' ? [] : [word]));
-}
+/** Words that only begin the names of commands, with the program's own name. */
+const groups = new Set(['', ...entries.flatMap(({ name, isGroup }) => (isGroup ? [name] : []))]);
 
 /** Command lines in code: a fenced line with what follows it on the next after a backslash, or a span of text. */
 function commandLines(where: string, text: string): readonly Cited[] {
@@ -62,7 +52,7 @@ function fault({ where, words }: Cited): readonly string[] {
       const takesValue = new RegExp(`(?:^|[ ,])${option}(?:, --[\\w-]+)? <`, 'm').test(help.get(name) ?? globals);
       if (takesValue && !word.includes('=')) rest.shift();
     } else if (help.has(`${name} ${word}`.trim())) name = `${name} ${word}`.trim();
-    else if (subcommands(help.get(name) ?? '').length > 0) return [`${line}: there is no command "${word}"`];
+    else if (groups.has(name)) return [`${line}: there is no command "${word}"`];
   }
   const known = help.get(name) ?? '';
   return options
@@ -71,7 +61,9 @@ function fault({ where, words }: Cited): readonly string[] {
 }
 
 beforeAll(async () => {
-  await readHelp('');
+  for (const name of ['', ...entries.map((entry) => entry.name)]) {
+    help.set(name, (await parse(...name.split(' ').filter(Boolean), '--help')).printed);
+  }
   const files = [...(await repositoryFiles(['docs'])), 'README.md', 'CONTRIBUTING.md'];
   const texts = files.filter((path) => path.endsWith('.md'));
   pages = new Map(await Promise.all(texts.map(async (path) => [path, await repositoryText(path)] as const)));
@@ -108,9 +100,7 @@ test('docs/commands.md has every command, and the options it names', () => {
   const inTable = rows.flatMap((row) =>
     [...(row.split('|')[1] ?? '').matchAll(/`([a-z][a-z -]*[a-z])/g)].map(([, name = '']) => name),
   );
-  const runnable = [...help]
-    .filter(([name, text]) => name !== '' && subcommands(text).length === 0)
-    .map(([name]) => name);
+  const runnable = entries.flatMap(({ name, isGroup }) => (isGroup ? [] : [name]));
   expect(inTable.sort()).toEqual(runnable.sort());
   const faults = rows.flatMap((row) => {
     const name = /`([a-z][a-z -]*[a-z])/.exec(row)?.[1] ?? '';

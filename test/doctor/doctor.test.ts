@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { runDoctor } from '../../src/cli/commands/doctor.ts';
+import { doctor as doctorCommand } from '../../src/cli/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/check-host.ts';
 import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';
@@ -22,12 +22,18 @@ interface Report {
 }
 
 async function doctor(config: string): Promise<{ code: number; report: Report }> {
-  let text = '';
-  const options = { config, json: true, signal: new AbortController().signal };
-  const code = await runDoctor(options, (part) => {
-    text += part;
-  });
+  const { code, text } = await runDoctor(config, true);
   return { code, report: JSON.parse(text) as Report };
+}
+
+async function runDoctor(config: string, json: boolean): Promise<{ code: number; text: string }> {
+  let text = '';
+  const print = (part: string): void => {
+    text += part;
+  };
+  const { signal } = new AbortController();
+  const code = await doctorCommand.run({ json }, { config, logFormat: 'auto', signal, print });
+  return { code, text };
 }
 
 async function listen(): Promise<string> {
@@ -87,11 +93,7 @@ test('what cannot be reached or is not there is named, and the exit code is 1', 
 test('a faulty configuration is reported with its places', async () => {
   const folder = temporaryFolder();
   const path = writeConfig(folder, '{type: directory, path: www}');
-  let text = '';
-  const options = { config: path, json: false, signal: new AbortController().signal };
-  const code = await runDoctor(options, (part) => {
-    text += part;
-  });
+  const { code, text } = await runDoctor(path, false);
   expect(code).toBe(1);
   expect(text).toContain(`${path}:4:8: targets.web: "url" is missing; it must be text.`);
 });

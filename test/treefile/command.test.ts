@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runTreefile } from '../../src/cli/commands/treefile.ts';
+import { treefile } from '../../src/cli/commands/treefile.ts';
 import { writeFiles } from './files.ts';
 
 const FILES = {
@@ -18,10 +18,13 @@ metadata: {b: [1]}
   'base.json': '{"packages": ["bash"],\n "remove-from-packages": [["a", "/x"], ["a", "/y"]]}',
 };
 
+const print = (file: string, arch: string, json: boolean, out: string[]): Promise<number> =>
+  treefile.run({ file, arch, json }, { config: '', logFormat: 'auto', print: (text) => void out.push(text) });
+
 test('people see each value beside the place it came from', async () => {
   const folder = await writeFiles(FILES);
   const out: string[] = [];
-  expect(await runTreefile(join(folder, 'top.yaml'), { arch: 's390x' }, (text) => out.push(text))).toBe(0);
+  expect(await print(join(folder, 'top.yaml'), 's390x', false, out)).toBe(0);
   const lines = out
     .join('\n')
     .replaceAll(`${folder}/`, '')
@@ -47,7 +50,7 @@ test('people see each value beside the place it came from', async () => {
 test('scripts get values, origins, files and digest', async () => {
   const folder = await writeFiles(FILES);
   const out: string[] = [];
-  await runTreefile(join(folder, 'top.yaml'), { arch: 'x86_64', json: true }, (text) => out.push(text));
+  await print(join(folder, 'top.yaml'), 'x86_64', true, out);
   expect(JSON.parse(out.join('\n'))).toMatchObject({
     path: join(folder, 'top.yaml'),
     values: { ref: 'a/x86_64', packages: ['bash', 'zsh'] },

@@ -3,48 +3,56 @@ import type { Approval, BuildMeta } from '../../build/build-record.ts';
 import { findBuild, updateMeta } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
-import { type Printer, printJson } from '../print.ts';
-
-export interface ApproveCommandOptions {
-  readonly config: string;
-  readonly by: string;
-  readonly note?: string;
-  readonly json: boolean;
-}
+import { defineCommand } from '../define.ts';
+import { flag, needed, text } from '../inputs.ts';
+import { printJson } from '../print.ts';
 
 /**
  * `atomic-nightly approve BUILD --by NAME`: keeps in a promotion's record that somebody says it may be released. The same
  * name a second time changes nothing. Gives the exit code.
  * @throws NightlyError `usage`, `gate-failed`, `not-found`, `locked`.
  */
-export async function runApprove(id: string, options: ApproveCommandOptions, print: Printer): Promise<number> {
-  const by = options.by.trim();
-  if (by === '') {
-    throw new NightlyError('usage', 'An approval needs the name of who gives it.', { hint: 'As in --by "Jane Doe".' });
-  }
-  const config = await loadConfig(options.config);
-  await findBuild(config.work, id);
-  const lock = await takeRunLock(config.work, `approve ${id}`);
-  try {
-    const { meta, paths } = await findBuild(config.work, id);
-    refuse(meta);
-    const approvals = meta['atomic-nightly.approvals'] ?? [];
-    const known = approvals.find((one) => one.by === by);
-    const { note } = options;
-    const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
-    const all = known ? approvals : [...approvals, approval];
-    if (!known) await updateMeta(paths, { 'atomic-nightly.approvals': all });
-    const needed = config.streams[meta['atomic-nightly.stream']]?.release?.approvals ?? 0;
-    if (options.json) printJson({ build: id, approvals: all, needed }, print);
-    else {
-      print(known ? `${by} approved ${id} on ${known.at} already.` : `${by} approves ${id}.`);
-      print(`  approvals: ${all.length}; the stream asks for ${needed}`);
+export const approve = defineCommand({
+  name: 'approve',
+  section: 'Releases',
+  summary: 'record that somebody approves a promotion',
+  arguments: { build: needed('BUILD', 'build id of a promotion', 'build') },
+  options: {
+    by: text('NAME', 'who says that it may be released', { required: true }),
+    note: text('TEXT', 'for the record'),
+    json: flag('for scripts'),
+  },
+  examples: ['atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"'],
+  async run({ build: id, note, json, ...options }, { config: path, print }) {
+    const by = options.by.trim();
+    if (by === '') {
+      throw new NightlyError('usage', 'An approval needs the name of who gives it.', {
+        hint: 'As in --by "Jane Doe".',
+      });
     }
-    return 0;
-  } finally {
-    await lock.release();
-  }
-}
+    const config = await loadConfig(path);
+    await findBuild(config.work, id);
+    const lock = await takeRunLock(config.work, `approve ${id}`);
+    try {
+      const { meta, paths } = await findBuild(config.work, id);
+      refuse(meta);
+      const approvals = meta['atomic-nightly.approvals'] ?? [];
+      const known = approvals.find((one) => one.by === by);
+      const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
+      const all = known ? approvals : [...approvals, approval];
+      if (!known) await updateMeta(paths, { 'atomic-nightly.approvals': all });
+      const needed = config.streams[meta['atomic-nightly.stream']]?.release?.approvals ?? 0;
+      if (json) printJson({ build: id, approvals: all, needed }, print);
+      else {
+        print(known ? `${by} approved ${id} on ${known.at} already.` : `${by} approves ${id}.`);
+        print(`  approvals: ${all.length}; the stream asks for ${needed}`);
+      }
+      return 0;
+    } finally {
+      await lock.release();
+    }
+  },
+});
 
 function refuse(meta: BuildMeta): void {
   const { buildid: id } = meta;

@@ -3,13 +3,9 @@ import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
 import { type CycleState, cycleAt, type UpstreamRelease } from '../../build/cycle.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findReleaseStream } from '../../config/lookup.ts';
-import { type Printer, printJson } from '../print.ts';
-
-export interface CycleCommandOptions {
-  readonly config: string;
-  readonly stream?: string;
-  readonly json: boolean;
-}
+import { defineCommand } from '../define.ts';
+import { flag, text } from '../inputs.ts';
+import { printJson } from '../print.ts';
 
 /** Where a release stream is in its cycle. */
 interface CycleReport extends CycleState {
@@ -27,30 +23,40 @@ interface CycleReport extends CycleState {
 }
 
 /** `atomic-nightly cycle`: which night is due, and for which upstream release. Gives the exit code. */
-export async function runCycle(options: CycleCommandOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const { name, release } = findReleaseStream(config, { name: options.stream, from: undefined });
-  if (!release.cycle) {
-    throw new NightlyError('config', `Stream "${name}" has no cycle.`, {
-      hint: 'Add for instance "cycle: {start: 2026-01-06, weeks: 4}": docs/promotion.md.',
-      place: config.placeOf('streams', name),
-    });
-  }
-  const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
-  const builds = await listBuilds(config.work);
-  const nights = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === release.promotesFrom);
-  const candidate = now.due === undefined ? undefined : dueNight(nights, now.due);
-  const report: CycleReport = {
-    ...now,
-    stream: name,
-    from: release.promotesFrom,
-    ...(candidate === undefined ? {} : { candidate: { build: candidate } }),
-    promoted: promotedIn(builds, name, now.number),
-  };
-  if (options.json) printJson(report, print);
-  else for (const line of reportLines(report)) print(line);
-  return 0;
-}
+export const cycle = defineCommand({
+  name: 'cycle',
+  section: 'Releases',
+  summary: 'where in the cycle of releases we are, which night is due, and the upstream release it maps to',
+  options: {
+    stream: text('NAME', 'release stream; needed when there are several', { completes: 'stream' }),
+    json: flag('for scripts'),
+  },
+  examples: ['atomic-nightly cycle --json | jq -r .candidate.build'],
+  async run({ stream, json }, { config: path, print }) {
+    const config = await loadConfig(path);
+    const { name, release } = findReleaseStream(config, { name: stream, from: undefined });
+    if (!release.cycle) {
+      throw new NightlyError('config', `Stream "${name}" has no cycle.`, {
+        hint: 'Add for instance "cycle: {start: 2026-01-06, weeks: 4}": docs/promotion.md.',
+        place: config.placeOf('streams', name),
+      });
+    }
+    const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
+    const builds = await listBuilds(config.work);
+    const nights = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === release.promotesFrom);
+    const candidate = now.due === undefined ? undefined : dueNight(nights, now.due);
+    const report: CycleReport = {
+      ...now,
+      stream: name,
+      from: release.promotesFrom,
+      ...(candidate === undefined ? {} : { candidate: { build: candidate } }),
+      promoted: promotedIn(builds, name, now.number),
+    };
+    if (json) printJson(report, print);
+    else for (const line of reportLines(report)) print(line);
+    return 0;
+  },
+});
 
 /** @param nights newest first @param due `YYYY-MM-DD` */
 function dueNight(nights: readonly StoredBuild[], due: string): string | undefined {

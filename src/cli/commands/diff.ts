@@ -7,30 +7,33 @@ import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type BuildDiff, diffBuilds } from '../../pipelines/diff-builds.ts';
 import { formatDiff } from '../../rpm/pkgdiff.ts';
-import { type Printer, printJson } from '../print.ts';
-
-export interface DiffCommandOptions {
-  readonly config: string;
-  readonly lastRelease: boolean;
-  readonly json: boolean;
-}
+import { defineCommand } from '../define.ts';
+import { flag, needed, optional } from '../inputs.ts';
+import { printJson } from '../print.ts';
 
 /**
  * `atomic-nightly diff A B`: what changed between any two builds; `diff BUILD --last-release`: since the last release.
  * Gives the exit code.
  */
-export async function runDiff(
-  ids: readonly [string, string | undefined],
-  options: DiffCommandOptions,
-  print: Printer,
-): Promise<number> {
-  const config = await loadConfig(options.config);
-  const [from, to] = await twoBuilds(config, ids, options.lastRelease);
-  const diff = await diffBuilds(join(config.work, 'repo'), from, to);
-  if (options.json) printJson(diff, print);
-  else for (const line of diffLines(diff)) print(line);
-  return 0;
-}
+export const diff = defineCommand({
+  name: 'diff',
+  section: 'Looking at builds',
+  summary: 'what changed between any two builds: packages, kernel, number of files, sizes',
+  arguments: {
+    from: needed('FROM', 'build id; with --last-release the newer one', 'build'),
+    to: optional('TO', 'build id', 'build'),
+  },
+  options: { lastRelease: flag('compare with the last release'), json: flag('for scripts') },
+  examples: ['atomic-nightly diff 20261120_01 20261121_02', 'atomic-nightly diff 20261121_02 --last-release'],
+  async run({ from: first, to: second, lastRelease: sinceRelease, json }, { config: path, print }) {
+    const config = await loadConfig(path);
+    const [from, to] = await twoBuilds(config, [first, second], sinceRelease);
+    const diff = await diffBuilds(join(config.work, 'repo'), from, to);
+    if (json) printJson(diff, print);
+    else for (const line of diffLines(diff)) print(line);
+    return 0;
+  },
+});
 
 async function twoBuilds(
   config: Config,

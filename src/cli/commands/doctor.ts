@@ -15,32 +15,34 @@ import { installCommands, reportLines } from '../../doctor/doctor-report.ts';
 import { checkPrograms } from '../../doctor/known-programs.ts';
 import { allNeeds, needsOf } from '../../doctor/needs.ts';
 import { findProgram } from '../../programs/find-program.ts';
-
-export interface DoctorOptions {
-  /** Path of the configuration; without such a file everything is checked that can be without one. */
-  readonly config: string;
-  readonly json: boolean;
-  readonly signal: AbortSignal;
-}
+import { defineCommand } from '../define.ts';
+import { flag } from '../inputs.ts';
 
 /**
- * Checks that this machine can do what the configuration asks for and prints what it found.
- * @param write takes a line or several, without the last newline
- * @returns the exit code: 0 when everything needed is there, 1 otherwise
+ * Checks that this machine can do what the configuration asks for; without a configuration file, all that can be checked
+ * without one. Exit code 0: everything needed is there.
  */
-export async function runDoctor(options: DoctorOptions, write: (text: string) => void): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-doctor-'));
-  const task = quietTask(join(folder, 'log'), options.signal);
-  try {
-    const checks = await examine(options.config, task);
-    const ok = checks.every(({ state }) => state !== 'missing');
-    if (options.json) write(JSON.stringify({ ok, checks, install: installCommands(checks) }, null, 2));
-    else write(reportLines(checks).join('\n'));
-    return ok ? 0 : 1;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
+export const doctor = defineCommand({
+  name: 'doctor',
+  section: 'Setting up',
+  summary: 'check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing',
+  options: { json: flag('for scripts') },
+  examples: ['atomic-nightly doctor', 'atomic-nightly doctor --json | jq .checks'],
+  interruptible: true,
+  async run({ json }, { config, signal, print }) {
+    const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-doctor-'));
+    const task = quietTask(join(folder, 'log'), signal);
+    try {
+      const checks = await examine(config, task);
+      const ok = checks.every(({ state }) => state !== 'missing');
+      if (json) print(JSON.stringify({ ok, checks, install: installCommands(checks) }, null, 2));
+      else print(reportLines(checks).join('\n'));
+      return ok ? 0 : 1;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  },
+});
 
 async function examine(path: string, task: Task): Promise<CheckResult[]> {
   const { result, config } = await checkConfig(path);

@@ -5,16 +5,12 @@ import { loadConfig } from '../../config/load.ts';
 import { isFetched, reopenBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { fetchRecords, findPublishedStream } from '../../steps/images/fetch-build.ts';
+import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { buildWithCommit, goOn } from '../go-on.ts';
-import { preparationTask, type RunCommandOptions, showAttempt, withLockedProject } from '../open-run.ts';
-import { type Printer, printOutcome } from '../print.ts';
-
-export interface ImagesCommandOptions extends RunCommandOptions {
-  /** Image types; undefined: all. */
-  readonly only?: readonly string[];
-  readonly json: boolean;
-}
+import { flag, list, optional } from '../inputs.ts';
+import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
+import { printOutcome } from '../print.ts';
 
 /**
  * `atomic-nightly images [BUILD]`: makes the images of a build that are missing, or whose image type changed since, from
@@ -23,32 +19,45 @@ export interface ImagesCommandOptions extends RunCommandOptions {
  * exit code.
  * @throws NightlyError `not-found`, `usage`, those of the targets.
  */
-export async function runImages(
-  id: string | undefined,
-  options: ImagesCommandOptions,
-  print: Printer,
-): Promise<number> {
-  const { only, signal } = options;
-  const config = await loadConfig(options.config);
-  const isHere = id === undefined || (await listBuilds(config.work)).some(({ paths }) => paths.id === id);
-  const here = isHere ? await buildWithCommit(options.config, id) : undefined;
-  const isOwn = here !== undefined && !isFetched(here.paths);
-  if (isOwn && only === undefined) return goOn('images', id, options, print);
-  const build = here?.meta.buildid ?? id ?? '';
-  const stream =
-    here?.meta['atomic-nightly.stream'] ??
-    (await findPublishedStream(config, build, preparationTask({ config }, signal)));
-  return withLockedProject(options, stream, `images ${build}`, async (project) => {
-    refuseUnknown(project, only ?? []);
-    const task = preparationTask(project, signal);
-    const stored = isOwn ? await findBuild(config.work, build) : await fetchRecords(project, build, task);
-    const share = only === undefined ? {} : { only };
-    const opened = reopenBuild(stored);
-    const outcome = await showAttempt(project, opened, options, { resumed: true, force: false, share });
-    printOutcome(project, opened, outcome, options.json, print);
-    return exitCodeOf(outcome);
-  });
-}
+export const images = defineCommand({
+  name: 'images',
+  section: 'Nightly builds',
+  summary: 'make the images of a build that are missing or whose image type changed; test and publish them',
+  arguments: { build: optional('BUILD', 'build id; default: the newest with a commit', 'build') },
+  options: {
+    only: list('TYPES', 'only these image types, as in generic-cloud,iso'),
+    json: flag('the result for scripts, on standard output'),
+  },
+  notes: 'A build that another machine made is fetched from the first target of its stream: docs/jenkins.md.',
+  examples: [
+    'atomic-nightly images',
+    'atomic-nightly images 20261121_01',
+    'atomic-nightly images 20261121_01 --only iso',
+  ],
+  interruptible: true,
+  async run({ build: id, only, json }, context) {
+    const { config: path, signal, print } = context;
+    const config = await loadConfig(path);
+    const isHere = id === undefined || (await listBuilds(config.work)).some(({ paths }) => paths.id === id);
+    const here = isHere ? await buildWithCommit(path, id) : undefined;
+    const isOwn = here !== undefined && !isFetched(here.paths);
+    if (isOwn && only === undefined) return goOn('images', id, json, context);
+    const build = here?.meta.buildid ?? id ?? '';
+    const stream =
+      here?.meta['atomic-nightly.stream'] ??
+      (await findPublishedStream(config, build, preparationTask({ config }, signal)));
+    return withLockedProject(context, stream, `images ${build}`, async (project) => {
+      refuseUnknown(project, only ?? []);
+      const task = preparationTask(project, signal);
+      const stored = isOwn ? await findBuild(config.work, build) : await fetchRecords(project, build, task);
+      const share = only === undefined ? {} : { only };
+      const opened = reopenBuild(stored);
+      const outcome = await showAttempt(project, opened, context, { resumed: true, force: false, share });
+      printOutcome(project, opened, outcome, json, print);
+      return exitCodeOf(outcome);
+    });
+  },
+});
 
 function refuseUnknown({ stream }: Project, only: readonly string[]): void {
   const unknown = only.find((type) => !stream.images.includes(type));

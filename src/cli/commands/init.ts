@@ -5,6 +5,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { isErrno, writeFileAtomic } from '../../base/files.ts';
 import { parseConfig } from '../../config/load.ts';
 import { configTemplate } from '../../config/template.ts';
+import { defineCommand } from '../define.ts';
 
 export interface InitOptions {
   /** Short name of the distribution. Default: the name of the folder the file goes to. */
@@ -46,14 +47,20 @@ export async function initConfig(path: string, options: InitOptions = {}): Promi
   return file;
 }
 
-/** The command: writes the file and says what to do next. @returns the exit code. */
-export async function runInit(path: string, write: (text: string) => void): Promise<number> {
-  const file = await initConfig(path);
-  write(`Wrote ${file}. Edit it, then run "atomic-nightly doctor" to see whether this machine has what it needs.`);
-  return 0;
-}
+/** Writes the file and says what to do next. */
+export const init = defineCommand({
+  name: 'init',
+  section: 'Setting up',
+  summary: 'write a commented atomic-nightly.yaml to start from',
+  examples: ['atomic-nightly init', 'atomic-nightly -c /etc/atomic/nightly.yaml init'],
+  async run(_, { config, print }) {
+    const file = await initConfig(config);
+    print(`Wrote ${file}. Edit it, then run "atomic-nightly doctor" to see whether this machine has what it needs.`);
+    return 0;
+  },
+});
 
-/** The treefile of this package; the module lies in src/commands/ or dist/commands/. */
+/** The treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
 function shippedTreefile(): string {
   return fileURLToPath(new URL('../../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
 }

@@ -10,26 +10,17 @@ import { upgradeAndRollback } from '../../boot/upgrade.ts';
 import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
 import { buildLab, updateLab } from '../../lab/build-lab.ts';
 import { serveFolder } from '../../lab/webserver.ts';
-import type { LogFormat } from '../../reports/progress/select-listener.ts';
+import type { RunContext } from '../context.ts';
+import { defineCommand } from '../define.ts';
+import { number, optionalWithDefault, text } from '../inputs.ts';
 import { withSteps } from '../open-run.ts';
-import type { Printer } from '../print.ts';
-import { runNightly } from './nightly.ts';
-import { runShow } from './show.ts';
-
-export interface DemoOptions {
-  readonly dir: string;
-  /** Of the web server in front of what is published. It is part of the public URL, which the lab's packages hold. */
-  readonly port: number;
-  /** Image types of the second night that are booted, perhaps none; all of them take most of the demo's time. */
-  readonly boot: readonly string[];
-  readonly logFormat: LogFormat;
-  readonly signal: AbortSignal;
-}
+import { nightly } from './nightly.ts';
+import { show } from './show.ts';
 
 /** Packages of the lab that the second night finds newer. */
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
-export const DEMO_IMAGES: readonly string[] = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
+const DEMO_IMAGES: readonly string[] = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
 
 /** Seconds a boot may take; software emulation on a busy machine needs them. */
 const BOOT_SECONDS = 600;
@@ -39,57 +30,78 @@ const BOOT_SECONDS = 600;
  * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled
  * back, and a third night with nothing to do. In a folder where it ran before it goes on from there.
  */
-export async function runDemo(options: DemoOptions, print: Printer): Promise<number> {
-  const dir = resolve(options.dir);
-  const { port, boot } = options;
-  const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
-  if (unknown !== undefined) {
-    throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
-      hint: `Its images are ${DEMO_IMAGES.join(', ')}; "none" boots none of them.`,
-    });
-  }
-  const begun = Date.now();
-  const say = (text: string) => print(`\n== ${text} [${formatSeconds((Date.now() - begun) / 1000)}]`);
-  const publicUrl = `http://127.0.0.1:${port}`;
-  const published = join(dir, 'published');
-  const labDir = join(dir, 'lab');
-  const config = join(dir, 'atomic-nightly.yaml');
-  await mkdir(published, { recursive: true });
-  await withSteps(dir, options, async (runner) => {
-    say('A small distribution out of Debian packages: signed RPMs in two repositories');
-    await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
-    if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
-    const server = await serveFolder({ root: published, port });
-    try {
-      say('First night');
-      demand(await night(config, options, print), [0, 10]);
-      say(`Updates appear: ${UPDATED.join(', ')}`);
-      await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
-      say(`Second night, now with all images; booted: ${boot.join(', ') || 'none'}`);
-      await writeFile(config, demoConfig(labDir, published, publicUrl, DEMO_IMAGES, boot));
-      demand(await night(config, options, print), [0]);
-      const [second, first] = await completeBuilds(join(dir, 'work'));
-      if (!first || !second)
-        throw new NightlyError('bug', 'Two nights ended well, but there are no two complete builds.');
-      await runShow(second.meta.buildid, { config, json: false, updates: false, signal: options.signal }, print);
-      say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
-      await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
-      say('Third night, with nothing changed');
-      demand(await night(config, options, print), [10]);
-    } finally {
-      await server.stop();
+export const labDemo = defineCommand({
+  name: 'lab demo',
+  summary: 'two nights, a booted host upgraded and rolled back, and a third night with nothing to do',
+  arguments: { folder: optionalWithDefault('DIR', 'folder for everything the demo makes', 'demo', 'folder') },
+  options: {
+    port: number('NUMBER', 'of the web server in front of what is published', 8087),
+    boot: text('TYPES', 'of the second night: only boot these image types, as in vagrant-libvirt,iso, or "none"'),
+  },
+  interruptible: true,
+  async run({ folder, port, boot: wanted }, context) {
+    const dir = resolve(folder);
+    const { print } = context;
+    const boot = wanted === 'none' ? [] : (wanted?.split(',') ?? DEMO_IMAGES);
+    const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
+    if (unknown !== undefined) {
+      throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
+        hint: `Its images are ${DEMO_IMAGES.join(', ')}; "none" boots none of them.`,
+      });
     }
-  });
-  say('Done');
-  print(`Look around: npx atomic-nightly --config ${config} list`);
-  return 0;
-}
+    const begun = Date.now();
+    const say = (text: string) => print(`\n== ${text} [${formatSeconds((Date.now() - begun) / 1000)}]`);
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const published = join(dir, 'published');
+    const labDir = join(dir, 'lab');
+    const config = join(dir, 'atomic-nightly.yaml');
+    await mkdir(published, { recursive: true });
+    await withSteps(dir, context, async (runner) => {
+      say('A small distribution out of Debian packages: signed RPMs in two repositories');
+      await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
+      if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
+      const server = await serveFolder({ root: published, port });
+      try {
+        say('First night');
+        demand(await night({ ...context, config }), [0, 10]);
+        say(`Updates appear: ${UPDATED.join(', ')}`);
+        await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
+        say(`Second night, now with all images; booted: ${boot.join(', ') || 'none'}`);
+        await writeFile(config, demoConfig(labDir, published, publicUrl, DEMO_IMAGES, boot));
+        demand(await night({ ...context, config }), [0]);
+        const [second, first] = await completeBuilds(join(dir, 'work'));
+        if (!first || !second)
+          throw new NightlyError('bug', 'Two nights ended well, but there are no two complete builds.');
+        await show.run(
+          { build: second.meta.buildid, updates: false, junit: undefined, json: false },
+          { ...context, config },
+        );
+        say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
+        await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
+        say('Third night, with nothing changed');
+        demand(await night({ ...context, config }), [10]);
+      } finally {
+        await server.stop();
+      }
+    });
+    say('Done');
+    print(`Look around: npx atomic-nightly --config ${config} list`);
+    return 0;
+  },
+});
+
+/** `nightly` without an option. */
+const USUAL_NIGHT = {
+  ...{ stream: undefined, force: false, until: undefined, resume: false },
+  ...{ idFile: undefined, dryRun: false, json: false },
+};
 
 /** Runs a night as a person would, showing the command, and gives its exit code. */
-async function night(config: string, { logFormat, signal }: DemoOptions, print: Printer): Promise<number> {
+async function night(context: RunContext): Promise<number> {
+  const { config, print } = context;
   print(`$ npx atomic-nightly --config ${config} nightly`);
   const begun = Date.now();
-  const code = await runNightly({ config, logFormat, signal, force: false, dryRun: false, json: false }, print);
+  const code = await nightly.run(USUAL_NIGHT, context);
   print(`exit code ${code} after ${formatSeconds((Date.now() - begun) / 1000)}`);
   return code;
 }

@@ -4,61 +4,70 @@ import { listBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
-import { type Printer, printJson } from '../print.ts';
+import { defineCommand } from '../define.ts';
+import { flag, text } from '../inputs.ts';
+import { printJson } from '../print.ts';
 
 /** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */
-export async function runList(
-  options: { readonly config: string; readonly json: boolean; readonly stream?: string },
-  print: Printer,
-): Promise<number> {
-  const { work } = await loadConfig(options.config);
-  const held = await isRunLockHeld(work);
-  const all = await listBuilds(work);
-  const builds = all
-    .filter(({ meta }) => options.stream === undefined || meta['atomic-nightly.stream'] === options.stream)
-    .map((build) => ({
-      meta: build.meta,
-      state: stateNow(build, held),
-      age: ageOf(build.meta),
-      promoted: promotedTo(all, build.meta.buildid, (one) => stateNow(one, held)),
-    }));
-  if (options.json) {
-    printJson(
-      builds.map(({ meta, state, age, promoted }) => ({
-        ...meta,
-        'atomic-nightly.state': state,
-        'atomic-nightly.age-seconds': age,
-        'atomic-nightly.promoted-to': promoted,
-      })),
-      print,
-    );
+export const list = defineCommand({
+  name: 'list',
+  section: 'Looking at builds',
+  summary: 'the builds, newest first: state, age, changes, tests, images, what they were promoted to',
+  options: {
+    stream: text('NAME', 'only those of a stream', { completes: 'stream' }),
+    json: flag('the records, for scripts'),
+  },
+  examples: ['atomic-nightly list --json | jq -r ".[0].buildid"'],
+  async run({ stream, json }, { config, print }) {
+    const { work } = await loadConfig(config);
+    const held = await isRunLockHeld(work);
+    const all = await listBuilds(work);
+    const builds = all
+      .filter(({ meta }) => stream === undefined || meta['atomic-nightly.stream'] === stream)
+      .map((build) => ({
+        meta: build.meta,
+        state: stateNow(build, held),
+        age: ageOf(build.meta),
+        promoted: promotedTo(all, build.meta.buildid, (one) => stateNow(one, held)),
+      }));
+    if (json) {
+      printJson(
+        builds.map(({ meta, state, age, promoted }) => ({
+          ...meta,
+          'atomic-nightly.state': state,
+          'atomic-nightly.age-seconds': age,
+          'atomic-nightly.promoted-to': promoted,
+        })),
+        print,
+      );
+      return 0;
+    }
+    if (builds.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
+    for (const { meta, state, age, promoted } of builds) {
+      const commit = meta['ostree-commit']?.slice(0, 12) ?? '-';
+      const images = Object.keys(meta.images ?? {}).join(' ');
+      const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
+      const tests = testsText(meta);
+      const { of } = meta['atomic-nightly.promotion'] ?? {};
+      const later = meta['atomic-nightly.superseded-by'];
+      print(
+        [
+          meta.buildid.padEnd(12),
+          meta['atomic-nightly.stream'].padEnd(10),
+          state.padEnd(12),
+          formatAge(age).padStart(6),
+          commit.padEnd(13),
+          changes,
+          tests === undefined ? '' : `tests ${tests}`,
+          images,
+          of === undefined ? '' : `of ${of}`,
+          later === undefined ? '' : `superseded by ${later}`,
+          promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
+        ]
+          .filter((column) => column !== '')
+          .join('  '),
+      );
+    }
     return 0;
-  }
-  if (builds.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
-  for (const { meta, state, age, promoted } of builds) {
-    const commit = meta['ostree-commit']?.slice(0, 12) ?? '-';
-    const images = Object.keys(meta.images ?? {}).join(' ');
-    const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
-    const tests = testsText(meta);
-    const { of } = meta['atomic-nightly.promotion'] ?? {};
-    const later = meta['atomic-nightly.superseded-by'];
-    print(
-      [
-        meta.buildid.padEnd(12),
-        meta['atomic-nightly.stream'].padEnd(10),
-        state.padEnd(12),
-        formatAge(age).padStart(6),
-        commit.padEnd(13),
-        changes,
-        tests === undefined ? '' : `tests ${tests}`,
-        images,
-        of === undefined ? '' : `of ${of}`,
-        later === undefined ? '' : `superseded by ${later}`,
-        promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
-      ]
-        .filter((column) => column !== '')
-        .join('  '),
-    );
-  }
-  return 0;
-}
+  },
+});

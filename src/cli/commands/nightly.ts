@@ -1,7 +1,7 @@
 import { formatPlace, NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { listBuilds } from '../../build/build-store.ts';
-import type { Stop } from '../../build/stops.ts';
+import { STOPS } from '../../build/stops.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import type { Outcome } from '../../pipelines/nightly.ts';
 import { planNightly } from '../../pipelines/plan-nightly.ts';
@@ -10,51 +10,63 @@ import { isCutShort } from '../../run/cut-short.ts';
 import type { Project } from '../../run/project.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
-import { exitCodeOf } from '../exit-code.ts';
-import {
-  inScratch,
-  preparationTask,
-  type RunCommandOptions,
-  showAttempt,
-  showNotes,
-  withLockedProject,
-} from '../open-run.ts';
-import { type Printer, printOutcome, printPlan } from '../print.ts';
-
-export interface NightlyCommandOptions extends RunCommandOptions {
-  readonly stream?: string;
-  readonly force: boolean;
-  /** End well after this step. */
-  readonly until?: Stop;
-  /** Go on with the stream's last night if it was cut short, instead of beginning another. */
-  readonly resume?: boolean;
-  /** File that gets the build id as soon as it is known. */
-  readonly idFile?: string;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
+import { defineCommand } from '../define.ts';
+import { allExitCodes, EXIT, exitCodeOf } from '../exit-code.ts';
+import { choice, flag, optional, text } from '../inputs.ts';
+import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
+import { printOutcome, printPlan } from '../print.ts';
 
 /** `atomic-nightly nightly`: one night of a stream. Gives the exit code. */
-export async function runNightly(options: NightlyCommandOptions, print: Printer): Promise<number> {
-  const { stream, force, until, signal } = options;
-  return withLockedProject(options, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
-    refuseRelease(project.stream);
-    const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
-    showNotes(options, project, [project.engineReason, ...notes]);
-    if (options.dryRun) {
-      await checkBuildClock(project, [], signal);
-      const plan = await inScratch(project, options, (how) => planNightly(project, how));
-      printPlan(plan, options.json, print);
-      return plan.unchanged ? 10 : 0;
-    }
-    const begun = options.resume === true ? await cutShort(project) : undefined;
-    const build = begun ?? (await reserve(project, signal));
-    if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
-    const outcome: Outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force, until });
-    printOutcome(project, build, outcome, options.json, print);
-    return exitCodeOf(outcome);
-  });
-}
+export const nightly = defineCommand({
+  name: 'nightly',
+  section: 'Nightly builds',
+  summary: 'compose, push, build images: one night of a stream',
+  arguments: { stream: optional('STREAM', 'stream of the configuration; needed when there are several', 'stream') },
+  options: {
+    force: flag('compose although nothing changed'),
+    until: choice(
+      'STEP',
+      STOPS,
+      'end well after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
+    ),
+    resume: flag("go on with the stream's last night if it was cut short in the last 12 hours"),
+    idFile: text('FILE', 'write the build id to this file as soon as it is known', { completes: 'file' }),
+    dryRun: flag('say what would change; reserve, compose and publish nothing'),
+    json: flag('the result for scripts, on standard output'),
+  },
+  exitCodes: allExitCodes(),
+  examples: [
+    'atomic-nightly nightly',
+    'atomic-nightly nightly --dry-run',
+    'atomic-nightly --log-format json nightly centos --json',
+    'atomic-nightly nightly centos --until push --resume',
+  ],
+  interruptible: true,
+  async run({ stream, force, until, resume, idFile, dryRun, json }, context) {
+    const { signal, print } = context;
+    return withLockedProject(context, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
+      refuseRelease(project.stream);
+      const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+      showNotes(context, project, [project.engineReason, ...notes]);
+      if (dryRun) {
+        await checkBuildClock(project, [], signal);
+        const plan = await inScratch(project, context, (how) => planNightly(project, how));
+        printPlan(plan, json, print);
+        return plan.unchanged ? EXIT.unchanged : EXIT.done;
+      }
+      const begun = resume ? await cutShort(project) : undefined;
+      const build = begun ?? (await reserve(project, signal));
+      if (idFile !== undefined) await writeFileAtomic(idFile, `${build.id}\n`);
+      const outcome: Outcome = await showAttempt(project, build, context, {
+        resumed: begun !== undefined,
+        force,
+        until,
+      });
+      printOutcome(project, build, outcome, json, print);
+      return exitCodeOf(outcome);
+    });
+  },
+});
 
 async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
   const task = preparationTask(project, signal);

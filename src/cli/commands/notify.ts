@@ -1,68 +1,8 @@
-import { NightlyError } from '../../base/errors.ts';
-import { didYouMean } from '../../base/nearest.ts';
-import type { Config, NotifyConfig } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.ts';
-import { asEvent } from '../../reports/notify/derive.ts';
-import { openSink } from '../../reports/notify/open-sinks.ts';
-import { asNightlyError } from '../../run/runner.ts';
-import { type Printer, printJson } from '../print.ts';
+import { defineGroup } from '../define.ts';
 
-export interface NotifyTestOptions {
-  readonly config: string;
-  /** Name of a sink, or its number from 1; undefined: all. */
-  readonly sink?: string;
-  readonly json: boolean;
-  readonly signal: AbortSignal;
-}
-
-const LIMIT_MS = 20_000;
-
-/** `atomic-nightly notify test`: sends a test event. Gives the exit code: 1 when a sink did not take it. */
-export async function runNotifyTest(options: NotifyTestOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const sinks = chosen(config, options.sink);
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(LIMIT_MS)]);
-  const results = await Promise.all(
-    sinks.map(async (one) => {
-      const sink = await openSink(one);
-      const to = sink.describe();
-      try {
-        await sink.send(testEvent(config, one), signal);
-        return { sink: one.name, ok: true, to, message: undefined, hint: undefined };
-      } catch (caught) {
-        options.signal.throwIfAborted();
-        const { message, hint } = asNightlyError(caught);
-        return { sink: one.name, ok: false, to, message, hint };
-      }
-    }),
-  );
-  if (options.json) printJson(results, print);
-  else {
-    for (const { sink, ok, to, message, hint } of results) {
-      print(ok ? `ok       ${sink}: ${to}` : `failed   ${sink}: ${message}\n  what to do: ${hint ?? ''}`);
-    }
-  }
-  return results.every(({ ok }) => ok) ? 0 : 1;
-}
-
-/** @throws NightlyError `usage` when there is none of that name. */
-function chosen({ notify, path }: Config, name: string | undefined): readonly NotifyConfig[] {
-  if (notify.length === 0) {
-    throw new NightlyError('usage', `${path} tells nobody: it has no "notify".`, {
-      hint: 'docs/notify.md has examples for mail, Matrix, MQTT and webhooks.',
-    });
-  }
-  if (name === undefined) return notify;
-  const found = notify.find((sink, index) => sink.name === name || String(index + 1) === name);
-  if (found) return [found];
-  const names = notify.map((sink) => sink.name);
-  throw new NightlyError('usage', `There is no sink "${name}".${didYouMean(name, names)}`, {
-    hint: `Sinks in ${path}: ${names.join(', ')}.`,
-  });
-}
-
-function testEvent({ name: product, streams }: Config, { streams: wanted }: NotifyConfig) {
-  const stream = wanted?.[0] ?? Object.keys(streams)[0] ?? '';
-  const about = { product, stream, build: 'test', arch: '', ref: '', state: 'complete', failures: [] };
-  return asEvent(about, { type: 'test' });
-}
+export const notify = defineGroup({
+  name: 'notify',
+  section: 'Setting up',
+  summary: 'whom the configuration tells about builds: docs/notify.md',
+  examples: ['atomic-nightly notify test', 'atomic-nightly notify test --sink mail'],
+});

@@ -18,94 +18,112 @@ import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { insistOnOwnRemote } from '../../steps/release/own-remote.ts';
 import { openTarget } from '../../targets/open-target.ts';
+import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import {
-  inScratch,
-  preparationTask,
-  type RunCommandOptions,
-  showAttempt,
-  showNotes,
-  withLockedProject,
-} from '../open-run.ts';
+import { flag, needed, text, words } from '../inputs.ts';
+import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
 import { type Printer, printJson, printOutcome } from '../print.ts';
 
-export interface PromoteCommandOptions extends RunCommandOptions {
-  readonly stream?: string;
-  readonly recommit: boolean;
-  readonly overrides: readonly string[];
-  readonly excludes: readonly string[];
-  readonly reason?: string;
-  readonly upstream?: string;
-  readonly acceptDifferences: boolean;
-  /** Go on with the last promotion of the night, if it was cut short and asked for the same. */
-  readonly resume?: boolean;
-  /** File that gets the build id as soon as it is known. */
-  readonly idFile?: string;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
-
 /** `atomic-nightly promote BUILD`: a new build in the release stream, made of a night. Gives the exit code. */
-export async function runPromote(id: string, options: PromoteCommandOptions, print: Printer): Promise<number> {
-  const { signal, recommit, overrides, excludes } = options;
-  if (recommit && overrides.length + excludes.length > 0) {
-    throw new NightlyError('usage', '--recommit keeps the tree as it is, so nothing can be overridden or excluded.', {
-      hint: 'Leave out --recommit to have the tree rebuilt.',
-    });
-  }
-  const config = await loadConfig(options.config);
-  const night = await openNight(config.work, id);
-  const from = night.meta['atomic-nightly.stream'];
-  if (night.meta['atomic-nightly.state'] === 'incomplete') {
-    throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
-      hint: `Run "atomic-nightly resume ${id}" first, or promote a night that is complete.`,
-    });
-  }
-  const { name, release } = findReleaseStream(config, { name: options.stream, from });
-  return withLockedProject(
-    options,
-    name,
-    `promote ${id}`,
-    async (project) => {
-      const state = night.meta['atomic-nightly.state'];
-      const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
-      showNotes(options, project, [project.engineReason, ...warning]);
-      if (recommit) insistOnOwnRemote(project, night.lockfile);
-      const promotion = await promotionRecord(project, night, options, release);
-      if (options.dryRun) {
-        await checkBuildClock(project, [], signal);
-        const plan = await inScratch(project, options, (how) => planPromotion(project, promotion, how));
-        if (options.json) printJson(plan, print);
-        else printPlan(plan, print);
-        return 0;
-      }
-      const begun = options.resume === true ? await cutShort(config.work, name, promotion) : undefined;
-      const reserve = async (): Promise<Build> => {
-        const taken = await takenIds(project, config.streams[from], config, signal);
-        const clock = await checkBuildClock(project, taken, signal);
-        return reserveBuild(project, clock, { 'atomic-nightly.promotion': promotion });
-      };
-      const build = begun ?? (await reserve());
-      if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
-      const outcome = await showAttempt(project, build, options, { resumed: begun !== undefined, force: false });
-      printOutcome(project, build, outcome, options.json, print);
-      return exitCodeOf(outcome);
-    },
-    night.treefile,
-  );
+export const promote = defineCommand({
+  name: 'promote',
+  section: 'Releases',
+  summary: 'rebuild a night, from its own packages, as a new build of a release stream; push it to be tested',
+  // Options that take several words would swallow a BUILD behind them.
+  usage: '<BUILD> [options]',
+  arguments: { build: needed('BUILD', 'build id of a night', 'build') },
+  options: {
+    stream: text('NAME', 'release stream; needed when several are fed from the nights', { completes: 'stream' }),
+    recommit: flag("keep the night's tree byte for byte, in a new commit"),
+    override: words('NEVRA', 'take a newer package, as name-[epoch:]version-release.arch'),
+    exclude: words('NAME', 'leave a package out'),
+    reason: text('TEXT', 'why, for the record'),
+    upstream: text('ID', "upstream's release that this maps to; default: by the cycle of the configuration"),
+    acceptDifferences: flag('go on although the rebuilt tree differs from the night; they are recorded'),
+    resume: flag('go on with the same promotion if it was cut short in the last 12 hours'),
+    idFile: text('FILE', 'write the build id to this file as soon as it is known', { completes: 'file' }),
+    dryRun: flag('check the packages and their signatures, say what would change; build nothing'),
+    json: flag('the result for scripts, on standard output'),
+  },
+  notes: 'Every package must carry a good signature of the stream; "resume" goes on with a promotion that was killed.',
+  examples: [
+    'atomic-nightly promote 20261117_01 --dry-run',
+    'atomic-nightly promote 20261117_01 --reason "cycle 12"',
+    'atomic-nightly promote 20261117_01 --override openssl-1:3.2.2-7.el9.x86_64 --reason CVE-2026-1234',
+  ],
+  interruptible: true,
+  async run({ build: id, ...options }, context) {
+    const { recommit, override, exclude, dryRun, json } = options;
+    const { signal, print } = context;
+    if (recommit && override.length + exclude.length > 0) {
+      throw new NightlyError('usage', '--recommit keeps the tree as it is, so nothing can be overridden or excluded.', {
+        hint: 'Leave out --recommit to have the tree rebuilt.',
+      });
+    }
+    const config = await loadConfig(context.config);
+    const night = await openNight(config.work, id);
+    const from = night.meta['atomic-nightly.stream'];
+    if (night.meta['atomic-nightly.state'] === 'incomplete') {
+      throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
+        hint: `Run "atomic-nightly resume ${id}" first, or promote a night that is complete.`,
+      });
+    }
+    const { name, release } = findReleaseStream(config, { name: options.stream, from });
+    return withLockedProject(
+      context,
+      name,
+      `promote ${id}`,
+      async (project) => {
+        const state = night.meta['atomic-nightly.state'];
+        const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+        showNotes(context, project, [project.engineReason, ...warning]);
+        if (recommit) insistOnOwnRemote(project, night.lockfile);
+        const promotion = await promotionRecord(project, night, options, release);
+        if (dryRun) {
+          await checkBuildClock(project, [], signal);
+          const plan = await inScratch(project, context, (how) => planPromotion(project, promotion, how));
+          if (json) printJson(plan, print);
+          else printPlan(plan, print);
+          return 0;
+        }
+        const begun = options.resume ? await cutShort(config.work, name, promotion) : undefined;
+        const reserve = async (): Promise<Build> => {
+          const taken = await takenIds(project, config.streams[from], config, signal);
+          const clock = await checkBuildClock(project, taken, signal);
+          return reserveBuild(project, clock, { 'atomic-nightly.promotion': promotion });
+        };
+        const build = begun ?? (await reserve());
+        if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
+        const outcome = await showAttempt(project, build, context, { resumed: begun !== undefined, force: false });
+        printOutcome(project, build, outcome, json, print);
+        return exitCodeOf(outcome);
+      },
+      night.treefile,
+    );
+  },
+});
+
+/** What the record of a promotion takes from the command line. */
+interface Asked {
+  readonly recommit: boolean;
+  readonly override: readonly string[];
+  readonly exclude: readonly string[];
+  readonly reason: string | undefined;
+  readonly upstream: string | undefined;
+  readonly acceptDifferences: boolean;
 }
 
 /** What is asked for, with what follows from the builds there are and from the day. */
 async function promotionRecord(
   { config, stream }: Project,
   night: Night,
-  options: PromoteCommandOptions,
+  asked: Asked,
   { cycle }: ReleaseConfig,
 ): Promise<PromotionRecord> {
-  const { recommit, overrides, excludes, reason, acceptDifferences } = options;
+  const { recommit, override, exclude, reason, acceptDifferences } = asked;
   const builds = await listBuilds(config.work);
   const at = cycle && cycleAt(cycle, Math.floor(Date.now() / 1000));
-  const upstream = options.upstream ?? at?.upstream?.id;
+  const upstream = asked.upstream ?? at?.upstream?.id;
   const release = lastRelease(builds, stream.name)?.meta.buildid;
   const earlier = supersededBy(builds, night.id, stream.name);
   return {
@@ -115,8 +133,8 @@ async function promotionRecord(
     attempt: promotionsOf(builds, night.id, stream.name).length + 1,
     recommit,
     ...(reason === undefined ? {} : { reason }),
-    overrides: [...overrides],
-    excludes: [...excludes],
+    overrides: [...override],
+    excludes: [...exclude],
     ...(upstream === undefined ? {} : { upstream }),
     ...(at === undefined || at.number === 0 ? {} : { cycle: at.number }),
     ...(release === undefined ? {} : { 'last-release': release }),

@@ -10,58 +10,74 @@ import { asNightlyError } from '../../run/runner.ts';
 import { targetsNamed } from '../../run/streams-on.ts';
 import { pruneConfigured, pruneLocalRepo } from '../../steps/deliver/prune-targets.ts';
 import { openTarget } from '../../targets/open-target.ts';
-import { type RunCommandOptions, withSteps } from '../open-run.ts';
+import { defineCommand } from '../define.ts';
+import { flag, optional } from '../inputs.ts';
+import { withSteps } from '../open-run.ts';
 import { formatError, type Printer, printJson } from '../print.ts';
-
-export interface PruneCommandOptions extends RunCommandOptions {
-  /** Default: every target with a retention. */
-  readonly target?: string;
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
 
 /**
  * `atomic-nightly prune [TARGET]`: removes from targets what their retention does not keep, then from the local
  * repository what no target has any more. A target that cannot be pruned does not stop the others. Gives the exit code.
  */
-export async function runPrune(options: PruneCommandOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const targets = targetsToPrune(config, options.target);
-  const { dryRun } = options;
-  await mkdir(config.work, { recursive: true });
-  const lock = await takeRunLock(config.work, `prune ${options.target ?? ''}`.trim());
-  try {
-    return await withSteps(config.work, options, async (runner) => {
-      const reports: PruneReport[] = [];
-      const errors: NightlyError[] = [];
-      const wouldGo = new Map<string, Set<string>>();
-      for (const target of targets) {
-        const { name, retention } = target;
-        try {
-          const result = await runner.step(`prune-${name}`, {}, (task) =>
-            pruneConfigured(config, openTarget(target), { dryRun }, task),
-          );
-          if (retention) reports.push(reportPrune(name, result, retention));
-          if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));
-        } catch (error) {
-          options.signal.throwIfAborted();
-          errors.push(asNightlyError(error));
+export const prune = defineCommand({
+  name: 'prune',
+  section: 'Targets',
+  summary: 'remove from targets what their retention does not keep, after its grace period',
+  arguments: {
+    target: optional('TARGET', 'target of the configuration; default: every one with a retention', 'target'),
+  },
+  options: {
+    dryRun: flag('say what stays and why, what would go, and the bytes that frees; change nothing'),
+    json: flag('for scripts'),
+  },
+  notes:
+    'The first prune that does not keep a commit gives it up; one after the grace period removes it.\n' +
+    'A ref without a policy stops it before anything is removed.',
+  examples: [
+    'atomic-nightly prune --dry-run',
+    'atomic-nightly prune buildlogs',
+    'atomic-nightly prune --dry-run --json | jq ".targets[].removed"',
+  ],
+  interruptible: true,
+  async run({ target: named, dryRun, json }, context) {
+    const config = await loadConfig(context.config);
+    const targets = targetsToPrune(config, named);
+    const { print } = context;
+    await mkdir(config.work, { recursive: true });
+    const lock = await takeRunLock(config.work, `prune ${named ?? ''}`.trim());
+    try {
+      return await withSteps(config.work, context, async (runner) => {
+        const reports: PruneReport[] = [];
+        const errors: NightlyError[] = [];
+        const wouldGo = new Map<string, Set<string>>();
+        for (const target of targets) {
+          const { name, retention } = target;
+          try {
+            const result = await runner.step(`prune-${name}`, {}, (task) =>
+              pruneConfigured(config, openTarget(target), { dryRun }, task),
+            );
+            if (retention) reports.push(reportPrune(name, result, retention));
+            if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));
+          } catch (error) {
+            context.signal.throwIfAborted();
+            errors.push(asNightlyError(error));
+          }
         }
-      }
-      const [first, ...others] = errors;
-      const local = first
-        ? undefined
-        : await runner.step('prune-local', {}, (task) => pruneLocalRepo(config, { dryRun, wouldGo }, task));
-      if (options.json) printJson({ dryRun, targets: reports, ...(local ? { local } : {}) }, print);
-      else printReports(reports, local, dryRun, print);
-      for (const error of others) process.stderr.write(`${formatError(error)}\n`);
-      if (first) throw first;
-      return 0;
-    });
-  } finally {
-    await lock.release();
-  }
-}
+        const [first, ...others] = errors;
+        const local = first
+          ? undefined
+          : await runner.step('prune-local', {}, (task) => pruneLocalRepo(config, { dryRun, wouldGo }, task));
+        if (json) printJson({ dryRun, targets: reports, ...(local ? { local } : {}) }, print);
+        else printReports(reports, local, dryRun, print);
+        for (const error of others) process.stderr.write(`${formatError(error)}\n`);
+        if (first) throw first;
+        return 0;
+      });
+    } finally {
+      await lock.release();
+    }
+  },
+});
 
 function targetsToPrune(config: Config, name: string | undefined): TargetConfig[] {
   if (name !== undefined) return targetsNamed(config, name);

@@ -11,31 +11,58 @@ import { asNightlyError } from '../../run/runner.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
+import type { RunContext } from '../context.ts';
+import { defineCommand, usageError } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import {
-  preparationTask,
-  type RunCommandOptions,
-  showAttempt,
-  withLockedProject,
-  withSinks,
-  withSteps,
-} from '../open-run.ts';
+import { flag, needed, text } from '../inputs.ts';
+import { preparationTask, showAttempt, withLockedProject, withSinks, withSteps } from '../open-run.ts';
 import { type Printer, printJson, printOutcome } from '../print.ts';
 
-export interface ReleaseCommandOptions extends RunCommandOptions {
+export const releaseCommand = defineCommand({
+  name: 'release',
+  section: 'Releases',
+  summary: 'send a promotion that was tested to the mirrors, and tell everybody; or take a release back',
+  arguments: { build: needed('BUILD', 'build id of a promotion', 'build') },
+  options: {
+    withdraw: flag(
+      'take it back: pointers and the tree go back to the release before it, and hosts get that as an upgrade',
+    ),
+    reason: text('TEXT', 'with --withdraw: why, for the release index'),
+    dryRun: flag('say what would be done; change nothing'),
+    json: flag('the result for scripts, on standard output'),
+  },
+  notes: 'Run again after a failure or a kill, it goes on where it stopped.',
+  examples: [
+    'atomic-nightly release 20261121_03 --dry-run',
+    'atomic-nightly release 20261121_03',
+    'atomic-nightly release --withdraw 20261121_03 --reason "hosts with bonded networks lose them"',
+  ],
+  interruptible: true,
+  async run({ build: id, withdraw, reason, dryRun, json }, context) {
+    if (withdraw) {
+      if (reason === undefined) throw usageError('release', '--withdraw needs a --reason: users will read it.');
+      return withdrawRelease(id, { reason, dryRun, json }, context);
+    }
+    if (reason !== undefined) throw usageError('release', '--reason goes with --withdraw.');
+    return sendRelease(id, { dryRun, json }, context);
+  },
+});
+
+interface How {
   readonly dryRun: boolean;
   readonly json: boolean;
 }
 
 /**
- * `atomic-nightly release BUILD`: sends a promotion that was tested to the mirrors and tells everybody. Run again after a
- * failure or a kill, it goes on where it stopped. Gives the exit code.
+ * Sends a promotion that was tested to the mirrors and tells everybody. Run again after a failure or a kill, it goes on
+ * where it stopped. Gives the exit code.
  * @throws NightlyError `usage`, `gate-failed`, `signing`, `image`, those of the targets.
  */
-export async function runRelease(id: string, options: ReleaseCommandOptions, print: Printer): Promise<number> {
-  const { work } = await loadConfig(options.config);
+async function sendRelease(id: string, { dryRun, json }: How, context: RunContext): Promise<number> {
+  const { print } = context;
+  const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
-  return withLockedProject(options, meta['atomic-nightly.stream'], `release ${id}`, async (project) => {
+  return withLockedProject(context, meta['atomic-nightly.stream'], `release ${id}`, async (project) => {
     const stored = await findBuild(work, id);
     const journal = await openJournal(releaseJournal(stored.paths));
     if (journal.entries.at(-1)?.event === 'end') {
@@ -45,19 +72,19 @@ export async function runRelease(id: string, options: ReleaseCommandOptions, pri
     }
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
     const places = openPlaces(project);
-    if (options.dryRun) {
+    if (dryRun) {
       printPlan(project, stored, places, print);
       return 0;
     }
     // Not in the journal, which freezes the build: files can change between two attempts, and what is found is mended.
     const about = { build: id, stream: project.stream.name };
-    await withSteps(stored.paths.dir, { ...options, about }, (runner) =>
+    await withSteps(stored.paths.dir, { ...context, about }, (runner) =>
       runner.step('check-release', {}, (task) => checkContent(project, stored, task)),
     );
     const folder = stored.paths.release;
-    await withSinks(project, reopenBuild(stored), options, async (_, teller) => {
+    await withSinks(project, reopenBuild(stored), context, async (_, teller) => {
       try {
-        await withSteps(folder, { ...options, about }, (runner) => release(project, stored, places, runner), journal);
+        await withSteps(folder, { ...context, about }, (runner) => release(project, stored, places, runner), journal);
       } catch (caught) {
         const error = asNightlyError(caught);
         await teller.add({ type: error.code === 'interrupted' ? 'interrupted' : 'failed' }, error);
@@ -69,8 +96,7 @@ export async function runRelease(id: string, options: ReleaseCommandOptions, pri
     });
     const notes = join(folder, 'notes.md');
     const mail = places.to.mail === undefined || places.to.mail.smtp ? undefined : join(folder, 'announcement.eml');
-    if (options.json)
-      printJson({ build: id, commit: stored.meta['ostree-commit'], notes, ...(mail && { mail }) }, print);
+    if (json) printJson({ build: id, commit: stored.meta['ostree-commit'], notes, ...(mail && { mail }) }, print);
     else {
       print(`${id} is released.`);
       print(`  tree:   ${places.trees.map(({ publicUrl }) => `${publicUrl}/repo`).join(', ')}, ${stored.meta.ref}`);
@@ -82,16 +108,16 @@ export async function runRelease(id: string, options: ReleaseCommandOptions, pri
   });
 }
 
-/** `atomic-nightly release --withdraw BUILD`: takes a bad release back, by a build of its own. Gives the exit code. */
-export async function runWithdraw(
+/** Takes a bad release back, by a build of its own. Gives the exit code. */
+async function withdrawRelease(
   id: string,
-  options: ReleaseCommandOptions & { readonly reason: string },
-  print: Printer,
+  { reason, dryRun, json }: How & { readonly reason: string },
+  context: RunContext,
 ): Promise<number> {
-  const { reason, dryRun, signal } = options;
-  const { work } = await loadConfig(options.config);
+  const { print, signal } = context;
+  const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
-  return withLockedProject(options, meta['atomic-nightly.stream'], `release --withdraw ${id}`, async (project) => {
+  return withLockedProject(context, meta['atomic-nightly.stream'], `release --withdraw ${id}`, async (project) => {
     const previous = previousRelease(await findBuild(work, id), await listBuilds(work));
     const { trees } = openPlaces(project);
     if (dryRun) {
@@ -105,8 +131,8 @@ export async function runWithdraw(
     const clock = await checkBuildClock(project, taken.flat(), signal);
     const withdrawal = { of: id, previous, reason };
     const build = await reserveBuild(project, clock, { 'atomic-nightly.withdrawal': withdrawal });
-    const outcome = await showAttempt(project, build, options, { resumed: false, force: false });
-    if (options.json) printOutcome(project, build, outcome, true, print);
+    const outcome = await showAttempt(project, build, context, { resumed: false, force: false });
+    if (json) printOutcome(project, build, outcome, true, print);
     else {
       print(`${id} is withdrawn: ${meta.ref} has the tree of ${previous} again, as ${build.id}.`);
       print('  Hosts get it as an upgrade. Nothing was deleted.');

@@ -1,37 +1,40 @@
 import { NightlyError } from '../../base/errors.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUnfinished, isFetched, reopenBuild } from '../../run/build.ts';
+import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import { type RunCommandOptions, showAttempt, withLockedBuild } from '../open-run.ts';
-import { type Printer, printOutcome } from '../print.ts';
-import { runImages } from './images.ts';
-
-export interface ResumeCommandOptions extends RunCommandOptions {
-  readonly json: boolean;
-}
+import { flag, optional } from '../inputs.ts';
+import { showAttempt, withLockedBuild } from '../open-run.ts';
+import { printOutcome } from '../print.ts';
+import { images } from './images.ts';
 
 /** `atomic-nightly resume [BUILD]`: goes on with a build that was killed or failed. Gives the exit code. */
-export async function runResume(
-  id: string | undefined,
-  options: ResumeCommandOptions,
-  print: Printer,
-): Promise<number> {
-  const { work } = await loadConfig(options.config);
-  const stored = await findUnfinished(work, id);
-  const { meta } = stored;
-  if (isFetched(stored.paths)) return runImages(meta.buildid, options, print);
-  return withLockedBuild(options, stored, 'resume', async (project) => {
-    if (meta['ostree-commit'] === undefined && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
-      throw new NightlyError(
-        'treefile',
-        `The treefile changed since build ${meta.buildid} began, so it cannot end as it began.`,
-        {
-          hint: 'Run "atomic-nightly nightly" for a new build with the treefile as it is now.',
-        },
-      );
-    }
-    const outcome = await showAttempt(project, reopenBuild(stored), options, { resumed: true, force: false });
-    printOutcome(project, reopenBuild(stored), outcome, options.json, print);
-    return exitCodeOf(outcome);
-  });
-}
+export const resume = defineCommand({
+  name: 'resume',
+  section: 'Nightly builds',
+  summary: 'go on with a build that was killed, failed or is incomplete',
+  arguments: { build: optional('BUILD', 'build id; default: the newest unfinished build', 'build') },
+  options: { json: flag('the result for scripts, on standard output') },
+  examples: ['atomic-nightly resume', 'atomic-nightly resume 20261121_01'],
+  interruptible: true,
+  async run({ build: id, json }, context) {
+    const { work } = await loadConfig(context.config);
+    const stored = await findUnfinished(work, id);
+    const { meta } = stored;
+    if (isFetched(stored.paths)) return images.run({ build: meta.buildid, only: undefined, json }, context);
+    return withLockedBuild(context, stored, 'resume', async (project) => {
+      if (meta['ostree-commit'] === undefined && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
+        throw new NightlyError(
+          'treefile',
+          `The treefile changed since build ${meta.buildid} began, so it cannot end as it began.`,
+          {
+            hint: 'Run "atomic-nightly nightly" for a new build with the treefile as it is now.',
+          },
+        );
+      }
+      const outcome = await showAttempt(project, reopenBuild(stored), context, { resumed: true, force: false });
+      printOutcome(project, reopenBuild(stored), outcome, json, context.print);
+      return exitCodeOf(outcome);
+    });
+  },
+});

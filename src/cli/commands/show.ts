@@ -6,85 +6,91 @@ import { loadConfig } from '../../config/load.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
 import { formatDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
+import { defineCommand } from '../define.ts';
+import { flag, needed, negation, text } from '../inputs.ts';
 import { junitReport } from '../junit.ts';
 import { preparationTask } from '../open-run.ts';
-import { type Printer, printJson } from '../print.ts';
+import { printJson } from '../print.ts';
 import { promotionFacts, updateLines } from '../show-promotion.ts';
-
-export interface ShowCommandOptions {
-  readonly config: string;
-  readonly json: boolean;
-  /** Ask the repositories what is newer since. */
-  readonly updates: boolean;
-  /** Write a JUnit report to this file instead of printing anything. */
-  readonly junit?: string;
-  readonly signal: AbortSignal;
-}
 
 /**
  * `atomic-nightly show BUILD`: one build: its commit, what changed, its images, how long each step took, what it was
  * promoted to, and whether there are security updates since. Gives the exit code.
  */
-export async function runShow(id: string, options: ShowCommandOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const { work } = config;
-  const stored = await findBuild(work, id);
-  const { meta, paths } = stored;
-  if (options.junit !== undefined) {
-    await writeFileAtomic(options.junit, await junitReport(stored));
+export const show = defineCommand({
+  name: 'show',
+  section: 'Looking at builds',
+  summary: 'one build: commit, package changes, images, times, promotions, and security updates since',
+  arguments: { build: needed('BUILD', 'build id', 'build') },
+  options: {
+    updates: negation('do not ask the repositories what is newer since'),
+    junit: text('FILE', 'write steps and smoke tests as a JUnit report instead', { completes: 'file' }),
+    json: flag('the record, for scripts'),
+  },
+  examples: ['atomic-nightly show 20261121_02', 'atomic-nightly show 20261121_02 --junit reports/20261121_02.xml'],
+  interruptible: true,
+  async run({ build: id, json, ...options }, { config: path, signal, print }) {
+    const config = await loadConfig(path);
+    const { work } = config;
+    const stored = await findBuild(work, id);
+    const { meta, paths } = stored;
+    if (options.junit !== undefined) {
+      await writeFileAtomic(options.junit, await junitReport(stored));
+      return 0;
+    }
+    const held = await isRunLockHeld(work);
+    const promoted = promotedTo(await listBuilds(work), id, (build) => stateNow(build, held));
+    const updates = options.updates ? await findUpdates(work, stored, preparationTask({ config }, signal)) : undefined;
+    if (json) {
+      const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
+      const age = ageOf(meta);
+      printJson(
+        { ...meta, 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found },
+        print,
+      );
+      return 0;
+    }
+    const facts: readonly (readonly [string, string | undefined])[] = [
+      ['Build', `${meta.buildid} (${stateNow(stored, held)}), ${formatAge(ageOf(meta))} old`],
+      ['Stream', `${meta['atomic-nightly.stream']}, ${meta['coreos-assembler.basearch']}`],
+      ['Ref', meta.ref],
+      ['Commit', meta['ostree-commit']],
+      ['Parent', meta['atomic-nightly.parent']],
+      ['Time', meta['ostree-timestamp']],
+      ['Engine', engineText(meta['atomic-nightly.engine'])],
+      ['Kernel', meta['atomic-nightly.compose']?.kernel],
+      ['Signed by', meta['atomic-nightly.signed-by']?.join(', ')],
+      ['Published', meta['atomic-nightly.published']?.join(', ')],
+      ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
+      ...promotionFacts(meta),
+      ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
+      ['Records', paths.dir],
+    ];
+    for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
+    if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
+    if (updates) for (const line of updateLines(updates)) print(line);
+    for (const { from, bytes, objects, seconds, 'object-bytes': without } of meta['atomic-nightly.deltas'] ?? []) {
+      const start = from === undefined ? 'scratch' : from.slice(0, 12);
+      print(
+        `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`,
+      );
+    }
+    for (const [name, image] of Object.entries(meta.images ?? {})) {
+      print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
+    }
+    for (const [name, image] of Object.entries(meta['atomic-nightly.refused-images'] ?? {})) {
+      print(`Refused image ${name}, not published: ${image.path}`);
+    }
+    for (const { step, message } of meta['atomic-nightly.failures'] ?? []) print(`Failed: ${step}: ${message}`);
+    const steps = meta['atomic-nightly.steps'] ?? [];
+    if (steps.length > 0)
+      print(`Steps: ${steps.map(({ step, seconds }) => `${step} ${formatSeconds(seconds)}`).join(', ')}`);
+    const phases = meta['atomic-nightly.compose']?.phases ?? [];
+    for (const { name, tool, seconds } of phases)
+      print(`  compose: ${name.padEnd(24)} ${tool.padEnd(8)} ${seconds.toFixed(2)} s`);
     return 0;
-  }
-  const held = await isRunLockHeld(work);
-  const promoted = promotedTo(await listBuilds(work), id, (build) => stateNow(build, held));
-  const updates = options.updates
-    ? await findUpdates(work, stored, preparationTask({ config }, options.signal))
-    : undefined;
-  if (options.json) {
-    const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
-    const age = ageOf(meta);
-    printJson({ ...meta, 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found }, print);
-    return 0;
-  }
-  const facts: readonly (readonly [string, string | undefined])[] = [
-    ['Build', `${meta.buildid} (${stateNow(stored, held)}), ${formatAge(ageOf(meta))} old`],
-    ['Stream', `${meta['atomic-nightly.stream']}, ${meta['coreos-assembler.basearch']}`],
-    ['Ref', meta.ref],
-    ['Commit', meta['ostree-commit']],
-    ['Parent', meta['atomic-nightly.parent']],
-    ['Time', meta['ostree-timestamp']],
-    ['Engine', engineText(meta['atomic-nightly.engine'])],
-    ['Kernel', meta['atomic-nightly.compose']?.kernel],
-    ['Signed by', meta['atomic-nightly.signed-by']?.join(', ')],
-    ['Published', meta['atomic-nightly.published']?.join(', ')],
-    ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
-    ...promotionFacts(meta),
-    ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
-    ['Records', paths.dir],
-  ];
-  for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
-  if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
-  if (updates) for (const line of updateLines(updates)) print(line);
-  for (const { from, bytes, objects, seconds, 'object-bytes': without } of meta['atomic-nightly.deltas'] ?? []) {
-    const start = from === undefined ? 'scratch' : from.slice(0, 12);
-    print(
-      `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`,
-    );
-  }
-  for (const [name, image] of Object.entries(meta.images ?? {})) {
-    print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
-  }
-  for (const [name, image] of Object.entries(meta['atomic-nightly.refused-images'] ?? {})) {
-    print(`Refused image ${name}, not published: ${image.path}`);
-  }
-  for (const { step, message } of meta['atomic-nightly.failures'] ?? []) print(`Failed: ${step}: ${message}`);
-  const steps = meta['atomic-nightly.steps'] ?? [];
-  if (steps.length > 0)
-    print(`Steps: ${steps.map(({ step, seconds }) => `${step} ${formatSeconds(seconds)}`).join(', ')}`);
-  const phases = meta['atomic-nightly.compose']?.phases ?? [];
-  for (const { name, tool, seconds } of phases)
-    print(`  compose: ${name.padEnd(24)} ${tool.padEnd(8)} ${seconds.toFixed(2)} s`);
-  return 0;
-}
+  },
+});
 
 function engineText(engine: { readonly name: string; readonly version: string } | undefined): string | undefined {
   return engine && `${engine.name} ${engine.version}`;

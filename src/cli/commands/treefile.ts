@@ -4,7 +4,9 @@ import { readTreefile } from '../../treefile/read.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
 import { placeText, shortPath } from '../../treefile/treefile-faults.ts';
 import { KEY_NAMES, type KeyName, keySpec } from '../../treefile/treefile-keys.ts';
-import { type Printer, printJson } from '../print.ts';
+import { defineCommand } from '../define.ts';
+import { flag, needed, text } from '../inputs.ts';
+import { printJson } from '../print.ts';
 
 /**
  * `atomic-nightly treefile FILE`: the flattened treefile, with where each value came from. As JSON: `path`, `values`,
@@ -12,18 +14,25 @@ import { type Printer, printJson } from '../print.ts';
  * @param options.arch RPM's name of the base architecture; default: this machine's
  * @throws NightlyError `treefile`, `unsupported`.
  */
-export async function runTreefile(
-  file: string,
-  options: { readonly arch?: string; readonly json?: boolean },
-  print: Printer,
-): Promise<number> {
-  const treefile = await readTreefile(file, { basearch: options.arch ?? hostBasearch() });
-  if (options.json) {
-    const { path, values, origins, files, notes, digest } = treefile;
-    printJson({ path, values, origins: Object.fromEntries(origins), files, notes, digest }, print);
-  } else print(describeTreefile(treefile));
-  return 0;
-}
+export const treefile = defineCommand({
+  name: 'treefile',
+  section: 'Setting up',
+  summary: 'read a treefile with all it includes; print the flattened result and where each value came from',
+  arguments: { file: needed('FILE', 'top treefile, JSON or YAML', 'file') },
+  options: {
+    arch: text('ARCH', "base architecture; default: this machine's"),
+    json: flag('for scripts'),
+  },
+  examples: ['atomic-nightly treefile treefiles/centos-stream-atomic-host.yaml --arch aarch64'],
+  async run({ file, arch, json }, { print }) {
+    const read = await readTreefile(file, { basearch: arch ?? hostBasearch() });
+    if (json) {
+      const { path, values, origins, files, notes, digest } = read;
+      printJson({ path, values, origins: Object.fromEntries(origins), files, notes, digest }, print);
+    } else print(describeTreefile(read));
+    return 0;
+  },
+});
 
 /** For people: a line a key, or a line an entry below its key, each with its place in the right column. */
 function describeTreefile(treefile: Treefile): string {

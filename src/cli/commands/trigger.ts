@@ -5,6 +5,8 @@ import { type HttpResponse, httpFetch, reasonOf } from '../../base/http.ts';
 import { type FilePurpose, readSecretFile } from '../../base/secret-file.ts';
 import { loadConfig } from '../../config/load.ts';
 import { makeToken } from '../../service/http/token.ts';
+import { defineCommand, usageError } from '../define.ts';
+import { flag, optional, text } from '../inputs.ts';
 import { type Printer, printJson } from '../print.ts';
 
 /** For the whole request; the service answers at once. */
@@ -15,19 +17,38 @@ const TOKEN_FILE: FilePurpose = {
   missing: 'Name the file that has the token alone with --token-file.',
 };
 
-export interface TriggerOptions {
-  /** Of the service, as in `http://127.0.0.1:8099`. */
-  readonly url: string;
-  /** File with the token alone. */
-  readonly tokenFile: string;
-  readonly json: boolean;
-}
+export const trigger = defineCommand({
+  name: 'trigger',
+  section: 'Service',
+  summary: 'ask a running service to begin a night: "the RPM repositories changed"',
+  arguments: { stream: optional('STREAM', 'nightly stream of the service', 'stream') },
+  options: {
+    url: text('URL', 'of the service', { default: 'http://127.0.0.1:8099' }),
+    tokenFile: text('FILE', 'file with the token alone, readable by its owner only', { completes: 'file' }),
+    newToken: flag('make a token, print it once, and add its hash to "service.trigger.token-hash-file"'),
+    json: flag('for scripts'),
+  },
+  examples: [
+    '(umask 077; atomic-nightly trigger --new-token > token)',
+    'atomic-nightly trigger nightly --url https://nightly.example.org --token-file token',
+  ],
+  async run({ stream, url, tokenFile, newToken, json }, { config, print }) {
+    if (newToken) return makeNewToken(config, json, print);
+    if (stream === undefined) throw usageError('trigger', 'Name a stream, or make a token with --new-token.');
+    if (tokenFile === undefined) throw usageError('trigger', 'A request needs a token: name its --token-file.');
+    return requestNight(stream, { url, tokenFile, json }, print);
+  },
+});
 
 /**
- * `atomic-nightly trigger STREAM`: asks a service to begin a night. Gives the exit code.
+ * Asks a service to begin a night. Gives the exit code.
  * @throws NightlyError `usage` when the service refuses, `target-unreachable` when it cannot be reached.
  */
-export async function runTrigger(stream: string, options: TriggerOptions, print: Printer): Promise<number> {
+async function requestNight(
+  stream: string,
+  options: { readonly url: string; readonly tokenFile: string; readonly json: boolean },
+  print: Printer,
+): Promise<number> {
   const token = (await readSecretFile(options.tokenFile, TOKEN_FILE)).toString('utf8').trim();
   const url = `${options.url.replace(/\/+$/, '')}/trigger/${encodeURIComponent(stream)}`;
   const response = await ask(url, token);
@@ -67,14 +88,11 @@ function refused(url: string, status: number, answer: string): NightlyError {
 }
 
 /**
- * `atomic-nightly trigger --new-token`: prints a new token, and adds its hash to the file that the service looks into.
+ * Prints a new token, and adds its hash to the file that the service looks into.
  * @throws NightlyError `config` when the configuration names no such file.
  */
-export async function runNewToken(
-  options: { readonly config: string; readonly json: boolean },
-  print: Printer,
-): Promise<number> {
-  const config = await loadConfig(options.config);
+async function makeNewToken(configPath: string, json: boolean, print: Printer): Promise<number> {
+  const config = await loadConfig(configPath);
   const file = config.service.tokenHashFile;
   if (file === undefined) {
     throw new NightlyError('config', 'The configuration names no "service.trigger.token-hash-file".', {
@@ -84,7 +102,7 @@ export async function runNewToken(
   const { token, hash } = makeToken();
   await mkdir(dirname(file), { recursive: true });
   await appendFile(file, `${hash} ${new Date().toISOString().slice(0, 10)}\n`, { mode: 0o600 });
-  if (options.json) printJson({ token, hash, file }, print);
+  if (json) printJson({ token, hash, file }, print);
   else print(token);
   return 0;
 }

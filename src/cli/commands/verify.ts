@@ -7,53 +7,67 @@ import { type Check, checkLines } from '../../publish/verify/verify-report.ts';
 import { type InspectStream, inspectTarget } from '../../publish/verify/verify-target.ts';
 import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
 import { jointSigner, openSigner } from '../../signing/open-signer.ts';
-import { type RunCommandOptions, withSteps } from '../open-run.ts';
+import { defineCommand } from '../define.ts';
+import { flag, optional, text } from '../inputs.ts';
+import { withSteps } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
-
-export interface VerifyOptions extends RunCommandOptions {
-  /** Name; default: all targets. */
-  readonly target?: string;
-  readonly ref?: string;
-  readonly images: boolean;
-  readonly json: boolean;
-}
 
 /**
  * `atomic-nightly verify [TARGET]`: looks at targets as an outsider, a line for each check.
  * @returns the exit code: 0 when all is well, 1 otherwise.
  */
-export async function runVerify(options: VerifyOptions, print: Printer): Promise<number> {
-  const config = await loadConfig(options.config);
-  const targets = targetsNamed(config, options.target);
-  const scratchDir = join(config.work, 'scratch');
-  await mkdir(scratchDir, { recursive: true });
-  const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
-  const results: { target: string; url: string; ok: boolean; checks: readonly Check[] }[] = [];
-  try {
-    await withSteps(config.work, options, async (runner) => {
-      for (const target of targets) {
-        const checks: Check[] = [];
-        const ok = await runner.step(`verify-${target.name}`, {}, async (task) => {
-          const request = {
-            url: target.url,
-            streams: await streamsOf(config, target, keyDir, task),
-            ...(options.ref === undefined ? {} : { onlyRef: options.ref }),
-            imageContent: options.images,
-            ...(target.retention?.imagesSeconds === undefined ? {} : { imagesSeconds: target.retention.imagesSeconds }),
-            scratchDir,
-          };
-          return inspectTarget(request, (check) => checks.push(check), task);
-        });
-        results.push({ target: target.name, url: target.url, ok, checks });
-      }
-    });
-  } finally {
-    await rm(keyDir, { recursive: true, force: true });
-  }
-  if (options.json) printJson(results, print);
-  else for (const result of results) printResult(result, print);
-  return results.every(({ ok }) => ok) ? 0 : 1;
-}
+export const verify = defineCommand({
+  name: 'verify',
+  section: 'Targets',
+  summary: 'look at what is published as an outsider: pull, signatures, deltas, records, images',
+  arguments: { target: optional('TARGET', 'target of the configuration; default: all', 'target') },
+  options: {
+    ref: text('REF', 'only this ref, and no builds'),
+    images: flag('fetch every image and compare its SHA-256'),
+    json: flag('for scripts'),
+  },
+  exitCodes: { 0: 'all is well', 1: 'something is not' },
+  examples: [
+    'atomic-nightly verify',
+    'atomic-nightly verify buildlogs --images',
+    'atomic-nightly verify --json | jq ".[].checks[] | select(.ok | not)"',
+  ],
+  interruptible: true,
+  async run({ target: named, ref, images, json }, context) {
+    const config = await loadConfig(context.config);
+    const targets = targetsNamed(config, named);
+    const scratchDir = join(config.work, 'scratch');
+    await mkdir(scratchDir, { recursive: true });
+    const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
+    const results: { target: string; url: string; ok: boolean; checks: readonly Check[] }[] = [];
+    try {
+      await withSteps(config.work, context, async (runner) => {
+        for (const target of targets) {
+          const checks: Check[] = [];
+          const ok = await runner.step(`verify-${target.name}`, {}, async (task) => {
+            const request = {
+              url: target.url,
+              streams: await streamsOf(config, target, keyDir, task),
+              ...(ref === undefined ? {} : { onlyRef: ref }),
+              imageContent: images,
+              ...(target.retention?.imagesSeconds === undefined
+                ? {}
+                : { imagesSeconds: target.retention.imagesSeconds }),
+              scratchDir,
+            };
+            return inspectTarget(request, (check) => checks.push(check), task);
+          });
+          results.push({ target: target.name, url: target.url, ok, checks });
+        }
+      });
+    } finally {
+      await rm(keyDir, { recursive: true, force: true });
+    }
+    if (json) printJson(results, context.print);
+    else for (const result of results) printResult(result, context.print);
+    return results.every(({ ok }) => ok) ? 0 : 1;
+  },
+});
 
 function printResult(
   { target, url, checks }: { target: string; url: string; checks: readonly Check[] },

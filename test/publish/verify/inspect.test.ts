@@ -2,7 +2,7 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/files.ts';
-import { runVerify } from '../../../src/cli/commands/verify.ts';
+import { verify as verifyCommand } from '../../../src/cli/commands/verify.ts';
 import { objectPath } from '../../../src/ostree/objects.ts';
 import { deltaPath } from '../../../src/ostree/static-deltas.ts';
 import { run } from '../../../src/programs/exec.ts';
@@ -209,8 +209,9 @@ streams:
   );
   const verify = async (options: { json?: boolean; target?: string } = {}) => {
     const lines: string[] = [];
-    const common = { config, logFormat: 'plain', signal: bed.task.signal, images: false, json: false } as const;
-    const code = await runVerify({ ...common, ...options }, (text) => lines.push(text));
+    const values = { target: undefined, ref: undefined, images: false, json: false, ...options };
+    const print = (text: string): void => void lines.push(text);
+    const code = await verifyCommand.run(values, { config, logFormat: 'plain', signal: bed.task.signal, print });
     return { code, text: lines.join('\n') };
   };
   const sound = await verify();

@@ -4,7 +4,7 @@ import type { RunResult } from '../programs/exec.ts';
 import { type Deployment, parseAdminStatus } from '../programs/ostree-admin.ts';
 import { sshToThrowAway } from '../programs/ssh.ts';
 import type { Vm } from './boot-image.ts';
-import { Stalled, whileItGoesOn } from './patience.ts';
+import { Stalled, whileProgressing } from './patience.ts';
 import { machineFault } from './serial-log.ts';
 
 export interface GuestOptions {
@@ -21,7 +21,7 @@ export interface GuestOptions {
 export async function inGuest(vm: Vm, command: string, task: Task, options: GuestOptions = {}): Promise<RunResult> {
   const { timeoutSeconds = 300, okExitCodes = [0] } = options;
   try {
-    return await whileItGoesOn({ serialLog: vm.serialLog, seconds: timeoutSeconds }, task, (watched) =>
+    return await whileProgressing({ serialLog: vm.serialLog, seconds: timeoutSeconds }, task, (watched) =>
       sshToThrowAway(vm.host, command, { reversePorts: vm.reversePorts, okExitCodes }, watched),
     );
   } catch (error) {

@@ -39,7 +39,7 @@ export function patience({ serialLog, seconds }: Patience): () => Promise<string
  * @param work gets a task that is aborted when the machine stalls
  * @throws Stalled
  */
-export async function whileItGoesOn<Result>(
+export async function whileProgressing<Result>(
   limits: Patience,
   task: Task,
   work: (task: Task) => Promise<Result>,

@@ -6,7 +6,7 @@ import { run } from '../programs/exec.ts';
 import type { Accelerator } from '../programs/qemu.ts';
 import { makeIso } from '../programs/xorriso.ts';
 import { findOvmf } from './ovmf.ts';
-import { Stalled, whileItGoesOn } from './patience.ts';
+import { Stalled, whileProgressing } from './patience.ts';
 import { machineFault, withoutControl } from './serial-log.ts';
 
 export interface InstallerRun {
@@ -33,7 +33,7 @@ export interface InstallerRun {
 export async function runInstaller(request: InstallerRun, folder: string, task: Task): Promise<string> {
   const { serialLog } = request;
   try {
-    await whileItGoesOn({ serialLog, seconds: request.timeoutSeconds }, task, (watched) =>
+    await whileProgressing({ serialLog, seconds: request.timeoutSeconds }, task, (watched) =>
       bootInstaller(request, folder, watched),
     );
   } catch (error) {

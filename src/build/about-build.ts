@@ -56,7 +56,7 @@ export function ageOf(meta: BuildMeta, now = Date.now()): number {
 }
 
 /** A build still marked as running although nobody has the lock was killed. */
-export function stateNow({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
+export function currentState({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
   const state = meta['atomic-nightly.state'];
   return state === 'running' && !lockHeld ? 'interrupted' : state;
 }

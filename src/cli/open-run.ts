@@ -12,7 +12,7 @@ import type { LogContext } from '../reports/progress/json-lines.ts';
 import { type Shown, selectListener } from '../reports/progress/select-listener.ts';
 import type { Build } from '../run/build.ts';
 import { openProject, type Project } from '../run/project.ts';
-import { openNight } from '../run/promoted-night.ts';
+import { openPromotedNight } from '../run/promoted-night.ts';
 import { takeRunLock } from '../run/run-lock.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 import type { RunContext } from './context.ts';
@@ -46,7 +46,7 @@ export async function withLockedBuild<Result>(
   work: (project: Project) => Promise<Result>,
 ): Promise<Result> {
   const { of } = meta['atomic-nightly.promotion'] ?? {};
-  const night = of === undefined ? undefined : await openNight((await loadConfig(options.config)).work, of);
+  const night = of === undefined ? undefined : await openPromotedNight((await loadConfig(options.config)).work, of);
   const what = `${command} ${meta.buildid}`;
   return withLockedProject(options, meta['atomic-nightly.stream'], what, work, night?.treefile);
 }

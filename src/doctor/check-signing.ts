@@ -1,7 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
-import { configuredKeys, lookAtKey, placeOf } from '../signing/inventory.ts';
+import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { daysLeft, expiryWarning } from '../signing/key-info.ts';
 import { openSigner } from '../signing/open-signer.ts';
 import type { CheckResult } from './doctor-check.ts';
@@ -14,7 +14,7 @@ export async function checkSigning(config: Config, task: Task): Promise<CheckRes
       const bad = (error: NightlyError): CheckResult => {
         return { name, state: 'missing', detail: error.hint ? `${error.message} ${error.hint}` : error.message };
       };
-      const found = await lookAtKey(key, task);
+      const found = await inspectKey(key, task);
       if (found instanceof NightlyError) return bad(found);
       try {
         await openSigner(key).check(task);

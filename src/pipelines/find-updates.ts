@@ -5,7 +5,7 @@ import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
 import { type UpdatesSince, updatesSince } from '../rpm/updates.ts';
-import { openNight } from '../run/promoted-night.ts';
+import { openPromotedNight } from '../run/promoted-night.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { readTreefile } from '../treefile/read.ts';
 import { treefileRepos } from '../treefile/treefile-repos.ts';
@@ -23,7 +23,7 @@ export async function findUpdates(
   const { of } = meta['atomic-nightly.promotion'] ?? {};
   if (meta['ostree-commit'] === undefined || (copy === undefined && of === undefined)) return undefined;
   try {
-    const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openNight(work, of)).treefile;
+    const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openPromotedNight(work, of)).treefile;
     const treefile = await readTreefile(path, { basearch: meta['coreos-assembler.basearch'] });
     const repos = await treefileRepos(treefile, { locked: false });
     const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));

@@ -6,7 +6,7 @@ import { openJournal } from '../build/journal.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
 import type { Project } from '../run/project.ts';
-import { openNight } from '../run/promoted-night.ts';
+import { openPromotedNight } from '../run/promoted-night.ts';
 import { createRunner } from '../run/runner.ts';
 import { readParent, seed } from '../steps/compose/seed.ts';
 import { promotePackages } from '../steps/promote/promote-packages.ts';
@@ -32,7 +32,7 @@ export async function planPromotion(
   options: { readonly scratch: string; readonly signal: AbortSignal; readonly listen: Listener },
 ): Promise<PromotionPlan> {
   const { scratch, signal, listen } = options;
-  const night = await openNight(project.config.work, promotion.of);
+  const night = await openPromotedNight(project.config.work, promotion.of);
   const journal = await openJournal(join(scratch, 'journal.ndjson'));
   const runner = createRunner({ journal, logDir: join(scratch, 'logs'), signal, listen });
   const timestamp = Math.floor(Date.now() / 1000);

@@ -5,13 +5,13 @@ import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
-import { type Night, openNight } from '../run/promoted-night.ts';
+import { type Night, openPromotedNight } from '../run/promoted-night.ts';
 import type { Runner } from '../run/runner.ts';
 import { seed } from '../steps/compose/seed.ts';
 import { promoteCommit } from '../steps/promote/promote-commit.ts';
 import { promoteCompare } from '../steps/promote/promote-compare.ts';
 import { promoteCompose } from '../steps/promote/promote-compose.ts';
-import { keepNight } from '../steps/promote/promote-keep.ts';
+import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
 import { promotePackages, storeIsWhole } from '../steps/promote/promote-packages.ts';
 import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { supersede } from '../steps/promote/promote-supersede.ts';
@@ -29,7 +29,7 @@ export async function promote(
   runner: Runner,
 ): Promise<Delivered | Stopped> {
   const { stream, ref, config } = project;
-  const night = await openNight(config.work, promotion.of);
+  const night = await openPromotedNight(config.work, promotion.of);
   const nights = nightTargets(project, night);
   const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, async (task) => {
     // They are written to when all the work is done.
@@ -53,7 +53,9 @@ export async function promote(
     promoteCommit(project, build, { source: made.composed.commit, parent, night }, task),
   );
   const kept = await sideBySide(nights, (target) =>
-    runner.step(`keep-${target.name}`, { night: night.commit }, (task) => keepNight(build, night, target, task)),
+    runner.step(`keep-${target.name}`, { night: night.commit }, (task) =>
+      keepPromotedCommit(build, night, target, task),
+    ),
   );
   // Nothing is published of a night that a prune may take away meanwhile.
   if (kept.errors[0]) throw kept.errors[0];

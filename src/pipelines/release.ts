@@ -13,7 +13,7 @@ import type { Signer } from '../signing/signer.ts';
 import { FIXED_RECORDS, publishBuild, publishRecords, renewRecords } from '../steps/deliver/publish-build.ts';
 import { push, verify } from '../steps/deliver/push.ts';
 import { openImages } from '../steps/images/images.ts';
-import { keepNight } from '../steps/promote/promote-keep.ts';
+import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
 import { writeNotes } from '../steps/release/release-notes.ts';
 import { pointAtRelease } from '../steps/release/release-pointers.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -29,7 +29,7 @@ export interface ReleasePlaces {
 }
 
 /** Where a stream's releases go, opened. @throws NightlyError `config` when it does not say, or does not sign. */
-export function openPlaces(project: Project): ReleasePlaces {
+export function openReleasePlaces(project: Project): ReleasePlaces {
   const { stream, signer, config } = project;
   const to = stream.release?.to;
   const place = config.placeOf('streams', stream.name);
@@ -78,12 +78,12 @@ export async function release(
     async (names) => names.every((name) => existsSync(join(paths.release, name))),
   );
 
-  await toEach(trees, async (target) => {
+  await forEachTarget(trees, async (target) => {
     await runner.step(`push-${target.name}`, { commit }, (task) =>
       push(project, build, target, { commit, deltas }, task),
     );
     await runner.step(`keep-${target.name}`, { commit }, (task) =>
-      keepNight(build, { id: build.id, commit }, target, task),
+      keepPromotedCommit(build, { id: build.id, commit }, target, task),
     );
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });
@@ -91,7 +91,7 @@ export async function release(
   const set = await openImages(project, build, commit);
   const made = set.withTemplates(Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image })));
   const files = [...FIXED_RECORDS, ...made.map(({ image }) => image.path)];
-  await toEach(images, (target) =>
+  await forEachTarget(images, (target) =>
     runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
       const told = notes.map((name) => relative(config.work, join(paths.release, name)));
       await target.send(config.work, told, { immutable: true }, task);
@@ -100,7 +100,7 @@ export async function release(
   );
 
   await updateMeta(paths, { 'atomic-nightly.release': { at } });
-  await toEach(images, (target) =>
+  await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {
       const folder = relative(config.work, paths.dir);
       await publishRecords(project, build, target, task);
@@ -109,10 +109,10 @@ export async function release(
   );
   // Where it was tested its record is to say the same.
   const others = project.targets.filter(({ name }) => !images.some((target) => target.name === name));
-  await toEach(others, (target) =>
+  await forEachTarget(others, (target) =>
     runner.step(`record-${target.name}`, { commit, at }, (task) => renewRecords(project, build, [target], task)),
   );
-  await toEach(images, (target) => putPages(project, { of: build.id, inputs: { commit, at } }, target, runner));
+  await forEachTarget(images, (target) => putPages(project, { of: build.id, inputs: { commit, at } }, target, runner));
   const { mail } = to;
   if (mail?.smtp) {
     await runner.step('announce', { at }, async (task) => {
@@ -123,7 +123,10 @@ export async function release(
 }
 
 /** Does the same for every target and waits for all; the first fault is the caller's. */
-export async function toEach(targets: readonly Target[], work: (target: Target) => Promise<void>): Promise<void> {
+export async function forEachTarget(
+  targets: readonly Target[],
+  work: (target: Target) => Promise<void>,
+): Promise<void> {
   const { errors } = await sideBySide(targets, work);
   if (errors[0]) throw errors[0];
 }

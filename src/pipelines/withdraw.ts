@@ -8,12 +8,12 @@ import { publishRecords, renewRecords } from '../steps/deliver/publish-build.ts'
 import { push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { openImages } from '../steps/images/images.ts';
-import { keepNight } from '../steps/promote/promote-keep.ts';
+import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
 import { withdrawalCommit } from '../steps/release/withdraw-commit.ts';
-import { pointBack } from '../steps/release/withdraw-pointers.ts';
+import { restorePointers } from '../steps/release/withdraw-pointers.ts';
 import type { Delivered } from './outcome.ts';
 import { putPages } from './put-pages.ts';
-import { openPlaces, toEach } from './release.ts';
+import { forEachTarget, openReleasePlaces } from './release.ts';
 
 /**
  * Takes a release back, a step a line: the tree of the release before it in a new commit on top of the bad one, which
@@ -26,7 +26,7 @@ export async function withdraw(
   runner: Runner,
 ): Promise<Delivered> {
   const { config, ref } = project;
-  const { signer, trees, images } = openPlaces(project);
+  const { signer, trees, images } = openReleasePlaces(project);
   const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
   const [from, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
   const commit = await runner.step('commit', { from, back }, (task) =>
@@ -37,12 +37,12 @@ export async function withdraw(
 
   // Staging, too: the next promotion follows what is there.
   const others = trees.filter(({ name }) => !project.targets.some((target) => target.name === name));
-  await toEach([...project.targets, ...others], async (target) => {
+  await forEachTarget([...project.targets, ...others], async (target) => {
     await runner.step(`push-${target.name}`, { commit }, (task) =>
       push(project, build, target, { commit, deltas: [] }, task),
     );
     await runner.step(`keep-${target.name}`, { commit }, (task) =>
-      keepNight(build, { id: previous, commit }, target, task),
+      keepPromotedCommit(build, { id: previous, commit }, target, task),
     );
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });
@@ -52,16 +52,16 @@ export async function withdraw(
   await updateMeta(bad.paths, { 'atomic-nightly.release': { at: released, withdrawn: { at, reason, by: build.id } } });
   const set = await openImages(project, reopenBuild(good), back);
   const made = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
-  await toEach(images, (target) =>
+  await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, reason }, async (task) => {
       await publishRecords(project, bad, target, task);
-      await pointBack(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
+      await restorePointers(project, { bad: of, previous: good, images: made, commit, reason }, target, task);
     }),
   );
   const staging = project.targets.filter(({ name }) => !images.some((target) => target.name === name));
-  await toEach(staging, (target) =>
+  await forEachTarget(staging, (target) =>
     runner.step(`record-${target.name}`, { commit, reason }, (task) => renewRecords(project, bad, [target], task)),
   );
-  await toEach(images, (target) => putPages(project, { of, inputs: { commit, reason } }, target, runner));
+  await forEachTarget(images, (target) => putPages(project, { of, inputs: { commit, reason } }, target, runner));
   return { state: 'complete', commit, failures: [] };
 }

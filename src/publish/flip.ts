@@ -4,14 +4,14 @@ import type { Task } from '../base/task.ts';
 import { withSignature } from '../ostree/commit-signatures.ts';
 import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
-import { holds } from '../targets/expect.ts';
+import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { headPaths, readHeads } from './heads.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
-import { insist } from './swap-with-retry.ts';
+import { swapWithRetry } from './swap-with-retry.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
@@ -41,7 +41,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
       if (!signer) return undefined;
       // The signature may be lost, or over another summary.
       const content = withSignature(undefined, await signer.sign(summary, task));
-      if (holds(signature, content)) return undefined;
+      if (contentEquals(signature, content)) return undefined;
       const expect = [
         { path: paths.summary, content: summary },
         { path: paths.signature, content: signature },
@@ -67,7 +67,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     ];
     return { expect, put };
   };
-  await insist(prepare, target, task);
+  await swapWithRetry(prepare, target, task);
 }
 
 /** A repository that somebody else keeps in a way that a publish from here would break for its clients. */

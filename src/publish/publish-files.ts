@@ -3,9 +3,9 @@ import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
 import type { Task } from '../base/task.ts';
 import type { Signer } from '../signing/signer.ts';
-import { holds } from '../targets/expect.ts';
+import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
-import { insist } from './swap-with-retry.ts';
+import { swapWithRetry } from './swap-with-retry.ts';
 
 /**
  * Sends files of a build that keep their path relative to `root`: first the large ones, which change only where an image was
@@ -46,12 +46,12 @@ export async function updateJson<Json>(
     const bytes = put[0]?.content ?? content;
     if (signer && bytes) {
       const made = Buffer.from(armoredSignature(await signer.sign(bytes, task)));
-      if (!holds(signed, made)) put.unshift({ path: signature, content: made });
+      if (!contentEquals(signed, made)) put.unshift({ path: signature, content: made });
       expect.push({ path: signature, content: signed });
     }
     return put.length === 0 ? undefined : { expect, put };
   };
-  await insist(prepare, target, task);
+  await swapWithRetry(prepare, target, task);
 }
 
 /** What a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */

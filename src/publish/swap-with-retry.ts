@@ -7,11 +7,11 @@ import type { SwapRequest, Target } from '../targets/target.ts';
 const TRIES = 8;
 
 /**
- * Does a compare-and-swap, again from the reading on when another publisher was faster or has the target's lock.
- * @param prepare reads what is there and gives the swap that follows from it; undefined: nothing is to be done
+ * Does a compare-and-swap, and starts over from reading when another publisher was faster or holds the target's lock.
+ * @param prepare reads the current state and returns the swap that follows from it; undefined if there is nothing to do
  * @throws NightlyError `target-moved` or `locked` when others keep getting in between; whatever `prepare` throws.
  */
-export async function insist(
+export async function swapWithRetry(
   prepare: () => Promise<SwapRequest | undefined>,
   target: Target,
   task: Task,

@@ -22,7 +22,7 @@ export interface Night {
  * Opens a night by its build id.
  * @throws NightlyError `not-found`, `usage` when it is no night with a commit, `treefile` when its treefile cannot be had.
  */
-export async function openNight(work: string, id: string): Promise<Night> {
+export async function openPromotedNight(work: string, id: string): Promise<Night> {
   const { meta, paths } = await findBuild(work, id).catch((error: unknown) => {
     throw isNotFound(error) ? lostNight(work, id, error) : error;
   });

@@ -11,7 +11,7 @@ import type { Config } from '../config/config.ts';
 import { type LaunchedProcess, launch } from '../programs/exec.ts';
 import { untilRunLockFree } from '../run/run-lock.ts';
 import { type Ending, type Result, resultOfExit } from './jobs.ts';
-import { putInFront } from './priority.ts';
+import { restorePriority } from './priority.ts';
 import { type Attempt, type Job, serviceFolder } from './service-state.ts';
 
 /** How often a process that is nobody's child here is looked at. */
@@ -39,7 +39,7 @@ export async function startAttempt(config: Config, job: Job): Promise<LaunchedPr
   const args = [...process.execArgv, script, '--config', config.path, '--log-format', 'json', ...command];
   const output = { path: outputPath(config.work, job.stream), flags: job.build === undefined ? 'w' : 'a' } as const;
   const child = await launch(program, args, { output });
-  putInFront(child.pid);
+  restorePriority(child.pid);
   return child;
 }
 

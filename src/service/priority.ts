@@ -2,31 +2,31 @@ import { writeFileSync } from 'node:fs';
 import { getPriority, setPriority } from 'node:os';
 import { sessionOf } from '../base/process-id.ts';
 
-/** How much the service stands back behind the runs: pages can wait some milliseconds. */
-const STEP_BACK = 10;
+/** How much lower the priority of the service is than that of its runs: pages can wait some milliseconds. */
+const PRIORITY_STEP = 10;
 
 let forRuns: number | undefined;
 
 /**
- * Makes this process stand back behind the runs it starts, which lead sessions of their own. Where the kernel shares the
- * processor out among sessions (sched(7), autogroup) that is a matter of this session, if it is this process's own as
- * under systemd; elsewhere of this process, whose priority runs inherit and only root can give back.
+ * Lowers the priority of this process below that of the runs it starts, which lead sessions of their own. Where the kernel
+ * divides the processor among sessions (sched(7), autogroup), this lowers the session's priority if the session is this
+ * process's own, as under systemd. Elsewhere it lowers the process's priority, which runs inherit and only root can restore.
  */
-export function standBack(): void {
+export function lowerPriority(): void {
   if (sessionOf(process.pid) === process.pid) {
     try {
-      writeFileSync('/proc/self/autogroup', String(STEP_BACK));
+      writeFileSync('/proc/self/autogroup', String(PRIORITY_STEP));
     } catch {
       // A kernel without autogroups.
     }
   }
   if (process.getuid?.() !== 0) return;
   forRuns = getPriority();
-  setPriority(Math.min(19, forRuns + STEP_BACK));
+  setPriority(Math.min(19, forRuns + PRIORITY_STEP));
 }
 
 /** Gives a run the priority that the service was started with. */
-export function putInFront(pid: number): void {
+export function restorePriority(pid: number): void {
   if (forRuns === undefined) return;
   try {
     setPriority(pid, forRuns);

@@ -33,7 +33,7 @@ export function configuredKeys({ streams }: Config): ConfiguredKey[] {
 }
 
 /** The public half of a configured key, or why it cannot be had. @throws NightlyError `interrupted`. */
-export async function lookAtKey(config: SigningConfig, task: Task): Promise<KeyInfo | NightlyError> {
+export async function inspectKey(config: SigningConfig, task: Task): Promise<KeyInfo | NightlyError> {
   try {
     const [info] = await readKeyInfo(await openSigner(config).publicKey(task), placeOf(config));
     return info ?? new NightlyError('signing', `${placeOf(config)} holds no key.`);
@@ -57,7 +57,7 @@ export function placeOf(config: SigningConfig): string {
 }
 
 /** Says of each key that expires within 60 days when it does. @returns all keys of the signer. */
-export async function sayExpiry(signer: Signer, task: Task): Promise<KeyInfo[]> {
+export async function reportExpiry(signer: Signer, task: Task): Promise<KeyInfo[]> {
   const keys = await readKeyInfo(await signer.publicKey(task), 'the public key of the signer');
   for (const key of keys) {
     const warning = expiryWarning(key);

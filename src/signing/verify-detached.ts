@@ -57,7 +57,7 @@ export async function isSignedByOne(
  * Whether one of these keys made one of the signatures, whatever it was made over: of a signature over other bytes gpgv says
  * "bad" when it has the key, and only of others that it does not know them. So a large file need not be read for it.
  */
-export async function madeBySome(
+export async function isSignedByAnyKey(
   publicKey: Uint8Array,
   signatures: readonly Uint8Array[],
   task: Task,

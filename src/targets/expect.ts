@@ -1,7 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 
 /** Whether a file's content is what a swap expects; undefined on either side stands for an absent file. */
-export function holds(actual: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {
+export function contentEquals(actual: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {
   if (actual === undefined || expected === undefined) return actual === expected;
   return Buffer.from(actual).equals(expected);
 }

@@ -12,7 +12,7 @@ export function isPlainPath(path: string): boolean {
  * was listed, whatever its far side says: what is listed decides what is sent again and what is removed (I12).
  */
 export function withPlainPaths(target: Target): Target {
-  const insist = (paths: readonly string[]): void => {
+  const requirePlain = (paths: readonly string[]): void => {
     const outside = paths.find((path) => !isPlainPath(path.replace(/\/$/, '')));
     if (outside === undefined) return;
     throw new NightlyError('unsupported', `${JSON.stringify(outside)} is no path on target "${target.name}".`, {
@@ -23,29 +23,29 @@ export function withPlainPaths(target: Target): Target {
   return {
     ...target,
     async read(path, task) {
-      insist([path]);
+      requirePlain([path]);
       return target.read(path, task);
     },
     async readMany(paths, task) {
-      insist(paths);
+      requirePlain(paths);
       return target.readMany(paths, task);
     },
     async send(sourceRoot, paths, options, task) {
-      insist(paths);
+      requirePlain(paths);
       return target.send(sourceRoot, paths, options, task);
     },
     ...(sendInOrder && {
       async sendInOrder(sourceRoot, groups, task) {
-        for (const { paths } of groups) insist(paths);
+        for (const { paths } of groups) requirePlain(paths);
         return sendInOrder(sourceRoot, groups, task);
       },
     }),
     async swap(request, task) {
-      insist([...request.expect, ...request.put].map(({ path }) => path));
+      requirePlain([...request.expect, ...request.put].map(({ path }) => path));
       return target.swap(request, task);
     },
     async *list(folder, task) {
-      if (folder !== '') insist([folder]);
+      if (folder !== '') requirePlain([folder]);
       for await (const file of target.list(folder, task)) {
         const isBelow = folder === '' || file.path.startsWith(`${folder}/`);
         if (isBelow && isPlainPath(file.path)) {
@@ -60,7 +60,7 @@ export function withPlainPaths(target: Target): Target {
       }
     },
     async remove(paths, task) {
-      insist(paths);
+      requirePlain(paths);
       return target.remove(paths, task);
     },
   };

@@ -55,10 +55,10 @@ function readCondition(node: Located, faults: Fault[]): Condition | undefined {
  * or a comparison of different types never hides behind another.
  */
 export function conditionsHold(conditions: readonly Condition[], variables: Variables, faults: Fault[]): boolean {
-  return conditions.map((condition) => holds(condition, variables, faults)).every((held) => held);
+  return conditions.map((condition) => isMet(condition, variables, faults)).every((held) => held);
 }
 
-function holds({ variable, operator, value, place }: Condition, variables: Variables, faults: Fault[]): boolean {
+function isMet({ variable, operator, value, place }: Condition, variables: Variables, faults: Fault[]): boolean {
   const refuse = (message: string): false => {
     faults.push({ place, message });
     return false;

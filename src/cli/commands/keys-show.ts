@@ -1,7 +1,7 @@
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import { loadConfig } from '../../config/load.ts';
-import { type ConfiguredKey, configuredKeys, lookAtKey, placeOf } from '../../signing/inventory.ts';
+import { type ConfiguredKey, configuredKeys, inspectKey, placeOf } from '../../signing/inventory.ts';
 import { dayOf, daysLeft, expiryWarning, type KeyInfo } from '../../signing/key-info.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
@@ -17,7 +17,7 @@ export const keysShow = defineCommand({
   async run({ json }, { config, signal, print }) {
     const keys = configuredKeys(await loadConfig(config));
     const task = quietTask(undefined, signal);
-    const seen = await Promise.all(keys.map(async (key) => ({ key, found: await lookAtKey(key.config, task) })));
+    const seen = await Promise.all(keys.map(async (key) => ({ key, found: await inspectKey(key.config, task) })));
     if (json) printJson(seen.map(keyJson), print);
     else if (seen.length === 0) print('No stream signs.');
     else for (const one of seen) print(keyLines(one).join('\n'));

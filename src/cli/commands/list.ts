@@ -1,5 +1,5 @@
 import { formatAge } from '../../base/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../../build/about-build.ts';
+import { ageOf, promotedText, promotedTo, currentState, testsText } from '../../build/about-build.ts';
 import { listBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
@@ -26,9 +26,9 @@ export const list = defineCommand({
       .filter(({ meta }) => stream === undefined || meta['atomic-nightly.stream'] === stream)
       .map((build) => ({
         meta: build.meta,
-        state: stateNow(build, held),
+        state: currentState(build, held),
         age: ageOf(build.meta),
-        promoted: promotedTo(all, build.meta.buildid, (one) => stateNow(one, held)),
+        promoted: promotedTo(all, build.meta.buildid, (one) => currentState(one, held)),
       }));
     if (json) {
       printJson(

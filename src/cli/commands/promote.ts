@@ -13,10 +13,10 @@ import { formatDiff } from '../../rpm/pkgdiff.ts';
 import { type Build, reopenBuild, reserveBuild } from '../../run/build.ts';
 import { isCutShort } from '../../run/cut-short.ts';
 import type { Project } from '../../run/project.ts';
-import { type Night, openNight } from '../../run/promoted-night.ts';
+import { type Night, openPromotedNight } from '../../run/promoted-night.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
-import { insistOnOwnRemote } from '../../steps/release/own-remote.ts';
+import { requireOwnRemote } from '../../steps/release/own-remote.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
@@ -61,7 +61,7 @@ export const promote = defineCommand({
       });
     }
     const config = await loadConfig(context.config);
-    const night = await openNight(config.work, id);
+    const night = await openPromotedNight(config.work, id);
     const from = night.meta['atomic-nightly.stream'];
     if (night.meta['atomic-nightly.state'] === 'incomplete') {
       throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
@@ -77,7 +77,7 @@ export const promote = defineCommand({
         const state = night.meta['atomic-nightly.state'];
         const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
         showNotes(context, project, [project.engineReason, ...warning]);
-        if (recommit) insistOnOwnRemote(project, night.lockfile);
+        if (recommit) requireOwnRemote(project, night.lockfile);
         const promotion = await promotionRecord(project, night, options, release);
         if (dryRun) {
           await checkBuildClock(project, [], signal);

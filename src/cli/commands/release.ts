@@ -4,7 +4,7 @@ import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import { loadConfig } from '../../config/load.ts';
-import { openPlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
+import { openReleasePlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
 import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { asNightlyError } from '../../run/runner.ts';
@@ -71,7 +71,7 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
       });
     }
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
-    const places = openPlaces(project);
+    const places = openReleasePlaces(project);
     if (dryRun) {
       printPlan(project, stored, places, print);
       return 0;
@@ -119,7 +119,7 @@ async function withdrawRelease(
   const { meta } = await findBuild(work, id);
   return withLockedProject(context, meta['atomic-nightly.stream'], `release --withdraw ${id}`, async (project) => {
     const previous = previousRelease(await findBuild(work, id), await listBuilds(work));
-    const { trees } = openPlaces(project);
+    const { trees } = openReleasePlaces(project);
     if (dryRun) {
       print(
         `${id} would be withdrawn: ${meta.ref} on ${trees.map(({ name }) => name).join(', ')} gets the tree of ${previous} again.`,

@@ -5,7 +5,7 @@ import { serviceMetrics } from '../../service/http/metrics.ts';
 import { serviceApp } from '../../service/http/service-app.ts';
 import { pagesApp } from '../../service/live/live-app.ts';
 import { openWork } from '../../service/live/work-folder.ts';
-import { standBack } from '../../service/priority.ts';
+import { lowerPriority } from '../../service/priority.ts';
 import { startService } from '../../service/service.ts';
 import { takeServiceLock } from '../../service/service-lock.ts';
 import { serviceLog } from '../../service/service-log.ts';
@@ -36,7 +36,7 @@ export const serve = defineCommand({
     let hurry = (): void => undefined;
     const stopped = untilSignalled(() => hurry());
     const free = await takeServiceLock(config.work);
-    standBack();
+    lowerPriority();
     const systemd = notifier();
     const service = await startService(config, log);
     hurry = () => service.hurry();

@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
-import { ageOf, promotedText, promotedTo, stateNow, testsText } from '../../build/about-build.ts';
+import { ageOf, promotedText, promotedTo, currentState, testsText } from '../../build/about-build.ts';
 import { findBuild, listBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
@@ -39,7 +39,7 @@ export const show = defineCommand({
       return 0;
     }
     const held = await isRunLockHeld(work);
-    const promoted = promotedTo(await listBuilds(work), id, (build) => stateNow(build, held));
+    const promoted = promotedTo(await listBuilds(work), id, (build) => currentState(build, held));
     const updates = options.updates ? await findUpdates(work, stored, preparationTask({ config }, signal)) : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
@@ -51,7 +51,7 @@ export const show = defineCommand({
       return 0;
     }
     const facts: readonly (readonly [string, string | undefined])[] = [
-      ['Build', `${meta.buildid} (${stateNow(stored, held)}), ${formatAge(ageOf(meta))} old`],
+      ['Build', `${meta.buildid} (${currentState(stored, held)}), ${formatAge(ageOf(meta))} old`],
       ['Stream', `${meta['atomic-nightly.stream']}, ${meta['coreos-assembler.basearch']}`],
       ['Ref', meta.ref],
       ['Commit', meta['ostree-commit']],

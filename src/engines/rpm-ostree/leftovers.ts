@@ -5,17 +5,17 @@ import type { Task } from '../../base/task.ts';
 import { RUN_MARKER, run } from '../../programs/exec.ts';
 
 /**
- * What a killed rpm-ostree leaves behind, and how to know that it is our own earlier try's:
+ * The folders in which a killed rpm-ostree leaves something behind. It is known to be from our own earlier try as follows:
  *
  * 1. Processes, also those of a container that outlived its client, that have our `--cachedir` on their command line:
  *    the folder is private to this engine and stream.
  * 2. Work folders in the cache (`rpm-ostree-compose.*`) and in a private repo's `tmp`.
- * 3. `/var/tmp/rpm-ostree.*`, and `/tmp/rpmostree-rofiles-fuse*` with a FUSE mount on it. Their names do not tell whose
+ * 3. `/var/tmp/rpm-ostree.*`, and `/tmp/rpmostree-rofiles-fuse*` with a FUSE mount on it. Their names do not say whose
  *    they are, so a ledger in the cache says what was there when our try began; what came later, belongs to our user
  *    and is used by no living process is removed.
  * 4. Staging folders of transactions in the repos, when no living process has them open.
  */
-export interface Grounds {
+export interface ComposePlaces {
   readonly cacheDir: string;
   /** OSTree repositories this engine writes into. */
   readonly repos: readonly string[];
@@ -32,29 +32,29 @@ interface Ledger {
   readonly existing: readonly string[];
 }
 
-const ledgerPath = ({ cacheDir }: Grounds): string => join(cacheDir, 'running.json');
+const ledgerPath = ({ cacheDir }: ComposePlaces): string => join(cacheDir, 'running.json');
 
 /** Writes down what is there before a run, so that `clean` of a later try knows what is new. */
-export async function beginRun(grounds: Grounds): Promise<void> {
-  const ledger: Ledger = { since: Date.now(), existing: await temporaryEntries(grounds) };
-  await writeJson(ledgerPath(grounds), ledger);
+export async function beginRun(places: ComposePlaces): Promise<void> {
+  const ledger: Ledger = { since: Date.now(), existing: await temporaryEntries(places) };
+  await writeJson(ledgerPath(places), ledger);
 }
 
 /** After a run that ended by itself: it has cleaned up. */
-export async function endRun(grounds: Grounds): Promise<void> {
-  await rm(ledgerPath(grounds), { force: true });
+export async function endRun(places: ComposePlaces): Promise<void> {
+  await rm(ledgerPath(places), { force: true });
 }
 
 /** Removes what an earlier try of ours left behind when it was killed. Returns what was removed. */
-export async function clean(grounds: Grounds, task: Task): Promise<string[]> {
-  await endStrayProcesses(grounds.cacheDir);
-  const text = await readTextIfExists(ledgerPath(grounds));
+export async function clean(places: ComposePlaces, task: Task): Promise<string[]> {
+  await endStrayProcesses(places.cacheDir);
+  const text = await readTextIfExists(ledgerPath(places));
   const candidates = [
-    ...(await entries(grounds.cacheDir, /^rpm-ostree-compose\./)),
+    ...(await entries(places.cacheDir, /^rpm-ostree-compose\./)),
     ...(
-      await Promise.all(grounds.repos.map((repo) => entries(join(repo, 'tmp'), /^(rpm-ostree-compose\.|staging-)/)))
+      await Promise.all(places.repos.map((repo) => entries(join(repo, 'tmp'), /^(rpm-ostree-compose\.|staging-)/)))
     ).flat(),
-    ...(text === undefined ? [] : await newSince(JSON.parse(text) as Ledger, grounds)),
+    ...(text === undefined ? [] : await newSince(JSON.parse(text) as Ledger, places)),
   ];
   if (candidates.length > 0) {
     const used = await usedPaths(candidates);
@@ -62,14 +62,14 @@ export async function clean(grounds: Grounds, task: Task): Promise<string[]> {
     candidates.splice(0, candidates.length, ...candidates.filter((path) => !used.has(path)));
     if (candidates.length > 0) task.say(`removed what an interrupted try left behind: ${candidates.join(', ')}`);
   }
-  await endRun(grounds);
+  await endRun(places);
   return candidates;
 }
 
-async function newSince(ledger: Ledger, grounds: Grounds): Promise<string[]> {
+async function newSince(ledger: Ledger, places: ComposePlaces): Promise<string[]> {
   const known = new Set(ledger.existing);
   const fresh: string[] = [];
-  for (const path of await temporaryEntries(grounds)) {
+  for (const path of await temporaryEntries(places)) {
     if (known.has(path)) continue;
     try {
       const { uid, ctimeMs } = await stat(path);
@@ -84,7 +84,7 @@ async function newSince(ledger: Ledger, grounds: Grounds): Promise<string[]> {
   return fresh;
 }
 
-async function temporaryEntries({ temporary }: Grounds): Promise<string[]> {
+async function temporaryEntries({ temporary }: ComposePlaces): Promise<string[]> {
   return (
     await Promise.all(temporary.map((folder) => entries(folder, /^(rpm-ostree\.|rpmostree-rofiles-fuse)/)))
   ).flat();

@@ -7,7 +7,7 @@ import { needsTwin } from './arguments.ts';
 import type { Transcript } from './output.ts';
 
 /** Says what this release cannot do that a run would profit from, and what that costs. */
-export function sayLosses(rpmOstree: RpmOstree, treefile: Treefile, task: Task): void {
+export function reportLosses(rpmOstree: RpmOstree, treefile: Treefile, task: Task): void {
   for (const loss of lossesOf(rpmOstree, treefile)) task.say(`rpm-ostree ${rpmOstree.version}: ${loss}`);
 }
 

@@ -13,8 +13,8 @@ import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
 import type { Composed, ComposeRequest, Engine, Resolution, ResolveRequest } from '../engine.ts';
 import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArguments, runPaths } from './arguments.ts';
 import { checkKeys } from './keys-by-release.ts';
-import { clean, type Grounds, TEMPORARY_FOLDERS } from './leftovers.ts';
-import { compareTransaction, sayLosses } from './losses.ts';
+import { type ComposePlaces, clean, TEMPORARY_FOLDERS } from './leftovers.ts';
+import { compareTransaction, reportLosses } from './losses.ts';
 import { transcriptLockfile } from './output.ts';
 import { checkParentIds, listFolder, prepareTwin, type Shown, showCommit, twinPath } from './repos.ts';
 import { runCompose } from './run-compose.ts';
@@ -52,12 +52,12 @@ async function resolveTree(
   temporary: readonly string[],
   task: Task,
 ): Promise<Resolution> {
-  sayLosses(rpmOstree, request.treefile, task);
+  reportLosses(rpmOstree, request.treefile, task);
   const folder = join(resolve(request.cacheDir), 'resolve');
-  const { paths, grounds } = await prepare(rpmOstree, request, folder, temporary, task);
+  const { paths, places } = await prepare(rpmOstree, request, folder, temporary, task);
   const { lockfile: wanted } = request;
   if (wanted) await writeLockfile(paths.lockfileIn, wanted);
-  const transcript = await runCompose(rpmOstree, resolveArguments(rpmOstree, request, paths), {}, grounds, task);
+  const transcript = await runCompose(rpmOstree, resolveArguments(rpmOstree, request, paths), {}, places, task);
   if (wanted) compareTransaction(rpmOstree, wanted, transcript, 'asked');
   const lockfile = rpmOstree.options.has('--ex-write-lockfile-to')
     ? await readLockfile(paths.lockfileOut)
@@ -79,12 +79,12 @@ async function composeCommit(
   task: Task,
 ): Promise<Composed> {
   const begun = performance.now();
-  const { paths, grounds } = await prepare(rpmOstree, request, join(request.scratchDir, 'rpm-ostree'), temporary, task);
+  const { paths, places } = await prepare(rpmOstree, request, join(request.scratchDir, 'rpm-ostree'), temporary, task);
   await writeLockfile(paths.lockfileIn, request.lockfile);
   const environment = { SOURCE_DATE_EPOCH: String(request.timestamp) };
   let transactionAt = begun;
   const started = performance.now();
-  await runCompose(rpmOstree, composeArguments(rpmOstree, request, paths), environment, grounds, task, (soFar) => {
+  await runCompose(rpmOstree, composeArguments(rpmOstree, request, paths), environment, places, task, (soFar) => {
     transactionAt = performance.now();
     compareTransaction(rpmOstree, request.lockfile, soFar, 'resolved');
     compareInputHash(request.inputHash, soFar.inputHash);
@@ -146,13 +146,13 @@ async function prepare(
   folder: string,
   temporary: readonly string[],
   task: Task,
-): Promise<{ paths: RunPaths; grounds: Grounds }> {
+): Promise<{ paths: RunPaths; places: ComposePlaces }> {
   const twin = needsTwin(rpmOstree);
   const repos = [resolve(request.repo), ...(twin ? [twinPath(resolve(request.cacheDir))] : [])];
   const cacheDir = composeCache(request.cacheDir);
   const buildRepos = ['repo-build', 'pkgcache-repo'].map((name) => join(cacheDir, name));
-  const grounds = { cacheDir, repos: [...repos, ...buildRepos], temporary };
-  await clean(grounds, task);
+  const places = { cacheDir, repos: [...repos, ...buildRepos], temporary };
+  await clean(places, task);
   await rm(folder, { recursive: true, force: true });
   const { parent, treefile } = request;
   if (parent !== undefined) await checkParentIds(request.repo, parent, treefile, task);
@@ -166,7 +166,7 @@ async function prepare(
   const repo = twin ? await prepareTwin({ ...request, cacheDir: resolve(request.cacheDir) }, ref, task) : request.repo;
   const paths = runPaths(request.cacheDir, folder, repo);
   for (const path of [paths.cacheDir, folder, paths.workDir]) await mkdir(path, { recursive: true });
-  return { paths, grounds };
+  return { paths, places };
 }
 
 function compareInputHash(resolved: string, found: string | undefined): void {

@@ -1,7 +1,7 @@
 import type { Task } from '../../base/task.ts';
 import { composeTree, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { composeFailure } from './failures.ts';
-import { beginRun, clean, endRun, type Grounds } from './leftovers.ts';
+import { beginRun, type ComposePlaces, clean, endRun } from './leftovers.ts';
 import { readTranscript, type Transcript } from './output.ts';
 
 /** Called with the transaction once it is printed, before anything is downloaded; a throw ends the run. */
@@ -15,7 +15,7 @@ export async function runCompose(
   rpmOstree: RpmOstree,
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
-  grounds: Grounds,
+  places: ComposePlaces,
   task: Task,
   check: TransactionCheck = () => undefined,
 ): Promise<Transcript> {
@@ -41,12 +41,12 @@ export async function runCompose(
     say: (line) => task.say(line),
     progress: (done, total, unit) => task.progress(done, total, unit),
   };
-  await beginRun(grounds);
+  await beginRun(places);
   const result = await composeTree(rpmOstree, args, environment, onLine, stoppable);
   // After an abort the ledger stays, for the next try to clean up by. One that a signal ended cannot have cleaned up:
   // that is done at once, or its FUSE mounts would stay until somebody tries again.
-  if (result.exitCode > 128) await clean(grounds, task);
-  else await endRun(grounds);
+  if (result.exitCode > 128) await clean(places, task);
+  else await endRun(places);
   if (refused) throw refused.reason;
   if (result.exitCode !== 0) throw composeFailure(result.exitCode, result.stderr, task);
   return reader.transcript();

@@ -80,7 +80,7 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
     without: ReadonlyMap<string, unknown>,
   ): RetiredFile => ({
     commits: sorted([...commits]),
-    apart: sorted(apart(walks, strays, stays, without)),
+    apart: sorted(separatedCommits(walks, strays, stays, without)),
     builds: state.retired.builds,
   });
   return {
@@ -154,7 +154,7 @@ function refOf(checksum: string, histories: readonly RefHistory[]): string {
 }
 
 /** Commits that stay and that no walk from a ref will find once others have gone. */
-function apart(
+function separatedCommits(
   walks: readonly RefHistory<CommitRecord>[],
   strays: readonly Stray[],
   stays: ReadonlyMap<string, CommitRecord>,

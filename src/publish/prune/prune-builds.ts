@@ -42,7 +42,7 @@ export async function planBuilds(
   decision: PruneDecision,
   task: Task,
 ): Promise<BuildsPlan> {
-  const { retired, promoted, led } = decision.state;
+  const { retired, promoted, linkedBuilds } = decision.state;
   const { imagesSeconds, logsSeconds } = retention;
   const marks = { ...retired.builds };
   const going = new Set([...decision.goes.values()].flatMap(({ version }) => version ?? []));
@@ -62,7 +62,8 @@ export async function planBuilds(
     const commit = meta['ostree-commit'] ?? '';
     const age = now - Date.parse(meta['ostree-timestamp']) / 1000;
     const reasons = decision.kept.get(commit);
-    const isNeeded = reasons?.has('promoted') || reasons?.has('ref') || led.has(id) || isPromoted(id, promoted);
+    const isNeeded =
+      reasons?.has('promoted') || reasons?.has('ref') || linkedBuilds.has(id) || isPromoted(id, promoted);
     const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
     const mark = marks[key] ?? {};
     const images = Object.values(meta.images ?? {});

@@ -43,7 +43,7 @@ export interface TargetState {
   readonly promoted: PromotedFile['commits'];
   readonly retired: RetiredFile;
   /** Builds that pointers lead readers to; known only of targets without a tree. */
-  readonly led: ReadonlySet<string>;
+  readonly linkedBuilds: ReadonlySet<string>;
 }
 
 /**
@@ -74,13 +74,13 @@ export async function readTargetState(target: Target, task: Task, hasTree = true
   return {
     refs,
     promoted: parse<PromotedFile>(promoted, PROMOTED_PATH, target)?.commits ?? {},
-    led: hasTree ? new Set() : await ledTo(target, task),
+    linkedBuilds: hasTree ? new Set() : await buildsLinkedFrom(target, task),
     retired: { commits: {}, apart: {}, builds: {}, ...parse<RetiredFile>(retired, RETIRED_PATH, target) },
   };
 }
 
 /** The builds that files below `streams/` name, but for the index of releases, which names every one there was. */
-async function ledTo(target: Target, task: Task): Promise<Set<string>> {
+async function buildsLinkedFrom(target: Target, task: Task): Promise<Set<string>> {
   const paths: string[] = [];
   for await (const { path } of target.list('streams', task)) {
     if (/\.json$/.test(path) && !path.endsWith('/releases.json')) paths.push(path);

@@ -57,7 +57,7 @@ export async function commitsToBeWhole(
  * Visits everything a commit needs; a folder whose visit gives false is not entered.
  * @returns what keeps the walk from being complete
  */
-export async function walkWhole(
+export async function walkCommit(
   commit: string,
   read: ReadObject,
   visit: (checksum: string, type: ObjectType) => boolean,
@@ -91,7 +91,7 @@ export async function walkWhole(
 export async function needsNone(commit: string, read: ReadObject, lost: ReadonlySet<string>): Promise<boolean> {
   const seen = new Set<string>();
   let none = true;
-  const fault = await walkWhole(commit, read, (checksum, type) => {
+  const fault = await walkCommit(commit, read, (checksum, type) => {
     if (lost.has(objectPath(checksum, type))) none = false;
     if (type !== 'dirtree' || seen.has(checksum)) return false;
     seen.add(checksum);

@@ -7,7 +7,7 @@ import { localObjects, type ObjectType, objectPath } from '../../ostree/objects.
 import { deltaIndexPath, deltaPath } from '../../ostree/static-deltas.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { deltasInIndex } from '../verify/verify-deltas.ts';
-import { commitsToBeWhole, needsNone, walkWhole } from './commit-walk.ts';
+import { commitsToBeWhole, needsNone, walkCommit } from './commit-walk.ts';
 import { filezChecksum } from './compare-content.ts';
 import { compareFile } from './compare-file.ts';
 import type { TableEntry } from './object-table.ts';
@@ -51,7 +51,7 @@ export async function compareRepo(request: RepoRequest, task: Task): Promise<Rep
   const commits = await commitsToBeWhole(request, read, unrepairable);
   for (const commit of commits) {
     task.signal.throwIfAborted();
-    const fault = await walkWhole(commit, read, (checksum, type) => objects.need(checksum, type));
+    const fault = await walkCommit(commit, read, (checksum, type) => objects.need(checksum, type));
     if (fault) unrepairable.push(fault);
   }
   const lost = new Set<string>();

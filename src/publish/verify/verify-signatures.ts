@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { dearmored, signaturePackets, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
-import { findingsOf, madeBySome } from '../../signing/verify-detached.ts';
+import { findingsOf, isSignedByAnyKey } from '../../signing/verify-detached.ts';
 import { keyPath, pointerPaths } from '../pointer-paths.ts';
 import type { PublicFiles } from './public-http.ts';
 import type { PublishedBuild } from './verify-builds.ts';
@@ -40,7 +40,7 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
     if (signedBy.some((key) => known.has(key))) return true;
     // A key that came later may have signed it as well, which its record does not say.
     const signature = await request.files.get(`builds/${id}/${arch}/SHA256SUMS.asc`);
-    return madeBySome(keyring, signaturePacketsIn(signature), task);
+    return isSignedByAnyKey(keyring, signaturePacketsIn(signature), task);
   };
   const looked = await limit.map(signed, async (build) => ({ build, ours: await isOurs(build) }));
   const ours = looked.flatMap((one) => (one.ours ? [one.build] : []));

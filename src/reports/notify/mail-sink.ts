@@ -3,7 +3,7 @@ import { withSmtp } from '../../base/smtp.ts';
 import type { MailSinkConfig } from '../../config/config.ts';
 import { headline } from './describe.ts';
 import { harmlessLine, renderEvent } from './render-notification.ts';
-import { notTaken, type Sink } from './sink.ts';
+import { deliveryError, type Sink } from './sink.ts';
 
 /** Longest silence of the mail server. */
 const SILENCE_MS = 8000;
@@ -35,7 +35,7 @@ export function mailSink(config: MailSinkConfig): Sink {
   function fail(error: unknown): never {
     if (error instanceof NightlyError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw notTaken(place, why, error, isRefusal(error));
+    throw deliveryError(place, why, error, isRefusal(error));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { MatrixSinkConfig } from '../../config/config.ts';
 import { ask } from './notify-http.ts';
 import { renderEvent } from './render-notification.ts';
-import { notTaken, readLogin, type Sink } from './sink.ts';
+import { deliveryError, readLogin, type Sink } from './sink.ts';
 
 /**
  * Writes each event into a Matrix room (spec.matrix.org, client-server API v3). The transaction id is the event's, so the
@@ -27,7 +27,7 @@ export function matrixSink({ homeserver, room, accessTokenFile, template }: Matr
     async check(signal) {
       const text = await ask({ method: 'GET', url: `${api}/joined_rooms`, headers: await login() }, signal);
       if (!text.includes(JSON.stringify(room))) {
-        throw notTaken(homeserver, `the account is not in the room ${room}`, undefined);
+        throw deliveryError(homeserver, `the account is not in the room ${room}`, undefined);
       }
     },
   };

@@ -1,7 +1,7 @@
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { MqttSinkConfig } from '../../config/config.ts';
 import type { BuildEvent } from './event.ts';
-import { notTaken, readLogin, type Sink } from './sink.ts';
+import { deliveryError, readLogin, type Sink } from './sink.ts';
 
 const CONNECT_MS = 8000;
 
@@ -57,7 +57,7 @@ async function withBroker(
     // Not forced: what is under way is written, and the broker is told that this is no accident.
     await Promise.race([lost, client.endAsync()]).catch(() => undefined);
   } catch (error) {
-    throw notTaken(`The MQTT broker ${url}`, reasonOf(error), error);
+    throw deliveryError(`The MQTT broker ${url}`, reasonOf(error), error);
   } finally {
     client.end(true);
   }

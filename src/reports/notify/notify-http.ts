@@ -1,7 +1,7 @@
 import pRetry, { AbortError } from 'p-retry';
 import { NightlyError } from '../../base/errors.ts';
 import { httpFetch, reasonOf } from '../../base/http.ts';
-import { notTaken } from './sink.ts';
+import { deliveryError } from './sink.ts';
 
 /** Further tries of a request, after 0.5 and 1 s. */
 const RETRIES = 2;
@@ -40,20 +40,25 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
       ...(body === undefined ? {} : { body }),
     }).catch((error: unknown) => {
       signal.throwIfAborted();
-      throw notTaken(place, whyOf(error), error);
+      throw deliveryError(place, whyOf(error), error);
     });
     const { status } = response;
     const text = await response.text().catch(() => '');
     if (response.ok || ok(status)) return text;
     const refused = [400, 413, 422].includes(status);
-    const fault = notTaken(place, `it answers ${status} ${text.slice(0, ANSWER_LENGTH)}`.trim(), undefined, refused);
+    const fault = deliveryError(
+      place,
+      `it answers ${status} ${text.slice(0, ANSWER_LENGTH)}`.trim(),
+      undefined,
+      refused,
+    );
     if (status >= 500 || status === 429) throw fault;
     throw new AbortError(fault);
   };
   try {
     return await pRetry(once, { retries: RETRIES, minTimeout: FIRST_WAIT_MS, signal });
   } catch (error) {
-    throw error instanceof NightlyError ? error : notTaken(place, whyOf(error), error);
+    throw error instanceof NightlyError ? error : deliveryError(place, whyOf(error), error);
   }
 }
 

@@ -33,7 +33,7 @@ export async function readLogin(path: string): Promise<string> {
 }
 
 /** What a sink throws: where it was to go, and why it did not get there, in the other side's words. */
-export function notTaken(place: string, why: string, cause: unknown, refused = false): NightlyError {
+export function deliveryError(place: string, why: string, cause: unknown, refused = false): NightlyError {
   return new NightlyError('notify', `${place} did not take the message: ${harmlessLine(why)}.`, {
     hint: 'Correct this sink under "notify" in the configuration, then try "atomic-nightly notify test".',
     cause: refused ? new Refused(why, { cause }) : cause,

@@ -4,12 +4,12 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { NightlyError } from '../../base/errors.ts';
 import { remembered } from '../../base/remembered.ts';
 import { quietTask } from '../../base/task.ts';
-import { stateNow } from '../../build/about-build.ts';
+import { currentState } from '../../build/about-build.ts';
 import { readMeta } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { planFileBytes } from '../../publish/plan-file.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
-import { configuredKeys, lookAtKey } from '../../signing/inventory.ts';
+import { configuredKeys, inspectKey } from '../../signing/inventory.ts';
 import { createFileCache } from '../live/file-cache.ts';
 import type { IndexedBuild, Work } from '../live/work-folder.ts';
 import type { Service } from '../service.ts';
@@ -64,7 +64,7 @@ async function addStreams(
   for (const { name: stream, targets } of Object.values(config.streams)) {
     const own = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
     // An alert on a failed night must not fall silent while the next one is under way.
-    const state = own.map((build) => stateNow(build, held)).find((one) => one !== 'running');
+    const state = own.map((build) => currentState(build, held)).find((one) => one !== 'running');
     if (state === undefined) continue;
     for (const one of STATES) {
       gauge(
@@ -131,7 +131,7 @@ async function addWorkFolder(config: Config, service: Service, gauge: SetGauge):
 
 /** Keys that never expire, and such as cannot be read now, are left out; `doctor` tells of those. */
 async function keyExpiries(config: Config): Promise<{ fingerprint: string; seconds: number }[]> {
-  const found = await Promise.all(configuredKeys(config).map((key) => lookAtKey(key.config, quietTask())));
+  const found = await Promise.all(configuredKeys(config).map((key) => inspectKey(key.config, quietTask())));
   return found.flatMap((key) =>
     key instanceof NightlyError || !key.expires
       ? []

@@ -59,7 +59,7 @@ export interface Rounds<Found> {
  * @param ids of all builds, newest first; the same array as long as they are the same
  * @param waitMs how long those who ask wait for the first look at all; after it they are given what is known by then
  */
-export function lookInRounds<Found>(
+export function indexInBatches<Found>(
   ids: () => Promise<readonly string[]>,
   look: (id: string) => Promise<Found>,
   waitMs: number,

@@ -1,4 +1,4 @@
-import { stateNow } from '../../build/about-build.ts';
+import { currentState } from '../../build/about-build.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { releaseJournal } from '../../run/build.ts';
 import { takeSnapshot, type WebContext } from './live-context.ts';
@@ -16,7 +16,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
   const folder = stream && folderOf(config, stream, meta);
   return buildPage({
     meta,
-    state: stateNow(build, holder !== undefined),
+    state: currentState(build, holder !== undefined),
     others: builds.map((other) => other.meta),
     live: true,
     published: folder !== undefined,

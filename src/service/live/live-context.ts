@@ -1,5 +1,5 @@
 import { statfs } from 'node:fs/promises';
-import { stateNow } from '../../build/about-build.ts';
+import { currentState } from '../../build/about-build.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { CHARTED } from '../../reports/pages/charts/nights.ts';
@@ -27,7 +27,7 @@ export interface Snapshot {
 
 export async function takeSnapshot({ work }: WebContext): Promise<Snapshot> {
   const [builds, holder] = await Promise.all([work.builds(), lockHolder(work.folder)]);
-  return { holder, builds: builds.map((build) => ({ ...build, state: stateNow(build, holder !== undefined) })) };
+  return { holder, builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })) };
 }
 
 /** A stream of the configuration, as lists name it. */

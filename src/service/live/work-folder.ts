@@ -5,7 +5,7 @@ import { parseBuildId } from '../../build/build-id.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildPaths, buildPaths, type StoredBuild } from '../../build/build-store.ts';
 import { type JournalEntry, readJournal } from '../../build/journal.ts';
-import { type IndexedMeta, indexed, lookInRounds } from './build-index.ts';
+import { type IndexedMeta, indexed, indexInBatches } from './build-index.ts';
 import { createFileCache, type FileCache } from './file-cache.ts';
 
 /** A build as the index has it. */
@@ -60,7 +60,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     );
     return found.flatMap((one) => one ?? []);
   };
-  const rounds = lookInRounds(
+  const rounds = indexInBatches(
     async () => (await ids.get(top)) ?? NO_IDS,
     (id) => buildsOf(id, brief),
     waitMs,

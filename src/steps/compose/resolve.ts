@@ -9,7 +9,7 @@ import type { Project } from '../../run/project.ts';
 import { copyTreefile } from '../../treefile/copy.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import { readRepoFiles } from '../../treefile/treefile-repos.ts';
-import { insistOnOwnRemote } from '../release/own-remote.ts';
+import { requireOwnRemote } from '../release/own-remote.ts';
 
 export interface Resolved {
   readonly inputHash: string;
@@ -34,7 +34,7 @@ export async function resolve(
     { treefile, cacheDir, repo, ...(parent ? { parent: parent.checksum } : {}) },
     task,
   );
-  insistOnOwnRemote(project, lockfile);
+  requireOwnRemote(project, lockfile);
   await writeLockfile(build.paths.lockfile, lockfile);
   await writeJson(build.paths.treefile, treefileJson(treefile));
   // A promotion weeks later must build from this treefile, whatever became of it since.

@@ -4,7 +4,7 @@ import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import { publishFiles, updateJson } from '../../publish/publish-files.ts';
-import { insist } from '../../publish/swap-with-retry.ts';
+import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { formatSums, type Summed } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -107,7 +107,7 @@ export async function publishRecords(
   const put = await Promise.all(
     names.map(async (name) => ({ path: `${folder}/${name}`, content: await readFile(join(dir, name)) })),
   );
-  await insist(async () => ({ expect: [], put }), target, task);
+  await swapWithRetry(async () => ({ expect: [], put }), target, task);
 }
 
 /** The same for those of the targets that have the build's record: what they have is to be what is here (I14). */

@@ -4,7 +4,7 @@ import type { BuildMeta } from '../../build/build-record.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { keyPath } from '../../publish/pointer-paths.ts';
 import { parseTargetJson } from '../../publish/publish-files.ts';
-import { insist } from '../../publish/swap-with-retry.ts';
+import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
 import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
@@ -12,7 +12,7 @@ import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import type { Project } from '../../run/project.ts';
-import { holds } from '../../targets/expect.ts';
+import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
 import { type BuildIndex, INDEX_PATH } from './publish-build.ts';
 
@@ -36,7 +36,7 @@ export async function publishPages(
 ): Promise<void> {
   const { config, stream, signer } = project;
   const key = signer && (await signer.publicKey(task));
-  await insist(
+  await swapWithRetry(
     async (): Promise<SwapRequest | undefined> => {
       const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
       if (!content) return undefined;
@@ -162,5 +162,5 @@ function assets(): Files {
 async function onlyChanged(files: Files, target: Target, task: Task): Promise<{ path: string; content: Uint8Array }[]> {
   const paths = [...files.keys()];
   const there = await target.readMany(paths, task);
-  return [...files].flatMap(([path, content], at) => (holds(there[at], content) ? [] : [{ path, content }]));
+  return [...files].flatMap(([path, content], at) => (contentEquals(there[at], content) ? [] : [{ path, content }]));
 }

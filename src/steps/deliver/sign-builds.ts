@@ -10,7 +10,7 @@ import type { Config } from '../../config/config.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import { fetchFile } from '../../rpm/download.ts';
 import type { Signer } from '../../signing/signer.ts';
-import { madeBySome } from '../../signing/verify-detached.ts';
+import { isSignedByAnyKey } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
 import { recordIsSigned, SUMS, signatureName } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
@@ -50,7 +50,7 @@ export async function findUnsignedFiles(
       const there = signaturePacketsIn(local ?? (await target.read(signatureName(path), task)));
       if (there.length === 0) continue;
       const lacks: Signer[] = [];
-      for (const one of signers) if (!(await madeBySome(await one.clientKey(task), there, task))) lacks.push(one);
+      for (const one of signers) if (!(await isSignedByAnyKey(await one.clientKey(task), there, task))) lacks.push(one);
       if (lacks.length > 0) found.push({ path, there, lacks, ...(sha256 === undefined ? {} : { sha256 }) });
     }
   }

@@ -4,7 +4,7 @@ import { ifThere, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { withSignature } from '../../ostree/commit-signatures.ts';
 import { objectPath } from '../../ostree/objects.ts';
-import { sayExpiry } from '../../signing/inventory.ts';
+import { reportExpiry } from '../../signing/inventory.ts';
 import type { Signer } from '../../signing/signer.ts';
 
 /**
@@ -14,7 +14,7 @@ import type { Signer } from '../../signing/signer.ts';
  * @throws NightlyError `signing`.
  */
 export async function sign(repo: string, commit: string, signer: Signer, task: Task): Promise<string[]> {
-  const keys = await sayExpiry(signer, task);
+  const keys = await reportExpiry(signer, task);
   const signature = await signer.sign(await readFile(join(repo, objectPath(commit, 'commit'))), task);
   const path = join(repo, objectPath(commit, 'commitmeta'));
   await writeFileAtomic(path, withSignature(await ifThere(readFile(path)), signature));

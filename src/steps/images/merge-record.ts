@@ -90,7 +90,7 @@ export function stateOf(
 }
 
 /** Image types that a build has no good image of. */
-export function leftOf(meta: BuildMeta, order: readonly string[]): string[] {
+export function missingTypes(meta: BuildMeta, order: readonly string[]): string[] {
   return order.filter((type) => meta.images?.[type] === undefined);
 }
 

@@ -12,7 +12,7 @@ import type { Target } from '../../targets/target.ts';
 import { nameBuild } from '../deliver/publish-build.ts';
 import { SUMS, signatureName } from '../deliver/sign-files.ts';
 import type { ImageSet } from './images.ts';
-import { type ImageResults, leftOf, mergeRecord, passedGate, stateOf, type TreeResults } from './merge-record.ts';
+import { type ImageResults, mergeRecord, missingTypes, passedGate, stateOf, type TreeResults } from './merge-record.ts';
 import { changeShared, type SharedRecord } from './shared-record.ts';
 
 /** How a build stands once a machine's part is in its record. */
@@ -67,7 +67,7 @@ export async function publishShare(
   const images = Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image }));
   await nameBuild(project, build, target, set.withTemplates(images), task);
   const { 'atomic-nightly.failures': failures = [], 'atomic-nightly.pending-images': pending = [] } = meta;
-  const left = leftOf(meta, stream.images);
+  const left = missingTypes(meta, stream.images);
   return { state: stateOf(failures, pending), left, passed: passedGate(meta, stream), failures };
 }
 

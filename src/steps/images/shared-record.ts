@@ -8,11 +8,11 @@ import type { Task } from '../../base/task.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { BuildPaths } from '../../build/build-store.ts';
 import { parseTargetJson } from '../../publish/publish-files.ts';
-import { insist } from '../../publish/swap-with-retry.ts';
+import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { formatSums, parseSums, type Summed } from '../../published/sha256sums.ts';
 import type { Project } from '../../run/project.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
-import { holds } from '../../targets/expect.ts';
+import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
 import { SUMS, signatureName } from '../deliver/sign-files.ts';
 
@@ -77,8 +77,8 @@ export async function changeShared(
       const content = Buffer.from(contents[name]);
       const at = (wanted: string) => files.find((file) => file.path === wanted)?.content;
       const signature = signer && Buffer.from(armoredSignature(await signer.sign(content, task)));
-      const isThere = holds(at(path), content);
-      if (signature && !(isThere && holds(at(signatureName(path)), signature)))
+      const isThere = contentEquals(at(path), content);
+      if (signature && !(isThere && contentEquals(at(signatureName(path)), signature)))
         put.push({ path: signatureName(path), content: signature });
       if (!isThere) put.push({ path, content });
     }
@@ -86,7 +86,7 @@ export async function changeShared(
     if (signer) await vouch(paths, files);
     return { expect: files, put };
   };
-  await insist(prepare, target, task);
+  await swapWithRetry(prepare, target, task);
   const last = made.at(-1);
   if (!last) throw new NightlyError('bug', 'A record was changed without being read.');
   return last;

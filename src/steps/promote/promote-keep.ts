@@ -3,7 +3,7 @@ import { objectPath } from '../../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../../publish/epoch.ts';
 import { PROMOTED_PATH, type PromotedFile } from '../../publish/prune/prune-state.ts';
 import { parseTargetJson } from '../../publish/publish-files.ts';
-import { insist } from '../../publish/swap-with-retry.ts';
+import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import type { Build } from '../../run/build.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import type { Target } from '../../targets/target.ts';
@@ -15,7 +15,7 @@ import type { Target } from '../../targets/target.ts';
  * without a commit stops every later prune.
  * @throws NightlyError `locked`, `target-moved` when others keep getting in between; `target-unreachable`.
  */
-export async function keepNight(
+export async function keepPromotedCommit(
   build: Build,
   night: Pick<Night, 'id' | 'commit'>,
   target: Target,
@@ -23,7 +23,7 @@ export async function keepNight(
 ): Promise<void> {
   const entry = { build: night.id, release: build.id };
   let there = true;
-  await insist(
+  await swapWithRetry(
     async () => {
       const commitPath = `repo/${objectPath(night.commit, 'commit')}`;
       const [epoch, content] = await target.readMany([EPOCH_PATH, PROMOTED_PATH], task);

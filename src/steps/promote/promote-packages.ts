@@ -20,7 +20,7 @@ import type { Night } from '../../run/promoted-night.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import { treefileRepos } from '../../treefile/treefile-repos.ts';
 import { refuseDowngrades } from '../compose/resolve.ts';
-import { insistOnOwnRemote, remoteSwap } from '../release/own-remote.ts';
+import { remoteSwap, requireOwnRemote } from '../release/own-remote.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
 
 /**
@@ -46,7 +46,7 @@ export async function promotePackages(
   let offered: Promise<RepoPackage[]> | undefined;
   const packages = () => (offered ??= offeredPackages(project, task));
   const lockfile = recommit ? night.lockfile : await promotedLockfile(project, night, changes, packages);
-  insistOnOwnRemote(project, lockfile);
+  requireOwnRemote(project, lockfile);
   const swap = remoteSwap(project);
   if (swap && swap.from in night.lockfile.packages)
     task.say(`${swap.to}-${lockfile.packages[swap.to]?.evra} takes the place of ${swap.from}`);

@@ -27,7 +27,7 @@ export function remoteSwap({ config, stream }: Pick<Project, 'config' | 'stream'
  * stream. Streams without one say nothing about it.
  * @throws NightlyError `package-missing`.
  */
-export function insistOnOwnRemote(project: Project, { packages }: Lockfile): void {
+export function requireOwnRemote(project: Project, { packages }: Lockfile): void {
   const { config, stream } = project;
   const own = stream.releasePackage?.name;
   if (own === undefined) return;

@@ -21,7 +21,7 @@ export interface Back {
 }
 
 /** Leads everybody who asks a target for the latest release to the one before: pointer, index, images, boxes. */
-export async function pointBack(
+export async function restorePointers(
   { config, stream, ref, signer }: Project,
   back: Back,
   target: Target,

@@ -7,7 +7,7 @@ import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { tryFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
-import { holds, movedError } from '../expect.ts';
+import { contentEquals, movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, PlainTarget, SendStats, SwapRequest } from '../target.ts';
 
@@ -110,7 +110,7 @@ async function checkAndPut(
   read: (path: string) => Promise<Uint8Array | undefined>,
 ): Promise<void> {
   for (const { path, content } of expect) {
-    if (!holds(await read(path), content)) throw movedError(name, path);
+    if (!contentEquals(await read(path), content)) throw movedError(name, path);
   }
   const folders = new Folders(root);
   for (const group of signedPairs(put)) {

@@ -17,7 +17,7 @@ import {
 } from '../../programs/rsync.ts';
 import type { SshAccess } from '../../programs/ssh.ts';
 import { sharedSsh } from '../../programs/ssh-shared.ts';
-import { holds, movedError } from '../expect.ts';
+import { contentEquals, movedError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { PlainTarget, SwapRequest } from '../target.ts';
@@ -96,7 +96,7 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
         confirm,
         async () => {
           for (const [index, { path, content }] of expect.entries()) {
-            if (!holds(found[index], content)) throw movedError(name, path);
+            if (!contentEquals(found[index], content)) throw movedError(name, path);
           }
           // One transfer each: the order in which they appear counts. Two would be some tenths of a second apart.
           for (const together of signedPairs(files)) await put(together, task);

@@ -18,14 +18,14 @@ const OTHER = '00000000000000000000000000000000';
  * @throws NightlyError `unsupported` when it does not; else what faults.ts has for a server that cannot be written to.
  */
 export async function probe(bucket: Bucket, task: Task): Promise<EtagStyle> {
-  const holds = async (condition: Condition): Promise<boolean> =>
+  const isAccepted = async (condition: Condition): Promise<boolean> =>
     (await tryPut(bucket, PATH, CONTENT, condition, task)).etag !== undefined;
   for (let tries = 1; ; tries += 1) {
     const etag = (await putObject(bucket, PATH, CONTENT, false, task)).replaceAll('"', '');
-    if (await holds({ IfNoneMatch: '*' })) throw ignored(bucket, 'If-None-Match: *');
-    if (await holds({ IfMatch: `"${OTHER}"` })) throw ignored(bucket, 'If-Match');
-    if (await holds({ IfMatch: `"${etag}"` })) return 'quoted';
-    if (await holds({ IfMatch: etag })) return 'bare';
+    if (await isAccepted({ IfNoneMatch: '*' })) throw ignored(bucket, 'If-None-Match: *');
+    if (await isAccepted({ IfMatch: `"${OTHER}"` })) throw ignored(bucket, 'If-Match');
+    if (await isAccepted({ IfMatch: `"${etag}"` })) return 'quoted';
+    if (await isAccepted({ IfMatch: etag })) return 'bare';
     // Where a managed key encrypts, equal contents have different ETags, and another probe may have come in between.
     if (tries === 3) throw ignored(bucket, 'If-Match with the right ETag');
   }

@@ -1,6 +1,6 @@
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
-import { holds, movedError } from '../expect.ts';
+import { contentEquals, movedError } from '../expect.ts';
 import {
   encodeLock,
   freed,
@@ -78,7 +78,7 @@ async function readExpected(
 ): Promise<ReadonlyMap<string, Found | undefined>> {
   const found = await Promise.all(expect.map(({ path }) => getObject(bucket, path, task)));
   for (const [index, { path, content }] of expect.entries()) {
-    if (!holds(found[index]?.content, content)) throw movedError(bucket.config.name, path);
+    if (!contentEquals(found[index]?.content, content)) throw movedError(bucket.config.name, path);
   }
   return new Map(expect.map(({ path }, index) => [path, found[index]]));
 }

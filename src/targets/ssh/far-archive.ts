@@ -73,7 +73,7 @@ export function archiveBytes(files: readonly SizedFile[]): number {
  * Writes files into the far shell's input as a tar archive of `archiveBytes`, world-readable, without times or owners.
  * @throws NightlyError `tool-failed` when tar failed or a file changed meanwhile; the shell's input is of no use then.
  */
-export async function pourArchive(
+export async function streamArchive(
   shell: FarShell,
   root: string,
   files: readonly SizedFile[],

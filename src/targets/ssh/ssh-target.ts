@@ -6,7 +6,7 @@ import type { SshTargetConfig } from '../../config/config.ts';
 import { movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
-import { archiveBytes, batches, pourArchive, type SizedFile, sized } from './far-archive.ts';
+import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
 import type { FarShell } from './far-shell.ts';
 import { shellPool } from './ssh-pool.ts';
 
@@ -118,7 +118,7 @@ async function sendAll(shell: FarShell, root: string, parts: readonly Part[], ta
   const pour = async (): Promise<void> => {
     for (const { files, immutable } of parts) {
       shell.write(`put ${archiveBytes(files)} ${immutable ? 'once' : 'again'}\n`);
-      await pourArchive(shell, root, files, task);
+      await streamArchive(shell, root, files, task);
       shell.write('go\n');
     }
     shell.write('flush\n');

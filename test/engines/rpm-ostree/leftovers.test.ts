@@ -59,10 +59,10 @@ test('only what is ours is removed: new since our try began, ours, and used by n
     writeFileSync(join(path, 'file'), '');
     return path;
   };
-  const grounds = { cacheDir: here.cacheDir, repos: [here.repo], temporary: [here.varTmp] };
+  const places = { cacheDir: here.cacheDir, repos: [here.repo], temporary: [here.varTmp] };
   const older = make(join(here.varTmp, 'rpm-ostree.older'));
   mkdirSync(here.cacheDir);
-  await beginRun(grounds);
+  await beginRun(places);
   const left = make(join(here.varTmp, 'rpm-ostree.left'));
   const other = make(join(here.varTmp, 'something-else'));
   const used = make(join(here.varTmp, 'rpm-ostree.used'));
@@ -74,19 +74,19 @@ test('only what is ours is removed: new since our try began, ours, and used by n
   onTestFinished(() => user.stop());
   await sleep(100);
 
-  const removed = await clean(grounds, here.task);
+  const removed = await clean(places, here.task);
   expect(new Set(removed)).toEqual(new Set([work, left, staging]));
   expect([older, other, used, busy, `${busy}-lock`].filter((path) => !existsSync(path))).toEqual([]);
   // Without a ledger, nothing outside of our own folders is touched.
   make(join(here.varTmp, 'rpm-ostree.later'));
-  expect(await clean(grounds, here.task)).toEqual([]);
+  expect(await clean(places, here.task)).toEqual([]);
 });
 
 test('a mount left in a temporary folder is taken away first', async () => {
   const here = await bench({ version: '2020.8', packages: PACKAGES });
-  const grounds = { cacheDir: here.cacheDir, repos: [], temporary: [here.varTmp] };
+  const places = { cacheDir: here.cacheDir, repos: [], temporary: [here.varTmp] };
   mkdirSync(here.cacheDir);
-  await beginRun(grounds);
+  await beginRun(places);
   const mount = join(here.varTmp, 'rpmostree-rofiles-fuse.abcdef');
   const source = join(here.folder, 'source');
   for (const path of [mount, source]) mkdirSync(path);
@@ -95,7 +95,7 @@ test('a mount left in a temporary folder is taken away first', async () => {
   onTestFinished(async () => {
     await run('umount', ['--lazy', mount], { okExitCodes: [0, 1, 32] });
   });
-  expect(await clean(grounds, here.task)).toEqual([mount]);
+  expect(await clean(places, here.task)).toEqual([mount]);
   expect(existsSync(join(source, 'precious'))).toBe(true);
   expect(existsSync(mount)).toBe(false);
 });

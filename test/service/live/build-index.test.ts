@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { buildPaths } from '../../../src/build/build-store.ts';
 import { changesText } from '../../../src/reports/pages/build-row.ts';
-import { indexed, lookInRounds } from '../../../src/service/live/build-index.ts';
+import { indexed, indexInBatches } from '../../../src/service/live/build-index.ts';
 import { createFileCache } from '../../../src/service/live/file-cache.ts';
 import { openWork } from '../../../src/service/live/work-folder.ts';
 import { makePageBuilds } from '../../support/page-builds.ts';
@@ -43,7 +43,7 @@ test('the first who asks does not wait for old builds, and others have their tur
   const all = Array.from({ length: 2000 }, (_, index) => `build-${index}`);
   let [looked, open] = [0, () => {}];
   const gate = new Promise<void>((settle) => (open = settle));
-  const rounds = lookInRounds(
+  const rounds = indexInBatches(
     async () => all,
     async (id) => {
       looked += 1;
@@ -62,7 +62,7 @@ test('the first who asks does not wait for old builds, and others have their tur
 
 test('whoever waits for all has all, in order; what is gone is gone, and what is new is there at once', async () => {
   let all = Array.from({ length: 200 }, (_, index) => `b${index}`);
-  const rounds = lookInRounds(
+  const rounds = indexInBatches(
     async () => all,
     async (id) => id,
     Number.POSITIVE_INFINITY,
@@ -79,7 +79,7 @@ test('a fault while old builds are read is told to who waits, and the next round
     if (broken && id === 'b90') throw new Error('the disk');
     return id;
   };
-  const rounds = lookInRounds(async () => all, look, Number.POSITIVE_INFINITY);
+  const rounds = indexInBatches(async () => all, look, Number.POSITIVE_INFINITY);
   await expect(rounds.all()).rejects.toThrow('the disk');
   broken = false;
   expect(await rounds.all()).toEqual(all);

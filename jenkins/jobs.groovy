@@ -16,7 +16,7 @@ def pipeline = { job, file ->
 }
 
 pipelineJob('atomic-nightly') {
-    description('One night: the tree, then its images on all agents.')
+    description('One nightly build: the tree, then its images on all agents.')
     parameters {
         stringParam('STREAM', STREAM, 'Stream of the configuration')
         stringParam('ARCH', 'x86_64', 'Label of agents of its architecture')
@@ -40,12 +40,12 @@ pipelineJob('atomic-images') {
 }
 
 pipelineJob('atomic-promote') {
-    description('A night becomes a release candidate and, once approved, a release.')
+    description('A nightly build becomes a release candidate and, once approved, a release.')
     parameters {
-        stringParam('BUILD', '', 'Build id of the night')
+        stringParam('BUILD', '', 'Build id of the nightly build')
         stringParam('STREAM', 'release', 'Release stream')
         stringParam('ARCH', 'x86_64', 'Label of agents of its architecture')
-        choiceParam('MODE', ['rebuild', 'recommit'], "recommit keeps the night's tree byte for byte")
+        choiceParam('MODE', ['rebuild', 'recommit'], "recommit keeps the nightly build's tree byte for byte")
         textParam('OVERRIDES', '', 'NEVRAs of packages to take newer, one a line')
         textParam('EXCLUDES', '', 'Names of packages to leave out, one a line')
         stringParam('REASON', '', 'For the record')

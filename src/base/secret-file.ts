@@ -53,7 +53,7 @@ function unreadable(error: unknown, path: string, { what, code, missing }: Omit<
   }
   if (isErrno(error, 'EACCES') || isErrno(error, 'EISDIR')) {
     return new NightlyError(code, `The ${what} ${path} cannot be read: ${String(error)}.`, {
-      hint: 'It must be a file that the user who runs this owns.',
+      hint: 'It must be a file owned by the user who runs this.',
     });
   }
   return error;

@@ -6,6 +6,6 @@ import { type KvmState, probeKvm } from './kvm.ts';
 export async function chooseAccelerator(task: Task, probe: () => Promise<KvmState> = probeKvm): Promise<Accelerator> {
   const { usable, reason } = await probe();
   if (usable) return 'kvm';
-  task.say(`Slower, without KVM: ${reason}`);
+  task.say(`No KVM, so booting is slower: ${reason}`);
   return 'tcg';
 }

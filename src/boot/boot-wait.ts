@@ -50,7 +50,10 @@ export async function waitForSsh(
     task.signal.throwIfAborted();
     const exitCode = vm.ended();
     if (exitCode !== undefined) {
-      throw await machineFault(vm, `The machine ended by itself (exit code ${exitCode}) before ssh let us in.`);
+      throw await machineFault(
+        vm,
+        `The machine ended by itself (exit code ${exitCode}) before a login over ssh succeeded.`,
+      );
     }
     const prompted = await serialAsksForLogin(vm.serialLog, before?.serialSize ?? 0);
     if (prompted || Date.now() - asked >= ASK_BLINDLY_EVERY_MS) {
@@ -66,7 +69,7 @@ export async function waitForSsh(
     await sleep(POLL_MS, undefined, { signal: task.signal });
     reason = await spent();
   }
-  throw await machineFault(vm, `The machine did not let us in over ssh: ${reason}.`);
+  throw await machineFault(vm, `The machine accepted no login over ssh: ${reason}.`);
 }
 
 /** What `waitForSsh` needs to tell the next boot from this one. @throws NightlyError `gate-failed` */

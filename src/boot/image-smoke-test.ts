@@ -56,7 +56,7 @@ export async function smokeTest(request: SmokeRequest, task: Task): Promise<Smok
     task,
   );
   try {
-    task.say(`ssh let us in after ${vm.bootSeconds.toFixed(1)} s`);
+    task.say(`ssh login succeeded after ${vm.bootSeconds.toFixed(1)} s`);
     const { commit, version, allowDegraded } = request;
     const system = await checkSystem(vm, { commit, version, allowDegraded, timeoutSeconds }, task);
     task.say(`The system is ${system.state}, on ${version}`);

@@ -65,7 +65,7 @@ export async function machineFault(vm: { readonly serialLog: string }, what: str
   const said =
     lines.length === 0 ? 'Its serial line stayed silent.' : `Last on its serial line:\n  ${lines.join('\n  ')}`;
   return new NightlyError('gate-failed', `${what}\n${said}`, {
-    hint: `The whole serial output is in ${vm.serialLog}.`,
+    hint: `The full serial output is in ${vm.serialLog}.`,
     log: vm.serialLog,
   });
 }

@@ -46,7 +46,7 @@ export async function buildWithCommit(configPath: string, id: string | undefined
   const { meta } = stored;
   if (meta['ostree-commit'] === undefined) {
     throw new NightlyError('usage', `Build ${meta.buildid} has no commit.`, {
-      hint: `It is ${meta['atomic-nightly.state']}; "atomic-nightly resume ${meta.buildid}" goes on with it.`,
+      hint: `It is ${meta['atomic-nightly.state']}; "atomic-nightly resume ${meta.buildid}" continues it.`,
     });
   }
   return stored;

@@ -24,7 +24,7 @@ function interruptSignal(): AbortSignal {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
     controller.abort(
       new NightlyError('interrupted', 'Interrupted.', {
-        hint: 'Run "atomic-nightly resume" to go on where it stopped.',
+        hint: 'Run "atomic-nightly resume" to continue where it stopped.',
       }),
     );
   };

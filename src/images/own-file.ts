@@ -36,7 +36,7 @@ export async function addToFile(path: string, content: string | Uint8Array, name
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
     throw new NightlyError('image', `The tree has no ${name} to add to.`, {
-      hint: 'Leave out "append" in image.yaml to write the file anew, or add the package that brings it to the treefile.',
+      hint: 'Leave out "append" in image.yaml to replace the file, or add the package that contains it to the treefile.',
       cause: error,
     });
   }

@@ -65,7 +65,7 @@ async function mergeFolder(from: string, to: string, name: string): Promise<void
     // Packages made for both layouts ship /bin/x as a link to /usr/bin/x.
     else if (!entry.isSymbolicLink() && !(await isLink(target))) {
       throw new NightlyError('unsupported', `The package ${name} has both ${source} and ${target}.`, {
-        hint: 'Leave that package out of the lab.',
+        hint: 'Leave this package out of the lab.',
       });
     } else if (entry.isSymbolicLink()) await rm(source);
     else await rename(source, target);

@@ -48,7 +48,7 @@ export function evrOfDebianVersion(text: string): Evr {
   const revision = dash < 0 ? '0' : rest.slice(dash + 1);
   if (/\d{16}/.test(rest.replace(/(?<!\d)0+(?=\d)/g, '')) || !Number.isSafeInteger(epoch)) {
     throw new NightlyError('unsupported', `The Debian version ${text} has a number of more than 15 digits.`, {
-      hint: 'Leave that package out of the lab.',
+      hint: 'Leave this package out of the lab.',
     });
   }
   return { epoch, version: mapPart(upstream), release: mapPart(revision) };

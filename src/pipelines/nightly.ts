@@ -38,12 +38,12 @@ export async function nightly(
     checkRepositories(project, before, task),
   );
   if (unchanged && !force)
-    return { state: 'unchanged', why: 'treefile and repository metadata are those of the last night' };
+    return { state: 'unchanged', why: 'treefile and repository metadata are those of the last build' };
 
   const resolved = await runner.step('resolve', { parent, states }, (task) => resolve(project, build, before, task));
   if (resolved.unchanged && parent !== undefined && !force) {
     await rememberInputs(project, states, parent);
-    return { state: 'unchanged', why: 'the same packages and treefile as the last night' };
+    return { state: 'unchanged', why: 'the same packages and treefile as the last build' };
   }
 
   const { inputHash, treefileCopy } = resolved;

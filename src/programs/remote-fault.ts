@@ -28,7 +28,7 @@ const FAULTS: readonly Fault[] = [
     pattern:
       /rsync: \S*: unknown option|invalid rsync-command syntax|protocol incompatibility|protocol version mismatch/,
     code: 'target-unreachable',
-    hint: 'The rsync at one end does not know what the other asks of it, or something there prints before rsync does: docs/relied-on.md says from which versions on it works.',
+    hint: 'The rsync at one end does not know what the other asks of it, or something there prints before rsync does: docs/relied-on.md lists the versions that work.',
   },
   {
     pattern: /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed|No .* host key is known/,

@@ -108,7 +108,7 @@ export async function rpmSignWith(
       await writeFile(join(pieces, `${name}.sig`), await signature(await readFile(join(pieces, name))));
   }
   throw new NightlyError('signing', `rpmsign did not put the signature into ${basename(rpm)}.`, {
-    hint: 'Look into the log for its words. rpm before 4.16 takes RSA signatures only.',
+    hint: 'Its message is in the log. rpm before 4.16 takes RSA signatures only.',
     log: task.logFile,
   });
 }

@@ -29,8 +29,8 @@ export function parseListLine(line: string): ListedEntry {
 
 /** The failure for a line of rsync's that should have another form. */
 export function notUnderstood(line: string): NightlyError {
-  return new NightlyError('unsupported', `rsync says something that is not understood: ${JSON.stringify(line)}.`, {
-    hint: 'Is "rsync" here the one from samba.org, 3.2.5 or newer? docs/relied-on.md says what is asked of it.',
+  return new NightlyError('unsupported', `rsync printed something unexpected: ${JSON.stringify(line)}.`, {
+    hint: 'Is "rsync" here the one from samba.org, 3.2.5 or newer? docs/relied-on.md lists what it must support.',
   });
 }
 

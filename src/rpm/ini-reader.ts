@@ -47,7 +47,7 @@ export function parseIni(text: string): IniSection[] {
       option = undefined;
     } else {
       const section = sections.at(-1);
-      if (!section) throw new IniError('an option stands before the first [section]', line);
+      if (!section) throw new IniError('an option comes before the first [section]', line);
       if (/^[ \t\r]/.test(raw)) {
         if (!option) throw new IniError('an indented line continues nothing', line);
         option.value += `\n${content}`;

@@ -41,7 +41,7 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
       if (error instanceof NightlyError) throw error;
       const why = error instanceof Error ? error.message : String(error);
       throw new NightlyError('repo-unreachable', `Repository "${repo.id}": ${state.url}${file.href}: ${why}`, {
-        hint: 'The repository may be updated right now; run again in a while.',
+        hint: 'The repository may be being updated; run again in a while.',
         place: { file: repo.file, line: repo.line },
         cause: error,
       });

@@ -35,7 +35,7 @@ export async function checkHeaders(claimed: readonly ClaimedRpm[], home: string,
     'verify',
     `RPM files are other packages than the repository metadata says:\n${wrong.join('\n')}`,
     {
-      hint: 'Nothing was installed. Whoever made that metadata, or the mirror, gives one package out for another: report it to them, or use another mirror.',
+      hint: 'Nothing was installed. Whoever made that metadata, or the mirror, serves one package as another: report it to them, or use another mirror.',
     },
   );
 }

@@ -103,12 +103,15 @@ export function refuseFrozen({ id, paths }: Build): void {
   if (!existsSync(releaseJournal(paths))) return;
   throw frozenError(
     id,
-    `"atomic-nightly release ${id}" goes on with a release that was interrupted; for anything else, promote its night again.`,
+    `"atomic-nightly release ${id}" continues a release that was interrupted; for anything else, promote its nightly build again.`,
   );
 }
 
 /** What to throw when somebody would change a build that is released, or whose release has begun. */
-export function frozenError(id: string, hint = 'Promote its night again: "atomic-nightly promote".'): NightlyError {
+export function frozenError(
+  id: string,
+  hint = 'Promote its nightly build again: "atomic-nightly promote".',
+): NightlyError {
   return new NightlyError('usage', `Build ${id} is released, or its release has begun: it never changes any more.`, {
     hint,
   });

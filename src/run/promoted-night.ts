@@ -28,15 +28,15 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   });
   const { of } = meta['atomic-nightly.promotion'] ?? {};
   if (of !== undefined) {
-    throw new NightlyError('usage', `Build ${id} is a promotion of night ${of} itself.`, {
-      hint: `To promote that night again: "atomic-nightly promote ${of}".`,
+    throw new NightlyError('usage', `Build ${id} is a promotion of nightly build ${of} itself.`, {
+      hint: `To promote that nightly build again: "atomic-nightly promote ${of}".`,
     });
   }
   const commit = meta['ostree-commit'];
   const state = meta['atomic-nightly.state'];
   if (commit === undefined || !['complete', 'incomplete', 'gate-failed'].includes(state)) {
-    throw new NightlyError('usage', `Build ${id} is ${state}: only a night that was published can be promoted.`, {
-      hint: '"atomic-nightly list" shows the nights there are.',
+    throw new NightlyError('usage', `Build ${id} is ${state}: only a published nightly build can be promoted.`, {
+      hint: '"atomic-nightly list" lists the nightly builds.',
     });
   }
   const copy = meta['atomic-nightly.treefile-copy'];
@@ -44,14 +44,14 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
   if (treefile === undefined || lockfile === undefined) {
     throw new NightlyError('not-found', `Night ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`, {
-      hint: 'Bring the folder back from a backup, or build a new night and promote that.',
+      hint: 'Bring the folder back from a backup, or run a new nightly build and promote that.',
     });
   }
   const { digest } = await readTreefile(treefile, { basearch: meta['coreos-assembler.basearch'] });
   if (digest !== meta['atomic-nightly.treefile-digest']) {
     throw new NightlyError(
       'treefile',
-      `The treefile of night ${id} cannot be had any more: its copy ${treefile} does not read as it did that night.`,
+      `The treefile of nightly build ${id} is lost: its copy ${treefile} no longer reads as it did then.`,
       {
         hint: 'It names files by absolute paths that changed since, or the copy was changed. Put them back as they were.',
       },
@@ -66,9 +66,9 @@ const isNotFound = (error: unknown): boolean => error instanceof NightlyError &&
 function lostNight(work: string, id: string, cause: unknown): NightlyError {
   return new NightlyError(
     'not-found',
-    `There is no record of night ${id} in ${join(work, 'builds')}, and what is promoted is made from the record, lockfile and treefile kept there.`,
+    `There is no record of nightly build ${id} in ${join(work, 'builds')}, and what is promoted is made from the record, lockfile and treefile kept there.`,
     {
-      hint: `Bring builds/${id} back from a backup of ${work}, promote where that night was built, or promote another: "atomic-nightly list" shows those there are.`,
+      hint: `Bring builds/${id} back from a backup of ${work}, promote on the machine that made that build, or promote another one: see "atomic-nightly list".`,
       cause,
     },
   );

@@ -87,7 +87,7 @@ const now = (): string => new Date().toISOString();
 function interrupted(cause: unknown): NightlyError {
   if (cause instanceof NightlyError && cause.code === 'interrupted') return cause;
   return new NightlyError('interrupted', 'The run was interrupted.', {
-    hint: 'Run "atomic-nightly resume" to go on where it stopped.',
+    hint: 'Run "atomic-nightly resume" to continue where it stopped.',
     cause,
   });
 }

@@ -60,7 +60,7 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
     if (attempt) log(`${stream}: a run of an earlier service: ${attempt.process ?? 'not begun'}`, { stream });
     const run = attempt ? adoptRun(context, job, attempt) : await beginRun(context, job);
     if (!attempt)
-      log(`${stream}: ${job.build === undefined ? 'a night begins' : `goes on with ${job.build}`}`, { stream });
+      log(`${stream}: ${job.build === undefined ? 'a nightly build starts' : `continues ${job.build}`}`, { stream });
     running = run;
     if (endNow) run.stop();
     if (signal.aborted && drainSeconds === undefined) letGo(run);
@@ -130,7 +130,7 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   }
 
   function letGo(run: Run): void {
-    log(`${run.job.stream}: goes on by itself`, { stream: run.job.stream });
+    log(`${run.job.stream}: keeps going detached`, { stream: run.job.stream });
     run.forget();
     leave();
   }
@@ -179,7 +179,7 @@ function caughtUp(config: Config, { moments, jobs }: ServiceState, now: Date, lo
     // A schedule that is new has missed nothing.
     const missed = last === undefined ? undefined : missedMoment(schedule, new Date(last), now);
     if (missed) {
-      log(`${stream}: the night of ${missed.toISOString()} was missed and is caught up with`, { stream });
+      log(`${stream}: the nightly build of ${missed.toISOString()} was missed and starts now`, { stream });
       state = withMoment(state, newJob(stream, 'catch-up', startOf(stream, schedule, missed)), missed);
     } else if (last === undefined) {
       state = { ...state, moments: { ...state.moments, [stream]: now.toISOString() } };
@@ -205,13 +205,13 @@ function refuseWithoutNights(config: Config, name: string): void {
   const { release } = findStream(config, name);
   if (!release) return;
   throw new NightlyError('usage', `Stream "${name}" is a release stream: it is fed by promotion only.`, {
-    hint: `Ask for a night of "${release.promotesFrom}" instead.`,
+    hint: `Ask for a build of "${release.promotesFrom}" instead.`,
   });
 }
 
 function endSentence({ work }: Config, { stream }: Job, { result, build }: Ending, left: Job | undefined): string {
   const what = `${stream}: ${build === undefined ? '' : `build ${build} `}${result}`;
-  if (left) return `${what}; goes on at ${left.notBefore}`;
+  if (left) return `${what}; continues at ${left.notBefore}`;
   const told = ['complete', 'unchanged'].includes(result);
   return told ? what : `${what}; what it said: ${outputPath(work, stream)}`;
 }

@@ -143,7 +143,7 @@ function failed({ command: [program] }: SigningCommandConfig, error: unknown, ta
   const how = /(ended with exit code \d+|was killed by \w+)\.$/.exec(first)?.[1] ?? 'failed';
   const last = lines.at(-1);
   return new NightlyError('signing', `The signer ${program} ${how}${last === undefined ? '' : `: ${last}`}`, {
-    hint: 'The log has all it printed. When its cause is mended, run "atomic-nightly resume".',
+    hint: 'The log has its output. When the cause is fixed, run "atomic-nightly resume".',
     log: task.logFile,
   });
 }

@@ -98,15 +98,15 @@ function reasonOf(finding: GpgvFinding): { readonly why: string; readonly hint: 
     case 'expired':
       return {
         why: 'the key, or the signature, has expired',
-        hint: 'Extend the key or take another: docs/signing.md.',
+        hint: 'Extend the key or use another: docs/signing.md.',
       };
     case 'revoked':
-      return { why: 'the key has been revoked', hint: 'Take another key: docs/signing.md.' };
+      return { why: 'the key has been revoked', hint: 'Use another key: docs/signing.md.' };
     case 'good':
     case 'unreadable':
       return {
         why: 'it cannot be read, or not with the kind of this key',
-        hint: 'gpgv 2.2 reads RSA, DSA, NIST and ed25519 keys of version 4; the log has its words.',
+        hint: 'gpgv 2.2 reads RSA, DSA, NIST and ed25519 keys of version 4; the log has its message.',
       };
   }
 }

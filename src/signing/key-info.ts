@@ -35,7 +35,7 @@ export const OPENPGP_CONFIG: Config = {
 export async function readKeyInfo(keyring: Uint8Array, place: string, now = new Date()): Promise<KeyInfo[]> {
   const keys = await readKeys({ binaryKeys: keyring, config: OPENPGP_CONFIG }).catch((error: unknown) => {
     throw new NightlyError('signing', `${place} is not an OpenPGP key: ${messageOf(error)}.`, {
-      hint: 'Export the key anew, with "gpg --export" or "atomic-nightly keys generate".',
+      hint: 'Export the key again, with "gpg --export" or "atomic-nightly keys generate".',
     });
   });
   return Promise.all(keys.map((key) => keyInfo(key, now)));

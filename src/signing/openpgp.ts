@@ -39,7 +39,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
     const able = (await signingParts(key, new Date())).filter(hasSecret);
     if (able.length > 0) return chosenParts(able, subkeys, keyFile);
     throw new NightlyError('signing', `${keyFile} lacks the private half of every part of the key that can sign.`, {
-      hint: 'Export it anew where the key is: "gpg --export-secret-keys", or "--export-secret-subkeys" if a subkey signs.',
+      hint: 'Export it again where the key is: "gpg --export-secret-keys", or "--export-secret-subkeys" if a subkey signs.',
     });
   };
   const open = async (): Promise<PrivateKey> => {
@@ -52,7 +52,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
         'signing',
         `The private key ${keyFile} is encrypted, and no passphrase is configured for it.`,
         {
-          hint: 'Set passphrase-file, passphrase-env or passphrase-credential beside key-file.',
+          hint: 'Set passphrase-file, passphrase-env or passphrase-credential next to key-file.',
         },
       );
     }
@@ -67,7 +67,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
       'signing',
       `The passphrase (${sourceOf(passphrase)}) does not open the private key ${keyFile}.`,
       {
-        hint: `Check that it belongs to this key: "gpg --import ${keyFile}" asks for it, in a GnuPG home for trying.`,
+        hint: `Check that it belongs to this key: "gpg --import ${keyFile}" asks for it, in a scratch GnuPG home.`,
       },
     );
   };
@@ -83,7 +83,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
       // Costs nothing here, and only a signature shows that the private half fits the public one.
       await signWith(key, await partsOf(key), new Uint8Array()).catch((error: unknown) => {
         throw new NightlyError('signing', `The key in ${keyFile} cannot sign: ${messageOf(error)}.`, {
-          hint: 'Export the whole key anew where it was made: "gpg --export-secret-keys".',
+          hint: 'Export the whole key again where it was made: "gpg --export-secret-keys".',
         });
       });
     },

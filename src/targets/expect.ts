@@ -12,7 +12,7 @@ export function movedError(target: string, path: string): NightlyError {
     'target-moved',
     `Target "${target}" was changed by another publisher: ${path} is not what it was.`,
     {
-      hint: 'See who else publishes there; a new "atomic-nightly nightly" follows what is published now.',
+      hint: 'Find out who else publishes there; a new "atomic-nightly nightly" follows what is published now.',
     },
   );
 }

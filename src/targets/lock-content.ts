@@ -45,7 +45,7 @@ export function refusal(lock: LockContent, target: string): NightlyError {
   return new NightlyError(
     'locked',
     `Another publisher is changing target "${target}" right now: process ${lock.pid} on ${lock.host}.`,
-    { hint: `Run "atomic-nightly resume" in a minute. Its lock ends by itself at ${timeOf(lock)}.` },
+    { hint: `Run "atomic-nightly resume" in a minute. Its lock expires at ${timeOf(lock)}.` },
   );
 }
 
@@ -58,7 +58,7 @@ export function readLock(content: Uint8Array, target: string): LockContent {
     return JSON.parse(new TextDecoder().decode(content)) as LockContent;
   } catch (error) {
     throw new NightlyError('locked', `Target "${target}" has a ${LOCK_PATH} that is not this program's.`, {
-      hint: 'Find out who wrote it; remove it when nobody needs it.',
+      hint: 'Find out who wrote it; remove it if nobody needs it.',
       cause: error,
     });
   }

@@ -55,7 +55,7 @@ export function withPlainPaths(target: Target): Target {
         throw new NightlyError(
           'unsupported',
           `Target "${target.name}" was asked what is below ${folder} and names ${JSON.stringify(file.path)}.`,
-          { hint: 'Nothing was changed. Find out what answers there.' },
+          { hint: 'Nothing was changed. Find out what answers at that address.' },
         );
       }
     },

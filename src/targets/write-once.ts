@@ -68,6 +68,6 @@ function differsError(target: Target, paths: readonly string[]): NightlyError {
   return new NightlyError('target-differs', `${what}; nothing was sent. Caches keep such a file for a year.`, {
     hint: first.endsWith('.rpm')
       ? 'Give the package a new release: one that was built or signed again is another package. Put the published file back under the old name.'
-      : 'Put the published file back, or make a new build. If it is the target that is damaged, "atomic-nightly publish --reconcile --checksums" mends it.',
+      : 'Put the published file back, or make a new build. If it is the target that is damaged, "atomic-nightly publish --reconcile --checksums" repairs it.',
   });
 }

@@ -37,7 +37,7 @@ export async function copyTreefile(
   const copied = await readTreefile(join(folder, top), { basearch });
   if (copied.digest === treefile.digest) return top;
   throw new NightlyError('treefile', `A copy of ${treefile.path} does not read as the treefile itself does.`, {
-    hint: 'Was it changed a moment ago? Then run again.',
+    hint: 'If it was changed a moment ago, run again.',
     place: { file: treefile.path },
   });
 }

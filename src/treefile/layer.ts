@@ -70,7 +70,7 @@ function addPart(
   if (keySpec(key).alias === written && root.has(key)) {
     faults.push({
       place: keyPlace,
-      message: `"${written}" is the old name of "${key}", which stands in this file too.`,
+      message: `"${written}" is the old name of "${key}", which is in this file too.`,
     });
   }
   const own: Fault[] = [];

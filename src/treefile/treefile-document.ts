@@ -112,7 +112,7 @@ function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: str
         const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
         const before = entries.get(name)?.keyPlace;
         if (before && !(through.length === 0 && mayRepeat(name))) {
-          const message = `"${name}" stands on line ${before.line ?? 0} too; a key may stand once.`;
+          const message = `"${name}" is on line ${before.line ?? 0} too; a key may occur only once.`;
           faults.push({ place: keyPlace, message });
         }
         entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });

@@ -138,7 +138,7 @@ test('a machine that writes for ever is not waited for without an end', async ()
   } as const;
   await expect(bootImage({ ...request, image: await emptyImage(folder) }, testTask(folder))).rejects.toMatchObject({
     code: 'gate-failed',
-    message: expect.stringMatching(/^The machine did not let us in over ssh: it still writes to its serial line/),
+    message: expect.stringMatching(/^The machine accepted no login over ssh: it still writes to its serial line/),
   });
 });
 

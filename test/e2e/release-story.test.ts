@@ -240,7 +240,7 @@ async function boot(image: string, name: string): Promise<Vm> {
   const task = { ...testTask(story.dir), say: (line: string) => void story.tell(`  ${name}: ${line}`) };
   const vm = await bootImage({ image, timeoutSeconds: BOOT_SECONDS, serialLog, firmware: 'bios', reversePorts }, task);
   onTestFinished(() => vm.stop());
-  await story.tell(`${name}: ssh let us in after ${vm.bootSeconds.toFixed(0)} s`);
+  await story.tell(`${name}: ssh login succeeded after ${vm.bootSeconds.toFixed(0)} s`);
   return vm;
 }
 

@@ -37,7 +37,7 @@ test('checksums of the published records and images verify', async () => {
 test('I7: a night without changes is told by exit code 10, and its record says unchanged', async () => {
   const unchanged = await world.nightly('nightly');
   expect(unchanged.code).toBe(10);
-  expect(unchanged.stdout).toContain('Unchanged: treefile and repository metadata are those of the last night');
+  expect(unchanged.stdout).toContain('Unchanged: treefile and repository metadata are those of the last build');
   expect(unchanged.stderr).not.toContain('✗');
   expect((await records(world)).at(-1)?.['atomic-nightly.state']).toBe('unchanged');
 });

@@ -134,7 +134,7 @@ test('pages come after the records; when they cannot be written the build is inc
 
   await rm(join(world.published, 'feed.atom'), { recursive: true });
   const resumed = await world.nightly('resume');
-  expect(resumed.stderr).toContain('index.html on buildlogs is not from here and stays as it is');
+  expect(resumed.stderr).toContain('index.html on buildlogs was not made by atomic-nightly and is left alone');
   expect(resumed.code).toBe(0);
   expect(await read('index.html')).toBe(foreign);
   expect(await read(pageOf(id))).toContain(`<h1>Build ${id}</h1>`);

@@ -67,7 +67,7 @@ confirm_erase() {
     asked_content=$(disk_content "$1")
     if [ -z "$asked_content" ]; then return 0; fi
     say "$1 holds data ($asked_content), and all of it will be lost."
-    if [ "$(ask "To go on, type the name of the disk again (${1#/dev/}):")" = "${1#/dev/}" ]; then
+    if [ "$(ask "To continue, type the name of the disk again (${1#/dev/}):")" = "${1#/dev/}" ]; then
         answer_erase=yes
         return 0
     fi

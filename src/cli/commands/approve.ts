@@ -65,18 +65,18 @@ function refuse(meta: BuildMeta): void {
   }
   if (meta['atomic-nightly.release'] !== undefined) {
     throw new NightlyError('usage', `Build ${id} is released; its record does not change any more.`, {
-      hint: `"atomic-nightly show ${id}" says who approved it.`,
+      hint: `"atomic-nightly show ${id}" shows who approved it.`,
     });
   }
   if (state === 'gate-failed') {
     const failed = (meta['atomic-nightly.failures'] ?? []).map(({ step, message }) => `  ${step}: ${message}`);
     throw new NightlyError('gate-failed', `Build ${id} did not pass its gate:\n${failed.join('\n')}`, {
-      hint: `"atomic-nightly resume ${id}" tries it again; "atomic-nightly log ${id} STEP" tells what happened.`,
+      hint: `"atomic-nightly resume ${id}" tries it again; "atomic-nightly log ${id} STEP" shows what happened.`,
     });
   }
   if (state !== 'complete') {
     throw new NightlyError('usage', `Build ${id} is ${state}, not complete.`, {
-      hint: `"atomic-nightly resume ${id}" goes on with it.`,
+      hint: `"atomic-nightly resume ${id}" continues it.`,
     });
   }
   if (later !== undefined) {

@@ -125,7 +125,7 @@ async function bootAndUpgrade(first: StoredBuild, second: StoredBuild, port: num
   const timeoutSeconds = BOOT_SECONDS;
   const vm = await bootImage({ image, timeoutSeconds, serialLog, firmware: 'bios', reversePorts: [port] }, task);
   try {
-    task.say(`ssh let us in after ${formatSeconds(vm.bootSeconds)}`);
+    task.say(`ssh login succeeded after ${formatSeconds(vm.bootSeconds)}`);
     const { state } = await checkSystem(vm, expectation(first), task);
     task.say(`systemctl is-system-running: ${state}, on ${meta.buildid}`);
     await upgradeAndRollback(vm, { from: expectation(first), to: expectation(second), timeoutSeconds }, task);

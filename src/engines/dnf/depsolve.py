@@ -133,7 +133,7 @@ def digest(package):
             "repo",
             'Repository "%s" has %s checksum for %s, which proves nothing; a lockfile needs SHA-256, SHA-384 or SHA-512.'
             % (package.reponame, weak, nevra(package)),
-            hint="Its metadata must be made anew by its owner: createrepo_c --checksum=sha256.",
+            hint="Its owner must create the metadata again: createrepo_c --checksum=sha256.",
         )
     return names[kind] + ":" + value.hex()
 

@@ -63,7 +63,7 @@ const REFUSED_VALUES: readonly (readonly [KeyName, unknown, string])[] = [
   ['boot-location', 'kernel-install', 'the kernel goes to usr/lib/modules, and with "new" to usr/lib/ostree-boot too'],
   ['rpmdb', 'bdb', 'the rpm of the build host writes sqlite databases only'],
   ['rpmdb', 'ndb', 'the rpm of the build host writes sqlite databases only'],
-  ['repo-metadata', 'disabled', 'repository data is what the next night checks for stale mirrors'],
+  ['repo-metadata', 'disabled', 'the next build needs repository data to detect stale mirrors'],
 ];
 
 /** Refuses what this engine cannot honour. @throws NightlyError `unsupported`, naming each key with its place. */

@@ -77,7 +77,7 @@ export function dnfError(error: HelperError, treefile: Treefile, locked: boolean
       });
     case 'config':
       return new NightlyError('config', error.message.trim(), {
-        hint: 'Correct the value in the .repo file beside the treefile: dnf would go on without it.',
+        hint: 'Correct the value in the .repo file next to the treefile: dnf would ignore it.',
       });
     case 'package':
     case 'unpack':
@@ -101,7 +101,7 @@ function missingPackages({ packages = [] }: HelperError, treefile: Treefile, loc
     `${locked ? 'Locked packages' : 'Packages'} not found in the repositories (${repos}):\n${lines.join('\n')}`,
     {
       hint: locked
-        ? 'Keep the packages of a night you want to build again in a repository, and name it in lockfile-repos.'
+        ? 'Keep the packages of a build that you want to repeat in a repository, and name it in lockfile-repos.'
         : 'Correct the name in the treefile, or add the repository that has it.',
       ...(place ? { place } : {}),
     },

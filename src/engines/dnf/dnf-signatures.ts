@@ -47,7 +47,7 @@ export async function checkPackageSignatures(
   throw new NightlyError(
     'package-unsigned',
     `These packages come from a repository with gpgcheck=1, but carry no good signature by one of its keys:\n${faults.join('\n')}`,
-    { hint: 'Have the packages signed, or correct gpgkey= in the .repo file; gpgcheck=0 gives the check up.' },
+    { hint: 'Have the packages signed, or correct gpgkey= in the .repo file; gpgcheck=0 turns the check off.' },
   );
 }
 

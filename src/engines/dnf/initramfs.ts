@@ -108,7 +108,7 @@ async function recordOf(
   const reads = readPaths(root);
   if (!reads.includes(dracut)) {
     // dracut was certainly read, so what else does not show may have been read as well.
-    task.say('access times are not kept on this file system: the initramfs cannot be used again');
+    task.say('this file system keeps no access times: the initramfs cannot be reused');
     return undefined;
   }
   const sha256 = await sha256File(made.image);
@@ -128,7 +128,7 @@ async function recordOf(
   for (const [path, how] of Object.entries(all)) answered[path] = [how, tree.of(path, how)];
   const written = tree.written();
   if (written !== undefined) {
-    task.say(`dracut asked for ${written} and something it ran wrote it: the initramfs cannot be used again`);
+    task.say(`dracut asked for ${written} and something it ran wrote it: the initramfs cannot be reused`);
     return undefined;
   }
   const attributes = await attributesAsked(tree, answered, task);

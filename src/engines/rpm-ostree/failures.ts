@@ -18,12 +18,12 @@ const RULES: readonly Rule[] = [
   {
     pattern: /While creating stdout stream fd/,
     code: 'compose',
-    hint: 'This rpm-ostree takes a socket as its standard output for the journal. atomic-nightly gives it a pipe: what stands in front of it in engine.command must hand that on.',
+    hint: 'This rpm-ostree takes a socket as its standard output for the journal. atomic-nightly gives it a pipe: whatever engine.command runs it in must pass that on.',
   },
   {
     pattern: /openat\((?:usr\/)?etc\/(?:passwd|group)\): No such file/,
     code: 'compose',
-    hint: 'Releases 2018.10 to 2021.1 fail on a night that follows another. Write "preserve-passwd: false" into the treefile, or check-passwd and check-groups of type "file".',
+    hint: 'Releases 2018.10 to 2021.1 fail on every build after the first. Write "preserve-passwd: false" into the treefile, or check-passwd and check-groups of type "file".',
   },
   {
     pattern: /No space left on device|Disk quota exceeded|would be exceeded, at least/i,
@@ -38,7 +38,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /Unknown rpm-md repository/,
     code: 'repo-unknown',
-    hint: 'Repositories are looked for by their id in the *.repo files beside the treefile; correct "repos" or add the file.',
+    hint: 'Repositories are looked up by their id in the *.repo files next to the treefile; correct "repos" or add the file.',
   },
   {
     pattern: /package not signed|cannot be verified|GPG (?:signature )?verification|NOKEY|no (?:public )?key/i,
@@ -53,12 +53,12 @@ const RULES: readonly Rule[] = [
   {
     pattern: /Could not depsolve|nothing provides|conflicting requests/i,
     code: 'depsolve',
-    hint: 'The lines above name what is missing or in conflict; a repository may be incomplete at the moment.',
+    hint: 'The lines above name what is missing or in conflict; a repository may be incomplete right now.',
   },
   {
     pattern: /Updating rpm-md repo|Cannot download|Failed to download|Curl error|repomd\.xml/i,
     code: 'repo-unreachable',
-    hint: 'Check the URL in the .repo file and the network; a mirror may be away for a while.',
+    hint: 'Check the URL in the .repo file and the network; a mirror may be down for a while.',
   },
   {
     pattern:
@@ -83,8 +83,7 @@ export function composeFailure(exitCode: number, stderr: string, task: Task): Ni
   });
 }
 
-const KILLED =
-  'Somebody killed it, or the system had no memory left ("dmesg" tells); then run "atomic-nightly resume".';
+const KILLED = 'Somebody killed it, or the system ran out of memory (see "dmesg"); then run "atomic-nightly resume".';
 
 function signalName(number: number): string {
   return Object.entries(constants.signals).find(([, value]) => value === number)?.[0] ?? `signal ${number}`;

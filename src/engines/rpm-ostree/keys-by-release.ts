@@ -169,6 +169,6 @@ function refusePreservedIds({ path, values, origins }: Treefile, version: string
   if (isBefore(version, '2018.10') || !isBefore(version, '2021.2')) return [];
   if (values['preserve-passwd'] === false || values['check-passwd']?.type === 'file') return [];
   const place = origins.get('preserve-passwd') ?? origins.get('check-passwd') ?? { file: path };
-  const message = `rpm-ostree 2018.10 to 2021.1 fail on the second night while "preserve-passwd" is true, its default`;
+  const message = `rpm-ostree 2018.10 to 2021.1 fail on the second build while "preserve-passwd" is true, its default`;
   return [{ place, message, instead: '"preserve-passwd: false" (or check-passwd and check-groups of type "file")' }];
 }

@@ -27,7 +27,7 @@ export function lossesOf(rpmOstree: RpmOstree, treefile: Treefile): string[] {
     losses.push('composes into a private bare-user repo first; the copy costs time and disk space');
   }
   if (!options.has('--unified-core'))
-    losses.push('has no unified core; no package cache, every night unpacks all packages');
+    losses.push('has no unified core; no package cache: every build unpacks all packages');
   if (isBefore(version, '2018.8') && treefile.values['postprocess-script'] !== undefined) {
     losses.push('does not notice by itself when only the postprocess script changed');
   }
@@ -64,7 +64,7 @@ export function compareTransaction(
       { hint: 'Use rpm-ostree 2020.2 or later (engine.command may name a container), or set "engine: dnf".' },
     );
   }
-  throw new NightlyError('compose', `The transaction is not what the lockfile says:\n${shown}`, {
+  throw new NightlyError('compose', `The transaction differs from the lockfile:\n${shown}`, {
     hint: 'The repositories changed meanwhile, or no longer have a locked package; run the build again.',
   });
 }

@@ -18,7 +18,7 @@ export async function checkParentIds(repo: string, parent: string, treefile: Tre
   const kinds = [values['check-passwd'], values['check-groups']].map((check) => check?.type ?? 'previous');
   if (!kinds.includes('previous') || (await catFile(repo, parent, ID_FILES[0], task)) !== undefined) return;
   throw new NightlyError('seed', `The local repo has the parent ${parent}, but not its user and group ids.`, {
-    hint: `Remove ${repo} so that the next run seeds it anew, or write check-passwd and check-groups of type "file" into ${treefile.path}.`,
+    hint: `Remove ${repo} so that the next run creates it again, or write check-passwd and check-groups of type "file" into ${treefile.path}.`,
   });
 }
 

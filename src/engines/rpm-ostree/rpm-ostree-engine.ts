@@ -64,7 +64,7 @@ async function resolveTree(
     : transcriptLockfile(transcript);
   if (transcript.inputHash === undefined || Object.keys(lockfile.packages).length === 0) {
     throw new NightlyError('compose', `rpm-ostree ${rpmOstree.version} printed no transaction in its dry run.`, {
-      hint: 'The step log has all it printed; a newer rpm-ostree may print another form than this program knows.',
+      hint: 'The step log has its output; a newer rpm-ostree may print a format that this program does not know.',
       log: task.logFile,
     });
   }

@@ -43,7 +43,7 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   const loader = await chooseBootLoader(image.repo, image.commit, task);
   task.say(`Boot loader: ${describeBootLoader(loader)}`);
 
-  task.say('Making a live system out of the commit');
+  task.say('Making a live system from the commit');
   const root = join(scratchDir, 'root');
   const contents = join(scratchDir, 'contents');
   const kernel = await checkOutLiveRoot(image, root, task);
@@ -67,7 +67,7 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   const menu = await mediumMenu({ title, volumeId, kernelArguments, menuSeconds: request.menuSeconds });
   await writeFile(join(contents, 'boot/grub/grub.cfg'), menu);
 
-  task.say('Looking for traces of this machine, and packing the live system');
+  task.say('Scanning for traces of this machine, and packing the live system');
   await refuseTraces(root, [...(await buildHostMarks()), scratchDir, image.repo], task);
   await mkdir(join(contents, 'live'));
   await makeSquashfs(root, join(contents, 'live/root.squashfs'), image.timestamp, task);

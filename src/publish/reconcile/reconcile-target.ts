@@ -175,7 +175,7 @@ async function readEpoch(target: Target, task: Task): Promise<Uint8Array | undef
   throw new NightlyError(
     'locked',
     `Target "${target.name}" is being pruned since ${deleting.since}: process ${deleting.pid} on ${deleting.host}.`,
-    { hint: 'Wait for the prune to end; "atomic-nightly prune" there goes on with one that died.' },
+    { hint: 'Wait for the prune to end; "atomic-nightly prune" there continues one that was killed.' },
   );
 }
 

@@ -20,7 +20,7 @@ export interface PointersInspection {
   readonly refs: ReadonlyMap<string, { readonly commit: string }>;
 }
 
-const HINT = 'The next build of the stream writes it anew; move a damaged file away before.';
+const HINT = 'The next build of the stream writes it again; move a damaged file away first.';
 
 /** Looks whether each stream's `tested.json`, `latest.json` and box catalogue lead to what is there; a stream may have none yet. */
 export async function inspectPointers(request: PointersInspection, report: Report, task: Task): Promise<void> {

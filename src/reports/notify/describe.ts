@@ -23,9 +23,9 @@ export function headline(event: BuildEvent): string {
     case 'interrupted':
       return `${what} was interrupted${where}`;
     case 'recovered':
-      return `${what} is well again${changed(event)}`;
+      return `${what} has recovered${changed(event)}`;
     case 'promoted':
-      return `${what} is there to be tested: promoted from ${event.night}`;
+      return `${what} is ready for testing: promoted from ${event.night}`;
     case 'released':
       return `${what} is released`;
     case 'withdrawn':
@@ -55,8 +55,8 @@ function nextStep(event: BuildEvent): string {
     case 'gate-failed':
     case 'interrupted':
       return event.state === 'complete'
-        ? `"atomic-nightly release ${build}" goes on with it.`
-        : `"atomic-nightly log ${build}" tells what happened; "atomic-nightly resume ${build}" goes on with it.`;
+        ? `"atomic-nightly release ${build}" continues it.`
+        : `"atomic-nightly log ${build}" shows what happened; "atomic-nightly resume ${build}" continues it.`;
     case 'promoted':
       return `When it is tested: "atomic-nightly approve ${build} --by NAME", then "atomic-nightly release ${build}".`;
     case 'key-expiring':

@@ -39,7 +39,7 @@ export async function sendMessage(raw: Uint8Array, mail: MailConfig): Promise<vo
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new NightlyError('mail', `The mail server ${host}:${port} did not take the announcement: ${why}.`, {
-      hint: 'The release itself is done. Run the same command again to try once more, or send release/announcement.eml by hand.',
+      hint: 'The release itself is done. Run the same command again to retry the mail, or send release/announcement.eml by hand.',
       cause: error,
     });
   }

@@ -15,7 +15,7 @@ export function listening(server: Server, { host, port }: Address, key: string):
       if (!['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].some((code) => isErrno(error, code))) refuse(error);
       refuse(
         new NightlyError('usage', `The service cannot listen on ${host}:${port}: ${error.message}.`, {
-          hint: `Set "${key}" to an address of this machine and a port that nobody has.`,
+          hint: `Set "${key}" to an address of this machine and a free port.`,
         }),
       );
     });

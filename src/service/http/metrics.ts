@@ -79,7 +79,7 @@ async function addStreams(
     if (at !== undefined) {
       gauge(
         'last_success_timestamp_seconds',
-        'When the last night of a stream ended well, also without changes.',
+        'When the last nightly build of a stream succeeded, also without changes.',
         { stream },
         at,
       );
@@ -125,7 +125,12 @@ async function addWorkFolder(config: Config, service: Service, gauge: SetGauge):
   gauge('queue_jobs', 'Nights that wait to begin or to be tried again.', {}, jobs.filter((job) => !job.attempt).length);
   gauge('run_active', '1 while a run of this service is under way.', {}, jobs.filter((job) => job.attempt).length);
   for (const { stream, at } of service.nextRuns().toReversed()) {
-    gauge('next_run_timestamp_seconds', 'When the next night of a stream begins.', { stream }, at.getTime() / 1000);
+    gauge(
+      'next_run_timestamp_seconds',
+      'When the next nightly build of a stream starts.',
+      { stream },
+      at.getTime() / 1000,
+    );
   }
 }
 

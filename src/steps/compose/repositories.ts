@@ -38,7 +38,7 @@ export async function checkRepositories(
   }
   const known = await readTextIfExists(knownInputsPath(project));
   const unchanged = parent !== undefined && known === knownInputs(project, states, parent.checksum);
-  if (unchanged) task.say('treefile and repomd.xml checksums are those of the published commit');
+  if (unchanged) task.say('treefile and repomd.xml checksums are the same as those of the published commit');
   return { states, unchanged };
 }
 

@@ -20,7 +20,7 @@ export async function seed(project: Project, timestamp: number, task: Task): Pro
   if (!parent) {
     if (!allowNew) {
       throw new NightlyError('seed', `${url} has no ref ${ref}, and stream "${stream.name}" may not start a new one.`, {
-        hint: 'Correct seed.url; for the very first night set seed.allow-new to true.',
+        hint: 'Correct seed.url; for the very first build set seed.allow-new to true.',
         place: project.config.placeOf('streams', stream.name, 'seed'),
       });
     }

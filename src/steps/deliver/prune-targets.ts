@@ -36,7 +36,7 @@ export async function pruneConfigured(
   const retention = config.targets[name]?.retention;
   if (!retention) {
     throw new NightlyError('config', `Target "${name}" has no retention, so nothing there is ever removed.`, {
-      hint: `Say in targets.${name}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
+      hint: `Set in targets.${name}.retention what stays, for instance: refs: {'*': {depth: 30}}`,
       place: config.placeOf('targets', name),
     });
   }
@@ -65,7 +65,7 @@ function getsTree({ streams }: Config, target: string): boolean {
 /** Prunes a target that a build was published to. */
 export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
   const { plan } = await pruneConfigured(config, target, { dryRun: false }, task);
-  if (totalOf(plan.stages).files === 0) task.say(`nothing to remove from ${target.name} yet`);
+  if (totalOf(plan.stages).files === 0) task.say(`nothing to delete from ${target.name} yet`);
 }
 
 /** By target, the commits that a dry run found would go there. */

@@ -28,5 +28,5 @@ export async function prune(project: Project, task: Task): Promise<void> {
 async function pruneCache({ cacheDir, stream }: Project, builds: readonly StoredBuild[], task: Task): Promise<void> {
   const nights = builds.filter(({ paths }) => existsSync(paths.lockfile)).slice(0, stream.retention.builds);
   const removed = await pruneRpms(cacheDir, await Promise.all(nights.map(({ paths }) => readLockfile(paths.lockfile))));
-  if (removed > 0) task.say(`removed ${removed} RPM files from the cache that none of ${nights.length} nights needs`);
+  if (removed > 0) task.say(`removed ${removed} RPM files from the cache that none of ${nights.length} builds needs`);
 }

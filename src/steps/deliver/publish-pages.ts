@@ -42,7 +42,7 @@ export async function publishPages(
       if (!content) return undefined;
       const metas = await readMetas(parseTargetJson<BuildIndex>(content, INDEX_PATH, target), target, task);
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
-      if (!isOurs) task.say(`index.html on ${target.name} is not from here and stays as it is`);
+      if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);
       const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
       // The feed was put after the pages of the builds that it names.
       const named = text(oldFeed);

@@ -91,7 +91,7 @@ export async function signFilesAgain(
       const digest = await sha256File(file);
       if (sha256 !== undefined && digest !== sha256) {
         throw new NightlyError('image', `${path} is not what ${SUMS} says, so it gets no further signature.`, {
-          hint: `Find out who changed it; "atomic-nightly verify ${target.name} --images" looks at all of them.`,
+          hint: `Find out who changed it; "atomic-nightly verify ${target.name} --images" checks all of them.`,
         });
       }
       const added: Uint8Array[] = [];
@@ -107,7 +107,7 @@ const unreachable =
   (cause: unknown): never => {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new NightlyError('target-unreachable', `${target.publicUrl}/${path} cannot be fetched: ${why}`, {
-      hint: 'It is only on the target, and has to be read to be signed. Run again once it can be fetched.',
+      hint: 'It is only on the target, and must be read to be signed. Run again once it can be fetched.',
       cause,
     });
   };

@@ -56,7 +56,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
   const shared = await readShared(project, paths, target, task);
   const damaged = (what: string) =>
     new NightlyError('verify', `Build ${id} on target "${target.name}" is damaged: ${what}.`, {
-      hint: `"atomic-nightly verify ${target.name}" tells all that is wrong; "publish --reconcile" mends it where it was made.`,
+      hint: `"atomic-nightly verify ${target.name}" lists all faults; "publish --reconcile" repairs them where the build was made.`,
     });
   if (!shared) throw new NightlyError('not-found', `Target "${target.name}" has no record of build ${id}.`);
   const { meta, sums } = shared;
@@ -117,7 +117,7 @@ export async function pullCommit(project: Project, build: Build, commit: string,
     'verify',
     `The record of build ${build.id} names the commit ${commit}, which is that of ${version}.`,
     {
-      hint: `"atomic-nightly verify ${targets[0].name}" tells all that is wrong there.`,
+      hint: `"atomic-nightly verify ${targets[0].name}" lists all faults there.`,
     },
   );
 }

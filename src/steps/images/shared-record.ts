@@ -134,7 +134,7 @@ function unsigned(path: string, target: Target): NightlyError {
     'target-moved',
     `${path} on target "${target.name}" has no good signature of the stream's key.`,
     {
-      hint: 'If a machine was killed while it published there, run its command again first; otherwise somebody changed the file: "atomic-nightly verify" tells.',
+      hint: 'If a machine was killed while it published there, run its command again first; otherwise somebody changed the file: see "atomic-nightly verify".',
     },
   );
 }

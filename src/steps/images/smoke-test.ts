@@ -90,7 +90,7 @@ async function install(
     `The installer did not say that it is done. Last on its serial line:\n  ${last}`,
     {
       log: serialLog,
-      hint: 'The whole serial output is in the file named.',
+      hint: 'The full serial output is in the file named.',
     },
   );
 }

@@ -60,9 +60,9 @@ export async function promoteCompare(
   }
   throw new NightlyError(
     'verify',
-    `The rebuilt tree differs from that of night ${night.id} in ${changes.length} paths that should be the same:\n${[...lines, ...more].map((line) => `  ${line}`).join('\n')}`,
+    `The rebuilt tree differs from that of nightly build ${night.id} in ${changes.length} paths that should be the same:\n${[...lines, ...more].map((line) => `  ${line}`).join('\n')}`,
     {
-      hint: `Look why (${join(build.paths.dir, 'differences.json')} has all). Then "promote ${night.id} --accept-differences", or "--recommit" to keep the night's own tree.`,
+      hint: `Find out why (${join(build.paths.dir, 'differences.json')} has all). Then "promote ${night.id} --accept-differences", or "--recommit" to keep the tree of the nightly build.`,
       log: task.logFile,
     },
   );

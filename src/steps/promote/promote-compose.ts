@@ -54,6 +54,8 @@ async function withIds({ repo }: Project, { meta, commit }: Night, task: Task): 
   const parent = meta['atomic-nightly.parent'];
   if (parent === undefined) return undefined;
   for (const path of ID_FILES) if ((await catFile(repo, parent, path, task)) !== undefined) return parent;
-  task.say(`the commit before the night, ${parent.slice(0, 12)}, was pruned: ids are taken from the night itself`);
+  task.say(
+    `the commit before the nightly build, ${parent.slice(0, 12)}, was pruned: ids are taken from the nightly build itself`,
+  );
   return commit;
 }

@@ -28,7 +28,7 @@ export async function explainDepsolve(
   const asked = [...overrides.map((one) => `--override ${one}`), ...excludes.map((one) => `--exclude ${one}`)].join(
     ' ',
   );
-  const what = `The night's packages do not fit together with ${asked}`;
+  const what = `The packages of the nightly build do not fit together with ${asked}`;
   if (broken.length > 0) {
     return new NightlyError('depsolve', `${what}:\n${broken.map((line) => `  ${line}`).join('\n')}`, {
       hint: 'Keep the package, or exclude what needs it as well.',
@@ -45,7 +45,7 @@ export async function explainDepsolve(
     });
   }
   return new NightlyError('depsolve', `${what}:\n${error.message}`, {
-    hint: 'No repository has what is missing. Choose another package, or a later night.',
+    hint: 'No repository has what is missing. Choose another package, or a later nightly build.',
     cause: error,
   });
 }

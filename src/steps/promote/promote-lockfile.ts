@@ -31,7 +31,7 @@ export async function promotedLockfile(
   };
   for (const name of excludes) {
     if (!(name in locked)) {
-      throw new NightlyError('usage', `--exclude ${name}: night ${night.id} has no package of that name.`, {
+      throw new NightlyError('usage', `--exclude ${name}: nightly build ${night.id} has no package of that name.`, {
         hint: 'Give the name alone, without its version; "atomic-nightly show" and lockfile.json name the packages.',
       });
     }
@@ -41,10 +41,14 @@ export async function promotedLockfile(
     ];
     if (named.includes(name)) {
       const place = treefile.origins.get(`packages/${name}`);
-      throw new NightlyError('usage', `--exclude ${name}: the treefile of night ${night.id} asks for it by name.`, {
-        hint: 'Take it out of the treefile, let a night be built, and promote that one.',
-        ...(place ? { place } : {}),
-      });
+      throw new NightlyError(
+        'usage',
+        `--exclude ${name}: the treefile of nightly build ${night.id} asks for it by name.`,
+        {
+          hint: 'Remove it from the treefile, run a nightly build, and promote that one.',
+          ...(place ? { place } : {}),
+        },
+      );
     }
     delete locked[name];
   }
@@ -83,7 +87,7 @@ function refuseNotNewer(
   if (!next || !old || compareEvr(next, old) > 0 || allowed.includes(name)) return;
   throw new NightlyError(
     'package-downgrade',
-    `--override ${name}-${evra}: night ${night.id} has ${before}, which is ${compareEvr(next, old) === 0 ? 'the same' : 'newer'}.`,
+    `--override ${name}-${evra}: nightly build ${night.id} has ${before}, which is ${compareEvr(next, old) === 0 ? 'the same' : 'newer'}.`,
     { hint: `An override takes a newer package. To go back on purpose, add ${name} to the stream's allow-downgrades.` },
   );
 }

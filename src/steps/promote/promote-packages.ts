@@ -49,7 +49,7 @@ export async function promotePackages(
   requireOwnRemote(project, lockfile);
   const swap = remoteSwap(project);
   if (swap && swap.from in night.lockfile.packages)
-    task.say(`${swap.to}-${lockfile.packages[swap.to]?.evra} takes the place of ${swap.from}`);
+    task.say(`${swap.to}-${lockfile.packages[swap.to]?.evra} replaces ${swap.from}`);
   if (release !== undefined) {
     const { paths } = await findBuild(project.config.work, release);
     const released = lockedPackages(await readLockfile(paths.lockfile));
@@ -149,12 +149,12 @@ function refuse(
       ? [`have the packages signed with a key of the keyring (rpm-keys of stream "${stream.name}"), or override them`]
       : []),
     ...(missing.length > 0
-      ? ['put the packages back into a repository that the treefile of the night names, or promote a later night']
+      ? ['put the packages back into a repository that the treefile of the nightly build names, or promote a later one']
       : []),
   ];
   throw new NightlyError(
     faults.length > 0 ? 'package-unsigned' : 'package-missing',
-    `Night ${night.id} cannot be promoted with these packages; nothing was built.\n${lists.join('\n')}`,
+    `Nightly build ${night.id} cannot be promoted with these packages; nothing was built.\n${lists.join('\n')}`,
     { hint: `${sentence(hints.join('; '))}.` },
   );
 }

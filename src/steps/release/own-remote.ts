@@ -50,9 +50,9 @@ function hintFor({ stream, treefile }: Project, hasAnother: boolean): string {
   // A rebuild swaps them, so only a tree that is taken as it is can have another stream's.
   if (from !== undefined && hasAnother) return `Leave out --recommit: a rebuild puts ${own} in its place.`;
   if (from !== undefined)
-    return `Give stream "${from}" a release package of its own, put that into its treefile, and promote a night that has it: ${own} takes its place.`;
+    return `Give stream "${from}" a release package of its own, put that into its treefile, and promote a nightly build that has it: ${own} takes its place.`;
   const out = hasAnother ? ', and take the other out' : '';
-  return `Put ${own} into "packages" of ${treefile.path}${out}. "atomic-nightly release-package ${stream.name}" makes it; its repository must be in a .repo file beside the treefile, and under "repos".`;
+  return `Put ${own} into "packages" of ${treefile.path}${out}. "atomic-nightly release-package ${stream.name}" makes it; its repository must be in a .repo file next to the treefile, and under "repos".`;
 }
 
 /**
@@ -74,9 +74,9 @@ export async function withOwnRemote(
   if (!newest) {
     throw new NightlyError(
       'package-missing',
-      `No repository of the night's treefile has ${to}, which takes the place of ${from} in a promotion.`,
+      `No repository of the nightly build's treefile has ${to}, which takes the place of ${from} in a promotion.`,
       {
-        hint: `Run "atomic-nightly release-package ${project.stream.name}", and name its repository in a .repo file and under "repos" of the treefile of the nights.`,
+        hint: `Run "atomic-nightly release-package ${project.stream.name}", and name its repository in a .repo file and under "repos" of the treefile of the nightly stream.`,
       },
     );
   }
@@ -109,8 +109,8 @@ export async function renameInTreefile(
     const before = lines[line - 1] ?? '';
     const after = before.slice(0, column - 1) + before.slice(column - 1).replace(word, () => to);
     if (after === before) {
-      throw new NightlyError('treefile', `${from} cannot be replaced by ${to} in the treefile of the night.`, {
-        hint: 'Name it under "packages", in a treefile that is included by a relative path; then promote a later night.',
+      throw new NightlyError('treefile', `${from} cannot be replaced by ${to} in the treefile of the nightly build.`, {
+        hint: 'Name it under "packages", in a treefile that is included by a relative path; then promote a later nightly build.',
         ...(place === undefined ? {} : { place }),
       });
     }

@@ -61,7 +61,7 @@ export async function planPackage(project: Project, task: Task): Promise<Package
   const release = String(counted);
   if (newest && compareEvr({ epoch: newest.epoch, version, release }, newest) <= 0) {
     throw new NightlyError('config', `${name}-${version}-${release} would be older than ${basename(newest.path)}.`, {
-      hint: `Raise "version", or take ${newest.path} away if nobody has it.`,
+      hint: `Raise "version", or remove ${newest.path} if nobody has installed it.`,
       place: project.config.placeOf('streams', project.stream.name, 'release-package', 'version'),
     });
   }
@@ -86,7 +86,7 @@ export async function makePackage(
   const { nevra, unchanged } = plan;
   if (unchanged) {
     await insistOnSignature(project, unchanged.path, dir, task);
-    task.say(`${nevra} is as it would be made now`);
+    task.say(`${nevra} is up to date`);
     return { file: unchanged.path, nevra, built: false };
   }
   const rpm = await build(plan, dir, task);
@@ -132,7 +132,7 @@ async function build({ content, release }: PackagePlan, dir: string, task: Task)
   ];
   if (wrong.length === 0) return path;
   throw new NightlyError('config', `package.spec.hbs does not make what it should: ${wrong.join('; ')}.`, {
-    hint: 'Use {{name}}, {{version}}, {{release}}, {{capability}} and {{inputs}} in it as the template that comes along does.',
+    hint: 'Use {{name}}, {{version}}, {{release}}, {{capability}} and {{inputs}} in it as the built-in template does.',
   });
 }
 
@@ -143,7 +143,7 @@ async function insistOnSignature(project: Project, rpm: string, dir: string, tas
   const [fault] = await checkRpms([rpm], keys, join(dir, 'keys'), task);
   if (!fault) return;
   throw new NightlyError('signing', `rpmkeys refuses ${rpm}: ${fault.report}.`, {
-    hint: 'Keys of type RSA work with every rpm. A file in the repository that somebody changed must go away.',
+    hint: 'Keys of type RSA work with every rpm. Remove a file of the repository that somebody changed.',
     log: task.logFile,
   });
 }

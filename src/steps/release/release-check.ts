@@ -27,7 +27,7 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
   };
   const promotion = meta['atomic-nightly.promotion'];
   if (!promotion)
-    refuse('is a night, and only promotions are released', `Run "atomic-nightly promote ${buildid}" first.`);
+    refuse('is a nightly build, and only promotions are released', `Run "atomic-nightly promote ${buildid}" first.`);
   const state = meta['atomic-nightly.state'];
   const tests = Object.keys(meta['atomic-nightly.smoke-tests'] ?? {});
   if (state === 'gate-failed' || (state === 'complete' && tests.length === 0)) {
@@ -36,7 +36,7 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
     throw new NightlyError('gate-failed', `Build ${buildid} ${why}, so it is not released.`, {
       hint:
         state === 'gate-failed'
-          ? `"atomic-nightly show ${buildid}" says what failed; promote again when it is mended.`
+          ? `"atomic-nightly show ${buildid}" says what failed; promote again once it is fixed.`
           : 'Say in the release stream which images are to be booted (smoke-test), then promote again.',
     });
   }
@@ -104,6 +104,6 @@ async function checkFiles(dir: string, publicKey: Uint8Array, task: Task): Promi
   }
   if (bad.length === 0) return;
   throw new NightlyError('image', `Files of the build in ${dir} are not those that were signed:\n${bad.join('\n')}`, {
-    hint: 'Find out who changed them; promote the night again to have them made anew.',
+    hint: 'Find out who changed them; promote the nightly build again to have them made again.',
   });
 }

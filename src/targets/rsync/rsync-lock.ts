@@ -68,7 +68,7 @@ async function release(access: LockAccess, mine: LockContent, task: Task): Promi
   try {
     await access.free(encodeLock(freed(mine)), last);
   } catch {
-    task.say(`could not free the lock of target ${access.target}; it ends by itself at ${timeOf(mine)}`);
+    task.say(`could not free the lock of target ${access.target}; it expires at ${timeOf(mine)}`);
   }
 }
 

@@ -43,8 +43,8 @@ async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGen
     }
     if (page.IsTruncated !== true) return;
     token = page.NextContinuationToken;
-    if (token === undefined || token === '') throw strange(bucket, folder, 'says that it goes on, but not where');
-    if (begun.has(token)) throw strange(bucket, folder, 'goes on where it was before');
+    if (token === undefined || token === '') throw strange(bucket, folder, 'is truncated, but names no continuation');
+    if (begun.has(token)) throw strange(bucket, folder, 'continues where it has been before');
     begun.add(token);
   }
 }

@@ -86,7 +86,7 @@ async function readExpected(
 function over(lock: LockContent, target: string): NightlyError {
   return new NightlyError(
     'locked',
-    `Changing target "${target}" took longer than its lock lasts, until ${timeOf(lock)}; somebody else may have it now.`,
+    `Changing target "${target}" took longer than its lock lasts, until ${timeOf(lock)}; another publisher may hold it now.`,
     { hint: 'Run "atomic-nightly resume".' },
   );
 }
@@ -97,6 +97,6 @@ async function giveUp(bucket: Bucket, style: EtagStyle, mine: LockContent, etag:
   try {
     await putIf(bucket, LOCK_PATH, encodeLock(freed(mine)), unchanged({ etag }, style), last);
   } catch {
-    task.say(`could not free the lock of target ${bucket.config.name}; it ends by itself at ${timeOf(mine)}`);
+    task.say(`could not free the lock of target ${bucket.config.name}; it expires at ${timeOf(mine)}`);
   }
 }

@@ -102,7 +102,7 @@ test.each(['2018.10', '2020.8', '2021.1'])(
   '%s fails on its second night with preserve-passwd: refused before the first',
   async (version) => {
     const says =
-      'fail on the second night while "preserve-passwd" is true, its default; write "preserve-passwd: false"';
+      'fail on the second build while "preserve-passwd" is true, its default; write "preserve-passwd: false"';
     const yaml = 'ref: x\ncheck-passwd: {type: none}\n';
     expect(await refusal(yaml, version)).toBe(
       `host.yaml:2:1: rpm-ostree 2018.10 to 2021.1 ${says} (or check-passwd and check-groups of type "file") instead`,

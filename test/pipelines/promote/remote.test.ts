@@ -49,7 +49,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   expect(early).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /No repository of the night's treefile has mini-remote,[\s\S]*release-package release/,
+      /No repository of the nightly build's treefile has mini-remote,[\s\S]*release-package release/,
     ),
   });
   expect(await world.nightly('release-package', 'release')).toMatchObject({ code: 0 });

@@ -123,7 +123,7 @@ it('I2: what must not be promoted, released or changed is refused with its messa
   await unchanged(['publish', build], /never changes any more/);
   await unchanged(['resume', build], /is complete; nothing is left to do/);
   await unchanged(['approve', build, '--by', 'Jane'], /released/);
-  await unchanged(['promote', build], /is a promotion of night \d+_\d+ itself/);
+  await unchanged(['promote', build], /is a promotion of nightly build \d+_\d+ itself/);
   // Promoting its night again makes another build and supersedes none that is out.
   await json(world, 'promote', id, '--dry-run');
   expect(await recordOf(world, build)).toEqual(record);

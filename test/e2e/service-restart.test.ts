@@ -160,7 +160,7 @@ test('a schedule that is new has missed nothing; a missed night is caught up wit
   const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();
   await writeJson(join(world.dir, 'work/service/state.json'), { moments: { nightly: anHourAgo }, jobs: [] });
   const second = await serve(world);
-  await second.until('was missed and is caught up with');
+  await second.until('was missed and starts now');
   await second.until(/build \d+_01 complete\n/);
   expect(await second.end('SIGTERM')).toBe(0);
   const third = await serve(world);

@@ -14,7 +14,7 @@ test('three nights on a fast clock: complete, unchanged, failed on purpose and t
   await service.until(/build \d+_02 unchanged\n/);
   const { version, release } = await world.distro.bumpBroken('app');
   await service.until(
-    /build (\d+_\d+) failed; goes on at .*\n(.*\n)*nightly: goes on with \1\n(.*\n)*nightly: build \1 failed; what it said: .*nightly\.log/,
+    /build (\d+_\d+) failed; continues at .*\n(.*\n)*nightly: continues \1\n(.*\n)*nightly: build \1 failed; what it said: .*nightly\.log/,
   );
   await world.distro.remove('app', `${version}-${release}`);
   await world.distro.bump('app');

@@ -56,7 +56,7 @@ test('broken YAML and JSON are refused with the place', async () => {
 test('a key written twice is refused in JSON as in YAML, wherever it stands', async () => {
   const twice = '{\n"install-langs": ["en_US"],\n"install-langs": ["de_DE"]\n}';
   expect(await refusal({ 'top.json': twice })).toBe(
-    'The treefile top.json has a fault:\ntop.json:3:1: "install-langs" stands on line 2 too; a key may stand once.',
+    'The treefile top.json has a fault:\ntop.json:3:1: "install-langs" is on line 2 too; a key may occur only once.',
   );
   expect(await refusal({ 'top.json': '{"packages-x86_64": ["a"], "packages-x86_64": ["b"]}' })).toContain(
     'top.json:1:28: "packages-x86_64" stands on line 1 too',
@@ -145,7 +145,7 @@ test('remarks pass in JSON, which has no comments, and only there', async () => 
 
 test('old and new name of a key in one file are refused', async () => {
   expect(await refusal({ 'top.json': { gpg_key: 'A', 'gpg-key': 'B' } })).toContain(
-    'top.json:1:2: "gpg_key" is the old name of "gpg-key", which stands in this file too.',
+    'top.json:1:2: "gpg_key" is the old name of "gpg-key", which is in this file too.',
   );
 });
 

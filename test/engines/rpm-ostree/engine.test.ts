@@ -150,7 +150,7 @@ test('I5: repositories that change between resolve and compose stop a release th
   );
   await expect(compose).rejects.toMatchObject({
     code: 'compose',
-    message: 'The transaction is not what the lockfile says:\n  app: locked 3.0-1.x86_64, found 4.0-1.x86_64',
+    message: 'The transaction differs from the lockfile:\n  app: locked 3.0-1.x86_64, found 4.0-1.x86_64',
   });
 });
 

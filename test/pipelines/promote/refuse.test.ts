@@ -147,7 +147,7 @@ test('overrides and exclusions that cannot be are explained', async () => {
   await refused(
     world,
     [id, '--exclude', 'suid'],
-    /mini\.yaml:\d+:\d+: --exclude suid: the treefile of night .* asks for it by name/,
+    /mini\.yaml:\d+:\d+: --exclude suid: the treefile of nightly build .* asks for it by name/,
     2,
   );
   await refused(world, [id, '--exclude', 'extra'], /extra is needed by app-1:2\.0-2\.noarch, which asks for extra/);
@@ -174,7 +174,7 @@ test('I10: a tree that differs without need is refused by its paths, and can be 
   const id = await night(world);
   const result = await world.nightly('promote', id);
   expect(result.stderr).toMatch(
-    /differs from that of night \d+_01 in 2 paths that should be the same:\n {2}changed \/usr\/share\/seed\n {2}changed \/usr\/share\/app\/data \(app\)\n/,
+    /differs from that of nightly build \d+_01 in 2 paths that should be the same:\n {2}changed \/usr\/share\/seed\n {2}changed \/usr\/share\/app\/data \(app\)\n/,
   );
   expect(result.stderr).toMatch(/what to do: .*--accept-differences.*--recommit/);
   expect(result.code).toBe(1);
@@ -200,9 +200,9 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   const id = await night(world);
   await refused(world, [id], /has no keys to check the packages with: neither rpm-keys nor a gpgkey=/, 2);
   const failed = String((await records(world)).at(-1)?.['buildid']);
-  await refused(world, [failed], /is a promotion of night \d+_01 itself/, 2);
+  await refused(world, [failed], /is a promotion of nightly build \d+_01 itself/, 2);
   await refused(world, [id, '--stream', 'nightly'], /Stream "nightly" is a nightly stream/, 2);
-  await refused(world, ['20200101_01'], /There is no record of night 20200101_01 in .*work\/builds/);
+  await refused(world, ['20200101_01'], /There is no record of nightly build 20200101_01 in .*work\/builds/);
   expect(await world.nightly('nightly')).toMatchObject({ code: 10 });
   await refused(
     world,
@@ -222,7 +222,7 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   // The treefile of the night counts, not today's; but what it was must still be there.
   const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
   await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));
-  await refused(world, [id], /treefile of night \d+_01 cannot be had any more/, 2);
+  await refused(world, [id], /treefile of nightly build \d+_01 is lost/, 2);
 
   // A night is on the targets still, but lost here.
   await rm(join(world.dir, 'work/builds', id, 'x86_64/lockfile.json'));
@@ -231,7 +231,7 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   await refused(
     world,
     [id],
-    /no record of night \d+_01 [\s\S]*Bring builds\/\d+_01 back from a backup .*"atomic-nightly list"/,
+    /no record of nightly build \d+_01 [\s\S]*Bring builds\/\d+_01 back from a backup .*"atomic-nightly list"/,
   );
 });
 

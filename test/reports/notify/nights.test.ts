@@ -94,7 +94,7 @@ test('four nights: good, unchanged, failed, good again; each sink is told what i
   const subjects = smtp.lines.filter((line) => line.includes('Subject:'));
   expect(subjects).toEqual([
     expect.stringContaining(`mini nightly ${failed?.build} failed in repositories`),
-    expect.stringContaining(`mini nightly ${good?.build} is well again`),
+    expect.stringContaining(`mini nightly ${good?.build} has recovered`),
   ]);
   expect(broker.heard.filter((line) => line.includes('lab/nightly/events/')).map((line) => line.split(' ')[1])).toEqual(
     events.map(({ type }) => `lab/nightly/events/${type}`),

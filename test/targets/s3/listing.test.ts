@@ -57,9 +57,9 @@ it('takes page after page', async () => {
 });
 
 it.each([
-  ['goes on without saying where', [key('top/builds/a') + more()], 'but not where'],
-  ['goes on with an empty token', [key('top/builds/a') + more('')], 'but not where'],
-  ['goes round in circles', [more('1'), more('2'), more('1')], 'where it was before'],
+  ['goes on without saying where', [key('top/builds/a') + more()], 'names no continuation'],
+  ['goes on with an empty token', [key('top/builds/a') + more('')], 'names no continuation'],
+  ['goes round in circles', [more('1'), more('2'), more('1')], 'where it has been before'],
   ['names a key outside the folder', [key('top/other/a') + last], 'not below it'],
   ['names a key outside the prefix', [key('another/builds/a') + last], 'not below it'],
   ['gives no size', [`<Contents><Key>top/builds/a</Key></Contents>${last}`], 'no size'],

@@ -1,5 +1,5 @@
 import { formatAge } from '../../base/format.ts';
-import { ageOf, promotedText, promotedTo, currentState, testsText } from '../../build/about-build.ts';
+import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { listBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';

@@ -1,6 +1,6 @@
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
-import { ageOf, promotedText, promotedTo, currentState, testsText } from '../../build/about-build.ts';
+import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { findBuild, listBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';

@@ -4,11 +4,10 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose/compose.ts';
-import { checkRepositories, rememberInputs } from '../steps/compose/repositories.ts';
-import { resolve } from '../steps/compose/resolve.ts';
-import { readParent, seed } from '../steps/compose/seed.ts';
+import { rememberInputs } from '../steps/compose/repositories.ts';
 import { deliver } from './deliver.ts';
 import type { Delivered, Stopped } from './outcome.ts';
+import { prepareNightly } from './prepare-nightly.ts';
 
 /** How a nightly ended; what stops it before anything is published is thrown instead. */
 export type Outcome = { readonly state: 'unchanged'; readonly why: string } | Stopped | Delivered;
@@ -27,23 +26,12 @@ export async function nightly(
   runner: Runner,
   { force, until }: NightlyOptions,
 ): Promise<Outcome> {
-  const { stream, ref } = project;
-
-  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
-    seed(project, build.timestamp, task),
-  );
-  const before = await readParent(project, parent);
-
-  const { states, unchanged } = await runner.step('repositories', { parent }, (task) =>
-    checkRepositories(project, before, task),
-  );
-  if (unchanged && !force)
-    return { state: 'unchanged', why: 'treefile and repository metadata are those of the last build' };
-
-  const resolved = await runner.step('resolve', { parent, states }, (task) => resolve(project, build, before, task));
-  if (resolved.unchanged && parent !== undefined && !force) {
-    await rememberInputs(project, states, parent);
-    return { state: 'unchanged', why: 'the same packages and treefile as the last build' };
+  const prepared = await prepareNightly(project, build, runner, { force });
+  const { parent, states, resolved } = prepared;
+  if (resolved === undefined || prepared.unchanged !== undefined) {
+    // Equal packages from other metadata: the next night needs no depsolve to see it.
+    if (resolved && parent !== undefined) await rememberInputs(project, states, parent);
+    return { state: 'unchanged', why: prepared.unchanged ?? '' };
   }
 
   const { inputHash, treefileCopy } = resolved;

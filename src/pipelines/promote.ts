@@ -1,24 +1,19 @@
 import type { PromotionRecord } from '../build/build-record.ts';
-import { readMeta, updateMeta } from '../build/build-store.ts';
-import { targetsOf } from '../config/lookup.ts';
+import { updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
-import { type Night, openPromotedNight } from '../run/promoted-night.ts';
+import type { Night } from '../run/promoted-night.ts';
 import type { Runner } from '../run/runner.ts';
-import { seed } from '../steps/compose/seed.ts';
 import { promoteCommit } from '../steps/promote/promote-commit.ts';
 import { promoteCompare } from '../steps/promote/promote-compare.ts';
 import { promoteCompose } from '../steps/promote/promote-compose.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
-import { promotePackages, storeIsWhole } from '../steps/promote/promote-packages.ts';
-import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { supersede } from '../steps/promote/promote-supersede.ts';
-import { openTarget } from '../targets/open-target.ts';
-import type { Target } from '../targets/target.ts';
 import { deliver } from './deliver.ts';
 import type { Delivered, Stopped } from './outcome.ts';
+import { preparePromotion } from './prepare-promotion.ts';
 import { sideBySide } from './side-by-side.ts';
 
 /** One promotion of a night, a step a line; a resumed build skips what its journal has. */
@@ -28,27 +23,11 @@ export async function promote(
   promotion: PromotionRecord,
   runner: Runner,
 ): Promise<Delivered | Stopped> {
-  const { stream, ref, config } = project;
-  const night = await openPromotedNight(config.work, promotion.of);
-  const nights = nightTargets(project, night);
-  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, async (task) => {
-    // They are written to when all the work is done.
-    await Promise.all(nights.map((target) => target.check(task)));
-    return seed(project, build.timestamp, task);
-  });
-  const { recommit, overrides, excludes, 'last-release': release } = promotion;
-  const changes = { overrides, excludes };
-  await runner.step(
-    'packages',
-    { night: night.commit, changes, release },
-    (task) => promotePackages(project, build, { night, changes, recommit, release }, task),
-    // Once the commit is made nobody asks for them any more.
-    async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
-  );
-
-  const made = recommit
-    ? await nightsTree(project, night)
-    : await rebuild(project, build, { night, promotion }, runner);
+  const { night, nights, parent, inputHash: resolved } = await preparePromotion(project, build, promotion, runner);
+  const made =
+    resolved === undefined
+      ? await nightsTree(project, night)
+      : await rebuild(project, build, { night, promotion, inputHash: resolved }, runner);
   const commit = await runner.step('commit', { source: made.composed.commit, parent }, (task) =>
     promoteCommit(project, build, { source: made.composed.commit, parent, night }, task),
   );
@@ -78,14 +57,14 @@ interface Made {
 async function rebuild(
   project: Project,
   build: Build,
-  { night, promotion }: { readonly night: Night; readonly promotion: PromotionRecord },
+  {
+    night,
+    promotion,
+    inputHash,
+  }: { readonly night: Night; readonly promotion: PromotionRecord; readonly inputHash: string },
   runner: Runner,
 ): Promise<Made> {
-  const { overrides, excludes, 'accept-differences': accept } = promotion;
-  const changes = { overrides, excludes };
-  const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>
-    promoteResolve(project, build, { night, changes }, task),
-  );
+  const { 'accept-differences': accept } = promotion;
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
     promoteCompose(project, build, { night, inputHash }, task),
   );
@@ -117,10 +96,4 @@ async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
       phases: [],
     },
   };
-}
-
-/** Where the nights are published. */
-function nightTargets({ config }: Project, { meta }: Night): Target[] {
-  const stream = config.streams[meta['atomic-nightly.stream']];
-  return stream ? targetsOf(config, stream).map(openTarget) : [];
 }

@@ -50,7 +50,7 @@ export const nightly = defineCommand({
       showNotes(context, project, [project.engineReason, ...notes]);
       if (dryRun) {
         await checkBuildClock(project, [], signal);
-        const plan = await inScratch(project, context, (how) => planNightly(project, how));
+        const plan = await inScratch(project, context, (how) => planNightly(project, { ...how, force }));
         printPlan(plan, json, print);
         return plan.unchanged ? EXIT.unchanged : EXIT.done;
       }

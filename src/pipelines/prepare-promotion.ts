@@ -1,0 +1,62 @@
+import type { PromotionRecord } from '../build/build-record.ts';
+import { readMeta } from '../build/build-store.ts';
+import { targetsOf } from '../config/lookup.ts';
+import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import { type Night, openPromotedNight } from '../run/promoted-night.ts';
+import type { Runner } from '../run/runner.ts';
+import { seed } from '../steps/compose/seed.ts';
+import { promotePackages, storeIsWhole } from '../steps/promote/promote-packages.ts';
+import { promoteResolve } from '../steps/promote/promote-resolve.ts';
+import { openTarget } from '../targets/open-target.ts';
+import type { Target } from '../targets/target.ts';
+
+/** What a promotion is made from, found out before anything is composed. */
+export interface PreparedPromotion {
+  readonly night: Night;
+  /** Where the nightly builds are published. */
+  readonly nights: readonly Target[];
+  /** The commit that it would follow. */
+  readonly parent: string | undefined;
+  /** How many packages, each with a good signature. */
+  readonly packages: number;
+  /** Of the depsolve; undefined where the nightly build's tree is taken as it is. */
+  readonly inputHash: string | undefined;
+}
+
+/** The steps of a promotion up to the depsolve, with every gate among them: the run and the dry run share them. */
+export async function preparePromotion(
+  project: Project,
+  build: Build,
+  promotion: PromotionRecord,
+  runner: Runner,
+): Promise<PreparedPromotion> {
+  const { stream, ref, config } = project;
+  const night = await openPromotedNight(config.work, promotion.of);
+  const nights = nightTargets(project, night);
+  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, async (task) => {
+    // They are written to when all the work is done.
+    await Promise.all(nights.map((target) => target.check(task)));
+    return seed(project, build.timestamp, task);
+  });
+  const { recommit, overrides, excludes, 'last-release': release } = promotion;
+  const changes = { overrides, excludes };
+  const { packages } = await runner.step(
+    'packages',
+    { night: night.commit, changes, release },
+    (task) => promotePackages(project, build, { night, changes, recommit, release }, task),
+    // Once the commit is made nobody asks for them any more.
+    async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
+  );
+  const known = { night, nights, parent, packages };
+  if (recommit) return { ...known, inputHash: undefined };
+  const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>
+    promoteResolve(project, build, { night, changes }, task),
+  );
+  return { ...known, inputHash };
+}
+
+function nightTargets({ config }: Project, { meta }: Night): Target[] {
+  const stream = config.streams[meta['atomic-nightly.stream']];
+  return stream ? targetsOf(config, stream).map(openTarget) : [];
+}

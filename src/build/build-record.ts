@@ -3,7 +3,7 @@ import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
 import type { TreeSize } from '../ostree/tree-size.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
-import type { BuildState } from './events.ts';
+import type { BuildState } from './outcomes.ts';
 import type { Stop } from './stops.ts';
 
 /**

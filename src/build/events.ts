@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { ProgressUnit } from '../base/progress.ts';
+import type { BuildState } from './outcomes.ts';
 
 /** What happens in a run, in order. The terminal, the log and later the metrics and pages only listen to these. */
 export type RunEvent =
@@ -24,17 +25,5 @@ export type RunEvent =
       readonly message: string;
     }
   | { readonly type: 'run-ended'; readonly build: string; readonly state: BuildState; readonly seconds: number };
-
-/**
- * How a build stands.
- * - `running`: a run works on it, or was killed doing so (then nobody holds the run lock)
- * - `interrupted`: a signal stopped it, or it ended where it was asked to before anything was published; `resume` goes on
- * - `unchanged`: nothing to build; its id is used up
- * - `failed`: no commit was published
- * - `incomplete`: the tree is published; an image or a later step failed, or images are still to be made
- * - `gate-failed`: built, but its smoke test did not pass
- * - `complete`: all of it
- */
-export type BuildState = 'running' | 'interrupted' | 'unchanged' | 'failed' | 'incomplete' | 'gate-failed' | 'complete';
 
 export type Listener = (event: RunEvent) => void;

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { readTextIfExists, sha256 } from '../base/files.ts';
-import type { BuildState } from './events.ts';
+import type { BuildState } from './outcomes.ts';
 
 /**
  * `journal.ndjson` of a build: one JSON object a line, appended and synced, never rewritten. A `done` line holds the

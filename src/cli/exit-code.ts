@@ -1,20 +1,8 @@
 import type { ErrorCode, NightlyError } from '../base/errors.ts';
+import { EXIT, type ExitName, OUTCOMES } from '../build/outcomes.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 
-/** The exit codes of the program (I7); scripts, timers and `serve` tell by them what to do. */
-export const EXIT = {
-  done: 0,
-  failed: 1,
-  usage: 2,
-  unchanged: 10,
-  locked: 11,
-  gateFailed: 12,
-  interrupted: 130,
-} as const;
-
-type ExitName = keyof typeof EXIT;
-
-/** What each means, in the words of the help. */
+/** What each exit code means, in the words of the help. */
 const MEANING: Readonly<Record<ExitName, string>> = {
   done: 'done',
   failed: 'failed',
@@ -23,14 +11,6 @@ const MEANING: Readonly<Record<ExitName, string>> = {
   locked: 'locked by another run',
   gateFailed: 'built but a gate failed',
   interrupted: 'interrupted',
-};
-
-const BY_STATE: Readonly<Record<Outcome['state'], ExitName>> = {
-  complete: 'done',
-  stopped: 'done',
-  incomplete: 'failed',
-  unchanged: 'unchanged',
-  'gate-failed': 'gateFailed',
 };
 
 /** Every other error is `failed`. */
@@ -50,9 +30,9 @@ export function allExitCodes(): Record<number, string> {
   return Object.fromEntries(names.map((name) => [EXIT[name], MEANING[name]]));
 }
 
-/** The exit code of a run that came to an end. */
+/** The exit code of a run that came to an end; one that stopped where it was asked to is done. */
 export function exitCodeOf({ state }: Outcome): number {
-  return EXIT[BY_STATE[state]];
+  return EXIT[state === 'stopped' ? 'done' : OUTCOMES[state].exit];
 }
 
 /** The exit code for what a command threw. */

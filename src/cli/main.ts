@@ -1,10 +1,11 @@
 import { CommanderError } from 'commander';
 import { NightlyError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
+import { EXIT } from '../build/outcomes.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
 import { asNightlyError } from '../run/runner.ts';
 import { loadCommand, readCatalog } from './catalog.ts';
-import { EXIT, exitCodeOfError } from './exit-code.ts';
+import { exitCodeOfError } from './exit-code.ts';
 import { formatError } from './print.ts';
 import { createProgram } from './program.ts';
 

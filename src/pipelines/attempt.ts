@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { NightlyError } from '../base/errors.ts';
 import { readMeta, updateMeta } from '../build/build-store.ts';
-import type { BuildState, Listener } from '../build/events.ts';
+import type { Listener } from '../build/events.ts';
 import { openJournal, readJournal } from '../build/journal.ts';
+import type { BuildState } from '../build/outcomes.ts';
 import type { Stop } from '../build/stops.ts';
 import { type Build, isFetched, refuseFrozen } from '../run/build.ts';
 import type { Project } from '../run/project.ts';

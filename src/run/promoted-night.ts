@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { BuildMeta } from '../build/build-record.ts';
 import { findBuild } from '../build/build-store.ts';
+import { isPublishedState } from '../build/outcomes.ts';
 import { type Lockfile, readLockfile } from '../rpm/lockfile.ts';
 import { readTreefile } from '../treefile/read.ts';
 
@@ -34,7 +35,7 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   }
   const commit = meta['ostree-commit'];
   const state = meta['atomic-nightly.state'];
-  if (commit === undefined || !['complete', 'incomplete', 'gate-failed'].includes(state)) {
+  if (commit === undefined || !isPublishedState(state)) {
     throw new NightlyError('usage', `Build ${id} is ${state}: only a published nightly build can be promoted.`, {
       hint: '"atomic-nightly list" lists the nightly builds.',
     });

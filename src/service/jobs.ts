@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { EXIT } from '../build/outcomes.ts';
 import type { ServiceConfig } from '../config/config.ts';
 import type { Job } from './service-state.ts';
 
@@ -19,25 +20,18 @@ const MAX_KILLS = 3;
 
 /** What an exit code of `nightly` or `resume` means (I7); null for a death by signal. */
 export function resultOfExit(code: number | null): Result {
-  switch (code) {
-    case null:
-      return 'killed';
-    case 0:
-      return 'complete';
-    case 2:
-      return 'usage';
-    case 10:
-      return 'unchanged';
-    case 11:
-      return 'locked';
-    case 12:
-      return 'gate-failed';
-    case 130:
-      return 'interrupted';
-    default:
-      return 'failed';
-  }
+  if (code === null) return 'killed';
+  return RESULTS.get(code) ?? 'failed';
 }
+
+const RESULTS: ReadonlyMap<number, Result> = new Map([
+  [EXIT.done, 'complete'],
+  [EXIT.usage, 'usage'],
+  [EXIT.unchanged, 'unchanged'],
+  [EXIT.locked, 'locked'],
+  [EXIT.gateFailed, 'gate-failed'],
+  [EXIT.interrupted, 'interrupted'],
+]);
 
 /** A new night of a stream. */
 export function newJob(stream: string, cause: Job['cause'], notBefore: Date): Job {

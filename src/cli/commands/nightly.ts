@@ -1,6 +1,7 @@
 import { formatPlace, NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { listBuilds } from '../../build/build-store.ts';
+import { EXIT } from '../../build/outcomes.ts';
 import { STOPS } from '../../build/stops.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import type { Outcome } from '../../pipelines/nightly.ts';
@@ -11,7 +12,7 @@ import type { Project } from '../../run/project.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { defineCommand } from '../define.ts';
-import { allExitCodes, EXIT, exitCodeOf } from '../exit-code.ts';
+import { allExitCodes, exitCodeOf } from '../exit-code.ts';
 import { choice, flag, optional, text } from '../inputs.ts';
 import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
 import { printOutcome, printPlan } from '../print.ts';

@@ -1,10 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EXIT } from '../../build/outcomes.ts';
 import { packageTargets, releasePackage } from '../../pipelines/release-package.ts';
 import { planPackage, releasePackageOf } from '../../steps/release/package-make.ts';
 import { rpmFolder } from '../../steps/release/package-publish.ts';
 import { defineCommand } from '../define.ts';
-import { EXIT } from '../exit-code.ts';
 import { flag, optional } from '../inputs.ts';
 import { preparationTask, withLockedProject, withSteps } from '../open-run.ts';
 import { printJson } from '../print.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { isPublishedState } from '../../build/outcomes.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
@@ -51,8 +52,6 @@ export interface BuildsComparison {
 /** `<id>/<arch>`, and a file in it. */
 const IN_BUILD = /^builds\/(\d{8}_\d{2,}\/[\w.-]+)\/(.+)$/;
 const OWN = /^builds\/(builds|promoted|retired)\.json(\.asc)?$/;
-/** Builds that have been published as far as they got. */
-const ENDED = ['complete', 'incomplete', 'gate-failed'];
 
 /**
  * Compares the records and images of builds with the local ones, by name and size; a build is to be there if it was
@@ -86,7 +85,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     const commit = meta?.['ostree-commit'];
     const released = isReleasedThere(meta, request.releasesOf);
     const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
-    if (!meta || commit === undefined || !ENDED.includes(meta['atomic-nightly.state'] ?? '')) continue;
+    if (!meta || commit === undefined || !isPublishedState(meta['atomic-nightly.state'] ?? '')) continue;
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
     // Several machines made it: what the target has of it may be newer than what is here.
     if (meta['atomic-nightly.pending-images'] !== undefined) continue;

@@ -1,6 +1,7 @@
 import type { NightlyError } from '../../base/errors.ts';
 import type { BuildFailure, BuildMeta } from '../../build/build-record.ts';
-import type { BuildState } from '../../build/events.ts';
+import type { BuildState } from '../../build/outcomes.ts';
+import { outcomeOf } from '../../build/outcomes.ts';
 import { type PackageDiff, summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { dayOf, daysLeft, type KeyInfo } from '../../signing/key-info.ts';
 import type { AboutBuild, BuildEvent, Changes, Happening } from './event.ts';
@@ -59,7 +60,7 @@ export function endOf(
 }
 
 function isBadState(state: string): state is 'failed' | 'incomplete' | 'gate-failed' {
-  return ['failed', 'incomplete', 'gate-failed'].includes(state);
+  return outcomeOf(state)?.bad ?? false;
 }
 
 function goodEnd(meta: BuildMeta): Happening {

@@ -2,6 +2,7 @@ import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { promotedTo, testsText } from '../../build/about-build.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { JournalEntry } from '../../build/journal.ts';
+import { isPublishedState } from '../../build/outcomes.ts';
 import { changesText, releasedText } from './build-row.ts';
 import type { Links } from './links.ts';
 import { pageView } from './page.ts';
@@ -190,7 +191,7 @@ function commands(
   const found: { what: string; command: string }[] = [];
   const add = (what: string, command: string) => found.push({ what, command: `atomic-nightly ${command}` });
   if (['interrupted', 'failed', 'incomplete'].includes(state)) add('Go on with it', `resume ${id}`);
-  const built = meta['ostree-commit'] !== undefined && ['complete', 'incomplete', 'gate-failed'].includes(state);
+  const built = meta['ostree-commit'] !== undefined && isPublishedState(state);
   if (built && promotable && !meta['atomic-nightly.promotion']) {
     add('See what a promotion would be', `promote ${id} --dry-run`);
     add('Promote it', `promote ${id} --reason "…"`);

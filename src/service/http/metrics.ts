@@ -6,6 +6,7 @@ import { remembered } from '../../base/remembered.ts';
 import { quietTask } from '../../base/task.ts';
 import { currentState } from '../../build/about-build.ts';
 import { readMeta } from '../../build/build-store.ts';
+import { OUTCOMES } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
 import { planFileBytes } from '../../publish/plan-file.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
@@ -14,7 +15,7 @@ import { createFileCache } from '../live/file-cache.ts';
 import type { IndexedBuild, Work } from '../live/work-folder.ts';
 import type { Service } from '../service.ts';
 
-const STATES = ['interrupted', 'unchanged', 'failed', 'incomplete', 'gate-failed', 'complete'] as const;
+const STATES = Object.keys(OUTCOMES).filter((state) => state !== 'running');
 /** Keys last years, and gpg may be slow. */
 const KEYS_AGAIN_MS = 3_600_000;
 /** However often it is asked: what changes takes seconds at least. */

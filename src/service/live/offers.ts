@@ -1,5 +1,6 @@
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
+import { isPublishedState } from '../../build/outcomes.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { targetsOf } from '../../config/lookup.ts';
 import { keyPath } from '../../publish/pointer-paths.ts';
@@ -39,7 +40,7 @@ export function publicUrlOf(config: Config): string {
 /** Its records are sent last: a build that is still under way may be half there. */
 function isPublished(config: Config, meta: BuildMeta): boolean {
   const there = meta['atomic-nightly.published'] ?? [];
-  const ended = ['complete', 'incomplete', 'gate-failed'].includes(meta['atomic-nightly.state']);
+  const ended = isPublishedState(meta['atomic-nightly.state']);
   return ended && there.some((name) => Object.hasOwn(config.targets, name));
 }
 

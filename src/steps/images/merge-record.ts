@@ -1,6 +1,6 @@
 import type { SmokeResult } from '../../boot/image-smoke-test.ts';
 import type { BuildFailure, BuildMeta } from '../../build/build-record.ts';
-import type { BuildState } from '../../build/events.ts';
+import type { BuildState } from '../../build/outcomes.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { Summed } from '../../published/sha256sums.ts';

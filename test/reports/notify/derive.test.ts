@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { BuildMeta } from '../../../src/build/build-record.ts';
-import type { BuildState } from '../../../src/build/events.ts';
+import type { BuildState } from '../../../src/build/outcomes.ts';
 import { aboutBuild, asEvent, badBefore, endOf, expiringKeys } from '../../../src/reports/notify/derive.ts';
 import type { KeyInfo } from '../../../src/signing/key-info.ts';
 

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDnfEngine } from '../../src/engines/dnf/dnf-engine.ts';
-import { buildLab } from '../../src/lab/build-lab.ts';
 import { readCommit } from '../../src/ostree/objects.ts';
 import { run } from '../../src/programs/exec.ts';
 import { initRepo } from '../../src/programs/ostree.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { readRepositories } from '../../src/treefile/treefile-repos.ts';
 import { meantDifferences, recordedListing } from '../support/lab-differences.ts';
+import { testLab } from '../support/test-lab.ts';
 import { testTask } from '../support/tmp.ts';
 import { classify, compareTrees, parseTreeListing } from '../support/tree-listing.ts';
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   for (const name of ['cache', 'scratch']) mkdirSync(join(dir, name));
   const task = testTask(dir);
-  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: 'http://127.0.0.1:8087' }, task);
+  const lab = await testLab(join(dir, 'lab'), 'http://127.0.0.1:8087', task);
   repo = join(dir, 'repo');
   await initRepo(repo, 'archive', task);
   const engine = await createDnfEngine();

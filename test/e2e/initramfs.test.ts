@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sha256File } from '../../src/base/files.ts';
 import { createPhases } from '../../src/engines/dnf/dnf-phases.ts';
 import { makeInitramfs } from '../../src/engines/dnf/initramfs.ts';
-import { buildLab } from '../../src/lab/build-lab.ts';
 import { run } from '../../src/programs/exec.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { testLab } from '../support/test-lab.ts';
 import { testTask } from '../support/tmp.ts';
 
 let dir: string;
@@ -20,7 +20,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
   task = testTask(dir);
   root = join(dir, 'root');
-  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: 'http://127.0.0.1:1' }, task);
+  const lab = await testLab(join(dir, 'lab'), 'http://127.0.0.1:1', task);
   const { values } = await readTreefile(lab.treefile, { basearch: 'x86_64' });
   mkdirSync(root);
   mkdirSync(join(dir, 'scratch'));

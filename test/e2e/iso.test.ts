@@ -14,7 +14,6 @@ import { runInstaller } from '../../src/boot/run-installer.ts';
 import { reboot, upgrade } from '../../src/boot/upgrade.ts';
 import { createDnfEngine } from '../../src/engines/dnf/dnf-engine.ts';
 import { buildIso } from '../../src/images/iso/iso.ts';
-import { buildLab } from '../../src/lab/build-lab.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import type { StaticServer } from '../../src/programs/nginx.ts';
@@ -25,6 +24,7 @@ import { makeSshKey } from '../../src/programs/ssh.ts';
 import { makeIso } from '../../src/programs/xorriso.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { ISO_SIZES } from '../images/synthetic-tree.ts';
+import { testLab } from '../support/test-lab.ts';
 import { testTask } from '../support/tmp.ts';
 
 const VERSION = '20260921_01';
@@ -47,7 +47,7 @@ beforeAll(async () => {
   const scratchDir = join(dir, 'scratch');
   await mkdir(scratchDir);
   server = await serveFolder({ root: dir, port: await freePort(), task });
-  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: server.url }, task);
+  const lab = await testLab(join(dir, 'lab'), server.url, task);
   const treefile = await readTreefile(lab.treefile, { basearch: 'x86_64' });
   repo = join(dir, 'repo');
   await initRepo(repo, 'archive', task);

@@ -6,9 +6,9 @@ import { buildImage } from '../../src/images/build-image.ts';
 import type { ImageFile } from '../../src/images/image.ts';
 import { makeBase } from '../../src/images/image-base.ts';
 import { loadImageTemplate } from '../../src/images/template/load-template.ts';
-import { buildLab } from '../../src/lab/build-lab.ts';
 import { initRepo } from '../../src/programs/ostree.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { testLab } from './test-lab.ts';
 
 const TIMESTAMP = 1_790_000_000;
 
@@ -34,7 +34,7 @@ export async function labImage(
   const scratchDir = join(dir, 'scratch');
   const types = join(dir, 'image-types');
   for (const folder of [scratchDir, join(types, 'cloud')]) await mkdir(folder, { recursive: true });
-  const lab = await buildLab({ dir: join(dir, 'lab'), publicUrl: 'http://127.0.0.1:8080' }, task);
+  const lab = await testLab(join(dir, 'lab'), 'http://127.0.0.1:8080', task);
   await writeFile(lab.treefile, edit(await readFile(lab.treefile, 'utf8')));
   const treefile = await readTreefile(lab.treefile, { basearch: 'x86_64' });
   const repo = join(dir, 'repo');

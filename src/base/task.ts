@@ -15,7 +15,7 @@ export interface Task {
   progress(done: number, total: number | undefined, unit: ProgressUnit): void;
 }
 
-/** A task that tells nobody anything: for what is done outside any step. Logs where it is told, or nowhere. */
+/** A silent task, for work outside any step. It logs to the given file, or nowhere. */
 export function quietTask(logFile = '/dev/null', signal = new AbortController().signal): Task {
   return { signal, logFile, say: () => undefined, progress: () => undefined };
 }

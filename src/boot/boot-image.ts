@@ -59,7 +59,7 @@ export interface Vm {
 const USER = 'nightly';
 
 /**
- * Boots an image in QEMU with a throw-away ssh key from a cloud-init seed, and waits until the key lets us in.
+ * Boots an image in QEMU with a throw-away ssh key from a cloud-init seed, and waits until a login with that key succeeds.
  * @throws NightlyError `gate-failed` with the last serial lines when that does not happen in time; `tool-missing`.
  */
 export async function bootImage(request: BootRequest, task: Task): Promise<Vm> {

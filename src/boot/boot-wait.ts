@@ -29,7 +29,7 @@ const ASK_BLINDLY_EVERY_MS = 30_000;
 const GREETING_MS = 10_000;
 
 /**
- * Waits until the machine lets us in over ssh, after a restart: in another boot than before. A login prompt on the
+ * Waits until the machine accepts a login over ssh; after a restart, in another boot than before. A login prompt on the
  * serial line is the sign to ask often. Says how far it is every 15 s, by its last serial line. @returns the boot id.
  * @param timeoutSeconds without a word on the serial line
  * @throws NightlyError `gate-failed` after the time, or when the machine ends before.

@@ -20,7 +20,7 @@ export interface SmokeRequest {
   readonly image: string;
   readonly commit: string;
   readonly version: string;
-  /** Without a word on the serial line: for the boot, until ssh lets us in; and once more for the start-up jobs. */
+  /** Time limit without output on the serial line: for the boot, until a login over ssh succeeds, and again for the start-up jobs. */
   readonly timeoutSeconds: number;
   readonly allowDegraded: readonly AllowedUnit[];
   readonly healthChecks: readonly HealthCheck[];

@@ -54,7 +54,7 @@ export async function upgrade(
   );
 }
 
-/** Restarts the guest and waits for its next boot. @returns seconds until ssh let us in. */
+/** Restarts the guest and waits for its next boot. @returns seconds until a login over ssh succeeded. */
 export async function reboot(vm: Vm, timeoutSeconds: number, task: Task): Promise<number> {
   const started = Date.now();
   const before = await thisBoot(vm, task);

@@ -38,7 +38,7 @@ export async function readJournal(path: string): Promise<JournalEntry[]> {
   return parse(wholeLines((await readTextIfExists(path)) ?? ''));
 }
 
-/** Opens a journal to go on with, dropping a line that a kill cut short. Only the holder of the run lock may. */
+/** Opens a journal for appending, and drops a line that a kill cut short. Only the holder of the run lock may. */
 export async function openJournal(path: string): Promise<Journal> {
   const text = (await readTextIfExists(path)) ?? '';
   const whole = wholeLines(text);

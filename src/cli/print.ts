@@ -33,14 +33,14 @@ function outcomeLines(ref: string, id: string, outcome: Outcome): string[] {
       if (commit === undefined) {
         return [
           `Build ${id} is stopped after ${after}, as asked; nothing is published. Still to be done: ${left.join(', ')}.`,
-          `  to go on: atomic-nightly resume ${id}`,
+          `  to continue: atomic-nightly resume ${id}`,
         ];
       }
       return [
         `Build ${id} is done as far as asked: the tree is published as ${commit}.`,
         ...(left.length === 0 ? [] : [`  images that are not there yet: ${left.join(', ')}`]),
         ...failures.map(({ step, message }) => `  elsewhere, ${step}: ${message}`),
-        `  to go on: atomic-nightly resume ${id}, or on any machine atomic-nightly images ${id} --only TYPE`,
+        `  to continue: atomic-nightly resume ${id}, or on any machine atomic-nightly images ${id} --only TYPE`,
       ];
     }
     case 'incomplete':
@@ -58,7 +58,7 @@ export function printPlan(plan: NightlyPlan, json: boolean, print: Printer): voi
   if (json) {
     printJson(plan, print);
   } else {
-    print(`A night of ${plan.ref} on top of ${plan.parent ?? 'nothing (a new ref)'}:`);
+    print(`A nightly build of ${plan.ref} on top of ${plan.parent ?? 'nothing (a new ref)'}:`);
     print(plan.unchanged ? '  unchanged: nothing would be built' : formatDiff(plan.pkgdiff));
   }
 }

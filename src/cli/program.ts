@@ -5,7 +5,7 @@ import { GLOBAL_OPTIONS } from './globals.ts';
 import type { ArgumentData, OptionData } from './inputs.ts';
 
 export const DESCRIPTION =
-  "Runs an Atomic (rpm-ostree style) distribution's nightly: RPM repositories in, OSTree commit and images out.";
+  "Runs an Atomic (rpm-ostree style) distribution's nightly builds: RPM repositories in, OSTree commit and images out.";
 
 export const VERSION = '0.1.0';
 

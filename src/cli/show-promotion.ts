@@ -21,7 +21,7 @@ export function promotionFacts(meta: BuildMeta): Fact[] {
     ['Upstream', upstream],
     ['Overrides', list(overrides)],
     ['Without', list(excludes)],
-    ['Accepted', accepted && `${accepted.count} differences from the night`],
+    ['Accepted', accepted && `${accepted.count} differences from the nightly build`],
     ['Approved', list(approvals)],
     ['Released', released && `${released.at}${released.withdrawn ? `, withdrawn ${released.withdrawn.at}` : ''}`],
     ['Replaces', list(supersedes)],

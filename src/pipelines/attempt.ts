@@ -71,7 +71,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   }
 }
 
-/** How a build stands that ended so: one that was stopped waits to be gone on with. */
+/** Returns the state of a build with this outcome; a stopped build waits to be continued. */
 function buildStateOf(outcome: Outcome): BuildState {
   if (outcome.state !== 'stopped') return outcome.state;
   return outcome.commit === undefined ? 'interrupted' : stateOf(outcome.failures, outcome.left);

@@ -8,7 +8,7 @@ export interface Delivered {
   readonly failures: readonly BuildFailure[];
 }
 
-/** A build that ended well where it was asked to, before its end. */
+/** A build that stopped successfully where it was asked to, before its end. */
 export interface Stopped {
   readonly state: 'stopped';
   readonly after: Stop;

@@ -69,7 +69,7 @@ const LIFE_MS = 24 * 3600 * 1000;
 const ownTokens = new Set<string>();
 
 /**
- * Step 3: tells everybody that deleting begins, or takes over from a pruner that died.
+ * Step 3: announces that deleting begins, or takes over from a pruner that died.
  * @throws NightlyError `locked`, naming the other pruner.
  */
 export async function beginDeleting(target: Target, task: Task): Promise<DeletingLock> {

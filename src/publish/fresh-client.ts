@@ -26,7 +26,7 @@ export interface VerifyRequest {
 const LOOK_EVERY_MS = 3000;
 
 /**
- * Looks at a publish as a stranger does: a fresh repository pulls the ref over the public URL, every object checked by
+ * Verifies a publish as an anonymous client: a fresh repository pulls the ref over the public URL, every object checked by
  * ostree on the way (I6).
  * @throws NightlyError `verify` when the pull fails for ten seconds, or still gives another commit after `cacheSeconds`.
  */

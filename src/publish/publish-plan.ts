@@ -108,7 +108,7 @@ async function planAhead(request: PublishRequest, task: Task): Promise<{ follows
     const objects = await newObjects(request, follows, readOld, task);
     return lacking ? none : { follows, objects };
   } catch {
-    // Told when it is done in earnest.
+    // Reported by the real run.
     return none;
   }
 }

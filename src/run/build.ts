@@ -64,13 +64,13 @@ function buildTimestamp(): number {
   });
 }
 
-/** A build of an earlier run, to go on with. */
+/** Opens a build of an earlier run to continue it. */
 export function reopenBuild({ paths, meta }: StoredBuild): Build {
   return { id: meta.buildid, paths, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
 }
 
 /**
- * The build to resume: the named one, or the newest that did not end well.
+ * Finds the build to resume: the named one, or the newest that did not succeed.
  * @throws NightlyError `not-found` when there is none, `usage` when the named one is finished.
  */
 export async function findUnfinished(workDir: string, id: string | undefined): Promise<StoredBuild> {

@@ -10,7 +10,7 @@ import { tryFlock, untilFlockFree } from '../programs/flock.ts';
 
 /**
  * The run lock of a work folder: `flock` on `work/lock`, freed by the kernel when its holder dies. `work/lock.json` beside
- * it only tells people who has it.
+ * it only names its holder for people.
  */
 export interface RunLock {
   release(): Promise<void>;
@@ -52,9 +52,11 @@ async function lockedError(whoPath: string): Promise<NightlyError> {
   return new NightlyError(
     'locked',
     who
-      ? `Another run has this work folder: "${who.command}", process ${who.pid} on ${who.host}, since ${who.since}.`
-      : 'Another run has this work folder.',
-    { hint: 'Wait for it to end; "atomic-nightly list" shows what it builds. The lock goes away with its process.' },
+      ? `The work folder is locked by another run: "${who.command}", process ${who.pid} on ${who.host}, since ${who.since}.`
+      : 'The work folder is locked by another run.',
+    {
+      hint: 'Wait for it to end; "atomic-nightly list" shows what it builds. The lock is released when its process ends.',
+    },
   );
 }
 

@@ -92,7 +92,7 @@ function resultOfState(state: BuildState): Result {
   }
 }
 
-/** The build an attempt works on: the one it goes on with, or what its stream got since. */
+/** Finds the build an attempt works on: the one it continues, or what its stream got since. */
 async function buildOf(work: string, { build, stream, attempt }: Job): Promise<StoredBuild | undefined> {
   const builds = await listBuilds(work);
   if (build !== undefined) return builds.find(({ paths }) => paths.id === build);

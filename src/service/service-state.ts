@@ -12,7 +12,7 @@ export interface Job {
   readonly failures: number;
   /** Attempts that ended without a word: killed, or the machine went down. */
   readonly kills: number;
-  /** The build to go on with; undefined: none was reserved yet. */
+  /** The build to continue; undefined if none was reserved yet. */
   readonly build?: string;
   /** There while a process works on it, and when that was so as the service ended. */
   readonly attempt?: Attempt;

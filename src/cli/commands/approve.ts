@@ -15,11 +15,11 @@ import { printJson } from '../print.ts';
 export const approve = defineCommand({
   name: 'approve',
   section: 'Releases',
-  summary: 'record that somebody approves a promotion',
+  summary: 'record an approval of a promotion',
   arguments: { build: needed('BUILD', 'build id of a promotion', 'build') },
   options: {
-    by: text('NAME', 'who says that it may be released', { required: true }),
-    note: text('TEXT', 'for the record'),
+    by: text('NAME', 'who approves the release', { required: true }),
+    note: text('TEXT', 'note, stored in the build record'),
     json: flag('for scripts'),
   },
   examples: ['atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"'],

@@ -26,7 +26,7 @@ interface CycleReport extends CycleState {
 export const cycle = defineCommand({
   name: 'cycle',
   section: 'Releases',
-  summary: 'where in the cycle of releases we are, which night is due, and the upstream release it maps to',
+  summary: 'show the position in the release cycle, the nightly build that is due, and the upstream release it maps to',
   options: {
     stream: text('NAME', 'release stream; needed when there are several', { completes: 'stream' }),
     json: flag('for scripts'),
@@ -92,7 +92,9 @@ function reportLines({
       ? `Stream ${stream}, fed by ${from}: the first cycle has not begun.`
       : `Stream ${stream}, fed by ${from}: cycle ${number}, week ${week} of ${weeks}.`;
   const current =
-    due === undefined ? [] : [`  due ${due}: ${candidate?.build ?? 'no complete night yet'}${upstreamText(upstream)}`];
+    due === undefined
+      ? []
+      : [`  due ${due}: ${candidate?.build ?? 'no complete nightly build yet'}${upstreamText(upstream)}`];
   const done = promoted.map(
     ({ build, of, state, released }) => `  promoted: ${build} of ${of}, ${released ? 'released' : state}`,
   );

@@ -18,7 +18,7 @@ import { printJson } from '../print.ts';
 export const diff = defineCommand({
   name: 'diff',
   section: 'Looking at builds',
-  summary: 'what changed between any two builds: packages, kernel, number of files, sizes',
+  summary: 'compare any two builds: packages, kernel, number of files, sizes',
   arguments: {
     from: needed('FROM', 'build id; with --last-release the newer one', 'build'),
     to: optional('TO', 'build id', 'build'),

@@ -25,7 +25,8 @@ import { flag } from '../inputs.ts';
 export const doctor = defineCommand({
   name: 'doctor',
   section: 'Setting up',
-  summary: 'check programs, versions, disk space, KVM, targets and sinks; say what installs what is missing',
+  summary:
+    'check programs, versions, disk space, KVM, targets and notification sinks; print the command that installs what is missing',
   options: { json: flag('for scripts') },
   examples: ['atomic-nightly doctor', 'atomic-nightly doctor --json | jq .checks'],
   interruptible: true,

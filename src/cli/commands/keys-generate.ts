@@ -14,9 +14,9 @@ export const keysGenerate = defineCommand({
   name: 'keys generate',
   summary: 'make a signing key: signing.key (private, encrypted), signing.asc, signing.gpg and signing.rev',
   options: {
-    name: text('NAME', 'in the user id, as in "Atomic SIG"', { required: true }),
-    email: text('ADDRESS', 'in the user id', { required: true }),
-    out: text('DIR', 'folder for the files; none of them may be there', { required: true, completes: 'folder' }),
+    name: text('NAME', 'name in the user id, as in "Atomic SIG"', { required: true }),
+    email: text('ADDRESS', 'address in the user id', { required: true }),
+    out: text('DIR', 'folder for the files; none of them may exist', { required: true, completes: 'folder' }),
     expires: text('TIME', 'days, weeks or years from now (d, w, y), or never', { default: '3y' }),
     algorithm: choice('NAME', ['rsa4096', 'ed25519'], 'rpm of EL7 and older verifies RSA only', { default: 'rsa4096' }),
     passphraseFile: text('FILE', 'file with the passphrase, readable by its owner only', { completes: 'file' }),

@@ -9,7 +9,7 @@ import { printJson } from '../print.ts';
 
 export const keysShow = defineCommand({
   name: 'keys show',
-  summary: 'each key with its fingerprint, how long it lasts, and the streams and targets that use it',
+  summary: 'list keys with fingerprint, expiry, and the streams and targets that use them',
   options: { json: flag('for scripts') },
   exitCodes: { 0: 'each can sign', 1: 'one cannot' },
   examples: ['atomic-nightly keys show --json | jq ".[].daysLeft"'],

@@ -3,7 +3,7 @@ import { defineGroup } from '../define.ts';
 export const keys = defineGroup({
   name: 'keys',
   section: 'Setting up',
-  summary: 'the keys that streams sign with: docs/signing.md',
+  summary: 'manage signing keys: docs/signing.md',
   examples: [
     'atomic-nightly keys show',
     'atomic-nightly keys generate --name "Atomic SIG" --email atomic@example.org --passphrase-file pass --out keys-2026',

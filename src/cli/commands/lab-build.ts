@@ -10,7 +10,7 @@ export const labBuild = defineCommand({
   summary: 'make or complete the lab distribution: two signed RPM repositories and a treefile',
   arguments: { folder: needed('DIR', 'folder of the lab', 'folder') },
   options: {
-    url: text('URL', 'where the published repo will be seen, without /repo', { default: 'http://127.0.0.1:8087' }),
+    url: text('URL', 'public URL of what is published, without /repo', { default: 'http://127.0.0.1:8087' }),
     json: flag('for scripts'),
   },
   interruptible: true,

@@ -32,11 +32,11 @@ const BOOT_SECONDS = 600;
  */
 export const labDemo = defineCommand({
   name: 'lab demo',
-  summary: 'two nights, a booted host upgraded and rolled back, and a third night with nothing to do',
+  summary: 'run two nightly builds, upgrade a booted host and roll it back, and a third build with nothing to do',
   arguments: { folder: optionalWithDefault('DIR', 'folder for everything the demo makes', 'demo', 'folder') },
   options: {
     port: number('NUMBER', 'of the web server in front of what is published', 8087),
-    boot: text('TYPES', 'of the second night: only boot these image types, as in vagrant-libvirt,iso, or "none"'),
+    boot: text('TYPES', 'images of the second build to boot, as in vagrant-libvirt,iso, or "none"'),
   },
   interruptible: true,
   async run({ folder, port, boot: wanted }, context) {
@@ -62,23 +62,23 @@ export const labDemo = defineCommand({
       if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
       const server = await serveFolder({ root: published, port });
       try {
-        say('First night');
+        say('First nightly build');
         demand(await night({ ...context, config }), [0, 10]);
         say(`Updates appear: ${UPDATED.join(', ')}`);
         await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
-        say(`Second night, now with all images; booted: ${boot.join(', ') || 'none'}`);
+        say(`Second nightly build, now with all images; booted: ${boot.join(', ') || 'none'}`);
         await writeFile(config, demoConfig(labDir, published, publicUrl, DEMO_IMAGES, boot));
         demand(await night({ ...context, config }), [0]);
         const [second, first] = await completeBuilds(join(dir, 'work'));
         if (!first || !second)
-          throw new NightlyError('bug', 'Two nights ended well, but there are no two complete builds.');
+          throw new NightlyError('bug', 'Two nightly builds succeeded, but there are no two complete builds.');
         await show.run(
           { build: second.meta.buildid, updates: false, junit: undefined, json: false },
           { ...context, config },
         );
         say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
         await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
-        say('Third night, with nothing changed');
+        say('Third nightly build, with nothing changed');
         demand(await night({ ...context, config }), [10]);
       } finally {
         await server.stop();
@@ -108,7 +108,7 @@ async function night(context: RunContext): Promise<number> {
 
 function demand(code: number, wanted: readonly number[]): void {
   if (wanted.includes(code)) return;
-  throw new NightlyError('gate-failed', `The night ended with exit code ${code}, not ${wanted.join(' or ')}.`, {
+  throw new NightlyError('gate-failed', `The nightly build ended with exit code ${code}, not ${wanted.join(' or ')}.`, {
     hint: 'The lines above say why. To start from nothing, remove the demo folder and run it again.',
   });
 }

@@ -7,14 +7,14 @@ import { printLab } from '../print-lab.ts';
 
 export const labUpdate = defineCommand({
   name: 'lab update',
-  summary: 'publish changes for a next night to find',
+  summary: 'publish changes for the next nightly build',
   arguments: {
     folder: needed('DIR', 'folder of the lab', 'folder'),
     packages: rest('PACKAGE', 'packages to publish a newer release of'),
   },
   options: {
     kernel: flag('publish a newer kernel'),
-    remove: words('PACKAGE', 'take packages out of the repositories'),
+    remove: words('PACKAGE', 'remove packages from the repositories'),
     json: flag('for scripts'),
   },
   interruptible: true,

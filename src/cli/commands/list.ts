@@ -8,13 +8,13 @@ import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
 
-/** `atomic-nightly list`: the builds, newest first, with what is needed to choose one for promotion. */
+/** `atomic-nightly list`: lists builds, newest first, with what is needed to choose one for promotion. */
 export const list = defineCommand({
   name: 'list',
   section: 'Looking at builds',
-  summary: 'the builds, newest first: state, age, changes, tests, images, what they were promoted to',
+  summary: 'list builds, newest first: state, age, changes, tests, images, promotions',
   options: {
-    stream: text('NAME', 'only those of a stream', { completes: 'stream' }),
+    stream: text('NAME', 'only builds of this stream', { completes: 'stream' }),
     json: flag('the records, for scripts'),
   },
   examples: ['atomic-nightly list --json | jq -r ".[0].buildid"'],

@@ -14,10 +14,10 @@ import { needed, optional } from '../inputs.ts';
 export const log = defineCommand({
   name: 'log',
   section: 'Looking at builds',
-  summary: 'what happened in a build, step by step',
+  summary: 'show what happened in a build, step by step',
   arguments: {
     build: needed('BUILD', 'build id', 'build'),
-    step: optional('STEP', 'print everything the programs of this step printed'),
+    step: optional('STEP', 'print the full output of the programs of this step'),
   },
   examples: ['atomic-nightly log 20261121_01', 'atomic-nightly log 20261121_01 compose'],
   async run({ build: id, step }, { config, print }) {

@@ -21,18 +21,18 @@ import { printOutcome, printPlan } from '../print.ts';
 export const nightly = defineCommand({
   name: 'nightly',
   section: 'Nightly builds',
-  summary: 'compose, push, build images: one night of a stream',
+  summary: 'run a nightly build of a stream: compose, push, build images',
   arguments: { stream: optional('STREAM', 'stream of the configuration; needed when there are several', 'stream') },
   options: {
     force: flag('compose although nothing changed'),
     until: choice(
       'STEP',
       STOPS,
-      'end well after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
+      'stop successfully after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
     ),
-    resume: flag("go on with the stream's last night if it was cut short in the last 12 hours"),
+    resume: flag("continue the stream's last nightly build if it was cut short in the last 12 hours"),
     idFile: text('FILE', 'write the build id to this file as soon as it is known', { completes: 'file' }),
-    dryRun: flag('say what would change; reserve, compose and publish nothing'),
+    dryRun: flag('print what would change; reserve, compose and publish nothing'),
     json: flag('the result for scripts, on standard output'),
   },
   exitCodes: allExitCodes(),
@@ -87,6 +87,6 @@ async function cutShort({ config, stream, treefile }: Project): Promise<Build | 
 function refuseRelease({ name, release }: StreamConfig): void {
   if (!release) return;
   throw new NightlyError('usage', `Stream "${name}" is a release stream: it is fed by promotion only.`, {
-    hint: `Build a night with "atomic-nightly nightly ${release.promotesFrom}", then "atomic-nightly promote BUILD".`,
+    hint: `Run a nightly build with "atomic-nightly nightly ${release.promotesFrom}", then "atomic-nightly promote BUILD".`,
   });
 }

@@ -14,7 +14,7 @@ const LIMIT_MS = 20_000;
 /** `atomic-nightly notify test`: sends a test event. Gives the exit code: 1 when a sink did not take it. */
 export const notifyTest = defineCommand({
   name: 'notify test',
-  summary: 'send every sink, or one, a test message',
+  summary: 'send a test message to every notification sink, or to one',
   options: {
     sink: text('NAME', 'name of a sink, or its number in the configuration, from 1', { completes: 'sink' }),
     json: flag('for scripts'),
@@ -53,7 +53,7 @@ export const notifyTest = defineCommand({
 /** @throws NightlyError `usage` when there is none of that name. */
 function chosen({ notify, path }: Config, name: string | undefined): readonly NotifyConfig[] {
   if (notify.length === 0) {
-    throw new NightlyError('usage', `${path} tells nobody: it has no "notify".`, {
+    throw new NightlyError('usage', `${path} has no notification sinks: it has no "notify".`, {
       hint: 'docs/notify.md has examples for mail, Matrix, MQTT and webhooks.',
     });
   }

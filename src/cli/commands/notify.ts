@@ -3,6 +3,6 @@ import { defineGroup } from '../define.ts';
 export const notify = defineGroup({
   name: 'notify',
   section: 'Setting up',
-  summary: 'whom the configuration tells about builds: docs/notify.md',
+  summary: 'test notification sinks: docs/notify.md',
   examples: ['atomic-nightly notify test', 'atomic-nightly notify test --sink mail'],
 });

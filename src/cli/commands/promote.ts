@@ -28,24 +28,28 @@ import { type Printer, printJson, printOutcome } from '../print.ts';
 export const promote = defineCommand({
   name: 'promote',
   section: 'Releases',
-  summary: 'rebuild a night, from its own packages, as a new build of a release stream; push it to be tested',
+  summary: 'rebuild a nightly build from its own packages as a build of a release stream; push it for testing',
   // Options that take several words would swallow a BUILD behind them.
   usage: '<BUILD> [options]',
-  arguments: { build: needed('BUILD', 'build id of a night', 'build') },
+  arguments: { build: needed('BUILD', 'build id of a nightly build', 'build') },
   options: {
-    stream: text('NAME', 'release stream; needed when several are fed from the nights', { completes: 'stream' }),
-    recommit: flag("keep the night's tree byte for byte, in a new commit"),
+    stream: text('NAME', 'release stream; needed when several are fed from the nightly stream', {
+      completes: 'stream',
+    }),
+    recommit: flag('keep the tree byte for byte, in a new commit'),
     override: words('NEVRA', 'take a newer package, as name-[epoch:]version-release.arch'),
     exclude: words('NAME', 'leave a package out'),
-    reason: text('TEXT', 'why, for the record'),
+    reason: text('TEXT', 'reason, stored in the build record'),
     upstream: text('ID', "upstream's release that this maps to; default: by the cycle of the configuration"),
-    acceptDifferences: flag('go on although the rebuilt tree differs from the night; they are recorded'),
-    resume: flag('go on with the same promotion if it was cut short in the last 12 hours'),
+    acceptDifferences: flag(
+      'continue although the rebuilt tree differs from the nightly build; differences are recorded',
+    ),
+    resume: flag('continue the same promotion if it was cut short in the last 12 hours'),
     idFile: text('FILE', 'write the build id to this file as soon as it is known', { completes: 'file' }),
-    dryRun: flag('check the packages and their signatures, say what would change; build nothing'),
+    dryRun: flag('check the packages and their signatures, print what would change; build nothing'),
     json: flag('the result for scripts, on standard output'),
   },
-  notes: 'Every package must carry a good signature of the stream; "resume" goes on with a promotion that was killed.',
+  notes: 'Every package must carry a good signature of the stream; "resume" continues a promotion that was killed.',
   examples: [
     'atomic-nightly promote 20261117_01 --dry-run',
     'atomic-nightly promote 20261117_01 --reason "cycle 12"',
@@ -65,7 +69,7 @@ export const promote = defineCommand({
     const from = night.meta['atomic-nightly.stream'];
     if (night.meta['atomic-nightly.state'] === 'incomplete') {
       throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
-        hint: `Run "atomic-nightly resume ${id}" first, or promote a night that is complete.`,
+        hint: `Run "atomic-nightly resume ${id}" first, or promote a complete nightly build.`,
       });
     }
     const { name, release } = findReleaseStream(config, { name: options.stream, from });
@@ -176,6 +180,6 @@ function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: Promo
     `  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${packages} packages with good signatures`,
   );
   if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
-  if (changes.length > 0) print(`Against the night:\n${formatDiff(changes)}`);
+  if (changes.length > 0) print(`Compared with the nightly build:\n${formatDiff(changes)}`);
   if (parent !== undefined) print(`Against the last commit of ${ref}:\n${formatDiff(pkgdiff)}`);
 }

@@ -22,16 +22,16 @@ import { formatError, type Printer, printJson } from '../print.ts';
 export const prune = defineCommand({
   name: 'prune',
   section: 'Targets',
-  summary: 'remove from targets what their retention does not keep, after its grace period',
+  summary: 'delete from targets what their retention no longer keeps, after its grace period',
   arguments: {
     target: optional('TARGET', 'target of the configuration; default: every one with a retention', 'target'),
   },
   options: {
-    dryRun: flag('say what stays and why, what would go, and the bytes that frees; change nothing'),
+    dryRun: flag('print what stays and why, what would be deleted, and the bytes that frees; change nothing'),
     json: flag('for scripts'),
   },
   notes:
-    'The first prune that does not keep a commit gives it up; one after the grace period removes it.\n' +
+    'The first prune that does not keep a commit marks it; one after the grace period deletes it.\n' +
     'A ref without a policy stops it before anything is removed.',
   examples: [
     'atomic-nightly prune --dry-run',

@@ -20,7 +20,7 @@ export const publish = defineCommand({
     reconcile: flag('compare targets with the work folder, and send again what is lost or damaged there'),
     target: text('NAME', 'with --reconcile: only this target', { completes: 'target' }),
     checksums: flag('with --reconcile: read everything back and compare contents, not only sizes'),
-    signBuilds: flag('with --reconcile: add signatures of keys that came since to commits and files of earlier builds'),
+    signBuilds: flag('with --reconcile: add signatures of newer keys to commits and files of earlier builds'),
     json: flag('the plan or the result for scripts, on standard output'),
   },
   examples: [

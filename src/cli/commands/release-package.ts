@@ -20,11 +20,11 @@ export const releasePackageCommand = defineCommand({
   summary: 'make the RPM with the OSTree remote and key of a stream; sign it, and publish its repository',
   arguments: { stream: optional('STREAM', 'stream of the configuration; default: the only nightly one', 'stream') },
   options: {
-    dryRun: flag('say what would be made; change nothing'),
+    dryRun: flag('print what would be made; change nothing'),
     json: flag('the result for scripts, on standard output'),
   },
   exitCodes: { 0: 'made or published', 10: 'unchanged' },
-  notes: 'Run again after a failure or a kill, it does what is left.',
+  notes: 'Run it again after a failure or a kill to do what is left.',
   examples: [
     'atomic-nightly release-package',
     'atomic-nightly release-package release --dry-run',

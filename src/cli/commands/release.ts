@@ -21,17 +21,17 @@ import { type Printer, printJson, printOutcome } from '../print.ts';
 export const releaseCommand = defineCommand({
   name: 'release',
   section: 'Releases',
-  summary: 'send a promotion that was tested to the mirrors, and tell everybody; or take a release back',
+  summary: 'publish a tested promotion to the mirrors and announce it; or withdraw a release',
   arguments: { build: needed('BUILD', 'build id of a promotion', 'build') },
   options: {
     withdraw: flag(
-      'take it back: pointers and the tree go back to the release before it, and hosts get that as an upgrade',
+      'withdraw the release: pointers and tree go back to the release before it, and hosts get that as an upgrade',
     ),
-    reason: text('TEXT', 'with --withdraw: why, for the release index'),
-    dryRun: flag('say what would be done; change nothing'),
+    reason: text('TEXT', 'with --withdraw: reason, stored in the release index'),
+    dryRun: flag('print what would be done; change nothing'),
     json: flag('the result for scripts, on standard output'),
   },
-  notes: 'Run again after a failure or a kill, it goes on where it stopped.',
+  notes: 'Run it again after a failure or a kill to continue where it stopped.',
   examples: [
     'atomic-nightly release 20261121_03 --dry-run',
     'atomic-nightly release 20261121_03',
@@ -54,7 +54,7 @@ interface How {
 }
 
 /**
- * Sends a promotion that was tested to the mirrors and tells everybody. Run again after a failure or a kill, it goes on
+ * Publishes a tested promotion to the mirrors and announces it. Run again after a failure or a kill, it continues
  * where it stopped. Gives the exit code.
  * @throws NightlyError `usage`, `gate-failed`, `signing`, `image`, those of the targets.
  */
@@ -152,7 +152,7 @@ function previousRelease({ meta }: StoredBuild, builds: readonly StoredBuild[]):
   if (withdrawn) return refuse(`was withdrawn on ${withdrawn.at} by ${withdrawn.by}`, 'Nothing is left to do.');
   const begun = builds.find((one) => one.meta['atomic-nightly.withdrawal']?.of === id)?.meta.buildid;
   if (begun !== undefined) {
-    return refuse(`is being withdrawn by ${begun}`, `Run "atomic-nightly resume ${begun}" to go on with that.`);
+    return refuse(`is being withdrawn by ${begun}`, `Run "atomic-nightly resume ${begun}" to continue that.`);
   }
   const newest = lastRelease(builds, stream)?.meta.buildid ?? id;
   if (newest !== id)
@@ -176,5 +176,5 @@ function printPlan(
     print(`  images to ${target.describe()}: ${Object.keys(meta.images ?? {}).join(', ') || 'none'}`);
   }
   const { mail } = to;
-  print(mail?.smtp ? `  announced to ${mail.to.join(', ')}` : '  nobody is told by mail');
+  print(mail?.smtp ? `  announced to ${mail.to.join(', ')}` : '  no mail is sent');
 }

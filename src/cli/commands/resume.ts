@@ -8,11 +8,11 @@ import { showAttempt, withLockedBuild } from '../open-run.ts';
 import { printOutcome } from '../print.ts';
 import { images } from './images.ts';
 
-/** `atomic-nightly resume [BUILD]`: goes on with a build that was killed or failed. Gives the exit code. */
+/** `atomic-nightly resume [BUILD]`: continues a build that was killed or failed. Gives the exit code. */
 export const resume = defineCommand({
   name: 'resume',
   section: 'Nightly builds',
-  summary: 'go on with a build that was killed, failed or is incomplete',
+  summary: 'continue a build that was killed, failed or is incomplete',
   arguments: { build: optional('BUILD', 'build id; default: the newest unfinished build', 'build') },
   options: { json: flag('the result for scripts, on standard output') },
   examples: ['atomic-nightly resume', 'atomic-nightly resume 20261121_01'],

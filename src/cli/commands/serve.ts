@@ -24,9 +24,9 @@ const OLD_BUILDS_MS = 100;
 export const serve = defineCommand({
   name: 'serve',
   section: 'Service',
-  summary: 'run the schedules of the streams, pages, metrics and triggers until it is stopped: docs/service.md',
+  summary: 'run schedules, pages, metrics and triggers until stopped: docs/service.md',
   notes:
-    'A run goes on when the service is killed; the next one waits for it, or resumes it. SIGTERM begins no more nights\n' +
+    'A run keeps going when the service is killed; the next service waits for it, or resumes it. SIGTERM starts no more nightly builds\n' +
     'and interrupts the one under way after "service.drain".',
   examples: ['atomic-nightly serve', 'curl http://127.0.0.1:8099/readyz'],
   async run(_, { config: path, logFormat }) {

@@ -20,7 +20,7 @@ import { promotionFacts, updateLines } from '../show-promotion.ts';
 export const show = defineCommand({
   name: 'show',
   section: 'Looking at builds',
-  summary: 'one build: commit, package changes, images, times, promotions, and security updates since',
+  summary: 'show one build: commit, package changes, images, times, promotions, and security updates since',
   arguments: { build: needed('BUILD', 'build id', 'build') },
   options: {
     updates: negation('do not ask the repositories what is newer since'),

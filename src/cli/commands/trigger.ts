@@ -20,10 +20,10 @@ const TOKEN_FILE: FilePurpose = {
 export const trigger = defineCommand({
   name: 'trigger',
   section: 'Service',
-  summary: 'ask a running service to begin a night: "the RPM repositories changed"',
+  summary: 'ask a running service to start a nightly build: "the RPM repositories changed"',
   arguments: { stream: optional('STREAM', 'nightly stream of the service', 'stream') },
   options: {
-    url: text('URL', 'of the service', { default: 'http://127.0.0.1:8099' }),
+    url: text('URL', 'URL of the service', { default: 'http://127.0.0.1:8099' }),
     tokenFile: text('FILE', 'file with the token alone, readable by its owner only', { completes: 'file' }),
     newToken: flag('make a token, print it once, and add its hash to "service.trigger.token-hash-file"'),
     json: flag('for scripts'),
@@ -80,7 +80,7 @@ function refused(url: string, status: number, answer: string): NightlyError {
     401: 'The token is not among the hashes of "service.trigger.token-hash-file"; "trigger --new-token" makes one.',
     404: 'Is the stream in its configuration, and "service.trigger.token-hash-file" set?',
     409: 'Name a nightly stream; a service that stops takes requests again once it is back.',
-    429: 'Wait a minute; the night that was asked for begins in any case.',
+    429: 'Wait a minute; the requested nightly build starts in any case.',
   };
   return new NightlyError('usage', `The service refused ${url}: ${status} ${answer.trim().slice(0, 200)}`, {
     hint: hints[status] ?? 'The log of the service says more.',

@@ -19,7 +19,7 @@ import { type Printer, printJson } from '../print.ts';
 export const verify = defineCommand({
   name: 'verify',
   section: 'Targets',
-  summary: 'look at what is published as an outsider: pull, signatures, deltas, records, images',
+  summary: 'verify targets as an anonymous client: pull, signatures, deltas, records, images',
   arguments: { target: optional('TARGET', 'target of the configuration; default: all', 'target') },
   options: {
     ref: text('REF', 'only this ref, and no builds'),

@@ -42,9 +42,9 @@ export interface Changes {
 
 /** What happened. */
 export type Happening =
-  /** A run began to work on the build, or went on with it. */
+  /** A run started a build, or continued it. */
   | { readonly type: 'started'; readonly resumed: boolean }
-  /** A night has ended well. */
+  /** A nightly build succeeded. */
   | { readonly type: 'complete' }
   /** There was nothing to build. */
   | { readonly type: 'unchanged' }
@@ -56,9 +56,9 @@ export type Happening =
   | { readonly type: 'failed' }
   /** A signal stopped it. A run that was killed cannot tell; the next one of that build says `started`. */
   | { readonly type: 'interrupted' }
-  /** The first build of the stream that ended well after one that did not; told besides how it ended. */
+  /** The first build of the stream that succeeded after one that did not; sent in addition to its outcome. */
   | { readonly type: 'recovered' }
-  /** A promotion has ended well: a release candidate is there to be tested. */
+  /** A promotion succeeded: a release candidate is ready for testing. */
   | { readonly type: 'promoted'; readonly night: string; readonly reason?: string }
   /** A promotion went to the mirrors. */
   | { readonly type: 'released'; readonly url: string; readonly notes: string }

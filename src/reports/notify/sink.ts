@@ -3,14 +3,14 @@ import { NightlyError } from '../../base/errors.ts';
 import type { BuildEvent } from './event.ts';
 import { harmlessLine } from './render-notification.ts';
 
-/** One way to tell people or programs about builds. */
+/** A notification sink: one way to notify people or programs about builds. */
 export interface Sink {
   /**
    * Sends one event. Sent again, it is known by its id where the protocol has such a thing.
    * @throws NightlyError `notify`; with `Refused` as its cause when it would be refused again
    */
   send(event: BuildEvent, signal: AbortSignal): Promise<void>;
-  /** Whether it can be reached and logged into; nobody is told anything. @throws NightlyError `notify`. */
+  /** Checks that it can be reached and logged into; sends nothing. @throws NightlyError `notify`. */
   check(signal: AbortSignal): Promise<void>;
   /** Where it leads, for people: without secrets. */
   describe(): string;

@@ -37,7 +37,7 @@ export interface PackageContent {
 
 /**
  * Fills in the templates of a release package: each NAME.hbs becomes NAME, other files are taken as they are.
- * @param own folder with templates of the project's own; those that it lacks are those that come along
+ * @param own folder with templates of the project's own; the built-in ones fill in the rest
  * @param publicKey armored; undefined where the stream does not sign
  * @throws NightlyError `config` with the template's file and line.
  */

@@ -41,7 +41,7 @@ function oneAtATime(ms: number, act: (name: string) => Promise<void>): (name: st
 }
 
 /**
- * Begins a night for each message to `TOPIC/STREAM`, whatever it says: on the broker that comes along, or as a client of
+ * Starts a nightly build for each message to `TOPIC/STREAM`, whatever its payload: on the embedded broker, or as a client of
  * another, to which it connects again whenever that went away.
  * @throws NightlyError `usage` when the address is taken, `config` when a file cannot be read.
  */

@@ -57,7 +57,7 @@ const BUSY = [
 
 export const isUnreachable = (error: unknown): boolean => UNREACHABLE.includes(codeOf(error));
 
-/** Whether the same request may end well a moment later. */
+/** Whether the same request may succeed a moment later. */
 export function isPassing(error: unknown): boolean {
   const status = statusOf(error) ?? 0;
   if (status === 501) return false;

@@ -19,7 +19,7 @@ const RETRIES = 7;
 /** Requests under way at the same time tend to fail together. */
 const SAY_EVERY_MS = 10_000;
 
-/** Does `work` until it ends well, fails for good, or has been tried eight times. */
+/** Repeats `work` until it succeeds, fails for good, or has been tried eight times. */
 export async function retrying<Result>(
   requests: Requests,
   what: string,

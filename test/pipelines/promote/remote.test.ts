@@ -57,7 +57,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
 
   const dry = await world.nightly('promote', id, '--dry-run');
   expect(dry.stdout).toMatch(
-    /Against the night:\nRemoved:\n {2}mini-remote-nightly-9-1\.noarch\nAdded:\n {2}mini-remote-9-1\.noarch\n/,
+    /Compared with the nightly build:\nRemoved:\n {2}mini-remote-nightly-9-1\.noarch\nAdded:\n {2}mini-remote-9-1\.noarch\n/,
   );
   const recommit = await world.nightly('promote', id, '--recommit');
   expect(recommit).toMatchObject({

@@ -89,6 +89,10 @@ LIST
 /usr/bin/systemd-nspawn systemd-container systemd-container
 /usr/sbin/capsh libcap2-bin libcap
 /usr/sbin/squid squid squid
+/usr/bin/zsh zsh zsh
+/usr/bin/fish fish fish
+/usr/bin/man man-db man-db
+/usr/bin/mandoc mandoc mandoc
 LIST
 }
 

@@ -103,6 +103,15 @@ export function needed(value: string, help: string, completes?: Completes): Argu
   return { kind: 'required', value, help, ...(completes && { completes }) };
 }
 
+/** `<NAME>`, one of these. */
+export function neededChoice<const Choice extends string>(
+  value: string,
+  choices: readonly Choice[],
+  help: string,
+): Argument<Choice> {
+  return { kind: 'required', value, choices, help };
+}
+
 /** `[NAME]` */
 export function optional(value: string, help: string, completes?: Completes): Argument<string | undefined> {
   return { kind: 'optional', value, help, ...(completes && { completes }) };

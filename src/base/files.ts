@@ -53,7 +53,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** The file's text, or undefined when there is no such file; other faults throw. */
+/** Returns the file's text, or undefined when there is no such file; other faults throw. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -63,7 +63,7 @@ export async function readTextIfExists(path: string): Promise<string | undefined
   }
 }
 
-/** What is read of a file or folder; undefined when there is none. */
+/** Returns what is read of a file or folder; undefined when there is none. */
 export async function ifThere<Result>(reading: Promise<Result>): Promise<Result | undefined> {
   try {
     return await reading;
@@ -108,7 +108,7 @@ export async function sha256File(path: string): Promise<string> {
 }
 
 /**
- * The checksum of a file's content in the form of another, to compare the two.
+ * Returns the checksum of a file's content in the form of another, to compare the two.
  * @param like `kind:hex`, with a kind that OpenSSL knows, as in `sha512:…`
  */
 export async function digestLike(like: string, path: string): Promise<string> {

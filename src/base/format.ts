@@ -20,7 +20,7 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
-/** An age for people, in one unit: `40 s`, `12 min`, `5 h`, `23 d`. */
+/** Returns an age for people, in one unit: `40 s`, `12 min`, `5 h`, `23 d`. */
 export function formatAge(seconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
@@ -28,7 +28,7 @@ export function formatAge(seconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** A count with its total: `12/243 packages`, `3.1 MB of 20.0 MB`. */
+/** Returns a count with its total: `12/243 packages`, `3.1 MB of 20.0 MB`. */
 export function formatProgress(done: number, total: number | undefined, unit: ProgressUnit): string {
   if (unit === 'bytes')
     return total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;

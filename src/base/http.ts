@@ -23,7 +23,7 @@ export function trustAt(url: string, caFile: string): void {
   caFiles.set(url.replace(/\/*$/, '/'), caFile);
 }
 
-/** The file of certificates for an address, as trustAt was told; that of the longest beginning counts. */
+/** Returns the file of certificates for an address, as trustAt was told; that of the longest beginning counts. */
 export function caFileFor(url: string): string | undefined {
   const fitting = [...caFiles.keys()].filter((start) => `${url}/`.startsWith(start));
   return caFiles.get(fitting.sort((a, b) => b.length - a.length)[0] ?? '');
@@ -32,7 +32,7 @@ export function caFileFor(url: string): string | undefined {
 /** The answer to a request. */
 export type HttpResponse = Response;
 
-/** The answer with what its body was made into. */
+/** Returns the answer with what its body was made into. */
 export function withBody(response: HttpResponse, body: ReadableStream): HttpResponse {
   return new Response(body, response);
 }
@@ -92,7 +92,7 @@ function plainHeaders(headers: RequestInit['headers']): HeaderMap {
   return Object.fromEntries(new Map(headers instanceof Map ? headers : Object.entries(headers ?? {})));
 }
 
-/** What failed, of an error that a request ended with: undici itself says only "fetch failed". */
+/** Returns what failed, of an error that a request ended with: undici itself says only "fetch failed". */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;
@@ -202,8 +202,9 @@ const PROXY_VARIABLES = [
 ] as const;
 
 /**
- * The proxy for a server, by curl's rules (curl(1), "Environment"): the connection's own, else the environment's, unless
- * `no_proxy` names the server. `HTTP_PROXY` in capitals does not count, for a CGI program has a client's header there.
+ * Returns the proxy for a server, by curl's rules (curl(1), "Environment"): the connection's own, else the
+ * environment's, unless `no_proxy` names the server. `HTTP_PROXY` in capitals does not count, for a CGI program has a
+ * client's header there.
  */
 export function proxyFor(
   server: URL,
@@ -247,7 +248,10 @@ function inNetwork(address: string, network: string): boolean {
   return list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** A proxy's URL for libraries that take user and password from there; from now on the password is kept out of messages. */
+/**
+ * Returns a proxy's URL for libraries that take user and password from there; from now on the password is kept out of
+ * messages.
+ */
 export function proxyUrlWithLogin(proxy: string): URL {
   const login = loginIn(proxy);
   if (login) keepSecret(login.password);
@@ -274,7 +278,7 @@ function decoded(text: string): string {
 const basic = ({ username, password }: Login): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 
-/** An object without its undefined members. */
+/** Returns an object without its undefined members. */
 export function definedOnly<Members extends object>(
   members: Members,
 ): { [Key in keyof Members]?: Exclude<Members[Key], undefined> } {

@@ -1,8 +1,8 @@
 import { StringDecoder } from 'node:string_decoder';
 
 /**
- * The lines of a stream, which end with a line feed and nothing else. Node's readline also ends one at U+2028 and U+2029,
- * which may stand in a file's name.
+ * Returns the lines of a stream, which end with a line feed and nothing else. Node's readline also ends one at U+2028
+ * and U+2029, which may stand in a file's name.
  * @param carriageReturns whether one of them ends a line as well, as programs that show progress print it
  */
 export async function* linesOf(

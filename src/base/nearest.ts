@@ -1,4 +1,7 @@
-/** The known word a mistyped one most likely meant, or undefined when none is close (a third of its length, at least 2). */
+/**
+ * Returns the known word a mistyped one most likely meant, or undefined when none is close (a third of its length, at
+ * least 2).
+ */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const plain = word.toLowerCase().replaceAll('_', '-');
   let best: { readonly word: string; readonly distance: number } | undefined;

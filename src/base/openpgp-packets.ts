@@ -6,7 +6,8 @@ const SIGNATURE = 2;
 const BEGIN = '-----BEGIN PGP ';
 
 /**
- * The signature packets of a binary detached signature, each with its header, byte for byte (RFC 4880 section 4.2).
+ * Returns the signature packets of a binary detached signature, each with its header, byte for byte (RFC 4880 section
+ * 4.2).
  * @throws NightlyError `signing` when the bytes are anything else.
  */
 export function signaturePackets(bytes: Uint8Array): Uint8Array[] {
@@ -22,7 +23,7 @@ export function signaturePackets(bytes: Uint8Array): Uint8Array[] {
   return packets;
 }
 
-/** The signature packets of an armored or binary detached signature; none of what is not one. */
+/** Returns the signature packets of an armored or binary detached signature; none of what is not one. */
 export function signaturePacketsIn(signature: Uint8Array | undefined): Uint8Array[] {
   try {
     return signature ? signaturePackets(dearmored(signature)) : [];
@@ -81,7 +82,7 @@ function armored(kind: string, bytes: Uint8Array): string {
   return `${BEGIN}${kind}-----\n\n${body}\n-----END PGP ${kind}-----\n`;
 }
 
-/** What an armored block holds; bytes that are not armored are given back as they are. */
+/** Returns what an armored block holds; bytes that are not armored are given back as they are. */
 export function dearmored(bytes: Uint8Array): Uint8Array {
   // Every binary packet begins with this bit.
   if (((bytes[0] ?? 0) & 0x80) !== 0) return bytes;

@@ -16,10 +16,10 @@ export interface ResolveOptions {
 }
 
 /**
- * Where a path of a file system tree is on this host, with every link on the way followed as inside the tree, as after
- * chroot(2): an absolute link starts at the root, and `..` never leads above it. What is not there stays as it is written.
- * The tree must be at rest. Whatever reads, writes or removes something in a tree asks here first, so that no link of the
- * tree leads to the host (I13).
+ * Returns where a path of a file system tree is on this host, with every link on the way followed as inside the tree,
+ * as after chroot(2): an absolute link starts at the root, and `..` never leads above it. What is not there stays as it
+ * is written. The tree must be at rest. Whatever reads, writes or removes something in a tree asks here first, so that
+ * no link of the tree leads to the host (I13).
  * @throws NightlyError `compose` when links lead in a circle.
  */
 export function resolveInRoot(root: string, path: string, options: ResolveOptions): string {
@@ -52,7 +52,7 @@ export function resolveInRoot(root: string, path: string, options: ResolveOption
   return where(done);
 }
 
-/** Where a path of a tree leads on this host, a link at its end followed. */
+/** Returns where a path of a tree leads on this host, a link at its end followed. */
 export function followInRoot(root: string, path: string): string {
   return resolveInRoot(root, path, { lastLink: 'follow' });
 }

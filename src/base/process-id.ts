@@ -5,8 +5,8 @@ import { bootId } from './boot-id.ts';
 const TICKS_A_SECOND = 100;
 
 /**
- * What tells a process from every other, also from a later one of the same number: boot id, number, and start time in
- * clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
+ * Returns what tells a process from every other, also from a later one of the same number: boot id, number, and start
+ * time in clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
  */
 export function processIdentity(pid: number): string | undefined {
   const fields = statOf(pid);
@@ -14,7 +14,7 @@ export function processIdentity(pid: number): string | undefined {
   return `${bootId()}:${pid}:${fields[19]}`;
 }
 
-/** The number of the process of that identity; undefined when it has ended. */
+/** Returns the number of the process of that identity; undefined when it has ended. */
 export function livingPid(identity: string): number | undefined {
   const pid = Number(identity.split(':')[1]);
   return processIdentity(pid) === identity ? pid : undefined;
@@ -27,7 +27,7 @@ export function startOfProcess(pid: number): number | undefined {
   return ticks === undefined || boot === undefined ? undefined : (Number(boot) + Number(ticks) / TICKS_A_SECOND) * 1000;
 }
 
-/** The session of a process, by the number of its leader. */
+/** Returns the session of a process, by the number of its leader. */
 export function sessionOf(pid: number): number | undefined {
   const session = statOf(pid)?.[3];
   return session === undefined ? undefined : Number(session);

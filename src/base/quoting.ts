@@ -5,7 +5,7 @@
  * function, `replace(pattern, () => text)`: in a replacement that is a string `$&` and the like mean something.
  */
 
-/** A word of a shell's command line, whatever shell. */
+/** Returns a word of a shell's command line, whatever shell. */
 export function shellWord(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
@@ -15,42 +15,45 @@ export function plainShellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : shellWord(text);
 }
 
-/** A word of a GRUB script, whose quotes are a shell's (GRUB manual, "Quoting"); plain where it may be. */
+/** Returns a word of a GRUB script, whose quotes are a shell's (GRUB manual, "Quoting"); plain where it may be. */
 export function grubWord(text: string): string {
   return plainShellWord(text);
 }
 
 /**
- * A kernel argument in a boot loader entry that GRUB's blscfg reads, which makes a script of it (blscfg.c, create_entry).
- * The kernel takes the quotes off (lib/cmdline.c, next_arg); a shell's would be given to it as they are.
+ * Returns a kernel argument in a boot loader entry that GRUB's blscfg reads, which makes a script of it (blscfg.c,
+ * create_entry). The kernel takes the quotes off (lib/cmdline.c, next_arg); a shell's would be given to it as they are.
  */
 export function blscfgWord(text: string): string {
   return /[;|&<>{}#]/.test(text) ? `"${text}"` : text;
 }
 
-/** A text in a regular expression that stands for itself. */
+/** Returns a text in a regular expression that stands for itself. */
 export function regExpText(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
-/** A text in a spec file, on one line: `%` would start a macro. */
+/** Returns a text in a spec file, on one line: `%` would start a macro. */
 export function rpmText(text: string): string {
   return text.replace(/\s*[\r\n]+\s*/g, ' ').replaceAll('%', '%%');
 }
 
-/** A value of a kickstart's option, in double quotes: pykickstart splits its lines with Python's shlex. */
+/** Returns a value of a kickstart's option, in double quotes: pykickstart splits its lines with Python's shlex. */
 export function kickstartText(text: string): string {
   return `"${text.replace(/[\\"]/g, '\\$&')}"`;
 }
 
-/** A scalar of YAML, in double quotes: what JSON writes is YAML. */
+/** Returns a scalar of YAML, in double quotes: what JSON writes is YAML. */
 export function yamlText(text: string): string {
   return JSON.stringify(text);
 }
 
 const KEY_FILE: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** A value in a key file as GLib reads it (g_key_file_set_string): ostree's remotes and repository configuration. */
+/**
+ * Returns a value in a key file as GLib reads it (g_key_file_set_string): ostree's remotes and repository
+ * configuration.
+ */
 export function keyFileValue(text: string): string {
   return text.replace(/[\\\n\r\t]/g, (character) => KEY_FILE[character] ?? character).replace(/^ /, '\\s');
 }

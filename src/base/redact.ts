@@ -43,7 +43,7 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/(authorization\\?["']?\s*[:=]\s*\\?["']?)[^\s"'\\][^\r\n"'\\]*/gi, `$1${MASK}`],
 ];
 
-/** The text without secrets. */
+/** Returns the text without secrets. */
 export function redact(text: string): string {
   const named = pattern === undefined ? text : text.replace(pattern, MASK);
   return SHAPES.reduce((rest, [shape, instead]) => rest.replace(shape, instead), named);
@@ -82,7 +82,7 @@ export function createRedactor(): Redactor {
   };
 }
 
-/** A URL without user and password. */
+/** Returns a URL without user and password. */
 export function withoutUserinfo(url: string): string {
   return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
 }

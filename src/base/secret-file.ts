@@ -33,7 +33,10 @@ export async function readSecretFile(path: string, purpose: FilePurpose): Promis
   }
 }
 
-/** The text of such a file, without the newline that editors put at its end and nobody means. @throws as `readSecretFile`. */
+/**
+ * Returns the text of such a file, without the newline that editors put at its end and nobody means. @throws as
+ * `readSecretFile`.
+ */
 export async function readSecretText(path: string, purpose: FilePurpose): Promise<string> {
   return (await readSecretFile(path, purpose)).toString('utf8').replace(/\r?\n$/, '');
 }

@@ -15,7 +15,7 @@ export interface Task {
   progress(done: number, total: number | undefined, unit: ProgressUnit): void;
 }
 
-/** A silent task, for work outside any step. It logs to the given file, or nowhere. */
+/** Returns a silent task, for work outside any step. It logs to the given file, or nowhere. */
 export function quietTask(logFile = '/dev/null', signal = new AbortController().signal): Task {
   return { signal, logFile, say: () => undefined, progress: () => undefined };
 }

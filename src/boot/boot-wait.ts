@@ -72,14 +72,14 @@ export async function waitForSsh(
   throw await machineFault(vm, `The machine accepted no login over ssh: ${reason}.`);
 }
 
-/** What `waitForSsh` needs to tell the next boot from this one. @throws NightlyError `gate-failed` */
+/** Returns what `waitForSsh` needs to tell the next boot from this one. @throws NightlyError `gate-failed` */
 export async function thisBoot(vm: Waitable, task: Task): Promise<EarlierBoot> {
   const bootId = await readBootId(vm, task);
   if (bootId === undefined) throw await machineFault(vm, 'The machine cannot be reached to restart it.');
   return { bootId, serialSize: await serialSize(vm.serialLog) };
 }
 
-/** The kernel's id of the running boot; undefined while the machine cannot be asked. */
+/** Returns the kernel's id of the running boot; undefined while the machine cannot be asked. */
 async function readBootId(vm: Waitable, task: Task): Promise<string | undefined> {
   if (!(await sshGreets(vm.host.address, vm.host.port, GREETING_MS))) return undefined;
   // A busy machine may need longer than one question has; it is asked again then.

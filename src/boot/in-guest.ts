@@ -37,7 +37,7 @@ export async function inGuest(vm: Vm, command: string, task: Task, options: Gues
   }
 }
 
-/** The guest's deployments in boot order: the next to boot first. */
+/** Returns the guest's deployments in boot order: the next to boot first. */
 export async function deploymentsOf(vm: Vm, task: Task): Promise<Deployment[]> {
   return parseAdminStatus((await inGuest(vm, 'sudo ostree admin status', task)).stdout);
 }

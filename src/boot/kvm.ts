@@ -101,8 +101,8 @@ async function newestKernel(): Promise<string | undefined> {
 const DONE = 0x20 * 2 + 1;
 
 /**
- * A guest of 512 bytes that does what the first moments of a kernel do: it goes from real mode through protected mode
- * to long mode with paging, touches 60 MB page by page, and reports that it is done. Loaded at 0x7c00.
+ * Returns a guest of 512 bytes that does what the first moments of a kernel do: it goes from real mode through
+ * protected mode to long mode with paging, touches 60 MB page by page, and reports that it is done. Loaded at 0x7c00.
  */
 export function bootSector(): Uint8Array {
   const code = Buffer.from(

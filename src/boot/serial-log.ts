@@ -4,7 +4,7 @@ import { isErrno } from '../base/files.ts';
 
 const TAIL_BYTES = 16 * 1024;
 
-/** The last lines of a serial log without terminal control sequences; empty when nothing was written. */
+/** Returns the last lines of a serial log without terminal control sequences; empty when nothing was written. */
 export async function lastSerialLines(path: string, count: number): Promise<string[]> {
   const text = await tailOfFile(path);
   return withoutControl(text)
@@ -14,7 +14,10 @@ export async function lastSerialLines(path: string, count: number): Promise<stri
     .slice(-count);
 }
 
-/** What a terminal would show, more or less: colours, cursor moves and bells left out, returns taken as line ends. */
+/**
+ * Returns what a terminal would show, more or less: colours, cursor moves and bells left out, returns taken as line
+ * ends.
+ */
 export function withoutControl(text: string): string {
   return (
     text
@@ -59,7 +62,7 @@ async function statIfExists(path: string): Promise<{ readonly size: number } | u
   }
 }
 
-/** An error about a machine that did not do what it should, with what it said last on its serial line. */
+/** Returns an error about a machine that did not do what it should, with what it said last on its serial line. */
 export async function machineFault(vm: { readonly serialLog: string }, what: string): Promise<NightlyError> {
   const lines = await lastSerialLines(vm.serialLog, 15);
   const said =

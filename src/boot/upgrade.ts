@@ -18,7 +18,8 @@ export interface UpgradeRequest {
 export type Timings = readonly { readonly stage: string; readonly seconds: number }[];
 
 /**
- * What a person does with a new night: `ostree admin upgrade` over HTTP, reboot into it, look; go back, reboot, look.
+ * Does what a person does with a new build: `ostree admin upgrade` over HTTP, reboot into it, look; go back, reboot,
+ * look.
  * @throws NightlyError `gate-failed`, `tool-failed`.
  */
 export async function upgradeAndRollback(vm: Vm, request: UpgradeRequest, task: Task): Promise<Timings> {

@@ -12,7 +12,7 @@ export interface PromotedTo {
   readonly 'superseded-by'?: string;
 }
 
-/** What a night was promoted to, newest first. @param stateOf how a build stands now */
+/** Returns what a night was promoted to, newest first. @param stateOf how a build stands now */
 export function promotedTo<Build extends Pick<StoredBuild, 'meta'>>(
   builds: readonly Build[],
   night: string,
@@ -42,7 +42,7 @@ export function promotedText({ build, stream, state, attempt, released, ...rest 
   return `${build} (${stream}, attempt ${attempt}, ${how})`;
 }
 
-/** How many of the images that were booted came up: `2/3`; undefined for a build without smoke tests. */
+/** Returns how many of the images that were booted came up: `2/3`; undefined for a build without smoke tests. */
 export function testsText(meta: BuildMeta): string | undefined {
   const tests = meta['atomic-nightly.smoke-tests'];
   if (tests === undefined) return undefined;
@@ -55,7 +55,7 @@ export function ageOf(meta: BuildMeta, now = Date.now()): number {
   return Math.max(0, Math.floor((now - Date.parse(meta['ostree-timestamp'])) / 1000));
 }
 
-/** A build still marked as running although nobody has the lock was killed. */
+/** Returns a build still marked as running although nobody has the lock was killed. */
 export function currentState({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
   const state = meta['atomic-nightly.state'];
   return state === 'running' && !lockHeld ? 'interrupted' : state;

@@ -9,7 +9,7 @@ export function isBuildId(text: string): boolean {
   return parseBuildId(text) !== undefined;
 }
 
-/** The day as a number (20261121) and the count within it; undefined when the text is not a build id. */
+/** Returns the day as a number (20261121) and the count within it; undefined when the text is not a build id. */
 export function parseBuildId(text: string): { day: number; count: number } | undefined {
   const match = pattern.exec(text);
   if (!match) return undefined;
@@ -29,7 +29,7 @@ export function compareBuildIds(a: string, b: string): number {
   return left.day - right.day || left.count - right.count;
 }
 
-/** The first id of that UTC day that is above every taken id of the same day. */
+/** Returns the first id of that UTC day that is above every taken id of the same day. */
 export function nextBuildId(now: Date, taken: Iterable<string>): string {
   const prefix = now.toISOString().slice(0, 10).replaceAll('-', '');
   let highest = 0;

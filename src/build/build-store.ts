@@ -27,7 +27,7 @@ export interface BuildPaths {
   readonly scratch: string;
 }
 
-/** The files of a build; nothing is made. */
+/** Returns the files of a build; nothing is made. */
 export function buildPaths(workDir: string, id: string, arch: string): BuildPaths {
   const dir = join(workDir, 'builds', id, arch);
   return {
@@ -67,7 +67,7 @@ export async function reserveBuildId(workDir: string, now: Date, published: read
   }
 }
 
-/** Every build id that was ever reserved here, newest first. */
+/** Returns every build id that was ever reserved here, newest first. */
 export async function listBuildIds(workDir: string): Promise<string[]> {
   try {
     const names = await readdir(join(workDir, 'builds'));
@@ -84,7 +84,10 @@ export interface StoredBuild {
   readonly meta: BuildMeta;
 }
 
-/** All builds with a record, newest first. A folder without one was reserved by a run killed within milliseconds. */
+/**
+ * Returns all builds with a record, newest first. A folder without one was reserved by a run killed within
+ * milliseconds.
+ */
 export async function listBuilds(workDir: string): Promise<StoredBuild[]> {
   const found: StoredBuild[] = [];
   for (const id of await listBuildIds(workDir)) {
@@ -109,7 +112,7 @@ export async function findBuild(workDir: string, id: string): Promise<StoredBuil
   });
 }
 
-/** A build's record as it is now. */
+/** Returns a build's record as it is now. */
 export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
   return wholeMeta(paths, await readFile(paths.meta, 'utf8'));
 }

@@ -21,7 +21,7 @@ export interface CycleState {
   readonly next: { readonly day: string; readonly upstream?: UpstreamRelease };
 }
 
-/** Where a moment is in the cycle. @param now seconds since the epoch */
+/** Returns where a moment is in the cycle. @param now seconds since the epoch */
 export function cycleAt(cycle: CycleConfig, now: number): CycleState {
   const { startDay, weeks } = cycle;
   const day = Math.floor(now / 86_400);
@@ -39,7 +39,7 @@ export function cycleAt(cycle: CycleConfig, now: number): CycleState {
   };
 }
 
-/** The upstream release a candidate maps to: the newest on or before the day it is due. */
+/** Returns the upstream release a candidate maps to: the newest on or before the day it is due. */
 function upstreamOf({ upstream }: CycleConfig, dueDay: number): { upstream?: UpstreamRelease } {
   if (!upstream) return {};
   const { startDay, weeks, id, releases } = upstream;
@@ -50,7 +50,7 @@ function upstreamOf({ upstream }: CycleConfig, dueDay: number): { upstream?: Ups
   return { upstream: { id: releases.get(day) ?? named, day: text } };
 }
 
-/** A day, counted from 1970-01-01, as `YYYY-MM-DD`. */
+/** Returns a day, counted from 1970-01-01, as `YYYY-MM-DD`. */
 function dayText(day: number): string {
   return new Date(day * 86_400_000).toISOString().slice(0, 10);
 }

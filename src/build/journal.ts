@@ -33,7 +33,7 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
 }
 
-/** The whole entries of a journal; none when there is no such file. */
+/** Returns the whole entries of a journal; none when there is no such file. */
 export async function readJournal(path: string): Promise<JournalEntry[]> {
   return parse(wholeLines((await readTextIfExists(path)) ?? ''));
 }
@@ -75,7 +75,7 @@ async function truncate(path: string, length: number): Promise<void> {
   }
 }
 
-/** The last finished entry of a step that was given the same input. */
+/** Returns the last finished entry of a step that was given the same input. */
 export function findDone(
   entries: readonly JournalEntry[],
   step: string,

@@ -1,6 +1,6 @@
 import type { StoredBuild } from './build-store.ts';
 
-/** The promotions of a night, newest first; of all release streams unless one is named. */
+/** Returns the promotions of a night, newest first; of all release streams unless one is named. */
 export function promotionsOf<Build extends Pick<StoredBuild, 'meta'>>(
   builds: readonly Build[],
   night: string,
@@ -13,7 +13,7 @@ export function promotionsOf<Build extends Pick<StoredBuild, 'meta'>>(
   );
 }
 
-/** The newest release of a stream that was not withdrawn; of any stream unless one is named. */
+/** Returns the newest release of a stream that was not withdrawn; of any stream unless one is named. */
 export function lastRelease<Build extends Pick<StoredBuild, 'meta'>>(
   builds: readonly Build[],
   stream?: string,
@@ -33,7 +33,10 @@ export function supersededBy(builds: readonly StoredBuild[], night: string, stre
   return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
 }
 
-/** The commit that a stream's release ref names for its users: of the newest release, or of what took the place of one. */
+/**
+ * Returns the commit that a stream's release ref names for its users: of the newest release, or of what took the place
+ * of one.
+ */
 export function releasedCommit(builds: readonly StoredBuild[], stream: string): string | undefined {
   const newest = builds.find(({ meta }) => {
     const withdrawn = meta['atomic-nightly.withdrawal'] !== undefined && meta['atomic-nightly.state'] === 'complete';

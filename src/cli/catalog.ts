@@ -9,7 +9,7 @@ import { type Command, type Entry, isDefined } from './define.ts';
  */
 export const BUILT_CATALOG = new URL('catalog.json', import.meta.url);
 
-/** The definitions of all commands: as they were built or, where nothing is built, out of their files. */
+/** Returns the definitions of all commands: as they were built or, where nothing is built, out of their files. */
 export async function readCatalog(): Promise<readonly Entry[]> {
   if (!existsSync(BUILT_CATALOG)) return loadEntries(new URL('commands/', import.meta.url));
   return JSON.parse(readFileSync(BUILT_CATALOG, 'utf8'));

@@ -107,7 +107,7 @@ export function optionFlag(name: string, { kind }: Pick<OptionData, 'kind'>): st
   return `--${kind === 'negation' ? 'no-' : ''}${words}`;
 }
 
-/** An error about options that do not go together. */
+/** Returns an error about options that do not go together. */
 export function usageError(command: string, message: string): NightlyError {
   return new NightlyError('usage', message, { hint: `See "atomic-nightly ${command} --help".` });
 }

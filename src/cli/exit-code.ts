@@ -24,18 +24,18 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitName>> = {
   interrupted: 'interrupted',
 };
 
-/** All exit codes with what they mean, for help and man page. */
+/** Returns all exit codes with what they mean, for help and man page. */
 export function allExitCodes(): Record<number, string> {
   const names: readonly ExitName[] = ['done', 'failed', 'usage', 'unchanged', 'locked', 'gateFailed', 'interrupted'];
   return Object.fromEntries(names.map((name) => [EXIT[name], MEANING[name]]));
 }
 
-/** The exit code of a run that came to an end; one that stopped where it was asked to is done. */
+/** Returns the exit code of a run that came to an end; one that stopped where it was asked to is done. */
 export function exitCodeOf({ state }: Outcome): number {
   return EXIT[state === 'stopped' ? 'done' : OUTCOMES[state].exit];
 }
 
-/** The exit code for what a command threw. */
+/** Returns the exit code for what a command threw. */
 export function exitCodeOfError({ code }: NightlyError): number {
   return EXIT[BY_ERROR[code] ?? 'failed'];
 }

@@ -29,7 +29,7 @@ export async function goOn(
 }
 
 /**
- * The build of that id, or the newest with a commit.
+ * Returns the build of that id, or the newest with a commit.
  * @throws NightlyError `not-found` when there is none, `usage` when the named one has no commit.
  */
 export async function buildWithCommit(configPath: string, id: string | undefined): Promise<StoredBuild> {

@@ -11,9 +11,9 @@ interface TestCase {
 }
 
 /**
- * A build as a JUnit report, in the form that Jenkins reads (github.com/jenkinsci/xunit-plugin, junit-10.xsd): a test case
- * for each step that ran on this machine, each image that is still to be made, each image that was booted, and each health
- * check in it.
+ * Returns a build as a JUnit report, in the form that Jenkins reads (github.com/jenkinsci/xunit-plugin, junit-10.xsd):
+ * a test case for each step that ran on this machine, each image that is still to be made, each image that was booted,
+ * and each health check in it.
  */
 export async function junitReport({ meta, paths }: StoredBuild): Promise<string> {
   const steps = stepCases(await readJournal(paths.journal), meta);

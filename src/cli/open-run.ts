@@ -92,7 +92,10 @@ export function showNotes(options: Pick<RunContext, 'logFormat'>, { stream }: Pr
   close();
 }
 
-/** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
+/**
+ * Returns a task outside any build: for reading a target's index before an id exists. Logs to
+ * `work/atomic-nightly.log`.
+ */
 export function preparationTask(project: Pick<Project, 'config'>, signal: AbortSignal): Task {
   return quietTask(join(project.config.work, 'atomic-nightly.log'), signal);
 }

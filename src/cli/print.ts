@@ -63,7 +63,7 @@ export function printPlan(plan: NightlyPlan, json: boolean, print: Printer): voi
   }
 }
 
-/** An error for people: what and why, where, what to do next, and the log with the rest. */
+/** Returns an error for people: what and why, where, what to do next, and the log with the rest. */
 export function formatError(error: NightlyError): string {
   const lines = [`error: ${error.place ? `${formatPlace(error.place)}: ` : ''}${error.message}`];
   if (error.hint) lines.push(`  what to do: ${error.hint}`);

@@ -53,7 +53,7 @@ function addCommand(parent: Command, word: string, entry: Entry, start: Start): 
   return command;
 }
 
-/** The command's values by name, each as its kind promises. */
+/** Returns the command's values by name, each as its kind promises. */
 function valuesOf(entry: Entry, command: Command): Record<string, unknown> {
   const given = command.opts<Record<string, unknown>>();
   const values = Object.keys(entry.arguments).map((name, index) => [name, command.processedArgs[index]]);

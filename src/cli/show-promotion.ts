@@ -4,7 +4,7 @@ import type { NewerPackage } from '../rpm/updates.ts';
 
 type Fact = readonly [string, string | undefined];
 
-/** What a promotion's record says beside that of any build. */
+/** Returns what a promotion's record says beside that of any build. */
 export function promotionFacts(meta: BuildMeta): Fact[] {
   const promotion = meta['atomic-nightly.promotion'];
   if (!promotion) return [];

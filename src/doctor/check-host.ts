@@ -60,7 +60,10 @@ const RPM_OSTREE_OPTIONS = ['--repo', '--cachedir', '--dry-run', '--force-nocach
 /** Where it reads public keys from; it stops when the folder is not there. */
 const RPM_KEYS = '/etc/pki/rpm-gpg';
 
-/** The configured rpm-ostree, natively or in its container: whether it does what the configured streams ask of it. */
+/**
+ * Returns the configured rpm-ostree, natively or in its container: whether it does what the configured streams ask of
+ * it.
+ */
 export async function checkRpmOstree(engine: EngineConfig, config?: Config): Promise<CheckResult[]> {
   const command = engine.type === 'rpm-ostree' ? engine.command : (['rpm-ostree'] as const);
   const name = command.join(' ');

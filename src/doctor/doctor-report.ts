@@ -1,6 +1,6 @@
 import type { CheckResult } from './doctor-check.ts';
 
-/** The results as lines for people, with the command that installs what is missing at the end. */
+/** Returns the results as lines for people, with the command that installs what is missing at the end. */
 export function reportLines(results: readonly CheckResult[]): string[] {
   const width = Math.max(...results.map(({ name }) => name.length));
   const lines = results.map(
@@ -19,7 +19,7 @@ export function reportLines(results: readonly CheckResult[]): string[] {
   ];
 }
 
-/** The commands that install what is missing, where packages can help. */
+/** Returns the commands that install what is missing, where packages can help. */
 export function installCommands(results: readonly CheckResult[]): { debian?: string; fedora?: string } {
   const packages = (of: 'debian' | 'fedora') =>
     [...new Set(results.flatMap(({ state, install }) => (state === 'missing' ? (install?.[of] ?? '') : '')))]

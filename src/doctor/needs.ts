@@ -5,7 +5,7 @@ import { templateValues } from '../images/template/template-values.ts';
 import type { Need } from './check-tools.ts';
 
 /**
- * What a configuration asks for; `auto` is settled by whether rpm-ostree is installed.
+ * Returns what a configuration asks for; `auto` is settled by whether rpm-ostree is installed.
  * @throws NightlyError `config` or `image` when an image type has faults
  */
 export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Promise<Set<Need>> {

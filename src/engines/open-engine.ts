@@ -11,7 +11,7 @@ export interface SelectedEngine {
 }
 
 /**
- * The engine a configuration asks for; `auto` is rpm-ostree when it is installed, else dnf.
+ * Returns the engine a configuration asks for; `auto` is rpm-ostree when it is installed, else dnf.
  * @throws NightlyError `tool-missing` when the one asked for is not installed, `tool-failed` when it does not answer.
  */
 export async function selectEngine(config: EngineConfig): Promise<SelectedEngine> {

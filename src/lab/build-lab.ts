@@ -65,8 +65,8 @@ export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
 }
 
 /**
- * What a lab is made of: what was asked for, and for one that is a whole host what hosts are made of now, which packages
- * may need that an older version of this program did not ask for.
+ * Returns what a lab is made of: what was asked for, and for one that is a whole host what hosts are made of now, which
+ * packages may need that an older version of this program did not ask for.
  */
 function packagesNow({ kernel, packages }: LabState): readonly string[] {
   return kernel === undefined ? packages : [...new Set([...SEED_PACKAGES, ...packages])];

@@ -23,7 +23,7 @@ export async function archiveKernels(task: Task): Promise<readonly string[]> {
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
 }
 
-/** The kernel a new lab starts with: the newest but one, so that there is a real one to update to. */
+/** Returns the kernel a new lab starts with: the newest but one, so that there is a real one to update to. */
 export async function firstKernel(task: Task): Promise<string> {
   const kernels = await archiveKernels(task);
   const kernel = kernels.at(-2) ?? kernels.at(-1);

@@ -32,7 +32,10 @@ function numbers(text: string, more: readonly (readonly [name: string, id: numbe
   return names;
 }
 
-/** The owner of a path when it is not root's: `{user, group}`. @throws NightlyError `unsupported` for an unknown number. */
+/**
+ * Returns the owner of a path when it is not root's: `{user, group}`. @throws NightlyError `unsupported` for an unknown
+ * number.
+ */
 export function ownerOf(
   accounts: Accounts,
   path: string,

@@ -15,7 +15,7 @@ export interface LabKey {
 
 const USER_ID = 'Lab distribution (test key) <lab@lab.invalid>';
 
-/** The key in DIR/keys, made at the first call. RSA because RPM and GnuPG of every age read it. */
+/** Returns the key in DIR/keys, made at the first call. RSA because RPM and GnuPG of every age read it. */
 export async function labKey(dir: string, task: Task): Promise<LabKey> {
   const gnupgHome = join(dir, 'keys', 'gnupg');
   const publicFile = join(dir, 'keys', 'RPM-GPG-KEY-lab');

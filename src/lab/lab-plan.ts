@@ -20,7 +20,7 @@ export interface PlannedRpm {
   readonly source: RpmSource;
 }
 
-/** Every RPM of the lab, by its state; nothing is built. */
+/** Returns every RPM of the lab, by its state; nothing is built. */
 export async function planRpms(
   state: LabState,
   debs: readonly DebDownload[],

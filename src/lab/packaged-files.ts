@@ -9,8 +9,9 @@ const SHARED_FOLDERS: ReadonlySet<string> = new Set(
 );
 
 /**
- * Every path below a build root as RPM should list it: configuration files marked, documentation and translations
- * too, owners and file capabilities set. Folders that belong to `filesystem` are left out unless `ownShared` is set.
+ * Returns every path below a build root as RPM should list it: configuration files marked, documentation and
+ * translations too, owners and file capabilities set. Folders that belong to `filesystem` are left out unless
+ * `ownShared` is set.
  */
 export async function packagedFiles(
   root: string,
@@ -66,7 +67,7 @@ const capability = (all: ReadonlyMap<string, string>, path: string): { capabilit
   return capabilities === undefined ? {} : { capabilities };
 };
 
-/** The latest modification time below a folder, in whole seconds: the build time of a package made of it. */
+/** Returns the latest modification time below a folder, in whole seconds: the build time of a package made of it. */
 export async function latestTime(root: string): Promise<number> {
   let latest = 0;
   for (const entry of await readdir(root, { withFileTypes: true, recursive: true })) {

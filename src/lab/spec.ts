@@ -32,9 +32,9 @@ export interface SpecInput {
 }
 
 /**
- * The text of a spec file that packs a build root as it is: no compiling, no stripping, no generated dependencies
- * but on the shell of its scripts. Modes are those on disk; owners are root but where a file says otherwise (rpmbuild does not take them
- * from disk).
+ * Returns the text of a spec file that packs a build root as it is: no compiling, no stripping, no generated
+ * dependencies but on the shell of its scripts. Modes are those on disk; owners are root but where a file says
+ * otherwise (rpmbuild does not take them from disk).
  */
 export function specFile(input: SpecInput): string {
   const { relations, scripts } = input;

@@ -17,7 +17,7 @@ const BYTES = 32;
 /** Checksums in one piece of memory, 1 MiB. A list grows by such pieces, so that it is never copied nor half empty. */
 const IN_PIECE = 1 << 15;
 
-/** An empty list. */
+/** Returns an empty list. */
 export function checksumList(): ChecksumList {
   const packed = new Packed();
   return {
@@ -29,7 +29,7 @@ export function checksumList(): ChecksumList {
   };
 }
 
-/** An empty set. */
+/** Returns an empty set. */
 export function checksumSet(): ChecksumSet {
   const packed = new Packed();
   // Open addressing; a place holds the number of a checksum, counted from 1, or 0. At most three quarters are taken.

@@ -17,8 +17,8 @@ const FORMAT = 'a{sv}';
 const KEY = 'ostree.gpgsigs';
 
 /**
- * The dictionary with each signature packet of a detached signature in it, beside those that are there already and whatever
- * else it holds.
+ * Returns the dictionary with each signature packet of a detached signature in it, beside those that are there already
+ * and whatever else it holds.
  * @param before undefined: a new one
  */
 export function withSignature(before: Uint8Array | undefined, signature: Uint8Array): Uint8Array {
@@ -33,7 +33,7 @@ export function withSignature(before: Uint8Array | undefined, signature: Uint8Ar
   );
 }
 
-/** The signatures in such a dictionary; none when the bytes are not one. */
+/** Returns the signatures in such a dictionary; none when the bytes are not one. */
 export function signaturesIn(bytes: Uint8Array): Uint8Array[] {
   try {
     return signaturesOf(variantMap(decodeVariant(FORMAT, bytes)));

@@ -101,7 +101,7 @@ function fixedSizeOf(members: readonly VariantType[], alignment: number): number
   return members.length === 0 ? 1 : align(size, alignment);
 }
 
-/** The next multiple of `alignment` from `offset` on. */
+/** Returns the next multiple of `alignment` from `offset` on. */
 export function align(offset: number, alignment: number): number {
   return (offset + alignment - 1) & -alignment;
 }

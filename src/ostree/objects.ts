@@ -75,7 +75,7 @@ export interface DirTree {
 export const COMMIT_FORMAT = '(a{sv}aya(say)sstayay)';
 const DIRTREE_FORMAT = '(a(say)a(sayay))';
 
-/** Where a repository keeps an object, relative to it. */
+/** Returns where a repository keeps an object, relative to it. */
 export function objectPath(checksum: string, type: ObjectType): string {
   // Joined, not concatenated: V8 would keep the pieces of each path, three times the memory in a list of a million.
   return ['objects/', checksum.slice(0, 2), '/', checksum.slice(2), '.', type].join('');
@@ -102,7 +102,7 @@ export function localObjects(repo: string): ReadObject {
   };
 }
 
-/** The bytes, if they have that checksum. @throws NightlyError `ostree`, naming where they came from. */
+/** Returns the bytes, if they have that checksum. @throws NightlyError `ostree`, naming where they came from. */
 export function checkedObject(bytes: Uint8Array, checksum: string, type: MetadataType, place: string): Uint8Array {
   if (sha256(bytes) === checksum) return bytes;
   throw new NightlyError(
@@ -127,8 +127,8 @@ export async function readCommit(repo: string, checksum: string): Promise<Commit
 }
 
 /**
- * A commit whose `rpmostree.rpmmd-repos` is beside it (`repo-metadata: detached`) has its times from there. What is there
- * and cannot be read says nothing: others may write it at any time, and no checksum covers it.
+ * A commit whose `rpmostree.rpmmd-repos` is beside it (`repo-metadata: detached`) has its times from there.
+ * What is there and cannot be read says nothing: others may write it at any time, and no checksum covers it.
  */
 async function withDetachedTimes(commit: CommitInfo, repo: string): Promise<CommitInfo> {
   if (commit.repoTimestamps !== undefined) return commit;
@@ -142,7 +142,7 @@ async function withDetachedTimes(commit: CommitInfo, repo: string): Promise<Comm
   }
 }
 
-/** The commit a local branch points to; undefined when there is no such ref. */
+/** Returns the commit a local branch points to; undefined when there is no such ref. */
 export async function readRef(repo: string, ref: string): Promise<string | undefined> {
   if (!isRef(ref)) throw new NightlyError('ostree', `${JSON.stringify(ref)} cannot be the name of a ref.`);
   return (await readTextIfExists(join(repo, 'refs/heads', ref)))?.trim();
@@ -205,7 +205,7 @@ function understood<Value>(type: MetadataType, checksum: string, parse: () => Va
   }
 }
 
-/** A field for metadata of that type; metadata of another type under the same key is left to `metadata`. */
+/** Returns a field for metadata of that type; metadata of another type under the same key is left to `metadata`. */
 function known<Key extends string, Value>(
   key: Key,
   variant: Variant | undefined,
@@ -242,9 +242,10 @@ function repositoryTimes(value: VariantValue): Record<string, number> {
 const HALF = 2n ** 32n;
 
 /**
- * A time in a commit's metadata, decoded as little-endian, in seconds since the epoch: all of a commit is big-endian,
- * as rpm-ostree and OSTree write it. Commits that atomic-nightly wrote until November 2026 have these times in the other
- * order; at most one of the two readings of a number but 0 is below 2^32, so they cannot be mistaken for each other.
+ * Returns a time in a commit's metadata, decoded as little-endian, in seconds since the epoch: all of a commit is
+ * big-endian, as rpm-ostree and OSTree write it. Commits that atomic-nightly wrote until November 2026 have these times
+ * in the other order; at most one of the two readings of a number but 0 is below 2^32, so they cannot be mistaken for
+ * each other.
  * @returns undefined when neither is a time that a calendar has
  */
 export function commitSeconds(stored: bigint): number | undefined {
@@ -261,7 +262,9 @@ export function checksumOf(value: VariantValue | undefined): string {
   return Buffer.from(bytes).toString('hex');
 }
 
-/** A name in a folder, by ostree's rule (ot_util_filename_validate). @throws Error for one that leads elsewhere. */
+/**
+ * Returns a name in a folder, by ostree's rule (ot_util_filename_validate). @throws Error for one that leads elsewhere.
+ */
 function entryName(value: VariantValue | undefined): string {
   const name = asString(value);
   if (name === '' || name === '.' || name === '..' || name.includes('/')) {

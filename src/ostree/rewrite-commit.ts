@@ -15,8 +15,8 @@ export interface CommitChanges {
 }
 
 /**
- * A commit object with the same tree and subject as another, but another parent, time and some other metadata. Equal
- * arguments give equal bytes, so a repetition gives the same commit.
+ * Returns a commit object with the same tree and subject as another, but another parent, time and some other metadata.
+ * Equal arguments give equal bytes, so a repetition gives the same commit.
  * @throws Error when the bytes are no commit.
  */
 export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata }: CommitChanges): Uint8Array {

@@ -9,7 +9,7 @@ export function deltaPath(from: string | undefined, to: string): string {
   return `deltas/${first}/${rest}${from === undefined ? '' : `-${base64(to)}`}`;
 }
 
-/** The file that names all deltas to a commit; clients look nowhere else for them. */
+/** Returns the file that names all deltas to a commit; clients look nowhere else for them. */
 export function deltaIndexPath(to: string): string {
   const [first, rest] = split(to);
   return `delta-indexes/${first}/${rest}.index`;

@@ -10,7 +10,7 @@ export interface TreeSize {
   readonly bytes: number;
 }
 
-/** How large a commit in the local repository is. */
+/** Returns how large a commit in the local repository is. */
 export async function treeSize(repo: string, commit: string, task: Task): Promise<TreeSize> {
   const read = localObjects(repo);
   let [objects, bytes] = [0, 0];

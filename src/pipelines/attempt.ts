@@ -77,7 +77,10 @@ function buildStateOf(outcome: Outcome): BuildState {
   return outcome.commit === undefined ? 'interrupted' : stateOf(outcome.failures, outcome.left);
 }
 
-/** A build says itself what it is: a night, the promotion of one, or the withdrawal of a release; or one of another machine. */
+/**
+ * A build says itself what it is: a night, the promotion of one, or the withdrawal of a release; or one of
+ * another machine.
+ */
 async function pipelineOf(
   project: Project,
   build: Build,

@@ -33,8 +33,8 @@ export interface Delivery {
 }
 
 /**
- * What a nightly and a promotion have in common, from the commit on, a step a line: signed, pushed, verified, its images
- * made, tested and published.
+ * Delivers a commit, which a nightly and a promotion have in common, a step a line: it is signed, pushed, verified,
+ * its images made, tested and published.
  * @param onPublished called once every target serves the commit
  */
 export async function deliver(

@@ -13,7 +13,7 @@ export interface DryRunOptions {
   readonly listen: Listener;
 }
 
-/** A build that is none: no id is reserved for it, and all of it lies in a scratch folder. */
+/** Returns a build that is none: no id is reserved for it, and all of it lies in a scratch folder. */
 export async function dryRun(
   { stream }: Project,
   { scratch, signal, listen }: DryRunOptions,

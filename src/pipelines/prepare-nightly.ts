@@ -20,7 +20,8 @@ export interface PreparedNightly {
 }
 
 /**
- * The steps of a nightly build up to the depsolve, with every gate among them: the run and the dry run share them.
+ * Runs the steps of a nightly build up to the depsolve, with every gate among them: the run and the dry run share
+ * them.
  * @param options.force depsolve and build although nothing changed
  */
 export async function prepareNightly(

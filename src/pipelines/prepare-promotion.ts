@@ -24,7 +24,9 @@ export interface PreparedPromotion {
   readonly inputHash: string | undefined;
 }
 
-/** The steps of a promotion up to the depsolve, with every gate among them: the run and the dry run share them. */
+/**
+ * Runs the steps of a promotion up to the depsolve, with every gate among them: the run and the dry run share them.
+ */
 export async function preparePromotion(
   project: Project,
   build: Build,

@@ -53,7 +53,7 @@ interface Made {
   readonly inputHash: string;
 }
 
-/** The night's tree made again from its packages, and compared with what it was. */
+/** Composes the nightly build's tree again from its packages, and compares it with what it was. */
 async function rebuild(
   project: Project,
   build: Build,
@@ -81,7 +81,7 @@ async function rebuild(
   return { composed, inputHash };
 }
 
-/** The night's tree as it is. */
+/** Returns the night's tree as it is. */
 async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
   const { inputHash = '' } = await readCommit(repo, night.commit);
   const { meta, commit } = night;

@@ -18,8 +18,8 @@ export interface PackageOutcome {
 }
 
 /**
- * The release package of a stream, a step a line: made, put into its repository, and that published. Each step finds out
- * what is there already, so that a run after a kill ends the same.
+ * Makes the release package of a stream, a step a line: it is made, put into its repository, and that published. Each step
+ * finds out what is there already, so that a run after a kill ends the same.
  * @param dir scratch folder
  */
 export async function releasePackage(project: Project, dir: string, runner: Runner): Promise<PackageOutcome> {
@@ -39,7 +39,7 @@ export async function releasePackage(project: Project, dir: string, runner: Runn
   return { state, nevra, file };
 }
 
-/** Where the repository is published: beside the tree that its package leads to. */
+/** Returns where the repository is published: beside the tree that its package leads to. */
 export function packageTargets({ config, stream }: Project): Target[] {
   const names = stream.release?.to?.tree ?? stream.targets;
   return names.flatMap((name) => config.targets[name] ?? []).map(openTarget);

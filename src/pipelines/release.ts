@@ -28,7 +28,9 @@ export interface ReleasePlaces {
   readonly images: readonly Target[];
 }
 
-/** Where a stream's releases go, opened. @throws NightlyError `config` when it does not say, or does not sign. */
+/**
+ * Returns where a stream's releases go, opened. @throws NightlyError `config` when it does not say, or does not sign.
+ */
 export function openReleasePlaces(project: Project): ReleasePlaces {
   const { stream, signer, config } = project;
   const to = stream.release?.to;

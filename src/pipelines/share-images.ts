@@ -29,8 +29,8 @@ export interface ImageShare {
 }
 
 /**
- * A machine's share of a build's images, a step a line: made, tested, signed, sent, and merged into the record that all
- * machines share; whoever finds all tested images there moves the tested ref.
+ * Returns a machine's share of a build's images, a step a line: made, tested, signed, sent, and merged into the record
+ * that all machines share; whoever finds all tested images there moves the tested ref.
  */
 export async function shareImages(
   project: Project,

@@ -26,7 +26,7 @@ export async function sideBySide<Item, Result>(
   return { results, errors, failures: errors.map(failureOf) };
 }
 
-/** An error as a record keeps it. */
+/** Returns an error as a record keeps it. */
 export function failureOf({ step = '', code, message, hint }: NightlyError): BuildFailure {
   return { step, code, message, ...(hint === undefined ? {} : { hint }) };
 }

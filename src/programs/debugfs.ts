@@ -15,7 +15,7 @@ export interface Ext4Entry {
 
 const S_IFMT = 0o170000;
 
-/** The entries of a folder without `.` and `..`; undefined when there is no such folder. */
+/** Returns the entries of a folder without `.` and `..`; undefined when there is no such folder. */
 export async function listFolder(fs: Ext4InFile, path: string, task: Task): Promise<Ext4Entry[] | undefined> {
   const { stdout, stderr } = await debugfs(fs, `ls -p ${quoted(path)}`, task);
   if (/File not found by ext2_lookup|Ext2 inode is not a directory/.test(stderr)) return undefined;
@@ -31,7 +31,7 @@ export async function listFolder(fs: Ext4InFile, path: string, task: Task): Prom
   return entries;
 }
 
-/** A text file's content, or undefined when there is none. */
+/** Returns a text file's content, or undefined when there is none. */
 export async function readText(fs: Ext4InFile, path: string, task: Task): Promise<string | undefined> {
   const { stdout, stderr } = await debugfs(fs, `cat ${quoted(path)}`, task);
   return /File not found by ext2_lookup/.test(stderr) ? undefined : stdout;
@@ -52,7 +52,7 @@ function typeOf(mode: number): Ext4Entry['type'] {
   return bits === 0o120000 ? 'link' : 'other';
 }
 
-/** The path of the file that a byte of the file system belongs to; undefined for free space and metadata. */
+/** Returns the path of the file that a byte of the file system belongs to; undefined for free space and metadata. */
 export async function pathAt(fs: Ext4InFile, byte: number, task: Task): Promise<string | undefined> {
   const blockBytes = /^Block size:\s+(\d+)/m.exec((await debugfs(fs, 'show_super_stats -h', task)).stdout)?.[1];
   if (blockBytes === undefined) return undefined;

@@ -15,7 +15,7 @@ const MOST_BYTES = 500_000_000;
 const ANY = Array.from({ length: 256 }, (_, code) => code);
 
 /**
- * The text in a compressed file, by the end of its name: gz, xz, zst, bz2, or none of them.
+ * Returns the text in a compressed file, by the end of its name: gz, xz, zst, bz2, or none of them.
  * @throws NightlyError `tool-missing`; Error when the data is damaged, with a message that begins with "it".
  */
 export async function decompressText(name: string, bytes: Uint8Array, task: Task): Promise<string> {

@@ -1,7 +1,7 @@
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
-/** The control file of a .deb. */
+/** Returns the control file of a .deb. */
 export async function debControl(deb: string, task: Task): Promise<string> {
   return (await run('dpkg-deb', ['--field', deb], { task })).stdout;
 }

@@ -71,7 +71,7 @@ function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A command line as a person would type it, for messages and logs: without secrets. */
+/** Returns a command line as a person would type it, for messages and logs: without secrets. */
 export function commandLine(command: string, args: readonly string[]): string {
   return redact([command, ...args].map(plainShellWord).join(' '));
 }
@@ -429,7 +429,10 @@ function failed(
   );
 }
 
-/** A program as a sentence begins with it: without its folder and its arguments, but with a subcommand, as in `ostree commit`. */
+/**
+ * Returns a program as a sentence begins with it: without its folder and its arguments, but with a subcommand, as in
+ * `ostree commit`.
+ */
 function programName(command: string, [first = '']: readonly string[]): string {
   const name = basename(command);
   return redact(/^[a-z][a-z-]*$/.test(first) ? `${name} ${first}` : name);

@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
-/** The path of a program on PATH, or undefined; a name with a slash is that path. */
+/** Returns the path of a program on PATH, or undefined; a name with a slash is that path. */
 export async function findProgram(name: string): Promise<string | undefined> {
   const folders = name.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter);
   for (const folder of folders) {

@@ -34,7 +34,7 @@ export async function gpgGenerate(
   return gpgFingerprint(home, task);
 }
 
-/** The private key as text, encrypted with its passphrase. Its text is not logged. */
+/** Returns the private key as text, encrypted with its passphrase. Its text is not logged. */
 export async function gpgExportSecret(
   { home, key, passphrase }: KeyInHome & { readonly passphrase: string },
   task: Task,
@@ -53,7 +53,7 @@ export async function gpgFingerprint(gnupgHome: string, task: Task): Promise<str
   return /^fpr:+([0-9A-F]+):/m.exec(listing)?.[1] ?? '';
 }
 
-/** The public key as text. */
+/** Returns the public key as text. */
 export async function gpgExport(gnupgHome: string, fingerprint: string, task: Task): Promise<string> {
   return gpg(gnupgHome, ['--armor', '--export', fingerprint], task);
 }

@@ -63,7 +63,7 @@ export async function copyOutOfFat(fat: FatInFile, path: string, target: string,
   await run('mcopy', ['-n', '-i', where(fat), `::${path}`, target], { task, env: environment(0) });
 }
 
-/** Every file of the file system as an absolute path with `/`. */
+/** Returns every file of the file system as an absolute path with `/`. */
 export async function listFat(fat: FatInFile, task: Task): Promise<string[]> {
   const { stdout } = await run('mdir', ['-i', where(fat), '-/', '-b', '-a', '::/'], { task, env: environment(0) });
   return stdout

@@ -123,7 +123,10 @@ export async function pruneToRefs(repo: string, task: Task): Promise<void> {
   await run('ostree', ['prune', `--repo=${repo}`, '--refs-only', '--depth=0'], { task });
 }
 
-/** The commit a ref or `remote:ref` of a repository points to. @throws NightlyError `tool-failed` when there is none. */
+/**
+ * Returns the commit a ref or `remote:ref` of a repository points to. @throws NightlyError `tool-failed` when there is
+ * none.
+ */
 export async function resolveRef(repo: string, ref: string, task: Task): Promise<string> {
   return (await run('ostree', ['rev-parse', `--repo=${repo}`, ref], { task })).stdout.trim();
 }

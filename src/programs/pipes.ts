@@ -27,7 +27,7 @@ const BATCH = 32;
 
 const nameless: number[] = [];
 
-/** A pipe that a child writes into. @throws NightlyError `tool-missing` without `mkfifo`. */
+/** Returns a pipe that a child writes into. @throws NightlyError `tool-missing` without `mkfifo`. */
 export function outputPipe(): PipeEnd {
   return withFifo((path) => {
     const mine = openSync(path, O_RDONLY | O_NONBLOCK);
@@ -36,7 +36,7 @@ export function outputPipe(): PipeEnd {
   });
 }
 
-/** A pipe that a child reads from. @throws NightlyError `tool-missing` without `mkfifo`. */
+/** Returns a pipe that a child reads from. @throws NightlyError `tool-missing` without `mkfifo`. */
 export function inputPipe(): PipeEnd {
   return withFifo((path) => {
     // A FIFO is opened for writing at once only while somebody reads.

@@ -64,7 +64,7 @@ export async function imageInfo(image: string, task: Task): Promise<ImageInfo> {
   return { format: info.format, virtualSize: info['virtual-size'] };
 }
 
-/** The parts of a raw image that hold data, in bytes, in order; the rest is zeros. */
+/** Returns the parts of a raw image that hold data, in bytes, in order; the rest is zeros. */
 export async function dataExtents(
   raw: string,
   task: Task,

@@ -38,7 +38,7 @@ export function parseVersion(output: string): string | undefined {
   return /(?:Version:\s*'?|^rpm-ostree\s+)(\d{4}\.\d+)/m.exec(output)?.[1];
 }
 
-/** The long options in a GLib help text, one at the start of a line: `  --repo=REPO`, `  -r, --repo=REPO`. */
+/** Returns the long options in a GLib help text, one at the start of a line: `  --repo=REPO`, `  -r, --repo=REPO`. */
 export function parseOptions(help: string): ReadonlySet<string> {
   return new Set([...help.matchAll(/^\s+(?:-\w, )?(--[a-z][\w-]*)/gm)].flatMap((match) => match[1] ?? []));
 }

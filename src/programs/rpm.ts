@@ -71,7 +71,7 @@ async function checkSome(
 /** A signature by a key that is not in the database, as rpm 4.14 to 4.20 say it. */
 const isUnknownKey = (line: string): boolean => /: NOKEY$/.test(line);
 
-/** The indented lines below `FILE:`. */
+/** Returns the indented lines below `FILE:`. */
 function reportOf(output: string, file: string): string[] {
   const lines = output.split('\n');
   const start = lines.indexOf(`${file}:`);
@@ -82,7 +82,7 @@ function reportOf(output: string, file: string): string[] {
 }
 
 /**
- * The paths of installed packages by package name, from an rpm database. A name that is not there has none.
+ * Returns the paths of installed packages by package name, from an rpm database. A name that is not there has none.
  * @param home an empty folder, so that no .rpmmacros of the user counts
  */
 export async function listPackageFiles(
@@ -107,7 +107,8 @@ export async function listPackageFiles(
 }
 
 /**
- * The packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left out.
+ * Returns the packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left
+ * out.
  * @param home an empty folder, so that no .rpmmacros of the user counts
  */
 export async function listInstalled(database: string, home: string, task: Task): Promise<InstalledRpm[]> {

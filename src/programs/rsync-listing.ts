@@ -27,14 +27,14 @@ export function parseListLine(line: string): ListedEntry {
   return { type, bytes, path: unescaped(name) };
 }
 
-/** The failure for a line of rsync's that should have another form. */
+/** Returns the failure for a line of rsync's that should have another form. */
 export function notUnderstood(line: string): NightlyError {
   return new NightlyError('unsupported', `rsync printed something unexpected: ${JSON.stringify(line)}.`, {
     hint: 'Is "rsync" here the one from samba.org, 3.2.5 or newer? docs/relied-on.md lists what it must support.',
   });
 }
 
-/** A name as it is. What is escaped is one byte each, and may be part of a character of several. */
+/** Returns a name as it is. What is escaped is one byte each, and may be part of a character of several. */
 export function unescaped(name: string): string {
   if (!name.includes('\\#')) return name;
   const parts = name.split(/\\#([0-3][0-7]{2})/);

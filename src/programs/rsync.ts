@@ -129,7 +129,7 @@ export async function rsyncList(
   return entries.filter(({ type, path }) => type === '-' && path !== folder);
 }
 
-/** What the far side has of some paths, which may be missing there. */
+/** Returns what the far side has of some paths, which may be missing there. */
 async function listEntries(
   remote: RsyncRemote,
   paths: readonly string[],

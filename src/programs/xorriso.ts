@@ -50,7 +50,7 @@ function volumeDate(timestamp: number): string {
   return `${new Date(timestamp * 1000).toISOString().replaceAll(/\D/g, '').slice(0, 14)}00`;
 }
 
-/** Every file of an ISO as an absolute path. */
+/** Returns every file of an ISO as an absolute path. */
 export async function filesOfIso(iso: string, task: Task): Promise<string[]> {
   const { stdout } = await run('xorriso', ['-indev', iso, '-find', '/', '-type', 'f'], { task });
   return stdout.split('\n').flatMap((line) => /^'(.*)'$/.exec(line)?.[1] ?? []);

@@ -40,7 +40,7 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
   await flip(plan, places, task);
 }
 
-/** What is sent one after the other, of no more than `TOGETHER` files each. */
+/** Returns what is sent one after the other, of no more than `TOGETHER` files each. */
 function* groupsOf({ phases }: PublishPlan): Iterable<SendGroup> {
   // Signatures are added to an existing file later on, a delta may be made again: there the size alone says nothing.
   for (const immutable of [true, false]) {

@@ -70,7 +70,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
   await swapWithRetry(prepare, target, task);
 }
 
-/** A repository that somebody else keeps in a way that a publish from here would break for its clients. */
+/** Returns a repository that somebody else keeps in a way that a publish from here would break for its clients. */
 function refuseForeign(
   found: {
     config: Uint8Array | undefined;
@@ -119,7 +119,7 @@ async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | und
   return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
 }
 
-/** The collection a commit is bound to; undefined when it is to none, or not here. */
+/** Returns the collection a commit is bound to; undefined when it is to none, or not here. */
 async function collectionOf(checksum: string, repo: string): Promise<string | undefined> {
   const object = await localObjects(repo)(checksum, 'commit');
   const binding = object && parseCommit(checksum, object).metadata.get('ostree.collection-binding');

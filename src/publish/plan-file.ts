@@ -28,7 +28,10 @@ function* planText({ phases, ...head }: PublishPlan): Iterable<string> {
   yield '\n  ]\n}\n';
 }
 
-/** How many bytes a kept plan sent; undefined when there is no such file. Its paths, which may be a million, are read past. */
+/**
+ * Returns how many bytes a kept plan sent; undefined when there is no such file. Its paths, which may be a million, are
+ * read past.
+ */
 export async function planFileBytes(file: string): Promise<number | undefined> {
   if ((await sizeIfThere(file)) === undefined) return undefined;
   let sum = 0;

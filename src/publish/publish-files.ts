@@ -54,7 +54,7 @@ export async function updateJson<Json>(
   await swapWithRetry(prepare, target, task);
 }
 
-/** What a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */
+/** Returns what a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */
 export function parseTargetJson<Json>(content: Uint8Array, path: string, target: Target): Json {
   try {
     return JSON.parse(new TextDecoder().decode(content)) as Json;

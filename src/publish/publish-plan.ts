@@ -29,7 +29,7 @@ export interface PublishPlan {
   readonly epoch?: string;
 }
 
-/** How much a plan sends. */
+/** Returns how much a plan sends. */
 export function planSize({ phases }: PublishPlan): { readonly files: number; readonly bytes: number } {
   return {
     files: phases.reduce((sum, { paths }) => sum + paths.length, 0),
@@ -91,7 +91,10 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   return { ...known, phases: [objects, last, deltas].filter(({ paths }) => paths.length > 0) };
 }
 
-/** The objects to send if the target has what the commit is to follow; without `follows` when that is not all here. */
+/**
+ * Returns the objects to send if the target has what the commit is to follow; without `follows` when that is not all
+ * here.
+ */
 async function planAhead(request: PublishRequest, task: Task): Promise<{ follows?: string; objects: PublishPhase }> {
   const { repo, commit, expected } = request;
   const none = { objects: filePhase('objects', repo, []) };

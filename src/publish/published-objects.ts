@@ -23,7 +23,7 @@ export function publishedObjects(repo: string, target: Target, task: Task): Read
   return async (checksum, type) => (await readLocal(checksum, type)) ?? fetchObject(repo, checksum, type, target, task);
 }
 
-/** A commit's record; the commit object is fetched when it is not in the local repository. */
+/** Returns a commit's record; the commit object is fetched when it is not in the local repository. */
 export async function fetchCommit(repo: string, checksum: string, target: Target, task: Task): Promise<CommitInfo> {
   await publishedObjects(repo, target, task)(checksum, 'commit');
   return readCommit(repo, checksum);

@@ -43,7 +43,7 @@ export function summaryRefs(summary: Uint8Array): Map<string, string> {
   return new Map(refs.map(([ref, commit]) => [ref, checksumOf(asArray(commit)[1])]));
 }
 
-/** The collection id of the repository that a summary is of. @throws Error when it is not a summary. */
+/** Returns the collection id of the repository that a summary is of. @throws Error when it is not a summary. */
 export function summaryCollection(summary: Uint8Array): string | undefined {
   const id = parseSummary(summary).metadata.get('ostree.summary.collection-id');
   return typeof id?.value === 'string' && id.value !== '' ? id.value : undefined;
@@ -57,7 +57,7 @@ export interface SummaryRef {
 }
 
 /**
- * The summary that follows `old`, with one ref set, as `ostree summary --update` writes it.
+ * Returns the summary that follows `old`, with one ref set, as `ostree summary --update` writes it.
  * @param now seconds since the epoch; the time it gets is never before the old one's.
  */
 export function summaryWith(old: Uint8Array | undefined, { ref, commit, size }: SummaryRef, now: number): Uint8Array {

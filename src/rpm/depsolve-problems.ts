@@ -9,7 +9,7 @@ export interface Unmet {
   readonly needer: string;
 }
 
-/** The unmet requirements in libsolv's description of a problem, as dnf and rpm-ostree print it; each once. */
+/** Returns the unmet requirements in libsolv's description of a problem, as dnf and rpm-ostree print it; each once. */
 export function unmetNeeds(message: string): Unmet[] {
   const found = new Map<string, Unmet>();
   const add = (lacks = '', needer = ''): unknown => found.set(`${lacks}\0${needer}`, { lacks, needer });
@@ -20,7 +20,9 @@ export function unmetNeeds(message: string): Unmet[] {
   return [...found.values()];
 }
 
-/** The packages that meet a requirement, newest first. Versions are compared with those of the package itself. */
+/**
+ * Returns the packages that meet a requirement, newest first. Versions are compared with those of the package itself.
+ */
 export function providersOf(lacks: string, packages: readonly RepoPackage[]): RepoPackage[] {
   const [, name = lacks, operator, evr = ''] = /^(\S+) (<=|>=|=|<|>) (\S+)$/.exec(lacks) ?? [];
   const [, epoch = '0', version = '', release] = /^(?:(\d+):)?([^-]+)(?:-(.+))?$/.exec(evr) ?? [];

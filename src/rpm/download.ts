@@ -43,7 +43,7 @@ async function fetchOnce(url: string, task: Task, options: Required<FetchOptions
   return new Uint8Array(await (await request(url, task, options)).arrayBuffer());
 }
 
-/** The answer, if it is a good one. */
+/** Returns the answer, if it is a good one. */
 async function request(
   url: string,
   task: Task,
@@ -79,7 +79,7 @@ export async function fetchFile(url: string, path: string, task: Task, connectio
   );
 }
 
-/** What an answer asks for that configuration can give. */
+/** Returns what an answer asks for that configuration can give. */
 function statusHint(status: number): string {
   if (status === 401) return ' (it asks for a login: username= and password= of the .repo file)';
   if (status === 407) return ' (a proxy asks for a login: proxy_username= and proxy_password= of the .repo file)';

@@ -6,7 +6,7 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
-/** What a file holds in place of what was asked for, as far as it can be told: nothing, or a web page. */
+/** Returns what a file holds in place of what was asked for, as far as it can be told: nothing, or a web page. */
 export function otherContent(text: string): string | undefined {
   if (text.trim() === '') return 'it is empty';
   if (!/^\s*(<!doctype html|<html[\s>])/i.test(text)) return undefined;

@@ -29,7 +29,10 @@ export function compareInstalled(found: readonly PackageId[], lockfile: Lockfile
 
 const nevra = (one: PackageId): string => `${one.name}-${formatEvra(one)}`;
 
-/** A lockfile names one package of a name; rpm-ostree may install it for a second architecture besides (multilib). */
+/**
+ * A lockfile names one package of a name; rpm-ostree may install it for a second architecture besides
+ * (multilib).
+ */
 function isLocked(one: PackageId, lockfile: Lockfile): boolean {
   const locked = lockfile.packages[one.name]?.evra;
   return (

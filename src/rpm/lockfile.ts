@@ -111,7 +111,7 @@ export async function readLockfile(path: string): Promise<Lockfile> {
   return parseLockfile(text, path);
 }
 
-/** The text of a lockfile, with `path` for messages. @throws NightlyError `usage`, naming each fault. */
+/** Parses the text of a lockfile; `path` is for messages. @throws NightlyError `usage`, naming each fault. */
 export function parseLockfile(text: string, path: string): Lockfile {
   let json: unknown;
   try {

@@ -68,7 +68,7 @@ const KINDS: readonly (readonly [kind: PackageChange[1], word: ChangeWord])[] = 
   [0, 'added'],
 ];
 
-/** The changes by kind, in the order of `rpm-ostree db diff`; kinds without a change are there, too. */
+/** Returns the changes by kind, in the order of `rpm-ostree db diff`; kinds without a change are there, too. */
 export function changesByKind(diff: PackageDiff): { readonly word: ChangeWord; readonly changes: PackageDiff }[] {
   return KINDS.map(([kind, word]) => ({ word, changes: diff.filter((change) => change[1] === kind) }));
 }
@@ -103,8 +103,8 @@ function diffPackage({ name, epoch, version, release, arch }: PackageId): DiffPa
 type Pair = readonly [from: PackageId | undefined, to: PackageId | undefined];
 
 /**
- * What became of what. One of a name on either side is the rule; of several (multilib, parallel kernels) those of one
- * architecture pair up first, then the others, each by order of version.
+ * Returns what became of each package. One of a name on either side is the rule; of several (multilib, parallel kernels) those
+ * of one architecture pair up first, then the others, each by order of version.
  */
 function pairs(gone: readonly PackageId[], come: readonly PackageId[]): Pair[] {
   const found: Pair[] = [];
@@ -120,7 +120,7 @@ function pairs(gone: readonly PackageId[], come: readonly PackageId[]): Pair[] {
   return found;
 }
 
-/** What only one side has, each sorted by version. */
+/** Returns what only one side has, each sorted by version. */
 function unequal(before: readonly PackageId[], after: readonly PackageId[]) {
   const key = ({ epoch, version, release, arch }: PackageId) => [epoch, version, release, arch].join('\0');
   const beforeKeys = new Set(before.map(key));
@@ -137,7 +137,10 @@ function byName(packages: readonly PackageId[]): Map<string, PackageId[]> {
   return map;
 }
 
-/** The locked packages by name, as a commit's package list has them. @throws NightlyError `bug` on an impossible EVRA. */
+/**
+ * Returns the locked packages by name, as a commit's package list has them. @throws NightlyError `bug` on an impossible
+ * EVRA.
+ */
 export function lockedPackages(lockfile: Lockfile): PackageId[] {
   return lockedEntries(lockfile)
     .map(({ name, evra }) => {

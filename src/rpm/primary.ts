@@ -82,7 +82,10 @@ function packageOf(
   };
 }
 
-/** Where a package's path counts from: metadata may name another server, but none makes a file of this machine out of it. */
+/**
+ * Returns where a package's path counts from: metadata may name another server, but none makes a file of this machine
+ * out of it.
+ */
 function baseOf(own: string, repository: string, where: string): string {
   if (own === '') return repository;
   const local = repository.startsWith('file:') && own.startsWith(repository);

@@ -3,7 +3,10 @@ import type { Task } from '../base/task.ts';
 import { fetchBytes } from './download.ts';
 import type { RepoDefinition } from './repofile.ts';
 
-/** The public keys that `gpgkey=` of a repository names. @throws NightlyError `package-unsigned` when there is none, or one cannot be read. */
+/**
+ * Returns the public keys that `gpgkey=` of a repository names. @throws NightlyError `package-unsigned` when there is
+ * none, or one cannot be read.
+ */
 export async function readRepoKeys(repo: RepoDefinition, task: Task): Promise<string[]> {
   const fail = (why: string, cause?: unknown): NightlyError =>
     new NightlyError('package-unsigned', `Repository "${repo.id}" has gpgcheck=1, but ${why}.`, {

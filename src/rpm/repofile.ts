@@ -80,7 +80,7 @@ const READ = [
 const LISTS: readonly string[] = ['baseurl', 'gpgkey'];
 const BOOLEANS: readonly string[] = ['gpgcheck', 'repo_gpgcheck', 'sslverify', 'enabled'];
 
-/** The options with their variables filled in and without quotes, passwords known as such. */
+/** Returns the options with their variables filled in and without quotes, passwords known as such. */
 function readOptions(
   section: IniSection,
   file: string,
@@ -146,7 +146,7 @@ function repoOf(
   };
 }
 
-/** How dnf reaches the repository (dnf.conf(5)); what is not said here is left to the environment. */
+/** Returns how dnf reaches the repository (dnf.conf(5)); what is not said here is left to the environment. */
 function connectionOf(options: Readonly<Record<string, string>>, file: string): Connection {
   const path = (key: string): string | undefined => {
     const value = options[key] ?? '';
@@ -177,7 +177,7 @@ function secretsIn(options: Readonly<Record<string, string>>): string[] {
   return [options['password'] ?? '', options['proxy_password'] ?? '', ...inUrls, ...inUrls.map(decoded)];
 }
 
-/** A password as it is before it is written into a URL. */
+/** Returns a password as it is before it is written into a URL. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

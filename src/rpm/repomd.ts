@@ -117,7 +117,7 @@ export function parseMirrorlist(text: string): string[] {
   return text.split('\n').flatMap((line) => baseUrl(line.trim()) ?? []);
 }
 
-/** An address of a kind that is fetched here; others, rsync's for instance, are for other programs. */
+/** Returns an address of a kind that is fetched here; others, rsync's for instance, are for other programs. */
 function baseUrl(text: string): string | undefined {
   return /^(https?|file):\/\//.test(text) && URL.canParse(text) ? text : undefined;
 }

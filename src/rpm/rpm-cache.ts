@@ -7,7 +7,7 @@ import type { Lockfile } from './lockfile.ts';
 /** Where nights leave RPM files in the compose cache: what dnf downloaded, and links to what it read in place. */
 const FOLDERS = ['metadata', 'rpms'] as const;
 
-/** The RPM files of a compose cache by file name; one name may stand for several files. Paths are absolute. */
+/** Returns the RPM files of a compose cache by file name; one name may stand for several files. Paths are absolute. */
 export async function cachedRpms(cacheDir: string): Promise<Map<string, string[]>> {
   const found = new Map<string, string[]>();
   for (const folder of FOLDERS) {

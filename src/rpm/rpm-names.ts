@@ -30,7 +30,8 @@ export function isDigest(text: string): boolean {
 }
 
 /**
- * A checksum element of repository metadata as `kind:hex`; undefined for kinds that count as no proof (MD5, SHA-1).
+ * Returns a checksum element of repository metadata as `kind:hex`; undefined for kinds that count as no proof (MD5,
+ * SHA-1).
  * @throws FormatError when it is of a kind that counts, but has not its form.
  */
 export function readChecksum(kind: string, text: string): string | undefined {
@@ -41,7 +42,7 @@ export function readChecksum(kind: string, text: string): string | undefined {
 }
 
 /**
- * The URL of a file that repository metadata names by its path in the repository.
+ * Returns the URL of a file that repository metadata names by its path in the repository.
  * @param base URL of the repository, with a slash at its end
  * @param where in the metadata, for the message
  * @throws FormatError for a path that leads out of the repository, whatever way it is written, and for one that is none.
@@ -62,7 +63,7 @@ export function urlInRepository(base: string, href: string, where: string): stri
   return `${base}${href}`;
 }
 
-/** A part of a path without its percent-encoding; a lone `%` stands for itself, as curl takes it. */
+/** Returns a part of a path without its percent-encoding; a lone `%` stands for itself, as curl takes it. */
 function decodedSegment(segment: string): string | undefined {
   try {
     return decodeURIComponent(segment.replace(/%(?![0-9A-Fa-f]{2})/g, '%25'));

@@ -107,7 +107,7 @@ export function refuseFrozen({ id, paths }: Build): void {
   );
 }
 
-/** What to throw when somebody would change a build that is released, or whose release has begun. */
+/** Returns what to throw when somebody would change a build that is released, or whose release has begun. */
 export function frozenError(
   id: string,
   hint = 'Promote its nightly build again: "atomic-nightly promote".',
@@ -117,7 +117,10 @@ export function frozenError(
   });
 }
 
-/** The journal knows: the record says `complete` a little earlier, because it is published before the last steps. */
+/**
+ * The journal knows: the record says `complete` a little earlier, because it is published before the last
+ * steps.
+ */
 async function isFinished({ paths }: StoredBuild): Promise<boolean> {
   const last = (await readJournal(paths.journal)).at(-1);
   return last?.event === 'end' && ['complete', 'unchanged'].includes(last.state);

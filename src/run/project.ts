@@ -82,7 +82,10 @@ export function streamSigner(config: Config, stream: StreamConfig): Signer | und
   return signers.length === 0 ? undefined : jointSigner(signers);
 }
 
-/** A signer for each of a stream's keys, with the signatures kept in the work folder; none for streams that do not sign. */
+/**
+ * Returns a signer for each of a stream's keys, with the signatures kept in the work folder; none for streams that do
+ * not sign.
+ */
 export function streamSigners({ work }: Config, { signing }: StreamConfig): Signer[] {
   return (signing ?? []).map((one) => keptSigner(openSigner(one), join(work, 'signatures')));
 }

@@ -28,7 +28,7 @@ export interface RunnerOptions {
   readonly listen: Listener;
 }
 
-/** A runner over a build's journal; each step logs to `<logDir>/<step>.log`. */
+/** Returns a runner over a build's journal; each step logs to `<logDir>/<step>.log`. */
 export function createRunner({ journal, logDir, signal, listen }: RunnerOptions): Runner {
   const known = [...journal.entries];
   return {
@@ -92,7 +92,9 @@ function interrupted(cause: unknown): NightlyError {
   });
 }
 
-/** What was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours. */
+/**
+ * Returns what was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours.
+ */
 export function asNightlyError(caught: unknown): NightlyError {
   if (caught instanceof NightlyError) return caught;
   const message = caught instanceof Error ? caught.message : String(caught);

@@ -14,7 +14,10 @@ export interface StreamRefs {
   readonly use: TargetUse;
 }
 
-/** The streams of which something goes to a target, by publishing or by a release. @throws NightlyError `treefile`, `config` when one has no ref. */
+/**
+ * Returns the streams of which something goes to a target, by publishing or by a release. @throws NightlyError
+ * `treefile`, `config` when one has no ref.
+ */
 export async function streamsOn(config: Config, target: string): Promise<StreamRefs[]> {
   const found: StreamRefs[] = [];
   for (const stream of Object.values(config.streams)) {
@@ -29,12 +32,12 @@ export async function streamsOn(config: Config, target: string): Promise<StreamR
   return found;
 }
 
-/** The ref that follows once the smoke test has passed; undefined for streams without one. */
+/** Returns the ref that follows once the smoke test has passed; undefined for streams without one. */
 export function testedRefOf({ smokeTest, testedRef }: StreamConfig, ref: string): string | undefined {
   return smokeTest === false ? undefined : (testedRef ?? `${ref}-tested`);
 }
 
-/** The target of that name, or all of them. @throws NightlyError `usage` when there is none of that name. */
+/** Returns the target of that name, or all of them. @throws NightlyError `usage` when there is none of that name. */
 export function targetsNamed({ targets, path }: Config, name: string | undefined): TargetConfig[] {
   if (name === undefined) return Object.values(targets);
   // Own entries only: a target called "constructor" must not be found on the prototype.

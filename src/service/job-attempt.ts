@@ -19,7 +19,7 @@ const LOOK_MS = 300;
 /** From the start of a run until it has the run lock, with time to spare. */
 const START_MS = 5000;
 
-/** What to write down before an attempt is started. */
+/** Returns what to write down before an attempt is started. */
 export async function intend(work: string): Promise<Attempt> {
   const [newest] = await listBuildIds(work);
   return { since: new Date().toISOString(), ...(newest === undefined ? {} : { newestBefore: newest }) };
@@ -43,7 +43,7 @@ export async function startAttempt(config: Config, job: Job): Promise<LaunchedPr
   return child;
 }
 
-/** How an attempt of this service ended. */
+/** Returns how an attempt of this service ended. */
 export async function endingOfExit(config: Config, job: Job, code: number | null): Promise<Ending> {
   const result = resultOfExit(code);
   // Whoever had the lock may have made builds meanwhile; they are not this job's.
@@ -65,7 +65,7 @@ export async function untilEnded(work: string, attempt: Attempt, signal: AbortSi
   while (livingPid(attempt.process) !== undefined) await sleep(LOOK_MS, undefined, { signal });
 }
 
-/** How an attempt ended whose exit code nobody saw: the build's record and journal know. */
+/** Returns how an attempt ended whose exit code nobody saw: the build's record and journal know. */
 export async function endingOfRecords(config: Config, job: Job): Promise<Ending> {
   const build = await buildOf(config.work, job);
   if (!build) return { result: 'killed', unseen: true };

@@ -18,7 +18,7 @@ export type Result =
 /** A run that was killed so often in a row is given up: it may be what takes the machine down. */
 const MAX_KILLS = 3;
 
-/** What an exit code of `nightly` or `resume` means (I7); null for a death by signal. */
+/** Returns what an exit code of `nightly` or `resume` means (I7); null for a death by signal. */
 export function resultOfExit(code: number | null): Result {
   if (code === null) return 'killed';
   return RESULTS.get(code) ?? 'failed';
@@ -33,7 +33,7 @@ const RESULTS: ReadonlyMap<number, Result> = new Map([
   [EXIT.interrupted, 'interrupted'],
 ]);
 
-/** A new night of a stream. */
+/** Returns a new night of a stream. */
 export function newJob(stream: string, cause: Job['cause'], notBefore: Date): Job {
   return { id: randomUUID(), stream, cause, notBefore: notBefore.toISOString(), failures: 0, kills: 0 };
 }
@@ -41,7 +41,7 @@ export function newJob(stream: string, cause: Job['cause'], notBefore: Date): Jo
 /** A night that has not begun: its build is not reserved. */
 const isFresh = (job: Job): boolean => job.attempt === undefined && job.build === undefined && job.failures === 0;
 
-/** The night of a stream that waits to begin; requests that come until then are in it. */
+/** Returns the night of a stream that waits to begin; requests that come until then are in it. */
 export function waitingJob(jobs: readonly Job[], stream: string): Job | undefined {
   return jobs.find((job) => job.stream === stream && isFresh(job));
 }
@@ -54,7 +54,7 @@ export function addJob(jobs: readonly Job[], job: Job): Job[] {
   return jobs.map((one) => (one === waiting ? { ...one, notBefore: job.notBefore } : one));
 }
 
-/** The job that has waited longest beyond its time; undefined while one is at work or none is due. */
+/** Returns the job that has waited longest beyond its time; undefined while one is at work or none is due. */
 export function dueJob(jobs: readonly Job[], now: Date): Job | undefined {
   if (jobs.some(({ attempt }) => attempt !== undefined)) return undefined;
   const time = now.toISOString();
@@ -79,7 +79,7 @@ export interface Ending {
 }
 
 /**
- * What is left of a job after an attempt: undefined when it is done with, for better or worse.
+ * Returns what is left of a job after an attempt: undefined when it is done with, for better or worse.
  * What people must look at (a failed gate, a wrong configuration, an interruption by hand) is not tried again.
  */
 export function afterAttempt(job: Job, ending: Ending, retry: ServiceConfig['retry'], now: Date): Job | undefined {

@@ -36,8 +36,8 @@ function cronTask({ cron, timeZone }: ScheduleConfig, onMoment: (moment: Date) =
 }
 
 /**
- * The last moment of a schedule in (after, now] that is not older than its catch-up; undefined when none was missed. Of
- * several missed nights this is the one that is caught up with.
+ * Returns the last moment of a schedule in (after, now] that is not older than its catch-up; undefined when none was
+ * missed. Of several missed nights this is the one that is caught up with.
  */
 export function missedMoment(schedule: ScheduleConfig, after: Date, now: Date): Date | undefined {
   const task = cronTask(schedule, NOTHING);

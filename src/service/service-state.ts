@@ -42,7 +42,7 @@ export const serviceFolder = (work: string): string => join(work, 'service');
 
 const statePath = (work: string): string => join(serviceFolder(work), 'state.json');
 
-/** What an earlier service remembered; nothing when there was none. */
+/** Returns what an earlier service remembered; nothing when there was none. */
 export async function readState(work: string): Promise<ServiceState> {
   const text = await readTextIfExists(statePath(work));
   return text === undefined ? { moments: {}, jobs: [] } : (JSON.parse(text) as ServiceState);

@@ -170,7 +170,10 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   };
 }
 
-/** What an earlier service left, without what nobody wants any more, and with the nights that were missed meanwhile. */
+/**
+ * Returns what an earlier service left, without what nobody wants any more, and with the nights that were missed
+ * meanwhile.
+ */
 function caughtUp(config: Config, { moments, jobs }: ServiceState, now: Date, log: ServiceLog): ServiceState {
   let state: ServiceState = { moments, jobs: jobs.filter((job) => isWanted(config, job, now)) };
   for (const { name: stream, schedule } of Object.values(config.streams)) {

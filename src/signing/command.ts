@@ -104,7 +104,7 @@ async function ask(config: SigningCommandConfig, what: Signable, task: Task): Pr
 const contentOf = (what: Signable): Readable =>
   what instanceof Uint8Array ? Readable.from([what]) : createReadStream(what.file, { highWaterMark: 1 << 20 });
 
-/** All it prints, but for what comes when that is too much already. */
+/** Returns all it prints, but for what comes when that is too much already. */
 async function collect(stdout: Readable): Promise<Buffer> {
   let output = Buffer.alloc(0);
   for await (const part of stdout) {

@@ -14,7 +14,7 @@ export interface ConfiguredKey {
   readonly targets: readonly string[];
 }
 
-/** The keys of all streams, in the order of the file; one that several streams name is there once. */
+/** Returns the keys of all streams, in the order of the file; one that several streams name is there once. */
 export function configuredKeys({ streams }: Config): ConfiguredKey[] {
   const found = new Map<string, ConfiguredKey>();
   for (const stream of Object.values(streams)) {
@@ -32,7 +32,7 @@ export function configuredKeys({ streams }: Config): ConfiguredKey[] {
   return [...found.values()];
 }
 
-/** The public half of a configured key, or why it cannot be had. @throws NightlyError `interrupted`. */
+/** Returns the public half of a configured key, or why it cannot be had. @throws NightlyError `interrupted`. */
 export async function inspectKey(config: SigningConfig, task: Task): Promise<KeyInfo | NightlyError> {
   try {
     const [info] = await readKeyInfo(await openSigner(config).publicKey(task), placeOf(config));
@@ -44,7 +44,7 @@ export async function inspectKey(config: SigningConfig, task: Task): Promise<Key
   }
 }
 
-/** Where a configured key is, for people. */
+/** Returns where a configured key is, for people. */
 export function placeOf(config: SigningConfig): string {
   switch (config.type) {
     case 'gpg-agent':

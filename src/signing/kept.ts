@@ -10,9 +10,9 @@ import type { Signable, Signer } from './signer.ts';
 import { findingsOf } from './verify-detached.ts';
 
 /**
- * A signer with one key that keeps each signature, by the key and the digest of what it signs, before anybody gets it: a step
- * that is repeated after a kill takes the same one, and a card or a person is asked once. What is handed out has been checked
- * by gpgv against the public key alone (I2).
+ * Returns a signer with one key that keeps each signature, by the key and the digest of what it signs, before anybody
+ * gets it: a step that is repeated after a kill takes the same one, and a card or a person is asked once. What is
+ * handed out has been checked by gpgv against the public key alone (I2).
  * @param folder where signatures are kept, as FINGERPRINT/SHA256.sig; made when missing
  */
 export function keptSigner(signer: Signer, folder: string): Signer {

@@ -41,7 +41,7 @@ export async function readKeyInfo(keyring: Uint8Array, place: string, now = new 
   return Promise.all(keys.map((key) => keyInfo(key, now)));
 }
 
-/** What a key says of itself at a time. */
+/** Returns what a key says of itself at a time. */
 export async function keyInfo(key: Key, now: Date): Promise<KeyInfo> {
   const { algorithm, bits, curve } = key.keyPacket.getAlgorithmInfo();
   const signing = await key.getSigningKey(undefined, now, undefined, OPENPGP_CONFIG).catch(() => undefined);
@@ -87,7 +87,7 @@ export function daysLeft({ expires }: KeyInfo, now = new Date()): number | undef
   return expires && Math.floor((expires.getTime() - now.getTime()) / DAY_MS);
 }
 
-/** A sentence for a key that expires within 60 days; undefined for others. */
+/** Returns a sentence for a key that expires within 60 days; undefined for others. */
 export function expiryWarning(key: KeyInfo, now = new Date()): string | undefined {
   const left = daysLeft(key, now);
   if (left === undefined || left > WARN_DAYS || key.expires === undefined) return undefined;
@@ -108,7 +108,7 @@ export function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10);
 }
 
-/** What an error says, without a full stop at its end. */
+/** Returns what an error says, without a full stop at its end. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
 }

@@ -13,7 +13,7 @@ export type KeyPart = Key | Subkey;
 /** Fingerprint of a part, upper-case hex. */
 export const partName = (part: KeyPart): string => part.getFingerprint().toUpperCase();
 
-/** The parts of a key that can make signatures at a time, oldest first; the private half need not be there. */
+/** Returns the parts of a key that can make signatures at a time, oldest first; the private half need not be there. */
 export async function signingParts(key: Key, now: Date): Promise<KeyPart[]> {
   const candidates: KeyPart[] = [key, ...key.subkeys];
   const able: KeyPart[] = [];
@@ -24,14 +24,14 @@ export async function signingParts(key: Key, now: Date): Promise<KeyPart[]> {
   return able.toSorted((a, b) => a.getCreationTime().getTime() - b.getCreationTime().getTime());
 }
 
-/** The parts of a public key, binary, that can make signatures now, oldest first. */
+/** Returns the parts of a public key, binary, that can make signatures now, oldest first. */
 export async function signingPartsOf(keyring: Uint8Array): Promise<KeyPart[]> {
   const [key] = await readKeys({ binaryKeys: keyring, config: OPENPGP_CONFIG });
   return key ? signingParts(key, new Date()) : [];
 }
 
 /**
- * The parts to sign with.
+ * Returns the parts to sign with.
  * @param named fingerprints out of the configuration; undefined: all of `able`
  * @param place of the key, for messages
  * @throws NightlyError `signing` when one that is named cannot sign.
@@ -53,8 +53,8 @@ export function chosenParts(
 }
 
 /**
- * A public key as the clients have it that were given it first: of the parts that can sign, subkeys other than the oldest
- * usable one are taken out.
+ * Returns a public key as the clients have it that were given it first: of the parts that can sign, subkeys other than
+ * the oldest usable one are taken out.
  * @param keyring one binary public key
  * @param usable fingerprints of the parts that sign, oldest first; empty: the key as it is
  */

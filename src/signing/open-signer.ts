@@ -4,7 +4,7 @@ import { gpgAgentSigner } from './gpg-agent.ts';
 import { openpgpSigner } from './openpgp.ts';
 import type { Signer } from './signer.ts';
 
-/** The signer that a configuration describes. Nothing is contacted yet. */
+/** Returns the signer that a configuration describes. Nothing is contacted yet. */
 export function openSigner(config: SigningConfig): Signer {
   switch (config.type) {
     case 'gpg-agent':

@@ -1,6 +1,6 @@
 import type { FilePurpose } from '../base/secret-file.ts';
 
-/** A file that is named under `signing`. @param what as in `private key` */
+/** Returns a file that is named under `signing`. @param what as in `private key` */
 export function signingFile(what: string): FilePurpose {
   return {
     ...{ what, code: 'signing', exposed: 'make a new key: docs/signing.md' },

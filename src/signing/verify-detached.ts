@@ -6,7 +6,8 @@ import { type GpgvFinding, gpgvCheck } from '../programs/gpg.ts';
 import type { Signable, Signer } from './signer.ts';
 
 /**
- * What gpgv, which is no part of this program, finds of a detached signature, armored or binary, with these keys alone.
+ * Returns what gpgv, which is no part of this program, finds of a detached signature, armored or binary, with these
+ * keys alone.
  * @returns a finding for each signature in it; none when it holds none
  */
 export async function findingsOf(

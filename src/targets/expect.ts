@@ -6,7 +6,7 @@ export function contentEquals(actual: Uint8Array | undefined, expected: Uint8Arr
   return Buffer.from(actual).equals(expected);
 }
 
-/** What a swap throws when somebody changed the target meanwhile. */
+/** Returns what a swap throws when somebody changed the target meanwhile. */
 export function movedError(target: string, path: string): NightlyError {
   return new NightlyError(
     'target-moved',

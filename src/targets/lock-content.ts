@@ -20,7 +20,7 @@ export interface LockContent {
   readonly until: number;
 }
 
-/** A lock of this process, from now on. */
+/** Returns a lock of this process, from now on. */
 export function newLock(): LockContent {
   const until = Date.now() + LIFE_MS;
   return { token: randomUUID(), host: hostname(), boot: bootId(), pid: process.pid, until };
@@ -34,13 +34,13 @@ export function isHeld(lock: LockContent, mine: LockContent): boolean {
   return lock.token !== mine.token && lock.until >= Date.now() && !isDead(lock, mine);
 }
 
-/** A holder of this machine whose process is gone. */
+/** Whether the lock's holder is a process of this machine that is gone. */
 function isDead(lock: LockContent, mine: LockContent): boolean {
   if (lock.host !== mine.host) return false;
   return hasEnded(lock.boot, lock.pid);
 }
 
-/** What a publisher throws that another one's lock keeps out. */
+/** Returns what a publisher throws that another one's lock keeps out. */
 export function refusal(lock: LockContent, target: string): NightlyError {
   return new NightlyError(
     'locked',

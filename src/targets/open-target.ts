@@ -7,7 +7,7 @@ import { sshTarget } from './ssh/ssh-target.ts';
 import type { PlainTarget, Target } from './target.ts';
 import { withWriteOnce } from './write-once.ts';
 
-/** The target a configuration describes. Nothing is contacted yet. */
+/** Returns the target a configuration describes. Nothing is contacted yet. */
 export function openTarget(config: TargetConfig): Target {
   return withPlainPaths(withWriteOnce(targetOf(config)));
 }

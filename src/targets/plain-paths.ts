@@ -8,8 +8,9 @@ export function isPlainPath(path: string): boolean {
 }
 
 /**
- * A target that is asked for nothing outside its root, and whose listings name nothing but what is below the folder that
- * was listed, whatever its far side says: what is listed decides what is sent again and what is removed (I12).
+ * Returns a target that is asked for nothing outside its root, and whose listings name nothing but what is below the
+ * folder that was listed, whatever its far side says: what is listed decides what is sent again and what is removed
+ * (I12).
  */
 export function withPlainPaths(target: Target): Target {
   const requirePlain = (paths: readonly string[]): void => {

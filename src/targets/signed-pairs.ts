@@ -3,9 +3,9 @@ import type { SwapRequest } from './target.ts';
 type SmallFile = SwapRequest['put'][number];
 
 /**
- * What is to appear in one go: a signature and what it signs, right behind it, as one group; any other file alone. Between
- * the two every client refuses the pair, and if the publisher were killed there, until somebody resumes: so targets put a
- * group as close together as they can.
+ * Returns what is to appear in one go: a signature and what it signs, right behind it, as one group; any other file
+ * alone. Between the two every client refuses the pair, and if the publisher were killed there, until somebody resumes:
+ * so targets put a group as close together as they can.
  */
 export function signedPairs(files: readonly SmallFile[]): SmallFile[][] {
   const groups: SmallFile[][] = [];

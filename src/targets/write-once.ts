@@ -10,9 +10,10 @@ const BY_DIGEST = /^repo\/objects\/|^repo\/state\/[0-9a-f]{64}\.|(^|\/)repodata\
 const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
 
 /**
- * A target on which the bytes under a write-once name never change (I16), whatever is sent: an RPM that was signed again
- * keeps its name and size, and a cache in front of the target would go on giving out the old one for a year, with metadata
- * that names the new one's digest. So it is refused; the same content is left alone, and so costs nothing.
+ * Returns a target on which the bytes under a write-once name never change (I16), whatever is sent: an RPM that was
+ * signed again keeps its name and size, and a cache in front of the target would go on giving out the old one for a
+ * year, with metadata that names the new one's digest. So it is refused; the same content is left alone, and so costs
+ * nothing.
  */
 export function withWriteOnce(target: PlainTarget): Target {
   const { compare, ...plain } = target;

@@ -1,6 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 
-/** The base architecture, in RPM's name, of the machine this runs on. @throws NightlyError `unsupported`. */
+/** Returns the base architecture, in RPM's name, of the machine this runs on. @throws NightlyError `unsupported`. */
 export function hostBasearch(arch: string = process.arch): string {
   const known: Readonly<Record<string, string>> = {
     x64: 'x86_64',

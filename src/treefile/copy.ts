@@ -42,7 +42,7 @@ export async function copyTreefile(
   });
 }
 
-/** The innermost folder that holds all the files. */
+/** Returns the innermost folder that holds all the files. */
 function commonFolder(files: readonly string[]): string {
   const [first = [], ...others] = files.map((file) => dirname(file).split(sep));
   let parts = first;

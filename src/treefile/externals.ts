@@ -55,7 +55,7 @@ async function checkFile(key: KeyName, path: string, place: SourcePlace, faults:
   }
 }
 
-/** What is at a path, or why that cannot be told, as the end of a sentence. */
+/** Returns what is at a path, or why that cannot be told, as the end of a sentence. */
 export async function statOrReason(path: string): Promise<Stats | string> {
   try {
     const found = await stat(path);
@@ -82,8 +82,8 @@ function withFile(key: KeyName, value: unknown, path: string): unknown {
 }
 
 /**
- * The executables of `finalize.d` beside a treefile, name to path. rpm-ostree runs them on the build host over the
- * finished tree; of equal names the one of the treefile included last counts.
+ * Returns the executables of `finalize.d` beside a treefile, name to path. rpm-ostree runs them on the build host over
+ * the finished tree; of equal names the one of the treefile included last counts.
  */
 export async function finalizeScripts(treefile: string): Promise<ReadonlyMap<string, string>> {
   const folder = join(dirname(treefile), 'finalize.d');
@@ -96,7 +96,7 @@ export async function finalizeScripts(treefile: string): Promise<ReadonlyMap<str
   return found;
 }
 
-/** The `*.repo` files beside a treefile, sorted by name. */
+/** Returns the `*.repo` files beside a treefile, sorted by name. */
 export async function repoFilesBeside(treefile: string): Promise<string[]> {
   const folder = dirname(treefile);
   return (await namesIn(folder)).filter((name) => name.endsWith('.repo')).map((name) => join(folder, name));
@@ -111,7 +111,7 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** The files on this host that the flattened values name, in the order of the keys. */
+/** Returns the files on this host that the flattened values name, in the order of the keys. */
 export function externalFiles(values: TreefileValues): string[] {
   const { 'postprocess-script': script, 'check-passwd': passwd, 'check-groups': groups } = values;
   return [

@@ -29,7 +29,7 @@ export interface KeySpec<T> {
 
 type Extra = Pick<KeySpec<unknown>, 'alias' | 'neutral' | 'role'>;
 
-/** A key with one value. */
+/** Returns a key with one value. */
 export function plain<T>(shape: Shape<T>, extra: Extra = {}): KeySpec<T> {
   return {
     merge: 'first',
@@ -39,7 +39,7 @@ export function plain<T>(shape: Shape<T>, extra: Extra = {}): KeySpec<T> {
   };
 }
 
-/** A list whose order counts. With `named` an entry's own text tells it apart in `origins`, else its index. */
+/** Returns a list whose order counts. With `named` an entry's own text tells it apart in `origins`, else its index. */
 export function list<T>(shape: Shape<T>, extra: Extra & { readonly named?: boolean } = {}): KeySpec<readonly T[]> {
   const { named, ...rest } = extra;
   return {
@@ -74,7 +74,7 @@ export function names(extra: Extra & { readonly split?: boolean } = {}): KeySpec
   };
 }
 
-/** A map of names to values. */
+/** Returns a map of names to values. */
 export function mapOf<T>(shape: Shape<T>, extra: Extra = {}): KeySpec<Readonly<Record<string, T>>> {
   return {
     merge: 'map',

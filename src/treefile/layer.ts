@@ -99,7 +99,7 @@ interface Target {
   readonly strange?: string;
 }
 
-/** The key that a written name stands for; undefined when there is none. */
+/** Returns the key that a written name stands for; undefined when there is none. */
 function targetOf(written: string, basearch: string): Target | undefined {
   const key = KEY_NAMES.find((name) => name === written || keySpec(name).alias === written);
   if (key !== undefined) return keySpec(key).role === 'made' ? undefined : { key, applies: true };
@@ -189,7 +189,7 @@ export function unique(items: readonly Item[]): Item[] {
   return [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-/** The map at the top of a treefile, or undefined with a fault. */
+/** Returns the map at the top of a treefile, or undefined with a fault. */
 export function topMap(root: Located, faults: Fault[]): LocatedMap | undefined {
   if (root.value instanceof Map) return root.value as LocatedMap;
   faults.push({ place: root.place, message: `a treefile is a map of keys, this is ${kindOf(root)}.` });

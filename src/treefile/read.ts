@@ -143,7 +143,7 @@ async function readFileAndIncludes(
   return layer;
 }
 
-/** The text of a treefile met for the first time. */
+/** Returns the text of a treefile met for the first time. */
 async function readOnce(
   file: string,
   from: SourcePlace,

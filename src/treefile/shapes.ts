@@ -64,12 +64,12 @@ export const anyJson: Shape<JsonValue> = (node, faults) => {
   );
 };
 
-/** The items of a list; undefined, with a fault, for anything else. */
+/** Returns the items of a list; undefined, with a fault, for anything else. */
 export function items(node: Located, faults: Fault[], what = 'a list'): readonly Located[] | undefined {
   return Array.isArray(node.value) ? (node.value as readonly Located[]) : wanted(what, node, faults);
 }
 
-/** The entries of a map; undefined, with a fault, for anything else. */
+/** Returns the entries of a map; undefined, with a fault, for anything else. */
 export function entries(node: Located, faults: Fault[], what = 'a map'): LocatedMap | undefined {
   return node.value instanceof Map ? (node.value as LocatedMap) : wanted(what, node, faults);
 }
@@ -78,7 +78,7 @@ export function entries(node: Located, faults: Fault[], what = 'a map'): Located
 export const texts: Shape<readonly string[]> = (node, faults) =>
   items(node, faults, 'a list of text')?.flatMap((item) => text(item, faults) ?? []);
 
-/** A map with fixed keys; a key that is not among them is a fault, and so is a missing one that has no `?`. */
+/** Returns a map with fixed keys; a key that is not among them is a fault, and so is a missing one that has no `?`. */
 export function record<T extends object>(fields: { readonly [K in keyof T]-?: Field<T[K]> }): Shape<T> {
   return (node, faults) => {
     const found = entries(node, faults);

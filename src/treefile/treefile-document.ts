@@ -145,7 +145,7 @@ function isStrictJson(file: string, text: string, faults: Fault[], place: (offse
   }
 }
 
-/** What a value is, in words for messages. */
+/** Returns what a value is, in words for messages. */
 export function kindOf({ value }: Located): string {
   if (value === null) return 'nothing';
   if (typeof value === 'string')

@@ -7,7 +7,7 @@ export interface Fault {
   readonly message: string;
 }
 
-/** All faults of a treefile and its includes as one error, in the order they were met. */
+/** Returns all faults of a treefile and its includes as one error, in the order they were met. */
 export function treefileError(topFile: string, faults: readonly Fault[]): NightlyError {
   const lines = [...new Set(faults.map(({ place, message }) => `${placeText(place)}: ${message}`))];
   const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`;
@@ -21,7 +21,9 @@ export function placeText(place: SourcePlace): string {
   return formatPlace({ ...place, file: shortPath(place.file) });
 }
 
-/** A path below the current folder without that folder, any other as it is: what a person can click or paste. */
+/**
+ * Returns a path below the current folder without that folder, any other as it is: what a person can click or paste.
+ */
 export function shortPath(path: string): string {
   const short = relative(process.cwd(), path);
   return short === '' || short.startsWith('..') || isAbsolute(short) ? path : short;

@@ -7,7 +7,7 @@ export type TreefileJson = Readonly<Record<string, unknown>>;
 const NOT_WRITTEN: ReadonlySet<KeyName> = new Set(['variables', 'repovars', 'finalize.d']);
 
 /**
- * The flattened treefile as rpm-ostree puts it into the tree at /usr/share/rpm-ostree/treefile.json: keys in
+ * Returns the flattened treefile as rpm-ostree puts it into the tree at /usr/share/rpm-ostree/treefile.json: keys in
  * rpm-ostree's order, file names as the treefiles write them (not resolved). rpm-ostree writes it with two spaces of
  * indentation and no newline at the end: `JSON.stringify(treefileJson(treefile), null, 2)`.
  */

@@ -177,7 +177,7 @@ export const KEYS = {
 /** The names above, in their order. */
 export const KEY_NAMES = Object.keys(KEYS) as readonly KeyName[];
 
-/** The behaviour of a key. */
+/** Returns the behaviour of a key. */
 export function keySpec(key: KeyName): KeySpec<unknown> {
   return KEYS[key];
 }

@@ -38,7 +38,8 @@ export async function readRepoFiles(treefile: Treefile): Promise<RepoDefinition[
 }
 
 /**
- * The repositories of a treefile: those of `repos` and `repo-packages`, then, when `locked`, those of `lockfile-repos`. Each once.
+ * Returns the repositories of a treefile: those of `repos` and `repo-packages`, then, when `locked`, those of
+ * `lockfile-repos`. Each once.
  * @throws NightlyError `repo-unknown`, naming the known ids and the .repo files.
  */
 export async function treefileRepos(

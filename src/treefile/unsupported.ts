@@ -11,7 +11,7 @@ export interface UnsupportedKey {
 }
 
 /**
- * The keys of a treefile that ask for something and are not in `supported`. Keys that the reader has dealt with
+ * Returns the keys of a treefile that ask for something and are not in `supported`. Keys that the reader has dealt with
  * (variables, edition, metadata, …) need no support, and neither does a value that asks for nothing, such as
  * `ima: false` or an empty list.
  */

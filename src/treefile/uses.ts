@@ -1,7 +1,7 @@
 import type { KeyUse } from './treefile.ts';
 import type { Located, LocatedMap } from './treefile-document.ts';
 
-/** The keys of a treefile's map as written; those without a value say nothing and are left out. */
+/** Returns the keys of a treefile's map as written; those without a value say nothing and are left out. */
 export function usesOf(map: LocatedMap): KeyUse[] {
   return [...map].flatMap(([key, { keyPlace, node }]) => {
     const { value } = node;

@@ -9,7 +9,7 @@ export interface JsonSchema {
   readonly [keyword: string]: unknown;
 }
 
-/** The keys that may stand in the map at that path of a file with that schema. */
+/** Returns the keys that may stand in the map at that path of a file with that schema. */
 export function knownKeys(schema: JsonSchema, path: readonly PropertyKey[], input: unknown): readonly string[] {
   let schemas = [schema];
   let value = input;

@@ -9,7 +9,10 @@ export interface Fault {
   readonly message: string;
 }
 
-/** All faults of a file as one error, one line each, in the order of the file. `hint` says what helps to correct them. */
+/**
+ * Returns all faults of a file as one error, one line each, in the order of the file. `hint` says what helps to correct
+ * them.
+ */
 export function faultsError(file: string, faults: readonly Fault[], hint: string): NightlyError {
   const sorted = faults.toSorted(
     (a, b) => (a.place.line ?? 0) - (b.place.line ?? 0) || (a.place.column ?? 0) - (b.place.column ?? 0),
@@ -28,7 +31,7 @@ interface Context {
   readonly knownKeys: (path: KeyPath) => readonly string[];
 }
 
-/** What zod found, as faults with a place. */
+/** Returns what zod found, as faults with a place. */
 export function schemaFaults(issues: readonly z.core.$ZodIssue[], context: Context): Fault[] {
   return issues.flatMap((issue) => issueFaults(issue, context));
 }
@@ -122,7 +125,7 @@ function unknownKey(key: string, path: KeyPath, known: readonly string[]): strin
   return `${dotted(path)}unknown key "${key}".${guess || ` Known here: ${known.toSorted().join(', ')}.`}`;
 }
 
-/** What a failed check wanted, in words. */
+/** Returns what a failed check wanted, in words. */
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return issue.values.map(String).join(' or ');
   if (issue.code !== 'invalid_type') return issue.message;

@@ -60,12 +60,12 @@ export const init = defineCommand({
   },
 });
 
-/** The treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
+/** Returns the treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
 function shippedTreefile(): string {
   return fileURLToPath(new URL('../../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
 }
 
-/** A folder's name as a name the configuration allows. */
+/** Returns a folder's name as a name the configuration allows. */
 function wordOf(folder: string): string {
   const name = folder.replace(/[^\w.-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '');
   return name === '' ? 'atomic-host' : name;

@@ -76,7 +76,7 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
   return reserveBuild(project, clock);
 }
 
-/** The last night of the stream, when it was cut short and can end as it began. */
+/** Returns the last night of the stream, when it was cut short and can end as it began. */
 async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
   const last = (await listBuilds(config.work)).find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
   if (!last || !isCutShort(last)) return undefined;

@@ -117,7 +117,7 @@ interface Asked {
   readonly acceptDifferences: boolean;
 }
 
-/** What is asked for, with what follows from the builds there are and from the day. */
+/** Returns what is asked for, with what follows from the builds there are and from the day. */
 async function promotionRecord(
   { config, stream }: Project,
   night: Night,
@@ -149,7 +149,7 @@ async function promotionRecord(
   };
 }
 
-/** The last promotion of the night in a stream, when it was cut short and nothing else was asked for. */
+/** Returns the last promotion of the night in a stream, when it was cut short and nothing else was asked for. */
 async function cutShort(work: string, stream: string, asked: PromotionRecord): Promise<Build | undefined> {
   const [last] = promotionsOf(await listBuilds(work), asked.of, stream);
   const what = (one: PromotionRecord | undefined) =>

@@ -141,7 +141,7 @@ async function withdrawRelease(
   });
 }
 
-/** The release before the newest one of a stream: its build id. @throws NightlyError `usage` */
+/** Returns the release before the newest one of a stream: its build id. @throws NightlyError `usage` */
 function previousRelease({ meta }: StoredBuild, builds: readonly StoredBuild[]): string {
   const { buildid: id, 'atomic-nightly.stream': stream, 'atomic-nightly.release': released } = meta;
   const refuse = (what: string, hint: string): never => {

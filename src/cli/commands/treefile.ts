@@ -75,7 +75,9 @@ function keyRows(key: KeyName, { values, origins }: Treefile): Row[] {
   ];
 }
 
-/** A value on one line; of a script its first line that is no shebang, comment or shell option, and its length. */
+/**
+ * Returns a value on one line; of a script its first line that is no shebang, comment or shell option, and its length.
+ */
 function oneLine(value: unknown): string {
   if (typeof value !== 'string') return JSON.stringify(value);
   if (!value.includes('\n')) return value;

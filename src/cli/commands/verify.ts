@@ -96,7 +96,7 @@ async function streamsOf(config: Config, target: TargetConfig, keyDir: string, t
   );
 }
 
-/** The public halves of the keys that the stream signs with, in a file. */
+/** Returns the public halves of the keys that the stream signs with, in a file. */
 async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
   if (!signing) return [];
   const file = join(keyDir, `${name}.gpg`);

@@ -41,7 +41,7 @@ export function watched(
   return [...PYTHON, ASKED, watch.report, watch.program, ...argv];
 }
 
-/** What a watched program asked for, or the reason why that is not known. */
+/** Returns what a watched program asked for, or the reason why that is not known. */
 export async function readReport(path: string): Promise<Asked | { readonly unknown: string }> {
   let parsed: unknown;
   try {
@@ -181,7 +181,7 @@ function kindOf(info: Stats | undefined, path: string): string {
   return info.isFile() && info.size === 0 ? `${common} empty` : common;
 }
 
-/** A folder's names with their types, as getdents(2) gives them. */
+/** Returns a folder's names with their types, as getdents(2) gives them. */
 function namesOf(path: string): string {
   const entries = readdirSync(path).map((name) => {
     const type = (statOf(join(path, name))?.mode ?? 0) & constants.S_IFMT;
@@ -194,7 +194,7 @@ function namesOf(path: string): string {
 const digest = (content: Uint8Array | string): string =>
   createHash('blake2b512').update(content).digest().subarray(0, 32).toString('base64url');
 
-/** A digest of the extended attributes of some paths of the host; of links those of the link. */
+/** Returns a digest of the extended attributes of some paths of the host; of links those of the link. */
 export async function attributesOf(paths: readonly string[], task: Task): Promise<string> {
   if (paths.length === 0) return '';
   const [python, ...options] = PYTHON;

@@ -2,7 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { swap64, type Variant } from '../../ostree/gvariant.ts';
 import type { JsonValue } from '../../treefile/shapes.ts';
 
-/** A string in GVariant's text format. */
+/** Returns a string in GVariant's text format. */
 export function gvariantText(text: string): string {
   const escaped = text.replace(/[\\'\p{Cc}]/gu, (character) =>
     character === '\\' || character === "'"
@@ -13,10 +13,10 @@ export function gvariantText(text: string): string {
 }
 
 /**
- * A JSON value with the types json-glib gives it, as rpm-ostree reads metadata: strings `s`, whole numbers `x`, others
- * `d`, booleans `b`, null `mv`, lists `av`, maps `a{sv}`. Whatever is in a commit is big-endian, so that clients of
- * any byte order read it. Not in the text
- * format, whose reader takes most fractions with their bytes turned around for too small.
+ * Returns a JSON value with the types json-glib gives it, as rpm-ostree reads metadata: strings `s`, whole numbers `x`,
+ * others `d`, booleans `b`, null `mv`, lists `av`, maps `a{sv}`. Whatever is in a commit is big-endian, so that clients
+ * of any byte order read it. Not in the text format, whose reader takes most fractions with their bytes turned around
+ * for too small.
  * @throws NightlyError `unsupported` for one of few fractions that are no number with their bytes turned around.
  */
 export function variantOfJson(value: JsonValue): Variant {

@@ -50,8 +50,8 @@ export async function commitToCache(request: ComposeRequest, tree: CommittedTree
 }
 
 /**
- * The commit with what `ostree commit` cannot be given: the package list and advisories, which may be longer than an argument
- * of a program (128 KiB), and what has numbers, which it would write in the machine's byte order.
+ * Returns the commit with what `ostree commit` cannot be given: the package list and advisories, which may be longer
+ * than an argument of a program (128 KiB), and what has numbers, which it would write in the machine's byte order.
  */
 async function withOwnMetadata(
   repo: string,
@@ -85,7 +85,7 @@ function advisoriesMetadata(advisories: readonly Advisory[]): Record<string, Var
   return advisories.length === 0 ? {} : { 'rpmostree.advisories': advisoriesVariant(advisories) };
 }
 
-/** What the treefile wants beside the commit, where it does not change its name. */
+/** Returns what the treefile wants beside the commit, where it does not change its name. */
 function detachedMetadata(request: ComposeRequest, advisories: readonly Advisory[]): Record<string, Variant> {
   return {
     ...(isDetached(request) ? { 'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps) } : {}),
@@ -123,7 +123,7 @@ export async function keepOnly(cacheDir: string, commit: string, task: Task): Pr
 
 const cacheRepo = (cacheDir: string): string => join(cacheDir, 'repo');
 
-/** The strings among the metadata: rpm-ostree's and the build's. */
+/** Returns the strings among the metadata: rpm-ostree's and the build's. */
 function commitMetadata(request: ComposeRequest): Record<string, string> {
   const { values } = request.treefile;
   return {

@@ -103,7 +103,7 @@ function parseEvent(line: string): z.infer<typeof helperEvent> | undefined {
   return helperEvent.safeParse(json).data;
 }
 
-/** The entries that were refused, a line each, so that the repository's owner can find them. */
+/** Returns the entries that were refused, a line each, so that the repository's owner can find them. */
 function namedWrong(result: unknown, { issues }: z.ZodError): string {
   const lines = issues.map(({ path: [list, index] }) => {
     const entries = list === undefined ? undefined : memberOf(result, list);

@@ -11,7 +11,7 @@ export interface Phases {
   list(): Phase[];
 }
 
-/** A stop watch whose phases may nest: time of an inner one does not count for the outer. */
+/** Returns a stop watch whose phases may nest: time of an inner one does not count for the outer. */
 export function createPhases(): Phases {
   const done: Phase[] = [];
   const inner: number[] = [];

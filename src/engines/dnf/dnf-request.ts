@@ -37,7 +37,7 @@ export const advisory = z.object({
 
 export type Advisory = z.infer<typeof advisory>;
 
-/** What `resolve` and `download` of depsolve.py take. */
+/** Returns what `resolve` and `download` of depsolve.py take. */
 export async function dnfRequest(
   treefile: Treefile,
   options: { readonly cacheDir: string; readonly lockfile?: Lockfile; readonly refresh: boolean },
@@ -61,7 +61,7 @@ export async function dnfRequest(
   };
 }
 
-/** The program's error for one that depsolve.py names while it deals with repositories. */
+/** Returns the program's error for one that depsolve.py names while it deals with repositories. */
 export function dnfError(error: HelperError, treefile: Treefile, locked: boolean): NightlyError {
   switch (error.kind) {
     case 'missing':

@@ -50,7 +50,7 @@ const KEPT = 4;
 
 const FILE = 'records.json';
 
-/** The images in a cache folder; none, with a note in the log, when the list of them cannot be used. */
+/** Returns the images in a cache folder; none, with a note in the log, when the list of them cannot be used. */
 export async function readRecords(dir: string, task: Task): Promise<readonly KnownImage[]> {
   const text = await readTextIfExists(join(dir, FILE));
   if (text === undefined) return [];

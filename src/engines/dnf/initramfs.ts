@@ -91,7 +91,10 @@ export async function makeInitramfs(
   return 'built';
 }
 
-/** What is kept about a fresh image, which is not in the tree now; nothing when it cannot be known what it was made from. */
+/**
+ * Returns what is kept about a fresh image, which is not in the tree now; nothing when it cannot be known what it was
+ * made from.
+ */
 async function recordOf(
   made: {
     readonly root: string;
@@ -135,7 +138,7 @@ async function recordOf(
   return { rule: 'asked', ...common, outside: [...asked.outside], asked: answered, attributes };
 }
 
-/** The first of the images whose tree would have been the same to dracut. */
+/** Returns the first of the images whose tree would have been the same to dracut. */
 async function findRecord(
   request: {
     readonly root: string;
@@ -169,7 +172,7 @@ async function findRecord(
   return undefined;
 }
 
-/** What of the things that dracut asked for has another answer now. */
+/** Returns what of the things that dracut asked for has another answer now. */
 async function otherAnswer(root: string, record: AskedImage, task: Task): Promise<string | undefined> {
   const tree = answers(root, record.outside);
   for (const [path, [how, answer]] of Object.entries(record.asked)) if (tree.of(path, how) !== answer) return path;

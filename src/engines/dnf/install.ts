@@ -72,7 +72,7 @@ export async function installPackages(
   return new Map(Object.entries(files));
 }
 
-/** The cause first: rpm tells it on standard error, where scripts print as well. */
+/** The cause first: rpm prints it on standard error, where scripts print as well. */
 function failure({ kind, message }: HelperError, stderr: string, task: Task): NightlyError {
   const log = { hint: 'What it printed is in the step log.', log: task.logFile };
   const lines = stderr.trimEnd().split('\n');

@@ -65,7 +65,7 @@ export function besideTree(
   });
 }
 
-/** The host's programs and libraries. No configuration: not of rpm, not of name services. */
+/** Returns the host's programs and libraries. No configuration: not of rpm, not of name services. */
 function hostPrograms(): Mount[] {
   const top = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name): Mount[] => {
     const info = lstatSync(`/${name}`, { throwIfNoEntry: false });
@@ -87,10 +87,10 @@ function ownFileSystems(root: string, at: string): Mount[] {
 }
 
 /**
- * A /proc in which only what belongs to processes can be written to. User 0 needs no capability to write to the kernel's
- * settings, say a command of its own into /proc/sys/kernel/core_pattern, and bubblewrap covers just four of the entries, and
- * of these only what access(2) calls writable, which /proc/sys itself is not (bubblewrap.c, cover_proc_dirs). All of it
- * cannot be read-only: rpm sets the mode of /proc when a package owns that.
+ * Returns a /proc in which only what belongs to processes can be written to. User 0 needs no capability to write to the
+ * kernel's settings, say a command of its own into /proc/sys/kernel/core_pattern, and bubblewrap covers just four of
+ * the entries, and of these only what access(2) calls writable, which /proc/sys itself is not (bubblewrap.c,
+ * cover_proc_dirs). All of it cannot be read-only: rpm sets the mode of /proc when a package owns that.
  */
 function proc(at: string): Mount[] {
   const kernels = readdirSync('/proc').filter((name) => {
@@ -118,7 +118,7 @@ interface TreeEnvironment extends Readonly<Record<string, string>> {
   readonly PATH: string;
 }
 
-/** All that programs run for a tree find in their environment; the same on every host. */
+/** Returns all that programs run for a tree find in their environment; the same on every host. */
 export function treeEnvironment(timestamp: number): TreeEnvironment {
   return {
     PATH: '/usr/sbin:/usr/bin:/sbin:/bin',

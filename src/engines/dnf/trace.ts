@@ -51,7 +51,7 @@ export function resetTimes(root: string, path = ''): void {
   lutimesSync(join(root, path), 0, 0);
 }
 
-/** Every path of the tree that was read since `resetTimes`. */
+/** Returns every path of the tree that was read since `resetTimes`. */
 export function readPaths(root: string): string[] {
   const paths: string[] = [];
   before(root, '', (path, info) => {
@@ -62,8 +62,8 @@ export function readPaths(root: string): string[] {
 }
 
 /**
- * What a program that reads a path gets: type, permissions, owner, and a checksum of a file's content or a folder's names,
- * or a link's target; `none` when there is nothing.
+ * Returns what a program that reads a path gets: type, permissions, owner, and a checksum of a file's content or a
+ * folder's names, or a link's target; `none` when there is nothing.
  */
 export function pathIdentity(root: string, path: string): string {
   const real = join(root, path);

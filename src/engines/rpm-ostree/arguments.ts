@@ -14,7 +14,7 @@ export interface RunPaths {
   readonly composeJson: string;
 }
 
-/** The paths of a run with its own files below a folder. */
+/** Returns the paths of a run with its own files below a folder. */
 export function runPaths(cacheDir: string, folder: string, repo: string): RunPaths {
   const inFolder = (name: string) => join(resolve(folder), name);
   return {

@@ -68,7 +68,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** The failure of a run as ours: what rpm-ostree said, in the code that its words mean. */
+/** Returns the failure of a run as ours: what rpm-ostree said, in the code that its words mean. */
 export function composeFailure(exitCode: number, stderr: string, task: Task): NightlyError {
   const said = errorText(stderr);
   const rule = RULES.find(({ pattern }) => pattern.test(said));
@@ -90,8 +90,8 @@ function signalName(number: number): string {
 }
 
 /**
- * What rpm-ostree says last about why: from `error: `, a failed assertion or a panic on, which may have several lines;
- * without any, the last lines.
+ * Returns what rpm-ostree says last about why: from `error: `, a failed assertion or a panic on, which may have several
+ * lines; without any, the last lines.
  */
 function errorText(stderr: string): string {
   const lines = stderr.trimEnd().split('\n');

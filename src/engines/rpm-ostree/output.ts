@@ -49,7 +49,7 @@ export function readTranscript(): TranscriptReader {
   };
 }
 
-/** What the printed list says as a lockfile. It has no digests: those are in repository metadata only. */
+/** Returns what the printed list says as a lockfile. It has no digests: those are in repository metadata only. */
 export function transcriptLockfile({ packages, repositories }: Transcript): Lockfile {
   const locked = Object.entries(packages).map(([name, [evra = '']]) => [name, { evra }] as const);
   return { packages: Object.fromEntries(locked), metadata: { rpmmd_repos: repositories } };

@@ -23,8 +23,8 @@ export async function checkParentIds(repo: string, parent: string, treefile: Tre
 }
 
 /**
- * A bare-user repo in the cache, for releases that cannot compose into an archive repo, or follow only what their ref
- * says. The ref is set to the parent, or removed, so that the run follows exactly that.
+ * Returns a bare-user repo in the cache, for releases that cannot compose into an archive repo, or follow only what
+ * their ref says. The ref is set to the parent, or removed, so that the run follows exactly that.
  */
 export async function prepareTwin(
   request: { readonly cacheDir: string; readonly repo: string; readonly parent?: string },
@@ -51,7 +51,7 @@ export async function prepareTwin(
   return twin;
 }
 
-/** Where that repo is. */
+/** Returns where that repo is. */
 export function twinPath(cacheDir: string): string {
   return join(cacheDir, 'target');
 }

@@ -25,8 +25,8 @@ export interface RpmOstreeEngineOptions {
 }
 
 /**
- * The engine on the real rpm-ostree, natively or through a container command. It asks the program once what it can do
- * and says, at the time it matters, what a missing option costs.
+ * Returns the engine on the real rpm-ostree, natively or through a container command. It asks the program once what it
+ * can do and says, at the time it matters, what a missing option costs.
  * @throws NightlyError `tool-missing`, `tool-failed` when the command is no rpm-ostree.
  */
 export async function createRpmOstreeEngine(
@@ -127,8 +127,8 @@ async function composeCommit(
 }
 
 /**
- * The commit with the refs it is made for: rpm-ostree names none, so that a client could be given it under another ref, and
- * pulls by collection refuse it. Its tree, time and all else stay as they are.
+ * Returns the commit with the refs it is made for: rpm-ostree names none, so that a client could be given it under
+ * another ref, and pulls by collection refuse it. Its tree, time and all else stay as they are.
  */
 function bindToRefs(request: ComposeRequest, commit: string, { parent, timestamp }: Shown): Promise<string> {
   const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();

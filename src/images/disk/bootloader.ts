@@ -86,7 +86,10 @@ export async function chooseBootLoader(repo: string, commit: string, task: Task)
   };
 }
 
-/** The folder that goes with the tree's grub-mkconfig. @throws NightlyError `image` when it could not write a menu. */
+/**
+ * Returns the folder that goes with the tree's grub-mkconfig. @throws NightlyError `image` when it could not write a
+ * menu.
+ */
 async function mkconfigDir(has: (path: string) => Promise<boolean>): Promise<BootLoader['configDir']> {
   const hasOneOf = async (paths: readonly string[]) => (await Promise.all(paths.map(has))).includes(true);
   if (await hasOneOf(MKCONFIG.grub2)) {

@@ -7,7 +7,7 @@ export interface IdSeed {
   readonly timestamp: number;
 }
 
-/** A UUID (version 8, RFC 9562: content chosen by the maker) for one purpose, in lower case. */
+/** Returns a UUID (version 8, RFC 9562: content chosen by the maker) for one purpose, in lower case. */
 export function derivedUuid(seed: IdSeed, purpose: string): string {
   const bytes = derivedBytes(seed, purpose).subarray(0, 16);
   bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);

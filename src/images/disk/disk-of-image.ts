@@ -6,7 +6,7 @@ import { unpackTar } from '../../programs/tar.ts';
 import type { ImageTemplate } from '../template/load-template.ts';
 
 /**
- * The disk inside a finished image, as QEMU can boot it: the image itself, or what is in its box.
+ * Returns the disk inside a finished image, as QEMU can boot it: the image itself, or what is in its box.
  * @throws NightlyError `image` when there is none.
  */
 export async function diskOfImage(

@@ -54,7 +54,7 @@ export async function labelTrees(trees: DiskTrees, task: Task): Promise<void> {
   await setLabels({ ...policy, contexts, root, path: ostree, exclude: [deployment, join(stateroot, 'var')] }, task);
 }
 
-/** The policy that hosts load; undefined when the tree has none. */
+/** Returns the policy that hosts load; undefined when the tree has none. */
 async function policyOf(deployment: string): Promise<Policy | undefined> {
   const name = await policyName(join(deployment, 'etc'));
   if (name === undefined) return undefined;

@@ -60,7 +60,7 @@ async function readSuperblock(file: FileHandle, offsetBytes: number): Promise<La
   };
 }
 
-/** Where a group's inode table starts and how many of its inodes were ever used. */
+/** Returns where a group's inode table starts and how many of its inodes were ever used. */
 function groupOf(fs: Layout, group: number): { readonly tableBlock: number; readonly used: number } {
   const descriptor = fs.descriptors.subarray(group * fs.descriptorBytes, (group + 1) * fs.descriptorBytes);
   const wide = fs.descriptorBytes >= 64;

@@ -34,7 +34,7 @@ export interface PartitionTable {
   readonly partitions: readonly Partition[];
 }
 
-/** The last sector a partition may use on a disk of that many sectors. */
+/** Returns the last sector a partition may use on a disk of that many sectors. */
 export function lastUsableSector(diskSectors: number): number {
   return diskSectors - ENTRY_SECTORS - 2;
 }

@@ -105,7 +105,7 @@ async function configureRemote(
 /** What a remote's section has that decides whether hosts verify; on unless it says otherwise for the first. */
 const CHECKS = ['gpg-verify', 'gpg-verify-summary'] as const;
 
-/** The keys of a remote that the tree brings, or undefined when no file of its own names it with a URL. */
+/** Returns the keys of a remote that the tree brings, or undefined when no file of its own names it with a URL. */
 async function remoteInTree(deployment: string, name: string): Promise<Readonly<Record<string, string>> | undefined> {
   const inTree = (path: string) => followInRoot(deployment, path);
   const folder = '/etc/ostree/remotes.d';

@@ -82,7 +82,7 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   await rm(root, { recursive: true });
 }
 
-/** What os-release calls it, without a version of its own. */
+/** Returns what os-release calls it, without a version of its own. */
 async function productName(image: ImageSource, task: Task): Promise<string> {
   const release = (await catFile(image.repo, image.commit, '/usr/lib/os-release', task)) ?? '';
   return /^NAME="?([^"\n]*)"?$/m.exec(release)?.[1] ?? image.osName;

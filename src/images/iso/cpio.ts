@@ -13,8 +13,9 @@ const FILE = 0o100000;
 const HEADER_BYTES = 110;
 
 /**
- * An archive in cpio's "newc" format, as Linux unpacks it for its initramfs (Documentation/driver-api/early-userspace/
- * buffer-format.rst). Entries stay in the order given: a folder has to come before what lies in it.
+ * Returns an archive in cpio's "newc" format, as Linux unpacks it for its initramfs
+ * (Documentation/driver-api/early-userspace/ buffer-format.rst). Entries stay in the order given: a folder has to come
+ * before what lies in it.
  * @param timestamp seconds since the epoch, of every entry.
  */
 export function cpioArchive(entries: readonly CpioEntry[], timestamp: number): Buffer {

@@ -45,7 +45,7 @@ export async function writeInstaller(root: string, installer: Installer): Promis
   }
 }
 
-/** A file the installer sources: shell variables, quoted. */
+/** Returns a file the installer sources: shell variables, quoted. */
 function settings(installer: Installer): string {
   const { image, loader } = installer;
   const values: Readonly<Record<string, string>> = {

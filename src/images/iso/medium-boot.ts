@@ -64,8 +64,8 @@ function fatBytes(contentBytes: number): number {
 }
 
 /**
- * The EFI folder of removable media has but one place, EFI/BOOT: with a tree's signed loaders, shim under the firmware's
- * default name, what it starts, and a configuration that goes on to the menu on the medium.
+ * The EFI folder of removable media has but one place, EFI/BOOT: with a tree's signed loaders, shim under the
+ * firmware's default name, what it starts, and a configuration that goes on to the menu on the medium.
  */
 async function efiFiles(medium: MediumBoot, task: Task): Promise<{ readonly source: string; readonly name: string }[]> {
   const { loader, root, scratchDir } = medium;

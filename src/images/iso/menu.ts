@@ -12,8 +12,8 @@ export interface Menu {
 }
 
 /**
- * The medium's grub.cfg. The installer speaks on the last console of its kernel command line and shows what it does on
- * all: where the host is to have a serial one, there are entries for a dialogue there.
+ * Returns the medium's grub.cfg. The installer speaks on the last console of its kernel command line and shows what it
+ * does on all: where the host is to have a serial one, there are entries for a dialogue there.
  */
 export async function mediumMenu(menu: Menu): Promise<string> {
   const consoles = menu.kernelArguments.filter((argument) => argument.startsWith('console='));

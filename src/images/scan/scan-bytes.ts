@@ -12,8 +12,8 @@ export interface Hit {
 const CHUNK_BYTES = 8 * 1024 * 1024;
 
 /**
- * The first place of each string in the given parts of a file. A string that lies across two parts is not found; parts
- * are whole blocks of file systems, and a small file is never split over distant blocks.
+ * Returns the first place of each string in the given parts of a file. A string that lies across two parts is not
+ * found; parts are whole blocks of file systems, and a small file is never split over distant blocks.
  */
 export async function findString(
   path: string,

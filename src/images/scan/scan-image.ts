@@ -41,8 +41,8 @@ export async function scanDisk(request: ScanRequest, task: Task): Promise<void> 
 const SHORTEST_MARK = 8;
 
 /**
- * What gives this machine away: its machine and boot id, its ssh host keys, its name when that is long enough to mean
- * something. Paths of the work folder are the caller's to add.
+ * Returns what gives this machine away: its machine and boot id, its ssh host keys, its name when that is long enough
+ * to mean something. Paths of the work folder are the caller's to add.
  */
 export async function buildHostMarks(): Promise<string[]> {
   const bootId = (await readTextIfExists('/proc/sys/kernel/random/boot_id'))?.trim() ?? '';
@@ -57,7 +57,7 @@ export async function buildHostMarks(): Promise<string[]> {
   return marks.filter((mark) => mark.length >= SHORTEST_MARK && mark !== 'localhost');
 }
 
-/** The base64 part of the public keys in a folder. */
+/** Returns the base64 part of the public keys in a folder. */
 async function publicKeys(folder: string, name: RegExp): Promise<string[]> {
   const files = await readdir(folder).catch(() => [] as string[]);
   const lines = await Promise.all(

@@ -19,7 +19,7 @@ export interface TreeEntry {
   readonly size: number;
 }
 
-/** An ext4 file system inside a file, read without mounting it. */
+/** Returns an ext4 file system inside a file, read without mounting it. */
 export function ext4Tree(fs: Ext4InFile, task: Task): FileTree {
   return {
     list: async (path) => (await listFolder(fs, path, task)) ?? [],
@@ -27,7 +27,7 @@ export function ext4Tree(fs: Ext4InFile, task: Task): FileTree {
   };
 }
 
-/** A folder. */
+/** Returns a folder. */
 export function folderTree(root: string): FileTree {
   const orNothing = <Value>(nothing: Value) => {
     return (error: unknown): Value => {

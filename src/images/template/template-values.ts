@@ -1,7 +1,7 @@
 import type { Config, StreamConfig } from '../../config/config.ts';
 import type { TemplateValues } from './render-template.ts';
 
-/** What image types of a stream can name in their files, for the build of that version. */
+/** Returns what image types of a stream can name in their files, for the build of that version. */
 export function templateValues(config: Config, stream: StreamConfig, ref: string, version: string): TemplateValues {
   return {
     product: config.name,

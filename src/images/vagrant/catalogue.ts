@@ -52,8 +52,9 @@ export interface BoxRelease {
 }
 
 /**
- * The catalogue with that build's boxes in it. Of a version that is there already, boxes of the same providers are
- * replaced: another machine may have made the others. Without a catalogue a new one begins. @throws NightlyError `bug` (no build id).
+ * Returns the catalogue with that build's boxes in it. Of a version that is there already, boxes of the same providers
+ * are replaced: another machine may have made the others. Without a catalogue a new one begins. @throws NightlyError
+ * `bug` (no build id).
  */
 export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRelease): BoxCatalogue {
   const { name, description, buildId } = release;
@@ -68,15 +69,16 @@ export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRel
   return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
 }
 
-/** The catalogue without those builds, for pruning. @throws NightlyError `bug` (no build id). */
+/** Returns the catalogue without those builds, for pruning. @throws NightlyError `bug` (no build id). */
 export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly string[]): BoxCatalogue {
   const gone = new Set(buildIds.map(boxVersion));
   return { ...before, versions: before.versions.filter(({ version }) => !gone.has(version)) };
 }
 
 /**
- * A build id as a version that Vagrant (RubyGems' Gem::Version) takes and sorts as we do: 20261121_02 is 20261121.2.
- * The dot makes the count a number of its own, so .10 comes after .9; an underscore is not allowed in a version.
+ * Returns a build id as a version that Vagrant (RubyGems' Gem::Version) takes and sorts as we do: 20261121_02 is
+ * 20261121.2. The dot makes the count a number of its own, so .10 comes after .9; an underscore is not allowed in a
+ * version.
  * @throws NightlyError `bug` when the text is no build id.
  */
 export function boxVersion(buildId: string): string {

@@ -59,8 +59,8 @@ export function commitReader(repo: string, target: Target, task: Task): ReadComm
 }
 
 /**
- * A ref's commits over their parents, newest first. It ends where a parent is not there: it went in an earlier prune, or
- * was never published.
+ * Returns a ref's commits over their parents, newest first. It ends where a parent is not there: it went in an earlier
+ * prune, or was never published.
  * @throws NightlyError `ostree` when the ref's own commit is missing.
  */
 export async function readHistory(

@@ -8,7 +8,10 @@ import type { Target, TargetFile } from '../../targets/target.ts';
  */
 export const DELTA_FOLDERS = ['deltas', 'delta-indexes'] as const;
 
-/** The commit that a file of a static delta leads to, in hex; undefined for any other file. Path relative to the repo. */
+/**
+ * Returns the commit that a file of a static delta leads to, in hex; undefined for any other file. Path relative to the
+ * repo.
+ */
 export function deltaLeadsTo(path: string): string | undefined {
   const name = /^(?:deltas\/(..)\/([^/]+)\/[^/]+|delta-indexes\/(..)\/([^/]+)\.index)$/.exec(path);
   if (!name) return undefined;

@@ -44,7 +44,7 @@ export function hasRemovals({ decision, builds }: PrunePlan): boolean {
 }
 
 /**
- * The plan with the files to remove. Walks every commit that stays, once, so that what they need is known.
+ * Returns the plan with the files to remove. Walks every commit that stays, once, so that what they need is known.
  * @throws NightlyError when one of them cannot be read whole: then nothing is removed (I8).
  */
 export async function withFiles(plan: PrunePlan, request: PruneRequest, task: Task): Promise<PrunePlan> {
@@ -74,7 +74,7 @@ export async function withFiles(plan: PrunePlan, request: PruneRequest, task: Ta
   return { ...plan, stages };
 }
 
-/** What will be freed once every commit that is given up has gone, without deltas and images. */
+/** Returns what will be freed once every commit that is given up has gone, without deltas and images. */
 export async function freedLater(plan: PrunePlan, request: PruneRequest, task: Task): Promise<Amount> {
   const { goes, stays, waits } = plan.decision;
   if (waits.size === 0) return { files: 0, bytes: 0 };

@@ -64,7 +64,7 @@ async function localCommits(repo: string): Promise<string[]> {
   return found;
 }
 
-/** What branches, refs of remotes and mirrored refs name. */
+/** Returns what branches, refs of remotes and mirrored refs name. */
 async function localRefs(repo: string): Promise<Set<string>> {
   const files = await readdir(join(repo, 'refs'), { recursive: true, withFileTypes: true });
   const contents = files

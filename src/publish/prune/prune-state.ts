@@ -79,7 +79,9 @@ export async function readTargetState(target: Target, task: Task, hasTree = true
   };
 }
 
-/** The builds that files below `streams/` name, but for the index of releases, which names every one there was. */
+/**
+ * Returns the builds that files below `streams/` name, but for the index of releases, which names every one there was.
+ */
 async function buildsLinkedFrom(target: Target, task: Task): Promise<Set<string>> {
   const paths: string[] = [];
   for await (const { path } of target.list('streams', task)) {

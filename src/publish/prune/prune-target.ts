@@ -18,7 +18,7 @@ export interface PruneResult {
   readonly later?: Amount;
 }
 
-/** What a prune would do. Nothing is written. @throws as `pruneTarget`. */
+/** Returns what a prune would do. Nothing is written. @throws as `pruneTarget`. */
 export async function dryPrune(request: PruneRequest, task: Task): Promise<PruneResult> {
   const plan = await withFiles(await planPrune(request, task), request, task);
   return { plan, later: await freedLater(plan, request, task) };

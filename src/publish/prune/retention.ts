@@ -59,7 +59,7 @@ export function keptCommits(question: RetentionQuestion): Map<string, Set<KeepRe
   return kept;
 }
 
-/** The first policy whose pattern matches the ref. @throws NightlyError `config`, with the line to add. */
+/** Returns the first policy whose pattern matches the ref. @throws NightlyError `config`, with the line to add. */
 export function policyOf(ref: string, policies: readonly RefPolicy[], target: string): RefPolicy {
   const policy = policies.find(({ pattern }) => matches(pattern, ref));
   if (!policy) {

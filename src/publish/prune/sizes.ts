@@ -16,7 +16,10 @@ export interface FileGroup {
   paths(): Iterable<string>;
 }
 
-/** The objects of each list as files; a list that must be gone before the next comes before it. Empty ones are left out. */
+/**
+ * Returns the objects of each list as files; a list that must be gone before the next comes before it. Empty ones are
+ * left out.
+ */
 export async function objectGroups(lone: LoneObjects, repo: string, task: Task) {
   const group = async (list: ChecksumList, type: ObjectType): Promise<FileGroup> => {
     const paths = function* (): Iterable<string> {
@@ -36,8 +39,8 @@ export async function fileGroup(paths: readonly string[], repo: string, task: Ta
 }
 
 /**
- * The size of objects in the local repository. Those it does not have count as 0 bytes: to list a whole target for a
- * figure in a report would cost more than the prune.
+ * Returns the size of objects in the local repository. Those it does not have count as 0 bytes: to list a whole target
+ * for a figure in a report would cost more than the prune.
  */
 async function sizeOfAll(paths: Iterable<string>, repo: string, task: Task): Promise<number> {
   let sum = 0;

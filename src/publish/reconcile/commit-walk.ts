@@ -14,8 +14,8 @@ import type { RepoListing } from './repo-listing.ts';
 const HINT = 'Pull the commit into the local repository from a mirror that has it whole, then run again.';
 
 /**
- * The commits that refs name, those that are there, and those between and before them that must have been there: their
- * root folder is, or an older commit of the same line, and no prune took them away.
+ * Returns the commits that refs name, those that are there, and those between and before them that must have been
+ * there: their root folder is, or an older commit of the same line, and no prune took them away.
  */
 export async function commitsToBeWhole(
   { listing, named }: { readonly listing: RepoListing; readonly named: Iterable<string> },
@@ -100,7 +100,7 @@ export async function needsNone(commit: string, read: ReadObject, lost: Readonly
   return none && fault === undefined;
 }
 
-/** The object, or undefined when it is missing or damaged here. */
+/** Returns the object, or undefined when it is missing or damaged here. */
 async function readSound(read: ReadObject, checksum: string, type: MetadataType): Promise<Uint8Array | undefined> {
   try {
     return await read(checksum, type);

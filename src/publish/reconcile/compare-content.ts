@@ -9,9 +9,9 @@ import { asArray, decodeVariant, encodeVariant } from '../../ostree/gvariant.ts'
 const MAX_HEADER = 1 << 20;
 
 /**
- * The checksum that a `.filez` object's content has: of its header and its unpacked bytes. The file is a length (32 bits,
- * big-endian), four zero bytes, a header of type `(tuuuusa(ayay))` (size, owner, group, mode, device, symlink target,
- * extended attributes), and the bytes as raw deflate; what is digested is the same without the size, unpacked
+ * Returns the checksum that a `.filez` object's content has: of its header and its unpacked bytes. The file is a length
+ * (32 bits, big-endian), four zero bytes, a header of type `(tuuuusa(ayay))` (size, owner, group, mode, device, symlink
+ * target, extended attributes), and the bytes as raw deflate; what is digested is the same without the size, unpacked
  * (ostree-core.c, `ostree_checksum_file_from_input` and `_ostree_zlib_file_header_new`).
  * @returns undefined when the file is not such an object, or is cut short.
  */

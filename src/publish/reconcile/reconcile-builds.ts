@@ -138,7 +138,7 @@ function isReleasedThere(meta: z.infer<typeof metaSchema> | undefined, releasesO
   return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
 }
 
-/** What a release tells, without its own records and the mail; signatures go with their files. */
+/** Returns what a release tells, without its own records and the mail; signatures go with their files. */
 async function releaseFiles(folder: string): Promise<string[]> {
   const names = await filesBelow(join(folder, 'release'));
   const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);
@@ -184,7 +184,7 @@ async function buildsOfOthers(
   });
 }
 
-/** The files that a build's SHA256SUMS names, without the images. */
+/** Returns the files that a build's SHA256SUMS names, without the images. */
 async function summedFiles(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, 'SHA256SUMS'), 'utf8').catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return '';

@@ -64,7 +64,7 @@ export function isSound({ phases, flips, index, remove, sign }: ReconcilePlan): 
   );
 }
 
-/** The plan for people, a line each. */
+/** Returns the plan for people, a line each. */
 export function planLines(plan: ReconcilePlan): string[] {
   const { looked } = plan;
   const lines = [

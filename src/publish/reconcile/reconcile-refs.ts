@@ -104,7 +104,7 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
   return { commits, flips, remove, unrepairable };
 }
 
-/** What the pointers beside the tested refs say of them; one that is damaged says nothing. */
+/** Returns what the pointers beside the tested refs say of them; one that is damaged says nothing. */
 function testedRefs(pointers: readonly (Uint8Array | undefined)[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const content of pointers) {

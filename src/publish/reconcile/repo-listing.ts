@@ -50,7 +50,7 @@ export async function listRepo(target: Target, task: Task): Promise<RepoListing>
   return { objects, commits, pruned, refs, files, foreign: foreign.sort() };
 }
 
-/** The files below a folder of the target; none when the whole folder is lost. */
+/** Returns the files below a folder of the target; none when the whole folder is lost. */
 export async function* listOrNothing(target: Target, folder: string, task: Task): AsyncGenerator<TargetFile> {
   try {
     yield* target.list(folder, task);

@@ -60,7 +60,7 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
   };
 }
 
-/** The response, telling at each part that arrives. */
+/** Returns the response, telling at each part that arrives. */
 function withPulse(response: HttpResponse, alive: () => void): HttpResponse {
   if (!response.body) return response;
   const pulse = new TransformStream<Uint8Array, Uint8Array>({

@@ -56,7 +56,9 @@ async function latestFits(request: PointersInspection, name: string, report: Rep
   }
 }
 
-/** What a pointer names for each architecture, with the build it leads to; nothing where there is no such file. */
+/**
+ * Returns what a pointer names for each architecture, with the build it leads to; nothing where there is no such file.
+ */
 async function entriesOf({ files, builds }: PointersInspection, path: string) {
   const bytes = await files.get(path);
   if (!bytes) return [];

@@ -13,7 +13,7 @@ export interface Report {
 
 export const RECONCILE_HINT = 'Run "atomic-nightly publish --reconcile": it sends what is missing or damaged again.';
 
-/** A report that hands each check on. */
+/** Returns a report that hands each check on. */
 export function reportTo(take: (check: Check) => void): Report {
   return {
     ok: (what, detail) => take({ ok: true, what, detail }),
@@ -41,7 +41,7 @@ export async function attempt<Result>(
   }
 }
 
-/** The telling line of an error: of a program's, the last it printed. */
+/** Returns the telling line of an error: of a program's, the last it printed. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const lines = error.message.trim().split('\n');

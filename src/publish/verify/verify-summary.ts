@@ -14,7 +14,7 @@ export interface ListedRefs {
   readonly collectionId?: string;
 }
 
-/** What a summary says of its refs. @throws Error when it is not one. */
+/** Returns what a summary says of its refs. @throws Error when it is not one. */
 export function listedRefs(summary: Uint8Array): ListedRefs {
   const { refs: entries, metadata: whole } = parseSummary(summary);
   const refs = [...entries].map(([ref, value]): [string, ListedRef] => {

@@ -17,7 +17,7 @@ export interface Courier {
   deliver(signal: AbortSignal): Promise<string | undefined>;
 }
 
-/** A courier for a sink, with its outbox in the work folder. */
+/** Returns a courier for a sink, with its outbox in the work folder. */
 export function openCourier(workDir: string, config: NotifyConfig): Courier {
   const outbox = openOutbox(workDir, config.name);
   // One after the other: what a run tells at its end must not overtake what it told at its start.

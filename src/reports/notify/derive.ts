@@ -19,8 +19,8 @@ export interface RunEnd {
 }
 
 /**
- * How the stream stood before a build, from the states of its earlier builds, newest first; undefined: well. That nothing
- * has changed says of a failed night that it is over, but not of images that are still missing.
+ * Returns how the stream stood before a build, from the states of its earlier builds, newest first; undefined: well.
+ * That nothing has changed says of a failed night that it is over, but not of images that are still missing.
  */
 export function badBefore(states: readonly string[]): 'failed' | 'incomplete' | 'gate-failed' | undefined {
   let quiet = false;
@@ -34,7 +34,7 @@ export function badBefore(states: readonly string[]): 'failed' | 'incomplete' | 
 }
 
 /**
- * What the end of a run is called. A good end that the build had before is not told again.
+ * Returns what the end of a run is called. A good end that the build had before is not told again.
  * @param before states of the build itself before this run, if it had any, and of the earlier builds of its stream
  */
 export function endOf(
@@ -74,7 +74,7 @@ function goodEnd(meta: BuildMeta): Happening {
   return { type: 'promoted', night, ...(reason === undefined ? {} : { reason }) };
 }
 
-/** What an event says of its build, but for its id. @param publicUrl of the first target of its stream */
+/** Returns what an event says of its build, but for its id. @param publicUrl of the first target of its stream */
 export function aboutBuild(meta: BuildMeta, publicUrl: string, end?: RunEnd): Omit<AboutBuild, 'id' | 'at'> {
   const { name, buildid, ref, pkgdiff, 'ostree-commit': commit, 'coreos-assembler.basearch': arch } = meta;
   const published = (meta['atomic-nightly.published'] ?? []).length > 0;
@@ -110,7 +110,7 @@ function changesOf(diff: PackageDiff): Changes {
   return { summary: summarizeDiff(diff), packages, more: diff.length - packages.length };
 }
 
-/** An event, with an id that no other has. */
+/** Returns an event, with an id that no other has. */
 export function asEvent(about: Omit<AboutBuild, 'id' | 'at'>, what: Happening, now = new Date()): BuildEvent {
   // Several keys may grow old in the same moment; nothing else happens twice in one.
   const which = what.type === 'key-expiring' ? `${what.key}-` : '';

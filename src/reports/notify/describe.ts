@@ -46,7 +46,7 @@ function expiry(days: number): string {
   return days === 0 ? 'expires today' : `expires in ${days} day${days === 1 ? '' : 's'}`;
 }
 
-/** What people can do about it: a sentence with a command; empty where there is nothing to do. */
+/** Returns what people can do about it: a sentence with a command; empty where there is nothing to do. */
 function nextStep(event: BuildEvent): string {
   const { type, build } = event;
   switch (type) {
@@ -72,7 +72,7 @@ function nextStep(event: BuildEvent): string {
   }
 }
 
-/** The values of the templates of mails and messages: every one is there, empty where an event has none. */
+/** Returns the values of the templates of mails and messages: every one is there, empty where an event has none. */
 export function templateValues(event: BuildEvent) {
   const { type, at, product, stream, build, arch, ref, state, commit = '', url = '', seconds, changes } = event;
   return {

@@ -39,7 +39,9 @@ export function mailSink(config: MailSinkConfig): Sink {
   }
 }
 
-/** An answer of "never" to the content itself (RFC 5321, 4.2.3); one to the sender or the login can be mended. */
+/**
+ * Returns an answer of "never" to the content itself (RFC 5321, 4.2.3); one to the sender or the login can be mended.
+ */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error) || !('responseCode' in error) || !('command' in error)) return false;
   return error.command === 'DATA' && (error.responseCode === 552 || error.responseCode === 554);

@@ -26,7 +26,7 @@ const MOST_KEPT = 100;
 /** And for so long: what happened before that is news to nobody. */
 const LONGEST_KEPT_MS = 7 * 86_400_000;
 
-/** The outbox of one sink. */
+/** Returns the outbox of one sink. */
 export function openOutbox(workDir: string, sink: string): Outbox {
   const folder = join(outboxFolder(workDir), sink);
   let count = 0;

@@ -10,8 +10,8 @@ import type { BuildEvent } from './event.ts';
 const LONGEST = 500;
 
 /**
- * An event as plain text or as HTML. A template cannot make a value dangerous: each is on one line, without control and
- * direction characters, and in HTML escaped unless the template says `{{{ }}}`.
+ * Returns an event as plain text or as HTML. A template cannot make a value dangerous: each is on one line, without
+ * control and direction characters, and in HTML escaped unless the template says `{{{ }}}`.
  * @param own a template of the project's own
  * @throws NightlyError `config` with the template's file and line.
  */

@@ -19,7 +19,10 @@ export interface Sink {
 /** The other side answered that it will not take this event, now or later. */
 export class Refused extends Error {}
 
-/** The content of a file that a sink needs, without the newline that editors put at its end. @throws NightlyError `notify`. */
+/**
+ * Returns the content of a file that a sink needs, without the newline that editors put at its end. @throws
+ * NightlyError `notify`.
+ */
 export async function readLogin(path: string): Promise<string> {
   try {
     return (await readFile(path, 'utf8')).trim();
@@ -32,7 +35,7 @@ export async function readLogin(path: string): Promise<string> {
   }
 }
 
-/** What a sink throws: where it was to go, and why it did not get there, in the other side's words. */
+/** Returns what a sink throws: where it was to go, and why it did not get there, in the other side's words. */
 export function deliveryError(place: string, why: string, cause: unknown, refused = false): NightlyError {
   return new NightlyError('notify', `${place} did not take the message: ${harmlessLine(why)}.`, {
     hint: 'Correct this sink under "notify" in the configuration, then try "atomic-nightly notify test".',

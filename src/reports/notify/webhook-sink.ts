@@ -34,7 +34,7 @@ export function webhookSink({ url, secretFile }: WebhookSinkConfig): Sink {
   };
 }
 
-/** The bytes of a secret: base64 behind `whsec_`, any other text as it is. */
+/** Returns the bytes of a secret: base64 behind `whsec_`, any other text as it is. */
 function signingKey(secret: string): Buffer {
   return secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : Buffer.from(secret);
 }

@@ -43,7 +43,7 @@ export interface BuildPageRequest {
 /** How many builds a build is offered to be compared with. */
 const COMPARED = 60;
 
-/** The page of one build: the values of the template `build`. */
+/** Returns the page of one build: the values of the template `build`. */
 export function buildPage(request: BuildPageRequest) {
   const { meta, state, others, live, run } = request;
   const arch = meta['coreos-assembler.basearch'];
@@ -115,7 +115,7 @@ function comparable({ meta, others }: BuildPageRequest): string[] {
   return found.slice(0, COMPARED).map(({ buildid }) => buildid);
 }
 
-/** Where files and other builds are to be found; other builds only where they are known. */
+/** Returns where files and other builds are to be found; other builds only where they are known. */
 function finders({ meta, others, live, folder, published }: BuildPageRequest, links: Links) {
   const arch = meta['coreos-assembler.basearch'];
   const inFolder = (path: string) =>
@@ -182,7 +182,7 @@ function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step
   }));
 }
 
-/** What can be done with a build next, as it is typed. */
+/** Returns what can be done with a build next, as it is typed. */
 function commands(
   { meta, state }: BuildPageRequest,
   { approvalsNeeded, promotable, releasable }: NonNullable<BuildPageRequest['run']>,

@@ -34,7 +34,7 @@ export interface RowRequest {
   readonly seconds?: number;
 }
 
-/** A build as a row of a list. */
+/** Returns a build as a row of a list. */
 export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowRequest): BuildRow {
   const arch = meta['coreos-assembler.basearch'];
   const of = meta['atomic-nightly.promotion']?.of ?? '';
@@ -56,7 +56,7 @@ export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowR
   };
 }
 
-/** What a build changed, in a line; empty where that is not known. */
+/** Returns what a build changed, in a line; empty where that is not known. */
 export function changesText(meta: BuildMeta): string {
   const withdrawal = meta['atomic-nightly.withdrawal'];
   if (withdrawal) return `takes ${withdrawal.of} back to ${withdrawal.previous}`;

@@ -8,7 +8,7 @@ import { timeView } from './time-view.ts';
 export const FEED_BUILDS = 60;
 
 /**
- * The builds that were published, and the releases, as an Atom feed (RFC 4287).
+ * Returns the builds that were published, and the releases, as an Atom feed (RFC 4287).
  * @param url where the feed's folder is read, without a trailing slash: names it and its entries for good
  * @param builds newest first
  */

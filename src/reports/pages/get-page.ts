@@ -22,7 +22,7 @@ export interface OfferedStream {
   readonly builds: readonly BuildMeta[];
 }
 
-/** How to get and verify what there is: the values of the template `get`. Releases come first. */
+/** Returns how to get and verify what there is: the values of the template `get`. Releases come first. */
 export function getPage(product: string, streams: readonly OfferedStream[], live: boolean) {
   const page = pageView(product, `Get ${product}`, { depth: 1, live });
   const offers = streams

@@ -18,7 +18,7 @@ export interface Links {
 }
 
 /**
- * The links of a page.
+ * Returns the links of a page.
  * @param depth how many folders it is below the top
  * @param live false for files: their links name index.html, for object stores know no folders
  */
@@ -45,7 +45,7 @@ export function createLinks(depth: number, live: boolean): Links {
 /** A name as one part of a path. Half a surrogate pair, which has no encoding, is replaced like all that cannot be seen. */
 export const encodeName = (name: string): string => encodeURIComponent(visibleText(name));
 
-/** A path with each of its parts encoded; parts that lead upwards are gone. */
+/** Returns a path with each of its parts encoded; parts that lead upwards are gone. */
 export function encodePath(path: string): string {
   return path
     .split('/')

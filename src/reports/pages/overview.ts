@@ -47,7 +47,7 @@ export interface OverviewRequest {
   readonly disk?: { readonly free: number; readonly total: number };
 }
 
-/** The first page: the values of the template `overview`. */
+/** Returns the first page: the values of the template `overview`. */
 export function overviewPage(request: OverviewRequest): PageView & OverviewView {
   const { product, live, streams, builds, older, now, disk } = request;
   const page = pageView(product, product, { depth: 0, live });
@@ -61,7 +61,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
   };
 }
 
-/** The page of one stream: the values of the template `stream`. */
+/** Returns the page of one stream: the values of the template `stream`. */
 export function streamPage(request: OverviewRequest & { readonly stream: ListedStream }) {
   const { product, live, stream, builds, older } = request;
   const page = pageView(product, `Stream ${stream.name}`, { depth: 2, live });

@@ -10,12 +10,12 @@ const STEP_STATES = {
   'cut off': { label: 'cut off', symbol: '‖', tone: 'warn' },
 } as const satisfies Record<string, StateView>;
 
-/** How a build's state is shown; one that is not known (of a later version) by its name. */
+/** Returns how a build's state is shown; one that is not known (of a later version) by its name. */
 export function stateView(state: string): StateView {
   return outcomeOf(state) ?? { label: state, symbol: '?', tone: 'idle' };
 }
 
-/** How a step's state is shown. */
+/** Returns how a step's state is shown. */
 export function stepStateView(state: keyof typeof STEP_STATES): StateView {
   return STEP_STATES[state];
 }

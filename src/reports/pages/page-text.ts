@@ -4,8 +4,9 @@ import { stripVTControlCharacters } from 'node:util';
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\uFFFE\uFFFF]/gu;
 
 /**
- * A text that others chose, as a page may show it: what could reorder or hide text around it, or break an XML reader, is
- * shown as U+FFFD. Line breaks and tabs stay. Markup is the business of the templates, which escape every value.
+ * Returns a text that others chose, as a page may show it: what could reorder or hide text around it, or break an XML
+ * reader, is shown as U+FFFD. Line breaks and tabs stay. Markup is the business of the templates, which escape every
+ * value.
  */
 export function visibleText(text: string): string {
   return text.replace(INVISIBLE, (character) => (character === '\n' || character === '\t' ? character : '\uFFFD'));
@@ -19,7 +20,7 @@ export function visibleView<View>(view: View): View {
   return Object.fromEntries(Object.entries(view).map(([key, value]) => [key, visibleView(value)])) as View;
 }
 
-/** What a program printed: without colours, and with each redrawn line of a progress bar on its own. */
+/** Returns what a program printed: without colours, and with each redrawn line of a progress bar on its own. */
 export function plainLog(text: string): string {
   return stripVTControlCharacters(text).replace(/\r\n?/g, '\n');
 }

@@ -11,7 +11,7 @@ export const ASSETS: Readonly<Record<string, string>> = {
   'icon.svg': 'image/svg+xml',
 };
 
-/** An asset's content; undefined when there is none of that name. */
+/** Returns an asset's content; undefined when there is none of that name. */
 export function readAsset(name: string): Buffer | undefined {
   return Object.hasOwn(ASSETS, name) ? readFileSync(join(SHIPPED.pages, 'assets', name)) : undefined;
 }

@@ -1,4 +1,4 @@
-/** Where the page of a build lies on a target. */
+/** Returns where the page of a build lies on a target. */
 export function buildPagePath(id: string, arch: string): string {
   return `builds/${id}/${arch}/index.html`;
 }

@@ -12,7 +12,7 @@ export interface StepTime {
 }
 
 /**
- * The steps of a build in the order they first began, each as it stands after the last attempt.
+ * Returns the steps of a build in the order they first began, each as it stands after the last attempt.
  * @param since ms since the epoch: what began before it and did not end was cut off by a kill; Infinity when nothing runs
  */
 export function stepTimes(entries: readonly JournalEntry[], since: number): StepTime[] {

@@ -14,7 +14,7 @@ export interface Shown {
   close(): void;
 }
 
-/** The listener for this program's standard error: live on a terminal, lines in a pipe, JSON when asked for. */
+/** Returns the listener for this program's standard error: live on a terminal, lines in a pipe, JSON when asked for. */
 export function selectListener(format: LogFormat, stream: NodeJS.WriteStream, about: Partial<LogContext> = {}): Shown {
   const close = () => undefined;
   if (format === 'json') return { ...jsonLog(stream, { build: null, stream: null, ...about }), close };

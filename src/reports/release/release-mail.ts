@@ -15,7 +15,7 @@ export interface Announcement {
   readonly date: Date;
 }
 
-/** The announcement as a message file, which any mail program can send. */
+/** Returns the announcement as a message file, which any mail program can send. */
 export async function messageFile({ mail, ...content }: Announcement): Promise<Buffer> {
   const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'unix' }).sendMail({
     from: mail.from,

@@ -48,9 +48,9 @@ interface Session {
 }
 
 /**
- * The embedded broker, for one machine or a small network, with users of a mosquitto password file. A user may
- * publish to the topics in `publish` and subscribe to those in `subscribe`; where that is not given, to all but those that
- * begin with `$`. Sessions end with their connection: nothing is kept for who is not there.
+ * Returns the embedded broker, for one machine or a small network, with users of a mosquitto password file. A user may
+ * publish to the topics in `publish` and subscribe to those in `subscribe`; where that is not given, to all but those
+ * that begin with `$`. Sessions end with their connection: nothing is kept for who is not there.
  * @param onMessage called for each message that somebody was allowed to publish
  * @throws NightlyError `usage` when the address is taken.
  */

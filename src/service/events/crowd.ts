@@ -18,7 +18,10 @@ interface Inside extends Member {
   readonly end: () => void;
 }
 
-/** A crowd with limits in all and for one name; where all places are taken, one of the name that has the most makes way. */
+/**
+ * Returns a crowd with limits in all and for one name; where all places are taken, one of the name that has the most
+ * makes way.
+ */
 export function createCrowd({ total, each }: PlaceLimits): Crowd {
   /** In the order of their coming. */
   const inside = new Set<Inside>();

@@ -40,8 +40,8 @@ export function followPackets(limit: () => number): (piece: Uint8Array) => strin
 }
 
 /**
- * A socket as a broker reads it: what comes in is checked before it is handed on, and is read no faster than the broker
- * takes it. What is refused ends the connection.
+ * Returns a socket as a broker reads it: what comes in is checked before it is handed on, and is read no faster than
+ * the broker takes it. What is refused ends the connection.
  */
 export function guardedStream(socket: Socket, check: (piece: Uint8Array) => string | undefined): Duplex {
   const stream = new Duplex({

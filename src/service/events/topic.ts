@@ -25,7 +25,7 @@ export function coversFilter(allowed: string, filter: string): boolean {
   return wide.length === narrow.length;
 }
 
-/** The stream that a message to `TOPIC/STREAM` is for; undefined for another topic. */
+/** Returns the stream that a message to `TOPIC/STREAM` is for; undefined for another topic. */
 export function streamOfTopic(top: string, topic: string): string | undefined {
   const [rest, ...more] = topic.startsWith(`${top}/`) ? topic.slice(top.length + 1).split('/') : [];
   return more.length === 0 && rest !== '' ? rest : undefined;

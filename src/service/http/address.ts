@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * The name under which limits count a peer: its IPv4 address, or the first 64 bits of its IPv6 address, since whoever has
- * one of those has all of that network (RFC 6177).
+ * Returns the name under which limits count a peer: its IPv4 address, or the first 64 bits of its IPv6 address, since
+ * whoever has one of those has all of that network (RFC 6177).
  */
 export function addressGroup(address: string | undefined): string {
   if (address === undefined) return 'unknown';

@@ -7,7 +7,7 @@ import { asNightlyError } from '../../run/runner.ts';
 import type { Service } from '../service.ts';
 import { serviceFolder } from '../service-state.ts';
 
-/** What keeps the service from doing its work, a sentence each; none: it is ready. */
+/** Returns what keeps the service from doing its work, a sentence each; none: it is ready. */
 export async function unreadiness(config: Config, service: Service): Promise<string[]> {
   const problems: string[] = [];
   const attempt = async (work: () => Promise<unknown>): Promise<void> => {

@@ -20,7 +20,7 @@ export const REQUEST_LIMITS: Readonly<Record<Kind, PlaceLimits>> = {
 /** Value of Retry-After: what is under way is over by then, except for live updates. */
 const RETRY_SECONDS: Readonly<Record<Kind, number>> = { pages: 2, events: 30, logs: 10, machines: 2, triggers: 2 };
 
-/** What a request takes a place of. */
+/** Returns what a request takes a place of. */
 function kindOf({ req }: Context): Kind {
   if (req.method === 'POST') return 'triggers';
   if (req.path === '/readyz' || req.path === '/metrics') return 'machines';

@@ -23,7 +23,9 @@ const MAX_BODY_BYTES = 4096;
 const REQUESTS_A_MINUTE = 30;
 const WRONG_TOKENS_A_MINUTE = 5;
 
-/** What the service answers over HTTP: pages to read, numbers for machines, and one hook that begins a night. */
+/**
+ * Returns the HTTP service: pages to read, numbers for machines, and one hook that begins a night.
+ */
 export function serviceApp(config: Config, service: Service, pages: Hono, metrics: () => Promise<string>): Hono {
   const app = new Hono();
   app.use(

@@ -21,7 +21,7 @@ export function isKnownToken(token: string, file: string): boolean {
   return known;
 }
 
-/** The token of an `Authorization: Bearer TOKEN` header (RFC 6750); undefined when there is none. */
+/** Returns the token of an `Authorization: Bearer TOKEN` header (RFC 6750); undefined when there is none. */
 export function bearerToken(header: string | undefined): string | undefined {
   return /^Bearer +([\w.~+/-]+=*)$/i.exec(header ?? '')?.[1];
 }

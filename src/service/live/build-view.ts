@@ -4,7 +4,7 @@ import { releaseJournal } from '../../run/build.ts';
 import { takeSnapshot, type WebContext } from './live-context.ts';
 import { folderOf } from './offers.ts';
 
-/** The page of a build; undefined when there is none of that id and architecture. */
+/** Returns the page of a build; undefined when there is none of that id and architecture. */
 export async function liveBuildPage(context: WebContext, id: string, arch: string) {
   const { work, config } = context;
   const build = await work.build(id, arch);

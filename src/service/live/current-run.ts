@@ -15,7 +15,10 @@ const TAIL = { bytes: 8192, lines: 14 } as const;
 /** How far back a build may be that is being released. */
 const RECENT = 50;
 
-/** What the holder of the run lock works on, as the journal on disk tells it; undefined when no build is under way. */
+/**
+ * Returns what the holder of the run lock works on, as the journal on disk tells it; undefined when no build is under
+ * way.
+ */
 export async function currentRun(
   work: Work,
   builds: readonly IndexedBuild[],
@@ -56,8 +59,8 @@ interface UnderWay {
 }
 
 /**
- * The build, or the release, whose journal was written to since the lock was taken, or a build that has none yet: one that
- * is marked as running may also have been killed, and the lock be held for something else.
+ * Returns the build, or the release, whose journal was written to since the lock was taken, or a build that has none
+ * yet: one that is marked as running may also have been killed, and the lock be held for something else.
  */
 async function buildUnderWay(
   work: Work,
@@ -81,13 +84,13 @@ async function buildUnderWay(
 
 const releaseLogs = ({ release }: BuildPaths): string => join(release, 'logs');
 
-/** The last lines of a log; undefined when there is none. */
+/** Returns the last lines of a log; undefined when there is none. */
 async function logTail(path: string): Promise<string | undefined> {
   const text = (await logEnd(path, TAIL.bytes))?.text;
   return text === undefined ? undefined : text.trimEnd().split('\n').slice(-TAIL.lines).join('\n');
 }
 
-/** The end of a log, from a whole line on, with its size in bytes; undefined when there is none. */
+/** Returns the end of a log, from a whole line on, with its size in bytes; undefined when there is none. */
 export async function logEnd(
   path: string,
   bytes: number,
@@ -107,8 +110,8 @@ export async function logEnd(
 }
 
 /**
- * Where the log of a step of a build, or of its release, is; undefined when it has none. Only what is there is named, so no
- * path escapes.
+ * Returns where the log of a step of a build, or of its release, is; undefined when it has none. Only what is there is
+ * named, so no path escapes.
  */
 export async function findLog({ paths }: IndexedBuild, step: string): Promise<string | undefined> {
   for (const folder of [paths.logs, releaseLogs(paths)]) {

@@ -18,7 +18,7 @@ interface Kept<Value> {
 const RACY_MS = 100;
 
 /**
- * A cache over files or folders, by modification time, size and inode.
+ * Returns a cache over files or folders, by modification time, size and inode.
  * @param read given the path of what was there a moment ago; undefined when it has gone meanwhile
  * @param maxBytes of the files that are remembered: beyond it those that were asked for least recently are forgotten
  */

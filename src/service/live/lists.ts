@@ -17,7 +17,7 @@ import {
 /** How many builds a list shows. */
 const LISTED = 20;
 
-/** The overview. @param before only builds older than this id */
+/** Returns the overview. @param before only builds older than this id */
 export async function overview(context: WebContext, before: string | undefined) {
   const { config, work } = context;
   const snapshot = await takeSnapshot(context);
@@ -40,7 +40,7 @@ export async function overview(context: WebContext, before: string | undefined) 
   });
 }
 
-/** The page of a stream. @param before only builds older than this id */
+/** Returns the page of a stream. @param before only builds older than this id */
 export async function oneStream(context: WebContext, stream: StreamConfig, before: string | undefined) {
   const snapshot = await takeSnapshot(context);
   const { builds } = snapshot;

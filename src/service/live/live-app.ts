@@ -31,8 +31,9 @@ export interface PagesOptions {
 const LOG_BYTES = 256 * 1024;
 
 /**
- * The pages over a work folder, for reading only: whatever is asked, nothing changes. All of it is read from disk each
- * time (again only what changed), so runs show whoever started them. Addresses below the app's own path are relative.
+ * Returns the pages over a work folder, for reading only: whatever is asked, nothing changes. All of it is read from
+ * disk each time (again only what changed), so runs show whoever started them. Addresses below the app's own path are
+ * relative.
  */
 export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): Hono {
   const context: WebContext = { config, work, nextRuns };

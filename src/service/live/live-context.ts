@@ -30,7 +30,7 @@ export async function takeSnapshot({ work }: WebContext): Promise<Snapshot> {
   return { holder, builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })) };
 }
 
-/** A stream of the configuration, as lists name it. */
+/** Returns a stream of the configuration, as lists name it. */
 export function listedStream({ nextRuns }: WebContext, stream: StreamConfig): ListedStream {
   const next = nextRuns().find((run) => run.stream === stream.name)?.at;
   return {
@@ -48,12 +48,12 @@ function cycleText({ release }: StreamConfig): string {
   return `${now}; next candidate ${next.day}`;
 }
 
-/** A build with what its journal says. */
+/** Returns a build with what its journal says. */
 export async function listed({ work }: WebContext, build: Snapshot['builds'][number]): Promise<ListedBuild> {
   return { meta: build.meta, state: build.state, entries: await work.journal(build.paths.journal) };
 }
 
-/** The last builds of a stream that its charts are drawn from, oldest first. */
+/** Returns the last builds of a stream that its charts are drawn from, oldest first. */
 export async function chartedBuilds(context: WebContext, { builds }: Snapshot, stream: string): Promise<ListedBuild[]> {
   const ours = builds.filter(({ meta, state }) => meta['atomic-nightly.stream'] === stream && state !== 'unchanged');
   return Promise.all(

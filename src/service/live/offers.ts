@@ -7,7 +7,9 @@ import { keyPath } from '../../publish/pointer-paths.ts';
 import type { OfferedStream } from '../../reports/pages/get-page.ts';
 import { encodePath } from '../../reports/pages/links.ts';
 
-/** The streams as their users see them: a release where it was released to, else on the stream's first target. */
+/**
+ * Returns the streams as their users see them: a release where it was released to, else on the stream's first target.
+ */
 export function offeredStreams(config: Config, builds: readonly Pick<StoredBuild, 'meta'>[]): OfferedStream[] {
   return Object.values(config.streams).map((stream) => {
     const metas = builds.map(({ meta }) => meta).filter((meta) => meta['atomic-nightly.stream'] === stream.name);

@@ -5,7 +5,7 @@ import { type PackageDiff, packageDiff, summarizeDiff } from '../../rpm/pkgdiff.
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
-/** What changed in packages between the parent and the new commit, from the commits' own package lists. */
+/** Returns what changed in packages between the parent and the new commit, from the commits' own package lists. */
 export async function diff(
   project: Project,
   build: Build,

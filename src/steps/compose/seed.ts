@@ -47,7 +47,7 @@ function refuseOlderSeed(published: string, parent: CommitInfo | undefined, targ
   );
 }
 
-/** The record of the commit a night follows, from the local repo. */
+/** Returns the record of the commit a night follows, from the local repo. */
 export async function readParent(project: Project, parent: string | undefined): Promise<CommitInfo | undefined> {
   return parent === undefined ? undefined : readCommit(project.repo, parent);
 }

@@ -6,7 +6,7 @@ export interface StreamPointer<Entry extends { readonly build: string }> {
   readonly arches: Readonly<Record<string, Entry>>;
 }
 
-/** The pointer with a build in it; unchanged when it names that build or a later one. */
+/** Returns the pointer with a build in it; unchanged when it names that build or a later one. */
 export function withNewest<Entry extends { readonly build: string }>(
   old: StreamPointer<Entry> | undefined,
   stream: string,

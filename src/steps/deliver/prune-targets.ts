@@ -92,7 +92,7 @@ export async function pruneLocalRepo(
   return pruneRepo({ repo, wanted, dryRun }, task);
 }
 
-/** Every commit that a target has, or may take back: those that are given up but not removed as well. */
+/** Returns every commit that a target has, or may take back: those that are given up but not removed as well. */
 async function commitsOn(config: TargetConfig, repo: string, task: Task): Promise<Set<string>> {
   const target = openTarget(config);
   // Nothing was published there yet.

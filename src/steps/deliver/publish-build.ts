@@ -123,7 +123,7 @@ export async function renewRecords(
   }
 }
 
-/** The index with a build in it; unchanged when it is there for that architecture already. */
+/** Returns the index with a build in it; unchanged when it is there for that architecture already. */
 export function withBuild(index: BuildIndex | undefined, id: string, arch: string): BuildIndex {
   const builds = index?.builds ?? [];
   const arches = builds.find((build) => build.id === id)?.arches ?? [];
@@ -136,7 +136,7 @@ export function withBuild(index: BuildIndex | undefined, id: string, arch: strin
   };
 }
 
-/** The index with several builds in it. */
+/** Returns the index with several builds in it. */
 export function withBuilds(
   index: BuildIndex | undefined,
   builds: readonly { readonly id: string; readonly arch: string }[],

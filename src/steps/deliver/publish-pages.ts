@@ -97,7 +97,7 @@ interface Material {
   readonly keys: ReadonlySet<string>;
 }
 
-/** The index last: it leads to the others. */
+/** Returns the index last: it leads to the others. */
 function pages(config: Config, target: Target, { metas, lacking, keys }: Material): Files {
   const streams = Object.values(config.streams).filter(({ name }) =>
     metas.some((meta) => meta['atomic-nightly.stream'] === name),

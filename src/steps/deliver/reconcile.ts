@@ -74,7 +74,7 @@ export async function reconcile(
   return plan;
 }
 
-/** What the refs of releases name: the local refs follow promotions, which nobody but testers may see. */
+/** Returns what the refs of releases name: the local refs follow promotions, which nobody but testers may see. */
 async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Promise<Map<string, string>> {
   const builds = await listBuilds(config.work);
   return new Map(

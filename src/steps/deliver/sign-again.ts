@@ -64,7 +64,7 @@ export async function findUnsigned(
   return { commits, records, files, pointers: await findUnsignedPointers(streams, target, task) };
 }
 
-/** What lacks a signature, by names relative to the work folder and to the target. */
+/** Returns what lacks a signature, by names relative to the work folder and to the target. */
 export function unsignedNames({ commits, records, files, pointers }: Unsigned, work: string): string[] {
   return [
     ...commits.map(({ commit }) => `commit ${commit}`),
@@ -110,8 +110,8 @@ async function lacksSignature(repo: string, commit: string, signers: readonly Si
 }
 
 /**
- * What leads readers of a target to builds and is not signed by all keys of a stream that writes it; the index is written by
- * each of them.
+ * Returns what leads readers of a target to builds and is not signed by all keys of a stream that writes it; the index
+ * is written by each of them.
  */
 async function findUnsignedPointers(
   streams: readonly SigningStream[],

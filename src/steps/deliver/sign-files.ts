@@ -14,7 +14,7 @@ const RECORD = 'meta.json';
 /** The list of checksums, which names all that is signed before. */
 export const SUMS = 'SHA256SUMS';
 
-/** The name of the detached signature beside a file. */
+/** Returns the name of the detached signature beside a file. */
 export function signatureName(file: string): string {
   return `${file}.asc`;
 }

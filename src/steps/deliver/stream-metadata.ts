@@ -60,7 +60,10 @@ export async function publishStreamMetadata(
   );
 }
 
-/** The metadata with a build's images in it, but for those that a later build has; unchanged when that is all of them. */
+/**
+ * Returns the metadata with a build's images in it, but for those that a later build has; unchanged when that is all of
+ * them.
+ */
 export function withImages(
   old: StreamMetadata | undefined,
   added: {

@@ -19,7 +19,7 @@ import { SUMS, signatureName } from '../deliver/sign-files.ts';
 import { readShared } from './shared-record.ts';
 
 /**
- * The stream whose first target has the record of a build that was made on another machine.
+ * Returns the stream whose first target has the record of a build that was made on another machine.
  * @throws NightlyError `not-found`, those of the targets.
  */
 export async function findPublishedStream(config: Config, id: string, task: Task): Promise<string> {

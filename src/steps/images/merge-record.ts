@@ -29,8 +29,8 @@ export interface TreeResults {
 type Images = Pick<StreamConfig, 'images' | 'smokeTest'>;
 
 /**
- * The record of a build with what a machine made of its images in it; what others made of other types stays. The state
- * follows from all of it.
+ * Returns the record of a build with what a machine made of its images in it; what others made of other types stays.
+ * The state follows from all of it.
  * @throws NightlyError `usage` when the build is released.
  */
 export function mergeRecord(
@@ -80,7 +80,7 @@ export function mergeRecord(
   return { meta, sums: [...sums.filter(({ path }) => !paths.has(path)), ...added] };
 }
 
-/** How a build stands by what failed of it and what is still to be made. */
+/** Returns how a build stands by what failed of it and what is still to be made. */
 export function stateOf(
   failures: readonly BuildFailure[],
   pending: readonly string[] = [],
@@ -100,7 +100,7 @@ export function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
   return smokeTest !== false && smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
 }
 
-/** The image type that a step works on; undefined for other steps. */
+/** Returns the image type that a step works on; undefined for other steps. */
 function typeOf(step: string): string | undefined {
   return /^(?:image|smoke-test)-(.+)$/.exec(step)?.[1];
 }

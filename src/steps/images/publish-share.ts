@@ -71,7 +71,7 @@ export async function publishShare(
   return { state: stateOf(failures, pending), left, passed: passedGate(meta, stream), failures };
 }
 
-/** The journal and all logs of the machine that made the commit; of others the logs of their images. */
+/** Returns the journal and all logs of the machine that made the commit; of others the logs of their images. */
 async function recordsOf({ logs }: BuildPaths, types: readonly string[], isTree: boolean): Promise<string[]> {
   const names = (await ifThere(readdir(logs))) ?? [];
   const isOfType = (name: string) =>

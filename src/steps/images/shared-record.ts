@@ -31,8 +31,8 @@ interface Found {
 const NAMES = ['meta.json', SUMS] as const;
 
 /**
- * The record of a build and its SHA256SUMS as a target has them, where the stream signs only with good signatures;
- * undefined when it has none.
+ * Returns the record of a build and its SHA256SUMS as a target has them, where the stream signs only with good
+ * signatures; undefined when it has none.
  * @throws NightlyError `target-moved` when a signature is still not good after some tries: somebody may have been writing.
  */
 export async function readShared(

@@ -129,7 +129,9 @@ async function withOwners(
   });
 }
 
-/** Where a package's path ends up in an OSTree tree; a folder is told from a file by nobody here, so both forms. */
+/**
+ * Returns where a package's path ends up in an OSTree tree; a folder is told from a file by nobody here, so both forms.
+ */
 function placesOf(path: string): string[] {
   const moved = path
     .replace(/^\/(bin|sbin|lib|lib64)(?=\/)/, '/usr/$1')

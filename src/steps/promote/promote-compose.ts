@@ -47,8 +47,8 @@ export async function promoteCompose(
 }
 
 /**
- * The commit whose users and groups keep their ids: the one the night followed, or the night itself where that has been
- * pruned; the latter has the same ids, but may have them in another order.
+ * Returns the commit whose users and groups keep their ids: the one the night followed, or the night itself where that
+ * has been pruned; the latter has the same ids, but may have them in another order.
  */
 async function withIds({ repo }: Project, { meta, commit }: Night, task: Task): Promise<string | undefined> {
   const parent = meta['atomic-nightly.parent'];

@@ -10,8 +10,8 @@ import { type Changes, promotedLockfile } from './promote-lockfile.ts';
 import { composeCache, offeredPackages } from './promote-packages.ts';
 
 /**
- * A failed depsolve in the words of who asked for it: what must be overridden as well, with all that needs in turn, or what an
- * exclusion breaks. Any other error is given back as it is.
+ * Returns a failed depsolve in the words of who asked for it: what must be overridden as well, with all that needs in
+ * turn, or what an exclusion breaks. Any other error is given back as it is.
  */
 export async function explainDepsolve(
   error: unknown,
@@ -51,8 +51,8 @@ export async function explainDepsolve(
 }
 
 /**
- * What must move along, and what that needs in turn: depsolves over what the repositories have, each with what the one before
- * asked for, until one succeeds or asks for nothing more that there is.
+ * Returns what must move along, and what that needs in turn: depsolves over what the repositories have, each with what
+ * the one before asked for, until one succeeds or asks for nothing more that there is.
  */
 async function followChain(
   first: readonly Unmet[],
@@ -72,7 +72,9 @@ async function followChain(
   }
 }
 
-/** What a depsolve over the repositories lacks with exactly these packages; nothing is downloaded but metadata. */
+/**
+ * Returns what a depsolve over the repositories lacks with exactly these packages; nothing is downloaded but metadata.
+ */
 async function unmetWith(project: Project, lockfile: Lockfile, task: Task): Promise<Unmet[]> {
   const { treefile, repo, engine } = project;
   try {
@@ -93,7 +95,10 @@ function brokenBy({ lacks, needer }: Unmet, excludes: readonly string[], offered
   return excluded === undefined ? [] : [`${excluded} is needed by ${needer}, which asks for ${lacks}`];
 }
 
-/** What meets the requirement; or, of a package that is tied to the old release of an overridden one, its newest. */
+/**
+ * Returns what meets the requirement; or, of a package that is tied to the old release of an overridden one, its
+ * newest.
+ */
 function movesAlong({ lacks, needer }: Unmet, overrides: readonly string[], offered: readonly RepoPackage[]): string[] {
   const nameOf = (nevra: string): string => parseNevra(nevra)?.name ?? '';
   const overridden = overrides.map(nameOf);

@@ -14,8 +14,8 @@ export interface Changes {
 }
 
 /**
- * The night's lockfile with the release's own remote, packages taken newer, and others left out. Whether what is left
- * fits together is for the depsolve to find out.
+ * Returns the night's lockfile with the release's own remote, packages taken newer, and others left out. Whether what
+ * is left fits together is for the depsolve to find out.
  * @param packages what the repositories have now
  * @throws NightlyError `usage`, `package-missing`, `package-downgrade`.
  */

@@ -76,24 +76,30 @@ export async function storeIsWhole(project: Project, build: Build): Promise<bool
   return holdsAll(packageStore(project), await readLockfile(build.paths.lockfile));
 }
 
-/** The repository that a promotion is composed from. It lies in the compose cache, which then keeps nothing twice. */
+/**
+ * Returns the repository that a promotion is composed from. It lies in the compose cache, which then keeps nothing
+ * twice.
+ */
 export function packageStore(project: Project): string {
   return join(composeCache(project), 'packages');
 }
 
-/** The compose cache of the nights, which a promotion shares: it has the RPM files, the initramfs and most objects. */
+/**
+ * Returns the compose cache of the nights, which a promotion shares: it has the RPM files, the initramfs and most
+ * objects.
+ */
 export function composeCache({ config, stream }: Project): string {
   return join(config.work, 'cache', stream.release?.promotesFrom ?? stream.name);
 }
 
-/** What the repositories of the night's treefile have now. @throws NightlyError `repo-unreachable`. */
+/** Returns what the repositories of the night's treefile have now. @throws NightlyError `repo-unreachable`. */
 export async function offeredPackages({ treefile }: Project, task: Task): Promise<RepoPackage[]> {
   const repos = await treefileRepos(treefile, { locked: true });
   const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
   return contents.flatMap((content) => content.packages);
 }
 
-/** The keyring of a release stream: its own keys, else those its repositories name. */
+/** Returns the keyring of a release stream: its own keys, else those its repositories name. */
 async function releaseKeys({ stream, treefile, config }: Project, task: Task): Promise<(string | Uint8Array)[]> {
   const own = stream.release?.rpmKeys ?? [];
   const unreadable = (error: unknown): never => {

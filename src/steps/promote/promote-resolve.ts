@@ -45,8 +45,8 @@ export async function promoteResolve(
 }
 
 /**
- * The night's treefile with all its repositories in one place, the packages that were checked, and with the release's own
- * remote. Written anew into the build's scratch folder.
+ * Returns the night's treefile with all its repositories in one place, the packages that were checked, and with the
+ * release's own remote. Written anew into the build's scratch folder.
  */
 export async function lockedTreefile(project: Project, build: Build): Promise<Treefile> {
   const { treefile, stream } = project;

@@ -15,7 +15,7 @@ export interface RemoteSwap {
   readonly to: string;
 }
 
-/** What a promotion into a stream swaps; undefined unless both streams have a release package. */
+/** Returns what a promotion into a stream swaps; undefined unless both streams have a release package. */
 export function remoteSwap({ config, stream }: Pick<Project, 'config' | 'stream'>): RemoteSwap | undefined {
   const from = config.streams[stream.release?.promotesFrom ?? '']?.releasePackage?.name;
   const to = stream.releasePackage?.name;
@@ -56,7 +56,8 @@ function hintFor({ stream, treefile }: Project, hasAnother: boolean): string {
 }
 
 /**
- * The night's lockfile with the release's package in the place of the nights': the newest that the repositories have.
+ * Returns the night's lockfile with the release's package in the place of the nights': the newest that the repositories
+ * have.
  * @throws NightlyError `package-missing` when they have none.
  */
 export async function withOwnRemote(

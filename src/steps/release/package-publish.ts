@@ -8,7 +8,7 @@ import type { Target } from '../../targets/target.ts';
 import { signatureName } from '../deliver/sign-files.ts';
 import { metadataFiles, REPOMD, rpmsIn } from './package-repository.ts';
 
-/** Where a stream's RPM repository is on its targets. */
+/** Returns where a stream's RPM repository is on its targets. */
 export function rpmFolder(stream: string): string {
   return `rpms/${stream}`;
 }

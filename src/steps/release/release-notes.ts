@@ -78,7 +78,7 @@ export async function writeNotes(
   return names;
 }
 
-/** Where the release package that is in the tree can be had alone. */
+/** Returns where the release package that is in the tree can be had alone. */
 async function packageUrl(stream: StreamConfig, lockfile: string, tree: Target): Promise<string | undefined> {
   const name = stream.releasePackage?.name;
   if (name === undefined) return undefined;

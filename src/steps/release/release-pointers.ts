@@ -66,7 +66,7 @@ export async function pointAtRelease(
   task.say(`${target.describe()}: ${id} is the latest release of ${name}`);
 }
 
-/** The index with a release in it; unchanged when it is there for that architecture. */
+/** Returns the index with a release in it; unchanged when it is there for that architecture. */
 export function withRelease(
   old: ReleaseIndex | undefined,
   stream: string,

@@ -60,7 +60,7 @@ export async function restorePointers(
   task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
 }
 
-/** The index with a release marked, and why; unchanged when it is. */
+/** Returns the index with a release marked, and why; unchanged when it is. */
 export function withWithdrawn(old: ReleaseIndex, version: string, reason: string): ReleaseIndex {
   if (old.releases.every((one) => one.version !== version || one.withdrawn === reason)) return old;
   return {

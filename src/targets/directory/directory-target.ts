@@ -20,7 +20,7 @@ const ASIDE = '.atomic-nightly';
 /** Files on their way at the same time: enough to keep a disk or a network mount busy. */
 const PARALLEL = 16;
 
-/** A folder on this machine, or mounted on it, that an operator's web server publishes. */
+/** Returns a folder on this machine, or mounted on it, that an operator's web server publishes. */
 export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig): PlainTarget {
   const guarded = async <Result>(work: () => Promise<Result>): Promise<Result> => {
     try {
@@ -192,8 +192,9 @@ async function compareFiles(near: string, far: string): Promise<Compared> {
 let asideCount = 0;
 
 /**
- * Where a file is written until it is whole: where no web server shows what a kill leaves of one. In the repository it must not
- * look like a ref to ostree either, so there it is ostree's own folder for such files, which ostree tidies up.
+ * Returns where a file is written until it is whole: where no web server shows what a kill leaves of one. In the
+ * repository it must not look like a ref to ostree either, so there it is ostree's own folder for such files, which
+ * ostree tidies up.
  */
 async function asideOf(root: string, path: string, folders: Folders): Promise<string> {
   asideCount += 1;

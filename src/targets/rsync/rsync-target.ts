@@ -27,11 +27,11 @@ import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 const CHECK = '.atomic-nightly.check';
 
 /**
- * A folder on another host, reached with rsync alone: over ssh (an account restricted to `rrsync` will do) or a daemon
- * module. rsync writes each file aside and renames it, so every file is whole or absent. It has no compare-and-swap:
- * rsync-lock.ts says what stands in for it and what that cannot promise. Nor does it sync to disk on the far side:
- * after a power cut there, an empty object may stand under its name; it has another size, so a publish that needs it
- * sends it again. The account must own the published folders, for it sets their modes.
+ * Returns a folder on another host, reached with rsync alone: over ssh (an account restricted to `rrsync` will do) or a
+ * daemon module. rsync writes each file aside and renames it, so every file is whole or absent. It has no
+ * compare-and-swap: rsync-lock.ts says what stands in for it and what that cannot promise. Nor does it sync to disk on
+ * the far side: after a power cut there, an empty object may stand under its name; it has another size, so a publish
+ * that needs it sends it again. The account must own the published folders, for it sets their modes.
  */
 export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
   const { name, destination, ssh, passwordFile, bandwidthLimit, url } = config;

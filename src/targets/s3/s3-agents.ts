@@ -4,8 +4,9 @@ import { proxyFor, proxyUrlWithLogin, tlsFiles } from '../../base/http.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 
 /**
- * What makes the SDK's connections: it takes Node's agents only, so these are given what the program's HTTP client honours,
- * the proxies of the environment and the certificates that the system or the target's ca-file vouches with.
+ * Returns what makes the SDK's connections: it takes Node's agents only, so these are given what the program's HTTP
+ * client honours, the proxies of the environment and the certificates that the system or the target's ca-file vouches
+ * with.
  */
 export async function agentsFor(
   { endpoint, region, caFile }: Pick<S3TargetConfig, 'endpoint' | 'region' | 'caFile'>,

@@ -36,8 +36,9 @@ export interface Found {
 const SILENCE_MS = 60_000;
 
 /**
- * The client for a bucket; nothing is contacted yet. The SDK takes a fifth of a second to load, so only commands that
- * use an S3 target do so. Its own retries are off: they cannot be seen, and do not cover what is read of an answer.
+ * Returns the client for a bucket; nothing is contacted yet. The SDK takes a fifth of a second to load, so only
+ * commands that use an S3 target do so. Its own retries are off: they cannot be seen, and do not cover what is read of
+ * an answer.
  */
 export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
   // It tells users of Node 20, on each run, what is the business of whoever updates this program's packages.
@@ -130,7 +131,7 @@ function isTextRequest(request: unknown): request is TextRequest {
   return typeof request.body === 'string';
 }
 
-/** A small file with its ETag, from the bucket itself; undefined when there is none. */
+/** Returns a small file with its ETag, from the bucket itself; undefined when there is none. */
 export async function getObject(bucket: Bucket, path: string, task: Task): Promise<Found | undefined> {
   const { sdk, client } = bucket;
   const get = async (): Promise<Found | undefined> => {

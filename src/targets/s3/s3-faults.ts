@@ -21,7 +21,10 @@ export class RefusedError extends Error {
   }
 }
 
-/** The error code of S3 (`NoSuchKey`), of the system (`ECONNREFUSED`), or of the SDK (`CredentialsProviderError`). */
+/**
+ * Returns the error code of S3 (`NoSuchKey`), of the system (`ECONNREFUSED`), or of the SDK
+ * (`CredentialsProviderError`).
+ */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if ('Code' in error && typeof error.Code === 'string') return error.Code;
@@ -29,7 +32,7 @@ export function codeOf(error: unknown): string {
   return error.name;
 }
 
-/** The HTTP status of an answer; undefined when there was none. */
+/** Returns the HTTP status of an answer; undefined when there was none. */
 export function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('$metadata' in error)) return undefined;
   const metadata = error.$metadata as { readonly httpStatusCode?: number };
@@ -76,7 +79,7 @@ const NO_KEY = ['CredentialsProviderError', 'TokenProviderError', 'ProviderError
 const WRONG_REGION = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'];
 const FULL = ['QuotaExceeded', 'InsufficientCapacity', 'XMinioStorageFull', 'InsufficientStorage'];
 
-/** The failure of a request as people are told it. */
+/** Returns the failure of a request as people are told it. */
 export function faultOf(error: unknown, what: string, config: S3TargetConfig): unknown {
   if (error instanceof NightlyError || !(error instanceof Error)) return error;
   const code = codeOf(error);

@@ -22,7 +22,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.log': 'text/plain; charset=utf-8',
 };
 
-/** A year for what never changes under its name, a minute for all else. */
+/** Returns a year for what never changes under its name, a minute for all else. */
 export function headersOf(path: string, immutable: boolean): FileHeaders {
   const fixed = immutable && !MUTABLE.test(path);
   return {

@@ -9,7 +9,7 @@ import { keysOf, withoutSecondKeys } from './s3-names.ts';
 /** The most keys that one request may delete. */
 const BATCH = 1000;
 
-/** Every file below a folder, in pages of a thousand. An empty folder name stands for all of the target. */
+/** Returns every file below a folder, in pages of a thousand. An empty folder name stands for all of the target. */
 export function listObjects(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
   return withoutSecondKeys(listKeys(bucket, folder, task));
 }
@@ -19,7 +19,9 @@ async function* listKeys(bucket: Bucket, folder: string, task: Task): AsyncGener
   for (const name of keysOf(folder)) yield* listPrefix(bucket, name, task);
 }
 
-/** A page says itself whether it is the last, and where the next begins; what else it may say is not believed. */
+/**
+ * A page says itself whether it is the last, and where the next begins; what else it may say is not believed.
+ */
 async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGenerator<TargetFile> {
   const { sdk, client, at } = bucket;
   const { Bucket, Key: root } = at('');

@@ -1,12 +1,12 @@
 import type { TargetFile } from '../target.ts';
 
 /**
- * The keys a file is stored under: its path, and, where that has a `+`, the same with a blank for each. Amazon S3 takes a
- * `+` in the path of a request for a blank, CloudFront in front of it as well, and keeps to it for the sake of those who
- * rely on it (seen in servo/rust-url issue 882; measured in the notes on rust-lang/crates.io issue 4891, where a crate had
- * to be stored twice for the same reason). Static deltas and their indexes have base64 names, three in four with a `+`,
- * which libcurl sends as it is: under its path alone a client could not get such a file. Other servers give it under its
- * path, as the protocol says.
+ * Returns the keys a file is stored under: its path, and, where that has a `+`, the same with a blank for each. Amazon
+ * S3 takes a `+` in the path of a request for a blank, CloudFront in front of it as well, and keeps to it for the sake
+ * of those who rely on it (seen in servo/rust-url issue 882; measured in the notes on rust-lang/crates.io issue 4891,
+ * where a crate had to be stored twice for the same reason). Static deltas and their indexes have base64 names, three
+ * in four with a `+`, which libcurl sends as it is: under its path alone a client could not get such a file. Other
+ * servers give it under its path, as the protocol says.
  */
 export function keysOf(path: string): readonly string[] {
   return path.includes('+') ? [path, blanked(path)] : [path];

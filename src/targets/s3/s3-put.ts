@@ -10,7 +10,7 @@ export type Condition = Pick<PutObjectCommandInput, 'IfNoneMatch' | 'IfMatch'>;
 /** How a server wants the ETag in `If-Match`: as it gave it, or, like Ceph's, without the quotes. */
 export type EtagStyle = 'quoted' | 'bare';
 
-/** The condition that a file is still as it was read. */
+/** Returns the condition that a file is still as it was read. */
 export function unchanged(found: { readonly etag: string } | undefined, style: EtagStyle): Condition {
   if (found === undefined) return { IfNoneMatch: '*' };
   const bare = found.etag.replaceAll('"', '');

@@ -70,7 +70,7 @@ async function take(bucket: Bucket, style: EtagStyle, mine: LockContent, task: T
   });
 }
 
-/** What is there at each expected path. @throws NightlyError `target-moved` */
+/** Returns what is there at each expected path. @throws NightlyError `target-moved` */
 async function readExpected(
   bucket: Bucket,
   { expect }: SwapRequest,

@@ -14,8 +14,9 @@ import { swapObjects } from './s3-swap.ts';
 const probed = new Map<string, EtagStyle>();
 
 /**
- * A bucket of Amazon S3 or of a server that speaks the same protocol. Each file is one object under its path; there are
- * no folders. Credentials come from where the SDK looks for them: environment, profile, or the machine's role.
+ * Returns a bucket of Amazon S3 or of a server that speaks the same protocol. Each file is one object under its path;
+ * there are no folders. Credentials come from where the SDK looks for them: environment, profile, or the machine's
+ * role.
  */
 export function s3Target(config: S3TargetConfig): PlainTarget {
   const { name, bucket: bucketName, prefix, endpoint, url, parallel } = config;

@@ -56,8 +56,8 @@ const RECORD = 10_240;
 const blocks = (bytes: number): number => Math.ceil(bytes / 512) * 512;
 
 /**
- * How long the archive of these files will be: a header of 512 bytes each and the content in such blocks; for a name
- * above 100 bytes a header and the name in front of it; two empty blocks at the end.
+ * Returns how long the archive of these files will be: a header of 512 bytes each and the content in such blocks; for a
+ * name above 100 bytes a header and the name in front of it; two empty blocks at the end.
  * https://www.gnu.org/software/tar/manual/html_node/Standard.html
  */
 export function archiveBytes(files: readonly SizedFile[]): number {

@@ -17,8 +17,8 @@ import { shellPool } from './ssh-pool.ts';
 const ASK_BYTES = 16 << 20;
 
 /**
- * A folder on another host, reached over ssh with a shell: files go as tar archives, all in one stream. far.sh is
- * what runs there, and says how files get their names and what a broken connection leaves.
+ * Returns a folder on another host, reached over ssh with a shell: files go as tar archives, all in one stream. far.sh
+ * is what runs there, and says how files get their names and what a broken connection leaves.
  */
 export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
@@ -109,8 +109,8 @@ interface Part {
 }
 
 /**
- * All archives go out one behind another, while the answers are read. The far side puts one in place before it begins with
- * the next, and ends when it cannot.
+ * All archives go out one behind another, while the answers are read. The far side puts one in place before it
+ * begins with the next, and ends when it cannot.
  */
 async function sendAll(shell: FarShell, root: string, parts: readonly Part[], task: Task): Promise<SendStats> {
   const all = sum(parts.flatMap(({ files }) => files));
@@ -169,7 +169,7 @@ async function answerOf(shell: FarShell): Promise<string[]> {
   return lines;
 }
 
-/** A request with a list of paths. */
+/** Returns a request with a list of paths. */
 function list(request: string, paths: readonly string[]): string {
   const body = paths.map((path) => `${path}\0`).join('');
   return `${request} ${Buffer.byteLength(body)}\n${body}`;

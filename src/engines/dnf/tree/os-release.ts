@@ -6,7 +6,7 @@ export interface Versions {
   readonly version: string;
 }
 
-/** Where os-release of a tree is as a file, on this host. */
+/** Returns where os-release of a tree is as a file, on this host. */
 export async function osReleasePath(root: string): Promise<string | undefined> {
   for (const path of ['/usr/lib/os-release', '/etc/os-release']) {
     const real = at(root, path);

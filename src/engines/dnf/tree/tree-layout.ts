@@ -130,7 +130,7 @@ async function refuseFiles(root: string, path: string): Promise<void> {
   );
 }
 
-/** The first thing below a folder that is no folder. */
+/** Returns the first thing below a folder that is no folder. */
 async function firstFile(path: string): Promise<string | undefined> {
   if ((await kindOf(path)) !== 'dir') return undefined;
   for (const name of await namesIn(path)) {

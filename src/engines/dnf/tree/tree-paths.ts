@@ -7,7 +7,7 @@ import { resolveInRoot } from '../../../base/paths-in-root.ts';
 
 // Nothing here or beside joins a tree's root with a path itself: that would follow the tree's links on this host.
 
-/** The folder on this host that stands for a tree's /etc, or undefined while that is at its own place. */
+/** Returns the folder on this host that stands for a tree's /etc, or undefined while that is at its own place. */
 export function etcOf(root: string): string | undefined {
   const etc = join(root, 'usr/etc');
   return isFolder(join(root, 'usr')) && isFolder(etc) ? etc : undefined;
@@ -23,14 +23,17 @@ function resolve(root: string, parts: readonly string[], lastLink: 'follow' | 'k
 }
 
 /**
- * Where what a path of the tree leads to is on this host, links followed as inside the tree, one at the very end too: for
- * what is read, written to or listed. `/etc` means usr/etc once the tree keeps it there.
+ * Returns where what a path of the tree leads to is on this host, links followed as inside the tree, one at the very
+ * end too: for what is read, written to or listed. `/etc` means usr/etc once the tree keeps it there.
  */
 export function at(root: string, ...parts: readonly string[]): string {
   return resolve(root, parts, 'follow');
 }
 
-/** Where the name at a path of the tree is on this host, be it a link or not: for what is removed, moved or made. */
+/**
+ * Returns where the name at a path of the tree is on this host, be it a link or not: for what is removed, moved or
+ * made.
+ */
 export function entry(root: string, ...parts: readonly string[]): string {
   return resolve(root, parts, 'keep');
 }
@@ -45,7 +48,7 @@ export async function followInTree(root: string, path: string): Promise<string> 
   return at(root, path);
 }
 
-/** A path's kind, or undefined when there is nothing. Links are not followed. */
+/** Returns a path's kind, or undefined when there is nothing. Links are not followed. */
 export async function kindOf(path: string): Promise<'file' | 'dir' | 'link' | 'other' | undefined> {
   try {
     const info = await lstat(path);

@@ -120,8 +120,8 @@ async function addSubstitutions(contexts: string): Promise<void> {
 }
 
 /**
- * Where the policy has the patterns for homes. They are made for the place that /etc/default/useradd names, and for
- * /home where it names none: the substitution has to lead there, or homes get no labels at all.
+ * Returns where the policy has the patterns for homes. They are made for the place that /etc/default/useradd names, and
+ * for /home where it names none: the substitution has to lead there, or homes get no labels at all.
  */
 async function homesOf(contexts: string): Promise<'/home' | '/var/home'> {
   const patterns = (await readTextIfExists(join(contexts, 'file_contexts.homedirs'))) ?? '';

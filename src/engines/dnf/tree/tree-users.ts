@@ -21,7 +21,7 @@ export type UserKind = keyof UserFiles;
 export const USER_KINDS: readonly UserKind[] = ['passwd', 'group'];
 export const ACCOUNT_KINDS: readonly (keyof AccountFiles)[] = [...USER_KINDS, 'shadow', 'gshadow', 'subuid', 'subgid'];
 
-/** The name of a line, and what check-passwd or check-groups compares: uid and gid, or gid. */
+/** Returns the name of a line, and what check-passwd or check-groups compares: uid and gid, or gid. */
 export function parseLine(line: string, kind: UserKind): { name: string; id: number; gid?: number } {
   const [name = '', , first = '', second = ''] = line.split(':');
   return { name, id: Number(first), ...(kind === 'passwd' ? { gid: Number(second) } : {}) };
@@ -32,12 +32,12 @@ export const nameOf = (line: string): string => line.split(':', 1)[0] ?? '';
 /** The lines of such a file that are an account's. */
 export const linesOf = (text: string): string[] => text.split('\n').filter((line) => /^[^:#+-][^:]*:/.test(line));
 
-/** The first line of each name. */
+/** Returns the first line of each name. */
 export function unique(lines: readonly string[]): string[] {
   return [...new Map(lines.toReversed().map((line) => [nameOf(line), line])).values()].toReversed();
 }
 
-/** The account files of a tree whose /etc is in usr/etc already. */
+/** Returns the account files of a tree whose /etc is in usr/etc already. */
 export async function readAccounts(root: string): Promise<AccountFiles> {
   const read = async (kind: keyof AccountFiles): Promise<string[]> =>
     linesOf((await readTextIfExists(await followInTree(root, `/etc/${kind}`))) ?? '');

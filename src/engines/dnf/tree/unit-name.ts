@@ -1,6 +1,6 @@
 /**
- * The template that a unit is an instance of, by systemd's rule (unit_name_template, src/basic/unit-name.c): the instance
- * stands between the first "@" and the last "."; a unit without one is its own.
+ * Returns the template that a unit is an instance of, by systemd's rule (unit_name_template, src/basic/unit-name.c):
+ * the instance stands between the first "@" and the last "."; a unit without one is its own.
  */
 export function templateOf(unit: string): string {
   const at = unit.indexOf('@');

@@ -99,7 +99,7 @@ export async function rememberAccounts(
 
 const recordPath = (cacheDir: string): string => join(cacheDir, 'users.json');
 
-/** The record; one that is damaged counts as none, since the commit itself has the same. */
+/** Returns the record; one that is damaged counts as none, since the commit itself has the same. */
 async function readRecord(cacheDir: string): Promise<z.infer<typeof recordSchema> | undefined> {
   const text = await readTextIfExists(recordPath(cacheDir));
   if (text === undefined) return undefined;

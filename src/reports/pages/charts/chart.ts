@@ -82,7 +82,7 @@ export function stackedBars(data: ChartData): ChartView {
   return { ...frame.view, bars, lines: [], dots: [] };
 }
 
-/** A line for each series; it is broken where a value is missing. */
+/** Returns a line for each series; it is broken where a value is missing. */
 export function lines(data: ChartData): ChartView {
   const values = data.series.flatMap((one) => one.values.filter((value) => value !== undefined));
   const frame = frameOf(data, Math.max(...values, 0));
@@ -140,7 +140,10 @@ function frameOf(data: ChartData, highest: number) {
   return { y, view };
 }
 
-/** A label is under the middle of its point, unless the points are so close that it would be cut off at the edge. */
+/**
+ * A label is under the middle of its point, unless the points are so close that it would be cut off at the
+ * edge.
+ */
 function anchorOf(index: number, room: number): string {
   if (room > LABEL_WIDTH) return 'middle';
   return index === 0 ? 'start' : 'end';

@@ -25,7 +25,7 @@ const PHASES = [
 export const CHARTED = 30;
 
 /**
- * The charts over the builds of a stream; those that have nothing to show are left out.
+ * Returns the charts over the builds of a stream; those that have nothing to show are left out.
  * @param builds oldest first
  */
 export function nightCharts(stream: string, builds: readonly ChartedBuild[], links: Links): ChartView[] {

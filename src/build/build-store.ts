@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, readTextIfExists, writeJson } from '../base/files.ts';
+import { approvalsOrNone } from './approvals.ts';
 import { compareBuildIds, isBuildId, nextBuildId } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
 
@@ -12,6 +13,8 @@ export interface BuildPaths {
   readonly meta: string;
   /** Of the record what is known only when everything is done, and so cannot be in what is published of it. */
   readonly steps: string;
+  /** Who approved it, until it is released and the record says so. */
+  readonly approvals: string;
   readonly journal: string;
   readonly lockfile: string;
   readonly treefile: string;
@@ -35,6 +38,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
     dir,
     meta: join(dir, 'meta.json'),
     steps: join(dir, 'steps.json'),
+    approvals: join(dir, 'approvals.json'),
     journal: join(dir, 'journal.ndjson'),
     lockfile: join(dir, 'lockfile.json'),
     treefile: join(dir, 'treefile.json'),
@@ -119,10 +123,15 @@ export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
 
 const STEPS = 'atomic-nightly.steps';
 
-async function wholeMeta({ steps }: BuildPaths, text: string): Promise<BuildMeta> {
+async function wholeMeta(paths: BuildPaths, text: string): Promise<BuildMeta> {
   const meta = JSON.parse(text) as BuildMeta;
-  const times = await readTextIfExists(steps);
-  return times === undefined ? meta : { ...meta, [STEPS]: JSON.parse(times) as NonNullable<BuildMeta[typeof STEPS]> };
+  const times = await readTextIfExists(paths.steps);
+  const approvals = await approvalsOrNone(paths.approvals);
+  return {
+    ...meta,
+    ...(times === undefined ? {} : { [STEPS]: JSON.parse(times) as NonNullable<BuildMeta[typeof STEPS]> }),
+    ...(approvals === undefined ? {} : { 'atomic-nightly.approvals': approvals }),
+  };
 }
 
 /**
@@ -133,7 +142,6 @@ export async function updateMeta(paths: BuildPaths, changes: Partial<BuildMeta>)
   const { [STEPS]: steps, ...others } = changes;
   const text = await readTextIfExists(paths.meta);
   const meta = { ...(text === undefined ? {} : JSON.parse(text)), ...others } as BuildMeta;
-  // What stays as it is keeps its time, by which its signature is known to be the newer (sign-files.ts).
   if (text !== `${JSON.stringify(meta, null, 2)}\n`) await writeJson(paths.meta, meta);
   if (steps !== undefined) await writeJson(paths.steps, steps);
   return readMeta(paths);

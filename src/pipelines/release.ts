@@ -101,7 +101,11 @@ export async function release(
     }),
   );
 
-  await updateMeta(paths, { 'atomic-nightly.release': { at } });
+  const { 'atomic-nightly.approvals': approvals } = meta;
+  await updateMeta(paths, {
+    ...(approvals === undefined ? {} : { 'atomic-nightly.approvals': approvals }),
+    'atomic-nightly.release': { at },
+  });
   await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {
       const folder = relative(config.work, paths.dir);

@@ -7,6 +7,7 @@ import { makeFileKey, PASSPHRASE } from '../support/openpgp-key.ts';
 import { replaceFile } from '../support/reconcile.ts';
 import { signedFiles } from '../support/signed-files.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
+import { expectSilence } from '../support/silence.ts';
 import { standInSigner } from '../support/stand-in-signer.ts';
 import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -96,4 +97,5 @@ it('I2, I4: a signer that is down once the tree is out leaves the build incomple
   expect({ good: good.length, ...rest }).toEqual({ good: 6, bad: [], alone: [] });
   // Commit, summary, the try that failed, and then each of the six once.
   expect(await standIn.calls()).toHaveLength(9);
+  await expectSilence(world);
 });

@@ -1,9 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { makeFileKey } from '../support/openpgp-key.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { makeBucket } from '../support/s3-bucket.ts';
+import { expectSilence } from '../support/silence.ts';
 import { startSshd } from '../support/sshd.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, type World } from '../support/world.ts';
@@ -24,42 +26,31 @@ async function targetsOf({ dir, published, url }: World): Promise<Record<string,
   return { ...targets, bucket: `{type: s3, ${place}, url: '${config.url}'}` };
 }
 
-async function expectSilence(world: World): Promise<void> {
-  const reconciled = await world.nightly('publish', '--reconcile', '--dry-run', '--json');
-  const { targets } = JSON.parse(reconciled.stdout);
-  for (const plan of targets) {
-    const { target, phases, remove, sign, flips, index, unrepairable } = plan;
-    const due = phases.flatMap(({ files }: { files: object[] }) => files);
-    expect({ target, due, remove, sign, flips, index, unrepairable }).toEqual({
-      ...{ target, due: [], remove: [], sign: [], flips: [], index: [], unrepairable: [] },
-    });
-  }
-  expect(reconciled.code).toBe(0);
-  const planned = JSON.parse((await world.nightly('publish', '--dry-run', '--json')).stdout);
-  for (const plan of planned.targets) expect(plan).toMatchObject({ phases: [], files: 0 });
-  const verified = await world.nightly('verify');
-  expect(verified, verified.stdout + verified.stderr).toMatchObject({ code: 0 });
-}
-
-it('after a good night there is nothing to do, on every kind of target', async () => {
-  const dir = temporaryFolder();
-  const stream = ['deltas: [scratch]'];
-  await mkdir(join(dir, 'world'));
-  const world = await makeWorld(join(dir, 'world'), { stream });
-  onTestFinished(() => world.stop());
-  const targets = await targetsOf(world);
-  const config = await readFile(world.config, 'utf8');
-  const lines = Object.entries(targets).map(([name, target]) => `  ${name}: ${target}\n`);
-  await writeFile(
-    world.config,
-    config
-      .replace('streams:', `${lines.join('')}streams:`)
-      .replace('[buildlogs]', `[${['buildlogs', ...Object.keys(targets)].join(', ')}]`),
-  );
-  const first = await world.nightly('nightly', '--json');
-  expect(first, first.stderr).toMatchObject({ code: 0 });
-  await expectSilence(world);
-  // Done again: still nothing.
-  expect(await world.nightly('publish', JSON.parse(first.stdout).build)).toMatchObject({ code: 0 });
-  await expectSilence(world);
-}, 480_000);
+it.each(['unsigned', 'signed'])(
+  'after a good night there is nothing to do, on every kind of target where it is signed: %s',
+  async (how) => {
+    const dir = temporaryFolder();
+    const key = await makeFileKey(dir);
+    const signing = `signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`;
+    const stream = ['deltas: [scratch]', ...(how === 'signed' ? [signing] : [])];
+    await mkdir(join(dir, 'world'));
+    const world = await makeWorld(join(dir, 'world'), { stream });
+    onTestFinished(() => world.stop());
+    const targets = how === 'signed' ? await targetsOf(world) : {};
+    const config = await readFile(world.config, 'utf8');
+    const lines = Object.entries(targets).map(([name, target]) => `  ${name}: ${target}\n`);
+    await writeFile(
+      world.config,
+      config
+        .replace('streams:', `${lines.join('')}streams:`)
+        .replace('[buildlogs]', `[${['buildlogs', ...Object.keys(targets)].join(', ')}]`),
+    );
+    const first = await world.nightly('nightly', '--json');
+    expect(first, first.stderr).toMatchObject({ code: 0 });
+    await expectSilence(world);
+    // Done again: still nothing.
+    expect(await world.nightly('publish', JSON.parse(first.stdout).build)).toMatchObject({ code: 0 });
+    await expectSilence(world);
+  },
+  480_000,
+);

@@ -1,6 +1,7 @@
 import { NightlyError } from '../../base/errors.ts';
+import { readApprovals, writeApprovals } from '../../build/approvals.ts';
 import type { Approval, BuildMeta } from '../../build/build-record.ts';
-import { findBuild, updateMeta } from '../../build/build-store.ts';
+import { findBuild } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
@@ -8,7 +9,7 @@ import { flag, needed, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
 
 /**
- * `atomic-nightly approve BUILD --by NAME`: keeps in a promotion's record that somebody says it may be released. The same
+ * `atomic-nightly approve BUILD --by NAME`: keeps beside a promotion's record that somebody says it may be released. The same
  * name a second time changes nothing. Gives the exit code.
  * @throws NightlyError `usage`, `gate-failed`, `not-found`, `locked`.
  */
@@ -36,11 +37,11 @@ export const approve = defineCommand({
     try {
       const { meta, paths } = await findBuild(config.work, id);
       refuse(meta);
-      const approvals = meta['atomic-nightly.approvals'] ?? [];
+      const approvals = (await readApprovals(paths.approvals)) ?? meta['atomic-nightly.approvals'] ?? [];
       const known = approvals.find((one) => one.by === by);
       const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
       const all = known ? approvals : [...approvals, approval];
-      if (!known) await updateMeta(paths, { 'atomic-nightly.approvals': all });
+      if (!known) await writeApprovals(paths.approvals, all);
       const needed = config.streams[meta['atomic-nightly.stream']]?.release?.approvals ?? 0;
       if (json) printJson({ build: id, approvals: all, needed }, print);
       else {

@@ -1,5 +1,6 @@
 import { join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { readApprovals } from '../../build/approvals.ts';
 import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store.ts';
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
@@ -70,6 +71,8 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
         hint: `A release never changes; "atomic-nightly release --withdraw ${id}" takes it back.`,
       });
     }
+    // Damaged ones are no approvals; whoever wants to release is told why.
+    await readApprovals(stored.paths.approvals);
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
     const places = openReleasePlaces(project);
     if (dryRun) {

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere, readTextIfExists } from '../../base/files.ts';
+import { approvalsOrNone } from '../../build/approvals.ts';
 import { parseBuildId } from '../../build/build-id.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildPaths, buildPaths, type StoredBuild } from '../../build/build-store.ts';
@@ -47,6 +48,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     const meta = await read(path);
     return meta && indexed(meta);
   });
+  const approvals = createFileCache(approvalsOrNone);
   const journals = createFileCache(async (path) => (await readJournal(path)).map(withoutOutput), WHOLE_BYTES);
 
   const buildsOf = async <Meta>(id: string, metas: FileCache<Meta>) => {
@@ -55,6 +57,8 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
       arches.map(async (arch) => {
         const paths = buildPaths(folder, id, arch);
         const meta = await metas.get(paths.meta);
+        // Kept in no index; looked at so that a page that shows them learns that there are new ones.
+        await approvals.get(paths.approvals);
         return meta && { paths, meta };
       }),
     );
@@ -68,12 +72,14 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
   return {
     folder,
     builds: async () => (await rounds.all()).flat(),
-    version: () => ids.reads + brief.reads,
+    version: () => ids.reads + brief.reads + approvals.reads,
     build: async (id, arch) => {
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;
       const found = await buildsOf(id, whole);
-      return found.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+      const build = found.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+      const given = build && (await approvals.get(build.paths.approvals));
+      return given ? { ...build, meta: { ...build.meta, 'atomic-nightly.approvals': given } } : build;
     },
     journal: async (path) => (await journals.get(path)) ?? [],
   };

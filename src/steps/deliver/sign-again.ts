@@ -16,7 +16,7 @@ import type { Target } from '../../targets/target.ts';
 import { INDEX_PATH } from './publish-build.ts';
 import { sign } from './sign.ts';
 import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
-import { areSigned, recordIsSigned, signatureName, signRecord } from './sign-files.ts';
+import { areSigned, recordSignature, signatureName, signRecord } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
 
 /** What lacks a signature: of a key that has come since, or of any since it was written again. */
@@ -58,7 +58,8 @@ export async function findUnsigned(
     if (earlier) files.push(...(await findUnsignedFiles({ work }, one, target, task)));
     for (const { meta, paths } of builds) {
       if (meta['atomic-nightly.stream'] !== stream.name || !areSigned({ paths }, [])) continue;
-      if (!(await recordIsSigned(paths.dir))) records.push({ dir: paths.dir, signer });
+      const signature = await recordSignature(paths.dir, signer, task);
+      if (signature === 'none' || signature === 'stale') records.push({ dir: paths.dir, signer });
     }
   }
   return { commits, records, files, pointers: await findUnsignedPointers(streams, target, task) };

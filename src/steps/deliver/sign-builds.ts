@@ -9,10 +9,11 @@ import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import { fetchFile } from '../../rpm/download.ts';
+import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAnyKey } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
-import { recordIsSigned, SUMS, signatureName } from './sign-files.ts';
+import { recordSignature, SUMS, signatureName } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
 
 /** A file of an earlier build that some key has signed, and others not yet. */
@@ -43,9 +44,10 @@ export async function findUnsignedFiles(
       ? use.builds && meta['atomic-nightly.release'] !== undefined
       : (meta['atomic-nightly.published']?.includes(target.name) ?? false));
   const found: UnsignedFile[] = [];
+  const signer = jointSigner(signers);
   for (const build of (await listBuilds(work)).filter(isThere)) {
     task.signal.throwIfAborted();
-    for (const { path, sha256 } of await filesOf(build, work)) {
+    for (const { path, sha256 } of await filesOf(build, { work, signer }, task)) {
       const local = await ifThere(readFile(join(work, signatureName(path))));
       const there = signaturePacketsIn(local ?? (await target.read(signatureName(path), task)));
       if (there.length === 0) continue;
@@ -58,7 +60,11 @@ export async function findUnsignedFiles(
 }
 
 /** Its files that may be signed; a record that was written again since it was signed is signed as a whole by others. */
-async function filesOf({ paths }: StoredBuild, work: string): Promise<{ path: string; sha256?: string }[]> {
+async function filesOf(
+  { paths }: StoredBuild,
+  { work, signer }: { readonly work: string; readonly signer: Signer },
+  task: Task,
+): Promise<{ path: string; sha256?: string }[]> {
   const folder = relative(work, paths.dir);
   const sums = await ifThere(readFile(join(paths.dir, SUMS), 'utf8'));
   if (sums === undefined) return [];
@@ -68,7 +74,7 @@ async function filesOf({ paths }: StoredBuild, work: string): Promise<{ path: st
     ...parseSums(sums).map(({ path, sha256 }) => ({ path: `${folder}/${path}`, sha256 })),
     ...notes.map((name) => ({ path: join(relative(work, paths.release), name) })),
     { path: `${folder}/${SUMS}` },
-    ...((await recordIsSigned(paths.dir)) ? [{ path: `${folder}/meta.json` }] : []),
+    ...((await recordSignature(paths.dir, signer, task)) === 'stale' ? [] : [{ path: `${folder}/meta.json` }]),
   ];
 }
 

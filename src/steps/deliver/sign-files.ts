@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
-import { armoredSignature } from '../../base/openpgp-packets.ts';
+import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import type { GpgvFinding } from '../../programs/gpg.ts';
 import { parseSums, type Summed } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Signer } from '../../signing/signer.ts';
+import { findingsOf } from '../../signing/verify-detached.ts';
 
 /** What is signed when it is published, because it changes until then. */
 const RECORD = 'meta.json';
@@ -51,16 +53,30 @@ export function areSigned({ paths: { dir } }: Pick<Build, 'paths'>, files: reado
   return [...files, SUMS].every((file) => existsSync(join(dir, signatureName(file))));
 }
 
-/** Whether the record of a build is as it was signed: its signature is newer. */
-export async function recordIsSigned(dir: string): Promise<boolean> {
+/**
+ * What the signature beside a build's record is worth to somebody who has these keys: `current` is good over the record as it
+ * is now; `stale` is over another; of `others` nothing can be said, since none of these keys made it, or none that still
+ * vouches; `none` is no signature at all. It goes by the bytes alone: files are written again with the same content, and
+ * copied with other times.
+ */
+export type RecordSignature = 'current' | 'stale' | 'others' | 'none';
+
+/** @param signer of the stream; several keys as one: each counts. @throws NightlyError `signing` when a key cannot be had. */
+export async function recordSignature(dir: string, signer: Signer, task: Task): Promise<RecordSignature> {
   const file = join(dir, RECORD);
-  const [record, signed] = [await stat(file), await ifThere(stat(signatureName(file)))];
-  return signed !== undefined && signed.mtimeMs > record.mtimeMs;
+  const packets = signaturePacketsIn(await ifThere(readFile(signatureName(file))));
+  if (packets.length === 0) return 'none';
+  const [what, publicKey] = [await readFile(file), await signer.clientKey(task)];
+  const findings: GpgvFinding[] = [];
+  for (const signature of packets) findings.push(...(await findingsOf({ what, signature, publicKey }, task)));
+  // A reader with both keys of a rotation refuses the whole when one of two is bad.
+  if (findings.includes('bad')) return 'stale';
+  return findings.includes('good') ? 'current' : 'others';
 }
 
-/** Signs the record of a build as it is now, unless its signature is newer. @throws NightlyError `signing`. */
+/** Signs the record of a build as it is now, unless its signature is good. @throws NightlyError `signing`. */
 export async function signRecord(dir: string, signer: Signer, task: Task): Promise<void> {
-  if (await recordIsSigned(dir)) return;
+  if ((await recordSignature(dir, signer, task)) === 'current') return;
   const file = join(dir, RECORD);
   await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign(await readFile(file), task)));
 }

@@ -174,7 +174,8 @@ test('approvals are kept with name and date, once each', async () => {
   expect((await approve('--by', 'Jane', '--note', 'booted')).stdout).toContain('approvals: 1; the stream asks for 2');
   expect((await approve('--by', 'Jane')).stdout).toMatch(/Jane approved .* already[\s\S]*approvals: 1;/);
   expect((await approve('--by', 'Joe')).stdout).toContain('approvals: 2;');
-  expect((await recordOf(world, id))['atomic-nightly.approvals']).toMatchObject([
+  const shown = await json<Record<string, unknown>>(world, 'show', id);
+  expect(shown['atomic-nightly.approvals']).toMatchObject([
     { by: 'Jane', note: 'booted', at: expect.stringMatching(/^\d{4}-/) },
     { by: 'Joe' },
   ]);

@@ -7,6 +7,7 @@ import { startHttpLog } from '../../support/http-log.ts';
 import { startMailSink } from '../../support/mail-sink.ts';
 import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
+import { expectSilence } from '../../support/silence.ts';
 import { standInGuest } from '../../support/stand-in-guest.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { pulled, records, runCli, type World } from '../../support/world.ts';
@@ -56,6 +57,7 @@ it('a promotion is approved, released, followed by the next release, and that on
   });
   expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('needs 1 approvals') });
   expect(await cli('approve', first, '--by', 'Jane Doe')).toMatchObject({ code: 0 });
+  await expectSilence(world, ['buildlogs', 'staging']);
 
   // An image that somebody changed stops it, and what is mended goes through.
   const image = join(world.dir, 'work/builds', first, 'x86_64/images', `mini-${first}-GenericCloud.qcow2`);
@@ -92,6 +94,9 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(notes).toContain('The clock is wrong on Tuesdays.');
   expect(notes).toContain(key.key);
   expect(mail.lines.join('\n')).toContain(`mini ${first} released`);
+
+  expect(meta).toMatchObject({ 'atomic-nightly.approvals': [{ by: 'Jane Doe' }] });
+  await expectSilence(world);
 
   // Everything verifies with the public key alone.
   const folder = join(world.published, 'cloud/builds', first, 'x86_64');
@@ -147,6 +152,8 @@ it('a promotion is approved, released, followed by the next release, and that on
   expect(await cli('release', '--withdraw', second, '--reason', 'again')).toMatchObject({ code: 2 });
   await run('ostree', [`--repo=${join(world.published, 'mirror/repo')}`, 'fsck', '--quiet']);
 
+  await expectSilence(world);
+
   const released1 = `${world.url}/cloud/builds/${first}/x86_64/`;
   expect(hook.requests.map(({ body }) => JSON.parse(body))).toMatchObject([
     { type: 'promoted', build: first, stream: 'release', night: (await records(world))[0]?.['buildid'] },
@@ -156,4 +163,4 @@ it('a promotion is approved, released, followed by the next release, and that on
     { type: 'released', build: second },
     { type: 'withdrawn', release: second, previous: first, reason: 'it loses its clock', commit: back.commit },
   ]);
-});
+}, 480_000);

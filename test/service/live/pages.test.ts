@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { writeApprovals } from '../../../src/build/approvals.ts';
 import type { BuildMeta } from '../../../src/build/build-record.ts';
 import { buildPaths } from '../../../src/build/build-store.ts';
 import { run } from '../../../src/programs/exec.ts';
@@ -89,7 +90,8 @@ test('the page of a candidate says how it stands and what to type next', async (
   expect(candidate.text).not.toContain(release);
   const meta = builds.meta(builds.candidate);
   const approvals = meta['atomic-nightly.approvals'] ?? [];
-  builds.write({ ...meta, 'atomic-nightly.approvals': [...approvals, { by: 'kai', at: '2026-10-06T11:00:00Z' }] });
+  const all = [...approvals, { by: 'kai', at: '2026-10-06T11:00:00Z' }];
+  await writeApprovals(buildPaths(builds.config.work, builds.candidate, 'x86_64').approvals, all);
   expect((await get(`/builds/${builds.candidate}/x86_64/`)).text).toContain(release);
   const night = await get(`/builds/${builds.ids[3]}/x86_64/`);
   expect(night.text).toMatch(new RegExp(`<a href="[^"]*">${builds.released}</a> in release`));

@@ -38,6 +38,7 @@ export type ErrorCode =
   | 'signing'
   | 'mail'
   | 'notify'
+  | 'record'
   | 'image'
   | 'not-found'
   | 'bug';

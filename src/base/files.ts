@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
+import { temporaryPrefix } from './temporary.ts';
 
 let asideCount = 0;
 
@@ -40,7 +40,7 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Gives work a folder of its own in the system's temporary folder, and removes it afterwards. */
 export async function withTemporaryFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-'));
+  const folder = await mkdtemp(temporaryPrefix('work'));
   try {
     return await work(folder);
   } finally {

@@ -2,3 +2,29 @@
 export function oneLine(value: unknown): string {
   return String(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
 }
+
+/**
+ * Text of several lines, made harmless for a terminal: line breaks and tabs stay; what moves a cursor, changes a title or
+ * turns the direction of writing becomes a blank.
+ */
+export function harmlessLines(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ');
+}
+
+/**
+ * JSON that a terminal shows as it is and that still says the same: such characters in it as escapes.
+ * @param unicode false: all that is not ASCII, too
+ */
+export function harmlessJson(json: string, unicode = true): string {
+  const foreign = unicode ? /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu : /[^\n\x20-\x7e]/gu;
+  return json.replace(foreign, (found) =>
+    Array.from({ length: found.length }, (_, at) => `\\u${found.charCodeAt(at).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  );
+}
+
+/** Whether a text has characters that nobody types on purpose: control and direction characters. */
+export function hasControlCharacters(text: string): boolean {
+  return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
+}

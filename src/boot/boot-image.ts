@@ -1,8 +1,8 @@
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '../base/free-port.ts';
 import type { Task } from '../base/task.ts';
+import { temporaryPrefix } from '../base/temporary.ts';
 import { type Accelerator, startMachine } from '../programs/qemu.ts';
 import { convertImage, createOverlay, imageInfo } from '../programs/qemu-img.ts';
 import { makeSshKey, type SshHost } from '../programs/ssh.ts';
@@ -63,7 +63,7 @@ const USER = 'nightly';
  * @throws NightlyError `gate-failed` with the last serial lines when that does not happen in time; `tool-missing`.
  */
 export async function bootImage(request: BootRequest, task: Task): Promise<Vm> {
-  const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-vm-'));
+  const dir = await mkdtemp(temporaryPrefix('vm'));
   try {
     return await bootIn(dir, request, task);
   } catch (error) {

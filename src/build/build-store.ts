@@ -1,10 +1,14 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, readTextIfExists, writeJson } from '../base/files.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
 import { compareBuildIds, isBuildId, nextBuildId } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
+import { readBuildMeta, readStepTimes } from './build-record-format.ts';
+import { isArchitecture } from './record-values.ts';
 
 /** Paths of one build: `builds/<id>/<arch>/…`. */
 export interface BuildPaths {
@@ -88,60 +92,140 @@ export interface StoredBuild {
   readonly meta: BuildMeta;
 }
 
-/**
- * Returns all builds with a record, newest first. A folder without one was reserved by a run killed within
- * milliseconds.
- */
-export async function listBuilds(workDir: string): Promise<StoredBuild[]> {
-  const found: StoredBuild[] = [];
-  for (const id of await listBuildIds(workDir)) {
-    for (const arch of await readdir(join(workDir, 'builds', id))) {
-      const paths = buildPaths(workDir, id, arch);
-      const text = await readTextIfExists(paths.meta);
-      if (text !== undefined) found.push({ paths, meta: await wholeMeta(paths, text) });
-    }
-  }
-  return found;
+/** A build of which only its id is known: its record cannot be read. */
+export interface DamagedBuild {
+  readonly id: string;
+  /** Undefined where its folder is none. */
+  readonly arch?: string;
+  /** Code `record`: what is wrong, with the file as its place. */
+  readonly error: NightlyError;
 }
 
-/** One build by its id. @throws NightlyError `not-found`, `usage` when the text is no build id. */
+/** Builds looked at side by side: each has a file open. */
+const PARALLEL = 16;
+
+/** What is in `builds/`, newest first. */
+export interface BuildSurvey {
+  readonly builds: readonly StoredBuild[];
+  readonly damaged: readonly DamagedBuild[];
+}
+
+/**
+ * All builds with a record; those whose record is damaged apart (I15). A folder without one was reserved by a run killed
+ * within milliseconds.
+ */
+export async function surveyBuilds(workDir: string): Promise<BuildSurvey> {
+  const found = await pLimit(PARALLEL).map(await listBuildIds(workDir), (id) => surveyBuild(workDir, id));
+  return { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap((one) => one.damaged) };
+}
+
+/** The builds of one id, one for each architecture. */
+export async function surveyBuild(workDir: string, id: string): Promise<BuildSurvey> {
+  const folder = join(workDir, 'builds', id);
+  const arches = await lookAt(folder, () => readdir(folder));
+  if (arches instanceof NightlyError) return { builds: [], damaged: [{ id, error: arches }] };
+  const [builds, broken]: [StoredBuild[], DamagedBuild[]] = [[], []];
+  for (const arch of (arches ?? []).filter(isArchitecture)) {
+    const paths = buildPaths(workDir, id, arch);
+    const meta = await tryReadMeta(paths, arch);
+    if (meta instanceof NightlyError) broken.push({ id, arch, error: meta });
+    else if (meta) builds.push({ paths, meta: await withWhatIsBeside(paths, meta) });
+  }
+  return { builds, damaged: broken };
+}
+
+/** The record of a build without the times of its steps, or what is wrong with it; undefined when it has none. */
+export async function tryReadMeta(
+  { id, meta }: BuildPaths,
+  arch: string,
+): Promise<BuildMeta | NightlyError | undefined> {
+  return lookAt(meta, async () => readBuildMeta(await readFile(meta), { id, arch }, meta));
+}
+
+/** What is read of a file, or why it cannot be: damage to one is not to end what looks at all of them. */
+async function lookAt<Result>(path: string, read: () => Promise<Result>): Promise<Result | NightlyError | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    if (error instanceof NightlyError && error.code === 'record') return error;
+    if (isUnreadable(error)) return unreadable(path, error);
+    throw error;
+  }
+}
+
+/**
+ * All builds with a record, newest first, for those who decide by them. It fails closed, since with one left out an older one
+ * would be taken for the newest. `surveyBuilds` is for those who only show them, `wholeSince` for those who look at some.
+ * @throws NightlyError `record`: the newest that is damaged.
+ */
+export async function listBuilds(workDir: string): Promise<readonly StoredBuild[]> {
+  const survey = await surveyBuilds(workDir);
+  insistOnWhole(survey, undefined);
+  return survey.builds;
+}
+
+/**
+ * Fails closed for a decision that was made without the damaged records: the newest of something is not known to be it while
+ * any newer build cannot be read. Older ones cannot change it, so damage to them stops nothing (I15).
+ * @param since build id of the oldest build that was taken into account; undefined when none was found, so that each counts
+ * @throws NightlyError `record`: the newest that is damaged.
+ */
+export function insistOnWhole({ damaged }: BuildSurvey, since: string | undefined): void {
+  const unknown = damaged.find(({ id }) => since === undefined || compareBuildIds(id, since) >= 0);
+  if (unknown) throw unknown.error;
+}
+
+/**
+ * One build by its id, whatever is wrong with others.
+ * @throws NightlyError `not-found`, `record` when it is damaged, `usage` when the text is no build id.
+ */
 export async function findBuild(workDir: string, id: string): Promise<StoredBuild> {
   if (!isBuildId(id)) {
     throw new NightlyError('usage', `"${id}" is not a build id.`, { hint: 'Build ids look like 20261121_01.' });
   }
-  const build = (await listBuilds(workDir)).find(({ paths }) => paths.id === id);
-  if (build) return build;
+  const { builds, damaged } = await surveyBuild(workDir, id);
+  if (builds[0]) return builds[0];
+  if (damaged[0]) throw damaged[0].error;
   throw new NightlyError('not-found', `There is no build ${id} in ${join(workDir, 'builds')}.`, {
     hint: 'Run "atomic-nightly list" to see the builds there are.',
   });
 }
 
-/** Returns a build's record as it is now. */
+/** A build's record as it is now. @throws NightlyError `record`. */
 export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
-  return wholeMeta(paths, await readFile(paths.meta, 'utf8'));
+  return withWhatIsBeside(paths, readBuildMeta(await readFile(paths.meta, 'utf8'), nameOf(paths), paths.meta));
 }
 
 const STEPS = 'atomic-nightly.steps';
 
-async function wholeMeta(paths: BuildPaths, text: string): Promise<BuildMeta> {
-  const meta = JSON.parse(text) as BuildMeta;
-  const times = await readTextIfExists(paths.steps);
-  const approvals = await approvalsOrNone(paths.approvals);
+/** What a folder is named after. */
+const nameOf = ({ id, dir }: BuildPaths) => ({ id, arch: basename(dir) });
+
+/**
+ * The record with what is kept beside it. The times of steps only say how long something took: damaged ones are as good as
+ * none, and the build is as it was (I15). Damaged approvals count as none here; who approves or releases is told.
+ */
+async function withWhatIsBeside({ steps, approvals }: BuildPaths, meta: BuildMeta): Promise<BuildMeta> {
+  const times = await lookAt(steps, async () => readStepTimes(await readFile(steps), steps));
+  const given = await approvalsOrNone(approvals);
   return {
     ...meta,
-    ...(times === undefined ? {} : { [STEPS]: JSON.parse(times) as NonNullable<BuildMeta[typeof STEPS]> }),
-    ...(approvals === undefined ? {} : { 'atomic-nightly.approvals': approvals }),
+    ...(times === undefined || times instanceof NightlyError ? {} : { [STEPS]: times }),
+    ...(given === undefined ? {} : { 'atomic-nightly.approvals': given }),
   };
 }
 
 /**
  * Rewrites a build's record with some values changed. The times of its steps go to a file of their own, since they come in
  * when the record is published: what is here stays what was published, and was signed (I14).
+ * @throws NightlyError `record`
  */
 export async function updateMeta(paths: BuildPaths, changes: Partial<BuildMeta>): Promise<BuildMeta> {
   const { [STEPS]: steps, ...others } = changes;
   const text = await readTextIfExists(paths.meta);
-  const meta = { ...(text === undefined ? {} : JSON.parse(text)), ...others } as BuildMeta;
+  const old = text === undefined ? {} : readBuildMeta(text, nameOf(paths), paths.meta);
+  const meta = { ...old, ...others };
   if (text !== `${JSON.stringify(meta, null, 2)}\n`) await writeJson(paths.meta, meta);
   if (steps !== undefined) await writeJson(paths.steps, steps);
   return readMeta(paths);

@@ -1,6 +1,12 @@
 import { open } from 'node:fs/promises';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, sha256 } from '../base/files.ts';
+import { type RecordFormat, readRecord } from '../base/read-record.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { buildState } from './build-record-format.ts';
 import type { BuildState } from './outcomes.ts';
+import { instant, word } from './record-values.ts';
 
 /**
  * `journal.ndjson` of a build: one JSON object a line, appended and synced, never rewritten. A `done` line holds the
@@ -33,18 +39,68 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
 }
 
-/** Returns the whole entries of a journal; none when there is no such file. */
-export async function readJournal(path: string): Promise<JournalEntry[]> {
-  return parse(wholeLines((await readTextIfExists(path)) ?? ''));
+/** What a journal says, and which of its lines are none of ours. */
+export interface JournalSurvey {
+  readonly entries: readonly JournalEntry[];
+  /** Code `record`, each with its place; one for a journal that cannot be read at all. */
+  readonly faults: readonly NightlyError[];
 }
 
-/** Opens a journal for appending, and drops a line that a kill cut short. Only the holder of the run lock may. */
+const input = z.string();
+const seconds = z.number();
+
+const entryFormat: RecordFormat<JournalEntry> = {
+  schema: z.discriminatedUnion('event', [
+    z.looseObject({ event: z.literal('start'), at: instant, step: word, input }),
+    z.looseObject({
+      event: z.literal('done'),
+      at: instant,
+      step: word,
+      input,
+      seconds,
+      output: z.unknown().exactOptional(),
+    }),
+    z.looseObject({
+      event: z.literal('failed'),
+      at: instant,
+      step: word,
+      input,
+      seconds,
+      code: z.string(),
+      message: z.string(),
+    }),
+    z.looseObject({ event: z.literal('end'), at: instant, state: buildState }),
+  ]),
+  hint: 'A build with a damaged journal cannot be gone on with: begin a new night. Everything else goes on.',
+};
+
+/** The whole entries of a journal, without lines that are damaged; none when there is no such file. */
+export async function readJournal(path: string): Promise<readonly JournalEntry[]> {
+  return (await surveyJournal(path)).entries;
+}
+
+/** As `readJournal`, with what is wrong with it (I15). */
+export async function surveyJournal(path: string): Promise<JournalSurvey> {
+  try {
+    return parse(wholeLines((await readTextIfExists(path)) ?? ''), path);
+  } catch (error) {
+    if (isUnreadable(error)) return { entries: [], faults: [unreadable(path, error)] };
+    throw error;
+  }
+}
+
+/**
+ * Opens a journal for appending, and drops a line that a kill cut short. Only the holder of the run lock may.
+ * @throws NightlyError `record` when a line is damaged: what was done is not known then, and nothing is done twice by guess.
+ */
 export async function openJournal(path: string): Promise<Journal> {
+  const { entries, faults } = await surveyJournal(path);
+  if (faults[0]) throw faults[0];
   const text = (await readTextIfExists(path)) ?? '';
   const whole = wholeLines(text);
   if (whole.length < text.length) await truncate(path, Buffer.byteLength(whole));
   return {
-    entries: parse(whole),
+    entries,
     async append(entry) {
       const file = await open(path, 'a');
       try {
@@ -59,11 +115,18 @@ export async function openJournal(path: string): Promise<Journal> {
 
 const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf('\n') + 1);
 
-function parse(lines: string): JournalEntry[] {
-  return lines
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as JournalEntry);
+function parse(lines: string, path: string): JournalSurvey {
+  const [entries, faults]: [JournalEntry[], NightlyError[]] = [[], []];
+  for (const [index, line] of lines.split('\n').entries()) {
+    if (line === '') continue;
+    try {
+      entries.push(readRecord(line, entryFormat, `${path}:${index + 1}`));
+    } catch (error) {
+      if (!(error instanceof NightlyError)) throw error;
+      faults.push(error);
+    }
+  }
+  return { entries, faults };
 }
 
 async function truncate(path: string, length: number): Promise<void> {

@@ -33,14 +33,10 @@ export function supersededBy(builds: readonly StoredBuild[], night: string, stre
   return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
 }
 
-/**
- * Returns the commit that a stream's release ref names for its users: of the newest release, or of what took the place
- * of one.
- */
-export function releasedCommit(builds: readonly StoredBuild[], stream: string): string | undefined {
-  const newest = builds.find(({ meta }) => {
+/** The build that a stream's release ref names for its users: the newest release, or what took the place of one. */
+export function releasedHead(builds: readonly StoredBuild[], stream: string): StoredBuild | undefined {
+  return builds.find(({ meta }) => {
     const withdrawn = meta['atomic-nightly.withdrawal'] !== undefined && meta['atomic-nightly.state'] === 'complete';
     return meta['atomic-nightly.stream'] === stream && (withdrawn || meta['atomic-nightly.release'] !== undefined);
   });
-  return newest?.meta['ostree-commit'];
 }

@@ -1,5 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../build/build-store.ts';
+import { findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import { loadConfig } from '../config/load.ts';
 import { reopenBuild } from '../run/build.ts';
 import type { RunContext } from './context.ts';
@@ -29,15 +29,13 @@ export async function goOn(
 }
 
 /**
- * Returns the build of that id, or the newest with a commit.
- * @throws NightlyError `not-found` when there is none, `usage` when the named one has no commit.
+ * The build of that id, or the newest with a commit.
+ * @throws NightlyError `not-found` when there is none, `usage` when the named one has no commit, `record` when it is damaged or
+ * a newer one is.
  */
 export async function buildWithCommit(configPath: string, id: string | undefined): Promise<StoredBuild> {
   const { work } = await loadConfig(configPath);
-  const stored =
-    id === undefined
-      ? (await listBuilds(work)).find(({ meta }) => meta['ostree-commit'] !== undefined)
-      : await findBuild(work, id);
+  const stored = id === undefined ? await newestWithCommit(work) : await findBuild(work, id);
   if (!stored) {
     throw new NightlyError('not-found', 'There is no build with a commit yet.', {
       hint: 'Run "atomic-nightly nightly" first.',
@@ -50,4 +48,11 @@ export async function buildWithCommit(configPath: string, id: string | undefined
     });
   }
   return stored;
+}
+
+async function newestWithCommit(work: string): Promise<StoredBuild | undefined> {
+  const survey = await surveyBuilds(work);
+  const newest = survey.builds.find(({ meta }) => meta['ostree-commit'] !== undefined);
+  insistOnWhole(survey, newest?.paths.id);
+  return newest;
 }

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { NightlyError } from '../base/errors.ts';
-import { redact } from '../base/redact.ts';
+import { outliveReaders, shownText } from '../base/output.ts';
 import { EXIT } from '../build/outcomes.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
 import { asNightlyError } from '../run/runner.ts';
@@ -15,7 +15,7 @@ interface Globals {
 }
 
 const print = (text: string): void => {
-  process.stdout.write(`${redact(text)}\n`);
+  process.stdout.write(`${shownText(text)}\n`);
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
@@ -29,6 +29,8 @@ function interruptSignal(): AbortSignal {
       }),
     );
   };
+  // A session that was lost takes nobody with it: the run goes on to its end.
+  process.on('SIGHUP', () => undefined);
   process.on('SIGINT', interrupt);
   process.on('SIGTERM', interrupt);
   return controller.signal;
@@ -51,9 +53,10 @@ async function main(argv: readonly string[]): Promise<number> {
     if (program.opts<Globals>().logFormat === 'json') {
       const { jsonLog } = await import('../reports/progress/json-lines.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);
-    } else process.stderr.write(`${formatError(error)}\n`);
+    } else process.stderr.write(`${shownText(formatError(error))}\n`);
     return exitCodeOfError(error);
   }
 }
 
+outliveReaders();
 process.exitCode = await main(process.argv);

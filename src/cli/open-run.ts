@@ -1,9 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quietTask, type Task } from '../base/task.ts';
-import type { StoredBuild } from '../build/build-store.ts';
+import { type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
 import type { Journal } from '../build/journal.ts';
+import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
@@ -15,7 +16,7 @@ import { openProject, type Project } from '../run/project.ts';
 import { openPromotedNight } from '../run/promoted-night.ts';
 import { takeRunLock } from '../run/run-lock.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
-import type { RunContext } from './context.ts';
+import type { Context, RunContext } from './context.ts';
 
 /**
  * Opens a stream and holds the run lock of its work folder while `work` runs.
@@ -32,6 +33,7 @@ export async function withLockedProject<Result>(
   await mkdir(project.config.work, { recursive: true });
   const lock = await takeRunLock(project.config.work, command);
   try {
+    await noteDamage(project.config, options.logFormat);
     return await work(project);
   } finally {
     await lock.release();
@@ -92,10 +94,16 @@ export function showNotes(options: Pick<RunContext, 'logFormat'>, { stream }: Pr
   close();
 }
 
-/**
- * Returns a task outside any build: for reading a target's index before an id exists. Logs to
- * `work/atomic-nightly.log`.
- */
+/** Names on standard error the builds whose record is damaged: they are left out, and everything else goes on (I15). */
+export async function noteDamage({ work }: Pick<Config, 'work'>, logFormat: Context['logFormat']): Promise<void> {
+  const { damaged } = await surveyBuilds(work);
+  if (damaged.length === 0) return;
+  const { note, close } = selectListener(logFormat, process.stderr);
+  for (const { error } of damaged) note(`warning: ${error.message} ${error.hint ?? ''}`);
+  close();
+}
+
+/** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
 export function preparationTask(project: Pick<Project, 'config'>, signal: AbortSignal): Task {
   return quietTask(join(project.config.work, 'atomic-nightly.log'), signal);
 }

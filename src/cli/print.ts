@@ -1,4 +1,6 @@
 import { formatPlace, type NightlyError } from '../base/errors.ts';
+import { harmlessJson } from '../base/one-line.ts';
+import { isUnicode } from '../base/output.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import type { NightlyPlan } from '../pipelines/plan-nightly.ts';
 import { formatDiff } from '../rpm/pkgdiff.ts';
@@ -10,7 +12,7 @@ export type Printer = (text: string) => void;
 
 /** A value as JSON for scripts. */
 export function printJson(value: unknown, print: Printer): void {
-  print(JSON.stringify(value, null, 2));
+  print(harmlessJson(JSON.stringify(value, null, 2), isUnicode()));
 }
 
 /** How a build ended, and what to do next. */

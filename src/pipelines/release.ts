@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { listBuilds, type StoredBuild, updateMeta } from '../build/build-store.ts';
+import { insistOnWhole, type StoredBuild, surveyBuilds, updateMeta } from '../build/build-store.ts';
 import { lastRelease } from '../build/promotions.ts';
 import type { ReleaseTo } from '../config/config.ts';
 import { sendMessage } from '../reports/release/release-mail.ts';
@@ -71,7 +71,10 @@ export async function release(
     throw new NightlyError('bug', `Stream "${stream.name}" passed its checks without a target for releases.`);
 
   const { at } = await runner.step('begin', {}, async () => ({ at: new Date().toISOString() }));
-  const previous = lastRelease(await listBuilds(config.work), stream.name);
+  const survey = await surveyBuilds(config.work);
+  const previous = lastRelease(survey.builds, stream.name);
+  // What is told as new would be told against an older release.
+  insistOnWhole(survey, previous?.paths.id);
   const before = previous?.meta.buildid === build.id ? undefined : previous;
   const notes = await runner.step(
     'notes',

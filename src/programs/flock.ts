@@ -5,18 +5,32 @@ import { run, start } from './exec.ts';
  * Takes a flock(2) lock on a file, made when missing, and gives the function that frees it; undefined when another
  * process has it. The lock is held by a child that ends when its standard input closes: the kernel closes it when this
  * program dies in whatever way, so a SIGKILL leaves no stale lock.
+ * @param witness a second file, locked while the first one is: `isFlockHeld` looks at it without keeping anybody out
  */
-export async function tryFlock(path: string): Promise<(() => Promise<void>) | undefined> {
+export async function tryFlock(path: string, witness?: string): Promise<(() => Promise<void>) | undefined> {
   let settle: (held: boolean) => void = () => undefined;
   const answer = new Promise<boolean>((resolve) => {
     settle = resolve;
   });
-  const holder = await start('flock', ['--nonblock', path, 'sh', '-c', 'echo held; exec cat'], {
+  const inner = ['sh', '-c', 'echo held; exec cat'];
+  const held = witness === undefined ? inner : ['flock', witness, ...inner];
+  const holder = await start('flock', ['--nonblock', path, ...held], {
     keepStdinOpen: true,
     onLine: (line) => line === 'held' && settle(true),
   });
   void holder.exited.then(() => settle(false));
   return (await answer) ? () => holder.stop() : undefined;
+}
+
+/**
+ * Whether somebody has a lock, told by its witness: it is tried for, and whoever takes the lock right then waits for the
+ * moment that takes. The kernel knows it in every PID namespace.
+ */
+export async function isFlockHeld(witness: string): Promise<boolean> {
+  const { exitCode } = await run('flock', ['--nonblock', '--conflict-exit-code', '75', witness, 'true'], {
+    okExitCodes: [0, 75],
+  });
+  return exitCode === 75;
 }
 
 /** Waits until nobody has the lock of a file. Whoever comes first then takes it. @throws NightlyError `interrupted`. */

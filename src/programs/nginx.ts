@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { freePort } from '../base/free-port.ts';
 import { httpFetch } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
+import { temporaryPrefix } from '../base/temporary.ts';
 import { start } from './exec.ts';
 
 /** A web server that serves one folder. */
@@ -29,7 +29,7 @@ export interface StaticServerRequest {
  * @throws NightlyError `tool-missing`, `tool-failed` when it ends or does not answer (the port is taken).
  */
 export async function startNginx(request: StaticServerRequest): Promise<StaticServer> {
-  const prefix = await mkdtemp(join(tmpdir(), 'nginx-'));
+  const prefix = await mkdtemp(temporaryPrefix('nginx'));
   const port = request.port ?? (await freePort());
   // Answers only in this instance: another program on the same port would answer too, while nginx still tries to bind.
   const probe = `.${basename(prefix)}`;

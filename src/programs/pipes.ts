@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { temporaryPrefix } from '../base/temporary.ts';
 
 /**
  * Real pipes between this program and those it starts. Node gives a child *sockets* as standard input and output, which
@@ -61,7 +62,7 @@ function withFifo(use: (path: string) => PipeEnd): PipeEnd {
 }
 
 function makeFifos(): number[] {
-  const folder = mkdtempSync(join(tmpdir(), `atomic-nightly-pipes-${process.pid}-`));
+  const folder = mkdtempSync(temporaryPrefix('pipes'));
   try {
     const paths = Array.from({ length: BATCH }, (_, index) => join(folder, String(index)));
     const { status, error } = spawnSync('/usr/bin/mkfifo', ['-m', '600', ...paths], { stdio: 'ignore' });

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { bootId, hasEnded } from '../base/boot-id.ts';
+import { hasEnded, pidNamespace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
+import { PRUNE_EPOCH, type PruneEpoch } from '../published/epoch-format.ts';
+import { readTargetRecord } from '../published/target-record.ts';
 import type { Target } from '../targets/target.ts';
-import { parseTargetJson, updateJson } from './publish-files.ts';
+import { updateRecord } from './publish-files.ts';
 
 /**
  * Keeps publishing and pruning of a target apart, although neither holds a lock for as long as it works:
@@ -17,24 +19,9 @@ import { parseTargetJson, updateJson } from './publish-files.ts';
  */
 export const EPOCH_PATH = 'prune.json';
 
-export interface PruneEpoch {
-  /** Counts the prunes that have deleted something. */
-  readonly epoch: number;
-  /** Who is deleting right now. */
-  readonly deleting?: {
-    readonly token: string;
-    readonly host: string;
-    /** Boot id of the running kernel, so that a reboot counts as the end of the process. */
-    readonly boot?: string;
-    readonly pid: number;
-    /** RFC 3339, UTC. */
-    readonly since: string;
-  };
-}
-
 /** @throws NightlyError `unsupported` when the file is not one of ours. */
 export function parseEpoch(content: Uint8Array | undefined, target: Target): PruneEpoch {
-  return content ? parseTargetJson<PruneEpoch>(content, EPOCH_PATH, target) : { epoch: 0 };
+  return content ? readTargetRecord(content, PRUNE_EPOCH, EPOCH_PATH, target) : { epoch: 0 };
 }
 
 /** @throws NightlyError `locked`, naming who deletes there. */
@@ -75,9 +62,9 @@ const ownTokens = new Set<string>();
 export async function beginDeleting(target: Target, task: Task): Promise<DeletingLock> {
   const token = randomUUID();
   ownTokens.add(token);
-  const mine = { token, host: hostname(), boot: bootId(), pid: process.pid, since: new Date().toISOString() };
-  await updateJson<PruneEpoch>(
-    EPOCH_PATH,
+  const mine = { token, host: hostname(), ...processPlace(), since: new Date().toISOString() };
+  await updateRecord(
+    { path: EPOCH_PATH, format: PRUNE_EPOCH },
     (old) => {
       if (old?.deleting && old.deleting.token !== token) refuseAlive(old.deleting, target);
       return { epoch: old?.epoch ?? 0, deleting: mine };
@@ -95,8 +82,8 @@ export async function beginDeleting(target: Target, task: Task): Promise<Deletin
     },
     async end(now) {
       const last = { ...now, signal: AbortSignal.timeout(60_000) };
-      await updateJson<PruneEpoch>(
-        EPOCH_PATH,
+      await updateRecord(
+        { path: EPOCH_PATH, format: PRUNE_EPOCH },
         (old) => (old?.deleting?.token === token ? { epoch: old.epoch + 1 } : (old ?? { epoch: 0 })),
         target,
         last,
@@ -106,11 +93,13 @@ export async function beginDeleting(target: Target, task: Task): Promise<Deletin
   };
 }
 
-function refuseAlive({ token, host, boot, pid, since }: NonNullable<PruneEpoch['deleting']>, target: Target): void {
+function refuseAlive(deleting: NonNullable<PruneEpoch['deleting']>, target: Target): void {
+  const { token, host, pid, pids, since } = deleting;
   if (Date.now() - Date.parse(since) > LIFE_MS) return;
   const here = host === hostname();
-  if (here && boot !== undefined && hasEnded(boot, pid)) return;
-  if (here && pid === process.pid && !ownTokens.has(token)) return;
+  if (here && hasEnded(deleting)) return;
+  const isNumberedHere = pids === undefined || pids === pidNamespace();
+  if (here && isNumberedHere && pid === process.pid && !ownTokens.has(token)) return;
   throw new NightlyError(
     'locked',
     `Another prune is deleting on target "${target.name}": process ${pid} on ${host}, since ${since}.`,

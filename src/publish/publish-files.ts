@@ -1,7 +1,9 @@
-import { NightlyError } from '../base/errors.ts';
+import { z } from 'zod';
 import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
+import type { RecordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
+import { readTargetRecord } from '../published/target-record.ts';
 import type { Signer } from '../signing/signer.ts';
 import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
@@ -23,15 +25,16 @@ export async function publishFiles(
 }
 
 /**
- * Changes a JSON file of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
+ * Changes a record of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
  * undefined when there is no such file, and gives the same value back when there is nothing to change.
  * @param signer puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
  *   mismatch to try again. One that is lost or over another content is made anew
- * @throws NightlyError `target-moved` or `locked` when other publishers keep getting in between; `signing`.
+ * @throws NightlyError `unsupported` when what is there is damaged, `target-moved` or `locked` when other publishers keep
+ *   getting in between; `signing`.
  */
-export async function updateJson<Json>(
-  path: string,
-  change: (old: Json | undefined) => Json,
+export async function updateRecord<Value>(
+  { path, format }: { readonly path: string; readonly format: RecordFormat<Value> },
+  change: (old: Value | undefined) => Value,
   target: Target,
   task: Task,
   signer?: Signer,
@@ -39,7 +42,7 @@ export async function updateJson<Json>(
   const signature = `${path}.asc`;
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
-    const old = content && parseTargetJson<Json>(content, path, target);
+    const old = content && readTargetRecord(content, format, path, target);
     const next = change(old);
     const put = next === old ? [] : [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
     const expect = [{ path, content }];
@@ -54,14 +57,14 @@ export async function updateJson<Json>(
   await swapWithRetry(prepare, target, task);
 }
 
-/** Returns what a JSON file of a target holds. @throws NightlyError `unsupported` when it is not JSON. */
-export function parseTargetJson<Json>(content: Uint8Array, path: string, target: Target): Json {
-  try {
-    return JSON.parse(new TextDecoder().decode(content)) as Json;
-  } catch (error) {
-    throw new NightlyError('unsupported', `${path} on target "${target.name}" is not JSON: ${String(error)}`, {
-      hint: 'Restore it from a backup; it is never written in part by this program.',
-      cause: error,
-    });
-  }
+/** As `updateRecord`, for JSON of any shape: `change` has to look for itself what it was given. */
+export async function updateJson<Json>(
+  path: string,
+  change: (old: Json | undefined) => Json,
+  target: Target,
+  task: Task,
+  signer?: Signer,
+): Promise<void> {
+  const format: RecordFormat<Json> = { schema: z.custom<Json>(), hint: 'Restore it from a backup.' };
+  await updateRecord({ path, format }, change, target, task, signer);
 }

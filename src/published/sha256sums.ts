@@ -1,7 +1,11 @@
+import { damaged } from '../base/read-record.ts';
+import { isPathBelow } from '../build/record-values.ts';
+
 /** One line of a SHA256SUMS file. */
 export interface Summed {
   /** Lower-case hex. */
   readonly sha256: string;
+  /** Relative, and below the folder of the file. */
   readonly path: string;
 }
 
@@ -14,12 +18,20 @@ export function formatSums(sums: readonly Summed[]): string {
     .join('');
 }
 
-/** Reads what `sha256sum` writes (coreutils, text or binary mode). @throws Error at a line that it would not read. */
-export function parseSums(text: string): Summed[] {
-  return text.split('\n').flatMap((line) => {
+const HINT = 'Bring it back from a backup, or publish the build again from where it was made.';
+
+/**
+ * Reads what `sha256sum` writes (coreutils, text or binary mode). A path that leads out of the file's folder is refused: what
+ * is listed here is read, signed and compared.
+ * @param place the file, with its target where it is on one
+ * @throws NightlyError `record` at a line that is none of that.
+ */
+export function parseSums(text: string, place = 'SHA256SUMS'): Summed[] {
+  return text.split('\n').flatMap((line, index) => {
     if (line === '') return [];
     const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];
-    if (!sha256 || !path) throw new Error(`has a line that sha256sum would not read: ${line.slice(0, 100)}`);
+    if (!sha256 || !path) throw damaged(place, `line ${index + 1} is none that sha256sum would read`, HINT);
+    if (!isPathBelow(path)) throw damaged(place, `line ${index + 1} names a path outside its folder`, HINT);
     return [{ sha256, path }];
   });
 }

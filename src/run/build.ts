@@ -8,9 +8,10 @@ import {
   type BuildPaths,
   buildPaths,
   findBuild,
-  listBuilds,
+  insistOnWhole,
   reserveBuildId,
   type StoredBuild,
+  surveyBuilds,
 } from '../build/build-store.ts';
 import { readJournal } from '../build/journal.ts';
 import type { CheckedClock } from './clock.ts';
@@ -71,7 +72,7 @@ export function reopenBuild({ paths, meta }: StoredBuild): Build {
 
 /**
  * Finds the build to resume: the named one, or the newest that did not succeed.
- * @throws NightlyError `not-found` when there is none, `usage` when the named one is finished.
+ * @throws NightlyError `not-found` when there is none, `usage` when the named one is finished, `record` when it is damaged.
  */
 export async function findUnfinished(workDir: string, id: string | undefined): Promise<StoredBuild> {
   if (id !== undefined) {
@@ -81,9 +82,11 @@ export async function findUnfinished(workDir: string, id: string | undefined): P
       hint: `Run "atomic-nightly show ${id}" to see it.`,
     });
   }
-  const newest = (await listBuilds(workDir))[0];
+  const survey = await surveyBuilds(workDir);
+  const [newest] = survey.builds;
+  insistOnWhole(survey, newest?.paths.id);
   if (newest && !(await isFinished(newest))) return newest;
-  throw new NightlyError('not-found', 'No unfinished build to resume: the newest one is finished.', {
+  throw new NightlyError('not-found', `No unfinished build to resume: the newest one is finished.`, {
     hint: 'Name a build to resume an older one; "atomic-nightly list" shows them with their state.',
   });
 }

@@ -1,19 +1,28 @@
 import { hostname } from 'node:os';
-import { join } from 'node:path';
-import { readTextIfExists } from '../base/files.ts';
+import { bootId, pidNamespace } from '../base/boot-id.ts';
+import { NightlyError } from '../base/errors.ts';
 import { startOfProcess } from '../base/process-id.ts';
-import type { LockHolder } from './run-lock.ts';
+import { isRunLockHeld, type LockHolder, readLockHolder } from './run-lock.ts';
 
 /**
- * Who has the run lock, without touching it: a look that took it even for a moment would make a run that starts right then
- * give up. Undefined when nobody has it, or whoever had it was killed. A holder on another host is believed.
+ * Who has the run lock, without keeping any run from it. Undefined when nobody has it, or whoever had it was killed. Where
+ * the process can be seen from here, that is what counts; where it cannot (in another container, or with a `lock.json` that
+ * is damaged), the kernel's lock is. A holder on another machine is believed.
  */
 export async function lockHolder(workDir: string): Promise<LockHolder | undefined> {
-  const text = await readTextIfExists(join(workDir, 'lock.json'));
-  if (text === undefined) return undefined;
-  const holder = JSON.parse(text) as LockHolder;
-  if (holder.host !== hostname()) return holder;
-  const started = startOfProcess(holder.pid);
+  const found = await readLockHolder(workDir);
+  if (found === undefined) return undefined;
+  if (found instanceof NightlyError) return (await isRunLockHeld(workDir)) ? UNKNOWN : undefined;
+  const { pid, host, boot, pids, since } = found;
+  const isOfThisKernel = boot === undefined ? host === hostname() : boot === bootId();
+  if (!isOfThisKernel && host !== hostname()) return found;
+  if (!isOfThisKernel || (pids !== undefined && pids !== pidNamespace())) {
+    return (await isRunLockHeld(workDir)) ? found : undefined;
+  }
+  const started = startOfProcess(pid);
   // A later process may have the number of one that was killed.
-  return started !== undefined && started <= Date.parse(holder.since) + 1000 ? holder : undefined;
+  return started !== undefined && started <= Date.parse(since) + 1000 ? found : undefined;
 }
+
+/** Somebody whose `lock.json` cannot be read. */
+const UNKNOWN: LockHolder = { pid: 0, host: 'unknown', command: 'unknown', since: new Date(0).toISOString() };

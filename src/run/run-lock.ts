@@ -1,12 +1,18 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
+import { z } from 'zod';
+import { type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
+import { type RecordFormat, readRecord } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
+import { removeStaleFolders } from '../base/temporary.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { count, instant } from '../build/record-values.ts';
 import { RUN_MARKER } from '../programs/exec.ts';
-import { tryFlock, untilFlockFree } from '../programs/flock.ts';
+import { isFlockHeld, tryFlock, untilFlockFree } from '../programs/flock.ts';
 
 /**
  * The run lock of a work folder: `flock` on `work/lock`, freed by the kernel when its holder dies. `work/lock.json` beside
@@ -17,12 +23,43 @@ export interface RunLock {
 }
 
 /** Who has the run lock, as `lock.json` says. */
-export interface LockHolder {
-  readonly pid: number;
+export interface LockHolder extends ProcessPlace {
   readonly host: string;
   readonly command: string;
   readonly since: string;
 }
+
+const HOLDER: RecordFormat<LockHolder> = {
+  schema: z.looseObject({
+    pid: count,
+    boot: z.string().exactOptional(),
+    machine: z.string().exactOptional(),
+    pids: z.string().exactOptional(),
+    host: z.string(),
+    command: z.string(),
+    since: instant,
+  }),
+  hint: 'It only tells people who has the lock; the next run writes it anew.',
+};
+
+/** What `lock.json` says; a fault of code `record` when it is damaged, undefined when there is none. */
+export async function readLockHolder(workDir: string): Promise<LockHolder | NightlyError | undefined> {
+  const path = join(workDir, 'lock.json');
+  try {
+    const text = await readTextIfExists(path);
+    return text === undefined ? undefined : readRecord(text, HOLDER, path);
+  } catch (error) {
+    if (isUnreadable(error)) return unreadable(path, error);
+    if (error instanceof NightlyError && error.code === 'record') return error;
+    throw error;
+  }
+}
+
+/**
+ * A second file, locked as long as `lock` is. A look at it keeps no run out: whoever takes the lock waits for the moment that
+ * the look takes.
+ */
+const witnessPath = (workDir: string): string => join(workDir, 'lock.held');
 
 /**
  * Takes the lock, then ends what a killed run left behind, so that two writers never meet in one cache.
@@ -31,14 +68,18 @@ export interface LockHolder {
 export async function takeRunLock(workDir: string, command: string): Promise<RunLock> {
   const lockPath = join(workDir, 'lock');
   const whoPath = join(workDir, 'lock.json');
-  const free = await tryFlock(lockPath);
-  if (!free) throw await lockedError(whoPath);
+  const free = await tryFlock(lockPath, witnessPath(workDir));
+  if (!free) throw await lockedError(workDir);
   await killLeftovers(workDir);
+  removeStaleFolders();
   process.env[RUN_MARKER] = resolve(workDir);
-  const who: LockHolder = { pid: process.pid, host: hostname(), command, since: new Date().toISOString() };
+  const who: LockHolder = { ...processPlace(), host: hostname(), command, since: new Date().toISOString() };
+  // A folder in its place would be in the way.
+  if ((await readLockHolder(workDir)) instanceof NightlyError) await rm(whoPath, { recursive: true, force: true });
   await writeJson(whoPath, who);
   return {
     async release() {
+      await endAgents(workDir);
       delete process.env[RUN_MARKER];
       await rm(whoPath, { force: true });
       await free();
@@ -46,9 +87,9 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
   };
 }
 
-async function lockedError(whoPath: string): Promise<NightlyError> {
-  const text = await readTextIfExists(whoPath);
-  const who = text === undefined ? undefined : (JSON.parse(text) as LockHolder);
+async function lockedError(workDir: string): Promise<NightlyError> {
+  const found = await readLockHolder(workDir);
+  const who = found instanceof NightlyError ? undefined : found;
   return new NightlyError(
     'locked',
     who
@@ -79,9 +120,33 @@ async function killLeftovers(workDir: string): Promise<void> {
   }
 }
 
-async function environment(pid: number): Promise<string[]> {
+/** Daemons of GnuPG, which its programs start by themselves and which stay: dnf checks `repo_gpgcheck` in a folder of the cache. */
+const AGENTS = ['gpg-agent', 'keyboxd', 'dirmngr', 'scdaemon'];
+
+/**
+ * Ends the agents that were started during this run for a home of keys below the work folder. Those for people's own keys
+ * stay, as they may hold a passphrase.
+ */
+async function endAgents(workDir: string): Promise<void> {
+  const mark = `${RUN_MARKER}=${resolve(workDir)}`;
+  const below = `${await realpath(workDir)}/`;
+  for (const entry of await readdir('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const [program = '', ...args] = await words(`/proc/${pid}/cmdline`);
+    if (!AGENTS.includes(basename(program))) continue;
+    const home = args[args.indexOf('--homedir') + 1] ?? '';
+    const isOurs = args.includes('--homedir') && `${await realpath(home).catch(() => home)}/`.startsWith(below);
+    if (isOurs && (await environment(pid)).includes(mark)) killIfThere(pid);
+  }
+}
+
+const environment = (pid: number): Promise<string[]> => words(`/proc/${pid}/environ`);
+
+/** Strings of a file of /proc, each with a zero byte at its end. */
+async function words(path: string): Promise<string[]> {
   try {
-    return (await readFile(`/proc/${pid}/environ`, 'latin1')).split('\0');
+    return (await readFile(path, 'latin1')).split('\0');
   } catch {
     // The process ended meanwhile, or belongs to somebody else: in both cases it is not ours to end.
     return [];
@@ -96,10 +161,7 @@ function killIfThere(pid: number): void {
   }
 }
 
-/** Whether some run has the lock right now. */
+/** Whether some run has the lock right now; a look that keeps none from taking it. */
 export async function isRunLockHeld(workDir: string): Promise<boolean> {
-  if (!existsSync(workDir)) return false;
-  const free = await tryFlock(join(workDir, 'lock'));
-  await free?.();
-  return free === undefined;
+  return existsSync(witnessPath(workDir)) && isFlockHeld(witnessPath(workDir));
 }

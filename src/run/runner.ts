@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
+import { isUnreadable } from '../base/unreadable.ts';
 import type { Listener } from '../build/events.ts';
 import { findDone, inputDigest, type Journal } from '../build/journal.ts';
 
@@ -107,6 +108,12 @@ export function asNightlyError(caught: unknown): NightlyError {
   if (/^(EACCES|EPERM|EROFS)\b/.test(message)) {
     return new NightlyError('permission', `No permission: ${message}.`, {
       hint: 'Give the user that runs this access to the path named above, then run "atomic-nightly resume".',
+      cause: caught,
+    });
+  }
+  if (isUnreadable(caught)) {
+    return new NightlyError('record', `Something that is to be read or written is not what it should be: ${message}.`, {
+      hint: 'Look at the path named above: it is a folder instead of a file, the reverse, or on a damaged disk.',
       cause: caught,
     });
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { livingPid } from '../base/process-id.ts';
 import { quietTask } from '../base/task.ts';
 import { compareBuildIds } from '../build/build-id.ts';
-import { listBuildIds, listBuilds, type StoredBuild } from '../build/build-store.ts';
+import { listBuildIds, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import { readJournal } from '../build/journal.ts';
 import type { BuildState } from '../build/outcomes.ts';
 import type { Config } from '../config/config.ts';
@@ -92,9 +92,9 @@ function resultOfState(state: BuildState): Result {
   }
 }
 
-/** Finds the build an attempt works on: the one it continues, or what its stream got since. */
+/** Finds the build an attempt works on: the one it continues, or what its stream got since; none whose record is damaged. */
 async function buildOf(work: string, { build, stream, attempt }: Job): Promise<StoredBuild | undefined> {
-  const builds = await listBuilds(work);
+  const { builds } = await surveyBuilds(work);
   if (build !== undefined) return builds.find(({ paths }) => paths.id === build);
   const { newestBefore = '' } = attempt ?? {};
   return builds.find(

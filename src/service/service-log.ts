@@ -1,4 +1,7 @@
 import { pino } from 'pino';
+import { oneLine } from '../base/one-line.ts';
+import { shownText } from '../base/output.ts';
+import { harmlessLog } from '../reports/progress/json-lines.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
 
 /** Tells what the service does: a sentence, and the values in it for machines. */
@@ -6,7 +9,7 @@ export type ServiceLog = (sentence: string, values?: Readonly<Record<string, unk
 
 /** Lines on a stream, which systemd's journal stamps with the time; pino's JSON when asked for. */
 export function serviceLog(format: LogFormat, out: NodeJS.WritableStream): ServiceLog {
-  if (format !== 'json') return (sentence) => out.write(`${sentence}\n`);
-  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, out);
+  if (format !== 'json') return (sentence) => out.write(`${shownText(oneLine(sentence))}\n`);
+  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, harmlessLog(out));
   return (sentence, values = {}) => logger.info({ type: 'service', ...values }, sentence);
 }

@@ -1,5 +1,11 @@
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
+import { type RecordFormat, readRecord } from '../base/read-record.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { buildId, count, instant, word } from '../build/record-values.ts';
 
 /** A night that is to begin, or goes on, or waits for another try. */
 export interface Job {
@@ -42,10 +48,62 @@ export const serviceFolder = (work: string): string => join(work, 'service');
 
 const statePath = (work: string): string => join(serviceFolder(work), 'state.json');
 
-/** Returns what an earlier service remembered; nothing when there was none. */
+const attemptSchema = z.looseObject({
+  since: instant,
+  newestBefore: buildId.exactOptional(),
+  process: z
+    .string()
+    .regex(/^[\w-]+:\d+:\d+$/, 'must be a boot id, a process and when it started')
+    .exactOptional(),
+});
+
+const jobSchema = z.looseObject({
+  id: z.string(),
+  stream: word,
+  cause: z.literal(['schedule', 'catch-up', 'trigger']),
+  notBefore: instant,
+  failures: count,
+  kills: count,
+  build: buildId.exactOptional(),
+  attempt: attemptSchema.exactOptional(),
+});
+
+const STATE: RecordFormat<ServiceState> = {
+  schema: z.looseObject({ moments: z.record(word, instant), jobs: z.array(jobSchema) }),
+  hint: 'It is set aside by the next start of the service, which then begins with the schedules as they are.',
+};
+
+const NOTHING: ServiceState = { moments: {}, jobs: [] };
+
+/**
+ * What an earlier service remembered; nothing when there was none.
+ * @throws NightlyError `record` when the file is damaged.
+ */
 export async function readState(work: string): Promise<ServiceState> {
-  const text = await readTextIfExists(statePath(work));
-  return text === undefined ? { moments: {}, jobs: [] } : (JSON.parse(text) as ServiceState);
+  const path = statePath(work);
+  try {
+    const text = await readTextIfExists(path);
+    return text === undefined ? NOTHING : readRecord(text, STATE, path);
+  } catch (error) {
+    throw isUnreadable(error) ? unreadable(path, error) : error;
+  }
+}
+
+/**
+ * As `readState`, but a file that is damaged is set aside and nothing is remembered: a service that does not start for it
+ * would run no night at all (I15). Only the holder of the service lock may.
+ * @param tell given what is wrong and where the file is now
+ */
+async function readOrSetAside(work: string, tell: (sentence: string) => void): Promise<ServiceState> {
+  try {
+    return await readState(work);
+  } catch (error) {
+    if (!(error instanceof NightlyError && error.code === 'record')) throw error;
+    const aside = `${statePath(work)}.damaged-${new Date().toISOString().replace(/\W/g, '')}`;
+    await rename(statePath(work), aside);
+    tell(`error: ${error.message} It is set aside as ${aside}; nights that waited in it are forgotten.`);
+    return NOTHING;
+  }
 }
 
 /** A value of the state that is on disk as soon as the returned promise resolves; changes are written one after another. */
@@ -54,9 +112,9 @@ export interface StateFile {
   change(how: (state: ServiceState) => ServiceState): Promise<void>;
 }
 
-/** Opens the state of a work folder; only the holder of the service lock may. */
-export async function openState(work: string): Promise<StateFile> {
-  let state = await readState(work);
+/** Opens the state of a work folder, a damaged one set aside; only the holder of the service lock may. */
+export async function openState(work: string, tell: (sentence: string) => void): Promise<StateFile> {
+  let state = await readOrSetAside(work, tell);
   let written: Promise<void> = Promise.resolve();
   return {
     current: () => state,

@@ -35,7 +35,7 @@ const LOOK_AGAIN_MS = 60_000;
 /** Starts the scheduler on what an earlier one left. The caller holds the service lock. */
 export async function startService(config: Config, log: ServiceLog): Promise<Service> {
   const { drainSeconds, debounceSeconds, retry } = config.service;
-  const state = await openState(config.work);
+  const state = await openState(config.work, log);
   const stopping = new AbortController();
   const { signal } = stopping;
   let running: Run | undefined;

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { bootId, hasEnded } from '../base/boot-id.ts';
+import { z } from 'zod';
+import { hasEnded, type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
+import { readRecord } from '../base/read-record.ts';
 
 /** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
 export const LOCK_PATH = '.atomic-nightly.lock';
@@ -10,20 +12,30 @@ export const LOCK_PATH = '.atomic-nightly.lock';
 const LIFE_MS = 5 * 60_000;
 
 /** What the lock file holds. */
-export interface LockContent {
+export interface LockContent extends ProcessPlace {
   readonly token: string;
-  /** Set by a holder on Linux, so that one that was killed does not lock out its own resume. */
+  /** With what `ProcessPlace` has: so that a holder that was killed does not lock out its own resume. */
   readonly host: string;
   readonly boot: string;
-  readonly pid: number;
   /** Milliseconds since the epoch; 0 once it is free. */
   readonly until: number;
 }
 
-/** Returns a lock of this process, from now on. */
+const schema = z.looseObject({
+  token: z.string(),
+  host: z.string(),
+  boot: z.string(),
+  machine: z.string().exactOptional(),
+  pids: z.string().exactOptional(),
+  pid: z.int().min(0),
+  // What a date can hold.
+  until: z.number().min(0).max(8.64e15),
+});
+
+/** A lock of this process, from now on. */
 export function newLock(): LockContent {
   const until = Date.now() + LIFE_MS;
-  return { token: randomUUID(), host: hostname(), boot: bootId(), pid: process.pid, until };
+  return { token: randomUUID(), host: hostname(), ...processPlace(), until };
 }
 
 /** The same lock, given up. */
@@ -36,8 +48,7 @@ export function isHeld(lock: LockContent, mine: LockContent): boolean {
 
 /** Whether the lock's holder is a process of this machine that is gone. */
 function isDead(lock: LockContent, mine: LockContent): boolean {
-  if (lock.host !== mine.host) return false;
-  return hasEnded(lock.boot, lock.pid);
+  return lock.host === mine.host && hasEnded(lock);
 }
 
 /** Returns what a publisher throws that another one's lock keeps out. */
@@ -55,7 +66,7 @@ export const encodeLock = (lock: LockContent): Uint8Array => Buffer.from(`${JSON
 /** @throws NightlyError `locked` when the file is not one of ours. */
 export function readLock(content: Uint8Array, target: string): LockContent {
   try {
-    return JSON.parse(new TextDecoder().decode(content)) as LockContent;
+    return readRecord(content, { schema, hint: '' }, LOCK_PATH);
   } catch (error) {
     throw new NightlyError('locked', `Target "${target}" has a ${LOCK_PATH} that is not this program's.`, {
       hint: 'Find out who wrote it; remove it if nobody needs it.',

@@ -1,9 +1,17 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Target } from './target.ts';
 
-/** Whether a path stays below what it is relative to, and is spelled in the only way it can be. */
+/**
+ * Whether a path stays below what it is relative to, and is spelled in the only way it can be. Control characters are no part
+ * of a name that anything here makes, and would end a line of a list of files.
+ */
 export function isPlainPath(path: string): boolean {
-  if (path.includes('\0')) return false;
+  return !hasControl(path) && staysBelow(path);
+}
+
+const hasControl = (path: string): boolean => /\p{Cc}/u.test(path);
+
+function staysBelow(path: string): boolean {
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
@@ -49,8 +57,9 @@ export function withPlainPaths(target: Target): Target {
       if (folder !== '') requirePlain([folder]);
       for await (const file of target.list(folder, task)) {
         const isBelow = folder === '' || file.path.startsWith(`${folder}/`);
-        if (isBelow && isPlainPath(file.path)) {
-          yield file;
+        if (isBelow && staysBelow(file.path)) {
+          // Others may have put such a file there; nothing of ours has such a name, and none is asked for.
+          if (!hasControl(file.path)) yield file;
           continue;
         }
         throw new NightlyError(

@@ -1,13 +1,17 @@
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { withTemporaryFolder } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { takeRunLock } from '../../src/run/run-lock.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const lockModule = new URL('../../src/run/run-lock.ts', import.meta.url).href;
+const filesModule = new URL('../../src/base/files.ts', import.meta.url).href;
 const execModule = new URL('../../src/programs/exec.ts', import.meta.url).href;
 
 /** Another program that takes the lock, starts a long child, says both pids and waits. */
@@ -52,6 +56,52 @@ test('I4: SIGKILL of the holder frees the lock, and its leftover children are en
   expect(isAlive(other.childPid)).toBe(false);
   expect(JSON.parse(readFileSync(join(folder, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid });
   await lock.release();
+});
+
+test('I4: an agent that gpg started for a home of keys below the work folder ends with the run; that of other keys stays', async () => {
+  const [folder, elsewhere] = [temporaryFolder(), temporaryFolder()];
+  const homes = [join(folder, 'cache/pubring'), join(elsewhere, 'own')];
+  for (const home of homes) mkdirSync(home, { recursive: true, mode: 0o700 });
+  const lock = await takeRunLock(folder, 'nightly');
+  const pids: number[] = [];
+  try {
+    for (const home of homes) {
+      // Starts one as every program of gpg does that needs it, dnf's check of repository metadata among them.
+      const { stdout } = await run('gpg-connect-agent', ['--homedir', home, 'getinfo pid', '/bye']);
+      pids.push(Number(/^D (\d+)/m.exec(stdout)?.[1]));
+    }
+    expect(pids.map(isAlive)).toEqual([true, true]);
+    await lock.release();
+    await expect.poll(() => pids.map(isAlive), { timeout: 10_000 }).toEqual([false, true]);
+  } finally {
+    await run('gpgconf', ['--homedir', homes[1] ?? '', '--kill', 'all']);
+  }
+});
+
+test('I4: the next holder removes the temporary folders of a run that was killed, and no others', async () => {
+  const folder = temporaryFolder();
+  const script = `
+    const { withTemporaryFolder } = await import(${JSON.stringify(filesModule)});
+    await withTemporaryFolder((folder) => { console.log(folder); return new Promise(() => setInterval(() => {}, 1000)); });`;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const left = await new Promise<string>((settle) => child.stdout.once('data', (text) => settle(String(text).trim())));
+  const others = [mkdtempSync(join(tmpdir(), 'atomic-nightly-work-')), `${left.slice(0, -7)}-other`];
+  mkdirSync(others[1] ?? '');
+  try {
+    await withTemporaryFolder(async (mine) => {
+      await (await takeRunLock(folder, 'one')).release();
+      // Of a process that lives: this one, and that one.
+      expect([mine, left, ...others].map((path) => existsSync(path))).toEqual([true, true, true, true]);
+      child.kill('SIGKILL');
+      await new Promise((settle) => child.once('exit', settle));
+      await (await takeRunLock(folder, 'two')).release();
+      expect([mine, left, ...others].map((path) => existsSync(path))).toEqual([true, false, true, true]);
+    });
+  } finally {
+    for (const other of others) rmSync(other, { recursive: true, force: true });
+  }
 });
 
 /** The kernel closes the dead holder's pipe at once, but its flock child needs a moment to see it. */

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { RsyncTargetConfig, SshConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { sharedRadosgw, whyNoRadosgw } from './radosgw.ts';
 import { startRsyncd } from './rsyncd.ts';
+import { makeBucket } from './s3-bucket.ts';
 import { startSshd, type TestSshd } from './sshd.ts';
 import { temporaryFolder } from './tmp.ts';
 
@@ -80,3 +82,18 @@ export async function daemonBed(): Promise<FolderBed> {
   const target = openTarget({ type: 'rsync', name: 'far', destination, ssh: {}, passwordFile, url: URL });
   return { ...place, target };
 }
+
+/** A bucket of a gateway that all tests of a run share. */
+export async function s3Bed(): Promise<Bed> {
+  const { dir, source } = await bed();
+  const { config, look } = await makeBucket(await sharedRadosgw());
+  return { dir, source, target: openTarget(config), look: async (path) => (await look(path)).content };
+}
+
+/** Each kind of target, S3 where there is a gateway. */
+export const KINDS: readonly (readonly [kind: string, open: () => Promise<Bed>])[] = [
+  ['directory', directoryBed],
+  ['rsync', rrsyncBed],
+  ['ssh', sshBed],
+  ...(whyNoRadosgw() === undefined ? [['s3', s3Bed] as const] : []),
+];

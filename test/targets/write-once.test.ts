@@ -1,18 +1,10 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openTarget } from '../../src/targets/open-target.ts';
-import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
-import { makeBucket } from '../support/s3-bucket.ts';
+import { whyNoRadosgw } from '../support/radosgw.ts';
 import { sentLog } from '../support/sent-log.ts';
-import { type Bed, bed, daemonBed, directoryBed, rrsyncBed, sshBed } from '../support/target-beds.ts';
+import { type Bed, daemonBed, directoryBed, rrsyncBed, s3Bed, sshBed } from '../support/target-beds.ts';
 import { testTask } from '../support/tmp.ts';
-
-async function s3Bed(): Promise<Bed> {
-  const { dir, source } = await bed();
-  const { config, look } = await makeBucket(await sharedRadosgw());
-  return { dir, source, target: openTarget(config), look: async (path) => (await look(path)).content };
-}
 
 describe.each<[string, () => Promise<Bed>]>([
   ['directory', directoryBed],

@@ -7,6 +7,7 @@ import { takeRunLock } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
+import { refuseControlCharacters } from '../typed.ts';
 
 /**
  * `atomic-nightly approve BUILD --by NAME`: keeps beside a promotion's record that somebody says it may be released. The same
@@ -26,6 +27,7 @@ export const approve = defineCommand({
   examples: ['atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"'],
   async run({ build: id, note, json, ...options }, { config: path, print }) {
     const by = options.by.trim();
+    refuseControlCharacters({ by, note });
     if (by === '') {
       throw new NightlyError('usage', 'An approval needs the name of who gives it.', {
         hint: 'As in --by "Jane Doe".',

@@ -1,17 +1,22 @@
 import { NightlyError } from '../../base/errors.ts';
-import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { compareBuildIds } from '../../build/build-id.ts';
+import { type DamagedBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { type CycleState, cycleAt, type UpstreamRelease } from '../../build/cycle.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findReleaseStream } from '../../config/lookup.ts';
 import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
+import { noteDamage } from '../open-run.ts';
 import { printJson } from '../print.ts';
 
 /** Where a release stream is in its cycle. */
 interface CycleReport extends CycleState {
   readonly stream: string;
   readonly from: string;
-  /** The night that is due: the newest complete one up to the due day, else the first complete one after it. */
+  /**
+   * The night that is due: the newest complete one up to the due day, else the first complete one after it. Not told while a
+   * newer record is damaged: that may be the night, or its promotion.
+   */
   readonly candidate?: { readonly build: string };
   /** Promotions that were made for this cycle, newest first. */
   readonly promoted: readonly {
@@ -32,7 +37,7 @@ export const cycle = defineCommand({
     json: flag('for scripts'),
   },
   examples: ['atomic-nightly cycle --json | jq -r .candidate.build'],
-  async run({ stream, json }, { config: path, print }) {
+  async run({ stream, json }, { config: path, logFormat, print }) {
     const config = await loadConfig(path);
     const { name, release } = findReleaseStream(config, { name: stream, from: undefined });
     if (!release.cycle) {
@@ -42,9 +47,12 @@ export const cycle = defineCommand({
       });
     }
     const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
-    const builds = await listBuilds(config.work);
+    await noteDamage(config, logFormat);
+    const { builds, damaged } = await surveyBuilds(config.work);
     const nights = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === release.promotesFrom);
-    const candidate = now.due === undefined ? undefined : dueNight(nights, now.due);
+    const found = now.due === undefined ? undefined : dueNight(nights, now.due);
+    const doubt = damaged.find(({ id }) => found === undefined || compareBuildIds(id, found) > 0);
+    const candidate = doubt ? undefined : found;
     const report: CycleReport = {
       ...now,
       stream: name,
@@ -53,7 +61,7 @@ export const cycle = defineCommand({
       promoted: promotedIn(builds, name, now.number),
     };
     if (json) printJson(report, print);
-    else for (const line of reportLines(report)) print(line);
+    else for (const line of reportLines(report, doubt)) print(line);
     return 0;
   },
 });
@@ -75,26 +83,16 @@ function promotedIn(builds: readonly StoredBuild[], stream: string, cycle: numbe
   });
 }
 
-function reportLines({
-  stream,
-  from,
-  number,
-  week,
-  weeks,
-  due,
-  upstream,
-  candidate,
-  promoted,
-  next,
-}: CycleReport): string[] {
+function reportLines(
+  { stream, from, number, week, weeks, due, upstream, candidate, promoted, next }: CycleReport,
+  doubt: DamagedBuild | undefined,
+): string[] {
+  const missing = doubt ? `not known, for the record of ${doubt.id} is damaged` : 'no complete nightly build yet';
   const head =
     number === 0
       ? `Stream ${stream}, fed by ${from}: the first cycle has not begun.`
       : `Stream ${stream}, fed by ${from}: cycle ${number}, week ${week} of ${weeks}.`;
-  const current =
-    due === undefined
-      ? []
-      : [`  due ${due}: ${candidate?.build ?? 'no complete nightly build yet'}${upstreamText(upstream)}`];
+  const current = due === undefined ? [] : [`  due ${due}: ${candidate?.build ?? missing}${upstreamText(upstream)}`];
   const done = promoted.map(
     ({ build, of, state, released }) => `  promoted: ${build} of ${of}, ${released ? 'released' : state}`,
   );

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/format.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -51,8 +51,9 @@ async function twoBuilds(
   const fed = Object.values(config.streams).filter(
     ({ name, release }) => name === stream || release?.promotesFrom === stream,
   );
-  const builds = await listBuilds(config.work);
-  const found = fed.map(({ name }) => lastRelease(builds, name)).find((one) => one !== undefined);
+  const survey = await surveyBuilds(config.work);
+  const found = fed.map(({ name }) => lastRelease(survey.builds, name)).find((one) => one !== undefined);
+  insistOnWhole(survey, found?.paths.id);
   if (found) return [found, build];
   throw new NightlyError('not-found', `Nothing was released yet that build ${first} could be compared with.`, {
     hint: 'Name another build to compare with.',

@@ -14,6 +14,7 @@ import type { CheckResult } from '../../doctor/doctor-check.ts';
 import { installCommands, reportLines } from '../../doctor/doctor-report.ts';
 import { checkPrograms } from '../../doctor/known-programs.ts';
 import { allNeeds, needsOf } from '../../doctor/needs.ts';
+import { checkRecords } from '../../doctor/records.ts';
 import { findProgram } from '../../programs/find-program.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
@@ -55,6 +56,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(needs.has('engine rpm-ostree') ? await checkRpmOstree(config?.engine ?? { type: 'auto' }, config) : []),
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
+    ...(config ? await checkRecords(config) : []),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(needs.has('engine dnf') ? [await checkWatching(task)] : []),
     ...(config ? await checkNamedFiles(config) : []),

@@ -1,6 +1,7 @@
 import { NightlyError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/nearest.ts';
-import { findBuild, listBuilds } from '../../build/build-store.ts';
+import { isBuildId } from '../../build/build-id.ts';
+import { findBuild, surveyBuild } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { isFetched, reopenBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -38,7 +39,7 @@ export const images = defineCommand({
   async run({ build: id, only, json }, context) {
     const { config: path, signal, print } = context;
     const config = await loadConfig(path);
-    const isHere = id === undefined || (await listBuilds(config.work)).some(({ paths }) => paths.id === id);
+    const isHere = id === undefined || (await isKnownHere(config.work, id));
     const here = isHere ? await buildWithCommit(path, id) : undefined;
     const isOwn = here !== undefined && !isFetched(here.paths);
     if (isOwn && only === undefined) return goOn('images', id, json, context);
@@ -58,6 +59,13 @@ export const images = defineCommand({
     });
   },
 });
+
+/** Whether this machine has a build, be its record damaged: then it is named, and another machine's is not taken for it. */
+async function isKnownHere(work: string, id: string): Promise<boolean> {
+  if (!isBuildId(id)) return false;
+  const { builds, damaged } = await surveyBuild(work, id);
+  return builds.length + damaged.length > 0;
+}
 
 function refuseUnknown({ stream }: Project, only: readonly string[]): void {
   const unknown = only.find((type) => !stream.images.includes(type));

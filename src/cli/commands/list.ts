@@ -1,6 +1,7 @@
 import { formatAge } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
-import { listBuilds } from '../../build/build-store.ts';
+import { compareBuildIds } from '../../build/build-id.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
@@ -21,7 +22,7 @@ export const list = defineCommand({
   async run({ stream, json }, { config, print }) {
     const { work } = await loadConfig(config);
     const held = await isRunLockHeld(work);
-    const all = await listBuilds(work);
+    const { builds: all, damaged } = await surveyBuilds(work);
     const builds = all
       .filter(({ meta }) => stream === undefined || meta['atomic-nightly.stream'] === stream)
       .map((build) => ({
@@ -31,18 +32,27 @@ export const list = defineCommand({
         promoted: promotedTo(all, build.meta.buildid, (one) => currentState(one, held)),
       }));
     if (json) {
+      const known = builds.map(({ meta, state, age, promoted }) => ({
+        ...meta,
+        'atomic-nightly.state': state,
+        'atomic-nightly.age-seconds': age,
+        'atomic-nightly.promoted-to': promoted,
+      }));
+      const unknown = damaged.map(({ id, arch, error }) => ({
+        buildid: id,
+        ...(arch === undefined ? {} : { 'coreos-assembler.basearch': arch }),
+        'atomic-nightly.state': 'damaged',
+        'atomic-nightly.damage': error.message,
+      }));
       printJson(
-        builds.map(({ meta, state, age, promoted }) => ({
-          ...meta,
-          'atomic-nightly.state': state,
-          'atomic-nightly.age-seconds': age,
-          'atomic-nightly.promoted-to': promoted,
-        })),
+        [...known, ...unknown].toSorted((a, b) => compareBuildIds(b.buildid, a.buildid)),
         print,
       );
       return 0;
     }
-    if (builds.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
+    // Whose stream they are is not known, so they are named whatever was asked for.
+    for (const { id, error } of damaged) print(`${id.padEnd(12)}  ${'damaged'.padEnd(22)}  ${error.message}`);
+    if (builds.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
     for (const { meta, state, age, promoted } of builds) {
       const commit = meta['ostree-commit']?.slice(0, 12) ?? '-';
       const images = Object.keys(meta.images ?? {}).join(' ');

@@ -1,7 +1,7 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { createInterface } from 'node:readline';
 import { NightlyError } from '../../base/errors.ts';
 import { formatSeconds } from '../../base/format.ts';
 import { findBuild } from '../../build/build-store.ts';
@@ -44,7 +44,7 @@ export const log = defineCommand({
             : 'No step has run yet.',
       });
     }
-    await pipeline(createReadStream(join(paths.logs, `${step}.log`)), process.stdout, { end: false });
+    for await (const line of createInterface({ input: createReadStream(join(paths.logs, `${step}.log`)) })) print(line);
     return 0;
   },
 });

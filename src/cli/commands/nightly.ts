@@ -1,6 +1,7 @@
 import { formatPlace, NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
-import { listBuilds } from '../../build/build-store.ts';
+import { compareBuildIds } from '../../build/build-id.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { STOPS } from '../../build/stops.ts';
 import type { StreamConfig } from '../../config/config.ts';
@@ -76,10 +77,15 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
   return reserveBuild(project, clock);
 }
 
-/** Returns the last night of the stream, when it was cut short and can end as it began. */
+/**
+ * The last night of the stream, when it was cut short and can end as it began. Where a newer record is damaged it is not known
+ * to be the last, and a new night is always right.
+ */
 async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
-  const last = (await listBuilds(config.work)).find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const { builds, damaged } = await surveyBuilds(config.work);
+  const last = builds.find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
   if (!last || !isCutShort(last)) return undefined;
+  if (damaged.some(({ id }) => compareBuildIds(id, last.paths.id) > 0)) return undefined;
   const { 'ostree-commit': commit, 'atomic-nightly.treefile-digest': digest } = last.meta;
   return commit !== undefined || digest === treefile.digest ? reopenBuild(last) : undefined;
 }

@@ -1,7 +1,8 @@
 import { NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
+import { compareBuildIds } from '../../build/build-id.ts';
 import type { PromotionRecord } from '../../build/build-record.ts';
-import { listBuilds } from '../../build/build-store.ts';
+import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import { inputDigest } from '../../build/journal.ts';
 import { lastRelease, promotionsOf, supersededBy } from '../../build/promotions.ts';
@@ -23,6 +24,7 @@ import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text, words } from '../inputs.ts';
 import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
 import { type Printer, printJson, printOutcome } from '../print.ts';
+import { refuseControlCharacters } from '../typed.ts';
 
 /** `atomic-nightly promote BUILD`: a new build in the release stream, made of a night. Gives the exit code. */
 export const promote = defineCommand({
@@ -59,6 +61,7 @@ export const promote = defineCommand({
   async run({ build: id, ...options }, context) {
     const { recommit, override, exclude, dryRun, json } = options;
     const { signal, print } = context;
+    refuseControlCharacters({ reason: options.reason, upstream: options.upstream });
     if (recommit && override.length + exclude.length > 0) {
       throw new NightlyError('usage', '--recommit keeps the tree as it is, so nothing can be overridden or excluded.', {
         hint: 'Leave out --recommit to have the tree rebuilt.',
@@ -125,10 +128,16 @@ async function promotionRecord(
   { cycle }: ReleaseConfig,
 ): Promise<PromotionRecord> {
   const { recommit, override, exclude, reason, acceptDifferences } = asked;
-  const builds = await listBuilds(config.work);
+  const survey = await surveyBuilds(config.work);
+  const { builds } = survey;
   const at = cycle && cycleAt(cycle, Math.floor(Date.now() / 1000));
   const upstream = asked.upstream ?? at?.upstream?.id;
   const release = lastRelease(builds, stream.name)?.meta.buildid;
+  // The last release, and the promotions of the night, which came after it.
+  insistOnWhole(
+    survey,
+    release !== undefined && compareBuildIds(release, night.id) < 0 ? release : release && night.id,
+  );
   const earlier = supersededBy(builds, night.id, stream.name);
   return {
     of: night.id,
@@ -151,7 +160,9 @@ async function promotionRecord(
 
 /** Returns the last promotion of the night in a stream, when it was cut short and nothing else was asked for. */
 async function cutShort(work: string, stream: string, asked: PromotionRecord): Promise<Build | undefined> {
-  const [last] = promotionsOf(await listBuilds(work), asked.of, stream);
+  // Of these no record is damaged: promotionRecord has looked.
+  const { builds } = await surveyBuilds(work);
+  const [last] = promotionsOf(builds, asked.of, stream);
   const what = (one: PromotionRecord | undefined) =>
     one && inputDigest([one.recommit, one.overrides, one.excludes, one['accept-differences']]);
   const isSame = last && what(last.meta['atomic-nightly.promotion']) === what(asked);

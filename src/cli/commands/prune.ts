@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/format.ts';
+import { shownText } from '../../base/output.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
@@ -69,7 +70,7 @@ export const prune = defineCommand({
           : await runner.step('prune-local', {}, (task) => pruneLocalRepo(config, { dryRun, wouldGo }, task));
         if (json) printJson({ dryRun, targets: reports, ...(local ? { local } : {}) }, print);
         else printReports(reports, local, dryRun, print);
-        for (const error of others) process.stderr.write(`${formatError(error)}\n`);
+        for (const error of others) process.stderr.write(`${shownText(formatError(error))}\n`);
         if (first) throw first;
         return 0;
       });

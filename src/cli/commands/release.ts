@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { readApprovals } from '../../build/approvals.ts';
-import { findBuild, listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -18,6 +18,7 @@ import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text } from '../inputs.ts';
 import { preparationTask, showAttempt, withLockedProject, withSinks, withSteps } from '../open-run.ts';
 import { type Printer, printJson, printOutcome } from '../print.ts';
+import { refuseControlCharacters } from '../typed.ts';
 
 export const releaseCommand = defineCommand({
   name: 'release',
@@ -42,6 +43,7 @@ export const releaseCommand = defineCommand({
   async run({ build: id, withdraw, reason, dryRun, json }, context) {
     if (withdraw) {
       if (reason === undefined) throw usageError('release', '--withdraw needs a --reason: users will read it.');
+      refuseControlCharacters({ reason });
       return withdrawRelease(id, { reason, dryRun, json }, context);
     }
     if (reason !== undefined) throw usageError('release', '--reason goes with --withdraw.');
@@ -121,7 +123,7 @@ async function withdrawRelease(
   const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
   return withLockedProject(context, meta['atomic-nightly.stream'], `release --withdraw ${id}`, async (project) => {
-    const previous = previousRelease(await findBuild(work, id), await listBuilds(work));
+    const previous = previousRelease(await findBuild(work, id), await surveyBuilds(work));
     const { trees } = openReleasePlaces(project);
     if (dryRun) {
       print(
@@ -144,8 +146,12 @@ async function withdrawRelease(
   });
 }
 
-/** Returns the release before the newest one of a stream: its build id. @throws NightlyError `usage` */
-function previousRelease({ meta }: StoredBuild, builds: readonly StoredBuild[]): string {
+/**
+ * The release before the newest one of a stream: its build id.
+ * @throws NightlyError `usage`, `record` when a damaged record may be that of a release in between
+ */
+function previousRelease({ meta }: StoredBuild, survey: BuildSurvey): string {
+  const { builds } = survey;
   const { buildid: id, 'atomic-nightly.stream': stream, 'atomic-nightly.release': released } = meta;
   const refuse = (what: string, hint: string): never => {
     throw new NightlyError('usage', `${id} ${what}.`, { hint });
@@ -161,9 +167,10 @@ function previousRelease({ meta }: StoredBuild, builds: readonly StoredBuild[]):
   if (newest !== id)
     return refuse(`is not the newest release of "${stream}": ${newest} came after it`, 'Hosts have moved on already.');
   const others = builds.filter((one) => one.meta.buildid !== id);
+  const previous = lastRelease(others, stream)?.meta.buildid;
+  insistOnWhole(survey, previous);
   return (
-    lastRelease(others, stream)?.meta.buildid ??
-    refuse(`is the only release of "${stream}"`, 'Release another build instead; hosts upgrade to it.')
+    previous ?? refuse(`is the only release of "${stream}"`, 'Release another build instead; hosts upgrade to it.')
   );
 }
 

@@ -38,7 +38,11 @@ export const serve = defineCommand({
     const free = await takeServiceLock(config.work);
     lowerPriority();
     const systemd = notifier();
-    const service = await startService(config, log);
+    // The lock is held by a process of its own, which would keep this one alive.
+    const service = await startService(config, log).catch(async (error: unknown) => {
+      await free();
+      throw error;
+    });
     hurry = () => service.hurry();
     const running: { stop(): Promise<void> | void }[] = [];
     try {
@@ -47,7 +51,7 @@ export const serve = defineCommand({
       // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
       // others there may be thousands, which are read while it listens.
       for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
-      const app = serviceApp(config, service, pages, serviceMetrics(config, work, service));
+      const app = serviceApp(config, service, { pages, work }, serviceMetrics(config, work, service));
       const server = await serveHttp(app, config.service.listen);
       running.push(server);
       if (config.service.mqtt) running.push(await startMqttTrigger(config.service.mqtt, service, log));

@@ -1,7 +1,7 @@
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
-import { findBuild, listBuilds } from '../../build/build-store.ts';
+import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
 import { formatDiff } from '../../rpm/pkgdiff.ts';
@@ -39,7 +39,7 @@ export const show = defineCommand({
       return 0;
     }
     const held = await isRunLockHeld(work);
-    const promoted = promotedTo(await listBuilds(work), id, (build) => currentState(build, held));
+    const promoted = promotedTo((await surveyBuilds(work)).builds, id, (build) => currentState(build, held));
     const updates = options.updates ? await findUpdates(work, stored, preparationTask({ config }, signal)) : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, sha256, writeJson } from '../../base/files.ts';
+import { sha256, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { checkRpms } from '../../rpm/check-signatures.ts';
 import { readRepoKeys } from '../../rpm/repo-keys.ts';
@@ -64,11 +64,5 @@ async function badOnes(
 }
 
 async function readChecked(path: string): Promise<string[]> {
-  try {
-    return checkedBefore.safeParse(JSON.parse(await readFile(path, 'utf8'))).data ?? [];
-  } catch (error) {
-    // A missing or torn file costs only checking every package once more.
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return [];
-    throw error;
-  }
+  return (await readCacheRecord(path, checkedBefore)) ?? [];
 }

@@ -1,9 +1,10 @@
 import { constants, existsSync } from 'node:fs';
-import { copyFile, link, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
+import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { digestLike, isErrno, writeJson } from '../../base/files.ts';
+import { digestLike, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
@@ -114,13 +115,7 @@ async function keep({ name, evra, path }: DescribedPackage, digest: string, cach
 }
 
 async function readKnown(path: string): Promise<Record<string, string>> {
-  try {
-    return knownFiles.safeParse(JSON.parse(await readFile(path, 'utf8'))).data ?? {};
-  } catch (error) {
-    // A missing or torn file costs only reading every package once more.
-    if (isErrno(error, 'ENOENT') || error instanceof SyntaxError) return {};
-    throw error;
-  }
+  return (await readCacheRecord(path, knownFiles)) ?? {};
 }
 
 async function identityOf(path: string): Promise<string> {

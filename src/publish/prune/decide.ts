@@ -1,9 +1,10 @@
 import type { Task } from '../../base/task.ts';
 import type { TargetRetention } from '../../config/config.ts';
+import type { RetiredCommit, RetiredFile } from '../../published/retired.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
-import { type RetiredCommit, type RetiredFile, readTargetState, type TargetState } from './prune-state.ts';
+import { readTargetState, type TargetState } from './prune-state.ts';
 import { type KeepReason, keptCommits, type RefHistory } from './retention.ts';
 
 export interface PruneRequest {

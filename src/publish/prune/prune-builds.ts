@@ -1,13 +1,18 @@
+import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { damaged as damagedRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
+import { buildId, count, fingerprint, imagePath, instant, sha256Hex, word } from '../../build/record-values.ts';
 import type { TargetRetention } from '../../config/config.ts';
-import { type BoxCatalogue, parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
+import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
 import { isChecksum } from '../../ostree/objects.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import type { RetiredFile } from '../../published/retired.ts';
+import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
-import { updateJson } from '../publish-files.ts';
+import { updateJson, updateRecord } from '../publish-files.ts';
 import type { PruneDecision } from './decide.ts';
-import type { RetiredFile } from './prune-state.ts';
 import { tombstonePath } from './tombstone.ts';
 
 /** What goes of the builds on a target. Their records stay: they are small, and the evidence. */
@@ -22,19 +27,19 @@ export interface BuildsPlan {
   readonly marks: RetiredFile['builds'];
 }
 
-interface Index {
-  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
-  readonly timestamp: string;
-}
+/** What decides about a build's files; the whole record is more than a coreos-assembler's would have. */
+const META = {
+  schema: z.looseObject({
+    buildid: buildId.exactOptional(),
+    'ostree-commit': sha256Hex.exactOptional(),
+    'ostree-timestamp': instant,
+    images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
+    'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
+  }),
+  hint: 'Bring it back from a backup, or "atomic-nightly publish --reconcile"; until then nothing of that build is removed.',
+};
 
-interface Meta {
-  readonly 'ostree-commit'?: string;
-  readonly 'ostree-timestamp': string;
-  readonly images?: Readonly<Record<string, { readonly path: string; readonly size: number }>>;
-  readonly 'atomic-nightly.signed-by'?: readonly string[];
-}
-
-const INDEX_PATH = 'builds/builds.json';
+type Meta = z.infer<(typeof META)['schema']>;
 
 /** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
 export async function planBuilds(
@@ -48,14 +53,15 @@ export async function planBuilds(
   const going = new Set([...decision.goes.values()].flatMap(({ version }) => version ?? []));
   const [files, boxes, unlisted]: [TargetFile[], string[], { id: string; arch: string }[]] = [[], [], []];
   const content = await target.read(INDEX_PATH, task);
-  const index = content && parseJson<Index>(content, INDEX_PATH, target);
+  const index = content && readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target);
   const builds = (index?.builds ?? []).flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
   const wanted = builds.filter(({ id, arch }) => {
     const { images, logs } = marks[`${id}/${arch}`] ?? {};
     const age = now - dayOf(id);
     return going.has(id) || (!images && age > (imagesSeconds ?? age)) || (!logs && age > (logsSeconds ?? age));
   });
-  const metas = await readMetas(wanted, target, task);
+  const { metas, damaged } = await readMetas(wanted, target, task);
+  for (const { message } of damaged) task.say(`${message} Nothing of that build is removed.`);
   const date = new Date(now * 1000).toISOString();
   for (const { id, arch, meta, tombstone } of metas) {
     const key = `${id}/${arch}`;
@@ -95,7 +101,7 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
   if (plan.boxes.length > 0) {
     for await (const { path } of target.list('vagrant', task)) {
       if (!path.endsWith('.json')) continue;
-      await updateJson<BoxCatalogue>(
+      await updateJson<unknown>(
         path,
         (old) => withoutBoxes(old, plan.boxes, `${target.publicUrl}/${path}`),
         target,
@@ -106,12 +112,12 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
   }
   if (plan.unlisted.length === 0) return;
   const gone = new Set(plan.unlisted.map(({ id, arch }) => `${id}/${arch}`));
-  await updateJson<Index>(
-    INDEX_PATH,
+  await updateRecord(
+    { path: INDEX_PATH, format: BUILD_INDEX },
     (old) => {
       if (!old) throw new NightlyError('target-moved', `${INDEX_PATH} on target "${target.name}" has gone meanwhile.`);
       const builds = old.builds
-        .map(({ id, arches }) => ({ id, arches: arches.filter((arch) => !gone.has(`${id}/${arch}`)) }))
+        .map((build) => ({ ...build, arches: build.arches.filter((arch) => !gone.has(`${build.id}/${arch}`)) }))
         .filter(({ arches }) => arches.length > 0);
       return { ...old, builds, timestamp: new Date().toISOString() };
     },
@@ -121,19 +127,27 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
   );
 }
 
-function withoutBoxes(old: BoxCatalogue | undefined, ids: readonly string[], place: string): BoxCatalogue {
-  const before = parseCatalogue(JSON.stringify(old), place);
+function withoutBoxes(old: unknown, ids: readonly string[], place: string): unknown {
+  const before = parseCatalogue(JSON.stringify(old ?? null), place);
   const after = withoutBoxVersions(before, ids);
-  return old && after.versions.length === before.versions.length ? old : after;
+  return after.versions.length === before.versions.length ? old : after;
 }
 
 async function readMetas(builds: readonly { id: string; arch: string }[], target: Target, task: Task) {
-  if (builds.length === 0) return [];
+  if (builds.length === 0) return { metas: [], damaged: [] };
   const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
   const contents = await target.readMany(paths, task);
+  const damaged: NightlyError[] = [];
   const found = builds.flatMap(({ id, arch }, index) => {
-    const content = contents[index];
-    return content ? [{ id, arch, meta: parseJson<Meta>(content, paths[index] ?? '', target) }] : [];
+    const [content, path = ''] = [contents[index], paths[index]];
+    if (!content) return [];
+    try {
+      return [{ id, arch, meta: metaOf(content, id, path, target) }];
+    } catch (error) {
+      if (!(error instanceof NightlyError)) throw error;
+      damaged.push(error);
+      return [];
+    }
   });
   const commits = found.map(({ meta }) => meta['ostree-commit'] ?? '');
   const known = commits.filter(isChecksum);
@@ -142,7 +156,15 @@ async function readMetas(builds: readonly { id: string; arch: string }[], target
     task,
   );
   const dead = new Set(known.filter((_, index) => stones[index] !== undefined));
-  return found.map((build, index) => ({ ...build, tombstone: dead.has(commits[index] ?? '') }));
+  return { metas: found.map((build, index) => ({ ...build, tombstone: dead.has(commits[index] ?? '') })), damaged };
+}
+
+function metaOf(content: Uint8Array, id: string, path: string, target: Target): Meta {
+  const meta = readTargetRecord(content, META, path, target);
+  if (meta.buildid === undefined || meta.buildid === id) return meta;
+  return onTarget(() => {
+    throw damagedRecord(placeOn(path, target), `it is the record of build ${meta.buildid}`, META.hint);
+  });
 }
 
 function isPromoted(id: string, promoted: PruneDecision['state']['promoted']): boolean {
@@ -152,15 +174,4 @@ function isPromoted(id: string, promoted: PruneDecision['state']['promoted']): b
 /** First second of a build id's day. */
 function dayOf(id: string): number {
   return Date.parse(`${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T00:00:00Z`) / 1000;
-}
-
-function parseJson<Json>(content: Uint8Array, path: string, target: Target): Json {
-  try {
-    return JSON.parse(new TextDecoder().decode(content)) as Json;
-  } catch (error) {
-    throw new NightlyError('unsupported', `${path} on target "${target.name}" is not JSON: ${String(error)}`, {
-      hint: `Repair it first ("atomic-nightly verify ${target.name}"); nothing was removed.`,
-      cause: error,
-    });
-  }
 }

@@ -1,41 +1,20 @@
 import { NightlyError } from '../../base/errors.ts';
+import { oneLine } from '../../base/one-line.ts';
+import { type RecordFormat, readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isChecksum } from '../../ostree/objects.ts';
+import { isRef } from '../../ostree/ref.ts';
+import {
+  PROMOTED,
+  PROMOTED_PATH,
+  type PromotedFile,
+  RETIRED,
+  RETIRED_PATH,
+  type RetiredFile,
+} from '../../published/retired.ts';
 import type { Target } from '../../targets/target.ts';
-import { updateJson } from '../publish-files.ts';
+import { updateRecord } from '../publish-files.ts';
 import { summaryRefs } from '../summary.ts';
-
-/** What pruning remembers on a target between two runs. */
-export const RETIRED_PATH = 'builds/retired.json';
-
-export interface RetiredFile {
-  /** Given up, by checksum; removed after the grace period. All that is needed to go on after a kill is here. */
-  readonly commits: Readonly<Record<string, RetiredCommit>>;
-  /** Commits that stay although a younger one of their ref went, so that no walk finds them; with that ref. */
-  readonly apart: Readonly<Record<string, string>>;
-  /** By `ID/ARCH`: when images and logs of builds that the index still names were removed (RFC 3339, UTC). */
-  readonly builds: Readonly<Record<string, { readonly images?: string; readonly logs?: string }>>;
-}
-
-export interface RetiredCommit {
-  /** In whose history it was. */
-  readonly ref: string;
-  readonly version?: string;
-  /** Time of the commit, in seconds since the epoch. */
-  readonly timestamp: number;
-  /** When it was given up: RFC 3339, UTC. */
-  readonly since: string;
-  /** Checksums of its root folder's dirtree and dirmeta. */
-  readonly tree: string;
-  readonly meta: string;
-}
-
-/** Commits that a release was made of; written by promotion. */
-export const PROMOTED_PATH = 'builds/promoted.json';
-
-export interface PromotedFile {
-  readonly commits: Readonly<Record<string, { readonly build?: string; readonly release?: string }>>;
-}
 
 export interface TargetState {
   /** Every ref with the commits it names: two while a publish is between ref and summary. */
@@ -56,10 +35,13 @@ export async function readTargetState(target: Target, task: Task, hasTree = true
   const [summary, retired, promoted] = await target.readMany(['repo/summary', RETIRED_PATH, PROMOTED_PATH], task);
   const refs = new Map<string, string[]>();
   const add = (ref: string, commit: string): void => {
-    if (!isChecksum(commit)) throw refusal(target, `its ref ${ref} does not hold a commit`);
+    if (!isRef(ref)) throw refusal(target, `"${oneLine(ref)}" is not the name of a ref`);
+    if (!isChecksum(commit))
+      throw refusal(target, `its ref ${ref} ${commit === '' ? 'is empty' : 'does not hold a commit'}`);
     refs.set(ref, [...new Set([...(refs.get(ref) ?? []), commit])]);
   };
   if (!summary && hasTree) throw refusal(target, 'it has no repo/summary');
+  if (summary?.length === 0) throw refusal(target, 'its repo/summary is empty');
   if (summary) for (const [ref, commit] of refsOf(summary, target)) add(ref, commit);
   const files: string[] = [];
   for await (const { path } of target.list('repo/refs', task)) files.push(path);
@@ -73,9 +55,9 @@ export async function readTargetState(target: Target, task: Task, hasTree = true
   if (refs.size === 0 && hasTree) throw refusal(target, 'it has no refs');
   return {
     refs,
-    promoted: parse<PromotedFile>(promoted, PROMOTED_PATH, target)?.commits ?? {},
+    promoted: remembered(promoted, PROMOTED, PROMOTED_PATH, target)?.commits ?? {},
     linkedBuilds: hasTree ? new Set() : await buildsLinkedFrom(target, task),
-    retired: { commits: {}, apart: {}, builds: {}, ...parse<RetiredFile>(retired, RETIRED_PATH, target) },
+    retired: filled(remembered(retired, RETIRED, RETIRED_PATH, target)),
   };
 }
 
@@ -93,11 +75,10 @@ async function buildsLinkedFrom(target: Target, task: Task): Promise<Set<string>
 
 /** Writes what a prune remembers; nothing when that is what is there. @throws NightlyError `target-moved`. */
 export async function writeRetired(before: RetiredFile, after: RetiredFile, target: Target, task: Task): Promise<void> {
-  const empty: RetiredFile = { commits: {}, apart: {}, builds: {} };
-  await updateJson<RetiredFile>(
-    RETIRED_PATH,
+  await updateRecord(
+    { path: RETIRED_PATH, format: RETIRED },
     (old) => {
-      const now = { ...empty, ...old };
+      const now = filled(old);
       if (same(now, after)) return old ?? after;
       if (same(now, before)) return after;
       throw new NightlyError('target-moved', `Another prune of target "${target.name}" changed ${RETIRED_PATH}.`, {
@@ -127,13 +108,23 @@ function refName(path: string): string {
   return path.replace(/^repo\/refs\/(heads\/)?/, '');
 }
 
-function parse<Json>(content: Uint8Array | undefined, path: string, target: Target): Json | undefined {
-  if (!content) return undefined;
+/** @throws NightlyError `ostree` when it is damaged: what was given up or promoted is not known then (I8). */
+function remembered<Value>(
+  content: Uint8Array | undefined,
+  format: RecordFormat<Value>,
+  path: string,
+  target: Target,
+): Value | undefined {
   try {
-    return JSON.parse(new TextDecoder().decode(content)) as Json;
+    return content && readRecord(content, format, path);
   } catch (error) {
-    throw refusal(target, `its ${path} is not JSON (${String(error)})`, error);
+    throw refusal(target, error instanceof Error ? error.message.replace(/\.$/, '') : String(error), error);
   }
+}
+
+/** One from before some of it was kept has less. */
+function filled(file: Partial<RetiredFile> | undefined): RetiredFile {
+  return { commits: {}, apart: {}, builds: {}, ...file };
 }
 
 function refusal(target: Target, why: string, cause?: unknown): NightlyError {

@@ -2,30 +2,43 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
+import {
+  buildId,
+  count,
+  imagePath,
+  instant,
+  isBuildFolder,
+  isPathBelow,
+  sha256Hex,
+  word,
+} from '../../build/record-values.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
 import type { ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
 import { listOrNothing } from './repo-listing.ts';
 
-const INDEX = 'builds/builds.json';
+/** What of a record decides what is to be there. Whoever has read one wrong sends nothing and removes nothing for it. */
+const META = {
+  schema: z.looseObject({
+    buildid: buildId.exactOptional(),
+    'ostree-commit': sha256Hex.exactOptional(),
+    'ostree-timestamp': instant,
+    'atomic-nightly.state': z.string().exactOptional(),
+    'atomic-nightly.published': z.array(word).exactOptional(),
+    'atomic-nightly.pending-images': z.array(word).exactOptional(),
+    'atomic-nightly.stream': word.exactOptional(),
+    'atomic-nightly.release': z.looseObject({}).exactOptional(),
+    images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
+  }),
+  hint: '',
+};
 
-const indexSchema = z.looseObject({
-  builds: z.array(z.looseObject({ id: z.string(), arches: z.array(z.string()) })),
-});
-
-const metaSchema = z.looseObject({
-  'ostree-commit': z.string().optional(),
-  'ostree-timestamp': z.string(),
-  'atomic-nightly.state': z.string().optional(),
-  'atomic-nightly.published': z.array(z.string()).optional(),
-  'atomic-nightly.pending-images': z.array(z.string()).optional(),
-  'atomic-nightly.stream': z.string().optional(),
-  'atomic-nightly.release': z.looseObject({}).optional(),
-  images: z.record(z.string(), z.looseObject({ path: z.string(), size: z.number() })).optional(),
-});
+type Meta = z.infer<(typeof META)['schema']>;
 
 export interface BuildsRequest {
   /** Has `builds/`. */
@@ -61,7 +74,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const { work, target, files, hasCommit } = request;
   const listed = new Map<string, number>();
   for await (const { path, bytes } of listOrNothing(target, 'builds', task)) listed.set(path, bytes);
-  const content = await target.read(INDEX, task);
+  const content = await target.read(INDEX_PATH, task);
   const named = content && namedIn(content);
   const unrepairable: Unrepairable[] = [];
   const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
@@ -79,9 +92,11 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     if (found) signatures.push(found);
     return fault;
   };
-  const local = (await filesBelow(join(work, 'builds'))).flatMap((path) => /^(.+)\/meta\.json$/.exec(path)?.[1] ?? []);
+  const local = (await filesBelow(join(work, 'builds')))
+    .flatMap((path) => /^([^/]+\/[^/]+)\/meta\.json$/.exec(path)?.[1] ?? [])
+    .filter(isBuildFolder);
   for (const build of local) {
-    const meta = await metaOf(join(work, 'builds', build, 'meta.json'));
+    const meta = parsed(await readFile(join(work, 'builds', build, 'meta.json')), build);
     const commit = meta?.['ostree-commit'];
     const released = isReleasedThere(meta, request.releasesOf);
     const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
@@ -126,7 +141,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       { name: 'records', files: records },
     ],
     index: missing.map((build) => ({ id: build.split('/')[0] ?? '', arch: build.split('/')[1] ?? '' })),
-    remove: content && !named ? [INDEX] : [],
+    remove: content && !named ? [INDEX_PATH] : [],
     unrepairable,
     foreign: [...listed.keys()].filter(isForeign).sort(),
     files: listed.size,
@@ -134,7 +149,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
 }
 
 /** Whether a build came to a target by its release. */
-function isReleasedThere(meta: z.infer<typeof metaSchema> | undefined, releasesOf: readonly string[] = []): boolean {
+function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] = []): boolean {
   return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
 }
 
@@ -147,12 +162,8 @@ async function releaseFiles(folder: string): Promise<string[]> {
 }
 
 function namedIn(content: Uint8Array): Set<string> | undefined {
-  const index = parsed(indexSchema, new TextDecoder().decode(content));
+  const index = readRecordIfGood(content, BUILD_INDEX);
   return index && new Set(index.builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)));
-}
-
-async function metaOf(path: string): Promise<z.infer<typeof metaSchema> | undefined> {
-  return parsed(metaSchema, await readFile(path, 'utf8'));
 }
 
 /** Builds that another machine published: their records there say which commit they have. */
@@ -172,14 +183,14 @@ async function buildsOfOthers(
 ): Promise<string[]> {
   const builds = [...listed.keys()].flatMap((path) => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
-    return build !== undefined && name === 'meta.json' && !skip.has(build) ? [build] : [];
+    return build !== undefined && isBuildFolder(build) && name === 'meta.json' && !skip.has(build) ? [build] : [];
   });
   const metas = await target.readMany(
     builds.map((build) => `builds/${build}/meta.json`),
     task,
   );
   return builds.filter((_, index) => {
-    const commit = parsed(metaSchema, new TextDecoder().decode(metas[index]))?.['ostree-commit'];
+    const commit = parsed(metas[index], builds[index] ?? '')?.['ostree-commit'];
     return commit !== undefined && hasCommit(commit);
   });
 }
@@ -190,13 +201,12 @@ async function summedFiles(folder: string): Promise<string[]> {
     if (isErrno(error, 'ENOENT')) return '';
     throw error;
   });
-  return text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
+  const paths = text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
+  return paths.filter(isPathBelow);
 }
 
-function parsed<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> | undefined {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
+/** Undefined for a record that is damaged, or another build's. */
+function parsed(content: Uint8Array | undefined, build: string): Meta | undefined {
+  const meta = readRecordIfGood(content, META);
+  return meta && (meta.buildid === undefined || build.startsWith(`${meta.buildid}/`)) ? meta : undefined;
 }

@@ -1,7 +1,8 @@
-import { z } from 'zod';
+import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { keyfileGroup } from '../../ostree/keyfile.ts';
 import { isChecksum, localObjects, parseCommit, readRef } from '../../ostree/objects.ts';
+import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Target } from '../../targets/target.ts';
 import { summaryRefs } from '../summary.ts';
 import type { ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
@@ -36,10 +37,6 @@ export interface RefsFound {
 const MODES = ['archive', 'archive-z2', 'bare', 'bare-user', 'bare-user-only', 'bare-split-xattrs'];
 
 const modeOf = (config: Uint8Array): string => keyfileGroup(new TextDecoder().decode(config), 'core').get('mode') ?? '';
-
-const pointer = z.looseObject({
-  arches: z.record(z.string(), z.looseObject({ ref: z.string(), commit: z.string().refine(isChecksum) })),
-});
 
 const PATHS = ['repo/config', 'repo/summary', 'repo/summary.sig'] as const;
 
@@ -108,12 +105,9 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
 function testedRefs(pointers: readonly (Uint8Array | undefined)[]): Map<string, string> {
   const found = new Map<string, string>();
   for (const content of pointers) {
-    try {
-      const { arches } = pointer.parse(JSON.parse(new TextDecoder().decode(content)));
-      for (const { ref, commit } of Object.values(arches)) found.set(ref, commit);
-    } catch {
-      // An outsider's check reports it; for a ref there are other sources.
-    }
+    // An outsider's check reports one that is damaged; for a ref there are other sources.
+    const { arches = {} } = readRecordIfGood(content, TESTED_POINTER) ?? {};
+    for (const { ref, commit } of Object.values(arches)) found.set(ref, commit);
   }
   return found;
 }

@@ -1,24 +1,35 @@
 import pLimit from 'p-limit';
 import { z } from 'zod';
 import { sha256 } from '../../base/files.ts';
+import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { type CommitInfo, checkedObject, isChecksum, objectPath, parseCommit } from '../../ostree/objects.ts';
+import {
+  buildId,
+  count,
+  fingerprint,
+  imagePath,
+  instant,
+  refName,
+  sha256Hex,
+  word,
+} from '../../build/record-values.ts';
+import { type CommitInfo, checkedObject, objectPath, parseCommit } from '../../ostree/objects.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import type { PublicFiles } from './public-http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
 
-const indexSchema = z.looseObject({
-  builds: z.array(z.looseObject({ id: z.string(), arches: z.array(z.string()) })),
-});
-
-const metaSchema = z.looseObject({
-  buildid: z.string(),
-  ref: z.string(),
-  'ostree-commit': z.string().refine(isChecksum, 'must be a commit').optional(),
-  'ostree-timestamp': z.string(),
-  images: z.record(z.string(), z.looseObject({ path: z.string(), sha256: z.string(), size: z.number() })).optional(),
-  'atomic-nightly.signed-by': z.array(z.string()).default([]),
-});
+const META = {
+  schema: z.looseObject({
+    buildid: buildId,
+    ref: refName,
+    'ostree-commit': sha256Hex.exactOptional(),
+    'ostree-timestamp': instant,
+    images: z.record(word, z.looseObject({ path: imagePath, sha256: sha256Hex, size: count })).exactOptional(),
+    'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
+  }),
+  hint: RECONCILE_HINT,
+};
 
 /** A published build, as its record says. */
 export interface PublishedBuild {
@@ -52,7 +63,7 @@ const PARALLEL = 8;
 /** Looks at each build that the index names: its record, its commit, its checksums, its images. */
 export async function inspectBuilds(request: BuildsInspection, report: Report, task: Task): Promise<PublishedBuild[]> {
   const index = await attempt(report, 'builds.json', RECONCILE_HINT, task.signal, async () => {
-    return parsed(indexSchema, await required(request.files, 'builds/builds.json'));
+    return readRecord(await required(request.files, INDEX_PATH), BUILD_INDEX, INDEX_PATH);
   });
   if (!index) return [];
   const named = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
@@ -78,7 +89,7 @@ async function inspectBuild(
 ): Promise<PublishedBuild> {
   const folder = `builds/${id}/${arch}`;
   const what = `build ${id} ${arch}`;
-  const meta = parsed(metaSchema, await required(request.files, `${folder}/meta.json`));
+  const meta = readRecord(await required(request.files, `${folder}/meta.json`), META, `${folder}/meta.json`);
   const commit = meta['ostree-commit'];
   const check = (part: string, look: () => Promise<string>) =>
     attempt(report, `${what}, ${part}`, RECONCILE_HINT, task.signal, async () => {
@@ -101,7 +112,7 @@ async function inspectBuild(
   for (const [path, image] of images) {
     await check(path.slice(folder.length + 1), () => imageFits(request, path, { ...image, mayBeGone }, task));
   }
-  const signedBy = meta['atomic-nightly.signed-by'];
+  const signedBy = meta['atomic-nightly.signed-by'] ?? [];
   return { id, arch, ref: meta.ref, images, records, signedBy, ...(commit === undefined ? {} : { commit }) };
 }
 
@@ -129,7 +140,9 @@ async function recordsOfSums(
   images: PublishedBuild['images'],
 ): Promise<readonly string[]> {
   const text = new TextDecoder().decode(await required(files, `${folder}/SHA256SUMS`));
-  const sums = new Map(parseSums(text).map((summed) => [`${folder}/${summed.path}`, summed.sha256]));
+  const sums = new Map(
+    parseSums(text, `${folder}/SHA256SUMS`).map((summed) => [`${folder}/${summed.path}`, summed.sha256]),
+  );
   const faults: string[] = [];
   for (const [path, image] of images) {
     if (sums.get(path) !== image.sha256) faults.push(`${path}: meta.json has another checksum`);
@@ -165,11 +178,4 @@ async function required(files: PublicFiles, path: string): Promise<Uint8Array> {
   const bytes = await files.get(path);
   if (bytes) return bytes;
   throw new Error(`${path} is not there`);
-}
-
-/** @throws Error when the bytes are not JSON of that shape. */
-function parsed<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array): z.output<Schema> {
-  const result = schema.safeParse(JSON.parse(new TextDecoder().decode(bytes)));
-  if (result.success) return result.data;
-  throw new Error(z.prettifyError(result.error).replaceAll('\n', ' '));
 }

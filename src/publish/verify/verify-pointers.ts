@@ -1,14 +1,10 @@
-import { z } from 'zod';
+import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { parseCatalogue } from '../../images/vagrant/catalogue.ts';
+import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { PublicFiles } from './public-http.ts';
 import type { PublishedBuild } from './verify-builds.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
-
-const pointer = z.looseObject({
-  stream: z.string(),
-  arches: z.record(z.string(), z.looseObject({ build: z.string(), commit: z.string(), ref: z.string() })),
-});
 
 export interface PointersInspection {
   readonly files: PublicFiles;
@@ -62,7 +58,7 @@ async function latestFits(request: PointersInspection, name: string, report: Rep
 async function entriesOf({ files, builds }: PointersInspection, path: string) {
   const bytes = await files.get(path);
   if (!bytes) return [];
-  const { arches } = pointer.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  const { arches } = readRecord(bytes, TESTED_POINTER, path);
   return Object.entries(arches).map(([arch, entry]) => {
     const there = builds.find((one) => one.id === entry.build && one.arch === arch);
     return { arch, ...entry, there };

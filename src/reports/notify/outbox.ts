@@ -1,7 +1,11 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
+import { type RecordFormat, readRecordIfGood } from '../../base/read-record.ts';
 import { redact } from '../../base/redact.ts';
+import { isUnreadable } from '../../base/unreadable.ts';
+import { instant } from '../../build/record-values.ts';
 import type { BuildEvent } from './event.ts';
 
 /**
@@ -41,16 +45,53 @@ export function openOutbox(workDir: string, sink: string): Outbox {
       const names = ((await ifThere(readdir(folder))) ?? []).filter((name) => name.endsWith('.json')).sort();
       const oldest = Date.now() - LONGEST_KEPT_MS;
       const kept = names.slice(-MOST_KEPT).filter((name) => Number.parseInt(name, 10) >= oldest);
-      for (const name of names) if (!kept.includes(name)) await rm(join(folder, name));
-      return Promise.all(
-        kept.map(async (name): Promise<Waiting> => {
-          const path = join(folder, name);
-          const event = JSON.parse(await readFile(path, 'utf8')) as BuildEvent;
-          return { event, remove: () => rm(path, { force: true }) };
-        }),
-      );
+      for (const name of names)
+        if (!kept.includes(name)) await rm(join(folder, name), { recursive: true, force: true });
+      const found: Waiting[] = [];
+      for (const name of kept) {
+        const path = join(folder, name);
+        const event = await readEvent(path);
+        // Nobody can be told what it said; those behind it do not wait for it (I15).
+        if (event === undefined) await rm(path, { recursive: true, force: true });
+        else found.push({ event, remove: () => rm(path, { force: true }) });
+      }
+      return found;
     },
   };
+}
+
+const text = z.string();
+
+/** What every sink reads of an event; the rest depends on its type, and sinks look for what they use. */
+const EVENT: RecordFormat<BuildEvent> = {
+  schema: z.custom<BuildEvent>(
+    (value) =>
+      z
+        .looseObject({
+          id: text.regex(/^[\w-]+$/),
+          type: text,
+          at: instant,
+          product: text,
+          stream: text,
+          build: text,
+          arch: text,
+          ref: text,
+          state: text,
+          failures: z.array(z.looseObject({ step: text, code: text, message: text, hint: text.exactOptional() })),
+        })
+        .safeParse(value).success,
+    'must be an event',
+  ),
+  hint: 'It is dropped.',
+};
+
+async function readEvent(path: string): Promise<BuildEvent | undefined> {
+  try {
+    return readRecordIfGood(await readFile(path), EVENT);
+  } catch (error) {
+    if (isUnreadable(error)) return undefined;
+    throw error;
+  }
 }
 
 /** Drops what is too old in every outbox, also those of sinks that are not configured any more. */

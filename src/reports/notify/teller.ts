@@ -1,9 +1,11 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
+import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { readTextIfExists, writeJson } from '../../base/files.ts';
+import { writeJson } from '../../base/files.ts';
 import { quietTask } from '../../base/task.ts';
-import { listBuilds, readMeta } from '../../build/build-store.ts';
+import { readMeta, surveyBuilds } from '../../build/build-store.ts';
 import type { Listener } from '../../build/events.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -70,7 +72,7 @@ export async function openTeller(project: Project, build: Build, { say, signal }
   const addKeys = async (): Promise<void> => {
     if (!project.signer) return;
     const path = join(outboxFolder(work), 'keys.json');
-    const told = JSON.parse((await readTextIfExists(path)) ?? '{}') as Record<string, number>;
+    const told = (await readCacheRecord(path, z.record(z.string(), z.number()))) ?? {};
     const publicKeys = await project.signer.publicKey(quietTask('/dev/null', stop.signal));
     const now = expiringKeys(await readKeyInfo(publicKeys, 'the public key of the signer'), told);
     for (const what of now.happened) await add(what);
@@ -112,7 +114,8 @@ interface Before {
 }
 
 async function standing({ config, stream }: Project, { id }: Build): Promise<Before> {
-  const all = (await listBuilds(config.work)).filter(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const { builds } = await surveyBuilds(config.work);
+  const all = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
   const at = all.findIndex(({ meta }) => meta.buildid === id);
   const states = all.slice(at).map(({ meta }) => meta['atomic-nightly.state']);
   return { self: states[0], earlier: states.slice(1) };

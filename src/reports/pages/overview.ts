@@ -43,6 +43,8 @@ export interface OverviewRequest {
   /** The id to go on below; empty at the end. */
   readonly older: string;
   readonly now?: NowView;
+  /** What is wrong with builds whose record cannot be read, a sentence each. */
+  readonly damaged?: readonly string[];
   /** Bytes of the work folder's file system. */
   readonly disk?: { readonly free: number; readonly total: number };
 }
@@ -54,6 +56,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
   return {
     ...page,
     now: now ?? false,
+    damaged: request.damaged ?? [],
     streams: streams.map((stream) => streamRow(stream, builds, page.links)),
     ...listView(request, page.links),
     older: older === '' ? '' : `?before=${older}`,
@@ -75,6 +78,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
 
 interface OverviewView {
   readonly now: NowView | false;
+  readonly damaged: readonly string[];
   readonly streams: readonly StreamRow[];
   readonly builds: readonly BuildRow[];
   readonly charts: readonly ChartView[];

@@ -1,5 +1,6 @@
 import pino from 'pino';
 import { formatPlace, type NightlyError } from '../../base/errors.ts';
+import { harmlessJson } from '../../base/one-line.ts';
 import type { Listener } from '../../build/events.ts';
 
 /** The build and stream that lines are about; null where there is none yet. */
@@ -17,9 +18,14 @@ export interface JsonLog {
   error(error: NightlyError): void;
 }
 
+/** A stream for pino's lines: what a terminal or a log viewer would act on arrives there as an escape. */
+export function harmlessLog(destination: NodeJS.WritableStream): { write(line: string): void } {
+  return { write: (line) => void destination.write(harmlessJson(line)) };
+}
+
 /** Opens such a log on a stream. */
 export function jsonLog(destination: NodeJS.WritableStream, context: LogContext): JsonLog {
-  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+  const logger = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, harmlessLog(destination));
   const fields = { ...context, step: null };
   return {
     listen(event) {

@@ -1,4 +1,5 @@
 import { formatProgress, formatSeconds } from '../../base/format.ts';
+import { oneLine } from '../../base/one-line.ts';
 import type { Listener, RunEvent } from '../../build/events.ts';
 
 /** Seconds between two progress lines of one step: a log of an hour's download stays readable. */
@@ -18,8 +19,12 @@ export function lineListener(write: (line: string) => void): Listener {
   };
 }
 
-/** One event as a line. */
+/** One event as a line, whatever the texts in it hold. */
 export function describeEvent(event: RunEvent): string {
+  return lineOf(event).split('\n').map(oneLine).join(' ');
+}
+
+function lineOf(event: RunEvent): string {
   switch (event.type) {
     case 'run-started':
       return `${event.resumed ? 'Resuming' : 'Starting'} build ${event.build} of stream ${event.stream}`;

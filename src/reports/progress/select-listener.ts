@@ -1,4 +1,4 @@
-import { redact } from '../../base/redact.ts';
+import { shownText } from '../../base/output.ts';
 import type { Listener } from '../../build/events.ts';
 import { jsonLog, type LogContext } from './json-lines.ts';
 import { lineListener } from './progress-lines.ts';
@@ -18,10 +18,11 @@ export interface Shown {
 export function selectListener(format: LogFormat, stream: NodeJS.WriteStream, about: Partial<LogContext> = {}): Shown {
   const close = () => undefined;
   if (format === 'json') return { ...jsonLog(stream, { build: null, stream: null, ...about }), close };
-  const note = (line: string) => stream.write(`${redact(line)}\n`);
-  if (format === 'auto' && stream.isTTY) {
+  const note = (line: string) => stream.write(`${shownText(line)}\n`);
+  // A dumb terminal has no cursor to move (terminfo).
+  if (format === 'auto' && stream.isTTY && process.env['TERM'] !== 'dumb') {
     const terminal = terminalListener(stream);
     return { listen: terminal.listen, note, close: terminal.close };
   }
-  return { listen: lineListener((line) => stream.write(`${line}\n`)), note, close };
+  return { listen: lineListener((line) => stream.write(`${shownText(line)}\n`)), note, close };
 }

@@ -1,5 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { formatProgress, formatSeconds } from '../../base/format.ts';
+import { shownText } from '../../base/output.ts';
 import type { Listener } from '../../build/events.ts';
 import { describeEvent } from './progress-lines.ts';
 
@@ -24,7 +25,7 @@ export function terminalListener(out: WriteStream): { listen: Listener; close():
       return `${step} ${time}${detail ? ` ${detail}` : ''}`;
     });
     clear();
-    out.write(`  ▸ ${steps.join(' | ')}`.slice(0, Math.max(20, out.columns - 1)));
+    out.write(shownText(`  ▸ ${steps.join(' | ')}`).slice(0, Math.max(20, out.columns - 1)));
   };
   const timer = setInterval(draw, 200);
   timer.unref();
@@ -44,14 +45,14 @@ export function terminalListener(out: WriteStream): { listen: Listener; close():
         case 'step-failed':
           active.delete(event.step);
           clear();
-          out.write(`${describeEvent(event)}\n`);
+          out.write(`${shownText(describeEvent(event))}\n`);
           break;
         case 'step-line':
         case 'step-kept':
         case 'run-started':
         case 'run-ended':
           clear();
-          out.write(`${describeEvent(event)}\n`);
+          out.write(`${shownText(describeEvent(event))}\n`);
           break;
       }
       draw();

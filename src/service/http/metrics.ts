@@ -35,6 +35,8 @@ export function serviceMetrics(config: Config, work: Work, service: Service): ()
     const gauge = gaugesOf(registry);
     await addStreams(config, work, pushed.get, gauge);
     await addWorkFolder(config, service, gauge);
+    const { length } = await work.damaged();
+    gauge('damaged_records', 'Builds whose record cannot be read, and which are left out for it.', {}, length);
     for (const { fingerprint, seconds } of await keys()) {
       gauge('key_expiry_timestamp_seconds', 'When a signing key expires.', { key: fingerprint }, seconds);
     }

@@ -4,10 +4,12 @@ import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import { readTextIfExists } from '../../base/files.ts';
+import { shownText } from '../../base/output.ts';
 import { remembered } from '../../base/remembered.ts';
 import type { Config } from '../../config/config.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
 import { asNightlyError } from '../../run/runner.ts';
+import type { Work } from '../live/work-folder.ts';
 import type { Service } from '../service.ts';
 import { addressGroup } from './address.ts';
 import { unreadiness } from './health.ts';
@@ -23,10 +25,13 @@ const MAX_BODY_BYTES = 4096;
 const REQUESTS_A_MINUTE = 30;
 const WRONG_TOKENS_A_MINUTE = 5;
 
-/**
- * Returns the HTTP service: pages to read, numbers for machines, and one hook that begins a night.
- */
-export function serviceApp(config: Config, service: Service, pages: Hono, metrics: () => Promise<string>): Hono {
+/** What the service answers over HTTP: pages to read, numbers for machines, and one hook that begins a night. */
+export function serviceApp(
+  config: Config,
+  service: Service,
+  { pages, work }: { readonly pages: Hono; readonly work: Work },
+  metrics: () => Promise<string>,
+): Hono {
   const app = new Hono();
   app.use(
     secureHeaders({
@@ -62,7 +67,10 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
   app.use(paced(isRunning));
   app.get('/readyz', async ({ text }) => {
     const problems = await unreadiness(config, service);
-    return problems.length === 0 ? text('ready\n') : text(`${problems.join('\n')}\n`, 503);
+    if (problems.length > 0) return text(`${problems.join('\n')}\n`, 503);
+    // One old record that is damaged is no reason to take the service away: it is told, and the rest goes on (I15).
+    const damaged = await work.damaged();
+    return text(['ready', ...damaged.map(({ error }) => `warning: ${error.message}`), ''].join('\n'));
   });
   app.get('/metrics', async ({ body }) =>
     body(await metrics(), 200, {
@@ -76,7 +84,7 @@ export function serviceApp(config: Config, service: Service, pages: Hono, metric
   app.all('*', ({ req }) => answer(req.raw));
   app.onError((error, { text }) => {
     if (error instanceof HTTPException) return error.getResponse();
-    process.stderr.write(`error: ${asNightlyError(error).message}\n`);
+    process.stderr.write(`${shownText(`error: ${asNightlyError(error).message}`)}\n`);
     return text('Something went wrong; the log of the service has it.\n', 500);
   });
   return app;

@@ -33,6 +33,7 @@ export async function overview(context: WebContext, before: string | undefined) 
     live: true,
     streams: Object.values(config.streams).map((stream) => listedStream(context, stream)),
     builds,
+    damaged: snapshot.damaged.map(({ error }) => error.message),
     ...(await someBuilds(context, builds, before)),
     charted: new Map(charts),
     now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),

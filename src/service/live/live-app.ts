@@ -44,7 +44,21 @@ export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): H
   const missing = (c: Context, message: string) => {
     const depth = Math.max(0, c.req.path.split('/').length - 2);
     const page = pageView(config.name, 'Not found', { depth, live: true });
-    return html(c, 'fault', { ...page, message }, 404);
+    return html(c, 'fault', { ...page, heading: '', message }, 404);
+  };
+
+  /** One whose record is damaged is there: what is wrong with it is told on its page (I15). */
+  const noBuild = async (c: Context) => {
+    const found = await work.damagedBuild(c.req.param('id') ?? '', c.req.param('arch'));
+    if (!found) return missing(c, 'There is no such build.');
+    const depth = Math.max(0, c.req.path.split('/').length - 2);
+    const page = pageView(config.name, `Build ${found.id}`, { depth, live: true });
+    return html(
+      c,
+      'fault',
+      { ...page, heading: `Build ${found.id}`, message: `${found.error.message} ${found.error.hint ?? ''}` },
+      200,
+    );
   };
 
   app.get('/', async (c) => html(c, 'overview', await overview(context, c.req.query('before'))));
@@ -56,12 +70,12 @@ export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): H
   });
   app.get('/builds/:id/', async (c) => {
     const build = await context.work.build(c.req.param('id'));
-    if (!build) return missing(c, 'There is no such build.');
+    if (!build) return noBuild(c);
     return c.redirect(`./${encodeName(build.meta['coreos-assembler.basearch'])}/`);
   });
   app.get('/builds/:id/:arch/', async (c) => {
     const view = await liveBuildPage(context, c.req.param('id'), c.req.param('arch'));
-    return view ? html(c, 'build', view) : missing(c, 'There is no such build.');
+    return view ? html(c, 'build', view) : noBuild(c);
   });
   app.get('/builds/:id/log/:step', async (c) => {
     const build = await context.work.build(c.req.param('id'));

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { currentState } from '../../build/about-build.ts';
+import type { DamagedBuild } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { CHARTED } from '../../reports/pages/charts/nights.ts';
@@ -23,11 +24,17 @@ export interface Snapshot {
   /** Newest first. */
   readonly builds: readonly (IndexedBuild & { readonly state: string })[];
   readonly holder: LockHolder | undefined;
+  /** Builds whose record cannot be read. */
+  readonly damaged: readonly DamagedBuild[];
 }
 
 export async function takeSnapshot({ work }: WebContext): Promise<Snapshot> {
-  const [builds, holder] = await Promise.all([work.builds(), lockHolder(work.folder)]);
-  return { holder, builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })) };
+  const [builds, damaged, holder] = await Promise.all([work.builds(), work.damaged(), lockHolder(work.folder)]);
+  return {
+    holder,
+    damaged,
+    builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })),
+  };
 }
 
 /** Returns a stream of the configuration, as lists name it. */

@@ -1,11 +1,19 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ifThere, readTextIfExists } from '../../base/files.ts';
+import { basename, dirname, join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { ifThere, isErrno } from '../../base/files.ts';
+import { isUnreadable, unreadable } from '../../base/unreadable.ts';
 import { approvalsOrNone } from '../../build/approvals.ts';
 import { parseBuildId } from '../../build/build-id.ts';
-import type { BuildMeta } from '../../build/build-record.ts';
-import { type BuildPaths, buildPaths, type StoredBuild } from '../../build/build-store.ts';
-import { type JournalEntry, readJournal } from '../../build/journal.ts';
+import {
+  type BuildPaths,
+  buildPaths,
+  type DamagedBuild,
+  type StoredBuild,
+  tryReadMeta,
+} from '../../build/build-store.ts';
+import { type JournalEntry, type JournalSurvey, surveyJournal } from '../../build/journal.ts';
+import { isArchitecture } from '../../build/record-values.ts';
 import { type IndexedMeta, indexed, indexInBatches } from './build-index.ts';
 import { createFileCache, type FileCache } from './file-cache.ts';
 
@@ -15,17 +23,29 @@ export interface IndexedBuild {
   readonly meta: IndexedMeta;
 }
 
+/** The builds of one id, those whose record is damaged apart. */
+interface Look<Meta> {
+  readonly builds: readonly { readonly paths: BuildPaths; readonly meta: Meta }[];
+  readonly damaged: readonly DamagedBuild[];
+}
+
 /** A work folder as pages read it: every run's files, whoever started it. */
 export interface Work {
   readonly folder: string;
   /** Newest first, with what lists need of each. What changed in an old one shows after some seconds. */
   builds(): Promise<readonly IndexedBuild[]>;
+  /** Those of which only the id is known, for their record cannot be read; newest first. */
+  damaged(): Promise<readonly DamagedBuild[]>;
   /** Changes whenever a record did. */
   version(): number;
   /** One build with its whole record, without looking at the others; of an id, the first architecture unless one is named. */
   build(id: string, arch?: string): Promise<StoredBuild | undefined>;
-  /** None when there is no such file. */
+  /** One build whose record is damaged. */
+  damagedBuild(id: string, arch?: string): Promise<DamagedBuild | undefined>;
+  /** None when there is no such file; without lines that are damaged. */
   journal(path: string): Promise<readonly JournalEntry[]>;
+  /** What is wrong with a journal. */
+  journalFaults(path: string): Promise<readonly NightlyError[]>;
 }
 
 /** Bytes of the files of which all is remembered: a first page shows some dozens of builds. */
@@ -37,51 +57,66 @@ const WHOLE_BYTES = 16 * 1024 * 1024;
  */
 export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } = {}): Work {
   const top = join(folder, 'builds');
-  const names = createFileCache((path) => ifThere(readdir(path)));
+  const names = createFileCache((path) => orNothing(readdir(path)));
   const ids = createFileCache(async (path) => sortedIds((await ifThere(readdir(path))) ?? []));
-  const read = async (path: string): Promise<BuildMeta | undefined> => {
-    const text = await readTextIfExists(path);
-    return text === undefined ? undefined : (JSON.parse(text) as BuildMeta);
+  const read = (path: string) => {
+    const arch = dirname(path);
+    return tryReadMeta(buildPaths(folder, basename(dirname(arch)), basename(arch)), basename(arch));
   };
   const whole = createFileCache(read, WHOLE_BYTES);
   const brief = createFileCache(async (path) => {
     const meta = await read(path);
-    return meta && indexed(meta);
+    return meta === undefined || meta instanceof NightlyError ? meta : indexed(meta);
   });
   const approvals = createFileCache(approvalsOrNone);
-  const journals = createFileCache(async (path) => (await readJournal(path)).map(withoutOutput), WHOLE_BYTES);
+  const journals = createFileCache(async (path) => withoutOutputs(await surveyJournal(path)), WHOLE_BYTES);
 
-  const buildsOf = async <Meta>(id: string, metas: FileCache<Meta>) => {
-    const arches = (await names.get(join(top, id))) ?? [];
-    const found = await Promise.all(
-      arches.map(async (arch) => {
-        const paths = buildPaths(folder, id, arch);
-        const meta = await metas.get(paths.meta);
-        // Kept in no index; looked at so that a page that shows them learns that there are new ones.
-        await approvals.get(paths.approvals);
-        return meta && { paths, meta };
-      }),
-    );
-    return found.flatMap((one) => one ?? []);
+  const look = async <Meta extends IndexedMeta>(
+    id: string,
+    metas: FileCache<Meta | NightlyError>,
+  ): Promise<Look<Meta>> => {
+    const arches = await orDamage(join(top, id), () => names.get(join(top, id)));
+    if (arches instanceof NightlyError) return { builds: [], damaged: [{ id, error: arches }] };
+    const [builds, damaged]: [{ paths: BuildPaths; meta: Meta }[], DamagedBuild[]] = [[], []];
+    for (const arch of (arches ?? []).filter(isArchitecture)) {
+      const paths = buildPaths(folder, id, arch);
+      const meta = await orDamage(paths.meta, () => metas.get(paths.meta));
+      // Kept in no index; looked at so that a page that shows them learns that there are new ones.
+      await approvals.get(paths.approvals);
+      if (meta instanceof NightlyError) damaged.push({ id, arch, error: meta });
+      else if (meta) builds.push({ paths, meta });
+    }
+    return { builds, damaged };
   };
   const rounds = indexInBatches(
     async () => (await ids.get(top)) ?? NO_IDS,
-    (id) => buildsOf(id, brief),
+    (id) => look(id, brief),
     waitMs,
   );
+  const lookedAt = async (path: string): Promise<JournalSurvey> => {
+    const found = await orDamage(path, () => journals.get(path));
+    return found instanceof NightlyError ? { entries: [], faults: [found] } : (found ?? { entries: [], faults: [] });
+  };
   return {
     folder,
-    builds: async () => (await rounds.all()).flat(),
+    builds: async () => (await rounds.all()).flatMap(({ builds }) => builds),
+    damaged: async () => (await rounds.all()).flatMap(({ damaged }) => damaged),
     version: () => ids.reads + brief.reads + approvals.reads,
     build: async (id, arch) => {
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;
-      const found = await buildsOf(id, whole);
-      const build = found.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+      const { builds } = await look(id, whole);
+      const build = builds.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
       const given = build && (await approvals.get(build.paths.approvals));
       return given ? { ...build, meta: { ...build.meta, 'atomic-nightly.approvals': given } } : build;
     },
-    journal: async (path) => (await journals.get(path)) ?? [],
+    damagedBuild: async (id, arch) => {
+      if (parseBuildId(id) === undefined) return undefined;
+      const { damaged } = await look(id, whole);
+      return damaged.find((one) => arch === undefined || one.arch === undefined || one.arch === arch);
+    },
+    journal: async (path) => (await lookedAt(path)).entries,
+    journalFaults: async (path) => (await lookedAt(path)).faults,
   };
 }
 
@@ -98,7 +133,31 @@ function sortedIds(names: readonly string[]): string[] {
     .map(({ id }) => id);
 }
 
+/** Undefined for a folder that has gone meanwhile; what is no folder is a fault. */
+async function orNothing<Result>(reading: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}
+
+/** What is wrong with one file ends nothing but the reading of that one (I15). */
+async function orDamage<Result>(path: string, read: () => Promise<Result>): Promise<Result | NightlyError> {
+  try {
+    return await read();
+  } catch (error) {
+    if (isUnreadable(error)) return unreadable(path, error);
+    throw error;
+  }
+}
+
 /** Step results are for resuming and may be large. */
+function withoutOutputs({ entries, faults }: JournalSurvey): JournalSurvey {
+  return { entries: entries.map(withoutOutput), faults };
+}
+
 function withoutOutput(entry: JournalEntry): JournalEntry {
   if (entry.event !== 'done') return entry;
   const { output, ...rest } = entry;

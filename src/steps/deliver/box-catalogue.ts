@@ -2,7 +2,7 @@ import { basename, relative } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { type BoxCatalogue, type BoxProvider, parseCatalogue, withBoxVersion } from '../../images/vagrant/catalogue.ts';
+import { type BoxProvider, parseCatalogue, withBoxVersion } from '../../images/vagrant/catalogue.ts';
 import { updateJson } from '../../publish/publish-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -42,10 +42,10 @@ export async function publishBoxes(
   if (providers.length === 0) return;
   const path = `vagrant/${name}.json`;
   const description = `${project.config.name}, ${project.stream.name}`;
-  await updateJson<BoxCatalogue>(
+  await updateJson<unknown>(
     path,
     (old) => {
-      const before = old && parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${path}`);
+      const before = old === undefined ? undefined : parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${path}`);
       return withBoxVersion(before, { name, description, buildId: build.id, providers });
     },
     target,

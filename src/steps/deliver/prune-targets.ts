@@ -1,9 +1,13 @@
 import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { readTextIfExists } from '../../base/files.ts';
+import { ifThere, isErrno } from '../../base/files.ts';
+import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { listBuilds } from '../../build/build-store.ts';
+import { isUnreadable } from '../../base/unreadable.ts';
+import { buildPaths, listBuildIds } from '../../build/build-store.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { targetUses } from '../../config/lookup.ts';
 import { commitReader, readHistory } from '../../publish/prune/history.ts';
@@ -110,14 +114,31 @@ async function commitsOn(config: TargetConfig, repo: string, task: Task): Promis
   return found;
 }
 
-/** Commits that the records and journals of unfinished builds mention. */
+/** All that tells whether a build may still be gone on with. */
+const STATE = { schema: z.looseObject({ 'atomic-nightly.state': z.string() }), hint: '' };
+
+/** Commits that the records and journals of unfinished builds mention; a record that is damaged may be of one (I8). */
 async function resumableCommits(work: string): Promise<Set<string>> {
   const found = new Set<string>();
-  for (const { paths, meta } of await listBuilds(work)) {
-    const state = meta['atomic-nightly.state'];
-    if (state === 'complete' || state === 'unchanged') continue;
-    const texts = [JSON.stringify(meta), await readTextIfExists(paths.journal)];
-    for (const [checksum] of texts.join('\n').matchAll(/\b[0-9a-f]{64}\b/g)) found.add(checksum);
+  for (const id of await listBuildIds(work)) {
+    for (const arch of (await ifThere(readdir(join(work, 'builds', id)))) ?? []) {
+      const { meta, journal } = buildPaths(work, id, arch);
+      const record = await textIfReadable(meta);
+      const state = readRecordIfGood(record, STATE)?.['atomic-nightly.state'];
+      if (record === undefined || state === 'complete' || state === 'unchanged') continue;
+      const text = `${record}\n${(await textIfReadable(journal)) ?? ''}`;
+      for (const [checksum] of text.matchAll(/\b[0-9a-f]{64}\b/g)) found.add(checksum);
+    }
   }
   return found;
+}
+
+async function textIfReadable(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    if (isUnreadable(error)) return '';
+    throw error;
+  }
 }

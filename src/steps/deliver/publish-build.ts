@@ -3,9 +3,11 @@ import { join, relative } from 'node:path';
 import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
-import { publishFiles, updateJson } from '../../publish/publish-files.ts';
+import { publishFiles, updateRecord } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
+import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
 import { formatSums, type Summed } from '../../published/sha256sums.ts';
+import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
@@ -13,24 +15,16 @@ import { publishBoxes } from './box-catalogue.ts';
 import { SUMS, signatureName, signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
 
-/** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
-export interface BuildIndex {
-  readonly 'schema-version': '1.0.0';
-  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
-  /** RFC 3339, UTC. */
-  readonly timestamp: string;
-}
-
-export const INDEX_PATH = 'builds/builds.json';
+export { type BuildIndex, INDEX_PATH };
 
 /** The records of a build that never change once its commit is made; they and the images are in SHA256SUMS. */
 export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
 
-/** Build ids that a target's index names. An absent index names none. */
+/** Build ids that a target's index names. An absent index names none. @throws NightlyError `unsupported` when it is damaged. */
 export async function publishedBuildIds(target: Target, task: Task): Promise<string[]> {
   const content = await target.read(INDEX_PATH, task);
   if (!content) return [];
-  return (JSON.parse(new TextDecoder().decode(content)) as BuildIndex).builds.map(({ id }) => id);
+  return readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target).builds.map(({ id }) => id);
 }
 
 /** Writes SHA256SUMS over files of a build (paths relative to its folder), in the form `sha256sum -c` reads. */
@@ -83,7 +77,7 @@ export async function nameBuild(
   await publishBoxes(project, build, target, images, task);
   await publishStreamMetadata(project, build, target, images, task);
   const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
-  await updateJson<BuildIndex>(INDEX_PATH, named, target, task, project.signer);
+  await updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, named, target, task, project.signer);
 }
 
 /** Records that a later attempt at the build may write again: each goes right behind its signature. */

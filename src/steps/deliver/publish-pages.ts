@@ -1,10 +1,12 @@
+import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
-import { isBuildId } from '../../build/build-id.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
+import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { keyPath } from '../../publish/pointer-paths.ts';
-import { parseTargetJson } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
+import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
+import { placeOn, readTargetRecord } from '../../published/target-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
 import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
@@ -14,7 +16,6 @@ import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import type { Project } from '../../run/project.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
-import { type BuildIndex, INDEX_PATH } from './publish-build.ts';
 
 /** What none of the pages for reading needs: there is nothing to follow on a file server. */
 const ONLY_LIVE = ['live.js'];
@@ -40,7 +41,7 @@ export async function publishPages(
     async (): Promise<SwapRequest | undefined> => {
       const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
       if (!content) return undefined;
-      const metas = await readMetas(parseTargetJson<BuildIndex>(content, INDEX_PATH, target), target, task);
+      const metas = await readMetas(readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target), target, task);
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);
       const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
@@ -66,18 +67,21 @@ export async function publishPages(
 
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
 
-/** Records of the newest builds, as the target has them; one that says it is another's is left out, for it names paths. */
+/** Records of the newest builds, as the target has them; one that is damaged, or another's, is left out and named (I15). */
 async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
-  const builds = index.builds
-    .flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })))
-    .filter(({ id, arch }) => isBuildId(id) && /^\w+$/.test(arch))
-    .slice(0, FEED_BUILDS);
+  const builds = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch }))).slice(0, FEED_BUILDS);
   const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
   const contents = await target.readMany(paths, task);
   return builds.flatMap(({ id, arch }, at) => {
-    const content = contents[at];
-    const meta = content && parseTargetJson<BuildMeta>(content, paths[at] ?? '', target);
-    return meta?.buildid === id && meta['coreos-assembler.basearch'] === arch ? [meta] : [];
+    const [content, path = ''] = [contents[at], paths[at]];
+    if (!content) return [];
+    try {
+      return [readBuildMeta(content, { id, arch }, placeOn(path, target))];
+    } catch (error) {
+      if (!(error instanceof NightlyError)) throw error;
+      task.say(error.message);
+      return [];
+    }
   });
 }
 

@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
-import { listBuilds } from '../../build/build-store.ts';
-import { releasedCommit } from '../../build/promotions.ts';
+import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
+import { releasedHead } from '../../build/promotions.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { setRef } from '../../publish/move-ref.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
 import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
 import { planReconcile, type ReconcileRepairs, reconcileTarget } from '../../publish/reconcile/reconcile-target.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { streamSigners } from '../../run/project.ts';
 import { type StreamRefs, streamsOn } from '../../run/streams-on.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
@@ -15,7 +16,7 @@ import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll } from '../../signing/verify-detached.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
-import { type BuildIndex, INDEX_PATH, withBuilds } from './publish-build.ts';
+import { withBuilds } from './publish-build.ts';
 import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
 
 export interface ReconcileOptions {
@@ -40,6 +41,7 @@ export async function reconcile(
   const target = openTarget(targetConfig);
   const repo = join(config.work, 'repo');
   const streams = await streamsOn(config, target.name);
+  const heads = await releasedHeads(config, streams);
   const signing = streams
     .map((one) => ({ ...one, signers: streamSigners(config, one.stream) }))
     .filter(({ signers }) => signers.length > 0);
@@ -52,7 +54,7 @@ export async function reconcile(
     refs: streams
       .filter(({ use }) => use.tree && !use.releases)
       .flatMap(({ ref, testedRef }) => (testedRef === undefined ? [ref] : [ref, testedRef])),
-    heads: await releasedHeads(config, streams),
+    heads,
     streams: streams.map(({ stream }) => stream.name),
     releasesOf: streams.flatMap(({ stream: { name, release } }) =>
       release?.to?.images.includes(target.name) ? [name] : [],
@@ -74,12 +76,18 @@ export async function reconcile(
   return plan;
 }
 
-/** Returns what the refs of releases name: the local refs follow promotions, which nobody but testers may see. */
+/**
+ * What the refs of releases name: the local refs follow promotions, which nobody but testers may see.
+ * @throws NightlyError `record` when a damaged record may be that of a newer release
+ */
 async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Promise<Map<string, string>> {
-  const builds = await listBuilds(config.work);
+  const survey = await surveyBuilds(config.work);
   return new Map(
     streams.flatMap(({ stream, ref, use }) => {
-      const commit = use.tree && use.releases ? releasedCommit(builds, stream.name) : undefined;
+      if (!use.tree || !use.releases) return [];
+      const head = releasedHead(survey.builds, stream.name);
+      insistOnWhole(survey, head?.paths.id);
+      const commit = head?.meta['ostree-commit'];
       return commit === undefined ? [] : [[ref, commit] as const];
     }),
   );
@@ -96,6 +104,7 @@ function repairs(
   const { repo, target, signer } = places;
   return {
     flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
-    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task, signer),
+    index: (builds) =>
+      updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task, signer),
   };
 }

@@ -3,17 +3,18 @@ import { join, relative } from 'node:path';
 import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
-import { listBuilds } from '../../build/build-store.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
 import { pointerPaths } from '../../publish/pointer-paths.ts';
 import { updateJson } from '../../publish/publish-files.ts';
+import { INDEX_PATH } from '../../published/build-index.ts';
+
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
-import { INDEX_PATH } from './publish-build.ts';
 import { sign } from './sign.ts';
 import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
 import { areSigned, recordSignature, signatureName, signRecord } from './sign-files.ts';
@@ -44,7 +45,8 @@ export async function findUnsigned(
   task: Task,
 ): Promise<Unsigned> {
   const repo = join(work, 'repo');
-  const builds = await listBuilds(work);
+  // One that is damaged gets no signature, until it is whole again.
+  const { builds } = await surveyBuilds(work);
   const commits: Unsigned['commits'][number][] = [];
   const records: Unsigned['records'][number][] = [];
   const files: UnsignedFile[] = [];

@@ -5,7 +5,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { filesBelow, ifThere, sha256File, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
-import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import { fetchFile } from '../../rpm/download.ts';
@@ -45,7 +45,7 @@ export async function findUnsignedFiles(
       : (meta['atomic-nightly.published']?.includes(target.name) ?? false));
   const found: UnsignedFile[] = [];
   const signer = jointSigner(signers);
-  for (const build of (await listBuilds(work)).filter(isThere)) {
+  for (const build of (await surveyBuilds(work)).builds.filter(isThere)) {
     task.signal.throwIfAborted();
     for (const { path, sha256 } of await filesOf(build, { work, signer }, task)) {
       const local = await ifThere(readFile(join(work, signatureName(path))));

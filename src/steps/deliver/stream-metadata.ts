@@ -3,43 +3,17 @@ import type { Task } from '../../base/task.ts';
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
+import { type Artifact, STREAM_METADATA, type StreamMetadata } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-
-/**
- * `streams/<stream>.json`: where to find the newest images of a stream, for programs. The format is that of CoreOS's
- * stream metadata (github.com/coreos/stream-metadata-go); an artifact's key is the image type.
- */
-export interface StreamMetadata {
-  readonly stream: string;
-  readonly metadata: { readonly 'last-modified': string; readonly generator: string };
-  readonly architectures: Readonly<Record<string, ArchitectureMetadata>>;
-}
-
-interface ArchitectureMetadata {
-  readonly artifacts: Readonly<Record<string, Artifact>>;
-  readonly images: Readonly<Record<string, never>>;
-}
-
-interface Artifact {
-  /** The build it is from. */
-  readonly release: string;
-  readonly formats: Readonly<Record<string, { readonly disk: Location }>>;
-}
-
-interface Location {
-  readonly location: string;
-  readonly sha256: string;
-  readonly 'uncompressed-sha256': string;
-}
 
 type StreamImage = { readonly template: ImageTemplate; readonly image: ImageFile };
 
 /**
  * Names a build's images in the stream's metadata on a target. Does nothing for a build without images.
- * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is not JSON).
+ * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is damaged).
  */
 export async function publishStreamMetadata(
   { config, stream, signer }: Project,
@@ -51,8 +25,8 @@ export async function publishStreamMetadata(
   if (images.length === 0) return;
   const folder = `${target.publicUrl}/${relative(config.work, build.paths.dir)}`;
   const { name, arch } = stream;
-  await updateJson<StreamMetadata>(
-    `streams/${name}.json`,
+  await updateRecord(
+    { path: `streams/${name}.json`, format: STREAM_METADATA },
     (old) => withImages(old, { stream: name, arch, release: build.id, folder, images }),
     target,
     task,

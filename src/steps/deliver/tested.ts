@@ -1,14 +1,12 @@
 import type { Task } from '../../base/task.ts';
 import { moveRef } from '../../publish/move-ref.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
+import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { type StreamPointer, withNewest } from './newest-pointer.ts';
+import { withNewest } from './newest-pointer.ts';
 import { verify } from './push.ts';
-
-/** `streams/<stream>/tested.json`: the newest build of a stream whose smoke test passed, by architecture. */
-export type TestedPointer = StreamPointer<{ readonly build: string; readonly commit: string; readonly ref: string }>;
 
 /**
  * Tells everybody that a build's images came up: moves the stream's tested ref on a target, and the pointer beside it.
@@ -26,8 +24,8 @@ export async function markTested(
   if (!(await moveRef({ ...places, ref: testedRef, commit }, task))) return;
   await verify(project, target, { ref: testedRef, commit }, task);
   const entry = { build: build.id, commit, ref: testedRef };
-  await updateJson<TestedPointer>(
-    `streams/${stream.name}/tested.json`,
+  await updateRecord(
+    { path: `streams/${stream.name}/tested.json`, format: TESTED_POINTER },
     (old) => withNewest(old, stream.name, stream.arch, entry),
     target,
     task,

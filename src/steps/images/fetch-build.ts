@@ -3,14 +3,14 @@ import { dirname, join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import type { BuildMeta } from '../../build/build-record.ts';
+import { readBuildMeta } from '../../build/build-record-format.ts';
 import { buildPaths, type StoredBuild } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { targetsOf } from '../../config/lookup.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { addRemote, initRepo, pullPaths } from '../../programs/ostree.ts';
-import { parseTargetJson } from '../../publish/publish-files.ts';
 import { formatSums } from '../../published/sha256sums.ts';
+import { onTarget, placeOn } from '../../published/target-record.ts';
 import { type Build, frozenError } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
@@ -30,8 +30,8 @@ export async function findPublishedStream(config: Config, id: string, task: Task
     const target = openTarget(first);
     const path = `builds/${id}/${stream.arch}/meta.json`;
     const content = await target.read(path, task);
-    if (content && parseTargetJson<BuildMeta>(content, path, target)['atomic-nightly.stream'] === stream.name)
-      return stream.name;
+    const meta = content && onTarget(() => readBuildMeta(content, { id, arch: stream.arch }, placeOn(path, target)));
+    if (meta?.['atomic-nightly.stream'] === stream.name) return stream.name;
     asked.push(target.name);
   }
   throw new NightlyError(

@@ -1,15 +1,16 @@
 import { appendFile, mkdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import pRetry from 'p-retry';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, sha256 } from '../../base/files.ts';
 import { armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
+import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { BuildPaths } from '../../build/build-store.ts';
-import { parseTargetJson } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { formatSums, parseSums, type Summed } from '../../published/sha256sums.ts';
+import { onTarget, placeOn } from '../../published/target-record.ts';
 import type { Project } from '../../run/project.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
 import { contentEquals } from '../../targets/expect.ts';
@@ -111,8 +112,10 @@ async function find({ signer, config }: Project, paths: BuildPaths, target: Targ
       throw unsigned(`${folder}/${name}`, target);
     }
   }
-  const record = parseTargetJson<BuildMeta>(meta, `${folder}/meta.json`, target);
-  return { record: { meta: record, sums: parseSums(new TextDecoder().decode(sums)) }, files };
+  const place = placeOn(`${folder}/meta.json`, target);
+  const record = onTarget(() => readBuildMeta(meta, { id: paths.id, arch: basename(paths.dir) }, place));
+  const listed = onTarget(() => parseSums(new TextDecoder().decode(sums), placeOn(`${folder}/${SUMS}`, target)));
+  return { record: { meta: record, sums: listed }, files };
 }
 
 /** Digests of files whose signatures were good when this machine was about to replace them, a line each. */

@@ -1,9 +1,9 @@
 import type { Task } from '../../base/task.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../../publish/epoch.ts';
-import { PROMOTED_PATH, type PromotedFile } from '../../publish/prune/prune-state.ts';
-import { parseTargetJson } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
+import { PROMOTED, PROMOTED_PATH, type PromotedFile } from '../../published/retired.ts';
+import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import type { Target } from '../../targets/target.ts';
@@ -30,7 +30,7 @@ export async function keepPromotedCommit(
       refuseWhileDeleting(epoch, target);
       there = (await target.read(commitPath, task)) !== undefined;
       if (!there) return undefined;
-      const old = content && parseTargetJson<PromotedFile>(content, PROMOTED_PATH, target);
+      const old = content && readTargetRecord(content, PROMOTED, PROMOTED_PATH, target);
       const known = old?.commits[night.commit];
       if (known?.build === entry.build && known.release === entry.release) return undefined;
       const next: PromotedFile = { ...old, commits: { ...old?.commits, [night.commit]: entry } };

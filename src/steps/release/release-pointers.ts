@@ -1,39 +1,11 @@
 import type { Task } from '../../base/task.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
+import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { type StreamPointer, withNewest } from '../deliver/newest-pointer.ts';
-
-/**
- * `streams/<stream>/releases.json`: every release of a stream, oldest first, in the format of Fedora CoreOS's release
- * index (github.com/coreos/fedora-coreos-releng-automation, `coreos-meta-translator`), with `withdrawn` added.
- */
-export interface ReleaseIndex {
-  readonly note: string;
-  readonly stream: string;
-  readonly metadata: { readonly 'last-modified': string };
-  readonly releases: readonly IndexedRelease[];
-}
-
-export interface IndexedRelease {
-  readonly version: string;
-  readonly commits: readonly { readonly architecture: string; readonly checksum: string }[];
-  /** URL of its record. */
-  readonly metadata: string;
-  /** Why nobody should use it any more. */
-  readonly withdrawn?: string;
-}
-
-/** `streams/<stream>/latest.json`: the newest release of a stream, by architecture. */
-export type LatestPointer = StreamPointer<{
-  readonly build: string;
-  readonly commit: string;
-  readonly ref: string;
-  /** URL of its release notes. */
-  readonly notes: string;
-}>;
+import { withNewest } from '../deliver/newest-pointer.ts';
 
 /**
  * Names a release in its stream's index and, unless a later one is there, as the latest.
@@ -48,16 +20,16 @@ export async function pointAtRelease(
 ): Promise<void> {
   const { name, arch } = stream;
   const release = { version: id, arch, commit, metadata: `${folder}/meta.json` };
-  await updateJson<ReleaseIndex>(
-    `streams/${name}/releases.json`,
+  await updateRecord(
+    { path: `streams/${name}/releases.json`, format: RELEASE_INDEX },
     (old) => withRelease(old, name, release),
     target,
     task,
     signer,
   );
   const entry = { build: id, commit, ref, notes: `${folder}/release/notes.md` };
-  await updateJson<LatestPointer>(
-    `streams/${name}/latest.json`,
+  await updateRecord(
+    { path: `streams/${name}/latest.json`, format: LATEST_POINTER },
     (old) => withNewest(old, name, arch, entry),
     target,
     task,

@@ -1,14 +1,16 @@
 import { dirname, relative } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { type BoxCatalogue, parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
+import { updateJson, updateRecord } from '../../publish/publish-files.ts';
+import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex, STREAM_METADATA } from '../../published/stream-files.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { type StreamMetadata, withImages } from '../deliver/stream-metadata.ts';
-import type { LatestPointer, ReleaseIndex } from './release-pointers.ts';
+import { withImages } from '../deliver/stream-metadata.ts';
 
 export interface Back {
   /** Build id of the release that is withdrawn. */
@@ -31,17 +33,27 @@ export async function restorePointers(
   const { bad, previous, images, commit, reason } = back;
   const { buildid: release } = previous.meta;
   const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
-  const update = <Json>(path: string, change: (old: Json) => Json): Promise<void> =>
+  const update = async <Value>(
+    path: string,
+    format: RecordFormat<Value>,
+    change: (old: Value) => Value,
+  ): Promise<void> => {
     // What is not there names no bad release.
-    updateJson<Json | undefined>(path, (old) => old && change(old), target, task, signer);
+    if ((await target.read(path, task)) === undefined) return;
+    const named = (old: Value | undefined): Value => {
+      if (old !== undefined) return change(old);
+      throw new NightlyError('target-moved', `${path} on target "${target.name}" has gone meanwhile.`);
+    };
+    await updateRecord({ path, format }, named, target, task, signer);
+  };
 
-  await update<LatestPointer>(`streams/${name}/latest.json`, (old) => {
+  await update(`streams/${name}/latest.json`, LATEST_POINTER, (old) => {
     if (old.arches[arch]?.build !== bad) return old;
     const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
     return { ...old, arches: { ...old.arches, [arch]: entry } };
   });
-  await update<ReleaseIndex>(`streams/${name}/releases.json`, (old) => withWithdrawn(old, bad, reason));
-  await update<StreamMetadata>(`streams/${name}.json`, (old) => {
+  await update(`streams/${name}/releases.json`, RELEASE_INDEX, (old) => withWithdrawn(old, bad, reason));
+  await update(`streams/${name}.json`, STREAM_METADATA, (old) => {
     const { [arch]: ours } = old.architectures;
     const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => artifact.release !== bad);
     if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
@@ -52,11 +64,13 @@ export async function restorePointers(
     return withImages(without, { stream: name, arch, release, folder, images });
   });
   const boxes = `vagrant/${vagrantBox}.json`;
-  await update<BoxCatalogue>(boxes, (old) => {
+  const withoutBad = (old: unknown): unknown => {
+    if (old === undefined) return old;
     const before = parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${boxes}`);
     const next = withoutBoxVersions(before, [bad]);
     return next.versions.length === before.versions.length ? old : next;
-  });
+  };
+  await updateJson<unknown>(boxes, withoutBad, target, task, signer);
   task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
 }
 

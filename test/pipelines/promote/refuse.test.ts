@@ -249,4 +249,7 @@ test('I5: a promotion behind the last release is refused, package by package', a
   const message = /older packages than the last release, \d+_\d+:\n {2}app: 1:2\.0-2\.noarch → 1:2\.0-1\.noarch/;
   await refused(world, [first], message);
   await refused(world, [first, '--recommit'], message);
+  // While the record of that release is damaged nothing is promoted: an older one, or none, would be taken for the last.
+  await writeFile(path, '');
+  await refused(world, [first], /meta\.json is damaged: it is empty\.[\s\S]*Bring it back from a backup/);
 });

@@ -129,6 +129,15 @@ it('a promotion is approved, released, followed by the next release, and that on
   const next = readFileSync(join(world.published, `cloud/builds/${second}/x86_64/release/notes.md`), 'utf8');
   expect(next).toMatch(new RegExp(`1 upgraded since ${first}[\\s\\S]*\\| app \\|`));
 
+  // With the record of the newest release damaged, the one before it is not taken for the newest.
+  const record = join(world.dir, 'work/builds', second, 'x86_64/meta.json');
+  const whole = await readFile(record);
+  await writeFile(record, whole.subarray(0, 100));
+  const damaged = { code: 1, stderr: expect.stringContaining(`${record} is damaged`) };
+  expect(await cli('release', '--withdraw', first, '--reason', 'x', '--dry-run')).toMatchObject(damaged);
+  expect(await cli('release', '--withdraw', second, '--reason', 'x', '--dry-run')).toMatchObject(damaged);
+  await writeFile(record, whole);
+
   const withdrawn = await cli('release', '--withdraw', second, '--reason', 'it loses its clock');
   expect(withdrawn.stderr).not.toContain('✗');
   expect(withdrawn).toMatchObject({ code: 0 });

@@ -160,28 +160,29 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
   if (!promotion) throw new Error('the candidate is no promotion');
   const hostile: Partial<BuildMeta> = {
     name: HOSTILE,
+    pkgdiff: [[HOSTILE, 2, { PreviousPackage: [HOSTILE, HOSTILE, HOSTILE], NewPackage: [HOSTILE, HOSTILE, HOSTILE] }]],
+    'atomic-nightly.failures': [{ step: HOSTILE, code: HOSTILE, message: HOSTILE }],
+    'atomic-nightly.engine': { name: HOSTILE, version: HOSTILE },
+  };
+  builds.write({ ...builds.meta(id), ...hostile });
+  // What becomes a path, a ref, a name or a time makes the record a damaged one, and is shown as that.
+  const damaged = String(builds.ids[10]);
+  builds.write({
+    ...builds.meta(damaged),
+    ...hostile,
     ref: HOSTILE,
     'ostree-timestamp': HOSTILE,
     'atomic-nightly.stream': HOSTILE,
-    pkgdiff: [[HOSTILE, 2, { PreviousPackage: [HOSTILE, HOSTILE, HOSTILE], NewPackage: [HOSTILE, HOSTILE, HOSTILE] }]],
     images: { [HOSTILE]: { ...Object.values(builds.meta(id).images ?? {})[0], path: `../../${HOSTILE}` } as never },
     'atomic-nightly.published': [HOSTILE, 'buildlogs'],
-    'atomic-nightly.failures': [{ step: HOSTILE, code: HOSTILE, message: HOSTILE }],
     'atomic-nightly.signed-by': [HOSTILE],
-    'atomic-nightly.engine': { name: HOSTILE, version: HOSTILE },
-  };
-  builds.write({
-    ...builds.meta(id),
-    ...hostile,
-    'atomic-nightly.stream': 'nightly',
-    'ostree-timestamp': '2026-10-12T02:30:00Z',
+    'atomic-nightly.superseded-by': HOSTILE,
   });
   builds.write({
     ...candidate,
     ...hostile,
-    'atomic-nightly.promotion': { ...promotion, reason: HOSTILE, upstream: HOSTILE, overrides: [HOSTILE], of: HOSTILE },
-    'atomic-nightly.approvals': [{ by: HOSTILE, at: HOSTILE, note: HOSTILE }],
-    'atomic-nightly.superseded-by': HOSTILE,
+    'atomic-nightly.promotion': { ...promotion, reason: HOSTILE, upstream: HOSTILE, overrides: [HOSTILE] },
+    'atomic-nightly.approvals': [{ by: HOSTILE, at: '2026-10-12T02:30:00Z', note: HOSTILE }],
   });
   const { logs } = buildPaths(builds.config.work, id, 'x86_64');
   writeFileSync(join(logs, 'compose.log'), HOSTILE);
@@ -190,6 +191,7 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
     ...pages,
     `/builds/${id}/x86_64/`,
     `/builds/${builds.candidate}/x86_64/`,
+    `/builds/${damaged}/x86_64/`,
     `/builds/${id}/log/compose`,
   ]) {
     const { status, text } = await get(path);

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bootId, pidNamespace } from './boot-id.ts';
+
+/**
+ * Beginning of the name of a folder in the system's temporary folder, for mkdtemp(3). It tells whose it is, so that another
+ * run can remove it when this process was killed.
+ * @param what one word for people who look there
+ */
+export function temporaryPrefix(what: string): string {
+  return join(tmpdir(), `atomic-nightly-${what}-${process.pid}-${place()}-`);
+}
+
+/** Of the boot and the PID namespace in which process numbers are those that this process sees; short, for paths of sockets are. */
+const place = (): string => createHash('sha256').update(`${bootId()} ${pidNamespace()}`).digest('hex').slice(0, 8);
+
+/**
+ * Removes the temporary folders of processes that were killed. Those of other users, namespaces and boots stay, as of those
+ * it cannot be known whether they have ended.
+ */
+export function removeStaleFolders(): void {
+  const mine = new RegExp(`^atomic-nightly-[a-z]+-(\\d+)-${place()}-\\w{6}$`);
+  for (const name of readdirSync(tmpdir())) {
+    const pid = mine.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    const path = join(tmpdir(), name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.isDirectory() && found.uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
+  }
+}

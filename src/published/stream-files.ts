@@ -1,0 +1,124 @@
+import { z } from 'zod';
+import type { RecordFormat } from '../base/read-record.ts';
+import { architecture, buildId, refName, sha256Hex, word } from '../build/record-values.ts';
+
+/** The JSON files below `streams/` that lead readers to builds. */
+
+const HINT = 'Put it back from a backup, or move it away: the next build of the stream writes it anew.';
+
+/** A JSON file that names one build of a stream for each architecture. */
+export interface StreamPointer<Entry extends { readonly build: string }> {
+  readonly stream: string;
+  readonly arches: Readonly<Record<string, Entry>>;
+}
+
+/** `streams/<stream>/tested.json`: the newest build of a stream whose smoke test passed, by architecture. */
+export type TestedPointer = StreamPointer<{ readonly build: string; readonly commit: string; readonly ref: string }>;
+
+/** `streams/<stream>/latest.json`: the newest release of a stream, by architecture. */
+export type LatestPointer = StreamPointer<{
+  readonly build: string;
+  readonly commit: string;
+  readonly ref: string;
+  /** URL of its release notes. */
+  readonly notes: string;
+}>;
+
+const named = { build: buildId, commit: sha256Hex, ref: refName };
+
+export const TESTED_POINTER: RecordFormat<TestedPointer> = {
+  schema: z.looseObject({ stream: word, arches: z.record(architecture, z.looseObject(named)) }),
+  hint: HINT,
+};
+
+export const LATEST_POINTER: RecordFormat<LatestPointer> = {
+  schema: z.looseObject({
+    stream: word,
+    arches: z.record(architecture, z.looseObject({ ...named, notes: z.string() })),
+  }),
+  hint: HINT,
+};
+
+/**
+ * `streams/<stream>/releases.json`: every release of a stream, oldest first, in the format of Fedora CoreOS's release
+ * index (github.com/coreos/fedora-coreos-releng-automation, `coreos-meta-translator`), with `withdrawn` added.
+ */
+export interface ReleaseIndex {
+  readonly note: string;
+  readonly stream: string;
+  readonly metadata: { readonly 'last-modified': string };
+  readonly releases: readonly IndexedRelease[];
+}
+
+export interface IndexedRelease {
+  readonly version: string;
+  readonly commits: readonly { readonly architecture: string; readonly checksum: string }[];
+  /** URL of its record. */
+  readonly metadata: string;
+  /** Why nobody should use it any more. */
+  readonly withdrawn?: string;
+}
+
+export const RELEASE_INDEX: RecordFormat<ReleaseIndex> = {
+  schema: z.looseObject({
+    note: z.string(),
+    stream: word,
+    metadata: z.looseObject({ 'last-modified': z.string() }),
+    releases: z.array(
+      z.looseObject({
+        version: buildId,
+        commits: z.array(z.looseObject({ architecture, checksum: sha256Hex })),
+        metadata: z.string(),
+        withdrawn: z.string().exactOptional(),
+      }),
+    ),
+  }),
+  hint: 'Put it back from a backup: only the release commands write it, one release at a time.',
+};
+
+/**
+ * `streams/<stream>.json`: where to find the newest images of a stream, for programs. The format is that of CoreOS's
+ * stream metadata (github.com/coreos/stream-metadata-go); an artifact's key is the image type.
+ */
+export interface StreamMetadata {
+  readonly stream: string;
+  readonly metadata: { readonly 'last-modified': string; readonly generator: string };
+  readonly architectures: Readonly<Record<string, ArchitectureMetadata>>;
+}
+
+export interface ArchitectureMetadata {
+  readonly artifacts: Readonly<Record<string, Artifact>>;
+  readonly images: Readonly<Record<string, unknown>>;
+}
+
+export interface Artifact {
+  /** The build it is from. */
+  readonly release: string;
+  readonly formats: Readonly<Record<string, { readonly disk: Location }>>;
+}
+
+interface Location {
+  readonly location: string;
+  readonly sha256: string;
+  readonly 'uncompressed-sha256': string;
+}
+
+const disk = z.looseObject({ location: z.string(), sha256: sha256Hex, 'uncompressed-sha256': sha256Hex });
+
+export const STREAM_METADATA: RecordFormat<StreamMetadata> = {
+  schema: z.looseObject({
+    stream: word,
+    metadata: z.looseObject({ 'last-modified': z.string(), generator: z.string() }),
+    architectures: z.record(
+      architecture,
+      z.looseObject({
+        artifacts: z.record(
+          word,
+          z.looseObject({ release: z.string(), formats: z.record(z.string(), z.looseObject({ disk })) }),
+        ),
+        images: z.record(z.string(), z.unknown()),
+      }),
+    ),
+  }),
+  hint: HINT,
+};

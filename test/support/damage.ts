@@ -1,0 +1,17 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+
+/** Ways in which a file that should hold a record may be damaged. */
+export const DAMAGE: readonly (readonly [how: string, spoil: (path: string) => void])[] = [
+  ['empty', (path) => writeFileSync(path, '')],
+  ['cut short', (path) => writeFileSync(path, '{"buildid": "2026')],
+  ['garbage', (path) => writeFileSync(path, '\0\0\u0001<html>')],
+  ['null', (path) => writeFileSync(path, 'null')],
+  ['of other types', (path) => writeFileSync(path, '{"buildid": 1, "pid": "x", "jobs": {}, "images": []}')],
+  [
+    'a folder',
+    (path) => {
+      rmSync(path, { force: true });
+      mkdirSync(path, { recursive: true });
+    },
+  ],
+];

@@ -39,7 +39,7 @@ const HOLDER: RecordFormat<LockHolder> = {
     command: z.string(),
     since: instant,
   }),
-  hint: 'It only tells people who has the lock; the next run writes it anew.',
+  hint: 'It only names who has the lock; the next run writes it anew.',
 };
 
 /** What `lock.json` says; a fault of code `record` when it is damaged, undefined when there is none. */

@@ -114,7 +114,7 @@ async function commitsOn(config: TargetConfig, repo: string, task: Task): Promis
   return found;
 }
 
-/** All that tells whether a build may still be gone on with. */
+/** All that tells whether a build may still be continued. */
 const STATE = { schema: z.looseObject({ 'atomic-nightly.state': z.string() }), hint: '' };
 
 /** Commits that the records and journals of unfinished builds mention; a record that is damaged may be of one (I8). */

@@ -74,7 +74,7 @@ it('a target with a retention is pruned at the end of a night; a dry run of publ
   expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
   await world.distro.bump('app');
   const second = await world.nightly('nightly');
-  expect(second.stderr).toContain('nothing to remove from buildlogs yet');
+  expect(second.stderr).toContain('nothing to delete from buildlogs yet');
   expect(second.code).toBe(0);
   const retired = JSON.parse(await readFile(join(world.published, 'builds/retired.json'), 'utf8'));
   const [first] = await records(world);

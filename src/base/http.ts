@@ -9,7 +9,8 @@ import { keepSecret, withoutUserinfo } from './redact.ts';
 /**
  * The one HTTP client of the program. It honours what curl does, and with it dnf and ostree: proxies of the environment
  * (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`), certificates that the system trusts (`SSL_CERT_FILE`,
- * `CURL_CA_BUNDLE`), and what a Connection says. Node's own fetch() honours none of these; a rule of the linter keeps it out.
+ * `CURL_CA_BUNDLE`), and what a Connection says. Node's own fetch() honours none of these; a rule of the linter keeps
+ * it out.
  */
 
 /** Files of certificates by the beginning of the addresses they vouch for: see trustAt. */
@@ -96,7 +97,7 @@ function plainHeaders(headers: RequestInit['headers']): HeaderMap {
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause } = error;
-  // Of several addresses that were tried, the last error tells as much as all of them.
+  // Of several addresses that were tried, the last error says as much as all of them.
   if (error instanceof AggregateError) return reasonOf(error.errors.at(-1) ?? error.message);
   if (cause instanceof Error) return reasonOf(cause);
   const text = error.message === '' && 'code' in error ? String(error.code) : error.message;

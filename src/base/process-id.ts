@@ -5,8 +5,8 @@ import { bootId } from './boot-id.ts';
 const TICKS_A_SECOND = 100;
 
 /**
- * Returns what tells a process from every other, also from a later one of the same number: boot id, number, and start
- * time in clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
+ * Returns what distinguishes a process from every other, also from a later one of the same number: boot id, number, and
+ * start time in clock ticks since the boot (proc(5)). Undefined when it has ended; a zombie has.
  */
 export function processIdentity(pid: number): string | undefined {
   const fields = statOf(pid);
@@ -33,7 +33,9 @@ export function sessionOf(pid: number): number | undefined {
   return session === undefined ? undefined : Number(session);
 }
 
-/** `/proc/PID/stat` from its third field on, the state: the second is a name in parentheses, which may hold anything. */
+/**
+ * `/proc/PID/stat` from its third field on, the state: the second is a name in parentheses, which may hold anything.
+ */
 function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

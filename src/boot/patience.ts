@@ -2,9 +2,9 @@ import type { Task } from '../base/task.ts';
 import { serialSize } from './serial-log.ts';
 
 /**
- * How long a machine is waited for. On a busy host everything takes longer, so what counts is whether the machine goes on:
- * the time starts anew with whatever it writes to its serial line. A machine that writes for ever (one that restarts again
- * and again) must not be waited for without an end, hence the second limit.
+ * How long to wait for a machine. On a busy host everything takes longer, so what counts is whether the machine makes
+ * progress: the time starts anew with whatever it writes to its serial line. A machine that writes for ever (one that
+ * restarts again and again) must not be waited for without an end, hence the second limit.
  */
 export interface Patience {
   readonly serialLog: string;
@@ -35,7 +35,7 @@ export function patience({ serialLog, seconds }: Patience): () => Promise<string
 }
 
 /**
- * Does something that needs a machine for as long as that goes on.
+ * Does something that needs a machine, as long as the machine makes progress.
  * @param work gets a task that is aborted when the machine stalls
  * @throws Stalled
  */

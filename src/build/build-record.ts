@@ -56,13 +56,13 @@ export interface BuildMeta {
   readonly 'atomic-nightly.tree'?: TreeSize;
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
   readonly 'atomic-nightly.signed-by'?: readonly string[];
-  /** It was asked for although nothing changed: so it goes on, when it is resumed. */
+  /** It was forced although nothing changed, and stays so when it is resumed. */
   readonly 'atomic-nightly.forced'?: true;
-  /** Where the last attempt was asked to end; `resume` goes on from there. */
+  /** Where the last attempt was asked to end; `resume` continues from there. */
   readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
   /**
-   * Image types that are still to be made. There for a build whose images several machines may make: each merges what it
-   * made into the record that the targets have.
+   * Image types that are still to be made. There for a build whose images several machines may make: each merges what
+   * it made into the record that the targets have.
    */
   readonly 'atomic-nightly.pending-images'?: readonly string[];
   /** What failed, for an incomplete or failed build. */

@@ -10,7 +10,7 @@ import { instant, word } from './record-values.ts';
 
 /**
  * `journal.ndjson` of a build: one JSON object a line, appended and synced, never rewritten. A `done` line holds the
- * step's result, so that a resumed run can go on from it. A line cut short by a kill is the last one and is ignored.
+ * step's result, so that a resumed run can continue from it. A line cut short by a kill is the last one and is ignored.
  */
 export type JournalEntry =
   | { readonly at: string; readonly event: 'start'; readonly step: string; readonly input: string }

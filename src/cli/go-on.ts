@@ -13,7 +13,7 @@ import { printOutcome } from './print.ts';
  * @returns the exit code
  * @throws NightlyError `not-found`, `usage`.
  */
-export async function goOn(
+export async function continueBuild(
   command: string,
   id: string | undefined,
   json: boolean,

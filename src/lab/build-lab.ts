@@ -40,7 +40,7 @@ export interface Lab {
 /**
  * Makes or completes the lab distribution in a folder: `lab-base/` and `lab-sig-atomic/` with signed RPMs and metadata,
  * `lab.repo`, the treefile, `keys/`. Nothing is done twice: with nothing to change it takes a moment, and after an
- * interruption it goes on where it was. Updates published earlier stay.
+ * interruption it continues where it was. Updates published earlier stay.
  * @throws NightlyError `package-missing`, `depsolve`, `tool-missing`, `tool-failed`, `disk-full`, `unsupported`.
  */
 export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
@@ -148,7 +148,9 @@ async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
   return { dir, repoFile, treefile, publicKey: key.publicFile, packageCount: plan.length, changed };
 }
 
-/** Copies the project's treefile to beside lab.repo unless that copy was edited. @returns the digest of what was copied. */
+/**
+ * Copies the project's treefile to beside lab.repo unless that copy was edited. @returns the digest of what was copied.
+ */
 async function placeTreefile(path: string, copied: string | undefined): Promise<string> {
   const text = await readFile(join(PROJECT, 'treefiles', 'lab-atomic-host.yaml'), 'utf8');
   const present = await readTextIfExists(path);

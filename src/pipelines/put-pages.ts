@@ -5,7 +5,7 @@ import type { Target } from '../targets/target.ts';
 
 /**
  * The step that puts pages on a target, for those that get any.
- * @param of the build that is told of; its own page is made again
+ * @param of the build that the pages are about; its own page is made again
  * @param inputs what has changed since the pages were made
  */
 export async function putPages(

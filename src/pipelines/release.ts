@@ -53,7 +53,7 @@ export function openReleasePlaces(project: Project): ReleasePlaces {
 
 /**
  * The release of a promotion, a step a line: the tree to its mirrors, images and records to theirs, then what points at
- * them, and last the word to everybody. Whatever fails stops it before the next line; run again, it goes on there.
+ * them, and the announcement last. Whatever fails stops it before the next line; run again, it continues there.
  */
 export async function release(
   project: Project,

@@ -20,7 +20,9 @@ export interface DebDownload {
 
 export interface AptRequest {
   readonly packages: readonly string[];
-  /** Names apt takes to be installed already, whatever version is asked for: neither they nor what they need is fetched. */
+  /**
+   * Names apt takes to be installed already, whatever version is asked for: neither they nor what they need is fetched.
+   */
   readonly assumeInstalled: readonly string[];
   /** Private folder for apt's status file. */
   readonly stateDir: string;
@@ -46,7 +48,7 @@ export async function resolveDebs(request: AptRequest, task: Task): Promise<read
 
 /**
  * Downloads what `resolveDebs` lists into `archives`, checked against the signed package lists. Files that are there
- * already stay; a broken-off download goes on where it ended.
+ * already stay; an interrupted download continues where it ended.
  * @param onBytes called with the bytes of finished files.
  */
 export async function downloadDebs(

@@ -49,7 +49,7 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-/** A started program that goes on in the background: a web server, a virtual machine. */
+/** A program that keeps running in the background: a web server, a virtual machine. */
 export interface RunningProcess {
   readonly pid: number;
   /** Resolves with the exit code (null after a signal); never rejects. */
@@ -136,7 +136,7 @@ export async function run(command: string, args: readonly string[], options: Run
 }
 
 /**
- * Starts a program that goes on in the background. Its output goes to the task's log.
+ * Starts a program that keeps running in the background. Its output goes to the task's log.
  * @throws NightlyError `tool-missing`.
  */
 export async function start(
@@ -183,8 +183,8 @@ export interface LaunchedProcess {
 }
 
 /**
- * Starts a program in a process group of its own that goes on when this one ends, in whatever way. Its output goes to a
- * file, since a pipe would break with this program.
+ * Starts a program in a process group of its own that keeps running when this one ends, in whatever way. Its output
+ * goes to a file, since a pipe would break with this program.
  * @param output `flags` as fs.open takes them: `w` for a new file, `a` to append
  * @throws NightlyError `tool-missing`.
  */
@@ -269,8 +269,9 @@ export function converse(
 }
 
 /**
- * Variables by which systemd reaches the process it started, and nobody else: with NOTIFY_SOCKET a child could say that we
- * are ready, and by INVOCATION_ID and JOURNAL_STREAM rpm-ostree takes itself for a service that logs into the journal.
+ * Variables by which systemd reaches the process it started, and nobody else: with NOTIFY_SOCKET a child could say that
+ * we are ready, and by INVOCATION_ID and JOURNAL_STREAM rpm-ostree takes itself for a service that logs into the
+ * journal.
  */
 const OURS_ALONE = {
   INVOCATION_ID: undefined,

@@ -10,8 +10,8 @@ import { openSentLog } from './sent-log.ts';
 const TRIES = 3;
 
 /**
- * Plans a publish and carries it out. What arrived is noted in a file, so that after a kill the same call goes on where
- * it stopped; a prune that came in between makes it look again.
+ * Plans a publish and carries it out. What arrived is noted in a file, so that after a kill the same call continues
+ * where it stopped; a prune that came in between makes it look again.
  * @param request `notes` is the file; it is removed when all is done
  * @returns the plan that was carried out
  * @throws NightlyError what `planPublish` and `applyPublish` throw.

@@ -13,8 +13,8 @@ import { filePhase, objectPhase, type PublishPhase } from './publish-phases.ts';
 import { fetchCommit, publishedObjects } from './published-objects.ts';
 
 /**
- * What a publish will do, as plain data: a dry run prints it, `applyPublish` carries it out, `writePlan` keeps it. Paths
- * are relative to the repository.
+ * What a publish will do, as plain data: a dry run prints it, `applyPublish` carries it out, `writePlan` keeps it.
+ * Paths are relative to the repository.
  */
 export interface PublishPlan {
   readonly version: 2;
@@ -60,7 +60,7 @@ export interface PublishRequest {
  */
 export async function planPublish(request: PublishRequest, task: Task): Promise<PublishPlan> {
   const { repo, ref, commit, target } = request;
-  // As a rule this needs nothing from the target, so it goes on while the connection is opened.
+  // As a rule this needs nothing from the target, so it runs while the connection is opened.
   const ahead = planAhead(request, task);
   const { ref: published, epoch: epochFile } = await (request.heads ?? readHeads(target, ref, task));
   refuseWhileDeleting(epochFile, target);

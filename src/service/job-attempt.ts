@@ -20,7 +20,7 @@ const LOOK_MS = 300;
 const START_MS = 5000;
 
 /** Returns what to write down before an attempt is started. */
-export async function intend(work: string): Promise<Attempt> {
+export async function planAttempt(work: string): Promise<Attempt> {
   const [newest] = await listBuildIds(work);
   return { since: new Date().toISOString(), ...(newest === undefined ? {} : { newestBefore: newest }) };
 }

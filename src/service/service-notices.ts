@@ -1,6 +1,6 @@
 import { run } from '../programs/exec.ts';
 
-/** What systemd is told about the service, sd_notify(3); nothing happens where it does not ask. */
+/** Notifications to systemd about the service, sd_notify(3); nothing happens where it does not ask. */
 export interface Notifier {
   /** `STATUS=` is one line, as `systemctl status` shows it. */
   tell(...fields: readonly `${string}=${string}`[]): Promise<void>;
@@ -9,8 +9,9 @@ export interface Notifier {
 }
 
 /**
- * Speaks through `systemd-notify`, the one program that is given the socket, since Node has no datagram sockets of the Unix kind; the unit needs NotifyAccess=all.
- * A message that does not get through is no reason to stop: the watchdog of systemd then decides.
+ * Speaks through `systemd-notify`, the one program that is given the socket, since Node has no datagram sockets of the
+ * Unix kind; the unit needs NotifyAccess=all. A message that does not get through is no reason to stop: the watchdog of
+ * systemd then decides.
  */
 export function notifier(environment: NodeJS.ProcessEnv = process.env): Notifier {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: usec, WATCHDOG_PID: pid } = environment;

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import { untilRunLockFree } from '../run/run-lock.ts';
 import { asNightlyError } from '../run/runner.ts';
-import { endingOfExit, endingOfRecords, intend, startAttempt, untilEnded } from './job-attempt.ts';
+import { endingOfExit, endingOfRecords, planAttempt, startAttempt, untilEnded } from './job-attempt.ts';
 import type { Ending } from './jobs.ts';
 import type { ServiceLog } from './service-log.ts';
 import type { Attempt, Job } from './service-state.ts';
@@ -19,7 +19,7 @@ export interface Run {
   readonly ended: Promise<Ending>;
   /** Asks it to end: it does so as interrupted, to be resumed. */
   stop(): void;
-  /** It goes on without this service. */
+  /** It keeps running without this service. */
   forget(): void;
 }
 
@@ -41,7 +41,7 @@ export async function beginRun({ config, log, signal, save }: RunContext, job: J
   const holder = await lockHolder(config.work);
   if (holder) log(`${job.stream}: waits for "${holder.command}", process ${holder.pid}`, { stream: job.stream });
   await untilRunLockFree(config.work, quietTask(undefined, signal));
-  const attempt = await intend(config.work);
+  const attempt = await planAttempt(config.work);
   await save({ ...job, attempt });
   const child = await startAttempt(config, job);
   const identity = processIdentity(child.pid);

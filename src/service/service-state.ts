@@ -7,7 +7,7 @@ import { type RecordFormat, readRecord } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { buildId, count, instant, word } from '../build/record-values.ts';
 
-/** A night that is to begin, or goes on, or waits for another try. */
+/** A nightly build that is to start, is under way, or waits for a retry. */
 export interface Job {
   readonly id: string;
   readonly stream: string;
@@ -106,7 +106,9 @@ async function readOrSetAside(work: string, tell: (sentence: string) => void): P
   }
 }
 
-/** A value of the state that is on disk as soon as the returned promise resolves; changes are written one after another. */
+/**
+ * A value of the state that is on disk as soon as the returned promise resolves; changes are written one after another.
+ */
 export interface StateFile {
   current(): ServiceState;
   change(how: (state: ServiceState) => ServiceState): Promise<void>;

@@ -21,8 +21,8 @@ const MAX_BYTES = 64 * 1024;
 const FIRST_WAIT_MS = 1000;
 
 /**
- * Has another program sign: the bytes go to its standard input, the signature comes from its standard output, and what it
- * prints on standard error goes into the step's log.
+ * Has another program sign: the bytes go to its standard input, the signature comes from its standard output, and what
+ * it prints on standard error goes into the step's log.
  */
 export function commandSigner(config: SigningCommandConfig): Signer {
   const { publicKeyFile, retries, command, subkeys } = config;
@@ -82,7 +82,7 @@ async function ask(config: SigningCommandConfig, what: Signable, task: Task): Pr
   }, config.timeoutSeconds * 1000);
   task.signal.addEventListener('abort', signer.kill, { once: true });
   try {
-    // It may answer, or give up, before it has read everything: its end tells which.
+    // It may answer, or give up, before it has read everything: its exit code shows which.
     const given = pipeline(contentOf(what), signer.stdin).catch(() => undefined);
     const output = await collect(signer.stdout);
     if (output.length > MAX_BYTES) {

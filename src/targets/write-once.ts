@@ -11,7 +11,7 @@ const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
 
 /**
  * Returns a target on which the bytes under a write-once name never change (I16), whatever is sent: an RPM that was
- * signed again keeps its name and size, and a cache in front of the target would go on giving out the old one for a
+ * signed again keeps its name and size, and a cache in front of the target would keep serving the old one for a
  * year, with metadata that names the new one's digest. So it is refused; the same content is left alone, and so costs
  * nothing.
  */

@@ -7,11 +7,11 @@ import { readTreefile } from './read.ts';
 import type { Treefile } from './treefile.ts';
 
 /**
- * Copies a treefile with every file it depends on, and the keys its repositories name in files, so that it can be read as it
- * is now when the original has changed. Files keep their places relative to each other.
+ * Copies a treefile with every file it depends on, and the keys its repositories name in files, so that it can be read
+ * as it is now when the original has changed. Files keep their places relative to each other.
  * @param folder made anew
  * @returns path of the top treefile in the copy, relative to the folder
- * What the treefile names by absolute paths stays where it is; the digest tells when that changes.
+ * What the treefile names by absolute paths stays where it is; the digest shows when that changes.
  * @throws NightlyError `treefile` when the copy does not read as the original did.
  */
 export async function copyTreefile(

@@ -27,10 +27,10 @@ import {
 } from './structures.ts';
 
 /**
- * The values of a flattened treefile under their present names. What each means is told in rpm-ostree's
- * docs/treefile.md; said here is only what the reader has made of it. Paths of files on this host (`postprocess-script`,
- * the first of each `add-files` pair, `filename` of `check-passwd` and `check-groups`, `finalize.d`) are absolute: each
- * was resolved against the folder of the treefile that named it.
+ * The values of a flattened treefile under their present names. What each means is documented in rpm-ostree's
+ * docs/treefile.md; said here is only what the reader has made of it. Paths of files on this host
+ * (`postprocess-script`, the first of each `add-files` pair, `filename` of `check-passwd` and `check-groups`,
+ * `finalize.d`) are absolute: each was resolved against the folder of the treefile that named it.
  */
 export interface TreefileValues {
   readonly edition?: '2014' | '2024';
@@ -53,7 +53,10 @@ export interface TreefileValues {
   readonly sysusers?: 'compose-auto' | 'compose-forced';
   readonly ima?: boolean;
   readonly 'gpg-key'?: string;
-  /** All requests, sorted, each once: `packages`, `packages-<basearch>` and `bootstrap_packages` of every file. An entry may be a version query such as `podman >= 4.1`. */
+  /**
+   * All requests, sorted, each once: `packages`, `packages-<basearch>` and `bootstrap_packages` of every file. An entry
+   * may be a version query such as `podman >= 4.1`.
+   */
   readonly packages?: readonly string[];
   readonly 'repo-packages'?: readonly RepoPackages[];
   readonly 'exclude-packages'?: readonly string[];
@@ -102,7 +105,10 @@ export interface TreefileValues {
   readonly rpmdb?: 'target' | 'host' | 'bdb' | 'ndb' | 'sqlite';
   readonly 'rpmdb-normalize'?: boolean;
   readonly 'container-cmd'?: readonly string[];
-  /** Never written in a treefile: absolute paths of the executables in `finalize.d` folders beside the treefiles, in the order to run. */
+  /**
+   * Never written in a treefile: absolute paths of the executables in `finalize.d` folders beside the treefiles, in the
+   * order to run.
+   */
   readonly 'finalize.d'?: readonly string[];
 }
 

@@ -8,7 +8,7 @@ import type { Project } from '../../run/project.ts';
 import { fetchRecords, findPublishedStream } from '../../steps/images/fetch-build.ts';
 import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
-import { buildWithCommit, goOn } from '../go-on.ts';
+import { buildWithCommit, continueBuild } from '../go-on.ts';
 import { flag, list, optional } from '../inputs.ts';
 import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
 import { printOutcome } from '../print.ts';
@@ -42,7 +42,7 @@ export const images = defineCommand({
     const isHere = id === undefined || (await isKnownHere(config.work, id));
     const here = isHere ? await buildWithCommit(path, id) : undefined;
     const isOwn = here !== undefined && !isFetched(here.paths);
-    if (isOwn && only === undefined) return goOn('images', id, json, context);
+    if (isOwn && only === undefined) return continueBuild('images', id, json, context);
     const build = here?.meta.buildid ?? id ?? '';
     const stream =
       here?.meta['atomic-nightly.stream'] ??

@@ -28,7 +28,7 @@ const BOOT_SECONDS = 600;
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
  * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled
- * back, and a third night with nothing to do. In a folder where it ran before it goes on from there.
+ * back, and a third build with nothing to do. In a folder where it ran before it continues from there.
  */
 export const labDemo = defineCommand({
   name: 'lab demo',

@@ -1,6 +1,6 @@
 import { planBuildPublish, type TargetPlan } from '../../pipelines/plan-build.ts';
 import { defineCommand, usageError } from '../define.ts';
-import { buildWithCommit, goOn } from '../go-on.ts';
+import { buildWithCommit, continueBuild } from '../go-on.ts';
 import { flag, optional, text } from '../inputs.ts';
 import { preparationTask, withLockedBuild } from '../open-run.ts';
 import { printJson } from '../print.ts';
@@ -37,7 +37,7 @@ export const publish = defineCommand({
     if (how.target !== undefined || how.checksums || how.signBuilds) {
       throw usageError('publish', '--target, --checksums and --sign-builds go with --reconcile.');
     }
-    if (!dryRun) return goOn('publish', id, json, context);
+    if (!dryRun) return continueBuild('publish', id, json, context);
     const { print } = context;
     const stored = await buildWithCommit(context.config, id);
     const { meta } = stored;

@@ -73,7 +73,7 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
         hint: `A release never changes; "atomic-nightly release --withdraw ${id}" takes it back.`,
       });
     }
-    // Damaged ones are no approvals; whoever wants to release is told why.
+    // Damaged ones are no approvals; whoever wants to release sees why.
     await readApprovals(stored.paths.approvals);
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
     const places = openReleasePlaces(project);

@@ -2,14 +2,17 @@ import { type Entry, optionFlag } from '../define.ts';
 import { GLOBAL_OPTIONS } from '../globals.ts';
 import type { ArgumentData, Completes, OptionData } from '../inputs.ts';
 
-/** An option as shells are told of it. */
+/** An option as shell completion describes it. */
 export interface CompletedOption {
   /** Long form first. */
   readonly flags: readonly string[];
   readonly data: OptionData;
 }
 
-/** The kinds of names that the program is asked for while somebody types: it reads the configuration and the work folder. */
+/**
+ * The kinds of names that the program is asked for while somebody types: it reads the configuration and the work
+ * folder.
+ */
 export const ASKED = ['build', 'stream', 'target', 'sink'] as const;
 
 const HELP: CompletedOption = { flags: ['--help', '-h'], data: { kind: 'flag', help: 'display help for command' } };
@@ -21,7 +24,7 @@ const VERSION: CompletedOption = {
 /** The options that every command takes. */
 export const EVERYWHERE: readonly CompletedOption[] = [...completedOptions(GLOBAL_OPTIONS), HELP, VERSION];
 
-/** Options as shells are told of them. */
+/** Options as shell completion describes them. */
 export function completedOptions(options: Entry['options']): CompletedOption[] {
   return Object.entries(options).map(([name, data]) => ({
     flags: [optionFlag(name, data), ...(data.short === undefined ? [] : [`-${data.short}`])],

@@ -9,7 +9,7 @@ import { isErrno, withTemporaryFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { run } from '../../programs/exec.ts';
 
-/** Watches a program and all it starts; its head tells how, and what the letters mean. */
+/** Watches a program and everything it starts; the comment at its top says how, and what the letters mean. */
 const ASKED = fileURLToPath(new URL('asked.py', import.meta.url));
 const PYTHON = ['/usr/bin/python3', '-B', '-I'] as const;
 
@@ -86,9 +86,10 @@ export interface Answers {
 }
 
 /**
- * Answers as the kernel gives them to a program that has the tree as its root: each path is resolved inside the tree, one
- * component after the other, and every link on the way is part of the answer. Of what is found count type, permissions,
- * owner and whether a file is empty; exact sizes and times do not (all times are the same while dracut runs).
+ * Answers as the kernel gives them to a program that has the tree as its root: each path is resolved inside the tree,
+ * one component after the other, and every link on the way is part of the answer. Of what is found count type,
+ * permissions, owner and whether a file is empty; exact sizes and times do not (all times are the same while dracut
+ * runs).
  * @param mayBeWritten real paths that `written` leaves out
  */
 export function answers(root: string, outside: readonly string[], mayBeWritten: readonly string[] = []): Answers {

@@ -9,7 +9,7 @@ import { resolve } from './dnf-resolve.ts';
 
 /**
  * Returns the engine built of dnf, rpm and ostree, for hosts without rpm-ostree. Where a tree differs from rpm-ostree's
- * is told in docs/dnf-engine.md.
+ * is described in docs/dnf-engine.md.
  * @throws NightlyError `tool-missing` when dnf's Python modules are not installed.
  */
 export async function createDnfEngine(): Promise<Engine> {

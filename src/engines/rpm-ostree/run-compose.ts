@@ -8,7 +8,7 @@ import { readTranscript, type Transcript } from './output.ts';
 export type TransactionCheck = (soFar: Transcript) => void;
 
 /**
- * Runs `compose tree` once, tells of its progress, and reads what it printed.
+ * Runs `compose tree` once, reports its progress, and reads what it printed.
  * @throws NightlyError by what rpm-ostree said, or what `check` threw.
  */
 export async function runCompose(

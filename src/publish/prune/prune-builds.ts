@@ -96,7 +96,9 @@ export async function planBuilds(
   return { files, boxes, unlisted, marks };
 }
 
-/** Takes images out of the box catalogues and builds out of the index, so that nobody is led to what goes next. */
+/**
+ * Takes images out of the box catalogues and builds out of the index, so that no link leads to what is deleted next.
+ */
 export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task, signer?: Signer): Promise<void> {
   if (plan.boxes.length > 0) {
     for await (const { path } of target.list('vagrant', task)) {

@@ -27,7 +27,7 @@ export async function dryPrune(request: PruneRequest, task: Task): Promise<Prune
 /**
  * Prunes a target: commits that its retention does not keep are given up now, and removed once they have been for the
  * grace period. A prune that finds nothing to do writes nothing; one that was killed is finished by the next.
- * @throws NightlyError `config`, `ostree` when it must not go on (I8), `locked` while another prune deletes there.
+ * @throws NightlyError `config`, `ostree` when it must stop (I8), `locked` while another prune deletes there.
  */
 export async function pruneTarget(request: PruneRequest, task: Task): Promise<PruneResult> {
   const { target } = request;
@@ -75,8 +75,8 @@ const BATCH = 5000;
 const CHECK_EVERY_MS = 60_000;
 
 /**
- * Removes what a plan names. Each commit is first replaced by a tombstone, then its record goes, then what only it needs:
- * whoever follows parents finds either a whole commit or the end of the history.
+ * Removes what a plan names. Each commit is first replaced by a tombstone, then its record goes, then what only it
+ * needs: whoever follows parents finds either a whole commit or the end of the history.
  */
 async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: DeletingLock, task: Task): Promise<void> {
   const { target } = request;

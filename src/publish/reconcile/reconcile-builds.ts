@@ -153,7 +153,7 @@ function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] =
   return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
 }
 
-/** Returns what a release tells, without its own records and the mail; signatures go with their files. */
+/** Returns the texts of a release, without its own records and the mail; signatures go with their files. */
 async function releaseFiles(folder: string): Promise<string[]> {
   const names = await filesBelow(join(folder, 'release'));
   const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);

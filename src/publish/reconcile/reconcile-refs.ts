@@ -17,7 +17,7 @@ export interface RefsRequest {
   readonly refs: readonly string[];
   /** What further refs are to name where the target has lost them. */
   readonly heads?: ReadonlyMap<string, string>;
-  /** Names of streams: their `tested.json` tells what the tested ref named. */
+  /** Names of streams: their `tested.json` records what the tested ref named. */
   readonly streams: readonly string[];
   /** Whether the summary must have a signature. */
   readonly signed: boolean;

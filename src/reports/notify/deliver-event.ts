@@ -20,7 +20,7 @@ export interface Courier {
 /** Returns a courier for a sink, with its outbox in the work folder. */
 export function openCourier(workDir: string, config: NotifyConfig): Courier {
   const outbox = openOutbox(workDir, config.name);
-  // One after the other: what a run tells at its end must not overtake what it told at its start.
+  // One after the other: the last event of a run must not overtake its first.
   let last: Promise<unknown> = Promise.resolve();
   return {
     async take(event) {

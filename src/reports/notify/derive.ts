@@ -9,7 +9,7 @@ import type { AboutBuild, BuildEvent, Changes, Happening } from './event.ts';
 /** Packages that a message names; the record has them all. */
 const MOST_PACKAGES = 30;
 
-/** Days before a key expires at which somebody is told. */
+/** Days before a key expires at which a notification is sent. */
 const KEY_DAYS = [60, 30, 14, 7, 3, 1, 0] as const;
 
 /** The end of a run. */
@@ -37,7 +37,7 @@ export function badBefore(states: readonly string[]): 'failed' | 'incomplete' | 
  * Returns what the end of a run is called. A good end that the build had before is not told again.
  * @param before states of the build itself before this run, if it had any, and of the earlier builds of its stream
  */
-export function endOf(
+export function endEvent(
   { state }: RunEnd,
   meta: BuildMeta,
   before: { readonly self: string | undefined; readonly earlier: readonly string[] },
@@ -121,7 +121,7 @@ export function asEvent(about: Omit<AboutBuild, 'id' | 'at'>, what: Happening, n
 /**
  * Which keys are to be told of now.
  * @param told by fingerprint: at how many days left that was done last
- * @returns what happened, and what is told from now on
+ * @returns what happened, and what has been reported from now on
  */
 export function expiringKeys(
   keys: readonly KeyInfo[],

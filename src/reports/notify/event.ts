@@ -1,8 +1,9 @@
 import type { BuildFailure } from '../../build/build-record.ts';
 
 /**
- * What sinks are told of builds: the JSON that webhooks and MQTT get, and the values that mails and Matrix messages are
- * made of. Names and texts in it are as they came, from packages and programs; secrets are taken out, markup is not.
+ * The events that sinks get about builds: the JSON that webhooks and MQTT get, and the values that mails and Matrix
+ * messages are made of. Names and texts in it are as they came, from packages and programs; secrets are taken out,
+ * markup is not.
  */
 export type BuildEvent = AboutBuild & Happening;
 
@@ -64,7 +65,9 @@ export type Happening =
   | { readonly type: 'released'; readonly url: string; readonly notes: string }
   /** A release was taken back, by this build. */
   | { readonly type: 'withdrawn'; readonly release: string; readonly previous: string; readonly reason: string }
-  /** A key that the stream signs with will soon be too old: told 60, 30, 14, 7, 3 and 1 days before, and on that day. */
+  /**
+   * A key that the stream signs with will soon be too old: told 60, 30, 14, 7, 3 and 1 days before, and on that day.
+   */
   | { readonly type: 'key-expiring'; readonly key: string; readonly expires: string; readonly days: number }
   /** Somebody tries whether messages arrive; nothing happened. */
   | { readonly type: 'test' };

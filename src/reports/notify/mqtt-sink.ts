@@ -54,7 +54,7 @@ async function withBroker(
   try {
     await Promise.race([lost, new Promise((connected) => client.once('connect', connected))]);
     await Promise.race([lost, work(client)]);
-    // Not forced: what is under way is written, and the broker is told that this is no accident.
+    // Not forced: what is under way is written, and the broker learns that this is no accident.
     await Promise.race([lost, client.endAsync()]).catch(() => undefined);
   } catch (error) {
     throw deliveryError(`The MQTT broker ${url}`, reasonOf(error), error);

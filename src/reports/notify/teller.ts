@@ -12,7 +12,7 @@ import type { Project } from '../../run/project.ts';
 import { asNightlyError } from '../../run/runner.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
 import { openCourier } from './deliver-event.ts';
-import { aboutBuild, asEvent, endOf, expiringKeys, failuresOf, type RunEnd } from './derive.ts';
+import { aboutBuild, asEvent, endEvent, expiringKeys, failuresOf, type RunEnd } from './derive.ts';
 import type { Happening } from './event.ts';
 import { forgetOld, outboxFolder } from './outbox.ts';
 
@@ -67,7 +67,7 @@ export async function openTeller(project: Project, build: Build, { say, signal }
   };
   const addEnd = async (): Promise<void> => {
     if (end === undefined) return;
-    for (const what of endOf(end, await readMeta(build.paths), before)) await add(what);
+    for (const what of endEvent(end, await readMeta(build.paths), before)) await add(what);
   };
   const addKeys = async (): Promise<void> => {
     if (!project.signer) return;

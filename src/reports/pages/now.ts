@@ -4,7 +4,7 @@ import { type StateView, stepStateView } from './page-state.ts';
 import { type TimeView, timeView } from './time-view.ts';
 import type { StepTime } from './times.ts';
 
-/** What is going on: the values of the partial `now`. */
+/** What is under way: the values of the partial `now`. */
 export interface NowView {
   readonly run: RunView | false;
   /** When nothing runs: a few coming runs. */

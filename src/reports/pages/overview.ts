@@ -40,7 +40,7 @@ export interface OverviewRequest {
   readonly shown: readonly ListedBuild[];
   /** By stream, oldest first. */
   readonly charted: ReadonlyMap<string, readonly ListedBuild[]>;
-  /** The id to go on below; empty at the end. */
+  /** The id to continue below; empty at the end. */
   readonly older: string;
   readonly now?: NowView;
   /** What is wrong with builds whose record cannot be read, a sentence each. */

@@ -1,6 +1,6 @@
 import type { JournalEntry } from '../../build/journal.ts';
 
-/** A step of a build, as its journal tells it. */
+/** A step of a build, as its journal has it. */
 export interface StepTime {
   readonly step: string;
   readonly state: 'done' | 'failed' | 'running' | 'cut off';
@@ -13,7 +13,8 @@ export interface StepTime {
 
 /**
  * Returns the steps of a build in the order they first began, each as it stands after the last attempt.
- * @param since ms since the epoch: what began before it and did not end was cut off by a kill; Infinity when nothing runs
+ * @param since ms since the epoch: what began before it and did not end was cut off by a kill; Infinity when nothing
+ *   runs
  */
 export function stepTimes(entries: readonly JournalEntry[], since: number): StepTime[] {
   const steps = new Map<string, StepTime>();

@@ -6,7 +6,7 @@ import { oneLine } from '../../base/one-line.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 import type { ReleaseFacts } from './facts.ts';
 
-/** What a release tells, by the file it is written to; the template of each is its name with `.hbs`. */
+/** The texts of a release, by the file each is written to; the template of each is its name with `.hbs`. */
 export const RELEASE_TEXTS = ['notes.md', 'wiki', 'announcement.txt'] as const;
 
 /**

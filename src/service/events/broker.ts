@@ -26,7 +26,7 @@ const MAX_PACKET = { unknown: 8 * 1024, known: MAX_PAYLOAD_BYTES + 1024 } as con
 const CONNECT_MS = 10_000;
 /** A reader that takes nothing for so long is ended: what it does not read is kept for it. */
 const DRAIN_MS = 20_000;
-/** A wrong password is told after this time. */
+/** A wrong password is answered after this time. */
 const WRONG_MS = 1000;
 const MAX_SUBSCRIPTIONS = 100;
 const MAX_RETAINED = 256;
@@ -193,7 +193,10 @@ export async function startBroker(
   };
 }
 
-/** Says how long a message of a user waits, in milliseconds: what comes too fast is read later, and nothing of it is lost. */
+/**
+ * Says how long a message of a user waits, in milliseconds: what comes too fast is read later, and nothing of it is
+ * lost.
+ */
 function createPace(): (user: string, now?: number) => number {
   const seen = new Map<string, { left: number; at: number }>();
   return (user, now = performance.now()) => {

@@ -15,7 +15,10 @@ export interface ConnectionLimits {
 export interface Connections {
   /** A connection that has just been made: somebody else is ended for it, or it is refused. */
   add(socket: Socket): void;
-  /** Begins to work on a request once the one before it was sent. @param lasting whether its answer goes on until its reader is gone */
+  /**
+   * Begins to work on a request once the one before it was sent. @param lasting whether its answer lasts until its
+   * reader is gone
+   */
   enter(socket: Socket, lasting: boolean, ended: (then: () => void) => void, begin: () => void): void;
   /** Ends those that were read least recently while more than the allowed bytes wait; called every second or so. */
   sweep(): void;
@@ -40,9 +43,9 @@ const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n';
 
 /**
- * Keeps count of connections so that nobody keeps others out (I15). A newcomer is always let in as long as another connection
- * may make way: of the address that has the most, first one that asks for nothing, the longest idle; then one whose reader
- * does not read; then one with live updates, the oldest. One whose answer is being made stays.
+ * Keeps count of connections so that nobody keeps others out (I15). A newcomer is always let in as long as another
+ * connection may make way: of the address that has the most, first one that asks for nothing, the longest idle; then
+ * one whose reader does not read; then one with live updates, the oldest. One whose answer is being made stays.
  */
 export function createConnections(limits: ConnectionLimits): Connections {
   const all = new Map<Socket, Connection>();

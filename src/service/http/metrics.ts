@@ -137,7 +137,7 @@ async function addWorkFolder(config: Config, service: Service, gauge: SetGauge):
   }
 }
 
-/** Keys that never expire, and such as cannot be read now, are left out; `doctor` tells of those. */
+/** Keys that never expire, and such as cannot be read now, are left out; `doctor` reports those. */
 async function keyExpiries(config: Config): Promise<{ fingerprint: string; seconds: number }[]> {
   const found = await Promise.all(configuredKeys(config).map((key) => inspectKey(key.config, quietTask())));
   return found.flatMap((key) =>

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MiddlewareHandler } from 'hono';
 
-/** What part of one processor the service takes for answers while a run goes on. */
+/** What part of one processor the service takes for answers while a run is under way. */
 const SHARE = 0.03;
 /** Processor time it may take at once after a rest: enough to make some pages that nobody has asked for in a while. */
 const BURST_MS = 500;
@@ -38,8 +38,8 @@ export function pace(clocks: Clocks = OWN_CLOCKS): () => number {
 }
 
 /**
- * Lets answers wait while a run goes on, so that a rush of visitors does not slow it down: whoever asks again and again
- * does so later. A low priority alone would still leave the service a tenth of each processor that both want.
+ * Lets answers wait while a run is under way, so that a rush of visitors does not slow it down: whoever asks again and
+ * again does so later. A low priority alone would still leave the service a tenth of each processor that both want.
  */
 export function paced(isRunning: () => Promise<boolean>): MiddlewareHandler {
   const wait = pace();

@@ -39,7 +39,10 @@ export function indexed(meta: BuildMeta): IndexedMeta {
 
 const kindsOf = (diff: PackageDiff): PackageDiff => diff.map((change) => CHANGES[change[1]] ?? change);
 
-/** So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand takes its time. */
+/**
+ * So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand
+ * takes its time.
+ */
 const LIVELY = 60;
 const OTHERS_MS = 10_000;
 /** Builds looked at before others have their turn. */
@@ -47,15 +50,15 @@ const AT_ONCE = 4;
 /** Pause between batches: as long as a batch takes, so that half of the time is left for requests. */
 const PAUSE_MS = 4;
 
-/** What was found of each build, newest first, and looked at again as time goes on. */
+/** What was found of each build, newest first, and checked again from time to time. */
 export interface Rounds<Found> {
   /** All that is known now. What changed in an old build shows after some seconds. */
   all(): Promise<readonly Found[]>;
 }
 
 /**
- * Looks at the newest builds whenever asked, and at all others in the background, some at a time, so that neither the first
- * who asks nor anybody else waits for thousands of records to be read.
+ * Looks at the newest builds whenever asked, and at all others in the background, some at a time, so that neither the
+ * first who asks nor anybody else waits for thousands of records to be read.
  * @param ids of all builds, newest first; the same array as long as they are the same
  * @param waitMs how long those who ask wait for the first look at all; after it they are given what is known by then
  */

@@ -16,7 +16,7 @@ const TAIL = { bytes: 8192, lines: 14 } as const;
 const RECENT = 50;
 
 /**
- * Returns what the holder of the run lock works on, as the journal on disk tells it; undefined when no build is under
+ * Returns what the holder of the run lock works on, as the journal on disk has it; undefined when no build is under
  * way.
  */
 export async function currentRun(

@@ -12,7 +12,7 @@ import { takeSnapshot, type WebContext } from './live-context.ts';
 const EVERY_MS = 1000;
 const QUIET_MS = 15_000;
 
-/** What all who watch are told at a moment. */
+/** What all viewers are sent at a moment. */
 interface Moment {
   /** Id of the build under way. */
   readonly id: string | undefined;
@@ -23,9 +23,9 @@ interface Moment {
 }
 
 /**
- * Gives a handler of server-sent events for `assets/live.js`, which go on until the reader goes away. `now`: the part of
- * the page that shows the run, as HTML; `changed`: builds began, ended or were approved, so the rest of the page is out of
- * date. However many watch, the work folder is looked at once.
+ * Gives a handler of server-sent events for `assets/live.js`, which last until the reader disconnects. `now`: the part
+ * of the page that shows the run, as HTML; `changed`: builds began, ended or were approved, so the rest of the page is
+ * out of date. However many watch, the work folder is looked at once.
  */
 export function createEvents(context: WebContext): (c: Context) => Response {
   // Links differ by how deep below the app's own path the page is.

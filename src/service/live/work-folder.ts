@@ -38,7 +38,10 @@ export interface Work {
   damaged(): Promise<readonly DamagedBuild[]>;
   /** Changes whenever a record did. */
   version(): number;
-  /** One build with its whole record, without looking at the others; of an id, the first architecture unless one is named. */
+  /**
+   * One build with its whole record, without looking at the others; of an id, the first architecture unless one is
+   * named.
+   */
   build(id: string, arch?: string): Promise<StoredBuild | undefined>;
   /** One build whose record is damaged. */
   damagedBuild(id: string, arch?: string): Promise<DamagedBuild | undefined>;
@@ -53,7 +56,7 @@ const WHOLE_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads a work folder, again only what changed since. Of thousands of builds only what lists need stays in memory.
- * @param waitMs how long to wait for the oldest builds; lists go on without those that were not read by then
+ * @param waitMs how long to wait for the oldest builds; lists are shown without those that were not read by then
  */
 export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } = {}): Work {
   const top = join(folder, 'builds');
@@ -122,7 +125,10 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
 
 const NO_IDS: readonly string[] = [];
 
-/** Build ids, newest first: each is taken apart once, for a thousand of them compared as text take longer than reading them. */
+/**
+ * Build ids, newest first: each is taken apart once, for a thousand of them compared as text take longer than reading
+ * them.
+ */
 function sortedIds(names: readonly string[]): string[] {
   return names
     .flatMap((id) => {

@@ -24,7 +24,7 @@ export interface Repositories {
 
 /**
  * Reads each repository's repomd.xml, refuses metadata older than what the parent was made from (a mirror that lags),
- * and tells from checksums alone whether anything can have changed.
+ * and decides from checksums alone whether anything can have changed.
  */
 export async function checkRepositories(
   project: Project,

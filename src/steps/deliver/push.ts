@@ -11,8 +11,8 @@ import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 
 /**
- * Sends a commit with its deltas to a target and moves its ref; running it again after a kill goes on where it stopped.
- * The plan that was carried out stays with the build.
+ * Sends a commit with its deltas to a target and moves its ref; running it again after a kill continues where it
+ * stopped. The plan that was carried out stays with the build.
  */
 export async function push(
   project: Project,
@@ -54,8 +54,8 @@ export async function verify(
 }
 
 /**
- * Moves the local repo's ref once every target serves the commit: the local repo is the published one's twin. A ref that
- * names a later commit stays, as it does on the targets: images of an earlier build may be made again at any time.
+ * Moves the local repo's ref once every target serves the commit: the local repo is the published one's twin. A ref
+ * that names a later commit stays, as it does on the targets: images of an earlier build may be made again at any time.
  */
 export async function moveLocalRef({ repo, ref }: Pick<Project, 'repo' | 'ref'>, commit: string): Promise<void> {
   const before = await readRef(repo, ref);

@@ -28,8 +28,8 @@ export interface NotesRequest {
 }
 
 /**
- * Writes what a release tells, from its templates: notes, wiki page and announcement, the announcement also as a mail that
- * is ready to send; and the public key that all of it is verified with.
+ * Writes the texts of a release from their templates: notes, wiki page and announcement, the announcement also as a
+ * mail that is ready to send; and the public key that all of it is verified with.
  * @returns names of the files to publish, in `release/`, each after its signature
  * @throws NightlyError `config` (a template), `signing`
  */

@@ -21,15 +21,14 @@ export interface LockAccess {
 
 /**
  * A lock for targets that can only read and replace whole files, as plain rsync does:
- *   1. write an own token where the lock file is free, which the far side can tell by its time (rsync.ts); where it is not,
- *      read it, stop when somebody has it, and else write the token over it;
- *   2. wait for longer than that writing took;
- *   3. read it again: only whoever finds the own token has the lock;
- *   4. write it once more as free (nothing is deleted, so an account without deletion will do).
- * Guaranteed: a publisher that begins after another one has the lock stays out, and of several that begin at the same
- * moment the last writer wins. Not guaranteed, for want of any compare-and-swap in rsync: two of them both go on when
- * the second one's writing in step 1 takes longer than the first one's wait, or when a holder stalls for longer than the
- * lock's life. Then one ref replaces another in the wrong order; a ref without its objects cannot come of it.
+ * 1. write an own token where the lock file is free, which the far side can tell by its time (rsync.ts); where it is
+ * not, read it, stop when somebody has it, and else write the token over it; 2. wait for longer than that writing took;
+ * 3. read it again: only whoever finds the own token has the lock; 4. write it once more as free (nothing is deleted,
+ * so an account without deletion will do). Guaranteed: a publisher that begins after another one has the lock stays
+ * out, and of several that begin at the same moment the last writer wins. Not guaranteed, for want of any
+ * compare-and-swap in rsync: two of them both continue when the second one's writing in step 1 takes longer than the
+ * first one's wait, or when a holder stalls for longer than the lock's life. Then one ref replaces another in the wrong
+ * order; a ref without its objects cannot come of it.
  *
  * Runs `work` while holding the lock. `confirm` is step 3: it reads the lock file, and whatever else is to be read
  * under the lock, in one go.

@@ -23,7 +23,7 @@ import { signedPairs } from '../signed-pairs.ts';
 import type { PlainTarget, SwapRequest } from '../target.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 
-/** An empty file that tells whether the target can be written to. */
+/** An empty file that shows whether the target can be written to. */
 const CHECK = '.atomic-nightly.check';
 
 /**
@@ -139,8 +139,8 @@ async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: 
 }
 
 /**
- * The time of a lock file that is free, seconds since the epoch. One that somebody has, or that something else wrote, is of
- * the day it was written, so rsync by itself can leave that alone and replace this.
+ * The time of a lock file that is free, seconds since the epoch. One that somebody has, or that something else wrote,
+ * is of the day it was written, so rsync by itself can leave that alone and replace this.
  */
 const FREE_TIME = 1;
 

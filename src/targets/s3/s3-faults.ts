@@ -79,7 +79,7 @@ const NO_KEY = ['CredentialsProviderError', 'TokenProviderError', 'ProviderError
 const WRONG_REGION = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException'];
 const FULL = ['QuotaExceeded', 'InsufficientCapacity', 'XMinioStorageFull', 'InsufficientStorage'];
 
-/** Returns the failure of a request as people are told it. */
+/** Returns the failure of a request as it is shown to people. */
 export function faultOf(error: unknown, what: string, config: S3TargetConfig): unknown {
   if (error instanceof NightlyError || !(error instanceof Error)) return error;
   const code = codeOf(error);

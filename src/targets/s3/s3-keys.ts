@@ -34,10 +34,10 @@ async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGen
     const page = await bucket.request(`LIST ${folder}`, list, task);
     for (const { Key, Size } of page.Contents ?? []) {
       if (Key === undefined || !Key.startsWith(Prefix)) {
-        throw strange(bucket, folder, `names the key ${JSON.stringify(Key)}, which is not below it`);
+        throw badListing(bucket, folder, `names the key ${JSON.stringify(Key)}, which is not below it`);
       }
       if (Size === undefined || !Number.isSafeInteger(Size) || Size < 0) {
-        throw strange(bucket, folder, `gives no size for ${JSON.stringify(Key)}`);
+        throw badListing(bucket, folder, `gives no size for ${JSON.stringify(Key)}`);
       }
       const path = Key.slice(root.length);
       // A key can be anything. One that is no path (a console's "folder" ends in "/") is none of ours.
@@ -45,14 +45,15 @@ async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGen
     }
     if (page.IsTruncated !== true) return;
     token = page.NextContinuationToken;
-    if (token === undefined || token === '') throw strange(bucket, folder, 'is truncated, but names no continuation');
-    if (begun.has(token)) throw strange(bucket, folder, 'continues where it has been before');
+    if (token === undefined || token === '')
+      throw badListing(bucket, folder, 'is truncated, but names no continuation');
+    if (begun.has(token)) throw badListing(bucket, folder, 'continues where it has been before');
     begun.add(token);
   }
 }
 
 /** Half a listing would be taken for the whole: then a repair sends everything, and a prune keeps what it should remove. */
-function strange({ config }: Bucket, folder: string, what: string): NightlyError {
+function badListing({ config }: Bucket, folder: string, what: string): NightlyError {
   const server = config.endpoint ?? 'Amazon S3';
   return new NightlyError('unsupported', `Target "${config.name}": the listing of ${folder} by ${server} ${what}.`, {
     hint: 'Update that server, or publish to another type of target: it does not keep to ListObjectsV2.',

@@ -14,7 +14,7 @@ const OTHER = '00000000000000000000000000000000';
 
 /**
  * Finds out whether a server honours the conditions that keep publishers from overwriting each other, and how it wants
- * them spelled. Some servers take the headers and ignore them, so only trying tells. Four or five small PUTs.
+ * them spelled. Some servers accept the headers and ignore them, so only a try shows. Four or five small PUTs.
  * @throws NightlyError `unsupported` when it does not; else what faults.ts has for a server that cannot be written to.
  */
 export async function probe(bucket: Bucket, task: Task): Promise<EtagStyle> {

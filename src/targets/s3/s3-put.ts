@@ -58,7 +58,7 @@ export async function tryPut(
 }
 
 /**
- * The same for content that tells whose it is: when the answer to an earlier try was lost, what is there is compared.
+ * The same for content that shows who wrote it: when the answer to an earlier try was lost, what is there is compared.
  * @returns its ETag; undefined when the condition does not hold.
  */
 export async function putIf(

@@ -5,7 +5,9 @@ import { codeOf, isPassing, isUnreachable, statusOf } from './s3-faults.ts';
 /** What the requests of one client have met so far. */
 export interface Requests {
   readonly target: string;
-  /** Whether the server has answered anything yet: a wrong endpoint is told at once, one that restarts is waited for. */
+  /**
+   * Whether the server has answered anything yet: a wrong endpoint is reported at once, a restarting one is waited for.
+   */
   answered: boolean;
   /** Requests made once more. */
   again: number;

@@ -34,7 +34,7 @@ export interface FarPlace extends SshAccess {
 /** Time for a connection that broke to say why. */
 const LAST_WORDS_MS = 10_000;
 
-/** Opens a connection; the first answer tells whether that worked. */
+/** Opens a connection; the first answer shows whether that worked. */
 export function openShell(place: FarPlace, task: Task): FarShell {
   const account = accountOf(place.destination);
   const path = place.destination.slice(place.destination.indexOf(':/') + 1);

@@ -122,7 +122,7 @@ test('overrides and exclusions that cannot be are explained', async () => {
     [id, '--override', 'app-1:2.0-9.noarch'],
     /no repository of the treefile has it[\s\S]*They have .*app-1:2\.0-3\.noarch/,
   );
-  await refused(world, [id, '--override', 'app-1:2.0-1.noarch'], /night \d+_01 has 1:2\.0-2\.noarch, which is newer/);
+  await refused(world, [id, '--override', 'app-1:2.0-1.noarch'], /nightly build \d+_01 has 1:2\.0-2\.noarch, which is newer/);
   await refused(
     world,
     [id, '--override', 'app-1:2.0-3.noarch'],
@@ -143,7 +143,7 @@ test('overrides and exclusions that cannot be are explained', async () => {
   expect(hint.filter((word) => word === '--override')).toHaveLength(3);
   await json(world, 'promote', id, '--override', 'app-1:2.0-4.noarch', ...hint, '--dry-run');
 
-  await refused(world, [id, '--exclude', 'nothing'], /night \d+_01 has no package of that name/, 2);
+  await refused(world, [id, '--exclude', 'nothing'], /nightly build \d+_01 has no package of that name/, 2);
   await refused(
     world,
     [id, '--exclude', 'suid'],
@@ -207,7 +207,7 @@ test('nothing is promoted that is no night of the stream, and no night is built 
   await refused(
     world,
     [String((await records(world)).at(-1)?.['buildid'])],
-    /is unchanged: only a night that was published/,
+    /is unchanged: only a published nightly build/,
     2,
   );
   const approve = await world.nightly('approve', failed, '--by', 'Jane');

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { BuildMeta } from '../../../src/build/build-record.ts';
 import type { BuildState } from '../../../src/build/outcomes.ts';
-import { aboutBuild, asEvent, badBefore, endOf, expiringKeys } from '../../../src/reports/notify/derive.ts';
+import { aboutBuild, asEvent, badBefore, endEvent, expiringKeys } from '../../../src/reports/notify/derive.ts';
 import type { KeyInfo } from '../../../src/signing/key-info.ts';
 
 const META: BuildMeta = {
@@ -15,7 +15,7 @@ const META: BuildMeta = {
 };
 
 const types = (state: BuildState, earlier: readonly string[], self = 'running', meta = META) =>
-  endOf({ state, seconds: 1 }, meta, { self, earlier }).map(({ type }) => type);
+  endEvent({ state, seconds: 1 }, meta, { self, earlier }).map(({ type }) => type);
 
 test.each([
   [[], undefined],

@@ -89,7 +89,7 @@ test('four nights: good, unchanged, failed, good again; each sink is told what i
 
   expect(noticesOf(server)).toEqual([
     `mini nightly ${failed?.build} failed in repositories.`,
-    `mini nightly ${good?.build} is well again, 1 upgraded.`,
+    `mini nightly ${good?.build} has recovered, 1 upgraded.`,
   ]);
   const subjects = smtp.lines.filter((line) => line.includes('Subject:'));
   expect(subjects).toEqual([

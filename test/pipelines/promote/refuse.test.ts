@@ -122,7 +122,11 @@ test('overrides and exclusions that cannot be are explained', async () => {
     [id, '--override', 'app-1:2.0-9.noarch'],
     /no repository of the treefile has it[\s\S]*They have .*app-1:2\.0-3\.noarch/,
   );
-  await refused(world, [id, '--override', 'app-1:2.0-1.noarch'], /nightly build \d+_01 has 1:2\.0-2\.noarch, which is newer/);
+  await refused(
+    world,
+    [id, '--override', 'app-1:2.0-1.noarch'],
+    /nightly build \d+_01 has 1:2\.0-2\.noarch, which is newer/,
+  );
   await refused(
     world,
     [id, '--override', 'app-1:2.0-3.noarch'],

@@ -18,3 +18,8 @@ export function imageTypes(ownFolder: string | undefined): string[] {
   });
   return [...new Set(names)].toSorted();
 }
+
+export const imageTypesTemplate = `
+# Image types of your own, a folder each, with an image.yaml: docs/images.md.
+# image-templates: ./image-types
+`;

@@ -3,19 +3,25 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
+import { trustAt } from '../base/http.ts';
 import { knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';
 import { dotted, type Fault, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
-import type { Config } from './config.ts';
+import type { Here } from './block.ts';
+import { type Config, fillConfig } from './config.ts';
 import { configJsonSchema } from './json-schema.ts';
-import { hostArchitecture, normalise } from './normalise.ts';
-import { sinkSchema } from './notify.ts';
 import { checkRules, type Parts } from './rules.ts';
-import { configSchema, streamSchema, targetSchema } from './schema.ts';
+import { schemasFor } from './schema.ts';
 import { learnSecrets } from './secrets.ts';
 
 const HINT =
   'Correct the places above; "atomic-nightly init" writes a commented example, config-schema.json helps editors.';
+
+/** Schemas are made for the folder of one file: compiling them into faster code takes longer than the file does without. */
+const USED_ONCE = { jitless: true };
+
+/** Made when a fault needs it: it takes longer than all the rest. */
+let jsonSchema: ReturnType<typeof configJsonSchema> | undefined;
 
 /**
  * Reads and checks a configuration file. Relative paths in it are taken from its folder; nothing of the environment
@@ -31,19 +37,20 @@ export async function loadConfig(path: string): Promise<Config> {
 /** The same for text at hand; `path` says where it would be. @throws NightlyError `config`. */
 export function parseConfig(text: string, path: string): Config {
   const { input, places } = parseYaml(text, path, HINT);
-  const folder = dirname(resolve(path));
-  const parsed = configSchema.safeParse(input);
+  const here = { folder: dirname(resolve(path)) };
+  const schemas = schemasFor(here);
+  const parsed = schemas.config.safeParse(input, USED_ONCE);
+  const known = () => (jsonSchema ??= configJsonSchema());
   const faults: Fault[] = parsed.success
     ? []
-    : schemaFaults(parsed.error.issues, { input, places, knownKeys: (at) => knownKeys(configJsonSchema(), at, input) });
-  for (const breach of checkRules(salvage(input, folder))) {
+    : schemaFaults(parsed.error.issues, { input, places, knownKeys: (at) => knownKeys(known(), at, input) });
+  for (const breach of checkRules(salvage(input, here, schemas))) {
     faults.push({ place: places.value(breach.path), message: dotted(breach.path) + breach.message });
   }
   if (!parsed.success || faults.length > 0) throw faultsError(path, faults, HINT);
-  return {
-    ...normalise(parsed.data, resolve(path), folder),
-    placeOf: (...keys) => places.value(keys),
-  };
+  const config = fillConfig(parsed.data);
+  for (const { url, caFile } of Object.values(config.targets)) if (caFile !== undefined) trustAt(url, caFile);
+  return { ...config, path: resolve(path), placeOf: (...keys) => places.value(keys) };
 }
 
 async function readConfig(path: string): Promise<string> {
@@ -62,22 +69,23 @@ async function readConfig(path: string): Promise<string> {
 }
 
 /** What passes the schema by itself, so that one wrong value does not hide the faults in the rest. */
-function salvage(input: unknown, folder: string): Parts {
+function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasFor>): Parts {
   const targets = entriesOf(input, 'targets');
   const streams = entriesOf(input, 'streams');
-  const work = member(input, 'work') ?? './work';
-  const imageTemplates = member(input, 'image-templates');
   const sinks = member(input, 'notify');
+  const pathAt = (key: string, fallback?: string) => {
+    const path = member(input, key) ?? fallback;
+    return typeof path === 'string' ? resolve(here.folder, path) : undefined;
+  };
   return {
-    folder,
-    work: typeof work === 'string' ? work : undefined,
-    imageTemplates: typeof imageTemplates === 'string' ? imageTemplates : undefined,
+    work: pathAt('work', './work'),
+    imageTemplates: pathAt('image-templates'),
     targetNames: targets.map(([name]) => name),
-    targets: valid(targets, targetSchema),
+    targets: valid(targets, schemas.target),
     streamNames: streams.map(([name]) => name),
-    streams: valid(streams, streamSchema),
-    hostArch: hostArchitecture(),
-    notify: valid(Array.isArray(sinks) ? sinks.map((sink, index) => [String(index), sink] as const) : [], sinkSchema),
+    streams: valid(streams, schemas.stream),
+    sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
+    written: (...path) => path.reduce(member, input),
   };
 }
 
@@ -87,7 +95,7 @@ function valid<Schema extends z.ZodType>(
 ): Record<string, z.output<Schema>> {
   return Object.fromEntries(
     entries.flatMap(([name, value]) => {
-      const parsed = schema.safeParse(value);
+      const parsed = schema.safeParse(value, USED_ONCE);
       return parsed.success ? [[name, parsed.data]] : [];
     }),
   );
@@ -98,6 +106,6 @@ function entriesOf(input: unknown, key: string): [string, unknown][] {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
 }
 
-function member(input: unknown, key: string): unknown {
+function member(input: unknown, key: PropertyKey): unknown {
   return typeof input === 'object' && input !== null ? Reflect.get(input, key) : undefined;
 }

@@ -2,7 +2,7 @@ import { NightlyError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { isRef } from '../ostree/ref.ts';
 import type { Config, ReleaseConfig, StreamConfig, TargetConfig } from './config.ts';
-import { substituteBasearch } from './normalise.ts';
+import { substituteBasearch } from './values.ts';
 
 /**
  * The stream of that name, or the only nightly one when no name is given.

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import type { KeyPath } from '../base/yaml/yaml-places.ts';
-import type { NotifyConfig } from './config.ts';
-import { address, normaliseSmtp, smtpSchema } from './mail-server.ts';
-import { filePath } from './values.ts';
+import { block, type Filled, type Here } from './block.ts';
+import type { Breach } from './breach.ts';
+import { address, smtpSchema } from './mail-server.ts';
+import { filePath, trimSlashes } from './values.ts';
 
 /** What sinks can be told: docs/notify.md says when each of them happens. */
 export const BUILD_EVENT_TYPES = [
@@ -37,7 +37,7 @@ const FOR_PEOPLE: readonly BuildEventType[] = [
 ];
 
 /** By type of sink; programs get everything. */
-const DEFAULT_EVENTS: Readonly<Record<RawNotify['type'], readonly BuildEventType[]>> = {
+const DEFAULT_EVENTS: Readonly<Record<NotifyConfig['type'], readonly BuildEventType[]>> = {
   mail: FOR_PEOPLE,
   matrix: [...FOR_PEOPLE, 'promoted'],
   webhook: BUILD_EVENT_TYPES,
@@ -62,95 +62,87 @@ const webUrl = z
   .string()
   .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be an http:// or https:// URL without a password');
 
-const template = filePath.optional().describe('A Handlebars file of your own instead of the one that comes along.');
+const template = (here: Here) =>
+  filePath(here).optional().describe('A Handlebars file of your own instead of the one that comes along.');
 
-const mail = z.strictObject({
-  type: z.literal('mail'),
-  ...anySink,
-  from: address,
-  to: z.array(address).min(1, 'needs at least one address'),
-  smtp: smtpSchema,
-  template,
-});
+const mail = (here: Here) =>
+  block({
+    type: z.literal('mail'),
+    ...anySink,
+    from: address,
+    to: z.array(address).min(1, 'needs at least one address'),
+    smtp: smtpSchema(here),
+    template: template(here),
+  });
 
-const webhook = z.strictObject({
-  type: z.literal('webhook'),
-  ...anySink,
-  url: webUrl.describe('Gets a POST with the event as JSON.'),
-  'secret-file': filePath.describe('A file with the key that signs each request (HMAC-SHA256, Standard Webhooks).'),
-});
+const webhook = (here: Here) =>
+  block({
+    type: z.literal('webhook'),
+    ...anySink,
+    url: webUrl.describe('Gets a POST with the event as JSON.'),
+    'secret-file': filePath(here).describe(
+      'A file with the key that signs each request (HMAC-SHA256, Standard Webhooks).',
+    ),
+  });
 
-const matrix = z.strictObject({
-  type: z.literal('matrix'),
-  ...anySink,
-  homeserver: webUrl.describe('Base URL of the client-server API.'),
-  room: z.string().regex(/^!\S+$/, 'must be the id of a room, as in "!abc:example.org"'),
-  'access-token-file': filePath.describe('A file with the access token of an account that is in the room.'),
-  template,
-});
+const matrix = (here: Here) =>
+  block({
+    type: z.literal('matrix'),
+    ...anySink,
+    homeserver: webUrl.describe('Base URL of the client-server API.').transform(trimSlashes),
+    room: z.string().regex(/^!\S+$/, 'must be the id of a room, as in "!abc:example.org"'),
+    'access-token-file': filePath(here).describe('A file with the access token of an account that is in the room.'),
+    template: template(here),
+  });
 
-const mqtt = z.strictObject({
-  type: z.literal('mqtt'),
-  ...anySink,
-  url: z
-    .string()
-    .regex(/^mqtts?:\/\/[^\s/@]+$/, 'must be mqtt://host[:port] or mqtts://host[:port], without a password'),
-  username: z.string().min(1).optional(),
-  'password-file': filePath.optional(),
-  'ca-file': filePath.optional().describe('Certificates to trust with mqtts; default: those of Node.'),
-  'topic-prefix': z
-    .string()
-    .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'must be words joined by "/"')
-    .optional()
-    .describe('Default: atomic-nightly/ and the name at the top of this file.'),
-});
+const mqtt = (here: Here) =>
+  block({
+    type: z.literal('mqtt'),
+    ...anySink,
+    url: z
+      .string()
+      .regex(/^mqtts?:\/\/[^\s/@]+$/, 'must be mqtt://host[:port] or mqtts://host[:port], without a password'),
+    username: z.string().min(1).optional(),
+    'password-file': filePath(here).optional(),
+    'ca-file': filePath(here).optional().describe('Certificates to trust with mqtts; default: those of Node.'),
+    'topic-prefix': z
+      .string()
+      .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'must be words joined by "/"')
+      .optional()
+      .describe('Default: atomic-nightly/ and the name at the top of this file.'),
+  });
 
-export const sinkSchema = z.discriminatedUnion('type', [mail, webhook, matrix, mqtt]);
+/** Makes the schema of one of the sinks. */
+export const sinkSchema = (here: Here) =>
+  z.discriminatedUnion('type', [mail(here), webhook(here), matrix(here), mqtt(here)]);
 
-/** The `notify` key of a configuration. */
-export const notifySchema = z.array(sinkSchema).default([]).describe('Whom to tell what about builds: docs/notify.md.');
+/** Makes the schema of the `notify` key. */
+export const notifySchema = (sink: ReturnType<typeof sinkSchema>) =>
+  z.array(sink).prefault([]).describe('Whom to tell what about builds: docs/notify.md.');
 
-export type RawNotify = z.output<typeof sinkSchema>;
+/** A sink as it was written, with the defaults that do not depend on other values. */
+export type WrittenSink = z.output<ReturnType<typeof sinkSchema>>;
+
+type With<Sink, Keys extends PropertyKey> = Sink extends unknown ? Filled<Sink, Extract<Keys, keyof Sink>> : never;
+
+/** Whom to tell what about builds. Names are unique; no `streams`: all; no `template`: the one that comes along. */
+export type NotifyConfig = With<WrittenSink, 'name' | 'events' | 'topicPrefix'>;
+export type MailSinkConfig = Extract<NotifyConfig, { type: 'mail' }>;
+export type WebhookSinkConfig = Extract<NotifyConfig, { type: 'webhook' }>;
+export type MatrixSinkConfig = Extract<NotifyConfig, { type: 'matrix' }>;
+export type MqttSinkConfig = Extract<NotifyConfig, { type: 'mqtt' }>;
 
 /** The sinks as the program uses them. @param product name of the distribution */
-export function normaliseNotify(all: readonly RawNotify[], product: string, folder: string): NotifyConfig[] {
-  return all.map((raw, index) => normaliseSink(raw, sinkName(all, index), product, folder));
-}
-
-function normaliseSink(raw: RawNotify, name: string, product: string, folder: string): NotifyConfig {
-  const { events = DEFAULT_EVENTS[raw.type], streams } = raw;
-  const common = { name, events, ...(streams === undefined ? {} : { streams }) };
-  switch (raw.type) {
-    case 'mail': {
-      const { type, from, to } = raw;
-      return { ...common, type, from, to, smtp: normaliseSmtp(raw.smtp, folder), ...templateOf(raw, folder) };
-    }
-    case 'webhook':
-      return { ...common, type: raw.type, url: raw.url, secretFile: resolve(folder, raw['secret-file']) };
-    case 'matrix': {
-      const { type, room } = raw;
-      const accessTokenFile = resolve(folder, raw['access-token-file']);
-      const homeserver = raw.homeserver.replace(/\/+$/, '');
-      return { ...common, type, homeserver, room, accessTokenFile, ...templateOf(raw, folder) };
-    }
-    case 'mqtt': {
-      const { type, url, username, 'password-file': password, 'ca-file': ca } = raw;
-      return {
-        ...{ ...common, type, url, topicPrefix: raw['topic-prefix'] ?? `atomic-nightly/${product}` },
-        ...(username === undefined ? {} : { username }),
-        ...(password === undefined ? {} : { passwordFile: resolve(folder, password) }),
-        ...(ca === undefined ? {} : { caFile: resolve(folder, ca) }),
-      };
-    }
-  }
-}
-
-function templateOf({ template: own }: { readonly template?: string | undefined }, folder: string) {
-  return own === undefined ? {} : { template: resolve(folder, own) };
+export function fillNotify(all: readonly WrittenSink[], product: string): NotifyConfig[] {
+  return all.map((sink, index): NotifyConfig => {
+    const common = { name: sinkName(all, index), events: sink.events ?? DEFAULT_EVENTS[sink.type] };
+    if (sink.type !== 'mqtt') return { ...sink, ...common };
+    return { ...sink, ...common, topicPrefix: sink.topicPrefix ?? `atomic-nightly/${product}` };
+  });
 }
 
 /** Its own name, or its type with a number from the second of that type on. */
-function sinkName(all: readonly RawNotify[], index: number): string {
+function sinkName(all: readonly WrittenSink[], index: number): string {
   const one = all[index];
   if (one?.name !== undefined) return one.name;
   const type = one?.type ?? '';
@@ -158,16 +150,12 @@ function sinkName(all: readonly RawNotify[], index: number): string {
   return count < 2 ? type : `${type}-${count}`;
 }
 
-/** What is wrong with the sinks that depends on more than one value, or on the files named. */
-export function checkNotify(
-  sinks: Readonly<Record<string, RawNotify>>,
-  streamNames: readonly string[],
-  folder: string,
-): { path: KeyPath; message: string }[] {
+/** Returns what is wrong with the sinks that depends on more than one value, or on the files named. */
+export function checkNotify(sinks: Readonly<Record<string, WrittenSink>>, streamNames: readonly string[]): Breach[] {
   const all = Object.values(sinks);
   const names = all.map((_, index) => sinkName(all, index));
   return Object.entries(sinks).flatMap(([at, sink], index) => {
-    const breaches: { path: KeyPath; message: string }[] = [];
+    const breaches: Breach[] = [];
     const add = (path: KeyPath, message: string) => breaches.push({ path: ['notify', Number(at), ...path], message });
     if (names.indexOf(names[index] ?? '') < index) add(['name'], `"${names[index]}" is the name of another sink.`);
     for (const [place, stream] of (sink.streams ?? []).entries()) {
@@ -175,9 +163,23 @@ export function checkNotify(
       const guess = didYouMean(stream, streamNames);
       add(['streams', place], `there is no stream "${stream}".${guess || ` Streams here: ${streamNames.join(', ')}.`}`);
     }
-    if ('template' in sink && sink.template !== undefined && !existsSync(resolve(folder, sink.template))) {
-      add(['template'], `there is no file ${resolve(folder, sink.template)}.`);
+    if ('template' in sink && sink.template !== undefined && !existsSync(sink.template)) {
+      add(['template'], `there is no file ${sink.template}.`);
     }
     return breaches;
   });
 }
+
+export const notifyTemplate = `
+# Whom to tell what about builds (docs/notify.md); types: mail, matrix, webhook, mqtt. "notify test" tries them.
+# notify:
+#   - type: mail
+#     from: nightly@example.org
+#     to: [atomic-devel@example.org]
+#     smtp: {host: smtp.example.org, security: starttls, user: nightly, password-file: /etc/atomic-nightly/smtp-password}
+#     events: [failed, incomplete, gate-failed, recovered, released]
+#     streams: [nightly]      # default: all
+#   - {type: matrix, homeserver: 'https://matrix.example.org', room: '!abc:example.org', access-token-file: /etc/atomic-nightly/matrix-token}
+#   - {type: webhook, url: 'https://example.org/hook', secret-file: /etc/atomic-nightly/webhook-secret}
+#   - {type: mqtt, url: 'mqtts://broker.example.org', username: nightly, password-file: /etc/atomic-nightly/mqtt-password}
+`;

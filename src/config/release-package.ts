@@ -1,12 +1,11 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { KeyPath } from '../base/yaml/yaml-places.ts';
-import type { ReleasePackageConfig } from './config.ts';
+import { block, type Here } from './block.ts';
+import type { Breach } from './breach.ts';
 import { filePath } from './values.ts';
 
-/** The `release-package` block of a stream. */
-export const releasePackageSchema = z
-  .strictObject({
+/** Makes the schema of the `release-package` block of a stream. */
+export const releasePackageSchema = (here: Here) =>
+  block({
     name: z
       .string()
       .regex(/^[A-Za-z0-9][\w.+-]*$/, 'must be the name of an RPM package')
@@ -15,55 +14,42 @@ export const releasePackageSchema = z
       .string()
       .regex(/^[A-Za-z0-9][\w.+~^]*$/, 'must be the version of an RPM package, without "-"')
       .describe('Its version, as in "9"; the release is counted.'),
-    repository: filePath.describe('Folder of the RPM repository it is put into; made when missing.'),
-    templates: filePath
+    repository: filePath(here).describe('Folder of the RPM repository it is put into; made when missing.'),
+    templates: filePath(here)
       .optional()
       .describe('Folder with package.spec.hbs, remote.conf.hbs and further files of your own.'),
-  })
-  .describe('The RPM that users have, with the OSTree remote of this stream and its public key.');
+  }).describe('The RPM that users have, with the OSTree remote of this stream and its public key.');
 
-type Raw = z.output<typeof releasePackageSchema>;
+export type ReleasePackageConfig = z.output<ReturnType<typeof releasePackageSchema>>;
 
-/** The block as the program uses it. */
-export function normaliseReleasePackage(raw: Raw, folder: string): ReleasePackageConfig {
-  const { name, version, repository, templates } = raw;
-  return {
-    ...{ name, version, repository: resolve(folder, repository) },
-    ...(templates === undefined ? {} : { templates: resolve(folder, templates) }),
-  };
-}
-
-interface Written {
-  readonly 'release-package'?: Raw | undefined;
+interface Stream {
+  readonly releasePackage?: ReleasePackageConfig;
   readonly signing?: unknown;
 }
 
 /**
- * What is wrong with the packages of several streams taken together: one name for two of them, or one repository that two
- * keys would sign in turn. Paths are relative to the file.
+ * Returns what is wrong with the packages of several streams taken together: one name for two of them, or one repository
+ * that two keys would sign in turn.
  */
-export function checkReleasePackages(
-  streams: Readonly<Record<string, Written>>,
-  folder: string,
-): { path: KeyPath; message: string }[] {
-  const breaches: { path: KeyPath; message: string }[] = [];
+export function checkReleasePackages(streams: Readonly<Record<string, Stream>>): Breach[] {
+  const breaches: Breach[] = [];
   const names = new Map<string, string>();
   const repositories = new Map<string, { readonly stream: string; readonly signing: string }>();
-  for (const [stream, { 'release-package': raw, signing }] of Object.entries(streams)) {
-    if (raw === undefined) continue;
+  for (const [stream, { releasePackage, signing }] of Object.entries(streams)) {
+    if (releasePackage === undefined) continue;
+    const { name, repository } = releasePackage;
     const path = ['streams', stream, 'release-package'];
-    const other = names.get(raw.name);
-    names.set(raw.name, other ?? stream);
+    const other = names.get(name);
+    names.set(name, other ?? stream);
     if (other !== undefined) {
       breaches.push({
         path: [...path, 'name'],
-        message: `is that of stream "${other}"; each stream needs a name of its own, as in ${raw.name}-${stream}.`,
+        message: `is that of stream "${other}"; each stream needs a name of its own, as in ${name}-${stream}.`,
       });
     }
-    const place = resolve(folder, raw.repository);
     const mine = { stream, signing: JSON.stringify(signing) };
-    const shared = repositories.get(place) ?? mine;
-    repositories.set(place, shared);
+    const shared = repositories.get(repository) ?? mine;
+    repositories.set(repository, shared);
     if (shared.signing !== mine.signing) {
       breaches.push({
         path: [...path, 'repository'],
@@ -73,3 +59,9 @@ export function checkReleasePackages(
   }
   return breaches;
 }
+
+export const releasePackageTemplate = (name: string): string => `
+    # The RPM with this stream's OSTree remote and public key, made by "release-package" (docs/release-package.md). With it, the
+    # tree must have that package.
+    # release-package: {name: ${name}-remote-nightly, version: '1', repository: ./rpms}
+`;

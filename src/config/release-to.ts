@@ -1,55 +1,39 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { ReleaseTo } from './config.ts';
-import { address, normaliseSmtp, smtpSchema } from './mail-server.ts';
+import { block, type Filled, type Here } from './block.ts';
+import { address, smtpSchema } from './mail-server.ts';
 import { filePath } from './values.ts';
 
-/** The `release` block of a release stream. */
-export const releaseToSchema = z
-  .strictObject({
+const mailSchema = (here: Here) =>
+  block({
+    from: address,
+    to: z.array(address).min(1, 'needs at least one address'),
+    smtp: smtpSchema(here)
+      .optional()
+      .describe('The server that sends the announcement; without it the mail is left ready to send.'),
+  });
+
+export type MailConfig = z.output<ReturnType<typeof mailSchema>>;
+
+/** Makes the schema of the `release` block of a release stream: where a release goes, and who is told. */
+export const releaseToSchema = (here: Here) => {
+  const written = block({
     tree: z.array(z.string()).min(1, 'needs at least one target').describe('Targets that get the tree.'),
     images: z
       .array(z.string())
       .min(1, 'needs at least one target')
       .optional()
       .describe('Targets that get images, records and notes; default: those of the tree.'),
-    'known-issues': filePath.optional().describe('A Markdown file whose text goes into the release notes.'),
-    templates: filePath
+    'known-issues': filePath(here).optional().describe('A Markdown file whose text goes into the release notes.'),
+    templates: filePath(here)
       .optional()
       .describe(
         'Folder with notes.md.hbs, wiki.hbs or announcement.txt.hbs of your own; others are those that come along.',
       ),
-    mail: z
-      .strictObject({
-        from: address,
-        to: z.array(address).min(1, 'needs at least one address'),
-        smtp: smtpSchema
-          .optional()
-          .describe('The server that sends the announcement; without it the mail is left ready to send.'),
-      })
-      .optional()
-      .describe('The announcement.'),
-  })
-  .describe('Where "release" sends a promotion that was tested, and what it tells.');
+    mail: mailSchema(here).optional().describe('The announcement.'),
+  });
+  return written
+    .describe('Where "release" sends a promotion that was tested, and what it tells.')
+    .transform((to): Filled<z.output<typeof written>, 'images'> => ({ ...to, images: to.images ?? to.tree }));
+};
 
-type Raw = z.output<typeof releaseToSchema>;
-
-/** The block as the program uses it. */
-export function normaliseReleaseTo(raw: Raw, folder: string): ReleaseTo {
-  const { tree, images = tree, 'known-issues': issues, templates, mail } = raw;
-  return {
-    tree,
-    images,
-    ...(issues === undefined ? {} : { knownIssues: resolve(folder, issues) }),
-    ...(templates === undefined ? {} : { templates: resolve(folder, templates) }),
-    ...(mail === undefined
-      ? {}
-      : {
-          mail: {
-            from: mail.from,
-            to: mail.to,
-            ...(mail.smtp === undefined ? {} : { smtp: normaliseSmtp(mail.smtp, folder) }),
-          },
-        }),
-  };
-}
+export type ReleaseTo = z.output<ReturnType<typeof releaseToSchema>>;

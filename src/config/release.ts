@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
-import type { KeyPath } from '../base/yaml/yaml-places.ts';
-import type { CycleConfig, ReleaseConfig } from './config.ts';
-import { normaliseReleaseTo, releaseToSchema } from './release-to.ts';
+import { block, type Filled, type Here } from './block.ts';
+import type { Breach } from './breach.ts';
+import { releaseToSchema } from './release-to.ts';
 import { filePath } from './values.ts';
 
 /** A UTC day. */
@@ -12,91 +11,97 @@ const day = z
   .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, as in 2026-01-06')
   .refine((text) => dayOf(text) !== undefined, { error: 'is no day of the calendar' });
 
-const cycle = z
-  .strictObject({
-    start: day.describe('UTC day on which the first candidate is due.'),
-    weeks: z.int().min(1).max(52).default(4).describe('From one candidate to the next.'),
-    upstream: z
-      .strictObject({
-        start: day.optional().describe('UTC day of one of its releases; default: that of the first candidate.'),
-        weeks: z.int().min(1).max(52).default(2).describe('From one upstream release to the next.'),
-        id: z
-          .string()
-          .min(1)
-          .default('{date}')
-          .describe('How upstream names a release: {date} is its day, {count} its number from "start" on.'),
-        releases: z
-          .record(day, z.string().min(1))
-          .default({})
-          .describe('By day: ids of releases that are named otherwise.'),
-      })
-      .optional()
-      .describe('The releases that candidates map to: the newest on or before the day a candidate is due.'),
-  })
-  .describe('When a night is due to be promoted.');
-
-/** The keys of a stream that only a release stream has. */
-export const releaseKeys = {
-  'promotes-from': z
+const upstreamCycle = block({
+  start: day.optional().describe('UTC day of one of its releases; default: that of the first candidate.'),
+  weeks: z.int().min(1).max(52).default(2).describe('From one upstream release to the next.'),
+  id: z
     .string()
-    .optional()
-    .describe('Makes this a release stream: fed by "promote" alone, from the nights of that stream.'),
-  'rpm-keys': z
-    .array(filePath)
-    .min(1, 'needs at least one file')
-    .optional()
-    .describe('Public keys; every package of a promotion must be signed by one. Default: gpgkey= of the repositories.'),
-  approvals: z.int().min(0).default(0).describe('How many people must approve a promotion before it is released.'),
-  cycle: cycle.optional(),
-  release: releaseToSchema.optional(),
-} as const;
+    .min(1)
+    .default('{date}')
+    .describe('How upstream names a release: {date} is its day, {count} its number from "start" on.'),
+  releases: z.record(day, z.string().min(1)).default({}).describe('By day: ids of releases that are named otherwise.'),
+});
 
-type RawRelease = z.output<z.ZodObject<typeof releaseKeys>>;
+const cycle = block({
+  start: day.describe('UTC day on which the first candidate is due.'),
+  weeks: z.int().min(1).max(52).default(4).describe('From one candidate to the next.'),
+  upstream: upstreamCycle
+    .optional()
+    .describe('The releases that candidates map to: the newest on or before the day a candidate is due.'),
+})
+  .describe('When a night is due to be promoted.')
+  .transform(({ start, weeks, upstream }): CycleConfig => {
+    const startDay = dayOf(start) ?? 0;
+    if (upstream === undefined) return { startDay, weeks };
+    const { id, releases } = upstream;
+    const named = Object.entries(releases).map(([date, name]) => [dayOf(date) ?? 0, name] as const);
+    const first = dayOf(upstream.start ?? start) ?? 0;
+    return { startDay, weeks, upstream: { startDay: first, weeks: upstream.weeks, id, releases: new Map(named) } };
+  });
 
-/** Those keys as the program uses them; undefined for a nightly stream. */
-export function normaliseRelease(raw: RawRelease, folder: string): ReleaseConfig | undefined {
-  const { 'promotes-from': promotesFrom, 'rpm-keys': keys = [], approvals, cycle: times, release: to } = raw;
-  if (promotesFrom === undefined) return undefined;
-  return {
-    promotesFrom,
-    rpmKeys: keys.map((key) => resolve(folder, key)),
-    approvals,
-    ...(times === undefined ? {} : { cycle: normaliseCycle(times) }),
-    ...(to === undefined ? {} : { to: normaliseReleaseTo(to, folder) }),
+/** Days are counted from 1970-01-01, UTC. */
+export interface CycleConfig {
+  /** When the first candidate is due. */
+  readonly startDay: number;
+  readonly weeks: number;
+  readonly upstream?: {
+    /** Of one of its releases. */
+    readonly startDay: number;
+    /** A divisor of the cycle's weeks. */
+    readonly weeks: number;
+    /** With `{date}` and `{count}`. */
+    readonly id: string;
+    /** By day: ids that are not of that form. */
+    readonly releases: ReadonlyMap<number, string>;
   };
 }
 
-function normaliseCycle({ start, weeks, upstream }: NonNullable<RawRelease['cycle']>): CycleConfig {
-  const first = dayOf(start) ?? 0;
-  if (upstream === undefined) return { startDay: first, weeks };
-  const { id, releases } = upstream;
-  const named = Object.entries(releases).map(([date, name]) => [dayOf(date) ?? 0, name] as const);
-  return {
-    startDay: first,
-    weeks,
-    upstream: { startDay: dayOf(upstream.start ?? start) ?? 0, weeks: upstream.weeks, id, releases: new Map(named) },
-  };
-}
+/** Makes the keys of a stream that only a release stream has. */
+export const releaseKeys = (here: Here) =>
+  ({
+    'promotes-from': z
+      .string()
+      .optional()
+      .describe('Makes this a release stream: fed by "promote" alone, from the nights of that stream.'),
+    'rpm-keys': z
+      .array(filePath(here))
+      .min(1, 'needs at least one file')
+      .optional()
+      .describe(
+        'Public keys; every package of a promotion must be signed by one. Default: gpgkey= of the repositories.',
+      ),
+    approvals: z.int().min(0).default(0).describe('How many people must approve a promotion before it is released.'),
+    cycle: cycle.optional(),
+    release: releaseToSchema(here).optional(),
+  }) as const;
+
+const releaseBlock = (here: Here) => block(releaseKeys(here), { release: 'to' });
+
+/** Those keys as they were written. */
+type Written = z.output<ReturnType<typeof releaseBlock>>;
+
+/** What makes a stream a release stream. No `rpmKeys`: the keys that the repositories name; no `to`: only its own targets. */
+export type ReleaseConfig = Filled<Written, 'promotesFrom' | 'rpmKeys'>;
 
 /** A stream as the rules see it. */
-type Written = RawRelease & {
-  readonly treefile?: string | undefined;
-  readonly ref?: string | undefined;
-  readonly 'smoke-test': unknown;
-};
+interface Stream extends Written {
+  readonly treefile?: string;
+  readonly ref?: string;
+  readonly smokeTest: unknown;
+}
 
-/** What is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream. */
+/** Returns what is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream. */
 export function checkRelease(
-  stream: Written,
-  streams: Readonly<Record<string, Pick<Written, 'promotes-from'>>>,
+  stream: Stream,
+  streams: Readonly<Record<string, Pick<Stream, 'promotesFrom'>>>,
   names: readonly string[],
-): { path: KeyPath; message: string }[] {
-  const breaches: { path: KeyPath; message: string }[] = [];
-  const { 'promotes-from': source, cycle: times } = stream;
+): Breach[] {
+  const breaches: Breach[] = [];
+  const { promotesFrom: source, cycle: times } = stream;
   if (source === undefined) {
-    for (const key of ['rpm-keys', 'cycle', 'release'] as const) {
-      if (stream[key] !== undefined)
-        breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
+    const others = { 'rpm-keys': stream.rpmKeys, cycle: times, release: stream.to };
+    for (const [key, value] of Object.entries(others)) {
+      if (value !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     }
     if (stream.approvals > 0)
       breaches.push({ path: ['approvals'], message: 'is for a stream with "promotes-from" only.' });
@@ -112,7 +117,7 @@ export function checkRelease(
       path,
       message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}`,
     });
-  } else if (streams[source]?.['promotes-from'] !== undefined) {
+  } else if (streams[source]?.promotesFrom !== undefined) {
     breaches.push({ path, message: `"${source}" is a release stream itself; name the nightly stream.` });
   }
   if (stream.treefile !== undefined) {
@@ -124,7 +129,7 @@ export function checkRelease(
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });
   }
-  if (stream.release !== undefined && stream['smoke-test'] === false) {
+  if (stream.to !== undefined && stream.smokeTest === false) {
     breaches.push({
       path: ['release'],
       message: 'needs a "smoke-test" in the stream: nothing is released that was not tested.',
@@ -146,3 +151,16 @@ export function dayOf(text: string): number | undefined {
   if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== text) return undefined;
   return time / 86_400_000;
 }
+
+export const releaseTemplate = (name: string): string => `
+  # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nights.
+  # release:
+  #   promotes-from: nightly
+  #   ref: ${name}/\${basearch}/release
+  #   targets: [buildlogs]      # better one of its own, to test at
+  #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
+  #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
+  #   approvals: 2
+  #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
+  #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
+`;

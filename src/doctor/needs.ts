@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { isSshDestination } from '../config/normalise.ts';
+import { isSshDestination } from '../config/targets.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
 import type { Need } from './check-tools.ts';

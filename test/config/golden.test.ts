@@ -38,12 +38,13 @@ function meaning(text: string): string {
   }
 }
 
-/** The same with the keys of every object sorted; the order of names is kept where it counts (targets, streams). */
-function sorted(value: unknown, depth = 0): unknown {
-  if (Array.isArray(value)) return value.map((one) => sorted(one, depth + 1));
+/** The same with the keys of every object sorted, but for names, whose order counts. */
+function sorted(value: unknown, at = ''): unknown {
+  if (Array.isArray(value)) return value.map((one) => sorted(one));
   if (typeof value !== 'object' || value === null || value instanceof Map) return value;
-  const entries = Object.entries(value).map(([key, inner]) => [key, sorted(inner, depth + 1)] as const);
-  return Object.fromEntries(depth === 1 ? entries : entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  const entries = Object.entries(value).map(([key, inner]) => [key, sorted(inner, key)] as const);
+  const named = at === 'targets' || at === 'streams';
+  return Object.fromEntries(named ? entries : entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 test('a configuration with every key is the same to the program', async () => {

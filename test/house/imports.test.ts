@@ -9,7 +9,7 @@ const SRC = fileURLToPath(new URL('../../src/', import.meta.url));
  * Circles that are still there, each named by the first of its files. This list may only shrink: a circle that is gone
  * must be taken off it.
  */
-const KNOWN_CIRCLES: readonly string[] = ['config/config.ts'];
+const KNOWN_CIRCLES: readonly string[] = [];
 
 /** What each file of src/ imports from src/, types and lazy imports included. */
 function importGraph(): Map<string, readonly string[]> {

@@ -4,7 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { ifThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { RsyncTargetConfig } from '../../config/config.ts';
-import { isSshDestination } from '../../config/normalise.ts';
+import { isSshDestination } from '../../config/targets.ts';
 import {
   type RsyncCompare,
   type RsyncRemote,

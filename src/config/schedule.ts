@@ -1,0 +1,44 @@
+import { validate } from 'node-cron';
+import { z } from 'zod';
+import { block } from './block.ts';
+import { durationSeconds } from './duration.ts';
+import { wait, waitText } from './values.ts';
+
+/** The `schedule` of a nightly stream. A moment is what the expression names; the build begins up to the jitter later. */
+export const scheduleSchema = block(
+  {
+    cron: z
+      .string()
+      .refine((text) => validate(text), {
+        error: 'is no cron expression: minute hour day-of-month month day-of-week, as in "0 2 * * *"',
+      })
+      .describe('When a night begins; six fields have the second in front.'),
+    'time-zone': z.string().refine(isTimeZone, { error: 'is no time zone, as in UTC or Europe/Berlin' }).default('UTC'),
+    jitter: wait
+      .optional()
+      .describe('Begin up to this much later, so that not everybody asks a mirror at once.')
+      .transform((seconds) => seconds ?? 0),
+    'catch-up': z
+      .union([z.literal(false), waitText])
+      .default('12h')
+      .describe('A night missed within this time is begun once, as soon as the service runs again.')
+      .transform((text) => (text === false ? 0 : durationSeconds(text))),
+  },
+  { jitter: 'jitterSeconds', 'catch-up': 'catchUpSeconds' },
+).describe('When "serve" begins a night.');
+
+/** When nights begin. `catchUpSeconds` is how old the last missed moment may be to be caught up with; 0: none is. */
+export type ScheduleConfig = z.output<typeof scheduleSchema>;
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
+
+export const scheduleTemplate = `
+    # When "atomic-nightly serve" begins a night (docs/service.md): minute hour day month weekday, up to the jitter later.
+    # schedule: {cron: '0 2 * * *', time-zone: UTC, jitter: 10m, catch-up: 12h}
+`;

@@ -1,0 +1,269 @@
+import { existsSync, statSync } from 'node:fs';
+import { z } from 'zod';
+import { didYouMean } from '../base/nearest.ts';
+import type { KeyPath } from '../base/yaml/yaml-places.ts';
+import { architectureSchema, hostArchitecture } from './architecture.ts';
+import { block, type Filled, type Here } from './block.ts';
+import type { Breach, WrittenAt } from './breach.ts';
+import {
+  checkImages,
+  fillSmokeTest,
+  imagesSchema,
+  imagesTemplate,
+  type SmokeTestConfig,
+  smokeTestSchema,
+} from './images.ts';
+import { checkRelease, type ReleaseConfig, releaseKeys, releaseTemplate } from './release.ts';
+import { checkReleasePackages, releasePackageSchema, releasePackageTemplate } from './release-package.ts';
+import { scheduleSchema, scheduleTemplate } from './schedule.ts';
+import { checkSigning, signingSchema, signingTemplate } from './signing.ts';
+import { age, filePath, httpUrl, refName, repoUrl, someOf, substituteBasearch, word } from './values.ts';
+
+/** Makes the schema of one of the `streams`. */
+export const streamSchema = (here: Here) =>
+  block(
+    {
+      treefile: filePath(here)
+        .optional()
+        .describe('What a night is composed from; a release stream has that of its nights.'),
+      ...releaseKeys(here),
+      ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
+      arch: architectureSchema.optional().describe("Default: the host's."),
+      seed: block({
+        url: repoUrl.optional().describe("The published repo to follow; default: the first target's url + /repo."),
+        'allow-new': z.boolean().default(false).describe('Start a new repo when there is none at that URL.'),
+        'gpg-keys': z
+          .array(filePath(here))
+          .prefault([])
+          .describe('Public keys; with any, the last commit must be signed by one.'),
+      }).prefault({}),
+      targets: someOf(z.string(), 'needs at least one target'),
+      remote: block({
+        name: word.optional().describe('Default: the name at the top of this file.'),
+        url: httpUrl.optional().describe("Default: the first target's url + /repo."),
+      })
+        .prefault({})
+        .describe('The OSTree remote that images are configured with.'),
+      'os-name': word.optional().describe('The stateroot on hosts; default: the name at the top of this file.'),
+      images: imagesSchema,
+      'image-prefix': word.optional().describe('Start of image file names; default: the name at the top of this file.'),
+      'smoke-test': smokeTestSchema,
+      'tested-ref': refName
+        .optional()
+        .describe('Moved when the smoke test has passed; default: the ref and "-tested".'),
+      'vagrant-box': word
+        .optional()
+        .describe('Name of the box and its catalogue; default: the name above, "-", the stream.'),
+      'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
+      'max-metadata-age': age.optional().describe('Older repository metadata stops the run, as in 36h or 14d.'),
+      signing: signingSchema(here),
+      deltas: z
+        .array(z.union([z.enum(['parent', 'scratch']), block({ ref: refName })]))
+        .prefault([])
+        .describe('Static deltas to the new commit: from its parent, from scratch, from what another ref names.'),
+      'release-package': releasePackageSchema(here).optional(),
+      retention: block({
+        builds: z.int().min(1).default(30).describe('Local build records and images kept.'),
+      }).prefault({}),
+      schedule: scheduleSchema.optional(),
+    },
+    { 'max-metadata-age': 'maxMetadataAgeSeconds', release: 'to' },
+  );
+
+/** A stream as it was written, with the defaults that do not depend on other values. */
+export type WrittenStream = z.output<ReturnType<typeof streamSchema>>;
+
+type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'cycle' | 'to';
+type Deep = 'seed' | 'remote' | 'smokeTest';
+type FromOthers = 'treefile' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
+
+/**
+ * A stream as the program uses it. Refs have their architecture filled in; `treefile` of a release stream is that of the
+ * stream it is fed from; the first target is where verification and defaults look.
+ */
+export type StreamConfig = Filled<Omit<WrittenStream, FromPromotion | Deep>, FromOthers> & {
+  readonly name: string;
+  /** What makes this a release stream, fed by promotion only; undefined for a nightly stream. */
+  readonly release?: ReleaseConfig;
+  readonly seed: Filled<WrittenStream['seed'], 'url'>;
+  readonly remote: Filled<WrittenStream['remote'], 'url' | 'name'>;
+  readonly smokeTest: false | SmokeTestConfig;
+};
+
+/** What a stream takes its defaults from. */
+interface Around {
+  /** Name of the distribution. */
+  readonly product: string;
+  readonly streams: Readonly<Record<string, WrittenStream>>;
+  readonly targets: Readonly<Record<string, { readonly url: string }>>;
+}
+
+/** Fills in what depends on other values of the file, all of which have passed the rules. */
+export function fillStream(written: WrittenStream, name: string, { product, streams, targets }: Around): StreamConfig {
+  const { promotesFrom, rpmKeys, approvals, cycle, to, ...own } = written;
+  const release: ReleaseConfig | undefined =
+    promotesFrom === undefined
+      ? undefined
+      : { promotesFrom, rpmKeys: rpmKeys ?? [], approvals, ...(cycle && { cycle }), ...(to && { to }) };
+  const source = streams[promotesFrom ?? ''];
+  const arch = own.arch ?? source?.arch ?? hostArchitecture();
+  const repo = `${targets[own.targets[0]]?.url ?? ''}/repo`;
+  return {
+    ...own,
+    name,
+    ...(release && { release }),
+    treefile: source?.treefile ?? own.treefile ?? '',
+    ...(own.ref !== undefined && { ref: substituteBasearch(own.ref, arch) }),
+    arch,
+    seed: { ...own.seed, url: own.seed.url ?? repo },
+    remote: { name: own.remote.name ?? product, url: own.remote.url ?? repo },
+    osName: own.osName ?? product,
+    imagePrefix: own.imagePrefix ?? product,
+    vagrantBox: own.vagrantBox ?? `${product}-${name}`,
+    ...(own.testedRef !== undefined && { testedRef: substituteBasearch(own.testedRef, arch) }),
+    smokeTest: fillSmokeTest(own.smokeTest, own.images),
+    deltas: own.deltas.map((from) => (typeof from === 'string' ? from : { ref: substituteBasearch(from.ref, arch) })),
+  };
+}
+
+/** What the rules of streams look at: parts that passed the schema by themselves. */
+interface Parts {
+  readonly streams: Readonly<Record<string, WrittenStream>>;
+  /** Names of all streams, also of those with faults; and of all targets. */
+  readonly streamNames: readonly string[];
+  readonly targetNames: readonly string[];
+  /** Absolute. */
+  readonly imageTemplates: string | undefined;
+  readonly written: WrittenAt;
+}
+
+/** Returns what is wrong with streams that depends on more than one value, or on the files they name. */
+export function checkStreams(parts: Parts): Breach[] {
+  return [
+    ...Object.entries(parts.streams).flatMap(([name, stream]) =>
+      checkStream(name, stream, parts).map(({ path, message }) => ({ path: ['streams', name, ...path], message })),
+    ),
+    ...Object.entries(parts.streams).flatMap(([name, { signing }]) =>
+      checkSigning(signing ?? [], ['streams', name, 'signing'], parts.written),
+    ),
+    ...sharedRefs(parts.streams),
+    ...checkReleasePackages(parts.streams),
+  ];
+}
+
+/** Paths are relative to the stream. */
+function checkStream(name: string, stream: WrittenStream, parts: Parts): Breach[] {
+  const { promotesFrom, schedule, arch, treefile, to, releasePackage } = stream;
+  const breaches = checkRelease(stream, parts.streams, parts.streamNames);
+  const add = (path: KeyPath, message: string) => breaches.push({ path, message });
+  if (schedule && promotesFrom !== undefined) {
+    add(['schedule'], 'is for nightly streams: a release stream is fed by promotion only.');
+  }
+  const source = parts.streams[promotesFrom ?? ''];
+  if (source && arch !== undefined && arch !== (source.arch ?? hostArchitecture())) {
+    add(['arch'], `is not that of "${promotesFrom}", whose nights are promoted.`);
+  }
+  if (treefile !== undefined) {
+    if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
+    else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
+  }
+  breaches.push(
+    ...checkNames(stream.targets, ['targets'], parts.targetNames),
+    ...checkNames(to?.tree ?? [], ['release', 'tree'], parts.targetNames),
+    ...checkNames(
+      parts.written('streams', name, 'release', 'images') === undefined ? [] : (to?.images ?? []),
+      ['release', 'images'],
+      parts.targetNames,
+    ),
+  );
+  const files = [
+    [['release', 'known-issues'], to?.knownIssues],
+    [['release', 'templates'], to?.templates],
+    [['release-package', 'templates'], releasePackage?.templates],
+  ] as const;
+  for (const [path, file] of files) {
+    if (file !== undefined && !existsSync(file)) add(path, `there is no ${file}.`);
+  }
+  return [...breaches, ...checkImages(stream, parts.imageTemplates)];
+}
+
+/** Names of targets that there are none of, or that stand twice in a list. */
+function checkNames(names: readonly string[], at: KeyPath, targetNames: readonly string[]): Breach[] {
+  const known = targetNames.length === 0 ? 'none' : targetNames.join(', ');
+  return names.flatMap((target, index): Breach[] => {
+    const path = [...at, index];
+    if (!targetNames.includes(target)) {
+      const guess = didYouMean(target, targetNames) || ` Targets here: ${known}.`;
+      return [{ path, message: `there is no target "${target}".${guess}` }];
+    }
+    return names.indexOf(target) < index ? [{ path, message: `"${target}" is named twice.` }] : [];
+  });
+}
+
+/** Two streams that move one ref on one target would undo each other's work. */
+function sharedRefs(streams: Parts['streams']): Breach[] {
+  const seen = new Map<string, string>();
+  return Object.entries(streams).flatMap(([name, stream]): Breach[] => {
+    const arch = stream.arch ?? hostArchitecture();
+    // Without an override the ref is the treefile's, which the same treefile and architecture make the same.
+    const ref = stream.ref === undefined ? `${stream.treefile ?? name}\0${arch}` : substituteBasearch(stream.ref, arch);
+    const shared = stream.targets.map((target) => ({ target, other: seen.get(`${target}\0${ref}`) }));
+    for (const target of stream.targets) seen.set(`${target}\0${ref}`, seen.get(`${target}\0${ref}`) ?? name);
+    const clash = shared.find(({ other }) => other !== undefined && other !== name);
+    if (clash?.other === undefined) return [];
+    return [
+      {
+        path: stream.ref === undefined ? ['streams', name] : ['streams', name, 'ref'],
+        message: `has the same ref on target "${clash.target}" as stream "${clash.other}"; give one of them another "ref".`,
+      },
+    ];
+  });
+}
+
+export const streamsTemplate = (name: string, treefile: string): string => `
+# Named lines of builds.
+streams:
+  nightly:
+    treefile: ${treefile}
+
+    # Instead of the treefile's ref.
+    # ref: ${name}/\${basearch}/nightly
+
+    # Default: this machine's.
+    # arch: x86_64
+
+    # Each night starts from the last published commit.
+    seed:
+      # Default: the first target's url + /repo.
+      # url: https://mirror.example.org/atomic/repo
+      # Start a new repo when there is none at that URL. Set it to false after the first night, so that a mirror that
+      # lost its repo stops the run instead of starting a new history.
+      allow-new: true
+      # With any key, the last commit must be signed by one of them.
+      # gpg-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
+
+    # In this order; the first is where the defaults of seed and remote point to.
+    targets: [buildlogs]
+
+    # The OSTree remote that images are configured with. Default: name as above, the first target's url + /repo.
+    # remote:
+    #   name: ${name}
+    #   url: https://mirror.example.org/atomic/repo
+
+    # The stateroot on hosts. Default: name as above.
+    # os-name: ${name}
+${imagesTemplate(name)}
+    # A package that goes back to an older version stops the run, except these.
+    allow-downgrades: []
+
+    # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
+    # max-metadata-age: 14d
+${signingTemplate}${releasePackageTemplate(name)}
+    # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
+    # names, as in {ref: ${name}/release}.
+    deltas: [parent]
+
+    # Local build records and images kept.
+    retention:
+      builds: 30
+${scheduleTemplate}${releaseTemplate(name)}`;

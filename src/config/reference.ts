@@ -22,7 +22,7 @@ function section(title: string, schema: JsonSchema): string[] {
   const required = new Set(Array.isArray(schema['required']) ? schema['required'] : []);
   const rows = keys.map(
     ([key, one]) =>
-      `| \`${key}\` | ${cell(valueOf(one))} | ${otherwise(one, required.has(key))} | ${cell(text(one))} |`,
+      `| \`${key}\` | ${cell(shapeOf(one))} | ${otherwise(one, required.has(key))} | ${cell(text(one))} |`,
   );
   const at = title === 'The file' ? '' : `${title.replaceAll('`', '').replace(/ .*/, '')}.`;
   return [
@@ -41,12 +41,12 @@ function inside(path: string, schema: JsonSchema): string[] {
   return section(type === undefined ? `\`${path}\`` : `\`${path}\` of type ${String(type)}`, schema);
 }
 
-function valueOf(schema: JsonSchema): string {
+function shapeOf(schema: JsonSchema): string {
   const options = schema.anyOf ?? schema.oneOf;
-  if (options) return [...new Set(options.map(valueOf))].join(' or ');
+  if (options) return [...new Set(options.map(shapeOf))].join(' or ');
   if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   if (Array.isArray(schema['enum'])) return schema['enum'].map((one) => `\`${String(one)}\``).join(', ');
-  if (schema.items) return `list of ${valueOf(schema.items)}`;
+  if (schema.items) return `list of ${shapeOf(schema.items)}`;
   const words: Readonly<Record<string, string>> = { string: 'text', integer: 'whole number', boolean: 'true or false' };
   return words[String(schema['type'])] ?? 'map';
 }

@@ -29,6 +29,24 @@ export function compareBuildIds(a: string, b: string): number {
   return left.day - right.day || left.count - right.count;
 }
 
+/** A build among others of its stream: one that was taken back names the build that did it. */
+export interface Placed {
+  readonly id: string;
+  readonly retractedBy?: string | undefined;
+}
+
+/**
+ * Orders builds from old to new. As by their ids, but a night that was taken back comes before what took it back: its date
+ * may lie in the future, which may be why.
+ */
+export function comparePlaced(a: Placed, b: Placed): number {
+  const place = ({ id, retractedBy }: Placed): string =>
+    retractedBy !== undefined && compareBuildIds(retractedBy, id) < 0 ? retractedBy : id;
+  const [first, second] = [place(a), place(b)];
+  const moved = (one: Placed, at: string): number => Number(one.id === at);
+  return compareBuildIds(first, second) || moved(a, first) - moved(b, second) || compareBuildIds(a.id, b.id);
+}
+
 /** Returns the first id of that UTC day that is above every taken id of the same day. */
 export function nextBuildId(now: Date, taken: Iterable<string>): string {
   const prefix = now.toISOString().slice(0, 10).replaceAll('-', '');

@@ -36,6 +36,10 @@ export interface BuildMeta {
   readonly 'atomic-nightly.release'?: ReleaseRecord;
   /** For a build that only takes a release back. */
   readonly 'atomic-nightly.withdrawal'?: WithdrawalRecord;
+  /** For a build that only takes nights back. */
+  readonly 'atomic-nightly.retraction'?: RetractionRecord;
+  /** For a night that was taken back: from when its record stays as it is. */
+  readonly 'atomic-nightly.retracted'?: RetractedRecord;
   /** The later promotion of the same night that took this one's place. */
   readonly 'atomic-nightly.superseded-by'?: string;
   /** Targets whose public URL was verified to serve the commit. */
@@ -119,6 +123,26 @@ export interface WithdrawalRecord {
   readonly of: string;
   readonly previous: string;
   readonly reason: string;
+}
+
+/** What a retraction takes back, and to what. */
+export interface RetractionRecord {
+  /** Build id of the bad night, the newest of its stream. */
+  readonly of: string;
+  /** Build id of the good night whose tree is published again. */
+  readonly previous: string;
+  /** Nights between the two: they are taken back with it. */
+  readonly between: readonly string[];
+  readonly reason: string;
+}
+
+/** That a night was taken back. */
+export interface RetractedRecord {
+  /** RFC 3339, UTC. */
+  readonly at: string;
+  readonly reason: string;
+  /** Build id of the retraction. */
+  readonly by: string;
 }
 
 export interface BuildFailure {

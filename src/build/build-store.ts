@@ -5,7 +5,7 @@ import { NightlyError } from '../base/errors.ts';
 import { isErrno, readTextIfExists, writeJson } from '../base/files.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
-import { compareBuildIds, isBuildId, nextBuildId } from './build-id.ts';
+import { compareBuildIds, comparePlaced, isBuildId, nextBuildId, type Placed } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
 import { readBuildMeta, readStepTimes } from './build-record-format.ts';
 import { isArchitecture } from './record-values.ts';
@@ -92,6 +92,11 @@ export interface StoredBuild {
   readonly meta: BuildMeta;
 }
 
+/** Returns where a build stands among the others. */
+export function placeOf(meta: Pick<BuildMeta, 'buildid' | 'atomic-nightly.retracted'>): Placed {
+  return { id: meta.buildid, retractedBy: meta['atomic-nightly.retracted']?.by };
+}
+
 /** A build of which only its id is known: its record cannot be read. */
 export interface DamagedBuild {
   readonly id: string;
@@ -131,6 +136,7 @@ export async function surveyBuild(workDir: string, id: string): Promise<BuildSur
     if (meta instanceof NightlyError) broken.push({ id, arch, error: meta });
     else if (meta) builds.push({ paths, meta: await withWhatIsBeside(paths, meta) });
   }
+  builds.sort((a, b) => comparePlaced(placeOf(b.meta), placeOf(a.meta)));
   return { builds, damaged: broken };
 }
 

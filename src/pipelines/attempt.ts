@@ -5,12 +5,13 @@ import type { Listener } from '../build/events.ts';
 import { openJournal, readJournal } from '../build/journal.ts';
 import type { BuildState } from '../build/outcomes.ts';
 import type { Stop } from '../build/stops.ts';
-import { type Build, isFetched, refuseFrozen } from '../run/build.ts';
+import { type Build, isFetched, refuseFrozen, refuseRetracted } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
 import { stateOf } from '../steps/images/merge-record.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
+import { retract } from './retract.ts';
 import { shareImages } from './share-images.ts';
 import { failureOf } from './side-by-side.ts';
 import { withdraw } from './withdraw.ts';
@@ -35,6 +36,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   const { listen, resumed, signal } = options;
   const { paths } = build;
   refuseFrozen(build);
+  await refuseRetracted(build);
   const begun = performance.now();
   const seconds = () => Math.round(performance.now() - begun) / 1000;
   const ended = (state: BuildState) => listen({ type: 'run-ended', build: build.id, state, seconds: seconds() });
@@ -78,8 +80,8 @@ function buildStateOf(outcome: Outcome): BuildState {
 }
 
 /**
- * A build says itself what it is: a night, the promotion of one, or the withdrawal of a release; or one of
- * another machine.
+ * A build says itself what it is: a night, the promotion of one, the withdrawal of a release, or the retraction of
+ * a night; or one of another machine.
  */
 async function pipelineOf(
   project: Project,
@@ -91,6 +93,8 @@ async function pipelineOf(
   const meta = await readMeta(build.paths);
   const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
   const { 'atomic-nightly.forced': force = false } = meta;
+  const { 'atomic-nightly.retraction': retraction } = meta;
+  if (retraction && !share) return retract(project, build, retraction, runner);
   if (withdrawal) return withdraw(project, build, withdrawal, runner);
   if (promotion) return promote(project, build, promotion, runner);
   return nightly(project, build, runner, { force, until });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { buildPaths } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
 import { openJournal } from '../build/journal.ts';
-import type { Build } from '../run/build.ts';
+import { type Build, nextCommitTime } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 
@@ -15,11 +15,11 @@ export interface DryRunOptions {
 
 /** Returns a build that is none: no id is reserved for it, and all of it lies in a scratch folder. */
 export async function dryRun(
-  { stream }: Project,
+  { config, stream }: Project,
   { scratch, signal, listen }: DryRunOptions,
 ): Promise<{ readonly build: Build; readonly runner: Runner }> {
   const journal = await openJournal(join(scratch, 'journal.ndjson'));
-  const timestamp = Math.floor(Date.now() / 1000);
+  const timestamp = await nextCommitTime({ config, stream }, Math.floor(Date.now() / 1000));
   return {
     build: { id: 'dry-run', paths: buildPaths(scratch, 'dry-run', stream.arch), timestamp },
     runner: createRunner({ journal, logDir: join(scratch, 'logs'), signal, listen }),

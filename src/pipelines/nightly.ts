@@ -1,4 +1,5 @@
 import { updateMeta } from '../build/build-store.ts';
+import { retractedWith } from '../build/retractions.ts';
 import type { Stop } from '../build/stops.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -35,6 +36,14 @@ export async function nightly(
   }
 
   const { inputHash, treefileCopy } = resolved;
+  const bad = force ? undefined : await retractedWith(project.config.work, project.stream.name, inputHash);
+  if (bad !== undefined) {
+    const { retracted, id } = bad;
+    return {
+      state: 'unchanged',
+      why: `the same packages and treefile as ${id}, which was retracted (${retracted.reason}); --force builds them`,
+    };
+  }
   await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
   const stopped = { state: 'stopped', failures: [] } as const;
   if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };

@@ -1,3 +1,4 @@
+import { retractedWith } from '../build/retractions.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
 import type { Project } from '../run/project.ts';
@@ -20,10 +21,14 @@ export async function planNightly(
   const { build, runner } = await dryRun(project, options);
   const { parent, before, resolved, unchanged } = await prepareNightly(project, build, runner, options);
   const packages = resolved ? lockedPackages(await readLockfile(build.paths.lockfile)) : undefined;
+  const bad =
+    resolved && !options.force
+      ? await retractedWith(project.config.work, project.stream.name, resolved.inputHash)
+      : undefined;
   return {
     ref: project.ref,
     parent,
-    unchanged: unchanged !== undefined,
+    unchanged: unchanged !== undefined || bad !== undefined,
     pkgdiff: packages ? packageDiff(before?.packages ?? [], packages) : [],
   };
 }

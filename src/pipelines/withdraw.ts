@@ -9,7 +9,7 @@ import { push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { openImages } from '../steps/images/images.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
-import { withdrawalCommit } from '../steps/release/withdraw-commit.ts';
+import { commitBack } from '../steps/release/withdraw-commit.ts';
 import { restorePointers } from '../steps/release/withdraw-pointers.ts';
 import type { Delivered } from './outcome.ts';
 import { putPages } from './put-pages.ts';
@@ -30,7 +30,7 @@ export async function withdraw(
   const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
   const [from, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
   const commit = await runner.step('commit', { from, back }, (task) =>
-    withdrawalCommit(project, build, { bad: from, of, previous: back }, task),
+    commitBack(project, build, 'withdraws', { bad: from, of, previous: back }, task),
   );
   await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
   await updateMeta(build.paths, { 'ostree-commit': commit, 'ostree-version': build.id, 'atomic-nightly.parent': from });

@@ -134,9 +134,16 @@ async function deltaPhase(repo: string, to: string, starts: readonly (string | u
   return filePhase('deltas', repo, starts.length > 0 ? [...paths, deltaIndexPath(to)] : []);
 }
 
+/**
+ * In a commit that takes the place of a bad night: that night's build id. It may be the higher one, for the night may be dated
+ * in the future.
+ */
+export const RETRACTS = 'atomic-nightly.retracts';
+
 function refuseOlder(next: CommitInfo, before: CommitInfo, target: Target, ref: string): void {
   const older = before.timestamp > next.timestamp;
-  if (!older && !isLowerId(next.version, before.version)) return;
+  const retracts = next.metadata.get(RETRACTS)?.value === before.version;
+  if (!older && (retracts || !isLowerId(next.version, before.version))) return;
   const why = older ? 'is older' : 'has a lower build id';
   throw new NightlyError(
     'target-older',

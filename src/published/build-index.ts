@@ -5,11 +5,19 @@ import { architecture, buildId } from '../build/record-values.ts';
 /** Where a target names its builds. */
 export const INDEX_PATH = 'builds/builds.json';
 
+/** A build that a target names. */
+export interface PublishedBuild {
+  readonly id: string;
+  readonly arches: readonly string[];
+  /** Of a nightly build that was taken back: by which build, and why. Not coreos-assembler's. */
+  readonly retracted?: { readonly by: string; readonly reason: string };
+}
+
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
 export interface BuildIndex {
   /** Those of other schemas are refused. */
   readonly 'schema-version'?: '1.0.0';
-  readonly builds: readonly { readonly id: string; readonly arches: readonly string[] }[];
+  readonly builds: readonly PublishedBuild[];
   /** RFC 3339, UTC. */
   readonly timestamp: string;
 }
@@ -20,7 +28,11 @@ export const BUILD_INDEX: RecordFormat<BuildIndex> = {
     'schema-version': z.literal('1.0.0').exactOptional(),
     builds: z.array(
       z.looseObject(
-        { id: buildId, arches: z.array(architecture) },
+        {
+          id: buildId,
+          arches: z.array(architecture),
+          retracted: z.looseObject({ by: buildId, reason: z.string() }).exactOptional(),
+        },
         'must be a build with "id" and "arches"; plain ids are of a coreos-assembler before schema 1.0.0',
       ),
     ),

@@ -9,11 +9,14 @@ import {
   buildPaths,
   findBuild,
   insistOnWhole,
+  listBuilds,
+  readMeta,
   reserveBuildId,
   type StoredBuild,
   surveyBuilds,
 } from '../build/build-store.ts';
 import { readJournal } from '../build/journal.ts';
+import { isDatedAhead } from '../build/retractions.ts';
 import type { CheckedClock } from './clock.ts';
 import type { Project } from './project.ts';
 
@@ -29,15 +32,18 @@ export interface Build {
  * Reserves an id and writes the first record of the build.
  * @param clock by which it is made, checked
  * @param more further values for that record
+ * @param after it is dated later than this, seconds since the epoch, whatever the clock says
  */
 export async function reserveBuild(
   project: Project,
   { published }: CheckedClock,
   more: Partial<BuildMeta> = {},
+  after?: number,
 ): Promise<Build> {
   const { config, stream, ref } = project;
-  const timestamp = buildTimestamp();
-  const id = await reserveBuildId(config.work, new Date(timestamp * 1000), published);
+  const now = buildTimestamp();
+  const timestamp = Math.max(await nextCommitTime(project, now), after === undefined ? now : after + 1);
+  const id = await reserveBuildId(config.work, new Date(now * 1000), published);
   const paths = buildPaths(config.work, id, stream.arch);
   await mkdir(paths.dir);
   const meta: BuildMeta = {
@@ -53,6 +59,21 @@ export async function reserveBuild(
   };
   await writeJson(paths.meta, meta);
   return { id, paths, timestamp };
+}
+
+/**
+ * The time of a stream's next commit, seconds since the epoch: now, or just after its last commit where that was dated ahead
+ * on purpose. It was when a night from the future was taken back: whatever follows must be later than what clients have.
+ */
+export async function nextCommitTime(
+  { config, stream }: Pick<Project, 'config' | 'stream'>,
+  now: number,
+): Promise<number> {
+  const newest = (await listBuilds(config.work)).find(
+    ({ meta }) => meta['atomic-nightly.stream'] === stream.name && meta['ostree-commit'] !== undefined,
+  );
+  if (!newest || !isDatedAhead(newest.meta)) return now;
+  return Math.max(now, reopenBuild(newest).timestamp + 1);
 }
 
 /** SOURCE_DATE_EPOCH when it is set (reproducible-builds.org/specs/source-date-epoch), else now. */
@@ -108,6 +129,22 @@ export function refuseFrozen({ id, paths }: Build): void {
     id,
     `"atomic-nightly release ${id}" continues a release that was interrupted; for anything else, promote its nightly build again.`,
   );
+}
+
+/**
+ * A night that was taken back stays as it is: nothing of it is offered again.
+ * @throws NightlyError `usage`
+ */
+export async function refuseRetracted({ paths }: Build): Promise<void> {
+  refuseRetractedMeta(await readMeta(paths));
+}
+
+/** The same by a record. @throws NightlyError `usage` */
+export function refuseRetractedMeta({ buildid: id, 'atomic-nightly.retracted': retracted }: BuildMeta): void {
+  if (retracted === undefined) return;
+  throw new NightlyError('usage', `Build ${id} was retracted by ${retracted.by}: ${retracted.reason}`, {
+    hint: `Its files stay where they are, and nobody is led to them. "atomic-nightly show ${retracted.by}" shows what took its place.`,
+  });
 }
 
 /** Returns what to throw when somebody would change a build that is released, or whose release has begun. */

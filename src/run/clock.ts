@@ -16,12 +16,12 @@ export const TRUST_VARIABLE = 'ATOMIC_NIGHTLY_TRUST_CLOCK';
  * for one server may well be the one that is wrong. Where none confirms it, builds that are on record must not be of a
  * later day. An old record says nothing: a stream may rest for a year.
  * @param now seconds since the epoch, by the clock
- * @param builds ids of builds that were published
+ * @param records what others have dated, which must not be of a later day either
  */
 export function doubtOf(
   now: number,
   witnesses: readonly TimeWitness[],
-  builds: readonly string[] = [],
+  records: readonly DatedRecord[] = [],
 ): string | undefined {
   const off = witnesses.filter(({ ahead }) => Math.abs(ahead) > LIMIT_SECONDS);
   const confirming = witnesses.filter((one) => !one.local && !off.includes(one));
@@ -31,9 +31,22 @@ export function doubtOf(
     return first && `it is ${apart(first.ahead)} (${said})`;
   }
   if (confirming.length > 0) return undefined;
-  const later = builds.filter((id) => startOf(id) > now + LIMIT_SECONDS).sort((a, b) => startOf(a) - startOf(b));
+  const later = records.filter(({ at }) => at > now + LIMIT_SECONDS).toSorted((a, b) => a.at - b.at);
   const newest = later.at(-1);
-  return newest && `build ${newest} was published already, which is ${apart(startOf(newest) - now)}`;
+  return newest && `${newest.what}, which is ${apart(newest.at - now)}`;
+}
+
+/** Something that somebody has dated: the clock was that late already. */
+export interface DatedRecord {
+  /** As in `build 20261121_01 was published already`. */
+  readonly what: string;
+  /** Seconds since the epoch. */
+  readonly at: number;
+}
+
+/** Published builds as such records. @param ids those that are none are left out */
+export function datedBuilds(ids: readonly string[]): DatedRecord[] {
+  return ids.map((id) => ({ what: `build ${id} was published already`, at: startOf(id) }));
 }
 
 /** That the clock was found good for a build; only `checkBuildClock` hands it out. */
@@ -49,7 +62,7 @@ export function insistOnClock(doubt: string | undefined, now: number): void {
     'clock',
     `This machine's clock is in doubt: it says ${date(now)}, but ${doubt}. Nothing was built, published or removed by it.`,
     {
-      hint: `Set the clock ("timedatectl" shows whether it is kept in step), then run again. If it is right and the others are wrong: ${TRUST_VARIABLE}=1 in the environment of this one run.`,
+      hint: `Set the clock ("timedatectl" shows whether it is kept in step), then run again. If it is right and a night was dated in the future: "atomic-nightly retract BUILD --reason TEXT" leads back from it (docs/bad-night.md). If it is right and the others are wrong: ${TRUST_VARIABLE}=1 in the environment of this one run.`,
     },
   );
 }

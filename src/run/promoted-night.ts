@@ -33,6 +33,18 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
       hint: `To promote that nightly build again: "atomic-nightly promote ${of}".`,
     });
   }
+  const { by, reason } = meta['atomic-nightly.retracted'] ?? {};
+  if (by !== undefined) {
+    throw new NightlyError('usage', `Night ${id} was retracted by ${by}: ${reason}`, {
+      hint: 'Promote another: "atomic-nightly list" shows the nights there are.',
+    });
+  }
+  const { previous } = meta['atomic-nightly.retraction'] ?? {};
+  if (previous !== undefined) {
+    throw new NightlyError('usage', `Build ${id} only has the tree of night ${previous} again.`, {
+      hint: `Promote that: "atomic-nightly promote ${previous}".`,
+    });
+  }
   const commit = meta['ostree-commit'];
   const state = meta['atomic-nightly.state'];
   if (commit === undefined || !isPublishedState(state)) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareBuildIds, isBuildId, nextBuildId, parseBuildId } from '../../src/build/build-id.ts';
+import { compareBuildIds, comparePlaced, isBuildId, nextBuildId, parseBuildId } from '../../src/build/build-id.ts';
 
 const days = fc.date({ min: new Date('2000-01-01'), max: new Date('2099-12-31'), noInvalidDate: true });
 
@@ -39,4 +39,25 @@ test('ids above 99 compare by number', () => {
     '20261121_100',
     '20261122_01',
   ]);
+});
+
+test('a night that was taken back stands before what took it back, whatever its date', () => {
+  const future = { id: '20280103_01', retractedBy: '20261129_03' };
+  const past = { id: '20261129_02', retractedBy: '20261129_04' };
+  const all = [
+    future,
+    past,
+    { id: '20261129_01' },
+    { id: '20261129_03' },
+    { id: '20261129_04' },
+    { id: '20261130_01' },
+  ];
+  const order = ['20261129_01', '20261129_02', '20280103_01', '20261129_03', '20261129_04', '20261130_01'];
+  expect(all.toSorted(comparePlaced).map(({ id }) => id)).toEqual(order);
+  expect(
+    all
+      .toReversed()
+      .toSorted(comparePlaced)
+      .map(({ id }) => id),
+  ).toEqual(order);
 });

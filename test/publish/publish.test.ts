@@ -240,6 +240,19 @@ describe('refusals', () => {
     await publish(await commitOf({ tree: { a: '2' }, ...at, version: '20260101_100' }));
   });
 
+  it('I5: only what takes back the build that is there may have a lower build id', async () => {
+    const { publish, commitOf } = await bed();
+    const bad = await commitOf({ tree: { a: '1' }, timestamp: TEST_TIME + 100, version: '20280101_01' });
+    await publish(bad);
+    const back = (retracted: string) =>
+      commitOf({
+        ...{ tree: { a: '0' }, timestamp: TEST_TIME + 200, parent: bad, version: '20260101_01' },
+        metadata: { 'atomic-nightly.retracts': `'${retracted}'` },
+      });
+    await expect(publish(await back('20271231_01'))).rejects.toMatchObject({ code: 'target-older' });
+    await publish(await back('20280101_01'));
+  });
+
   it('refuses a commit that does not follow what the target has, unless that was expected', async () => {
     const { repo, target, task, publish, commitOf } = await bed();
     const first = await commitOf({ tree: { a: '1' } });

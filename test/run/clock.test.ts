@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { timeIn } from '../../src/base/server-time.ts';
-import { doubtOf, insistOnClock, LIMIT_SECONDS } from '../../src/run/clock.ts';
+import { datedBuilds, doubtOf, insistOnClock, LIMIT_SECONDS } from '../../src/run/clock.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12) / 1000;
 const DAY = 86_400;
@@ -28,11 +28,17 @@ describe('I8: a clock is in doubt when more servers contradict than confirm it',
   ])('not: %s', (_, witnesses) => expect(doubtOf(NOW, witnesses)).toBeUndefined());
 
   it('by builds of a later day where no server confirms it; old ones say nothing', () => {
-    expect(doubtOf(NOW, [here(0)], ['20261128_01', '20280102_01', '20271230_01'])).toMatch(
+    expect(doubtOf(NOW, [here(0)], datedBuilds(['20261128_01', '20280102_01', '20271230_01']))).toMatch(
       /build 20280102_01 .*days behind/,
     );
-    expect(doubtOf(NOW, [far(0)], ['20280102_01'])).toBeUndefined();
-    expect(doubtOf(NOW, [], ['20261129_01', '20200101_01', 'no id'])).toBeUndefined();
+    expect(doubtOf(NOW, [far(0)], datedBuilds(['20280102_01']))).toBeUndefined();
+    expect(doubtOf(NOW, [], datedBuilds(['20261129_01', '20200101_01', 'no id']))).toBeUndefined();
+  });
+
+  it('by metadata of repositories in the same way', () => {
+    const metadata = [{ what: 'metadata of repository "base"', at: NOW + 400 * DAY }];
+    expect(doubtOf(NOW, [here(0)], metadata)).toMatch(/repository "base", which is 400 days behind/);
+    expect(doubtOf(NOW, [far(0)], metadata)).toBeUndefined();
   });
 
   it('and the message says what to do', () => {

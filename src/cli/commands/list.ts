@@ -59,6 +59,7 @@ export const list = defineCommand({
       const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
       const tests = testsText(meta);
       const { of } = meta['atomic-nightly.promotion'] ?? {};
+      const retracted = meta['atomic-nightly.retracted'];
       const later = meta['atomic-nightly.superseded-by'];
       print(
         [
@@ -72,6 +73,7 @@ export const list = defineCommand({
           images,
           of === undefined ? '' : `of ${of}`,
           later === undefined ? '' : `superseded by ${later}`,
+          retracted === undefined ? '' : `retracted by ${retracted.by}`,
           promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
         ]
           .filter((column) => column !== '')

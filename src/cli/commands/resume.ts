@@ -23,7 +23,9 @@ export const resume = defineCommand({
     const { meta } = stored;
     if (isFetched(stored.paths)) return images.run({ build: meta.buildid, only: undefined, json }, context);
     return withLockedBuild(context, stored, 'resume', async (project) => {
-      if (meta['ostree-commit'] === undefined && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
+      const composes = !meta['atomic-nightly.retraction'] && !meta['atomic-nightly.withdrawal'];
+      const isNew = composes && meta['ostree-commit'] === undefined;
+      if (isNew && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
         throw new NightlyError(
           'treefile',
           `The treefile changed since build ${meta.buildid} began, so it cannot end as it began.`,

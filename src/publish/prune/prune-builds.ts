@@ -119,7 +119,7 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
     (old) => {
       if (!old) throw new NightlyError('target-moved', `${INDEX_PATH} on target "${target.name}" has gone meanwhile.`);
       const builds = old.builds
-        .map((build) => ({ ...build, arches: build.arches.filter((arch) => !gone.has(`${build.id}/${arch}`)) }))
+        .map((one) => ({ ...one, arches: one.arches.filter((arch) => !gone.has(`${one.id}/${arch}`)) }))
         .filter(({ arches }) => arches.length > 0);
       return { ...old, builds, timestamp: new Date().toISOString() };
     },

@@ -65,6 +65,11 @@ function isBadState(state: string): state is 'failed' | 'incomplete' | 'gate-fai
 
 function goodEnd(meta: BuildMeta): Happening {
   const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
+  const { 'atomic-nightly.retraction': retraction } = meta;
+  if (retraction) {
+    const { of: release, previous, reason } = retraction;
+    return { type: 'withdrawn', release, previous, reason };
+  }
   if (withdrawal) {
     const { of: release, previous, reason } = withdrawal;
     return { type: 'withdrawn', release, previous, reason };

@@ -63,7 +63,7 @@ export type Happening =
   | { readonly type: 'promoted'; readonly night: string; readonly reason?: string }
   /** A promotion went to the mirrors. */
   | { readonly type: 'released'; readonly url: string; readonly notes: string }
-  /** A release was taken back, by this build. */
+  /** A release or a night (`release` is its build id) was taken back, by this build. */
   | { readonly type: 'withdrawn'; readonly release: string; readonly previous: string; readonly reason: string }
   /**
    * A key that the stream signs with will soon be too old: told 60, 30, 14, 7, 3 and 1 days before, and on that day.

@@ -101,6 +101,7 @@ export function buildPage(request: BuildPageRequest) {
       superseded: rest['superseded-by'] ?? '',
     })),
     withdrawal: withdrawalView(meta, linkTo),
+    ...retractionViews(meta, linkTo),
     steps: run ? stepRows(run.entries, run.since, logOf) : [],
     releaseSteps: run ? stepRows(run.releaseEntries, run.since, logOf) : [],
     commands: run ? commands(request, run) : [],
@@ -174,6 +175,19 @@ function withdrawalView(meta: BuildMeta, linkTo: LinkTo) {
     : false;
 }
 
+/** What a build takes back, and what took it back. */
+function retractionViews(meta: BuildMeta, linkTo: LinkTo) {
+  const { 'atomic-nightly.retraction': retraction, 'atomic-nightly.retracted': retracted } = meta;
+  return {
+    retraction: retraction && {
+      of: [retraction.of, ...retraction.between].map(linkTo),
+      previous: linkTo(retraction.previous),
+      reason: retraction.reason,
+    },
+    retracted: retracted && { at: timeView(retracted.at), reason: retracted.reason, by: linkTo(retracted.by) },
+  };
+}
+
 function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
   return stepTimes(entries, since).map(({ step, state, start, end, message = '' }) => ({
     ...{ step, state: stepStateView(state), message, href: hrefOf(step) },
@@ -192,7 +206,8 @@ function commands(
   const add = (what: string, command: string) => found.push({ what, command: `atomic-nightly ${command}` });
   if (['interrupted', 'failed', 'incomplete'].includes(state)) add('Go on with it', `resume ${id}`);
   const built = meta['ostree-commit'] !== undefined && isPublishedState(state);
-  if (built && promotable && !meta['atomic-nightly.promotion']) {
+  const stands = !meta['atomic-nightly.retracted'] && !meta['atomic-nightly.retraction'];
+  if (built && promotable && stands && !meta['atomic-nightly.promotion']) {
     add('See what a promotion would be', `promote ${id} --dry-run`);
     add('Promote it', `promote ${id} --reason "…"`);
   }

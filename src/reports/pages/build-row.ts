@@ -20,7 +20,7 @@ export interface BuildRow {
   readonly failed: string;
   readonly of: string;
   readonly ofHref: string;
-  readonly released: '' | 'released' | 'withdrawn';
+  readonly released: '' | 'released' | 'withdrawn' | 'retracted';
   readonly superseded: string;
 }
 
@@ -59,12 +59,15 @@ export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowR
 /** Returns what a build changed, in a line; empty where that is not known. */
 export function changesText(meta: BuildMeta): string {
   const withdrawal = meta['atomic-nightly.withdrawal'];
+  const retraction = meta['atomic-nightly.retraction'];
+  if (retraction) return `takes ${retraction.of} back to ${retraction.previous}`;
   if (withdrawal) return `takes ${withdrawal.of} back to ${withdrawal.previous}`;
   return meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
 }
 
-/** Whether a build was released, and taken back. */
+/** Whether a build was released, or taken back. */
 export function releasedText(meta: BuildMeta): BuildRow['released'] {
+  if (meta['atomic-nightly.retracted'] !== undefined) return 'retracted';
   const release = meta['atomic-nightly.release'];
   if (release === undefined) return '';
   return release.withdrawn === undefined ? 'released' : 'withdrawn';

@@ -25,11 +25,13 @@ export function feed(
       const stream = meta['atomic-nightly.stream'];
       const folder = `${url}/builds/${encodePath(`${meta.buildid}/${arch}`)}`;
       const entry = { href: links.build(meta.buildid, arch), summary: changesText(meta), category: stream };
+      const retracted = meta['atomic-nightly.retracted'];
       const built = {
         ...entry,
         id: `${folder}/`,
-        title: `${stream} ${meta.buildid}`,
-        updated: meta['ostree-timestamp'],
+        title: `${stream} ${meta.buildid}${retracted ? ' retracted' : ''}`,
+        ...(retracted ? { summary: `Retracted: ${retracted.reason}` } : {}),
+        updated: retracted?.at ?? meta['ostree-timestamp'],
       };
       const release = meta['atomic-nightly.release'];
       if (!release) return [built];

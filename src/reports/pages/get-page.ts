@@ -32,8 +32,8 @@ export function getPage(product: string, streams: readonly OfferedStream[], live
 }
 
 function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStream, links: Links) {
-  const good = ({ 'ostree-commit': commit, 'atomic-nightly.state': state }: BuildMeta) =>
-    commit !== undefined && state === 'complete';
+  const good = ({ 'ostree-commit': commit, 'atomic-nightly.state': state, ...rest }: BuildMeta) =>
+    commit !== undefined && state === 'complete' && rest['atomic-nightly.retracted'] === undefined;
   const latest = isRelease
     ? lastRelease(
         builds.map((meta) => ({ meta })),

@@ -123,7 +123,10 @@ function streamRow(
 ): StreamRow {
   const ours = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === name);
   const [newest] = ours;
-  const good = ours.find(({ state, meta }) => state === 'complete' && meta['ostree-commit'] !== undefined);
+  const good = ours.find(
+    ({ state, meta }) =>
+      state === 'complete' && meta['ostree-commit'] !== undefined && meta['atomic-nightly.retracted'] === undefined,
+  );
   const release = lastRelease(ours, name);
   const known = new Set(builds.map(({ meta }) => meta.buildid));
   const named = ({ meta }: { readonly meta: BuildMeta }, at: string): Named => ({

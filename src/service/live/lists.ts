@@ -59,10 +59,14 @@ export async function oneStream(context: WebContext, stream: StreamConfig, befor
 }
 
 async function someBuilds(context: WebContext, builds: Snapshot['builds'], before: string | undefined) {
+  // A night that was taken back is not in its place by its id.
+  const at = builds.findIndex(({ meta }) => meta.buildid === before);
   const from =
-    before !== undefined && isBuildId(before)
-      ? builds.findIndex(({ meta }) => compareBuildIds(meta.buildid, before) < 0)
-      : 0;
+    at !== -1
+      ? at + 1
+      : before !== undefined && isBuildId(before)
+        ? builds.findIndex(({ meta }) => compareBuildIds(meta.buildid, before) < 0)
+        : 0;
   const some = from === -1 ? [] : builds.slice(from, from + LISTED);
   const more = from !== -1 && builds.length > from + LISTED;
   return {

@@ -1,25 +1,57 @@
 import { type Asked, askServers } from '../../base/server-time.ts';
+import { listBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
-import { type CheckedClock, doubtOf, insistOnClock } from '../../run/clock.ts';
+import type { RepositoryState } from '../../rpm/repomd.ts';
+import { type CheckedClock, type DatedRecord, datedBuilds, doubtOf, insistOnClock } from '../../run/clock.ts';
 import type { Project } from '../../run/project.ts';
 import { treefileRepos } from '../../treefile/treefile-repos.ts';
 
+type Inputs = Pick<Project, 'config' | 'stream' | 'treefile'>;
+
 /**
  * Makes sure, before a build is begun, that this machine's clock is not in doubt: by the servers of the repositories, the
- * seed and all targets, and by the builds that were published.
+ * seed and all targets, and by the builds that were published and not taken back.
+ * @param bad ids of builds that are just being taken back
  * @throws NightlyError `clock`
  */
 export async function checkBuildClock(
-  { config, stream, treefile }: Pick<Project, 'config' | 'stream' | 'treefile'>,
+  project: Inputs,
   published: readonly string[],
   signal: AbortSignal,
+  bad: readonly string[] = [],
 ): Promise<CheckedClock> {
+  const retracted = (await listBuilds(project.config.work)).filter(
+    ({ meta }) => meta['atomic-nightly.retracted'] !== undefined,
+  );
+  const untrue = new Set([...bad, ...retracted.map(({ meta }) => meta.buildid)]);
+  const records = datedBuilds(published.filter((id) => !untrue.has(id)));
+  await check(await serversOf(project), records, signal);
+  return { published };
+}
+
+/**
+ * The same by the metadata that repositories have, once that is known: none is made after now.
+ * @throws NightlyError `clock`
+ */
+export async function checkMetadataClock(
+  project: Inputs,
+  states: readonly Pick<RepositoryState, 'id' | 'generated'>[],
+  signal: AbortSignal,
+): Promise<void> {
+  const records = states.map(({ id, generated }) => ({
+    what: `metadata of repository "${id}" is there`,
+    at: generated,
+  }));
+  // Servers were asked already; they have the last word where metadata says otherwise.
+  if (doubtOf(seconds(), [], records) !== undefined) await check(await serversOf(project), records, signal);
+}
+
+async function serversOf({ config, stream, treefile }: Inputs): Promise<Asked[]> {
   const repos = await treefileRepos(treefile, { locked: false });
   const asked = repos.flatMap(({ baseurl, metalink, mirrorlist, connection }) =>
     [...baseurl, metalink, mirrorlist].flatMap((url) => (url === undefined ? [] : [{ url, connection }])),
   );
-  await check([...asked, { url: stream.seed.url }, ...ofTargets(config)], published, signal);
-  return { published };
+  return [...asked, { url: stream.seed.url }, ...ofTargets(config)];
 }
 
 /**
@@ -33,11 +65,11 @@ export async function pruneClock(config: Config, signal: AbortSignal): Promise<n
 
 const ofTargets = ({ targets }: Config): Asked[] => Object.values(targets).map(({ url }) => ({ url: `${url}/` }));
 
-async function check(asked: readonly Asked[], published: readonly string[], signal: AbortSignal): Promise<void> {
-  if (asked.length === 0 && published.length === 0) return;
+async function check(asked: readonly Asked[], records: readonly DatedRecord[], signal: AbortSignal): Promise<void> {
+  if (asked.length === 0 && records.length === 0) return;
   const witnesses = await askServers(asked, signal);
   const now = seconds();
-  insistOnClock(doubtOf(now, witnesses, published), now);
+  insistOnClock(doubtOf(now, witnesses, records), now);
 }
 
 const seconds = (): number => Math.floor(Date.now() / 1000);

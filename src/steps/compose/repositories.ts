@@ -6,6 +6,7 @@ import type { CommitInfo } from '../../ostree/objects.ts';
 import type { RepositoryState } from '../../rpm/repomd.ts';
 import type { Project } from '../../run/project.ts';
 import { readRepositories } from '../../treefile/treefile-repos.ts';
+import { checkMetadataClock } from './clock.ts';
 
 /** What a finished look at the repositories led to: equal inputs need no depsolve. */
 interface KnownInputs {
@@ -32,6 +33,7 @@ export async function checkRepositories(
   task: Task,
 ): Promise<Repositories> {
   const states = await readRepositories(project.treefile, task);
+  await checkMetadataClock(project, states, task.signal);
   for (const state of states) {
     refuseStale(state, parent, task);
     refuseOld(state, project);

@@ -31,7 +31,9 @@ export async function seed(project: Project, timestamp: number, task: Task): Pro
     throw new NightlyError(
       'seed',
       `The published commit ${parent.version ?? parent.checksum} is dated ${date(parent.timestamp)}; by this machine's clock it is ${date(timestamp)}, so clients would see a commit older than theirs.`,
-      { hint: "Correct this machine's clock, then run again." },
+      {
+        hint: `Either this machine's clock is behind: correct it, then run again. Or that commit was made by a clock that was ahead: "atomic-nightly retract BUILD --reason TEXT" leads back from it (docs/bad-night.md).`,
+      },
     );
   }
   task.say(`following ${parent.version ?? 'commit'} (${parent.checksum.slice(0, 12)})`);

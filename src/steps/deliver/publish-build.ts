@@ -2,10 +2,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { compareBuildIds } from '../../build/build-id.ts';
+import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { publishFiles, updateRecord } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
-import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
+import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type PublishedBuild } from '../../published/build-index.ts';
 import { formatSums, type Summed } from '../../published/sha256sums.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
@@ -120,12 +120,30 @@ export async function renewRecords(
 /** Returns the index with a build in it; unchanged when it is there for that architecture already. */
 export function withBuild(index: BuildIndex | undefined, id: string, arch: string): BuildIndex {
   const builds = index?.builds ?? [];
-  const arches = builds.find((build) => build.id === id)?.arches ?? [];
+  const there = builds.find((build) => build.id === id);
+  const arches = there?.arches ?? [];
   if (index && arches.includes(arch)) return index;
   const others = builds.filter((build) => build.id !== id);
+  return indexOf([...others, { ...there, id, arches: [...arches, arch] }]);
+}
+
+/** The index with builds marked as taken back; unchanged when they are, or are not there. */
+export function withRetracted(
+  index: BuildIndex,
+  ids: readonly string[],
+  retracted: { readonly by: string; readonly reason: string },
+): BuildIndex {
+  const isDue = (one: PublishedBuild): boolean =>
+    ids.includes(one.id) && (one.retracted?.by !== retracted.by || one.retracted.reason !== retracted.reason);
+  if (!index.builds.some(isDue)) return index;
+  return indexOf(index.builds.map((one) => (isDue(one) ? { ...one, retracted } : one)));
+}
+
+function indexOf(builds: readonly PublishedBuild[]): BuildIndex {
+  const place = ({ id, retracted }: PublishedBuild): Placed => ({ id, retractedBy: retracted?.by });
   return {
     'schema-version': '1.0.0',
-    builds: [...others, { id, arches: [...arches, arch] }].toSorted((a, b) => compareBuildIds(b.id, a.id)),
+    builds: builds.toSorted((a, b) => comparePlaced(place(b), place(a))),
     timestamp: new Date().toISOString(),
   };
 }

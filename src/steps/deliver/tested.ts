@@ -5,7 +5,7 @@ import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { withNewest } from './newest-pointer.ts';
+import { withNewest, withoutBuilds } from './newest-pointer.ts';
 import { verify } from './push.ts';
 
 /**
@@ -16,7 +16,16 @@ export async function markTested(
   project: Project,
   build: Build,
   target: Target,
-  { commit, testedRef }: { readonly commit: string; readonly testedRef: string },
+  {
+    commit,
+    testedRef,
+    gone = [],
+  }: {
+    readonly commit: string;
+    readonly testedRef: string;
+    /** Builds that were taken back: none is newer than this one. */
+    readonly gone?: readonly string[];
+  },
   task: Task,
 ): Promise<void> {
   const { repo, stream, signer } = project;
@@ -26,7 +35,7 @@ export async function markTested(
   const entry = { build: build.id, commit, ref: testedRef };
   await updateRecord(
     { path: `streams/${stream.name}/tested.json`, format: TESTED_POINTER },
-    (old) => withNewest(old, stream.name, stream.arch, entry),
+    (old) => withNewest(withoutBuilds(old, gone), stream.name, stream.arch, entry),
     target,
     task,
     signer,

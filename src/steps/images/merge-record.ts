@@ -4,7 +4,7 @@ import type { BuildState } from '../../build/outcomes.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { Summed } from '../../published/sha256sums.ts';
-import { frozenError } from '../../run/build.ts';
+import { frozenError, refuseRetractedMeta } from '../../run/build.ts';
 import type { SharedRecord } from './shared-record.ts';
 
 /** What a machine made of a build's images. */
@@ -31,7 +31,7 @@ type Images = Pick<StreamConfig, 'images' | 'smokeTest'>;
 /**
  * Returns the record of a build with what a machine made of its images in it; what others made of other types stays.
  * The state follows from all of it.
- * @throws NightlyError `usage` when the build is released.
+ * @throws NightlyError `usage` when the build is released, or was taken back.
  */
 export function mergeRecord(
   { meta: base, sums }: SharedRecord,
@@ -39,6 +39,7 @@ export function mergeRecord(
   { images: order, smokeTest }: Images,
   tree?: TreeResults,
 ): SharedRecord {
+  refuseRetractedMeta(base);
   if (base['atomic-nightly.release']) throw frozenError(base.buildid);
   const merged = <Value>(old: Readonly<Record<string, Value>> | undefined, made: Readonly<Record<string, Value>>) => {
     const all = { ...Object.fromEntries(Object.entries(old ?? {}).filter(([type]) => !types.includes(type))), ...made };

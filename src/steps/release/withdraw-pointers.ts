@@ -9,6 +9,7 @@ import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalog
 import { updateJson, updateRecord } from '../../publish/publish-files.ts';
 import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex, STREAM_METADATA } from '../../published/stream-files.ts';
 import type { Project } from '../../run/project.ts';
+import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import { withImages } from '../deliver/stream-metadata.ts';
 
@@ -23,42 +24,52 @@ export interface Back {
 }
 
 /** Leads everybody who asks a target for the latest release to the one before: pointer, index, images, boxes. */
-export async function restorePointers(
-  { config, stream, ref, signer }: Project,
-  back: Back,
-  target: Target,
-  task: Task,
-): Promise<void> {
-  const { name, arch, vagrantBox } = stream;
+export async function restorePointers(project: Project, back: Back, target: Target, task: Task): Promise<void> {
+  const { config, stream, ref, signer } = project;
+  const { name, arch } = stream;
   const { bad, previous, images, commit, reason } = back;
   const { buildid: release } = previous.meta;
   const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
-  const update = async <Value>(
-    path: string,
-    format: RecordFormat<Value>,
-    change: (old: Value) => Value,
-  ): Promise<void> => {
-    // What is not there names no bad release.
-    if ((await target.read(path, task)) === undefined) return;
-    const named = (old: Value | undefined): Value => {
-      if (old !== undefined) return change(old);
-      throw new NightlyError('target-moved', `${path} on target "${target.name}" has gone meanwhile.`);
-    };
-    await updateRecord({ path, format }, named, target, task, signer);
-  };
-
+  const update = updaterOf(target, signer, task);
   await update(`streams/${name}/latest.json`, LATEST_POINTER, (old) => {
     if (old.arches[arch]?.build !== bad) return old;
     const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
     return { ...old, arches: { ...old.arches, [arch]: entry } };
   });
   await update(`streams/${name}/releases.json`, RELEASE_INDEX, (old) => withWithdrawn(old, bad, reason));
+  await offerAgain(project, { bad: [bad], release, folder, images }, target, task);
+  task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
+}
+
+/** Leads nobody to images and boxes of bad builds any more, but to those of a good one. */
+export async function offerAgain(
+  { stream, signer }: Pick<Project, 'stream' | 'signer'>,
+  {
+    bad,
+    release,
+    folder,
+    images,
+  }: {
+    /** Build ids. */
+    readonly bad: readonly string[];
+    /** Build id of the good one. */
+    readonly release: string;
+    /** URL of its folder. */
+    readonly folder: string;
+    readonly images: Back['images'];
+  },
+  target: Target,
+  task: Task,
+): Promise<void> {
+  const { name, arch, vagrantBox } = stream;
+  const update = updaterOf(target, signer, task);
   await update(`streams/${name}.json`, STREAM_METADATA, (old) => {
     const { [arch]: ours } = old.architectures;
-    const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => artifact.release !== bad);
+    const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => !bad.includes(artifact.release));
     if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
     const without = {
       ...old,
+      metadata: { ...old.metadata, 'last-modified': new Date().toISOString() },
       architectures: { ...old.architectures, [arch]: { ...ours, artifacts: Object.fromEntries(kept) } },
     };
     return withImages(without, { stream: name, arch, release, folder, images });
@@ -67,11 +78,22 @@ export async function restorePointers(
   const withoutBad = (old: unknown): unknown => {
     if (old === undefined) return old;
     const before = parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${boxes}`);
-    const next = withoutBoxVersions(before, [bad]);
+    const next = withoutBoxVersions(before, bad);
     return next.versions.length === before.versions.length ? old : next;
   };
   await updateJson<unknown>(boxes, withoutBad, target, task, signer);
-  task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
+}
+
+/** Changes a record of a target that is there: what is not there leads nobody to a bad build. */
+function updaterOf(target: Target, signer: Signer | undefined, task: Task) {
+  return async <Value>(path: string, format: RecordFormat<Value>, change: (old: Value) => Value): Promise<void> => {
+    if ((await target.read(path, task)) === undefined) return;
+    const named = (old: Value | undefined): Value => {
+      if (old !== undefined) return change(old);
+      throw new NightlyError('target-moved', `${path} on target "${target.name}" has gone meanwhile.`);
+    };
+    await updateRecord({ path, format }, named, target, task, signer);
+  };
 }
 
 /** Returns the index with a release marked, and why; unchanged when it is. */

@@ -1,0 +1,77 @@
+import { findBuild } from '../../build/build-store.ts';
+import { loadConfig } from '../../config/load.ts';
+import { planRetract, type RetractPlan } from '../../pipelines/plan-retract.ts';
+import { reserveBuild } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import { checkBuildClock } from '../../steps/compose/clock.ts';
+import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
+import { defineCommand } from '../define.ts';
+import { exitCodeOf } from '../exit-code.ts';
+import { flag, needed, text } from '../inputs.ts';
+import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
+import { type Printer, printJson, printOutcome } from '../print.ts';
+
+/** `atomic-nightly retract BUILD`: takes a bad night back, by a build of its own. Gives the exit code. */
+export const retract = defineCommand({
+  name: 'retract',
+  section: 'Nightly builds',
+  summary: 'take a bad night back: hosts get the tree of a good one before it, as an upgrade',
+  arguments: { build: needed('BUILD', 'build id of the newest published night of its stream', 'build') },
+  options: {
+    reason: text('TEXT', 'why, for records and pages: users will read it', { required: true }),
+    to: text('BUILD', 'the good night; default: the newest complete one before it with another tree', {
+      completes: 'build',
+    }),
+    dryRun: flag('say what would be done; change nothing'),
+    json: flag('the result for scripts, on standard output'),
+  },
+  notes:
+    'Nothing is deleted. "resume" goes on with a retraction that was killed. What was released is taken back with "release --withdraw". See docs/bad-night.md.',
+  examples: [
+    'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI" --dry-run',
+    'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI"',
+    'atomic-nightly retract 20271226_01 --reason "dated in the future" --to 20261120_01',
+  ],
+  interruptible: true,
+  async run({ build: id, reason, to, dryRun, json }, context) {
+    const { print, signal } = context;
+    const { work } = await loadConfig(context.config);
+    const { meta } = await findBuild(work, id);
+    return withLockedProject(context, meta['atomic-nightly.stream'], `retract ${id}`, async (project) => {
+      const task = preparationTask(project, signal);
+      const plan = await planRetract(project, { id, to, reason }, task);
+      await project.signer?.check(task);
+      const { retraction, after } = plan;
+      const taken = (await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)))).flat();
+      const clock = await checkBuildClock(project, taken, signal, [id, ...retraction.between]);
+      if (dryRun) {
+        if (json) printJson({ ref: project.ref, ...retraction, promoted: plan.promoted }, print);
+        else printPlan(project, plan, print);
+        return 0;
+      }
+      const build = await reserveBuild(project, clock, { 'atomic-nightly.retraction': retraction }, after);
+      const outcome = await showAttempt(project, build, context, { resumed: false, force: false });
+      if (json) printOutcome(project, build, outcome, true, print);
+      else {
+        const { previous, between } = retraction;
+        print(
+          `${[id, ...between].join(', ')} retracted: ${project.ref} has the tree of ${previous} again, as ${build.id}.`,
+        );
+        print('  Hosts get it as an upgrade. Nothing was deleted.');
+        for (const one of plan.promoted)
+          print(`  ${one} was promoted from it and stays: "release --withdraw" is for those.`);
+      }
+      return exitCodeOf(outcome);
+    });
+  },
+});
+
+function printPlan(project: Project, { retraction, promoted }: RetractPlan, print: Printer): void {
+  const { of, between, previous } = retraction;
+  const names = project.targets.map(({ name }) => name).join(', ');
+  print(
+    `${[of, ...between].join(', ')} would be retracted: ${project.ref} on ${names} gets the tree of ${previous} again.`,
+  );
+  print('  Their images would be offered no more. Nothing would be deleted.');
+  for (const one of promoted) print(`  ${one} was promoted from it and would stay.`);
+}

@@ -1,0 +1,118 @@
+import { copyFile } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import { quietTask } from '../base/task.ts';
+import type { RetractionRecord } from '../build/build-record.ts';
+import { findBuild, updateMeta } from '../build/build-store.ts';
+import { treeSize } from '../ostree/tree-size.ts';
+import { type Build, reopenBuild } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { diff } from '../steps/compose/diff.ts';
+import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
+import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
+import { sign } from '../steps/deliver/sign.ts';
+import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
+import { markTested } from '../steps/deliver/tested.ts';
+import { openImages } from '../steps/images/images.ts';
+import { markRetracted } from '../steps/release/mark-retracted.ts';
+import { commitBack } from '../steps/release/withdraw-commit.ts';
+import type { Delivered } from './outcome.ts';
+import { putPages } from './put-pages.ts';
+import { forEachTarget } from './release.ts';
+
+/**
+ * Takes bad nights back, a step a line: the tree of a good one in a new commit on top of the bad, which hosts take as an
+ * upgrade, then everything that leads to images. Nothing is deleted, and no images are made: those of the good one are right.
+ */
+export async function retract(
+  project: Project,
+  build: Build,
+  { of, previous, between, reason }: RetractionRecord,
+  runner: Runner,
+): Promise<Delivered> {
+  const { config, repo, ref, signer, targets, testedRef } = project;
+  const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
+  const [parent, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
+  const commit = await runner.step('commit', { parent, back }, async (task) => {
+    await copyFile(good.paths.lockfile, build.paths.lockfile);
+    await copyFile(good.paths.treefile, build.paths.treefile);
+    return commitBack(project, build, 'retracts', { bad: parent, of, previous: back }, task);
+  });
+  const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
+    diff(project, build, { parent, commit }, task),
+  );
+  const tree = await runner.step('measure', { commit }, (task) => treeSize(repo, commit, task));
+  const signedBy = signer ? await runner.step('sign', { commit }, (task) => sign(repo, commit, signer, task)) : [];
+  const kept = [
+    'ostree-content-checksum',
+    'rpm-ostree-inputhash',
+    'atomic-nightly.treefile-digest',
+    'atomic-nightly.engine',
+    'atomic-nightly.compose',
+  ] as const;
+  await updateMeta(build.paths, {
+    ...Object.fromEntries(kept.flatMap((key) => (good.meta[key] === undefined ? [] : [[key, good.meta[key]]]))),
+    'ostree-commit': commit,
+    'ostree-version': build.id,
+    pkgdiff,
+    'atomic-nightly.tree': tree,
+    'atomic-nightly.parent': parent,
+    ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
+  });
+
+  await forEachTarget(targets, async (target) => {
+    await runner.step(`push-${target.name}`, { commit }, (task) =>
+      push(project, build, target, { commit, deltas: [] }, task),
+    );
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
+  });
+  await moveLocalRef(project, commit);
+  // What is told of it from here on is true: hosts get the good tree.
+  await updateMeta(build.paths, {
+    'atomic-nightly.published': targets.map(({ name }) => name),
+    'atomic-nightly.state': 'complete',
+  });
+
+  await runner.step('checksums', { commit }, () => writeChecksums(build, FIXED_RECORDS));
+  if (signer) {
+    await runner.step(
+      'sign-files',
+      { commit },
+      (task) => signFiles(build, signer, task),
+      async () => areSigned(build, FIXED_RECORDS),
+    );
+  }
+  const at = new Date().toISOString();
+  const gone = await Promise.all([of, ...between].map((id) => findBuild(config.work, id)));
+  const ids = gone.map(({ meta }) => meta.buildid);
+  for (const { paths, meta } of gone) {
+    if (meta['atomic-nightly.retracted'] === undefined)
+      await updateMeta(paths, { 'atomic-nightly.retracted': { at, reason, by: build.id } });
+  }
+  const set = await openImages(project, reopenBuild(good), back);
+  const images = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
+  const folder = relative(config.work, dirname(good.paths.meta));
+  await forEachTarget(targets, async (target) => {
+    await runner.step(
+      `publish-${target.name}`,
+      { commit },
+      (task) => publishBuild(project, build, target, { files: FIXED_RECORDS, images: [] }, task),
+      // An attempt that was cut off has written the record again.
+      async () => signer === undefined || (await recordSignature(build.paths.dir, signer, quietTask())) === 'current',
+    );
+    await runner.step(`mark-${target.name}`, { commit, reason }, (task) =>
+      markRetracted(project, build, target, { gone, release: previous, folder, images, reason }, task),
+    );
+    if (testedRef !== undefined) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, async (task) => {
+        // One that names an earlier tested night leads nobody to a bad one.
+        const head = await target.read(`repo/refs/heads/${testedRef}`, task);
+        const isBad = gone.some(({ meta }) => meta['ostree-commit'] === new TextDecoder().decode(head).trim());
+        const passed = good.meta['atomic-nightly.smoke-tests'] !== undefined;
+        if (isBad || passed) await markTested(project, build, target, { commit, testedRef, gone: ids }, task);
+      });
+    }
+    await putPages(project, { of: [build.id, ...ids], inputs: { commit, reason } }, target, runner);
+  });
+  return { state: 'complete', commit, failures: [] };
+}

@@ -112,6 +112,10 @@ const schema = z.looseObject({
     })
     .exactOptional(),
   'atomic-nightly.withdrawal': z.looseObject({ of: buildId, previous: buildId, reason: text }).exactOptional(),
+  'atomic-nightly.retraction': z
+    .looseObject({ of: buildId, previous: buildId, between: z.array(buildId), reason: text })
+    .exactOptional(),
+  'atomic-nightly.retracted': z.looseObject({ at: instant, reason: text, by: buildId }).exactOptional(),
   'atomic-nightly.superseded-by': buildId.exactOptional(),
   'atomic-nightly.published': z.array(word).exactOptional(),
   'atomic-nightly.steps': stepTimes.exactOptional(),

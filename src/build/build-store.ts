@@ -121,7 +121,8 @@ export interface BuildSurvey {
  */
 export async function surveyBuilds(workDir: string): Promise<BuildSurvey> {
   const found = await pLimit(PARALLEL).map(await listBuildIds(workDir), (id) => surveyBuild(workDir, id));
-  return { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap((one) => one.damaged) };
+  const builds = found.flatMap((one) => one.builds).sort((a, b) => comparePlaced(placeOf(b.meta), placeOf(a.meta)));
+  return { builds, damaged: found.flatMap((one) => one.damaged) };
 }
 
 /** The builds of one id, one for each architecture. */
@@ -136,7 +137,6 @@ export async function surveyBuild(workDir: string, id: string): Promise<BuildSur
     if (meta instanceof NightlyError) broken.push({ id, arch, error: meta });
     else if (meta) builds.push({ paths, meta: await withWhatIsBeside(paths, meta) });
   }
-  builds.sort((a, b) => comparePlaced(placeOf(b.meta), placeOf(a.meta)));
   return { builds, damaged: broken };
 }
 

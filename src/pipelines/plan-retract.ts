@@ -91,7 +91,7 @@ function refuseUnretractable(bad: StoredBuild, all: readonly StoredBuild[]): voi
   if (begun && begun['atomic-nightly.state'] !== 'complete')
     refuse(
       `is being retracted by ${begun.buildid}`,
-      `Run "atomic-nightly resume ${begun.buildid}" to go on with that.`,
+      `Run "atomic-nightly resume ${begun.buildid}" to continue that.`,
     );
   if (retracted) refuse(`was retracted on ${retracted.at} by ${retracted.by}`, 'Nothing is left to do.');
   if (!isPublished(bad)) refuse('was never published', 'Nobody has it; the next night follows what is published.');

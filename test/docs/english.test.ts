@@ -27,7 +27,7 @@ const PHRASES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What users call a nightly build; "every night" and "at night" are times, and code may say night. */
-const NIGHT = /(?<!\b(?:every|Every|at|At) )\bnights?\b/;
+const NIGHT = /(?<!\b(?:every|Every|at|At) |bad-)\bnights?\b/;
 
 function found(path: string, text: string, phrases: readonly (readonly [RegExp, string])[]): readonly string[] {
   return text.split('\n').flatMap((line, index) =>

@@ -1,7 +1,7 @@
 import { formatAge } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
-import { compareBuildIds } from '../../build/build-id.ts';
-import { surveyBuilds } from '../../build/build-store.ts';
+import { comparePlaced } from '../../build/build-id.ts';
+import { placeOf, surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
@@ -45,7 +45,7 @@ export const list = defineCommand({
         'atomic-nightly.damage': error.message,
       }));
       printJson(
-        [...known, ...unknown].toSorted((a, b) => compareBuildIds(b.buildid, a.buildid)),
+        [...known, ...unknown].toSorted((a, b) => comparePlaced(placeOf(b), placeOf(a))),
         print,
       );
       return 0;

@@ -26,7 +26,7 @@ export const retract = defineCommand({
     json: flag('the result for scripts, on standard output'),
   },
   notes:
-    'Nothing is deleted. "resume" goes on with a retraction that was killed. What was released is taken back with "release --withdraw". See docs/bad-night.md.',
+    'Nothing is deleted. "resume" continues a retraction that was killed. What was released is taken back with "release --withdraw". See docs/bad-night.md.',
   examples: [
     'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI" --dry-run',
     'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI"',

@@ -5,7 +5,7 @@ import type { Breach } from './breach.ts';
 import { imageTypes } from './image-types.ts';
 import { someOf, word } from './values.ts';
 
-const image = word.describe('Name of a folder with an image.yaml, of this project or of those that come along.');
+const image = word.describe('Name of a folder with an image.yaml, of this project or built-in.');
 
 const smokeTest = block(
   {

@@ -28,7 +28,7 @@ export function findStream(config: Config, name: string | undefined): StreamConf
 }
 
 /**
- * The release stream that nights of a stream are promoted to: the named one, or the only one.
+ * The release stream that nightly builds of a stream are promoted to: the named one, or the only one.
  * @throws NightlyError `usage`, `config` when there is none.
  */
 export function findReleaseStream(
@@ -42,7 +42,7 @@ export function findReleaseStream(
     if (isRelease(stream) && fed.includes(stream)) return stream;
     const why = isRelease(stream)
       ? `is fed from "${stream.release.promotesFrom}", not from "${from}"`
-      : 'is a nightly stream; nights are promoted to a stream with "promotes-from"';
+      : 'is a nightly stream; nightly builds are promoted to a stream with "promotes-from"';
     const known = all.map((one) => one.name).join(', ') || 'none';
     throw new NightlyError('usage', `Stream "${name}" ${why}.`, {
       hint: `Release streams in ${config.path}: ${known}.`,

@@ -63,7 +63,7 @@ const webUrl = z
   .regex(/^https?:\/\/[^\s/@]+(\/\S*)?$/, 'must be an http:// or https:// URL without a password');
 
 const template = (here: Here) =>
-  filePath(here).optional().describe('A Handlebars file of your own instead of the one that comes along.');
+  filePath(here).optional().describe('A Handlebars file of your own instead of the built-in one.');
 
 const mail = (here: Here) =>
   block({
@@ -125,7 +125,7 @@ export type WrittenSink = z.output<ReturnType<typeof sinkSchema>>;
 
 type With<Sink, Keys extends PropertyKey> = Sink extends unknown ? Filled<Sink, Extract<Keys, keyof Sink>> : never;
 
-/** Whom to tell what about builds. Names are unique; no `streams`: all; no `template`: the one that comes along. */
+/** Whom to tell what about builds. Names are unique; no `streams`: all; no `template`: the built-in one. */
 export type NotifyConfig = With<WrittenSink, 'name' | 'events' | 'topicPrefix'>;
 export type MailSinkConfig = Extract<NotifyConfig, { type: 'mail' }>;
 export type WebhookSinkConfig = Extract<NotifyConfig, { type: 'webhook' }>;

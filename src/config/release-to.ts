@@ -27,12 +27,12 @@ export const releaseToSchema = (here: Here) => {
     templates: filePath(here)
       .optional()
       .describe(
-        'Folder with notes.md.hbs, wiki.hbs or announcement.txt.hbs of your own; others are those that come along.',
+        'Folder with notes.md.hbs, wiki.hbs or announcement.txt.hbs of your own; the built-in ones fill in the rest.',
       ),
     mail: mailSchema(here).optional().describe('The announcement.'),
   });
   return written
-    .describe('Where "release" sends a promotion that was tested, and what it tells.')
+    .describe('Where "release" publishes a tested promotion, and how it is announced.')
     .transform((to): Filled<z.output<typeof written>, 'images'> => ({ ...to, images: to.images ?? to.tree }));
 };
 

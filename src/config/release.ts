@@ -29,7 +29,7 @@ const cycle = block({
     .optional()
     .describe('The releases that candidates map to: the newest on or before the day a candidate is due.'),
 })
-  .describe('When a night is due to be promoted.')
+  .describe('When a nightly build is due for promotion.')
   .transform(({ start, weeks, upstream }): CycleConfig => {
     const startDay = dayOf(start) ?? 0;
     if (upstream === undefined) return { startDay, weeks };
@@ -62,7 +62,7 @@ export const releaseKeys = (here: Here) =>
     'promotes-from': z
       .string()
       .optional()
-      .describe('Makes this a release stream: fed by "promote" alone, from the nights of that stream.'),
+      .describe('Makes this a release stream: fed by "promote" alone, from the nightly builds of that stream.'),
     'rpm-keys': z
       .array(filePath(here))
       .min(1, 'needs at least one file')
@@ -123,7 +123,7 @@ export function checkRelease(
   if (stream.treefile !== undefined) {
     breaches.push({
       path: ['treefile'],
-      message: 'must not be set: a promotion is built from the treefile of its night.',
+      message: 'must not be set: a promotion is built from the treefile of its nightly build.',
     });
   }
   if (stream.ref === undefined) {
@@ -153,7 +153,7 @@ export function dayOf(text: string): number | undefined {
 }
 
 export const releaseTemplate = (name: string): string => `
-  # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nights.
+  # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nightly builds.
   # release:
   #   promotes-from: nightly
   #   ref: ${name}/\${basearch}/release

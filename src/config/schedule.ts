@@ -12,7 +12,7 @@ export const scheduleSchema = block(
       .refine((text) => validate(text), {
         error: 'is no cron expression: minute hour day-of-month month day-of-week, as in "0 2 * * *"',
       })
-      .describe('When a night begins; six fields have the second in front.'),
+      .describe('When a nightly build starts; with six fields, the first is the second.'),
     'time-zone': z.string().refine(isTimeZone, { error: 'is no time zone, as in UTC or Europe/Berlin' }).default('UTC'),
     jitter: wait
       .optional()
@@ -21,11 +21,11 @@ export const scheduleSchema = block(
     'catch-up': z
       .union([z.literal(false), waitText])
       .default('12h')
-      .describe('A night missed within this time is begun once, as soon as the service runs again.')
+      .describe('A nightly build missed within this time is started once, as soon as the service runs again.')
       .transform((text) => (text === false ? 0 : durationSeconds(text))),
   },
   { jitter: 'jitterSeconds', 'catch-up': 'catchUpSeconds' },
-).describe('When "serve" begins a night.');
+).describe('When "serve" starts a nightly build.');
 
 /** When nights begin. `catchUpSeconds` is how old the last missed moment may be to be caught up with; 0: none is. */
 export type ScheduleConfig = z.output<typeof scheduleSchema>;
@@ -39,6 +39,6 @@ function isTimeZone(name: string): boolean {
 }
 
 export const scheduleTemplate = `
-    # When "atomic-nightly serve" begins a night (docs/service.md): minute hour day month weekday, up to the jitter later.
+    # When "atomic-nightly serve" starts a nightly build (docs/service.md): minute hour day month weekday, up to the jitter later.
     # schedule: {cron: '0 2 * * *', time-zone: UTC, jitter: 10m, catch-up: 12h}
 `;

@@ -15,7 +15,9 @@ const trigger = (here: Here) =>
       'token-hash-file': filePath(here)
         .optional()
         .describe('Hashes of tokens, one a line ("trigger --new-token" adds one); without it there is no HTTP hook.'),
-      debounce: wait.prefault('5m').describe('From the first message until the night begins; the others are in it.'),
+      debounce: wait
+        .prefault('5m')
+        .describe('Time from the first message until the nightly build starts; it covers later messages.'),
     },
     { debounce: 'debounceSeconds' },
   ).prefault({});
@@ -24,7 +26,7 @@ const topic = z
   .string()
   .regex(/^[^\s#+$/][^\s#+/]*(\/[^\s#+/]+)*$/, 'must be words joined by "/", without wildcards')
   .default('atomic-nightly/trigger')
-  .describe('A message to this topic, "/" and a stream begins a night.');
+  .describe('A message to this topic, "/" and a stream starts a nightly build.');
 
 const topicsByUser = z.record(z.string().min(1), z.array(z.string().min(1)));
 
@@ -60,7 +62,7 @@ export const serviceSchema = (here: Here) =>
         .describe('Pages, metrics and the trigger; host 0.0.0.0 for everywhere.'),
       retry: block(
         {
-          times: z.int().min(0).max(20).default(2).describe('How often a failed night is gone on with.'),
+          times: z.int().min(0).max(20).default(2).describe('Number of retries of a failed nightly build.'),
           wait: wait.prefault('10m').describe('Before the first of them; doubled before each further one.'),
         },
         { wait: 'waitSeconds' },
@@ -68,13 +70,13 @@ export const serviceSchema = (here: Here) =>
       drain: z
         .union([z.literal('leave'), waitText])
         .default('10s')
-        .describe('How long a run may go on when the service is stopped; "leave": it goes on by itself.')
+        .describe('How long a run may continue when the service is stopped; "leave": the run keeps going detached.')
         .transform((text) => (text === 'leave' ? undefined : durationSeconds(text))),
       trigger: trigger(here),
       mqtt: z
         .union([externalBroker(here), embeddedBroker(here)])
         .optional()
-        .describe('Messages that begin a night.'),
+        .describe('Messages that start a nightly build.'),
     },
     { drain: 'drainSeconds' },
   )
@@ -84,7 +86,7 @@ export const serviceSchema = (here: Here) =>
 /** No `drainSeconds`: a run is left to go on by itself; no `tokenHashFile`: there is no HTTP hook. */
 export type ServiceConfig = Readonly<z.output<ReturnType<typeof serviceSchema>>>;
 
-/** Where messages that begin a night come from: `TOPIC/STREAM`. */
+/** Where messages that start a nightly build come from: `TOPIC/STREAM`. */
 export type MqttTriggerConfig = NonNullable<ServiceConfig['mqtt']>;
 
 function portOf(text: string): string {
@@ -102,7 +104,7 @@ function addressOf(text: string): Address {
 }
 
 export const serviceTemplate = `
-# What "atomic-nightly serve" does besides: pages and metrics, tries after a failure, requests to begin a night.
+# What "atomic-nightly serve" does besides: pages and metrics, retries after a failure, requests to start a nightly build.
 # service:
 #   listen: 127.0.0.1:8099
 #   retry: {times: 2, wait: 10m}

@@ -25,7 +25,7 @@ export const streamSchema = (here: Here) =>
     {
       treefile: filePath(here)
         .optional()
-        .describe('What a night is composed from; a release stream has that of its nights.'),
+        .describe('What a nightly build is composed from; a release stream uses that of its nightly builds.'),
       ...releaseKeys(here),
       ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
       arch: architectureSchema.optional().describe("Default: the host's."),
@@ -161,7 +161,7 @@ function checkStream(name: string, stream: WrittenStream, parts: Parts): Breach[
   }
   const source = parts.streams[promotesFrom ?? ''];
   if (source && arch !== undefined && arch !== (source.arch ?? hostArchitecture())) {
-    add(['arch'], `is not that of "${promotesFrom}", whose nights are promoted.`);
+    add(['arch'], `is not that of "${promotesFrom}", whose nightly builds are promoted.`);
   }
   if (treefile !== undefined) {
     if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
@@ -232,11 +232,11 @@ streams:
     # Default: this machine's.
     # arch: x86_64
 
-    # Each night starts from the last published commit.
+    # Each nightly build starts from the last published commit.
     seed:
       # Default: the first target's url + /repo.
       # url: https://mirror.example.org/atomic/repo
-      # Start a new repo when there is none at that URL. Set it to false after the first night, so that a mirror that
+      # Start a new repo when there is none at that URL. Set it to false after the first build, so that a mirror that
       # lost its repo stops the run instead of starting a new history.
       allow-new: true
       # With any key, the last commit must be signed by one of them.

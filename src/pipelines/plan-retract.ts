@@ -89,10 +89,7 @@ function refuseUnretractable(bad: StoredBuild, all: readonly StoredBuild[]): voi
     refuse('is of a release stream', 'Only nights are retracted. Promote another night: it takes its place.');
   const begun = all.find((one) => one.meta['atomic-nightly.retraction']?.of === id)?.meta;
   if (begun && begun['atomic-nightly.state'] !== 'complete')
-    refuse(
-      `is being retracted by ${begun.buildid}`,
-      `Run "atomic-nightly resume ${begun.buildid}" to continue that.`,
-    );
+    refuse(`is being retracted by ${begun.buildid}`, `Run "atomic-nightly resume ${begun.buildid}" to continue that.`);
   if (retracted) refuse(`was retracted on ${retracted.at} by ${retracted.by}`, 'Nothing is left to do.');
   if (!isPublished(bad)) refuse('was never published', 'Nobody has it; the next night follows what is published.');
 }

@@ -450,8 +450,8 @@ test('what does not go with a release stream, or only with one', async () => {
   sixth: {promotes-from: nightly, ref: w/y, targets: [buildlogs], release: {tree: [buildlogs]}}
 `);
   expect(faults).toEqual([
-    'FILE:13:15: streams.release.treefile: must not be set: a promotion is built from the treefile of its night.',
-    'FILE:14:11: streams.release.arch: is not that of "nightly", whose nights are promoted.',
+    'FILE:13:15: streams.release.treefile: must not be set: a promotion is built from the treefile of its nightly build.',
+    'FILE:14:11: streams.release.arch: is not that of "nightly", whose nightly builds are promoted.',
     'FILE:15:3: streams.second: needs a "ref" of its own, because the treefile has that of the nightly.',
     'FILE:16:20: streams.second.promotes-from: "release" is a release stream itself; name the nightly stream.',
     'FILE:18:60: streams.second.cycle.upstream.weeks: must divide cycle.weeks (4), so that each candidate has an upstream release of its own.',

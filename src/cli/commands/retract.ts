@@ -15,11 +15,11 @@ import { type Printer, printJson, printOutcome } from '../print.ts';
 export const retract = defineCommand({
   name: 'retract',
   section: 'Nightly builds',
-  summary: 'take a bad night back: hosts get the tree of a good one before it, as an upgrade',
-  arguments: { build: needed('BUILD', 'build id of the newest published night of its stream', 'build') },
+  summary: 'take a bad nightly build back: hosts get the tree of a good one before it, as an upgrade',
+  arguments: { build: needed('BUILD', 'build id of the newest published nightly build of its stream', 'build') },
   options: {
     reason: text('TEXT', 'why, for records and pages: users will read it', { required: true }),
-    to: text('BUILD', 'the good night; default: the newest complete one before it with another tree', {
+    to: text('BUILD', 'the good nightly build; default: the newest complete one before it with another tree', {
       completes: 'build',
     }),
     dryRun: flag('say what would be done; change nothing'),

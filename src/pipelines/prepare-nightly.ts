@@ -31,9 +31,7 @@ export async function prepareNightly(
   { force }: { readonly force: boolean },
 ): Promise<PreparedNightly> {
   const { stream, ref } = project;
-  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) =>
-    seed(project, build.timestamp, task),
-  );
+  const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) => seed(project, build, task));
   const before = await readParent(project, parent);
   const { states, unchanged } = await runner.step('repositories', { parent }, (task) =>
     checkRepositories(project, before, task),

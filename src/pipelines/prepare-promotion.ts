@@ -39,7 +39,7 @@ export async function preparePromotion(
   const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, async (task) => {
     // They are written to when all the work is done.
     await Promise.all(nights.map((target) => target.check(task)));
-    return seed(project, build.timestamp, task);
+    return seed(project, build, task);
   });
   const { recommit, overrides, excludes, 'last-release': release } = promotion;
   const changes = { overrides, excludes };

@@ -2,13 +2,18 @@ import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
 import { seedFrom } from '../../ostree/seed-repo.ts';
+import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
 /**
  * Pulls the last published commit's record: what the night is compared with, and the parent of its commit. Refuses to
  * start from anything older than what the targets have (I5), and before any work when a target cannot be written to.
  */
-export async function seed(project: Project, timestamp: number, task: Task): Promise<{ parent?: string }> {
+export async function seed(
+  project: Project,
+  { id, timestamp }: Pick<Build, 'id' | 'timestamp'>,
+  task: Task,
+): Promise<{ parent?: string }> {
   const { stream, ref, repo, targets } = project;
   await Promise.all(targets.map((target) => target.check(task)));
   const { url, allowNew, gpgKeys } = stream.seed;
@@ -26,6 +31,11 @@ export async function seed(project: Project, timestamp: number, task: Task): Pro
     }
     task.say(`no ref ${ref} at ${url} yet: starting a new one`);
     return {};
+  }
+  if (parent.version === id) {
+    // An earlier attempt at this build has published it, and what the step depends on has changed since: a moved URL.
+    task.say(`${id} itself is published already (${parent.checksum.slice(0, 12)})`);
+    return parent.parent === undefined ? {} : { parent: parent.parent };
   }
   if (parent.timestamp >= timestamp) {
     throw new NightlyError(

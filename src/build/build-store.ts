@@ -5,6 +5,7 @@ import { NightlyError } from '../base/errors.ts';
 import { isErrno, readTextIfExists, writeJson } from '../base/files.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
+import { RECORD_FILE } from './build-files.ts';
 import { compareBuildIds, comparePlaced, isBuildId, nextBuildId, type Placed } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
 import { readBuildMeta, readStepTimes } from './build-record-format.ts';
@@ -40,7 +41,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
   return {
     id,
     dir,
-    meta: join(dir, 'meta.json'),
+    meta: join(dir, RECORD_FILE),
     steps: join(dir, 'steps.json'),
     approvals: join(dir, 'approvals.json'),
     journal: join(dir, 'journal.ndjson'),

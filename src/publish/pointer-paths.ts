@@ -1,3 +1,4 @@
+import { boxesPath, latestPath, releasesPath, streamMetadataPath, testedPath } from '../published/paths.ts';
 /**
  * Returns where the public key of a stream lies on a target: in binary, as `ostree remote add --gpg-import` and gpg
  * both take it.
@@ -11,11 +12,5 @@ export function keyPath(stream: string): string {
  * something was written to: the tested pointer after a smoke test, the last two after a release.
  */
 export function pointerPaths({ name, vagrantBox }: { readonly name: string; readonly vagrantBox: string }): string[] {
-  return [
-    `streams/${name}.json`,
-    `streams/${name}/tested.json`,
-    `vagrant/${vagrantBox}.json`,
-    `streams/${name}/latest.json`,
-    `streams/${name}/releases.json`,
-  ];
+  return [streamMetadataPath(name), testedPath(name), boxesPath(vagrantBox), latestPath(name), releasesPath(name)];
 }

@@ -3,6 +3,7 @@ import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
 import type { RecordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
+import { signatureName } from '../published/paths.ts';
 import { readTargetRecord } from '../published/target-record.ts';
 import type { Signer } from '../signing/signer.ts';
 import { contentEquals } from '../targets/expect.ts';
@@ -39,7 +40,7 @@ export async function updateRecord<Value>(
   task: Task,
   signer?: Signer,
 ): Promise<void> {
-  const signature = `${path}.asc`;
+  const signature = signatureName(path);
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
     const old = content && readTargetRecord(content, format, path, target);

@@ -1,4 +1,5 @@
 import { damaged } from '../base/read-record.ts';
+import { SUMS } from '../build/build-files.ts';
 import { isPathBelow } from '../build/record-values.ts';
 
 /** One line of a SHA256SUMS file. */
@@ -26,7 +27,7 @@ const HINT = 'Bring it back from a backup, or publish the build again from where
  * @param place the file, with its target where it is on one
  * @throws NightlyError `record` at a line that is none of that.
  */
-export function parseSums(text: string, place = 'SHA256SUMS'): Summed[] {
+export function parseSums(text: string, place = SUMS): Summed[] {
   return text.split('\n').flatMap((line, index) => {
     if (line === '') return [];
     const [, sha256, path] = /^([0-9a-f]{64}) [ *](.+)$/.exec(line) ?? [];

@@ -1,6 +1,7 @@
 import type { Task } from '../../base/task.ts';
 import type { TargetRetention } from '../../config/config.ts';
 import type { RetiredCommit, RetiredFile } from '../../published/retired.ts';
+import { PROMOTED_PATH } from '../../published/retired.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
@@ -125,7 +126,7 @@ async function keep(
   const named = Object.keys(promoted);
   (await read(named)).forEach((commit, index) => {
     if (commit) return;
-    throw missingCommit(target, named[index] ?? '', 'which builds/promoted.json says a release was made of');
+    throw missingCommit(target, named[index] ?? '', `which ${PROMOTED_PATH} says a release was made of`);
   });
   const all = new Set(named);
   for (;;) {

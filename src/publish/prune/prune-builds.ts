@@ -7,6 +7,7 @@ import type { TargetRetention } from '../../config/config.ts';
 import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
 import type { RetiredFile } from '../../published/retired.ts';
 import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
 import type { Signer } from '../../signing/signer.ts';
@@ -74,14 +75,15 @@ export async function planBuilds(
     const mark = marks[key] ?? {};
     const images = Object.values(meta.images ?? {});
     const [imagesGo, logsGo] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
+    const folder = folderOfKey(key);
     if (imagesGo) {
-      files.push(...images.map(({ path, size }) => ({ path: `builds/${key}/${path}`, bytes: size })));
+      files.push(...images.map(({ path, size }) => ({ path: `${folder}/${path}`, bytes: size })));
       // Of a few hundred bytes each, which nobody counts.
       const signed = meta['atomic-nightly.signed-by'] === undefined ? [] : images;
-      files.push(...signed.map(({ path }) => ({ path: `builds/${key}/${path}.asc`, bytes: 0 })));
+      files.push(...signed.map(({ path }) => ({ path: signatureName(`${folder}/${path}`), bytes: 0 })));
       if (images.length > 0) boxes.push(id);
     }
-    if (logsGo) for await (const file of target.list(`builds/${key}/logs`, task)) files.push(file);
+    if (logsGo) for await (const file of target.list(`${folder}/logs`, task)) files.push(file);
     const next = { ...mark, ...(imagesGo ? { images: date } : {}), ...(logsGo ? { logs: date } : {}) };
     const imagesLeft = images.length > 0 && !next.images;
     const logsLeft = logsSeconds !== undefined && !next.logs;
@@ -137,7 +139,7 @@ function withoutBoxes(old: unknown, ids: readonly string[], place: string): unkn
 
 async function readMetas(builds: readonly { id: string; arch: string }[], target: Target, task: Task) {
   if (builds.length === 0) return { metas: [], damaged: [] };
-  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const paths = builds.map(({ id, arch }) => recordPath(id, arch));
   const contents = await target.readMany(paths, task);
   const damaged: NightlyError[] = [];
   const found = builds.flatMap(({ id, arch }, index) => {

@@ -4,6 +4,7 @@ import { type RecordFormat, readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { isRef } from '../../ostree/ref.ts';
+import { isReleasesPath } from '../../published/paths.ts';
 import {
   PROMOTED,
   PROMOTED_PATH,
@@ -67,7 +68,7 @@ export async function readTargetState(target: Target, task: Task, hasTree = true
 async function buildsLinkedFrom(target: Target, task: Task): Promise<Set<string>> {
   const paths: string[] = [];
   for await (const { path } of target.list('streams', task)) {
-    if (/\.json$/.test(path) && !path.endsWith('/releases.json')) paths.push(path);
+    if (/\.json$/.test(path) && !isReleasesPath(path)) paths.push(path);
   }
   const texts = (await target.readMany(paths, task)).map((content) => new TextDecoder().decode(content));
   return new Set(texts.flatMap((text) => text.match(/\b\d{8}_\d{2,}\b/g) ?? []));

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
 import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import {
   buildId,
@@ -16,6 +17,7 @@ import {
   word,
 } from '../../build/record-values.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
@@ -82,7 +84,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const known = new Set<string>();
   const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
   const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
-    const signature = `${path}.asc`;
+    const signature = signatureName(path);
     known.add(signature);
     const fault = await compareFile(copies, path);
     const bytes = await sizeIfThere(join(work, signature));
@@ -96,7 +98,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     .flatMap((path) => /^([^/]+\/[^/]+)\/meta\.json$/.exec(path)?.[1] ?? [])
     .filter(isBuildFolder);
   for (const build of local) {
-    const meta = parsed(await readFile(join(work, 'builds', build, 'meta.json')), build);
+    const meta = parsed(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
     const commit = meta?.['ostree-commit'];
     const released = isReleasedThere(meta, request.releasesOf);
     const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
@@ -107,7 +109,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     wanted.add(build);
     const isOld = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
     for (const { path: name, size } of Object.values(meta.images ?? {})) {
-      const path = `builds/${build}/${name}`;
+      const path = `${folderOfKey(build)}/${name}`;
       known.add(path);
       if (isOld && !listed.has(path)) continue;
       const fault = await compareSigned(path);
@@ -119,8 +121,8 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       }
     }
     const notes = released ? await releaseFiles(join(work, 'builds', build)) : [];
-    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...notes, 'SHA256SUMS', 'meta.json']) {
-      const path = `builds/${build}/${name}`;
+    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...notes, SUMS, RECORD_FILE]) {
+      const path = `${folderOfKey(build)}/${name}`;
       if (known.has(path)) continue;
       known.add(path);
       const fault = await compareSigned(path);
@@ -157,7 +159,7 @@ function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] =
 async function releaseFiles(folder: string): Promise<string[]> {
   const names = await filesBelow(join(folder, 'release'));
   const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);
-  const isSignature = (name: string): boolean => name.endsWith('.asc') && names.includes(name.slice(0, -4));
+  const isSignature = (name: string): boolean => isSignatureName(name) && names.includes(signedName(name));
   return names.filter((name) => isSent(name) && !isSignature(name)).map((name) => `release/${name}`);
 }
 
@@ -183,10 +185,10 @@ async function buildsOfOthers(
 ): Promise<string[]> {
   const builds = [...listed.keys()].flatMap((path) => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
-    return build !== undefined && isBuildFolder(build) && name === 'meta.json' && !skip.has(build) ? [build] : [];
+    return build !== undefined && isBuildFolder(build) && name === RECORD_FILE && !skip.has(build) ? [build] : [];
   });
   const metas = await target.readMany(
-    builds.map((build) => `builds/${build}/meta.json`),
+    builds.map((build) => `${folderOfKey(build)}/${RECORD_FILE}`),
     task,
   );
   return builds.filter((_, index) => {
@@ -197,7 +199,7 @@ async function buildsOfOthers(
 
 /** Returns the files that a build's SHA256SUMS names, without the images. */
 async function summedFiles(folder: string): Promise<string[]> {
-  const text = await readFile(join(folder, 'SHA256SUMS'), 'utf8').catch((error: unknown) => {
+  const text = await readFile(join(folder, SUMS), 'utf8').catch((error: unknown) => {
     if (isErrno(error, 'ENOENT')) return '';
     throw error;
   });

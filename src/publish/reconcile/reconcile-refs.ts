@@ -2,6 +2,7 @@ import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { keyfileGroup } from '../../ostree/keyfile.ts';
 import { isChecksum, localObjects, parseCommit, readRef } from '../../ostree/objects.ts';
+import { testedPath } from '../../published/paths.ts';
 import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Target } from '../../targets/target.ts';
 import { summaryRefs } from '../summary.ts';
@@ -47,7 +48,7 @@ const PATHS = ['repo/config', 'repo/summary', 'repo/summary.sig'] as const;
  */
 export async function compareRefs(request: RefsRequest, task: Task): Promise<RefsFound> {
   const { repo, target, listed, streams, signed, isSigned } = request;
-  const pointers = streams.map((name) => `streams/${name}/tested.json`);
+  const pointers = streams.map((name) => testedPath(name));
   const refPaths = listed.map((ref) => `repo/refs/heads/${ref}`);
   const read = await target.readMany([...PATHS, ...pointers, ...refPaths], task);
   const [config, summary, signature] = read;

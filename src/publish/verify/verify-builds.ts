@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { sha256 } from '../../base/files.ts';
 import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import {
   buildId,
   count,
@@ -15,6 +16,7 @@ import {
 } from '../../build/record-values.ts';
 import { type CommitInfo, checkedObject, objectPath, parseCommit } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import { buildFolder, recordPath } from '../../published/paths.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import type { PublicFiles } from './public-http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
@@ -87,9 +89,9 @@ async function inspectBuild(
   report: Report,
   task: Task,
 ): Promise<PublishedBuild> {
-  const folder = `builds/${id}/${arch}`;
+  const folder = buildFolder(id, arch);
   const what = `build ${id} ${arch}`;
-  const meta = readRecord(await required(request.files, `${folder}/meta.json`), META, `${folder}/meta.json`);
+  const meta = readRecord(await required(request.files, recordPath(id, arch)), META, recordPath(id, arch));
   const commit = meta['ostree-commit'];
   const check = (part: string, look: () => Promise<string>) =>
     attempt(report, `${what}, ${part}`, RECONCILE_HINT, task.signal, async () => {
@@ -104,9 +106,9 @@ async function inspectBuild(
       { sha256: digest, size },
     ]),
   );
-  await check('SHA256SUMS', async () => {
+  await check(SUMS, async () => {
     records = await recordsOfSums(request.files, folder, images);
-    return `fits meta.json and ${records.length} records`;
+    return `fits ${RECORD_FILE} and ${records.length} records`;
   });
   const mayBeGone = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
   for (const [path, image] of images) {
@@ -139,13 +141,13 @@ async function recordsOfSums(
   folder: string,
   images: PublishedBuild['images'],
 ): Promise<readonly string[]> {
-  const text = new TextDecoder().decode(await required(files, `${folder}/SHA256SUMS`));
+  const text = new TextDecoder().decode(await required(files, `${folder}/${SUMS}`));
   const sums = new Map(
-    parseSums(text, `${folder}/SHA256SUMS`).map((summed) => [`${folder}/${summed.path}`, summed.sha256]),
+    parseSums(text, `${folder}/${SUMS}`).map((summed) => [`${folder}/${summed.path}`, summed.sha256]),
   );
   const faults: string[] = [];
   for (const [path, image] of images) {
-    if (sums.get(path) !== image.sha256) faults.push(`${path}: meta.json has another checksum`);
+    if (sums.get(path) !== image.sha256) faults.push(`${path}: ${RECORD_FILE} has another checksum`);
   }
   for (const [path, digest] of sums) {
     if (images.has(path) || !path.endsWith('.json')) continue;
@@ -166,11 +168,11 @@ async function imageFits(
   const size = await files.size(path);
   if (size === undefined && image.mayBeGone) return 'was removed, as the retention says';
   if (size === undefined) throw new Error('is not there');
-  if (size !== image.size) throw new Error(`has ${size} bytes, meta.json says ${image.size}`);
+  if (size !== image.size) throw new Error(`has ${size} bytes, ${RECORD_FILE} says ${image.size}`);
   if (!imageContent) return `${size} bytes`;
   const found = await files.digest(path, (bytes) => task.progress(bytes, image.size, 'bytes'));
   if (found?.sha256 !== image.sha256)
-    throw new Error(`has SHA-256 ${found?.sha256 ?? 'none'}, meta.json says ${image.sha256}`);
+    throw new Error(`has SHA-256 ${found?.sha256 ?? 'none'}, ${RECORD_FILE} says ${image.sha256}`);
   return `${size} bytes, SHA-256 right`;
 }
 

@@ -1,6 +1,7 @@
 import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { parseCatalogue } from '../../images/vagrant/catalogue.ts';
+import { boxesPath, latestPath, testedPath } from '../../published/paths.ts';
 import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { PublicFiles } from './public-http.ts';
 import type { PublishedBuild } from './verify-builds.ts';
@@ -21,14 +22,14 @@ const HINT = 'The next build of the stream writes it again; move a damaged file 
 /** Looks whether each stream's `tested.json`, `latest.json` and box catalogue lead to what is there; a stream may have none yet. */
 export async function inspectPointers(request: PointersInspection, report: Report, task: Task): Promise<void> {
   for (const { name, vagrantBox } of request.streams) {
-    await attempt(report, `streams/${name}/tested.json`, HINT, task.signal, () => testedFits(request, name, report));
-    await attempt(report, `streams/${name}/latest.json`, HINT, task.signal, () => latestFits(request, name, report));
-    await attempt(report, `vagrant/${vagrantBox}.json`, HINT, task.signal, () => boxesFit(request, vagrantBox, report));
+    await attempt(report, testedPath(name), HINT, task.signal, () => testedFits(request, name, report));
+    await attempt(report, latestPath(name), HINT, task.signal, () => latestFits(request, name, report));
+    await attempt(report, boxesPath(vagrantBox), HINT, task.signal, () => boxesFit(request, vagrantBox, report));
   }
 }
 
 async function testedFits(request: PointersInspection, name: string, report: Report): Promise<void> {
-  const path = `streams/${name}/tested.json`;
+  const path = testedPath(name);
   for (const { arch, build, commit, ref, there } of await entriesOf(request, path)) {
     const named = request.refs.get(ref)?.commit;
     const why = !there
@@ -45,7 +46,7 @@ async function testedFits(request: PointersInspection, name: string, report: Rep
 
 /** The commit is not looked at: after a withdrawal it is one that has the tree of this release, and is none itself. */
 async function latestFits(request: PointersInspection, name: string, report: Report): Promise<void> {
-  const path = `streams/${name}/latest.json`;
+  const path = latestPath(name);
   for (const { arch, build, there } of await entriesOf(request, path)) {
     if (there) report.ok(`${path}, ${arch}`, `build ${build}`);
     else report.fault(`${path}, ${arch}`, `names build ${build}, which the index does not have`, RECONCILE_HINT);
@@ -66,7 +67,7 @@ async function entriesOf({ files, builds }: PointersInspection, path: string) {
 }
 
 async function boxesFit({ files, builds, url }: PointersInspection, box: string, report: Report): Promise<void> {
-  const path = `vagrant/${box}.json`;
+  const path = boxesPath(box);
   const bytes = await files.get(path);
   if (!bytes) return;
   const images = new Map(builds.flatMap((build) => [...build.images]));

@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { dearmored, signaturePackets, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import { INDEX_PATH } from '../../published/build-index.ts';
+import { buildFolder, recordPath, signatureName, sumsPath } from '../../published/paths.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
 import { findingsOf, isSignedByAnyKey } from '../../signing/verify-detached.ts';
 import { keyPath, pointerPaths } from '../pointer-paths.ts';
@@ -21,8 +23,6 @@ export interface SignaturesInspection {
 
 const PARALLEL = 8;
 
-const INDEX = 'builds/builds.json';
-
 /**
  * Looks at the detached signatures beside records and pointers, with gpgv and the streams' public keys. Of an image's it is
  * checked that it is one: the image itself is vouched for by SHA256SUMS. Builds whose keys are no longer configured, or have
@@ -39,7 +39,7 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
   const isOurs = async ({ id, arch, signedBy }: PublishedBuild): Promise<boolean> => {
     if (signedBy.some((key) => known.has(key))) return true;
     // A key that came later may have signed it as well, which its record does not say.
-    const signature = await request.files.get(`builds/${id}/${arch}/SHA256SUMS.asc`);
+    const signature = await request.files.get(signatureName(sumsPath(id, arch)));
     return isSignedByAnyKey(keyring, signaturePacketsIn(signature), task);
   };
   const looked = await limit.map(signed, async (build) => ({ build, ours: await isOurs(build) }));
@@ -49,7 +49,7 @@ export async function inspectSignatures(request: SignaturesInspection, report: R
   if (others > 0) report.ok('signatures', `${others} builds are by keys that are no longer in use, and not looked at`);
   for (const stream of streams) await inspectOfferedKey(request.files, stream, report, task);
   const pointers = streams.flatMap(pointerPaths);
-  for (const path of new Set([INDEX, ...pointers])) {
+  for (const path of new Set([INDEX_PATH, ...pointers])) {
     await attempt(report, `${path}, signature`, RECONCILE_HINT, task.signal, async () => {
       if (await isGood(request.files, path, keyring, task)) report.ok(`${path}, signature`, 'good');
     });
@@ -81,8 +81,8 @@ async function inspectOfferedKey(
       );
     }
     // A signature that is bad in itself is reported with its file.
-    if (!(await isGood(files, INDEX, keyring, task).catch(() => false))) return;
-    if (await isGood(files, INDEX, offered, task)) report.ok(path, `verifies ${INDEX}`);
+    if (!(await isGood(files, INDEX_PATH, keyring, task).catch(() => false))) return;
+    if (await isGood(files, INDEX_PATH, offered, task)) report.ok(path, `verifies ${INDEX_PATH}`);
   });
 }
 
@@ -93,19 +93,19 @@ async function inspectBuild(
   report: Report,
   task: Task,
 ): Promise<void> {
-  const folder = `builds/${id}/${arch}`;
+  const folder = buildFolder(id, arch);
   let good = 0;
   const check = (path: string, look: () => Promise<boolean>) =>
     attempt(
       report,
-      `build ${id} ${arch}, ${path.slice(folder.length + 1)}.asc`,
+      `build ${id} ${arch}, ${signatureName(path.slice(folder.length + 1))}`,
       RECONCILE_HINT,
       task.signal,
       async () => {
         if (await look()) good += 1;
       },
     );
-  for (const path of [`${folder}/meta.json`, `${folder}/SHA256SUMS`, ...records]) {
+  for (const path of [recordPath(id, arch), sumsPath(id, arch), ...records]) {
     await check(path, () => isGood(files, path, keyring, task));
   }
   for (const path of images.keys()) await check(path, () => isThere(files, path));
@@ -115,7 +115,7 @@ async function inspectBuild(
 /** Whether the file is there; if so its signature is good. @throws Error when it is not. */
 async function isGood(files: PublicFiles, path: string, keyring: Uint8Array, task: Task): Promise<boolean> {
   for (let tries = 1; ; tries += 1) {
-    const signature = await files.get(`${path}.asc`);
+    const signature = await files.get(signatureName(path));
     const what = await files.get(path);
     if (!what) return false;
     if (!signature) throw new Error('is not there');
@@ -128,7 +128,7 @@ async function isGood(files: PublicFiles, path: string, keyring: Uint8Array, tas
 
 async function isThere(files: PublicFiles, path: string): Promise<boolean> {
   if ((await files.size(path)) === undefined) return false;
-  const signature = await files.get(`${path}.asc`);
+  const signature = await files.get(signatureName(path));
   if (!signature) throw new Error('is not there');
   signaturePackets(dearmored(signature));
   return true;

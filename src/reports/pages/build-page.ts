@@ -1,8 +1,10 @@
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { promotedTo, testsText } from '../../build/about-build.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
+import { signatureName } from '../../published/paths.ts';
 import { changesText, releasedText } from './build-row.ts';
 import type { Links } from './links.ts';
 import { pageView } from './page.ts';
@@ -80,10 +82,10 @@ export function buildPage(request: BuildPageRequest) {
     tests: testsText(meta) ?? '',
     signedBy: meta['atomic-nightly.signed-by'] ?? [],
     records: hrefOf
-      ? ['meta.json', 'lockfile.json', 'treefile.json', 'diff.json', 'SHA256SUMS'].map((file) => ({
+      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', SUMS].map((file) => ({
           file,
           href: hrefOf(file),
-          signature: meta['atomic-nightly.signed-by'] ? hrefOf(`${file}.asc`) : '',
+          signature: meta['atomic-nightly.signed-by'] ? hrefOf(signatureName(file)) : '',
         }))
       : [],
     deltas: (meta['atomic-nightly.deltas'] ?? []).map(({ from, bytes, objects, 'object-bytes': without }) => ({

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { formatBytes } from '../../base/format.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
+import { signatureName } from '../../published/paths.ts';
 
 /** An image as pages offer it. */
 export interface ImageView {
@@ -26,7 +27,7 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
     return {
       ...{ type, file: basename(path), sha256, size: formatBytes(size) },
       href: hrefOf?.(path) ?? '',
-      signature: signed && hrefOf ? hrefOf(`${path}.asc`) : '',
+      signature: signed && hrefOf ? hrefOf(signatureName(path)) : '',
       test: test ? `came up in ${Math.round(test.bootSeconds)} s${degraded}` : '',
     };
   });

@@ -1,4 +1,5 @@
+import { buildFolder } from '../../published/paths.ts';
 /** Returns where the page of a build lies on a target. */
 export function buildPagePath(id: string, arch: string): string {
-  return `builds/${id}/${arch}/index.html`;
+  return `${buildFolder(id, arch)}/index.html`;
 }

@@ -4,6 +4,7 @@ import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { type BoxProvider, parseCatalogue, withBoxVersion } from '../../images/vagrant/catalogue.ts';
 import { updateJson } from '../../publish/publish-files.ts';
+import { boxesPath } from '../../published/paths.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
@@ -40,7 +41,7 @@ export async function publishBoxes(
     ];
   });
   if (providers.length === 0) return;
-  const path = `vagrant/${name}.json`;
+  const path = boxesPath(name);
   const description = `${project.config.name}, ${project.stream.name}`;
   await updateJson<unknown>(
     path,

@@ -2,17 +2,19 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { publishFiles, updateRecord } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type PublishedBuild } from '../../published/build-index.ts';
+import { signatureName } from '../../published/paths.ts';
 import { formatSums, type Summed } from '../../published/sha256sums.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import { publishBoxes } from './box-catalogue.ts';
-import { SUMS, signatureName, signRecord } from './sign-files.ts';
+import { signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
 
 export { type BuildIndex, INDEX_PATH };
@@ -81,7 +83,7 @@ export async function nameBuild(
 }
 
 /** Records that a later attempt at the build may write again: each goes right behind its signature. */
-const SIGNED_RECORDS = [SUMS, 'meta.json'] as const;
+const SIGNED_RECORDS = [SUMS, RECORD_FILE] as const;
 
 /** Sends a build's checksums and its record as they are now, where the stream signs each right behind its signature. */
 export async function publishRecords(

@@ -6,6 +6,7 @@ import type { Config, StreamConfig } from '../../config/config.ts';
 import { keyPath } from '../../publish/pointer-paths.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
+import { recordPath } from '../../published/paths.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
@@ -70,7 +71,7 @@ const text = (content: Uint8Array | undefined): string => new TextDecoder().deco
 /** Records of the newest builds, as the target has them; one that is damaged, or another's, is left out and named (I15). */
 async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
   const builds = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch }))).slice(0, FEED_BUILDS);
-  const paths = builds.map(({ id, arch }) => `builds/${id}/${arch}/meta.json`);
+  const paths = builds.map(({ id, arch }) => recordPath(id, arch));
   const contents = await target.readMany(paths, task);
   return builds.flatMap(({ id, arch }, at) => {
     const [content, path = ''] = [contents[at], paths[at]];

@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE } from '../../build/build-files.ts';
 import { surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
@@ -10,6 +11,7 @@ import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/obj
 import { pointerPaths } from '../../publish/pointer-paths.ts';
 import { updateJson } from '../../publish/publish-files.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
+import { signatureName } from '../../published/paths.ts';
 
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
@@ -17,7 +19,7 @@ import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
 import { sign } from './sign.ts';
 import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
-import { areSigned, recordSignature, signatureName, signRecord } from './sign-files.ts';
+import { areSigned, recordSignature, signRecord } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
 
 /** What lacks a signature: of a key that has come since, or of any since it was written again. */
@@ -71,7 +73,7 @@ export async function findUnsigned(
 export function unsignedNames({ commits, records, files, pointers }: Unsigned, work: string): string[] {
   return [
     ...commits.map(({ commit }) => `commit ${commit}`),
-    ...records.map(({ dir }) => `${relative(work, dir)}/meta.json`),
+    ...records.map(({ dir }) => `${relative(work, dir)}/${RECORD_FILE}`),
     ...files.map(({ path }) => path),
     ...pointers.map(({ path }) => path),
   ];

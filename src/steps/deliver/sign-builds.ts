@@ -5,15 +5,17 @@ import { NightlyError } from '../../base/errors.ts';
 import { filesBelow, ifThere, sha256File, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
+import { signatureName } from '../../published/paths.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import { fetchFile } from '../../rpm/download.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAnyKey } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
-import { recordSignature, SUMS, signatureName } from './sign-files.ts';
+import { recordSignature } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
 
 /** A file of an earlier build that some key has signed, and others not yet. */
@@ -74,7 +76,7 @@ async function filesOf(
     ...parseSums(sums).map(({ path, sha256 }) => ({ path: `${folder}/${path}`, sha256 })),
     ...notes.map((name) => ({ path: join(relative(work, paths.release), name) })),
     { path: `${folder}/${SUMS}` },
-    ...((await recordSignature(paths.dir, signer, task)) === 'stale' ? [] : [{ path: `${folder}/meta.json` }]),
+    ...((await recordSignature(paths.dir, signer, task)) === 'stale' ? [] : [{ path: `${folder}/${RECORD_FILE}` }]),
   ];
 }
 

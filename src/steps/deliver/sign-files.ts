@@ -4,22 +4,13 @@ import { join } from 'node:path';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { GpgvFinding } from '../../programs/gpg.ts';
+import { signatureName } from '../../published/paths.ts';
 import { parseSums, type Summed } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { findingsOf } from '../../signing/verify-detached.ts';
-
-/** What is signed when it is published, because it changes until then. */
-const RECORD = 'meta.json';
-
-/** The list of checksums, which names all that is signed before. */
-export const SUMS = 'SHA256SUMS';
-
-/** Returns the name of the detached signature beside a file. */
-export function signatureName(file: string): string {
-  return `${file}.asc`;
-}
 
 /**
  * Signs each file that a build's SHA256SUMS names, and SHA256SUMS itself: NAME.asc beside NAME, armored.
@@ -63,7 +54,7 @@ export type RecordSignature = 'current' | 'stale' | 'others' | 'none';
 
 /** @param signer of the stream; several keys as one: each counts. @throws NightlyError `signing` when a key cannot be had. */
 export async function recordSignature(dir: string, signer: Signer, task: Task): Promise<RecordSignature> {
-  const file = join(dir, RECORD);
+  const file = join(dir, RECORD_FILE);
   const packets = signaturePacketsIn(await ifThere(readFile(signatureName(file))));
   if (packets.length === 0) return 'none';
   const [what, publicKey] = [await readFile(file), await signer.clientKey(task)];
@@ -77,6 +68,6 @@ export async function recordSignature(dir: string, signer: Signer, task: Task): 
 /** Signs the record of a build as it is now, unless its signature is good. @throws NightlyError `signing`. */
 export async function signRecord(dir: string, signer: Signer, task: Task): Promise<void> {
   if ((await recordSignature(dir, signer, task)) === 'current') return;
-  const file = join(dir, RECORD);
+  const file = join(dir, RECORD_FILE);
   await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign(await readFile(file), task)));
 }

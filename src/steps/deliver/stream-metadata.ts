@@ -4,6 +4,7 @@ import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
+import { streamMetadataPath } from '../../published/paths.ts';
 import { type Artifact, STREAM_METADATA, type StreamMetadata } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -26,7 +27,7 @@ export async function publishStreamMetadata(
   const folder = `${target.publicUrl}/${relative(config.work, build.paths.dir)}`;
   const { name, arch } = stream;
   await updateRecord(
-    { path: `streams/${name}.json`, format: STREAM_METADATA },
+    { path: streamMetadataPath(name), format: STREAM_METADATA },
     (old) => withImages(old, { stream: name, arch, release: build.id, folder, images }),
     target,
     task,

@@ -1,6 +1,7 @@
 import type { Task } from '../../base/task.ts';
 import { moveRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
+import { testedPath } from '../../published/paths.ts';
 import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -34,7 +35,7 @@ export async function markTested(
   await verify(project, target, { ref: testedRef, commit }, task);
   const entry = { build: build.id, commit, ref: testedRef };
   await updateRecord(
-    { path: `streams/${stream.name}/tested.json`, format: TESTED_POINTER },
+    { path: testedPath(stream.name), format: TESTED_POINTER },
     (old) => withNewest(withoutBuilds(old, gone), stream.name, stream.arch, entry),
     target,
     task,

@@ -3,19 +3,21 @@ import { dirname, join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
 import { buildPaths, type StoredBuild } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { targetsOf } from '../../config/lookup.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { addRemote, initRepo, pullPaths } from '../../programs/ostree.ts';
+import { isSignatureName, recordPath, signatureName } from '../../published/paths.ts';
 import { formatSums } from '../../published/sha256sums.ts';
 import { onTarget, placeOn } from '../../published/target-record.ts';
 import { type Build, frozenError } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import { FIXED_RECORDS } from '../deliver/publish-build.ts';
-import { SUMS, signatureName } from '../deliver/sign-files.ts';
+
 import { readShared } from './shared-record.ts';
 
 /**
@@ -28,7 +30,7 @@ export async function findPublishedStream(config: Config, id: string, task: Task
     const [first] = targetsOf(config, stream);
     if (!first) continue;
     const target = openTarget(first);
-    const path = `builds/${id}/${stream.arch}/meta.json`;
+    const path = recordPath(id, stream.arch);
     const content = await target.read(path, task);
     const meta = content && onTarget(() => readBuildMeta(content, { id, arch: stream.arch }, placeOn(path, target)));
     if (meta?.['atomic-nightly.stream'] === stream.name) return stream.name;
@@ -72,7 +74,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
     const content = contents[index];
     if (!content) throw damaged(`${name} is not there`);
     const listed = sums.find(({ path }) => path === name);
-    if (!name.endsWith('.asc') && listed?.sha256 !== sha256(content)) throw damaged(`${name} is not what ${SUMS} says`);
+    if (!isSignatureName(name) && listed?.sha256 !== sha256(content)) throw damaged(`${name} is not what ${SUMS} says`);
     await writeFileAtomic(join(paths.dir, name), content);
   }
   await writeFileAtomic(join(paths.dir, SUMS), formatSums(sums));
@@ -87,7 +89,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
 async function isReleased({ config, stream }: Project, folder: string, task: Task): Promise<boolean> {
   const places = (stream.release?.to?.images ?? []).filter((name) => !stream.targets.includes(name));
   for (const target of places.flatMap((name) => config.targets[name] ?? []).map(openTarget))
-    if (await target.read(`${folder}/meta.json`, task)) return true;
+    if (await target.read(`${folder}/${RECORD_FILE}`, task)) return true;
   return false;
 }
 

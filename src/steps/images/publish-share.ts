@@ -2,15 +2,17 @@ import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { ifThere, readTextIfExists, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { SUMS } from '../../build/build-files.ts';
 import type { BuildFailure } from '../../build/build-record.ts';
 import { type BuildPaths, readMeta } from '../../build/build-store.ts';
 import { publishFiles } from '../../publish/publish-files.ts';
+import { signatureName } from '../../published/paths.ts';
 import { formatSums, parseSums } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import { nameBuild } from '../deliver/publish-build.ts';
-import { SUMS, signatureName } from '../deliver/sign-files.ts';
+
 import type { ImageSet } from './images.ts';
 import { type ImageResults, mergeRecord, missingTypes, passedGate, stateOf, type TreeResults } from './merge-record.ts';
 import { changeShared, type SharedRecord } from './shared-record.ts';

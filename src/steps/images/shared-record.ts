@@ -5,17 +5,18 @@ import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, sha256 } from '../../base/files.ts';
 import { armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { BuildPaths } from '../../build/build-store.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
+import { signatureName } from '../../published/paths.ts';
 import { formatSums, parseSums, type Summed } from '../../published/sha256sums.ts';
 import { onTarget, placeOn } from '../../published/target-record.ts';
 import type { Project } from '../../run/project.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
-import { SUMS, signatureName } from '../deliver/sign-files.ts';
 
 /** What a target has of a build that several machines may work on. */
 export interface SharedRecord {
@@ -29,7 +30,7 @@ interface Found {
   readonly files: SwapRequest['expect'];
 }
 
-const NAMES = ['meta.json', SUMS] as const;
+const NAMES = [RECORD_FILE, SUMS] as const;
 
 /**
  * Returns the record of a build and its SHA256SUMS as a target has them, where the stream signs only with good
@@ -70,7 +71,7 @@ export async function changeShared(
     const next = change(record);
     made.push(next);
     const { meta, sums } = next;
-    const contents = { 'meta.json': `${JSON.stringify(meta, null, 2)}\n`, [SUMS]: formatSums(sums) };
+    const contents = { [RECORD_FILE]: `${JSON.stringify(meta, null, 2)}\n`, [SUMS]: formatSums(sums) };
     const put: { path: string; content: Uint8Array }[] = [];
     // The checksums first: an image that the record names is vouched for.
     for (const name of NAMES.toReversed()) {
@@ -100,7 +101,7 @@ async function find({ signer, config }: Project, paths: BuildPaths, target: Targ
   const contents = await target.readMany(wanted, task);
   const files = wanted.map((path, index) => ({ path, content: contents[index] }));
   const contentOf = (path: string) => files.find((file) => file.path === path)?.content;
-  const [meta, sums] = [contentOf(`${folder}/meta.json`), contentOf(`${folder}/${SUMS}`)];
+  const [meta, sums] = [contentOf(`${folder}/${RECORD_FILE}`), contentOf(`${folder}/${SUMS}`)];
   // The checksums are put first, so without a record there is nothing yet that anybody vouches for.
   if (!meta || !sums) return { files };
   if (signer) {
@@ -112,7 +113,7 @@ async function find({ signer, config }: Project, paths: BuildPaths, target: Targ
       throw unsigned(`${folder}/${name}`, target);
     }
   }
-  const place = placeOn(`${folder}/meta.json`, target);
+  const place = placeOn(`${folder}/${RECORD_FILE}`, target);
   const record = onTarget(() => readBuildMeta(meta, { id: paths.id, arch: basename(paths.dir) }, place));
   const listed = onTarget(() => parseSums(new TextDecoder().decode(sums), placeOn(`${folder}/${SUMS}`, target)));
   return { record: { meta: record, sums: listed }, files };

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, isErrno, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { signatureName } from '../../published/paths.ts';
 import { fetchBytes } from '../../rpm/download.ts';
 import type { Target } from '../../targets/target.ts';
-import { signatureName } from '../deliver/sign-files.ts';
+
 import { metadataFiles, REPOMD, rpmsIn } from './package-repository.ts';
 
 /** Returns where a stream's RPM repository is on its targets. */

@@ -7,12 +7,12 @@ import { armoredSignature, dearmored } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { copyTree } from '../../programs/cp.ts';
 import { createRepoAside } from '../../programs/createrepo.ts';
+import { signatureName } from '../../published/paths.ts';
 import { readRepoContent } from '../../rpm/repodata.ts';
 import type { RepoDefinition } from '../../rpm/repofile.ts';
 import { openRepository, parseRepomd } from '../../rpm/repomd.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
 import { isSignedByAll } from '../../signing/verify-detached.ts';
-import { signatureName } from '../deliver/sign-files.ts';
 
 /** What names all other metadata, with their checksums. */
 export const REPOMD = 'repodata/repomd.xml';

@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import { fsck } from '../../programs/ostree.ts';
+import { signatureName } from '../../published/paths.ts';
 import { parseSums } from '../../published/sha256sums.ts';
 import type { Project } from '../../run/project.ts';
 import type { Signable } from '../../signing/signer.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
-import { SUMS, signatureName } from '../deliver/sign-files.ts';
 
 /**
  * Refuses a build whose record does not allow a release: the gate, approvals, later promotions. Costs nothing.

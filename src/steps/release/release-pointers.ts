@@ -1,6 +1,8 @@
 import type { Task } from '../../base/task.ts';
+import { RECORD_FILE } from '../../build/build-files.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
+import { latestPath, releasesPath } from '../../published/paths.ts';
 import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -19,9 +21,9 @@ export async function pointAtRelease(
   task: Task,
 ): Promise<void> {
   const { name, arch } = stream;
-  const release = { version: id, arch, commit, metadata: `${folder}/meta.json` };
+  const release = { version: id, arch, commit, metadata: `${folder}/${RECORD_FILE}` };
   await updateRecord(
-    { path: `streams/${name}/releases.json`, format: RELEASE_INDEX },
+    { path: releasesPath(name), format: RELEASE_INDEX },
     (old) => withRelease(old, name, release),
     target,
     task,
@@ -29,7 +31,7 @@ export async function pointAtRelease(
   );
   const entry = { build: id, commit, ref, notes: `${folder}/release/notes.md` };
   await updateRecord(
-    { path: `streams/${name}/latest.json`, format: LATEST_POINTER },
+    { path: latestPath(name), format: LATEST_POINTER },
     (old) => withNewest(old, name, arch, entry),
     target,
     task,

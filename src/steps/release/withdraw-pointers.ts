@@ -7,6 +7,7 @@ import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
 import { updateJson, updateRecord } from '../../publish/publish-files.ts';
+import { boxesPath, latestPath, releasesPath, streamMetadataPath } from '../../published/paths.ts';
 import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex, STREAM_METADATA } from '../../published/stream-files.ts';
 import type { Project } from '../../run/project.ts';
 import type { Signer } from '../../signing/signer.ts';
@@ -31,12 +32,12 @@ export async function restorePointers(project: Project, back: Back, target: Targ
   const { buildid: release } = previous.meta;
   const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
   const update = updaterOf(target, signer, task);
-  await update(`streams/${name}/latest.json`, LATEST_POINTER, (old) => {
+  await update(latestPath(name), LATEST_POINTER, (old) => {
     if (old.arches[arch]?.build !== bad) return old;
     const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
     return { ...old, arches: { ...old.arches, [arch]: entry } };
   });
-  await update(`streams/${name}/releases.json`, RELEASE_INDEX, (old) => withWithdrawn(old, bad, reason));
+  await update(releasesPath(name), RELEASE_INDEX, (old) => withWithdrawn(old, bad, reason));
   await offerAgain(project, { bad: [bad], release, folder, images }, target, task);
   task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
 }
@@ -63,7 +64,7 @@ export async function offerAgain(
 ): Promise<void> {
   const { name, arch, vagrantBox } = stream;
   const update = updaterOf(target, signer, task);
-  await update(`streams/${name}.json`, STREAM_METADATA, (old) => {
+  await update(streamMetadataPath(name), STREAM_METADATA, (old) => {
     const { [arch]: ours } = old.architectures;
     const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => !bad.includes(artifact.release));
     if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
@@ -74,7 +75,7 @@ export async function offerAgain(
     };
     return withImages(without, { stream: name, arch, release, folder, images });
   });
-  const boxes = `vagrant/${vagrantBox}.json`;
+  const boxes = boxesPath(vagrantBox);
   const withoutBad = (old: unknown): unknown => {
     if (old === undefined) return old;
     const before = parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${boxes}`);

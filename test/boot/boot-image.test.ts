@@ -103,7 +103,7 @@ test('KVM is taken when the probe says so; otherwise the reason is told', async 
   expect(await chooseAccelerator(task, async () => ({ usable: true, reason: 'fine' }))).toBe('kvm');
   expect(task.lines).toEqual([]);
   expect(await chooseAccelerator(task, async () => ({ usable: false, reason: 'it hangs' }))).toBe('tcg');
-  expect(task.lines).toEqual(['Slower, without KVM: it hangs']);
+  expect(task.lines).toEqual(['No KVM, so booting is slower: it hangs']);
 });
 
 test('serial output is told without colours and cursor moves; a missing log is empty', async () => {

@@ -155,7 +155,7 @@ test('I7: a second run beside the first is told so by exit code 11', async () =>
   const second = await world.nightly('nightly');
   expect(second).toMatchObject({
     code: 11,
-    stderr: expect.stringContaining('Another run has this work folder: "nightly"'),
+    stderr: expect.stringContaining('The work folder is locked by another run: "nightly"'),
   });
   await ended;
 });

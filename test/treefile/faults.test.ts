@@ -59,16 +59,16 @@ test('a key written twice is refused in JSON as in YAML, wherever it stands', as
     'The treefile top.json has a fault:\ntop.json:3:1: "install-langs" is on line 2 too; a key may occur only once.',
   );
   expect(await refusal({ 'top.json': '{"packages-x86_64": ["a"], "packages-x86_64": ["b"]}' })).toContain(
-    'top.json:1:28: "packages-x86_64" stands on line 1 too',
+    'top.json:1:28: "packages-x86_64" is on line 1 too',
   );
   expect(await refusal({ 'top.json': '{"include": "a.json", "include": "b.json"}', 'a.json': '{}' })).toContain(
-    'top.json:1:23: "include" stands on line 1 too',
+    'top.json:1:23: "include" is on line 1 too',
   );
   expect(await refusal({ 'top.json': '{"add-commit-metadata": {"a": 1, "a": 2}}' })).toContain(
-    '"a" stands on line 1 too',
+    '"a" is on line 1 too',
   );
   expect(await refusal({ 'top.json': '{"include": "in.json"}', 'in.json': '{"ref": "a", "ref": "b"}' })).toContain(
-    'in.json:1:14: "ref" stands on line 1 too',
+    'in.json:1:14: "ref" is on line 1 too',
   );
   // A remark may come as often as its writer likes.
   const { values } = await read({

@@ -64,9 +64,7 @@ test('a key written twice is refused in JSON as in YAML, wherever it stands', as
   expect(await refusal({ 'top.json': '{"include": "a.json", "include": "b.json"}', 'a.json': '{}' })).toContain(
     'top.json:1:23: "include" is on line 1 too',
   );
-  expect(await refusal({ 'top.json': '{"add-commit-metadata": {"a": 1, "a": 2}}' })).toContain(
-    '"a" is on line 1 too',
-  );
+  expect(await refusal({ 'top.json': '{"add-commit-metadata": {"a": 1, "a": 2}}' })).toContain('"a" is on line 1 too');
   expect(await refusal({ 'top.json': '{"include": "in.json"}', 'in.json': '{"ref": "a", "ref": "b"}' })).toContain(
     'in.json:1:14: "ref" is on line 1 too',
   );

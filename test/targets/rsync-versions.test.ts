@@ -3,11 +3,28 @@ import { lstat, mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { RsyncTargetConfig } from '../../src/config/config.ts';
+import { rsyncTarget } from '../../src/targets/rsync/rsync-target.ts';
+import type { Target } from '../../src/targets/target.ts';
+import { withWriteOnce } from '../../src/targets/write-once.ts';
 import { farRsyncs, ownRrsync } from '../support/far-rsync.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
 import { startSshd } from '../support/sshd.ts';
-import { accessOf, bed, type FolderBed, rsyncOverSsh } from '../support/target-beds.ts';
+import { accessOf, bed, type FolderBed } from '../support/target-beds.ts';
 import { testTask } from '../support/tmp.ts';
+
+/**
+ * A target of rsync without what stands before every target: names with control characters, which never get so far, are
+ * names to rsync like all others.
+ */
+function rsyncItself(
+  ssh: RsyncTargetConfig['ssh'],
+  destination: string,
+  more: Partial<RsyncTargetConfig> = {},
+): Target {
+  const url = 'http://localhost';
+  return withWriteOnce(rsyncTarget({ type: 'rsync', name: 'far', destination, ssh, url, ...more }));
+}
 
 /** Removing, with every rsync that can be at the far end here. */
 const FAR = farRsyncs().flatMap((far) => [
@@ -17,7 +34,7 @@ const FAR = farRsyncs().flatMap((far) => [
       const place = await bed();
       const daemon = await startRsyncd(join(place.dir, 'rsyncd'), place.far, option, far.program);
       const { destination, passwordFile } = daemon;
-      return { ...place, target: rsyncOverSsh({}, destination, { passwordFile }) };
+      return { ...place, target: rsyncItself({}, destination, { passwordFile }) };
     },
   },
   {
@@ -28,7 +45,7 @@ const FAR = farRsyncs().flatMap((far) => [
       const program = await ownRrsync(far, join(place.dir, 'rrsync'));
       const rrsync = option === undefined ? place.far : `-no-del ${place.far}`;
       const sshd = await startSshd(join(place.dir, 'sshd'), { rrsync, program });
-      return { ...place, target: rsyncOverSsh(accessOf(sshd), 'root@127.0.0.1:/') };
+      return { ...place, target: rsyncItself(accessOf(sshd), 'root@127.0.0.1:/') };
     },
   },
 ]);

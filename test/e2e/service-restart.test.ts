@@ -80,7 +80,7 @@ test('I4: service and run are killed: the next service resumes the same build', 
   await first.end('SIGKILL');
   killIfThere(-run);
   const second = await serve(world);
-  await second.until(/build \d+_01 killed; goes on at/);
+  await second.until(/build \d+_01 killed; continues at/);
   await second.until(/goes on with \d+_01\n/);
   await second.until(/build \d+_01 complete\n/);
   expect(await states(world)).toEqual(['complete']);
@@ -103,7 +103,7 @@ test('SIGTERM interrupts the run after the drain time, and the next service resu
   const { world, first, run } = await composing(['drain: 1s']);
   expect(await first.end('SIGTERM')).toBe(0);
   expect(isAlive(run)).toBe(false);
-  expect(first.said()).toMatch(/build \d+_01 interrupted; goes on at/);
+  expect(first.said()).toMatch(/build \d+_01 interrupted; continues at/);
   expect(await states(world)).toEqual(['interrupted']);
   const second = await serve(world);
   await second.until(/goes on with \d+_01\n/);

@@ -24,7 +24,8 @@ async function report(journal: readonly object[], meta: Partial<BuildMeta> = {})
   const dir = temporaryFolder();
   const paths = buildPaths(dir, BUILD, 'x86_64');
   await mkdir(paths.dir, { recursive: true });
-  await writeFile(paths.journal, journal.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const whole = journal.map((line) => ({ at: '2026-11-21T02:30:00.000Z', input: '0123456789abcdef', ...line }));
+  await writeFile(paths.journal, whole.map((line) => `${JSON.stringify(line)}\n`).join(''));
   const xml = await junitReport({ paths, meta: { ...META, ...meta } });
   const file = join(dir, 'report.xml');
   await writeFile(file, xml);

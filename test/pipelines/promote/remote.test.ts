@@ -68,7 +68,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   });
   const path = await standInGuest(dir, join(world.dir, 'work'));
   const promoted = await runCli(world.dir, ['promote', id, '--json'], { PATH: path });
-  expect(promoted.stderr).toContain('mini-remote-9-1.noarch takes the place of mini-remote-nightly');
+  expect(promoted.stderr).toContain('mini-remote-9-1.noarch replaces mini-remote-nightly');
   expect(promoted.stderr).toContain('but for what must differ');
   const { build, commit } = JSON.parse(promoted.stdout);
   const { pkgdiff } = await json<{ pkgdiff: [string, number][] }>(world, 'diff', id, build);

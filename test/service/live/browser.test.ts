@@ -13,7 +13,7 @@ import { makePageBuilds } from '../../support/page-builds.ts';
 import { serveApp } from '../../support/serve-app.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
-const SHOTS = new URL('../../test-results/pages', import.meta.url).pathname;
+const SHOTS = new URL('../../../test-results/pages', import.meta.url).pathname;
 
 let browser: Browser;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { parseBuildId } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
-import { listBuilds, type StoredBuild } from './build-store.ts';
+import { type StoredBuild, surveyBuilds } from './build-store.ts';
 
 /** A night that was taken back for what was in it. */
 export interface RetractedNight {
@@ -10,14 +10,16 @@ export interface RetractedNight {
 
 /**
  * The night of a stream that was taken back and was made from these packages and this treefile: to build them again
- * would publish it again. One whose only fault was its date does not count.
+ * would publish it again. One whose only fault was its date does not count, nor does one whose record is damaged: nightly
+ * builds go on without it (I15).
  */
 export async function retractedWith(
   work: string,
   stream: string,
   inputHash: string,
 ): Promise<RetractedNight | undefined> {
-  const builds = (await listBuilds(work)).filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
+  const survey = await surveyBuilds(work);
+  const builds = survey.builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
   const byFuture = new Set(builds.filter(({ meta }) => isDatedAhead(meta)).map(({ meta }) => meta.buildid));
   for (const { meta } of builds) {
     const { buildid: id, 'atomic-nightly.retracted': retracted } = meta;

@@ -6,7 +6,7 @@ import { architecture, buildId } from '../build/record-values.ts';
 export const INDEX_PATH = 'builds/builds.json';
 
 /** A build that a target names. */
-export interface PublishedBuild {
+export interface IndexEntry {
   readonly id: string;
   readonly arches: readonly string[];
   /** Of a nightly build that was taken back: by which build, and why. Not coreos-assembler's. */
@@ -17,7 +17,7 @@ export interface PublishedBuild {
 export interface BuildIndex {
   /** Those of other schemas are refused. */
   readonly 'schema-version'?: '1.0.0';
-  readonly builds: readonly PublishedBuild[];
+  readonly builds: readonly IndexEntry[];
   /** RFC 3339, UTC. */
   readonly timestamp: string;
 }

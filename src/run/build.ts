@@ -9,7 +9,6 @@ import {
   buildPaths,
   findBuild,
   insistOnWhole,
-  listBuilds,
   readMeta,
   reserveBuildId,
   type StoredBuild,
@@ -69,7 +68,9 @@ export async function nextCommitTime(
   { config, stream }: Pick<Project, 'config' | 'stream'>,
   now: number,
 ): Promise<number> {
-  const newest = (await listBuilds(config.work)).find(
+  // Where the newest is damaged, a date ahead of it is refused by the seed, which has the commit itself.
+  const { builds } = await surveyBuilds(config.work);
+  const newest = builds.find(
     ({ meta }) => meta['atomic-nightly.stream'] === stream.name && meta['ostree-commit'] !== undefined,
   );
   if (!newest || !isDatedAhead(newest.meta)) return now;

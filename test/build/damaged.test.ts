@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { quietTask } from '../../src/base/task.ts';
 import {
@@ -13,18 +13,20 @@ import {
   updateMeta,
 } from '../../src/build/build-store.ts';
 import { openJournal, readJournal, surveyJournal } from '../../src/build/journal.ts';
+import { retractedWith } from '../../src/build/retractions.ts';
 import { cycle as cycleCommand } from '../../src/cli/commands/cycle.ts';
 import { diff as diffCommand } from '../../src/cli/commands/diff.ts';
 import { list as listCommand } from '../../src/cli/commands/list.ts';
 import { log as logCommand } from '../../src/cli/commands/log.ts';
 import { buildWithCommit } from '../../src/cli/go-on.ts';
-import { findUnfinished } from '../../src/run/build.ts';
+import { findUnfinished, nextCommitTime } from '../../src/run/build.ts';
 import { lockHolder } from '../../src/run/lock-holder.ts';
 import { openProject } from '../../src/run/project.ts';
 import { isRunLockHeld, takeRunLock } from '../../src/run/run-lock.ts';
 import { pagesApp } from '../../src/service/live/live-app.ts';
 import { openWork } from '../../src/service/live/work-folder.ts';
 import { openState, serviceFolder } from '../../src/service/service-state.ts';
+import { checkBuildClock } from '../../src/steps/compose/clock.ts';
 import { prune } from '../../src/steps/deliver/prune.ts';
 import { reconcile } from '../../src/steps/deliver/reconcile.ts';
 import { DAMAGE } from '../support/damage.ts';
@@ -221,6 +223,17 @@ describe('I15: what a damaged record could make wrong stops, and nothing else', 
     spoil(last);
     const day = new Date(`${last.slice(0, 4)}-${last.slice(4, 6)}-${last.slice(6, 8)}T03:00:00Z`);
     expect(await reserveBuildId(config.work, day, [])).toBe(`${last.slice(0, 8)}_02`);
+  });
+
+  it('nothing that a nightly build begins with is kept back by it', async () => {
+    const { config, ids, spoil } = await twoReleases();
+    const project = await openProject(config.path, 'nightly');
+    writeFileSync(join(dirname(config.path), 'lab.repo'), '[lab]\nbaseurl=file:///nowhere\n');
+    spoil(ids[1]);
+    await expect(nextCommitTime(project, 1_900_000_000)).resolves.toBe(1_900_000_000);
+    await expect(retractedWith(config.work, 'nightly', 'none')).resolves.toBeUndefined();
+    const { signal } = new AbortController();
+    await expect(checkBuildClock(project, [], signal)).resolves.toEqual({ published: [] });
   });
 
   it('pruning keeps the images of a damaged build, and the RPM files that its lockfile names', async () => {

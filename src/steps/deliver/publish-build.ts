@@ -6,7 +6,7 @@ import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { publishFiles, updateRecord } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
-import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type PublishedBuild } from '../../published/build-index.ts';
+import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type IndexEntry } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
 import { formatSums, type Summed } from '../../published/sha256sums.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
@@ -135,14 +135,14 @@ export function withRetracted(
   ids: readonly string[],
   retracted: { readonly by: string; readonly reason: string },
 ): BuildIndex {
-  const isDue = (one: PublishedBuild): boolean =>
+  const isDue = (one: IndexEntry): boolean =>
     ids.includes(one.id) && (one.retracted?.by !== retracted.by || one.retracted.reason !== retracted.reason);
   if (!index.builds.some(isDue)) return index;
   return indexOf(index.builds.map((one) => (isDue(one) ? { ...one, retracted } : one)));
 }
 
-function indexOf(builds: readonly PublishedBuild[]): BuildIndex {
-  const place = ({ id, retracted }: PublishedBuild): Placed => ({ id, retractedBy: retracted?.by });
+function indexOf(builds: readonly IndexEntry[]): BuildIndex {
+  const place = ({ id, retracted }: IndexEntry): Placed => ({ id, retractedBy: retracted?.by });
   return {
     'schema-version': '1.0.0',
     builds: builds.toSorted((a, b) => comparePlaced(place(b), place(a))),

@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
 import type { RecordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
+import { SUMS } from '../build/build-files.ts';
 import { signatureName } from '../published/paths.ts';
+import { parseSums, type Summed } from '../published/sha256sums.ts';
 import { readTargetRecord } from '../published/target-record.ts';
 import type { Signer } from '../signing/signer.ts';
 import { contentEquals } from '../targets/expect.ts';
@@ -11,18 +14,58 @@ import type { SwapRequest, Target } from '../targets/target.ts';
 import { swapWithRetry } from './swap-with-retry.ts';
 
 /**
- * Sends files of a build that keep their path relative to `root`: first the large ones, which change only where an image was
- * made anew because its type changed, then the small records, which a later attempt at the build may write again.
+ * Sends files of a build that keep their path relative to `root`: first the large ones, which never change, and of them those
+ * that were made anew, then the small records, which a later attempt at the build may write again.
+ * @param files `remade`: those of the fixed ones that may replace what the target has, from `remadeImages`
+ * @throws NightlyError `target-differs` when the target has other bytes of any other fixed file.
  */
 export async function publishFiles(
   root: string,
-  files: { readonly fixed: readonly string[]; readonly records: readonly string[] },
+  files: {
+    readonly fixed: readonly string[];
+    readonly remade?: readonly string[];
+    readonly records: readonly string[];
+  },
   target: Target,
   task: Task,
 ): Promise<void> {
-  const fixed = await target.send(root, files.fixed, { immutable: true, replace: true }, task);
-  await target.send(root, files.records, { immutable: false }, task);
-  task.say(`${files.fixed.length + files.records.length} files, ${formatBytes(fixed.bytes)} to ${target.describe()}`);
+  const { fixed, remade = [], records } = files;
+  const kept = fixed.filter((path) => !remade.includes(path));
+  const sent = await target.send(root, kept, { immutable: true }, task);
+  const replaced = await target.send(root, remade, { immutable: true, replace: true }, task);
+  await target.send(root, records, { immutable: false }, task);
+  const bytes = formatBytes(sent.bytes + replaced.bytes);
+  task.say(`${fixed.length + records.length} files, ${bytes} to ${target.describe()}`);
+}
+
+/**
+ * Returns the images of a build that were made anew since a target got them, because their type changed: its SHA256SUMS, which is
+ * sent behind them, has another digest or does not name them yet. One that it has with this digest is damaged there or here
+ * if its bytes differ, and replaces nothing.
+ * @param folder of the build on the target
+ * @param made digests of what is sent, by path in that folder
+ * @returns paths relative to the target's root
+ */
+export async function remadeImages(
+  folder: string,
+  made: readonly Summed[],
+  target: Target,
+  task: Task,
+): Promise<string[]> {
+  const images = made.filter(({ path }) => path.startsWith('images/'));
+  const text = images.length === 0 ? undefined : await target.read(`${folder}/${SUMS}`, task);
+  const there = new Map(sumsOrNothing(text, images).map(({ path, sha256 }) => [path, sha256]));
+  return images.filter(({ path, sha256 }) => there.get(path) !== sha256).map(({ path }) => `${folder}/${path}`);
+}
+
+/** A list that cannot be read vouches for what is there: nothing is replaced. */
+function sumsOrNothing(text: Uint8Array | undefined, images: readonly Summed[]): readonly Summed[] {
+  try {
+    return text === undefined ? [] : parseSums(new TextDecoder().decode(text));
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    return images;
+  }
 }
 
 /**

@@ -2,15 +2,17 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { sha256 } from '../../src/base/files.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { verifyPublished } from '../../src/publish/fresh-client.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
-import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
+import { publishFiles, remadeImages, updateJson } from '../../src/publish/publish-files.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openSentLog } from '../../src/publish/sent-log.ts';
 import { summaryRefs } from '../../src/publish/summary.ts';
+import { formatSums } from '../../src/published/sha256sums.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit, testTree } from '../support/ostree-repo.ts';
@@ -342,6 +344,43 @@ it('I6: a cache that still serves the old night is waited for, but not for ever'
   await expect.poll(() => task.lines.filter((line) => line.includes('waiting for a cache')).length).toBeGreaterThan(0);
   await publish(second);
   await waiting;
+});
+
+it('I16: of what is published only an image that was made anew is replaced, and the list of checksums says which was', async () => {
+  const { dir, far, target, task } = await bed();
+  const near = join(dir, 'near');
+  await mkdir(join(near, 'builds/1/images'), { recursive: true });
+  const [image, lockfile] = ['builds/1/images/a.img', 'builds/1/lockfile.json'];
+  const publishThem = async (contents: { image: string; lockfile: string }) => {
+    await writeFile(join(near, image), contents.image);
+    await writeFile(join(near, lockfile), contents.lockfile);
+    const sums = [
+      { path: 'images/a.img', sha256: sha256(contents.image) },
+      { path: 'lockfile.json', sha256: sha256(contents.lockfile) },
+    ];
+    await writeFile(join(near, 'builds/1/SHA256SUMS'), formatSums(sums));
+    const remade = await remadeImages('builds/1', sums, target, task);
+    const records = ['builds/1/SHA256SUMS'];
+    await publishFiles(near, { fixed: [image, lockfile], remade, records }, target, task);
+  };
+  const there = async (path: string) => readFile(join(far, path), 'utf8');
+  await publishThem({ image: 'image one', lockfile: 'lock one' });
+  await publishThem({ image: 'image two', lockfile: 'lock one' });
+  expect(await there(image)).toBe('image two');
+  const differs = { code: 'target-differs' };
+  await expect(publishThem({ image: 'image two', lockfile: 'lock two' })).rejects.toMatchObject(differs);
+  expect(await there(lockfile)).toBe('lock one');
+
+  // Damaged over there under the digest it was published with: that is for somebody to look at.
+  await writeFile(join(far, image), 'image TWO');
+  const again = { image: 'image two', lockfile: 'lock one' };
+  await expect(publishThem(again)).rejects.toMatchObject(differs);
+  await writeFile(join(far, 'builds/1/SHA256SUMS'), 'no list');
+  await expect(publishThem(again)).rejects.toMatchObject(differs);
+  // Killed before its list came: nobody was told of it yet.
+  await rm(join(far, 'builds/1/SHA256SUMS'));
+  await publishThem(again);
+  expect(await there(image)).toBe('image two');
 });
 
 it('sends records and changes a shared index without losing anybody else', async () => {

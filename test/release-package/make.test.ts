@@ -114,6 +114,31 @@ it('I7: unchanged inputs change nothing; a change of any of them is a new releas
   });
 });
 
+it('I16: a package that was signed again under its old name is refused, and the target keeps what it has', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const world = await makePackageWorld(join(dir, 'world'), [agent(key)]);
+  const [repository, metadata, suid] = [
+    sigRepository(world),
+    join(world.published, 'rpms/nightly'),
+    'suid-1.0-1.noarch.rpm',
+  ];
+  expect(await world.nightly('release-package')).toMatchObject({ code: 0 });
+  await copyFile(await buildMiniRpm(world.distro.recipe('suid')), join(repository, suid));
+  expect(await world.nightly('release-package')).toMatchObject({ code: 0 });
+  const published = () => Promise.all([suid, 'repodata/repomd.xml'].map((path) => sha256File(join(metadata, path))));
+  const before = await published();
+  const defines = ['__gpg /usr/bin/gpg', `_gpg_name ${key.key}`, `_gpg_path ${key.home}`];
+  await run('rpmsign', [...defines.flatMap((one) => ['--define', one]), '--addsign', join(repository, suid)]);
+  expect(await world.nightly('release-package')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /rpms\/nightly\/suid-1\.0-1\.noarch\.rpm with other bytes[\s\S]*Give the package a new release/,
+    ),
+  });
+  expect(await published()).toEqual(before);
+});
+
 it('a package that somebody changed in the repository stops it', async () => {
   const dir = temporaryFolder();
   const world = await makePackageWorld(join(dir, 'world'), [agent(await makeSigningKey(dir))]);

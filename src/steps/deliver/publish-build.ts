@@ -4,11 +4,11 @@ import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
-import { publishFiles, updateRecord } from '../../publish/publish-files.ts';
+import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type IndexEntry } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
-import { formatSums, type Summed } from '../../published/sha256sums.ts';
+import { formatSums, parseSums, type Summed } from '../../published/sha256sums.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -56,7 +56,10 @@ export async function publishBuild(
   const inRoot = (file: string) => `${folder}/${file}`;
   const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);
   const { signer } = project;
-  const sent = { fixed: files.map(inRoot), records: ['journal.ndjson', ...logs].map(inRoot) };
+  const sums = parseSums(await readFile(join(build.paths.dir, SUMS), 'utf8'));
+  const made = sums.filter(({ path }) => files.includes(path));
+  const remade = await remadeImages(folder, made, target, task);
+  const sent = { fixed: files.map(inRoot), remade, records: ['journal.ndjson', ...logs].map(inRoot) };
   // What vouches for a file is there before the file (I2).
   const signatures = signer ? files.map((file) => inRoot(signatureName(file))) : [];
   await target.send(project.config.work, signatures, { immutable: false }, task);

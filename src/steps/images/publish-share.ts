@@ -5,7 +5,7 @@ import type { Task } from '../../base/task.ts';
 import { SUMS } from '../../build/build-files.ts';
 import type { BuildFailure } from '../../build/build-record.ts';
 import { type BuildPaths, readMeta } from '../../build/build-store.ts';
-import { publishFiles } from '../../publish/publish-files.ts';
+import { publishFiles, remadeImages } from '../../publish/publish-files.ts';
 import { signatureName } from '../../published/paths.ts';
 import { formatSums, parseSums } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
@@ -51,12 +51,14 @@ export async function publishShare(
   const { config, stream, signer } = project;
   const { paths } = build;
   const inRoot = (file: string) => join(relative(config.work, paths.dir), file);
-  const made = [...(tree?.sums ?? []), ...Object.values(results.images)].map(({ path }) => path);
+  const digests = [...(tree?.sums ?? []), ...Object.values(results.images)];
+  const made = digests.map(({ path }) => path);
   // What vouches for a file is there before the file (I2).
   const signatures = signer ? made.map((file) => inRoot(signatureName(file))) : [];
   await target.send(config.work, signatures, { immutable: false }, task);
   const records = await recordsOf(paths, results.types, tree !== undefined);
-  await publishFiles(config.work, { fixed: made.map(inRoot), records: records.map(inRoot) }, target, task);
+  const remade = await remadeImages(relative(config.work, paths.dir), digests, target, task);
+  await publishFiles(config.work, { fixed: made.map(inRoot), remade, records: records.map(inRoot) }, target, task);
 
   const sums = (await readTextIfExists(join(paths.dir, SUMS))) ?? '';
   const here: SharedRecord = { meta: tree?.meta ?? (await readMeta(paths)), sums: parseSums(sums) };

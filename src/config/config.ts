@@ -55,11 +55,11 @@ export interface Config extends Omit<WrittenConfig, 'targets' | 'streams' | 'not
 
 /** Fills in every default that depends on other values. `written` has passed the schema and the rules. */
 export function fillConfig(written: WrittenConfig): Omit<Config, 'path' | 'placeOf'> {
-  const { name: product, streams, targets } = written;
+  const { name: product, streams, targets, engine } = written;
   return {
     ...written,
     targets: mapValues(targets, (target, name): TargetConfig => ({ ...target, name })),
-    streams: mapValues(streams, (stream, name) => fillStream(stream, name, { product, streams, targets })),
+    streams: mapValues(streams, (stream, name) => fillStream(stream, name, { product, streams, targets, engine })),
     notify: fillNotify(written.notify, product),
   };
 }

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { block } from './block.ts';
 import { commandLine } from './values.ts';
 
-/** The `engine` key: a name, or rpm-ostree with the command that stands in front of `compose tree …`. */
-export const engineSchema = z
+/** An `engine` key: a name, or rpm-ostree with the command that stands in front of `compose tree …`. */
+const engineKey = z
   .union([
     z.enum(['auto', 'dnf', 'rpm-ostree']),
     block({
@@ -13,12 +13,22 @@ export const engineSchema = z
       ),
     }),
   ])
-  .describe('What composes: auto takes rpm-ostree when it is installed, otherwise dnf.')
-  .prefault('auto')
   .transform((written): EngineConfig => {
     if (typeof written !== 'string') return written;
     return written === 'rpm-ostree' ? { type: written, command: ['rpm-ostree'] } : { type: written };
   });
+
+/** The `engine` of all streams that have none of their own. */
+export const engineSchema = engineKey
+  .prefault('auto')
+  .describe('What composes: auto takes rpm-ostree when it is installed, otherwise dnf. Each stream may have its own.');
+
+/** The `engine` of one stream. */
+export const streamEngineSchema = engineKey
+  .optional()
+  .describe(
+    "What composes this stream; default: the engine at the top of this file. A release stream has its nightly stream's.",
+  );
 
 export type EngineConfig =
   | { readonly type: 'auto' | 'dnf' }
@@ -26,7 +36,8 @@ export type EngineConfig =
   | { readonly type: 'rpm-ostree'; readonly command: readonly [string, ...string[]] };
 
 export const engineTemplate = `
-# What composes the tree: auto takes rpm-ostree when it is installed, otherwise the built-in engine on dnf.
+# What composes the trees: auto takes rpm-ostree when it is installed, otherwise the built-in engine on dnf. A stream may
+# have another, by an "engine" of its own.
 # rpm-ostree out of a container (the paths used must be the same inside and outside):
 # engine:
 #   type: rpm-ostree

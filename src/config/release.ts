@@ -86,6 +86,7 @@ export type ReleaseConfig = Filled<Written, 'promotesFrom' | 'rpmKeys'>;
 /** A stream as the rules see it. */
 interface Stream extends Written {
   readonly treefile?: string;
+  readonly engine?: unknown;
   readonly ref?: string;
   readonly smokeTest: unknown;
 }
@@ -124,6 +125,12 @@ export function checkRelease(
     breaches.push({
       path: ['treefile'],
       message: 'must not be set: a promotion is built from the treefile of its nightly build.',
+    });
+  }
+  if (stream.engine !== undefined) {
+    breaches.push({
+      path: ['engine'],
+      message: 'must not be set: a promotion is built by the engine of its nightly build.',
     });
   }
   if (stream.ref === undefined) {

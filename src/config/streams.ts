@@ -5,6 +5,7 @@ import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { architectureSchema, hostArchitecture } from './architecture.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
+import { type EngineConfig, streamEngineSchema } from './engine.ts';
 import {
   checkImages,
   fillSmokeTest,
@@ -26,6 +27,7 @@ export const streamSchema = (here: Here) =>
       treefile: filePath(here)
         .optional()
         .describe('What a nightly build is composed from; a release stream uses that of its nightly builds.'),
+      engine: streamEngineSchema,
       ...releaseKeys(here),
       ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
       arch: architectureSchema.optional().describe("Default: the host's."),
@@ -75,7 +77,7 @@ export type WrittenStream = z.output<ReturnType<typeof streamSchema>>;
 
 type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'cycle' | 'to';
 type Deep = 'seed' | 'remote' | 'smokeTest';
-type FromOthers = 'treefile' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
+type FromOthers = 'treefile' | 'engine' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
 
 /**
  * A stream as the program uses it. Refs have their architecture filled in; `treefile` of a release stream is that of the
@@ -96,10 +98,15 @@ interface Around {
   readonly product: string;
   readonly streams: Readonly<Record<string, WrittenStream>>;
   readonly targets: Readonly<Record<string, { readonly url: string }>>;
+  readonly engine: EngineConfig;
 }
 
 /** Fills in what depends on other values of the file, all of which have passed the rules. */
-export function fillStream(written: WrittenStream, name: string, { product, streams, targets }: Around): StreamConfig {
+export function fillStream(
+  written: WrittenStream,
+  name: string,
+  { product, streams, targets, engine }: Around,
+): StreamConfig {
   const { promotesFrom, rpmKeys, approvals, cycle, to, ...own } = written;
   const release: ReleaseConfig | undefined =
     promotesFrom === undefined
@@ -113,6 +120,7 @@ export function fillStream(written: WrittenStream, name: string, { product, stre
     name,
     ...(release && { release }),
     treefile: source?.treefile ?? own.treefile ?? '',
+    engine: own.engine ?? source?.engine ?? engine,
     ...(own.ref !== undefined && { ref: substituteBasearch(own.ref, arch) }),
     arch,
     seed: { ...own.seed, url: own.seed.url ?? repo },

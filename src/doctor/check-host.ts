@@ -61,11 +61,43 @@ const RPM_OSTREE_OPTIONS = ['--repo', '--cachedir', '--dry-run', '--force-nocach
 const RPM_KEYS = '/etc/pki/rpm-gpg';
 
 /**
- * Returns the configured rpm-ostree, natively or in its container: whether it does what the configured streams ask of
- * it.
+ * Checks every rpm-ostree that streams are composed with, each with those streams.
+ * @param installed whether this machine has one, which is what `auto` takes then
  */
-export async function checkRpmOstree(engine: EngineConfig, config?: Config): Promise<CheckResult[]> {
-  const command = engine.type === 'rpm-ostree' ? engine.command : (['rpm-ostree'] as const);
+export async function checkRpmOstrees(
+  { streams }: Pick<Config, 'streams'>,
+  installed: boolean,
+): Promise<CheckResult[]> {
+  const byCommand = new Map<string, { readonly command: readonly [string, ...string[]]; streams: StreamConfig[] }>();
+  for (const stream of Object.values(streams)) {
+    const command = rpmOstreeCommand(stream.engine, installed);
+    if (command === undefined) continue;
+    const key = JSON.stringify(command);
+    byCommand.set(key, { command, streams: [...(byCommand.get(key)?.streams ?? []), stream] });
+  }
+  const checked = [...byCommand.values()].map((one) => checkRpmOstree(one.command, one.streams));
+  return (await Promise.all(checked)).flat();
+}
+
+/** Returns what an engine runs as rpm-ostree; undefined when it runs none. */
+export function rpmOstreeCommand(engine: EngineConfig, installed: boolean): readonly [string, ...string[]] | undefined {
+  switch (engine.type) {
+    case 'rpm-ostree':
+      return engine.command;
+    case 'auto':
+      return installed ? ['rpm-ostree'] : undefined;
+    case 'dnf':
+      return undefined;
+  }
+}
+
+/**
+ * Returns an rpm-ostree, natively or in its container: whether it does what these streams ask of it.
+ */
+export async function checkRpmOstree(
+  command: readonly [string, ...string[]],
+  streams: readonly StreamConfig[],
+): Promise<CheckResult[]> {
   const name = command.join(' ');
   const native = command.length === 1;
   try {
@@ -79,7 +111,7 @@ export async function checkRpmOstree(engine: EngineConfig, config?: Config): Pro
       program,
       // A container has a folder of its own.
       ...(native ? [await checkKeyFolder()] : []),
-      ...(await Promise.all(Object.values(config?.streams ?? {}).map((stream) => checkStream(stream, rpmOstree)))),
+      ...(await Promise.all(streams.map((stream) => checkStream(stream, rpmOstree)))),
     ];
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;

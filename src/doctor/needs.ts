@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import { isSshDestination } from '../config/targets.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
+import { rpmOstreeCommand } from './check-host.ts';
 import type { Need } from './check-tools.ts';
 
 /**
@@ -10,9 +11,8 @@ import type { Need } from './check-tools.ts';
  */
 export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Promise<Set<Need>> {
   const needs = new Set<Need>(['base']);
-  const { type } = config.engine;
-  needs.add(type === 'dnf' || (type === 'auto' && !rpmOstreeInstalled) ? 'engine dnf' : 'engine rpm-ostree');
   for (const stream of Object.values(config.streams)) {
+    needs.add(rpmOstreeCommand(stream.engine, rpmOstreeInstalled) ? 'engine rpm-ostree' : 'engine dnf');
     const values = templateValues(config, stream, stream.ref ?? '', '00000000_00');
     for (const image of stream.images) {
       const { format, disk } = await loadImageTemplate(image, config.imageTemplates, values);

@@ -51,7 +51,7 @@ export async function openProject(
   const stream = findStream(config, streamName);
   const treefile = await readTreefile(treefilePath ?? stream.treefile, { basearch: stream.arch });
   const ref = refOf(config, stream, treefile.values.ref);
-  const { engine, reason } = await selectEngine(config.engine);
+  const { engine, reason } = await selectEngine(stream.engine);
   engine.check(treefile);
   // Image types are read again for each build; a fault in one shall be known before any work.
   const values = templateValues(config, stream, ref, '00000000_00');

@@ -171,6 +171,7 @@ streams:
   expect(stream).toEqual({
     name: 'nightly',
     treefile: join(folder, 'host.yaml'),
+    engine: { type: 'rpm-ostree', command: ['podman', 'run', 'image', 'rpm-ostree'] },
     ref: 'lab/aarch64/nightly',
     arch: 'aarch64',
     seed: { url: 'file:///srv/repo', allowNew: true, gpgKeys: [join(folder, 'keys/a.asc')] },
@@ -482,5 +483,22 @@ test('release packages: one name for each stream, one key for each repository', 
   ]);
   expect(await faultsOf(`${SMALL}${block('a b')}`)).toEqual([
     expect.stringContaining('must be the name of an RPM package'),
+  ]);
+});
+
+test('each stream has an engine: its own, that of the file, or that of the nightly builds it is fed from', async () => {
+  const text = `name: lab
+engine: rpm-ostree
+targets: {a: {type: directory, path: out, url: 'http://localhost:8080'}}
+streams:
+  one: {treefile: host.yaml, ref: one, targets: [a], engine: dnf}
+  two: {treefile: host.yaml, ref: two, targets: [a]}
+  release: {promotes-from: one, ref: release, targets: [a]}
+`;
+  const { streams } = await loadConfig(await write(text));
+  const types = Object.fromEntries(Object.entries(streams).map(([name, { engine }]) => [name, engine.type]));
+  expect(types).toEqual({ one: 'dnf', two: 'rpm-ostree', release: 'dnf' });
+  expect(await faultsOf(text.replace('promotes-from: one,', 'promotes-from: one, engine: dnf,'))).toEqual([
+    'FILE:7:41: streams.release.engine: must not be set: a promotion is built by the engine of its nightly build.',
   ]);
 });

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { doctor as doctorCommand } from '../../src/cli/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { checkNamedFiles, checkRpmOstree } from '../../src/doctor/check-host.ts';
+import { checkNamedFiles, checkRpmOstrees } from '../../src/doctor/check-host.ts';
 import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';
 import { isAtLeast } from '../../src/doctor/doctor-check.ts';
 import { reportLines } from '../../src/doctor/doctor-report.ts';
@@ -155,6 +155,25 @@ streams:
   expect(await checkNamedFiles(overSsh)).toMatchObject([{ name: 'ssh key of a', state: 'missing' }]);
 });
 
+test('each stream is checked for the engine that composes it', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'host.yaml'), 'ref: a\n');
+  const text = (engines: readonly [string, string]) => `name: lab
+engine: auto
+targets: {a: {type: directory, path: www, url: "http://localhost:1"}}
+streams:
+  one: {treefile: host.yaml, ref: one, engine: ${engines[0]}, targets: [a]}
+  two: {treefile: host.yaml, ref: two, engine: ${engines[1]}, targets: [a]}
+`;
+  const needs = async (...engines: readonly [string, string]) =>
+    [...(await needsOf(parseConfig(text(engines), join(folder, 'c.yaml')), false))].filter((one) => /engine/.test(one));
+  expect(await needs('dnf', 'auto')).toEqual(['engine dnf']);
+  expect(await needs('dnf', '{type: rpm-ostree, command: [stand-in]}')).toEqual(['engine dnf', 'engine rpm-ostree']);
+  const config = parseConfig(text(['auto', '{type: rpm-ostree, command: [not-here-at-all]}']), join(folder, 'c.yaml'));
+  // The first is composed by dnf, as no rpm-ostree is installed: nobody needs it.
+  expect(await checkRpmOstrees(config, false)).toMatchObject([{ name: 'not-here-at-all', state: 'missing' }]);
+});
+
 test('versions compare as numbers', () => {
   expect(isAtLeast('2022.7', '2020.10')).toBe(true);
   expect(isAtLeast('3.9', '3.10')).toBe(false);
@@ -178,7 +197,7 @@ test('with rpm-ostree, doctor says before a night what the release cannot do wit
     readFileSync(path, 'utf8').replace('engine: dnf', `engine: {type: rpm-ostree, command: ["${stand}"]}`),
     path,
   );
-  const checks = await checkRpmOstree(config.engine, config);
+  const checks = await checkRpmOstrees(config, false);
   const keys = checks.find(({ name }) => name === 'keys in /etc/pki/rpm-gpg');
   expect(keys).toMatchObject(
     existsSync('/etc/pki/rpm-gpg')

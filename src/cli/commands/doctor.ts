@@ -6,7 +6,14 @@ import { readTextIfExists } from '../../base/files.ts';
 import { quietTask, type Task } from '../../base/task.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { checkKvm, checkNamedFiles, checkRpmOstree, checkSpace, checkWatching } from '../../doctor/check-host.ts';
+import {
+  checkKvm,
+  checkNamedFiles,
+  checkRpmOstree,
+  checkRpmOstrees,
+  checkSpace,
+  checkWatching,
+} from '../../doctor/check-host.ts';
 import { checkSinks } from '../../doctor/check-notify.ts';
 import { checkSigning } from '../../doctor/check-signing.ts';
 import { checkTarget } from '../../doctor/check-targets.ts';
@@ -53,7 +60,9 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
   const programs = await checkPrograms(needs);
   return [
     result,
-    ...(needs.has('engine rpm-ostree') ? await checkRpmOstree(config?.engine ?? { type: 'auto' }, config) : []),
+    ...(needs.has('engine rpm-ostree')
+      ? await (config ? checkRpmOstrees(config, rpmOstree) : checkRpmOstree(['rpm-ostree'], []))
+      : []),
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
     ...(config ? await checkRecords(config) : []),

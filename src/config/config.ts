@@ -4,7 +4,7 @@ import type { WrittenConfig } from './schema.ts';
 import { fillStream, type StreamConfig } from './streams.ts';
 import type { TargetConfig } from './targets.ts';
 
-export type { EngineConfig } from './engine.ts';
+export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
 export type { SmokeTestConfig } from './images.ts';
 export type {
   MailSinkConfig,

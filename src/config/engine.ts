@@ -1,39 +1,145 @@
 import { z } from 'zod';
-import { block } from './block.ts';
-import { commandLine } from './values.ts';
+import { block, type Here } from './block.ts';
+import type { Breach } from './breach.ts';
+import { commandLine, filePath, someOf } from './values.ts';
 
-/** An `engine` key: a name, or rpm-ostree with the command that stands in front of `compose tree …`. */
-const engineKey = z
-  .union([
-    z.enum(['auto', 'dnf', 'rpm-ostree']),
-    block({
-      type: z.literal('rpm-ostree'),
-      command: commandLine.describe(
-        'Program and arguments in front of "compose tree …", for instance a container command.',
-      ),
-    }),
-  ])
-  .transform((written): EngineConfig => {
-    if (typeof written !== 'string') return written;
-    return written === 'rpm-ostree' ? { type: written, command: ['rpm-ostree'] } : { type: written };
+/** What the two engines have in common that commit a folder as it is. */
+const folderKeys = {
+  owner: z
+    .enum(['keep', 'map', 'root'])
+    .default('keep')
+    .describe(
+      "Owners of the tree's files: keep refuses those of people on the build machine (ids from 1000 that the tree does not name), map gives those to root, root gives everything to root.",
+    ),
+  var: z
+    .enum(['folders', 'tmpfiles'])
+    .default('folders')
+    .describe(
+      'What /var may hold: folders refuses anything else; tmpfiles turns folders and links into lines for systemd-tmpfiles and leaves files out.',
+    ),
+};
+
+const rpmOstree = block({
+  type: z.literal('rpm-ostree'),
+  command: commandLine.describe(
+    'Program and arguments in front of "compose tree …", for instance a container command.',
+  ),
+});
+
+/** A folder that something else filled. */
+const checkout = (here: Here) =>
+  block({
+    type: z.literal('checkout'),
+    path: filePath(here).describe('The folder with the tree; it is never changed.'),
+    ...folderKeys,
   });
 
-/** The `engine` of all streams that have none of their own. */
-export const engineSchema = engineKey
-  .prefault('auto')
-  .describe('What composes: auto takes rpm-ostree when it is installed, otherwise dnf. Each stream may have its own.');
+/** A program that fills a folder. */
+const command = (here: Here) =>
+  block({
+    type: z.literal('command'),
+    command: commandLine.describe(
+      'Program and arguments; it fills the folder $ATOMIC_ROOT and may write $ATOMIC_PROVENANCE. Runs in the folder of this file.',
+    ),
+    inputs: z
+      .union([
+        block({ command: commandLine.describe('A program that prints what the tree depends on.') }),
+        block({
+          files: someOf(filePath(here), 'needs at least one file or folder').describe(
+            'Files and folders that the tree depends on.',
+          ),
+        }),
+      ])
+      .describe('What the tree depends on: an equal digest means that nothing changed, and nothing is built.'),
+    ...folderKeys,
+  }).transform((written) => ({ ...written, workingFolder: here.folder }));
 
-/** The `engine` of one stream. */
-export const streamEngineSchema = engineKey
-  .optional()
-  .describe(
-    "What composes this stream; default: the engine at the top of this file. A release stream has its nightly stream's.",
-  );
+/** An `engine` key: a name, or a map with the settings of an engine. */
+const engineKey = (here: Here) =>
+  z
+    .union([
+      z.enum(['auto', 'dnf', 'rpm-ostree']),
+      z.discriminatedUnion('type', [rpmOstree, checkout(here), command(here)]),
+    ])
+    .transform((written) => {
+      if (typeof written !== 'string') return written;
+      return written === 'rpm-ostree' ? { type: written, command: ['rpm-ostree'] as const } : { type: written };
+    });
 
-export type EngineConfig =
-  | { readonly type: 'auto' | 'dnf' }
-  /** `command` is what stands in front of `compose tree …`; `['rpm-ostree']` unless configured. */
-  | { readonly type: 'rpm-ostree'; readonly command: readonly [string, ...string[]] };
+/** Makes the schema of the `engine` of all streams that have none of their own. */
+export const engineSchema = (here: Here) =>
+  engineKey(here)
+    .prefault('auto')
+    .describe(
+      'What makes the tree: auto takes rpm-ostree when it is installed, otherwise dnf. Each stream may have its own.',
+    );
+
+/** Makes the schema of the `engine` of one stream. */
+export const streamEngineSchema = (here: Here) =>
+  engineKey(here)
+    .optional()
+    .describe(
+      "What makes the tree of this stream; default: the engine at the top of this file. A release stream has its nightly stream's.",
+    );
+
+/** An engine as configured; `command` of rpm-ostree is what stands in front of `compose tree …`. */
+export type EngineConfig = z.output<ReturnType<typeof engineKey>>;
+
+/** An engine that commits a folder: a treefile is not needed, and says nothing. */
+export type FolderEngineConfig = Extract<EngineConfig, { type: 'checkout' | 'command' }>;
+export type CheckoutConfig = Extract<EngineConfig, { type: 'checkout' }>;
+export type CommandConfig = Extract<EngineConfig, { type: 'command' }>;
+
+/** Whether an engine commits a folder as it is. */
+export function isFolderEngine(engine: EngineConfig): engine is FolderEngineConfig {
+  return engine.type === 'checkout' || engine.type === 'command';
+}
+
+/** A stream as the rules of engines see it. */
+interface Stream {
+  readonly treefile?: string;
+  readonly ref?: string;
+  readonly bootable?: boolean;
+  readonly images: readonly string[];
+  readonly releasePackage?: unknown;
+  readonly allowDowngrades: readonly string[];
+  readonly maxMetadataAgeSeconds?: number;
+}
+
+/**
+ * Returns what a stream sets that its engine has no use for. Paths are relative to the stream.
+ * @param engine of the stream, wherever it is written; undefined when that has faults itself
+ */
+export function checkStreamEngine(stream: Stream, engine: EngineConfig | undefined): Breach[] {
+  if (engine === undefined) return [];
+  if (!isFolderEngine(engine)) {
+    return stream.bootable === undefined
+      ? []
+      : [
+          {
+            path: ['bootable'],
+            message: 'is for the engines checkout and command: RPM trees boot when they have a kernel.',
+          },
+        ];
+  }
+  const why = `the engine "${engine.type}" takes the tree as it is.`;
+  const breaches: Breach[] = [];
+  if (stream.treefile !== undefined) breaches.push({ path: ['treefile'], message: `must not be set: ${why}` });
+  if (stream.ref === undefined)
+    breaches.push({ path: [], message: 'needs a "ref": there is no treefile to have one.' });
+  const unused = {
+    'release-package': stream.releasePackage !== undefined,
+    'allow-downgrades': stream.allowDowngrades.length > 0,
+    'max-metadata-age': stream.maxMetadataAgeSeconds !== undefined,
+  };
+  for (const [key, isSet] of Object.entries(unused)) {
+    if (isSet) breaches.push({ path: [key], message: `is for trees made of RPM packages; ${why}` });
+  }
+  if (stream.bootable === false && stream.images.length > 0) {
+    breaches.push({ path: ['bootable'], message: 'must be true for a stream with images.' });
+  }
+  return breaches;
+}
 
 export const engineTemplate = `
 # What composes the trees: auto takes rpm-ostree when it is installed, otherwise the built-in engine on dnf. A stream may
@@ -42,5 +148,6 @@ export const engineTemplate = `
 # engine:
 #   type: rpm-ostree
 #   command: [podman, run, --rm, --privileged, -v, /srv/nightly:/srv/nightly, quay.io/fedora/fedora:latest, rpm-ostree]
+# A tree that something else makes, such as BuildStream, mkosi or debootstrap (docs/any-tree.md): type checkout or command.
 engine: auto
 `;

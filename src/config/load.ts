@@ -82,11 +82,17 @@ function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasF
     imageTemplates: pathAt('image-templates'),
     targetNames: targets.map(([name]) => name),
     targets: valid(targets, schemas.target),
+    engine: partOf(schemas.engine, member(input, 'engine')),
     streamNames: streams.map(([name]) => name),
     streams: valid(streams, schemas.stream),
     sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
     written: (...path) => path.reduce(member, input),
   };
+}
+
+function partOf<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> | undefined {
+  const parsed = schema.safeParse(value, USED_ONCE);
+  return parsed.success ? parsed.data : undefined;
 }
 
 function valid<Schema extends z.ZodType>(

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
+import { type EngineConfig, isFolderEngine } from './engine.ts';
 import { releaseToSchema } from './release-to.ts';
 import { filePath } from './values.ts';
 
@@ -91,11 +92,15 @@ interface Stream extends Written {
   readonly smokeTest: unknown;
 }
 
-/** Returns what is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream. */
+/**
+ * Returns what is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream.
+ * @param engine of a nightly stream
+ */
 export function checkRelease(
   stream: Stream,
   streams: Readonly<Record<string, Pick<Stream, 'promotesFrom'>>>,
   names: readonly string[],
+  engine: EngineConfig | undefined,
 ): Breach[] {
   const breaches: Breach[] = [];
   const { promotesFrom: source, cycle: times } = stream;
@@ -106,7 +111,7 @@ export function checkRelease(
     }
     if (stream.approvals > 0)
       breaches.push({ path: ['approvals'], message: 'is for a stream with "promotes-from" only.' });
-    if (stream.treefile === undefined) {
+    if (stream.treefile === undefined && !(engine && isFolderEngine(engine))) {
       breaches.push({ path: [], message: 'needs a "treefile", or "promotes-from" to be a release stream.' });
     }
     return breaches;

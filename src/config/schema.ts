@@ -16,10 +16,11 @@ export function schemasFor(here: Here) {
   const target = targetSchema(here);
   const stream = streamSchema(here);
   const sink = sinkSchema(here);
+  const engine = engineSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
     work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
-    engine: engineSchema,
+    engine,
     'image-templates': filePath(here).optional().describe('Folder with image types of your own, a folder each.'),
     targets: z
       .record(word, target)
@@ -30,7 +31,7 @@ export function schemasFor(here: Here) {
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink };
+  return { config, target, stream, sink, engine };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

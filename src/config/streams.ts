@@ -5,7 +5,7 @@ import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { architectureSchema, hostArchitecture } from './architecture.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
-import { type EngineConfig, streamEngineSchema } from './engine.ts';
+import { checkStreamEngine, type EngineConfig, isFolderEngine, streamEngineSchema } from './engine.ts';
 import {
   checkImages,
   fillSmokeTest,
@@ -26,10 +26,18 @@ export const streamSchema = (here: Here) =>
     {
       treefile: filePath(here)
         .optional()
-        .describe('What a nightly build is composed from; a release stream uses that of its nightly builds.'),
-      engine: streamEngineSchema,
+        .describe(
+          'What a nightly build is composed from; a release stream uses that of its nightly builds. The engines checkout and command have none.',
+        ),
+      engine: streamEngineSchema(here),
       ...releaseKeys(here),
       ref: refName.optional().describe("Instead of the treefile's ref; the variable basearch is replaced."),
+      bootable: z
+        .boolean()
+        .optional()
+        .describe(
+          'For the engines checkout and command: the tree must have a kernel with its initramfs; default: whether there are images.',
+        ),
       arch: architectureSchema.optional().describe("Default: the host's."),
       seed: block({
         url: repoUrl.optional().describe("The published repo to follow; default: the first target's url + /repo."),
@@ -77,7 +85,7 @@ export type WrittenStream = z.output<ReturnType<typeof streamSchema>>;
 
 type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'cycle' | 'to';
 type Deep = 'seed' | 'remote' | 'smokeTest';
-type FromOthers = 'treefile' | 'engine' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
+type FromOthers = 'treefile' | 'engine' | 'bootable' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
 
 /**
  * A stream as the program uses it. Refs have their architecture filled in; `treefile` of a release stream is that of the
@@ -121,6 +129,7 @@ export function fillStream(
     ...(release && { release }),
     treefile: source?.treefile ?? own.treefile ?? '',
     engine: own.engine ?? source?.engine ?? engine,
+    bootable: own.bootable ?? source?.bootable ?? (own.images.length > 0 || (source?.images.length ?? 0) > 0),
     ...(own.ref !== undefined && { ref: substituteBasearch(own.ref, arch) }),
     arch,
     seed: { ...own.seed, url: own.seed.url ?? repo },
@@ -140,6 +149,8 @@ interface Parts {
   /** Names of all streams, also of those with faults; and of all targets. */
   readonly streamNames: readonly string[];
   readonly targetNames: readonly string[];
+  /** Of streams that have none of their own; undefined when it has faults. */
+  readonly engine: EngineConfig | undefined;
   /** Absolute. */
   readonly imageTemplates: string | undefined;
   readonly written: WrittenAt;
@@ -162,16 +173,18 @@ export function checkStreams(parts: Parts): Breach[] {
 /** Paths are relative to the stream. */
 function checkStream(name: string, stream: WrittenStream, parts: Parts): Breach[] {
   const { promotesFrom, schedule, arch, treefile, to, releasePackage } = stream;
-  const breaches = checkRelease(stream, parts.streams, parts.streamNames);
+  const source = parts.streams[promotesFrom ?? ''];
+  const engine = promotesFrom === undefined ? (stream.engine ?? parts.engine) : undefined;
+  const breaches = checkRelease(stream, parts.streams, parts.streamNames, engine);
+  breaches.push(...checkStreamEngine(stream, engine));
   const add = (path: KeyPath, message: string) => breaches.push({ path, message });
   if (schedule && promotesFrom !== undefined) {
     add(['schedule'], 'is for nightly streams: a release stream is fed by promotion only.');
   }
-  const source = parts.streams[promotesFrom ?? ''];
   if (source && arch !== undefined && arch !== (source.arch ?? hostArchitecture())) {
     add(['arch'], `is not that of "${promotesFrom}", whose nightly builds are promoted.`);
   }
-  if (treefile !== undefined) {
+  if (treefile !== undefined && !(engine && isFolderEngine(engine))) {
     if (!existsSync(treefile)) add(['treefile'], `there is no file ${treefile}.`);
     else if (!statSync(treefile).isFile()) add(['treefile'], `${treefile} is not a file.`);
   }

@@ -87,6 +87,8 @@ export function rpmOstreeCommand(engine: EngineConfig, installed: boolean): read
     case 'auto':
       return installed ? ['rpm-ostree'] : undefined;
     case 'dnf':
+    case 'checkout':
+    case 'command':
       return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { isFolderEngine } from '../config/engine.ts';
 import { isSshDestination } from '../config/targets.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
@@ -12,7 +13,9 @@ import type { Need } from './check-tools.ts';
 export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Promise<Set<Need>> {
   const needs = new Set<Need>(['base']);
   for (const stream of Object.values(config.streams)) {
-    needs.add(rpmOstreeCommand(stream.engine, rpmOstreeInstalled) ? 'engine rpm-ostree' : 'engine dnf');
+    if (!isFolderEngine(stream.engine)) {
+      needs.add(rpmOstreeCommand(stream.engine, rpmOstreeInstalled) ? 'engine rpm-ostree' : 'engine dnf');
+    }
     const values = templateValues(config, stream, stream.ref ?? '', '00000000_00');
     for (const image of stream.images) {
       const { format, disk } = await loadImageTemplate(image, config.imageTemplates, values);

@@ -1,9 +1,13 @@
 import type { Task } from '../base/task.ts';
-import type { Lockfile } from '../rpm/lockfile.ts';
+import type { Lockfile, PackageId } from '../rpm/lockfile.ts';
 import type { Treefile } from '../treefile/treefile.ts';
+import type { ProvenanceReport } from './folder/provenance-report.ts';
+
+/** What makes the tree of a stream. */
+export type Engine = RpmEngine | FolderEngine;
 
 /** What turns a treefile and RPM repositories into an OSTree commit. */
-export interface Engine {
+export interface RpmEngine {
   readonly name: 'dnf' | 'rpm-ostree';
   /** The version of the program underneath, for the record. */
   readonly version: string;
@@ -71,4 +75,64 @@ export interface Composed {
   readonly initramfs: 'built' | 'reused' | 'none';
   /** Seconds by phase in order, with the program that took them (`dnf`, `dracut`, `ostree`, `self`). */
   readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
+}
+
+/** What turns a folder that others filled into an OSTree commit. The folder is taken as it is; nobody's files are changed. */
+export interface FolderEngine {
+  readonly name: 'checkout' | 'command';
+  /** The version of ostree, which makes the commit. */
+  readonly version: string;
+  /** SHA-256 over the engine's settings: a build that was begun with others cannot end as it began. */
+  readonly digest: string;
+  /**
+   * Finds out what the tree depends on, before anything is built.
+   * @throws NightlyError `compose` (a tree that cannot be committed, a program that failed), `tool-missing`, `disk-full`.
+   */
+  readInputs(request: FolderRequest, task: Task): Promise<FolderInputs>;
+  /**
+   * Makes the commit in the repo without moving any ref. Safe to call again after a kill.
+   * @throws NightlyError `compose`, naming every fault of the tree; `tool-failed`, `disk-full`.
+   */
+  compose(request: FolderComposeRequest, task: Task): Promise<ComposedFolder>;
+}
+
+/** Whether an engine commits a folder as it is. */
+export function isFolder(engine: Engine): engine is FolderEngine {
+  return engine.name === 'checkout' || engine.name === 'command';
+}
+
+export interface FolderRequest {
+  /** Kept between nights; private to this stream. Made when missing. */
+  readonly cacheDir: string;
+  /** Work files of this build only; removed by the caller afterwards. */
+  readonly scratchDir: string;
+  /** Whether the tree must have a kernel with its initramfs. */
+  readonly bootable: boolean;
+  /** Seconds since the epoch: SOURCE_DATE_EPOCH of what runs. */
+  readonly timestamp: number;
+}
+
+export interface FolderInputs {
+  /** Hash over everything that determines the tree; equal to the parent's means unchanged. */
+  readonly inputHash: string;
+  /** What it was made of, for people: a line each. */
+  readonly lines: readonly string[];
+}
+
+export interface FolderComposeRequest extends FolderRequest {
+  readonly inputHash: string;
+  /** The archive-mode repo to commit into. */
+  readonly repo: string;
+  readonly ref: string;
+  readonly alsoBound?: readonly string[];
+  readonly parent?: string;
+  /** The build id; becomes the commit's `version`. */
+  readonly version: string;
+}
+
+export interface ComposedFolder extends Composed {
+  /** RPM or Debian packages in the tree and components that were reported, sorted by name. */
+  readonly components: readonly PackageId[];
+  /** What the command wrote to $ATOMIC_PROVENANCE. */
+  readonly provenance?: ProvenanceReport;
 }

@@ -1,7 +1,9 @@
 import { NightlyError } from '../base/errors.ts';
 import type { EngineConfig } from '../config/config.ts';
 import { createDnfEngine } from './dnf/dnf-engine.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, RpmEngine } from './engine.ts';
+import { createCheckoutEngine } from './folder/checkout-engine.ts';
+import { createCommandEngine } from './folder/command-engine.ts';
 import { createRpmOstreeEngine } from './rpm-ostree/rpm-ostree-engine.ts';
 
 export interface SelectedEngine {
@@ -24,6 +26,14 @@ export async function selectEngine(config: EngineConfig): Promise<SelectedEngine
       const engine = await createRpmOstreeEngine(config.command);
       return { engine, reason: `Composing with rpm-ostree ${engine.version}, as configured.` };
     }
+    case 'checkout': {
+      const engine = await createCheckoutEngine(config);
+      return { engine, reason: `Committing the folder ${config.path} with ostree ${engine.version}.` };
+    }
+    case 'command': {
+      const engine = await createCommandEngine(config);
+      return { engine, reason: `Committing what ${config.command[0]} makes with ostree ${engine.version}.` };
+    }
     case 'auto': {
       const found = await rpmOstreeIfInstalled();
       if (found) return { engine: found, reason: `Composing with rpm-ostree ${found.version}, which is installed.` };
@@ -33,7 +43,7 @@ export async function selectEngine(config: EngineConfig): Promise<SelectedEngine
   }
 }
 
-async function rpmOstreeIfInstalled(): Promise<Engine | undefined> {
+async function rpmOstreeIfInstalled(): Promise<RpmEngine | undefined> {
   try {
     return await createRpmOstreeEngine(['rpm-ostree']);
   } catch (error) {

@@ -44,7 +44,7 @@ export interface CommitInfo {
   readonly version?: string;
   /** `rpmostree.inputhash` */
   readonly inputHash?: string;
-  /** `rpmostree.rpmdb.pkglist`, in its order. */
+  /** `rpmostree.rpmdb.pkglist` and `atomic-nightly.components`, in their order. */
   readonly packages?: PackageId[];
   /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch, where it can be read. */
   readonly repoTimestamps?: Record<string, number>;
@@ -73,7 +73,7 @@ export interface DirTree {
 }
 
 export const COMMIT_FORMAT = '(a{sv}aya(say)sstayay)';
-const DIRTREE_FORMAT = '(a(say)a(sayay))';
+export const DIRTREE_FORMAT = '(a(say)a(sayay))';
 
 /** Returns where a repository keeps an object, relative to it. */
 export function objectPath(checksum: string, type: ObjectType): string {
@@ -164,7 +164,7 @@ export function parseCommit(checksum: string, bytes: Uint8Array): CommitInfo {
       rootMeta: checksumOf(rootMeta),
       ...known('version', metadata.get('version'), 's', asString),
       ...known('inputHash', metadata.get('rpmostree.inputhash'), 's', asString),
-      ...known('packages', metadata.get('rpmostree.rpmdb.pkglist'), 'a(sssss)', packageList),
+      ...packagesOf(metadata),
       ...known('repoTimestamps', metadata.get('rpmostree.rpmmd-repos'), 'aa{sv}', repositoryTimes),
       ...known('refBindings', metadata.get('ostree.ref-binding'), 'as', (value) => asArray(value).map(asString)),
       metadata,
@@ -213,6 +213,15 @@ function known<Key extends string, Value>(
   read: (value: VariantValue) => Value,
 ): { [K in Key]?: Value } {
   return variant?.type === type ? ({ [key]: read(variant.value) } as { [K in Key]?: Value }) : {};
+}
+
+/** RPM packages, and what else trees are made of: Debian packages, components that were reported. */
+function packagesOf(metadata: ReadonlyMap<string, Variant>): { packages?: PackageId[] } {
+  const lists = ['rpmostree.rpmdb.pkglist', 'atomic-nightly.components'].flatMap((key) => {
+    const variant = metadata.get(key);
+    return variant?.type === 'a(sssss)' ? [packageList(variant.value)] : [];
+  });
+  return lists.length === 0 ? {} : { packages: lists.flat() };
 }
 
 function packageList(value: VariantValue): PackageId[] {

@@ -8,6 +8,12 @@ export interface PathChange {
   readonly kind: 'added' | 'removed' | 'changed';
 }
 
+/** The same with the content objects of a file, as far as either tree has it. */
+export interface ContentChange extends PathChange {
+  readonly from?: string;
+  readonly to?: string;
+}
+
 /** Checksums of a root's or folder's dirtree and dirmeta. */
 interface Folder {
   readonly tree: string;
@@ -18,7 +24,7 @@ interface Folder {
  * Yields each path that differs between the trees of two commits, in the order of the folders. Equal folders are not entered.
  * @throws NightlyError `ostree` when one of the trees is not here as a whole.
  */
-export async function* diffTrees(from: string, to: string, read: ReadObject): AsyncGenerator<PathChange> {
+export async function* diffTrees(from: string, to: string, read: ReadObject): AsyncGenerator<ContentChange> {
   const root = async (checksum: string): Promise<Folder> => {
     const { rootTree, rootMeta } = parseCommit(checksum, await required(read, checksum, 'commit'));
     return { tree: rootTree, meta: rootMeta };
@@ -31,7 +37,7 @@ async function* diffFolders(
   from: Folder | undefined,
   to: Folder | undefined,
   read: ReadObject,
-): AsyncGenerator<PathChange> {
+): AsyncGenerator<ContentChange> {
   if (from && to && from.meta !== to.meta) yield { path, kind: 'changed' };
   if (from?.tree === to?.tree) return;
   const [before, after] = [await contentOf(from, read), await contentOf(to, read)];
@@ -43,15 +49,15 @@ async function* diffFolders(
   }
 }
 
-function* diffFiles(path: string, before: DirTree, after: DirTree): Generator<PathChange> {
+function* diffFiles(path: string, before: DirTree, after: DirTree): Generator<ContentChange> {
   const olds = new Map(before.files.map(({ name, checksum }) => [name, checksum]));
   for (const { name, checksum } of after.files) {
     const old = olds.get(name);
     olds.delete(name);
-    if (old === undefined) yield { path: path + name, kind: 'added' };
-    else if (old !== checksum) yield { path: path + name, kind: 'changed' };
+    if (old === undefined) yield { path: path + name, kind: 'added', to: checksum };
+    else if (old !== checksum) yield { path: path + name, kind: 'changed', from: old, to: checksum };
   }
-  for (const name of olds.keys()) yield { path: path + name, kind: 'removed' };
+  for (const [name, from] of olds) yield { path: path + name, kind: 'removed', from };
 }
 
 async function contentOf(folder: Folder | undefined, read: ReadObject): Promise<DirTree> {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { StoredBuild } from '../build/build-store.ts';
@@ -20,9 +20,24 @@ export interface BuildDiff {
   readonly images: Readonly<Record<string, { readonly from?: number; readonly to?: number }>>;
   /** How many files came, went, or changed; undefined when one of the trees is not here as a whole. */
   readonly files?: { readonly added: number; readonly removed: number; readonly changed: number };
+  /** The same by folder, those with most changes first; sizes are of the files themselves. */
+  readonly folders?: readonly FolderChange[];
   /** What a host on `from` fetches without a static delta: objects, and their bytes as they are transferred. */
   readonly update?: { readonly objects: number; readonly bytes: number };
 }
+
+/** What changed in the files below a folder. */
+export interface FolderChange {
+  readonly path: string;
+  readonly added: number;
+  readonly removed: number;
+  readonly changed: number;
+  /** Bytes that the files which differ have more, or less. */
+  readonly growth: number;
+}
+
+/** So many parts of a path are told apart: `/usr/share/doc` is one folder. */
+const DEPTH = 3;
 
 /**
  * Compares two builds.
@@ -59,16 +74,56 @@ function imageSizes(from: StoredBuild, to: StoredBuild): BuildDiff['images'] {
   );
 }
 
-async function diffContents(repo: string, from: string, to: string): Promise<Pick<BuildDiff, 'files' | 'update'>> {
+async function diffContents(
+  repo: string,
+  from: string,
+  to: string,
+): Promise<Pick<BuildDiff, 'files' | 'folders' | 'update'>> {
   const read = localObjects(repo);
   const files = { added: 0, removed: 0, changed: 0 };
-  for await (const { path, kind } of diffTrees(from, to, read)) if (!path.endsWith('/')) files[kind] += 1;
+  const folders = new Map<string, Counted>();
+  for await (const { path, kind, from: old, to: next } of diffTrees(from, to, read)) {
+    if (path.endsWith('/')) continue;
+    files[kind] += 1;
+    const at =
+      path
+        .split('/')
+        .slice(0, -1)
+        .slice(0, DEPTH + 1)
+        .join('/') || '/';
+    const counted = folders.get(at) ?? { added: 0, removed: 0, changed: 0, growth: 0 };
+    counted[kind] += 1;
+    counted.growth += (await contentSize(repo, next)) - (await contentSize(repo, old));
+    folders.set(at, counted);
+  }
   const update = { objects: 0, bytes: 0 };
   for await (const { path } of walkNew(to, from, { readNew: read, readOld: read })) {
     update.objects += 1;
     update.bytes += (await stat(join(repo, path))).size;
   }
-  return { files, update };
+  const byFolder = [...folders].map(([path, counted]): FolderChange => ({ path, ...counted }));
+  return {
+    files,
+    folders: byFolder.toSorted((a, b) => changesIn(b) - changesIn(a) || (a.path < b.path ? -1 : 1)),
+    update,
+  };
+}
+
+type Counted = { -readonly [Key in Exclude<keyof FolderChange, 'path'>]: FolderChange[Key] };
+
+const changesIn = ({ added, removed, changed }: FolderChange): number => added + removed + changed;
+
+/** Size of a file, as the header of its object in an archive repository says (ostree-core.c, `_OSTREE_ZLIB_FILE_HEADER`). */
+async function contentSize(repo: string, object: string | undefined): Promise<number> {
+  if (object === undefined) return 0;
+  const file = await open(join(repo, objectPath(object, 'filez')));
+  try {
+    // Length of the header and four bytes of nothing, then its first field: the size, big-endian.
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    return bytesRead < 16 ? 0 : Number(buffer.readBigUInt64BE(8));
+  } finally {
+    await file.close();
+  }
 }
 
 function isWhole(repo: string, commit: string): boolean {
@@ -77,10 +132,12 @@ function isWhole(repo: string, commit: string): boolean {
 }
 
 async function packagesOf(repo: string, { paths, meta }: StoredBuild): Promise<readonly PackageId[]> {
-  if (existsSync(paths.lockfile)) return lockedPackages(await readLockfile(paths.lockfile));
+  const locked = existsSync(paths.lockfile) ? lockedPackages(await readLockfile(paths.lockfile)) : [];
+  if (locked.length > 0) return locked;
   const commit = meta['ostree-commit'];
   const packages = commit === undefined ? undefined : (await readCommit(repo, commit)).packages;
-  if (packages) return packages;
+  // A tree that others made, of which they said nothing, has none.
+  if (packages ?? commit) return packages ?? [];
   throw new NightlyError(
     'not-found',
     `Build ${meta.buildid} (${meta['atomic-nightly.state']}) has no lockfile: it ended before its depsolve.`,

@@ -24,6 +24,7 @@ export async function findUpdates(
   if (meta['ostree-commit'] === undefined || (copy === undefined && of === undefined)) return undefined;
   try {
     const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openPromotedNight(work, of)).treefile;
+    if (path === undefined) return undefined;
     const treefile = await readTreefile(path, { basearch: meta['coreos-assembler.basearch'] });
     const repos = await treefileRepos(treefile, { locked: false });
     const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));

@@ -5,6 +5,7 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose/compose.ts';
+import { composeFolder } from '../steps/compose/compose-folder.ts';
 import { rememberInputs } from '../steps/compose/repositories.ts';
 import { deliver } from './deliver.ts';
 import type { Delivered, Stopped } from './outcome.ts';
@@ -29,9 +30,12 @@ export async function nightly(
 ): Promise<Outcome> {
   const prepared = await prepareNightly(project, build, runner, { force });
   const { parent, states, resolved } = prepared;
+  const remember = async (commit: string): Promise<void> => {
+    if (project.treefile !== undefined) await rememberInputs(project, states, commit);
+  };
   if (resolved === undefined || prepared.unchanged !== undefined) {
     // Equal packages from other metadata: the next night needs no depsolve to see it.
-    if (resolved && parent !== undefined) await rememberInputs(project, states, parent);
+    if (resolved && parent !== undefined) await remember(parent);
     return { state: 'unchanged', why: prepared.unchanged ?? '' };
   }
 
@@ -41,16 +45,19 @@ export async function nightly(
     const { retracted, id } = bad;
     return {
       state: 'unchanged',
-      why: `the same packages and treefile as ${id}, which was retracted (${retracted.reason}); --force builds them`,
+      why: `made from the same as ${id}, which was retracted (${retracted.reason}); --force builds them`,
     };
   }
-  await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
+  if (treefileCopy !== undefined) await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
   const stopped = { state: 'stopped', failures: [] } as const;
   if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };
+  const inputs = { ...(parent === undefined ? {} : { parent }), inputHash };
   const composed = await runner.step('compose', { parent, inputHash }, (task) =>
-    compose(project, build, { ...(parent === undefined ? {} : { parent }), inputHash, states }, task),
+    project.treefile === undefined
+      ? composeFolder(project, build, inputs, task)
+      : compose(project, build, { ...inputs, states }, task),
   );
   if (until === 'compose') return { ...stopped, after: until, left: ['push', 'images'] };
   const delivery = { composed, inputHash, ...(parent === undefined ? {} : { parent }), ...(until && { until }) };
-  return deliver(project, build, delivery, runner, () => rememberInputs(project, states, composed.commit));
+  return deliver(project, build, delivery, runner, () => remember(composed.commit));
 }

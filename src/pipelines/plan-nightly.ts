@@ -20,7 +20,8 @@ export async function planNightly(
 ): Promise<NightlyPlan> {
   const { build, runner } = await dryRun(project, options);
   const { parent, before, resolved, unchanged } = await prepareNightly(project, build, runner, options);
-  const packages = resolved ? lockedPackages(await readLockfile(build.paths.lockfile)) : undefined;
+  // What a folder will hold is known when it is built.
+  const packages = resolved && project.treefile ? lockedPackages(await readLockfile(build.paths.lockfile)) : undefined;
   const bad =
     resolved && !options.force
       ? await retractedWith(project.config.work, project.stream.name, resolved.inputHash)

@@ -1,4 +1,5 @@
 import type { PromotionRecord } from '../build/build-record.ts';
+import { readCommit } from '../ostree/objects.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages, type PackageDiff, packageDiff } from '../rpm/pkgdiff.ts';
 import type { Project } from '../run/project.ts';
@@ -27,13 +28,15 @@ export async function planPromotion(
 ): Promise<PromotionPlan> {
   const { build, runner } = await dryRun(project, options);
   const { night, parent, packages } = await preparePromotion(project, build, promotion, runner);
-  const after = lockedPackages(await readLockfile(build.paths.lockfile));
   const before = await readParent(project, parent);
+  const common = { promotion, ref: project.ref, parent, packages };
+  if (project.treefile === undefined) {
+    const after = (await readCommit(project.repo, night.commit)).packages ?? [];
+    return { ...common, changes: [], pkgdiff: packageDiff(before?.packages ?? [], after) };
+  }
+  const after = lockedPackages(await readLockfile(build.paths.lockfile));
   return {
-    promotion,
-    ref: project.ref,
-    parent,
-    packages,
+    ...common,
     changes: packageDiff(lockedPackages(night.lockfile), after),
     pkgdiff: packageDiff(before?.packages ?? [], after),
   };

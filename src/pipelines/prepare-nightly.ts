@@ -3,6 +3,7 @@ import type { RepositoryState } from '../rpm/repomd.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
+import { folderInputs } from '../steps/compose/folder-inputs.ts';
 import { checkRepositories } from '../steps/compose/repositories.ts';
 import { type Resolved, resolve } from '../steps/compose/resolve.ts';
 import { readParent, seed } from '../steps/compose/seed.ts';
@@ -33,6 +34,12 @@ export async function prepareNightly(
   const { stream, ref } = project;
   const { parent } = await runner.step('seed', { ref, url: stream.seed.url }, (task) => seed(project, build, task));
   const before = await readParent(project, parent);
+  if (project.treefile === undefined) {
+    const resolved = await runner.step('inputs', { parent }, (task) => folderInputs(project, build, before, task));
+    const same = resolved.unchanged && parent !== undefined && !force;
+    const unchanged = same ? 'what the tree depends on is as it was for the last build' : undefined;
+    return { parent, before, states: [], resolved, unchanged };
+  }
   const { states, unchanged } = await runner.step('repositories', { parent }, (task) =>
     checkRepositories(project, before, task),
   );

@@ -6,6 +6,7 @@ import type { Project } from '../run/project.ts';
 import { type Night, openPromotedNight } from '../run/promoted-night.ts';
 import type { Runner } from '../run/runner.ts';
 import { seed } from '../steps/compose/seed.ts';
+import { keepInputs, promoteInputs } from '../steps/promote/promote-inputs.ts';
 import { promotePackages, storeIsWhole } from '../steps/promote/promote-packages.ts';
 import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -43,6 +44,12 @@ export async function preparePromotion(
   });
   const { recommit, overrides, excludes, 'last-release': release } = promotion;
   const changes = { overrides, excludes };
+  if (project.treefile === undefined) {
+    const inputHash = await runner.step('inputs', { night: night.commit, recommit }, (task) =>
+      recommit ? keepInputs(project, build, night) : promoteInputs(project, build, night, task),
+    );
+    return { night, nights, parent, packages: 0, inputHash };
+  }
   const { packages } = await runner.step(
     'packages',
     { night: night.commit, changes, release },

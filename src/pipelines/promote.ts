@@ -6,6 +6,7 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Night } from '../run/promoted-night.ts';
 import type { Runner } from '../run/runner.ts';
+import { composeFolder } from '../steps/compose/compose-folder.ts';
 import { promoteCommit } from '../steps/promote/promote-commit.ts';
 import { promoteCompare } from '../steps/promote/promote-compare.ts';
 import { promoteCompose } from '../steps/promote/promote-compose.ts';
@@ -66,7 +67,9 @@ async function rebuild(
 ): Promise<Made> {
   const { 'accept-differences': accept } = promotion;
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
-    promoteCompose(project, build, { night, inputHash }, task),
+    project.treefile === undefined
+      ? composeFolder(project, build, { inputHash, timestamp: night.timestamp }, task)
+      : promoteCompose(project, build, { night, inputHash }, task),
   );
   const { commit, contentChecksum } = composed;
   const compared = await runner.step('compare', { night: night.commit, contentChecksum, accept }, (task) =>

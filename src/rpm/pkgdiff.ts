@@ -39,7 +39,7 @@ export function packageDiff(before: readonly PackageId[], after: readonly Packag
     const { gone, come } = unequal(oldByName.get(name) ?? [], newByName.get(name) ?? []);
     for (const [from, to] of pairs(gone, come)) {
       if (from && to) {
-        const kind = compareEvr(to, from) >= 0 ? 2 : 3;
+        const kind = isComponent(to) || compareEvr(to, from) >= 0 ? 2 : 3;
         changes.push([name, kind, { PreviousPackage: diffPackage(from), NewPackage: diffPackage(to) }]);
       } else if (to) changes.push([name, 0, { NewPackage: diffPackage(to) }]);
       else if (from) changes.push([name, 1, { PreviousPackage: diffPackage(from) }]);
@@ -93,12 +93,16 @@ export function formatDiff(diff: PackageDiff): string {
 function changeLine([name, , { PreviousPackage: from, NewPackage: to }]: PackageChange): string {
   if (from && to) return `${name} ${from[1]} -> ${to[1]}${from[2] === to[2] ? '' : ` (${from[2]} -> ${to[2]})`}`;
   const one = from ?? to;
-  return one ? `${name}-${one[1]}.${one[2]}` : name;
+  if (!one) return name;
+  return one[2] === '' ? `${name} ${one[1]}` : `${name}-${one[1]}.${one[2]}`;
 }
 
 function diffPackage({ name, epoch, version, release, arch }: PackageId): DiffPackage {
-  return [name, `${epoch === '0' ? '' : `${epoch}:`}${version}-${release}`, arch];
+  return [name, `${epoch === '0' ? '' : `${epoch}:`}${version}${release === '' ? '' : `-${release}`}`, arch];
 }
+
+/** What is no package, but part of a tree that something else made: its versions may be keys, which have no order. */
+const isComponent = ({ arch }: PackageId): boolean => arch === '';
 
 type Pair = readonly [from: PackageId | undefined, to: PackageId | undefined];
 

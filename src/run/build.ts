@@ -53,7 +53,7 @@ export async function reserveBuild(
     'ostree-timestamp': new Date(timestamp * 1000).toISOString(),
     'atomic-nightly.stream': stream.name,
     'atomic-nightly.state': 'running',
-    'atomic-nightly.treefile-digest': project.treefile.digest,
+    'atomic-nightly.treefile-digest': project.definition,
     ...more,
   };
   await writeJson(paths.meta, meta);

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { quietTask } from '../base/task.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
+import { isFolderEngine } from '../config/engine.ts';
 import { loadConfig } from '../config/load.ts';
 import { findStream, refOf, targetsOf, targetUses } from '../config/lookup.ts';
-import type { Engine } from '../engines/engine.ts';
+import { type Engine, type FolderEngine, isFolder, type RpmEngine } from '../engines/engine.ts';
 import { selectEngine } from '../engines/open-engine.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
@@ -18,14 +19,29 @@ import type { Treefile } from '../treefile/treefile.ts';
 import { testedRefOf } from './streams-on.ts';
 
 /** Everything a run of one stream works with, opened and checked, before any work is done. */
-export interface Project {
+export type Project = RpmProject | FolderProject;
+
+/** A stream whose trees are made of RPM packages. */
+export interface RpmProject extends CommonProject {
+  readonly treefile: Treefile;
+  readonly engine: RpmEngine;
+}
+
+/** A stream whose trees others make: what they are made of is not known before. */
+export interface FolderProject extends CommonProject {
+  readonly treefile: undefined;
+  readonly engine: FolderEngine;
+}
+
+/** What holds whatever a stream's trees are made of. */
+interface CommonProject {
   readonly config: Config;
   readonly stream: StreamConfig;
-  readonly treefile: Treefile;
+  /** Digest of what defines the trees beside their inputs: the treefile, or the settings of the engine. */
+  readonly definition: string;
   readonly ref: string;
   /** The ref that follows once the smoke test has passed; undefined for streams without one. */
   readonly testedRef: string | undefined;
-  readonly engine: Engine;
   /** Which engine was chosen and why, for people. */
   readonly engineReason: string;
   readonly targets: readonly [Target, ...Target[]];
@@ -49,10 +65,12 @@ export async function openProject(
 ): Promise<Project> {
   const config = await loadConfig(configPath);
   const stream = findStream(config, streamName);
-  const treefile = await readTreefile(treefilePath ?? stream.treefile, { basearch: stream.arch });
-  const ref = refOf(config, stream, treefile.values.ref);
+  const treefile = isFolderEngine(stream.engine)
+    ? undefined
+    : await readTreefile(treefilePath ?? stream.treefile, { basearch: stream.arch });
+  const ref = refOf(config, stream, treefile?.values.ref);
   const { engine, reason } = await selectEngine(stream.engine);
-  engine.check(treefile);
+  const made = madeBy(engine, treefile);
   // Image types are read again for each build; a fault in one shall be known before any work.
   const values = templateValues(config, stream, ref, '00000000_00');
   for (const image of stream.images) await loadImageTemplate(image, config.imageTemplates, values);
@@ -64,16 +82,25 @@ export async function openProject(
   return {
     config,
     stream,
-    treefile,
+    ...made,
     ref,
     testedRef: testedRefOf(stream, ref),
-    engine,
     engineReason: reason,
     targets: [first, ...others],
     ...(signer === undefined ? {} : { signer }),
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),
   };
+}
+
+function madeBy(
+  engine: Engine,
+  treefile: Treefile | undefined,
+): Pick<RpmProject, 'engine' | 'treefile' | 'definition'> | Pick<FolderProject, 'engine' | 'treefile' | 'definition'> {
+  if (isFolder(engine)) return { engine, treefile: undefined, definition: engine.digest };
+  if (treefile === undefined) throw new NightlyError('bug', `The engine ${engine.name} was opened without a treefile.`);
+  engine.check(treefile);
+  return { engine, treefile, definition: treefile.digest };
 }
 
 /** Who signs for a stream, with all its keys as one; undefined for streams that do not sign. */

@@ -13,8 +13,8 @@ export interface Night {
   readonly commit: string;
   readonly meta: BuildMeta;
   readonly lockfile: Lockfile;
-  /** Absolute path of the top treefile in the night's own copy. */
-  readonly treefile: string;
+  /** Absolute path of the top treefile in the night's own copy; undefined for a tree that others made. */
+  readonly treefile: string | undefined;
   /** Time of its commit and of everything in its tree, in seconds since the epoch. */
   readonly timestamp: number;
 }
@@ -52,6 +52,11 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
       hint: '"atomic-nightly list" lists the nightly builds.',
     });
   }
+  const timestamp = Date.parse(meta['ostree-timestamp']) / 1000;
+  const made = meta['atomic-nightly.engine']?.name;
+  if (made === 'checkout' || made === 'command') {
+    return { id, commit, meta, lockfile: await readLockfile(paths.lockfile), treefile: undefined, timestamp };
+  }
   const copy = meta['atomic-nightly.treefile-copy'];
   const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
   const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
@@ -70,7 +75,7 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
       },
     );
   }
-  return { id, commit, meta, lockfile, treefile, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
+  return { id, commit, meta, lockfile, treefile, timestamp };
 }
 
 const isNotFound = (error: unknown): boolean => error instanceof NightlyError && error.code === 'not-found';

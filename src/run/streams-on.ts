@@ -1,6 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import type { Config, StreamConfig, TargetConfig } from '../config/config.ts';
+import { isFolderEngine } from '../config/engine.ts';
 import { refOf, type TargetUse, targetUses } from '../config/lookup.ts';
 import { readTreefile } from '../treefile/read.ts';
 
@@ -24,7 +25,9 @@ export async function streamsOn(config: Config, target: string): Promise<StreamR
     const use = targetUses(stream).get(target);
     if (!use) continue;
     const treefile =
-      stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
+      stream.ref === undefined && !isFolderEngine(stream.engine)
+        ? await readTreefile(stream.treefile, { basearch: stream.arch })
+        : undefined;
     const ref = refOf(config, stream, treefile?.values.ref);
     const testedRef = testedRefOf(stream, ref);
     found.push({ stream, ref, use, ...(testedRef === undefined ? {} : { testedRef }) });

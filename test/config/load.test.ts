@@ -172,6 +172,7 @@ streams:
     name: 'nightly',
     treefile: join(folder, 'host.yaml'),
     engine: { type: 'rpm-ostree', command: ['podman', 'run', 'image', 'rpm-ostree'] },
+    bootable: true,
     ref: 'lab/aarch64/nightly',
     arch: 'aarch64',
     seed: { url: 'file:///srv/repo', allowNew: true, gpgKeys: [join(folder, 'keys/a.asc')] },
@@ -500,5 +501,45 @@ streams:
   expect(types).toEqual({ one: 'dnf', two: 'rpm-ostree', release: 'dnf' });
   expect(await faultsOf(text.replace('promotes-from: one,', 'promotes-from: one, engine: dnf,'))).toEqual([
     'FILE:7:41: streams.release.engine: must not be set: a promotion is built by the engine of its nightly build.',
+  ]);
+});
+
+test('a stream whose tree others make needs no treefile, and may say nothing that treefiles say of a tree', async () => {
+  const text = `name: lab
+targets: {a: {type: directory, path: out, url: 'http://localhost:8080'}}
+streams:
+  one: {engine: {type: checkout, path: tree}, ref: one, targets: [a]}
+  two: {engine: {type: command, command: [./make], inputs: {files: [src]}}, ref: two, targets: [a], bootable: true}
+  release: {promotes-from: two, ref: release, targets: [a]}
+`;
+  const path = await write(text);
+  const { streams } = await loadConfig(path);
+  const folder = join(path, '..');
+  expect(streams['one']?.engine).toEqual({
+    type: 'checkout',
+    path: join(folder, 'tree'),
+    owner: 'keep',
+    var: 'folders',
+  });
+  expect(streams['release']).toMatchObject({
+    engine: { type: 'command', workingFolder: folder, inputs: { files: [join(folder, 'src')] } },
+    bootable: true,
+  });
+  const wrong = text
+    .replace('ref: one,', 'treefile: host.yaml, allow-downgrades: [x], max-metadata-age: 1d,')
+    .replace('bootable: true', 'bootable: false, images: [generic-cloud], postprocess: [x]')
+    .replace('{files: [src]}', '{file: [src]}');
+  const asItIs = 'the engine "checkout" takes the tree as it is.';
+  expect(await faultsOf(wrong)).toEqual([
+    'FILE:4:8: streams.one: needs a "ref": there is no treefile to have one.',
+    `FILE:4:57: streams.one.treefile: must not be set: ${asItIs}`,
+    `FILE:4:86: streams.one.allow-downgrades: is for trees made of RPM packages; ${asItIs}`,
+    `FILE:4:109: streams.one.max-metadata-age: is for trees made of RPM packages; ${asItIs}`,
+    'FILE:5:60: streams.two.engine.inputs: "command" is missing; it must be a list.',
+    'FILE:5:61: streams.two.engine.inputs: unknown key "file". Did you mean "files"?',
+    expect.stringContaining('FILE:5:142: streams.two: unknown key "postprocess".'),
+  ]);
+  expect(await faultsOf(text.replace('bootable: true', 'bootable: false, images: [generic-cloud]'))).toEqual([
+    'FILE:5:111: streams.two.bootable: must be true for a stream with images.',
   ]);
 });

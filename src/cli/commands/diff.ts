@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/format.ts';
+import { oneLine } from '../../base/one-line.ts';
 import { findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import type { Config } from '../../config/config.ts';
@@ -60,7 +61,7 @@ async function twoBuilds(
   });
 }
 
-function diffLines({ pkgdiff, kernel, images, files, update }: BuildDiff): string[] {
+function diffLines({ pkgdiff, kernel, images, files, folders = [], update }: BuildDiff): string[] {
   const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
   return [
     formatDiff(pkgdiff),
@@ -72,5 +73,19 @@ function diffLines({ pkgdiff, kernel, images, files, update }: BuildDiff): strin
       : 'Files: not known, because one of the trees is not in the local repository as a whole',
     ...(update ? [`Update: ${update.objects} objects, ${formatBytes(update.bytes)}`] : []),
     ...Object.entries(images).map(([type, { from, to }]) => `Image ${type}: ${size(from)} -> ${size(to)}`),
+    ...(folders.length === 0 ? [] : ['Files by folder:', ...folderLines(folders)]),
   ];
+}
+
+/** So many folders are shown; --json has all. */
+const FOLDERS = 20;
+
+function folderLines(folders: NonNullable<BuildDiff['folders']>): string[] {
+  const lines = folders.slice(0, FOLDERS).map(({ path, growth, ...counts }) => {
+    const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) =>
+      counts[kind] === 0 ? [] : [`${counts[kind]} ${kind}`],
+    );
+    return `  ${oneLine(path)}: ${parts.join(', ')}, ${growth < 0 ? '-' : '+'}${formatBytes(Math.abs(growth))}`;
+  });
+  return folders.length > FOLDERS ? [...lines, `  and ${folders.length - FOLDERS} more folders`] : lines;
 }

@@ -48,7 +48,7 @@ export const nightly = defineCommand({
     const { signal, print } = context;
     return withLockedProject(context, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
       refuseRelease(project.stream);
-      const notes = project.treefile.notes.map(({ place, message }) => `${formatPlace(place)}: ${message}`);
+      const notes = (project.treefile?.notes ?? []).map(({ place, message }) => `${formatPlace(place)}: ${message}`);
       showNotes(context, project, [project.engineReason, ...notes]);
       if (dryRun) {
         await checkBuildClock(project, [], signal);
@@ -81,13 +81,13 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
  * The last night of the stream, when it was cut short and can end as it began. Where a newer record is damaged it is not known
  * to be the last, and a new night is always right.
  */
-async function cutShort({ config, stream, treefile }: Project): Promise<Build | undefined> {
+async function cutShort({ config, stream, definition }: Project): Promise<Build | undefined> {
   const { builds, damaged } = await surveyBuilds(config.work);
   const last = builds.find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
   if (!last || !isCutShort(last)) return undefined;
   if (damaged.some(({ id }) => compareBuildIds(id, last.paths.id) > 0)) return undefined;
   const { 'ostree-commit': commit, 'atomic-nightly.treefile-digest': digest } = last.meta;
-  return commit !== undefined || digest === treefile.digest ? reopenBuild(last) : undefined;
+  return commit !== undefined || digest === definition ? reopenBuild(last) : undefined;
 }
 
 function refuseRelease({ name, release }: StreamConfig): void {

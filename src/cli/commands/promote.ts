@@ -38,7 +38,10 @@ export const promote = defineCommand({
     stream: text('NAME', 'release stream; needed when several are fed from the nightly stream', {
       completes: 'stream',
     }),
-    recommit: flag('keep the tree byte for byte, in a new commit'),
+    recommit: flag(
+      'keep the tree byte for byte, in a new commit; what the engines checkout and command made always is, unless --rebuild',
+    ),
+    rebuild: flag('make a tree of the engines checkout and command again from the recorded inputs, and compare'),
     override: words('NEVRA', 'take a newer package, as name-[epoch:]version-release.arch'),
     exclude: words('NAME', 'leave a package out'),
     reason: text('TEXT', 'reason, stored in the build record'),
@@ -59,10 +62,10 @@ export const promote = defineCommand({
   ],
   interruptible: true,
   async run({ build: id, ...options }, context) {
-    const { recommit, override, exclude, dryRun, json } = options;
+    const { override, exclude, dryRun, json } = options;
     const { signal, print } = context;
     refuseControlCharacters({ reason: options.reason, upstream: options.upstream });
-    if (recommit && override.length + exclude.length > 0) {
+    if (options.recommit && override.length + exclude.length > 0) {
       throw new NightlyError('usage', '--recommit keeps the tree as it is, so nothing can be overridden or excluded.', {
         hint: 'Leave out --recommit to have the tree rebuilt.',
       });
@@ -75,6 +78,8 @@ export const promote = defineCommand({
         hint: `Run "atomic-nightly resume ${id}" first, or promote a complete nightly build.`,
       });
     }
+    const recommit = options.recommit || (night.treefile === undefined && !options.rebuild);
+    refuseForFolder(night, options);
     const { name, release } = findReleaseStream(config, { name: options.stream, from });
     return withLockedProject(
       context,
@@ -85,7 +90,7 @@ export const promote = defineCommand({
         const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
         showNotes(context, project, [project.engineReason, ...warning]);
         if (recommit) requireOwnRemote(project, night.lockfile);
-        const promotion = await promotionRecord(project, night, options, release);
+        const promotion = await promotionRecord(project, night, { ...options, recommit }, release);
         if (dryRun) {
           await checkBuildClock(project, [], signal);
           const plan = await inScratch(project, context, (how) => planPromotion(project, promotion, how));
@@ -109,6 +114,27 @@ export const promote = defineCommand({
     );
   },
 });
+
+/** What others made has no packages that could be replaced; and what packages make is rebuilt anyway. */
+function refuseForFolder(
+  { id, treefile }: Night,
+  {
+    recommit,
+    rebuild,
+    override,
+    exclude,
+  }: Pick<Asked, 'recommit' | 'override' | 'exclude'> & { readonly rebuild: boolean },
+): void {
+  if (rebuild && recommit) throw new NightlyError('usage', '--rebuild and --recommit exclude each other.');
+  if (treefile !== undefined || override.length + exclude.length === 0) return;
+  throw new NightlyError(
+    'usage',
+    `Nightly build ${id} is not made of RPM packages: nothing can be overridden or excluded.`,
+    {
+      hint: 'Change what makes the tree, run a nightly build, and promote that one.',
+    },
+  );
+}
 
 /** What the record of a promotion takes from the command line. */
 interface Asked {

@@ -25,12 +25,12 @@ export const resume = defineCommand({
     return withLockedBuild(context, stored, 'resume', async (project) => {
       const composes = !meta['atomic-nightly.retraction'] && !meta['atomic-nightly.withdrawal'];
       const isNew = composes && meta['ostree-commit'] === undefined;
-      if (isNew && meta['atomic-nightly.treefile-digest'] !== project.treefile.digest) {
+      if (isNew && meta['atomic-nightly.treefile-digest'] !== project.definition) {
         throw new NightlyError(
           'treefile',
-          `The treefile changed since build ${meta.buildid} began, so it cannot end as it began.`,
+          `The treefile, or the settings of the engine, changed since build ${meta.buildid} began, so it cannot end as it began.`,
           {
-            hint: 'Run "atomic-nightly nightly" for a new build with the treefile as it is now.',
+            hint: 'Run "atomic-nightly nightly" for a new build with them as they are now.',
           },
         );
       }

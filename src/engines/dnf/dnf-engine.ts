@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import type { Engine } from '../engine.ts';
+import type { RpmEngine } from '../engine.ts';
 import { checkTreefile } from './dnf-check.ts';
 import { compose } from './dnf-compose.ts';
 import { callHelper } from './dnf-helper.ts';
@@ -12,7 +12,7 @@ import { resolve } from './dnf-resolve.ts';
  * is described in docs/dnf-engine.md.
  * @throws NightlyError `tool-missing` when dnf's Python modules are not installed.
  */
-export async function createDnfEngine(): Promise<Engine> {
+export async function createDnfEngine(): Promise<RpmEngine> {
   return { name: 'dnf', version: await detectVersion(), check: checkTreefile, resolve, compose };
 }
 

@@ -10,7 +10,7 @@ import { pullLocal } from '../../programs/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { compareInstalled } from '../../rpm/installed-packages.ts';
 import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
-import type { Composed, ComposeRequest, Engine, Resolution, ResolveRequest } from '../engine.ts';
+import type { Composed, ComposeRequest, Resolution, ResolveRequest, RpmEngine } from '../engine.ts';
 import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArguments, runPaths } from './arguments.ts';
 import { checkKeys } from './keys-by-release.ts';
 import { type ComposePlaces, clean, TEMPORARY_FOLDERS } from './leftovers.ts';
@@ -32,7 +32,7 @@ export interface RpmOstreeEngineOptions {
 export async function createRpmOstreeEngine(
   command: readonly [string, ...string[]],
   options: RpmOstreeEngineOptions = {},
-): Promise<Engine> {
+): Promise<RpmEngine> {
   const rpmOstree = await probeRpmOstree(command);
   const temporary = options.temporaryFolders ?? TEMPORARY_FOLDERS;
   return {

@@ -47,7 +47,7 @@ export async function checkMetadataClock(
 }
 
 async function serversOf({ config, stream, treefile }: Inputs): Promise<Asked[]> {
-  const repos = await treefileRepos(treefile, { locked: false });
+  const repos = treefile === undefined ? [] : await treefileRepos(treefile, { locked: false });
   const asked = repos.flatMap(({ baseurl, metalink, mirrorlist, connection }) =>
     [...baseurl, metalink, mirrorlist].flatMap((url) => (url === undefined ? [] : [{ url, connection }])),
   );

@@ -6,11 +6,11 @@ import { removeTree } from '../../programs/rm.ts';
 import { readLockfile } from '../../rpm/lockfile.ts';
 import type { RepositoryState } from '../../rpm/repomd.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 
 /** Makes the commit from the build's lockfile, in the local repo; no ref moves. */
 export async function compose(
-  project: Project,
+  project: RpmProject,
   build: Build,
   inputs: { readonly parent?: string; readonly inputHash: string; readonly states: readonly RepositoryState[] },
   task: Task,

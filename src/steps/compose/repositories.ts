@@ -4,7 +4,7 @@ import { readTextIfExists, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
 import type { RepositoryState } from '../../rpm/repomd.ts';
-import type { Project } from '../../run/project.ts';
+import type { Project, RpmProject } from '../../run/project.ts';
 import { readRepositories } from '../../treefile/treefile-repos.ts';
 import { checkMetadataClock } from './clock.ts';
 
@@ -28,7 +28,7 @@ export interface Repositories {
  * and decides from checksums alone whether anything can have changed.
  */
 export async function checkRepositories(
-  project: Project,
+  project: RpmProject,
   parent: CommitInfo | undefined,
   task: Task,
 ): Promise<Repositories> {
@@ -46,16 +46,16 @@ export async function checkRepositories(
 
 /** Remembers that `commit` is what these inputs give. */
 export async function rememberInputs(
-  project: Project,
+  project: RpmProject,
   states: readonly RepositoryState[],
   commit: string,
 ): Promise<void> {
   await writeJson(knownInputsPath(project), JSON.parse(knownInputs(project, states, commit)));
 }
 
-const knownInputsPath = (project: Project): string => join(project.cacheDir, 'known-inputs.json');
+const knownInputsPath = (project: RpmProject): string => join(project.cacheDir, 'known-inputs.json');
 
-function knownInputs(project: Project, states: readonly RepositoryState[], commit: string): string {
+function knownInputs(project: RpmProject, states: readonly RepositoryState[], commit: string): string {
   const inputs: KnownInputs = {
     commit,
     engine: `${project.engine.name} ${project.engine.version}`,

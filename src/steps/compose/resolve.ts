@@ -5,7 +5,7 @@ import type { CommitInfo } from '../../ostree/objects.ts';
 import { type Lockfile, type PackageId, writeLockfile } from '../../rpm/lockfile.ts';
 import { downgrades } from '../../rpm/pkgdiff.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import type { Project, RpmProject } from '../../run/project.ts';
 import { copyTreefile } from '../../treefile/copy.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import { readRepoFiles } from '../../treefile/treefile-repos.ts';
@@ -15,8 +15,8 @@ export interface Resolved {
   readonly inputHash: string;
   /** The same packages and treefile as the parent's: there is nothing to build. */
   readonly unchanged: boolean;
-  /** The top treefile in the build's copy, relative to the copy. */
-  readonly treefileCopy: string;
+  /** The top treefile in the build's copy, relative to the copy; undefined where there is none. */
+  readonly treefileCopy?: string;
 }
 
 /**
@@ -24,7 +24,7 @@ export interface Resolved {
  * the stream allows them by name (I5).
  */
 export async function resolve(
-  project: Project,
+  project: RpmProject,
   build: Build,
   parent: CommitInfo | undefined,
   task: Task,

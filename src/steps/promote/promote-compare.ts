@@ -76,7 +76,7 @@ async function unexpectedChanges(
 ): Promise<Unexpected[]> {
   const { repo, treefile } = project;
   const changes: PathChange[] = [];
-  for await (const change of diffTrees(night.commit, commit, localObjects(repo))) changes.push(change);
+  for await (const { path, kind } of diffTrees(night.commit, commit, localObjects(repo))) changes.push({ path, kind });
   const owners = await ownersOfChanged(project, build, { night, commit }, task);
   const found: Unexpected[] = [];
   for (const change of changes) {
@@ -84,7 +84,7 @@ async function unexpectedChanges(
     if (owners.size > 0 && (owners.has(path) || isDerived(path))) continue;
     // Package changes aside, a new build id may be where the treefile wants it.
     if (
-      treefile.values['mutate-os-release'] !== undefined &&
+      treefile?.values['mutate-os-release'] !== undefined &&
       (await onlyIdDiffers({ repo, path, night, commit }, build, task))
     )
       continue;

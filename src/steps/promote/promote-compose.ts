@@ -7,7 +7,7 @@ import { catFile } from '../../programs/ostree.ts';
 import { removeTree } from '../../programs/rm.ts';
 import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { composeCache } from './promote-packages.ts';
 import { lockedTreefile } from './promote-resolve.ts';
@@ -17,7 +17,7 @@ import { lockedTreefile } from './promote-resolve.ts';
  * is not the one that will be published; it only brings the tree into the local repository.
  */
 export async function promoteCompose(
-  project: Project,
+  project: RpmProject,
   build: Build,
   { night, inputHash }: { readonly night: Night; readonly inputHash: string },
   task: Task,
@@ -50,7 +50,7 @@ export async function promoteCompose(
  * Returns the commit whose users and groups keep their ids: the one the night followed, or the night itself where that
  * has been pruned; the latter has the same ids, but may have them in another order.
  */
-async function withIds({ repo }: Project, { meta, commit }: Night, task: Task): Promise<string | undefined> {
+async function withIds({ repo }: RpmProject, { meta, commit }: Night, task: Task): Promise<string | undefined> {
   const parent = meta['atomic-nightly.parent'];
   if (parent === undefined) return undefined;
   for (const path of ID_FILES) if ((await catFile(repo, parent, path, task)) !== undefined) return parent;

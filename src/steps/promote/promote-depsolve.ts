@@ -4,7 +4,7 @@ import { providersOf, type Unmet, unmetNeeds } from '../../rpm/depsolve-problems
 import { parseNevra } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
 import type { RepoPackage } from '../../rpm/primary.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
 import { composeCache, offeredPackages } from './promote-packages.ts';
@@ -15,7 +15,7 @@ import { composeCache, offeredPackages } from './promote-packages.ts';
  */
 export async function explainDepsolve(
   error: unknown,
-  project: Project,
+  project: RpmProject,
   { night, changes }: { readonly night: Night; readonly changes: Changes },
   task: Task,
 ): Promise<unknown> {
@@ -56,7 +56,7 @@ export async function explainDepsolve(
  */
 async function followChain(
   first: readonly Unmet[],
-  about: { project: Project; night: Night; changes: Changes; offered: readonly RepoPackage[] },
+  about: { project: RpmProject; night: Night; changes: Changes; offered: readonly RepoPackage[] },
   task: Task,
 ): Promise<{ readonly along: string[]; readonly needs: readonly Unmet[] }> {
   const { project, night, changes, offered } = about;
@@ -75,7 +75,7 @@ async function followChain(
 /**
  * Returns what a depsolve over the repositories lacks with exactly these packages; nothing is downloaded but metadata.
  */
-async function unmetWith(project: Project, lockfile: Lockfile, task: Task): Promise<Unmet[]> {
+async function unmetWith(project: RpmProject, lockfile: Lockfile, task: Task): Promise<Unmet[]> {
   const { treefile, repo, engine } = project;
   try {
     await engine.resolve({ treefile, cacheDir: composeCache(project), repo, lockfile }, task);

@@ -2,7 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { compareEvr, parseEvra, parseNevra } from '../../rpm/evr.ts';
 import type { LockedPackage, Lockfile } from '../../rpm/lockfile.ts';
 import type { RepoPackage } from '../../rpm/primary.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { withOwnRemote } from '../release/own-remote.ts';
 
@@ -20,7 +20,7 @@ export interface Changes {
  * @throws NightlyError `usage`, `package-missing`, `package-downgrade`.
  */
 export async function promotedLockfile(
-  project: Project,
+  project: RpmProject,
   night: Night,
   { overrides, excludes }: Changes,
   packages: () => Promise<readonly RepoPackage[]>,

@@ -15,7 +15,7 @@ import { readRepoKeys } from '../../rpm/repo-keys.ts';
 import { readRepoContent } from '../../rpm/repodata.ts';
 import { checkHeaders } from '../../rpm/rpm-headers.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import { treefileRepos } from '../../treefile/treefile-repos.ts';
@@ -30,7 +30,7 @@ import { type Changes, promotedLockfile } from './promote-lockfile.ts';
  *   `package-downgrade`; what `promotedLockfile` throws.
  */
 export async function promotePackages(
-  project: Project,
+  project: RpmProject,
   build: Build,
   about: {
     readonly night: Night;
@@ -72,7 +72,7 @@ export async function promotePackages(
 }
 
 /** Whether the packages of a build are still there: another promotion may have needed the place since. */
-export async function storeIsWhole(project: Project, build: Build): Promise<boolean> {
+export async function storeIsWhole(project: RpmProject, build: Build): Promise<boolean> {
   return holdsAll(packageStore(project), await readLockfile(build.paths.lockfile));
 }
 
@@ -80,7 +80,7 @@ export async function storeIsWhole(project: Project, build: Build): Promise<bool
  * Returns the repository that a promotion is composed from. It lies in the compose cache, which then keeps nothing
  * twice.
  */
-export function packageStore(project: Project): string {
+export function packageStore(project: RpmProject): string {
   return join(composeCache(project), 'packages');
 }
 
@@ -88,19 +88,19 @@ export function packageStore(project: Project): string {
  * Returns the compose cache of the nights, which a promotion shares: it has the RPM files, the initramfs and most
  * objects.
  */
-export function composeCache({ config, stream }: Project): string {
+export function composeCache({ config, stream }: RpmProject): string {
   return join(config.work, 'cache', stream.release?.promotesFrom ?? stream.name);
 }
 
 /** Returns what the repositories of the night's treefile have now. @throws NightlyError `repo-unreachable`. */
-export async function offeredPackages({ treefile }: Project, task: Task): Promise<RepoPackage[]> {
+export async function offeredPackages({ treefile }: RpmProject, task: Task): Promise<RepoPackage[]> {
   const repos = await treefileRepos(treefile, { locked: true });
   const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
   return contents.flatMap((content) => content.packages);
 }
 
 /** Returns the keyring of a release stream: its own keys, else those its repositories name. */
-async function releaseKeys({ stream, treefile, config }: Project, task: Task): Promise<(string | Uint8Array)[]> {
+async function releaseKeys({ stream, treefile, config }: RpmProject, task: Task): Promise<(string | Uint8Array)[]> {
   const own = stream.release?.rpmKeys ?? [];
   const unreadable = (error: unknown): never => {
     const why = error instanceof Error ? error.message : String(error);
@@ -129,7 +129,7 @@ const TITLES: Readonly<Record<SignatureFault['kind'], string>> = {
 };
 
 function refuse(
-  { stream }: Project,
+  { stream }: RpmProject,
   night: Night,
   found: {
     readonly rpms: readonly GatheredRpm[];

@@ -5,7 +5,7 @@ import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { copyTreefile } from '../../treefile/copy.ts';
 import { readTreefile } from '../../treefile/read.ts';
@@ -21,7 +21,7 @@ import { composeCache, packageStore } from './promote-packages.ts';
  * @throws NightlyError `depsolve`, naming what an override or an exclusion lacks.
  */
 export async function promoteResolve(
-  project: Project,
+  project: RpmProject,
   build: Build,
   about: { readonly night: Night; readonly changes: Changes },
   task: Task,
@@ -48,7 +48,7 @@ export async function promoteResolve(
  * Returns the night's treefile with all its repositories in one place, the packages that were checked, and with the
  * release's own remote. Written anew into the build's scratch folder.
  */
-export async function lockedTreefile(project: Project, build: Build): Promise<Treefile> {
+export async function lockedTreefile(project: RpmProject, build: Build): Promise<Treefile> {
   const { treefile, stream } = project;
   const folder = join(build.paths.scratch, 'treefile');
   const repos = await readRepoFiles(treefile);

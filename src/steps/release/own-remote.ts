@@ -52,7 +52,7 @@ function hintFor({ stream, treefile }: Project, hasAnother: boolean): string {
   if (from !== undefined)
     return `Give stream "${from}" a release package of its own, put that into its treefile, and promote a nightly build that has it: ${own} takes its place.`;
   const out = hasAnother ? ', and take the other out' : '';
-  return `Put ${own} into "packages" of ${treefile.path}${out}. "atomic-nightly release-package ${stream.name}" makes it; its repository must be in a .repo file next to the treefile, and under "repos".`;
+  return `Put ${own} into "packages" of ${treefile?.path ?? 'the treefile'}${out}. "atomic-nightly release-package ${stream.name}" makes it; its repository must be in a .repo file next to the treefile, and under "repos".`;
 }
 
 /**

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { Engine } from '../../../src/engines/engine.ts';
+import type { RpmEngine as Engine } from '../../../src/engines/engine.ts';
 import { createRpmOstreeEngine } from '../../../src/engines/rpm-ostree/rpm-ostree-engine.ts';
 import { run } from '../../../src/programs/exec.ts';
 import type { Treefile } from '../../../src/treefile/treefile.ts';

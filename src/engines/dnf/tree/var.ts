@@ -65,7 +65,7 @@ async function walk(root: string, path: string, found: Walk): Promise<void> {
 }
 
 /** Paths that packages' own tmpfiles.d declares; saying them twice makes systemd-tmpfiles warn at every boot. */
-async function declaredPaths(root: string): Promise<Set<string>> {
+export async function declaredPaths(root: string): Promise<Set<string>> {
   const declared = new Set<string>();
   for (const name of await namesIn(at(root, TMPFILES))) {
     if (!name.endsWith('.conf')) continue;

@@ -1,0 +1,43 @@
+import { NightlyError } from '../../base/errors.ts';
+import { sha256 } from '../../base/files.ts';
+import type { CheckoutConfig } from '../../config/config.ts';
+import { ostreeVersion } from '../../programs/ostree.ts';
+import { createPhases } from '../dnf/dnf-phases.ts';
+import type { FolderEngine } from '../engine.ts';
+import { commitFolder } from './commit-folder.ts';
+import { treeComponents } from './components.ts';
+import type { StoredTree } from './store-tree.ts';
+import { takeFolder } from './take-folder.ts';
+
+/** Returns the engine that commits a folder as it lies there. @throws NightlyError `tool-missing`. */
+export async function createCheckoutEngine(config: CheckoutConfig): Promise<FolderEngine> {
+  const digest = sha256(JSON.stringify(config));
+  const hashOf = ({ tree, meta }: StoredTree): string => sha256(JSON.stringify(['checkout', tree, meta]));
+  return {
+    name: 'checkout',
+    version: await ostreeVersion(),
+    digest,
+    async readInputs(request, task) {
+      const taken = await takeFolder(config.path, config, request, task);
+      return { inputHash: hashOf(taken), lines: [`folder ${taken.root}`, `tree ${taken.tree}`] };
+    },
+    async compose(request, task) {
+      const phases = createPhases();
+      const taken = await phases.time('folder', 'ostree', () => takeFolder(config.path, config, request, task));
+      if (hashOf(taken) !== request.inputHash) {
+        throw new NightlyError('compose', `${config.path} changed since this build began.`, {
+          hint: 'Run "atomic-nightly nightly" for a new build of the folder as it is now.',
+        });
+      }
+      const components = await treeComponents(taken.root, undefined, request.scratchDir, task);
+      const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
+      return {
+        ...made,
+        ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
+        initramfs: taken.kver === undefined ? 'none' : 'reused',
+        phases: phases.list(),
+        components: [...(components.rpms ?? []), ...components.others],
+      };
+    },
+  };
+}

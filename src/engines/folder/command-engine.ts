@@ -1,0 +1,65 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { readTextIfExists, sha256 } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import type { CommandConfig } from '../../config/config.ts';
+import { ostreeVersion } from '../../programs/ostree.ts';
+import { removeTree } from '../../programs/rm.ts';
+import { createPhases } from '../dnf/dnf-phases.ts';
+import type { FolderEngine, FolderRequest } from '../engine.ts';
+import { commandInputs } from './command-inputs.ts';
+import { commitFolder } from './commit-folder.ts';
+import { treeComponents } from './components.ts';
+import { type ProvenanceReport, parseProvenanceReport } from './provenance-report.ts';
+import { runConfigured } from './run-configured.ts';
+import { takeFolder } from './take-folder.ts';
+
+/** Returns the engine that commits what a program puts into a folder. @throws NightlyError `tool-missing`. */
+export async function createCommandEngine(config: CommandConfig): Promise<FolderEngine> {
+  const { command, owner } = config;
+  const digest = sha256(JSON.stringify(config));
+  return {
+    name: 'command',
+    version: await ostreeVersion(),
+    digest,
+    async readInputs(request, task) {
+      const lines = await commandInputs(config, task);
+      const settings = [command, owner, config.var, request.bootable];
+      return { inputHash: sha256(JSON.stringify(['command', settings, lines])), lines };
+    },
+    async compose(request, task) {
+      const phases = createPhases();
+      const { root, report } = await phases.time('command', 'command', () => fill(config, request, task));
+      const taken = await phases.time('folder', 'ostree', () => takeFolder(root, config, request, task));
+      const components = await treeComponents(taken.root, report, request.scratchDir, task);
+      const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
+      return {
+        ...made,
+        ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
+        initramfs: taken.kver === undefined ? 'none' : 'reused',
+        phases: phases.list(),
+        components: [...(components.rpms ?? []), ...components.others],
+        ...(report === undefined ? {} : { provenance: report }),
+      };
+    },
+  };
+}
+
+/** Lets the command fill a new folder. What an earlier, killed try left is removed before. */
+async function fill(
+  config: CommandConfig,
+  { scratchDir, timestamp }: FolderRequest,
+  task: Task,
+): Promise<{ readonly root: string; readonly report: ProvenanceReport | undefined }> {
+  const [root, provenance] = [join(scratchDir, 'root'), join(scratchDir, 'provenance')];
+  await removeTree(root, task);
+  await rm(provenance, { force: true, recursive: true });
+  await mkdir(root, { recursive: true });
+  const env = { ATOMIC_ROOT: root, ATOMIC_PROVENANCE: provenance, SOURCE_DATE_EPOCH: String(timestamp) };
+  await runConfigured(config.command, config, { env }, task);
+  const text = await readTextIfExists(provenance).catch((error: unknown) => {
+    throw new NightlyError('compose', `What the command wrote to $ATOMIC_PROVENANCE cannot be read: ${String(error)}`);
+  });
+  return { root, report: text === undefined ? undefined : parseProvenanceReport(text, provenance) };
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { sha256, writeFileAtomic } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { encodeVariant, swap64, type Variant } from '../../ostree/gvariant.ts';
+import { COMMIT_FORMAT, objectPath } from '../../ostree/objects.ts';
+import { contentChecksum, createRef, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
+import type { PackageId } from '../../rpm/lockfile.ts';
+import type { FolderComposeRequest } from '../engine.ts';
+import type { TreeComponents } from './components.ts';
+import { cacheRepo, type TakenFolder } from './take-folder.ts';
+
+/**
+ * Makes the commit of a stored tree and copies it into the archive repository, which compresses what is new there. Equal
+ * arguments give the same commit.
+ */
+export async function commitFolder(
+  request: FolderComposeRequest,
+  { tree, meta, kver }: TakenFolder,
+  { rpms, others }: TreeComponents,
+  task: Task,
+): Promise<{ readonly commit: string; readonly contentChecksum: string }> {
+  const { cacheDir, parent, timestamp, bootable } = request;
+  const text = (value: string): Variant => ({ type: 's', value });
+  const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
+  const metadata: Record<string, Variant> = {
+    version: text(request.version),
+    'ostree.ref-binding': { type: 'as', value: refs },
+    'rpmostree.inputhash': text(request.inputHash),
+    // As "ostree commit --bootable" says it.
+    ...(bootable ? { 'ostree.bootable': { type: 'b', value: true } } : {}),
+    ...(bootable && kver !== undefined ? { 'ostree.linux': text(kver) } : {}),
+    ...(rpms === undefined ? {} : { 'rpmostree.rpmdb.pkglist': packageList(rpms) }),
+    ...(others.length === 0 ? {} : { 'atomic-nightly.components': packageList(others) }),
+  };
+  const bytes = encodeVariant(COMMIT_FORMAT, [
+    Object.entries(metadata),
+    Buffer.from(parent ?? '', 'hex'),
+    [],
+    '',
+    '',
+    swap64(BigInt(timestamp)),
+    Buffer.from(tree, 'hex'),
+    Buffer.from(meta, 'hex'),
+  ]);
+  const commit = sha256(bytes);
+  const repo = cacheRepo(cacheDir);
+  await writeFileAtomic(join(repo, objectPath(commit, 'commit')), bytes);
+  await pullLocal({ from: repo, to: request.repo, commit }, task);
+  const checksum = await contentChecksum(repo, commit, task);
+  if (checksum === '') throw new NightlyError('ostree', `ostree does not say the content checksum of ${commit}.`);
+  // The next night shares most of its objects.
+  await createRef(repo, 'last', commit, task);
+  await pruneToRefs(repo, task);
+  return { commit, contentChecksum: checksum };
+}
+
+function packageList(packages: readonly PackageId[]): Variant {
+  const tuples = packages.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
+  return { type: 'a(sssss)', value: tuples };
+}

@@ -1,0 +1,81 @@
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Task } from '../../base/task.ts';
+
+/** Something in a folder that is to become a tree. Links are not followed, so none of them leads out of it (I13). */
+export interface Entry {
+  /** Absolute in the folder: `/usr/bin/sh`. */
+  readonly path: string;
+  readonly kind: 'file' | 'folder' | 'link' | 'socket' | 'FIFO' | 'device';
+  readonly stat: BigIntStats;
+  /** Where a link leads. */
+  readonly target?: string;
+}
+
+export interface Scan {
+  readonly root: string;
+  /** A folder before what is in it; the folder itself, `/`, first. */
+  readonly entries: readonly Entry[];
+  /** Paths with bytes that are no UTF-8, escaped; what is below such a folder is not looked at. */
+  readonly strange: readonly string[];
+  /** Folders that another file system is mounted on; what is in them is not looked at. */
+  readonly mounts: readonly string[];
+  /** Milliseconds since the epoch, before the first was looked at. */
+  readonly begun: number;
+}
+
+/** Lists everything in a folder. @param root absolute, without a link at its end */
+export async function scanFolder(root: string, task: Task): Promise<Scan> {
+  const begun = Date.now();
+  const entries: Entry[] = [];
+  const strange: string[] = [];
+  const mounts: string[] = [];
+  const top = lstatSync(root, { bigint: true });
+  const todo = [''];
+  entries.push({ path: '/', kind: 'folder', stat: top });
+  for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
+    task.signal.throwIfAborted();
+    // Calls that wait for a thread take ten times as long; others get their turn once a folder.
+    if (todo.length % 16 === 0) await nextTurn();
+    for (const bytes of readdirSync(`${root}${folder}/`, { encoding: 'buffer' })) {
+      const name = utf8(bytes);
+      if (name === undefined) {
+        strange.push(`${folder}/${escaped(bytes)}`);
+        continue;
+      }
+      const path = `${folder}/${name}`;
+      const stat = lstatSync(root + path, { bigint: true });
+      const kind = kindOf(stat);
+      entries.push({ path, kind, stat, ...(kind === 'link' ? { target: readlinkSync(root + path) } : {}) });
+      if (kind !== 'folder') continue;
+      if (stat.dev === top.dev) todo.push(path);
+      else mounts.push(path);
+    }
+  }
+  return { root, entries, strange, mounts, begun };
+}
+
+function kindOf(stat: BigIntStats): Entry['kind'] {
+  if (stat.isFile()) return 'file';
+  if (stat.isDirectory()) return 'folder';
+  if (stat.isSymbolicLink()) return 'link';
+  if (stat.isSocket()) return 'socket';
+  return stat.isFIFO() ? 'FIFO' : 'device';
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns a name with its bytes that are not printable ASCII as `\xff`. */
+function escaped(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/[^ -~]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

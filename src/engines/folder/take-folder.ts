@@ -1,0 +1,72 @@
+import { realpathSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { isErrno } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { initRepo } from '../../programs/ostree.ts';
+import type { FolderRequest } from '../engine.ts';
+import { checkTree } from './check-tree.ts';
+import { scanFolder } from './scan-folder.ts';
+import { type StoredTree, storeTree } from './store-tree.ts';
+import { readTreeNames } from './tree-names.ts';
+import { planTree, type TreeSettings } from './tree-plan.ts';
+import { treePolicy } from './tree-policy.ts';
+import { writeVarTmpfiles } from './var-tmpfiles.ts';
+
+export interface TakenFolder extends StoredTree {
+  /** Absolute, without links. */
+  readonly root: string;
+  readonly kver?: string;
+}
+
+/** Where the objects of a stream's trees are put together: a bare-user repository, quick as nothing is compressed. */
+export const cacheRepo = (cacheDir: string): string => join(cacheDir, 'tree-repo');
+
+/**
+ * Checks a folder and stores it as a tree; nothing in it is changed, moved or linked to.
+ * @throws NightlyError `compose` when there is no such folder, or with everything that keeps it from becoming a tree.
+ */
+export async function takeFolder(
+  path: string,
+  settings: TreeSettings,
+  { cacheDir, scratchDir, bootable }: FolderRequest,
+  task: Task,
+): Promise<TakenFolder> {
+  const root = realFolder(path);
+  await mkdir(scratchDir, { recursive: true });
+  const repo = cacheRepo(cacheDir);
+  await mkdir(repo, { recursive: true });
+  await initRepo(repo, 'bare-user', task);
+  const scan = await scanFolder(root, task);
+  const names = await readTreeNames(root);
+  const kver = checkTree(scan, { ...settings, bootable }, names);
+  const { placed, inVar } = planTree(scan, settings, names);
+  const policy = await treePolicy(root, task);
+  const added = join(scratchDir, 'added');
+  await rm(added, { recursive: true, force: true });
+  await mkdir(added);
+  const hasAdded = inVar.length > 0 && (await writeVarTmpfiles(root, inVar, names, added, task));
+  const stored = await storeTree(
+    {
+      ...{ repo, scan, placed, scratchDir },
+      ...(hasAdded ? { added } : {}),
+      ...(policy === undefined ? {} : { policy }),
+    },
+    task,
+  );
+  task.say(`${placed.length} files and folders of ${root}`);
+  return { ...stored, root, ...(kver === undefined ? {} : { kver }) };
+}
+
+function realFolder(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+    throw new NightlyError('compose', `There is no folder ${path}.`, {
+      hint: 'Fill it before the nightly build, or correct "path" of the engine.',
+      cause: error,
+    });
+  }
+}

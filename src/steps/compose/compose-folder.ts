@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import { writeJson } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { PROVENANCE_FILE } from '../../build/build-files.ts';
+import type { Composed } from '../../engines/engine.ts';
+import { removeTree } from '../../programs/rm.ts';
+import type { Build } from '../../run/build.ts';
+import type { FolderProject } from '../../run/project.ts';
+import { folderRequest } from './folder-inputs.ts';
+
+/** Makes the commit of a tree that others made, in the local repo; no ref moves. What they reported is kept beside the record. */
+export async function composeFolder(
+  project: FolderProject,
+  build: Build,
+  inputs: { readonly parent?: string; readonly inputHash: string; readonly timestamp?: number },
+  task: Task,
+): Promise<Composed> {
+  const { engine, repo, ref, testedRef } = project;
+  const request = folderRequest(project, build, inputs.timestamp ?? build.timestamp);
+  const { components, provenance, ...composed } = await engine.compose(
+    {
+      ...request,
+      ...{ repo, ref, inputHash: inputs.inputHash, version: build.id },
+      ...(testedRef === undefined ? {} : { alsoBound: [testedRef] }),
+      ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
+    },
+    task,
+  );
+  if (provenance !== undefined) await writeJson(join(build.paths.dir, PROVENANCE_FILE), provenance);
+  removeTree(request.scratchDir, task).catch(() => undefined);
+  const parts = components.length === 0 ? '' : `, ${components.length} packages and components`;
+  task.say(`commit ${composed.commit}${parts}`);
+  return composed;
+}

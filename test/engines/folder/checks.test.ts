@@ -1,0 +1,254 @@
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { NightlyError } from '../../../src/base/errors.ts';
+import { quietTask } from '../../../src/base/task.ts';
+import type { CheckoutConfig } from '../../../src/config/config.ts';
+import { createCheckoutEngine } from '../../../src/engines/folder/checkout-engine.ts';
+import { parseProvenanceReport } from '../../../src/engines/folder/provenance-report.ts';
+import { readCommit } from '../../../src/ostree/objects.ts';
+import { run } from '../../../src/programs/exec.ts';
+import { smallTree } from '../../support/folder-world.ts';
+import { temporaryFolder } from '../../support/tmp.ts';
+
+const task = quietTask();
+
+/** A folder with a small tree, and what commits it. */
+async function bed(settings: Partial<CheckoutConfig> = {}, bootable = false) {
+  const dir = temporaryFolder();
+  const tree = join(dir, 'tree');
+  const repo = join(dir, 'repo');
+  await smallTree(tree);
+  await run('ostree', ['init', `--repo=${repo}`, '--mode=archive']);
+  const request = {
+    cacheDir: join(dir, 'cache'),
+    scratchDir: join(dir, 'scratch'),
+    bootable,
+    timestamp: 1_700_000_000,
+  };
+  const commit = async (parent?: string) => {
+    const engine = await createCheckoutEngine({
+      type: 'checkout',
+      path: tree,
+      owner: 'keep',
+      var: 'folders',
+      ...settings,
+    });
+    const { inputHash } = await engine.readInputs(request, task);
+    const more = parent === undefined ? {} : { parent };
+    return engine.compose({ ...request, ...more, inputHash, repo, ref: 'a/b', version: '1' }, task);
+  };
+  return {
+    dir,
+    commit,
+    tree,
+    repo,
+    put: (path: string, text = '') => {
+      mkdirSync(join(tree, path, '..'), { recursive: true });
+      writeFileSync(join(tree, path), text);
+    },
+    async faults(): Promise<string[]> {
+      try {
+        await commit();
+      } catch (error) {
+        if (error instanceof NightlyError && error.code === 'compose') return error.message.split('\n').slice(1);
+        throw error;
+      }
+      return [];
+    },
+    ls: async (commit: string, ...options: string[]) =>
+      (await run('ostree', [`--repo=${repo}`, 'ls', '-R', ...options, commit])).stdout.replaceAll(/ +/g, ' '),
+  };
+}
+
+test('everything that keeps a folder from becoming a tree is in one message, each with its path', async () => {
+  const { tree, put, faults } = await bed({}, true);
+  await run('mkfifo', [join(tree, 'usr/fifo')]);
+  await run('mknod', [join(tree, 'usr/null'), 'c', '1', '3']);
+  await run('python3', [
+    '-c',
+    `import socket; socket.socket(socket.AF_UNIX).bind(${JSON.stringify(join(tree, 'usr/sock'))})`,
+  ]);
+  await run('python3', [
+    '-c',
+    `import os; open(${JSON.stringify(join(tree, 'usr/lib'))}.encode()+b"/x\\xff\\ny", "w")`,
+  ]);
+  put('usr/lib/mine');
+  chownSync(join(tree, 'usr/lib/mine'), 1000, 100);
+  put('usr/etc/other');
+  put('var/lib/app/data');
+  put('usr/lib/modules/6.1/vmlinuz');
+  expect((await faults()).toSorted()).toEqual([
+    '  /etc: is there beside /usr/etc, which is its place in a tree',
+    '  /usr/fifo: is a FIFO, which a commit cannot hold',
+    '  /usr/lib/mine: belongs to 1000:100, whom the tree does not name (see "owner")',
+    '  /usr/lib/modules/6.1: has vmlinuz and no initramfs.img beside it',
+    '  /usr/lib/x\\xff\\x0ay: name that is not UTF-8, which ostree cannot store',
+    '  /usr/null: is a device, which a commit cannot hold',
+    '  /usr/sock: is a socket, which a commit cannot hold',
+    '  /var/lib/app/data: is below /var, which hosts fill themselves (see "var: tmpfiles")',
+  ]);
+});
+
+test('a bootable tree has one kernel, with its initramfs beside it', async () => {
+  const { put, commit, faults, repo } = await bed({}, true);
+  expect(await faults()).toEqual([expect.stringContaining('/usr/lib/modules: has no kernel')]);
+  put('usr/lib/modules/6.1/vmlinuz');
+  put('usr/lib/modules/6.1/initramfs.img');
+  const made = await commit();
+  expect(made.kernel).toBe('6.1');
+  const { metadata } = await readCommit(repo, made.commit);
+  expect([metadata.get('ostree.linux')?.value, metadata.get('ostree.bootable')?.value]).toEqual(['6.1', true]);
+  put('usr/lib/modules/6.2/vmlinuz');
+  put('usr/lib/modules/6.2/initramfs.img');
+  expect(await faults()).toHaveLength(2);
+});
+
+test('owners of the build machine are mapped, to root or all of them; the ids that a tree names are its own', async () => {
+  for (const [owner, mine, systems] of [
+    ['map', '0 0', '5 7'],
+    ['root', '0 0', '0 0'],
+  ] as const) {
+    const { tree, put, commit, ls } = await bed({ owner });
+    for (const path of ['usr/lib/mine', 'usr/lib/systems', 'usr/lib/named']) put(path);
+    chownSync(join(tree, 'usr/lib/mine'), 1000, 1000);
+    chownSync(join(tree, 'usr/lib/systems'), 5, 7);
+    chownSync(join(tree, 'usr/lib/named'), 1234, 0);
+    put('usr/lib/passwd', 'svc:x:1234:0::/:/bin/sh\n');
+    const listed = await ls((await commit()).commit);
+    expect(listed).toContain(`${mine} 0 /usr/lib/mine`);
+    expect(listed).toContain(`${systems} 0 /usr/lib/systems`);
+    expect(listed).toContain(`${owner === 'root' ? '0 0' : '1234 0'} 0 /usr/lib/named`);
+    // Again, from what is known of unchanged files.
+    expect(await ls((await commit()).commit)).toBe(listed);
+  }
+});
+
+test('what is in /var becomes lines for systemd-tmpfiles where that is asked for', async () => {
+  const { tree, put, commit, repo, ls } = await bed({ var: 'tmpfiles' });
+  put('var/lib/app/data');
+  symlinkSync('lib', join(tree, 'var/link'));
+  const made = await commit();
+  expect(await ls(made.commit)).not.toContain('/var/');
+  const conf = await run('ostree', [
+    `--repo=${repo}`,
+    'cat',
+    made.commit,
+    '/usr/lib/tmpfiles.d/atomic-nightly-var.conf',
+  ]);
+  expect(conf.stdout.split('\n').slice(1)).toEqual([
+    'd /var/lib 0755 0 0 - -',
+    'd /var/lib/app 0755 0 0 - -',
+    'L /var/link - - - - lib',
+    '',
+  ]);
+});
+
+test('extended attributes and capabilities stay, hard links are not shared, and the same folder is the same content', async () => {
+  const { dir, tree, put, commit, ls } = await bed();
+  put('usr/bin/ping', 'x');
+  await run('setcap', ['cap_net_raw+ep', join(tree, 'usr/bin/ping')]);
+  await run('ln', [join(tree, 'usr/bin/app'), join(dir, 'in-a-cache')]);
+  const first = await commit();
+  expect(await ls(first.commit, '-X')).toMatch(/security\.capability.*\/usr\/bin\/ping/);
+  expect((await run('stat', ['-c', '%h', join(dir, 'in-a-cache')])).stdout).toBe('2\n');
+  await run('cp', ['-a', tree, `${tree}-copy`]);
+  await run('find', [`${tree}-copy`, '-exec', 'touch', '-h', '{}', '+']);
+  await run('rm', ['-rf', tree]);
+  await run('mv', [`${tree}-copy`, tree]);
+  const second = await commit(first.commit);
+  expect(second.contentChecksum).toBe(first.contentChecksum);
+  expect(second.commit).not.toBe(first.commit);
+});
+
+test('what changed is seen, whatever it is: content, mode, an attribute, a link, something gone', async () => {
+  const { tree, put, commit } = await bed();
+  put('usr/lib/a', '1');
+  put('usr/lib/gone');
+  symlinkSync('a', join(tree, 'usr/lib/link'));
+  const long = new Date(Date.now() - 3_600_000);
+  utimesSync(join(tree, 'usr/lib/a'), long, long);
+  // From now on files are old enough for what is remembered of them to be believed.
+  await sleep(2100);
+  const seen = new Set([(await commit()).contentChecksum]);
+  expect((await commit()).contentChecksum).toBe([...seen][0]);
+  const changes: (() => Promise<unknown>)[] = [
+    // Of the same size and with the old time.
+    async () => {
+      put('usr/lib/a', '2');
+      utimesSync(join(tree, 'usr/lib/a'), long, long);
+    },
+    async () => put('usr/lib/b'),
+    async () => run('chmod', ['600', join(tree, 'usr/lib/a')]),
+    async () => run('setcap', ['cap_net_raw+ep', join(tree, 'usr/lib/a')]),
+    async () => run('ln', ['-sfn', 'b', join(tree, 'usr/lib/link')]),
+    async () => run('rm', [join(tree, 'usr/lib/gone')]),
+  ];
+  for (const [index, change] of changes.entries()) {
+    await change();
+    seen.add((await commit()).contentChecksum);
+    expect(seen.size).toBe(index + 2);
+  }
+});
+
+test('links of a hostile folder reach nothing of the host', async () => {
+  const { dir, tree, commit, ls } = await bed({ owner: 'map', var: 'tmpfiles' });
+  const outside = join(dir, 'outside');
+  mkdirSync(join(outside, 'selinux/mine/contexts/files'), { recursive: true });
+  writeFileSync(join(outside, 'secret'), 'secret\n');
+  writeFileSync(join(outside, 'passwd'), 'host:x:1000:0::/:/bin/sh\n');
+  symlinkSync(join(outside, 'passwd'), join(tree, 'usr/lib/passwd'));
+  symlinkSync(outside, join(tree, 'usr/lib/tmpfiles.d'));
+  symlinkSync(outside, join(tree, 'usr/share'));
+  symlinkSync(`${'../'.repeat(30)}${join(outside, 'secret')}`, join(tree, 'usr/lib/link'));
+  symlinkSync(join(outside, 'selinux'), join(tree, 'etc/selinux'));
+  writeFileSync(join(outside, 'selinux/config'), 'SELINUXTYPE=mine\n');
+  writeFileSync(join(outside, 'selinux/mine/contexts/files/file_contexts'), '/.* system_u:object_r:usr_t:s0\n');
+  await expect(commit()).rejects.toThrow('/usr/lib/tmpfiles.d is no folder in the tree');
+  expect(existsSync(join(outside, 'atomic-nightly-var.conf'))).toBe(false);
+  rmSync(join(tree, 'var'), { recursive: true });
+  const listed = await ls((await commit()).commit);
+  // The link itself, whatever of the host it names, and no label by the policy behind another.
+  expect(listed).toMatch(/l00777 0 0 0 \/usr\/lib\/link -> /);
+  expect(await ls((await commit()).commit, '-X')).not.toContain('system_u');
+  expect(existsSync(join(outside, 'atomic-nightly-var.conf'))).toBe(false);
+  expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret\n');
+});
+
+test('packages of an rpm or Debian database are components of the tree', async () => {
+  const { put, commit } = await bed({ var: 'tmpfiles' });
+  put(
+    'var/lib/dpkg/status',
+    'Package: bash\nStatus: install ok installed\nArchitecture: amd64\nVersion: 5.2.15-2+b7\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\nPackage: tar\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:1.34\n',
+  );
+  expect((await commit()).components).toEqual([
+    { name: 'bash', epoch: '0', version: '5.2.15', release: '2+b7', arch: 'amd64' },
+    { name: 'tar', epoch: '1', version: '1.34', release: '', arch: 'amd64' },
+  ]);
+});
+
+test('a report is JSON or YAML, sorted, and refused with each fault and its place', () => {
+  const read = (text: string) => parseProvenanceReport(text, '/x');
+  expect(read('{"components": [{"name": "b"}, {"name": "a", "sources": [{"kind": "git"}]}]}')).toEqual({
+    components: [
+      { name: 'a', sources: [{ kind: 'git' }] },
+      { name: 'b', sources: [] },
+    ],
+  });
+  expect(() => read('components: [{name: a, what: b}, {sources: [{url: x}]}, {name: "a\\u202e"}]')).toThrow(
+    /components\.0: .*what[\s\S]*components\.1\.name[\s\S]*components\.1\.sources\.0\.kind[\s\S]*components\.2\.name: must be one line/,
+  );
+  expect(() => read('components: [{name: a}, {name: a}]')).toThrow(/"a" is there twice/);
+  expect(() => read('{')).toThrow(NightlyError);
+  expect(() => read('a: &a [x]\nb: &b [*a, *a]\n')).toThrow(NightlyError);
+});

@@ -1,0 +1,160 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, onTestFinished, test } from 'vitest';
+import { readCommit } from '../../src/ostree/objects.ts';
+import { run } from '../../src/programs/exec.ts';
+import { makeFolderWorld, smallTree } from '../support/folder-world.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { pulled, records, startCli } from '../support/world.ts';
+
+const PROMOTED = [
+  '  release:',
+  '    promotes-from: nightly',
+  '    ref: mini/x86_64/release',
+  '    seed: {allow-new: true}',
+  '    targets: [buildlogs]',
+];
+
+test('a folder is a nightly build: published, unchanged, changed, promoted, and never touched', async () => {
+  const dir = temporaryFolder();
+  const tree = join(dir, 'tree');
+  await smallTree(tree);
+  const world = await makeFolderWorld(dir, '{type: checkout, path: tree}');
+  onTestFinished(() => world.stop());
+  await world.configure('{type: checkout, path: tree}', [], PROMOTED);
+  const listing = async () => (await run('find', [tree, '-printf', '%p %i %n %T@ %C@ %m %u\n'])).stdout;
+  const before = await listing();
+
+  const first = await world.nightly('nightly', '--json');
+  expect(first.stderr).not.toContain('✗');
+  const { build, commit } = JSON.parse(first.stdout);
+  expect(await pulled(world, join(dir, 'client'))).toBe(commit);
+  const ls = async (ref: string) =>
+    (await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'ls', '-R', ref])).stdout.replaceAll(/ +/g, ' ');
+  expect(await ls(commit)).toMatch(/-00644 0 0 14 \/usr\/etc\/app\.conf\n/);
+  expect(await ls(commit)).not.toMatch(/ \/etc/);
+  expect(await listing()).toBe(before);
+
+  const same = await world.nightly('nightly');
+  expect(same.code).toBe(10);
+  // Another copy of the same files, with other times and inodes, is the same tree.
+  await run('cp', ['-r', tree, join(dir, 'copy')]);
+  await rm(tree, { recursive: true });
+  await run('mv', [join(dir, 'copy'), tree]);
+  expect((await world.nightly('nightly')).code).toBe(10);
+
+  await writeFile(join(tree, 'usr/bin/app'), '#!/bin/sh\necho 2\n');
+  await writeFile(join(tree, 'usr/lib/more'), 'more\n');
+  const second = JSON.parse((await world.nightly('nightly', '--json')).stdout);
+  expect(await readCommit(join(dir, 'work/repo'), second.commit)).toMatchObject({
+    parent: commit,
+    version: second.build,
+  });
+  const diff = await world.nightly('diff', build, second.build);
+  expect(diff.stdout).toMatch(/1 added, 0 removed, 1 changed/);
+  expect(diff.stdout).toMatch(/\/usr\/bin: 1 changed, \+0 B\n {2}\/usr\/lib: 1 added, \+5 B/);
+
+  const promotion = await world.nightly('promote', second.build, '--json');
+  expect(promotion.stderr).not.toContain('✗');
+  const promoted = JSON.parse(promotion.stdout);
+  const checksum = (id: string) =>
+    JSON.parse(readFileSync(join(dir, 'work/builds', id, 'x86_64/meta.json'), 'utf8'))['ostree-content-checksum'];
+  expect(checksum(promoted.build)).toBe(checksum(second.build));
+  const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
+  expect(rebuilt.stderr).not.toContain('✗');
+  expect(checksum(JSON.parse(rebuilt.stdout).build)).toBe(checksum(second.build));
+  await writeFile(join(tree, 'usr/lib/more'), 'other\n');
+  const refused = await world.nightly('promote', second.build, '--rebuild');
+  expect(refused.stderr).toContain('was made from changed since: it cannot be built again');
+});
+
+test('a command is a nightly build: its inputs decide, its report names components, its first error is the cause', async () => {
+  const dir = temporaryFolder();
+  const world = await makeFolderWorld(dir, 'dnf');
+  onTestFinished(() => world.stop());
+  const engine = '{type: command, command: [./make], inputs: {command: [cat, inputs]}}';
+  await world.configure(engine, [], PROMOTED);
+  const make = async (lines: readonly string[]) => {
+    await writeFile(join(dir, 'make'), ['#!/bin/sh', 'set -e', 'echo run >>runs', ...lines, ''].join('\n'));
+    await chmod(join(dir, 'make'), 0o755);
+  };
+  const runs = () => readFileSync(join(dir, 'runs'), 'utf8').split('\n').length - 1;
+  const report = (version: string) =>
+    `echo '{components: [{name: base/app.bst, version: "${version}", key: aabbccdd11, kind: import, sources: [{kind: git, url: "https://example.org/app", commit: "0123abc"}]}]}' >"$ATOMIC_PROVENANCE"`;
+  const fill = ['mkdir -p "$ATOMIC_ROOT/usr/lib" "$ATOMIC_ROOT/etc"', 'cp inputs "$ATOMIC_ROOT/usr/lib/inputs"'];
+  await writeFile(join(dir, 'inputs'), 'one\n');
+  await make([...fill, report('1.0'), 'env | sort >env']);
+
+  const first = await world.nightly('nightly', '--json');
+  expect(first.stderr).not.toContain('✗');
+  const { build } = JSON.parse(first.stdout);
+  const own = (id: string, name: string) => join(dir, 'work/builds', id, 'x86_64', name);
+  expect(JSON.parse(await readFile(own(build, 'provenance-report.json'), 'utf8')).components[0]).toMatchObject({
+    name: 'base/app.bst',
+    sources: [{ kind: 'git', commit: '0123abc' }],
+  });
+  expect(await readFile(own(build, 'inputs.txt'), 'utf8')).toBe('one\n');
+  const names = (await readFile(join(dir, 'env'), 'utf8')).split('\n').map((line) => line.split('=')[0]);
+  const allowed =
+    'ATOMIC_NIGHTLY_RUN ATOMIC_PROVENANCE ATOMIC_ROOT HOME LC_ALL LOGNAME PATH PWD SHLVL SOURCE_DATE_EPOCH TMPDIR TZ USER _ OLDPWD';
+  expect(names.filter((name) => name !== '' && !allowed.split(' ').includes(name ?? ''))).toEqual([]);
+
+  expect((await world.nightly('nightly')).code).toBe(10);
+  expect(runs()).toBe(1);
+
+  await writeFile(join(dir, 'inputs'), 'two\n');
+  await make([...fill, report('1.1')]);
+  const second = JSON.parse((await world.nightly('nightly', '--json')).stdout);
+  expect((await world.nightly('diff', build, second.build)).stdout).toContain(
+    'base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)',
+  );
+  expect((await world.nightly('show', second.build)).stdout).toContain('base/app.bst');
+
+  // A rebuild runs the command again, and compares.
+  const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
+  expect(rebuilt.stderr).not.toContain('✗');
+  expect(runs()).toBe(3);
+  await make([...fill, 'date +%N >"$ATOMIC_ROOT/usr/lib/now"', report('1.1')]);
+  const other = await world.nightly('promote', second.build, '--rebuild');
+  expect(other.stderr).toMatch(/differs from that of nightly build .*\n\s*added \/usr\/lib\/now/);
+
+  await writeFile(join(dir, 'inputs'), 'three\n');
+  await make(['echo working >&2', 'echo "E: the mirror is gone" >&2', 'echo cleaning up >&2', 'exit 3']);
+  const failed = await world.nightly('nightly');
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toMatch(/make ended with exit code 3\.\s+E: the mirror is gone/);
+  await make([...fill, 'echo "{components: [{nam: x}]}" >"$ATOMIC_PROVENANCE"']);
+  expect((await world.nightly('nightly')).stderr).toMatch(/no report:\s+components\.0\.name/);
+  await writeFile(join(dir, 'inputs'), '');
+  expect((await world.nightly('nightly')).stderr).toContain('printed nothing');
+});
+
+test('a command that is killed with the program is run again by resume, in a new folder', async () => {
+  const dir = temporaryFolder();
+  const world = await makeFolderWorld(dir, '{type: command, command: [./make], inputs: {files: [make, more]}}');
+  onTestFinished(() => world.stop());
+  await mkdir(join(dir, 'more'));
+  await writeFile(join(dir, 'more/file'), 'one\n');
+  await writeFile(
+    join(dir, 'make'),
+    '#!/bin/sh\nmkdir -p "$ATOMIC_ROOT/usr"\n[ -e go ] || { touch "$ATOMIC_ROOT/usr/half" hanging; sleep 1000; }\ntouch "$ATOMIC_ROOT/usr/whole"\n',
+    { mode: 0o755 },
+  );
+  const victim = startCli(dir, ['nightly']);
+  victim.stdout.resume();
+  victim.stderr.resume();
+  while (!existsSync(join(dir, 'hanging'))) await sleep(20);
+  process.kill(-(victim.pid ?? 0), 'SIGKILL');
+  await writeFile(join(dir, 'go'), '');
+  const resumed = await world.nightly('resume');
+  expect(resumed.stderr).not.toContain('✗');
+  expect(resumed.code).toBe(0);
+  const commit = (await records(world)).at(-1)?.['ostree-commit'] ?? '';
+  const { stdout } = await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'ls', commit, '/usr']);
+  expect(stdout).toContain('/usr/whole');
+  expect(stdout).not.toContain('/usr/half');
+  await writeFile(join(dir, 'more/file'), 'two\n');
+  expect((await world.nightly('nightly', '--dry-run')).code).toBe(0);
+});

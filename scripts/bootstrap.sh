@@ -93,6 +93,8 @@ LIST
 /usr/bin/fish fish fish
 /usr/bin/man man-db man-db
 /usr/bin/mandoc mandoc mandoc
+/usr/bin/bst buildstream buildstream
+/usr/sbin/debootstrap debootstrap debootstrap
 LIST
 }
 

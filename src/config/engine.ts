@@ -141,6 +141,45 @@ export function checkStreamEngine(stream: Stream, engine: EngineConfig | undefin
   return breaches;
 }
 
+/** What the stream of a new configuration is made from: a treefile, as it shall stand in the file, or what others make. */
+export type TreeTemplate = { readonly treefile: string } | { readonly engine: FolderEngineConfig['type'] };
+
+/** Returns the lines of a stream that say what its trees are made from. */
+export function treeTemplate(name: string, tree: TreeTemplate): string {
+  if ('treefile' in tree) {
+    return `    treefile: ${tree.treefile}
+
+    # Instead of the treefile's ref.
+    # ref: ${name}/\${basearch}/nightly
+`;
+  }
+  const made =
+    tree.engine === 'checkout'
+      ? `      type: checkout
+      # The folder with the tree; it is never changed.
+      path: ./tree
+`
+      : `      type: command
+      # Puts the tree into the folder $ATOMIC_ROOT, and may say in the file $ATOMIC_PROVENANCE what it is made of.
+      command: [./make-tree]
+      # What the tree depends on; while it is the same, nothing is built. Or a program that prints it:
+      # inputs: {command: [./what-it-depends-on]}
+      inputs: {files: [make-tree]}
+`;
+  return `    # A tree that something else makes is committed as it is (docs/any-tree.md).
+    engine:
+${made}      # keep refuses the owners of people on this machine, map gives those to root, root gives everything to root.
+      owner: keep
+      # What /var may hold: folders, or tmpfiles: folders and links become lines for systemd-tmpfiles.
+      var: folders
+
+    ref: ${name}/\${basearch}/nightly
+
+    # The tree must have a kernel with its initramfs. Default: whether there are images.
+    # bootable: true
+`;
+}
+
 export const engineTemplate = `
 # What composes the trees: auto takes rpm-ostree when it is installed, otherwise the built-in engine on dnf. A stream may
 # have another, by an "engine" of its own.

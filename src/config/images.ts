@@ -66,10 +66,11 @@ export function checkImages({ images, smokeTest: smoke }: Parts, ownTypes: strin
   return breaches;
 }
 
-export const imagesTemplate = (name: string): string => `
+/** @param types that are built */
+export const imagesTemplate = (name: string, types: string): string => `
     # Images built from each new commit: generic-cloud, vagrant-libvirt, vagrant-virtualbox, iso, and types of your own
     # (see image-templates above).
-    images: [generic-cloud]
+    images: [${types}]
     # What their file names start with. Default: name as above.
     # image-prefix: CentOS-Atomic-Host-9
     # Name of the Vagrant box. Default: name as above, "-", the stream's name.

@@ -5,7 +5,14 @@ import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { architectureSchema, hostArchitecture } from './architecture.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
-import { checkStreamEngine, type EngineConfig, isFolderEngine, streamEngineSchema } from './engine.ts';
+import {
+  checkStreamEngine,
+  type EngineConfig,
+  isFolderEngine,
+  streamEngineSchema,
+  type TreeTemplate,
+  treeTemplate,
+} from './engine.ts';
 import {
   checkImages,
   fillSmokeTest,
@@ -241,15 +248,20 @@ function sharedRefs(streams: Parts['streams']): Breach[] {
   });
 }
 
-export const streamsTemplate = (name: string, treefile: string): string => `
+/** For trees that are made of RPM packages. */
+const packagesTemplate = `
+    # A package that goes back to an older version stops the run, except these.
+    allow-downgrades: []
+
+    # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
+    # max-metadata-age: 14d
+`;
+
+export const streamsTemplate = (name: string, tree: TreeTemplate): string => `
 # Named lines of builds.
 streams:
   nightly:
-    treefile: ${treefile}
-
-    # Instead of the treefile's ref.
-    # ref: ${name}/\${basearch}/nightly
-
+${treeTemplate(name, tree)}
     # Default: this machine's.
     # arch: x86_64
 
@@ -273,13 +285,7 @@ streams:
 
     # The stateroot on hosts. Default: name as above.
     # os-name: ${name}
-${imagesTemplate(name)}
-    # A package that goes back to an older version stops the run, except these.
-    allow-downgrades: []
-
-    # Repository metadata older than this stops the run (m, h, d, w). Default: any age, but never older than last time.
-    # max-metadata-age: 14d
-${signingTemplate}${releasePackageTemplate(name)}
+${imagesTemplate(name, 'treefile' in tree ? 'generic-cloud' : '')}${'treefile' in tree ? packagesTemplate : ''}${signingTemplate}${'treefile' in tree ? releasePackageTemplate(name) : ''}
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.
     deltas: [parent]

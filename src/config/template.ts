@@ -1,4 +1,4 @@
-import { engineTemplate } from './engine.ts';
+import { engineTemplate, type TreeTemplate } from './engine.ts';
 import { imageTypesTemplate } from './image-types.ts';
 import { notifyTemplate } from './notify.ts';
 import { serviceTemplate } from './service.ts';
@@ -8,15 +8,15 @@ import { targetsTemplate } from './targets.ts';
 /**
  * The text of a configuration to start from, joined from what the blocks say of themselves.
  * @param name short name of the distribution
- * @param treefile path of the treefile as it shall stand in the file
+ * @param tree what the trees are made from; a treefile as it shall stand in the file
  */
-export function configTemplate(name: string, treefile: string): string {
+export function configTemplate(name: string, tree: TreeTemplate): string {
   return [
     topTemplate(name),
-    engineTemplate,
+    ...('treefile' in tree ? [engineTemplate] : []),
     imageTypesTemplate,
     targetsTemplate,
-    streamsTemplate(name, treefile),
+    streamsTemplate(name, tree),
     notifyTemplate,
     serviceTemplate,
   ].join('');

@@ -73,7 +73,7 @@ test('each fault alone gets the same message', async () => {
 });
 
 test('what init writes is the same text', async () => {
-  await expect(configTemplate('lab', '"host.yaml"')).toMatchFileSnapshot('golden/template.txt');
+  await expect(configTemplate('lab', { treefile: '"host.yaml"' })).toMatchFileSnapshot('golden/template.txt');
 });
 
 test('every example of the documentation means the same', async () => {

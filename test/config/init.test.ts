@@ -56,3 +56,32 @@ test('init leaves a file alone that is there', async () => {
   expect(await readFile(join(folder, 'a.yaml'), 'utf8')).toBe('mine');
   expect(await readdir(folder)).toEqual(['a.yaml', 'host.yaml']);
 });
+
+test('for each engine init writes what fits it, and nothing that its trees have no use for', async () => {
+  for (const engine of ['checkout', 'command'] as const) {
+    const folder = temporaryFolder();
+    const path = await initConfig(join(folder, 'a.yaml'), { name: 'lab', engine });
+    const { streams } = await loadConfig(path);
+    expect(streams['nightly']).toMatchObject({
+      engine: { type: engine },
+      ref: expect.stringMatching(/^lab\//),
+      images: [],
+    });
+    const text = await readFile(path, 'utf8');
+    for (const key of ['treefile:', 'allow-downgrades', 'max-metadata-age', 'release-package:']) {
+      expect(text.split('promotes-from')[0]).not.toContain(key);
+    }
+    // What it has as comments is valid too.
+    await writeFile(
+      path,
+      text
+        .replace('# bootable: true', 'bootable: true')
+        .replace(/^ *inputs: .*\n/m, '')
+        .replace('# inputs:', 'inputs:'),
+    );
+    expect((await loadConfig(path)).streams['nightly']).toMatchObject({ bootable: true });
+  }
+  const folder = temporaryFolder();
+  const { streams } = await loadConfig(await initConfig(join(folder, 'a.yaml'), { name: 'lab', engine: 'rpm' }));
+  expect(streams['nightly']?.engine.type).toBe('auto');
+});

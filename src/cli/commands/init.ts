@@ -6,13 +6,18 @@ import { isErrno, writeFileAtomic } from '../../base/files.ts';
 import { parseConfig } from '../../config/load.ts';
 import { configTemplate } from '../../config/template.ts';
 import { defineCommand } from '../define.ts';
+import { choice } from '../inputs.ts';
 
 export interface InitOptions {
   /** Short name of the distribution. Default: the name of the folder the file goes to. */
   readonly name?: string;
   /** Treefile to compose. Default: the CentOS Stream one that comes with this program. */
   readonly treefile?: string;
+  /** What makes the trees: RPM packages, or something else whose trees are committed as they are. */
+  readonly engine?: (typeof ENGINES)[number];
 }
+
+const ENGINES = ['rpm', 'checkout', 'command'] as const;
 
 /**
  * Writes a commented configuration to start from and returns its absolute path. What is written is checked as any
@@ -26,7 +31,9 @@ export async function initConfig(path: string, options: InitOptions = {}): Promi
   const inside = relative(folder, treefile);
   const text = configTemplate(
     options.name ?? wordOf(basename(folder)),
-    JSON.stringify(inside.startsWith('..') ? treefile : inside),
+    options.engine === 'checkout' || options.engine === 'command'
+      ? { engine: options.engine }
+      : { treefile: JSON.stringify(inside.startsWith('..') ? treefile : inside) },
   );
   parseConfig(text, file);
   await mkdir(folder, { recursive: true });
@@ -52,9 +59,20 @@ export const init = defineCommand({
   name: 'init',
   section: 'Setting up',
   summary: 'write a commented atomic-nightly.yaml to start from',
-  examples: ['atomic-nightly init', 'atomic-nightly -c /etc/atomic/nightly.yaml init'],
-  async run(_, { config, print }) {
-    const file = await initConfig(config);
+  options: {
+    engine: choice(
+      'KIND',
+      ENGINES,
+      'what makes the trees: RPM packages (the default), a folder that is there, or a program that fills one',
+    ),
+  },
+  examples: [
+    'atomic-nightly init',
+    'atomic-nightly init --engine command',
+    'atomic-nightly -c /etc/atomic/nightly.yaml init',
+  ],
+  async run({ engine }, { config, print }) {
+    const file = await initConfig(config, engine === undefined ? {} : { engine });
     print(`Wrote ${file}. Edit it, then run "atomic-nightly doctor" to see whether this machine has what it needs.`);
     return 0;
   },

@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs';
+import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { serveFolder } from '../../src/lab/webserver.ts';
+import { run } from '../../src/programs/exec.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { pulled, runCli } from '../support/world.ts';
+
+const EXAMPLE = new URL('../../examples/buildstream/', import.meta.url).pathname;
+
+test('the BuildStream example: elements with their sources, unchanged without a build, one element changed, pulled', async () => {
+  const dir = temporaryFolder();
+  const project = join(dir, 'project');
+  await cp(EXAMPLE, project, { recursive: true });
+  await mkdir(join(project, 'published'));
+  const server = await serveFolder({ root: join(project, 'published') });
+  onTestFinished(() => server.stop());
+  const config = join(project, 'atomic-nightly.yaml');
+  await writeFile(config, (await readFile(config, 'utf8')).replace('http://localhost:8080', server.url));
+  // An element from git beside those that import folders, so that a commit is there to be named.
+  const upstream = join(dir, 'upstream');
+  const git = (...args: string[]) =>
+    run('git', ['-C', upstream, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args]);
+  await mkdir(join(upstream, 'usr/share'), { recursive: true });
+  await writeFile(join(upstream, 'usr/share/tool'), 'one\n');
+  await git('init', '--quiet');
+  await git('add', '.');
+  await git('commit', '--quiet', '--message=one');
+  const commit = (await git('rev-parse', 'HEAD')).stdout.trim();
+  const element = (ref: string) =>
+    writeFile(
+      join(project, 'elements/tool.bst'),
+      `kind: import\nsources:\n- kind: git\n  url: upstream:upstream\n  track: master\n  ref: ${ref}\n`,
+    );
+  await appendFile(join(project, 'project.conf'), `aliases: {upstream: "file://${dir}/"}\n`);
+  await appendFile(join(project, 'elements/image.bst'), '- tool.bst\n');
+  await element(commit);
+  const home = join(dir, 'home');
+  await mkdir(home);
+  const nightly = (...args: string[]) => runCli(project, args, { HOME: home });
+
+  const first = await nightly('nightly', '--json');
+  expect(first.stderr).not.toContain('✗');
+  const { build } = JSON.parse(first.stdout);
+  const report = JSON.parse(
+    await readFile(join(project, 'work/builds', build, 'x86_64/provenance-report.json'), 'utf8'),
+  );
+  const key = expect.stringMatching(/^[0-9a-f]{64}$/);
+  const local = (url: string) => [{ kind: 'local', url, digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/) }];
+  expect(report.components).toEqual([
+    { name: 'app.bst', kind: 'import', key, sources: local('files/app') },
+    { name: 'base/sysroot.bst', kind: 'import', key, sources: local('files/sysroot') },
+    { name: 'image.bst', kind: 'stack', key, sources: [] },
+    { name: 'tool.bst', kind: 'import', key, sources: [{ kind: 'git', url: `file://${upstream}`, commit }] },
+  ]);
+
+  const artifacts = join(home, '.cache/buildstream/artifacts');
+  expect(existsSync(artifacts)).toBe(true);
+  await run('mv', [artifacts, `${artifacts}-away`]);
+  const same = await nightly('nightly');
+  expect(same.code).toBe(10);
+  expect(same.stderr).not.toContain('compose');
+  await run('rm', ['-rf', artifacts]);
+  await run('mv', [`${artifacts}-away`, artifacts]);
+
+  await writeFile(join(upstream, 'usr/share/tool'), 'two\n');
+  await git('commit', '--quiet', '--all', '--message=two');
+  await element((await git('rev-parse', 'HEAD')).stdout.trim());
+  const second = await nightly('nightly', '--json');
+  expect(second.stderr).not.toContain('✗');
+  const next = JSON.parse(second.stdout);
+  const diff = (await nightly('diff', build, next.build)).stdout;
+  expect(diff).toMatch(/^ {2}tool\.bst [0-9a-f]{8} -> [0-9a-f]{8}$/m);
+  expect(diff).not.toMatch(/^ {2}(app|base\/sysroot)\.bst/m);
+  expect(diff).toContain('/usr/share: 1 changed');
+  const client = join(dir, 'client');
+  expect(await pulled(server, client, { ref: 'example-os/x86_64/nightly' })).toBe(next.commit);
+  expect((await run('ostree', [`--repo=${client}`, 'cat', next.commit, '/usr/share/tool'])).stdout).toBe('two\n');
+});

@@ -4,6 +4,7 @@ import type { RetractionRecord } from '../build/build-record.ts';
 import { listBuilds, type StoredBuild } from '../build/build-store.ts';
 import { isPublished } from '../build/retractions.ts';
 import { readCommit } from '../ostree/objects.ts';
+import { readTargetRef } from '../publish/heads.ts';
 import { fetchCommit } from '../publish/published-objects.ts';
 import type { Project } from '../run/project.ts';
 
@@ -57,8 +58,7 @@ export async function planRetract(
   const { timestamp } = await readCommit(project.repo, commit);
   await Promise.all(project.targets.map((target) => target.check(task)));
   for (const target of project.targets) {
-    const head = await target.read(`repo/refs/heads/${project.ref}`, task);
-    const there = head && new TextDecoder().decode(head).trim();
+    const there = await readTargetRef(target, project.ref, task);
     if (there === undefined || there === commit) continue;
     const other = await fetchCommit(project.repo, there, target, task);
     if (other.timestamp <= timestamp) continue;

@@ -4,6 +4,7 @@ import { quietTask } from '../base/task.ts';
 import type { RetractionRecord } from '../build/build-record.ts';
 import { findBuild, updateMeta } from '../build/build-store.ts';
 import { treeSize } from '../ostree/tree-size.ts';
+import { readTargetRef } from '../publish/heads.ts';
 import { type Build, reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
@@ -106,8 +107,8 @@ export async function retract(
     if (testedRef !== undefined) {
       await runner.step(`tested-${target.name}`, { commit, testedRef }, async (task) => {
         // One that names an earlier tested night leads nobody to a bad one.
-        const head = await target.read(`repo/refs/heads/${testedRef}`, task);
-        const isBad = gone.some(({ meta }) => meta['ostree-commit'] === new TextDecoder().decode(head).trim());
+        const head = await readTargetRef(target, testedRef, task);
+        const isBad = gone.some(({ meta }) => meta['ostree-commit'] === head);
         const passed = good.meta['atomic-nightly.smoke-tests'] !== undefined;
         if (isBad || passed) await markTested(project, build, target, { commit, testedRef, gone: ids }, task);
       });

@@ -1,7 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, readdir, readlink } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { withTemporaryFolder } from '../base/files.ts';
+import { ifThere, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -114,9 +114,45 @@ export async function rsyncFetch(
   into: string,
   task: Task,
 ): Promise<void> {
+  await fetch(remote, paths, into, [], task);
+}
+
+/** What rsync puts in front of what a link leads to, so that it leads nowhere (`--munge-links`). */
+const MUNGED = '/rsyncd-munged/';
+
+/**
+ * As `rsyncFetch`, and with the files all that is below a small folder, whose symbolic links come as links: more than one
+ * transfer at a time an account that is restricted to rrsync refuses, and a link is seen by no other.
+ * @returns what each of those links leads to, by its path
+ */
+export async function rsyncFetchWithLinks(
+  remote: RsyncRemote,
+  { paths, folder }: { readonly paths: readonly string[]; readonly folder: string },
+  into: string,
+  task: Task,
+): Promise<Map<string, string>> {
+  // A file named by itself would have its folders come as such, though they are links.
+  const others = paths.filter((path) => !path.startsWith(`${folder}/`));
+  await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
+  const options = { recursive: true, withFileTypes: true } as const;
+  const links = new Map<string, string>();
+  for (const entry of (await ifThere(readdir(join(into, folder), options))) ?? []) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isSymbolicLink()) links.set(relative(into, path), (await readlink(path)).replace(MUNGED, ''));
+  }
+  return links;
+}
+
+async function fetch(
+  remote: RsyncRemote,
+  paths: readonly string[],
+  into: string,
+  options: readonly string[],
+  task: Task,
+): Promise<void> {
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
-  const args = ['--from0', '--files-from=-', '--times', '--ignore-missing-args', `${remote.destination}/`, `${into}/`];
-  await rsync(remote, args, task, listOf(paths));
+  const args = [...options, '--from0', '--files-from=-', '--times', '--ignore-missing-args'];
+  await rsync(remote, [...args, `${remote.destination}/`, `${into}/`], task, listOf(paths));
 }
 
 /** Files below a folder of the far side with their sizes in bytes, by paths as the folder's; none when it is not there. */

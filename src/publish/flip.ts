@@ -6,6 +6,7 @@ import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
 import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
+import { aliasesOf, refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { headPaths, readHeads } from './heads.ts';
 import type { PublishPlaces } from './publish-places.ts';
@@ -29,15 +30,18 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
   let known = places.heads;
   // Publishers of other refs may change the summary meanwhile: then the swap is refused, and all is read again.
   const prepare = async (): Promise<SwapRequest | undefined> => {
-    const { ref, summary, config, signature, epoch } = known ?? (await readHeads(target, plan.ref, task));
+    const { ref, summary, config, signature, epoch, links } = known ?? (await readHeads(target, plan.ref, task));
     known = undefined;
     const bound = await collectionOf(plan.to, repo);
     refuseForeign({ config, summary, signature: signer ? undefined : signature, bound }, target);
+    refuseAlias(plan.ref, links, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
     const at = ref && new TextDecoder().decode(ref).trim();
-    const listed = summary && summaryRefs(summary).get(plan.ref);
-    if (config && summary && at === plan.to && listed === plan.to) {
+    const listed = summary ? summaryRefs(summary) : new Map<string, string>();
+    // Its aliases have moved as soon as its file has, so the summary has them move with it.
+    const moved = [plan.ref, ...aliasesOf(plan.ref, listed.keys(), links)];
+    if (config && summary && at === plan.to && moved.every((one) => listed.get(one) === plan.to)) {
       if (!signer) return undefined;
       // The signature may be lost, or over another summary.
       const content = withSignature(undefined, await signer.sign(summary, task));
@@ -50,7 +54,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     }
     if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
-    const next = await newSummary(plan, repo, summary);
+    const next = await newSummary({ ...plan, refs: moved }, repo, summary);
     // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
     // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
     const put = [
@@ -112,11 +116,18 @@ function refuseForeign(
   }
 }
 
-async function newSummary(plan: PublishPlan, repo: string, old: Uint8Array | undefined): Promise<Uint8Array> {
-  const object = await localObjects(repo)(plan.to, 'commit');
-  if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${plan.to}.`);
-  const commit = parseCommit(plan.to, object);
-  return summaryWith(old, { ref: plan.ref, commit, size: object.length }, Math.floor(Date.now() / 1000));
+async function newSummary(
+  { to, refs }: { readonly to: string; readonly refs: readonly string[] },
+  repo: string,
+  old: Uint8Array | undefined,
+): Promise<Uint8Array> {
+  const object = await localObjects(repo)(to, 'commit');
+  if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${to}.`);
+  return summaryWith(
+    old,
+    { refs, commit: parseCommit(to, object), size: object.length },
+    Math.floor(Date.now() / 1000),
+  );
 }
 
 /** Returns the collection a commit is bound to; undefined when it is to none, or not here. */

@@ -1,5 +1,6 @@
 import type { Task } from '../base/task.ts';
-import type { Target } from '../targets/target.ts';
+import type { Links, Target } from '../targets/target.ts';
+import { HEADS_FOLDER, refuseAlias } from './alias-refs.ts';
 import { EPOCH_PATH } from './epoch.ts';
 
 type Content = Uint8Array | undefined;
@@ -11,12 +12,14 @@ export interface Heads {
   readonly config: Content;
   readonly signature: Content;
   readonly epoch: Content;
+  /** The symbolic links among its refs. */
+  readonly links: Links;
 }
 
 /** Their paths on the target. */
-export function headPaths(ref: string): Readonly<Record<keyof Heads, string>> {
+export function headPaths(ref: string): Readonly<Record<Exclude<keyof Heads, 'links'>, string>> {
   return {
-    ref: `repo/refs/heads/${ref}`,
+    ref: `${HEADS_FOLDER}/${ref}`,
     summary: 'repo/summary',
     config: 'repo/config',
     signature: 'repo/summary.sig',
@@ -28,6 +31,17 @@ export function headPaths(ref: string): Readonly<Record<keyof Heads, string>> {
 export async function readHeads(target: Target, ref: string, task: Task): Promise<Heads> {
   const paths = headPaths(ref);
   const order = [paths.ref, paths.summary, paths.config, paths.signature, paths.epoch];
-  const [at, summary, config, signature, epoch] = await target.readMany(order, task);
-  return { ref: at, summary, config, signature, epoch };
+  const { contents, links } = await target.readWithLinks(order, HEADS_FOLDER, task);
+  const [at, summary, config, signature, epoch] = contents;
+  return { ref: at, summary, config, signature, epoch, links };
+}
+
+/**
+ * Returns the commit that a ref of a target names; undefined when it has none. For whoever is about to move it.
+ * @throws NightlyError `unsupported` when it is an alias of another ref.
+ */
+export async function readTargetRef(target: Target, ref: string, task: Task): Promise<string | undefined> {
+  const { contents, links } = await target.readWithLinks([headPaths(ref).ref], HEADS_FOLDER, task);
+  refuseAlias(ref, links, target);
+  return contents[0] && new TextDecoder().decode(contents[0]).trim();
 }

@@ -7,6 +7,7 @@ import { type CommitInfo, localObjects, objectPath, type ReadObject, readCommit 
 import { deltaIndexPath, deltaPath } from '../ostree/static-deltas.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
+import { refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { type Heads, readHeads } from './heads.ts';
 import { filePhase, objectPhase, type PublishPhase } from './publish-phases.ts';
@@ -56,13 +57,14 @@ export interface PublishRequest {
  * names, whose folders are fetched over the public URL where they are not here. A target without the ref gets all.
  * @throws NightlyError `target-moved` when the target's commit is neither the new one's parent nor `expected`,
  *   `target-older` when the new commit is older than what is published (I5), `ostree` when it is not whole, `locked`
- *   while a prune deletes there.
+ *   while a prune deletes there, `unsupported` when the ref is an alias of another.
  */
 export async function planPublish(request: PublishRequest, task: Task): Promise<PublishPlan> {
   const { repo, ref, commit, target } = request;
   // As a rule this needs nothing from the target, so it runs while the connection is opened.
   const ahead = planAhead(request, task);
-  const { ref: published, epoch: epochFile } = await (request.heads ?? readHeads(target, ref, task));
+  const { ref: published, epoch: epochFile, links } = await (request.heads ?? readHeads(target, ref, task));
+  refuseAlias(ref, links, target);
   refuseWhileDeleting(epochFile, target);
   const from = published && new TextDecoder().decode(published).trim();
   const known = {

@@ -49,22 +49,27 @@ export function summaryCollection(summary: Uint8Array): string | undefined {
   return typeof id?.value === 'string' && id.value !== '' ? id.value : undefined;
 }
 
-export interface SummaryRef {
-  readonly ref: string;
+export interface MovedRefs {
+  /** That are to name the commit: one, and its aliases. */
+  readonly refs: readonly string[];
   readonly commit: CommitInfo;
   /** Size of the commit object in bytes. */
   readonly size: number;
 }
 
 /**
- * Returns the summary that follows `old`, with one ref set, as `ostree summary --update` writes it.
+ * Returns the summary that follows `old`, with some refs set, as `ostree summary --update` writes it.
  * @param now seconds since the epoch; the time it gets is never before the old one's.
  */
-export function summaryWith(old: Uint8Array | undefined, { ref, commit, size }: SummaryRef, now: number): Uint8Array {
+export function summaryWith(
+  old: Uint8Array | undefined,
+  { refs: moved, commit, size }: MovedRefs,
+  now: number,
+): Uint8Array {
   const before: Summary = old ? parseSummary(old) : { refs: new Map(), metadata: new Map() };
   const refs = new Map(before.refs);
   const version: Variant | undefined = commit.version === undefined ? undefined : { type: 's', value: commit.version };
-  refs.set(ref, [
+  const entry: VariantValue = [
     // Of all numbers here the only one that ostree writes in the machine's byte order.
     BigInt(size),
     Buffer.from(commit.checksum, 'hex'),
@@ -72,7 +77,8 @@ export function summaryWith(old: Uint8Array | undefined, { ref, commit, size }: 
       ['ostree.commit.version', version],
       ['ostree.commit.timestamp', { type: 't', value: swap64(BigInt(commit.timestamp)) }],
     ]),
-  ]);
+  ];
+  for (const ref of moved) refs.set(ref, entry);
   const metadata = new Map<string, Variant | undefined>([
     ['ostree.summary.mode', { type: 's', value: 'archive-z2' }],
     ['ostree.summary.last-modified', { type: 't', value: swap64(laterThan(before, now)) }],

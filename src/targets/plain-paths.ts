@@ -39,6 +39,10 @@ export function withPlainPaths(target: Target): Target {
       requirePlain(paths);
       return target.readMany(paths, task);
     },
+    async readWithLinks(paths, folder, task) {
+      requirePlain([...paths, folder]);
+      return target.readWithLinks(paths, folder, task);
+    },
     async send(sourceRoot, paths, options, task) {
       requirePlain(paths);
       return target.send(sourceRoot, paths, options, task);

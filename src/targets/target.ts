@@ -17,6 +17,12 @@ export interface Target {
   /** Several such files in one round trip where the target can, in the order asked for. */
   readMany(paths: readonly string[], task: Task): Promise<readonly (Uint8Array | undefined)[]>;
   /**
+   * As `readMany`, in the same round trip where the target can, with the symbolic links below a folder, of a few small files:
+   * whoever writes one has to know. A file behind such a link may be given or not. There are none where the far side has no
+   * such thing.
+   */
+  readWithLinks(paths: readonly string[], folder: string, task: Task): Promise<ContentsAndLinks>;
+  /**
    * Sends files that keep their relative path. Each appears whole or not at all under its name; order among them is
    * free. A path that ends in `/` is an empty folder, where the target has such a thing. When `immutable`, what is there
    * already is left alone (write-once.ts): a file whose name holds its digest when it has the same size, any other when it
@@ -38,6 +44,14 @@ export interface Target {
   list(folder: string, task: Task): AsyncIterable<TargetFile>;
   /** Removes files; one that is not there is no fault. Folders that become empty may stay. */
   remove(paths: readonly string[], task: Task): Promise<void>;
+}
+
+/** What each symbolic link leads to, as it is written there, by its path relative to the target's root. */
+export type Links = ReadonlyMap<string, string>;
+
+export interface ContentsAndLinks {
+  readonly contents: readonly (Uint8Array | undefined)[];
+  readonly links: Links;
 }
 
 /** What a target has under the name of a local file. `absent` stands also for an empty file, which a crash leaves there. */

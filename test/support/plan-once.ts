@@ -22,7 +22,10 @@ stdout.write(
 function planned() {
   const target: Partial<Target> = {
     name: 'none',
-    readMany: async () => [from === '' ? undefined : Buffer.from(`${from}\n`), undefined],
+    readWithLinks: async () => ({
+      contents: [from === '' ? undefined : Buffer.from(`${from}\n`), undefined],
+      links: new Map(),
+    }),
   };
   return planPublish({ ...request, target: target as Target }, task);
 }

@@ -1,5 +1,6 @@
 import type { Task } from '../../base/task.ts';
 import type { TargetRetention } from '../../config/config.ts';
+import type { RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredCommit, RetiredFile } from '../../published/retired.ts';
 import { PROMOTED_PATH } from '../../published/retired.ts';
 import type { Signer } from '../../signing/signer.ts';
@@ -19,6 +20,8 @@ export interface PruneRequest {
   readonly scratchDir: string;
   /** Seconds since the epoch. */
   readonly now: number;
+  /** Judges records before they decide what goes; without it, all are believed. */
+  readonly trust?: RecordTrust;
   /** Signs the index and the catalogues that lose something. */
   readonly signer?: Signer;
 }

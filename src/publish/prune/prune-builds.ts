@@ -8,6 +8,7 @@ import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalog
 import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
+import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredFile } from '../../published/retired.ts';
 import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
 import type { Signer } from '../../signing/signer.ts';
@@ -40,11 +41,24 @@ const META = {
   hint: 'Bring it back from a backup, or "atomic-nightly publish --reconcile"; until then nothing of that build is removed.',
 };
 
+const UNSIGNED_HINT =
+  'Find out who wrote it. "atomic-nightly publish --reconcile" on the machine that publishes there puts back what it has.';
+
 type Meta = z.infer<(typeof META)['schema']>;
 
 /** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
 export async function planBuilds(
-  { target, retention, now }: { readonly target: Target; readonly retention: TargetRetention; readonly now: number },
+  {
+    target,
+    retention,
+    now,
+    trust,
+  }: {
+    readonly target: Target;
+    readonly retention: TargetRetention;
+    readonly now: number;
+    readonly trust?: RecordTrust;
+  },
   decision: PruneDecision,
   task: Task,
 ): Promise<BuildsPlan> {
@@ -53,7 +67,12 @@ export async function planBuilds(
   const marks = { ...retired.builds };
   const going = new Set([...decision.goes.values()].flatMap(({ version }) => version ?? []));
   const [files, boxes, unlisted]: [TargetFile[], string[], { id: string; arch: string }[]] = [[], [], []];
-  const content = await target.read(INDEX_PATH, task);
+  const [content, signature] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
+  if (content && trust && !(await trust.believes(INDEX_PATH, content, signature))) {
+    onTarget(() => {
+      throw damagedRecord(placeOn(INDEX_PATH, target), NOT_SIGNED, UNSIGNED_HINT);
+    });
+  }
   const index = content && readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target);
   const builds = (index?.builds ?? []).flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
   const wanted = builds.filter(({ id, arch }) => {
@@ -61,7 +80,7 @@ export async function planBuilds(
     const age = now - dayOf(id);
     return going.has(id) || (!images && age > (imagesSeconds ?? age)) || (!logs && age > (logsSeconds ?? age));
   });
-  const { metas, damaged } = await readMetas(wanted, target, task);
+  const { metas, damaged } = await readMetas(wanted, { target, trust }, task);
   for (const { message } of damaged) task.say(`${message} Nothing of that build is removed.`);
   const date = new Date(now * 1000).toISOString();
   for (const { id, arch, meta, tombstone } of metas) {
@@ -137,22 +156,28 @@ function withoutBoxes(old: unknown, ids: readonly string[], place: string): unkn
   return after.versions.length === before.versions.length ? old : after;
 }
 
-async function readMetas(builds: readonly { id: string; arch: string }[], target: Target, task: Task) {
+async function readMetas(
+  builds: readonly { id: string; arch: string }[],
+  { target, trust }: { readonly target: Target; readonly trust: RecordTrust | undefined },
+  task: Task,
+) {
   if (builds.length === 0) return { metas: [], damaged: [] };
   const paths = builds.map(({ id, arch }) => recordPath(id, arch));
-  const contents = await target.readMany(paths, task);
+  const signatures = trust ? paths.map(signatureName) : [];
+  const contents = await target.readMany([...paths, ...signatures], task);
   const damaged: NightlyError[] = [];
-  const found = builds.flatMap(({ id, arch }, index) => {
+  const found: { id: string; arch: string; meta: Meta }[] = [];
+  for (const [index, { id, arch }] of builds.entries()) {
     const [content, path = ''] = [contents[index], paths[index]];
-    if (!content) return [];
+    if (!content) continue;
     try {
-      return [{ id, arch, meta: metaOf(content, id, path, target) }];
+      const isBelieved = !trust || (await trust.believes(path, content, contents[paths.length + index]));
+      found.push({ id, arch, meta: metaOf(content, id, path, target, isBelieved) });
     } catch (error) {
-      if (!(error instanceof NightlyError)) throw error;
+      if (!(error instanceof NightlyError) || error.code !== 'unsupported') throw error;
       damaged.push(error);
-      return [];
     }
-  });
+  }
   const commits = found.map(({ meta }) => meta['ostree-commit'] ?? '');
   const known = commits.filter(isChecksum);
   const stones = await target.readMany(
@@ -163,7 +188,12 @@ async function readMetas(builds: readonly { id: string; arch: string }[], target
   return { metas: found.map((build, index) => ({ ...build, tombstone: dead.has(commits[index] ?? '') })), damaged };
 }
 
-function metaOf(content: Uint8Array, id: string, path: string, target: Target): Meta {
+function metaOf(content: Uint8Array, id: string, path: string, target: Target, isBelieved: boolean): Meta {
+  if (!isBelieved) {
+    onTarget(() => {
+      throw damagedRecord(placeOn(path, target), NOT_SIGNED, UNSIGNED_HINT);
+    });
+  }
   const meta = readTargetRecord(content, META, path, target);
   if (meta.buildid === undefined || meta.buildid === id) return meta;
   return onTarget(() => {

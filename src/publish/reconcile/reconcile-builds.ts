@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import { filesBelow, ifThere, isErrno, sizeIfThere } from '../../base/files.ts';
 import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -18,10 +18,12 @@ import {
 } from '../../build/record-values.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
+import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
+import { contentEquals } from '../../targets/expect.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
-import type { ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
+import type { IndexedBuild, ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
 import { listOrNothing } from './repo-listing.ts';
 
 /** What of a record decides what is to be there. Whoever has read one wrong sends nothing and removes nothing for it. */
@@ -35,6 +37,7 @@ const META = {
     'atomic-nightly.pending-images': z.array(word).exactOptional(),
     'atomic-nightly.stream': word.exactOptional(),
     'atomic-nightly.release': z.looseObject({}).exactOptional(),
+    'atomic-nightly.retracted': z.looseObject({ by: buildId, reason: z.string() }).exactOptional(),
     images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
   }),
   hint: '',
@@ -53,6 +56,8 @@ export interface BuildsRequest {
   /** Images of builds from before stay away if they are: seconds since the epoch. */
   readonly imagesSince?: number;
   readonly files?: PublicFiles;
+  /** Judges the index and the records before they decide anything; without it, all are believed. */
+  readonly trust?: RecordTrust;
 }
 
 export interface BuildsComparison {
@@ -76,11 +81,13 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const { work, target, files, hasCommit } = request;
   const listed = new Map<string, number>();
   for await (const { path, bytes } of listOrNothing(target, 'builds', task)) listed.set(path, bytes);
-  const content = await target.read(INDEX_PATH, task);
-  const named = content && namedIn(content);
+  const { trust } = request;
+  const [content, signed] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
+  const isBelieved = content && (!trust || (await trust.believes(INDEX_PATH, content, signed)));
+  const named = isBelieved ? namedIn(content) : undefined;
   const unrepairable: Unrepairable[] = [];
   const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
-  const wanted = new Set<string>();
+  const wanted = new Map<string, Meta>();
   const known = new Set<string>();
   const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
   const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
@@ -106,7 +113,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
     // Several machines made it: what the target has of it may be newer than what is here.
     if (meta['atomic-nightly.pending-images'] !== undefined) continue;
-    wanted.add(build);
+    wanted.set(build, meta);
     const isOld = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
     for (const { path: name, size } of Object.values(meta.images ?? {})) {
       const path = `${folderOfKey(build)}/${name}`;
@@ -129,8 +136,12 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       if (fault) records.push(fault);
     }
   }
-  const others = named ? [] : await buildsOfOthers({ target, listed, hasCommit, skip: wanted }, task);
-  const missing = [...wanted, ...others].filter((build) => !named?.has(build)).sort();
+  await addAltered([...wanted.keys()], { work, target, trust, listed }, { records, signatures }, task);
+  const skip = new Set(wanted.keys());
+  const others = named
+    ? new Map<string, Meta>()
+    : await buildsOfOthers({ target, trust, listed, hasCommit, skip }, unrepairable, task);
+  const missing = [...wanted, ...others].filter(([build]) => !named?.has(build)).sort(([a], [b]) => (a < b ? -1 : 1));
   const isForeign = (path: string): boolean => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     if (build === undefined || name === undefined) return !OWN.test(path);
@@ -142,12 +153,50 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       { name: 'images', files: images },
       { name: 'records', files: records },
     ],
-    index: missing.map((build) => ({ id: build.split('/')[0] ?? '', arch: build.split('/')[1] ?? '' })),
+    index: missing.map(([build, meta]) => indexed(build, meta)),
     remove: content && !named ? [INDEX_PATH] : [],
     unrepairable,
     foreign: [...listed.keys()].filter(isForeign).sort(),
     files: listed.size,
   };
+}
+
+function indexed(build: string, { 'atomic-nightly.retracted': retracted }: Meta): IndexedBuild {
+  const [id = '', arch = ''] = build.split('/');
+  return { id, arch, ...(retracted ? { retracted: { by: retracted.by, reason: retracted.reason } } : {}) };
+}
+
+/**
+ * Adds the records and checksums of builds that have the right size there and other bytes than here, where records are judged:
+ * what nobody signed, or what was signed of another build, is damage.
+ */
+async function addAltered(
+  builds: readonly string[],
+  {
+    work,
+    target,
+    trust,
+    listed,
+  }: Pick<BuildsRequest, 'work' | 'target'> & {
+    readonly trust: RecordTrust | undefined;
+    readonly listed: ReadonlyMap<string, number>;
+  },
+  found: { readonly records: ReconcileFile[]; readonly signatures: ReconcileFile[] },
+  task: Task,
+): Promise<void> {
+  if (!trust) return;
+  const due = new Set([...found.records, ...found.signatures].map(({ path }) => path));
+  const paths = builds
+    .flatMap((build) => [RECORD_FILE, SUMS].map((name) => `${folderOfKey(build)}/${name}`))
+    .filter((path) => listed.has(path) && !due.has(path));
+  const files = paths.flatMap((path) => [path, signatureName(path)]);
+  const contents = await target.readMany(files, task);
+  for (const [index, path] of files.entries()) {
+    const local = await ifThere(readFile(join(work, path)));
+    if (!local || contentEquals(contents[index], local) || due.has(path)) continue;
+    const list = isSignatureName(path) ? found.signatures : found.records;
+    list.push({ path, bytes: local.length, why: listed.has(path) ? 'content' : 'missing' });
+  }
 }
 
 /** Whether a build came to a target by its release. */
@@ -168,33 +217,45 @@ function namedIn(content: Uint8Array): Set<string> | undefined {
   return index && new Set(index.builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)));
 }
 
-/** Builds that another machine published: their records there say which commit they have. */
+/**
+ * Returns the builds that another machine published: their records there say which commit they have. One that is not believed
+ * is named and left out.
+ */
 async function buildsOfOthers(
   {
     target,
+    trust,
     listed,
     hasCommit,
     skip,
   }: {
     target: Target;
+    trust: RecordTrust | undefined;
     listed: ReadonlyMap<string, number>;
     hasCommit: (commit: string) => boolean;
     skip: ReadonlySet<string>;
   },
+  unrepairable: Unrepairable[],
   task: Task,
-): Promise<string[]> {
+): Promise<Map<string, Meta>> {
   const builds = [...listed.keys()].flatMap((path) => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     return build !== undefined && isBuildFolder(build) && name === RECORD_FILE && !skip.has(build) ? [build] : [];
   });
-  const metas = await target.readMany(
-    builds.map((build) => `${folderOfKey(build)}/${RECORD_FILE}`),
-    task,
-  );
-  return builds.filter((_, index) => {
-    const commit = parsed(metas[index], builds[index] ?? '')?.['ostree-commit'];
-    return commit !== undefined && hasCommit(commit);
-  });
+  const paths = builds.map((build) => `${folderOfKey(build)}/${RECORD_FILE}`);
+  const contents = await target.readMany([...paths, ...(trust ? paths.map(signatureName) : [])], task);
+  const found = new Map<string, Meta>();
+  for (const [index, build] of builds.entries()) {
+    const [content, path = ''] = [contents[index], paths[index]];
+    const meta = parsed(content, build);
+    const commit = meta?.['ostree-commit'];
+    if (!content || !meta || commit === undefined || !hasCommit(commit)) continue;
+    if (trust && !(await trust.believes(path, content, contents[paths.length + index]))) {
+      const hint = 'Find out who wrote it; the machine that made the build can publish it again.';
+      unrepairable.push({ what: path, why: `${NOT_SIGNED}, so the index does not name that build`, hint });
+    } else found.set(build, meta);
+  }
+  return found;
 }
 
 /** Returns the files that a build's SHA256SUMS names, without the images. */

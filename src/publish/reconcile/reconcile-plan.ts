@@ -22,7 +22,7 @@ export interface ReconcilePlan {
   /** Refs that are set anew, together with the summary and its signature. */
   readonly flips: readonly { readonly ref: string; readonly commit: string; readonly why: string }[];
   /** Builds that the index must name. */
-  readonly index: readonly { readonly id: string; readonly arch: string }[];
+  readonly index: readonly IndexedBuild[];
   /** What is wrong and cannot be put right from here. */
   readonly unrepairable: readonly Unrepairable[];
   /** Files that are none of ours; they stay. */
@@ -30,6 +30,14 @@ export interface ReconcilePlan {
   /** Objects that are there and that no commit which is known here needs; a prune removes them. */
   readonly unneeded: number;
   readonly looked: { readonly commits: number; readonly objects: number; readonly files: number };
+}
+
+/** A build as the index is to name it. */
+export interface IndexedBuild {
+  readonly id: string;
+  readonly arch: string;
+  /** What took its place, as its record says. */
+  readonly retracted?: { readonly by: string; readonly reason: string };
 }
 
 export interface ReconcilePhase {

@@ -5,6 +5,7 @@ import { isChecksum, localObjects, parseCommit, readRef } from '../../ostree/obj
 import { testedPath } from '../../published/paths.ts';
 import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Target } from '../../targets/target.ts';
+import { HEADS_FOLDER, refBehind } from '../alias-refs.ts';
 import { summaryRefs } from '../summary.ts';
 import type { ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
 
@@ -44,13 +45,17 @@ const PATHS = ['repo/config', 'repo/summary', 'repo/summary.sig'] as const;
 /**
  * Compares the refs of a target with its summary. A publish writes the ref first, so where they differ the later commit
  * is right; where both are lost, the local ref is, which moves once all targets have the commit, and for a
- * tested ref the pointer beside it.
+ * tested ref the pointer beside it. An alias follows the ref behind it, and its link stays.
  */
 export async function compareRefs(request: RefsRequest, task: Task): Promise<RefsFound> {
   const { repo, target, listed, streams, signed, isSigned } = request;
   const pointers = streams.map((name) => testedPath(name));
-  const refPaths = listed.map((ref) => `repo/refs/heads/${ref}`);
-  const read = await target.readMany([...PATHS, ...pointers, ...refPaths], task);
+  const refPaths = listed.map((ref) => `${HEADS_FOLDER}/${ref}`);
+  const { contents: read, links } = await target.readWithLinks(
+    [...PATHS, ...pointers, ...refPaths],
+    HEADS_FOLDER,
+    task,
+  );
   const [config, summary, signature] = read;
   const contents = read.slice(PATHS.length + pointers.length);
   const remembered = testedRefs(read.slice(PATHS.length, PATHS.length + pointers.length));
@@ -71,7 +76,9 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
   const commits = new Map<string, string>();
   const flips: { ref: string; commit: string; why: string }[] = [];
   const unrepairable: Unrepairable[] = [];
-  for (const ref of new Set([...listed, ...(inSummary?.keys() ?? []), ...remembered.keys()])) {
+  const all = [...new Set([...listed, ...(inSummary?.keys() ?? []), ...remembered.keys()])];
+  const isAlias = (ref: string): boolean => refBehind(ref, links) !== ref;
+  for (const ref of all.filter((one) => !isAlias(one))) {
     const [file, entry] = [inFiles.get(ref), inSummary?.get(ref)];
     const commit = file === entry && file !== undefined ? file : await chosen(repo, file, entry, remembered.get(ref));
     if (commit !== undefined) commits.set(ref, commit);
@@ -88,13 +95,28 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
       unrepairable.push({ what: `ref ${ref}`, why: `${why}, and the commit is not in ${repo}`, hint });
     }
   }
+  for (const ref of all.filter(isAlias)) {
+    const behind = refBehind(ref, links);
+    const commit = behind === undefined ? undefined : commits.get(behind);
+    const entry = inSummary?.get(ref);
+    if (behind === undefined || commit === undefined) {
+      const hint = `Put back what it leads to, or remove the link below ${HEADS_FOLDER} there.`;
+      unrepairable.push({ what: `ref ${ref}`, why: 'it is a symbolic link that leads to no ref', hint });
+      continue;
+    }
+    commits.set(ref, commit);
+    // The link itself is never written over: its summary entry follows when the ref behind it is set.
+    if (entry === undefined || entry === commit || flips.some((flip) => flip.ref === behind)) continue;
+    const why = `the summary names ${entry.slice(0, 12)} for its alias ${ref}`;
+    if (await localObjects(repo)(commit, 'commit')) flips.push({ ref: behind, commit, why });
+  }
   const whole = config && !configDamaged && summary;
   const bad = whole && signed && inSummary && (!signature || (isSigned && !(await isSigned(summary, signature))));
   const reason =
     !config || configDamaged ? 'the configuration is not there' : bad ? 'the summary has no good signature' : undefined;
   if (reason !== undefined && flips.length === 0) {
     for (const [ref, commit] of commits) {
-      if (!(await localObjects(repo)(commit, 'commit'))) continue;
+      if (isAlias(ref) || !(await localObjects(repo)(commit, 'commit'))) continue;
       flips.push({ ref, commit, why: reason });
       break;
     }

@@ -1,6 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
+import type { RecordTrust } from '../../published/record-trust.ts';
 import type { Target } from '../../targets/target.ts';
 import { EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import { publicFiles } from '../verify/public-http.ts';
@@ -32,6 +33,8 @@ export interface ReconcileRequest {
   readonly unsigned?: readonly string[];
   /** Read everything back over the public URL and compare contents, not only sizes. */
   readonly checksums: boolean;
+  /** Judges what the target has before it decides anything; without it, all is believed. */
+  readonly trust?: RecordTrust;
   /** Seconds that images stay published; undefined: for ever. */
   readonly imagesSeconds?: number;
 }
@@ -76,7 +79,11 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   const hasCommit = (commit: string): boolean =>
     !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
   const builds = await compareBuilds(
-    { work: dirname(repo), target, hasCommit, ...imagesSince, ...files, ...(releasesOf ? { releasesOf } : {}) },
+    {
+      ...{ work: dirname(repo), target, hasCommit },
+      ...{ ...imagesSince, ...files, ...(releasesOf ? { releasesOf } : {}) },
+      ...(request.trust ? { trust: request.trust } : {}),
+    },
     task,
   );
   const flips: ReconcilePlan['flips'][number][] = [];

@@ -2,6 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
 import { seedFrom } from '../../ostree/seed-repo.ts';
+import { readTargetRef } from '../../publish/heads.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
@@ -19,8 +20,8 @@ export async function seed(
   const { url, allowNew, gpgKeys } = stream.seed;
   const parent = await seedFrom({ url, ref, repo, gpgKeys }, task);
   for (const target of targets) {
-    const published = await target.read(`repo/refs/heads/${ref}`, task);
-    if (published) refuseOlderSeed(new TextDecoder().decode(published).trim(), parent, target.name, project);
+    const published = await readTargetRef(target, ref, task);
+    if (published !== undefined) refuseOlderSeed(published, parent, target.name, project);
   }
   if (!parent) {
     if (!allowNew) {

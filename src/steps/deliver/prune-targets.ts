@@ -19,6 +19,7 @@ import { type Project, targetSigner } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
 import { pruneClock } from '../compose/clock.ts';
+import { recordTrust } from './record-trust.ts';
 
 export interface PruneOptions {
   readonly dryRun: boolean;
@@ -48,6 +49,7 @@ export async function pruneConfigured(
   const signer = dryRun ? undefined : targetSigner(config, name);
   // Before anything goes, not in the middle of it.
   await signer?.check(task);
+  const trust = recordTrust(config, name, task);
   const request = {
     target,
     retention,
@@ -55,6 +57,7 @@ export async function pruneConfigured(
     repo: join(config.work, 'repo'),
     scratchDir: join(config.work, 'scratch'),
     now,
+    ...(trust === undefined ? {} : { trust }),
     ...(signer === undefined ? {} : { signer }),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);

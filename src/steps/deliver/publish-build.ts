@@ -5,6 +5,7 @@ import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
+import type { IndexedBuild } from '../../publish/reconcile/reconcile-plan.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type IndexEntry } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
@@ -153,11 +154,10 @@ function indexOf(builds: readonly IndexEntry[]): BuildIndex {
   };
 }
 
-/** Returns the index with several builds in it. */
-export function withBuilds(
-  index: BuildIndex | undefined,
-  builds: readonly { readonly id: string; readonly arch: string }[],
-): BuildIndex {
+/** Returns the index with several builds in it, marked as taken back where their records say so. */
+export function withBuilds(index: BuildIndex | undefined, builds: readonly IndexedBuild[]): BuildIndex {
   const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
-  return builds.reduce((all, { id, arch }) => withBuild(all, id, arch), index ?? empty);
+  const named = builds.reduce((all, { id, arch }) => withBuild(all, id, arch), index ?? empty);
+  const marked = builds.flatMap(({ id, retracted }) => (retracted ? [{ id, retracted }] : []));
+  return marked.reduce((all, { id, retracted }) => withRetracted(all, [id], retracted), named);
 }

@@ -17,6 +17,7 @@ import { isSignedByAll } from '../../signing/verify-detached.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
 import { withBuilds } from './publish-build.ts';
+import { recordTrust } from './record-trust.ts';
 import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
 
 export interface ReconcileOptions {
@@ -48,7 +49,9 @@ export async function reconcile(
   const signer = signing[0] && jointSigner(signing[0].signers);
   const unsigned = await findUnsigned(config, signing, { target, builds: signBuilds }, task);
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
+  const trust = recordTrust(config, target.name, task);
   const request = {
+    ...(trust === undefined ? {} : { trust }),
     ...{ repo, target, checksums },
     tree: streams.length === 0 || streams.some(({ use }) => use.tree),
     refs: streams

@@ -1,5 +1,18 @@
 import { constants, type Dirent, renameSync } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, isErrno, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
@@ -9,7 +22,7 @@ import { tryFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { Compared, PlainTarget, SendStats, SwapRequest } from '../target.ts';
+import type { Compared, Links, PlainTarget, SendStats, SwapRequest } from '../target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
@@ -29,7 +42,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       throw faultOf(error, root, name);
     }
   };
-  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => ifThere(readFile(join(root, path))));
+  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => readThere(join(root, path)));
   return {
     name,
     publicUrl: url,
@@ -41,6 +54,10 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       }),
     read,
     readMany: (paths) => Promise.all(paths.map(read)),
+    readWithLinks: async (paths, folder) => ({
+      contents: await Promise.all(paths.map(read)),
+      links: await guarded(() => linksBelow(root, folder)),
+    }),
     send: (sourceRoot, paths, { immutable }, task) =>
       guarded(async () => {
         const stats = { files: 0, bytes: 0 };
@@ -168,14 +185,30 @@ async function place(
   return size;
 }
 
+/** Links in a circle lead to nothing, as for a web server. */
+async function readThere(path: string): Promise<Uint8Array | undefined> {
+  return unlessCircle(ifThere(readFile(path)));
+}
+
+async function unlessCircle<Result>(work: Promise<Result>): Promise<Result | undefined> {
+  return work.catch((error: unknown) => {
+    if (isErrno(error, 'ELOOP')) return undefined;
+    throw error;
+  });
+}
+
+async function linksBelow(root: string, folder: string): Promise<Links> {
+  const options = { recursive: true, withFileTypes: true } as const;
+  const entries = (await ifThere(readdir(join(root, folder), options))) ?? [];
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(await Promise.all(links.map(async (path) => [relative(root, path), await readlink(path)] as const)));
+}
+
 /** A link to a file is one, as for a web server: `ostree refs --alias` makes such. */
 async function sizeOfFile(entry: Dirent, path: string): Promise<number | undefined> {
   if (entry.isFile()) return sizeIfThere(path);
   if (!entry.isSymbolicLink()) return undefined;
-  const found = await ifThere(stat(path)).catch((error: unknown) => {
-    if (isErrno(error, 'ELOOP')) return undefined;
-    throw error;
-  });
+  const found = await unlessCircle(ifThere(stat(path)));
   return found?.isFile() ? found.size : undefined;
 }
 

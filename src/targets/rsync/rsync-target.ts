@@ -10,6 +10,7 @@ import {
   type RsyncRemote,
   rsyncCompare,
   rsyncFetch,
+  rsyncFetchWithLinks,
   rsyncList,
   rsyncRemove,
   rsyncSend,
@@ -20,7 +21,7 @@ import { sharedSsh } from '../../programs/ssh-shared.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { PlainTarget, SwapRequest } from '../target.ts';
+import type { ContentsAndLinks, PlainTarget, SwapRequest } from '../target.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 
 /** An empty file that shows whether the target can be written to. */
@@ -68,6 +69,7 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
     },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
+    readWithLinks: (paths, folder, task) => connect(task, (remote) => readWithLinks(remote, paths, folder, task)),
     async send(sourceRoot, paths, { immutable }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
       return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task));
@@ -125,6 +127,21 @@ async function readFiles(
   return withTemporaryFolder(async (folder) => {
     await rsyncFetch(remote, paths, folder, task);
     return Promise.all(paths.map((path) => ifThere(readFile(join(folder, path)))));
+  });
+}
+
+/** What a link leads to is not fetched: who asks for links reads through none. */
+async function readWithLinks(
+  remote: RsyncRemote,
+  paths: readonly string[],
+  folder: string,
+  task: Task,
+): Promise<ContentsAndLinks> {
+  return withTemporaryFolder(async (into) => {
+    const links = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
+    const isBehind = (path: string): boolean => [...links.keys()].some((link) => `${path}/`.startsWith(`${link}/`));
+    const read = async (path: string) => (isBehind(path) ? undefined : ifThere(readFile(join(into, path))));
+    return { contents: await Promise.all(paths.map(read)), links };
   });
 }
 

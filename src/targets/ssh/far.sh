@@ -8,6 +8,7 @@
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
 #   digest BYTES          a list of paths; -> for each the SHA-256 of the file, or `-`; `unreadable` for what is none
 #   read COUNT            COUNT lines with a path; -> for each its content in base64, or `-`
+#   links                 a line with a folder; -> PATH, a tab and what it leads to of each symbolic link below it
 #   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
 #                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
 #                         -> nothing, `moved PATH` or `locked`
@@ -209,6 +210,12 @@ list_below() {
   done
 }
 
+# A line break in what a link leads to becomes a question mark: it leads nowhere then.
+links_below() {
+  find "./$line" -type l ! -path '*
+*' -printf '%P\t%l\0' | tr '\n\0' '?\n'
+}
+
 # Names never come to sha256sum: it would escape some of them.
 digest='for path do
   if [ -f "./$path" ]; then sum=$(sha256sum < "./$path") && echo "${sum%% *}"
@@ -248,6 +255,11 @@ while IFS= read -r request; do
     list)
       next_line
       [ ! -d "./$line" ] || list_below
+      echo ok
+      ;;
+    links)
+      next_line
+      [ ! -d "./$line" ] || links_below
       echo ok
       ;;
     remove) with_list "$2" rm -f -- ;;

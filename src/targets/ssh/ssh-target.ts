@@ -5,7 +5,7 @@ import type { Task } from '../../base/task.ts';
 import type { SshTargetConfig } from '../../config/config.ts';
 import { movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { Compared, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
+import type { Compared, Links, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
 import type { FarShell } from './far-shell.ts';
 import { shellPool } from './ssh-pool.ts';
@@ -23,10 +23,7 @@ const ASK_BYTES = 16 << 20;
 export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
   const readMany = (paths: readonly string[], task: Task) =>
-    pool.use(task, async (shell) => {
-      shell.write([`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n'));
-      return (await answerOf(shell)).map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
-    });
+    pool.use(task, async (shell) => contentsIn(await ask(shell, readBody(paths))));
   const sendInOrder = async (sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats> => {
     const paths = groups.flatMap((group) => group.paths);
     if (paths.length === 0) return { files: 0, bytes: 0 };
@@ -62,6 +59,13 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
     },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
+    readWithLinks: (paths, folder, task) =>
+      pool.use(task, async (shell) => {
+        // Both requests at once, and both answers in one round trip.
+        shell.write(`${readBody(paths)}links\n${onOneLine(folder)}\n`);
+        const contents = contentsIn(await answerOf(shell));
+        return { contents, links: linksIn(await answerOf(shell), folder) };
+      }),
     send: (sourceRoot, paths, { immutable }, task) => sendInOrder(sourceRoot, [{ paths, immutable }], task),
     sendInOrder,
     async compare(sourceRoot, paths, task) {
@@ -97,6 +101,22 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
       if (paths.length > 0) await pool.use(task, (shell) => ask(shell, list('remove', paths)));
     },
   };
+}
+
+const readBody = (paths: readonly string[]): string => [`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n');
+
+const contentsIn = (lines: readonly string[]) =>
+  lines.map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
+
+/** @throws NightlyError `unsupported`: a link that is not seen is written over. */
+function linksIn(lines: readonly string[], folder: string): Links {
+  return new Map(
+    lines.map((line) => {
+      const [, path, to] = /^([^\t]+)\t(.*)$/s.exec(line) ?? [];
+      if (path === undefined || to === undefined) throw notUnderstood(line);
+      return [`${folder}/${path}`, to];
+    }),
+  );
 }
 
 /** SHA-256 of no bytes. */
@@ -188,7 +208,11 @@ function sizeAndPath(line: string): SizedFile {
   if (bytes !== undefined && path !== undefined && Number.isSafeInteger(Number(bytes))) {
     return { bytes: Number(bytes), path };
   }
-  throw new NightlyError(
+  throw notUnderstood(line);
+}
+
+function notUnderstood(line: string): NightlyError {
+  return new NightlyError(
     'unsupported',
     `The far side names a file in a way that is not understood: ${JSON.stringify(line)}.`,
     {

@@ -112,6 +112,10 @@ it('repairs a damaged directory target with one listing; foreign files stay and 
       reads.push(paths.length);
       return bed.target.readMany(paths, task);
     },
+    readWithLinks: (paths, folder, task) => {
+      reads.push(paths.length);
+      return bed.target.readWithLinks(paths, folder, task);
+    },
     send: (root, paths, options, task) => {
       sent.push(...paths);
       return bed.target.send(root, paths, options, task);
@@ -121,8 +125,8 @@ it('repairs a damaged directory target with one listing; foreign files stay and 
   await planReconcile({ ...requestFor(bed), target: counted }, bed.task);
   expect(listed).toEqual(['repo', 'builds']);
   expect(sent).toEqual([]);
-  // Refs with the summary, and the records of other machines' builds for the index.
-  expect(reads).toHaveLength(2);
+  // Refs with the summary, the index with its signature, and the records of other machines' builds for a new one.
+  expect(reads).toHaveLength(3);
   const plan = await expectRepaired(bed);
   const count = (name: string) =>
     plan.phases

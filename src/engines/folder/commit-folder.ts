@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic } from '../../base/files.ts';
@@ -46,7 +47,13 @@ export async function commitFolder(
   const commit = sha256(bytes);
   const repo = cacheRepo(cacheDir);
   await writeFileAtomic(join(repo, objectPath(commit, 'commit')), bytes);
-  await pullLocal({ from: repo, to: request.repo, commit }, task);
+  try {
+    await pullLocal({ from: repo, to: request.repo, commit }, task);
+  } catch (error) {
+    // Should the cache be what is broken, the next try starts with a new one; it costs that try some time at most.
+    if (!task.signal.aborted) await rm(repo, { recursive: true, force: true });
+    throw error;
+  }
   const checksum = await contentChecksum(repo, commit, task);
   if (checksum === '') throw new NightlyError('ostree', `ostree does not say the content checksum of ${commit}.`);
   // The next night shares most of its objects.

@@ -225,6 +225,40 @@ test('links of a hostile folder reach nothing of the host', async () => {
   expect(readFileSync(join(outside, 'secret'), 'utf8')).toBe('secret\n');
 });
 
+test('files are labelled by the policy in the tree, those of /etc by their place there; another policy labels all anew', async () => {
+  const { tree, put, commit, ls } = await bed();
+  const contexts = 'etc/selinux/mine/contexts/files/file_contexts';
+  put('etc/selinux/config', 'SELINUX=enforcing\nSELINUXTYPE=mine\n');
+  const policy = (type: string) =>
+    put(
+      contexts,
+      `/.* system_u:object_r:default_t:s0\n/usr/bin/.* system_u:object_r:${type}:s0\n/etc/app\\.conf system_u:object_r:conf_t:s0\n`,
+    );
+  policy('bin_t');
+  await run('mkdir', ['-p', join(tree, 'etc/selinux/mine/policy')]);
+  await run('cp', ['/etc/selinux/default/policy/policy.33', join(tree, 'etc/selinux/mine/policy/')]);
+  await sleep(2100);
+  const first = await ls((await commit()).commit, '-X');
+  expect(first).toMatch(/object_r:bin_t:s0.* \/usr\/bin\/app/);
+  expect(first).toMatch(/object_r:conf_t:s0.* \/usr\/etc\/app\.conf/);
+  policy('exec_t');
+  expect(await ls((await commit()).commit, '-X')).toMatch(/object_r:exec_t:s0.* \/usr\/bin\/app/);
+});
+
+test('a cache that was damaged is made anew by the next try', async () => {
+  const { dir, put, commit, ls } = await bed();
+  put('usr/lib/a', '1');
+  await sleep(2100);
+  const first = await commit();
+  const cache = join(dir, 'cache/tree-repo');
+  const object = (await ls(first.commit, '-C')).match(/ ([0-9a-f]{64}) \/usr\/lib\/a/)?.[1] ?? '';
+  writeFileSync(join(cache, 'objects', object.slice(0, 2), `${object.slice(2)}.file`), 'damaged');
+  await run('rm', ['-rf', join(dir, 'repo')]);
+  await run('ostree', ['init', `--repo=${join(dir, 'repo')}`, '--mode=archive']);
+  await expect(commit()).rejects.toThrow(/[Cc]orrupt|checksum/);
+  expect((await commit()).contentChecksum).toBe(first.contentChecksum);
+});
+
 test('packages of an rpm or Debian database are components of the tree', async () => {
   const { put, commit } = await bed({ var: 'tmpfiles' });
   put(

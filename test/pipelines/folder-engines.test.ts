@@ -56,6 +56,12 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   expect(diff.stdout).toMatch(/1 added, 0 removed, 1 changed/);
   expect(diff.stdout).toMatch(/\/usr\/bin: 1 changed, \+0 B\n {2}\/usr\/lib: 1 added, \+5 B/);
 
+  const planned = await world.nightly('promote', second.build, '--dry-run');
+  expect(planned.stderr).not.toContain('✗');
+  expect(planned.stdout).toContain(`The tree of ${second.build} at mini/x86_64/release`);
+  expect((await world.nightly('promote', second.build, '--exclude', 'app')).stderr).toContain(
+    'not made of RPM packages',
+  );
   const promotion = await world.nightly('promote', second.build, '--json');
   expect(promotion.stderr).not.toContain('✗');
   const promoted = JSON.parse(promotion.stdout);
@@ -68,6 +74,14 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   await writeFile(join(tree, 'usr/lib/more'), 'other\n');
   const refused = await world.nightly('promote', second.build, '--rebuild');
   expect(refused.stderr).toContain('was made from changed since: it cannot be built again');
+
+  // Taken back, its folder is not built again by itself.
+  await writeFile(join(tree, 'usr/lib/more'), 'more\n');
+  const back = await world.nightly('retract', second.build, '--reason', 'bad', '--json');
+  expect(back.stderr).not.toContain('✗');
+  const again = await world.nightly('nightly');
+  expect(again.code).toBe(10);
+  expect(await ls('mini/x86_64/nightly')).not.toContain('/usr/lib/more');
 });
 
 test('a command is a nightly build: its inputs decide, its report names components, its first error is the cause', async () => {

@@ -1,4 +1,4 @@
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere } from '../../base/files.ts';
@@ -31,6 +31,8 @@ export async function promoteInputs(project: FolderProject, build: Build, night:
 /** Takes over the records of a nightly build whose tree is kept as it is. */
 export async function keepInputs({ config }: FolderProject, { paths }: Build, night: Night): Promise<undefined> {
   const { paths: from } = await findBuild(config.work, night.id);
+  // That of a dry run is not there yet.
+  await mkdir(paths.dir, { recursive: true });
   await copyFile(from.lockfile, paths.lockfile);
   await copyFile(from.treefile, paths.treefile);
   for (const name of [INPUTS_FILE, PROVENANCE_FILE])

@@ -60,6 +60,13 @@ export const serviceSchema = (here: Here) =>
       listen: listen
         .prefault('127.0.0.1:8099')
         .describe('Pages, metrics and the trigger; host 0.0.0.0 for everywhere.'),
+      user: z
+        .string()
+        .regex(/^[a-z_][a-z0-9_.-]*\$?$/i, 'must be the name of a user')
+        .optional()
+        .describe(
+          'Who listens (HTTP, MQTT) when root starts the service; default: atomic-nightly, or nobody where there is no such user. "root": no process of its own.',
+        ),
       retry: block(
         {
           times: z.int().min(0).max(20).default(2).describe('Number of retries of a failed nightly build.'),

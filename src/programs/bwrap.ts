@@ -1,3 +1,5 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+
 /**
  * Bubblewrap's command line. What runs in it has its own mounts, processes, IPC, host name, control groups and (unless
  * asked otherwise) a network without devices; it ends with whoever started it, and with it every mount (I13).
@@ -9,6 +11,8 @@ export interface Sandbox {
   readonly env: Readonly<Record<string, string>>;
   /** Gives the host's network. Default: none. */
   readonly network?: boolean;
+  /** Default: those of package scripts. */
+  readonly capabilities?: readonly string[];
 }
 
 /** Paths `at` are absolute, as seen inside. Bubblewrap follows links in them: they must have been resolved before. */
@@ -38,7 +42,8 @@ export const KEPT_CAPABILITIES = [
 const NAMESPACES = ['--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'];
 
 /** argv that runs a command in a sandbox. */
-export function bwrap(argv: readonly string[], { mounts, env, network = false }: Sandbox): string[] {
+export function bwrap(argv: readonly string[], sandbox: Sandbox): string[] {
+  const { mounts, env, network = false, capabilities = KEPT_CAPABILITIES } = sandbox;
   return [
     'bwrap',
     '--die-with-parent',
@@ -46,7 +51,7 @@ export function bwrap(argv: readonly string[], { mounts, env, network = false }:
     ...(network ? [] : ['--unshare-net']),
     // A script that asks for the host's name must not write it into the tree.
     ...['--hostname', 'localhost'],
-    ...['--cap-drop', 'ALL', ...KEPT_CAPABILITIES.flatMap((name) => ['--cap-add', name])],
+    ...['--cap-drop', 'ALL', ...capabilities.flatMap((name) => ['--cap-add', name])],
     '--clearenv',
     ...Object.entries(env).flatMap(([name, value]) => ['--setenv', name, value]),
     ...mounts.flatMap(mountArguments),
@@ -76,4 +81,20 @@ function mountArguments(mount: Mount): string[] {
     case 'then-readonly':
       return ['--remount-ro', mount.at];
   }
+}
+
+/** Returns the host's programs and libraries. No configuration: not of rpm, not of name services. */
+export function hostPrograms(): Mount[] {
+  const top = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name): Mount[] => {
+    const info = lstatSync(`/${name}`, { throwIfNoEntry: false });
+    if (info === undefined) return [];
+    if (info.isSymbolicLink()) return [{ kind: 'link', to: readlinkSync(`/${name}`), at: `/${name}` }];
+    return [{ kind: 'readonly', from: `/${name}`, at: `/${name}` }];
+  });
+  const cache = ['/etc/ld.so.cache', '/etc/alternatives'];
+  return [
+    { kind: 'readonly', from: '/usr', at: '/usr' },
+    ...top,
+    ...cache.map((path) => ({ kind: 'readonly-if-there', from: path, at: path }) as const),
+  ];
 }

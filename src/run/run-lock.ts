@@ -29,16 +29,18 @@ export interface LockHolder extends ProcessPlace {
   readonly since: string;
 }
 
+export const lockHolderSchema: z.ZodType<LockHolder> = z.looseObject({
+  pid: count,
+  boot: z.string().exactOptional(),
+  machine: z.string().exactOptional(),
+  pids: z.string().exactOptional(),
+  host: z.string(),
+  command: z.string(),
+  since: instant,
+});
+
 const HOLDER: RecordFormat<LockHolder> = {
-  schema: z.looseObject({
-    pid: count,
-    boot: z.string().exactOptional(),
-    machine: z.string().exactOptional(),
-    pids: z.string().exactOptional(),
-    host: z.string(),
-    command: z.string(),
-    since: instant,
-  }),
+  schema: lockHolderSchema,
   hint: 'It only names who has the lock; the next run writes it anew.',
 };
 

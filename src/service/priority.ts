@@ -13,16 +13,19 @@ let forRuns: number | undefined;
  * process's own, as under systemd. Elsewhere it lowers the process's priority, which runs inherit and only root can restore.
  */
 export function lowerPriority(): void {
-  if (sessionOf(process.pid) === process.pid) {
-    try {
-      writeFileSync('/proc/self/autogroup', String(PRIORITY_STEP));
-    } catch {
-      // A kernel without autogroups.
-    }
-  }
+  if (sessionOf(process.pid) === process.pid) lowerSession();
   if (process.getuid?.() !== 0) return;
   forRuns = getPriority();
   setPriority(Math.min(19, forRuns + PRIORITY_STEP));
+}
+
+/** Lowers the priority of the session of this process; the listening process has one of its own. */
+export function lowerSession(): void {
+  try {
+    writeFileSync('/proc/self/autogroup', String(PRIORITY_STEP));
+  } catch {
+    // A kernel without autogroups.
+  }
 }
 
 /** Gives a run the priority that the service was started with. */

@@ -4,8 +4,11 @@ import { run } from '../programs/exec.ts';
 export interface Notifier {
   /** `STATUS=` is one line, as `systemctl status` shows it. */
   tell(...fields: readonly `${string}=${string}`[]): Promise<void>;
-  /** Begins to say that this process is alive, at half the time systemd gives it. Ends with `stop`. */
-  watch(): { stop(): void };
+  /**
+   * Begins to say that the service is alive, at half the time systemd gives it. Ends with `stop`.
+   * @param isAlive asked each time: whether there is nothing to be said against it
+   */
+  watch(isAlive: () => boolean): { stop(): void };
 }
 
 /**
@@ -21,9 +24,9 @@ export function notifier(environment: NodeJS.ProcessEnv = process.env): Notifier
   };
   return {
     tell,
-    watch() {
+    watch(isAlive) {
       if (usec === undefined || (pid !== undefined && Number(pid) !== process.pid)) return { stop: () => undefined };
-      const timer = setInterval(() => void tell('WATCHDOG=1'), Number(usec) / 2000);
+      const timer = setInterval(() => isAlive() && void tell('WATCHDOG=1'), Number(usec) / 2000);
       return { stop: () => clearInterval(timer) };
     },
   };

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -23,8 +24,11 @@ async function broker(more: { readonly subscribe?: Record<string, string[]> } = 
       publish: { mirror: ['t/+', '$SYS/#'] },
       ...more,
     },
-    (topic) => heard.push(topic),
-    (sentence) => said.push(sentence),
+    {
+      readUsers: () => readFile(passwordFile, 'utf8'),
+      onMessage: (topic) => heard.push(topic),
+      log: (sentence) => said.push(sentence),
+    },
   );
   onTestFinished(() => running.stop());
   return { port, heard, said };

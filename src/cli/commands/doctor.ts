@@ -15,6 +15,7 @@ import {
   checkWatching,
 } from '../../doctor/check-host.ts';
 import { checkSinks } from '../../doctor/check-notify.ts';
+import { checkListener } from '../../doctor/check-service.ts';
 import { checkSigning } from '../../doctor/check-signing.ts';
 import { checkTarget } from '../../doctor/check-targets.ts';
 import type { CheckResult } from '../../doctor/doctor-check.ts';
@@ -70,6 +71,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(needs.has('engine dnf') ? [await checkWatching(task)] : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
+    ...(config && usesService(config) ? await checkListener(config) : []),
     ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
   ];
@@ -88,6 +90,12 @@ async function checkConfig(path: string): Promise<{ result: CheckResult; config?
     if (!(error instanceof NightlyError)) throw error;
     return { result: { name, state: 'missing', detail: error.message } };
   }
+}
+
+/** A configuration without schedules and hooks is for the command line. */
+function usesService({ streams, service }: Config): boolean {
+  const hooks = service.tokenHashFile !== undefined || service.mqtt !== undefined;
+  return hooks || Object.values(streams).some(({ schedule }) => schedule !== undefined);
 }
 
 async function isDebian(): Promise<boolean> {

@@ -1,21 +1,16 @@
 import { loadConfig } from '../../config/load.ts';
-import { startMqttTrigger } from '../../service/events/mqtt-events.ts';
-import { serveHttp } from '../../service/http/http-server.ts';
-import { serviceMetrics } from '../../service/http/metrics.ts';
-import { serviceApp } from '../../service/http/service-app.ts';
-import { pagesApp } from '../../service/live/live-app.ts';
-import { openWork } from '../../service/live/work-folder.ts';
+import { listenerUser } from '../../run/listener-user.ts';
+import { localControl } from '../../service/control.ts';
+import { configForListener } from '../../service/listener/config-for-listener.ts';
+import { keepListening } from '../../service/listener/keep-listening.ts';
+import { startListenerProcess } from '../../service/listener/listener-process.ts';
 import { lowerPriority } from '../../service/priority.ts';
 import { startService } from '../../service/service.ts';
 import { takeServiceLock } from '../../service/service-lock.ts';
 import { serviceLog } from '../../service/service-log.ts';
 import { notifier } from '../../service/service-notices.ts';
+import { startListening } from '../../service/start-listening.ts';
 import { defineCommand } from '../define.ts';
-
-/** Pages that are made before anybody asks: the first ones take several times longer. */
-const WARM_UPS = 2;
-/** How long the first who asks waits for old builds to be read. */
-const OLD_BUILDS_MS = 100;
 
 /**
  * `atomic-nightly serve`: runs the schedules until SIGTERM or SIGINT. Gives the exit code.
@@ -31,6 +26,8 @@ export const serve = defineCommand({
   examples: ['atomic-nightly serve', 'curl http://127.0.0.1:8099/readyz'],
   async run(_, { config: path, logFormat }) {
     const config = await loadConfig(path);
+    const user = await listenerUser(config.service.user);
+    const configText = user ? await configForListener(path) : '';
     const log = serviceLog(logFormat, process.stderr);
     // From now on: a signal that comes while all of this starts must not be lost.
     let hurry = (): void => undefined;
@@ -46,18 +43,14 @@ export const serve = defineCommand({
     hurry = () => service.hurry();
     const running: { stop(): Promise<void> | void }[] = [];
     try {
-      const work = openWork(config.work, { waitMs: OLD_BUILDS_MS });
-      const pages = pagesApp({ config, work, nextRuns: () => service.nextRuns() });
-      // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
-      // others there may be thousands, which are read while it listens.
-      for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
-      const app = serviceApp(config, service, { pages, work }, serviceMetrics(config, work, service));
-      const server = await serveHttp(app, config.service.listen);
-      running.push(server);
-      if (config.service.mqtt) running.push(await startMqttTrigger(config.service.mqtt, service, log));
-      running.push(systemd.watch());
-      log(`listening on ${server.url}`, { url: server.url });
-      await systemd.tell('READY=1', `STATUS=listening on ${server.url}`);
+      const control = localControl(config, service);
+      const listening = user
+        ? await keepListening(() => startListenerProcess({ config, configText, user, control, log }), log)
+        : { ...(await startListening(config, control, log)), isAlive: () => true };
+      running.push(listening, systemd.watch(listening.isAlive));
+      const { url } = listening;
+      log(`listening on ${url}`, { url, ...(user ? { user: user.name } : {}) });
+      await systemd.tell('READY=1', `STATUS=listening on ${url}`);
       await stopped;
       log('stopping');
       void systemd.tell('STOPPING=1', 'STATUS=stopping');

@@ -1,7 +1,7 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { bwrap, type Mount } from '../../programs/bwrap.ts';
+import { bwrap, hostPrograms, type Mount } from '../../programs/bwrap.ts';
 import { etcOf, at as placeOf } from './tree/tree-paths.ts';
 
 export interface InTreeOptions {
@@ -63,22 +63,6 @@ export function besideTree(
     ],
     env: treeEnvironment(options.timestamp),
   });
-}
-
-/** Returns the host's programs and libraries. No configuration: not of rpm, not of name services. */
-function hostPrograms(): Mount[] {
-  const top = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'].flatMap((name): Mount[] => {
-    const info = lstatSync(`/${name}`, { throwIfNoEntry: false });
-    if (info === undefined) return [];
-    if (info.isSymbolicLink()) return [{ kind: 'link', to: readlinkSync(`/${name}`), at: `/${name}` }];
-    return [{ kind: 'readonly', from: `/${name}`, at: `/${name}` }];
-  });
-  const cache = ['/etc/ld.so.cache', '/etc/alternatives'];
-  return [
-    { kind: 'readonly', from: '/usr', at: '/usr' },
-    ...top,
-    ...cache.map((path) => ({ kind: 'readonly-if-there', from: path, at: path }) as const),
-  ];
 }
 
 /** /proc and /dev of a tree that appears at `at`. */

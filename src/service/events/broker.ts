@@ -2,7 +2,6 @@ import { createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Aedes, type Client } from 'aedes';
 import pLimit from 'p-limit';
-import { readTextIfExists } from '../../base/files.ts';
 import type { MqttTriggerConfig } from '../../config/config.ts';
 import { addressGroup } from '../http/address.ts';
 import { listening } from '../http/listen.ts';
@@ -38,6 +37,15 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
+/** What a broker gets from its surroundings. */
+export interface BrokerNeeds {
+  /** Gives the password file of mosquitto_passwd; undefined when there is none. */
+  readonly readUsers: () => Promise<string | undefined>;
+  /** Called for each message that somebody was allowed to publish. */
+  readonly onMessage: (topic: string) => void;
+  readonly log: ServiceLog;
+}
+
 /** Who a connection is of, as far as that is known. */
 interface Session {
   readonly address: string;
@@ -51,13 +59,11 @@ interface Session {
  * Returns the embedded broker, for one machine or a small network, with users of a mosquitto password file. A user may
  * publish to the topics in `publish` and subscribe to those in `subscribe`; where that is not given, to all but those
  * that begin with `$`. Sessions end with their connection: nothing is kept for who is not there.
- * @param onMessage called for each message that somebody was allowed to publish
  * @throws NightlyError `usage` when the address is taken.
  */
 export async function startBroker(
-  { listen, passwordFile, publish, subscribe }: Extract<MqttTriggerConfig, { type: 'embedded' }>,
-  onMessage: (topic: string) => void,
-  log: ServiceLog,
+  { listen, publish, subscribe }: Extract<MqttTriggerConfig, { type: 'embedded' }>,
+  { readUsers, onMessage, log }: BrokerNeeds,
 ): Promise<Broker> {
   const sessions = new WeakMap<object, Session>();
   const [unknown, known] = [createCrowd(UNKNOWN), createCrowd(KNOWN)];
@@ -76,7 +82,7 @@ export async function startBroker(
     password: Uint8Array | undefined,
   ): Promise<number | undefined> {
     // Read each time: users come and go without a restart.
-    const users = readPasswords((await readTextIfExists(passwordFile)) ?? '');
+    const users = readPasswords((await readUsers()) ?? '');
     // Names that nobody has are one name: there may be any number of them.
     const user = users.has(name) ? name : '';
     if (!guesses.mayTry(session.address, user)) return UNAVAILABLE;

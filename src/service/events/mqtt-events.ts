@@ -1,21 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'mqtt';
-import { type FilePurpose, readPublicFile, readSecretText } from '../../base/secret-file.ts';
 import type { MqttTriggerConfig } from '../../config/config.ts';
 import { asNightlyError } from '../../run/runner.ts';
-import type { Service } from '../service.ts';
+import type { ServiceControl } from '../control.ts';
 import type { ServiceLog } from '../service-log.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { streamOfTopic } from './topic.ts';
-
-const PASSWORD_FILE: FilePurpose = {
-  ...{ what: 'MQTT password file', code: 'config', exposed: 'choose a new password' },
-  missing: 'Correct "service.mqtt.password-file" in the configuration, or put the file there.',
-};
-const CA_FILE: Omit<FilePurpose, 'exposed'> = {
-  ...{ what: 'file of certificates to trust', code: 'config' },
-  missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
-};
 
 /** Messages about one stream within this time are one: each request is written down and logged. */
 const AGAIN_MS = 1000;
@@ -45,9 +35,13 @@ function oneAtATime(ms: number, act: (name: string) => Promise<void>): (name: st
  * another, to which it connects again whenever that went away.
  * @throws NightlyError `usage` when the address is taken, `config` when a file cannot be read.
  */
-export async function startMqttTrigger(config: MqttTriggerConfig, service: Service, log: ServiceLog): Promise<Broker> {
+export async function startMqttTrigger(
+  config: MqttTriggerConfig,
+  control: ServiceControl,
+  log: ServiceLog,
+): Promise<Broker> {
   const ask = oneAtATime(AGAIN_MS, (stream) =>
-    service
+    control
       .trigger(stream, 'a message over MQTT')
       .then(() => undefined)
       .catch((error: unknown) => log(`mqtt: ${asNightlyError(error).message}`)),
@@ -56,21 +50,24 @@ export async function startMqttTrigger(config: MqttTriggerConfig, service: Servi
     const stream = streamOfTopic(config.topic, topic);
     if (stream !== undefined) ask(stream);
   };
-  if (config.type === 'embedded') return startBroker(config, onTopic, log);
-  return followBroker(config, onTopic, log);
+  if (config.type === 'embedded') {
+    return startBroker(config, { readUsers: () => control.read('mqtt-users'), onMessage: onTopic, log });
+  }
+  return followBroker(config, control, onTopic, log);
 }
 
 async function followBroker(
-  { broker, topic, user, passwordFile, caFile }: Extract<MqttTriggerConfig, { type: 'external' }>,
+  { broker, topic, user }: Extract<MqttTriggerConfig, { type: 'external' }>,
+  control: ServiceControl,
   onTopic: (topic: string) => void,
   log: ServiceLog,
 ): Promise<Broker> {
-  const password = passwordFile === undefined ? undefined : await readSecretText(passwordFile, PASSWORD_FILE);
+  const [password, ca] = [await control.read('mqtt-password'), await control.read('mqtt-ca')];
   const client = connect(broker, {
     reconnectPeriod: 5000,
     ...(user === undefined ? {} : { username: user }),
     ...(password === undefined ? {} : { password }),
-    ...(caFile === undefined ? {} : { ca: await readPublicFile(caFile, CA_FILE) }),
+    ...(ca === undefined ? {} : { ca }),
   });
   client.on('message', (name, _payload, { retain }) => {
     // What a broker kept was said to an earlier service.

@@ -1,19 +1,15 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import { NightlyError } from '../../base/errors.ts';
 import { remembered } from '../../base/remembered.ts';
-import { quietTask } from '../../base/task.ts';
 import { currentState } from '../../build/about-build.ts';
 import { readMeta } from '../../build/build-store.ts';
 import { OUTCOMES } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
 import { planFileBytes } from '../../publish/plan-file.ts';
-import { lockHolder } from '../../run/lock-holder.ts';
-import { configuredKeys, inspectKey } from '../../signing/inventory.ts';
+import type { ServiceControl } from '../control.ts';
 import { createFileCache } from '../live/file-cache.ts';
 import type { IndexedBuild, Work } from '../live/work-folder.ts';
-import type { Service } from '../service.ts';
 
 const STATES = Object.keys(OUTCOMES).filter((state) => state !== 'running');
 /** Keys last years, and gpg may be slow. */
@@ -25,16 +21,16 @@ const SAME_MS = 2000;
  * Numbers for Prometheus, text format 0.0.4. All but those of the process come from the records on disk, so that nights
  * from the command line count and a restart loses nothing. Times are seconds since the epoch, sizes bytes.
  */
-export function serviceMetrics(config: Config, work: Work, service: Service): () => Promise<string> {
+export function serviceMetrics(config: Config, work: Work, control: ServiceControl): () => Promise<string> {
   const ownProcess = new Registry();
   collectDefaultMetrics({ register: ownProcess });
   const pushed = createFileCache(planFileBytes);
-  const keys = remembered(KEYS_AGAIN_MS, () => keyExpiries(config));
+  const keys = remembered(KEYS_AGAIN_MS, control.keyExpiries);
   const text = remembered(SAME_MS, async () => {
     const registry = new Registry();
     const gauge = gaugesOf(registry);
-    await addStreams(config, work, pushed.get, gauge);
-    await addWorkFolder(config, service, gauge);
+    await addStreams(config, { work, control }, pushed.get, gauge);
+    await addWorkFolder(config, control, gauge);
     const { length } = await work.damaged();
     gauge('damaged_records', 'Builds whose record cannot be read, and which are left out for it.', {}, length);
     for (const { fingerprint, seconds } of await keys()) {
@@ -58,11 +54,11 @@ function gaugesOf(registry: Registry): SetGauge {
 
 async function addStreams(
   config: Config,
-  work: Work,
+  { work, control }: { readonly work: Work; readonly control: ServiceControl },
   pushedBytes: (plan: string) => Promise<number | undefined>,
   gauge: SetGauge,
 ): Promise<void> {
-  const held = (await lockHolder(config.work)) !== undefined;
+  const held = (await control.holder()) !== undefined;
   const builds = await work.builds();
   for (const { name: stream, targets } of Object.values(config.streams)) {
     const own = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
@@ -120,14 +116,14 @@ async function endOf(work: Work, { paths }: IndexedBuild): Promise<number | unde
   return last && Date.parse(last.at) / 1000;
 }
 
-async function addWorkFolder(config: Config, service: Service, gauge: SetGauge): Promise<void> {
+async function addWorkFolder(config: Config, control: ServiceControl, gauge: SetGauge): Promise<void> {
   const { bsize, blocks, bavail, bfree } = await statfs(config.work);
   gauge('disk_free_bytes', 'Free for this service, on the file system of the work folder.', {}, bavail * bsize);
   gauge('disk_used_bytes', 'Used on the file system of the work folder.', {}, (blocks - bfree) * bsize);
-  const jobs = service.jobs();
-  gauge('queue_jobs', 'Nights that wait to begin or to be tried again.', {}, jobs.filter((job) => !job.attempt).length);
-  gauge('run_active', '1 while a run of this service is under way.', {}, jobs.filter((job) => job.attempt).length);
-  for (const { stream, at } of service.nextRuns().toReversed()) {
+  const { waiting, active } = control.jobs();
+  gauge('queue_jobs', 'Nights that wait to begin or to be tried again.', {}, waiting);
+  gauge('run_active', '1 while a run of this service is under way.', {}, active);
+  for (const { stream, at } of control.nextRuns().toReversed()) {
     gauge(
       'next_run_timestamp_seconds',
       'When the next nightly build of a stream starts.',
@@ -135,14 +131,4 @@ async function addWorkFolder(config: Config, service: Service, gauge: SetGauge):
       at.getTime() / 1000,
     );
   }
-}
-
-/** Keys that never expire, and such as cannot be read now, are left out; `doctor` reports those. */
-async function keyExpiries(config: Config): Promise<{ fingerprint: string; seconds: number }[]> {
-  const found = await Promise.all(configuredKeys(config).map((key) => inspectKey(key.config, quietTask())));
-  return found.flatMap((key) =>
-    key instanceof NightlyError || !key.expires
-      ? []
-      : [{ fingerprint: key.fingerprint, seconds: key.expires.getTime() / 1000 }],
-  );
 }

@@ -3,16 +3,13 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
-import { readTextIfExists } from '../../base/files.ts';
-import { shownText } from '../../base/output.ts';
 import { remembered } from '../../base/remembered.ts';
 import type { Config } from '../../config/config.ts';
-import { lockHolder } from '../../run/lock-holder.ts';
 import { asNightlyError } from '../../run/runner.ts';
+import type { ServiceControl } from '../control.ts';
 import type { Work } from '../live/work-folder.ts';
-import type { Service } from '../service.ts';
+import type { ServiceLog } from '../service-log.ts';
 import { addressGroup } from './address.ts';
-import { unreadiness } from './health.ts';
 import { paced } from './pace.ts';
 import { withPageCache } from './page-cache.ts';
 import { rateLimit } from './rate-limit.ts';
@@ -28,8 +25,8 @@ const WRONG_TOKENS_A_MINUTE = 5;
 /** What the service answers over HTTP: pages to read, numbers for machines, and one hook that begins a night. */
 export function serviceApp(
   config: Config,
-  service: Service,
-  { pages, work }: { readonly pages: Hono; readonly work: Work },
+  control: ServiceControl,
+  { pages, work, log }: { readonly pages: Hono; readonly work: Work; readonly log: ServiceLog },
   metrics: () => Promise<string>,
 ): Hono {
   const app = new Hono();
@@ -63,10 +60,10 @@ export function serviceApp(
   app.get('/healthz', ({ text }) => text('ok\n'));
   app.use(limitedByKind());
   // Whoever began it: the service, or somebody on the command line.
-  const isRunning = remembered(1000, async () => (await lockHolder(config.work)) !== undefined);
+  const isRunning = remembered(1000, async () => (await control.holder()) !== undefined);
   app.use(paced(isRunning));
   app.get('/readyz', async ({ text }) => {
-    const problems = await unreadiness(config, service);
+    const problems = await control.unreadiness();
     if (problems.length > 0) return text(`${problems.join('\n')}\n`, 503);
     // One old record that is damaged is no reason to take the service away: it is told, and the rest goes on (I15).
     const damaged = await work.damaged();
@@ -78,22 +75,21 @@ export function serviceApp(
       'Cache-Control': 'no-store',
     }),
   );
-  addTrigger(app, config, service);
+  addTrigger(app, config, control);
   const answer = withPageCache(pages);
   // As a whole, so that their own page answers what is nowhere.
   app.all('*', ({ req }) => answer(req.raw));
   app.onError((error, { text }) => {
     if (error instanceof HTTPException) return error.getResponse();
-    process.stderr.write(`${shownText(`error: ${asNightlyError(error).message}`)}\n`);
+    log(`error: ${asNightlyError(error).message}`);
     return text('Something went wrong; the log of the service has it.\n', 500);
   });
   return app;
 }
 
 /** `POST /trigger/STREAM` with a bearer token: 202 and when it begins, else 401, 404, 409, 413 or 429. */
-function addTrigger(app: Hono, config: Config, service: Service): void {
-  const { tokenHashFile } = config.service;
-  if (tokenHashFile === undefined) return;
+function addTrigger(app: Hono, config: Config, control: ServiceControl): void {
+  if (config.service.tokenHashFile === undefined) return;
   const requests = rateLimit(REQUESTS_A_MINUTE, 60_000);
   const wrong = rateLimit(WRONG_TOKENS_A_MINUTE, 60_000);
   app.post('/trigger/:stream', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
@@ -105,7 +101,7 @@ function addTrigger(app: Hono, config: Config, service: Service): void {
     if (wait > 0) return tooMany(wait);
     const token = bearerToken(context.req.header('authorization'));
     // Read each time: a token is added or taken back without a restart.
-    if (token === undefined || !isKnownToken(token, (await readTextIfExists(tokenHashFile)) ?? '')) {
+    if (token === undefined || !isKnownToken(token, (await control.read('trigger-tokens')) ?? '')) {
       const longer = wrong.take(group);
       if (longer > 0) return tooMany(longer);
       return context.json({ error: 'a known token is needed' }, 401, { 'WWW-Authenticate': 'Bearer' });
@@ -114,8 +110,8 @@ function addTrigger(app: Hono, config: Config, service: Service): void {
     const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
     if (!stream) return context.json({ error: 'there is no such stream' }, 404);
     if (stream.release) return context.json({ error: 'a release stream is fed by promotion only' }, 409);
-    if (service.draining()) return context.json({ error: 'the service is stopping' }, 409);
-    const begins = await service.trigger(name, `${who} over HTTP`);
+    if (control.draining()) return context.json({ error: 'the service is stopping' }, 409);
+    const begins = await control.trigger(name, `${who} over HTTP`);
     return context.json({ stream: name, begins: begins.toISOString() }, 202);
   });
 }

@@ -11,6 +11,7 @@ import { getPage } from '../../reports/pages/get-page.ts';
 import { encodeName } from '../../reports/pages/links.ts';
 import { pageView } from '../../reports/pages/page.ts';
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
+import { lockHolder } from '../../run/lock-holder.ts';
 import { liveBuildPage } from './build-view.ts';
 import { findLog, logEnd } from './current-run.ts';
 import { createDifferences } from './differences.ts';
@@ -25,6 +26,8 @@ export interface PagesOptions {
   readonly work: Work;
   /** When streams run next, soonest first. */
   readonly nextRuns?: NextRuns;
+  /** Who has the run lock; default: as the work folder says. */
+  readonly holder?: WebContext['holder'];
 }
 
 /** How much of the end of a log its page has. */
@@ -35,8 +38,13 @@ const LOG_BYTES = 256 * 1024;
  * disk each time (again only what changed), so runs show whoever started them. Addresses below the app's own path are
  * relative.
  */
-export function pagesApp({ config, work, nextRuns = () => [] }: PagesOptions): Hono {
-  const context: WebContext = { config, work, nextRuns };
+export function pagesApp({
+  config,
+  work,
+  nextRuns = () => [],
+  holder = () => lockHolder(work.folder),
+}: PagesOptions): Hono {
+  const context: WebContext = { config, work, nextRuns, holder };
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>

@@ -5,7 +5,6 @@ import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { CHARTED } from '../../reports/pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
-import { lockHolder } from '../../run/lock-holder.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
 import type { IndexedBuild, Work } from './work-folder.ts';
 
@@ -17,6 +16,8 @@ export interface WebContext {
   readonly config: Config;
   readonly work: Work;
   readonly nextRuns: NextRuns;
+  /** Who has the run lock. */
+  readonly holder: () => Promise<LockHolder | undefined>;
 }
 
 /** The work folder at a moment. */
@@ -28,8 +29,8 @@ export interface Snapshot {
   readonly damaged: readonly DamagedBuild[];
 }
 
-export async function takeSnapshot({ work }: WebContext): Promise<Snapshot> {
-  const [builds, damaged, holder] = await Promise.all([work.builds(), work.damaged(), lockHolder(work.folder)]);
+export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
+  const [builds, damaged, holder] = await Promise.all([work.builds(), work.damaged(), lookUp()]);
   return {
     holder,
     damaged,

@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../../base/files.ts';
-import type { Config } from '../../config/config.ts';
-import { loadConfig } from '../../config/load.ts';
-import { asNightlyError } from '../../run/runner.ts';
-import type { Service } from '../service.ts';
-import { serviceFolder } from '../service-state.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { asNightlyError } from '../run/runner.ts';
+import type { Service } from './service.ts';
+import { serviceFolder } from './service-state.ts';
 
 /** Returns what keeps the service from doing its work, a sentence each; none: it is ready. */
 export async function unreadiness(config: Config, service: Service): Promise<string[]> {

@@ -1,0 +1,48 @@
+import type { Config } from '../config/config.ts';
+import type { ServiceControl } from './control.ts';
+import { startMqttTrigger } from './events/mqtt-events.ts';
+import { serveHttp } from './http/http-server.ts';
+import { serviceMetrics } from './http/metrics.ts';
+import { serviceApp } from './http/service-app.ts';
+import { pagesApp } from './live/live-app.ts';
+import { openWork } from './live/work-folder.ts';
+import type { ServiceLog } from './service-log.ts';
+
+/** Pages that are made before anybody asks: the first ones take several times longer. */
+const WARM_UPS = 2;
+/** How long the first who asks waits for old builds to be read. */
+const OLD_BUILDS_MS = 100;
+
+/** The listening part of a service: all that others can reach over the network. */
+export interface Listening {
+  /** `http://HOST:PORT` */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts HTTP and MQTT. It reads the work folder and asks the control for all else.
+ * @throws NightlyError `usage` when an address is taken, `config` when a file that the configuration names cannot be read.
+ */
+export async function startListening(config: Config, control: ServiceControl, log: ServiceLog): Promise<Listening> {
+  const work = openWork(config.work, { waitMs: OLD_BUILDS_MS });
+  const pages = pagesApp({ config, work, nextRuns: control.nextRuns, holder: control.holder });
+  // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
+  // others there may be thousands, which are read while it listens.
+  for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
+  const app = serviceApp(config, control, { pages, work, log }, serviceMetrics(config, work, control));
+  const server = await serveHttp(app, config.service.listen);
+  try {
+    const mqtt = config.service.mqtt ? await startMqttTrigger(config.service.mqtt, control, log) : undefined;
+    return {
+      url: server.url,
+      async stop() {
+        await server.stop();
+        await mqtt?.stop();
+      },
+    };
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+}

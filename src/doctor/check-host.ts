@@ -1,5 +1,5 @@
 import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
@@ -8,6 +8,7 @@ import type { Config, EngineConfig, StreamConfig } from '../config/config.ts';
 import { sinkSecretFile } from '../config/secrets.ts';
 import { whyNotWatched } from '../engines/dnf/asked.ts';
 import { checkKeys } from '../engines/rpm-ostree/keys-by-release.ts';
+import { findProgram } from '../programs/find-program.ts';
 import { probeRpmOstree, type RpmOstree } from '../programs/rpm-ostree.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { CheckResult } from './doctor-check.ts';
@@ -129,6 +130,31 @@ export async function checkRpmOstree(
       },
     ];
   }
+}
+
+/** What the engines checkout and command are configured with must be there: the programs, and the folder before a build. */
+export async function checkFolderEngines({ streams }: Pick<Config, 'streams'>): Promise<CheckResult[]> {
+  const checks: CheckResult[] = [];
+  for (const { name: stream, engine, release } of Object.values(streams)) {
+    if (release) continue;
+    if (engine.type === 'checkout') {
+      const isThere = await access(engine.path).then(
+        () => true,
+        () => false,
+      );
+      const name = `folder of ${stream}`;
+      const missing = `${engine.path} is not there yet; fill it before a nightly build`;
+      checks.push({ name, state: isThere ? 'ok' : 'note', detail: isThere ? engine.path : missing });
+    }
+    if (engine.type !== 'command') continue;
+    const asks = 'command' in engine.inputs ? [engine.inputs.command[0]] : [];
+    for (const program of new Set([engine.command[0], ...asks])) {
+      const found = await findProgram(program.includes('/') ? resolve(engine.workingFolder, program) : program);
+      const missing = `there is no program ${program}${program.includes('/') ? ` in ${engine.workingFolder}` : ''}`;
+      checks.push({ name: `command of ${stream}`, state: found ? 'ok' : 'missing', detail: found ?? missing });
+    }
+  }
+  return checks;
 }
 
 async function checkKeyFolder(): Promise<CheckResult> {

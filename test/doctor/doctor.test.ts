@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { doctor as doctorCommand } from '../../src/cli/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
-import { checkNamedFiles, checkRpmOstrees } from '../../src/doctor/check-host.ts';
+import { checkFolderEngines, checkNamedFiles, checkRpmOstrees } from '../../src/doctor/check-host.ts';
 import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';
 import { isAtLeast } from '../../src/doctor/doctor-check.ts';
 import { reportLines } from '../../src/doctor/doctor-report.ts';
@@ -172,6 +172,22 @@ streams:
   const config = parseConfig(text(['auto', '{type: rpm-ostree, command: [not-here-at-all]}']), join(folder, 'c.yaml'));
   // The first is composed by dnf, as no rpm-ostree is installed: nobody needs it.
   expect(await checkRpmOstrees(config, false)).toMatchObject([{ name: 'not-here-at-all', state: 'missing' }]);
+});
+
+test('the program and the folder that a stream is made by are looked for', async () => {
+  const folder = temporaryFolder();
+  const text = `name: lab
+targets: {a: {type: directory, path: www, url: "http://localhost:1"}}
+streams:
+  one: {engine: {type: command, command: [./make], inputs: {command: [not-here-at-all]}}, ref: one, targets: [a]}
+  two: {engine: {type: checkout, path: tree}, ref: two, targets: [a]}
+`;
+  const config = parseConfig(text, join(folder, 'c.yaml'));
+  writeFileSync(join(folder, 'make'), '#!/bin/sh\n', { mode: 0o755 });
+  expect((await checkFolderEngines(config)).map(({ state }) => state)).toEqual(['ok', 'missing', 'note']);
+  mkdirSync(join(folder, 'tree'));
+  expect((await checkFolderEngines(config)).at(-1)).toMatchObject({ name: 'folder of two', state: 'ok' });
+  expect([...(await needsOf(config, false))].filter((need) => /engine/.test(need))).toEqual([]);
 });
 
 test('versions compare as numbers', () => {

@@ -7,6 +7,7 @@ import { quietTask, type Task } from '../../base/task.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import {
+  checkFolderEngines,
   checkKvm,
   checkNamedFiles,
   checkRpmOstree,
@@ -69,6 +70,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(config ? await checkRecords(config) : []),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(needs.has('engine dnf') ? [await checkWatching(task)] : []),
+    ...(config ? await checkFolderEngines(config) : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
     ...(config && usesService(config) ? await checkListener(config) : []),

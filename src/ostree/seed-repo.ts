@@ -37,9 +37,17 @@ export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd',
 export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
   const { url, ref, repo, gpgKeys } = request;
   if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
-  const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal);
+  const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal).catch((error: unknown) => {
+    task.signal.throwIfAborted();
+    throw seedError(url, error);
+  });
   if (content === undefined) return undefined;
   const checksum = new TextDecoder().decode(content).trim();
+  if (checksum === '') {
+    throw new NightlyError('seed', `${url}/refs/heads/${ref} is empty: that repository has lost what its ref named.`, {
+      hint: 'Have it put back there: where it is a target, "atomic-nightly publish --reconcile" does that; of another repository, its owner or a mirror has it.',
+    });
+  }
   if (!isChecksum(checksum)) {
     throw new NightlyError('seed', `${url}/refs/heads/${ref} does not hold a commit: "${checksum.slice(0, 80)}".`, {
       hint: 'Correct seed.url: it must be the URL of the OSTree repository itself.',
@@ -57,21 +65,16 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
 
 /**
  * Content of a published file; undefined when the server says that there is none. Tried again on passing faults.
- * @throws NightlyError `seed` when there is no clear answer.
+ * @throws Error that says why when there is no clear answer; whose file it is, and what to do then, the caller knows.
  */
 export async function readPublished(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   if (url.startsWith('file://')) {
     return readFile(fileURLToPath(url)).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
-      throw seedError(url, error);
+      throw error;
     });
   }
-  try {
-    return await pRetry(() => get(url, signal), { retries: 3, minTimeout: 300, signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw seedError(url, error);
-  }
+  return pRetry(() => get(url, signal), { retries: 3, minTimeout: 300, signal });
 }
 
 async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {

@@ -1,4 +1,6 @@
+import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
+import { isChecksum } from '../ostree/objects.ts';
 import type { Links, Target } from '../targets/target.ts';
 import { HEADS_FOLDER, refuseAlias } from './alias-refs.ts';
 import { EPOCH_PATH } from './epoch.ts';
@@ -43,5 +45,18 @@ export async function readHeads(target: Target, ref: string, task: Task): Promis
 export async function readTargetRef(target: Target, ref: string, task: Task): Promise<string | undefined> {
   const { contents, links } = await target.readWithLinks([headPaths(ref).ref], HEADS_FOLDER, task);
   refuseAlias(ref, links, target);
-  return contents[0] && new TextDecoder().decode(contents[0]).trim();
+  return commitIn(contents[0], ref, target);
+}
+
+/**
+ * Returns the commit in the file of a ref; undefined for no file.
+ * @throws NightlyError `unsupported` when the file is empty or holds something else.
+ */
+export function commitIn(content: Content, ref: string, target: Target): string | undefined {
+  const text = content && new TextDecoder().decode(content).trim();
+  if (text === undefined || isChecksum(text)) return text;
+  const what = text === '' ? 'is empty' : 'does not hold a commit';
+  throw new NightlyError('unsupported', `${headPaths(ref).ref} on target "${target.name}" ${what}.`, {
+    hint: 'Run "atomic-nightly publish --reconcile" on the machine that publishes there: it puts the ref back.',
+  });
 }

@@ -1,7 +1,7 @@
 import type { Task } from '../base/task.ts';
 import { readCommit } from '../ostree/objects.ts';
 import { flip } from './flip.ts';
-import { type Heads, readHeads } from './heads.ts';
+import { commitIn, type Heads, readHeads } from './heads.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { fetchCommit } from './published-objects.ts';
@@ -20,7 +20,7 @@ export interface RefMove extends PublishPlaces {
 export async function moveRef(request: RefMove, task: Task): Promise<boolean> {
   const { repo, ref, commit, target } = request;
   const heads = await readHeads(target, ref, task);
-  const from = textOf(heads.ref);
+  const from = commitIn(heads.ref, ref, target);
   if (from !== undefined && from !== commit) {
     const [before, next] = [await fetchCommit(repo, from, target, task), await readCommit(repo, commit)];
     if (before.timestamp > next.timestamp) {

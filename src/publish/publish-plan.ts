@@ -9,7 +9,7 @@ import { walkNew } from '../ostree/tree-walk.ts';
 import type { Target } from '../targets/target.ts';
 import { refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
-import { type Heads, readHeads } from './heads.ts';
+import { commitIn, type Heads, readHeads } from './heads.ts';
 import { filePhase, objectPhase, type PublishPhase } from './publish-phases.ts';
 import { fetchCommit, publishedObjects } from './published-objects.ts';
 
@@ -66,7 +66,7 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
   const { ref: published, epoch: epochFile, links } = await (request.heads ?? readHeads(target, ref, task));
   refuseAlias(ref, links, target);
   refuseWhileDeleting(epochFile, target);
-  const from = published && new TextDecoder().decode(published).trim();
+  const from = commitIn(published, ref, target);
   const known = {
     version: 2,
     target: target.name,

@@ -29,6 +29,22 @@ export async function fetchCommit(repo: string, checksum: string, target: Target
   return readCommit(repo, checksum);
 }
 
+/**
+ * Reads a file over the public URL of a target; undefined when the server says that there is none.
+ * @throws NightlyError `target-unreachable`, naming the target and the address, when there is no clear answer.
+ */
+export async function readPublic(path: string, target: Target, task: Task): Promise<Uint8Array | undefined> {
+  const url = `${target.publicUrl}/${path}`;
+  return readPublished(url, task.signal).catch((error: unknown) => {
+    task.signal.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('target-unreachable', `What target "${target.name}" has cannot be read at ${url}: ${why}`, {
+      hint: `Check that the web server in front of the target runs, that targets.${target.name}.url leads to it, and what a proxy in between says. Then run the command again, or "atomic-nightly resume" for a build.`,
+      cause: error,
+    });
+  });
+}
+
 async function fetchObject(
   repo: string,
   checksum: string,
@@ -38,14 +54,7 @@ async function fetchObject(
 ): Promise<Uint8Array> {
   const path = objectPath(checksum, type);
   const url = `${target.publicUrl}/repo/${path}`;
-  const bytes = await readPublished(url, task.signal).catch((error: unknown) => {
-    task.signal.throwIfAborted();
-    const why = error instanceof Error ? error.message : String(error);
-    throw new NightlyError('target-unreachable', `What target "${target.name}" has cannot be read: ${why}`, {
-      hint: 'Check that the web server in front of the target runs and its url is right; then run "atomic-nightly resume".',
-      cause: error,
-    });
-  });
+  const bytes = await readPublic(`repo/${path}`, target, task);
   if (!bytes) {
     throw new NightlyError(
       'verify',

@@ -1,6 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
+import { releasedHead } from '../../build/promotions.ts';
 import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type Check, checkLines } from '../../publish/verify/verify-report.ts';
@@ -81,12 +83,14 @@ function printResult(
 
 async function streamsOf(config: Config, target: TargetConfig, keyDir: string, task: Task): Promise<InspectStream[]> {
   const streams = await streamsOn(config, target.name);
+  const { builds } = await surveyBuilds(config.work);
   return Promise.all(
     streams.map(async ({ stream, ref, testedRef, use }) => ({
       name: stream.name,
       use,
       ref,
       ...(testedRef === undefined ? {} : { testedRef }),
+      ...(use.releases && releasedHead(builds, stream.name) === undefined ? { unreleased: true } : {}),
       vagrantBox: stream.vagrantBox,
       trust: {
         gpgKeys: [...stream.seed.gpgKeys, ...(await signingKey(stream, keyDir, task))],

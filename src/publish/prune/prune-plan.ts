@@ -1,8 +1,7 @@
 import type { Task } from '../../base/task.ts';
 import { localObjects, objectPath, type ReadObject } from '../../ostree/objects.ts';
-import { readPublished } from '../../ostree/seed-repo.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
-import { publishedObjects } from '../published-objects.ts';
+import { publishedObjects, readPublic } from '../published-objects.ts';
 import { decidePrune, type PruneDecision, type PruneRequest } from './decide.ts';
 import { type BuildsPlan, planBuilds } from './prune-builds.ts';
 import { deltasTo } from './prune-deltas.ts';
@@ -111,8 +110,7 @@ async function objectsOf(goes: readonly TreeRoot[], stays: readonly TreeRoot[], 
 /** Folders of commits to go: an earlier prune that was killed may have removed some. */
 function treeIfThere(local: ReadObject, target: Target, task: Task): ReadTree {
   return async (checksum) =>
-    (await local(checksum, 'dirtree')) ??
-    readPublished(`${target.publicUrl}/repo/${objectPath(checksum, 'dirtree')}`, task.signal);
+    (await local(checksum, 'dirtree')) ?? readPublic(`repo/${objectPath(checksum, 'dirtree')}`, target, task);
 }
 
 const commitFiles = (commit: string): string[] => [objectPath(commit, 'commit'), objectPath(commit, 'commitmeta')];

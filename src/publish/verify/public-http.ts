@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import pRetry, { AbortError } from 'p-retry';
-import { type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
+import { type HttpResponse, httpFetch, reasonOf, withBody } from '../../base/http.ts';
 
 /** Files as the public URL of a target serves them; passing faults of the server are tried again. */
 export interface PublicFiles {
@@ -15,9 +15,28 @@ export interface PublicFiles {
 /** Milliseconds until a server that sends nothing counts as gone. */
 const ANSWER_MS = 30_000;
 
+/** What to do when the server, or what stands before it, gave no usable answer: nothing can be said of the files then. */
+export const NO_ANSWER_HINT =
+  'Nothing is known of the files: find out what answers at that address. Check the url of the target, its web server, and a proxy or login in between; then verify again.';
+
+/** There is no clear answer: neither the file, nor that there is none. */
+export class NoAnswerError extends Error {}
+
+/** A page for people where a file should be: of a proxy, a login, or a server that is not the right one. */
+function isPage(path: string, bytes: Uint8Array): boolean {
+  return !path.endsWith('.html') && /^\s*(<!--.*?-->\s*)?<(!doctype\s+html|html)\b/is.test(textStart(bytes));
+}
+
+const textStart = (bytes: Uint8Array): string => Buffer.from(bytes.subarray(0, 1000)).toString('latin1');
+
 /** Reads below that URL, which has no trailing slash. */
 export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
-  const ask = <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
+  const ask = async <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
+    tried(path, method, read).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw new NoAnswerError(reasonOf(error), { cause: error });
+    });
+  const tried = <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
     pRetry(
       async (): Promise<Result | undefined> => {
         const limit = new AbortController();
@@ -44,7 +63,12 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
       { retries: 3, minTimeout: 300, signal },
     );
   return {
-    get: (path) => ask(path, 'GET', async (response) => new Uint8Array(await response.arrayBuffer())),
+    get: (path) =>
+      ask(path, 'GET', async (response) => {
+        const bytes = new Uint8Array(await response.arrayBuffer());
+        if (isPage(path, bytes)) throw new AbortError(`${path}: a web page came in its place`);
+        return bytes;
+      }),
     size: (path) => ask(path, 'HEAD', async (response) => Number(response.headers.get('content-length') ?? Number.NaN)),
     digest: (path, onBytes) =>
       ask(path, 'GET', async (response) => {

@@ -6,7 +6,7 @@ import { type CommitInfo, checkedObject, objectPath, parseCommit, readCommit } f
 import { type ClientTrust, makeClient, pullAsClient } from '../../programs/ostree-client.ts';
 import type { PublicFiles } from './public-http.ts';
 import { inspectDeltas } from './verify-deltas.ts';
-import { attempt, RECONCILE_HINT, type Report, reasonOf } from './verify-report.ts';
+import { attempt, hintFor, RECONCILE_HINT, type Report, reasonOf } from './verify-report.ts';
 import type { ListedRef, ListedRefs } from './verify-summary.ts';
 
 export interface RefsInspection {
@@ -117,7 +117,7 @@ async function pullRef(
     return commit;
   } catch (error) {
     task.signal.throwIfAborted();
-    report.fault(what, reasonOf(error), RECONCILE_HINT);
+    report.fault(what, reasonOf(error), hintFor(error, RECONCILE_HINT));
   }
   if (!signed) return undefined;
   // Without its demands on signatures, to tell whether those are all that is wrong.

@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { NO_ANSWER_HINT, NoAnswerError } from './public-http.ts';
 
 /** What one look at a published target found. */
 export type Check =
@@ -36,9 +37,22 @@ export async function attempt<Result>(
     return await checks();
   } catch (error) {
     signal.throwIfAborted();
-    report.fault(what, reasonOf(error), hint);
+    report.fault(what, reasonOf(error), hintFor(error, hint));
     return undefined;
   }
+}
+
+/** Returns the advice that fits: what a server that gives no answer needs is no repair of the target. */
+export function hintFor(error: unknown, hint: string): string {
+  return error instanceof NoAnswerError || isRefusal(error) ? NO_ANSWER_HINT : hint;
+}
+
+/** Whether a pull of ostree failed for want of an answer: a file that is not there has status 404 or 410. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof NightlyError) || error.code !== 'tool-failed') return false;
+  return /returned (HTTP|status) (?!404|410)\d{3}|Could not (resolve|connect)|Couldn't connect|Connection (refused|timed out)|\bproxy\b/i.test(
+    error.message,
+  );
 }
 
 /** Returns the telling line of an error: of a program's, the last it printed. */
@@ -47,7 +61,9 @@ export function reasonOf(error: unknown): string {
   const lines = error.message.trim().split('\n');
   if (error instanceof NightlyError && error.code === 'tool-failed')
     return (lines.at(-1) ?? '').replace(/^error: /, '');
-  return error.cause instanceof Error ? `${lines.join(' ')}: ${error.cause.message}` : lines.join(' ');
+  return !(error instanceof NoAnswerError) && error.cause instanceof Error
+    ? `${lines.join(' ')}: ${error.cause.message}`
+    : lines.join(' ');
 }
 
 /** One check as a line, a fault with what to do on a second one. */

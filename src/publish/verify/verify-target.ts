@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
-import { publicFiles } from './public-http.ts';
+import { INDEX_PATH } from '../../published/build-index.ts';
+import { type PublicFiles, publicFiles } from './public-http.ts';
 import { inspectBuilds } from './verify-builds.ts';
 import { inspectPointers } from './verify-pointers.ts';
 import { inspectRefs } from './verify-refs.ts';
@@ -20,6 +21,8 @@ export interface InspectStream {
   readonly testedRef?: string;
   readonly vagrantBox: string;
   readonly use: TargetUse;
+  /** As far as the work folder knows, nothing of it was released, and what the target gets of it are its releases. */
+  readonly unreleased?: boolean;
   readonly trust: ClientTrust;
 }
 
@@ -35,6 +38,12 @@ export interface InspectRequest {
   readonly imagesSeconds?: number;
   /** Where the clients' repositories are made; they are removed afterwards. */
   readonly scratchDir: string;
+}
+
+/** Whether there is neither a repository nor an index of builds. */
+async function hasNothing(files: PublicFiles): Promise<boolean> {
+  const found = await Promise.all(['repo/summary', 'repo/config', INDEX_PATH].map((path) => files.get(path)));
+  return found.every((one) => one === undefined);
 }
 
 /**
@@ -58,6 +67,12 @@ export async function inspectTarget(
   const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
   const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
   if (!hasTree) report.ok('summary', 'no tree is published here');
+  const [waiting, due] = [streams.filter((one) => one.unreleased), streams.filter((one) => !one.unreleased)];
+  if (onlyRef === undefined && waiting.length > 0 && due.length === 0) {
+    const isEmpty = await attempt(report, 'target', RECONCILE_HINT, task.signal, () => hasNothing(files));
+    if (isEmpty) report.ok('target', `nothing released yet of ${waiting.map(({ name }) => name).join(', ')}`);
+    if (isEmpty !== false) return ok;
+  }
   const readSummary = async () => {
     const summary = await files.get('repo/summary');
     if (!summary) throw new Error(`${url}/repo/summary is not there`);
@@ -71,8 +86,12 @@ export async function inspectTarget(
   try {
     const refs =
       onlyRef === undefined
-        ? [...new Set([...(listed?.refs.keys() ?? []), ...streams.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
+        ? [...new Set([...(listed?.refs.keys() ?? []), ...due.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
         : [onlyRef];
+    for (const { name, ref } of waiting) {
+      if (onlyRef === undefined && listed && !listed.refs.has(ref))
+        report.ok(`ref ${ref}`, `nothing released yet of ${name}`);
+    }
     const trustOf = (ref: string): ClientTrust =>
       streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
         gpgKeys: [],

@@ -1,7 +1,8 @@
 import { basename } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import { commandLine, type RunResult, run } from './exec.ts';
+import { type RunResult, run } from './exec.ts';
+import { commandLine } from './program-fault.ts';
 
 /** An rpm-ostree that can be run, with what it can do. Its options differ much between releases, so it is asked. */
 export interface RpmOstree {

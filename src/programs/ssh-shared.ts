@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import { type Conversation, converse } from './exec.ts';
+import { type Conversation, converse } from './converse.ts';
 import { remoteFault } from './remote-fault.ts';
 import { accountOf, type SshAccess, sshArguments } from './ssh.ts';
 

@@ -11,8 +11,8 @@ import type { Task } from '../base/task.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { count, instant } from '../build/record-values.ts';
-import { RUN_MARKER } from '../programs/exec.ts';
 import { isFlockHeld, tryFlock, untilFlockFree } from '../programs/flock.ts';
+import { RUN_MARKER } from '../programs/spawn.ts';
 
 /**
  * The run lock of a work folder: `flock` on `work/lock`, freed by the kernel when its holder dies. `work/lock.json` beside

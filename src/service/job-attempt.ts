@@ -8,7 +8,7 @@ import { listBuildIds, type StoredBuild, surveyBuilds } from '../build/build-sto
 import { readJournal } from '../build/journal.ts';
 import type { BuildState } from '../build/outcomes.ts';
 import type { Config } from '../config/config.ts';
-import { type LaunchedProcess, launch } from '../programs/exec.ts';
+import { type LaunchedProcess, launch } from '../programs/launch.ts';
 import { untilRunLockFree } from '../run/run-lock.ts';
 import { type Ending, type Result, resultOfExit } from './jobs.ts';
 import { restorePriority } from './priority.ts';

@@ -7,7 +7,7 @@ import { dearmored, signaturePackets } from '../base/openpgp-packets.ts';
 import { readPublicFile } from '../base/secret-file.ts';
 import type { Task } from '../base/task.ts';
 import type { SigningCommandConfig } from '../config/config.ts';
-import { converse } from '../programs/exec.ts';
+import { converse } from '../programs/converse.ts';
 import { findProgram } from '../programs/find-program.ts';
 import { readKeyInfo, refuseUnusable } from './key-info.ts';
 import { chosenParts, oldestClientKey, partName, signingPartsOf } from './key-parts.ts';

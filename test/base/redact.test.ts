@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
 import { createRedactor, keepSecret, redact, withoutUserinfo } from '../../src/base/redact.ts';
-import { commandLine } from '../../src/programs/exec.ts';
+import { commandLine } from '../../src/programs/program-fault.ts';
 
 const SECRET = `it's "Tr0ub4dor" & 3/% ü`;
 keepSecret(SECRET);

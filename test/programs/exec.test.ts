@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { commandLine, converse, launch, run, start } from '../../src/programs/exec.ts';
+import { converse } from '../../src/programs/converse.ts';
+import { run, start } from '../../src/programs/exec.ts';
+import { launch } from '../../src/programs/launch.ts';
+import { commandLine } from '../../src/programs/program-fault.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

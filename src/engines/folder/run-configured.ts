@@ -2,7 +2,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { oneLine } from '../../base/one-line.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommandConfig } from '../../config/config.ts';
-import { commandLine, RUN_MARKER, run } from '../../programs/exec.ts';
+import { run } from '../../programs/exec.ts';
+import { commandLine } from '../../programs/program-fault.ts';
+import { RUN_MARKER } from '../../programs/spawn.ts';
 
 /** All that a configured program gets of this program's environment: no secret that is meant for another, and what it needs to run. */
 const KEPT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', RUN_MARKER];

@@ -2,7 +2,8 @@ import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, readTextIfExists, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { RUN_MARKER, run } from '../../programs/exec.ts';
+import { run } from '../../programs/exec.ts';
+import { RUN_MARKER } from '../../programs/spawn.ts';
 
 /**
  * The folders in which a killed rpm-ostree leaves something behind. It is known to be from our own earlier try as follows:

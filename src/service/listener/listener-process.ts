@@ -1,7 +1,7 @@
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import type { Config } from '../../config/config.ts';
-import { converse } from '../../programs/exec.ts';
+import { converse } from '../../programs/converse.ts';
 import type { SystemUser } from '../../programs/users.ts';
 import { asNightlyError } from '../../run/runner.ts';
 import type { ServiceControl } from '../control.ts';

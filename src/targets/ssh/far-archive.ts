@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
-import { converse } from '../../programs/exec.ts';
+import { converse } from '../../programs/converse.ts';
 import type { FarShell } from './far-shell.ts';
 
 export interface SizedFile {

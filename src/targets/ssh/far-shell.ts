@@ -5,7 +5,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { linesOf } from '../../base/lines.ts';
 import { shellWord } from '../../base/quoting.ts';
 import type { Task } from '../../base/task.ts';
-import { converse } from '../../programs/exec.ts';
+import { converse } from '../../programs/converse.ts';
 import { remoteFault } from '../../programs/remote-fault.ts';
 import { accountOf, type SshAccess, sshArguments } from '../../programs/ssh.ts';
 

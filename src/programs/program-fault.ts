@@ -1,0 +1,50 @@
+import { basename } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import { plainShellWord } from '../base/quoting.ts';
+import { redact } from '../base/redact.ts';
+import type { Task } from '../base/task.ts';
+
+/** Returns a command line as a person would type it, for messages and logs: without secrets. */
+export function commandLine(command: string, args: readonly string[]): string {
+  return redact([command, ...args].map(plainShellWord).join(' '));
+}
+
+/** Returns the error for a program that is not installed. */
+export function missing(command: string): NightlyError {
+  return new NightlyError('tool-missing', `The program ${command} is not installed.`, {
+    hint: 'Run "atomic-nightly doctor"; it prints the command that installs what is missing.',
+  });
+}
+
+/** Returns the error for a program that failed: how first, its last lines, where the rest is in the hint. */
+export function failed(
+  how: string,
+  command: string,
+  args: readonly string[],
+  output: string,
+  task: Task | undefined,
+): NightlyError {
+  const lastLines = output.trimEnd().split('\n').slice(-12).join('\n');
+  const full = /No space left on device|Disk quota exceeded/i.test(output);
+  return new NightlyError(
+    full ? 'disk-full' : 'tool-failed',
+    `${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
+    {
+      hint: full
+        ? 'Free some space on that file system, then run "atomic-nightly resume".'
+        : task
+          ? 'The step log has its command line and all it printed.'
+          : `It was run as: ${commandLine(command, args).slice(0, 300)}`,
+      ...(task ? { log: task.logFile } : {}),
+    },
+  );
+}
+
+/**
+ * Returns a program as a sentence begins with it: without its folder and its arguments, but with a subcommand, as in
+ * `ostree commit`.
+ */
+function programName(command: string, [first = '']: readonly string[]): string {
+  const name = basename(command);
+  return redact(/^[a-z][a-z-]*$/.test(first) ? `${name} ${first}` : name);
+}

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
@@ -88,6 +88,13 @@ test('I4, I5: a bad night is taken back by a newer commit with the good tree, al
   expect(existsSync(join(world.published, image))).toBe(true);
   expect(await readFile(join(world.published, `builds/${bad}/x86_64/index.html`), 'utf8')).toContain('no network');
   expect(await readFile(join(world.published, 'get/index.html'), 'utf8')).not.toContain(image);
+  await expectSilence(world);
+
+  // An index that is lost is made anew from the records, and says as much.
+  const index = await json(world, 'builds/builds.json');
+  for (const name of ['builds.json', 'builds.json.asc']) await rm(join(world.published, 'builds', name));
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect((await json(world, 'builds/builds.json')).builds).toEqual(index.builds);
   await expectSilence(world);
 
   // Nothing brings it back.

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { temporaryPrefix } from './temporary.ts';
 
@@ -36,6 +36,14 @@ export async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+/** Returns what the symbolic links in a folder lead to, by their paths relative to `root`; none when there is no such folder. */
+export async function linksBelow(root: string, folder: string): Promise<Map<string, string>> {
+  const options = { recursive: true, withFileTypes: true } as const;
+  const entries = (await ifThere(readdir(join(root, folder), options))) ?? [];
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name));
+  return new Map(await Promise.all(links.map(async (path) => [relative(root, path), await readlink(path)] as const)));
 }
 
 /** Gives work a folder of its own in the system's temporary folder, and removes it afterwards. */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { StoredBuild } from '../build/build-store.ts';
+import { filezSize } from '../ostree/filez.ts';
 import { localObjects, objectPath, readCommit } from '../ostree/objects.ts';
 import { diffTrees } from '../ostree/tree-diff.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
@@ -80,6 +81,8 @@ async function diffContents(
   to: string,
 ): Promise<Pick<BuildDiff, 'files' | 'folders' | 'update'>> {
   const read = localObjects(repo);
+  const sizeOf = async (object: string | undefined): Promise<number> =>
+    object === undefined ? 0 : filezSize(join(repo, objectPath(object, 'filez')));
   const files = { added: 0, removed: 0, changed: 0 };
   const folders = new Map<string, Counted>();
   for await (const { path, kind, from: old, to: next } of diffTrees(from, to, read)) {
@@ -93,7 +96,7 @@ async function diffContents(
         .join('/') || '/';
     const counted = folders.get(at) ?? { added: 0, removed: 0, changed: 0, growth: 0 };
     counted[kind] += 1;
-    counted.growth += (await contentSize(repo, next)) - (await contentSize(repo, old));
+    counted.growth += (await sizeOf(next)) - (await sizeOf(old));
     folders.set(at, counted);
   }
   const update = { objects: 0, bytes: 0 };
@@ -112,19 +115,6 @@ async function diffContents(
 type Counted = { -readonly [Key in Exclude<keyof FolderChange, 'path'>]: FolderChange[Key] };
 
 const changesIn = ({ added, removed, changed }: FolderChange): number => added + removed + changed;
-
-/** Size of a file, as the header of its object in an archive repository says (ostree-core.c, `_OSTREE_ZLIB_FILE_HEADER`). */
-async function contentSize(repo: string, object: string | undefined): Promise<number> {
-  if (object === undefined) return 0;
-  const file = await open(join(repo, objectPath(object, 'filez')));
-  try {
-    // Length of the header and four bytes of nothing, then its first field: the size, big-endian.
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
-    return bytesRead < 16 ? 0 : Number(buffer.readBigUInt64BE(8));
-  } finally {
-    await file.close();
-  }
-}
 
 function isWhole(repo: string, commit: string): boolean {
   const partial = join(repo, 'state', `${commit}.commitpartial`);

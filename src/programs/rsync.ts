@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, readlink } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { mkdir, open } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, withTemporaryFolder } from '../base/files.ts';
+import { linksBelow, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -134,13 +134,8 @@ export async function rsyncFetchWithLinks(
   // A file named by itself would have its folders come as such, though they are links.
   const others = paths.filter((path) => !path.startsWith(`${folder}/`));
   await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
-  const options = { recursive: true, withFileTypes: true } as const;
-  const links = new Map<string, string>();
-  for (const entry of (await ifThere(readdir(join(into, folder), options))) ?? []) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isSymbolicLink()) links.set(relative(into, path), (await readlink(path)).replace(MUNGED, ''));
-  }
-  return links;
+  const links = await linksBelow(into, folder);
+  return new Map([...links].map(([path, to]) => [path, to.replace(MUNGED, '')]));
 }
 
 async function fetch(

@@ -1,25 +1,14 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { expect, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { exampleProject } from '../support/example-project.ts';
 import { pulled, runCli } from '../support/world.ts';
 
-const EXAMPLE = new URL('../../examples/debootstrap/', import.meta.url).pathname;
-
 test('the debootstrap example: a tree of Debian packages, unchanged while the mirror is, rebuilt equal, pulled', async () => {
-  const dir = temporaryFolder();
-  const project = join(dir, 'project');
-  await cp(EXAMPLE, project, { recursive: true });
-  await mkdir(join(project, 'published'));
-  const server = await serveFolder({ root: join(project, 'published') });
-  onTestFinished(() => server.stop());
-  const config = join(project, 'atomic-nightly.yaml');
-  const text = (await readFile(config, 'utf8')).replace('http://localhost:8080', server.url);
   const release =
     '  release: {promotes-from: nightly, ref: debian-tree/x86_64/release, seed: {allow-new: true}, targets: [here]}\n';
-  await writeFile(config, text + release);
+  const { dir, project, server } = await exampleProject('debootstrap', release);
   const nightly = (...args: string[]) => runCli(project, args);
 
   const first = await nightly('nightly', '--json');

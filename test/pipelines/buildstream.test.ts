@@ -1,23 +1,13 @@
 import { existsSync } from 'node:fs';
-import { appendFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { expect, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { exampleProject } from '../support/example-project.ts';
 import { pulled, runCli } from '../support/world.ts';
 
-const EXAMPLE = new URL('../../examples/buildstream/', import.meta.url).pathname;
-
 test('the BuildStream example: elements with their sources, unchanged without a build, one element changed, pulled', async () => {
-  const dir = temporaryFolder();
-  const project = join(dir, 'project');
-  await cp(EXAMPLE, project, { recursive: true });
-  await mkdir(join(project, 'published'));
-  const server = await serveFolder({ root: join(project, 'published') });
-  onTestFinished(() => server.stop());
-  const config = join(project, 'atomic-nightly.yaml');
-  await writeFile(config, (await readFile(config, 'utf8')).replace('http://localhost:8080', server.url));
+  const { dir, project, server } = await exampleProject('buildstream');
   // An element from git beside those that import folders, so that a commit is there to be named.
   const upstream = join(dir, 'upstream');
   const git = (...args: string[]) =>

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
-import { surveyBuilds } from '../../build/build-store.ts';
+import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -38,6 +38,7 @@ export const verify = defineCommand({
   async run({ target: named, ref, images, json }, context) {
     const config = await loadConfig(context.config);
     const targets = targetsNamed(config, named);
+    const { builds } = await surveyBuilds(config.work);
     const scratchDir = join(config.work, 'scratch');
     await mkdir(scratchDir, { recursive: true });
     const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
@@ -49,7 +50,7 @@ export const verify = defineCommand({
           const ok = await runner.step(`verify-${target.name}`, {}, async (task) => {
             const request = {
               url: target.url,
-              streams: await streamsOf(config, target, keyDir, task),
+              streams: await streamsOf({ config, builds, keyDir }, target, task),
               ...(ref === undefined ? {} : { onlyRef: ref }),
               imageContent: images,
               ...(target.retention?.imagesSeconds === undefined
@@ -81,9 +82,16 @@ function printResult(
   print(bad === 0 ? `all ${checks.length} checks passed` : `${bad} of ${checks.length} checks did not pass`);
 }
 
-async function streamsOf(config: Config, target: TargetConfig, keyDir: string, task: Task): Promise<InspectStream[]> {
+async function streamsOf(
+  {
+    config,
+    builds,
+    keyDir,
+  }: { readonly config: Config; readonly builds: readonly StoredBuild[]; readonly keyDir: string },
+  target: TargetConfig,
+  task: Task,
+): Promise<InspectStream[]> {
   const streams = await streamsOn(config, target.name);
-  const { builds } = await surveyBuilds(config.work);
   return Promise.all(
     streams.map(async ({ stream, ref, testedRef, use }) => ({
       name: stream.name,

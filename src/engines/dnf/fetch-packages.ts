@@ -10,8 +10,8 @@ import { rpmFileName } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
 import { checkHeaders } from '../../rpm/rpm-headers.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
+import type { Phases } from '../phases.ts';
 import { callHelper } from './dnf-helper.ts';
-import type { Phases } from './dnf-phases.ts';
 import {
   type Advisory,
   advisory,

@@ -108,7 +108,9 @@ function checkOwners({ entries }: Scan, { owner }: TreeRules, names: TreeNames):
     const [uid, gid] = [Number(stat.uid), Number(stat.gid)];
     if (!isBuilders(uid, names.users) && !isBuilders(gid, names.groups)) continue;
     const what = `belongs to ${uid}:${gid}, whom the tree does not name (see "owner")`;
-    found.set(what, [...(found.get(what) ?? []), path]);
+    const paths = found.get(what) ?? [];
+    paths.push(path);
+    found.set(what, paths);
   }
   return [...found].map(([what, paths]) => ({ what, paths }));
 }

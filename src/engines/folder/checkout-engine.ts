@@ -2,10 +2,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
 import type { CheckoutConfig } from '../../config/config.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
-import { createPhases } from '../dnf/dnf-phases.ts';
 import type { FolderEngine } from '../engine.ts';
-import { commitFolder } from './commit-folder.ts';
-import { treeComponents } from './components.ts';
+import { createPhases } from '../phases.ts';
+import { commitTaken } from './commit-folder.ts';
 import type { StoredTree } from './store-tree.ts';
 import { takeFolder } from './take-folder.ts';
 
@@ -29,15 +28,7 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
           hint: 'Run "atomic-nightly nightly" for a new build of the folder as it is now.',
         });
       }
-      const components = await treeComponents(taken.root, undefined, request.scratchDir, task);
-      const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
-      return {
-        ...made,
-        ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
-        initramfs: taken.kver === undefined ? 'none' : 'reused',
-        phases: phases.list(),
-        components: [...(components.rpms ?? []), ...components.others],
-      };
+      return commitTaken(request, taken, { phases }, task);
     },
   };
 }

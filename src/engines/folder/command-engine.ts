@@ -6,11 +6,10 @@ import type { Task } from '../../base/task.ts';
 import type { CommandConfig } from '../../config/config.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
 import { removeTree } from '../../programs/rm.ts';
-import { createPhases } from '../dnf/dnf-phases.ts';
 import type { FolderEngine, FolderRequest } from '../engine.ts';
+import { createPhases } from '../phases.ts';
 import { commandInputs } from './command-inputs.ts';
-import { commitFolder } from './commit-folder.ts';
-import { treeComponents } from './components.ts';
+import { commitTaken } from './commit-folder.ts';
 import { type ProvenanceReport, parseProvenanceReport } from './provenance-report.ts';
 import { runConfigured } from './run-configured.ts';
 import { takeFolder } from './take-folder.ts';
@@ -32,16 +31,7 @@ export async function createCommandEngine(config: CommandConfig): Promise<Folder
       const phases = createPhases();
       const { root, report } = await phases.time('command', 'command', () => fill(config, request, task));
       const taken = await phases.time('folder', 'ostree', () => takeFolder(root, config, request, task));
-      const components = await treeComponents(taken.root, report, request.scratchDir, task);
-      const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
-      return {
-        ...made,
-        ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
-        initramfs: taken.kver === undefined ? 'none' : 'reused',
-        phases: phases.list(),
-        components: [...(components.rpms ?? []), ...components.others],
-        ...(report === undefined ? {} : { provenance: report }),
-      };
+      return commitTaken(request, taken, { report, phases }, task);
     },
   };
 }

@@ -7,15 +7,17 @@ import { encodeVariant, swap64, type Variant } from '../../ostree/gvariant.ts';
 import { COMMIT_FORMAT, objectPath } from '../../ostree/objects.ts';
 import { contentChecksum, createRef, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
-import type { FolderComposeRequest } from '../engine.ts';
-import type { TreeComponents } from './components.ts';
+import type { ComposedFolder, FolderComposeRequest } from '../engine.ts';
+import type { Phases } from '../phases.ts';
+import { type TreeComponents, treeComponents } from './components.ts';
+import type { ProvenanceReport } from './provenance-report.ts';
 import { cacheRepo, type TakenFolder } from './take-folder.ts';
 
 /**
  * Makes the commit of a stored tree and copies it into the archive repository, which compresses what is new there. Equal
  * arguments give the same commit.
  */
-export async function commitFolder(
+async function commitFolder(
   request: FolderComposeRequest,
   { tree, meta, kver }: TakenFolder,
   { rpms, others }: TreeComponents,
@@ -60,6 +62,25 @@ export async function commitFolder(
   await createRef(repo, 'last', commit, task);
   await pruneToRefs(repo, task);
   return { commit, contentChecksum: checksum };
+}
+
+/** Makes the commit of a stored tree with what is in it, as both engines end. */
+export async function commitTaken(
+  request: FolderComposeRequest,
+  taken: TakenFolder,
+  { report, phases }: { readonly report?: ProvenanceReport | undefined; readonly phases: Phases },
+  task: Task,
+): Promise<ComposedFolder> {
+  const components = await treeComponents(taken.root, report, request.scratchDir, task);
+  const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
+  return {
+    ...made,
+    ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
+    initramfs: taken.kver === undefined ? 'none' : 'reused',
+    phases: phases.list(),
+    components: [...(components.rpms ?? []), ...components.others],
+    ...(report === undefined ? {} : { provenance: report }),
+  };
 }
 
 function packageList(packages: readonly PackageId[]): Variant {

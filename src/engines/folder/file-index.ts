@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readCacheRecord } from '../../base/cache-record.ts';
 import type { Entry, Scan } from './scan-folder.ts';
 
 /**
@@ -27,7 +28,8 @@ const pathIn = (repo: string): string => join(repo, 'atomic-nightly-files.json')
 
 /** Opens the index beside a bare-user repository; an empty one when there is none, or one of other settings. */
 export async function openFileIndex(repo: string, settings: string): Promise<FileIndex> {
-  const files = await readFiles(repo, settings);
+  const known = await readCacheRecord(pathIn(repo), schema);
+  const files = known?.settings === settings ? known.files : {};
   return {
     lookUp(entry) {
       // Own entries only: a path such as "constructor" is none of the prototype's.
@@ -36,15 +38,6 @@ export async function openFileIndex(repo: string, settings: string): Promise<Fil
       return existsSync(join(repo, 'objects', object.slice(0, 2), `${object.slice(2)}.file`)) ? object : undefined;
     },
   };
-}
-
-async function readFiles(repo: string, settings: string): Promise<z.output<typeof schema>['files']> {
-  try {
-    const parsed = schema.safeParse(JSON.parse(await readFile(pathIn(repo), 'utf8')));
-    return parsed.success && parsed.data.settings === settings ? parsed.data.files : {};
-  } catch {
-    return {};
-  }
 }
 
 /** Replaces the index. @param objects by the path in the folder */

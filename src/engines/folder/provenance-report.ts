@@ -4,7 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 
 /**
  * What a command reports of the tree it made, in the file that $ATOMIC_PROVENANCE names: JSON or YAML. It becomes part of
- * the build's record as `provenance.json`. Format 1, described in docs/any-tree.md.
+ * the build's records as `provenance-report.json`. Format 1, described in docs/any-tree.md.
  */
 export interface ProvenanceReport {
   readonly components: readonly Component[];

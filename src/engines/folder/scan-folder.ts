@@ -1,6 +1,7 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Task } from '../../base/task.ts';
+import { escapedName, utf8Name } from '../../base/utf8-name.ts';
 
 /** Something in a folder that is to become a tree. Links are not followed, so none of them leads out of it (I13). */
 export interface Entry {
@@ -38,9 +39,9 @@ export async function scanFolder(root: string, task: Task): Promise<Scan> {
     // Calls that wait for a thread take ten times as long; others get their turn once a folder.
     if (todo.length % 16 === 0) await nextTurn();
     for (const bytes of readdirSync(`${root}${folder}/`, { encoding: 'buffer' })) {
-      const name = utf8(bytes);
+      const name = utf8Name(bytes);
       if (name === undefined) {
-        strange.push(`${folder}/${escaped(bytes)}`);
+        strange.push(`${folder}/${escapedName(bytes)}`);
         continue;
       }
       const path = `${folder}/${name}`;
@@ -61,21 +62,4 @@ function kindOf(stat: BigIntStats): Entry['kind'] {
   if (stat.isSymbolicLink()) return 'link';
   if (stat.isSocket()) return 'socket';
   return stat.isFIFO() ? 'FIFO' : 'device';
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Returns a name with its bytes that are not printable ASCII as `\xff`. */
-function escaped(bytes: Uint8Array): string {
-  return Buffer.from(bytes)
-    .toString('latin1')
-    .replace(/[^ -~]/g, (one) => `\\x${one.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

@@ -44,6 +44,12 @@ const META = {
 const UNSIGNED_HINT =
   'Find out who wrote it. "atomic-nightly publish --reconcile" on the machine that publishes there puts back what it has.';
 
+function refuseUnsigned(path: string, target: Target): never {
+  return onTarget(() => {
+    throw damagedRecord(placeOn(path, target), NOT_SIGNED, UNSIGNED_HINT);
+  });
+}
+
 type Meta = z.infer<(typeof META)['schema']>;
 
 /** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
@@ -69,9 +75,7 @@ export async function planBuilds(
   const [files, boxes, unlisted]: [TargetFile[], string[], { id: string; arch: string }[]] = [[], [], []];
   const [content, signature] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
   if (content && trust && !(await trust.believes(INDEX_PATH, content, signature))) {
-    onTarget(() => {
-      throw damagedRecord(placeOn(INDEX_PATH, target), NOT_SIGNED, UNSIGNED_HINT);
-    });
+    refuseUnsigned(INDEX_PATH, target);
   }
   const index = content && readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target);
   const builds = (index?.builds ?? []).flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
@@ -189,11 +193,7 @@ async function readMetas(
 }
 
 function metaOf(content: Uint8Array, id: string, path: string, target: Target, isBelieved: boolean): Meta {
-  if (!isBelieved) {
-    onTarget(() => {
-      throw damagedRecord(placeOn(path, target), NOT_SIGNED, UNSIGNED_HINT);
-    });
-  }
+  if (!isBelieved) refuseUnsigned(path, target);
   const meta = readTargetRecord(content, META, path, target);
   if (meta.buildid === undefined || meta.buildid === id) return meta;
   return onTarget(() => {

@@ -27,6 +27,7 @@ export async function composeFolder(
     task,
   );
   if (provenance !== undefined) await writeJson(join(build.paths.dir, PROVENANCE_FILE), provenance);
+  // Removed while the next steps run, as in compose.ts.
   removeTree(request.scratchDir, task).catch(() => undefined);
   const parts = components.length === 0 ? '' : `, ${components.length} packages and components`;
   task.say(`commit ${composed.commit}${parts}`);

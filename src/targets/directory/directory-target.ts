@@ -1,28 +1,15 @@
 import { constants, type Dirent, renameSync } from 'node:fs';
-import {
-  chmod,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, isErrno, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
+import { ifThere, isErrno, linksBelow, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { tryFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { Compared, Links, PlainTarget, SendStats, SwapRequest } from '../target.ts';
+import type { Compared, PlainTarget, SendStats, SwapRequest } from '../target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
@@ -195,13 +182,6 @@ async function unlessCircle<Result>(work: Promise<Result>): Promise<Result | und
     if (isErrno(error, 'ELOOP')) return undefined;
     throw error;
   });
-}
-
-async function linksBelow(root: string, folder: string): Promise<Links> {
-  const options = { recursive: true, withFileTypes: true } as const;
-  const entries = (await ifThere(readdir(join(root, folder), options))) ?? [];
-  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(entry.parentPath, entry.name));
-  return new Map(await Promise.all(links.map(async (path) => [relative(root, path), await readlink(path)] as const)));
 }
 
 /** A link to a file is one, as for a web server: `ostree refs --alias` makes such. */

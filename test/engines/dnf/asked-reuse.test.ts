@@ -16,8 +16,8 @@ import { dirname, join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createPhases } from '../../../src/engines/dnf/dnf-phases.ts';
 import { makeInitramfs } from '../../../src/engines/dnf/initramfs.ts';
+import { createPhases } from '../../../src/engines/phases.ts';
 import { testTask } from '../../support/tmp.ts';
 import { KVER, makeAskedTree } from './asked-tree.ts';
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import { isErrno } from '../../../base/files.ts';
 import { resolveInRoot } from '../../../base/paths-in-root.ts';
+import { escapedName, utf8Name } from '../../../base/utf8-name.ts';
 
 // Nothing here or beside joins a tree's root with a path itself: that would follow the tree's links on this host.
 
@@ -74,19 +75,10 @@ export async function namesIn(path: string): Promise<string[]> {
   }
 }
 
-const UTF8 = new TextDecoder('utf-8', { fatal: true });
-
 function nameOf(bytes: Uint8Array, folder: string): string {
-  try {
-    return UTF8.decode(bytes);
-  } catch {
-    const shown = Buffer.from(bytes)
-      .toString('latin1')
-      .replace(/[^ -~]/g, escapeByte);
-    throw new NightlyError('compose', `The tree has a name that is not UTF-8: ${join(folder, shown)}.`, {
-      hint: 'OSTree cannot store it. Find the package or script it is from, and exclude or correct it.',
-    });
-  }
+  const name = utf8Name(bytes);
+  if (name !== undefined) return name;
+  throw new NightlyError('compose', `The tree has a name that is not UTF-8: ${join(folder, escapedName(bytes))}.`, {
+    hint: 'OSTree cannot store it. Find the package or script it is from, and exclude or correct it.',
+  });
 }
-
-const escapeByte = (character: string): string => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;

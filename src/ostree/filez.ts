@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
-import { asArray, decodeVariant, encodeVariant } from '../../ostree/gvariant.ts';
+import { asArray, decodeVariant, encodeVariant } from './gvariant.ts';
 
 /** Size limit of a file header; no legitimate one comes near it. */
 const MAX_HEADER = 1 << 20;
@@ -42,6 +42,18 @@ export async function filezChecksum(path: string): Promise<string | undefined> {
     // Not a header, or not deflated data: damaged. Faults of the disk go through.
     if (error instanceof Error && 'code' in error && !String(error.code).startsWith('Z_')) throw error;
     return undefined;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Returns the size that the header of a `.filez` object gives the unpacked file, in bytes; 0 when it is cut short. */
+export async function filezSize(path: string): Promise<number> {
+  const file = await open(path);
+  try {
+    // The first field of the header, after its length and four zero bytes.
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    return bytesRead < 16 ? 0 : Number(buffer.readBigUInt64BE(8));
   } finally {
     await file.close();
   }

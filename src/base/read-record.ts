@@ -1,13 +1,44 @@
 import type { z } from 'zod';
 import { NightlyError } from './errors.ts';
 import { oneLine } from './one-line.ts';
+import { type Inside, keyCodec } from './record-keys.ts';
 
 /** One kind of record. */
 export interface RecordFormat<Value> {
-  /** Checks without changing anything: what is read is handed on as it is, with the keys that are not known here. */
-  readonly schema: z.ZodType<Value>;
+  /** Checks what is stored without changing anything; keys that are not known here are handed on. */
+  readonly schema: z.ZodType;
   /** What to do about one that is damaged. */
   readonly hint: string;
+  /** Returns what the schema has passed, with the keys that it has inside. */
+  decode(stored: unknown): Value;
+  /** Returns a value with the keys that are stored. */
+  encode(value: Value): object;
+}
+
+/** What a format has inside. */
+export type RecordOf<Format> = Format extends RecordFormat<infer Value> ? Value : never;
+
+/** Returns the format of what a schema passes. It must not change what it checks. */
+export function recordFormat<Schema extends z.ZodType>({
+  schema,
+  hint,
+}: {
+  readonly schema: Schema;
+  readonly hint: string;
+}): RecordFormat<Inside<z.output<Schema>>> {
+  const codec = keyCodec(schema);
+  return {
+    schema,
+    hint,
+    // The codec follows the schema as the types do; a record is an object or a list.
+    decode: (stored) => (codec ? codec.decode(stored) : stored) as Inside<z.output<Schema>>,
+    encode: (value) => (codec ? codec.encode(value) : value) as object,
+  };
+}
+
+/** Returns the text of a record as it is written: indented by two spaces, with a newline at its end. */
+export function recordText<Value>(value: Value, format: RecordFormat<Value>): string {
+  return `${JSON.stringify(format.encode(value), null, 2)}\n`;
 }
 
 /** Deeper nesting is nobody's record; writing it again would overflow the stack. */
@@ -24,9 +55,9 @@ const NAMED = 5;
  */
 export function readRecord<Value>(content: string | Uint8Array, format: RecordFormat<Value>, place: string): Value {
   const json = parseJson(content, format, place);
-  if (conforms(format, json)) return json;
   const { error } = format.schema.safeParse(json);
-  throw damaged(place, reasons(error), format.hint, error);
+  if (error) throw damaged(place, reasons(error), format.hint, error);
+  return format.decode(json);
 }
 
 /** As `readRecord`, but undefined for a record that is damaged: for those who look in several places. */
@@ -50,11 +81,11 @@ export function damaged(place: string, why: string, hint: string, cause?: unknow
   });
 }
 
-function conforms<Value>({ schema }: RecordFormat<Value>, json: unknown): json is Value {
-  return schema.safeParse(json).success;
-}
-
-function parseJson(content: string | Uint8Array, { hint }: RecordFormat<unknown>, place: string): unknown {
+function parseJson(
+  content: string | Uint8Array,
+  { hint }: Pick<RecordFormat<unknown>, 'hint'>,
+  place: string,
+): unknown {
   const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
   if (text.trim() === '') throw damaged(place, 'it is empty', hint);
   if (depthOf(text) > MAX_DEPTH) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);

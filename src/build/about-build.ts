@@ -20,12 +20,12 @@ export function promotedTo<Build extends Pick<StoredBuild, 'meta'>>(
 ): PromotedTo[] {
   return promotionsOf(builds, night).map((build) => {
     const { meta } = build;
-    const later = meta['atomic-nightly.superseded-by'];
+    const later = meta.supersededBy;
     return {
       build: meta.buildid,
-      stream: meta['atomic-nightly.stream'],
+      stream: meta.stream,
       state: stateOf(build),
-      attempt: meta['atomic-nightly.promotion']?.attempt ?? 1,
+      attempt: meta.promotion?.attempt ?? 1,
       released: isReleased(meta),
       ...(later === undefined ? {} : { 'superseded-by': later }),
     };
@@ -44,24 +44,24 @@ export function promotedText({ build, stream, state, attempt, released, ...rest 
 
 /** Returns how many of the images that were booted came up: `2/3`; undefined for a build without smoke tests. */
 export function testsText(meta: BuildMeta): string | undefined {
-  const tests = meta['atomic-nightly.smoke-tests'];
+  const tests = meta.smokeTests;
   if (tests === undefined) return undefined;
   const passed = Object.keys(tests).length;
-  return `${passed}/${passed + Object.keys(meta['atomic-nightly.refused-images'] ?? {}).length}`;
+  return `${passed}/${passed + Object.keys(meta.refusedImages ?? {}).length}`;
 }
 
 /** Seconds since a build was begun. */
 export function ageOf(meta: BuildMeta, now = Date.now()): number {
-  return Math.max(0, Math.floor((now - Date.parse(meta['ostree-timestamp'])) / 1000));
+  return Math.max(0, Math.floor((now - Date.parse(meta.ostreeTimestamp)) / 1000));
 }
 
 /** Returns a build still marked as running although nobody has the lock was killed. */
 export function currentState({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: boolean): string {
-  const state = meta['atomic-nightly.state'];
+  const state = meta.state;
   return state === 'running' && !lockHeld ? 'interrupted' : state;
 }
 
 function isReleased(meta: BuildMeta): boolean {
-  const release = meta['atomic-nightly.release'];
+  const release = meta.release;
   return release !== undefined && release.withdrawn === undefined;
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { damaged, type RecordFormat, readRecord } from '../base/read-record.ts';
-import type { BuildMeta } from './build-record.ts';
+import { damaged, type RecordFormat, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import type { ImageFile } from '../images/image.ts';
+import type { DeltaRecord } from '../ostree/delta-record.ts';
+import type { BuildMeta, PromotionRecord } from './build-record.ts';
 import {
   architecture,
   buildId,
@@ -70,6 +72,17 @@ const promotion = z.looseObject({
   supersedes: z.array(buildId),
 });
 
+const deltas = z.array(
+  z.looseObject({
+    from: sha256Hex.exactOptional(),
+    to: sha256Hex,
+    bytes: count,
+    'object-bytes': count,
+    objects: count,
+    seconds,
+  }),
+);
+
 const failure = z.looseObject({ step: text, code: text, message: text, hint: text.exactOptional() });
 
 /** How a build may stand; a state of a later version is damage to this one, which does not know what it means. */
@@ -128,18 +141,7 @@ const schema = z.looseObject({
     .exactOptional(),
   'atomic-nightly.smoke-tests': z.record(word, smokeTest).exactOptional(),
   'atomic-nightly.refused-images': images.exactOptional(),
-  'atomic-nightly.deltas': z
-    .array(
-      z.looseObject({
-        from: sha256Hex.exactOptional(),
-        to: sha256Hex,
-        bytes: count,
-        'object-bytes': count,
-        objects: count,
-        seconds,
-      }),
-    )
-    .exactOptional(),
+  'atomic-nightly.deltas': deltas.exactOptional(),
   'atomic-nightly.tree': z.looseObject({ objects: count, bytes: count }).exactOptional(),
   'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
   'atomic-nightly.forced': z.literal(true).exactOptional(),
@@ -148,10 +150,28 @@ const schema = z.looseObject({
   'atomic-nightly.failures': z.array(failure).exactOptional(),
 });
 
-const META: RecordFormat<BuildMeta> = {
+const META: RecordFormat<BuildMeta> = recordFormat({
   schema,
   hint: 'Bring it back from a backup or a target that has it, or rename it, and the build counts as one that was never made. Until then what depends on it waits, and nothing of it is removed.',
-};
+});
+
+/** Returns the text of a `meta.json`. */
+export function buildMetaText(meta: Partial<BuildMeta>): string {
+  return recordText<Partial<BuildMeta>>(meta, META);
+}
+
+/** Returns a record with the keys it is stored with, as `--json` prints it. */
+export function storedMeta(meta: BuildMeta): object {
+  return META.encode(meta);
+}
+
+/** A promotion, as `promote --dry-run --json` prints it. */
+export const PROMOTION: RecordFormat<PromotionRecord> = recordFormat({ schema: promotion, hint: '' });
+
+/** Images and deltas, as a journal keeps them among the inputs and results of steps. */
+export const IMAGE: RecordFormat<ImageFile> = recordFormat({ schema: image, hint: '' });
+export const IMAGES: RecordFormat<Readonly<Record<string, ImageFile>>> = recordFormat({ schema: images, hint: '' });
+export const DELTAS: RecordFormat<readonly DeltaRecord[]> = recordFormat({ schema: deltas, hint: '' });
 
 /**
  * Reads the `meta.json` of the build that a folder is named after.
@@ -164,15 +184,14 @@ export function readBuildMeta(
   place: string,
 ): BuildMeta {
   const meta = readRecord(content, META, place);
-  const [its, on] = [meta.buildid, meta['coreos-assembler.basearch']];
+  const [its, on] = [meta.buildid, meta.basearch];
   if (its !== id || on !== arch) throw damaged(place, `it is the record of build ${its} for ${on}`, META.hint);
   return meta;
 }
 
+const STEP_TIMES = recordFormat({ schema: stepTimes, hint: 'Remove it: it says only how long steps took.' });
+
 /** Reads the `steps.json` of a build: how long its steps took. @throws NightlyError `record`. */
-export function readStepTimes(
-  content: string | Uint8Array,
-  place: string,
-): NonNullable<BuildMeta['atomic-nightly.steps']> {
-  return readRecord(content, { schema: stepTimes, hint: 'Remove it: it says only how long steps took.' }, place);
+export function readStepTimes(content: string | Uint8Array, place: string): NonNullable<BuildMeta['steps']> {
+  return readRecord(content, STEP_TIMES, place);
 }

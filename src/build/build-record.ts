@@ -7,70 +7,70 @@ import type { BuildState } from './outcomes.ts';
 import type { Stop } from './stops.ts';
 
 /**
- * `meta.json` of a build. The names without a prefix are coreos-assembler's (its v1 schema), so that its tools can read
- * the record; what is ours sits under `atomic-nightly.*`.
+ * `meta.json` of a build, as it is inside: build-record-format.ts has the stored keys. Most are coreos-assembler's (its v1
+ * schema), so that its tools can read the record; what is ours is stored under `atomic-nightly.*`.
  */
 export interface BuildMeta {
   readonly name: string;
   readonly buildid: string;
-  readonly 'coreos-assembler.basearch': string;
+  readonly basearch: string;
   readonly ref: string;
-  readonly 'ostree-version'?: string;
-  readonly 'ostree-commit'?: string;
-  readonly 'ostree-content-checksum'?: string;
+  readonly ostreeVersion?: string;
+  readonly ostreeCommit?: string;
+  readonly ostreeContentChecksum?: string;
   /** RFC 3339, UTC: the commit's time. */
-  readonly 'ostree-timestamp': string;
-  readonly 'rpm-ostree-inputhash'?: string;
+  readonly ostreeTimestamp: string;
+  readonly rpmOstreeInputhash?: string;
   readonly pkgdiff?: PackageDiff;
   readonly images?: Readonly<Record<string, ImageFile>>;
-  readonly 'atomic-nightly.stream': string;
-  readonly 'atomic-nightly.state': BuildState;
-  readonly 'atomic-nightly.parent'?: string;
-  readonly 'atomic-nightly.engine'?: { readonly name: string; readonly version: string };
-  readonly 'atomic-nightly.treefile-digest'?: string;
+  readonly stream: string;
+  readonly state: BuildState;
+  readonly parent?: string;
+  readonly engine?: { readonly name: string; readonly version: string };
+  readonly treefileDigest?: string;
   /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
-  readonly 'atomic-nightly.treefile-copy'?: string;
+  readonly treefileCopy?: string;
   /** For a build of a release stream. */
-  readonly 'atomic-nightly.promotion'?: PromotionRecord;
-  readonly 'atomic-nightly.approvals'?: readonly Approval[];
-  readonly 'atomic-nightly.release'?: ReleaseRecord;
+  readonly promotion?: PromotionRecord;
+  readonly approvals?: readonly Approval[];
+  readonly release?: ReleaseRecord;
   /** For a build that only takes a release back. */
-  readonly 'atomic-nightly.withdrawal'?: WithdrawalRecord;
+  readonly withdrawal?: WithdrawalRecord;
   /** For a build that only takes nights back. */
-  readonly 'atomic-nightly.retraction'?: RetractionRecord;
+  readonly retraction?: RetractionRecord;
   /** For a night that was taken back: from when its record stays as it is. */
-  readonly 'atomic-nightly.retracted'?: RetractedRecord;
+  readonly retracted?: RetractedRecord;
   /** The later promotion of the same night that took this one's place. */
-  readonly 'atomic-nightly.superseded-by'?: string;
+  readonly supersededBy?: string;
   /** Targets whose public URL was verified to serve the commit. */
-  readonly 'atomic-nightly.published'?: readonly string[];
-  readonly 'atomic-nightly.steps'?: readonly { readonly step: string; readonly seconds: number }[];
-  readonly 'atomic-nightly.compose'?: {
+  readonly published?: readonly string[];
+  readonly steps?: readonly { readonly step: string; readonly seconds: number }[];
+  readonly compose?: {
     readonly initramfs: string;
     readonly kernel?: string;
     readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
   };
   /** By image type: how the images that came up did so. */
-  readonly 'atomic-nightly.smoke-tests'?: Readonly<Record<string, SmokeResult>>;
+  readonly smokeTests?: Readonly<Record<string, SmokeResult>>;
   /** Images that did not pass their smoke test: here to be looked at, and nowhere published. */
-  readonly 'atomic-nightly.refused-images'?: Readonly<Record<string, ImageFile>>;
+  readonly refusedImages?: Readonly<Record<string, ImageFile>>;
   /** Static deltas to the commit, with what they save. */
-  readonly 'atomic-nightly.deltas'?: readonly DeltaRecord[];
+  readonly deltas?: readonly DeltaRecord[];
   /** All objects of the commit, with their bytes as they are stored in an archive repository. */
-  readonly 'atomic-nightly.tree'?: TreeSize;
+  readonly tree?: TreeSize;
   /** Fingerprints of the keys that signed commit, images and records; not there when nothing is signed. */
-  readonly 'atomic-nightly.signed-by'?: readonly string[];
+  readonly signedBy?: readonly string[];
   /** It was forced although nothing changed, and stays so when it is resumed. */
-  readonly 'atomic-nightly.forced'?: true;
+  readonly forced?: true;
   /** Where the last attempt was asked to end; `resume` continues from there. */
-  readonly 'atomic-nightly.stopped-after'?: Stop | undefined;
+  readonly stoppedAfter?: Stop | undefined;
   /**
    * Image types that are still to be made. There for a build whose images several machines may make: each merges what
    * it made into the record that the targets have.
    */
-  readonly 'atomic-nightly.pending-images'?: readonly string[];
+  readonly pendingImages?: readonly string[];
   /** What failed, for an incomplete or failed build. */
-  readonly 'atomic-nightly.failures'?: readonly BuildFailure[];
+  readonly failures?: readonly BuildFailure[];
 }
 
 /** What was asked for when a night was promoted, and what came of it. */
@@ -93,10 +93,10 @@ export interface PromotionRecord {
   /** Number of the cycle it was made in, from 1. */
   readonly cycle?: number;
   /** The release of the stream that was the last when this began: no package may be older than there. */
-  readonly 'last-release'?: string;
-  readonly 'accept-differences': boolean;
+  readonly lastRelease?: string;
+  readonly acceptDifferences: boolean;
   /** Paths in which the rebuilt tree differs from the night's without need, as they were accepted. */
-  readonly 'differences-accepted'?: { readonly count: number; readonly paths: readonly string[] };
+  readonly differencesAccepted?: { readonly count: number; readonly paths: readonly string[] };
   /** Earlier promotions of the same night in the stream that this one takes the place of. */
   readonly supersedes: readonly string[];
 }

@@ -2,13 +2,13 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, readTextIfExists, writeJson } from '../base/files.ts';
+import { isErrno, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
 import { RECORD_FILE } from './build-files.ts';
 import { compareBuildIds, comparePlaced, isBuildId, nextBuildId, type Placed } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
-import { readBuildMeta, readStepTimes } from './build-record-format.ts';
+import { buildMetaText, readBuildMeta, readStepTimes } from './build-record-format.ts';
 import { isArchitecture } from './record-values.ts';
 
 /** Paths of one build: `builds/<id>/<arch>/…`. */
@@ -94,8 +94,8 @@ export interface StoredBuild {
 }
 
 /** Returns where a build stands among the others. */
-export function placeOf(meta: Pick<BuildMeta, 'buildid' | 'atomic-nightly.retracted'>): Placed {
-  return { id: meta.buildid, retractedBy: meta['atomic-nightly.retracted']?.by };
+export function placeOf(meta: Pick<BuildMeta, 'buildid' | 'retracted'>): Placed {
+  return { id: meta.buildid, retractedBy: meta.retracted?.by };
 }
 
 /** A build of which only its id is known: its record cannot be read. */
@@ -204,8 +204,6 @@ export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
   return withWhatIsBeside(paths, readBuildMeta(await readFile(paths.meta, 'utf8'), nameOf(paths), paths.meta));
 }
 
-const STEPS = 'atomic-nightly.steps';
-
 /** What a folder is named after. */
 const nameOf = ({ id, dir }: BuildPaths) => ({ id, arch: basename(dir) });
 
@@ -218,8 +216,8 @@ async function withWhatIsBeside({ steps, approvals }: BuildPaths, meta: BuildMet
   const given = await approvalsOrNone(approvals);
   return {
     ...meta,
-    ...(times === undefined || times instanceof NightlyError ? {} : { [STEPS]: times }),
-    ...(given === undefined ? {} : { 'atomic-nightly.approvals': given }),
+    ...(times === undefined || times instanceof NightlyError ? {} : { steps: times }),
+    ...(given === undefined ? {} : { approvals: given }),
   };
 }
 
@@ -229,11 +227,11 @@ async function withWhatIsBeside({ steps, approvals }: BuildPaths, meta: BuildMet
  * @throws NightlyError `record`
  */
 export async function updateMeta(paths: BuildPaths, changes: Partial<BuildMeta>): Promise<BuildMeta> {
-  const { [STEPS]: steps, ...others } = changes;
+  const { steps, ...others } = changes;
   const text = await readTextIfExists(paths.meta);
   const old = text === undefined ? {} : readBuildMeta(text, nameOf(paths), paths.meta);
-  const meta = { ...old, ...others };
-  if (text !== `${JSON.stringify(meta, null, 2)}\n`) await writeJson(paths.meta, meta);
+  const next = buildMetaText({ ...old, ...others });
+  if (text !== next) await writeFileAtomic(paths.meta, next);
   if (steps !== undefined) await writeJson(paths.steps, steps);
   return readMeta(paths);
 }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, sha256 } from '../base/files.ts';
-import { type RecordFormat, readRecord } from '../base/read-record.ts';
+import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { buildState } from './build-record-format.ts';
 import type { BuildState } from './outcomes.ts';
@@ -49,7 +49,7 @@ export interface JournalSurvey {
 const input = z.string();
 const seconds = z.number();
 
-const entryFormat: RecordFormat<JournalEntry> = {
+const entryFormat: RecordFormat<JournalEntry> = recordFormat({
   schema: z.discriminatedUnion('event', [
     z.looseObject({ event: z.literal('start'), at: instant, step: word, input }),
     z.looseObject({
@@ -72,7 +72,7 @@ const entryFormat: RecordFormat<JournalEntry> = {
     z.looseObject({ event: z.literal('end'), at: instant, state: buildState }),
   ]),
   hint: 'A build with a damaged journal cannot be continued: begin a new night. Everything else goes on.',
-};
+});
 
 /** The whole entries of a journal, without lines that are damaged; none when there is no such file. */
 export async function readJournal(path: string): Promise<readonly JournalEntry[]> {

@@ -6,11 +6,7 @@ export function promotionsOf<Build extends Pick<StoredBuild, 'meta'>>(
   night: string,
   stream?: string,
 ): Build[] {
-  return builds.filter(
-    ({ meta }) =>
-      meta['atomic-nightly.promotion']?.of === night &&
-      (stream === undefined || meta['atomic-nightly.stream'] === stream),
-  );
+  return builds.filter(({ meta }) => meta.promotion?.of === night && (stream === undefined || meta.stream === stream));
 }
 
 /** Returns the newest release of a stream that was not withdrawn; of any stream unless one is named. */
@@ -19,24 +15,20 @@ export function lastRelease<Build extends Pick<StoredBuild, 'meta'>>(
   stream?: string,
 ): Build | undefined {
   return builds.find(({ meta }) => {
-    const release = meta['atomic-nightly.release'];
-    return (
-      release !== undefined &&
-      release.withdrawn === undefined &&
-      (stream === undefined || meta['atomic-nightly.stream'] === stream)
-    );
+    const release = meta.release;
+    return release !== undefined && release.withdrawn === undefined && (stream === undefined || meta.stream === stream);
   });
 }
 
 /** Earlier promotions of a night that a new one takes the place of: all that were not released. */
 export function supersededBy(builds: readonly StoredBuild[], night: string, stream: string): StoredBuild[] {
-  return promotionsOf(builds, night, stream).filter(({ meta }) => meta['atomic-nightly.release'] === undefined);
+  return promotionsOf(builds, night, stream).filter(({ meta }) => meta.release === undefined);
 }
 
 /** The build that a stream's release ref names for its users: the newest release, or what took the place of one. */
 export function releasedHead(builds: readonly StoredBuild[], stream: string): StoredBuild | undefined {
   return builds.find(({ meta }) => {
-    const withdrawn = meta['atomic-nightly.withdrawal'] !== undefined && meta['atomic-nightly.state'] === 'complete';
-    return meta['atomic-nightly.stream'] === stream && (withdrawn || meta['atomic-nightly.release'] !== undefined);
+    const withdrawn = meta.withdrawal !== undefined && meta.state === 'complete';
+    return meta.stream === stream && (withdrawn || meta.release !== undefined);
   });
 }

@@ -5,7 +5,7 @@ import { type StoredBuild, surveyBuilds } from './build-store.ts';
 /** A night that was taken back for what was in it. */
 export interface RetractedNight {
   readonly id: string;
-  readonly retracted: NonNullable<BuildMeta['atomic-nightly.retracted']>;
+  readonly retracted: NonNullable<BuildMeta['retracted']>;
 }
 
 /**
@@ -19,23 +19,22 @@ export async function retractedWith(
   inputHash: string,
 ): Promise<RetractedNight | undefined> {
   const survey = await surveyBuilds(work);
-  const builds = survey.builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
+  const builds = survey.builds.filter(({ meta }) => meta.stream === stream);
   const byFuture = new Set(builds.filter(({ meta }) => isDatedAhead(meta)).map(({ meta }) => meta.buildid));
   for (const { meta } of builds) {
-    const { buildid: id, 'atomic-nightly.retracted': retracted } = meta;
-    if (retracted && meta['rpm-ostree-inputhash'] === inputHash && !byFuture.has(retracted.by))
-      return { id, retracted };
+    const { buildid: id, retracted } = meta;
+    if (retracted && meta.rpmOstreeInputhash === inputHash && !byFuture.has(retracted.by)) return { id, retracted };
   }
   return undefined;
 }
 
 /** Whether a build's commit has a later day than its id: ids are always of the day by the clock. */
-export function isDatedAhead({ buildid, 'ostree-timestamp': time }: BuildMeta): boolean {
+export function isDatedAhead({ buildid, ostreeTimestamp: time }: BuildMeta): boolean {
   const day = Number(time.slice(0, 10).replaceAll('-', ''));
   return day > (parseBuildId(buildid)?.day ?? day);
 }
 
 /** Whether a build got as far as any target. */
 export function isPublished({ meta }: StoredBuild): boolean {
-  return meta['ostree-commit'] !== undefined && (meta['atomic-nightly.published'] ?? []).length > 0;
+  return meta.ostreeCommit !== undefined && (meta.published ?? []).length > 0;
 }

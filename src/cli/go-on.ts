@@ -42,9 +42,9 @@ export async function buildWithCommit(configPath: string, id: string | undefined
     });
   }
   const { meta } = stored;
-  if (meta['ostree-commit'] === undefined) {
+  if (meta.ostreeCommit === undefined) {
     throw new NightlyError('usage', `Build ${meta.buildid} has no commit.`, {
-      hint: `It is ${meta['atomic-nightly.state']}; "atomic-nightly resume ${meta.buildid}" continues it.`,
+      hint: `It is ${meta.state}; "atomic-nightly resume ${meta.buildid}" continues it.`,
     });
   }
   return stored;
@@ -52,7 +52,7 @@ export async function buildWithCommit(configPath: string, id: string | undefined
 
 async function newestWithCommit(work: string): Promise<StoredBuild | undefined> {
   const survey = await surveyBuilds(work);
-  const newest = survey.builds.find(({ meta }) => meta['ostree-commit'] !== undefined);
+  const newest = survey.builds.find(({ meta }) => meta.ostreeCommit !== undefined);
   insistOnWhole(survey, newest?.paths.id);
   return newest;
 }

@@ -39,7 +39,7 @@ function stepCases(journal: readonly JournalEntry[], meta: BuildMeta): TestCase[
       }
     }
   }
-  for (const type of meta['atomic-nightly.pending-images'] ?? []) {
+  for (const type of meta.pendingImages ?? []) {
     const name = `image-${type}`;
     if (!cases.has(name)) cases.set(name, { name, seconds: 0, skipped: 'Still to be made.' });
   }
@@ -49,11 +49,11 @@ function stepCases(journal: readonly JournalEntry[], meta: BuildMeta): TestCase[
 const SMOKE = 'smoke-test-';
 
 function smokeCases(meta: BuildMeta): TestCase[] {
-  const passed = Object.entries(meta['atomic-nightly.smoke-tests'] ?? {}).flatMap(([type, result]) => [
+  const passed = Object.entries(meta.smokeTests ?? {}).flatMap(([type, result]) => [
     { name: `${type} comes up`, seconds: result.bootSeconds + result.checkSeconds },
     ...(result.healthChecks ?? []).map((check) => ({ name: `${type}: ${check}`, seconds: 0 })),
   ]);
-  const failed = (meta['atomic-nightly.failures'] ?? [])
+  const failed = (meta.failures ?? [])
     .filter(({ step }) => step.startsWith(SMOKE))
     .map(({ step, code, message }) => ({
       name: `${step.slice(SMOKE.length)} comes up`,
@@ -66,7 +66,7 @@ function smokeCases(meta: BuildMeta): TestCase[] {
 function suite(meta: BuildMeta, name: string, cases: readonly TestCase[]): string {
   const count = (key: 'failure' | 'skipped') => cases.filter((one) => one[key] !== undefined).length;
   const seconds = cases.reduce((sum, one) => sum + one.seconds, 0);
-  const stream = meta['atomic-nightly.stream'];
+  const stream = meta.stream;
   const attributes = {
     name: `${meta.buildid} ${name}`,
     tests: String(cases.length),
@@ -74,7 +74,7 @@ function suite(meta: BuildMeta, name: string, cases: readonly TestCase[]): strin
     errors: '0',
     skipped: String(count('skipped')),
     time: seconds.toFixed(3),
-    timestamp: meta['ostree-timestamp'].replace(/(\.\d+)?Z$/, ''),
+    timestamp: meta.ostreeTimestamp.replace(/(\.\d+)?Z$/, ''),
   };
   const inside = cases.map((one) => {
     const named = { name: one.name, classname: `${stream}.${name.replaceAll(' ', '-')}`, time: one.seconds.toFixed(3) };

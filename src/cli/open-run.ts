@@ -47,10 +47,10 @@ export async function withLockedBuild<Result>(
   command: string,
   work: (project: Project) => Promise<Result>,
 ): Promise<Result> {
-  const { of } = meta['atomic-nightly.promotion'] ?? {};
+  const { of } = meta.promotion ?? {};
   const night = of === undefined ? undefined : await openPromotedNight((await loadConfig(options.config)).work, of);
   const what = `${command} ${meta.buildid}`;
-  return withLockedProject(options, meta['atomic-nightly.stream'], what, work, night?.treefile);
+  return withLockedProject(options, meta.stream, what, work, night?.treefile);
 }
 
 /** Runs an attempt at a build, showing its progress on standard error and telling the sinks of the configuration. */

@@ -6,15 +6,15 @@ type Fact = readonly [string, string | undefined];
 
 /** Returns what a promotion's record says beside that of any build. */
 export function promotionFacts(meta: BuildMeta): Fact[] {
-  const promotion = meta['atomic-nightly.promotion'];
+  const promotion = meta.promotion;
   if (!promotion) return [];
   const { of, attempt, recommit, reason, overrides, excludes, upstream, supersedes } = promotion;
-  const accepted = promotion['differences-accepted'];
+  const accepted = promotion.differencesAccepted;
   const list = (items: readonly string[]): string | undefined => (items.length === 0 ? undefined : items.join(', '));
-  const approvals = (meta['atomic-nightly.approvals'] ?? []).map(
+  const approvals = (meta.approvals ?? []).map(
     ({ by, at, note }) => `${by} (${at}${note === undefined ? '' : `: ${note}`})`,
   );
-  const released = meta['atomic-nightly.release'];
+  const released = meta.release;
   return [
     ['Night', `${of}, attempt ${attempt}${recommit ? ', its own tree' : ', rebuilt'}`],
     ['Reason', reason],
@@ -25,7 +25,7 @@ export function promotionFacts(meta: BuildMeta): Fact[] {
     ['Approved', list(approvals)],
     ['Released', released && `${released.at}${released.withdrawn ? `, withdrawn ${released.withdrawn.at}` : ''}`],
     ['Replaces', list(supersedes)],
-    ['Superseded', meta['atomic-nightly.superseded-by'] && `by ${meta['atomic-nightly.superseded-by']}`],
+    ['Superseded', meta.supersededBy && `by ${meta.supersededBy}`],
   ];
 }
 

@@ -41,8 +41,8 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
     sha256: await sha256File(aside),
     size: (await stat(aside)).size,
     ...made,
-    'atomic-nightly.commit': request.commit,
-    'atomic-nightly.template-digest': template.digest,
+    commit: request.commit,
+    templateDigest: template.digest,
   };
   await makeDurable(aside);
   await rename(aside, target);
@@ -51,7 +51,7 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
   return file;
 }
 
-type Made = Plain & Pick<ImageFile, 'atomic-nightly.boot-loader'>;
+type Made = Plain & Pick<ImageFile, 'bootLoader'>;
 
 async function installer(request: ImageRequest, folder: string, aside: string, task: Task): Promise<Made> {
   const { template } = request;
@@ -79,7 +79,7 @@ async function fromDisk(
     pack(request, disk.path, { folder, aside }, base, task),
     scan(request, disk, task),
   ]);
-  return { ...plain, 'atomic-nightly.boot-loader': describeBootLoader(base.loader) };
+  return { ...plain, bootLoader: describeBootLoader(base.loader) };
 }
 
 async function scan(request: ImageRequest, { path, rootTree }: RawDisk, task: Task): Promise<void> {

@@ -41,11 +41,11 @@ export interface ImageFile {
   readonly sha256: string;
   readonly size: number;
   /** Digest of the raw disk that a guest sees; for an ISO, of the file itself. */
-  readonly 'uncompressed-sha256': string;
-  readonly 'uncompressed-size': number;
-  readonly 'atomic-nightly.commit': string;
+  readonly uncompressedSha256: string;
+  readonly uncompressedSize: number;
+  readonly commit: string;
   /** Digest of the image type's folder. */
-  readonly 'atomic-nightly.template-digest': string;
+  readonly templateDigest: string;
   /** Which boot loader, and where its files come from. */
-  readonly 'atomic-nightly.boot-loader'?: string;
+  readonly bootLoader?: string;
 }

@@ -7,7 +7,7 @@ import type { Task } from '../base/task.ts';
 import { dataExtents } from '../programs/qemu-img.ts';
 import type { ImageFile } from './image.ts';
 
-export type Plain = Pick<ImageFile, 'uncompressed-sha256' | 'uncompressed-size'>;
+export type Plain = Pick<ImageFile, 'uncompressedSha256' | 'uncompressedSize'>;
 
 const CHUNK_BYTES = 1 << 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
@@ -24,7 +24,7 @@ export async function plainDigest(path: string, gzipped = false): Promise<Plain>
   };
   const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   await (gzipped ? pipeline(source, createGunzip({ chunkSize: CHUNK_BYTES }), count) : pipeline(source, count));
-  return { 'uncompressed-sha256': hash.digest('hex'), 'uncompressed-size': size };
+  return { uncompressedSha256: hash.digest('hex'), uncompressedSize: size };
 }
 
 /**
@@ -42,7 +42,7 @@ export async function sparseDigest(path: string, task: Task): Promise<Plain> {
     at = start + length;
   }
   await addZeros(hash, size - at);
-  return { 'uncompressed-sha256': hash.digest('hex'), 'uncompressed-size': size };
+  return { uncompressedSha256: hash.digest('hex'), uncompressedSize: size };
 }
 
 async function addZeros(hash: Hash, length: number): Promise<void> {

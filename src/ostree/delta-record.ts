@@ -6,7 +6,7 @@ export interface DeltaRecord {
   /** Size of all its files. */
   readonly bytes: number;
   /** Bytes and requests of a client that pulls the same without it. */
-  readonly 'object-bytes': number;
+  readonly objectBytes: number;
   readonly objects: number;
   /** To make it. */
   readonly seconds: number;

@@ -43,20 +43,20 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   const journal = await openJournal(paths.journal);
   const runner = createRunner({ journal, logDir: paths.logs, signal, listen });
   await updateMeta(paths, {
-    'atomic-nightly.state': 'running',
-    'atomic-nightly.failures': [],
-    'atomic-nightly.stopped-after': undefined,
-    ...(options.force ? { 'atomic-nightly.forced': true } : {}),
+    state: 'running',
+    failures: [],
+    stoppedAfter: undefined,
+    ...(options.force ? { forced: true } : {}),
   });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
     const outcome = await pipelineOf(project, build, runner, options);
     const state = buildStateOf(outcome);
     await updateMeta(paths, {
-      'atomic-nightly.state': state,
-      'atomic-nightly.stopped-after': outcome.state === 'stopped' ? outcome.after : undefined,
-      'atomic-nightly.failures': outcome.state === 'unchanged' ? [] : outcome.failures,
-      'atomic-nightly.steps': await stepTimes(paths.journal),
+      state,
+      stoppedAfter: outcome.state === 'stopped' ? outcome.after : undefined,
+      failures: outcome.state === 'unchanged' ? [] : outcome.failures,
+      steps: await stepTimes(paths.journal),
     });
     if (state === 'complete' || state === 'unchanged') await rm(paths.scratch, { recursive: true, force: true });
     await journal.append({ at: new Date().toISOString(), event: 'end', state });
@@ -91,9 +91,9 @@ async function pipelineOf(
 ): Promise<Outcome> {
   if (share || isFetched(build.paths)) return shareImages(project, build, share ?? {}, runner);
   const meta = await readMeta(build.paths);
-  const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
-  const { 'atomic-nightly.forced': force = false } = meta;
-  const { 'atomic-nightly.retraction': retraction } = meta;
+  const { promotion, withdrawal } = meta;
+  const { forced: force = false } = meta;
+  const { retraction } = meta;
   if (retraction && !share) return retract(project, build, retraction, runner);
   if (withdrawal) return withdraw(project, build, withdrawal, runner);
   if (promotion) return promote(project, build, promotion, runner);
@@ -102,9 +102,9 @@ async function pipelineOf(
 
 async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
   await updateMeta(build.paths, {
-    'atomic-nightly.state': state,
-    'atomic-nightly.failures': [failureOf(error)],
-    'atomic-nightly.steps': await stepTimes(build.paths.journal),
+    state,
+    failures: [failureOf(error)],
+    steps: await stepTimes(build.paths.journal),
   });
 }
 

@@ -1,3 +1,4 @@
+import { DELTAS, IMAGES } from '../build/build-record-format.ts';
 import { readMeta, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { treeSize } from '../ostree/tree-size.ts';
@@ -58,21 +59,23 @@ export async function deliver(
   const deltas =
     stream.deltas.length === 0
       ? []
-      : await runner.step('deltas', { commit, parent, from: stream.deltas }, (task) =>
-          makeDeltas(project, { commit, ...(parent === undefined ? {} : { parent }) }, task),
+      : DELTAS.decode(
+          await runner.step('deltas', { commit, parent, from: stream.deltas }, async (task) =>
+            DELTAS.encode(await makeDeltas(project, { commit, ...(parent === undefined ? {} : { parent }) }, task)),
+          ),
         );
   await updateMeta(build.paths, {
-    'ostree-commit': commit,
-    'ostree-version': build.id,
-    'ostree-content-checksum': composed.contentChecksum,
-    'rpm-ostree-inputhash': inputHash,
+    ostreeCommit: commit,
+    ostreeVersion: build.id,
+    ostreeContentChecksum: composed.contentChecksum,
+    rpmOstreeInputhash: inputHash,
     pkgdiff,
-    'atomic-nightly.tree': tree,
-    ...(parent === undefined ? {} : { 'atomic-nightly.parent': parent }),
-    ...(deltas.length === 0 ? {} : { 'atomic-nightly.deltas': deltas }),
-    ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
-    'atomic-nightly.engine': { name: project.engine.name, version: project.engine.version },
-    'atomic-nightly.compose': {
+    tree,
+    ...(parent === undefined ? {} : { parent }),
+    ...(deltas.length === 0 ? {} : { deltas }),
+    ...(signedBy.length === 0 ? {} : { signedBy }),
+    engine: { name: project.engine.name, version: project.engine.version },
+    compose: {
       initramfs: composed.initramfs,
       ...(composed.kernel === undefined ? {} : { kernel: composed.kernel }),
       phases: composed.phases,
@@ -91,11 +94,11 @@ export async function deliver(
     await moveLocalRef(project, commit);
     await onPublished();
   }
-  await updateMeta(build.paths, { 'atomic-nightly.published': pushed.results.map(({ name }) => name) });
+  await updateMeta(build.paths, { published: pushed.results.map(({ name }) => name) });
 
-  if (until !== undefined || (await readMeta(build.paths))['atomic-nightly.pending-images'] !== undefined) {
+  if (until !== undefined || (await readMeta(build.paths)).pendingImages !== undefined) {
     // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
-    if (until !== undefined) await updateMeta(build.paths, { 'atomic-nightly.pending-images': stream.images });
+    if (until !== undefined) await updateMeta(build.paths, { pendingImages: stream.images });
     const made = { targets: pushed.results, failures: pushed.failures };
     const only = until === undefined ? {} : { only: [] };
     const shared = await shareImages(project, build, { tree: made, ...only }, runner);
@@ -118,19 +121,18 @@ export async function deliver(
   const { images, refused } = sortImages(imaged.results, gated.failed);
   await updateMeta(build.paths, {
     images,
-    'atomic-nightly.state': stateOf(failures),
-    'atomic-nightly.failures': failures,
-    ...(stream.smokeTest === false
-      ? {}
-      : { 'atomic-nightly.smoke-tests': gated.tests, 'atomic-nightly.refused-images': refused }),
+    state: stateOf(failures),
+    failures,
+    ...(stream.smokeTest === false ? {} : { smokeTests: gated.tests, refusedImages: refused }),
   });
+  const recorded = IMAGES.encode(images);
   const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
-  await runner.step('checksums', { images }, () => writeChecksums(build, files));
+  await runner.step('checksums', { images: recorded }, () => writeChecksums(build, files));
   const { signing } = stream;
   const signed = await sideBySide(signer ? [signer] : [], (one) =>
     runner.step(
       'sign-files',
-      { images, signing },
+      { images: recorded, signing },
       (task) => signFiles(build, one, task),
       async () => areSigned(build, files),
     ),
@@ -140,7 +142,7 @@ export async function deliver(
   // The tree is out already; images and records whose signatures cannot be had wait for a resume.
   const ready = signed.errors.length === 0 ? pushed.results : [];
   const published = await sideBySide(ready, async (target) => {
-    await runner.step(`publish-${target.name}`, { images, failures }, (task) =>
+    await runner.step(`publish-${target.name}`, { images: recorded, failures }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
     if (testedRef !== undefined && gated.passed) {
@@ -148,9 +150,9 @@ export async function deliver(
         markTested(project, build, target, { commit, testedRef }, task),
       );
     }
-    await putPages(project, { of: build.id, inputs: { images, failures } }, target, runner);
+    await putPages(project, { of: build.id, inputs: { images: recorded, failures } }, target, runner);
   });
-  await runner.step('prune', { images, refused }, (task) => prune(project, task));
+  await runner.step('prune', { images: recorded, refused: IMAGES.encode(refused) }, (task) => prune(project, task));
   const pruned = await pruneTargets(project, commit, runner);
   const all = [...failures, ...signed.failures, ...published.failures, ...pruned.failures];
   return { state: stateOf(all), commit, failures: all };

@@ -47,7 +47,7 @@ const DEPTH = 3;
  */
 export async function diffBuilds(repo: string, from: StoredBuild, to: StoredBuild): Promise<BuildDiff> {
   const pkgdiff = packageDiff(await packagesOf(repo, from), await packagesOf(repo, to));
-  const [before, after] = [from.meta['ostree-commit'], to.meta['ostree-commit']];
+  const [before, after] = [from.meta.ostreeCommit, to.meta.ostreeCommit];
   const whole = before !== undefined && after !== undefined && [before, after].every((commit) => isWhole(repo, commit));
   return {
     from: from.meta.buildid,
@@ -60,7 +60,7 @@ export async function diffBuilds(repo: string, from: StoredBuild, to: StoredBuil
 }
 
 function kernelOf<Key extends string>(key: Key, { meta }: StoredBuild): { [K in Key]?: string } {
-  const kernel = meta['atomic-nightly.compose']?.kernel;
+  const kernel = meta.compose?.kernel;
   return kernel === undefined ? {} : ({ [key]: kernel } as { [K in Key]?: string });
 }
 
@@ -124,13 +124,13 @@ function isWhole(repo: string, commit: string): boolean {
 async function packagesOf(repo: string, { paths, meta }: StoredBuild): Promise<readonly PackageId[]> {
   const locked = existsSync(paths.lockfile) ? lockedPackages(await readLockfile(paths.lockfile)) : [];
   if (locked.length > 0) return locked;
-  const commit = meta['ostree-commit'];
+  const commit = meta.ostreeCommit;
   const packages = commit === undefined ? undefined : (await readCommit(repo, commit)).packages;
   // A tree that others made, of which they said nothing, has none.
   if (packages ?? commit) return packages ?? [];
   throw new NightlyError(
     'not-found',
-    `Build ${meta.buildid} (${meta['atomic-nightly.state']}) has no lockfile: it ended before its depsolve.`,
+    `Build ${meta.buildid} (${meta.state}) has no lockfile: it ended before its depsolve.`,
     { hint: 'Choose builds that "atomic-nightly list" shows with a commit.' },
   );
 }

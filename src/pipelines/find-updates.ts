@@ -19,13 +19,13 @@ export async function findUpdates(
   { meta, paths }: StoredBuild,
   task: Task,
 ): Promise<FoundUpdates | undefined> {
-  const copy = meta['atomic-nightly.treefile-copy'];
-  const { of } = meta['atomic-nightly.promotion'] ?? {};
-  if (meta['ostree-commit'] === undefined || (copy === undefined && of === undefined)) return undefined;
+  const copy = meta.treefileCopy;
+  const { of } = meta.promotion ?? {};
+  if (meta.ostreeCommit === undefined || (copy === undefined && of === undefined)) return undefined;
   try {
     const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openPromotedNight(work, of)).treefile;
     if (path === undefined) return undefined;
-    const treefile = await readTreefile(path, { basearch: meta['coreos-assembler.basearch'] });
+    const treefile = await readTreefile(path, { basearch: meta.basearch });
     const repos = await treefileRepos(treefile, { locked: false });
     const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
     return updatesSince(lockedPackages(await readLockfile(paths.lockfile)), contents);

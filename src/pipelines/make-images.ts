@@ -1,3 +1,4 @@
+import { IMAGE } from '../build/build-record-format.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { ImageTemplate } from '../images/template/load-template.ts';
 import type { Build } from '../run/build.ts';
@@ -12,14 +13,16 @@ export function makeImages(
   templates: readonly ImageTemplate[],
   runner: Runner,
 ): Promise<Settled<BuiltImage>> {
-  return sideBySide(templates, (template) =>
-    runner.step(
-      `image-${template.name}`,
+  return sideBySide(templates, async (template): Promise<BuiltImage> => {
+    const { name } = template;
+    const { image } = await runner.step(
+      `image-${name}`,
       set.inputs(template),
-      async (task): Promise<BuiltImage> => ({ name: template.name, image: await set.build(template, task) }),
-      ({ image }) => imageIsThere(build, image),
-    ),
-  );
+      async (task) => ({ name, image: IMAGE.encode(await set.build(template, task)) }),
+      ({ image }) => imageIsThere(build, IMAGE.decode(image)),
+    );
+    return { name, image: IMAGE.decode(image) };
+  });
 }
 
 /** Images by type, as a record has them: those to be published, and those that did not come up and stay here. */

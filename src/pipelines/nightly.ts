@@ -48,7 +48,7 @@ export async function nightly(
       why: `made from the same as ${id}, which was retracted (${retracted.reason}); --force builds them`,
     };
   }
-  if (treefileCopy !== undefined) await updateMeta(build.paths, { 'atomic-nightly.treefile-copy': treefileCopy });
+  if (treefileCopy !== undefined) await updateMeta(build.paths, { treefileCopy });
   const stopped = { state: 'stopped', failures: [] } as const;
   if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };
   const inputs = { ...(parent === undefined ? {} : { parent }), inputHash };

@@ -34,7 +34,7 @@ export async function planBuildPublish(
   task: Task,
 ): Promise<readonly TargetPlan[]> {
   const { repo, ref, targets, config } = project;
-  const deltas = (meta['atomic-nightly.deltas'] ?? []).map(({ from }) => from);
+  const deltas = (meta.deltas ?? []).map(({ from }) => from);
   const messageOf = (error: unknown): string => {
     task.signal.throwIfAborted();
     return asNightlyError(error).message;

@@ -38,7 +38,7 @@ export async function planRetract(
   const bad = all.find(({ meta }) => meta.buildid === id);
   if (!bad) throw new NightlyError('bug', `Build ${id} is gone from the work folder.`);
   refuseUnretractable(bad, all);
-  const nights = all.filter((one) => one.meta['atomic-nightly.stream'] === project.stream.name && isPublished(one));
+  const nights = all.filter((one) => one.meta.stream === project.stream.name && isPublished(one));
   const newest = nights[0]?.meta.buildid ?? id;
   if (newest !== id) {
     throw new NightlyError(
@@ -52,9 +52,9 @@ export async function planRetract(
   const good = to === undefined ? newestGood(bad, nights) : named(to, nights);
   const between = nights
     .slice(1, nights.indexOf(good))
-    .filter(({ meta }) => meta['atomic-nightly.retracted'] === undefined)
+    .filter(({ meta }) => meta.retracted === undefined)
     .map(({ meta }) => meta.buildid);
-  const commit = bad.meta['ostree-commit'] ?? '';
+  const commit = bad.meta.ostreeCommit ?? '';
   const { timestamp } = await readCommit(project.repo, commit);
   await Promise.all(project.targets.map((target) => target.check(task)));
   for (const target of project.targets) {
@@ -69,7 +69,7 @@ export async function planRetract(
     );
   }
   const gone = new Set([id, ...between]);
-  const promoted = all.filter(({ meta }) => gone.has(meta['atomic-nightly.promotion']?.of ?? ''));
+  const promoted = all.filter(({ meta }) => gone.has(meta.promotion?.of ?? ''));
   return {
     retraction: { of: id, previous: good.meta.buildid, between, reason },
     after: timestamp,
@@ -79,16 +79,15 @@ export async function planRetract(
 
 function refuseUnretractable(bad: StoredBuild, all: readonly StoredBuild[]): void {
   const { meta } = bad;
-  const { buildid: id, 'atomic-nightly.retracted': retracted } = meta;
+  const { buildid: id, retracted } = meta;
   const refuse = (what: string, hint: string): never => {
     throw new NightlyError('usage', `${id} ${what}.`, { hint });
   };
-  if (meta['atomic-nightly.release'])
-    refuse('is released', `"atomic-nightly release --withdraw ${id}" takes a release back.`);
-  if (meta['atomic-nightly.promotion'] || meta['atomic-nightly.withdrawal'])
+  if (meta.release) refuse('is released', `"atomic-nightly release --withdraw ${id}" takes a release back.`);
+  if (meta.promotion || meta.withdrawal)
     refuse('is of a release stream', 'Only nights are retracted. Promote another night: it takes its place.');
-  const begun = all.find((one) => one.meta['atomic-nightly.retraction']?.of === id)?.meta;
-  if (begun && begun['atomic-nightly.state'] !== 'complete')
+  const begun = all.find((one) => one.meta.retraction?.of === id)?.meta;
+  if (begun && begun.state !== 'complete')
     refuse(`is being retracted by ${begun.buildid}`, `Run "atomic-nightly resume ${begun.buildid}" to continue that.`);
   if (retracted) refuse(`was retracted on ${retracted.at} by ${retracted.by}`, 'Nothing is left to do.');
   if (!isPublished(bad)) refuse('was never published', 'Nobody has it; the next night follows what is published.');
@@ -100,8 +99,7 @@ function newestGood({ meta: bad }: StoredBuild, nights: readonly StoredBuild[]):
     ({ meta }) =>
       meta.buildid !== bad.buildid &&
       isGood(meta) &&
-      (meta['ostree-content-checksum'] === undefined ||
-        meta['ostree-content-checksum'] !== bad['ostree-content-checksum']),
+      (meta.ostreeContentChecksum === undefined || meta.ostreeContentChecksum !== bad.ostreeContentChecksum),
   );
   if (good) return good;
   throw new NightlyError('usage', `There is no complete night with another tree before ${bad.buildid}.`, {
@@ -118,9 +116,5 @@ function named(id: string, nights: readonly StoredBuild[]): StoredBuild {
 }
 
 function isGood(meta: StoredBuild['meta']): boolean {
-  return (
-    meta['atomic-nightly.state'] === 'complete' &&
-    meta['atomic-nightly.retracted'] === undefined &&
-    meta['atomic-nightly.retraction'] === undefined
-  );
+  return meta.state === 'complete' && meta.retracted === undefined && meta.retraction === undefined;
 }

@@ -42,7 +42,7 @@ export async function preparePromotion(
     await Promise.all(nights.map((target) => target.check(task)));
     return seed(project, build, task);
   });
-  const { recommit, overrides, excludes, 'last-release': release } = promotion;
+  const { recommit, overrides, excludes, lastRelease: release } = promotion;
   const changes = { overrides, excludes };
   if (project.treefile === undefined) {
     const inputHash = await runner.step('inputs', { night: night.commit, recommit }, (task) =>
@@ -55,7 +55,7 @@ export async function preparePromotion(
     { night: night.commit, changes, release },
     (task) => promotePackages(project, build, { night, changes, recommit, release }, task),
     // Once the commit is made nobody asks for them any more.
-    async () => (await readMeta(build.paths))['ostree-commit'] !== undefined || storeIsWhole(project, build),
+    async () => (await readMeta(build.paths)).ostreeCommit !== undefined || storeIsWhole(project, build),
   );
   const known = { night, nights, parent, packages };
   if (recommit) return { ...known, inputHash: undefined };
@@ -66,6 +66,6 @@ export async function preparePromotion(
 }
 
 function nightTargets({ config }: Project, { meta }: Night): Target[] {
-  const stream = config.streams[meta['atomic-nightly.stream']];
+  const stream = config.streams[meta.stream];
   return stream ? targetsOf(config, stream).map(openTarget) : [];
 }

@@ -65,7 +65,7 @@ async function rebuild(
   }: { readonly night: Night; readonly promotion: PromotionRecord; readonly inputHash: string },
   runner: Runner,
 ): Promise<Made> {
-  const { 'accept-differences': accept } = promotion;
+  const { acceptDifferences: accept } = promotion;
   const composed = await runner.step('compose', { night: night.commit, inputHash }, (task) =>
     project.treefile === undefined
       ? composeFolder(project, build, { inputHash, timestamp: night.timestamp }, task)
@@ -78,7 +78,7 @@ async function rebuild(
   if (!compared.same) {
     const { count, paths } = compared;
     await updateMeta(build.paths, {
-      'atomic-nightly.promotion': { ...promotion, 'differences-accepted': { count, paths } },
+      promotion: { ...promotion, differencesAccepted: { count, paths } },
     });
   }
   return { composed, inputHash };
@@ -88,12 +88,12 @@ async function rebuild(
 async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
   const { inputHash = '' } = await readCommit(repo, night.commit);
   const { meta, commit } = night;
-  const kernel = meta['atomic-nightly.compose']?.kernel;
+  const kernel = meta.compose?.kernel;
   return {
     inputHash,
     composed: {
       commit,
-      contentChecksum: meta['ostree-content-checksum'] ?? '',
+      contentChecksum: meta.ostreeContentChecksum ?? '',
       ...(kernel === undefined ? {} : { kernel }),
       initramfs: 'reused',
       phases: [],

@@ -64,8 +64,8 @@ export async function release(
   const { config, stream, ref } = project;
   const { paths, meta } = stored;
   const build = reopenBuild(stored);
-  const commit = meta['ostree-commit'] ?? '';
-  const deltas = meta['atomic-nightly.deltas'] ?? [];
+  const commit = meta.ostreeCommit ?? '';
+  const deltas = meta.deltas ?? [];
   const [tree, cloud] = [trees[0], images[0]];
   if (!tree || !cloud)
     throw new NightlyError('bug', `Stream "${stream.name}" passed its checks without a target for releases.`);
@@ -104,10 +104,10 @@ export async function release(
     }),
   );
 
-  const { 'atomic-nightly.approvals': approvals } = meta;
+  const { approvals } = meta;
   await updateMeta(paths, {
-    ...(approvals === undefined ? {} : { 'atomic-nightly.approvals': approvals }),
-    'atomic-nightly.release': { at },
+    ...(approvals === undefined ? {} : { approvals }),
+    release: { at },
   });
   await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {

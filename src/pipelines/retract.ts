@@ -33,7 +33,7 @@ export async function retract(
 ): Promise<Delivered> {
   const { config, repo, ref, signer, targets, testedRef } = project;
   const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
-  const [parent, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
+  const [parent, back] = [bad.meta.ostreeCommit ?? '', good.meta.ostreeCommit ?? ''];
   const commit = await runner.step('commit', { parent, back }, async (task) => {
     await copyFile(good.paths.lockfile, build.paths.lockfile);
     await copyFile(good.paths.treefile, build.paths.treefile);
@@ -44,21 +44,15 @@ export async function retract(
   );
   const tree = await runner.step('measure', { commit }, (task) => treeSize(repo, commit, task));
   const signedBy = signer ? await runner.step('sign', { commit }, (task) => sign(repo, commit, signer, task)) : [];
-  const kept = [
-    'ostree-content-checksum',
-    'rpm-ostree-inputhash',
-    'atomic-nightly.treefile-digest',
-    'atomic-nightly.engine',
-    'atomic-nightly.compose',
-  ] as const;
+  const kept = ['ostreeContentChecksum', 'rpmOstreeInputhash', 'treefileDigest', 'engine', 'compose'] as const;
   await updateMeta(build.paths, {
     ...Object.fromEntries(kept.flatMap((key) => (good.meta[key] === undefined ? [] : [[key, good.meta[key]]]))),
-    'ostree-commit': commit,
-    'ostree-version': build.id,
+    ostreeCommit: commit,
+    ostreeVersion: build.id,
     pkgdiff,
-    'atomic-nightly.tree': tree,
-    'atomic-nightly.parent': parent,
-    ...(signedBy.length === 0 ? {} : { 'atomic-nightly.signed-by': signedBy }),
+    tree,
+    parent,
+    ...(signedBy.length === 0 ? {} : { signedBy }),
   });
 
   await forEachTarget(targets, async (target) => {
@@ -70,8 +64,8 @@ export async function retract(
   await moveLocalRef(project, commit);
   // What is told of it from here on is true: hosts get the good tree.
   await updateMeta(build.paths, {
-    'atomic-nightly.published': targets.map(({ name }) => name),
-    'atomic-nightly.state': 'complete',
+    published: targets.map(({ name }) => name),
+    state: 'complete',
   });
 
   await runner.step('checksums', { commit }, () => writeChecksums(build, FIXED_RECORDS));
@@ -87,8 +81,7 @@ export async function retract(
   const gone = await Promise.all([of, ...between].map((id) => findBuild(config.work, id)));
   const ids = gone.map(({ meta }) => meta.buildid);
   for (const { paths, meta } of gone) {
-    if (meta['atomic-nightly.retracted'] === undefined)
-      await updateMeta(paths, { 'atomic-nightly.retracted': { at, reason, by: build.id } });
+    if (meta.retracted === undefined) await updateMeta(paths, { retracted: { at, reason, by: build.id } });
   }
   const set = await openImages(project, reopenBuild(good), back);
   const images = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
@@ -108,8 +101,8 @@ export async function retract(
       await runner.step(`tested-${target.name}`, { commit, testedRef }, async (task) => {
         // One that names an earlier tested night leads nobody to a bad one.
         const head = await readTargetRef(target, testedRef, task);
-        const isBad = gone.some(({ meta }) => meta['ostree-commit'] === head);
-        const passed = good.meta['atomic-nightly.smoke-tests'] !== undefined;
+        const isBad = gone.some(({ meta }) => meta.ostreeCommit === head);
+        const passed = good.meta.smokeTests !== undefined;
         if (isBad || passed) await markTested(project, build, target, { commit, testedRef, gone: ids }, task);
       });
     }

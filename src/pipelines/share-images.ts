@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { BuildFailure } from '../build/build-record.ts';
+import { IMAGES } from '../build/build-record-format.ts';
 import { readMeta } from '../build/build-store.ts';
 import { signatureName } from '../published/paths.ts';
 import { type Build, isFetched } from '../run/build.ts';
@@ -41,12 +42,12 @@ export async function shareImages(
 ): Promise<Delivered | Stopped> {
   const { stream, signer, testedRef } = project;
   const local = await readMeta(build.paths);
-  const commit = local['ostree-commit'] ?? '';
+  const commit = local.ostreeCommit ?? '';
   const again = async () => false;
   if (isFetched(build.paths))
     await runner.step('pull', { commit }, (task) => pullCommit(project, build, commit, task), again);
   // A target that does not have the commit gets no images of it.
-  const published = local['atomic-nightly.published'] ?? [];
+  const published = local.published ?? [];
   const reached = tree?.targets ?? project.targets.filter(({ name }) => published.includes(name));
   if (reached.length === 0) {
     throw new NightlyError('usage', `Build ${build.id} is published on no target of stream "${stream.name}".`, {
@@ -79,7 +80,7 @@ export async function shareImages(
   const signed = await sideBySide(signer ? [signer] : [], (one) =>
     runner.step(
       'sign-images',
-      { files },
+      { files: [...(ofTree?.sums ?? []), ...Object.values(IMAGES.encode(results.images))] },
       (task) => signEach(build, files, one, task),
       async () => names.every((name) => existsSync(join(build.paths.dir, signatureName(name)))),
     ),

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import type { SmokeResult } from '../boot/image-smoke-test.ts';
 import type { BuildFailure } from '../build/build-record.ts';
+import { IMAGE } from '../build/build-record-format.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
@@ -32,7 +33,7 @@ export async function smokeTests(
   const { results, failures } = await sideBySide(wanted, (one) =>
     oneAtATime(async () => {
       const { name } = one.template;
-      const input = { image: one.image, gate };
+      const input = { image: IMAGE.encode(one.image), gate };
       const result = await runner.step(`smoke-test-${name}`, input, (task) =>
         smokeTest(build, one, commit, gate, task),
       );

@@ -28,12 +28,12 @@ export async function withdraw(
   const { config, ref } = project;
   const { signer, trees, images } = openReleasePlaces(project);
   const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
-  const [from, back] = [bad.meta['ostree-commit'] ?? '', good.meta['ostree-commit'] ?? ''];
+  const [from, back] = [bad.meta.ostreeCommit ?? '', good.meta.ostreeCommit ?? ''];
   const commit = await runner.step('commit', { from, back }, (task) =>
     commitBack(project, build, 'withdraws', { bad: from, of, previous: back }, task),
   );
   await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task));
-  await updateMeta(build.paths, { 'ostree-commit': commit, 'ostree-version': build.id, 'atomic-nightly.parent': from });
+  await updateMeta(build.paths, { ostreeCommit: commit, ostreeVersion: build.id, parent: from });
 
   // Staging, too: the next promotion follows what is there.
   const others = trees.filter(({ name }) => !project.targets.some((target) => target.name === name));
@@ -48,8 +48,8 @@ export async function withdraw(
   });
 
   const at = new Date(build.timestamp * 1000).toISOString();
-  const released = bad.meta['atomic-nightly.release']?.at ?? at;
-  await updateMeta(bad.paths, { 'atomic-nightly.release': { at: released, withdrawn: { at, reason, by: build.id } } });
+  const released = bad.meta.release?.at ?? at;
+  await updateMeta(bad.paths, { release: { at: released, withdrawn: { at, reason, by: build.id } } });
   const set = await openImages(project, reopenBuild(good), back);
   const made = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
   await forEachTarget(images, (target) =>

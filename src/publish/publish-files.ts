@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
-import type { RecordFormat } from '../base/read-record.ts';
+import { type RecordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { SUMS } from '../build/build-files.ts';
 import { signatureName } from '../published/paths.ts';
@@ -78,7 +78,7 @@ function sumsOrNothing(text: Uint8Array | undefined, images: readonly Summed[]):
  */
 export async function updateRecord<Value>(
   { path, format }: { readonly path: string; readonly format: RecordFormat<Value> },
-  change: (old: Value | undefined) => Value,
+  change: (old: Value | undefined) => NoInfer<Value> | undefined,
   target: Target,
   task: Task,
   signer?: Signer,
@@ -88,7 +88,7 @@ export async function updateRecord<Value>(
     const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
     const old = content && readTargetRecord(content, format, path, target);
     const next = change(old);
-    const put = next === old ? [] : [{ path, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }];
+    const put = next === undefined || next === old ? [] : [{ path, content: Buffer.from(recordText(next, format)) }];
     const expect = [{ path, content }];
     const bytes = put[0]?.content ?? content;
     if (signer && bytes) {
@@ -109,6 +109,11 @@ export async function updateJson<Json>(
   task: Task,
   signer?: Signer,
 ): Promise<void> {
-  const format: RecordFormat<Json> = { schema: z.custom<Json>(), hint: 'Restore it from a backup.' };
+  const format: RecordFormat<Json> = {
+    schema: z.unknown(),
+    hint: 'Restore it from a backup.',
+    decode: (stored) => stored as Json,
+    encode: (value) => value as object,
+  };
   await updateRecord({ path, format }, change, target, task, signer);
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RecordFormat } from '../base/read-record.ts';
+import { type RecordFormat, recordFormat } from '../base/read-record.ts';
 import { architecture, buildId } from '../build/record-values.ts';
 
 /** Where a target names its builds. */
@@ -16,14 +16,14 @@ export interface IndexEntry {
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
 export interface BuildIndex {
   /** Those of other schemas are refused. */
-  readonly 'schema-version'?: '1.0.0';
+  readonly schemaVersion?: '1.0.0';
   readonly builds: readonly IndexEntry[];
   /** RFC 3339, UTC. */
   readonly timestamp: string;
 }
 
 /** Builds that are plain strings, as coreos-assembler wrote them before its schema 1.0.0, are refused: their architectures are not known. */
-export const BUILD_INDEX: RecordFormat<BuildIndex> = {
+export const BUILD_INDEX: RecordFormat<BuildIndex> = recordFormat({
   schema: z.looseObject({
     'schema-version': z.literal('1.0.0').exactOptional(),
     builds: z.array(
@@ -39,4 +39,4 @@ export const BUILD_INDEX: RecordFormat<BuildIndex> = {
     timestamp: z.string(),
   }),
   hint: 'Put it back from a backup, or move it away: "atomic-nightly publish --reconcile" then writes it from the records that are there.',
-};
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RecordFormat } from '../base/read-record.ts';
+import { type RecordFormat, recordFormat } from '../base/read-record.ts';
 import { count, instant } from '../build/record-values.ts';
 
 /** `prune.json` of a target: publish/epoch.ts says what it is for. */
@@ -23,7 +23,7 @@ export interface PruneEpoch {
 
 const text = z.string();
 
-export const PRUNE_EPOCH: RecordFormat<PruneEpoch> = {
+export const PRUNE_EPOCH: RecordFormat<PruneEpoch> = recordFormat({
   schema: z.looseObject({
     epoch: count,
     deleting: z
@@ -39,4 +39,4 @@ export const PRUNE_EPOCH: RecordFormat<PruneEpoch> = {
       .exactOptional(),
   }),
   hint: 'Find out who wrote it and whether somebody prunes there right now. Once nobody does, move it away.',
-};
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RecordFormat } from '../base/read-record.ts';
+import { type RecordFormat, recordFormat } from '../base/read-record.ts';
 import { buildId, instant, isBuildFolder, refName, sha256Hex } from '../build/record-values.ts';
 
 /** What pruning remembers on a target between two runs. */
@@ -31,7 +31,7 @@ const build = z.string().refine(isBuildFolder, 'must be a build id and an archit
 
 const HINT = 'Put it back from a backup; nothing was removed.';
 
-export const RETIRED: RecordFormat<Partial<RetiredFile>> = {
+export const RETIRED: RecordFormat<Partial<RetiredFile>> = recordFormat({
   schema: z.looseObject({
     commits: z
       .record(
@@ -53,7 +53,7 @@ export const RETIRED: RecordFormat<Partial<RetiredFile>> = {
       .exactOptional(),
   }),
   hint: HINT,
-};
+});
 
 /** Commits that a release was made of; written by promotion. */
 export const PROMOTED_PATH = 'builds/promoted.json';
@@ -62,7 +62,7 @@ export interface PromotedFile {
   readonly commits: Readonly<Record<string, { readonly build?: string; readonly release?: string }>>;
 }
 
-export const PROMOTED: RecordFormat<PromotedFile> = {
+export const PROMOTED: RecordFormat<PromotedFile> = recordFormat({
   schema: z.looseObject({
     commits: z.record(
       sha256Hex,
@@ -70,4 +70,4 @@ export const PROMOTED: RecordFormat<PromotedFile> = {
     ),
   }),
   hint: HINT,
-};
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { RecordFormat } from '../base/read-record.ts';
+import { type RecordFormat, recordFormat } from '../base/read-record.ts';
 import { architecture, buildId, refName, sha256Hex, word } from '../build/record-values.ts';
 
 /** The JSON files below `streams/` that lead readers to builds. */
@@ -26,18 +26,18 @@ export type LatestPointer = StreamPointer<{
 
 const named = { build: buildId, commit: sha256Hex, ref: refName };
 
-export const TESTED_POINTER: RecordFormat<TestedPointer> = {
+export const TESTED_POINTER: RecordFormat<TestedPointer> = recordFormat({
   schema: z.looseObject({ stream: word, arches: z.record(architecture, z.looseObject(named)) }),
   hint: HINT,
-};
+});
 
-export const LATEST_POINTER: RecordFormat<LatestPointer> = {
+export const LATEST_POINTER: RecordFormat<LatestPointer> = recordFormat({
   schema: z.looseObject({
     stream: word,
     arches: z.record(architecture, z.looseObject({ ...named, notes: z.string() })),
   }),
   hint: HINT,
-};
+});
 
 /**
  * `streams/<stream>/releases.json`: every release of a stream, oldest first, in the format of Fedora CoreOS's release
@@ -46,7 +46,7 @@ export const LATEST_POINTER: RecordFormat<LatestPointer> = {
 export interface ReleaseIndex {
   readonly note: string;
   readonly stream: string;
-  readonly metadata: { readonly 'last-modified': string };
+  readonly metadata: { readonly lastModified: string };
   readonly releases: readonly IndexedRelease[];
 }
 
@@ -59,7 +59,7 @@ export interface IndexedRelease {
   readonly withdrawn?: string;
 }
 
-export const RELEASE_INDEX: RecordFormat<ReleaseIndex> = {
+export const RELEASE_INDEX: RecordFormat<ReleaseIndex> = recordFormat({
   schema: z.looseObject({
     note: z.string(),
     stream: word,
@@ -74,7 +74,7 @@ export const RELEASE_INDEX: RecordFormat<ReleaseIndex> = {
     ),
   }),
   hint: 'Put it back from a backup: only the release commands write it, one release at a time.',
-};
+});
 
 /**
  * `streams/<stream>.json`: where to find the newest images of a stream, for programs. The format is that of CoreOS's
@@ -82,7 +82,7 @@ export const RELEASE_INDEX: RecordFormat<ReleaseIndex> = {
  */
 export interface StreamMetadata {
   readonly stream: string;
-  readonly metadata: { readonly 'last-modified': string; readonly generator: string };
+  readonly metadata: { readonly lastModified: string; readonly generator: string };
   readonly architectures: Readonly<Record<string, ArchitectureMetadata>>;
 }
 
@@ -100,12 +100,12 @@ export interface Artifact {
 interface Location {
   readonly location: string;
   readonly sha256: string;
-  readonly 'uncompressed-sha256': string;
+  readonly uncompressedSha256: string;
 }
 
 const disk = z.looseObject({ location: z.string(), sha256: sha256Hex, 'uncompressed-sha256': sha256Hex });
 
-export const STREAM_METADATA: RecordFormat<StreamMetadata> = {
+export const STREAM_METADATA: RecordFormat<StreamMetadata> = recordFormat({
   schema: z.looseObject({
     stream: word,
     metadata: z.looseObject({ 'last-modified': z.string(), generator: z.string() }),
@@ -121,4 +121,4 @@ export const STREAM_METADATA: RecordFormat<StreamMetadata> = {
     ),
   }),
   hint: HINT,
-};
+});

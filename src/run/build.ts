@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { writeJson } from '../base/files.ts';
+import { writeFileAtomic } from '../base/files.ts';
 import type { BuildMeta } from '../build/build-record.ts';
+import { buildMetaText } from '../build/build-record-format.ts';
 import {
   type BuildPaths,
   buildPaths,
@@ -48,15 +49,15 @@ export async function reserveBuild(
   const meta: BuildMeta = {
     name: config.name,
     buildid: id,
-    'coreos-assembler.basearch': stream.arch,
+    basearch: stream.arch,
     ref,
-    'ostree-timestamp': new Date(timestamp * 1000).toISOString(),
-    'atomic-nightly.stream': stream.name,
-    'atomic-nightly.state': 'running',
-    'atomic-nightly.treefile-digest': project.definition,
+    ostreeTimestamp: new Date(timestamp * 1000).toISOString(),
+    stream: stream.name,
+    state: 'running',
+    treefileDigest: project.definition,
     ...more,
   };
-  await writeJson(paths.meta, meta);
+  await writeFileAtomic(paths.meta, buildMetaText(meta));
   return { id, paths, timestamp };
 }
 
@@ -70,9 +71,7 @@ export async function nextCommitTime(
 ): Promise<number> {
   // Where the newest is damaged, a date ahead of it is refused by the seed, which has the commit itself.
   const { builds } = await surveyBuilds(config.work);
-  const newest = builds.find(
-    ({ meta }) => meta['atomic-nightly.stream'] === stream.name && meta['ostree-commit'] !== undefined,
-  );
+  const newest = builds.find(({ meta }) => meta.stream === stream.name && meta.ostreeCommit !== undefined);
   if (!newest || !isDatedAhead(newest.meta)) return now;
   return Math.max(now, reopenBuild(newest).timestamp + 1);
 }
@@ -89,7 +88,7 @@ function buildTimestamp(): number {
 
 /** Opens a build of an earlier run to continue it. */
 export function reopenBuild({ paths, meta }: StoredBuild): Build {
-  return { id: meta.buildid, paths, timestamp: Date.parse(meta['ostree-timestamp']) / 1000 };
+  return { id: meta.buildid, paths, timestamp: Date.parse(meta.ostreeTimestamp) / 1000 };
 }
 
 /**
@@ -100,7 +99,7 @@ export async function findUnfinished(workDir: string, id: string | undefined): P
   if (id !== undefined) {
     const build = await findBuild(workDir, id);
     if (!(await isFinished(build))) return build;
-    throw new NightlyError('usage', `Build ${id} is ${build.meta['atomic-nightly.state']}; nothing is left to do.`, {
+    throw new NightlyError('usage', `Build ${id} is ${build.meta.state}; nothing is left to do.`, {
       hint: `Run "atomic-nightly show ${id}" to see it.`,
     });
   }
@@ -141,7 +140,7 @@ export async function refuseRetracted({ paths }: Build): Promise<void> {
 }
 
 /** The same by a record. @throws NightlyError `usage` */
-export function refuseRetractedMeta({ buildid: id, 'atomic-nightly.retracted': retracted }: BuildMeta): void {
+export function refuseRetractedMeta({ buildid: id, retracted }: BuildMeta): void {
   if (retracted === undefined) return;
   throw new NightlyError('usage', `Build ${id} was retracted by ${retracted.by}: ${retracted.reason}`, {
     hint: `Its files stay where they are, and nobody is led to them. "atomic-nightly show ${retracted.by}" shows what took its place.`,

@@ -10,7 +10,7 @@ const CUT_SHORT_SECONDS = 12 * 3600;
  * says that it is running was killed then.
  */
 export function isCutShort({ meta, paths }: StoredBuild): boolean {
-  const { 'atomic-nightly.state': state, 'atomic-nightly.failures': failures = [] } = meta;
-  if (isFetched(paths) || Date.now() - Date.parse(meta['ostree-timestamp']) > CUT_SHORT_SECONDS * 1000) return false;
+  const { state, failures = [] } = meta;
+  if (isFetched(paths) || Date.now() - Date.parse(meta.ostreeTimestamp) > CUT_SHORT_SECONDS * 1000) return false;
   return state === 'running' || state === 'interrupted' || (state === 'incomplete' && failures.length > 0);
 }

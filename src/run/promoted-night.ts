@@ -27,37 +27,37 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   const { meta, paths } = await findBuild(work, id).catch((error: unknown) => {
     throw isNotFound(error) ? lostNight(work, id, error) : error;
   });
-  const { of } = meta['atomic-nightly.promotion'] ?? {};
+  const { of } = meta.promotion ?? {};
   if (of !== undefined) {
     throw new NightlyError('usage', `Build ${id} is a promotion of nightly build ${of} itself.`, {
       hint: `To promote that nightly build again: "atomic-nightly promote ${of}".`,
     });
   }
-  const { by, reason } = meta['atomic-nightly.retracted'] ?? {};
+  const { by, reason } = meta.retracted ?? {};
   if (by !== undefined) {
     throw new NightlyError('usage', `Night ${id} was retracted by ${by}: ${reason}`, {
       hint: 'Promote another: "atomic-nightly list" shows the nights there are.',
     });
   }
-  const { previous } = meta['atomic-nightly.retraction'] ?? {};
+  const { previous } = meta.retraction ?? {};
   if (previous !== undefined) {
     throw new NightlyError('usage', `Build ${id} only has the tree of night ${previous} again.`, {
       hint: `Promote that: "atomic-nightly promote ${previous}".`,
     });
   }
-  const commit = meta['ostree-commit'];
-  const state = meta['atomic-nightly.state'];
+  const commit = meta.ostreeCommit;
+  const state = meta.state;
   if (commit === undefined || !isPublishedState(state)) {
     throw new NightlyError('usage', `Build ${id} is ${state}: only a published nightly build can be promoted.`, {
       hint: '"atomic-nightly list" lists the nightly builds.',
     });
   }
-  const timestamp = Date.parse(meta['ostree-timestamp']) / 1000;
-  const made = meta['atomic-nightly.engine']?.name;
+  const timestamp = Date.parse(meta.ostreeTimestamp) / 1000;
+  const made = meta.engine?.name;
   if (made === 'checkout' || made === 'command') {
     return { id, commit, meta, lockfile: await readLockfile(paths.lockfile), treefile: undefined, timestamp };
   }
-  const copy = meta['atomic-nightly.treefile-copy'];
+  const copy = meta.treefileCopy;
   const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
   const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
   if (treefile === undefined || lockfile === undefined) {
@@ -65,8 +65,8 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
       hint: 'Bring the folder back from a backup, or run a new nightly build and promote that.',
     });
   }
-  const { digest } = await readTreefile(treefile, { basearch: meta['coreos-assembler.basearch'] });
-  if (digest !== meta['atomic-nightly.treefile-digest']) {
+  const { digest } = await readTreefile(treefile, { basearch: meta.basearch });
+  if (digest !== meta.treefileDigest) {
     throw new NightlyError(
       'treefile',
       `The treefile of nightly build ${id} is lost: its copy ${treefile} no longer reads as it did then.`,

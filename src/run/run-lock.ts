@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
-import { type RecordFormat, readRecord } from '../base/read-record.ts';
+import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
@@ -39,10 +39,10 @@ export const lockHolderSchema: z.ZodType<LockHolder> = z.looseObject({
   since: instant,
 });
 
-const HOLDER: RecordFormat<LockHolder> = {
+const HOLDER: RecordFormat<LockHolder> = recordFormat({
   schema: lockHolderSchema,
   hint: 'It only names who has the lock; the next run writes it anew.',
-};
+});
 
 /** What `lock.json` says; a fault of code `record` when it is damaged, undefined when there is none. */
 export async function readLockHolder(workDir: string): Promise<LockHolder | NightlyError | undefined> {

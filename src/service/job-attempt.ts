@@ -70,7 +70,7 @@ export async function endingOfRecords(config: Config, job: Job): Promise<Ending>
   const build = await buildOf(config.work, job);
   if (!build) return { result: 'killed', unseen: true };
   const { paths, meta } = build;
-  const result = resultOfState(meta['atomic-nightly.state']);
+  const result = resultOfState(meta.state);
   const good = result === 'complete' || result === 'unchanged';
   // A good end is written into the record first and into the journal last: between the two there is work left.
   const cut = good && (await readJournal(paths.journal)).at(-1)?.event !== 'end';
@@ -97,7 +97,5 @@ async function buildOf(work: string, { build, stream, attempt }: Job): Promise<S
   const { builds } = await surveyBuilds(work);
   if (build !== undefined) return builds.find(({ paths }) => paths.id === build);
   const { newestBefore = '' } = attempt ?? {};
-  return builds.find(
-    ({ paths, meta }) => meta['atomic-nightly.stream'] === stream && compareBuildIds(paths.id, newestBefore) > 0,
-  );
+  return builds.find(({ paths, meta }) => meta.stream === stream && compareBuildIds(paths.id, newestBefore) > 0);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
-import { type RecordFormat, readRecord } from '../base/read-record.ts';
+import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { buildId, count, instant, word } from '../build/record-values.ts';
 
@@ -68,10 +68,10 @@ const jobSchema = z.looseObject({
   attempt: attemptSchema.exactOptional(),
 });
 
-const STATE: RecordFormat<ServiceState> = {
+const STATE: RecordFormat<ServiceState> = recordFormat({
   schema: z.looseObject({ moments: z.record(word, instant), jobs: z.array(jobSchema) }),
   hint: 'It is set aside by the next start of the service, which then begins with the schedules as they are.',
-};
+});
 
 const NOTHING: ServiceState = { moments: {}, jobs: [] };
 

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { hasEnded, type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
-import { readRecord } from '../base/read-record.ts';
+import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 
 /** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
 export const LOCK_PATH = '.atomic-nightly.lock';
@@ -31,6 +31,8 @@ const schema = z.looseObject({
   // What a date can hold.
   until: z.number().min(0).max(8.64e15),
 });
+
+const FORMAT: RecordFormat<LockContent> = recordFormat({ schema, hint: '' });
 
 /** A lock of this process, from now on. */
 export function newLock(): LockContent {
@@ -66,7 +68,7 @@ export const encodeLock = (lock: LockContent): Uint8Array => Buffer.from(`${JSON
 /** @throws NightlyError `locked` when the file is not one of ours. */
 export function readLock(content: Uint8Array, target: string): LockContent {
   try {
-    return readRecord(content, { schema, hint: '' }, LOCK_PATH);
+    return readRecord(content, FORMAT, LOCK_PATH);
   } catch (error) {
     throw new NightlyError('locked', `Target "${target}" has a ${LOCK_PATH} that is not this program's.`, {
       hint: 'Find out who wrote it; remove it if nobody needs it.',

@@ -62,7 +62,7 @@ async function night({ lab, dir, task }: BenchLab, url: string, token: string): 
   await fetch(`${url}/trigger/nightly`, { method: 'POST', headers: { authorization: `Bearer ${token}` } });
   for (;;) {
     await sleep(200);
-    const { buildid, 'atomic-nightly.state': state, 'atomic-nightly.steps': steps } = await newest(dir);
+    const { buildid, state, steps } = await newest(dir);
     // A build is called complete before its last steps are.
     if (buildid === before.buildid || state === 'running' || (state === 'complete' && !steps)) continue;
     if (state !== 'complete') throw new Error(`build ${buildid} is ${state}`);

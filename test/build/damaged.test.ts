@@ -152,7 +152,7 @@ describe('I15: what a damaged record could make wrong stops, and nothing else', 
   /** The candidate is released, too: it is the newest release, of night 9 of 12. */
   async function twoReleases() {
     const builds = await makePageBuilds(temporaryFolder(), 12);
-    builds.write({ ...builds.meta(builds.candidate), 'atomic-nightly.release': { at: '2026-10-10T09:00:00.000Z' } });
+    builds.write({ ...builds.meta(builds.candidate), release: { at: '2026-10-10T09:00:00.000Z' } });
     const spoil = (id = '') => writeFileSync(buildPaths(builds.config.work, id, 'x86_64').meta, '{"buildid": "2026');
     const { config } = builds;
     const night = builds.ids.at(-2) ?? '';
@@ -268,11 +268,11 @@ it.each(DAMAGE)('I15: a steps.json that is %s says nothing about the build', asy
   const { config, ids } = await makePageBuilds(temporaryFolder(), 2);
   const paths = buildPaths(config.work, ids[0] ?? '', 'x86_64');
   writeFileSync(paths.steps, '[{"step": "compose", "seconds": 2}]');
-  expect((await readMeta(paths))['atomic-nightly.steps']).toEqual([{ step: 'compose', seconds: 2 }]);
+  expect((await readMeta(paths)).steps).toEqual([{ step: 'compose', seconds: 2 }]);
   const before = readFileSync(paths.meta, 'utf8');
   spoil(paths.steps);
   expect((await surveyBuilds(config.work)).damaged).toEqual([]);
-  const { 'atomic-nightly.steps': steps } = await readMeta(paths);
+  const { steps } = await readMeta(paths);
   expect(steps).toBeUndefined();
   await updateMeta(paths, {});
   expect(JSON.parse(readFileSync(paths.meta, 'utf8'))).toEqual(JSON.parse(before));

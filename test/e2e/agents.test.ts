@@ -1,9 +1,10 @@
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { BuildMeta } from '../../src/build/build-record.ts';
+import { storedMeta } from '../../src/build/build-record-format.ts';
 import { run } from '../../src/programs/exec.ts';
 import { makeAgent, overSsh } from '../support/agents.ts';
+import { metaOf } from '../support/build-meta.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { makeBucket } from '../support/s3-bucket.ts';
@@ -16,10 +17,11 @@ import { makeWorld } from '../support/world.ts';
 const TYPES = ['generic-cloud', 'vagrant-libvirt'] as const;
 
 /** What must be the same whoever made it. */
-function comparable(meta: BuildMeta) {
-  const { images, pkgdiff, 'ostree-commit': commit } = meta;
-  const { 'atomic-nightly.state': state, 'atomic-nightly.failures': failures } = meta;
-  return { images, pkgdiff, commit, state, failures, tests: Object.keys(meta['atomic-nightly.smoke-tests'] ?? {}) };
+function comparable(stored: unknown) {
+  const meta = metaOf(stored);
+  const { images, pkgdiff, ostreeCommit: commit } = meta;
+  const { state, failures } = meta;
+  return { images, pkgdiff, commit, state, failures, tests: Object.keys(meta.smokeTests ?? {}) };
 }
 
 /** Everything of a night has one time, so that it can be made again in the same bytes. */
@@ -95,7 +97,7 @@ it('images made on two empty agents at once, with nothing between them but an ss
   const resumed = await tree.nightly('resume', build);
   expect(resumed.code, resumed.stderr).toBe(0);
   expect(resumed.stderr).not.toContain('image-generic-cloud');
-  expect(comparable(await tree.recordOf(build))).toEqual(undisturbed.meta);
+  expect(comparable(storedMeta(await tree.recordOf(build)))).toEqual(undisturbed.meta);
   expect(await sums()).toEqual(undisturbed.sums);
 
   // Nobody makes images of what is not there, of a type that is not known, or that somebody tampered with.
@@ -135,7 +137,7 @@ describe.skipIf(whyNoRadosgw())('on S3', () => {
       right.json('images', build, '--only', 'generic-cloud'),
     ]);
     for (const one of both) expect(one).toMatchObject({ state: 'stopped' });
-    const early = JSON.parse((await get(`builds/${build}/x86_64/meta.json`)) ?? '') as BuildMeta;
+    const early = JSON.parse((await get(`builds/${build}/x86_64/meta.json`)) ?? '');
     expect(Object.keys(early.images ?? {})).toEqual(TYPES);
     expect(early).toMatchObject({ 'atomic-nightly.pending-images': ['vagrant-virtualbox'] });
     expect(await get(testedRef)).toBeUndefined();
@@ -148,7 +150,7 @@ describe.skipIf(whyNoRadosgw())('on S3', () => {
     const meta = JSON.parse((await get(`builds/${build}/x86_64/meta.json`)) ?? '');
     expect(comparable(meta)).toMatchObject({ state: 'complete', failures: [], commit });
     expect(comparable(meta).tests).toEqual(types);
-    for (const { path, sha256 } of Object.values((meta as BuildMeta).images ?? {})) {
+    for (const { path, sha256 } of Object.values(metaOf(meta).images ?? {})) {
       const bytes = new Uint8Array(await (await fetch(`${url}/builds/${build}/x86_64/${path}`)).arrayBuffer());
       expect((await run('sha256sum', [], { input: bytes })).stdout).toContain(sha256);
     }
@@ -157,6 +159,6 @@ describe.skipIf(whyNoRadosgw())('on S3', () => {
     const again = await left.nightly('images', build);
     expect(again.code, again.stderr).toBe(0);
     expect(again.stderr).not.toContain('image-');
-    expect((await left.recordOf(build)).images).toEqual(meta.images);
+    expect((await left.recordOf(build)).images).toEqual(metaOf(meta).images);
   });
 });

@@ -24,7 +24,7 @@ let nightCommit: string;
 beforeAll(async () => {
   world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')));
   nightId = await night(world);
-  nightCommit = String((await recordOf(world, nightId))['ostree-commit']);
+  nightCommit = String((await recordOf(world, nightId)).ostreeCommit);
   expect((await world.nightly('promote', nightId)).code).toBe(0);
   earlier = String((await records(world))[1]?.['buildid']);
   await snapshot(world, join(world.dir, 'snapshot'));
@@ -52,7 +52,7 @@ test.each(moments)(
     const [, , killed] = await records(world);
     const served = await pulledRelease(world, await mkdtemp(join(world.dir, 'between-')));
     // A tester sees the earlier attempt or the whole new one, whatever moment it was.
-    expect([before['ostree-commit'], killed?.['ostree-commit'] ?? '']).toContain(served);
+    expect([before.ostreeCommit, killed?.['ostree-commit'] ?? '']).toContain(served);
 
     const resumed = await world.nightly('resume');
     expect(resumed.stderr).not.toContain('✗');
@@ -62,14 +62,14 @@ test.each(moments)(
     const id = String(all[2]?.['buildid']);
     const meta = await recordOf(world, id);
     expect(meta).toMatchObject({
-      'atomic-nightly.state': 'complete',
-      'ostree-content-checksum': before['ostree-content-checksum'],
-      'atomic-nightly.parent': before['ostree-commit'],
-      'atomic-nightly.promotion': { of: nightId, attempt: 2, supersedes: [earlier] },
+      state: 'complete',
+      ostreeContentChecksum: before.ostreeContentChecksum,
+      parent: before.ostreeCommit,
+      promotion: { of: nightId, attempt: 2, supersedes: [earlier] },
     });
-    expect((await recordOf(world, earlier))['atomic-nightly.superseded-by']).toBe(id);
-    expect(await pulledRelease(world, await mkdtemp(join(world.dir, 'after-')))).toBe(meta['ostree-commit']);
-    expect(await metadataOf(world, String(meta['ostree-commit']), 'version')).toBe(`'${id}'`);
+    expect((await recordOf(world, earlier)).supersededBy).toBe(id);
+    expect(await pulledRelease(world, await mkdtemp(join(world.dir, 'after-')))).toBe(meta.ostreeCommit);
+    expect(await metadataOf(world, String(meta.ostreeCommit), 'version')).toBe(`'${id}'`);
     const promoted = JSON.parse(await readFile(join(world.published, 'builds/promoted.json'), 'utf8'));
     expect(promoted.commits).toEqual({ [nightCommit]: { build: nightId, release: id } });
     await run('ostree', [`--repo=${join(world.published, 'staging/repo')}`, 'fsck', '--quiet']);

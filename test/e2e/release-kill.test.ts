@@ -40,7 +40,7 @@ beforeAll(async () => {
   const promoted = await runCli(dir, ['promote', first, '--json'], { PATH: path });
   expect(promoted.code, promoted.stderr).toBe(0);
   id = JSON.parse(promoted.stdout).build;
-  commit = String((await recordOf(world, id))['ostree-commit']);
+  commit = String((await recordOf(world, id)).ostreeCommit);
   await json(world, 'approve', id, '--by', 'Jane Doe');
   await snapshot(world, join(dir, 'snapshot'));
   expect(await world.nightly('release', id)).toMatchObject({ code: 0 });
@@ -74,7 +74,7 @@ test.each(STEPS)('I4: SIGKILL of a release in %s, then release again, ends as un
   expect(again.stderr).not.toContain('\u2717');
   expect(again.code).toBe(finished ? 2 : 0);
   expect(await pulled(mirror, await mkdtemp(join(world.dir, 'after-')), how)).toBe(commit);
-  expect((await recordOf(world, id))['atomic-nightly.release']).toMatchObject({ at: expect.any(String) });
+  expect((await recordOf(world, id)).release).toMatchObject({ at: expect.any(String) });
   const latest = JSON.parse(await readFile(join(world.published, 'cloud/streams/release/latest.json'), 'utf8'));
   expect(latest.arches.x86_64).toMatchObject({ build: id, commit });
   const index = JSON.parse(await readFile(join(world.published, 'cloud/streams/release/releases.json'), 'utf8'));

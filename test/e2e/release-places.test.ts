@@ -68,7 +68,7 @@ it('a target that gets only the tree of releases, and one that gets only their i
   await run('find', [join(world.published, 'mirror'), '-mindepth', '1', '-delete']);
   expect(await cli('publish', '--reconcile', '--target', 'mirror')).toMatchObject({ code: 0 });
   const ref = await readFile(join(world.published, 'mirror/repo/refs/heads', RELEASE_REF), 'utf8');
-  expect(ref.trim()).toBe((await recordOf(world, first))['ostree-commit']);
+  expect(ref.trim()).toBe((await recordOf(world, first)).ostreeCommit);
   expect(await cli('verify', 'mirror')).toMatchObject({ code: 0 });
   await expect(readFile(join(world.published, 'mirror/repo/refs/heads', `${RELEASE_REF}-tested`))).rejects.toThrow();
 

@@ -77,7 +77,7 @@ it('I2: what must not be promoted, released or changed is refused with its messa
   expect(await cli('resume', build)).toMatchObject({ code: 0 });
 
   // What was tested is not what would be released.
-  const commit = String((await recordOf(world, build))['ostree-commit']);
+  const commit = String((await recordOf(world, build)).ostreeCommit);
   const object = join(world.dir, 'work/repo/objects', commit.slice(0, 2), `${commit.slice(2)}.commit`);
   const tampered = async (path: string, message: RegExp): Promise<void> => {
     const good = await readFile(path);

@@ -55,7 +55,7 @@ async function must(...args: readonly string[]): Promise<string> {
 }
 
 const nights = async (): Promise<BuildMeta[]> =>
-  (await story.builds()).filter((meta) => meta['atomic-nightly.stream'] === 'nightly' && meta['ostree-commit']);
+  (await story.builds()).filter((meta) => meta.stream === 'nightly' && meta.ostreeCommit);
 
 async function newestBuild(): Promise<BuildMeta> {
   const [newest] = (await story.builds()).toReversed();
@@ -63,7 +63,7 @@ async function newestBuild(): Promise<BuildMeta> {
   return newest;
 }
 
-const commitOf = (meta: BuildMeta) => ({ commit: meta['ostree-commit'] ?? '', version: meta.buildid });
+const commitOf = (meta: BuildMeta) => ({ commit: meta.ostreeCommit ?? '', version: meta.buildid });
 
 test('a week of nights: five with updates, one unchanged', async () => {
   await must('lab', 'build', 'lab', '--url', story.sites.buildlogs.url);
@@ -110,8 +110,8 @@ test('the night that is due is promoted, and reworked with an update that came s
   await story.configure({ images: [] });
   await must('promote', night, '--override', nevra, '--reason', 'Cycle 1, with the fix of less');
   const [superseded, reworked] = (await story.builds()).slice(-2);
-  expect(superseded).toMatchObject({ buildid: attempt.buildid, 'atomic-nightly.superseded-by': reworked?.buildid });
-  expect(reworked).toMatchObject({ 'atomic-nightly.state': 'complete', 'atomic-nightly.promotion': { attempt: 2 } });
+  expect(superseded).toMatchObject({ buildid: attempt.buildid, supersededBy: reworked?.buildid });
+  expect(reworked).toMatchObject({ state: 'complete', promotion: { attempt: 2 } });
   expect(await story.cli('approve', attempt.buildid, '--by', 'Jane Doe')).toMatchObject({ code: 2 });
 });
 
@@ -144,7 +144,7 @@ test('a stranger with the public key alone pulls the tree, and checks the image'
   downloaded = join(here, image);
 
   const repo = join(here, 'repo');
-  expect(await pulled(mirror, repo, { key, ref: RELEASE })).toBe(first['ostree-commit']);
+  expect(await pulled(mirror, repo, { key, ref: RELEASE })).toBe(first.ostreeCommit);
   const show = ['show', '--gpg-verify-remote=origin', `origin:${RELEASE}`];
   const verified = await run('ostree', [`--repo=${repo}`, ...show]);
   await story.tell(`$ ostree ${show.join(' ')}\n${verified.stdout}`);
@@ -176,7 +176,7 @@ test('a host booted from the release upgrades to the next one, signatures checke
   await upgrade(vm, commitOf(second), testTask(story.dir));
   await reboot(vm, BOOT_SECONDS, testTask(story.dir));
   await check(vm, second);
-  await guest(vm, `sudo ostree show --gpg-verify-remote=${REMOTE} ${second['ostree-commit']}`, 'Good signature');
+  await guest(vm, `sudo ostree show --gpg-verify-remote=${REMOTE} ${second.ostreeCommit}`, 'Good signature');
 });
 
 test('a host of the nightly rebases to the release, and finds nothing newer', async () => {
@@ -220,8 +220,8 @@ async function texts({ buildid, images, ...meta }: BuildMeta): Promise<{ notes: 
     await story.keep(join(folder, name), `${buildid}-${name}`);
     const text = await readFile(join(folder, name), 'utf8');
     await story.tell(`==== ${name}\n${text}====\n`);
-    const [signer = 'a fingerprint'] = meta['atomic-nightly.signed-by'] ?? [];
-    for (const word of [buildid, images?.['generic-cloud']?.sha256, signer, meta['ostree-commit']]) {
+    const [signer = 'a fingerprint'] = meta.signedBy ?? [];
+    for (const word of [buildid, images?.['generic-cloud']?.sha256, signer, meta.ostreeCommit]) {
       expect(text).toContain(word);
     }
     return text;

@@ -13,11 +13,11 @@ const BUILD = '20261121_01';
 const META: BuildMeta = {
   name: 'mini',
   buildid: BUILD,
-  'coreos-assembler.basearch': 'x86_64',
+  basearch: 'x86_64',
   ref: 'mini/x86_64/nightly',
-  'ostree-timestamp': '2026-11-21T02:30:00.000Z',
-  'atomic-nightly.stream': 'nightly',
-  'atomic-nightly.state': 'incomplete',
+  ostreeTimestamp: '2026-11-21T02:30:00.000Z',
+  stream: 'nightly',
+  state: 'incomplete',
 };
 
 async function report(journal: readonly object[], meta: Partial<BuildMeta> = {}): Promise<string> {
@@ -45,7 +45,7 @@ it('each step is a test case: its last try counts, and one that never ended has 
       { event: 'start', step: 'push-mirror' },
       { event: 'end', state: 'incomplete' },
     ],
-    { 'atomic-nightly.pending-images': ['generic-cloud'] },
+    { pendingImages: ['generic-cloud'] },
   );
   expect(xml).toContain('<testcase name="seed" classname="nightly.steps" time="1.500"/>');
   expect(xml).toContain('<failure type="image" message="too &lt;small&gt;\ufffd[1m &amp; &quot;old&quot;">');
@@ -57,10 +57,10 @@ it('each step is a test case: its last try counts, and one that never ended has 
 it('each booted image and each health check in it is a test case', async () => {
   const result = { state: 'running', failedUnits: [], accelerator: 'tcg', serialLog: 'x' } as const;
   const xml = await report([{ event: 'done', step: 'smoke-test-iso', seconds: 9 }], {
-    'atomic-nightly.smoke-tests': {
+    smokeTests: {
       iso: { ...result, bootSeconds: 30, checkSeconds: 2, healthChecks: ['sudo without a password'] },
     },
-    'atomic-nightly.failures': [{ step: 'smoke-test-box', code: 'gate-failed', message: 'Kernel panic' }],
+    failures: [{ step: 'smoke-test-box', code: 'gate-failed', message: 'Kernel panic' }],
   });
   expect(xml).toContain('<testcase name="iso comes up" classname="nightly.smoke-tests" time="32.000"/>');
   expect(xml).toContain('<testcase name="iso: sudo without a password"');

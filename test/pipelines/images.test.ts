@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ImageFile } from '../../src/images/image.ts';
 import { run } from '../../src/programs/exec.ts';
+import { metaOf } from '../support/build-meta.ts';
 import { journal, makeWorld, records, restore, snapshot, startCli, type World } from '../support/world.ts';
 
 const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'] as const;
@@ -31,8 +32,7 @@ afterAll(async () => {
 });
 
 async function recorded(): Promise<Readonly<Record<string, ImageFile>>> {
-  const [meta] = (await records(world)) as unknown as { images: Record<string, ImageFile> }[];
-  return meta?.images ?? {};
+  return metaOf((await records(world))[0]).images ?? {};
 }
 
 const buildDir = async () => join(world.dir, 'work/builds', String((await records(world))[0]?.['buildid']), 'x86_64');
@@ -44,19 +44,17 @@ test('each image is recorded with both sizes and checksums, its commit and its t
     expect(image).toMatchObject({
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
       size: (await stat(join(await buildDir(), image.path))).size,
-      'uncompressed-sha256': expect.stringMatching(/^[0-9a-f]{64}$/),
-      'atomic-nightly.commit': meta?.['ostree-commit'],
-      'atomic-nightly.template-digest': expect.stringMatching(/^[0-9a-f]{64}$/),
+      uncompressedSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      commit: meta?.['ostree-commit'],
+      templateDigest: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
   }
-  expect(images['generic-cloud']?.['atomic-nightly.boot-loader']).toBe(
-    'grub-menu (BIOS from this host, UEFI from this host)',
-  );
-  expect(images['generic-cloud']?.['uncompressed-size']).toBe(1024 ** 3);
+  expect(images['generic-cloud']?.bootLoader).toBe('grub-menu (BIOS from this host, UEFI from this host)');
+  expect(images['generic-cloud']?.uncompressedSize).toBe(1024 ** 3);
   const box = images['vagrant-libvirt'];
   const tar = (await run('sh', ['-c', 'gzip -dc "$1" | sha256sum', 'sh', join(await buildDir(), box?.path ?? '')]))
     .stdout;
-  expect(tar.slice(0, 64)).toBe(box?.['uncompressed-sha256']);
+  expect(tar.slice(0, 64)).toBe(box?.uncompressedSha256);
 });
 
 test('SHA256SUMS on the target covers every image', async () => {

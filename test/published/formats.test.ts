@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type RecordFormat, readRecord } from '../../src/base/read-record.ts';
-import { readBuildMeta } from '../../src/build/build-record-format.ts';
+import { type RecordFormat, readRecord, recordText } from '../../src/base/read-record.ts';
+import { buildMetaText, readBuildMeta, storedMeta } from '../../src/build/build-record-format.ts';
 import { isBuildFolder, isPathBelow } from '../../src/build/record-values.ts';
+import type { ImageFile } from '../../src/images/image.ts';
 import { BUILD_INDEX } from '../../src/published/build-index.ts';
 import { PRUNE_EPOCH } from '../../src/published/epoch-format.ts';
 import { PROMOTED, RETIRED } from '../../src/published/retired.ts';
@@ -104,9 +106,9 @@ const HOSTILE: readonly unknown[] = [
 ];
 
 describe.each(FORMATS)('%s', (_, format, sample) => {
-  it('is read as it is, keys in their order, unknown ones too', () => {
-    const text = JSON.stringify({ later: 1, ...(sample as object), extra: { a: [1] } });
-    expect(JSON.stringify(readRecord(text, format, 'x'))).toBe(text);
+  it('is written as it was read, keys in their order, unknown ones too', () => {
+    const text = `${JSON.stringify({ later: 1, ...(sample as object), 'extra-key': { 'a.b': [1] } }, null, 2)}\n`;
+    expect(recordText(readRecord(text, format, 'x'), format)).toBe(text);
   });
 
   it.each([
@@ -142,24 +144,31 @@ it('names what is wrong with builds that are plain ids', () => {
 });
 
 describe('meta.json', () => {
+  const stored = (...of: readonly string[]) => storedMeta(fullMeta(...of));
   const build = { id: '20261121_02', arch: 'x86_64' };
   const read = (value: unknown) => readBuildMeta(JSON.stringify(value) ?? '', build, 'meta.json');
 
-  it('is read whole, as it is', () => {
-    expect(JSON.stringify(read(fullMeta()))).toBe(JSON.stringify(fullMeta()));
+  it('as earlier versions wrote it has camelCase inside, and is written in the same bytes', () => {
+    const golden = readFileSync(new URL('../fixtures/records/meta.golden', import.meta.url), 'utf8');
+    const meta = readBuildMeta(golden, build, 'meta.json');
+    expect(buildMetaText(meta)).toBe(golden);
+    const { steps: _beside, ...whole } = fullMeta();
+    expect(meta).toMatchObject(whole);
+    const keys = [...placesIn(meta)].flatMap(([first = '', ...rest]) => (rest.length === 0 ? [first] : []));
+    expect(keys.filter((key) => !/^[a-z][A-Za-z0-9]*$/.test(key))).toEqual([]);
   });
 
   it('is refused under another id or architecture', () => {
-    expect(() => read(fullMeta('20261121_03'))).toThrow(/the record of build 20261121_03/);
-    expect(() => read(fullMeta('20261121_02', 'aarch64'))).toThrow(/aarch64/);
+    expect(() => read(stored('20261121_03'))).toThrow(/the record of build 20261121_03/);
+    expect(() => read(stored('20261121_02', 'aarch64'))).toThrow(/aarch64/);
   });
 
   it('no hostile value of any field is both accepted and a path, an id, a ref or a checksum', () => {
-    const ways = [...placesIn(fullMeta())].flatMap((place) => HOSTILE.map((value) => [place, value] as const));
+    const ways = [...placesIn(stored())].flatMap((place) => HOSTILE.map((value) => [place, value] as const));
     expect(ways.length).toBeGreaterThan(1000);
     for (const [place, value] of ways) {
       try {
-        expectHarmless(read(changed(fullMeta(), place, value)));
+        expectHarmless(read(changed(stored(), place, value)));
       } catch (error) {
         expect(error, `${place.join('.')} = ${JSON.stringify(value)}`).toMatchObject({ code: 'record' });
       }
@@ -176,14 +185,14 @@ describe('meta.json', () => {
       'release/notes.md',
     ]) {
       const { images } = fullMeta();
-      const image = { ...images?.['generic-cloud'], path };
-      expect(() => read({ ...fullMeta(), images: { iso: image } }), path).toThrow(/images > iso > path/);
+      const image = { ...Object.values(images ?? {})[0], path } as ImageFile;
+      expect(() => read(storedMeta({ ...fullMeta(), images: { iso: image } })), path).toThrow(/images > iso > path/);
     }
   });
 
   it('is accepted or refused, whatever is changed in it', () => {
-    fuzz(mutatedJson([fullMeta()]), read, { ...RUNS, check: expectHarmless });
-    fuzz(mutatedText([JSON.stringify(fullMeta())]), (text) => readBuildMeta(text, build, 'x'), {
+    fuzz(mutatedJson([stored()]), read, { ...RUNS, check: expectHarmless });
+    fuzz(mutatedText([JSON.stringify(stored())]), (text) => readBuildMeta(text, build, 'x'), {
       ...RUNS,
       check: expectHarmless,
     });
@@ -204,18 +213,14 @@ describe('SHA256SUMS', () => {
 });
 
 function expectHarmless(meta: ReturnType<typeof readBuildMeta>): void {
-  expect(isBuildFolder(`${meta.buildid}/${meta['coreos-assembler.basearch']}`)).toBe(true);
-  const images = [...Object.values(meta.images ?? {}), ...Object.values(meta['atomic-nightly.refused-images'] ?? {})];
+  expect(isBuildFolder(`${meta.buildid}/${meta.basearch}`)).toBe(true);
+  const images = [...Object.values(meta.images ?? {}), ...Object.values(meta.refusedImages ?? {})];
   const paths = images.map(({ path }) => path);
-  const copy = meta['atomic-nightly.treefile-copy'];
+  const copy = meta.treefileCopy;
   for (const path of [...paths, ...(copy === undefined ? [] : [copy])]) expect(isPathBelow(path)).toBe(true);
-  const names = [
-    ...Object.keys(meta.images ?? {}),
-    ...(meta['atomic-nightly.published'] ?? []),
-    ...meta.ref.split('/'),
-  ];
+  const names = [...Object.keys(meta.images ?? {}), ...(meta.published ?? []), ...meta.ref.split('/')];
   for (const name of names) expect(name).toMatch(/^\w[\w.-]*$/);
-  const commit = meta['ostree-commit'];
+  const commit = meta.ostreeCommit;
   if (commit !== undefined) expect(commit).toMatch(/^[0-9a-f]{64}$/);
 }
 

@@ -35,7 +35,7 @@ it('a host of the nightly switches to the release with the files of its package,
 
   const sysroot = join(world.dir, 'sysroot');
   const task = testTask(dir);
-  const before = (await recordOf(world, id))['ostree-commit'] ?? '';
+  const before = (await recordOf(world, id)).ostreeCommit ?? '';
   const from = { repo: join(world.published, 'repo'), commit: before, remote: 'mini', ref: 'mini/x86_64/nightly' };
   await mkdir(sysroot);
   await initSysroot(sysroot, 'mini', task);

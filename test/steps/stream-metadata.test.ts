@@ -10,7 +10,7 @@ it('the newest build of each image is named, whatever order builds are published
   };
   const template = await loadImageTemplate('generic-cloud', undefined, values);
   const image = (mark: string) =>
-    ({ path: `images/${mark}.qcow2`, sha256: mark, 'uncompressed-sha256': mark }) as ImageFile;
+    ({ path: `images/${mark}.qcow2`, sha256: mark, uncompressedSha256: mark }) as ImageFile;
   const add = (old: Parameters<typeof withImages>[0], release: string) =>
     withImages(old, {
       stream: 's',

@@ -1,6 +1,7 @@
 import { copyFile, cp, mkdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { BuildMeta } from '../../src/build/build-record.ts';
+import { metaOf } from './build-meta.ts';
 import type { TestSshd } from './sshd.ts';
 import { type CliResult, runCli, type World } from './world.ts';
 
@@ -27,7 +28,7 @@ export async function makeAgent(world: World, dir: string, path?: string): Promi
       return JSON.parse(stdout);
     },
     async recordOf(build) {
-      return JSON.parse(await readFile(join(dir, 'work/builds', build, 'x86_64/meta.json'), 'utf8'));
+      return metaOf(JSON.parse(await readFile(join(dir, 'work/builds', build, 'x86_64/meta.json'), 'utf8')));
     },
   };
 }

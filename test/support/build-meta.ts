@@ -1,4 +1,5 @@
 import type { BuildMeta } from '../../src/build/build-record.ts';
+import { readBuildMeta } from '../../src/build/build-record-format.ts';
 
 const SHA = 'ab'.repeat(32);
 
@@ -8,31 +9,31 @@ export function fullMeta(id = '20261121_02', arch = 'x86_64'): BuildMeta {
     path: 'images/disk.qcow2',
     sha256: SHA,
     size: 100,
-    'uncompressed-sha256': SHA,
-    'uncompressed-size': 200,
-    'atomic-nightly.commit': SHA,
-    'atomic-nightly.template-digest': 'cafe',
-    'atomic-nightly.boot-loader': 'grub',
+    uncompressedSha256: SHA,
+    uncompressedSize: 200,
+    commit: SHA,
+    templateDigest: 'cafe',
+    bootLoader: 'grub',
   };
   return {
     name: 'Example',
     buildid: id,
-    'coreos-assembler.basearch': arch,
+    basearch: arch,
     ref: 'example/x86_64/nightly',
-    'ostree-version': id,
-    'ostree-commit': SHA,
-    'ostree-content-checksum': SHA,
-    'ostree-timestamp': '2026-11-21T02:30:00Z',
-    'rpm-ostree-inputhash': 'cafe',
+    ostreeVersion: id,
+    ostreeCommit: SHA,
+    ostreeContentChecksum: SHA,
+    ostreeTimestamp: '2026-11-21T02:30:00Z',
+    rpmOstreeInputhash: 'cafe',
     pkgdiff: [['bash', 2, { PreviousPackage: ['bash', '5-1', 'x86_64'], NewPackage: ['bash', '5-2', 'x86_64'] }]],
     images: { 'generic-cloud': image },
-    'atomic-nightly.stream': 'nightly',
-    'atomic-nightly.state': 'complete',
-    'atomic-nightly.parent': SHA,
-    'atomic-nightly.engine': { name: 'dnf', version: '4' },
-    'atomic-nightly.treefile-digest': 'cafe',
-    'atomic-nightly.treefile-copy': 'treefiles/host.yaml',
-    'atomic-nightly.promotion': {
+    stream: 'nightly',
+    state: 'complete',
+    parent: SHA,
+    engine: { name: 'dnf', version: '4' },
+    treefileDigest: 'cafe',
+    treefileCopy: 'treefiles/host.yaml',
+    promotion: {
       of: '20261120_01',
       commit: SHA,
       stream: 'nightly',
@@ -43,22 +44,22 @@ export function fullMeta(id = '20261121_02', arch = 'x86_64'): BuildMeta {
       excludes: ['vim'],
       upstream: '20261120',
       cycle: 1,
-      'last-release': '20261101_01',
-      'accept-differences': false,
-      'differences-accepted': { count: 1, paths: ['/usr/x'] },
+      lastRelease: '20261101_01',
+      acceptDifferences: false,
+      differencesAccepted: { count: 1, paths: ['/usr/x'] },
       supersedes: ['20261120_02'],
     },
-    'atomic-nightly.approvals': [{ by: 'Ann', at: '2026-11-21T09:00:00Z', note: 'fine' }],
-    'atomic-nightly.release': {
+    approvals: [{ by: 'Ann', at: '2026-11-21T09:00:00Z', note: 'fine' }],
+    release: {
       at: '2026-11-22T09:00:00Z',
       withdrawn: { at: '2026-11-23T09:00:00Z', reason: 'bad', by: '20261123_01' },
     },
-    'atomic-nightly.withdrawal': { of: '20261101_01', previous: '20261001_01', reason: 'bad' },
-    'atomic-nightly.superseded-by': '20261124_01',
-    'atomic-nightly.published': ['mirror'],
-    'atomic-nightly.steps': [{ step: 'compose', seconds: 1.5 }],
-    'atomic-nightly.compose': { initramfs: 'reused', kernel: '6.1', phases: [{ name: 'x', tool: 'dnf', seconds: 1 }] },
-    'atomic-nightly.smoke-tests': {
+    withdrawal: { of: '20261101_01', previous: '20261001_01', reason: 'bad' },
+    supersededBy: '20261124_01',
+    published: ['mirror'],
+    steps: [{ step: 'compose', seconds: 1.5 }],
+    compose: { initramfs: 'reused', kernel: '6.1', phases: [{ name: 'x', tool: 'dnf', seconds: 1 }] },
+    smokeTests: {
       'generic-cloud': {
         state: 'degraded',
         failedUnits: [{ unit: 'a.service', reason: 'known' }],
@@ -69,13 +70,19 @@ export function fullMeta(id = '20261121_02', arch = 'x86_64'): BuildMeta {
         healthChecks: ['ping'],
       },
     },
-    'atomic-nightly.refused-images': { iso: { ...image, path: 'images/x.iso' } },
-    'atomic-nightly.deltas': [{ from: SHA, to: SHA, bytes: 1, 'object-bytes': 2, objects: 3, seconds: 0.5 }],
-    'atomic-nightly.tree': { objects: 10, bytes: 1000 },
-    'atomic-nightly.signed-by': ['AB'.repeat(20)],
-    'atomic-nightly.forced': true,
-    'atomic-nightly.stopped-after': 'push',
-    'atomic-nightly.pending-images': ['iso'],
-    'atomic-nightly.failures': [{ step: 'image-iso', code: 'image', message: 'no', hint: 'try' }],
+    refusedImages: { iso: { ...image, path: 'images/x.iso' } },
+    deltas: [{ from: SHA, to: SHA, bytes: 1, objectBytes: 2, objects: 3, seconds: 0.5 }],
+    tree: { objects: 10, bytes: 1000 },
+    signedBy: ['AB'.repeat(20)],
+    forced: true,
+    stoppedAfter: 'push',
+    pendingImages: ['iso'],
+    failures: [{ step: 'image-iso', code: 'image', message: 'no', hint: 'try' }],
   };
+}
+
+/** Reads a record that stands somewhere as it is stored, or as `--json` printed it. */
+export function metaOf(stored: unknown): BuildMeta {
+  const { buildid, 'coreos-assembler.basearch': arch } = Object(stored);
+  return readBuildMeta(JSON.stringify(stored), { id: buildid, arch }, 'the record');
 }

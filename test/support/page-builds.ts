@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { sha256 } from '../../src/base/files.ts';
 import type { BuildMeta } from '../../src/build/build-record.ts';
+import { buildMetaText } from '../../src/build/build-record-format.ts';
 import { buildPaths } from '../../src/build/build-store.ts';
 import type { JournalEntry } from '../../src/build/journal.ts';
 import type { Config } from '../../src/config/config.ts';
@@ -42,9 +43,9 @@ export async function makePageBuilds(dir: string, nights: number): Promise<PageB
     released: idOf(3).replace('_01', '_02'),
     candidate: idOf(8).replace('_01', '_02'),
     write(meta, entries) {
-      const paths = buildPaths(config.work, meta.buildid, meta['coreos-assembler.basearch']);
+      const paths = buildPaths(config.work, meta.buildid, meta.basearch);
       mkdirSync(paths.logs, { recursive: true });
-      writeFileSync(paths.meta, JSON.stringify(meta));
+      writeFileSync(paths.meta, buildMetaText(meta));
       writeFileSync(
         paths.lockfile,
         JSON.stringify({ packages: { bash: { evra: `5.${meta.buildid.slice(6, 8)}-1.el9.x86_64` } } }),
@@ -73,7 +74,7 @@ export async function makePageBuilds(dir: string, nights: number): Promise<PageB
   mkdirSync(config.work, { recursive: true });
   for (let index = 0; index < nights; index += 1) builds.write(night(index), nightJournal(index));
   if (nights >= 10) {
-    builds.write(promotion(3, { 'atomic-nightly.release': { at: '2026-10-07T09:00:00.000Z' } }), nightJournal(3));
+    builds.write(promotion(3, { release: { at: '2026-10-07T09:00:00.000Z' } }), nightJournal(3));
     builds.write(promotion(8), nightJournal(8));
   }
   return builds;
@@ -110,26 +111,26 @@ const commitOf = (index: number): string => sha256(`commit ${index}`);
 function night(index: number): BuildMeta {
   const id = idOf(index);
   const common = {
-    ...{ name: 'lab-atomic-host', buildid: id, 'coreos-assembler.basearch': ARCH, ref: 'lab/x86_64/nightly' },
-    'ostree-timestamp': new Date(FIRST + index * DAY).toISOString(),
-    'atomic-nightly.stream': 'nightly',
+    ...{ name: 'lab-atomic-host', buildid: id, basearch: ARCH, ref: 'lab/x86_64/nightly' },
+    ostreeTimestamp: new Date(FIRST + index * DAY).toISOString(),
+    stream: 'nightly',
   };
-  if (index % 9 === 5) return { ...common, 'atomic-nightly.state': 'unchanged' };
+  if (index % 9 === 5) return { ...common, state: 'unchanged' };
   const image = (type: string, size: number) => ({
     path: `images/lab-atomic-host-${id}-${type}`,
-    ...{ sha256: sha256(`${id} ${type}`), size, 'uncompressed-sha256': sha256(type), 'uncompressed-size': size * 4 },
-    ...{ 'atomic-nightly.commit': commitOf(index), 'atomic-nightly.template-digest': 'd' },
+    ...{ sha256: sha256(`${id} ${type}`), size, uncompressedSha256: sha256(type), uncompressedSize: size * 4 },
+    ...{ commit: commitOf(index), templateDigest: 'd' },
   });
   const failed = index % 11 === 7;
   return {
     ...common,
-    'ostree-commit': commitOf(index),
-    'ostree-version': id,
-    'atomic-nightly.state': failed ? 'incomplete' : 'complete',
-    'atomic-nightly.failures': failed
+    ostreeCommit: commitOf(index),
+    ostreeVersion: id,
+    state: failed ? 'incomplete' : 'complete',
+    failures: failed
       ? [{ step: 'image-vagrant-libvirt', code: 'image', message: 'qemu-img ended with 1: No space left' }]
       : [],
-    ...(index === 0 ? {} : { 'atomic-nightly.parent': commitOf(index - 1) }),
+    ...(index === 0 ? {} : { parent: commitOf(index - 1) }),
     pkgdiff: Array.from({ length: 1 + ((index * 7) % 6) }, (_, count) => [
       ['curl', 'kernel', 'openssl', 'podman', 'sudo', 'tree'][count] ?? 'bash',
       count === 4 ? 0 : 2,
@@ -142,11 +143,11 @@ function night(index: number): BuildMeta {
       'generic-cloud': image('GenericCloud.qcow2', 167_600_000 + index * 310_000),
       ...(failed ? {} : { 'vagrant-libvirt': image('Vagrant-Libvirt.box', 157_800_000 + index * 270_000) }),
     },
-    'atomic-nightly.tree': { objects: 6600 + index * 3, bytes: 133_500_000 + index * 240_000 },
-    'atomic-nightly.published': ['buildlogs'],
-    'atomic-nightly.engine': { name: 'dnf', version: '4.14.0' },
-    'atomic-nightly.compose': { initramfs: 'reused', kernel: '5.14.0-611.el9.x86_64', phases: [] },
-    'atomic-nightly.smoke-tests': {
+    tree: { objects: 6600 + index * 3, bytes: 133_500_000 + index * 240_000 },
+    published: ['buildlogs'],
+    engine: { name: 'dnf', version: '4.14.0' },
+    compose: { initramfs: 'reused', kernel: '5.14.0-611.el9.x86_64', phases: [] },
+    smokeTests: {
       'generic-cloud': {
         ...{
           state: 'running',
@@ -167,18 +168,18 @@ function promotion(index: number, more: Partial<BuildMeta> = {}): BuildMeta {
   return {
     ...of,
     buildid: of.buildid.replace('_01', '_02'),
-    'ostree-commit': sha256(`promotion ${index}`),
+    ostreeCommit: sha256(`promotion ${index}`),
     ref: 'lab/x86_64/release',
-    'atomic-nightly.stream': 'release',
-    'atomic-nightly.state': 'complete',
-    'atomic-nightly.failures': [],
-    'atomic-nightly.signed-by': ['0123456789ABCDEF0123456789ABCDEF01234567'],
-    'atomic-nightly.promotion': {
+    stream: 'release',
+    state: 'complete',
+    failures: [],
+    signedBy: ['0123456789ABCDEF0123456789ABCDEF01234567'],
+    promotion: {
       ...{ of: of.buildid, commit: commitOf(index), stream: 'nightly', attempt: 1, recommit: false },
       ...{ reason: 'cycle 1', overrides: ['openssl-1:3.2.2-7.el9.x86_64'], excludes: [], upstream: '9.20261005.0' },
-      ...{ 'accept-differences': false, supersedes: [] },
+      ...{ acceptDifferences: false, supersedes: [] },
     },
-    'atomic-nightly.approvals': [{ by: 'mika', at: '2026-10-06T10:00:00.000Z', note: 'runs on our hosts' }],
+    approvals: [{ by: 'mika', at: '2026-10-06T10:00:00.000Z', note: 'runs on our hosts' }],
     ...more,
   };
 }

@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BuildMeta } from '../../src/build/build-record.ts';
 import { run } from '../../src/programs/exec.ts';
+import { metaOf } from './build-meta.ts';
 import type { TestKey } from './signing-key.ts';
 import { makeWorld, pulled, records, type World, type WorldOptions } from './world.ts';
 
@@ -39,7 +40,7 @@ export async function makeReleaseWorld(
 export async function recordOf(world: World, id: string): Promise<BuildMeta> {
   const found = (await records(world)).find((meta) => meta['buildid'] === id);
   if (!found) throw new Error(`there is no build ${id}`);
-  return found as unknown as BuildMeta;
+  return metaOf(found);
 }
 
 /** Runs a command with `--json`, which must succeed, and gives what it printed. */

@@ -6,6 +6,7 @@ import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { gpgExport, gpgFingerprint, gpgStopAgent } from '../../src/programs/gpg.ts';
 import type { StaticServer } from '../../src/programs/nginx.ts';
+import { metaOf } from './build-meta.ts';
 import { testTask } from './tmp.ts';
 import { type CliResult, runCli } from './world.ts';
 
@@ -105,7 +106,7 @@ export async function makeStory(dir: string): Promise<Story> {
     configure: (settings) =>
       writeFile(join(dir, 'atomic-nightly.yaml'), configText({ dir, sites, nightKey, firstCandidate }, settings)),
     ask,
-    builds: async () => (await ask<BuildMeta[]>('list')).toReversed(),
+    builds: async () => (await ask<unknown[]>('list')).map(metaOf).toReversed(),
     addRepositories: () => addRepositories(dir),
     async keep(file, name) {
       if (output !== undefined) await copyFile(file, join(output, name));

@@ -39,12 +39,12 @@ export const approve = defineCommand({
     try {
       const { meta, paths } = await findBuild(config.work, id);
       refuse(meta);
-      const approvals = (await readApprovals(paths.approvals)) ?? meta['atomic-nightly.approvals'] ?? [];
+      const approvals = (await readApprovals(paths.approvals)) ?? meta.approvals ?? [];
       const known = approvals.find((one) => one.by === by);
       const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
       const all = known ? approvals : [...approvals, approval];
       if (!known) await writeApprovals(paths.approvals, all);
-      const needed = config.streams[meta['atomic-nightly.stream']]?.release?.approvals ?? 0;
+      const needed = config.streams[meta.stream]?.release?.approvals ?? 0;
       if (json) printJson({ build: id, approvals: all, needed }, print);
       else {
         print(known ? `${by} approved ${id} on ${known.at} already.` : `${by} approves ${id}.`);
@@ -59,20 +59,20 @@ export const approve = defineCommand({
 
 function refuse(meta: BuildMeta): void {
   const { buildid: id } = meta;
-  const state = meta['atomic-nightly.state'];
-  const later = meta['atomic-nightly.superseded-by'];
-  if (meta['atomic-nightly.promotion'] === undefined) {
+  const state = meta.state;
+  const later = meta.supersededBy;
+  if (meta.promotion === undefined) {
     throw new NightlyError('usage', `Build ${id} is not a promotion; only promotions are approved.`, {
       hint: `Promote it first: "atomic-nightly promote ${id}".`,
     });
   }
-  if (meta['atomic-nightly.release'] !== undefined) {
+  if (meta.release !== undefined) {
     throw new NightlyError('usage', `Build ${id} is released; its record does not change any more.`, {
       hint: `"atomic-nightly show ${id}" shows who approved it.`,
     });
   }
   if (state === 'gate-failed') {
-    const failed = (meta['atomic-nightly.failures'] ?? []).map(({ step, message }) => `  ${step}: ${message}`);
+    const failed = (meta.failures ?? []).map(({ step, message }) => `  ${step}: ${message}`);
     throw new NightlyError('gate-failed', `Build ${id} did not pass its gate:\n${failed.join('\n')}`, {
       hint: `"atomic-nightly resume ${id}" tries it again; "atomic-nightly log ${id} STEP" shows what happened.`,
     });

@@ -49,7 +49,7 @@ export const cycle = defineCommand({
     const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
     await noteDamage(config, logFormat);
     const { builds, damaged } = await surveyBuilds(config.work);
-    const nights = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === release.promotesFrom);
+    const nights = builds.filter(({ meta }) => meta.stream === release.promotesFrom);
     const found = now.due === undefined ? undefined : dueNight(nights, now.due);
     const doubt = damaged.find(({ id }) => found === undefined || compareBuildIds(id, found) > 0);
     const candidate = doubt ? undefined : found;
@@ -68,18 +68,18 @@ export const cycle = defineCommand({
 
 /** @param nights newest first @param due `YYYY-MM-DD` */
 function dueNight(nights: readonly StoredBuild[], due: string): string | undefined {
-  const complete = nights.filter(({ meta }) => meta['atomic-nightly.state'] === 'complete');
-  const until = complete.find(({ meta }) => meta['ostree-timestamp'].slice(0, 10) <= due);
+  const complete = nights.filter(({ meta }) => meta.state === 'complete');
+  const until = complete.find(({ meta }) => meta.ostreeTimestamp.slice(0, 10) <= due);
   return (until ?? complete.at(-1))?.meta.buildid;
 }
 
 function promotedIn(builds: readonly StoredBuild[], stream: string, cycle: number): CycleReport['promoted'] {
   return builds.flatMap(({ meta }) => {
-    const promotion = meta['atomic-nightly.promotion'];
-    if (meta['atomic-nightly.stream'] !== stream || !promotion || promotion.cycle !== cycle) return [];
-    const superseded = meta['atomic-nightly.superseded-by'] !== undefined;
-    const state = superseded ? 'superseded' : meta['atomic-nightly.state'];
-    return [{ build: meta.buildid, of: promotion.of, state, released: meta['atomic-nightly.release'] !== undefined }];
+    const promotion = meta.promotion;
+    if (meta.stream !== stream || !promotion || promotion.cycle !== cycle) return [];
+    const superseded = meta.supersededBy !== undefined;
+    const state = superseded ? 'superseded' : meta.state;
+    return [{ build: meta.buildid, of: promotion.of, state, released: meta.release !== undefined }];
   });
 }
 

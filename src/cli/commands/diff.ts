@@ -48,7 +48,7 @@ async function twoBuilds(
   }
   const build = await findBuild(config.work, first);
   if (second !== undefined) return [build, await findBuild(config.work, second)];
-  const stream = build.meta['atomic-nightly.stream'];
+  const stream = build.meta.stream;
   const fed = Object.values(config.streams).filter(
     ({ name, release }) => name === stream || release?.promotesFrom === stream,
   );

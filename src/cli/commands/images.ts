@@ -44,9 +44,7 @@ export const images = defineCommand({
     const isOwn = here !== undefined && !isFetched(here.paths);
     if (isOwn && only === undefined) return continueBuild('images', id, json, context);
     const build = here?.meta.buildid ?? id ?? '';
-    const stream =
-      here?.meta['atomic-nightly.stream'] ??
-      (await findPublishedStream(config, build, preparationTask({ config }, signal)));
+    const stream = here?.meta.stream ?? (await findPublishedStream(config, build, preparationTask({ config }, signal)));
     return withLockedProject(context, stream, `images ${build}`, async (project) => {
       refuseUnknown(project, only ?? []);
       const task = preparationTask(project, signal);

@@ -114,7 +114,7 @@ function demand(code: number, wanted: readonly number[]): void {
 }
 
 async function completeBuilds(work: string): Promise<StoredBuild[]> {
-  return (await listBuilds(work)).filter(({ meta }) => meta['atomic-nightly.state'] === 'complete');
+  return (await listBuilds(work)).filter(({ meta }) => meta.state === 'complete');
 }
 
 /** Boots the older build's image and does what a person does with a new night. */
@@ -135,7 +135,7 @@ async function bootAndUpgrade(first: StoredBuild, second: StoredBuild, port: num
 }
 
 function expectation({ meta }: StoredBuild): SystemExpectation {
-  const { buildid: version, 'ostree-commit': commit = '' } = meta;
+  const { buildid: version, ostreeCommit: commit = '' } = meta;
   return { version, commit, allowDegraded: [], timeoutSeconds: BOOT_SECONDS };
 }
 

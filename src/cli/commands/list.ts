@@ -1,6 +1,7 @@
 import { formatAge } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
+import { storedMeta } from '../../build/build-record-format.ts';
 import { placeOf, surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
@@ -24,7 +25,7 @@ export const list = defineCommand({
     const held = await isRunLockHeld(work);
     const { builds: all, damaged } = await surveyBuilds(work);
     const builds = all
-      .filter(({ meta }) => stream === undefined || meta['atomic-nightly.stream'] === stream)
+      .filter(({ meta }) => stream === undefined || meta.stream === stream)
       .map((build) => ({
         meta: build.meta,
         state: currentState(build, held),
@@ -33,19 +34,26 @@ export const list = defineCommand({
       }));
     if (json) {
       const known = builds.map(({ meta, state, age, promoted }) => ({
-        ...meta,
-        'atomic-nightly.state': state,
-        'atomic-nightly.age-seconds': age,
-        'atomic-nightly.promoted-to': promoted,
+        place: placeOf(meta),
+        printed: {
+          ...storedMeta(meta),
+          'atomic-nightly.state': state,
+          'atomic-nightly.age-seconds': age,
+          'atomic-nightly.promoted-to': promoted,
+        },
       }));
       const unknown = damaged.map(({ id, arch, error }) => ({
-        buildid: id,
-        ...(arch === undefined ? {} : { 'coreos-assembler.basearch': arch }),
-        'atomic-nightly.state': 'damaged',
-        'atomic-nightly.damage': error.message,
+        place: { id },
+        printed: {
+          buildid: id,
+          'coreos-assembler.basearch': arch,
+          'atomic-nightly.state': 'damaged',
+          'atomic-nightly.damage': error.message,
+        },
       }));
+      const all = [...known, ...unknown].toSorted((a, b) => comparePlaced(b.place, a.place));
       printJson(
-        [...known, ...unknown].toSorted((a, b) => comparePlaced(placeOf(b), placeOf(a))),
+        all.map(({ printed }) => printed),
         print,
       );
       return 0;
@@ -54,17 +62,17 @@ export const list = defineCommand({
     for (const { id, error } of damaged) print(`${id.padEnd(12)}  ${'damaged'.padEnd(22)}  ${error.message}`);
     if (builds.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
     for (const { meta, state, age, promoted } of builds) {
-      const commit = meta['ostree-commit']?.slice(0, 12) ?? '-';
+      const commit = meta.ostreeCommit?.slice(0, 12) ?? '-';
       const images = Object.keys(meta.images ?? {}).join(' ');
       const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
       const tests = testsText(meta);
-      const { of } = meta['atomic-nightly.promotion'] ?? {};
-      const retracted = meta['atomic-nightly.retracted'];
-      const later = meta['atomic-nightly.superseded-by'];
+      const { of } = meta.promotion ?? {};
+      const retracted = meta.retracted;
+      const later = meta.supersededBy;
       print(
         [
           meta.buildid.padEnd(12),
-          meta['atomic-nightly.stream'].padEnd(10),
+          meta.stream.padEnd(10),
           state.padEnd(12),
           formatAge(age).padStart(6),
           commit.padEnd(13),

@@ -83,10 +83,10 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
  */
 async function cutShort({ config, stream, definition }: Project): Promise<Build | undefined> {
   const { builds, damaged } = await surveyBuilds(config.work);
-  const last = builds.find(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const last = builds.find(({ meta }) => meta.stream === stream.name);
   if (!last || !isCutShort(last)) return undefined;
   if (damaged.some(({ id }) => compareBuildIds(id, last.paths.id) > 0)) return undefined;
-  const { 'ostree-commit': commit, 'atomic-nightly.treefile-digest': digest } = last.meta;
+  const { ostreeCommit: commit, treefileDigest: digest } = last.meta;
   return commit !== undefined || digest === definition ? reopenBuild(last) : undefined;
 }
 

@@ -2,6 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import type { PromotionRecord } from '../../build/build-record.ts';
+import { PROMOTION } from '../../build/build-record-format.ts';
 import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import { inputDigest } from '../../build/journal.ts';
@@ -72,8 +73,8 @@ export const promote = defineCommand({
     }
     const config = await loadConfig(context.config);
     const night = await openPromotedNight(config.work, id);
-    const from = night.meta['atomic-nightly.stream'];
-    if (night.meta['atomic-nightly.state'] === 'incomplete') {
+    const from = night.meta.stream;
+    if (night.meta.state === 'incomplete') {
       throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
         hint: `Run "atomic-nightly resume ${id}" first, or promote a complete nightly build.`,
       });
@@ -86,7 +87,7 @@ export const promote = defineCommand({
       name,
       `promote ${id}`,
       async (project) => {
-        const state = night.meta['atomic-nightly.state'];
+        const state = night.meta.state;
         const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
         showNotes(context, project, [project.engineReason, ...warning]);
         if (recommit) requireOwnRemote(project, night.lockfile);
@@ -94,7 +95,7 @@ export const promote = defineCommand({
         if (dryRun) {
           await checkBuildClock(project, [], signal);
           const plan = await inScratch(project, context, (how) => planPromotion(project, promotion, how));
-          if (json) printJson(plan, print);
+          if (json) printJson({ ...plan, promotion: PROMOTION.encode(plan.promotion) }, print);
           else printPlan(plan, print);
           return 0;
         }
@@ -102,7 +103,7 @@ export const promote = defineCommand({
         const reserve = async (): Promise<Build> => {
           const taken = await takenIds(project, config.streams[from], config, signal);
           const clock = await checkBuildClock(project, taken, signal);
-          return reserveBuild(project, clock, { 'atomic-nightly.promotion': promotion });
+          return reserveBuild(project, clock, { promotion });
         };
         const build = begun ?? (await reserve());
         if (options.idFile !== undefined) await writeFileAtomic(options.idFile, `${build.id}\n`);
@@ -168,7 +169,7 @@ async function promotionRecord(
   return {
     of: night.id,
     commit: night.commit,
-    stream: night.meta['atomic-nightly.stream'],
+    stream: night.meta.stream,
     attempt: promotionsOf(builds, night.id, stream.name).length + 1,
     recommit,
     ...(reason === undefined ? {} : { reason }),
@@ -176,11 +177,9 @@ async function promotionRecord(
     excludes: [...exclude],
     ...(upstream === undefined ? {} : { upstream }),
     ...(at === undefined || at.number === 0 ? {} : { cycle: at.number }),
-    ...(release === undefined ? {} : { 'last-release': release }),
-    'accept-differences': acceptDifferences,
-    supersedes: earlier
-      .filter(({ meta }) => meta['atomic-nightly.superseded-by'] === undefined)
-      .map(({ meta }) => meta.buildid),
+    ...(release === undefined ? {} : { lastRelease: release }),
+    acceptDifferences,
+    supersedes: earlier.filter(({ meta }) => meta.supersededBy === undefined).map(({ meta }) => meta.buildid),
   };
 }
 
@@ -190,8 +189,8 @@ async function cutShort(work: string, stream: string, asked: PromotionRecord): P
   const { builds } = await surveyBuilds(work);
   const [last] = promotionsOf(builds, asked.of, stream);
   const what = (one: PromotionRecord | undefined) =>
-    one && inputDigest([one.recommit, one.overrides, one.excludes, one['accept-differences']]);
-  const isSame = last && what(last.meta['atomic-nightly.promotion']) === what(asked);
+    one && inputDigest([one.recommit, one.overrides, one.excludes, one.acceptDifferences]);
+  const isSame = last && what(last.meta.promotion) === what(asked);
   return isSame && isCutShort(last) ? reopenBuild(last) : undefined;
 }
 

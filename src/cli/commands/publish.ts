@@ -41,7 +41,7 @@ export const publish = defineCommand({
     const { print } = context;
     const stored = await buildWithCommit(context.config, id);
     const { meta } = stored;
-    const commit = meta['ostree-commit'] ?? '';
+    const commit = meta.ostreeCommit ?? '';
     return withLockedBuild(context, stored, 'publish', async (project) => {
       const plans = await planBuildPublish(project, stored, commit, preparationTask(project, context.signal));
       if (json) printJson({ build: meta.buildid, commit, targets: plans }, print);

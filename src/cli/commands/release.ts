@@ -65,11 +65,11 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
   const { print } = context;
   const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
-  return withLockedProject(context, meta['atomic-nightly.stream'], `release ${id}`, async (project) => {
+  return withLockedProject(context, meta.stream, `release ${id}`, async (project) => {
     const stored = await findBuild(work, id);
     const journal = await openJournal(releaseJournal(stored.paths));
     if (journal.entries.at(-1)?.event === 'end') {
-      throw new NightlyError('usage', `Build ${id} was released on ${stored.meta['atomic-nightly.release']?.at}.`, {
+      throw new NightlyError('usage', `Build ${id} was released on ${stored.meta.release?.at}.`, {
         hint: `A release never changes; "atomic-nightly release --withdraw ${id}" takes it back.`,
       });
     }
@@ -101,7 +101,7 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
     });
     const notes = join(folder, 'notes.md');
     const mail = places.to.mail === undefined || places.to.mail.smtp ? undefined : join(folder, 'announcement.eml');
-    if (json) printJson({ build: id, commit: stored.meta['ostree-commit'], notes, ...(mail && { mail }) }, print);
+    if (json) printJson({ build: id, commit: stored.meta.ostreeCommit, notes, ...(mail && { mail }) }, print);
     else {
       print(`${id} is released.`);
       print(`  tree:   ${places.trees.map(({ publicUrl }) => `${publicUrl}/repo`).join(', ')}, ${stored.meta.ref}`);
@@ -122,7 +122,7 @@ async function withdrawRelease(
   const { print, signal } = context;
   const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
-  return withLockedProject(context, meta['atomic-nightly.stream'], `release --withdraw ${id}`, async (project) => {
+  return withLockedProject(context, meta.stream, `release --withdraw ${id}`, async (project) => {
     const previous = previousRelease(await findBuild(work, id), await surveyBuilds(work));
     const { trees } = openReleasePlaces(project);
     if (dryRun) {
@@ -135,7 +135,7 @@ async function withdrawRelease(
     const taken = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
     const clock = await checkBuildClock(project, taken.flat(), signal);
     const withdrawal = { of: id, previous, reason };
-    const build = await reserveBuild(project, clock, { 'atomic-nightly.withdrawal': withdrawal });
+    const build = await reserveBuild(project, clock, { withdrawal });
     const outcome = await showAttempt(project, build, context, { resumed: false, force: false });
     if (json) printOutcome(project, build, outcome, true, print);
     else {
@@ -152,14 +152,14 @@ async function withdrawRelease(
  */
 function previousRelease({ meta }: StoredBuild, survey: BuildSurvey): string {
   const { builds } = survey;
-  const { buildid: id, 'atomic-nightly.stream': stream, 'atomic-nightly.release': released } = meta;
+  const { buildid: id, stream, release: released } = meta;
   const refuse = (what: string, hint: string): never => {
     throw new NightlyError('usage', `${id} ${what}.`, { hint });
   };
   if (released === undefined) return refuse('was never released', '"atomic-nightly list" shows the releases.');
   const { withdrawn } = released;
   if (withdrawn) return refuse(`was withdrawn on ${withdrawn.at} by ${withdrawn.by}`, 'Nothing is left to do.');
-  const begun = builds.find((one) => one.meta['atomic-nightly.withdrawal']?.of === id)?.meta.buildid;
+  const begun = builds.find((one) => one.meta.withdrawal?.of === id)?.meta.buildid;
   if (begun !== undefined) {
     return refuse(`is being withdrawn by ${begun}`, `Run "atomic-nightly resume ${begun}" to continue that.`);
   }
@@ -180,7 +180,7 @@ function printPlan(
   { to, trees, images }: ReleasePlaces,
   print: Printer,
 ): void {
-  print(`${meta.buildid} (${meta['ostree-commit']}) would be released:`);
+  print(`${meta.buildid} (${meta.ostreeCommit}) would be released:`);
   for (const target of trees) print(`  tree to ${target.describe()}, ${project.ref}`);
   for (const target of images) {
     print(`  images to ${target.describe()}: ${Object.keys(meta.images ?? {}).join(', ') || 'none'}`);

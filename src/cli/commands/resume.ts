@@ -23,9 +23,9 @@ export const resume = defineCommand({
     const { meta } = stored;
     if (isFetched(stored.paths)) return images.run({ build: meta.buildid, only: undefined, json }, context);
     return withLockedBuild(context, stored, 'resume', async (project) => {
-      const composes = !meta['atomic-nightly.retraction'] && !meta['atomic-nightly.withdrawal'];
-      const isNew = composes && meta['ostree-commit'] === undefined;
-      if (isNew && meta['atomic-nightly.treefile-digest'] !== project.definition) {
+      const composes = !meta.retraction && !meta.withdrawal;
+      const isNew = composes && meta.ostreeCommit === undefined;
+      if (isNew && meta.treefileDigest !== project.definition) {
         throw new NightlyError(
           'treefile',
           `The treefile, or the settings of the engine, changed since build ${meta.buildid} began, so it cannot end as it began.`,

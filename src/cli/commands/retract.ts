@@ -37,7 +37,7 @@ export const retract = defineCommand({
     const { print, signal } = context;
     const { work } = await loadConfig(context.config);
     const { meta } = await findBuild(work, id);
-    return withLockedProject(context, meta['atomic-nightly.stream'], `retract ${id}`, async (project) => {
+    return withLockedProject(context, meta.stream, `retract ${id}`, async (project) => {
       const task = preparationTask(project, signal);
       const plan = await planRetract(project, { id, to, reason }, task);
       await project.signer?.check(task);
@@ -49,7 +49,7 @@ export const retract = defineCommand({
         else printPlan(project, plan, print);
         return 0;
       }
-      const build = await reserveBuild(project, clock, { 'atomic-nightly.retraction': retraction }, after);
+      const build = await reserveBuild(project, clock, { retraction }, after);
       const outcome = await showAttempt(project, build, context, { resumed: false, force: false });
       if (json) printOutcome(project, build, outcome, true, print);
       else {

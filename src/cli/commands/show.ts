@@ -1,6 +1,7 @@
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
+import { storedMeta } from '../../build/build-record-format.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
@@ -45,22 +46,22 @@ export const show = defineCommand({
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
       const age = ageOf(meta);
       printJson(
-        { ...meta, 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found },
+        { ...storedMeta(meta), 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found },
         print,
       );
       return 0;
     }
     const facts: readonly (readonly [string, string | undefined])[] = [
       ['Build', `${meta.buildid} (${currentState(stored, held)}), ${formatAge(ageOf(meta))} old`],
-      ['Stream', `${meta['atomic-nightly.stream']}, ${meta['coreos-assembler.basearch']}`],
+      ['Stream', `${meta.stream}, ${meta.basearch}`],
       ['Ref', meta.ref],
-      ['Commit', meta['ostree-commit']],
-      ['Parent', meta['atomic-nightly.parent']],
-      ['Time', meta['ostree-timestamp']],
-      ['Engine', engineText(meta['atomic-nightly.engine'])],
-      ['Kernel', meta['atomic-nightly.compose']?.kernel],
-      ['Signed by', meta['atomic-nightly.signed-by']?.join(', ')],
-      ['Published', meta['atomic-nightly.published']?.join(', ')],
+      ['Commit', meta.ostreeCommit],
+      ['Parent', meta.parent],
+      ['Time', meta.ostreeTimestamp],
+      ['Engine', engineText(meta.engine)],
+      ['Kernel', meta.compose?.kernel],
+      ['Signed by', meta.signedBy?.join(', ')],
+      ['Published', meta.published?.join(', ')],
       ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
       ...promotionFacts(meta),
       ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
@@ -69,7 +70,7 @@ export const show = defineCommand({
     for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
     if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
     if (updates) for (const line of updateLines(updates)) print(line);
-    for (const { from, bytes, objects, seconds, 'object-bytes': without } of meta['atomic-nightly.deltas'] ?? []) {
+    for (const { from, bytes, objects, seconds, objectBytes: without } of meta.deltas ?? []) {
       const start = from === undefined ? 'scratch' : from.slice(0, 12);
       print(
         `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`,
@@ -78,14 +79,14 @@ export const show = defineCommand({
     for (const [name, image] of Object.entries(meta.images ?? {})) {
       print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
     }
-    for (const [name, image] of Object.entries(meta['atomic-nightly.refused-images'] ?? {})) {
+    for (const [name, image] of Object.entries(meta.refusedImages ?? {})) {
       print(`Refused image ${name}, not published: ${image.path}`);
     }
-    for (const { step, message } of meta['atomic-nightly.failures'] ?? []) print(`Failed: ${step}: ${message}`);
-    const steps = meta['atomic-nightly.steps'] ?? [];
+    for (const { step, message } of meta.failures ?? []) print(`Failed: ${step}: ${message}`);
+    const steps = meta.steps ?? [];
     if (steps.length > 0)
       print(`Steps: ${steps.map(({ step, seconds }) => `${step} ${formatSeconds(seconds)}`).join(', ')}`);
-    const phases = meta['atomic-nightly.compose']?.phases ?? [];
+    const phases = meta.compose?.phases ?? [];
     for (const { name, tool, seconds } of phases)
       print(`  compose: ${name.padEnd(24)} ${tool.padEnd(8)} ${seconds.toFixed(2)} s`);
     return 0;

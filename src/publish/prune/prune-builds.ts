@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { damaged as damagedRecord } from '../../base/read-record.ts';
+import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { buildId, count, fingerprint, imagePath, instant, sha256Hex, word } from '../../build/record-values.ts';
 import type { TargetRetention } from '../../config/config.ts';
@@ -30,7 +30,7 @@ export interface BuildsPlan {
 }
 
 /** What decides about a build's files; the whole record is more than a coreos-assembler's would have. */
-const META = {
+const META = recordFormat({
   schema: z.looseObject({
     buildid: buildId.exactOptional(),
     'ostree-commit': sha256Hex.exactOptional(),
@@ -39,7 +39,7 @@ const META = {
     'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
   }),
   hint: 'Bring it back from a backup, or "atomic-nightly publish --reconcile"; until then nothing of that build is removed.',
-};
+});
 
 const UNSIGNED_HINT =
   'Find out who wrote it. "atomic-nightly publish --reconcile" on the machine that publishes there puts back what it has.';
@@ -50,7 +50,7 @@ function refuseUnsigned(path: string, target: Target): never {
   });
 }
 
-type Meta = z.infer<(typeof META)['schema']>;
+type Meta = RecordOf<typeof META>;
 
 /** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
 export async function planBuilds(
@@ -89,8 +89,8 @@ export async function planBuilds(
   const date = new Date(now * 1000).toISOString();
   for (const { id, arch, meta, tombstone } of metas) {
     const key = `${id}/${arch}`;
-    const commit = meta['ostree-commit'] ?? '';
-    const age = now - Date.parse(meta['ostree-timestamp']) / 1000;
+    const commit = meta.ostreeCommit ?? '';
+    const age = now - Date.parse(meta.ostreeTimestamp) / 1000;
     const reasons = decision.kept.get(commit);
     const isNeeded =
       reasons?.has('promoted') || reasons?.has('ref') || linkedBuilds.has(id) || isPromoted(id, promoted);
@@ -102,7 +102,7 @@ export async function planBuilds(
     if (imagesGo) {
       files.push(...images.map(({ path, size }) => ({ path: `${folder}/${path}`, bytes: size })));
       // Of a few hundred bytes each, which nobody counts.
-      const signed = meta['atomic-nightly.signed-by'] === undefined ? [] : images;
+      const signed = meta.signedBy === undefined ? [] : images;
       files.push(...signed.map(({ path }) => ({ path: signatureName(`${folder}/${path}`), bytes: 0 })));
       if (images.length > 0) boxes.push(id);
     }
@@ -182,7 +182,7 @@ async function readMetas(
       damaged.push(error);
     }
   }
-  const commits = found.map(({ meta }) => meta['ostree-commit'] ?? '');
+  const commits = found.map(({ meta }) => meta.ostreeCommit ?? '');
   const known = commits.filter(isChecksum);
   const stones = await target.readMany(
     known.map((commit) => `repo/${tombstonePath(commit)}`),

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { filesBelow, ifThere, isErrno, sizeIfThere } from '../../base/files.ts';
-import { readRecordIfGood } from '../../base/read-record.ts';
+import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
@@ -27,7 +27,7 @@ import type { IndexedBuild, ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepa
 import { listOrNothing } from './repo-listing.ts';
 
 /** What of a record decides what is to be there. Whoever has read one wrong sends nothing and removes nothing for it. */
-const META = {
+const META = recordFormat({
   schema: z.looseObject({
     buildid: buildId.exactOptional(),
     'ostree-commit': sha256Hex.exactOptional(),
@@ -41,9 +41,9 @@ const META = {
     images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
   }),
   hint: '',
-};
+});
 
-type Meta = z.infer<(typeof META)['schema']>;
+type Meta = RecordOf<typeof META>;
 
 export interface BuildsRequest {
   /** Has `builds/`. */
@@ -106,15 +106,15 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     .filter(isBuildFolder);
   for (const build of local) {
     const meta = parsed(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
-    const commit = meta?.['ostree-commit'];
+    const commit = meta?.ostreeCommit;
     const released = isReleasedThere(meta, request.releasesOf);
-    const published = meta?.['atomic-nightly.published']?.includes(target.name) || released;
-    if (!meta || commit === undefined || !isPublishedState(meta['atomic-nightly.state'] ?? '')) continue;
+    const published = meta?.published?.includes(target.name) || released;
+    if (!meta || commit === undefined || !isPublishedState(meta.state ?? '')) continue;
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
     // Several machines made it: what the target has of it may be newer than what is here.
-    if (meta['atomic-nightly.pending-images'] !== undefined) continue;
+    if (meta.pendingImages !== undefined) continue;
     wanted.set(build, meta);
-    const isOld = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
+    const isOld = Date.parse(meta.ostreeTimestamp) / 1000 < (request.imagesSince ?? 0);
     for (const { path: name, size } of Object.values(meta.images ?? {})) {
       const path = `${folderOfKey(build)}/${name}`;
       known.add(path);
@@ -161,7 +161,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   };
 }
 
-function indexed(build: string, { 'atomic-nightly.retracted': retracted }: Meta): IndexedBuild {
+function indexed(build: string, { retracted }: Meta): IndexedBuild {
   const [id = '', arch = ''] = build.split('/');
   return { id, arch, ...(retracted ? { retracted: { by: retracted.by, reason: retracted.reason } } : {}) };
 }
@@ -201,7 +201,7 @@ async function addAltered(
 
 /** Whether a build came to a target by its release. */
 function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] = []): boolean {
-  return meta?.['atomic-nightly.release'] !== undefined && releasesOf.includes(meta['atomic-nightly.stream'] ?? '');
+  return meta?.release !== undefined && releasesOf.includes(meta.stream ?? '');
 }
 
 /** Returns the texts of a release, without its own records and the mail; signatures go with their files. */
@@ -248,7 +248,7 @@ async function buildsOfOthers(
   for (const [index, build] of builds.entries()) {
     const [content, path = ''] = [contents[index], paths[index]];
     const meta = parsed(content, build);
-    const commit = meta?.['ostree-commit'];
+    const commit = meta?.ostreeCommit;
     if (!content || !meta || commit === undefined || !hasCommit(commit)) continue;
     if (trust && !(await trust.believes(path, content, contents[paths.length + index]))) {
       const hint = 'Find out who wrote it; the machine that made the build can publish it again.';

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { z } from 'zod';
 import { sha256 } from '../../base/files.ts';
-import { readRecord } from '../../base/read-record.ts';
+import { readRecord, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import {
@@ -21,7 +21,7 @@ import { parseSums } from '../../published/sha256sums.ts';
 import type { PublicFiles } from './public-http.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
 
-const META = {
+const META = recordFormat({
   schema: z.looseObject({
     buildid: buildId,
     ref: refName,
@@ -31,7 +31,7 @@ const META = {
     'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
   }),
   hint: RECONCILE_HINT,
-};
+});
 
 /** A published build, as its record says. */
 export interface PublishedBuild {
@@ -92,7 +92,7 @@ async function inspectBuild(
   const folder = buildFolder(id, arch);
   const what = `build ${id} ${arch}`;
   const meta = readRecord(await required(request.files, recordPath(id, arch)), META, recordPath(id, arch));
-  const commit = meta['ostree-commit'];
+  const commit = meta.ostreeCommit;
   const check = (part: string, look: () => Promise<string>) =>
     attempt(report, `${what}, ${part}`, RECONCILE_HINT, task.signal, async () => {
       report.ok(`${what}, ${part}`, await look());
@@ -110,11 +110,11 @@ async function inspectBuild(
     records = await recordsOfSums(request.files, folder, images);
     return `fits ${RECORD_FILE} and ${records.length} records`;
   });
-  const mayBeGone = Date.parse(meta['ostree-timestamp']) / 1000 < (request.imagesSince ?? 0);
+  const mayBeGone = Date.parse(meta.ostreeTimestamp) / 1000 < (request.imagesSince ?? 0);
   for (const [path, image] of images) {
     await check(path.slice(folder.length + 1), () => imageFits(request, path, { ...image, mayBeGone }, task));
   }
-  const signedBy = meta['atomic-nightly.signed-by'] ?? [];
+  const signedBy = meta.signedBy ?? [];
   return { id, arch, ref: meta.ref, images, records, signedBy, ...(commit === undefined ? {} : { commit }) };
 }
 

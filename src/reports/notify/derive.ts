@@ -64,8 +64,8 @@ function isBadState(state: string): state is 'failed' | 'incomplete' | 'gate-fai
 }
 
 function goodEnd(meta: BuildMeta): Happening {
-  const { 'atomic-nightly.promotion': promotion, 'atomic-nightly.withdrawal': withdrawal } = meta;
-  const { 'atomic-nightly.retraction': retraction } = meta;
+  const { promotion, withdrawal } = meta;
+  const { retraction } = meta;
   if (retraction) {
     const { of: release, previous, reason } = retraction;
     return { type: 'withdrawn', release, previous, reason };
@@ -81,20 +81,20 @@ function goodEnd(meta: BuildMeta): Happening {
 
 /** Returns what an event says of its build, but for its id. @param publicUrl of the first target of its stream */
 export function aboutBuild(meta: BuildMeta, publicUrl: string, end?: RunEnd): Omit<AboutBuild, 'id' | 'at'> {
-  const { name, buildid, ref, pkgdiff, 'ostree-commit': commit, 'coreos-assembler.basearch': arch } = meta;
-  const published = (meta['atomic-nightly.published'] ?? []).length > 0;
+  const { name, buildid, ref, pkgdiff, ostreeCommit: commit, basearch: arch } = meta;
+  const published = (meta.published ?? []).length > 0;
   return {
     product: name,
-    stream: meta['atomic-nightly.stream'],
+    stream: meta.stream,
     build: buildid,
     arch,
     ref,
-    state: end?.state ?? meta['atomic-nightly.state'],
+    state: end?.state ?? meta.state,
     ...(commit === undefined ? {} : { commit }),
     ...(published ? { url: `${publicUrl}/builds/${buildid}/${arch}/` } : {}),
     ...(end === undefined ? {} : { seconds: end.seconds }),
     ...(pkgdiff === undefined ? {} : { changes: changesOf(pkgdiff) }),
-    failures: failuresOf(meta['atomic-nightly.failures'] ?? []),
+    failures: failuresOf(meta.failures ?? []),
   };
 }
 

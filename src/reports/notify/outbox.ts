@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
-import { type RecordFormat, readRecordIfGood } from '../../base/read-record.ts';
+import { type RecordFormat, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { redact } from '../../base/redact.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
 import { instant } from '../../build/record-values.ts';
@@ -63,7 +63,7 @@ export function openOutbox(workDir: string, sink: string): Outbox {
 const text = z.string();
 
 /** What every sink reads of an event; the rest depends on its type, and sinks look for what they use. */
-const EVENT: RecordFormat<BuildEvent> = {
+const EVENT: RecordFormat<BuildEvent> = recordFormat({
   schema: z.custom<BuildEvent>(
     (value) =>
       z
@@ -83,7 +83,7 @@ const EVENT: RecordFormat<BuildEvent> = {
     'must be an event',
   ),
   hint: 'It is dropped.',
-};
+});
 
 async function readEvent(path: string): Promise<BuildEvent | undefined> {
   try {

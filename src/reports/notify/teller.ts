@@ -115,8 +115,8 @@ interface Before {
 
 async function standing({ config, stream }: Project, { id }: Build): Promise<Before> {
   const { builds } = await surveyBuilds(config.work);
-  const all = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const all = builds.filter(({ meta }) => meta.stream === stream.name);
   const at = all.findIndex(({ meta }) => meta.buildid === id);
-  const states = all.slice(at).map(({ meta }) => meta['atomic-nightly.state']);
+  const states = all.slice(at).map(({ meta }) => meta.state);
   return { self: states[0], earlier: states.slice(1) };
 }

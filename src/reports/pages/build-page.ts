@@ -48,28 +48,28 @@ const COMPARED = 60;
 /** Returns the page of one build: the values of the template `build`. */
 export function buildPage(request: BuildPageRequest) {
   const { meta, state, others, live, run } = request;
-  const arch = meta['coreos-assembler.basearch'];
+  const arch = meta.basearch;
   const page = pageView(meta.name, `Build ${meta.buildid}`, { depth: 3, live });
   const { links } = page;
   const { hrefOf, linkTo } = finders(request, links);
-  const parent = others.find((one) => one['ostree-commit'] === meta['atomic-nightly.parent'] && one['ostree-commit']);
+  const parent = others.find((one) => one.ostreeCommit === meta.parent && one.ostreeCommit);
   const images = imageViews(meta, hrefOf);
   const logOf = (step: string) => links.log(meta.buildid, arch, step);
   return {
     ...page,
     id: meta.buildid,
     arch,
-    stream: meta['atomic-nightly.stream'],
-    streamHref: live ? links.stream(meta['atomic-nightly.stream']) : '',
+    stream: meta.stream,
+    streamHref: live ? links.stream(meta.stream) : '',
     state: stateView(state),
     released: releasedText(meta),
-    time: timeView(meta['ostree-timestamp']),
+    time: timeView(meta.ostreeTimestamp),
     duration: run && run.entries.length > 0 ? formatSeconds(workingSeconds(run.entries)) : '',
     changes: changesText(meta),
     facts: facts(meta),
-    parent: { commit: meta['atomic-nightly.parent'] ?? '', ...linkTo(parent?.buildid ?? '') },
+    parent: { commit: meta.parent ?? '', ...linkTo(parent?.buildid ?? '') },
     compareHref: live && parent ? links.compare(parent.buildid, meta.buildid) : '',
-    failures: (meta['atomic-nightly.failures'] ?? []).map(({ step, code, message }) => ({
+    failures: (meta.failures ?? []).map(({ step, code, message }) => ({
       ...{ step, code },
       // A message may name paths of the build host: it is for those who run the service (I9).
       message: run ? message : '',
@@ -78,24 +78,24 @@ export function buildPage(request: BuildPageRequest) {
     packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
     images,
     imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
-    refused: Object.keys(meta['atomic-nightly.refused-images'] ?? {}).join(', '),
+    refused: Object.keys(meta.refusedImages ?? {}).join(', '),
     tests: testsText(meta) ?? '',
-    signedBy: meta['atomic-nightly.signed-by'] ?? [],
+    signedBy: meta.signedBy ?? [],
     records: hrefOf
       ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', SUMS].map((file) => ({
           file,
           href: hrefOf(file),
-          signature: meta['atomic-nightly.signed-by'] ? hrefOf(signatureName(file)) : '',
+          signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
         }))
       : [],
-    deltas: (meta['atomic-nightly.deltas'] ?? []).map(({ from, bytes, objects, 'object-bytes': without }) => ({
+    deltas: (meta.deltas ?? []).map(({ from, bytes, objects, objectBytes: without }) => ({
       ...{ from: from ?? 'scratch', objects, bytes: formatBytes(bytes), without: formatBytes(without) },
     })),
     promotion: promotionView(meta, linkTo),
     promoted: promotedTo(
       others.map((one) => ({ meta: one })),
       meta.buildid,
-      (one) => one.meta['atomic-nightly.state'],
+      (one) => one.meta.state,
     ).map(({ build, stream, attempt, released, state: itsState, ...rest }) => ({
       ...linkTo(build),
       ...{ stream, attempt, released },
@@ -113,33 +113,33 @@ export function buildPage(request: BuildPageRequest) {
 
 /** Ids of builds that have a tree as well. */
 function comparable({ meta, others }: BuildPageRequest): string[] {
-  if (meta['ostree-commit'] === undefined) return [];
-  const found = others.filter((one) => one['ostree-commit'] !== undefined && one.buildid !== meta.buildid);
+  if (meta.ostreeCommit === undefined) return [];
+  const found = others.filter((one) => one.ostreeCommit !== undefined && one.buildid !== meta.buildid);
   return found.slice(0, COMPARED).map(({ buildid }) => buildid);
 }
 
 /** Returns where files and other builds are to be found; other builds only where they are known. */
 function finders({ meta, others, live, folder, published }: BuildPageRequest, links: Links) {
-  const arch = meta['coreos-assembler.basearch'];
+  const arch = meta.basearch;
   const inFolder = (path: string) =>
     folder === undefined ? links.file(meta.buildid, arch, path) : `${folder}/${path}`;
   const hrefOf = published && !(live && folder === undefined) ? inFolder : undefined;
   const linkTo = (id: string) => {
     const found = others.find((one) => one.buildid === id);
-    return { id, href: found ? links.build(id, found['coreos-assembler.basearch']) : '' };
+    return { id, href: found ? links.build(id, found.basearch) : '' };
   };
   return { hrefOf, linkTo };
 }
 
 function facts(meta: BuildMeta): { name: string; value: string; code: boolean }[] {
-  const { 'atomic-nightly.engine': engine, 'atomic-nightly.compose': compose, 'atomic-nightly.tree': tree } = meta;
+  const { engine, compose, tree } = meta;
   const all: readonly (readonly [string, string | undefined, boolean])[] = [
     ['Ref', meta.ref, true],
-    ['Commit', meta['ostree-commit'], true],
+    ['Commit', meta.ostreeCommit, true],
     ['Kernel', compose?.kernel, true],
     ['Tree', tree && `${formatBytes(tree.bytes)} in ${tree.objects} objects`, false],
     ['Engine', engine && `${engine.name} ${engine.version}`, false],
-    ['Published to', meta['atomic-nightly.published']?.join(', '), false],
+    ['Published to', meta.published?.join(', '), false],
   ];
   return all.flatMap(([name, value, code]) => (value === undefined || value === '' ? [] : [{ name, value, code }]));
 }
@@ -147,18 +147,18 @@ function facts(meta: BuildMeta): { name: string; value: string; code: boolean }[
 type LinkTo = (id: string) => { id: string; href: string };
 
 function promotionView(meta: BuildMeta, linkTo: LinkTo) {
-  const promotion = meta['atomic-nightly.promotion'];
+  const promotion = meta.promotion;
   if (!promotion) return false;
   const { of, attempt, recommit, reason = '', overrides, excludes, upstream = '', supersedes } = promotion;
-  const accepted = promotion['differences-accepted'];
-  const release = meta['atomic-nightly.release'];
+  const accepted = promotion.differencesAccepted;
+  const release = meta.release;
   return {
     night: linkTo(of),
     ...{ attempt, recommit, reason, upstream, overrides, excludes },
     accepted: accepted ? String(accepted.count) : '',
     supersedes: supersedes.map(linkTo),
-    superseded: linkTo(meta['atomic-nightly.superseded-by'] ?? ''),
-    approvals: (meta['atomic-nightly.approvals'] ?? []).map(({ by, at, note = '' }) => ({
+    superseded: linkTo(meta.supersededBy ?? ''),
+    approvals: (meta.approvals ?? []).map(({ by, at, note = '' }) => ({
       by,
       note,
       at: timeView(at),
@@ -171,7 +171,7 @@ function promotionView(meta: BuildMeta, linkTo: LinkTo) {
 }
 
 function withdrawalView(meta: BuildMeta, linkTo: LinkTo) {
-  const withdrawal = meta['atomic-nightly.withdrawal'];
+  const withdrawal = meta.withdrawal;
   return withdrawal
     ? { of: linkTo(withdrawal.of), previous: linkTo(withdrawal.previous), reason: withdrawal.reason }
     : false;
@@ -179,7 +179,7 @@ function withdrawalView(meta: BuildMeta, linkTo: LinkTo) {
 
 /** What a build takes back, and what took it back. */
 function retractionViews(meta: BuildMeta, linkTo: LinkTo) {
-  const { 'atomic-nightly.retraction': retraction, 'atomic-nightly.retracted': retracted } = meta;
+  const { retraction, retracted } = meta;
   return {
     retraction: retraction && {
       of: [retraction.of, ...retraction.between].map(linkTo),
@@ -207,15 +207,15 @@ function commands(
   const found: { what: string; command: string }[] = [];
   const add = (what: string, command: string) => found.push({ what, command: `atomic-nightly ${command}` });
   if (['interrupted', 'failed', 'incomplete'].includes(state)) add('Go on with it', `resume ${id}`);
-  const built = meta['ostree-commit'] !== undefined && isPublishedState(state);
-  const stands = !meta['atomic-nightly.retracted'] && !meta['atomic-nightly.retraction'];
-  if (built && promotable && stands && !meta['atomic-nightly.promotion']) {
+  const built = meta.ostreeCommit !== undefined && isPublishedState(state);
+  const stands = !meta.retracted && !meta.retraction;
+  if (built && promotable && stands && !meta.promotion) {
     add('See what a promotion would be', `promote ${id} --dry-run`);
     add('Promote it', `promote ${id} --reason "…"`);
   }
-  const open = meta['atomic-nightly.promotion'] && !meta['atomic-nightly.release'] && state === 'complete';
-  if (open && !meta['atomic-nightly.superseded-by']) {
-    const approvals = meta['atomic-nightly.approvals']?.length ?? 0;
+  const open = meta.promotion && !meta.release && state === 'complete';
+  if (open && !meta.supersededBy) {
+    const approvals = meta.approvals?.length ?? 0;
     if (approvals < approvalsNeeded) add(`Approve it (${approvals} of ${approvalsNeeded})`, `approve ${id} --by NAME`);
     else if (releasable) add('Release it', `release ${id}`);
   }

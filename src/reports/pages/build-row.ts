@@ -36,30 +36,30 @@ export interface RowRequest {
 
 /** Returns a build as a row of a list. */
 export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowRequest): BuildRow {
-  const arch = meta['coreos-assembler.basearch'];
-  const of = meta['atomic-nightly.promotion']?.of ?? '';
+  const arch = meta.basearch;
+  const of = meta.promotion?.of ?? '';
   return {
     id: meta.buildid,
     href: links.build(meta.buildid, arch),
-    stream: meta['atomic-nightly.stream'],
+    stream: meta.stream,
     state: stateView(state),
-    time: timeView(meta['ostree-timestamp']),
+    time: timeView(meta.ostreeTimestamp),
     duration: seconds === undefined ? '' : formatSeconds(seconds),
     changes: changesText(meta),
     images: Object.keys(meta.images ?? {}).join(', '),
     tests: testsText(meta) ?? '',
-    failed: [...new Set((meta['atomic-nightly.failures'] ?? []).map(({ step }) => step))].join(', '),
+    failed: [...new Set((meta.failures ?? []).map(({ step }) => step))].join(', '),
     of,
     ofHref: !known.has(of) ? '' : links.build(of, arch),
     released: releasedText(meta),
-    superseded: meta['atomic-nightly.superseded-by'] ?? '',
+    superseded: meta.supersededBy ?? '',
   };
 }
 
 /** Returns what a build changed, in a line; empty where that is not known. */
 export function changesText(meta: BuildMeta): string {
-  const withdrawal = meta['atomic-nightly.withdrawal'];
-  const retraction = meta['atomic-nightly.retraction'];
+  const withdrawal = meta.withdrawal;
+  const retraction = meta.retraction;
   if (retraction) return `takes ${retraction.of} back to ${retraction.previous}`;
   if (withdrawal) return `takes ${withdrawal.of} back to ${withdrawal.previous}`;
   return meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
@@ -67,8 +67,8 @@ export function changesText(meta: BuildMeta): string {
 
 /** Whether a build was released, or taken back. */
 export function releasedText(meta: BuildMeta): BuildRow['released'] {
-  if (meta['atomic-nightly.retracted'] !== undefined) return 'retracted';
-  const release = meta['atomic-nightly.release'];
+  if (meta.retracted !== undefined) return 'retracted';
+  const release = meta.release;
   if (release === undefined) return '';
   return release.withdrawn === undefined ? 'released' : 'withdrawn';
 }

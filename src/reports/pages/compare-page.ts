@@ -21,10 +21,10 @@ export function comparePage(from: BuildMeta, to: BuildMeta, difference: Differen
   const { pkgdiff, kernel, images, files, update } = difference;
   const side = (meta: BuildMeta) => ({
     id: meta.buildid,
-    href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
-    stream: meta['atomic-nightly.stream'],
-    time: timeView(meta['ostree-timestamp']),
-    commit: meta['ostree-commit'] ?? '',
+    href: links.build(meta.buildid, meta.basearch),
+    stream: meta.stream,
+    time: timeView(meta.ostreeTimestamp),
+    commit: meta.ostreeCommit ?? '',
   });
   const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
   return {

@@ -18,22 +18,22 @@ export function feed(
 ): string {
   const links = createLinks(0, live);
   const entries = builds
-    .filter((meta) => meta['ostree-commit'] !== undefined)
+    .filter((meta) => meta.ostreeCommit !== undefined)
     .slice(0, FEED_BUILDS)
     .flatMap((meta) => {
-      const arch = meta['coreos-assembler.basearch'];
-      const stream = meta['atomic-nightly.stream'];
+      const arch = meta.basearch;
+      const stream = meta.stream;
       const folder = `${url}/builds/${encodePath(`${meta.buildid}/${arch}`)}`;
       const entry = { href: links.build(meta.buildid, arch), summary: changesText(meta), category: stream };
-      const retracted = meta['atomic-nightly.retracted'];
+      const retracted = meta.retracted;
       const built = {
         ...entry,
         id: `${folder}/`,
         title: `${stream} ${meta.buildid}${retracted ? ' retracted' : ''}`,
         ...(retracted ? { summary: `Retracted: ${retracted.reason}` } : {}),
-        updated: retracted?.at ?? meta['ostree-timestamp'],
+        updated: retracted?.at ?? meta.ostreeTimestamp,
       };
-      const release = meta['atomic-nightly.release'];
+      const release = meta.release;
       if (!release) return [built];
       const withdrawn = release.withdrawn ? `Withdrawn: ${release.withdrawn.reason}` : entry.summary;
       const released = {

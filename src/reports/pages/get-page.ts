@@ -32,8 +32,8 @@ export function getPage(product: string, streams: readonly OfferedStream[], live
 }
 
 function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStream, links: Links) {
-  const good = ({ 'ostree-commit': commit, 'atomic-nightly.state': state, ...rest }: BuildMeta) =>
-    commit !== undefined && state === 'complete' && rest['atomic-nightly.retracted'] === undefined;
+  const good = ({ ostreeCommit: commit, state, ...rest }: BuildMeta) =>
+    commit !== undefined && state === 'complete' && rest.retracted === undefined;
   const latest = isRelease
     ? lastRelease(
         builds.map((meta) => ({ meta })),
@@ -42,12 +42,11 @@ function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStr
     : builds.find(good);
   // A night whose images failed has none: those of the one before are still good.
   const pictured = isRelease ? latest : builds.find((meta) => good(meta) && Object.keys(meta.images ?? {}).length > 0);
-  const folderOf = (meta: BuildMeta) =>
-    `${url}/builds/${encodePath(`${meta.buildid}/${meta['coreos-assembler.basearch']}`)}`;
+  const folderOf = (meta: BuildMeta) => `${url}/builds/${encodePath(`${meta.buildid}/${meta.basearch}`)}`;
   const link = (meta: BuildMeta) => ({
     id: meta.buildid,
-    href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
-    time: timeView(isRelease ? (meta['atomic-nightly.release']?.at ?? '') : meta['ostree-timestamp']),
+    href: links.build(meta.buildid, meta.basearch),
+    time: timeView(isRelease ? (meta.release?.at ?? '') : meta.ostreeTimestamp),
   });
   const keyFile = basename(keyUrl);
   return {
@@ -55,10 +54,10 @@ function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStr
     latest: latest
       ? {
           ...link(latest),
-          commit: latest['ostree-commit'] ?? '',
+          commit: latest.ostreeCommit ?? '',
           changes: changesText(latest),
-          fingerprints: latest['atomic-nightly.signed-by'] ?? [],
-          arch: latest['coreos-assembler.basearch'],
+          fingerprints: latest.signedBy ?? [],
+          arch: latest.basearch,
         }
       : false,
     pictured: pictured

@@ -121,25 +121,24 @@ function streamRow(
   builds: OverviewRequest['builds'],
   links: Links,
 ): StreamRow {
-  const ours = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === name);
+  const ours = builds.filter(({ meta }) => meta.stream === name);
   const [newest] = ours;
   const good = ours.find(
-    ({ state, meta }) =>
-      state === 'complete' && meta['ostree-commit'] !== undefined && meta['atomic-nightly.retracted'] === undefined,
+    ({ state, meta }) => state === 'complete' && meta.ostreeCommit !== undefined && meta.retracted === undefined,
   );
   const release = lastRelease(ours, name);
   const known = new Set(builds.map(({ meta }) => meta.buildid));
   const named = ({ meta }: { readonly meta: BuildMeta }, at: string): Named => ({
     id: meta.buildid,
-    href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
+    href: links.build(meta.buildid, meta.basearch),
     time: timeView(at),
   });
   return {
     ...{ name, kind, cycle },
     href: links.live ? links.stream(name) : '',
     newest: newest ? buildRow(newest.meta, { links, state: newest.state, known }) : false,
-    good: good ? named(good, good.meta['ostree-timestamp']) : false,
-    release: release ? named(release, release.meta['atomic-nightly.release']?.at ?? '') : false,
+    good: good ? named(good, good.meta.ostreeTimestamp) : false,
+    release: release ? named(release, release.meta.release?.at ?? '') : false,
     next: next ? timeView(next) : false,
   };
 }

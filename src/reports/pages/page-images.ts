@@ -19,8 +19,8 @@ export interface ImageView {
 
 /** @param hrefOf where a file of the build is, by its path in the build's folder; undefined where nothing is published */
 export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) | undefined): ImageView[] {
-  const signed = meta['atomic-nightly.signed-by'] !== undefined;
-  const tests = meta['atomic-nightly.smoke-tests'] ?? {};
+  const signed = meta.signedBy !== undefined;
+  const tests = meta.smokeTests ?? {};
   return Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => {
     const test = tests[type];
     const degraded = test?.state === 'degraded' ? ', degraded' : '';

@@ -66,23 +66,21 @@ export interface FactsRequest {
 export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts> {
   const { product, meta, repo, previous, releasedAt, remote, packageUrl, folder, keyUrl, publicKey, knownIssues } =
     request;
-  const commit = meta['ostree-commit'] ?? '';
-  const promotion = meta['atomic-nightly.promotion'];
-  const changes = await changesSince(repo, previous?.meta['ostree-commit'], commit);
+  const commit = meta.ostreeCommit ?? '';
+  const promotion = meta.promotion;
+  const changes = await changesSince(repo, previous?.meta.ostreeCommit, commit);
   const keys = await readKeyInfo(publicKey, 'the public key of the release');
   return {
     product,
     version: meta.buildid,
     date: dayOf(releasedAt),
-    arch: meta['coreos-assembler.basearch'],
+    arch: meta.basearch,
     ref: meta.ref,
     commit,
     night: promotion?.of ?? meta.buildid,
     upstream: promotion?.upstream ?? '',
     reason: promotion?.reason ?? '',
-    previous: previous
-      ? { version: previous.meta.buildid, date: dayOf(new Date(previous.meta['atomic-nightly.release']?.at ?? 0)) }
-      : '',
+    previous: previous ? { version: previous.meta.buildid, date: dayOf(new Date(previous.meta.release?.at ?? 0)) } : '',
     summary: summarizeDiff(changes),
     packages: previous ? changes.map(packageLine) : [],
     images: Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => ({

@@ -61,7 +61,7 @@ async function addStreams(
   const held = (await control.holder()) !== undefined;
   const builds = await work.builds();
   for (const { name: stream, targets } of Object.values(config.streams)) {
-    const own = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream);
+    const own = builds.filter(({ meta }) => meta.stream === stream);
     // An alert on a failed night must not fall silent while the next one is under way.
     const state = own.map((build) => currentState(build, held)).find((one) => one !== 'running');
     if (state === undefined) continue;
@@ -83,7 +83,7 @@ async function addStreams(
         at,
       );
     }
-    const made = own.find(({ meta }) => meta['ostree-commit'] !== undefined);
+    const made = own.find(({ meta }) => meta.ostreeCommit !== undefined);
     if (made) await addBuild(made, { stream, targets }, pushedBytes, gauge);
   }
 }
@@ -94,7 +94,7 @@ async function addBuild(
   pushedBytes: (plan: string) => Promise<number | undefined>,
   gauge: SetGauge,
 ): Promise<void> {
-  for (const { step, seconds } of (await readMeta(paths))['atomic-nightly.steps'] ?? []) {
+  for (const { step, seconds } of (await readMeta(paths)).steps ?? []) {
     gauge('step_duration_seconds', 'How long a step of the last build with a commit took.', { stream, step }, seconds);
   }
   for (const target of targets) {
@@ -102,14 +102,14 @@ async function addBuild(
     if (bytes !== undefined)
       gauge('pushed_bytes', 'What the last build sent to a target, images apart.', { stream, target }, bytes);
   }
-  const tree = meta['atomic-nightly.tree']?.bytes;
+  const tree = meta.tree?.bytes;
   if (tree !== undefined) gauge('tree_bytes', 'Size of the last tree as it is stored.', { stream }, tree);
   for (const [image, { size }] of Object.entries(meta.images ?? {})) {
     gauge('image_bytes', 'Size of an image of the last build with a commit.', { stream, image }, size);
   }
 }
 
-const isGood = ({ meta }: IndexedBuild): boolean => ['complete', 'unchanged'].includes(meta['atomic-nightly.state']);
+const isGood = ({ meta }: IndexedBuild): boolean => ['complete', 'unchanged'].includes(meta.state);
 
 async function endOf(work: Work, { paths }: IndexedBuild): Promise<number | undefined> {
   const last = (await work.journal(paths.journal)).at(-1);

@@ -6,14 +6,7 @@ import type { PackageChange, PackageDiff } from '../../rpm/pkgdiff.ts';
  * What lists, charts, the feed and the metrics need of a record: it stays in memory for each of thousands of builds. Of
  * package changes there is only their kind, and of failures only where they were; `Work.build` has all of it.
  */
-export type IndexedMeta = Omit<
-  BuildMeta,
-  | 'atomic-nightly.steps'
-  | 'atomic-nightly.compose'
-  | 'atomic-nightly.deltas'
-  | 'atomic-nightly.approvals'
-  | 'atomic-nightly.pending-images'
->;
+export type IndexedMeta = Omit<BuildMeta, 'steps' | 'compose' | 'deltas' | 'approvals' | 'pendingImages'>;
 
 /** One change of each kind, shared by all builds. */
 const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => ['', kind, {}]);
@@ -21,19 +14,19 @@ const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => 
 /** Leaves of a record what the index keeps. */
 export function indexed(meta: BuildMeta): IndexedMeta {
   const {
-    'atomic-nightly.steps': _steps,
-    'atomic-nightly.compose': _compose,
-    'atomic-nightly.deltas': _deltas,
-    'atomic-nightly.approvals': _approvals,
-    'atomic-nightly.pending-images': _pending,
+    steps: _steps,
+    compose: _compose,
+    deltas: _deltas,
+    approvals: _approvals,
+    pendingImages: _pending,
     ...rest
   } = meta;
-  const { pkgdiff, 'atomic-nightly.failures': failures, 'atomic-nightly.promotion': promotion } = meta;
+  const { pkgdiff, failures, promotion } = meta;
   return {
     ...rest,
     ...(pkgdiff ? { pkgdiff: kindsOf(pkgdiff) } : {}),
-    ...(failures ? { 'atomic-nightly.failures': failures.map(({ step, code }) => ({ step, code, message: '' })) } : {}),
-    ...(promotion ? { 'atomic-nightly.promotion': { ...promotion, overrides: [], excludes: [] } } : {}),
+    ...(failures ? { failures: failures.map(({ step, code }) => ({ step, code, message: '' })) } : {}),
+    ...(promotion ? { promotion: { ...promotion, overrides: [], excludes: [] } } : {}),
   };
 }
 

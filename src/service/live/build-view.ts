@@ -11,7 +11,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
   if (!build) return undefined;
   const { builds, holder } = await takeSnapshot(context);
   const { meta, paths } = build;
-  const name = meta['atomic-nightly.stream'];
+  const name = meta.stream;
   const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
   const folder = stream && folderOf(config, stream, meta);
   return buildPage({

@@ -35,15 +35,12 @@ export async function currentRun(
     running.map(async ({ step }) => [step, await logTail(join(found.logs, `${step}.log`))] as const),
   );
   const last = builds.find(
-    ({ meta: other }) =>
-      other['atomic-nightly.stream'] === meta['atomic-nightly.stream'] &&
-      other['atomic-nightly.state'] === 'complete' &&
-      other.buildid !== meta.buildid,
+    ({ meta: other }) => other.stream === meta.stream && other.state === 'complete' && other.buildid !== meta.buildid,
   );
   return {
     id: meta.buildid,
-    arch: meta['coreos-assembler.basearch'],
-    stream: meta['atomic-nightly.stream'],
+    arch: meta.basearch,
+    stream: meta.stream,
     command: holder.command,
     started: since,
     ...(last ? { usualSeconds: workingSeconds(await work.journal(last.paths.journal)) } : {}),
@@ -71,11 +68,11 @@ async function buildUnderWay(
     const newest = entries.at(-1);
     return newest !== undefined && newest.event !== 'end' && Date.parse(newest.at) >= since;
   };
-  for (const build of builds.filter(({ meta }) => meta['atomic-nightly.state'] === 'running')) {
+  for (const build of builds.filter(({ meta }) => meta.state === 'running')) {
     const entries = await work.journal(build.paths.journal);
     if (entries.length === 0 || isWritten(entries)) return { build, entries, logs: build.paths.logs };
   }
-  for (const build of builds.slice(0, RECENT).filter(({ meta }) => meta['atomic-nightly.promotion'])) {
+  for (const build of builds.slice(0, RECENT).filter(({ meta }) => meta.promotion)) {
     const entries = await work.journal(releaseJournal(build.paths));
     if (isWritten(entries)) return { build, entries, logs: releaseLogs(build.paths) };
   }

@@ -12,7 +12,7 @@ const KEPT = 50;
 export function createDifferences(repo: string): (from: StoredBuild, to: StoredBuild) => Promise<BuildDiff> {
   const kept = new Map<string, Promise<BuildDiff>>();
   return (from, to) => {
-    const key = JSON.stringify([from, to].map(({ meta }) => [meta.buildid, meta['ostree-commit'], meta.images]));
+    const key = JSON.stringify([from, to].map(({ meta }) => [meta.buildid, meta.ostreeCommit, meta.images]));
     const old = kept.get(key);
     if (old !== undefined) return old;
     const found = diffBuilds(repo, from, to);

@@ -45,7 +45,7 @@ export async function overview(context: WebContext, before: string | undefined) 
 export async function oneStream(context: WebContext, stream: StreamConfig, before: string | undefined) {
   const snapshot = await takeSnapshot(context);
   const { builds } = snapshot;
-  const ours = builds.filter(({ meta }) => meta['atomic-nightly.stream'] === stream.name);
+  const ours = builds.filter(({ meta }) => meta.stream === stream.name);
   const entry = listedStream(context, stream);
   return streamPage({
     product: context.config.name,

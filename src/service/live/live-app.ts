@@ -79,7 +79,7 @@ export function pagesApp({
   app.get('/builds/:id/', async (c) => {
     const build = await context.work.build(c.req.param('id'));
     if (!build) return noBuild(c);
-    return c.redirect(`./${encodeName(build.meta['coreos-assembler.basearch'])}/`);
+    return c.redirect(`./${encodeName(build.meta.basearch)}/`);
   });
   app.get('/builds/:id/:arch/', async (c) => {
     const view = await liveBuildPage(context, c.req.param('id'), c.req.param('arch'));
@@ -100,7 +100,7 @@ export function pagesApp({
       ...page,
       ...{ step, id: build.meta.buildid, text: end?.text ?? '', cut: end?.cut ?? false, rawHref: '?raw' },
       size: formatBytes(end?.size ?? 0),
-      buildHref: page.links.build(build.meta.buildid, build.meta['coreos-assembler.basearch']),
+      buildHref: page.links.build(build.meta.buildid, build.meta.basearch),
     });
   });
   app.get('/compare', (c) => {

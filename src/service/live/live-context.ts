@@ -63,7 +63,7 @@ export async function listed({ work }: WebContext, build: Snapshot['builds'][num
 
 /** Returns the last builds of a stream that its charts are drawn from, oldest first. */
 export async function chartedBuilds(context: WebContext, { builds }: Snapshot, stream: string): Promise<ListedBuild[]> {
-  const ours = builds.filter(({ meta, state }) => meta['atomic-nightly.stream'] === stream && state !== 'unchanged');
+  const ours = builds.filter(({ meta, state }) => meta.stream === stream && state !== 'unchanged');
   return Promise.all(
     ours
       .filter(({ state }) => state !== 'running')

@@ -12,7 +12,7 @@ import { encodePath } from '../../reports/pages/links.ts';
  */
 export function offeredStreams(config: Config, builds: readonly Pick<StoredBuild, 'meta'>[]): OfferedStream[] {
   return Object.values(config.streams).map((stream) => {
-    const metas = builds.map(({ meta }) => meta).filter((meta) => meta['atomic-nightly.stream'] === stream.name);
+    const metas = builds.map(({ meta }) => meta).filter((meta) => meta.stream === stream.name);
     const [tree, images] = [urlOf(config, stream, 'tree'), urlOf(config, stream, 'images')];
     return {
       name: stream.name,
@@ -29,9 +29,9 @@ export function offeredStreams(config: Config, builds: readonly Pick<StoredBuild
 /** URL of the folder of a build on the first target that has it; undefined when none has. */
 export function folderOf(config: Config, stream: StreamConfig, meta: BuildMeta): string | undefined {
   if (!isPublished(config, meta)) return undefined;
-  const released = meta['atomic-nightly.release'] !== undefined;
+  const released = meta.release !== undefined;
   const url = urlOf(config, stream, released ? 'images' : 'staging');
-  return `${url}/builds/${encodePath(`${meta.buildid}/${meta['coreos-assembler.basearch']}`)}`;
+  return `${url}/builds/${encodePath(`${meta.buildid}/${meta.basearch}`)}`;
 }
 
 /** URL of the first target of the configuration: what names the feed. */
@@ -41,8 +41,8 @@ export function publicUrlOf(config: Config): string {
 
 /** Its records are sent last: a build that is still under way may be half there. */
 function isPublished(config: Config, meta: BuildMeta): boolean {
-  const there = meta['atomic-nightly.published'] ?? [];
-  const ended = isPublishedState(meta['atomic-nightly.state']);
+  const there = meta.published ?? [];
+  const ended = isPublishedState(meta.state);
   return ended && there.some((name) => Object.hasOwn(config.targets, name));
 }
 

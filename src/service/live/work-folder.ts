@@ -109,9 +109,9 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;
       const { builds } = await look(id, whole);
-      const build = builds.find(({ meta }) => arch === undefined || meta['coreos-assembler.basearch'] === arch);
+      const build = builds.find(({ meta }) => arch === undefined || meta.basearch === arch);
       const given = build && (await approvals.get(build.paths.approvals));
-      return given ? { ...build, meta: { ...build.meta, 'atomic-nightly.approvals': given } } : build;
+      return given ? { ...build, meta: { ...build.meta, approvals: given } } : build;
     },
     damagedBuild: async (id, arch) => {
       if (parseBuildId(id) === undefined) return undefined;

@@ -22,7 +22,7 @@ export async function checkBuildClock(
 ): Promise<CheckedClock> {
   // One whose record is damaged counts as it was published: then the clock is doubted sooner.
   const { builds } = await surveyBuilds(project.config.work);
-  const retracted = builds.filter(({ meta }) => meta['atomic-nightly.retracted'] !== undefined);
+  const retracted = builds.filter(({ meta }) => meta.retracted !== undefined);
   const untrue = new Set([...bad, ...retracted.map(({ meta }) => meta.buildid)]);
   const records = datedBuilds(published.filter((id) => !untrue.has(id)));
   await check(await serversOf(project), records, signal);

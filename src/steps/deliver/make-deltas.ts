@@ -47,7 +47,7 @@ export async function makeDeltas(
     task.say(
       `delta ${name}: ${formatBytes(bytes)} instead of ${saved.objects} objects with ${formatBytes(saved.bytes)}, ${seconds.toFixed(1)} s`,
     );
-    const record = { to: commit, bytes, 'object-bytes': saved.bytes, objects: saved.objects, seconds };
+    const record = { to: commit, bytes, objectBytes: saved.bytes, objects: saved.objects, seconds };
     return [from === undefined ? record : { from, ...record }];
   });
   if (made.flat().length > 0) await indexDeltas(repo, commit, task);

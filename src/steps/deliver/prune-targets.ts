@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, isErrno } from '../../base/files.ts';
-import { readRecordIfGood } from '../../base/read-record.ts';
+import { readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
 import { buildPaths, listBuildIds } from '../../build/build-store.ts';
@@ -118,7 +118,7 @@ async function commitsOn(config: TargetConfig, repo: string, task: Task): Promis
 }
 
 /** All that tells whether a build may still be continued. */
-const STATE = { schema: z.looseObject({ 'atomic-nightly.state': z.string() }), hint: '' };
+const STATE = recordFormat({ schema: z.looseObject({ 'atomic-nightly.state': z.string() }), hint: '' });
 
 /** Commits that the records and journals of unfinished builds mention; a record that is damaged may be of one (I8). */
 async function resumableCommits(work: string): Promise<Set<string>> {
@@ -127,7 +127,7 @@ async function resumableCommits(work: string): Promise<Set<string>> {
     for (const arch of (await ifThere(readdir(join(work, 'builds', id)))) ?? []) {
       const { meta, journal } = buildPaths(work, id, arch);
       const record = await textIfReadable(meta);
-      const state = readRecordIfGood(record, STATE)?.['atomic-nightly.state'];
+      const state = readRecordIfGood(record, STATE)?.state;
       if (record === undefined || state === 'complete' || state === 'unchanged') continue;
       const text = `${record}\n${(await textIfReadable(journal)) ?? ''}`;
       for (const [checksum] of text.matchAll(/\b[0-9a-f]{64}\b/g)) found.add(checksum);

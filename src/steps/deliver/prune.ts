@@ -16,9 +16,9 @@ import { asNightlyError } from '../../run/runner.ts';
 export async function prune(project: Project, task: Task): Promise<void> {
   const { name, retention } = project.stream;
   const { builds: all, damaged } = await surveyBuilds(project.config.work);
-  const builds = all.filter(({ meta }) => meta['atomic-nightly.stream'] === name);
+  const builds = all.filter(({ meta }) => meta.stream === name);
   for (const { paths, meta } of builds.slice(retention.builds)) {
-    const made = { ...meta.images, ...meta['atomic-nightly.refused-images'] };
+    const made = { ...meta.images, ...meta.refusedImages };
     if (Object.keys(made).length === 0) continue;
     await rm(paths.images, { recursive: true, force: true });
     await rm(paths.scratch, { recursive: true, force: true });

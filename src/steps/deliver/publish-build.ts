@@ -148,7 +148,7 @@ export function withRetracted(
 function indexOf(builds: readonly IndexEntry[]): BuildIndex {
   const place = ({ id, retracted }: IndexEntry): Placed => ({ id, retractedBy: retracted?.by });
   return {
-    'schema-version': '1.0.0',
+    schemaVersion: '1.0.0',
     builds: builds.toSorted((a, b) => comparePlaced(place(b), place(a))),
     timestamp: new Date().toISOString(),
   };
@@ -156,7 +156,7 @@ function indexOf(builds: readonly IndexEntry[]): BuildIndex {
 
 /** Returns the index with several builds in it, marked as taken back where their records say so. */
 export function withBuilds(index: BuildIndex | undefined, builds: readonly IndexedBuild[]): BuildIndex {
-  const empty: BuildIndex = { 'schema-version': '1.0.0', builds: [], timestamp: new Date().toISOString() };
+  const empty: BuildIndex = { schemaVersion: '1.0.0', builds: [], timestamp: new Date().toISOString() };
   const named = builds.reduce((all, { id, arch }) => withBuild(all, id, arch), index ?? empty);
   const marked = builds.flatMap(({ id, retracted }) => (retracted ? [{ id, retracted }] : []));
   return marked.reduce((all, { id, retracted }) => withRetracted(all, [id], retracted), named);

@@ -49,7 +49,7 @@ export async function publishPages(
       // The feed was put after the pages of the builds that it names.
       const named = text(oldFeed);
       const lacking = metas.filter(
-        ({ buildid, 'coreos-assembler.basearch': arch }) =>
+        ({ buildid, basearch: arch }) =>
           again.includes(buildid) || !named.includes(`"./${buildPagePath(buildid, arch)}"`),
       );
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
@@ -104,15 +104,13 @@ interface Material {
 
 /** Returns the index last: it leads to the others. */
 function pages(config: Config, target: Target, { metas, lacking, keys }: Material): Files {
-  const streams = Object.values(config.streams).filter(({ name }) =>
-    metas.some((meta) => meta['atomic-nightly.stream'] === name),
-  );
-  const builds = metas.map((meta) => ({ meta, state: meta['atomic-nightly.state'], entries: [] }));
+  const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
+  const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
   const product = config.name;
   const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
   const kept = imagesSeconds === undefined ? {} : { imagesSeconds };
   const views: [string, string][] = lacking.map((meta) => {
-    const { buildid, 'coreos-assembler.basearch': arch, 'atomic-nightly.state': state } = meta;
+    const { buildid, basearch: arch, state } = meta;
     const view = buildPage({ meta, state, others: metas, live: false, published: true, ...kept });
     return [buildPagePath(buildid, arch), render('build', view)];
   });
@@ -120,7 +118,7 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
   views.push(['get/index.html', render('get', getPage(product, offers, false))]);
   views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
   const charted = new Map(
-    streams.map(({ name }) => [name, builds.filter(({ meta }) => meta['atomic-nightly.stream'] === name).toReversed()]),
+    streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
   );
   const overview = overviewPage({
     ...{ product, live: false, streams: streams.map(listedStream), builds, shown: builds, charted, older: '' },
@@ -140,7 +138,7 @@ function offer(
   target: Target,
   { metas, keys }: Pick<Material, 'metas' | 'keys'>,
 ): OfferedStream {
-  const builds = metas.filter((meta) => meta['atomic-nightly.stream'] === stream.name);
+  const builds = metas.filter((meta) => meta.stream === stream.name);
   const { to } = stream.release ?? {};
   // Where images are without a tree, hosts follow the first of those that have it.
   const trees = to?.images.includes(target.name) ? to.tree : stream.targets;

@@ -90,7 +90,7 @@ async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Pr
       if (!use.tree || !use.releases) return [];
       const head = releasedHead(survey.builds, stream.name);
       insistOnWhole(survey, head?.paths.id);
-      const commit = head?.meta['ostree-commit'];
+      const commit = head?.meta.ostreeCommit;
       return commit === undefined ? [] : [[ref, commit] as const];
     }),
   );

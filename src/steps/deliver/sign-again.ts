@@ -61,7 +61,7 @@ export async function findUnsigned(
       if (await lacksSignature(repo, commit, signers, task)) commits.push({ commit, signer });
     if (earlier) files.push(...(await findUnsignedFiles({ work }, one, target, task)));
     for (const { meta, paths } of builds) {
-      if (meta['atomic-nightly.stream'] !== stream.name || !areSigned({ paths }, [])) continue;
+      if (meta.stream !== stream.name || !areSigned({ paths }, [])) continue;
       const signature = await recordSignature(paths.dir, signer, task);
       if (signature === 'none' || signature === 'stale') records.push({ dir: paths.dir, signer });
     }

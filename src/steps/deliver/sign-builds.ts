@@ -41,10 +41,8 @@ export async function findUnsignedFiles(
   task: Task,
 ): Promise<UnsignedFile[]> {
   const isThere = ({ meta }: StoredBuild): boolean =>
-    meta['atomic-nightly.stream'] === stream.name &&
-    (use.releases
-      ? use.builds && meta['atomic-nightly.release'] !== undefined
-      : (meta['atomic-nightly.published']?.includes(target.name) ?? false));
+    meta.stream === stream.name &&
+    (use.releases ? use.builds && meta.release !== undefined : (meta.published?.includes(target.name) ?? false));
   const found: UnsignedFile[] = [];
   const signer = jointSigner(signers);
   for (const build of (await surveyBuilds(work)).builds.filter(isThere)) {

@@ -62,7 +62,7 @@ export function withImages(
           disk: {
             location: `${folder}/${image.path}`,
             sha256: image.sha256,
-            'uncompressed-sha256': image['uncompressed-sha256'],
+            uncompressedSha256: image.uncompressedSha256,
           },
         },
       },
@@ -71,7 +71,7 @@ export function withImages(
   if (old && JSON.stringify(artifacts) === before) return old;
   return {
     stream,
-    metadata: { 'last-modified': new Date().toISOString(), generator: 'atomic-nightly' },
+    metadata: { lastModified: new Date().toISOString(), generator: 'atomic-nightly' },
     architectures: { ...old?.architectures, [arch]: { artifacts, images: {} } },
   };
 }

@@ -4,7 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
-import { readBuildMeta } from '../../build/build-record-format.ts';
+import { buildMetaText, readBuildMeta } from '../../build/build-record-format.ts';
 import { buildPaths, type StoredBuild } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { targetsOf } from '../../config/lookup.ts';
@@ -33,7 +33,7 @@ export async function findPublishedStream(config: Config, id: string, task: Task
     const path = recordPath(id, stream.arch);
     const content = await target.read(path, task);
     const meta = content && onTarget(() => readBuildMeta(content, { id, arch: stream.arch }, placeOn(path, target)));
-    if (meta?.['atomic-nightly.stream'] === stream.name) return stream.name;
+    if (meta?.stream === stream.name) return stream.name;
     asked.push(target.name);
   }
   throw new NightlyError(
@@ -62,9 +62,9 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
     });
   if (!shared) throw new NightlyError('not-found', `Target "${target.name}" has no record of build ${id}.`);
   const { meta, sums } = shared;
-  if (meta.buildid !== id || meta.ref !== ref || meta['atomic-nightly.stream'] !== stream.name)
+  if (meta.buildid !== id || meta.ref !== ref || meta.stream !== stream.name)
     throw damaged(`its record is that of ${meta.buildid} at ${meta.ref}`);
-  if (meta['atomic-nightly.release'] || (await isReleased(project, folder, task))) throw frozenError(id);
+  if (meta.release || (await isReleased(project, folder, task))) throw frozenError(id);
   const names = signer ? FIXED_RECORDS.flatMap((name) => [name, signatureName(name)]) : FIXED_RECORDS;
   const contents = await target.readMany(
     names.map((name) => `${folder}/${name}`),
@@ -80,7 +80,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
   await writeFileAtomic(join(paths.dir, SUMS), formatSums(sums));
   await writeJson(paths.fetched, { from: `${target.publicUrl}/${folder}`, at: new Date().toISOString() });
   // Last: with it, the build is one of those here.
-  await writeJson(paths.meta, meta);
+  await writeFileAtomic(paths.meta, buildMetaText(meta));
   task.say(`fetched the records of ${id} from ${target.describe()}`);
   return { paths, meta };
 }

@@ -40,15 +40,15 @@ export function mergeRecord(
   tree?: TreeResults,
 ): SharedRecord {
   refuseRetractedMeta(base);
-  if (base['atomic-nightly.release']) throw frozenError(base.buildid);
+  if (base.release) throw frozenError(base.buildid);
   const merged = <Value>(old: Readonly<Record<string, Value>> | undefined, made: Readonly<Record<string, Value>>) => {
     const all = { ...Object.fromEntries(Object.entries(old ?? {}).filter(([type]) => !types.includes(type))), ...made };
     const inOrder = [...order, ...Object.keys(all)].filter((type) => type in all);
     return Object.fromEntries(inOrder.map((type) => [type, all[type]])) as Record<string, Value>;
   };
   const imagesNow = merged(base.images, images);
-  const refusedNow = merged(base['atomic-nightly.refused-images'], refused);
-  const old = base['atomic-nightly.failures'] ?? [];
+  const refusedNow = merged(base.refusedImages, refused);
+  const old = base.failures ?? [];
   const ofTree = tree?.failures ?? old.filter(({ step }) => typeOf(step) === undefined);
   const ofOthers = old.filter(({ step }) => {
     const type = typeOf(step);
@@ -65,14 +65,14 @@ export function mergeRecord(
     ...base,
     ...tree?.meta,
     images: imagesNow,
-    'atomic-nightly.state': stateOf(failuresNow, pending),
-    'atomic-nightly.failures': failuresNow,
-    'atomic-nightly.pending-images': pending,
+    state: stateOf(failuresNow, pending),
+    failures: failuresNow,
+    pendingImages: pending,
     ...(smokeTest === false
       ? {}
       : {
-          'atomic-nightly.smoke-tests': merged(base['atomic-nightly.smoke-tests'], tests),
-          'atomic-nightly.refused-images': refusedNow,
+          smokeTests: merged(base.smokeTests, tests),
+          refusedImages: refusedNow,
         }),
   };
   const gone = new Set(types.flatMap((type) => base.images?.[type]?.path ?? []));
@@ -97,7 +97,7 @@ export function missingTypes(meta: BuildMeta, order: readonly string[]): string[
 
 /** Whether every image that the stream wants tested came up. */
 export function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
-  const tests = meta['atomic-nightly.smoke-tests'] ?? {};
+  const tests = meta.smokeTests ?? {};
   return smokeTest !== false && smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
 }
 

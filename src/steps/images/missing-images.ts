@@ -28,10 +28,10 @@ export async function missingImages(
   for (const { name, digest } of set.templates.filter((template) => among.includes(template.name))) {
     const isThere = shared.map(async (record) => {
       const image = record?.meta.images?.[name];
-      const isTested = name in (record?.meta['atomic-nightly.smoke-tests'] ?? {});
+      const isTested = name in (record?.meta.smokeTests ?? {});
       return (
-        image?.['atomic-nightly.commit'] === commit &&
-        image['atomic-nightly.template-digest'] === digest &&
+        image?.commit === commit &&
+        image.templateDigest === digest &&
         (isTested || gate === false || !gate.images.includes(name)) &&
         // One that was made here may not have come to every target, or not under every name.
         !(await imageIsThere(build, image))

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { ifThere, readTextIfExists, writeFileAtomic, writeJson } from '../../base/files.ts';
+import { ifThere, readTextIfExists, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { SUMS } from '../../build/build-files.ts';
 import type { BuildFailure } from '../../build/build-record.ts';
+import { buildMetaText } from '../../build/build-record-format.ts';
 import { type BuildPaths, readMeta } from '../../build/build-store.ts';
 import { publishFiles, remadeImages } from '../../publish/publish-files.ts';
 import { signatureName } from '../../published/paths.ts';
@@ -66,11 +67,11 @@ export async function publishShare(
   const { meta, sums: all } = await changeShared(project, paths, merge, target, task);
   if (keep) {
     await writeFileAtomic(join(paths.dir, SUMS), formatSums(all));
-    await writeJson(paths.meta, meta);
+    await writeFileAtomic(paths.meta, buildMetaText(meta));
   }
   const images = Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image }));
   await nameBuild(project, build, target, set.withTemplates(images), task);
-  const { 'atomic-nightly.failures': failures = [], 'atomic-nightly.pending-images': pending = [] } = meta;
+  const { failures = [], pendingImages: pending = [] } = meta;
   const left = missingTypes(meta, stream.images);
   return { state: stateOf(failures, pending), left, passed: passedGate(meta, stream), failures };
 }

@@ -7,7 +7,7 @@ import { armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
-import { readBuildMeta } from '../../build/build-record-format.ts';
+import { buildMetaText, readBuildMeta } from '../../build/build-record-format.ts';
 import type { BuildPaths } from '../../build/build-store.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { signatureName } from '../../published/paths.ts';
@@ -71,7 +71,7 @@ export async function changeShared(
     const next = change(record);
     made.push(next);
     const { meta, sums } = next;
-    const contents = { [RECORD_FILE]: `${JSON.stringify(meta, null, 2)}\n`, [SUMS]: formatSums(sums) };
+    const contents = { [RECORD_FILE]: buildMetaText(meta), [SUMS]: formatSums(sums) };
     const put: { path: string; content: Uint8Array }[] = [];
     // The checksums first: an image that the record names is vouched for.
     for (const name of NAMES.toReversed()) {

@@ -40,7 +40,7 @@ export async function promoteCompare(
   task: Task,
 ): Promise<Compared> {
   const { night, commit, accept } = about;
-  if (about.contentChecksum === night.meta['ostree-content-checksum']) {
+  if (about.contentChecksum === night.meta.ostreeContentChecksum) {
     task.say(`the tree is that of ${night.id}, byte for byte`);
     return { same: true, count: 0, paths: [] };
   }

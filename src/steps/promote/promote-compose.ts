@@ -51,7 +51,7 @@ export async function promoteCompose(
  * has been pruned; the latter has the same ids, but may have them in another order.
  */
 async function withIds({ repo }: RpmProject, { meta, commit }: Night, task: Task): Promise<string | undefined> {
-  const parent = meta['atomic-nightly.parent'];
+  const parent = meta.parent;
   if (parent === undefined) return undefined;
   for (const path of ID_FILES) if ((await catFile(repo, parent, path, task)) !== undefined) return parent;
   task.say(

@@ -18,7 +18,7 @@ import { INPUTS_FILE, readInputs } from '../compose/folder-inputs.ts';
  */
 export async function promoteInputs(project: FolderProject, build: Build, night: Night, task: Task): Promise<string> {
   const { inputHash } = await readInputs(project, build, night.timestamp, task);
-  if (inputHash === night.meta['rpm-ostree-inputhash']) return inputHash;
+  if (inputHash === night.meta.rpmOstreeInputhash) return inputHash;
   throw new NightlyError(
     'verify',
     `What the tree of nightly build ${night.id} was made from changed since: it cannot be built again.`,

@@ -1,3 +1,4 @@
+import { recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../../publish/epoch.ts';
@@ -39,7 +40,7 @@ export async function keepPromotedCommit(
           { path: EPOCH_PATH, content: epoch },
           { path: PROMOTED_PATH, content },
         ],
-        put: [{ path: PROMOTED_PATH, content: Buffer.from(`${JSON.stringify(next, null, 2)}\n`) }],
+        put: [{ path: PROMOTED_PATH, content: Buffer.from(recordText(next, PROMOTED)) }],
       };
     },
     target,

@@ -19,8 +19,8 @@ export async function supersede(
   for (const id of supersedes) {
     const { meta, paths } = await findBuild(config.work, id);
     // Released since, by somebody who was faster: a released record is frozen.
-    if (meta['atomic-nightly.release'] !== undefined) continue;
-    await updateMeta(paths, { 'atomic-nightly.superseded-by': build.id });
+    if (meta.release !== undefined) continue;
+    await updateMeta(paths, { supersededBy: build.id });
     await renewRecords(project, { paths }, targets, task);
     task.say(`${id} is superseded by ${build.id}`);
   }

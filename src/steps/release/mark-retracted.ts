@@ -3,11 +3,12 @@ import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
+import { BUILD_INDEX } from '../../published/build-index.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { type BuildIndex, INDEX_PATH, renewRecords, withRetracted } from '../deliver/publish-build.ts';
+import { INDEX_PATH, renewRecords, withRetracted } from '../deliver/publish-build.ts';
 import { offerAgain } from './withdraw-pointers.ts';
 
 export interface Retracted {
@@ -40,8 +41,8 @@ export async function markRetracted(
   const at = { bad: ids, release, folder: `${target.publicUrl}/${folder}`, images: left };
   await offerAgain(project, at, target, task);
   for (const { paths } of gone) await renewRecords(project, { paths }, [target], task);
-  await updateJson<BuildIndex | undefined>(
-    INDEX_PATH,
+  await updateRecord(
+    { path: INDEX_PATH, format: BUILD_INDEX },
     (old) => old && withRetracted(old, ids, { by: build.id, reason }),
     target,
     task,

@@ -26,11 +26,11 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
   const refuse = (what: string, hint: string): never => {
     throw new NightlyError('usage', `Build ${buildid} ${what}.`, { hint });
   };
-  const promotion = meta['atomic-nightly.promotion'];
+  const promotion = meta.promotion;
   if (!promotion)
     refuse('is a nightly build, and only promotions are released', `Run "atomic-nightly promote ${buildid}" first.`);
-  const state = meta['atomic-nightly.state'];
-  const tests = Object.keys(meta['atomic-nightly.smoke-tests'] ?? {});
+  const state = meta.state;
+  const tests = Object.keys(meta.smokeTests ?? {});
   if (state === 'gate-failed' || (state === 'complete' && tests.length === 0)) {
     const why =
       state === 'gate-failed' ? 'did not pass its smoke test' : 'was never tested: its stream has no smoke-test';
@@ -42,9 +42,9 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
     });
   }
   if (state !== 'complete') refuse(`is ${state}`, `Run "atomic-nightly resume ${buildid}" first.`);
-  const later = meta['atomic-nightly.superseded-by'];
+  const later = meta.supersededBy;
   if (later !== undefined) refuse(`was superseded by ${later}`, `Release ${later}, or promote ${promotion?.of} again.`);
-  const given = meta['atomic-nightly.approvals'] ?? [];
+  const given = meta.approvals ?? [];
   if (given.length < approvals) {
     const by = given.length === 0 ? 'nobody has' : `only ${given.map((one) => one.by).join(', ')} has`;
     refuse(
@@ -67,7 +67,7 @@ export async function checkContent(project: Project, { paths, meta }: StoredBuil
       place: project.config.placeOf('streams', stream.name),
     });
   }
-  const commit = meta['ostree-commit'] ?? '';
+  const commit = meta.ostreeCommit ?? '';
   task.say('checking every object of the repository');
   await fsck(repo, task);
   const [object, detached] = [join(repo, objectPath(commit, 'commit')), join(repo, objectPath(commit, 'commitmeta'))];
@@ -78,7 +78,7 @@ export async function checkContent(project: Project, { paths, meta }: StoredBuil
       'signing',
       `The commit ${commit} has no good signature by the key of stream "${stream.name}".`,
       {
-        hint: `Run "atomic-nightly promote ${meta['atomic-nightly.promotion']?.of ?? ''}" again: it signs what it makes.`,
+        hint: `Run "atomic-nightly promote ${meta.promotion?.of ?? ''}" again: it signs what it makes.`,
       },
     );
   }

@@ -54,7 +54,7 @@ export function withRelease(
   return {
     note: 'For programs. People read the notes of each release.',
     stream,
-    metadata: { 'last-modified': new Date().toISOString() },
+    metadata: { lastModified: new Date().toISOString() },
     releases: [...others, { ...there, version, commits, metadata }].toSorted((a, b) =>
       compareBuildIds(a.version, b.version),
     ),

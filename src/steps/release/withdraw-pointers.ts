@@ -102,7 +102,7 @@ export function withWithdrawn(old: ReleaseIndex, version: string, reason: string
   if (old.releases.every((one) => one.version !== version || one.withdrawn === reason)) return old;
   return {
     ...old,
-    metadata: { 'last-modified': new Date().toISOString() },
+    metadata: { lastModified: new Date().toISOString() },
     releases: old.releases.map((one) => (one.version === version ? { ...one, withdrawn: reason } : one)),
   };
 }

@@ -60,16 +60,16 @@ test('I10: a promotion is the tree of its night, in a commit of its own ref', as
   expect(stderr).toContain('byte for byte');
   const meta = await recordOf(world, build);
   const before = await recordOf(world, first);
-  expect(meta['ostree-content-checksum']).toBe(before['ostree-content-checksum']);
-  expect(meta['atomic-nightly.promotion']).toMatchObject({
-    ...{ of: first, commit: before['ostree-commit'], stream: 'nightly', attempt: 1, reason: 'cycle 1' },
+  expect(meta.ostreeContentChecksum).toBe(before.ostreeContentChecksum);
+  expect(meta.promotion).toMatchObject({
+    ...{ of: first, commit: before.ostreeCommit, stream: 'nightly', attempt: 1, reason: 'cycle 1' },
     ...{ overrides: [], excludes: [], supersedes: [], upstream: expect.stringMatching(/^U\d+$/) },
   });
   expect(await pulledRelease(world, join(world.dir, 'client-1'))).toBe(commit);
   expect(await metadataOf(world, commit, 'version')).toBe(`'${build}'`);
   expect(await metadataOf(world, commit, 'ostree.ref-binding')).toBe(`['${RELEASE_REF}']`);
-  expect(await metadataOf(world, commit, 'atomic-nightly.promotion-of')).toBe(`'${before['ostree-commit']}'`);
-  expect(await promotedOnNightly()).toEqual({ [String(before['ostree-commit'])]: { build: first, release: build } });
+  expect(await metadataOf(world, commit, 'atomic-nightly.promotion-of')).toBe(`'${before.ostreeCommit}'`);
+  expect(await promotedOnNightly()).toEqual({ [String(before.ostreeCommit)]: { build: first, release: build } });
   const folder = join(world.published, 'staging/builds', build, 'x86_64');
   const sums = await run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder });
   expect(sums.stdout).toContain('lockfile.json: OK');
@@ -80,14 +80,14 @@ test('rework: the same night again, its tree kept, takes the place of the first 
   const [earlier = ''] = attempts;
   const meta = await recordOf(world, build);
   const [old, before] = [await recordOf(world, earlier), await recordOf(world, first)];
-  expect(meta['atomic-nightly.promotion']).toMatchObject({
+  expect(meta.promotion).toMatchObject({
     ...{ attempt: 2, recommit: true, upstream: 'U-special', supersedes: [earlier] },
   });
-  expect(old['atomic-nightly.superseded-by']).toBe(build);
+  expect(old.supersededBy).toBe(build);
   const published = join(world.published, 'staging/builds', earlier, 'x86_64/meta.json');
   expect(JSON.parse(await readFile(published, 'utf8'))['atomic-nightly.superseded-by']).toBe(build);
-  expect(meta['ostree-content-checksum']).toBe(before['ostree-content-checksum']);
-  expect(meta['atomic-nightly.parent']).toBe(old['ostree-commit']);
+  expect(meta.ostreeContentChecksum).toBe(before.ostreeContentChecksum);
+  expect(meta.parent).toBe(old.ostreeCommit);
   const log = await run('ostree', [`--repo=${join(world.published, 'staging/repo')}`, 'log', commit]);
   expect(log.stdout.match(/^commit /gm)).toHaveLength(2);
   const refused = await world.nightly('approve', earlier, '--by', 'Jane');
@@ -103,13 +103,13 @@ test('an override takes one newer package, and everything else stays', async () 
   ]);
   expect(changes.files).toMatchObject({ added: 1, removed: 0 });
   expect(changes.kernel).toEqual({ from: '6.0.0-1', to: '6.0.0-1' });
-  expect(meta['atomic-nightly.promotion']).toMatchObject({ attempt: 3, overrides: ['app-1:2.0-2.noarch'] });
-  expect(meta['atomic-nightly.promotion']).not.toHaveProperty('differences-accepted');
+  expect(meta.promotion).toMatchObject({ attempt: 3, overrides: ['app-1:2.0-2.noarch'] });
+  expect(meta.promotion).not.toHaveProperty('differencesAccepted');
 });
 
 test('another night follows, and nights go on as before', async () => {
   const { build } = await promote(second);
-  expect((await recordOf(world, build))['atomic-nightly.promotion']).toMatchObject({ attempt: 1, supersedes: [] });
+  expect((await recordOf(world, build)).promotion).toMatchObject({ attempt: 1, supersedes: [] });
   expect(Object.keys(await promotedOnNightly())).toHaveLength(2);
   const third = await night(world);
   expect((await recordOf(world, third)).pkgdiff).toMatchObject([['suid', 2, {}]]);

@@ -67,8 +67,8 @@ test('packages that are gone are listed, but for those the compose cache still h
   await distro.remove('lib', '1.0-1');
   await distro.remove('suid');
   const promoted = await json<{ build: string }>(world, 'promote', id);
-  expect((await recordOf(world, promoted.build))['ostree-content-checksum']).toBe(
-    (await recordOf(world, id))['ostree-content-checksum'],
+  expect((await recordOf(world, promoted.build)).ostreeContentChecksum).toBe(
+    (await recordOf(world, id)).ostreeContentChecksum,
   );
   // A damaged file in the cache is as good as none.
   await rm(join(world.dir, 'work/cache/nightly/packages'), { recursive: true });
@@ -92,8 +92,8 @@ test('a night of a file:// repository can be promoted when the repository has ne
   await distro.bump('lib');
   await distro.remove('lib', '1.0-1');
   const promoted = await json<{ build: string }>(world, 'promote', id);
-  expect((await recordOf(world, promoted.build))['ostree-content-checksum']).toBe(
-    (await recordOf(world, id))['ostree-content-checksum'],
+  expect((await recordOf(world, promoted.build)).ostreeContentChecksum).toBe(
+    (await recordOf(world, id)).ostreeContentChecksum,
   );
   // A package that a night refused for its checksum is not kept as the right one.
   const file = join(distro.repoDir, 'lib-1.0-2.noarch.rpm');
@@ -185,12 +185,12 @@ test('I10: a tree that differs without need is refused by its paths, and can be 
   expect(existsSync(join(world.published, 'staging/repo'))).toBe(false);
   const { build } = await json<{ build: string }>(world, 'promote', id, '--accept-differences');
   const meta = await recordOf(world, build);
-  expect(meta['atomic-nightly.promotion']).toMatchObject({
+  expect(meta.promotion).toMatchObject({
     attempt: 2,
-    'differences-accepted': { count: 2, paths: ['/usr/share/seed', '/usr/share/app/data'] },
+    differencesAccepted: { count: 2, paths: ['/usr/share/seed', '/usr/share/app/data'] },
   });
   const release = join(world.published, 'staging/repo');
-  const os = await run('ostree', [`--repo=${release}`, 'cat', String(meta['ostree-commit']), '/usr/lib/os-release']);
+  const os = await run('ostree', [`--repo=${release}`, 'cat', String(meta.ostreeCommit), '/usr/lib/os-release']);
   expect(os.stdout).toContain(`VERSION="${build} (Test)"`);
 });
 

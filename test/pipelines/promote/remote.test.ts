@@ -83,7 +83,7 @@ it('a promotion has the remote of the release in the place of the nightly one, a
   );
   expect(await cat(`/usr/etc/pki/rpm-gpg/RPM-GPG-KEY-${RELEASE}`)).toContain('BEGIN PGP PUBLIC KEY');
   expect(JSON.parse(await cat('/usr/share/rpm-ostree/treefile.json')).packages).toContain(RELEASE);
-  expect((await recordOf(world, build))['atomic-nightly.promotion']).not.toHaveProperty('differences-accepted');
+  expect((await recordOf(world, build)).promotion).not.toHaveProperty('differencesAccepted');
   // The night's own copy is as it was.
   const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/sig.yaml');
   expect(await readFile(copy, 'utf8')).toContain(`  - ${NIGHTLY}\n`);

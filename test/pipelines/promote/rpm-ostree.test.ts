@@ -40,7 +40,7 @@ test('with rpm-ostree as engine, a promotion is held to the packages that were c
   await writeFile(join(home, 'state.json'), JSON.stringify(state));
   const { build, commit } = await json<{ build: string; commit: string }>(world, 'promote', id);
   const [before, after] = [await recordOf(world, id), await recordOf(world, build)];
-  expect(after['ostree-content-checksum']).toBe(before['ostree-content-checksum']);
+  expect(after.ostreeContentChecksum).toBe(before.ostreeContentChecksum);
   expect(await pulledRelease(world, join(dir, 'client'))).toBe(commit);
   const calls = (await readFile(join(home, 'calls.ndjson'), 'utf8'))
     .trim()
@@ -50,5 +50,5 @@ test('with rpm-ostree as engine, a promotion is held to the packages that were c
   expect(last.argv).toContain('--ex-lockfile-strict');
   expect(last.argv.at(-1)).toMatch(/work\/scratch\/\d+_\d+\/treefile\/mini\.yaml$/);
   // The night's own time, so that the tree can be the night's.
-  expect(last.epoch).toBe(String(Date.parse(before['ostree-timestamp']) / 1000));
+  expect(last.epoch).toBe(String(Date.parse(before.ostreeTimestamp) / 1000));
 });

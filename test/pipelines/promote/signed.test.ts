@@ -29,7 +29,7 @@ it('I2: a promotion is signed with the key of the release, and has images of its
   expect((await ostree('show', commit)).stdout).toContain('Good signature');
   const meta = await recordOf(world, build);
   expect(meta.images?.['generic-cloud']?.path).toMatch(/^images\/release-\d+_\d+-GenericCloud\.qcow2$/);
-  expect(meta['atomic-nightly.deltas']).toHaveLength(1);
+  expect(meta.deltas).toHaveLength(1);
   const verify = await world.nightly('verify', 'staging', '--images');
   expect(verify.stdout).toMatch(/checks passed/);
   expect(verify.code).toBe(0);

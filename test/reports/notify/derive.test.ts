@@ -7,11 +7,11 @@ import type { KeyInfo } from '../../../src/signing/key-info.ts';
 const META: BuildMeta = {
   name: 'mini',
   buildid: '20261121_02',
-  'coreos-assembler.basearch': 'x86_64',
+  basearch: 'x86_64',
   ref: 'mini/x86_64/nightly',
-  'ostree-timestamp': '2026-11-21T03:00:00Z',
-  'atomic-nightly.stream': 'nightly',
-  'atomic-nightly.state': 'complete',
+  ostreeTimestamp: '2026-11-21T03:00:00Z',
+  stream: 'nightly',
+  state: 'complete',
 };
 
 const types = (state: BuildState, earlier: readonly string[], self = 'running', meta = META) =>
@@ -45,12 +45,10 @@ test('a build that was resumed has recovered from its own failure; one that was 
 
 test('a promotion and a withdrawal end in their own words', () => {
   const promotion = { of: '20261120_01', commit: 'c', stream: 'nightly', attempt: 1, recommit: false, overrides: [] };
-  const more = { excludes: [], 'accept-differences': false, supersedes: [] };
-  expect(types('complete', [], 'running', { ...META, 'atomic-nightly.promotion': { ...promotion, ...more } })).toEqual([
-    'promoted',
-  ]);
+  const more = { excludes: [], acceptDifferences: false, supersedes: [] };
+  expect(types('complete', [], 'running', { ...META, promotion: { ...promotion, ...more } })).toEqual(['promoted']);
   const withdrawal = { of: '20261101_01', previous: '20261001_01', reason: 'broken' };
-  expect(types('complete', [], 'running', { ...META, 'atomic-nightly.withdrawal': withdrawal })).toEqual(['withdrawn']);
+  expect(types('complete', [], 'running', { ...META, withdrawal })).toEqual(['withdrawn']);
 });
 
 test('an event names the first packages and says how many there are; failures are told in one line', () => {
@@ -59,7 +57,7 @@ test('an event names the first packages and says how many there are; failures ar
     return [name, 2, { PreviousPackage: [name, '1-1', 'noarch'], NewPackage: [name, '1-2', 'noarch'] }] as const;
   });
   const failures = [{ step: 'image-iso', code: 'image', message: 'It failed.\n12 lines\nmore', hint: 'Look.' }];
-  const meta = { ...META, pkgdiff, 'atomic-nightly.failures': failures, 'atomic-nightly.published': ['buildlogs'] };
+  const meta = { ...META, pkgdiff, failures, published: ['buildlogs'] };
   const event = asEvent(aboutBuild(meta, 'https://example.org', { state: 'incomplete', seconds: 7 }), {
     type: 'incomplete',
   });

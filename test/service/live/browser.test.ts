@@ -102,7 +102,7 @@ test('a run that somebody else started shows live: steps, times, the end of the 
   const { builds, url } = await site(6);
   const id = '20261120_01';
   const paths = buildPaths(builds.config.work, id, 'x86_64');
-  const meta = { ...builds.meta(String(builds.ids[0])), buildid: id, 'atomic-nightly.state': 'running' as const };
+  const meta = { ...builds.meta(String(builds.ids[0])), buildid: id, state: 'running' as const };
   const { page, complaints } = await openPage(browser);
   await page.goto(url);
   const now = page.locator('#now');
@@ -137,7 +137,7 @@ test('a run that somebody else started shows live: steps, times, the end of the 
   finish();
   await step;
   await now.locator('.steps li', { hasText: 'compose' }).getByText('done').waitFor();
-  builds.write({ ...meta, 'atomic-nightly.state': 'complete' });
+  builds.write({ ...meta, state: 'complete' });
   await run('rm', [join(builds.config.work, 'lock.json')]);
   await now.getByText('Nothing is running').waitFor();
   await page.locator('#builds tr', { hasText: id }).getByText('complete').waitFor();

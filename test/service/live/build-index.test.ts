@@ -23,7 +23,7 @@ test('the index keeps what lists need, however large a record is; a build’s ow
           { NewPackage: [`package-${index}`, '1-1', 'x86_64'] as const },
         ] as const,
     ),
-    'atomic-nightly.failures': [{ step: 'image-x', code: 'image', message: 'x'.repeat(100_000) }],
+    failures: [{ step: 'image-x', code: 'image', message: 'x'.repeat(100_000) }],
   };
   builds.write(large);
   const work = openWork(builds.config.work);

@@ -51,8 +51,8 @@ test('what changes on disk shows at the next look: a record, a journal, a build'
   expect(before.text).not.toContain('qemu-img ended');
   builds.write({
     ...builds.meta(id),
-    'atomic-nightly.state': 'failed',
-    'atomic-nightly.failures': [{ step: 'compose', code: 'tool-failed', message: 'qemu-img ended with 1' }],
+    state: 'failed',
+    failures: [{ step: 'compose', code: 'tool-failed', message: 'qemu-img ended with 1' }],
   });
   expect((await get(`/builds/${id}/x86_64/`)).text).toContain('qemu-img ended with 1');
   expect((await get('/')).text).toContain('failed');
@@ -63,7 +63,7 @@ test('what changes on disk shows at the next look: a record, a journal, a build'
 test('a build that runs is told from one that was killed, without a touch of the lock', async () => {
   const { builds, get } = await site(2);
   const id = '20261120_01';
-  builds.write({ ...builds.meta(String(builds.ids[0])), buildid: id, 'atomic-nightly.state': 'running' }, []);
+  builds.write({ ...builds.meta(String(builds.ids[0])), buildid: id, state: 'running' }, []);
   expect((await get('/')).text).toContain('interrupted');
   builds.hold('nightly');
   const running = await get('/');
@@ -89,7 +89,7 @@ test('the page of a candidate says how it stands and what to type next', async (
   const release = `atomic-nightly release ${builds.candidate}`;
   expect(candidate.text).not.toContain(release);
   const meta = builds.meta(builds.candidate);
-  const approvals = meta['atomic-nightly.approvals'] ?? [];
+  const approvals = meta.approvals ?? [];
   const all = [...approvals, { by: 'kai', at: '2026-10-06T11:00:00Z' }];
   await writeApprovals(buildPaths(builds.config.work, builds.candidate, 'x86_64').approvals, all);
   expect((await get(`/builds/${builds.candidate}/x86_64/`)).text).toContain(release);
@@ -106,7 +106,7 @@ test('I2: a night that is incomplete is not offered as the latest', async () => 
   const { builds, get } = await site(12);
   const [newest, before] = [String(builds.ids.at(-1)), String(builds.ids.at(-2))];
   expect((await get('/get/')).text).toContain(`/builds/${newest}/`);
-  builds.write({ ...builds.meta(newest), 'atomic-nightly.state': 'incomplete' });
+  builds.write({ ...builds.meta(newest), state: 'incomplete' });
   const offer = (await get('/get/')).text;
   expect(offer).not.toContain(`/builds/${newest}/`);
   expect(offer).toContain(`/builds/${before}/`);
@@ -117,7 +117,7 @@ test('a release under way shows as such; a build that was killed does not, whoev
   const killed = '20261120_01';
   const cut = { at: '2026-11-20T02:30:00Z', event: 'start', step: 'resolve', input: 'i' } as const;
   const night = builds.meta(String(builds.ids[0]));
-  builds.write({ ...night, buildid: killed, 'atomic-nightly.state': 'running' }, [cut]);
+  builds.write({ ...night, buildid: killed, state: 'running' }, [cut]);
   builds.hold('prune');
   expect((await get('/')).text).toContain('Nothing is running');
 
@@ -156,13 +156,13 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
   const { builds, get } = await site(12);
   const id = String(builds.ids[11]);
   const candidate = builds.meta(builds.candidate);
-  const promotion = candidate['atomic-nightly.promotion'];
+  const promotion = candidate.promotion;
   if (!promotion) throw new Error('the candidate is no promotion');
   const hostile: Partial<BuildMeta> = {
     name: HOSTILE,
     pkgdiff: [[HOSTILE, 2, { PreviousPackage: [HOSTILE, HOSTILE, HOSTILE], NewPackage: [HOSTILE, HOSTILE, HOSTILE] }]],
-    'atomic-nightly.failures': [{ step: HOSTILE, code: HOSTILE, message: HOSTILE }],
-    'atomic-nightly.engine': { name: HOSTILE, version: HOSTILE },
+    failures: [{ step: HOSTILE, code: HOSTILE, message: HOSTILE }],
+    engine: { name: HOSTILE, version: HOSTILE },
   };
   builds.write({ ...builds.meta(id), ...hostile });
   // What becomes a path, a ref, a name or a time makes the record a damaged one, and is shown as that.
@@ -171,18 +171,18 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
     ...builds.meta(damaged),
     ...hostile,
     ref: HOSTILE,
-    'ostree-timestamp': HOSTILE,
-    'atomic-nightly.stream': HOSTILE,
+    ostreeTimestamp: HOSTILE,
+    stream: HOSTILE,
     images: { [HOSTILE]: { ...Object.values(builds.meta(id).images ?? {})[0], path: `../../${HOSTILE}` } as never },
-    'atomic-nightly.published': [HOSTILE, 'buildlogs'],
-    'atomic-nightly.signed-by': [HOSTILE],
-    'atomic-nightly.superseded-by': HOSTILE,
+    published: [HOSTILE, 'buildlogs'],
+    signedBy: [HOSTILE],
+    supersededBy: HOSTILE,
   });
   builds.write({
     ...candidate,
     ...hostile,
-    'atomic-nightly.promotion': { ...promotion, reason: HOSTILE, upstream: HOSTILE, overrides: [HOSTILE] },
-    'atomic-nightly.approvals': [{ by: HOSTILE, at: '2026-10-12T02:30:00Z', note: HOSTILE }],
+    promotion: { ...promotion, reason: HOSTILE, upstream: HOSTILE, overrides: [HOSTILE] },
+    approvals: [{ by: HOSTILE, at: '2026-10-12T02:30:00Z', note: HOSTILE }],
   });
   const { logs } = buildPaths(builds.config.work, id, 'x86_64');
   writeFileSync(join(logs, 'compose.log'), HOSTILE);

@@ -29,13 +29,13 @@ export const CHARTED = 30;
  * @param builds oldest first
  */
 export function nightCharts(stream: string, builds: readonly ChartedBuild[], links: Links): ChartView[] {
-  const made = builds.filter(({ meta }) => meta['ostree-commit'] !== undefined).slice(-CHARTED);
+  const made = builds.filter(({ meta }) => meta.ostreeCommit !== undefined).slice(-CHARTED);
   const timed = builds.filter(({ entries }) => entries.length > 0).slice(-CHARTED);
   const about = (id: string, title: string, description: string, of: readonly ChartedBuild[]) => ({
     ...{ id: `${id}-${stream}`, title, description },
     points: of.map(({ meta }) => ({
       label: meta.buildid,
-      href: links.build(meta.buildid, meta['coreos-assembler.basearch']),
+      href: links.build(meta.buildid, meta.basearch),
     })),
   });
   const charts: ChartView[] = [];
@@ -57,7 +57,7 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
       }),
     );
   }
-  const later = made.filter(({ meta }) => meta['atomic-nightly.parent'] !== undefined);
+  const later = made.filter(({ meta }) => meta.parent !== undefined);
   if (later.length > 1) {
     const description = `Packages that changed in each build of ${stream} since the one before.`;
     charts.push(
@@ -84,7 +84,7 @@ function phaseSeconds({ entries }: ChartedBuild): number[] {
 
 function sizeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
   const types = [...new Set(builds.flatMap(({ meta }) => Object.keys(meta.images ?? {})))].sort().slice(0, 4);
-  const tree = builds.map(({ meta }) => meta['atomic-nightly.tree']?.bytes);
+  const tree = builds.map(({ meta }) => meta.tree?.bytes);
   return [
     ...(tree.some((value) => value !== undefined) ? [{ label: 'tree', values: tree }] : []),
     ...types.map((type) => ({ label: type, values: builds.map(({ meta }) => meta.images?.[type]?.size) })),

@@ -46,9 +46,15 @@ export async function linksBelow(root: string, folder: string): Promise<Map<stri
   return new Map(await Promise.all(links.map(async (path) => [relative(root, path), await readlink(path)] as const)));
 }
 
-/** Gives work a folder of its own in the system's temporary folder, and removes it afterwards. */
-export async function withTemporaryFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(temporaryPrefix('work'));
+/**
+ * Gives work a folder of its own and removes it afterwards.
+ * @param parent where it is made; default: the system's temporary folder
+ */
+export async function withTemporaryFolder<Result>(
+  work: (folder: string) => Promise<Result>,
+  parent?: string,
+): Promise<Result> {
+  const folder = await mkdtemp(temporaryPrefix('work', parent));
   try {
     return await work(folder);
   } finally {

@@ -8,9 +8,10 @@ import { bootId, pidNamespace } from './boot-id.ts';
  * Beginning of the name of a folder in the system's temporary folder, for mkdtemp(3). It tells whose it is, so that another
  * run can remove it when this process was killed.
  * @param what one word for people who look there
+ * @param parent instead of the system's temporary folder
  */
-export function temporaryPrefix(what: string): string {
-  return join(tmpdir(), `atomic-nightly-${what}-${process.pid}-${place()}-`);
+export function temporaryPrefix(what: string, parent = tmpdir()): string {
+  return join(parent, `atomic-nightly-${what}-${process.pid}-${place()}-`);
 }
 
 /** Of the boot and the PID namespace in which process numbers are those that this process sees; short, for paths of sockets are. */
@@ -20,12 +21,12 @@ const place = (): string => createHash('sha256').update(`${bootId()} ${pidNamesp
  * Removes the temporary folders of processes that were killed. Those of other users, namespaces and boots stay, as of those
  * it cannot be known whether they have ended.
  */
-export function removeStaleFolders(): void {
+export function removeStaleFolders(parent = tmpdir()): void {
   const mine = new RegExp(`^atomic-nightly-[a-z]+-(\\d+)-${place()}-\\w{6}$`);
-  for (const name of readdirSync(tmpdir())) {
+  for (const name of readdirSync(parent)) {
     const pid = mine.exec(name)?.[1];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    const path = join(tmpdir(), name);
+    const path = join(parent, name);
     const found = statSync(path, { throwIfNoEntry: false });
     if (found?.isDirectory() && found.uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
   }

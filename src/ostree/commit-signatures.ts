@@ -15,6 +15,8 @@ import {
  */
 const FORMAT = 'a{sv}';
 const KEY = 'ostree.gpgsigs';
+/** Signatures without OpenPGP (ostree-sign-ed25519.c). */
+const ED25519 = 'ostree.sign.ed25519';
 
 /**
  * Returns the dictionary with each signature packet of a detached signature in it, beside those that are there already
@@ -39,6 +41,48 @@ export function signaturesIn(bytes: Uint8Array): Uint8Array[] {
     return signaturesOf(variantMap(decodeVariant(FORMAT, bytes)));
   } catch {
     return [];
+  }
+}
+
+/**
+ * Returns a commit's detached metadata with what other such metadata has besides: signatures of every kind are put together,
+ * any other key that both have stays as it is in `before`. Equal metadata gives `before` itself.
+ * @throws Error when either is no such dictionary.
+ */
+export function mergedDetached(before: Uint8Array, added: Uint8Array): Uint8Array {
+  const entries = variantMap(decodeVariant(FORMAT, before));
+  let changed = false;
+  for (const [key, variant] of variantMap(decodeVariant(FORMAT, added))) {
+    const there = entries.get(key);
+    if (there?.type === 'aay' && variant.type === 'aay') {
+      const old = asArray(there.value).map(asBytes);
+      const more = asArray(variant.value)
+        .map(asBytes)
+        .filter((one) => !old.some((other) => Buffer.from(other).equals(one)));
+      if (more.length === 0) continue;
+      entries.set(key, { type: 'aay', value: [...old, ...more] });
+    } else if (there === undefined) entries.set(key, variant);
+    else continue;
+    changed = true;
+  }
+  if (!changed) return before;
+  return encodeVariant(
+    FORMAT,
+    [...entries].map(([key, value]): VariantValue => [key, value]),
+  );
+}
+
+/** Whether detached metadata holds a signature of a kind that ostree knows; what is no such metadata holds none. */
+export function hasSignature(bytes: Uint8Array | undefined): boolean {
+  if (bytes === undefined) return false;
+  try {
+    const entries = variantMap(decodeVariant(FORMAT, bytes));
+    return [KEY, ED25519].some((key) => {
+      const found = entries.get(key);
+      return found?.type === 'aay' && asArray(found.value).length > 0;
+    });
+  } catch {
+    return false;
   }
 }
 

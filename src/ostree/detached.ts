@@ -10,6 +10,11 @@ import { objectPath } from './objects.ts';
  */
 const FORMAT = 'a{sv}';
 
+/** Returns the detached metadata of a commit in a repository; undefined when it has none. */
+export async function readDetached(repo: string, commit: string): Promise<Uint8Array | undefined> {
+  return ifThere(readFile(join(repo, objectPath(commit, 'commitmeta'))));
+}
+
 /** Adds to a commit's detached metadata; what is there under other keys stays. Equal metadata gives equal bytes. */
 export async function addDetached(
   repo: string,

@@ -6,11 +6,16 @@ import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
 /** Modes of OSTree repositories this program makes. */
-export type RepoMode = 'archive' | 'bare-user';
+export type RepoMode = 'archive' | 'bare' | 'bare-user' | 'bare-user-only';
 
 /** Makes a repository, or leaves an existing one of that mode as it is. */
 export async function initRepo(repo: string, mode: RepoMode, task: Task): Promise<void> {
   await run('ostree', ['init', `--repo=${repo}`, `--mode=${mode}`], { task });
+}
+
+/** Sets a value in the `[core]` group of a repository's configuration. */
+export async function setCoreOption(repo: string, name: string, value: string, task: Task): Promise<void> {
+  await run('ostree', ['config', `--repo=${repo}`, 'set', `core.${name}`, value], { task });
 }
 
 export interface CommitRequest {

@@ -127,7 +127,12 @@ function newObjects(
   return objectPhase(repo, walkNew(commit, from, { readNew: localObjects(repo), readOld }), task);
 }
 
-async function deltaPhase(repo: string, to: string, starts: readonly (string | undefined)[]): Promise<PublishPhase> {
+/** Returns the static deltas to a commit with the index that names them. */
+export async function deltaPhase(
+  repo: string,
+  to: string,
+  starts: readonly (string | undefined)[],
+): Promise<PublishPhase> {
   const paths: string[] = [];
   for (const from of starts) {
     const folder = deltaPath(from, to);

@@ -30,10 +30,12 @@ export async function fetchCommit(repo: string, checksum: string, target: Target
 }
 
 /**
- * Reads a file over the public URL of a target; undefined when the server says that there is none.
+ * Reads a file over the public URL of a target; undefined when the server says that there is none. Where no such URL is known,
+ * the target itself is asked.
  * @throws NightlyError `target-unreachable`, naming the target and the address, when there is no clear answer.
  */
 export async function readPublic(path: string, target: Target, task: Task): Promise<Uint8Array | undefined> {
+  if (target.publicUrl === '') return target.read(path, task);
   const url = `${target.publicUrl}/${path}`;
   return readPublished(url, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();

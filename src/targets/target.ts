@@ -6,7 +6,7 @@ import type { Task } from '../base/task.ts';
  */
 export interface Target {
   readonly name: string;
-  /** Where clients read the same files, without a trailing slash. */
+  /** Where clients read the same files, without a trailing slash; empty where that is not known. */
   readonly publicUrl: string;
   /** Describes the target in messages, as in `directory /srv/atomic` or `rsync ssh user@host:/srv/atomic`. */
   describe(): string;

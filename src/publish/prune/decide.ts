@@ -1,4 +1,5 @@
 import type { Task } from '../../base/task.ts';
+import { isBuildId } from '../../build/build-id.ts';
 import type { TargetRetention } from '../../config/config.ts';
 import type { RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredCommit, RetiredFile } from '../../published/retired.ts';
@@ -148,10 +149,14 @@ function retire({ timestamp, version, tree, meta }: CommitRecord, ref: string, n
   return { ref, ...(version === undefined ? {} : { version }), timestamp, since, tree, meta };
 }
 
-/** Not on the day it was made: its build leaves the index with it, which is what keeps the day's ids taken (I3). */
-function isDue({ since, timestamp }: RetiredCommit, { graceSeconds }: TargetRetention, now: number): boolean {
+/**
+ * That of a build does not go on the day it was made: its build leaves the index with it, which is what keeps the day's ids taken
+ * (I3).
+ */
+function isDue({ since, timestamp, version }: RetiredCommit, { graceSeconds }: TargetRetention, now: number): boolean {
   const day = (seconds: number): number => Math.floor(seconds / 86_400);
-  return Date.parse(since) / 1000 + graceSeconds <= now && day(timestamp) < day(now);
+  const hasId = version !== undefined && isBuildId(version);
+  return Date.parse(since) / 1000 + graceSeconds <= now && (!hasId || day(timestamp) < day(now));
 }
 
 function refOf(checksum: string, histories: readonly RefHistory[]): string {

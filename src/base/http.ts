@@ -50,6 +50,8 @@ export interface Connection {
   readonly proxyLogin?: Login;
   /** Login at the server itself, by basic authentication. */
   readonly login?: Login;
+  /** Logins that count for the server of one address alone; they go before `login`. */
+  readonly serverLogins?: readonly { readonly origin: string; readonly login: Login }[];
   /** File with the certificates that may vouch for the server, in place of the system's. */
   readonly caFile?: string;
   /** File with a client certificate, and with its key where that is not in the same file; PEM. */
@@ -68,7 +70,7 @@ export async function httpFetch(
   init: RequestInit = {},
   connection: Connection = {},
 ): Promise<HttpResponse> {
-  const login = loginIn(url) ?? connection.login;
+  const login = loginIn(url) ?? loginFor(url, connection);
   const headers = { ...(login ? { authorization: basic(login) } : {}), ...plainHeaders(init.headers) };
   try {
     return await undiciFetch(withoutUserinfo(url), {
@@ -78,8 +80,45 @@ export async function httpFetch(
     });
   } catch (error) {
     init.signal?.throwIfAborted();
-    throw new Error(reasonOf(error), { cause: error });
+    const reason = reasonOf(error);
+    const status = PROXY_ANSWER.exec(reason)?.[1];
+    if (status === '407') throw new RefusedConnection(proxyAnswer(407, url, connection), { cause: error });
+    if (UNTRUSTED.test(reason)) throw new RefusedConnection(reason, { cause: error });
+    throw new Error(status === undefined ? reason : proxyAnswer(Number(status), url, connection), { cause: error });
   }
+}
+
+/** What undici says of a proxy that opens no tunnel. */
+const PROXY_ANSWER = /Proxy (?:response|Authentication Required) \((\d+)\)/;
+
+/** Someone on the way refused the connection: trying again without another configuration leads to the same. */
+export class RefusedConnection extends Error {
+  override readonly name = 'RefusedConnection';
+}
+
+function loginFor(url: string, { login, serverLogins = [] }: Connection): Login | undefined {
+  const origin = originOf(url);
+  return serverLogins.find((one) => one.origin === origin)?.login ?? login;
+}
+
+/** Returns scheme, host and port of an address; undefined for what is none. */
+export function originOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).origin : undefined;
+}
+
+/** Returns what a proxy answered in place of the server, as a reason that says which proxy it is and who names it. */
+export function proxyAnswer(status: number, url: string, connection: Connection = {}): string {
+  const proxy = proxyFor(new URL(url), connection) ?? '';
+  const shown = withoutUserinfo(proxy);
+  const given = (loginIn(proxy) ?? connection.proxyLogin) !== undefined;
+  if (status !== 407) return `the proxy ${shown} does not let it through: it answered HTTP ${status}`;
+  const where =
+    connection.proxy === undefined
+      ? `user and password in ${url.startsWith('https:') ? 'https_proxy' : 'http_proxy'}`
+      : 'proxy_username= and proxy_password= of the .repo file';
+  return given
+    ? `the proxy ${shown} refuses the login (HTTP 407): correct ${where}`
+    : `the proxy ${shown} asks for a login (HTTP 407): it takes ${where}`;
 }
 
 function withCa(url: string, connection: Connection): Connection {
@@ -102,10 +141,15 @@ export function reasonOf(error: unknown): string {
   if (cause instanceof Error) return reasonOf(cause);
   const text = error.message === '' && 'code' in error ? String(error.code) : error.message;
   const code = 'code' in error ? String(error.code) : '';
+  // TLS has a word of its own for what a server does not take of its client (RFC 8446, 6.2).
+  if (/alert (certificate|bad certificate|unknown ca|unsupported certificate|access denied)/i.test(text))
+    return `the server refuses the client's certificate, or lacks one: ${text}`;
   return /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|DEPTH_ZERO/.test(code)
     ? `the server's certificate is not trusted: ${text}`
     : text;
 }
+
+const UNTRUSTED = /^the server's certificate is not trusted|^the server refuses the client's certificate/;
 
 /** Dispatchers keep connections open between requests: one for each way to connect. */
 const dispatchers = new Map<string, Dispatcher>();
@@ -259,8 +303,8 @@ export function proxyUrlWithLogin(proxy: string): URL {
   return new URL(proxy);
 }
 
-/** User and password of a URL. */
-function loginIn(url: string): Login | undefined {
+/** Returns user and password of a URL. */
+export function loginIn(url: string): Login | undefined {
   if (!URL.canParse(url)) return undefined;
   const { username, password } = new URL(url);
   if (username === '' && password === '') return undefined;

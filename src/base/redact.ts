@@ -38,7 +38,8 @@ export function keepSecret(value: string): void {
 
 /** What gives itself away: passwords in URLs, tokens as the user of a web address, the value of an Authorization header. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
-  [/(:\/\/[^\s/@:?#'"<>]*):[^\s/@?#'"<>]+@/gi, `$1:${MASK}@`],
+  // Up to the last "@" before the path: a password may hold some.
+  [/(:\/\/[^\s/@:?#'"<>]*):[^\s/?#'"<>]+@/gi, `$1:${MASK}@`],
   [/\b(https?:\/\/)[^\s/@:?#'"<>]+@/gi, `$1${MASK}@`],
   [/(authorization\\?["']?\s*[:=]\s*\\?["']?)[^\s"'\\][^\r\n"'\\]*/gi, `$1${MASK}`],
 ];
@@ -84,5 +85,5 @@ export function createRedactor(): Redactor {
 
 /** Returns a URL without user and password. */
 export function withoutUserinfo(url: string): string {
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1');
+  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
 }

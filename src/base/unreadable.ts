@@ -21,3 +21,9 @@ export function unreadable(path: string, cause: unknown): NightlyError {
     cause,
   });
 }
+
+/** Returns the system's own words for a failed call, without its code, its name and the path. */
+export function systemReason(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /^E[A-Z0-9]+: ([^,]+), /.exec(message)?.[1] ?? message;
+}

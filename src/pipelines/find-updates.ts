@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Task } from '../base/task.ts';
 import type { StoredBuild } from '../build/build-store.ts';
+import type { Config } from '../config/config.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
@@ -15,7 +16,7 @@ export type FoundUpdates = UpdatesSince | { readonly unknown: string };
 
 /** Looks into the repositories that a build was composed from. Undefined for a build without a lockfile or treefile. */
 export async function findUpdates(
-  work: string,
+  { work, streams }: Config,
   { meta, paths }: StoredBuild,
   task: Task,
 ): Promise<FoundUpdates | undefined> {
@@ -25,7 +26,11 @@ export async function findUpdates(
   try {
     const path = of === undefined ? join(paths.treefileCopy, copy ?? '') : (await openPromotedNight(work, of)).treefile;
     if (path === undefined) return undefined;
-    const treefile = await readTreefile(path, { basearch: meta.basearch });
+    const reachedBy = streams[meta.stream]?.treefile;
+    const treefile = await readTreefile(path, {
+      basearch: meta.basearch,
+      ...(reachedBy === undefined ? {} : { reachedBy }),
+    });
     const repos = await treefileRepos(treefile, { locked: false });
     const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
     return updatesSince(lockedPackages(await readLockfile(paths.lockfile)), contents);

@@ -55,21 +55,23 @@ export function isBefore(version: string, other: string): boolean {
  * Runs `compose tree` to its end. Any exit code and any death by a signal (128 and its number) is a result; the caller
  * reads the output. Output goes to pipes, never
  * to a terminal, where rpm-ostree would mix cursor movements into it.
- * @param environment set for rpm-ostree, inside a container too when the command's last word is the program itself.
+ * @param how.env set for rpm-ostree, inside a container too when the command's last word is the program itself
+ * @param how.cwd what relative paths of certificates in .repo files count from, as they do for dnf here
  * @throws NightlyError `tool-missing`, `interrupted`.
  */
 export async function composeTree(
   rpmOstree: RpmOstree,
   args: readonly string[],
-  environment: Readonly<Record<string, string>>,
+  { env, cwd }: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
   onLine: (line: string, stream: 'stdout' | 'stderr') => void,
   task: Task,
 ): Promise<RunResult> {
-  const [program, ...rest] = withEnvironment(rpmOstree.command, environment);
+  const [program, ...rest] = withEnvironment(rpmOstree.command, env);
   return await run(program, [...rest, 'compose', 'tree', ...args], {
     task,
     onLine,
-    env: environment,
+    env,
+    cwd,
     okExitCodes: Array.from({ length: 256 }, (_, code) => code),
     okSignals: true,
   });

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
-import { type Connection, type HttpResponse, httpFetch } from '../base/http.ts';
+import { type Connection, type HttpResponse, httpFetch, proxyAnswer, RefusedConnection } from '../base/http.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 
@@ -52,10 +52,15 @@ async function request(
   // Identical checksums decide "unchanged": a cache in between must not answer with yesterday's file.
   const headers = { 'cache-control': 'no-cache' };
   const signal = AbortSignal.any([task.signal, AbortSignal.timeout(timeLimitMs)]);
-  const response = await httpFetch(url, { signal, headers }, connection);
+  const response = await httpFetch(url, { signal, headers }, connection).catch((error: unknown) => {
+    throw error instanceof RefusedConnection ? new AbortError(error) : error;
+  });
   if (response.ok) return response;
-  await response.body?.cancel();
-  const message = `HTTP ${response.status} ${response.statusText}`.trim() + statusHint(response.status);
+  if (response.status === 407) {
+    await response.body?.cancel();
+    throw new AbortError(proxyAnswer(407, url, connection));
+  }
+  const message = `HTTP ${response.status} ${response.statusText}`.trim() + (await statusHint(response, connection));
   if (response.status >= 500 || response.status === 429) throw new Error(message);
   throw new AbortError(message);
 }
@@ -80,8 +85,30 @@ export async function fetchFile(url: string, path: string, task: Task, connectio
 }
 
 /** Returns what an answer asks for that configuration can give. */
-function statusHint(status: number): string {
-  if (status === 401) return ' (it asks for a login: username= and password= of the .repo file)';
-  if (status === 407) return ' (a proxy asks for a login: proxy_username= and proxy_password= of the .repo file)';
-  return '';
+async function statusHint(response: HttpResponse, { login, certFile }: Connection): Promise<string> {
+  // nginx and Apache refuse a client without its certificate with a page that says so.
+  const text = response.status === 400 || response.status === 403 ? await beginningOf(response) : '';
+  await response.body?.cancel().catch(() => undefined);
+  if (response.status === 401) {
+    return login === undefined
+      ? ' (it asks for a login: username= and password= of the .repo file)'
+      : ' (it refuses the login: username= and password= of the .repo file)';
+  }
+  if (!/certificate/i.test(text)) return '';
+  return certFile === undefined
+    ? ' (it asks for a client certificate: sslclientcert= and sslclientkey= of the .repo file)'
+    : ` (it refuses the client certificate ${certFile})`;
+}
+
+/** What is read of a page that says why, in bytes. */
+const PAGE_BYTES = 4096;
+
+async function beginningOf(response: HttpResponse): Promise<string> {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length >= PAGE_BYTES) break;
+  }
+  return text;
 }

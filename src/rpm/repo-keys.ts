@@ -1,6 +1,8 @@
 import { NightlyError } from '../base/errors.ts';
+import { type Connection, originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { fetchBytes } from './download.ts';
+import { checkCertificates } from './repo-certificates.ts';
 import type { RepoDefinition } from './repofile.ts';
 
 /**
@@ -14,15 +16,24 @@ export async function readRepoKeys(repo: RepoDefinition, task: Task): Promise<st
       place: { file: repo.file, line: repo.line },
       ...(cause === undefined ? {} : { cause }),
     });
+  await checkCertificates(repo);
   if (repo.gpgkey.length === 0) throw fail('names no gpgkey, so no signature can be checked');
   return Promise.all(
     repo.gpgkey.map(async (url) => {
       try {
-        return new TextDecoder().decode(await fetchBytes(url, task, repo));
+        return new TextDecoder().decode(await fetchBytes(url, task, { connection: connectionTo(url, repo) }));
       } catch (error) {
         task.signal.throwIfAborted();
         throw fail(`its key ${url} cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);
       }
     }),
   );
+}
+
+/** A key may lie on anybody's server, which the login of the repository is not for. */
+function connectionTo(url: string, { baseurl, metalink, mirrorlist, connection }: RepoDefinition): Connection {
+  const own = [...baseurl, metalink ?? '', mirrorlist ?? ''].map(originOf);
+  if (own.includes(originOf(url))) return connection;
+  const { login: _, ...others } = connection;
+  return others;
 }

@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../base/errors.ts';
-import { type Connection, definedOnly, type Login } from '../base/http.ts';
-import { keepSecret } from '../base/redact.ts';
+import { type Connection, definedOnly, type Login, loginIn, originOf } from '../base/http.ts';
+import { keepSecret, withoutUserinfo } from '../base/redact.ts';
 import { IniError, type IniSection, parseIni } from './ini-reader.ts';
 import { isRepoId } from './rpm-names.ts';
 
@@ -13,6 +13,7 @@ export interface RepoDefinition {
   readonly file: string;
   /** 1-based line of its section. */
   readonly line: number;
+  /** Addresses are without user and password, which are in `connection`. */
   readonly baseurl: readonly string[];
   readonly metalink?: string;
   readonly mirrorlist?: string;
@@ -28,12 +29,14 @@ export interface RepoDefinition {
 /**
  * Parses one .repo file as dnf does: see parseIni; a value may stand in quotes; names of options and variables are taken as
  * they are written. Relative `file:` paths and bare paths of gpgkey, baseurl and certificates count from the file's folder.
+ * @param published names of variables that everybody may read, which no user or password can be made of
  * @throws NightlyError `config` with its place, also for a value that dnf would not take and silently leave out.
  */
 export function parseRepoFile(
   text: string,
   file: string,
   variables: Readonly<Record<string, string>>,
+  published: readonly string[] = [],
 ): RepoDefinition[] {
   const ids = new Set<string>();
   return sectionsOf(text, file)
@@ -54,7 +57,7 @@ export function parseRepoFile(
         });
       }
       ids.add(id);
-      return repoOf(id, readOptions(section, file, variables), place);
+      return repoOf(id, readOptions(section, file, variables, published), place);
     });
 }
 
@@ -85,7 +88,9 @@ function readOptions(
   section: IniSection,
   file: string,
   variables: Readonly<Record<string, string>>,
+  published: readonly string[],
 ): Readonly<Record<string, string>> {
+  const told = Object.fromEntries(published.map((name) => [name, '']));
   const options: Record<string, string> = {};
   for (const [key, { value, line }] of section.options) {
     const fail = (message: string, hint: string): NightlyError =>
@@ -102,11 +107,46 @@ function readOptions(
       throw fail(`${key} takes one value, and an indented line follows it.`, 'Remove that line, or its indentation.');
     }
     const filled = substitute(value, variables);
+    if (credentialsIn(key, substitute(value, told)) !== credentialsIn(key, value)) {
+      throw fail(
+        `${key} has a variable of the treefile in its user or password, and the treefile is published with each build.`,
+        'Write user and password out here: what is copied of a .repo file goes without them.',
+      );
+    }
     options[key] = unquoted(filled === 'None' ? '' : filled);
     if (BOOLEANS.includes(key)) refuseNoBoolean(key, options[key], fail);
   }
   for (const value of secretsIn(options)) keepSecret(value);
   return options;
+}
+
+/** Options with what a repository or a proxy lets in for. */
+const CREDENTIALS: readonly string[] = ['username', 'password', 'proxy_username', 'proxy_password'];
+
+const USERINFO = /([a-z][a-z0-9+.-]*:\/\/)[^\s/?#,"']*@/gi;
+
+/** Returns what of an option's value is a user or a password. */
+function credentialsIn(key: string, value: string): string {
+  if (CREDENTIALS.includes(key)) return value;
+  return [...value.matchAll(USERINFO)].map(([found]) => found).join(' ');
+}
+
+/**
+ * Returns a .repo file without users and passwords, for a copy that others may see: options that are one are remarks in it,
+ * addresses go without. All else stays in its line.
+ */
+export function withoutCredentials(text: string): string {
+  let dropped = false;
+  const lines = text.split('\n').map((line) => {
+    // What is indented belongs to the option before.
+    if (!/^[ \t\r]/.test(line) || line.trim() === '') {
+      const [, key = ''] = /^([\w.-]+)[ \t]*=/.exec(line) ?? [];
+      dropped = CREDENTIALS.includes(key.toLowerCase());
+      if (dropped) return `# ${key} is not copied`;
+    }
+    return dropped ? '#' : line.replace(USERINFO, '$1');
+  });
+  return lines.join('\n');
 }
 
 /** dnf logs a value that it does not know and takes the default: a check that somebody asked for would be off, unseen. */
@@ -133,17 +173,28 @@ function repoOf(
   place: { file: string; line: number },
 ): RepoDefinition {
   const { baseurl, metalink, mirrorlist, gpgcheck, gpgkey, ...options } = all;
+  const [bases, keys] = [urls(baseurl, place.file), urls(gpgkey, place.file)];
+  const addresses = [...bases, metalink ?? '', mirrorlist ?? ''];
   return {
     id,
     ...place,
-    baseurl: urls(baseurl, place.file),
-    ...(metalink ? { metalink } : {}),
-    ...(mirrorlist ? { mirrorlist } : {}),
+    baseurl: bases.map(withoutUserinfo),
+    ...(metalink ? { metalink: withoutUserinfo(metalink) } : {}),
+    ...(mirrorlist ? { mirrorlist: withoutUserinfo(mirrorlist) } : {}),
     gpgcheck: TRUE.test(gpgcheck ?? ''),
-    gpgkey: urls(gpgkey, place.file),
-    connection: connectionOf(options, place.file),
-    options,
+    gpgkey: keys.map(withoutUserinfo),
+    connection: { ...connectionOf(options, place.file), ...serverLogins([...addresses, ...keys]) },
+    options: Object.fromEntries(Object.entries(options).filter(([key]) => !CREDENTIALS.includes(key))),
   };
+}
+
+/** Returns the logins that stand in addresses, each for its own server. */
+function serverLogins(addresses: readonly string[]): Pick<Connection, 'serverLogins'> {
+  const logins = addresses.flatMap((url) => {
+    const [login, origin] = [loginIn(url), originOf(url)];
+    return login && origin !== undefined ? [{ origin, login }] : [];
+  });
+  return logins.length === 0 ? {} : { serverLogins: logins };
 }
 
 /** Returns how dnf reaches the repository (dnf.conf(5)); what is not said here is left to the environment. */
@@ -172,7 +223,7 @@ function connectionOf(options: Readonly<Record<string, string>>, file: string): 
 /** Passwords of a section: of its options, and in its URLs. */
 function secretsIn(options: Readonly<Record<string, string>>): string[] {
   const inUrls = Object.values(options).flatMap((value) =>
-    [...value.matchAll(/:\/\/[^\s/@:]*:([^\s/@]+)@/g)].map(([, password = '']) => password),
+    [...value.matchAll(/:\/\/[^\s/@:?#]*:([^\s/?#]+)@/g)].map(([, password = '']) => password),
   );
   return [options['password'] ?? '', options['proxy_password'] ?? '', ...inUrls, ...inUrls.map(decoded)];
 }

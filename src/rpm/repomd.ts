@@ -4,6 +4,7 @@ import { withoutUserinfo } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 import { fetchBytes } from './download.ts';
 import { FormatError } from './format-error.ts';
+import { checkCertificates } from './repo-certificates.ts';
 import type { RepoDefinition } from './repofile.ts';
 import { readChecksum, urlInRepository } from './rpm-names.ts';
 import { eachElement } from './xml-reader.ts';
@@ -43,6 +44,7 @@ export async function openRepository(
   repo: RepoDefinition,
   task: Task,
 ): Promise<{ readonly state: RepositoryState; readonly files: readonly RepodataFile[] }> {
+  await checkCertificates(repo);
   const tried: string[] = [];
   for (const url of await mirrorsOf(repo, task)) {
     const base = url.replace(/\/*$/, '/');

@@ -67,7 +67,10 @@ export async function openProject(
   const stream = findStream(config, streamName);
   const treefile = isFolderEngine(stream.engine)
     ? undefined
-    : await readTreefile(treefilePath ?? stream.treefile, { basearch: stream.arch });
+    : await readTreefile(treefilePath ?? stream.treefile, {
+        basearch: stream.arch,
+        ...(treefilePath === undefined ? {} : { reachedBy: stream.treefile }),
+      });
   const ref = refOf(config, stream, treefile?.values.ref);
   const { engine, reason } = await selectEngine(stream.engine);
   const made = madeBy(engine, treefile);

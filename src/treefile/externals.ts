@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, readdir, stat } from 'node:fs/promises';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SourcePlace } from '../base/errors.ts';
-import { isErrno, sha256File } from '../base/files.ts';
+import { isErrno, sha256, sha256File } from '../base/files.ts';
+import { withoutCredentials } from '../rpm/repofile.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile, CheckGroups, CheckPasswd } from './structures.ts';
@@ -138,6 +139,10 @@ export async function treefileDigest(
     const mode = added.has(path) ? ((await stat(path)).mode & 0o7777).toString(8) : '-';
     hash.update(`file ${mode} ${await sha256File(path)}\n`);
   }
-  for (const path of repoFiles) hash.update(`repo ${basename(path)} ${await sha256File(path)}\n`);
+  // A password that changes is no change of the treefile, and a copy has none.
+  for (const path of repoFiles) {
+    const content = withoutCredentials(await readFile(path, 'latin1'));
+    hash.update(`repo ${basename(path)} ${sha256(Buffer.from(content, 'latin1'))}\n`);
+  }
   return hash.digest('hex');
 }

@@ -31,6 +31,8 @@ export interface ReadOptions {
   readonly basearch: string;
   /** Win over the `variables` of the files. */
   readonly variables?: Readonly<Record<string, Variable>>;
+  /** See Treefile. */
+  readonly reachedBy?: string;
 }
 
 /** How deep includes may nest; rpm-ostree's own limit. */
@@ -77,6 +79,7 @@ export async function readTreefile(path: string, options: ReadOptions): Promise<
     origins: originsOf(layer),
     files: [...new Set([...reading.seen.values(), ...externalFiles(values), ...repoFiles])],
     repoFiles,
+    ...(options.reachedBy === undefined ? {} : { reachedBy: options.reachedBy }),
     written,
     notes: reading.notes,
     uses: reading.uses,

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
+import { originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { parseRepoFile, type RepoDefinition } from '../rpm/repofile.ts';
 import { type RepositoryState, readRepository } from '../rpm/repomd.ts';
@@ -9,17 +10,36 @@ import type { Treefile } from './treefile.ts';
 
 /**
  * Reads every `*.repo` beside the top treefile, as rpm-ostree does; the host's own repositories never count, and
- * neither does `enabled=`.
+ * neither does `enabled=`. The copy of an earlier treefile says what the repositories are; how they are reached, by which
+ * proxy, login and certificates, is said by the .repo files of today, for a copy has no passwords.
  * @throws NightlyError `config` for a file that is not INI or an id defined twice.
  */
 export async function readRepoFiles(treefile: Treefile): Promise<RepoDefinition[]> {
-  const folder = dirname(treefile.path);
+  const repos = await repoFilesIn(dirname(treefile.path), treefile);
+  if (treefile.reachedBy === undefined) return repos;
+  // A copy is for the time when the original is gone or no longer good.
+  const today = await repoFilesIn(dirname(treefile.reachedBy), treefile).catch(() => []);
+  return repos.map((repo) => {
+    const same = today.find(({ id }) => id === repo.id);
+    // A login is for the servers it was written beside.
+    return same && originsOf(same).some((origin) => originsOf(repo).includes(origin))
+      ? { ...repo, connection: same.connection }
+      : repo;
+  });
+}
+
+function originsOf({ baseurl, metalink = '', mirrorlist = '' }: RepoDefinition): string[] {
+  return [...baseurl, metalink, mirrorlist].flatMap((url) => originOf(url) ?? []);
+}
+
+async function repoFilesIn(folder: string, treefile: Treefile): Promise<RepoDefinition[]> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.repo')).sort();
   const variables = repoVariables(treefile);
+  const published = Object.keys(treefile.values.repovars ?? {});
   const found = new Map<string, RepoDefinition>();
   for (const name of files) {
     const file = join(folder, name);
-    for (const repo of parseRepoFile(await readFile(file, 'utf8'), file, variables)) {
+    for (const repo of parseRepoFile(await readFile(file, 'utf8'), file, variables, published)) {
       const earlier = found.get(repo.id);
       if (earlier) {
         throw new NightlyError(

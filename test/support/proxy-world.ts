@@ -16,59 +16,71 @@ export interface PrivateCa {
   readonly key: string;
 }
 
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+
 /** Makes the authority and the certificate in a folder. */
 export async function makePrivateCa(dir: string): Promise<PrivateCa> {
   await mkdir(dir, { recursive: true });
-  const file = (name: string): string => join(dir, name);
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-noenc'];
+  const [ca, caKey] = [join(dir, 'ca.pem'), join(dir, 'ca.key')];
   await run('openssl', [
     'req',
     '-x509',
-    ...key,
+    ...NEW_KEY,
     '-days',
     '30',
     '-subj',
     '/CN=Company CA',
     '-keyout',
-    file('ca.key'),
+    caKey,
     '-out',
-    file('ca.pem'),
+    ca,
   ]);
+  const server = await issueCertificate({ ca }, join(dir, 'server'), 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+  return { ca, ...server };
+}
+
+/** Has an authority sign a certificate: `NAME.pem`, with its key in `NAME.key`. */
+export async function issueCertificate(
+  { ca }: Pick<PrivateCa, 'ca'>,
+  name: string,
+  extension: string,
+  days = 30,
+): Promise<{ readonly cert: string; readonly key: string }> {
+  const file = (suffix: string): string => `${name}.${suffix}`;
   await run('openssl', [
     'req',
     '-new',
-    ...key,
+    ...NEW_KEY,
     '-subj',
     '/CN=localhost',
     '-keyout',
-    file('server.key'),
+    file('key'),
     '-out',
-    file('server.csr'),
+    file('csr'),
   ]);
-  await writeFile(file('server.ext'), 'subjectAltName=DNS:localhost,IP:127.0.0.1\n');
-  const signing = ['-CA', file('ca.pem'), '-CAkey', file('ca.key'), '-CAcreateserial', '-extfile', file('server.ext')];
-  await run('openssl', [
-    'x509',
-    '-req',
-    '-in',
-    file('server.csr'),
-    ...signing,
-    '-days',
-    '30',
-    '-out',
-    file('server.pem'),
-  ]);
-  return { ca: file('ca.pem'), cert: file('server.pem'), key: file('server.key') };
+  await writeFile(file('ext'), `${extension}\n`);
+  const by = ['-CA', ca, '-CAkey', ca.replace(/pem$/, 'key'), '-CAcreateserial', '-extfile', file('ext')];
+  await run('openssl', ['x509', '-req', '-in', file('csr'), ...by, '-days', String(days), '-out', file('pem')]);
+  return { cert: file('pem'), key: file('key') };
 }
 
-/** A web server over TLS for a folder, which asks for a user and password below `locked`. */
+/** A web server over TLS for a folder; it may ask for a user and password, and for a certificate of an authority's clients. */
 export async function serveOverTls(
   dir: string,
   {
     ca,
     root,
     login,
-  }: { readonly ca: PrivateCa; readonly root: string; readonly login?: { user: string; password: string } },
+    clients,
+    more = '',
+  }: {
+    readonly ca: PrivateCa;
+    readonly root: string;
+    readonly login?: { user: string; password: string };
+    readonly clients?: PrivateCa;
+    /** Further lines of its server block. */
+    readonly more?: string;
+  },
 ): Promise<Running> {
   await mkdir(dir, { recursive: true });
   const port = await freePort();
@@ -78,6 +90,7 @@ export async function serveOverTls(
     await writeFile(join(dir, 'users'), `${login.user}:${stdout.trim()}\n`);
     auth = `auth_basic "repository"; auth_basic_user_file ${join(dir, 'users')};`;
   }
+  const asked = clients ? `ssl_client_certificate ${clients.ca}; ssl_verify_client on;` : '';
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
     (name) => `${name}_temp_path ${dir}/${name};`,
   );
@@ -85,7 +98,8 @@ export async function serveOverTls(
     join(dir, 'nginx.conf'),
     `user root; daemon off; pid ${dir}/pid; error_log ${dir}/error.log; events {}
 http { access_log ${dir}/access.log; ${temporary.join(' ')}
-  server { listen 127.0.0.1:${port} ssl; ssl_certificate ${ca.cert}; ssl_certificate_key ${ca.key}; root ${root}; ${auth} } }
+  server { listen 127.0.0.1:${port} ssl; ssl_certificate ${ca.cert}; ssl_certificate_key ${ca.key}; root ${root};
+    ${auth} ${asked} ${more} } }
 `,
   );
   const server = await start('nginx', ['-e', join(dir, 'error.log'), '-c', join(dir, 'nginx.conf')]);

@@ -18,7 +18,12 @@ import { join } from 'node:path';
 const home = process.env.RPM_OSTREE_STAND_IN;
 const state = JSON.parse(readFileSync(join(home, 'state.json'), 'utf8'));
 const argv = process.argv.slice(2);
-const call = { argv, epoch: process.env.SOURCE_DATE_EPOCH, tty: Boolean(process.stdout.isTTY || process.stderr.isTTY) };
+const call = {
+  argv,
+  cwd: process.cwd(),
+  epoch: process.env.SOURCE_DATE_EPOCH,
+  tty: Boolean(process.stdout.isTTY || process.stderr.isTTY),
+};
 appendFileSync(join(home, 'calls.ndjson'), `${JSON.stringify(call)}\n`);
 
 const VALUED_2018 = [

@@ -1,13 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import type { Task } from '../../src/base/task.ts';
 
 /** A fresh folder below the system's temporary folder, removed when the running test ends. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'atomic-nightly-test-'));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A fresh folder for all tests of a file, removed after the last; called beside them, outside of any test. */
+export function sharedFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'atomic-nightly-test-'));
+  afterAll(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 

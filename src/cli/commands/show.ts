@@ -41,7 +41,9 @@ export const show = defineCommand({
     }
     const held = await isRunLockHeld(work);
     const promoted = promotedTo((await surveyBuilds(work)).builds, id, (build) => currentState(build, held));
-    const updates = options.updates ? await findUpdates(work, stored, preparationTask({ config }, signal)) : undefined;
+    const updates = options.updates
+      ? await findUpdates(config, stored, preparationTask({ config }, signal))
+      : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
       const age = ageOf(meta);

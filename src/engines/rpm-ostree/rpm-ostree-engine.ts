@@ -1,5 +1,5 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists } from '../../base/files.ts';
@@ -56,8 +56,9 @@ async function resolveTree(
   const folder = join(resolve(request.cacheDir), 'resolve');
   const { paths, places } = await prepare(rpmOstree, request, folder, temporary, task);
   const { lockfile: wanted } = request;
+  const how = { cwd: dirname(request.treefile.path), env: {} };
   if (wanted) await writeLockfile(paths.lockfileIn, wanted);
-  const transcript = await runCompose(rpmOstree, resolveArguments(rpmOstree, request, paths), {}, places, task);
+  const transcript = await runCompose(rpmOstree, resolveArguments(rpmOstree, request, paths), how, places, task);
   if (wanted) compareTransaction(rpmOstree, wanted, transcript, 'asked');
   const lockfile = rpmOstree.options.has('--ex-write-lockfile-to')
     ? await readLockfile(paths.lockfileOut)
@@ -81,10 +82,10 @@ async function composeCommit(
   const begun = performance.now();
   const { paths, places } = await prepare(rpmOstree, request, join(request.scratchDir, 'rpm-ostree'), temporary, task);
   await writeLockfile(paths.lockfileIn, request.lockfile);
-  const environment = { SOURCE_DATE_EPOCH: String(request.timestamp) };
+  const how = { cwd: dirname(request.treefile.path), env: { SOURCE_DATE_EPOCH: String(request.timestamp) } };
   let transactionAt = begun;
   const started = performance.now();
-  await runCompose(rpmOstree, composeArguments(rpmOstree, request, paths), environment, places, task, (soFar) => {
+  await runCompose(rpmOstree, composeArguments(rpmOstree, request, paths), how, places, task, (soFar) => {
     transactionAt = performance.now();
     compareTransaction(rpmOstree, request.lockfile, soFar, 'resolved');
     compareInputHash(request.inputHash, soFar.inputHash);

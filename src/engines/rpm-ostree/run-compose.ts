@@ -14,7 +14,7 @@ export type TransactionCheck = (soFar: Transcript) => void;
 export async function runCompose(
   rpmOstree: RpmOstree,
   args: readonly string[],
-  environment: Readonly<Record<string, string>>,
+  how: { readonly env: Readonly<Record<string, string>>; readonly cwd: string },
   places: ComposePlaces,
   task: Task,
   check: TransactionCheck = () => undefined,
@@ -42,7 +42,7 @@ export async function runCompose(
     progress: (done, total, unit) => task.progress(done, total, unit),
   };
   await beginRun(places);
-  const result = await composeTree(rpmOstree, args, environment, onLine, stoppable);
+  const result = await composeTree(rpmOstree, args, how, onLine, stoppable);
   // After an abort the ledger stays, for the next try to clean up by. One that a signal ended cannot have cleaned up:
   // that is done at once, or its FUSE mounts would stay until somebody tries again.
   if (result.exitCode > 128) await clean(places, task);

@@ -12,14 +12,18 @@ export async function agentsFor(
   { endpoint, region, caFile }: Pick<S3TargetConfig, 'endpoint' | 'region' | 'caFile'>,
   options: { readonly keepAlive: boolean; readonly maxSockets: number },
 ): Promise<{ httpAgent: HttpAgent; httpsAgent: HttpsAgent }> {
-  const tls = { ...options, ...tlsFiles(caFile === undefined ? {} : { caFile }) };
-  const server = new URL(endpoint ?? `https://s3.${region}.amazonaws.com`);
-  const proxy = proxyFor(server);
-  if (proxy === undefined) return { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(tls) };
+  const server = tlsFiles(caFile === undefined ? {} : { caFile });
+  const proxy = proxyFor(new URL(endpoint ?? `https://s3.${region}.amazonaws.com`));
+  if (proxy === undefined)
+    return { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent({ ...options, ...server }) };
   const [{ HttpProxyAgent }, { HttpsProxyAgent }] = await Promise.all([
     import('http-proxy-agent'),
     import('https-proxy-agent'),
   ]);
   const through = proxyUrlWithLogin(proxy);
-  return { httpAgent: new HttpProxyAgent(through, options), httpsAgent: new HttpsProxyAgent(through, tls) };
+  // What an agent is made with counts for the connection to the proxy only.
+  const httpsAgent = new HttpsProxyAgent(through, { ...options, ...tlsFiles({}) });
+  const connect = httpsAgent.connect.bind(httpsAgent);
+  httpsAgent.connect = (request, connection) => connect(request, { ...connection, ...server });
+  return { httpAgent: new HttpProxyAgent(through, options), httpsAgent };
 }

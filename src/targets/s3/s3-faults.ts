@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { proxyAnswer } from '../../base/http.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 
 /**
@@ -125,8 +126,14 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
       'Give these credentials s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket there (docs/targets.md has the policy); without s3:ListBucket a file that is absent looks forbidden.';
     return as('target-permission', hint);
   }
-  if (/CERT|ISSUER/.test(code)) {
-    return as('target-unreachable', 'Name the authority of its certificate in NODE_EXTRA_CA_CERTS (a PEM file).');
+  if (/CERT|ISSUER|UNABLE_TO_/.test(code)) {
+    return as('target-unreachable', 'Name the authority of its certificate in "ca-file" of the target (a PEM file).');
+  }
+  if (status === 407) {
+    const url = config.endpoint ?? `https://s3.${region}.amazonaws.com`;
+    return new NightlyError('target-unreachable', `Target "${config.name}": ${what}: ${proxyAnswer(407, url)}.`, {
+      hint: 'Correct the variable, or name the server in no_proxy if no proxy is to be asked.',
+    });
   }
   if (isPassing(error)) {
     return as('target-unreachable', 'Check that the endpoint is right and runs; then run "atomic-nightly resume".');

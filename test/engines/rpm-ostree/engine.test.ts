@@ -101,6 +101,15 @@ test('options of today are used, old ones are asked only for what they have', as
     here.treefile.path,
   ]);
   expect(here.task.lines.filter((line) => line.startsWith('rpm-ostree 2026.2:'))).toEqual([]);
+  // It reads the .repo files itself; a relative path of a certificate or key in them counts from their folder.
+  expect(
+    new Set(
+      here
+        .calls()
+        .slice(-2)
+        .map(({ cwd }) => cwd),
+    ),
+  ).toEqual(new Set([here.folder]));
 });
 
 test('2018.7 says what its missing options cost', async () => {

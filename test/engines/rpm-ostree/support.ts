@@ -27,6 +27,7 @@ export interface StandInState {
 
 export interface Call {
   readonly argv: readonly string[];
+  readonly cwd: string;
   readonly epoch?: string;
   readonly tty: boolean;
 }

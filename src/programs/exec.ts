@@ -49,8 +49,12 @@ export async function run(command: string, args: readonly string[], options: Run
             timedOut = true;
             if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
           }, options.timeoutMs);
+    const ended = ending.then(async (result) => {
+      if (child.pid !== undefined) await options.onExit?.(child.pid);
+      return result;
+    });
     try {
-      const [result, out, err] = await Promise.all([ending, stdout, stderr]);
+      const [result, out, err] = await Promise.all([ended, stdout, stderr]);
       task?.signal.throwIfAborted();
       if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
       if (result.exitCode === undefined) {

@@ -1,3 +1,4 @@
+import { mountsIn } from '../base/mounts.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -24,4 +25,13 @@ export async function copyIntoFileSystem(
   const script = 'mount -t "$1" -o "$2" "$3" "$5"; cp -a "$4/." "$5/"; umount "$5"';
   const inNamespace = ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh'];
   await run('unshare', [...inNamespace, type, options, file, from, mountPoint], { task });
+}
+
+/**
+ * Unmounts what somebody left mounted in a folder, the folder itself included; also where a run is being stopped. Lazily, because
+ * the program behind a FUSE mount may be gone.
+ * @throws NightlyError `tool-failed`.
+ */
+export async function unmountIn(folder: string): Promise<void> {
+  for (const mount of await mountsIn(folder)) await run('umount', ['--lazy', mount]);
 }

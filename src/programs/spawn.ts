@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly okExitCodes?: readonly number[];
   /** A death by a signal is a result too, with the exit code a shell gives it: 128 and the signal's number. */
   readonly okSignals?: boolean;
+  /** Awaited once the process itself has ended, while what it started may still run, in its group or not, and hold its output open. */
+  readonly onExit?: (group: number) => Promise<void>;
   /** Called for each line as it arrives. With it, standard output is not kept in memory. */
   readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 }

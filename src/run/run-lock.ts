@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { mkdir, realpath, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import { removeStaleFolders } from '../base/temporary.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { count, instant } from '../build/record-values.ts';
 import { isFlockHeld, tryFlock, untilFlockFree } from '../programs/flock.ts';
+import { killProcess, processesMarked, procStrings } from '../programs/processes.ts';
 import { RUN_MARKER } from '../programs/spawn.ts';
 
 /**
@@ -114,12 +115,7 @@ export async function untilRunLockFree(workDir: string, task: Task): Promise<voi
  * environment; whoever has the lock now is the only one who may have such children.
  */
 async function killLeftovers(workDir: string): Promise<void> {
-  const mark = `${RUN_MARKER}=${resolve(workDir)}`;
-  for (const entry of await readdir('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    if ((await environment(pid)).includes(mark)) killIfThere(pid);
-  }
+  for (const pid of await processesMarked(`${RUN_MARKER}=${resolve(workDir)}`)) killProcess(pid);
 }
 
 /** Daemons of GnuPG, which its programs start by themselves and which stay: dnf checks `repo_gpgcheck` in a folder of the cache. */
@@ -130,36 +126,13 @@ const AGENTS = ['gpg-agent', 'keyboxd', 'dirmngr', 'scdaemon'];
  * stay, as they may hold a passphrase.
  */
 async function endAgents(workDir: string): Promise<void> {
-  const mark = `${RUN_MARKER}=${resolve(workDir)}`;
   const below = `${await realpath(workDir)}/`;
-  for (const entry of await readdir('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
-    const [program = '', ...args] = await words(`/proc/${pid}/cmdline`);
+  for (const pid of await processesMarked(`${RUN_MARKER}=${resolve(workDir)}`)) {
+    const [program = '', ...args] = await procStrings(pid, 'cmdline');
     if (!AGENTS.includes(basename(program))) continue;
     const home = args[args.indexOf('--homedir') + 1] ?? '';
     const isOurs = args.includes('--homedir') && `${await realpath(home).catch(() => home)}/`.startsWith(below);
-    if (isOurs && (await environment(pid)).includes(mark)) killIfThere(pid);
-  }
-}
-
-const environment = (pid: number): Promise<string[]> => words(`/proc/${pid}/environ`);
-
-/** Strings of a file of /proc, each with a zero byte at its end. */
-async function words(path: string): Promise<string[]> {
-  try {
-    return (await readFile(path, 'latin1')).split('\0');
-  } catch {
-    // The process ended meanwhile, or belongs to somebody else: in both cases it is not ours to end.
-    return [];
-  }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // Ended between reading its environment and here.
+    if (isOurs) killProcess(pid);
   }
 }
 

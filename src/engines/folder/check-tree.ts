@@ -32,7 +32,7 @@ export function checkTree(scan: Scan, rules: TreeRules, names: TreeNames): strin
     ...checkKinds(scan),
     ...checkOwners(scan, rules, names),
     { what: 'name that is not UTF-8, which ostree cannot store', paths: scan.strange },
-    { what: 'another file system is mounted here', paths: scan.mounts },
+    { what: 'something is mounted here', paths: scan.mounts },
   ].filter(({ paths }) => paths.length > 0);
   if (faults.length === 0) return kver;
   const lines = faults.flatMap(({ what, paths }) => {

@@ -4,6 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommandConfig } from '../../config/config.ts';
+import { unmountIn } from '../../programs/mount.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { FolderEngine, FolderRequest } from '../engine.ts';
@@ -29,20 +30,28 @@ export async function createCommandEngine(config: CommandConfig): Promise<Folder
     },
     async compose(request, task) {
       const phases = createPhases();
-      const { root, report } = await phases.time('command', 'command', () => fill(config, request, task));
-      const taken = await phases.time('folder', 'ostree', () => takeFolder(root, config, request, task));
-      return commitTaken(request, taken, { report, phases }, task);
+      const root = join(request.scratchDir, 'root');
+      try {
+        const report = await phases.time('command', 'command', () => fill(root, config, request, task));
+        const taken = await phases.time('folder', 'ostree', () => takeFolder(root, config, request, task));
+        return await commitTaken(request, taken, { report, phases }, task);
+      } finally {
+        // What failed before is what people must see; the next try says why it cannot remove the folder.
+        await unmountIn(root).catch(() => undefined);
+      }
     },
   };
 }
 
-/** Lets the command fill a new folder. What an earlier, killed try left is removed before. */
+/** Lets the command fill a new folder. What an earlier, killed try left is removed before. @returns its report */
 async function fill(
+  root: string,
   config: CommandConfig,
   { scratchDir, timestamp }: FolderRequest,
   task: Task,
-): Promise<{ readonly root: string; readonly report: ProvenanceReport | undefined }> {
-  const [root, provenance] = [join(scratchDir, 'root'), join(scratchDir, 'provenance')];
+): Promise<ProvenanceReport | undefined> {
+  const provenance = join(scratchDir, 'provenance');
+  await unmountIn(root);
   await removeTree(root, task);
   await rm(provenance, { force: true, recursive: true });
   await mkdir(root, { recursive: true });
@@ -51,5 +60,5 @@ async function fill(
   const text = await readTextIfExists(provenance).catch((error: unknown) => {
     throw new NightlyError('compose', `What the command wrote to $ATOMIC_PROVENANCE cannot be read: ${String(error)}`);
   });
-  return { root, report: text === undefined ? undefined : parseProvenanceReport(text, provenance) };
+  return text === undefined ? undefined : parseProvenanceReport(text, provenance);
 }

@@ -1,17 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { oneLine } from '../../base/one-line.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommandConfig } from '../../config/config.ts';
 import { run } from '../../programs/exec.ts';
+import { killProcess, processesMarked, procStrings } from '../../programs/processes.ts';
 import { commandLine } from '../../programs/program-fault.ts';
-import { RUN_MARKER } from '../../programs/spawn.ts';
+import { killGroup, RUN_MARKER } from '../../programs/spawn.ts';
 
 /** All that a configured program gets of this program's environment: no secret that is meant for another, and what it needs to run. */
 const KEPT = ['PATH', 'HOME', 'USER', 'LOGNAME', 'TMPDIR', RUN_MARKER];
 
 /**
  * Runs a program of the configuration, in the folder of its file and with a minimal environment. What it prints goes to the
- * build's log.
+ * build's log. Processes that it leaves behind are ended: they would keep its output open, or write to a tree that is being read.
  * @throws NightlyError `compose` when it fails, with the first of its lines that says why; `tool-missing`, `disk-full`.
  */
 export async function runConfigured(
@@ -27,6 +29,7 @@ export async function runConfigured(
       task,
       cwd: workingFolder,
       env: { ...Object.fromEntries(dropped.map((name) => [name, undefined])), ...options.env },
+      onExit: (group) => endLeftRunning(group, options.env?.['ATOMIC_ROOT'], task),
       onLine: (line, stream) => {
         if (stream === 'stdout') options.onOutput?.(line);
         if (errors.length < KEPT_LINES && (stream === 'stderr' || isCause(line))) errors.push(line);
@@ -49,3 +52,24 @@ const KEPT_LINES = 10_000;
 
 const isCause = (line: string): boolean =>
   /\b(error|fatal|failed|failure|cannot|denied|no such|not found|unable|E:)\b|^E: /i.test(line);
+
+/**
+ * Ends what a program that has ended left running, and waits until it is gone: its process group, and everything else that knows
+ * the folder that it filled.
+ */
+async function endLeftRunning(group: number, root: string | undefined, task: Task): Promise<void> {
+  const told = new Set<number>();
+  for (;;) {
+    const pids = root === undefined ? [] : await processesMarked(`ATOMIC_ROOT=${root}`);
+    for (const pid of pids) {
+      const [program = ''] = await procStrings(pid, 'cmdline');
+      killProcess(pid);
+      if (!told.has(pid)) task.say(`ended what it left running: ${oneLine(program)} (process ${pid})`);
+      told.add(pid);
+    }
+    killGroup(group, 'SIGKILL');
+    if (pids.length === 0 || task.signal.aborted) return;
+    // One that waits for a disk ends when that answers.
+    await sleep(20);
+  }
+}

@@ -1,5 +1,6 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { mountsIn } from '../../base/mounts.ts';
 import type { Task } from '../../base/task.ts';
 import { escapedName, utf8Name } from '../../base/utf8-name.ts';
 
@@ -19,7 +20,7 @@ export interface Scan {
   readonly entries: readonly Entry[];
   /** Paths with bytes that are no UTF-8, escaped; what is below such a folder is not looked at. */
   readonly strange: readonly string[];
-  /** Folders that another file system is mounted on; what is in them is not looked at. */
+  /** Files and folders that something is mounted on; what is in them is not looked at. */
   readonly mounts: readonly string[];
   /** Milliseconds since the epoch, before the first was looked at. */
   readonly begun: number;
@@ -30,6 +31,7 @@ export async function scanFolder(root: string, task: Task): Promise<Scan> {
   const begun = Date.now();
   const entries: Entry[] = [];
   const strange: string[] = [];
+  const mounted = new Set(await mountsIn(root));
   const mounts: string[] = [];
   const top = lstatSync(root, { bigint: true });
   const todo = [''];
@@ -45,12 +47,14 @@ export async function scanFolder(root: string, task: Task): Promise<Scan> {
         continue;
       }
       const path = `${folder}/${name}`;
+      if (mounted.has(root + path)) {
+        mounts.push(path);
+        continue;
+      }
       const stat = lstatSync(root + path, { bigint: true });
       const kind = kindOf(stat);
       entries.push({ path, kind, stat, ...(kind === 'link' ? { target: readlinkSync(root + path) } : {}) });
-      if (kind !== 'folder') continue;
-      if (stat.dev === top.dev) todo.push(path);
-      else mounts.push(path);
+      if (kind === 'folder') todo.push(path);
     }
   }
   return { root, entries, strange, mounts, begun };

@@ -2,7 +2,7 @@ import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, readTextIfExists, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { run } from '../../programs/exec.ts';
+import { unmountIn } from '../../programs/mount.ts';
 import { RUN_MARKER } from '../../programs/spawn.ts';
 
 /**
@@ -59,7 +59,7 @@ export async function clean(places: ComposePlaces, task: Task): Promise<string[]
   ];
   if (candidates.length > 0) {
     const used = await usedPaths(candidates);
-    for (const path of candidates) if (!used.has(path)) await removeTree(path, task);
+    for (const path of candidates) if (!used.has(path)) await removeTree(path);
     candidates.splice(0, candidates.length, ...candidates.filter((path) => !used.has(path)));
     if (candidates.length > 0) task.say(`removed what an interrupted try left behind: ${candidates.join(', ')}`);
   }
@@ -100,13 +100,8 @@ async function entries(folder: string, pattern: RegExp): Promise<string[]> {
   }
 }
 
-async function removeTree(path: string, task: Task): Promise<void> {
-  const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
-    .split('\n')
-    .map((line) => (line.split(' ')[4] ?? '').replaceAll('\\040', ' '))
-    .filter((mount) => mount === path || mount.startsWith(`${path}/`));
-  // The innermost first; lazily, because the program behind a FUSE mount may be gone.
-  for (const mount of mounts.reverse()) await run('umount', ['--lazy', mount], { task });
+async function removeTree(path: string): Promise<void> {
+  await unmountIn(path);
   await rm(path, { recursive: true, force: true });
 }
 

@@ -1,0 +1,28 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Returns the processes, other than this one, that have an entry such as `NAME=value` in their environment. */
+export async function processesMarked(mark: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).map(Number).filter((pid) => Number.isInteger(pid) && pid !== process.pid);
+  const marked: number[] = [];
+  for (const pid of pids) if ((await procStrings(pid, 'environ')).includes(mark)) marked.push(pid);
+  return marked;
+}
+
+/** Strings of a file of a process in /proc, each with a zero byte at its end; none where it may not be read. */
+export async function procStrings(pid: number, file: 'environ' | 'cmdline'): Promise<string[]> {
+  try {
+    return (await readFile(`/proc/${pid}/${file}`, 'latin1')).split('\0');
+  } catch {
+    // The process ended meanwhile, or belongs to somebody else: in both cases it is not ours to end.
+    return [];
+  }
+}
+
+/** Ends a process at once; one that has ended is no fault. */
+export function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Ended between reading its environment and here.
+  }
+}

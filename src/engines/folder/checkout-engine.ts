@@ -6,11 +6,13 @@ import type { FolderEngine } from '../engine.ts';
 import { createPhases } from '../phases.ts';
 import { commitTaken } from './commit-folder.ts';
 import type { StoredTree } from './store-tree.ts';
-import { takeFolder } from './take-folder.ts';
+import { type TakenFolder, takeFolder } from './take-folder.ts';
 
 /** Returns the engine that commits a folder as it lies there. @throws NightlyError `tool-missing`. */
 export async function createCheckoutEngine(config: CheckoutConfig): Promise<FolderEngine> {
   const digest = sha256(JSON.stringify(config));
+  /** What the last look at the inputs made of the folder: it need not be stored again for the commit. */
+  let known: TakenFolder | undefined;
   const hashOf = ({ tree, meta }: StoredTree): string => sha256(JSON.stringify(['checkout', tree, meta]));
   return {
     name: 'checkout',
@@ -18,11 +20,16 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
     digest,
     async readInputs(request, task) {
       const taken = await takeFolder(config.path, config, request, task);
+      known = taken;
       return { inputHash: hashOf(taken), lines: [`folder ${taken.root}`, `tree ${taken.tree}`] };
     },
     async compose(request, task) {
       const phases = createPhases();
-      const taken = await phases.time('folder', 'ostree', () => takeFolder(config.path, config, request, task));
+      const earlier = known;
+      known = undefined;
+      const taken = await phases.time('folder', 'ostree', () =>
+        takeFolder(config.path, config, request, task, earlier),
+      );
       if (hashOf(taken) !== request.inputHash) {
         throw new NightlyError('compose', `${config.path} changed since this build began.`, {
           hint: 'Run "atomic-nightly nightly" for a new build of the folder as it is now.',

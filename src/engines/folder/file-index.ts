@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readCacheRecord } from '../../base/cache-record.ts';
-import type { Entry, Scan } from './scan-folder.ts';
+import { type Entry, type Scan, signature } from './scan-folder.ts';
 
 /**
  * Which object each file of a folder became, with what the file system said of the file then, as git's index has it: a
@@ -53,9 +53,4 @@ export async function writeFileIndex(
     return object === undefined || !isOld ? [] : [[entry.path, [signature(entry), object]]];
   });
   await writeFile(pathIn(repo), JSON.stringify({ version: 1, settings, files: Object.fromEntries(files) }));
-}
-
-/** Changes with content, owner, mode and extended attributes: each of them sets the time of the last change of status. */
-function signature({ stat }: Entry): string {
-  return [stat.dev, stat.ino, stat.size, stat.mode, stat.uid, stat.gid, stat.mtimeNs, stat.ctimeNs].join(' ');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { mountsIn } from '../../base/mounts.ts';
@@ -66,4 +67,16 @@ function kindOf(stat: BigIntStats): Entry['kind'] {
   if (stat.isSymbolicLink()) return 'link';
   if (stat.isSocket()) return 'socket';
   return stat.isFIFO() ? 'FIFO' : 'device';
+}
+
+/** Changes with content, owner, mode and extended attributes: each of them sets the time of the last change of status. */
+export function signature({ stat }: Entry): string {
+  return [stat.dev, stat.ino, stat.size, stat.mode, stat.uid, stat.gid, stat.mtimeNs, stat.ctimeNs].join(' ');
+}
+
+/** Digest of everything that the file system says of a folder: equal as long as nothing in it changes. */
+export function scanDigest({ root, entries, strange, mounts }: Scan): string {
+  const hash = createHash('sha256').update(JSON.stringify([root, strange, mounts]));
+  for (const entry of entries) hash.update(`${entry.path}\0${signature(entry)}\0`);
+  return hash.digest('hex');
 }

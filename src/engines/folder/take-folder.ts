@@ -7,7 +7,7 @@ import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { FolderRequest } from '../engine.ts';
 import { checkTree } from './check-tree.ts';
-import { scanFolder } from './scan-folder.ts';
+import { scanDigest, scanFolder } from './scan-folder.ts';
 import { type StoredTree, storeTree } from './store-tree.ts';
 import { readTreeNames } from './tree-names.ts';
 import { planTree, type TreeSettings } from './tree-plan.ts';
@@ -18,6 +18,8 @@ export interface TakenFolder extends StoredTree {
   /** Absolute, without links. */
   readonly root: string;
   readonly kver?: string;
+  /** Digest of what the file system said of the folder: as long as it does, this is the tree of it. */
+  readonly seen: string;
 }
 
 /** Where the objects of a stream's trees are put together: a bare-user repository, quick as nothing is compressed. */
@@ -25,6 +27,7 @@ export const cacheRepo = (cacheDir: string): string => join(cacheDir, 'tree-repo
 
 /**
  * Checks a folder and stores it as a tree; nothing in it is changed, moved or linked to.
+ * @param known what an earlier look made of it, which is returned where nothing changed since
  * @throws NightlyError `compose` when there is no such folder, or with everything that keeps it from becoming a tree.
  */
 export async function takeFolder(
@@ -32,13 +35,16 @@ export async function takeFolder(
   settings: TreeSettings,
   { cacheDir, scratchDir, bootable }: FolderRequest,
   task: Task,
+  known?: TakenFolder,
 ): Promise<TakenFolder> {
   const root = realFolder(path);
   await mkdir(scratchDir, { recursive: true });
+  const scan = await scanFolder(root, task);
+  const seen = scanDigest(scan);
+  if (known?.seen === seen) return known;
   const repo = cacheRepo(cacheDir);
   await mkdir(repo, { recursive: true });
   await initRepo(repo, 'bare-user', task);
-  const scan = await scanFolder(root, task);
   const names = await readTreeNames(root);
   const kver = checkTree(scan, { ...settings, bootable }, names);
   const { placed, inVar } = planTree(scan, settings, names);
@@ -56,7 +62,7 @@ export async function takeFolder(
     task,
   );
   task.say(`${placed.length} files and folders of ${root}`);
-  return { ...stored, root, ...(kver === undefined ? {} : { kver }) };
+  return { ...stored, root, seen, ...(kver === undefined ? {} : { kver }) };
 }
 
 function realFolder(path: string): string {

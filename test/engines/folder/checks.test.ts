@@ -19,7 +19,7 @@ import { parseProvenanceReport } from '../../../src/engines/folder/provenance-re
 import { readCommit } from '../../../src/ostree/objects.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { smallTree } from '../../support/folder-world.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
+import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const task = quietTask();
 
@@ -285,4 +285,24 @@ test('a report is JSON or YAML, sorted, and refused with each fault and its plac
   expect(() => read('components: [{name: a}, {name: a}]')).toThrow(/"a" is there twice/);
   expect(() => read('{')).toThrow(NightlyError);
   expect(() => read('a: &a [x]\nb: &b [*a, *a]\n')).toThrow(NightlyError);
+});
+
+test('a folder is stored once for its inputs and its commit; one that changed between them is refused', async () => {
+  const { dir, tree, repo, put } = await bed();
+  const engine = await createCheckoutEngine({ type: 'checkout', path: tree, owner: 'keep', var: 'folders' });
+  const request = {
+    ...{ cacheDir: join(dir, 'cache'), scratchDir: join(dir, 'scratch') },
+    bootable: false,
+    timestamp: 1,
+  };
+  const logged = testTask(dir);
+  const { inputHash } = await engine.readInputs(request, logged);
+  const compose = () => engine.compose({ ...request, inputHash, repo, ref: 'a/b', version: '1' }, logged);
+  const { commit } = await compose();
+  expect(readFileSync(logged.logFile, 'utf8').match(/^\$ ostree commit /gm)).toHaveLength(1);
+  // Without what is remembered, as in a build that is resumed.
+  expect((await compose()).commit).toBe(commit);
+  await engine.readInputs(request, logged);
+  put('usr/lib/os-release', 'ID=other\n');
+  await expect(compose()).rejects.toThrow('changed since this build began');
 });

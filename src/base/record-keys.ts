@@ -78,6 +78,7 @@ function objectCodec(shape: Readonly<Record<string, unknown>>): KeyCodec | undef
     encode: onEntries(([key, value]) => {
       const found = byInside.get(key);
       if (found) return [found.stored, found.codec ? found.codec.encode(value) : value];
+      if (byStored.has(key)) throw new Error(`The key "${key}" is named ${insideKey(key)} inside.`);
       return [key.startsWith(FOREIGN) ? key.slice(FOREIGN.length) : key, value];
     }),
   };

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { readTextIfExists, writeJson } from '../base/files.ts';
+import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { DebDownload } from '../programs/apt.ts';
 
 /**
@@ -27,9 +29,32 @@ export interface LabState {
   readonly resolved?: { readonly key: string; readonly debs: readonly DebDownload[] };
 }
 
+const text = z.string();
+const texts = z.array(text);
+
+const deb = z.looseObject({ name: text, version: text, url: text, file: text, size: z.int().min(0), hash: text });
+
+const LAB: RecordFormat<LabState> = recordFormat({
+  schema: z.looseObject({
+    format: z.literal(1),
+    publicUrl: text,
+    baseUrl: text.exactOptional(),
+    cacheDir: text.exactOptional(),
+    treefile: text.exactOptional(),
+    packages: texts,
+    kernel: text.exactOptional(),
+    debs: texts,
+    updates: z.record(text, z.int().min(0)),
+    removed: texts,
+    resolved: z.looseObject({ key: text, debs: z.array(deb) }).exactOptional(),
+  }),
+  hint: 'Remove the folder of the lab and run "atomic-nightly lab build" again.',
+});
+
 export async function readState(dir: string): Promise<LabState | undefined> {
-  const text = await readTextIfExists(join(dir, 'lab.json'));
-  return text === undefined ? undefined : (JSON.parse(text) as LabState);
+  const file = join(dir, 'lab.json');
+  const text = await readTextIfExists(file);
+  return text === undefined ? undefined : readRecord(text, LAB, file);
 }
 
 export async function writeState(dir: string, state: LabState): Promise<void> {

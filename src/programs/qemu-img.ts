@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -60,9 +63,11 @@ export interface ImageInfo {
 /** @throws NightlyError `tool-failed` when the file is no disk image. */
 export async function imageInfo(image: string, task: Task): Promise<ImageInfo> {
   const { stdout } = await run('qemu-img', ['info', '--output=json', '-U', image], { task });
-  const info = JSON.parse(stdout) as { readonly format: string; readonly 'virtual-size': number };
+  const info = outputOf('info', stdout, z.looseObject({ format: z.string(), 'virtual-size': z.int().min(0) }));
   return { format: info.format, virtualSize: info['virtual-size'] };
 }
+
+const extent = z.looseObject({ start: z.int().min(0), length: z.int().min(0), data: z.boolean() });
 
 /** Returns the parts of a raw image that hold data, in bytes, in order; the rest is zeros. */
 export async function dataExtents(
@@ -70,8 +75,8 @@ export async function dataExtents(
   task: Task,
 ): Promise<{ readonly start: number; readonly length: number }[]> {
   const { stdout } = await run('qemu-img', ['map', '--output=json', '-f', 'raw', raw], { task });
-  const extents = JSON.parse(stdout) as { readonly start: number; readonly length: number; readonly data: boolean }[];
-  return extents.filter((extent) => extent.data).map(({ start, length }) => ({ start, length }));
+  const extents = outputOf('map', stdout, z.array(extent));
+  return extents.filter(({ data }) => data).map(({ start, length }) => ({ start, length }));
 }
 
 /** Makes a qcow2 that keeps its changes to itself and reads the rest from `backing`. `sizeBytes` may only grow it. */
@@ -87,4 +92,20 @@ export async function createOverlay(
     ['create', '-q', '-f', 'qcow2', '-b', backing, '-F', backingFormat, overlay, String(sizeBytes)],
     { task },
   );
+}
+
+/** Reads what a command printed as JSON. */
+function outputOf<Schema extends z.ZodType>(command: string, stdout: string, schema: Schema): z.output<Schema> {
+  try {
+    return schema.parse(JSON.parse(stdout));
+  } catch (cause) {
+    throw new NightlyError(
+      'tool-failed',
+      `qemu-img ${command} printed something unexpected: ${oneLine(stdout).slice(0, 200)}`,
+      {
+        hint: 'Is it the qemu-img of QEMU? "qemu-img --version" says so.',
+        cause,
+      },
+    );
+  }
 }

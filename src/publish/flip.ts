@@ -8,7 +8,7 @@ import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { aliasesOf, refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
-import { headPaths, readHeads } from './heads.ts';
+import { commitIn, headPaths, readHeads } from './heads.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
@@ -37,6 +37,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     refuseAlias(plan.ref, links, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
+    // As text: a repair replaces whatever its plan has found there.
     const at = ref && new TextDecoder().decode(ref).trim();
     const listed = summary ? summaryRefs(summary) : new Map<string, string>();
     // Its aliases have moved as soon as its file has, so the summary has them move with it.
@@ -52,7 +53,7 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
       ];
       return { expect, put: [{ path: paths.signature, content }] };
     }
-    if (at !== plan.to && at !== plan.from) throw movedError(plan, at, target);
+    if (at !== plan.to && at !== plan.from) throw movedError(plan, commitIn(ref, plan.ref, target), target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
     const next = await newSummary({ ...plan, refs: moved }, repo, summary);
     // Clients with a summary follow it alone, others the ref: either finds every object there. Without the

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
 import { armoredSignature } from '../base/openpgp-packets.ts';
@@ -99,21 +98,4 @@ export async function updateRecord<Value>(
     return put.length === 0 ? undefined : { expect, put };
   };
   await swapWithRetry(prepare, target, task);
-}
-
-/** As `updateRecord`, for JSON of any shape: `change` has to look for itself what it was given. */
-export async function updateJson<Json>(
-  path: string,
-  change: (old: Json | undefined) => Json,
-  target: Target,
-  task: Task,
-  signer?: Signer,
-): Promise<void> {
-  const format: RecordFormat<Json> = {
-    schema: z.unknown(),
-    hint: 'Restore it from a backup.',
-    decode: (stored) => stored as Json,
-    encode: (value) => value as object,
-  };
-  await updateRecord({ path, format }, change, target, task, signer);
 }

@@ -58,6 +58,11 @@ it('whatever is in a record, it is written with the bytes it was read from', () 
   });
 });
 
+it('a stored key in what is to be written is a mistake of ours, and nothing is written', () => {
+  const inside = { ...readRecord(JSON.stringify(STORED), format, 'x'), 'ostree-commit': 'd' };
+  expect(() => recordText(inside, format)).toThrow(/named ostreeCommit inside/);
+});
+
 it('a schema in which two keys would be one, or that hides some, is no format', () => {
   expect(() => keyCodec(z.looseObject({ 'a-b': z.string(), aB: z.string() }))).toThrow(/one name inside/);
   const hidden = z.looseObject({ 'a-b': z.string() });

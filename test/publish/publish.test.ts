@@ -8,13 +8,14 @@ import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { verifyPublished } from '../../src/publish/fresh-client.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
-import { publishFiles, remadeImages, updateJson } from '../../src/publish/publish-files.ts';
+import { publishFiles, remadeImages, updateRecord } from '../../src/publish/publish-files.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openSentLog } from '../../src/publish/sent-log.ts';
 import { summaryRefs } from '../../src/publish/summary.ts';
 import { formatSums } from '../../src/published/sha256sums.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { anyRecord } from '../support/any-record.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit, testTree } from '../support/ostree-repo.ts';
 import { expectRacesWon } from '../support/race.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
@@ -267,6 +268,21 @@ describe('refusals', () => {
     await expect(wrong).rejects.toMatchObject({ code: 'target-moved' });
   });
 
+  it('does not take a ref file that was garbled meanwhile for the work of another publisher', async () => {
+    const { repo, far, target, task, publish, commitOf } = await bed();
+    const first = await commitOf({ tree: { a: '1' } });
+    await publish(first);
+    const commit = await commitOf({ tree: { a: '2' }, parent: first, timestamp: TEST_TIME + 1 });
+    const plan = await planPublish({ repo, ref: TEST_REF, commit, target }, task);
+    for (const content of ['', 'garbled\n']) {
+      await writeFile(join(far, 'repo/refs/heads', TEST_REF), content);
+      await expect(applyPublish(plan, { repo, target }, task)).rejects.toMatchObject({
+        code: 'unsupported',
+        message: expect.stringMatching(/is empty|does not hold a commit/),
+      });
+    }
+  });
+
   it('sends a commit with a parent to a target that is new', async () => {
     const { publish, verify, commitOf } = await bed();
     const commit = await commitOf({
@@ -391,7 +407,7 @@ it('sends records and changes a shared index without losing anybody else', async
   await publishFiles(join(dir, 'near'), files, target, task);
   expect(await readFile(join(far, 'builds/1/meta.json'), 'utf8')).toBe('meta.json');
   const add = (name: string) =>
-    updateJson<string[]>('builds/builds.json', (old) => [...(old ?? []), name].sort(), target, task);
+    updateRecord(anyRecord<string[]>('builds/builds.json'), (old) => [...(old ?? []), name].sort(), target, task);
   await Promise.all(['a', 'b', 'c'].map(add));
   expect(JSON.parse(await readFile(join(far, 'builds/builds.json'), 'utf8'))).toEqual(['a', 'b', 'c']);
 });

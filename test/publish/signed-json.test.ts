@@ -2,10 +2,12 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { forgetBuilds } from '../../src/publish/prune/prune-builds.ts';
-import { updateJson } from '../../src/publish/publish-files.ts';
+import { updateRecord } from '../../src/publish/publish-files.ts';
+import { BUILD_INDEX } from '../../src/published/build-index.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
+import { anyRecord } from '../support/any-record.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
@@ -27,19 +29,21 @@ it('publishers side by side: each change is there, and the signature is that of 
   const { far, signer, target, task, isSigned } = await bed();
   const names = Array.from({ length: 6 }, (_, n) => `build-${n}`);
   await Promise.all(
-    names.map((name) => updateJson<string[]>(INDEX, (old) => [...(old ?? []), name].sort(), target, task, signer)),
+    names.map((name) =>
+      updateRecord(anyRecord<string[]>(INDEX), (old) => [...(old ?? []), name].sort(), target, task, signer),
+    ),
   );
   expect(JSON.parse(await readFile(join(far, INDEX), 'utf8'))).toEqual(names);
   expect(await isSigned(INDEX)).toBe(true);
 
   // A lost signature comes back although nothing is to be changed; then there is nothing to do.
   await rm(join(far, `${INDEX}.asc`));
-  await updateJson<string[]>(INDEX, (old) => old ?? [], target, task, signer);
+  await updateRecord(anyRecord<string[]>(INDEX), (old) => old ?? [], target, task, signer);
   expect(await isSigned(INDEX)).toBe(true);
   const before = await readFile(join(far, `${INDEX}.asc`));
-  await updateJson<string[]>(INDEX, (old) => old ?? [], target, task, signer);
+  await updateRecord(anyRecord<string[]>(INDEX), (old) => old ?? [], target, task, signer);
   expect(await readFile(join(far, `${INDEX}.asc`))).toEqual(before);
-  await updateJson<unknown>('streams/none.json', (old) => old, target, task, signer);
+  await updateRecord(anyRecord<unknown>('streams/none.json'), (old) => old, target, task, signer);
   await expect(readFile(join(far, 'streams/none.json.asc'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
@@ -53,14 +57,14 @@ it('the signature is put before the file, in one swap', async () => {
       await target.swap(request, with_);
     },
   };
-  await updateJson<number[]>(INDEX, () => [1], watched, task, signer);
+  await updateRecord(anyRecord<number[]>(INDEX), () => [1], watched, task, signer);
   expect(put).toEqual([[`${INDEX}.asc`, INDEX]]);
 });
 
 it('a prune that takes builds out of the index signs what is left', async () => {
   const { signer, target, task, isSigned } = await bed();
   const builds = ['20260102_01', '20260101_01'].map((id) => ({ id, arches: ['x86_64'] }));
-  await updateJson(INDEX, () => ({ builds, timestamp: 'then' }), target, task, signer);
+  await updateRecord({ path: INDEX, format: BUILD_INDEX }, () => ({ builds, timestamp: 'then' }), target, task, signer);
   const gone = { files: [], boxes: [], unlisted: [{ id: '20260101_01', arch: 'x86_64' }], marks: {} };
   await forgetBuilds(gone, target, task, signer);
   expect(await isSigned(INDEX)).toBe(true);

@@ -8,9 +8,11 @@ import { deltaIndexPath, deltaPath } from '../../src/ostree/static-deltas.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { moveRef } from '../../src/publish/move-ref.ts';
-import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
+import { publishFiles, updateRecord } from '../../src/publish/publish-files.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
+import { BUILD_INDEX } from '../../src/published/build-index.ts';
+import { TESTED_POINTER } from '../../src/published/stream-files.ts';
+import { INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, testTree } from './ostree-repo.ts';
@@ -90,10 +92,15 @@ async function publishNight(
   const folder = `builds/${id}/x86_64`;
   const records = ['SHA256SUMS', 'meta.json'].map((name) => `${folder}/${name}`);
   await publishFiles(work, { fixed, records }, target, task);
-  await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, id, 'x86_64'), target, task);
+  await updateRecord(
+    { path: INDEX_PATH, format: BUILD_INDEX },
+    (index) => withBuild(index, id, 'x86_64'),
+    target,
+    task,
+  );
   await moveRef({ repo, ref: TESTED_REF, commit, target }, task);
   const pointer = { stream: 'nightly', arches: { x86_64: { build: id, commit, ref: TESTED_REF } } };
-  await updateJson('streams/nightly/tested.json', () => pointer, target, task);
+  await updateRecord({ path: 'streams/nightly/tested.json', format: TESTED_POINTER }, () => pointer, target, task);
 }
 
 /** @returns the files that never change, relative to the work folder. */

@@ -3,10 +3,11 @@ import { NightlyError } from '../../src/base/errors.ts';
 import { quietTask } from '../../src/base/task.ts';
 import type { SigningConfig, TargetConfig } from '../../src/config/config.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
-import { publishFiles, updateJson } from '../../src/publish/publish-files.ts';
+import { publishFiles, updateRecord } from '../../src/publish/publish-files.ts';
+import { BUILD_INDEX } from '../../src/published/build-index.ts';
 import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
-import { type BuildIndex, INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
+import { INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 
 /** What the process is given as its only argument, in JSON. */
@@ -39,7 +40,12 @@ async function publish(request: PublisherRequest): Promise<void> {
   await publishCommit({ repo, ref, commit, target, deltas, signer, notes: `${notes}/sent-${id}` }, task);
   const folder = `builds/${id}/x86_64`;
   await publishFiles(work, { fixed: [`${folder}/${image}`], records: [`${folder}/meta.json`] }, target, task);
-  await updateJson<BuildIndex>(INDEX_PATH, (index) => withBuild(index, id, 'x86_64'), target, task);
+  await updateRecord(
+    { path: INDEX_PATH, format: BUILD_INDEX },
+    (index) => withBuild(index, id, 'x86_64'),
+    target,
+    task,
+  );
 }
 
 stdout.write('ready\n');

@@ -2,16 +2,18 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/programs/exec.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
-import { updateJson } from '../../src/publish/publish-files.ts';
+import { updateRecord } from '../../src/publish/publish-files.ts';
 import type { ReconcileRepairs } from '../../src/publish/reconcile/reconcile-target.ts';
-import { type BuildIndex, INDEX_PATH, withBuilds } from '../../src/steps/deliver/publish-build.ts';
+import { BUILD_INDEX } from '../../src/published/build-index.ts';
+import { INDEX_PATH, withBuilds } from '../../src/steps/deliver/publish-build.ts';
 import type { PublishedTarget } from './published-target.ts';
 
 /** Refs and the index as a publish sets them. */
 export function publishRepairs({ repo, target, task }: PublishedTarget): ReconcileRepairs {
   return {
     flip: (ref, commit) => setRef({ repo, target, ref, commit }, task),
-    index: (builds) => updateJson<BuildIndex>(INDEX_PATH, (old) => withBuilds(old, builds), target, task),
+    index: (builds) =>
+      updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task),
   };
 }
 

@@ -1,7 +1,9 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { type HttpResponse, httpFetch, reasonOf } from '../../base/http.ts';
+import { readRecord, recordFormat } from '../../base/read-record.ts';
 import { type FilePurpose, readSecretFile } from '../../base/secret-file.ts';
 import { loadConfig } from '../../config/load.ts';
 import { makeToken } from '../../service/http/token.ts';
@@ -40,6 +42,11 @@ export const trigger = defineCommand({
   },
 });
 
+const ANSWER = recordFormat({
+  schema: z.looseObject({ begins: z.iso.datetime() }),
+  hint: 'Is it "atomic-nightly serve" that answers there?',
+});
+
 /**
  * Asks a service to begin a night. Gives the exit code.
  * @throws NightlyError `usage` when the service refuses, `target-unreachable` when it cannot be reached.
@@ -55,7 +62,7 @@ async function requestNight(
   const answer = await response.text();
   if (response.status !== 202) throw refused(url, response.status, answer);
   if (options.json) print(answer);
-  else print(`${stream} begins at ${(JSON.parse(answer) as { begins: string }).begins}`);
+  else print(`${stream} begins at ${readRecord(answer, ANSWER, `The answer of ${url}`).begins}`);
   return 0;
 }
 

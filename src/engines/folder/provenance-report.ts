@@ -1,6 +1,9 @@
-import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
+import { parseYaml, type YamlFile } from '../../base/yaml/yaml-document.ts';
+import { type Fault, faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
+import type { KeyPath } from '../../base/yaml/yaml-places.ts';
 
 /**
  * What a command reports of the tree it made, in the file that $ATOMIC_PROVENANCE names: JSON or YAML. It becomes part of
@@ -58,44 +61,54 @@ const component = z.strictObject({
 
 const schema = z.strictObject({ components: z.array(component).max(100_000) });
 
+const HINT = 'The format is in docs/any-tree.md: a list "components", each with a name and its sources.';
+
 /** So many faults are named. */
 const NAMED = 20;
 
 /**
  * Parses a report. Components and sources come out sorted, so that equal reports are equal.
- * @throws NightlyError `compose`, naming each fault with where it is in the report.
+ * @throws NightlyError `compose`, naming each fault with its line and column.
  */
 export function parseProvenanceReport(text: string, path: string): ProvenanceReport {
-  const wrong = (lines: readonly string[]) =>
-    new NightlyError('compose', [`What the command wrote to $ATOMIC_PROVENANCE is no report:`, ...lines].join('\n'), {
-      hint: 'The format is in docs/any-tree.md: a list "components", each with a name and its sources.',
-      place: { file: path },
-    });
-  const document = parseDocument(text, { prettyErrors: false });
-  if (document.errors.length > 0) throw wrong(document.errors.slice(0, NAMED).map(({ message }) => `  ${message}`));
-  let input: unknown;
-  try {
-    input = document.toJS({ maxAliasCount: 1000 });
-  } catch (error) {
-    throw wrong([`  ${error instanceof Error ? error.message : String(error)}`]);
-  }
+  const { input, places } = parseReport(text, path);
+  const wrong = (faults: readonly Fault[]) => noReport(faultsError(path, faults.slice(0, NAMED), HINT), faults.length);
   const parsed = schema.safeParse(input);
   if (!parsed.success) {
-    const { issues } = parsed.error;
-    const lines = issues.slice(0, NAMED).map((issue) => `  ${placeIn(issue.path)}: ${issue.message}`);
-    throw wrong(issues.length > NAMED ? [...lines, `  and ${issues.length - NAMED} more`] : lines);
+    const known = (at: KeyPath) => knownKeys(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, at, input);
+    throw wrong(schemaFaults(parsed.error.issues, { input, places, knownKeys: known }));
   }
   const components = parsed.data.components.map(({ sources, ...one }) => ({
     ...one,
     sources: sources.toSorted(bySource),
   }));
   const names = new Set<string>();
-  const twice = components.find(({ name }) => names.size === names.add(name).size);
-  if (twice) throw wrong([`  the component ${JSON.stringify(twice.name)} is there twice`]);
+  const twice = components.findIndex(({ name }) => names.size === names.add(name).size);
+  if (twice >= 0) {
+    const at = ['components', twice, 'name'];
+    const message = `the component ${JSON.stringify(components[twice]?.name)} is there twice.`;
+    throw wrong([{ place: places.value(at), message }]);
+  }
   return { components: components.toSorted((a, b) => compare(a.name, b.name)) };
 }
 
-const placeIn = (path: readonly PropertyKey[]): string => path.map(String).join('.') || 'the report';
+function parseReport(text: string, path: string): YamlFile {
+  try {
+    return parseYaml(text, path, HINT);
+  } catch (error) {
+    throw error instanceof NightlyError ? noReport(error) : error;
+  }
+}
+
+/** It is the command that is at fault, not the configuration. */
+function noReport(faults: NightlyError, count = 0): NightlyError {
+  const more = count > NAMED ? `\nand ${count - NAMED} more` : '';
+  return new NightlyError(
+    'compose',
+    `What the command wrote to $ATOMIC_PROVENANCE is no report: ${faults.message}${more}`,
+    { hint: HINT, cause: faults },
+  );
+}
 
 const bySource = (a: Source, b: Source): number => compare(sourceText(a), sourceText(b));
 const sourceText = ({ kind, url = '', commit = '', digest = '' }: Source): string =>

@@ -1,6 +1,8 @@
 import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno, readTextIfExists, writeJson } from '../../base/files.ts';
+import { z } from 'zod';
+import { readCacheRecord } from '../../base/cache-record.ts';
+import { isErrno, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { unmountIn } from '../../programs/mount.ts';
 import { RUN_MARKER } from '../../programs/spawn.ts';
@@ -27,11 +29,10 @@ export interface ComposePlaces {
 /** The folders of a real system. */
 export const TEMPORARY_FOLDERS = ['/var/tmp', '/tmp'] as const;
 
-interface Ledger {
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  readonly existing: readonly string[];
-}
+/** `since`: milliseconds since the epoch. */
+const ledgerSchema = z.looseObject({ since: z.number(), existing: z.array(z.string()) });
+
+type Ledger = z.infer<typeof ledgerSchema>;
 
 const ledgerPath = ({ cacheDir }: ComposePlaces): string => join(cacheDir, 'running.json');
 
@@ -49,13 +50,13 @@ export async function endRun(places: ComposePlaces): Promise<void> {
 /** Removes what an earlier try of ours left behind when it was killed. Returns what was removed. */
 export async function clean(places: ComposePlaces, task: Task): Promise<string[]> {
   await endStrayProcesses(places.cacheDir);
-  const text = await readTextIfExists(ledgerPath(places));
+  const ledger = await readCacheRecord(ledgerPath(places), ledgerSchema);
   const candidates = [
     ...(await entries(places.cacheDir, /^rpm-ostree-compose\./)),
     ...(
       await Promise.all(places.repos.map((repo) => entries(join(repo, 'tmp'), /^(rpm-ostree-compose\.|staging-)/)))
     ).flat(),
-    ...(text === undefined ? [] : await newSince(JSON.parse(text) as Ledger, places)),
+    ...(ledger ? await newSince(ledger, places) : []),
   ];
   if (candidates.length > 0) {
     const used = await usedPaths(candidates);

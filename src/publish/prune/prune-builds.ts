@@ -4,16 +4,16 @@ import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../bas
 import type { Task } from '../../base/task.ts';
 import { buildId, count, fingerprint, imagePath, instant, sha256Hex, word } from '../../build/record-values.ts';
 import type { TargetRetention } from '../../config/config.ts';
-import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredFile } from '../../published/retired.ts';
 import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
+import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
-import { updateJson, updateRecord } from '../publish-files.ts';
+import { updateRecord } from '../publish-files.ts';
 import type { PruneDecision } from './decide.ts';
 import { tombstonePath } from './tombstone.ts';
 
@@ -128,9 +128,9 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
   if (plan.boxes.length > 0) {
     for await (const { path } of target.list('vagrant', task)) {
       if (!path.endsWith('.json')) continue;
-      await updateJson<unknown>(
-        path,
-        (old) => withoutBoxes(old, plan.boxes, `${target.publicUrl}/${path}`),
+      await updateRecord(
+        { path, format: BOX_CATALOGUE },
+        (old) => old && withoutBoxVersions(old, plan.boxes),
         target,
         task,
         signer,
@@ -152,12 +152,6 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
     task,
     signer,
   );
-}
-
-function withoutBoxes(old: unknown, ids: readonly string[], place: string): unknown {
-  const before = parseCatalogue(JSON.stringify(old ?? null), place);
-  const after = withoutBoxVersions(before, ids);
-  return after.versions.length === before.versions.length ? old : after;
 }
 
 async function readMetas(

@@ -1,49 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-import { filesBelow, ifThere, isErrno, sizeIfThere } from '../../base/files.ts';
-import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
+import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
-import {
-  buildId,
-  count,
-  imagePath,
-  instant,
-  isBuildFolder,
-  isPathBelow,
-  sha256Hex,
-  word,
-} from '../../build/record-values.ts';
+import { isBuildFolder, isPathBelow } from '../../build/record-values.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
-import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
-import { contentEquals } from '../../targets/expect.ts';
+import type { RecordTrust } from '../../published/record-trust.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
 import type { IndexedBuild, ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
+import { addAltered, buildsOfOthers, IN_BUILD, type Meta, readMeta } from './records-there.ts';
 import { listOrNothing } from './repo-listing.ts';
-
-/** What of a record decides what is to be there. Whoever has read one wrong sends nothing and removes nothing for it. */
-const META = recordFormat({
-  schema: z.looseObject({
-    buildid: buildId.exactOptional(),
-    'ostree-commit': sha256Hex.exactOptional(),
-    'ostree-timestamp': instant,
-    'atomic-nightly.state': z.string().exactOptional(),
-    'atomic-nightly.published': z.array(word).exactOptional(),
-    'atomic-nightly.pending-images': z.array(word).exactOptional(),
-    'atomic-nightly.stream': word.exactOptional(),
-    'atomic-nightly.release': z.looseObject({}).exactOptional(),
-    'atomic-nightly.retracted': z.looseObject({ by: buildId, reason: z.string() }).exactOptional(),
-    images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
-  }),
-  hint: '',
-});
-
-type Meta = RecordOf<typeof META>;
 
 export interface BuildsRequest {
   /** Has `builds/`. */
@@ -69,8 +40,6 @@ export interface BuildsComparison {
   readonly files: number;
 }
 
-/** `<id>/<arch>`, and a file in it. */
-const IN_BUILD = /^builds\/(\d{8}_\d{2,}\/[\w.-]+)\/(.+)$/;
 const OWN = /^builds\/(builds|promoted|retired)\.json(\.asc)?$/;
 
 /**
@@ -105,7 +74,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     .flatMap((path) => /^([^/]+\/[^/]+)\/meta\.json$/.exec(path)?.[1] ?? [])
     .filter(isBuildFolder);
   for (const build of local) {
-    const meta = parsed(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
+    const meta = readMeta(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
     const commit = meta?.ostreeCommit;
     const released = isReleasedThere(meta, request.releasesOf);
     const published = meta?.published?.includes(target.name) || released;
@@ -166,39 +135,6 @@ function indexed(build: string, { retracted }: Meta): IndexedBuild {
   return { id, arch, ...(retracted ? { retracted: { by: retracted.by, reason: retracted.reason } } : {}) };
 }
 
-/**
- * Adds the records and checksums of builds that have the right size there and other bytes than here, where records are judged:
- * what nobody signed, or what was signed of another build, is damage.
- */
-async function addAltered(
-  builds: readonly string[],
-  {
-    work,
-    target,
-    trust,
-    listed,
-  }: Pick<BuildsRequest, 'work' | 'target'> & {
-    readonly trust: RecordTrust | undefined;
-    readonly listed: ReadonlyMap<string, number>;
-  },
-  found: { readonly records: ReconcileFile[]; readonly signatures: ReconcileFile[] },
-  task: Task,
-): Promise<void> {
-  if (!trust) return;
-  const due = new Set([...found.records, ...found.signatures].map(({ path }) => path));
-  const paths = builds
-    .flatMap((build) => [RECORD_FILE, SUMS].map((name) => `${folderOfKey(build)}/${name}`))
-    .filter((path) => listed.has(path) && !due.has(path));
-  const files = paths.flatMap((path) => [path, signatureName(path)]);
-  const contents = await target.readMany(files, task);
-  for (const [index, path] of files.entries()) {
-    const local = await ifThere(readFile(join(work, path)));
-    if (!local || contentEquals(contents[index], local) || due.has(path)) continue;
-    const list = isSignatureName(path) ? found.signatures : found.records;
-    list.push({ path, bytes: local.length, why: listed.has(path) ? 'content' : 'missing' });
-  }
-}
-
 /** Whether a build came to a target by its release. */
 function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] = []): boolean {
   return meta?.release !== undefined && releasesOf.includes(meta.stream ?? '');
@@ -217,47 +153,6 @@ function namedIn(content: Uint8Array): Set<string> | undefined {
   return index && new Set(index.builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)));
 }
 
-/**
- * Returns the builds that another machine published: their records there say which commit they have. One that is not believed
- * is named and left out.
- */
-async function buildsOfOthers(
-  {
-    target,
-    trust,
-    listed,
-    hasCommit,
-    skip,
-  }: {
-    target: Target;
-    trust: RecordTrust | undefined;
-    listed: ReadonlyMap<string, number>;
-    hasCommit: (commit: string) => boolean;
-    skip: ReadonlySet<string>;
-  },
-  unrepairable: Unrepairable[],
-  task: Task,
-): Promise<Map<string, Meta>> {
-  const builds = [...listed.keys()].flatMap((path) => {
-    const [, build, name] = IN_BUILD.exec(path) ?? [];
-    return build !== undefined && isBuildFolder(build) && name === RECORD_FILE && !skip.has(build) ? [build] : [];
-  });
-  const paths = builds.map((build) => `${folderOfKey(build)}/${RECORD_FILE}`);
-  const contents = await target.readMany([...paths, ...(trust ? paths.map(signatureName) : [])], task);
-  const found = new Map<string, Meta>();
-  for (const [index, build] of builds.entries()) {
-    const [content, path = ''] = [contents[index], paths[index]];
-    const meta = parsed(content, build);
-    const commit = meta?.ostreeCommit;
-    if (!content || !meta || commit === undefined || !hasCommit(commit)) continue;
-    if (trust && !(await trust.believes(path, content, contents[paths.length + index]))) {
-      const hint = 'Find out who wrote it; the machine that made the build can publish it again.';
-      unrepairable.push({ what: path, why: `${NOT_SIGNED}, so the index does not name that build`, hint });
-    } else found.set(build, meta);
-  }
-  return found;
-}
-
 /** Returns the files that a build's SHA256SUMS names, without the images. */
 async function summedFiles(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, SUMS), 'utf8').catch((error: unknown) => {
@@ -266,10 +161,4 @@ async function summedFiles(folder: string): Promise<string[]> {
   });
   const paths = text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
   return paths.filter(isPathBelow);
-}
-
-/** Undefined for a record that is damaged, or another build's. */
-function parsed(content: Uint8Array | undefined, build: string): Meta | undefined {
-  const meta = readRecordIfGood(content, META);
-  return meta && (meta.buildid === undefined || build.startsWith(`${meta.buildid}/`)) ? meta : undefined;
 }

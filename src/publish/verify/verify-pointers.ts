@@ -1,8 +1,8 @@
 import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { parseCatalogue } from '../../images/vagrant/catalogue.ts';
 import { boxesPath, latestPath, testedPath } from '../../published/paths.ts';
 import { TESTED_POINTER } from '../../published/stream-files.ts';
+import { BOX_CATALOGUE } from '../../published/vagrant-catalogue.ts';
 import type { PublicFiles } from './public-http.ts';
 import type { PublishedBuild } from './verify-builds.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';
@@ -72,7 +72,7 @@ async function boxesFit({ files, builds, url }: PointersInspection, box: string,
   if (!bytes) return;
   const images = new Map(builds.flatMap((build) => [...build.images]));
   let good = 0;
-  for (const { version, providers } of parseCatalogue(new TextDecoder().decode(bytes), `${url}/${path}`).versions) {
+  for (const { version, providers } of readRecord(bytes, BOX_CATALOGUE, path).versions) {
     for (const provider of providers) {
       const what = `${path}, ${version} for ${provider.name}`;
       const at = provider.url.startsWith(`${url}/`) ? provider.url.slice(url.length + 1) : undefined;

@@ -2,9 +2,9 @@ import { basename, relative } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { type BoxProvider, parseCatalogue, withBoxVersion } from '../../images/vagrant/catalogue.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
 import { boxesPath } from '../../published/paths.ts';
+import { BOX_CATALOGUE, type BoxProvider, withBoxVersion } from '../../published/vagrant-catalogue.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
@@ -17,7 +17,7 @@ const ARCHITECTURES = { x86_64: 'amd64', aarch64: 'arm64', ppc64le: 'ppc64le', s
 /**
  * Names a build's Vagrant boxes in the stream's catalogue on a target, for `vagrant box add URL` and `vagrant box update`.
  * Does nothing for a build without boxes.
- * @throws NightlyError `image` when the catalogue there is not one of ours; `locked`, `target-moved`.
+ * @throws NightlyError `unsupported` when the catalogue there is not one of ours; `locked`, `target-moved`.
  */
 export async function publishBoxes(
   project: Project,
@@ -43,12 +43,9 @@ export async function publishBoxes(
   if (providers.length === 0) return;
   const path = boxesPath(name);
   const description = `${project.config.name}, ${project.stream.name}`;
-  await updateJson<unknown>(
-    path,
-    (old) => {
-      const before = old === undefined ? undefined : parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${path}`);
-      return withBoxVersion(before, { name, description, buildId: build.id, providers });
-    },
+  await updateRecord(
+    { path, format: BOX_CATALOGUE },
+    (old) => withBoxVersion(old, { name, description, buildId: build.id, providers }),
     target,
     task,
     project.signer,

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { z } from 'zod';
 import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
+import { recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE } from '../../build/build-files.ts';
 import { surveyBuilds } from '../../build/build-store.ts';
@@ -9,7 +11,7 @@ import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
 import { pointerPaths } from '../../publish/pointer-paths.ts';
-import { updateJson } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
 
@@ -136,8 +138,11 @@ async function findUnsignedPointers(
   return found;
 }
 
+/** Only signed here: its own reader looks into it. */
+const ANY_POINTER = recordFormat({ schema: z.looseObject({}), hint: 'Restore it from a backup.' });
+
 /** Signs again, where a signature is lost or a key has come since, what leads readers of a target to builds. */
 export async function signPointersAgain(streams: readonly SigningStream[], target: Target, task: Task): Promise<void> {
   for (const { path, signer } of await findUnsignedPointers(streams, target, task))
-    await updateJson<unknown>(path, (old) => old, target, task, signer);
+    await updateRecord({ path, format: ANY_POINTER }, (old) => old, target, task, signer);
 }

@@ -5,10 +5,10 @@ import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
-import { parseCatalogue, withoutBoxVersions } from '../../images/vagrant/catalogue.ts';
-import { updateJson, updateRecord } from '../../publish/publish-files.ts';
+import { updateRecord } from '../../publish/publish-files.ts';
 import { boxesPath, latestPath, releasesPath, streamMetadataPath } from '../../published/paths.ts';
 import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex, STREAM_METADATA } from '../../published/stream-files.ts';
+import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Project } from '../../run/project.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
@@ -70,19 +70,19 @@ export async function offerAgain(
     if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
     const without = {
       ...old,
-      metadata: { ...old.metadata, 'last-modified': new Date().toISOString() },
+      metadata: { ...old.metadata, lastModified: new Date().toISOString() },
       architectures: { ...old.architectures, [arch]: { ...ours, artifacts: Object.fromEntries(kept) } },
     };
     return withImages(without, { stream: name, arch, release, folder, images });
   });
   const boxes = boxesPath(vagrantBox);
-  const withoutBad = (old: unknown): unknown => {
-    if (old === undefined) return old;
-    const before = parseCatalogue(JSON.stringify(old), `${target.publicUrl}/${boxes}`);
-    const next = withoutBoxVersions(before, bad);
-    return next.versions.length === before.versions.length ? old : next;
-  };
-  await updateJson<unknown>(boxes, withoutBad, target, task, signer);
+  await updateRecord(
+    { path: boxes, format: BOX_CATALOGUE },
+    (old) => old && withoutBoxVersions(old, bad),
+    target,
+    task,
+    signer,
+  );
 }
 
 /** Changes a record of a target that is there: what is not there leads nobody to a bad build. */

@@ -280,11 +280,16 @@ test('a report is JSON or YAML, sorted, and refused with each fault and its plac
     ],
   });
   expect(() => read('components: [{name: a, what: b}, {sources: [{url: x}]}, {name: "a\\u202e"}]')).toThrow(
-    /components\.0: .*what[\s\S]*components\.1\.name[\s\S]*components\.1\.sources\.0\.kind[\s\S]*components\.2\.name: must be one line/,
+    /no report: \/x has 4 faults:\n\/x:1:24: components\.0: unknown key "what"[\s\S]*components\.1: "name" is missing[\s\S]*components\.1\.sources\.0: "kind" is missing[\s\S]*\/x:1:64: components\.2\.name: .*must be one line/,
   );
-  expect(() => read('components: [{name: a}, {name: a}]')).toThrow(/"a" is there twice/);
-  expect(() => read('{')).toThrow(NightlyError);
-  expect(() => read('a: &a [x]\nb: &b [*a, *a]\n')).toThrow(NightlyError);
+  expect(() => read('components:\n- name: a\n- name: a\n')).toThrow(/\/x:3:9: the component "a" is there twice/);
+  const bomb = `a: &a [${'x, '.repeat(50)}x]\nb: &b [${'*a, '.repeat(50)}*a]\ncomponents: [${'*b, '.repeat(50)}*b]\n`;
+  for (const text of ['{', '', '- a', 'a: &a [x]\nb: &b [*a, *a]\n', 'components: [*b]', bomb])
+    expect(() => read(text), text.slice(0, 80)).toThrow(
+      expect.objectContaining({ code: 'compose', message: expect.stringMatching(/^What the command wrote.*\/x/) }),
+    );
+  const many = Array.from({ length: 50 }, () => '- {}').join('\n');
+  expect(() => read(`components:\n${many}`)).toThrow(/and 30 more$/);
 });
 
 test('a folder is stored once for its inputs and its commit; one that changed between them is refused', async () => {

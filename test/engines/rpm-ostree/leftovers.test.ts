@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { beginRun, clean } from '../../../src/engines/rpm-ostree/leftovers.ts';
 import { run, start } from '../../../src/programs/exec.ts';
-import { testTask } from '../../support/tmp.ts';
+import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 
 const PACKAGES = { app: '3.0-1.x86_64' };
@@ -51,6 +51,16 @@ test.each(['2018.7', '2020.8'])(
     expect(composed.contentChecksum).toBe(other.composed.contentChecksum);
   },
 );
+
+test.each(['', '{', '{"since": "x"}'])('a damaged ledger (%j) says of nothing that it is ours', async (text) => {
+  const dir = temporaryFolder();
+  const [cacheDir, temporary] = [join(dir, 'cache'), join(dir, 'tmp')];
+  for (const path of [cacheDir, join(temporary, 'rpm-ostree.x')]) mkdirSync(path, { recursive: true });
+  const places = { cacheDir, repos: [], temporary: [temporary] };
+  writeFileSync(join(cacheDir, 'running.json'), text);
+  expect(await clean(places, testTask(dir))).toEqual([]);
+  expect(readdirSync(temporary)).toEqual(['rpm-ostree.x']);
+});
 
 test('only what is ours is removed: new since our try began, ours, and used by nobody', async () => {
   const here = await bench({ version: '2020.8', packages: PACKAGES });

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sha256File } from '../../../src/base/files.ts';
-import { type BoxCatalogue, withBoxVersion } from '../../../src/images/vagrant/catalogue.ts';
 import { packLibvirtBox } from '../../../src/images/vagrant/libvirt.ts';
 import { packVirtualBoxBox } from '../../../src/images/vagrant/virtualbox.ts';
 import { serveFolder } from '../../../src/lab/webserver.ts';
 import { type RunResult, run } from '../../../src/programs/exec.ts';
 import type { StaticServer } from '../../../src/programs/nginx.ts';
+import { type BoxCatalogue, withBoxVersion } from '../../../src/published/vagrant-catalogue.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { boxRequest, MIB, makeDisk, unpackBox } from './boxes.ts';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withBoxVersion } from '../../../src/images/vagrant/catalogue.ts';
+import { withBoxVersion } from '../../../src/published/vagrant-catalogue.ts';
 import { TEST_REF, testTree } from '../../support/ostree-repo.ts';
 import { DAY, nightId, noon, pruneBed, retention } from '../../support/prune-bed.ts';
 
@@ -98,7 +98,7 @@ it('I8: stops at a catalogue or an index that is not ours, before any file goes'
   await builds(bed, 3);
   const policy = { ...retention({ depth: 1 }), imagesSeconds: DAY };
   await bed.writeFar('vagrant/box.json', { name: 'foreign' });
-  await expect(bed.prune(policy, noon(5))).rejects.toMatchObject({ code: 'image' });
+  await expect(bed.prune(policy, noon(5))).rejects.toMatchObject({ code: 'unsupported' });
   expect(there(bed, 0, 'images/disk.qcow2')).toBe(true);
   await bed.writeFar('builds/builds.json', 'garbage');
   await expect(bed.prune(policy, noon(9))).rejects.toMatchObject({ code: 'unsupported' });

@@ -5,9 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/programs/exec.ts';
 import { verifyPublished } from '../../../src/publish/fresh-client.ts';
 import { publishCommit } from '../../../src/publish/publish-commit.ts';
-import { updateJson } from '../../../src/publish/publish-files.ts';
+import { updateRecord } from '../../../src/publish/publish-files.ts';
 import { planSize } from '../../../src/publish/publish-plan.ts';
 import { openTarget } from '../../../src/targets/open-target.ts';
+import { anyRecord } from '../../support/any-record.ts';
 import {
   commitTestTree,
   makeClient,
@@ -101,7 +102,7 @@ describe.skipIf(whyNoRadosgw())('publishing to S3', () => {
       commit = await commitOf({ tree, parent: commit, timestamp: TEST_TIME + night });
       commits.add(commit);
       await publish(commit);
-      await updateJson<number[]>('builds/builds.json', (old) => [...(old ?? []), night], target, task);
+      await updateRecord(anyRecord<number[]>('builds/builds.json'), (old) => [...(old ?? []), night], target, task);
     }
     stopped.abort();
     await reader;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { NightlyError } from '../../base/errors.ts';
+import { NightlyError } from '../base/errors.ts';
+import { type RecordOf, recordFormat } from '../base/read-record.ts';
 
 const provider = z.looseObject({
   name: z.enum(['libvirt', 'virtualbox']),
@@ -9,39 +10,27 @@ const provider = z.looseObject({
   checksum: z.string().regex(/^[0-9a-f]{64}$/),
   checksum_type: z.literal('sha256'),
   /** Such as `amd64`. Vagrant compares it with the host's from 2.4 on; older ones do not read it. */
-  architecture: z.string().optional(),
+  architecture: z.string().exactOptional(),
 });
 
-const catalogue = z.looseObject({
-  name: z.string(),
-  description: z.string(),
-  versions: z.array(z.looseObject({ version: z.string().regex(/^\d{8}\.\d+$/), providers: z.array(provider) })),
+/** `vagrant/<box>.json`. Fields that are not known here are kept. */
+export const BOX_CATALOGUE = recordFormat({
+  schema: z.looseObject({
+    name: z.string(),
+    description: z.string(),
+    versions: z.array(z.looseObject({ version: z.string().regex(/^\d{8}\.\d+$/), providers: z.array(provider) })),
+  }),
+  hint: 'Move the file away; the next publish starts a new catalogue.',
 });
 
 /** One box file of a version. */
-export type BoxProvider = z.infer<typeof provider>;
+export type BoxProvider = BoxCatalogue['versions'][number]['providers'][number];
 
 /**
  * What `vagrant box add URL` reads: the boxes of one name, each version's for every provider, newest version first.
  * Format: https://developer.hashicorp.com/vagrant/docs/boxes/format#box-catalog-metadata (Vagrant 1.5 and later).
  */
-export type BoxCatalogue = z.infer<typeof catalogue>;
-
-/**
- * Reads a published catalogue. Fields that are not known here are kept. `place`: its path or URL, for messages.
- * @throws NightlyError `image`
- */
-export function parseCatalogue(text: string, place: string): BoxCatalogue {
-  try {
-    return catalogue.parse(JSON.parse(text));
-  } catch (cause) {
-    const what = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
-    throw new NightlyError('image', `The Vagrant catalogue ${place} is not one of ours:\n${what}`, {
-      hint: 'Move the file away; the next publish starts a new catalogue.',
-      cause,
-    });
-  }
-}
+export type BoxCatalogue = RecordOf<typeof BOX_CATALOGUE>;
 
 export interface BoxRelease {
   /** Name of the box, as in `vagrant init NAME`. */
@@ -69,10 +58,11 @@ export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRel
   return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
 }
 
-/** Returns the catalogue without those builds, for pruning. @throws NightlyError `bug` (no build id). */
+/** Returns the catalogue without those builds; the same one if it has none of them. @throws NightlyError `bug` (no build id). */
 export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly string[]): BoxCatalogue {
   const gone = new Set(buildIds.map(boxVersion));
-  return { ...before, versions: before.versions.filter(({ version }) => !gone.has(version)) };
+  const versions = before.versions.filter(({ version }) => !gone.has(version));
+  return versions.length === before.versions.length ? before : { ...before, versions };
 }
 
 /**

@@ -1,15 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareBuildIds } from '../../../src/build/build-id.ts';
+import { readRecord } from '../../src/base/read-record.ts';
+import { compareBuildIds } from '../../src/build/build-id.ts';
+import { run } from '../../src/programs/exec.ts';
 import {
+  BOX_CATALOGUE,
   type BoxCatalogue,
   type BoxProvider,
   boxVersion,
-  parseCatalogue,
   withBoxVersion,
   withoutBoxVersions,
-} from '../../../src/images/vagrant/catalogue.ts';
-import { run } from '../../../src/programs/exec.ts';
+} from '../../src/published/vagrant-catalogue.ts';
 
 const description = 'A host to try things on';
 const box = (name: BoxProvider['name'], digit: string): BoxProvider => ({
@@ -86,7 +87,7 @@ test('pruned builds leave the catalogue, the others stay', () => {
 
 test('a catalogue is read back as it was written, with fields that others added', () => {
   const catalogue = { ...withBoxVersion(undefined, release('20261121_01')), short_description: 'by hand' };
-  const read = parseCatalogue(JSON.stringify(catalogue), 'boxes.json');
+  const read = readRecord(JSON.stringify(catalogue), BOX_CATALOGUE, 'boxes.json');
   expect(read).toEqual(catalogue);
   expect(withBoxVersion(read, release('20261122_01'))).toMatchObject({ short_description: 'by hand' });
 });
@@ -94,7 +95,7 @@ test('a catalogue is read back as it was written, with fields that others added'
 test.each(['', '{}', '{"name":"a","description":"b","versions":[{"version":"1.0","providers":[]}]}'])(
   'a catalogue that is not ours is refused: %s',
   (text) => {
-    expect(() => parseCatalogue(text, 'boxes.json')).toThrow(/catalogue boxes\.json is not one of ours/);
+    expect(() => readRecord(text, BOX_CATALOGUE, 'boxes.json')).toThrow(/^boxes\.json is damaged: /);
   },
 );
 

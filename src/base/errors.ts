@@ -53,10 +53,10 @@ export interface SourcePlace {
 export interface ErrorDetail {
   /** What to do next, as a full sentence or a command. */
   readonly hint?: string;
-  readonly place?: SourcePlace;
+  readonly place?: SourcePlace | undefined;
   readonly cause?: unknown;
   /** File with the full output of what failed. */
-  readonly log?: string;
+  readonly log?: string | undefined;
 }
 
 /** The one error class of the program; anything else that is thrown is a bug in it. No message holds a secret. */

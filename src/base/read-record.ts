@@ -77,7 +77,7 @@ export function readRecordIfGood<Value>(
 export function damaged(place: string, why: string, hint: string, cause?: unknown): NightlyError {
   return new NightlyError('record', `${place} is damaged: ${why}.`, {
     hint,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }
 

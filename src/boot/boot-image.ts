@@ -26,7 +26,7 @@ export interface BootRequest {
   /** Disk the guest gets; larger than the image's to see it grow. Default: the image's own size. */
   readonly diskBytes?: number;
   /** Default: a user that cloud-init makes, with a throw-away key. */
-  readonly login?: Login;
+  readonly login?: Login | undefined;
   /** Default 2. */
   readonly cpus?: number;
   /** Default 1536. */
@@ -88,7 +88,7 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
     {
       ...{ accelerator, disk, seed, sshPort, serialLog },
       ...{ cpus: request.cpus ?? 2, memoryMib: request.memoryMib ?? 1536 },
-      ...(uefi === undefined ? {} : { uefi }),
+      uefi,
     },
     task,
   );

@@ -84,6 +84,6 @@ async function journalOf(vm: Vm, units: readonly string[], task: Task): Promise<
   return (await inGuest(vm, `sudo journalctl -b --no-pager -n 20 -o cat ${names}`, task)).stdout.trim();
 }
 
-function describe(what: { readonly commit: string; readonly version?: string } | undefined): string {
+function describe(what: { readonly commit: string; readonly version?: string | undefined } | undefined): string {
   return what ? `${what.version ?? 'no version'} (${what.commit.slice(0, 12)})` : 'no deployment';
 }

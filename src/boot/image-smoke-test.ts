@@ -51,10 +51,7 @@ export async function smokeTest(request: SmokeRequest, task: Task): Promise<Smok
   const { image, timeoutSeconds, login, cpus, memoryMib } = request;
   const firmware = request.firmware ?? 'bios';
   const serialLog = `${task.logFile.replace(/\.log$/, '')}.serial.log`;
-  const vm = await bootImage(
-    { image, timeoutSeconds, serialLog, firmware, cpus, memoryMib, ...(login === undefined ? {} : { login }) },
-    task,
-  );
+  const vm = await bootImage({ image, timeoutSeconds, serialLog, firmware, cpus, memoryMib, login }, task);
   try {
     task.say(`ssh login succeeded after ${vm.bootSeconds.toFixed(1)} s`);
     const { commit, version, allowDegraded } = request;

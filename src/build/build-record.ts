@@ -25,14 +25,14 @@ export interface BuildMeta {
   readonly images?: Readonly<Record<string, ImageFile>>;
   readonly stream: string;
   readonly state: BuildState;
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   readonly engine?: { readonly name: string; readonly version: string };
   readonly treefileDigest?: string;
   /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
   readonly treefileCopy?: string;
   /** For a build of a release stream. */
   readonly promotion?: PromotionRecord;
-  readonly approvals?: readonly Approval[];
+  readonly approvals?: readonly Approval[] | undefined;
   readonly release?: ReleaseRecord;
   /** For a build that only takes a release back. */
   readonly withdrawal?: WithdrawalRecord;
@@ -47,7 +47,7 @@ export interface BuildMeta {
   readonly steps?: readonly { readonly step: string; readonly seconds: number }[];
   readonly compose?: {
     readonly initramfs: string;
-    readonly kernel?: string;
+    readonly kernel?: string | undefined;
     readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
   };
   /** By image type: how the images that came up did so. */
@@ -83,17 +83,17 @@ export interface PromotionRecord {
   readonly attempt: number;
   /** The night's own tree in a new commit, instead of a rebuild. */
   readonly recommit: boolean;
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** `name-[epoch:]version-release.arch` of packages taken newer than the night has them. */
   readonly overrides: readonly string[];
   /** Names of packages left out. */
   readonly excludes: readonly string[];
   /** The upstream release that this candidate maps to. */
-  readonly upstream?: string;
+  readonly upstream?: string | undefined;
   /** Number of the cycle it was made in, from 1. */
   readonly cycle?: number;
   /** The release of the stream that was the last when this began: no package may be older than there. */
-  readonly lastRelease?: string;
+  readonly lastRelease?: string | undefined;
   readonly acceptDifferences: boolean;
   /** Paths in which the rebuilt tree differs from the night's without need, as they were accepted. */
   readonly differencesAccepted?: { readonly count: number; readonly paths: readonly string[] };
@@ -106,7 +106,7 @@ export interface Approval {
   readonly by: string;
   /** RFC 3339, UTC. */
   readonly at: string;
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** That a promotion was released; from then on its record is frozen, but for a withdrawal. */
@@ -150,5 +150,5 @@ export interface BuildFailure {
   readonly code: string;
   readonly message: string;
   /** What to do about it. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
 }

@@ -217,7 +217,7 @@ async function withWhatIsBeside({ steps, approvals }: BuildPaths, meta: BuildMet
   return {
     ...meta,
     ...(times === undefined || times instanceof NightlyError ? {} : { steps: times }),
-    ...(given === undefined ? {} : { approvals: given }),
+    approvals: given,
   };
 }
 

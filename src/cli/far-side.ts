@@ -54,8 +54,8 @@ export function urlOptions({ identity, knownHosts, url }: FarOptions): UrlOption
       ...(identity === undefined ? {} : { identityFile: resolve(identity) }),
       ...(knownHosts === undefined ? {} : { knownHostsFile: resolve(knownHosts) }),
     },
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
+    region,
+    endpoint,
   };
 }
 

@@ -10,7 +10,7 @@ export interface ToolCheck {
     readonly args: readonly string[];
     /** The first group is the version. */
     readonly pattern: RegExp;
-    readonly atLeast?: string;
+    readonly atLeast?: string | undefined;
   };
   readonly debian: string;
   readonly fedora: string;
@@ -38,7 +38,7 @@ export type Need =
 const gnu = (atLeast?: string) => ({
   args: ['--version'],
   pattern: /(\d+\.\d+(?:\.\d+)?)/,
-  ...(atLeast === undefined ? {} : { atLeast }),
+  atLeast,
 });
 
 export const TOOLS: readonly ToolCheck[] = [

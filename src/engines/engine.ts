@@ -34,7 +34,7 @@ export interface ResolveRequest {
   readonly lockfile?: Lockfile;
   /** The archive repo a commit would go into, and the commit it would follow. */
   readonly repo: string;
-  readonly parent?: string;
+  readonly parent?: string | undefined;
 }
 
 export interface Resolution {
@@ -55,8 +55,8 @@ export interface ComposeRequest {
   readonly repo: string;
   readonly ref: string;
   /** Further refs the commit may be published under: clients refuse one that does not name theirs. */
-  readonly alsoBound?: readonly string[];
-  readonly parent?: string;
+  readonly alsoBound?: readonly string[] | undefined;
+  readonly parent?: string | undefined;
   /** The build id; becomes the commit's `version`. */
   readonly version: string;
   /** Seconds since the epoch; the commit's timestamp and every "now" inside the tree. */
@@ -71,7 +71,7 @@ export interface Composed {
   readonly commit: string;
   /** SHA-256 over the root dirtree and dirmeta: equal for equal trees, whatever the metadata (I10). */
   readonly contentChecksum: string;
-  readonly kernel?: string;
+  readonly kernel?: string | undefined;
   readonly initramfs: 'built' | 'reused' | 'none';
   /** Seconds by phase in order, with the program that took them (`dnf`, `dracut`, `ostree`, `self`). */
   readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
@@ -124,8 +124,8 @@ export interface FolderComposeRequest extends FolderRequest {
   /** The archive-mode repo to commit into. */
   readonly repo: string;
   readonly ref: string;
-  readonly alsoBound?: readonly string[];
-  readonly parent?: string;
+  readonly alsoBound?: readonly string[] | undefined;
+  readonly parent?: string | undefined;
   /** The build id; becomes the commit's `version`. */
   readonly version: string;
 }
@@ -134,5 +134,5 @@ export interface ComposedFolder extends Composed {
   /** RPM or Debian packages in the tree and components that were reported, sorted by name. */
   readonly components: readonly PackageId[];
   /** What the command wrote to $ATOMIC_PROVENANCE. */
-  readonly provenance?: ProvenanceReport;
+  readonly provenance?: ProvenanceReport | undefined;
 }

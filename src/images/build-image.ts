@@ -61,7 +61,7 @@ async function installer(request: ImageRequest, folder: string, aside: string, t
     kernelArguments: template['kernel-arguments'],
     menuSeconds: template['boot-menu'].timeout,
     sizes: { efi: sizeBytes(disk.efi), boot: sizeBytes(disk.boot) },
-    ...(bootIso === undefined ? {} : { bootIso }),
+    bootIso,
   };
   await buildIso({ ...request, scratchDir: folder }, options, aside, task);
   return plainDigest(aside);
@@ -87,7 +87,7 @@ async function scan(request: ImageRequest, { path, rootTree }: RawDisk, task: Ta
   await scanDisk(
     {
       raw: path,
-      ...(rootTree === undefined ? {} : { rootTree }),
+      rootTree,
       forbidden: [...(await buildHostMarks()), request.scratchDir, request.repo],
       keys: users.flatMap((user) => user['ssh-authorized-keys']),
     },

@@ -6,7 +6,7 @@ export interface ImageRemote {
   readonly name: string;
   readonly url: string;
   /** Public keys, binary, of a stream that signs: hosts verify commits and the summary with them (I2). */
-  readonly keys?: Uint8Array;
+  readonly keys?: Uint8Array | undefined;
 }
 
 /** What is the same for all images of a build. */

@@ -57,9 +57,9 @@ export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
     packages,
     publicUrl: request.publicUrl,
     debs: (request.debs ?? before?.debs ?? []).map((deb) => resolve(deb)),
-    ...(request.baseUrl === undefined ? {} : { baseUrl: request.baseUrl }),
+    baseUrl: request.baseUrl,
     ...(request.cacheDir === undefined ? {} : { cacheDir: resolve(request.cacheDir) }),
-    ...(kernel === undefined ? {} : { kernel }),
+    kernel,
   };
   return realize(dir, state, task);
 }
@@ -111,7 +111,7 @@ export async function updateLab(update: LabUpdate, task: Task): Promise<Lab> {
     packages: packagesNow(before),
     updates,
     removed: [...new Set([...before.removed, ...(update.remove ?? [])])],
-    ...(kernel === undefined ? {} : { kernel }),
+    kernel,
   };
   return realize(dir, state, task);
 }

@@ -12,13 +12,13 @@ export interface LabState {
   readonly format: 1;
   readonly publicUrl: string;
   /** URL given to the build, if other than the default. */
-  readonly baseUrl?: string;
+  readonly baseUrl?: string | undefined;
   readonly cacheDir?: string;
   /** SHA-256 of the treefile put beside the repositories: one that was edited since is left alone. */
   readonly treefile?: string;
   /** What apt is asked for, and the kernel package. */
   readonly packages: readonly string[];
-  readonly kernel?: string;
+  readonly kernel?: string | undefined;
   /** Absolute paths of .debs that do not come from the archive. */
   readonly debs: readonly string[];
   /** How many updates were published, by RPM name. */

@@ -33,14 +33,14 @@ export async function packagedFiles(
         found.push({
           path,
           kind: 'file',
-          ...(owner ? { owner } : {}),
+          owner,
           ...marks(path, options.conffiles),
           ...capability(options.capabilities, path),
         });
         continue;
       }
       if (options.ownShared || !SHARED_FOLDERS.has(path)) {
-        found.push({ path, kind: 'folder', ...(owner ? { owner } : {}), ...language(path) });
+        found.push({ path, kind: 'folder', owner, ...language(path) });
       }
       await walk(path);
     }

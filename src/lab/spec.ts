@@ -11,7 +11,7 @@ export interface PackagedFile {
   /** Language of a translation (`de`, `pt_BR`), for `install-langs`. */
   readonly lang?: string;
   /** Where it is not root's. */
-  readonly owner?: { readonly user: string; readonly group: string };
+  readonly owner?: { readonly user: string; readonly group: string } | undefined;
   /** File capabilities as `getcap` prints them, `cap_net_raw=ep`. */
   readonly capabilities?: string;
 }

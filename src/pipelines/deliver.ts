@@ -28,7 +28,7 @@ export interface Delivery {
   readonly composed: Composed;
   readonly inputHash: string;
   /** The commit it follows. */
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   /** Make no image: other machines will. */
   readonly until?: 'push';
 }
@@ -49,7 +49,7 @@ export async function deliver(
   const { composed, inputHash, parent, until } = delivery;
   const { commit } = composed;
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
-    diff(project, build, { ...(parent === undefined ? {} : { parent }), commit }, task),
+    diff(project, build, { parent, commit }, task),
   );
   const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
@@ -61,7 +61,7 @@ export async function deliver(
       ? []
       : DELTAS.decode(
           await runner.step('deltas', { commit, parent, from: stream.deltas }, async (task) =>
-            DELTAS.encode(await makeDeltas(project, { commit, ...(parent === undefined ? {} : { parent }) }, task)),
+            DELTAS.encode(await makeDeltas(project, { commit, parent }, task)),
           ),
         );
   await updateMeta(build.paths, {
@@ -71,13 +71,13 @@ export async function deliver(
     rpmOstreeInputhash: inputHash,
     pkgdiff,
     tree,
-    ...(parent === undefined ? {} : { parent }),
+    parent,
     ...(deltas.length === 0 ? {} : { deltas }),
     ...(signedBy.length === 0 ? {} : { signedBy }),
     engine: { name: project.engine.name, version: project.engine.version },
     compose: {
       initramfs: composed.initramfs,
-      ...(composed.kernel === undefined ? {} : { kernel: composed.kernel }),
+      kernel: composed.kernel,
       phases: composed.phases,
     },
   });

@@ -29,7 +29,7 @@ export async function findUpdates(
     const reachedBy = streams[meta.stream]?.treefile;
     const treefile = await readTreefile(path, {
       basearch: meta.basearch,
-      ...(reachedBy === undefined ? {} : { reachedBy }),
+      reachedBy,
     });
     const repos = await treefileRepos(treefile, { locked: false });
     const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));

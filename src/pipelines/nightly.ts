@@ -51,13 +51,13 @@ export async function nightly(
   if (treefileCopy !== undefined) await updateMeta(build.paths, { treefileCopy });
   const stopped = { state: 'stopped', failures: [] } as const;
   if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };
-  const inputs = { ...(parent === undefined ? {} : { parent }), inputHash };
+  const inputs = { parent, inputHash };
   const composed = await runner.step('compose', { parent, inputHash }, (task) =>
     project.treefile === undefined
       ? composeFolder(project, build, inputs, task)
       : compose(project, build, { ...inputs, states }, task),
   );
   if (until === 'compose') return { ...stopped, after: until, left: ['push', 'images'] };
-  const delivery = { composed, inputHash, ...(parent === undefined ? {} : { parent }), ...(until && { until }) };
+  const delivery = { composed, inputHash, parent, ...(until && { until }) };
   return deliver(project, build, delivery, runner, () => remember(composed.commit));
 }

@@ -13,7 +13,7 @@ export type TargetPlan =
       readonly target: string;
       readonly ref: string;
       /** The commit the ref names there now; undefined when it has no such ref. */
-      readonly from?: string;
+      readonly from?: string | undefined;
       readonly to: string;
       /** What is sent, by phase, in this order. */
       readonly phases: readonly { readonly name: string; readonly files: number; readonly bytes: number }[];
@@ -64,7 +64,7 @@ function shown(plan: PublishPlan): Exclude<TargetPlan, { refused: string }> {
   return {
     target,
     ref,
-    ...(from === undefined ? {} : { from }),
+    from,
     to,
     phases: phases.map(({ name, paths, bytes }) => ({ name, files: paths.length, bytes })),
     ...planSize(plan),

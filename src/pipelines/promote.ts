@@ -41,7 +41,7 @@ export async function promote(
   if (kept.errors[0]) throw kept.errors[0];
 
   const { inputHash, composed } = made;
-  const delivery = { composed: { ...composed, commit }, inputHash, ...(parent === undefined ? {} : { parent }) };
+  const delivery = { composed: { ...composed, commit }, inputHash, parent };
   const delivered = await deliver(project, build, delivery, runner);
   await runner.step('supersede', { supersedes: promotion.supersedes }, (task) =>
     supersede(project, build, promotion, task),
@@ -94,7 +94,7 @@ async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
     composed: {
       commit,
       contentChecksum: meta.ostreeContentChecksum ?? '',
-      ...(kernel === undefined ? {} : { kernel }),
+      kernel,
       initramfs: 'reused',
       phases: [],
     },

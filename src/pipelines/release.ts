@@ -106,7 +106,7 @@ export async function release(
 
   const { approvals } = meta;
   await updateMeta(paths, {
-    ...(approvals === undefined ? {} : { approvals }),
+    approvals,
     release: { at },
   });
   await forEachTarget(images, (target) =>

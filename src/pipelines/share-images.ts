@@ -27,7 +27,7 @@ export interface ImageShare {
   /** Image types to make; undefined: all that are missing. */
   readonly only?: readonly string[];
   /** On the machine that made the commit: the targets that have it, and what failed until then. */
-  readonly tree?: { readonly targets: readonly Target[]; readonly failures: readonly BuildFailure[] };
+  readonly tree?: { readonly targets: readonly Target[]; readonly failures: readonly BuildFailure[] } | undefined;
 }
 
 /**
@@ -89,7 +89,7 @@ export async function shareImages(
   const targets = signed.errors.length === 0 ? reached : [];
   const shared = await sideBySide(targets, async (target) => {
     const keep = target === targets[0];
-    const request = { results, set, keep, ...(ofTree === undefined ? {} : { tree: ofTree }) };
+    const request = { results, set, keep, tree: ofTree };
     const standing = await runner.step(
       `share-${target.name}`,
       { results },

@@ -28,5 +28,5 @@ export async function sideBySide<Item, Result>(
 
 /** Returns an error as a record keeps it. */
 export function failureOf({ step = '', code, message, hint }: NightlyError): BuildFailure {
-  return { step, code, message, ...(hint === undefined ? {} : { hint }) };
+  return { step, code, message, hint };
 }

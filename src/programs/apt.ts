@@ -108,7 +108,7 @@ async function aptGet(
   onLine?: (line: string) => void,
 ): Promise<{ stdout: string }> {
   try {
-    return await run('apt-get', args, { task, ...(onLine ? { onLine } : {}) });
+    return await run('apt-get', args, { task, onLine });
   } catch (error) {
     if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
     const missing = [...error.message.matchAll(/Unable to locate package (\S+)/g)].map((match) => match[1]);

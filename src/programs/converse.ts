@@ -35,7 +35,7 @@ export function converse(
   }: { readonly task: Task; readonly shown?: readonly string[] } & Pick<RunOptions, 'cwd' | 'okExitCodes'>,
 ): Conversation {
   const log = openLog(task, command, shown);
-  const started = spawn(command, args, { keepStdinOpen: true, ...(cwd === undefined ? {} : { cwd }) });
+  const started = spawn(command, args, { keepStdinOpen: true, cwd });
   const { child, ending, stdin, stdout } = started;
   const { pid } = child;
   if (!stdin) throw new NightlyError('bug', `${command} was started without an input.`);

@@ -37,7 +37,7 @@ export async function startNginx(request: StaticServerRequest): Promise<StaticSe
   await mkdir(join(prefix, 'tmp'));
   await writeFile(join(prefix, 'nginx.conf'), configuration(prefix, request.root, port, probe));
   const server = await start('nginx', ['-p', prefix, '-e', 'stderr', '-c', join(prefix, 'nginx.conf')], {
-    ...(request.task ? { task: request.task } : {}),
+    task: request.task,
     onLine: (line) => errors.push(line),
   }).catch(async (error: unknown) => {
     await rm(prefix, { recursive: true, force: true });

@@ -89,9 +89,9 @@ export interface Deployment {
   readonly serial: number;
   /** `pending`, `rollback`, `staged`: what ostree says in parentheses. */
   readonly marks: readonly string[];
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** `remote:ref`, or a checksum. */
-  readonly origin?: string;
+  readonly origin?: string | undefined;
 }
 
 /** Reads what `ostree admin status` prints: deployments in boot order, each with indented lines below it. */
@@ -116,8 +116,8 @@ export function parseAdminStatus(text: string): Deployment[] {
     if (!last || (version === undefined && origin === undefined)) continue;
     deployments[deployments.length - 1] = {
       ...last,
-      ...(version === undefined ? {} : { version }),
-      ...(origin === undefined ? {} : { origin }),
+      version,
+      origin,
     };
   }
   return deployments;

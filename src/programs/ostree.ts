@@ -25,7 +25,7 @@ export interface CommitRequest {
   /** Recorded in the commit as what it was built for; no ref is moved. */
   readonly bindRefs: readonly string[];
   /** Only recorded; its objects need not be there. */
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   /** Seconds since the epoch. */
   readonly timestamp: number;
   /** Key to a value in GVariant text format: `'text'`, `<uint64 1>`, `@as ['a']`. */
@@ -75,7 +75,7 @@ export async function storeFolder(
     readonly folder: string;
     readonly skip: string;
     readonly modes: string;
-    readonly owner?: { readonly uid: number; readonly gid: number };
+    readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
     /** Folder whose SELinux policy labels the files. */
     readonly policy?: string;
   },
@@ -154,7 +154,7 @@ export async function createRef(repo: string, ref: string, commit: string, task:
 
 /** Makes the static delta between two commits, or from scratch, in place of one that is there. */
 export async function generateDelta(
-  { repo, from, to }: { readonly repo: string; readonly from?: string; readonly to: string },
+  { repo, from, to }: { readonly repo: string; readonly from?: string | undefined; readonly to: string },
   task: Task,
 ): Promise<void> {
   const start = from === undefined ? '--empty' : `--from=${from}`;

@@ -16,7 +16,7 @@ export interface MachineRequest {
   /** Everything the guest writes to its first serial line. */
   readonly serialLog: string;
   /** UEFI firmware and its variables (written to); BIOS without. */
-  readonly uefi?: { readonly code: string; readonly variables: string };
+  readonly uefi?: { readonly code: string; readonly variables: string } | undefined;
 }
 
 /**

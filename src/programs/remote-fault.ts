@@ -65,7 +65,7 @@ export function remoteFault(error: NightlyError, destination: string): NightlyEr
     return new NightlyError('disk-full', `Cannot publish to ${destination}: ${line}`, {
       hint: 'Free some space there, then run "atomic-nightly resume".',
       cause: error,
-      ...(error.log === undefined ? {} : { log: error.log }),
+      log: error.log,
     });
   }
   if (error.code !== 'tool-failed') return error;
@@ -79,6 +79,6 @@ export function remoteFault(error: NightlyError, destination: string): NightlyEr
   return new NightlyError(fault.code, `Cannot publish to ${destination}: ${why}`, {
     hint: fault.hint,
     cause: error,
-    ...(error.log === undefined ? {} : { log: error.log }),
+    log: error.log,
   });
 }

@@ -20,7 +20,7 @@ export interface RpmOstree {
  */
 export async function probeRpmOstree(command: readonly [string, ...string[]], task?: Task): Promise<RpmOstree> {
   // A container may have to start, or even its image to be pulled.
-  const options = { timeoutMs: 300_000, ...(task ? { task } : {}) };
+  const options = { timeoutMs: 300_000, task };
   const [program, ...prefix] = command;
   const { stdout } = await run(program, [...prefix, '--version'], options);
   const help = await run(program, [...prefix, 'compose', 'tree', '--help'], options);

@@ -15,9 +15,9 @@ export interface RsyncRemote extends SshAccess {
   /** Socket of an open ssh connection to go through. */
   readonly controlPath?: string;
   /** File with nothing but the password, if the daemon's module asks for one. */
-  readonly passwordFile?: string;
+  readonly passwordFile?: string | undefined;
   /** Limit in the form that `--bwlimit` takes. */
-  readonly bandwidthLimit?: string;
+  readonly bandwidthLimit?: string | undefined;
 }
 
 /** Seconds without any data until the far side counts as gone. */
@@ -248,7 +248,7 @@ async function rsync(
     ...(bandwidthLimit === undefined ? [] : [`--bwlimit=${bandwidthLimit}`]),
   ];
   try {
-    await run('rsync', [...common, ...args], { task, input, ...(onLine ? { onLine } : {}) });
+    await run('rsync', [...common, ...args], { task, input, onLine });
   } catch (error) {
     throw error instanceof NightlyError ? remoteFault(error, remote.destination) : error;
   }

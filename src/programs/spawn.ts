@@ -16,15 +16,15 @@ export const RUN_MARKER = 'ATOMIC_NIGHTLY_RUN';
 
 export interface RunOptions {
   /** Gives cancellation and the log file. Without it nothing is logged and the process cannot be aborted. */
-  readonly task?: Task;
-  readonly cwd?: string;
+  readonly task?: Task | undefined;
+  readonly cwd?: string | undefined;
   /** Added to this program's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Written to standard input, which is otherwise empty. */
   readonly input?: string | Uint8Array;
   /** Leave standard input an open pipe, which closes when this program ends or the process is stopped. */
   readonly keepStdinOpen?: boolean;
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Exit codes that are results, not failures. Default: only 0. */
   readonly okExitCodes?: readonly number[];
   /** A death by a signal is a result too, with the exit code a shell gives it: 128 and the signal's number. */
@@ -32,7 +32,7 @@ export interface RunOptions {
   /** Awaited once the process itself has ended, while what it started may still run, in its group or not, and hold its output open. */
   readonly onExit?: (group: number) => Promise<void>;
   /** Called for each line as it arrives. With it, standard output is not kept in memory. */
-  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  readonly onLine?: ((line: string, stream: 'stdout' | 'stderr') => void) | undefined;
 }
 
 /** Process groups of children that are to end with this program. */

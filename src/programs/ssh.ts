@@ -83,7 +83,7 @@ export async function sshToThrowAway(
     {
       task,
       okExitCodes: options.okExitCodes ?? [0],
-      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      timeoutMs: options.timeoutMs,
     },
   );
 }

@@ -32,7 +32,7 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
     for (const { paths, immutable } of groupsOf(plan)) {
       const before = done;
       const within: Task = { ...task, progress: (count) => task.progress(before + count, total, 'objects') };
-      await target.send(dirname(root), paths, { immutable, ...(sent === undefined ? {} : { sent }) }, within);
+      await target.send(dirname(root), paths, { immutable, sent }, within);
       done += paths.length;
       task.progress(done, total, 'objects');
     }

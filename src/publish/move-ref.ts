@@ -50,8 +50,8 @@ async function flipFrom(heads: Heads, request: RefMove, task: Task): Promise<voi
     ref,
     to: commit,
     phases: [],
-    ...(from === undefined ? {} : { from }),
-    ...(epoch === undefined ? {} : { epoch }),
+    from,
+    epoch,
   };
   await flip(plan, { ...request, heads }, task);
 }

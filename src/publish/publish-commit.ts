@@ -17,7 +17,7 @@ const TRIES = 3;
  * @throws NightlyError what `planPublish` and `applyPublish` throw.
  */
 export async function publishCommit(
-  request: PublishRequest & { readonly notes: string; readonly signer?: Signer },
+  request: PublishRequest & { readonly notes: string; readonly signer?: Signer | undefined },
   task: Task,
 ): Promise<PublishPlan> {
   const { repo, ref, target, signer } = request;
@@ -26,7 +26,7 @@ export async function publishCommit(
     const heads = readHeads(target, ref, task);
     const plan = await planPublish({ ...request, heads }, task);
     try {
-      const places = { repo, target, sent, heads: await heads, ...(signer === undefined ? {} : { signer }) };
+      const places = { repo, target, sent, heads: await heads, signer };
       await applyPublish(plan, places, task);
       await sent.clear();
       return plan;

@@ -8,7 +8,7 @@ export interface PublishPlaces {
   readonly repo: string;
   readonly target: Target;
   /** Signs the summary. Without one, a target whose summary is signed is refused. */
-  readonly signer?: Signer;
+  readonly signer?: Signer | undefined;
   /** What the target published when the plan was made: saves reading it again. */
   readonly heads?: Heads;
   /** What earlier attempts at the same plan sent. */

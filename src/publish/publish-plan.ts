@@ -22,12 +22,12 @@ export interface PublishPlan {
   readonly target: string;
   readonly ref: string;
   /** The commit the target's ref names now; undefined when it has no such ref. */
-  readonly from?: string;
+  readonly from?: string | undefined;
   readonly to: string;
   /** The objects are sent whole before anything else is. Empty when the target's ref names `to` already. */
   readonly phases: readonly PublishPhase[];
   /** What `prune.json` held on the target: the ref may only be moved while it still does. Undefined: no such file. */
-  readonly epoch?: string;
+  readonly epoch?: string | undefined;
 }
 
 /** Returns how much a plan sends. */
@@ -72,7 +72,7 @@ export async function planPublish(request: PublishRequest, task: Task): Promise<
     target: target.name,
     ref,
     to: commit,
-    ...(from === undefined ? {} : { from }),
+    from,
     ...(epochFile === undefined ? {} : { epoch: new TextDecoder().decode(epochFile) }),
   } as const;
   if (from === commit) return { ...known, phases: [] };

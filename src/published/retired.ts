@@ -17,7 +17,7 @@ export interface RetiredFile {
 export interface RetiredCommit {
   /** In whose history it was. */
   readonly ref: string;
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Of the commit, seconds since the epoch. */
   readonly timestamp: number;
   /** When it was given up: RFC 3339, UTC. */

@@ -13,8 +13,8 @@ export interface Lockfile {
   readonly packages: Readonly<Record<string, LockedPackage>>;
   readonly metadata?: {
     /** RFC 3339. */
-    readonly generated?: string;
-    readonly rpmmd_repos?: Readonly<Record<string, { readonly generated: string }>>;
+    readonly generated?: string | undefined;
+    readonly rpmmd_repos?: Readonly<Record<string, { readonly generated: string }>> | undefined;
   };
 }
 
@@ -22,7 +22,7 @@ export interface LockedPackage {
   /** `[epoch:]version-release.arch` */
   readonly evra: string;
   /** `sha256:<hex>` of the RPM file, or with sha384 or sha512, as repository metadata has it. */
-  readonly digest?: string;
+  readonly digest?: string | undefined;
 }
 
 /** One entry of `rpmostree.rpmdb.pkglist`; epoch is a number in a string, "0" when there is none. */
@@ -65,7 +65,7 @@ export function lockPackages(
   for (const one of ordered) {
     const { name, evra, digest } = one;
     const key = Object.hasOwn(packages, name) ? `${name}.${arch(one)}` : name;
-    packages[key] = { evra, ...(digest === undefined ? {} : { digest }) };
+    packages[key] = { evra, digest };
   }
   return packages;
 }
@@ -136,15 +136,15 @@ export function parseLockfile(text: string, path: string): Lockfile {
         place: { file: path },
       });
     }
-    packages[name] = { evra: entry.evra, ...(entry.digest === undefined ? {} : { digest: entry.digest }) };
+    packages[name] = { evra: entry.evra, digest: entry.digest };
   }
   const { metadata } = parsed.data;
   if (!metadata) return { packages };
   return {
     packages,
     metadata: {
-      ...(metadata.generated === undefined ? {} : { generated: metadata.generated }),
-      ...(metadata.rpmmd_repos === undefined ? {} : { rpmmd_repos: metadata.rpmmd_repos }),
+      generated: metadata.generated,
+      rpmmd_repos: metadata.rpmmd_repos,
     },
   };
 }

@@ -16,7 +16,7 @@ export async function checkCertificates(repo: RepoDefinition): Promise<void> {
     new NightlyError('config', `Repository "${repo.id}": ${option}=${path} ${why}.`, {
       hint: 'Correct the option in the .repo file, or the file it names: PEM, readable by the user that runs this.',
       place: { file: repo.file, line: repo.line },
-      ...(cause === undefined ? {} : { cause }),
+      cause,
     });
   const read = async (option: string, path: string): Promise<Buffer> => {
     try {

@@ -14,7 +14,7 @@ export async function readRepoKeys(repo: RepoDefinition, task: Task): Promise<st
     new NightlyError('package-unsigned', `Repository "${repo.id}" has gpgcheck=1, but ${why}.`, {
       hint: 'Correct gpgkey= in its .repo file.',
       place: { file: repo.file, line: repo.line },
-      ...(cause === undefined ? {} : { cause }),
+      cause,
     });
   await checkCertificates(repo);
   if (repo.gpgkey.length === 0) throw fail('names no gpgkey, so no signature can be checked');

@@ -14,7 +14,7 @@ export interface RepoContent {
   readonly id: string;
   readonly packages: readonly RepoPackage[];
   /** Undefined for a repository without updateinfo. */
-  readonly advisories?: readonly Advisory[];
+  readonly advisories?: readonly Advisory[] | undefined;
 }
 
 /** Metadata of a large repository is some 20 MB. */
@@ -52,7 +52,7 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
   return {
     id: repo.id,
     packages: (packages ?? []).map((one) => ({ ...one, connection: repo.connection })),
-    ...(advisories === undefined ? {} : { advisories }),
+    advisories,
   };
 }
 

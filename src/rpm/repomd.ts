@@ -146,6 +146,6 @@ function unreachable(repo: RepoDefinition, why: string, cause?: unknown): Nightl
   return new NightlyError('repo-unreachable', `Repository "${repo.id}" cannot be read: ${why}`, {
     hint: 'Check its address in the .repo file and the network, then run again.',
     place: { file: repo.file, line: repo.line },
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

@@ -46,7 +46,7 @@ interface CommonProject {
   readonly engineReason: string;
   readonly targets: readonly [Target, ...Target[]];
   /** Signs commits and summaries; undefined for streams that do not sign. */
-  readonly signer?: Signer;
+  readonly signer?: Signer | undefined;
   /** The archive repo: twin of what is published. */
   readonly repo: string;
   /** Kept between nights, private to the stream. */

@@ -10,7 +10,7 @@ export interface StreamRefs {
   readonly stream: StreamConfig;
   readonly ref: string;
   /** Undefined for streams without a smoke test. */
-  readonly testedRef?: string;
+  readonly testedRef?: string | undefined;
   /** What of it the target gets. */
   readonly use: TargetUse;
 }
@@ -30,7 +30,7 @@ export async function streamsOn(config: Config, target: string): Promise<StreamR
         : undefined;
     const ref = refOf(config, stream, treefile?.values.ref);
     const testedRef = testedRefOf(stream, ref);
-    found.push({ stream, ref, use, ...(testedRef === undefined ? {} : { testedRef }) });
+    found.push({ stream, ref, use, testedRef });
   }
   return found;
 }

@@ -85,7 +85,7 @@ export interface Ending {
 export function afterAttempt(job: Job, ending: Ending, retry: ServiceConfig['retry'], now: Date): Job | undefined {
   const { attempt: _, ...rest } = job;
   const build = ending.build ?? job.build;
-  const left: Job = { ...rest, ...(build === undefined ? {} : { build }), notBefore: now.toISOString() };
+  const left: Job = { ...rest, build, notBefore: now.toISOString() };
   const later = new Date(now.getTime() + retry.waitSeconds * 1000 * 2 ** job.failures).toISOString();
   switch (ending.result) {
     case 'complete':

@@ -19,7 +19,7 @@ export interface Job {
   /** Attempts that ended without a word: killed, or the machine went down. */
   readonly kills: number;
   /** The build to continue; undefined if none was reserved yet. */
-  readonly build?: string;
+  readonly build?: string | undefined;
   /** There while a process works on it, and when that was so as the service ended. */
   readonly attempt?: Attempt;
 }
@@ -29,7 +29,7 @@ export interface Attempt {
   /** RFC 3339, UTC. */
   readonly since: string;
   /** The newest build when it was started: what it reserves is newer. */
-  readonly newestBefore?: string;
+  readonly newestBefore?: string | undefined;
   /** See tools/process-id.ts; undefined for the moment between the intent and the start. */
   readonly process?: string;
 }

@@ -10,9 +10,9 @@ export interface KeyInfo {
   readonly userId: string;
   readonly made: Date;
   /** From when it cannot sign any more; undefined: it never expires. */
-  readonly expires?: Date;
+  readonly expires?: Date | undefined;
   /** Why it cannot sign now, as in `has expired on 2026-01-01`; undefined: it can. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
 }
 
 /** From how many days before its expiry a key is warned about. */
@@ -55,8 +55,8 @@ export async function keyInfo(key: Key, now: Date): Promise<KeyInfo> {
     algorithm: bits === undefined ? (curve ?? algorithm) : `${algorithm.replace(/^rsa.*/, 'RSA')} ${bits}`,
     userId: key.getUserIDs()[0] ?? '',
     made: key.getCreationTime(),
-    ...(expires === undefined ? {} : { expires }),
-    ...(problem === undefined ? {} : { problem }),
+    expires,
+    problem,
   };
 }
 

@@ -17,8 +17,8 @@ export interface UrlOptions {
   readonly url: string;
   readonly ssh: SshConfig;
   /** Of S3: `AWS_REGION` and `AWS_ENDPOINT_URL`, as Amazon's own tools take them. */
-  readonly region?: string;
-  readonly endpoint?: string;
+  readonly region?: string | undefined;
+  readonly endpoint?: string | undefined;
 }
 
 const HOST = String.raw`(?:[^\s@:/-][^\s@:/]*@)?(?:[^\s@:/[-][^\s@:/]*|\[[0-9A-Fa-f:.]+\])`;

@@ -82,7 +82,7 @@ export interface SendOptions {
   /** Write-once files that are there with other bytes are replaced, as the records that name their digests are. */
   readonly replace?: boolean;
   /** What an earlier attempt sent of files whose names hold their digest; asked by targets that cannot see what is there without a request for each file. */
-  readonly sent?: SentLog;
+  readonly sent?: SentLog | undefined;
 }
 
 /** Remembers over a kill what arrived at a target. */

@@ -32,7 +32,7 @@ export interface ReadOptions {
   /** Win over the `variables` of the files. */
   readonly variables?: Readonly<Record<string, Variable>>;
   /** See Treefile. */
-  readonly reachedBy?: string;
+  readonly reachedBy?: string | undefined;
 }
 
 /** How deep includes may nest; rpm-ostree's own limit. */
@@ -79,7 +79,7 @@ export async function readTreefile(path: string, options: ReadOptions): Promise<
     origins: originsOf(layer),
     files: [...new Set([...reading.seen.values(), ...externalFiles(values), ...repoFiles])],
     repoFiles,
-    ...(options.reachedBy === undefined ? {} : { reachedBy: options.reachedBy }),
+    reachedBy: options.reachedBy,
     written,
     notes: reading.notes,
     uses: reading.uses,

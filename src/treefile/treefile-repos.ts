@@ -88,7 +88,7 @@ export async function treefileRepos(
       }`,
       {
         hint: `Correct the id in the treefile, or add a [${id}] section to a .repo file in ${dirname(treefile.path)}.`,
-        ...(place ? { place } : {}),
+        place,
       },
     );
   });

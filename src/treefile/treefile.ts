@@ -21,7 +21,7 @@ export interface Treefile {
   /** The `*.repo` files beside the top treefile, sorted by name: where the repositories of `repos` are described. */
   readonly repoFiles: readonly string[];
   /** For a copy of an earlier treefile: the one whose .repo files say how repositories are reached now, see readRepoFiles. */
-  readonly reachedBy?: string;
+  readonly reachedBy?: string | undefined;
   /** Absolute path of a file named in `values` to the path as the treefile writes it. */
   readonly written: ReadonlyMap<string, string>;
   /** The keys of every treefile that was read, as they are written: what a program that reads it itself must know. */

@@ -24,7 +24,7 @@ it('reads what createrepo_c wrote, however it is compressed', async () => {
     ...{ evra: '1:2.0-1.noarch', digest: `sha256:${stdout.slice(0, 64)}`, url: pathToFileURL(file).href },
     ...{ bytes: (await readFile(file)).length, provides: expect.arrayContaining(['app', '/usr/bin/app']) },
   });
-  expect(plain).not.toHaveProperty('advisories');
+  expect(plain.advisories).toBeUndefined();
   for (const kind of ['xz', 'bz2']) {
     await run('createrepo_c', ['--quiet', '--no-database', `--general-compress-type=${kind}`, repoDir]);
     expect((await read()).packages.map(({ evra }) => evra).sort()).toEqual(

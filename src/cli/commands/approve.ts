@@ -41,7 +41,7 @@ export const approve = defineCommand({
       refuse(meta);
       const approvals = (await readApprovals(paths.approvals)) ?? meta.approvals ?? [];
       const known = approvals.find((one) => one.by === by);
-      const approval: Approval = { by, at: new Date().toISOString(), ...(note === undefined ? {} : { note }) };
+      const approval: Approval = { by, at: new Date().toISOString(), note };
       const all = known ? approvals : [...approvals, approval];
       if (!known) await writeApprovals(paths.approvals, all);
       const needed = config.streams[meta.stream]?.release?.approvals ?? 0;

@@ -95,7 +95,7 @@ function withAdvice(error: unknown): unknown {
   return new NightlyError(code, message, {
     hint: 'Run the same push again: it looks what the far side has now, and continues where it stopped.',
     cause,
-    ...(log === undefined ? {} : { log }),
+    log,
   });
 }
 

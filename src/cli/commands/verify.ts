@@ -51,7 +51,7 @@ export const verify = defineCommand({
             const request = {
               url: target.url,
               streams: await streamsOf({ config, builds, keyDir }, target, task),
-              ...(ref === undefined ? {} : { onlyRef: ref }),
+              onlyRef: ref,
               imageContent: images,
               ...(target.retention?.imagesSeconds === undefined
                 ? {}

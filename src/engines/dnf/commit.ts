@@ -35,7 +35,7 @@ export async function commitToCache(request: ComposeRequest, tree: CommittedTree
       repo,
       tree: tree.root,
       bindRefs: [request.ref, ...(request.alsoBound ?? [])],
-      ...(request.parent === undefined ? {} : { parent: request.parent }),
+      parent: request.parent,
       timestamp: request.timestamp,
       metadata: commitMetadata(request),
       bootable: tree.kver !== undefined,

@@ -75,7 +75,7 @@ export function checkTreefile(treefile: Treefile): void {
     const place = origins.get(key);
     throw new NightlyError('unsupported', `The dnf engine cannot honour "${key}: ${String(value)}": ${why}.`, {
       hint: 'Change the value, or build with rpm-ostree.',
-      ...(place ? { place } : {}),
+      place,
     });
   }
   refuseOtherArch(treefile, values);
@@ -95,6 +95,6 @@ function refuseOtherArch({ origins }: Treefile, { basearch }: TreefileValues): v
   throw new NightlyError(
     'unsupported',
     `The tree is for ${basearch}, but this machine is ${host}: package scripts and dracut run in the tree and need a machine of its kind.`,
-    { hint: `Compose on a ${basearch} machine.`, ...(place ? { place } : {}) },
+    { hint: `Compose on a ${basearch} machine.`, place },
   );
 }

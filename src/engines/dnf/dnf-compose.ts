@@ -104,7 +104,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   );
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
   await phases.time('remember users', 'self', () => rememberAccounts(cacheDir, commit, { accounts: users, seed }));
-  return { commit, contentChecksum, ...(kver === undefined ? {} : { kernel: kver }), initramfs, phases: phases.list() };
+  return { commit, contentChecksum, kernel: kver, initramfs, phases: phases.list() };
 }
 
 /** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */

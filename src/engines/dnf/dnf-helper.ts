@@ -55,7 +55,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   const argv = [PYTHON, '-B', '-I', HELPER, call.verb];
   const [command = PYTHON, ...args] = call.wrap ? call.wrap(argv, HELPER) : argv;
   const { stderr } = await run(command, args, {
-    ...(task ? { task } : {}),
+    task,
     input: JSON.stringify(call.request),
     env: { HOME: call.home },
     okExitCodes: [0, 3],

@@ -40,7 +40,7 @@ export type Advisory = z.infer<typeof advisory>;
 /** Returns what `resolve` and `download` of depsolve.py take. */
 export async function dnfRequest(
   treefile: Treefile,
-  options: { readonly cacheDir: string; readonly lockfile?: Lockfile; readonly refresh: boolean },
+  options: { readonly cacheDir: string; readonly lockfile?: Lockfile | undefined; readonly refresh: boolean },
 ): Promise<Record<string, unknown>> {
   const { values } = treefile;
   const locked = options.lockfile !== undefined;
@@ -103,7 +103,7 @@ function missingPackages({ packages = [] }: HelperError, treefile: Treefile, loc
       hint: locked
         ? 'Keep the packages of a build that you want to repeat in a repository, and name it in lockfile-repos.'
         : 'Correct the name in the treefile, or add the repository that has it.',
-      ...(place ? { place } : {}),
+      place,
     },
   );
 }

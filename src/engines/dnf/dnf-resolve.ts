@@ -25,7 +25,7 @@ export async function resolve(request: ResolveRequest, task: Task): Promise<Reso
       request: await dnfRequest(treefile, {
         cacheDir,
         refresh: true,
-        ...(lockfile ? { lockfile } : {}),
+        lockfile,
       }),
       result: describedPackages,
       fail: (error) => dnfError(error, treefile, lockfile !== undefined),

@@ -58,7 +58,10 @@ function checkLayout({ entries }: Scan): Fault[] {
 /** The one place where hosts look for both (ostree-sysroot-deploy.c). */
 const MODULES = /^\/usr\/lib\/modules\/([^/]+)\/(vmlinuz|initramfs\.img)$/;
 
-function checkKernel({ entries }: Scan, bootable: boolean): { readonly kver?: string; readonly faults: Fault[] } {
+function checkKernel(
+  { entries }: Scan,
+  bootable: boolean,
+): { readonly kver?: string | undefined; readonly faults: Fault[] } {
   const kernels = new Map<string, Set<string>>();
   for (const { path, kind } of entries) {
     const [, version = '', file = ''] = MODULES.exec(path) ?? [];
@@ -66,7 +69,7 @@ function checkKernel({ entries }: Scan, bootable: boolean): { readonly kver?: st
   }
   const whole = [...kernels].filter(([, files]) => files.size === 2).map(([version]) => version);
   const [kver] = whole;
-  if (!bootable) return { ...(kver === undefined ? {} : { kver }), faults: [] };
+  if (!bootable) return { kver, faults: [] };
   const of = (version: string) => `/usr/lib/modules/${version}`;
   const halves = [...kernels].filter(([, files]) => files.size === 1);
   const faults: Fault[] = halves.map(([version, files]) => ({
@@ -82,7 +85,7 @@ function checkKernel({ entries }: Scan, bootable: boolean): { readonly kver?: st
     });
   }
   if (whole.length > 1) faults.push({ what: 'is one of several kernels; a tree has one', paths: whole.map(of) });
-  return { ...(kver === undefined ? {} : { kver }), faults };
+  return { kver, faults };
 }
 
 function checkVar({ entries }: Scan, rules: TreeRules): Fault[] {

@@ -75,11 +75,11 @@ export async function commitTaken(
   const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
   return {
     ...made,
-    ...(taken.kver === undefined ? {} : { kernel: taken.kver }),
+    kernel: taken.kver,
     initramfs: taken.kver === undefined ? 'none' : 'reused',
     phases: phases.list(),
     components: [...(components.rpms ?? []), ...components.others],
-    ...(report === undefined ? {} : { provenance: report }),
+    provenance: report,
   };
 }
 

@@ -25,7 +25,7 @@ interface StoreRequest {
   /** A folder with files that are added, with paths as in the tree. */
   readonly added?: string;
   /** Folder whose SELinux policy labels the files, and a digest of that policy. */
-  readonly policy?: { readonly folder: string; readonly digest: string };
+  readonly policy?: { readonly folder: string; readonly digest: string } | undefined;
   readonly scratchDir: string;
 }
 
@@ -97,7 +97,7 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
     const commit = await storeFolder(
       {
         ...{ repo, skip, modes, folder: scan.root },
-        ...(owner === undefined ? {} : { owner }),
+        owner,
         ...(policy === undefined ? {} : { policy: policy.folder }),
       },
       task,

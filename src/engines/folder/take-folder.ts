@@ -17,7 +17,7 @@ import { writeVarTmpfiles } from './var-tmpfiles.ts';
 export interface TakenFolder extends StoredTree {
   /** Absolute, without links. */
   readonly root: string;
-  readonly kver?: string;
+  readonly kver?: string | undefined;
   /** Digest of what the file system said of the folder: as long as it does, this is the tree of it. */
   readonly seen: string;
 }
@@ -57,12 +57,12 @@ export async function takeFolder(
     {
       ...{ repo, scan, placed, scratchDir },
       ...(hasAdded ? { added } : {}),
-      ...(policy === undefined ? {} : { policy }),
+      policy,
     },
     task,
   );
   task.say(`${placed.length} files and folders of ${root}`);
-  return { ...stored, root, seen, ...(kver === undefined ? {} : { kver }) };
+  return { ...stored, root, seen, kver };
 }
 
 function realFolder(path: string): string {

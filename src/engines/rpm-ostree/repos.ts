@@ -27,7 +27,7 @@ export async function checkParentIds(repo: string, parent: string, treefile: Tre
  * their ref says. The ref is set to the parent, or removed, so that the run follows exactly that.
  */
 export async function prepareTwin(
-  request: { readonly cacheDir: string; readonly repo: string; readonly parent?: string },
+  request: { readonly cacheDir: string; readonly repo: string; readonly parent?: string | undefined },
   ref: string | undefined,
   task: Task,
 ): Promise<string> {

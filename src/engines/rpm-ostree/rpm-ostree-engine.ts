@@ -116,7 +116,7 @@ async function composeCommit(
   return {
     commit,
     contentChecksum: (await composeJsonChecksum(paths)) ?? shown.contentChecksum,
-    ...(kernel === undefined ? {} : { kernel }),
+    kernel,
     initramfs: modules.some((name) => name.startsWith('initramfs')) ? 'built' : 'none',
     phases: [
       { name: 'prepare', tool: 'self', seconds: seconds(begun, started) },

@@ -15,7 +15,7 @@ export interface IsoOptions {
   /** Bytes of the installed disk's EFI and boot partitions. */
   readonly sizes: Omit<DiskSizes, 'disk'>;
   /** A boot.iso, or the folder lorax wrote: then Anaconda installs, and the built-in installer is left out. */
-  readonly bootIso?: string;
+  readonly bootIso?: string | undefined;
 }
 
 /**

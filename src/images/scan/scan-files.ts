@@ -10,7 +10,7 @@ import { ext4Tree, type FileTree } from './scan-trees.ts';
 export async function strayFiles(
   raw: string,
   table: PartitionTable,
-  root: { readonly tree?: FileTree; readonly keys: readonly string[] },
+  root: { readonly tree?: FileTree | undefined; readonly keys: readonly string[] },
   task: Task,
 ): Promise<string[]> {
   const found: string[] = [];

@@ -14,7 +14,7 @@ export interface ScanRequest {
   /** The raw disk that goes into the image. */
   readonly raw: string;
   /** Its root file system, where that is not ext4 and so cannot be read in place. */
-  readonly rootTree?: FileTree;
+  readonly rootTree?: FileTree | undefined;
   /** Strings that may stand nowhere on the disk. */
   readonly forbidden: readonly string[];
   /** Lines of authorized_keys that the image type puts in. */
@@ -28,7 +28,7 @@ export interface ScanRequest {
  */
 export async function scanDisk(request: ScanRequest, task: Task): Promise<void> {
   const { raw, forbidden, rootTree, keys } = request;
-  const root = { keys, ...(rootTree === undefined ? {} : { tree: rootTree }) };
+  const root = { keys, tree: rootTree };
   const found = [...(await forbiddenStrings(raw, forbidden, task)), ...(await forbiddenFiles(raw, root, task))];
   if (found.length === 0) return;
   throw new NightlyError('image', `The image carries traces of this machine:\n  ${found.join('\n  ')}`, {

@@ -22,9 +22,9 @@ export interface PruneRequest {
   /** Seconds since the epoch. */
   readonly now: number;
   /** Judges records before they decide what goes; without it, all are believed. */
-  readonly trust?: RecordTrust;
+  readonly trust?: RecordTrust | undefined;
   /** Signs the index and the catalogues that lose something. */
-  readonly signer?: Signer;
+  readonly signer?: Signer | undefined;
 }
 
 /** Which commits of a target stay, which are given up, and which go now. */
@@ -146,7 +146,7 @@ async function keep(
 
 function retire({ timestamp, version, tree, meta }: CommitRecord, ref: string, now: number): RetiredCommit {
   const since = new Date(now * 1000).toISOString();
-  return { ref, ...(version === undefined ? {} : { version }), timestamp, since, tree, meta };
+  return { ref, version, timestamp, since, tree, meta };
 }
 
 /**

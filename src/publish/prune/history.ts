@@ -7,10 +7,10 @@ import type { RefHistory } from './retention.ts';
 /** What a prune needs to know of a commit. */
 export interface CommitRecord {
   readonly checksum: string;
-  readonly parent?: string;
+  readonly parent?: string | undefined;
   /** Seconds since the epoch. */
   readonly timestamp: number;
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Checksums of its root folder's dirtree and dirmeta. */
   readonly tree: string;
   readonly meta: string;
@@ -99,8 +99,8 @@ function record(checksum: string, bytes: Uint8Array | undefined, target: Target)
     timestamp,
     tree: rootTree,
     meta: rootMeta,
-    ...(parent === undefined ? {} : { parent }),
-    ...(version === undefined ? {} : { version }),
+    parent,
+    version,
     ...(typeof promotion?.value === 'string' ? { promotionOf: promotion.value } : {}),
   };
 }

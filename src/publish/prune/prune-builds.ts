@@ -63,7 +63,7 @@ export async function planBuilds(
     readonly target: Target;
     readonly retention: TargetRetention;
     readonly now: number;
-    readonly trust?: RecordTrust;
+    readonly trust?: RecordTrust | undefined;
   },
   decision: PruneDecision,
   task: Task,

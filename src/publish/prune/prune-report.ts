@@ -12,12 +12,12 @@ export interface PruneReport {
   /** Builds the index does not name any more: `ID/ARCH`. */
   readonly unlisted: readonly string[];
   /** Only of a dry run: what goes once all that is given up has gone. */
-  readonly later?: Amount;
+  readonly later?: Amount | undefined;
 }
 
 export interface ReportedCommit {
   readonly commit: string;
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** RFC 3339, UTC. */
   readonly date: string;
   /** `given-up`: its files go from `due` on; `removed`: they went in this prune, or would. */
@@ -41,7 +41,7 @@ export function reportPrune(target: string, { plan, later }: PruneResult, retent
         const since = waits.get(checksum)?.since;
         return {
           commit: checksum,
-          ...(version === undefined ? {} : { version }),
+          version,
           date: date(timestamp),
           state: why ? 'kept' : goes.has(checksum) ? 'removed' : 'given-up',
           why: [...(why ?? [])],
@@ -51,7 +51,7 @@ export function reportPrune(target: string, { plan, later }: PruneResult, retent
     })),
     removed: [...removed].map(([name, amount]) => ({ name, ...amount })),
     unlisted: plan.builds.unlisted.map(({ id, arch }) => `${id}/${arch}`),
-    ...(later === undefined ? {} : { later }),
+    later,
   };
 }
 

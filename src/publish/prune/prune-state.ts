@@ -131,6 +131,6 @@ function filled(file: Partial<RetiredFile> | undefined): RetiredFile {
 function refusal(target: Target, why: string, cause?: unknown): NightlyError {
   return new NightlyError('ostree', `Target "${target.name}" is not pruned, for ${why}. Nothing was removed.`, {
     hint: `Look at it with "atomic-nightly verify ${target.name}" and repair it first.`,
-    ...(cause === undefined ? {} : { cause }),
+    cause,
   });
 }

@@ -67,7 +67,7 @@ export async function planPush(one: PushedRef, request: PushRequest, task: Task)
     target: target.name,
     ref,
     to: commit,
-    ...(from === undefined ? {} : { from }),
+    from,
     ...(heads.epoch === undefined ? {} : { epoch: new TextDecoder().decode(heads.epoch) }),
     phases: isComing ? [] : phases.filter(({ paths }) => paths.length > 0),
   };
@@ -152,7 +152,7 @@ async function freshDelta(to: string, from: string | undefined, { source, stagin
   for (const commit of start === undefined ? [to] : [start, to]) {
     await pullLocal({ from: source.path, to: staging, commit }, task);
   }
-  await generateDelta({ repo: staging, to, ...(start === undefined ? {} : { from: start }) }, task);
+  await generateDelta({ repo: staging, to, from: start }, task);
   await indexDeltas(staging, to, task);
   return deltaPhase(staging, to, [start]);
 }

@@ -15,7 +15,7 @@ import type { PushedRef } from './pushed-ref.ts';
 /** What became of a ref, or would. */
 export interface PushedResult {
   readonly ref: string;
-  readonly from?: string;
+  readonly from?: string | undefined;
   readonly to: string;
   readonly files: number;
   readonly bytes: number;
@@ -79,7 +79,7 @@ async function verifyAll({ target, refs }: TargetPush, scratchDir: string, task:
 
 function resultOf({ plan }: RefPlan): PushedResult {
   const { ref, from, to } = plan;
-  return { ref, ...(from === undefined ? {} : { from }), to, ...planSize(plan) };
+  return { ref, from, to, ...planSize(plan) };
 }
 
 /** Returns a line for people. */

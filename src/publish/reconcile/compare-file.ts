@@ -10,7 +10,7 @@ export interface Copies {
   /** Sizes of the target's files, in bytes, by relative path. */
   readonly there: (path: string) => number | undefined;
   /** With it, content is compared over the public URL as well: a request per file. */
-  readonly files?: PublicFiles;
+  readonly files?: PublicFiles | undefined;
 }
 
 /** Compares a file; undefined when the target's is as the local one, or there is no local one. */

@@ -23,12 +23,12 @@ export interface BuildsRequest {
   /** Whether the target has, or will have, a commit. */
   readonly hasCommit: (commit: string) => boolean;
   /** Names of streams whose builds come there once they are released. */
-  readonly releasesOf?: readonly string[];
+  readonly releasesOf?: readonly string[] | undefined;
   /** Images of builds from before stay away if they are: seconds since the epoch. */
   readonly imagesSince?: number;
   readonly files?: PublicFiles;
   /** Judges the index and the records before they decide anything; without it, all are believed. */
-  readonly trust?: RecordTrust;
+  readonly trust?: RecordTrust | undefined;
 }
 
 export interface BuildsComparison {
@@ -58,7 +58,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
   const wanted = new Map<string, Meta>();
   const known = new Set<string>();
-  const copies = { root: work, there: (path: string) => listed.get(path), ...(files ? { files } : {}) };
+  const copies = { root: work, there: (path: string) => listed.get(path), files };
   const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
     const signature = signatureName(path);
     known.add(signature);

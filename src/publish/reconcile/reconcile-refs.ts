@@ -18,13 +18,13 @@ export interface RefsRequest {
   /** Refs that the target should have as the local repository has them. */
   readonly refs: readonly string[];
   /** What further refs are to name where the target has lost them. */
-  readonly heads?: ReadonlyMap<string, string>;
+  readonly heads?: ReadonlyMap<string, string> | undefined;
   /** Names of streams: their `tested.json` records what the tested ref named. */
   readonly streams: readonly string[];
   /** Whether the summary must have a signature. */
   readonly signed: boolean;
   /** Whether a signature is one over that summary; without, that it is there is enough. */
-  readonly isSigned?: (summary: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+  readonly isSigned?: ((summary: Uint8Array, signature: Uint8Array) => Promise<boolean>) | undefined;
 }
 
 export interface RefsFound {

@@ -103,7 +103,7 @@ async function compareObject(
   // There is a signature only where somebody signed; what is not here cannot be compared.
   if ((await sizeIfThere(local)) === undefined) return bytes !== undefined || type === 'commitmeta' ? 'sound' : 'lost';
   const there = (): number | undefined => bytes;
-  const fault = await compareFile({ root: dirname(repo), there, ...(files ? { files } : {}) }, `repo/${path}`);
+  const fault = await compareFile({ root: dirname(repo), there, files }, `repo/${path}`);
   // On a directory target both may be one file: that they are equal says little.
   if (!fault && !files) return 'sound';
   const digest = type === 'commitmeta' ? checksum : await (type === 'filez' ? filezChecksum(local) : sha256File(local));
@@ -117,7 +117,7 @@ async function compareObject(
  */
 async function compareDeltas({ repo, listing, files }: RepoRequest, commits: ReadonlySet<string>) {
   const root = dirname(repo);
-  const copies = { root, there: (path: string) => listing.files.get(path), ...(files ? { files } : {}) };
+  const copies = { root, there: (path: string) => listing.files.get(path), files };
   const deltas: ReconcileFile[] = [];
   const folders = new Set([...listing.files.keys()].map(dirname));
   for (const name of await filesBelow(join(root, 'repo/deltas'))) {

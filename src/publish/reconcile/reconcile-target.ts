@@ -34,9 +34,9 @@ export interface ReconcileRequest {
   /** Read everything back over the public URL and compare contents, not only sizes. */
   readonly checksums: boolean;
   /** Judges what the target has before it decides anything; without it, all is believed. */
-  readonly trust?: RecordTrust;
+  readonly trust?: RecordTrust | undefined;
   /** Seconds that images stay published; undefined: for ever. */
-  readonly imagesSeconds?: number;
+  readonly imagesSeconds?: number | undefined;
 }
 
 /** What is made anew by those who make it in a publish. */
@@ -69,8 +69,8 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   const found = await compareRefs(
     {
       ...{ repo, target, listed: listing.refs, refs, streams, signed },
-      ...(heads ? { heads } : {}),
-      ...(isSigned ? { isSigned } : {}),
+      heads,
+      isSigned,
     },
     task,
   );
@@ -81,8 +81,8 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   const builds = await compareBuilds(
     {
       ...{ work: dirname(repo), target, hasCommit },
-      ...{ ...imagesSince, ...files, ...(releasesOf ? { releasesOf } : {}) },
-      ...(request.trust ? { trust: request.trust } : {}),
+      ...{ ...imagesSince, ...files, releasesOf },
+      trust: request.trust,
     },
     task,
   );

@@ -37,7 +37,7 @@ const META = recordFormat({
 export interface PublishedBuild {
   readonly id: string;
   readonly arch: string;
-  readonly commit?: string;
+  readonly commit?: string | undefined;
   readonly ref: string;
   /** Images by path relative to the target's root. */
   readonly images: ReadonlyMap<string, { readonly sha256: string; readonly size: number }>;
@@ -115,7 +115,7 @@ async function inspectBuild(
     await check(path.slice(folder.length + 1), () => imageFits(request, path, { ...image, mayBeGone }, task));
   }
   const signedBy = meta.signedBy ?? [];
-  return { id, arch, ref: meta.ref, images, records, signedBy, ...(commit === undefined ? {} : { commit }) };
+  return { id, arch, ref: meta.ref, images, records, signedBy, commit };
 }
 
 async function commitFits({ files, commits }: BuildsInspection, checksum: string, id: string): Promise<string> {

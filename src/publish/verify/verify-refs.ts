@@ -44,7 +44,7 @@ export async function inspectRefs(
     if (!entry) continue;
     const client = join(request.scratchDir, `client-${index}`);
     const known = clients.get(entry.commit);
-    const place = { ref, entry, client, ...(known === undefined ? {} : { known }) };
+    const place = { ref, entry, client, known };
     const pulled = await pullRef(request, place, report, task);
     const commit = pulled ?? (await commitAlone(request, entry.commit, report, task));
     if (commit) {
@@ -92,7 +92,7 @@ async function refFileAgrees(
 
 async function pullRef(
   request: RefsInspection,
-  { ref, entry, client, known }: { ref: string; entry: ListedRef; client: string; known?: string },
+  { ref, entry, client, known }: { ref: string; entry: ListedRef; client: string; known?: string | undefined },
   report: Report,
   task: Task,
 ): Promise<CommitInfo | undefined> {

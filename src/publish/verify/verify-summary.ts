@@ -4,14 +4,14 @@ import { parseSummary } from '../summary.ts';
 /** What a summary says of one ref. */
 export interface ListedRef {
   readonly commit: string;
-  readonly version?: string;
+  readonly version?: string | undefined;
   /** Seconds since the epoch. */
   readonly timestamp?: number;
 }
 
 export interface ListedRefs {
   readonly refs: ReadonlyMap<string, ListedRef>;
-  readonly collectionId?: string;
+  readonly collectionId?: string | undefined;
 }
 
 /** Returns what a summary says of its refs. @throws Error when it is not one. */
@@ -26,13 +26,13 @@ export function listedRefs(summary: Uint8Array): ListedRefs {
       ref,
       {
         commit: Buffer.from(asBytes(commit)).toString('hex'),
-        ...(version === undefined ? {} : { version }),
+        version,
         ...(typeof timestamp?.value === 'bigint' ? { timestamp: Number(swap64(timestamp.value)) } : {}),
       },
     ];
   });
   const collectionId = text(whole.get('ostree.summary.collection-id'));
-  return { refs: new Map(refs), ...(collectionId === undefined ? {} : { collectionId }) };
+  return { refs: new Map(refs), collectionId };
 }
 
 function text(variant: Variant | undefined): string | undefined {

@@ -31,11 +31,11 @@ export interface InspectRequest {
   readonly url: string;
   readonly streams: readonly InspectStream[];
   /** Only this ref, and nothing but refs. */
-  readonly onlyRef?: string;
+  readonly onlyRef?: string | undefined;
   /** Whether images are fetched and digested. */
   readonly imageContent: boolean;
   /** Seconds that images stay published; undefined: for ever. */
-  readonly imagesSeconds?: number;
+  readonly imagesSeconds?: number | undefined;
   /** Where the clients' repositories are made; they are removed afterwards. */
   readonly scratchDir: string;
 }

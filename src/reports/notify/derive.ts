@@ -90,7 +90,7 @@ export function aboutBuild(meta: BuildMeta, publicUrl: string, end?: RunEnd): Om
     arch,
     ref,
     state: end?.state ?? meta.state,
-    ...(commit === undefined ? {} : { commit }),
+    commit,
     ...(published ? { url: `${publicUrl}/builds/${buildid}/${arch}/` } : {}),
     ...(end === undefined ? {} : { seconds: end.seconds }),
     ...(pkgdiff === undefined ? {} : { changes: changesOf(pkgdiff) }),

@@ -21,7 +21,7 @@ export interface AboutBuild {
   readonly ref: string;
   /** State of the build (build/events.ts). */
   readonly state: string;
-  readonly commit?: string;
+  readonly commit?: string | undefined;
   /** Folder of the build on the first target of its stream; not there when nothing of it was published. */
   readonly url?: string;
   /** How long the run took. */

@@ -22,7 +22,7 @@ export interface BuildPageRequest {
   readonly others: readonly BuildMeta[];
   readonly live: boolean;
   /** URL of the build's folder where it is published; undefined: it is not, or the page lies in that folder. */
-  readonly folder?: string;
+  readonly folder?: string | undefined;
   /** Its files lie beside the page, or in `folder`. */
   readonly published: boolean;
   /** Seconds after which its images are removed from there; undefined: never. */

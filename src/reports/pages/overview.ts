@@ -27,7 +27,7 @@ export interface ListedStream {
   readonly kind: string;
   /** The cycle of a release stream; empty without one. */
   readonly cycle: string;
-  readonly next?: Date;
+  readonly next?: Date | undefined;
 }
 
 export interface OverviewRequest {
@@ -46,7 +46,7 @@ export interface OverviewRequest {
   /** What is wrong with builds whose record cannot be read, a sentence each. */
   readonly damaged?: readonly string[];
   /** Bytes of the work folder's file system. */
-  readonly disk?: { readonly free: number; readonly total: number };
+  readonly disk?: { readonly free: number; readonly total: number } | undefined;
 }
 
 /** Returns the first page: the values of the template `overview`. */

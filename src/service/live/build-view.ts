@@ -20,7 +20,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
     others: builds.map((other) => other.meta),
     live: true,
     published: folder !== undefined,
-    ...(folder === undefined ? {} : { folder }),
+    folder,
     run: {
       entries: await work.journal(paths.journal),
       releaseEntries: await work.journal(releaseJournal(paths)),

@@ -45,7 +45,7 @@ export function listedStream({ nextRuns }: WebContext, stream: StreamConfig): Li
     name: stream.name,
     kind: stream.release ? `promoted from ${stream.release.promotesFrom}` : 'nightly',
     cycle: cycleText(stream),
-    ...(next === undefined ? {} : { next }),
+    next,
   };
 }
 

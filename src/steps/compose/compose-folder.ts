@@ -12,7 +12,7 @@ import { folderRequest } from './folder-inputs.ts';
 export async function composeFolder(
   project: FolderProject,
   build: Build,
-  inputs: { readonly parent?: string; readonly inputHash: string; readonly timestamp?: number },
+  inputs: { readonly parent?: string | undefined; readonly inputHash: string; readonly timestamp?: number },
   task: Task,
 ): Promise<Composed> {
   const { engine, repo, ref, testedRef } = project;
@@ -22,7 +22,7 @@ export async function composeFolder(
       ...request,
       ...{ repo, ref, inputHash: inputs.inputHash, version: build.id },
       ...(testedRef === undefined ? {} : { alsoBound: [testedRef] }),
-      ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
+      parent: inputs.parent,
     },
     task,
   );

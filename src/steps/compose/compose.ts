@@ -12,7 +12,11 @@ import type { RpmProject } from '../../run/project.ts';
 export async function compose(
   project: RpmProject,
   build: Build,
-  inputs: { readonly parent?: string; readonly inputHash: string; readonly states: readonly RepositoryState[] },
+  inputs: {
+    readonly parent?: string | undefined;
+    readonly inputHash: string;
+    readonly states: readonly RepositoryState[];
+  },
   task: Task,
 ): Promise<Composed> {
   const scratchDir = join(build.paths.scratch, 'compose');
@@ -27,7 +31,7 @@ export async function compose(
       repo: project.repo,
       ref: project.ref,
       ...(project.testedRef === undefined ? {} : { alsoBound: [project.testedRef] }),
-      ...(inputs.parent === undefined ? {} : { parent: inputs.parent }),
+      parent: inputs.parent,
       version: build.id,
       timestamp: build.timestamp,
       repoTimestamps: Object.fromEntries(inputs.states.map(({ id, generated }) => [id, generated])),

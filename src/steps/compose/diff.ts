@@ -9,7 +9,7 @@ import type { Project } from '../../run/project.ts';
 export async function diff(
   project: Project,
   build: Build,
-  commits: { readonly parent?: string; readonly commit: string },
+  commits: { readonly parent?: string | undefined; readonly commit: string },
   task: Task,
 ): Promise<PackageDiff> {
   const before = commits.parent === undefined ? [] : ((await readCommit(project.repo, commits.parent)).packages ?? []);

@@ -19,7 +19,7 @@ import type { Project } from '../../run/project.ts';
  */
 export async function makeDeltas(
   project: Project,
-  { commit, parent }: { readonly commit: string; readonly parent?: string },
+  { commit, parent }: { readonly commit: string; readonly parent?: string | undefined },
   task: Task,
 ): Promise<DeltaRecord[]> {
   const { repo, stream } = project;
@@ -40,7 +40,7 @@ export async function makeDeltas(
       return [];
     }
     const begun = performance.now();
-    await generateDelta({ repo, to: commit, ...(from === undefined ? {} : { from }) }, task);
+    await generateDelta({ repo, to: commit, from }, task);
     const seconds = Math.round(performance.now() - begun) / 1000;
     const saved = await withoutDelta(repo, commit, from);
     const bytes = await folderBytes(join(repo, deltaPath(from, commit)));

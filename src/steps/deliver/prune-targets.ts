@@ -57,8 +57,8 @@ export async function pruneConfigured(
     repo: join(config.work, 'repo'),
     scratchDir: join(config.work, 'scratch'),
     now,
-    ...(trust === undefined ? {} : { trust }),
-    ...(signer === undefined ? {} : { signer }),
+    trust,
+    signer,
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
 }

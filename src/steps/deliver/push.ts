@@ -26,7 +26,7 @@ export async function push(
     {
       ...{ repo, ref, commit, target, deltas: deltas.map(({ from }) => from) },
       notes: join(build.paths.scratch, `sent-${target.name}`),
-      ...(signer === undefined ? {} : { signer }),
+      signer,
     },
     task,
   );

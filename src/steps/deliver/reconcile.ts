@@ -51,7 +51,7 @@ export async function reconcile(
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
   const trust = recordTrust(config, target.name, task);
   const request = {
-    ...(trust === undefined ? {} : { trust }),
+    trust,
     ...{ repo, target, checksums },
     tree: streams.length === 0 || streams.some(({ use }) => use.tree),
     refs: streams
@@ -69,7 +69,7 @@ export async function reconcile(
       for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;
       return false;
     },
-    ...(imagesSeconds === undefined ? {} : { imagesSeconds }),
+    imagesSeconds,
   };
   if (dryRun) return planReconcile(request, task);
   for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
@@ -106,7 +106,7 @@ function repairs(
 ): ReconcileRepairs {
   const { repo, target, signer } = places;
   return {
-    flip: (ref, commit) => setRef({ repo, target, ref, commit, ...(signer === undefined ? {} : { signer }) }, task),
+    flip: (ref, commit) => setRef({ repo, target, ref, commit, signer }, task),
     index: (builds) =>
       updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task, signer),
   };

@@ -23,7 +23,7 @@ export interface UnsignedFile {
   /** Relative to the work folder and to the target. */
   readonly path: string;
   /** Digest of an image or a record, as in SHA256SUMS. */
-  readonly sha256?: string;
+  readonly sha256?: string | undefined;
   /** The signatures it has. */
   readonly there: readonly Uint8Array[];
   readonly lacks: readonly Signer[];
@@ -53,7 +53,7 @@ export async function findUnsignedFiles(
       if (there.length === 0) continue;
       const lacks: Signer[] = [];
       for (const one of signers) if (!(await isSignedByAnyKey(await one.clientKey(task), there, task))) lacks.push(one);
-      if (lacks.length > 0) found.push({ path, there, lacks, ...(sha256 === undefined ? {} : { sha256 }) });
+      if (lacks.length > 0) found.push({ path, there, lacks, sha256 });
     }
   }
   return found;

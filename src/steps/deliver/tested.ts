@@ -30,7 +30,7 @@ export async function markTested(
   task: Task,
 ): Promise<void> {
   const { repo, stream, signer } = project;
-  const places = { repo, target, ...(signer === undefined ? {} : { signer }) };
+  const places = { repo, target, signer };
   if (!(await moveRef({ ...places, ref: testedRef, commit }, task))) return;
   await verify(project, target, { ref: testedRef, commit }, task);
   const entry = { build: build.id, commit, ref: testedRef };

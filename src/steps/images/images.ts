@@ -42,7 +42,7 @@ export async function openImages(project: Project, build: Build, commit: string)
     ref: project.ref,
     version: build.id,
     osName: stream.osName,
-    remote: { ...stream.remote, ...(keys === undefined ? {} : { keys }) },
+    remote: { ...stream.remote, keys },
     timestamp: build.timestamp,
     scratchDir: join(build.paths.scratch, 'images'),
   };

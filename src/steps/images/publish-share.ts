@@ -31,7 +31,7 @@ export interface Standing {
 export interface ShareRequest {
   readonly results: ImageResults;
   /** Results of the machine that made the commit; absent on others. */
-  readonly tree?: TreeResults;
+  readonly tree?: TreeResults | undefined;
   readonly set: ImageSet;
   /** Whether the target's record is to become the one here. */
   readonly keep: boolean;

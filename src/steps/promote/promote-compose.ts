@@ -33,7 +33,7 @@ export async function promoteCompose(
       inputHash,
       cacheDir: composeCache(project),
       ...{ scratchDir, repo, ref },
-      ...(parent === undefined ? {} : { parent }),
+      parent,
       version: build.id,
       timestamp: night.timestamp,
       repoTimestamps: {},

@@ -46,7 +46,7 @@ export async function promotedLockfile(
         `--exclude ${name}: the treefile of nightly build ${night.id} asks for it by name.`,
         {
           hint: 'Remove it from the treefile, run a nightly build, and promote that one.',
-          ...(place ? { place } : {}),
+          place,
         },
       );
     }
@@ -57,7 +57,7 @@ export async function promotedLockfile(
     const { name, evra, digest } = findOffered(nevra, offered);
     if (excludes.includes(name)) throw new NightlyError('usage', `${name} is both overridden and excluded.`);
     refuseNotNewer(name, evra, { before: locked[name]?.evra, night, allowed: stream.allowDowngrades });
-    locked[name] = { evra, ...(digest === undefined ? {} : { digest }) };
+    locked[name] = { evra, digest };
   }
   return { ...night.lockfile, packages: locked };
 }

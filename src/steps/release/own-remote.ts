@@ -83,7 +83,7 @@ export async function withOwnRemote(
   }
   const { [from]: _, ...others } = lockfile.packages;
   const { evra, digest } = newest;
-  return { ...lockfile, packages: { ...others, [to]: { evra, ...(digest === undefined ? {} : { digest }) } } };
+  return { ...lockfile, packages: { ...others, [to]: { evra, digest } } };
 }
 
 /**
@@ -112,7 +112,7 @@ export async function renameInTreefile(
     if (after === before) {
       throw new NightlyError('treefile', `${from} cannot be replaced by ${to} in the treefile of the nightly build.`, {
         hint: 'Name it under "packages", in a treefile that is included by a relative path; then promote a later nightly build.',
-        ...(place === undefined ? {} : { place }),
+        place,
       });
     }
     await writeFile(file, lines.with(line - 1, after).join('\n'));

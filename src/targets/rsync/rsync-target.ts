@@ -39,8 +39,8 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
   const plain: RsyncRemote = {
     destination,
     ...ssh,
-    ...(passwordFile === undefined ? {} : { passwordFile }),
-    ...(bandwidthLimit === undefined ? {} : { bandwidthLimit }),
+    passwordFile,
+    bandwidthLimit,
   };
   const connect = connector(plain, ssh);
   const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));

@@ -22,7 +22,7 @@ export async function wrapPrograms(root: string, { values, origins }: Treefile):
   if (values.cliwrap !== true && named === undefined) return;
   const fail = (key: 'cliwrap' | 'cliwrap-binaries', message: string, hint: string): never => {
     const place = origins.get(key);
-    throw new NightlyError('compose', message, { hint, ...(place ? { place } : {}) });
+    throw new NightlyError('compose', message, { hint, place });
   };
   if (!(await kindOf(await pathInTree(root, '/usr/bin/rpm-ostree')))) {
     fail(

@@ -36,7 +36,7 @@ export async function customise(request: CustomiseRequest, task: Task): Promise<
 
 function fault(treefile: Treefile, key: KeyName, entry: string, message: string, hint?: string): NightlyError {
   const place = treefile.origins.get(`${key}/${entry}`) ?? treefile.origins.get(key);
-  return new NightlyError('compose', message, { ...(hint ? { hint } : {}), ...(place ? { place } : {}) });
+  return new NightlyError('compose', message, { ...(hint ? { hint } : {}), place });
 }
 
 /** Enables units as rpm-ostree does: a link in multi-user.target.wants, regardless of the unit's [Install] section. */
@@ -193,7 +193,7 @@ async function runScripts(request: CustomiseRequest, task: Task): Promise<void> 
           hint: 'What it printed is in the step log.',
           cause: error,
           log: task.logFile,
-          ...(place ? { place } : {}),
+          place,
         });
       }
     }

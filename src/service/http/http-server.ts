@@ -33,7 +33,7 @@ export interface HttpServer {
 export async function serveHttp(app: Hono, { host, port }: Address): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch);
   const connections = createConnections(CONNECTION_LIMITS);
-  const inTurn = createTurns();
+  const turns = createTurns();
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -51,14 +51,17 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
         request.socket,
         lasting,
         (then) => response.once('close', then),
-        isProbe ? begin : () => inTurn(() => response.destroyed || begin()),
+        isProbe ? begin : () => turns.wait(() => response.destroyed || begin()),
       );
     },
   );
   // Starts anew whenever something is read or written, so it cuts off only where nothing moves any more.
   server.timeout = 60_000;
   server.maxRequestsPerSocket = 1000;
-  server.on('connection', (socket) => connections.add(socket));
+  server.on('connection', (socket) => {
+    turns.arrived();
+    connections.add(socket);
+  });
   const sweeping = setInterval(() => connections.sweep(), SWEEP_MS).unref();
   await listening(server, { host, port }, 'service.listen');
   const address = server.address();

@@ -15,6 +15,12 @@ export async function recordedListing(): Promise<string> {
 const COMPOSED =
   /^\/usr\/(etc\/(default|systemd|selinux|passwd|group|shadow|gshadow|nsswitch|machine-id)|lib\/(passwd|group|tmpfiles\.d\/rpm-ostree|systemd\/system-preset|sysimage|rpm)|share\/rpm)/;
 
+/** Whether a path is one of the two links of an alternative: the program's name, and what /etc/alternatives says of it. */
+const isAlternative = (path: string, target = ''): boolean =>
+  path.startsWith('/usr/etc/alternatives/')
+    ? target.startsWith('/usr/bin/')
+    : target.replace(/^\/usr/, '').startsWith('/etc/alternatives/');
+
 /**
  * How the dnf engine's tree of the lab may differ from that of rpm-ostree 2020.8; docs/dnf-engine.md has the reasons.
  * @param owned paths that packages of the tree own: these may have been updated since the recording
@@ -69,6 +75,12 @@ export function meantDifferences(owned: ReadonlySet<string>): MeantClass[] {
       kinds: ['extra', 'target'],
       paths: /^\/usr\/etc\/systemd\/system\/([a-z-]+\.target\.(wants|requires)(\/[^/]+)?|[a-zA-Z0-9.-]+\.service)$/,
       when: ({ path, after }) => after?.type === 'l' || path.includes('.target.'),
+    },
+    {
+      name: "alternatives that the lab's package scripts choose since the recording",
+      kinds: ['extra', 'target'],
+      paths: /^\/usr\/(bin\/[a-z]+|(etc|lib)\/alternatives\/[a-z]+)$/,
+      when: ({ path, after }) => path.startsWith('/usr/lib/') || isAlternative(path, after?.target),
     },
     {
       name: "ostree's units enabled in /usr",

@@ -1,3 +1,5 @@
+import { pathToFileURL } from 'node:url';
+
 /**
  * One function for each language that texts are put into, beside those that have a home of their own: XML (xml-text.ts),
  * a terminal's line (one-line.ts), GVariant (engines/dnf/gvariant.ts), tmpfiles.d (engines/dnf/tree/tmpfiles.ts), Markdown
@@ -36,6 +38,26 @@ export function regExpText(text: string): string {
 /** Returns a text in a spec file, on one line: `%` would start a macro. */
 export function rpmText(text: string): string {
   return text.replace(/\s*[\r\n]+\s*/g, ' ').replaceAll('%', '%%');
+}
+
+/** Returns the value of an rpm macro, as in `--define`: a percent sign would start another. */
+export function rpmMacro(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+/** Returns a value among QEMU's options, as in `file=…`: a comma would end it. */
+export function qemuValue(text: string): string {
+  return text.replaceAll(',', ',,');
+}
+
+/** Returns a path in a request to debugfs, whose quotes stand for themselves when they are doubled (libss). */
+export function debugfsWord(text: string): string {
+  return `"${text.replaceAll('"', '""')}"`;
+}
+
+/** Returns the URL of a path for a `.repo` file, where dnf puts values in place of `$basearch` and the like. */
+export function repoFileUrl(path: string): string {
+  return pathToFileURL(path).href.replaceAll('$', '%24');
 }
 
 /** Returns a value of a kickstart's option, in double quotes: pykickstart splits its lines with Python's shlex. */

@@ -1,6 +1,7 @@
 import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { qemuValue } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from '../programs/exec.ts';
 import type { Accelerator } from '../programs/qemu.ts';
@@ -59,19 +60,19 @@ async function bootInstaller(request: InstallerRun, folder: string, task: Task):
       ...['-accel', request.accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi'],
       ...['-cpu', request.accelerator === 'kvm' ? 'host' : 'max,la57=off'],
       ...(request.firmware === 'uefi' ? await uefi(dir) : []),
-      ...['-drive', `if=none,id=disk,format=raw,cache=unsafe,file=${request.disk}`],
+      ...['-drive', `if=none,id=disk,format=raw,cache=unsafe,file=${qemuValue(request.disk)}`],
       ...['-device', 'virtio-blk-pci,drive=disk'],
       ...(request.as === 'stick'
         ? [
-            ...['-drive', `if=none,id=stick,format=raw,readonly=on,file=${request.iso}`],
+            ...['-drive', `if=none,id=stick,format=raw,readonly=on,file=${qemuValue(request.iso)}`],
             // As chosen in the firmware's menu: by itself BIOS tries the first disk only.
             ...['-device', 'virtio-blk-pci,drive=stick,bootindex=0'],
           ]
         : [
             ...['-device', 'virtio-scsi-pci,id=scsi', '-device', 'scsi-cd,bus=scsi.0,drive=disc'],
-            ...['-drive', `if=none,id=disc,media=cdrom,readonly=on,file=${request.iso}`],
+            ...['-drive', `if=none,id=disc,media=cdrom,readonly=on,file=${qemuValue(request.iso)}`],
           ]),
-      ...['-drive', `if=virtio,format=raw,readonly=on,file=${answers}`],
+      ...['-drive', `if=virtio,format=raw,readonly=on,file=${qemuValue(answers)}`],
       ...['-device', 'virtio-rng-pci', '-serial', `file:${request.serialLog}`],
     ],
     { task },
@@ -83,7 +84,7 @@ async function uefi(dir: string): Promise<string[]> {
   const variables = join(dir, 'variables.fd');
   await copyFile(firmware.variables, variables);
   return [
-    ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${firmware.code}`],
-    ...['-drive', `if=pflash,format=raw,unit=1,file=${variables}`],
+    ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${qemuValue(firmware.code)}`],
+    ...['-drive', `if=pflash,format=raw,unit=1,file=${qemuValue(variables)}`],
   ];
 }

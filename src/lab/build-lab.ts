@@ -1,8 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { repoFileUrl } from '../base/quoting.ts';
 import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import { archiveKernels, fetchArchive, firstKernel, resolveArchive } from './deb-archive.ts';
@@ -141,7 +141,7 @@ async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
   const plan = await planRpms(state, resolved.debs, archives, key);
   const changed = await publish(dir, cacheDir, plan, key, task);
   const repoFile = join(dir, 'lab.repo');
-  await writeChanged(repoFile, repoFileText(state.baseUrl ?? pathToFileURL(dir).href, key.publicFile));
+  await writeChanged(repoFile, repoFileText(state.baseUrl ?? repoFileUrl(dir), key.publicFile));
   task.say(
     changed.length === 0 ? 'The lab is up to date.' : `Published ${changed.join(' and ')}: ${plan.length} packages.`,
   );
@@ -171,7 +171,7 @@ function repoFileText(baseUrl: string, publicKey: string): string {
       `baseurl=${baseUrl.replace(/\/+$/, '')}/${repo}/`,
       'enabled=1',
       'gpgcheck=1',
-      `gpgkey=${pathToFileURL(publicKey).href}`,
+      `gpgkey=${repoFileUrl(publicKey)}`,
       'metadata_expire=0',
       '',
     ].join('\n'),

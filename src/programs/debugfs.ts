@@ -1,3 +1,4 @@
+import { debugfsWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -17,7 +18,7 @@ const S_IFMT = 0o170000;
 
 /** Returns the entries of a folder without `.` and `..`; undefined when there is no such folder. */
 export async function listFolder(fs: Ext4InFile, path: string, task: Task): Promise<Ext4Entry[] | undefined> {
-  const { stdout, stderr } = await debugfs(fs, `ls -p ${quoted(path)}`, task);
+  const { stdout, stderr } = await debugfs(fs, `ls -p ${debugfsWord(path)}`, task);
   if (/File not found by ext2_lookup|Ext2 inode is not a directory/.test(stderr)) return undefined;
   const entries: Ext4Entry[] = [];
   for (const line of stdout.split('\n')) {
@@ -33,16 +34,12 @@ export async function listFolder(fs: Ext4InFile, path: string, task: Task): Prom
 
 /** Returns a text file's content, or undefined when there is none. */
 export async function readText(fs: Ext4InFile, path: string, task: Task): Promise<string | undefined> {
-  const { stdout, stderr } = await debugfs(fs, `cat ${quoted(path)}`, task);
+  const { stdout, stderr } = await debugfs(fs, `cat ${debugfsWord(path)}`, task);
   return /File not found by ext2_lookup/.test(stderr) ? undefined : stdout;
 }
 
 function debugfs(fs: Ext4InFile, request: string, task: Task) {
   return run('debugfs', ['-R', request, `${fs.file}?offset=${fs.offsetBytes}`], { task });
-}
-
-function quoted(path: string): string {
-  return `"${path}"`;
 }
 
 function typeOf(mode: number): Ext4Entry['type'] {

@@ -1,3 +1,4 @@
+import { qemuValue } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { type RunningProcess, start } from './exec.ts';
 
@@ -38,12 +39,12 @@ export async function startMachine(request: MachineRequest, task: Task): Promise
       ...(uefi === undefined
         ? []
         : [
-            ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${escaped(uefi.code)}`],
-            ...['-drive', `if=pflash,format=raw,unit=1,file=${escaped(uefi.variables)}`],
+            ...['-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${qemuValue(uefi.code)}`],
+            ...['-drive', `if=pflash,format=raw,unit=1,file=${qemuValue(uefi.variables)}`],
           ]),
       // The disk is thrown away, so a guest's wish to have it on stable storage is not passed on.
-      ...['-drive', `if=virtio,format=qcow2,cache=unsafe,discard=unmap,file=${escaped(request.disk)}`],
-      ...['-drive', `if=virtio,format=raw,readonly=on,file=${escaped(request.seed)}`],
+      ...['-drive', `if=virtio,format=qcow2,cache=unsafe,discard=unmap,file=${qemuValue(request.disk)}`],
+      ...['-drive', `if=virtio,format=raw,readonly=on,file=${qemuValue(request.seed)}`],
       ...['-netdev', `user,id=net0,hostfwd=tcp:127.0.0.1:${request.sshPort}-:22`],
       // No boot ROM: it would try the network before the disk.
       ...['-device', 'virtio-net-pci,netdev=net0,romfile='],
@@ -52,9 +53,4 @@ export async function startMachine(request: MachineRequest, task: Task): Promise
     ],
     { task },
   );
-}
-
-/** In QEMU's option lists a comma ends a value unless doubled. */
-function escaped(path: string): string {
-  return path.replaceAll(',', ',,');
 }

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { rpmMacro, shellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -23,8 +24,8 @@ export interface RpmBuildRequest {
 /** Packs a build root into a binary RPM with the same bytes for the same input. Prints the RPM's path as its result. */
 export async function rpmBuild(request: RpmBuildRequest, task: Task): Promise<string> {
   const macros: Readonly<Record<string, string>> = {
-    _topdir: request.topDir,
-    ...(request.sourceDir === undefined ? {} : { _sourcedir: request.sourceDir }),
+    _topdir: rpmMacro(request.topDir),
+    ...(request.sourceDir === undefined ? {} : { _sourcedir: rpmMacro(request.sourceDir) }),
     // Read by rpm of every age. Light: the lab is made and read once, so time counts and size does not.
     _binary_payload: 'w1.gzdio',
     _build_id_links: 'none',
@@ -39,7 +40,7 @@ export async function rpmBuild(request: RpmBuildRequest, task: Task): Promise<st
       '-bb',
       '--noclean',
       '--buildroot',
-      request.buildRoot,
+      rpmMacro(request.buildRoot),
       ...Object.entries(macros).flatMap(([name, value]) => ['--define', `${name} ${value}`]),
       request.spec,
     ],
@@ -59,9 +60,9 @@ export async function rpmSign(
     [
       '--addsign',
       '--define',
-      `_gpg_name ${key.name}`,
+      `_gpg_name ${rpmMacro(key.name)}`,
       '--define',
-      `_gpg_path ${key.gnupgHome}`,
+      `_gpg_path ${rpmMacro(key.gnupgHome)}`,
       '--define',
       '__gpg /usr/bin/gpg',
       '--define',
@@ -96,7 +97,8 @@ export async function rpmSignWith(
   await mkdir(pieces, { recursive: true });
   await writeFile(script, HAND_OVER);
   // rpmsign runs the first word and gives it all others, as for "gpg gpg --sign".
-  const command = `/bin/sh sh ${script} ${pieces} %{__plaintext_filename} %{__signature_filename}`;
+  const [path, folder] = [script, pieces].map((one) => rpmMacro(shellWord(one)));
+  const command = `/bin/sh sh ${path} ${folder} %{__plaintext_filename} %{__signature_filename}`;
   const args = ['--addsign', '--define', '_gpg_name none', '--define', `__gpg_sign_cmd ${command}`, rpm];
   for (;;) {
     const { exitCode } = await run('rpmsign', args, { task, env: { HOME: dir }, okExitCodes: [0, 1] });

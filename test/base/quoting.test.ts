@@ -6,11 +6,15 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
   blscfgWord,
+  debugfsWord,
   grubWord,
   keyFileValue,
   kickstartText,
   plainShellWord,
+  qemuValue,
   regExpText,
+  repoFileUrl,
+  rpmMacro,
   rpmText,
   shellWord,
   yamlText,
@@ -122,4 +126,44 @@ it('is read back from YAML and, by GLib, from a key file', async () => {
     read.push(stdout.slice(0, -1));
   }
   expect(read).toEqual(texts);
+});
+
+it('gives rpm the very value of a macro', async () => {
+  const values = fc
+    .sample(fc.array(fc.constantFrom('%', '%{nil}', '%(echo x)', 'a', '$', '/'), { maxLength: 6 }), 40)
+    .map((parts) => `a${parts.join('')}`);
+  const defines = values.flatMap((value, index) => ['--define', `value_${index} ${rpmMacro(value)}`]);
+  const { stdout } = await run('rpm', [...defines, ...values.flatMap((_, index) => ['--eval', `%{value_${index}}`])]);
+  expect(stdout).toBe(`${values.join('\n')}\n`);
+});
+
+it('gives QEMU the very path, commas and all', async () => {
+  const file = join(temporaryFolder(), 'a,format=raw,b=c%$&.raw');
+  writeFileSync(file, Buffer.alloc(4096));
+  const { stdout } = await run('qemu-img', ['info', '--image-opts', `driver=raw,file.filename=${qemuValue(file)}`]);
+  expect(stdout).toContain('virtual size: 4 KiB');
+});
+
+it('gives debugfs the very path, quotes and blanks too', async () => {
+  const [folder, tree] = [temporaryFolder(), temporaryFolder()];
+  const file = join(folder, 'disk.raw');
+  const names = ['a b', 'c"d', '""', '$&', "it's", '%s\\x', ';quit'];
+  for (const name of names) writeFileSync(join(tree, name), `content of ${name}`);
+  writeFileSync(file, '');
+  await run('truncate', ['--size=8M', file]);
+  await run('mke2fs', ['-q', '-F', '-t', 'ext4', '-d', tree, file]);
+  for (const name of names) {
+    const { stdout } = await run('debugfs', ['-R', `cat ${debugfsWord(`/${name}`)}`, file]);
+    expect(stdout).toBe(`content of ${name}`);
+  }
+});
+
+it('writes the URL of a path into a .repo file so that dnf puts nothing in its place', async () => {
+  const folder = temporaryFolder();
+  const repo = join(folder, '$basearch ${releasever} 50%');
+  mkdirSync(repo);
+  await run('createrepo_c', ['--quiet', repo]);
+  writeFileSync(join(folder, 'x.repo'), `[x]\nname=x\nbaseurl=${repoFileUrl(repo)}\ngpgcheck=0\n`);
+  const options = [`--setopt=reposdir=${folder}`, `--setopt=cachedir=${join(folder, 'cache')}`, '--releasever=1'];
+  await run('dnf', ['-q', ...options, '--noplugins', 'makecache']);
 });

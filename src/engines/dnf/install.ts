@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { rpmMacro } from '../../base/quoting.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
@@ -57,7 +58,7 @@ export async function installPackages(
           __transaction_systemd_inhibit: '%{nil}',
           __transaction_syslog: '%{nil}',
           __transaction_audit: '%{nil}',
-          ...(langs === undefined || langs.length === 0 ? {} : { _install_langs: langs.join(':') }),
+          ...(langs === undefined || langs.length === 0 ? {} : { _install_langs: rpmMacro(langs.join(':')) }),
         },
         users,
         listFilesOf: [...(values['remove-from-packages'] ?? []).map(([name]) => name), ...EXTRANEOUS],

@@ -1,7 +1,7 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../../base/errors.ts';
+import { repoFileUrl } from '../../base/quoting.ts';
 import type { Task } from '../../base/task.ts';
 import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Build } from '../../run/build.ts';
@@ -55,7 +55,7 @@ export async function lockedTreefile(project: RpmProject, build: Build): Promise
   const path = join(folder, await copyTreefile(treefile, [], folder));
   const beside = dirname(path);
   for (const name of await readdir(beside)) if (name.endsWith('.repo')) await rm(join(beside, name));
-  const baseurl = pathToFileURL(packageStore(project)).href;
+  const baseurl = repoFileUrl(packageStore(project));
   const sections = repos.map(({ id }) => `[${id}]\nname=${id}\nbaseurl=${baseurl}\ngpgcheck=0\nenabled=1\n`);
   await writeFile(join(beside, 'locked.repo'), sections.join('\n'));
   const swap = remoteSwap(project);

@@ -57,6 +57,11 @@ export function followInRoot(root: string, path: string): string {
   return resolveInRoot(root, path, { lastLink: 'follow' });
 }
 
+/** Returns where the name at a path of a tree is on this host, be it a link or not: for what is removed, moved or made. */
+export function entryInRoot(root: string, path: string): string {
+  return resolveInRoot(root, path, { lastLink: 'keep' });
+}
+
 function linkTarget(path: string): string | undefined {
   try {
     // Asking first is quicker than an exception for each of the many that are no link.

@@ -1,7 +1,7 @@
-import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
+import { chmod, lchown, mkdir } from 'node:fs/promises';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno } from '../base/files.ts';
-import { addToFile, replaceFile } from './own-file.ts';
+import { readInTree, replaceInTree } from '../base/tree-files.ts';
+import { addToFile } from './own-file.ts';
 import type { ImageTemplate } from './template/load-template.ts';
 
 type User = ImageTemplate['users'][number];
@@ -32,20 +32,17 @@ export async function addUser(user: User, place: Place): Promise<void> {
   const folder = place(`/var/home/${name}/.ssh`, 'follow');
   const keys = `${folder}/authorized_keys`;
   await mkdir(folder, { recursive: true });
-  await replaceFile(keys, user['ssh-authorized-keys'].map((key) => `${key}\n`).join(''), 0o600);
+  await replaceInTree(keys, user['ssh-authorized-keys'].map((key) => `${key}\n`).join(''), 0o600);
   for (const path of [home, folder]) await chmod(path, 0o700);
-  for (const path of [home, folder, keys]) await chown(path, uid, uid);
+  for (const path of [home, folder, keys]) await lchown(path, uid, uid);
   if (!sudo) return;
   // requiretty was CentOS 7's default; programs that log in to run one command have no terminal.
   const rule = `Defaults:${name} !requiretty\n${name} ALL=(ALL) NOPASSWD: ALL\n`;
-  await replaceFile(place(`/etc/sudoers.d/${name}`), rule, 0o440);
+  await replaceInTree(place(`/etc/sudoers.d/${name}`), rule, 0o440);
 }
 
 async function checkFree({ name, uid }: User, passwd: string): Promise<void> {
-  const text = await readFile(passwd, 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return '';
-    throw error;
-  });
+  const text = (await readInTree(passwd)) ?? '';
   const taken = text.split('\n').find((line) => line.startsWith(`${name}:`) || line.split(':')[2] === String(uid));
   if (taken === undefined) return;
   throw new NightlyError('image', `The image's user ${name} (${uid}) cannot be added: the tree has "${taken}".`, {

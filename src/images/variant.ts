@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { resolveInRoot } from '../base/paths-in-root.ts';
 import { blscfgWord, grubWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
+import { linkInTree, replaceInTree } from '../base/tree-files.ts';
 import { linkTree } from '../programs/cp.ts';
 import { removeTree } from '../programs/rm.ts';
 import type { ImageRequest } from './image.ts';
 import { addUser, type Place } from './image-accounts.ts';
 import { type Base, KERNEL_ARGUMENTS_TOKEN } from './image-base.ts';
-import { addToFile, replaceByLink, replaceFile } from './own-file.ts';
+import { addToFile } from './own-file.ts';
 import { templateFile } from './template/load-template.ts';
 import { renderTemplate } from './template/render-template.ts';
 
@@ -39,12 +40,12 @@ export async function makeVariant(base: Base, request: ImageRequest, folder: str
   const elsewhere = { var: join(root, 'ostree/deploy', request.osName, 'var'), boot };
   const place: Place = (path, lastLink = 'keep') => resolveInRoot(deployment, path, { lastLink, elsewhere });
   for (const user of template.users) await addUser(user, place);
-  for (const unit of template['mask-units']) await replaceByLink(place(`/etc/systemd/system/${unit}`), '/dev/null');
+  for (const unit of template['mask-units']) await linkInTree(place(`/etc/systemd/system/${unit}`), '/dev/null');
   for (const file of template.files) {
     const { source, content, append, mode, path } = file;
     const text = source === undefined ? (content ?? '') : await templateFile(template, source, request.values);
     if (append) await addToFile(place(path, 'follow'), text, path);
-    else await replaceFile(place(path), text, Number.parseInt(mode, 8));
+    else await replaceInTree(place(path), text, Number.parseInt(mode, 8));
   }
   return { root, boot, deployment };
 }
@@ -56,7 +57,7 @@ async function writeBootMenu(base: Base, { template }: ImageRequest, boot: strin
   const { loader, bootUuid } = base;
   const menu = template['boot-menu'];
   const values = { bootUuid, timeoutSeconds: menu.timeout, serialSpeed: menu['serial-speed'] };
-  await replaceFile(join(boot, loader.configDir, 'grub.cfg'), await renderTemplate(loader.template, values), 0o644);
+  await replaceInTree(join(boot, loader.configDir, 'grub.cfg'), await renderTemplate(loader.template, values), 0o644);
   const written = (await readdir(boot, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && /^(grub\.cfg|.*\.conf)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
@@ -66,6 +67,6 @@ async function writeBootMenu(base: Base, { template }: ImageRequest, boot: strin
     const word = path.endsWith('.cfg') ? grubWord : loader.name === 'grub-blscfg' ? blscfgWord : asItIs;
     const words = template['kernel-arguments'].map(word).join(' ');
     const changed = text.replaceAll(KERNEL_ARGUMENTS_TOKEN, () => words);
-    await replaceFile(path, changed, 0o644);
+    await replaceInTree(path, changed, 0o644);
   }
 }

@@ -1,20 +1,10 @@
-import {
-  chmod,
-  copyFile,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { filesBelow, readTextIfExists, sha256 } from '../base/files.ts';
+import { entryInRoot, followInRoot } from '../base/paths-in-root.ts';
 import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
+import { copyInTree, kindOf, linkInTree, namesIn, replaceInTree } from '../base/tree-files.ts';
 import { debControl, debExtract, debExtractControl } from '../programs/dpkg.ts';
 import { run } from '../programs/exec.ts';
 import { rpmBuild } from '../programs/rpmbuild.ts';
@@ -111,7 +101,7 @@ async function prepareDeb(
   const timestamp = await latestTime(root);
   await arrangeTree(root, debName);
   const kernel = KERNEL_PACKAGE.test(debName) ? await arrangeKernel(root) : undefined;
-  if (kernel !== undefined) await run('/sbin/depmod', ['-b', join(root, 'usr'), kernel], { task });
+  if (kernel !== undefined) await run('/sbin/depmod', ['-b', entryInRoot(root, 'usr'), kernel], { task });
   await overlay(debName, root, {});
   await compilePython(root, task);
   const evr = evrOfDebianVersion(fields.get('Version') ?? '0');
@@ -161,25 +151,22 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
   const { own } = source;
   for (const folder of own.folders) {
     const [path, mode] = typeof folder === 'string' ? [folder, 0o755] : folder;
-    await mkdir(join(root, path), { recursive: true });
-    await chmod(join(root, path), mode);
+    await mkdir(followInRoot(root, path), { recursive: true });
+    await chmod(followInRoot(root, path), mode);
   }
   await overlay(own.name, root, source.variables);
   for (const [from, to] of own.copies) {
-    await mkdir(dirname(join(root, to)), { recursive: true });
-    await copyFile(join(PROJECT, from), join(root, to));
+    await copyInTree(join(PROJECT, from), entryInRoot(root, to));
   }
   for (const [path, content] of source.generated) {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await writeFile(join(root, path), content);
+    await replaceInTree(entryInRoot(root, path), content);
   }
   for (const [path, target] of own.links) {
-    await mkdir(dirname(join(root, path)), { recursive: true });
-    await symlink(target, join(root, path));
+    await linkInTree(entryInRoot(root, path), target);
   }
-  for (const [path, mode] of Object.entries(own.modes)) await chmod(join(root, path), mode);
+  for (const [path, mode] of Object.entries(own.modes)) await chmod(followInRoot(root, path), mode);
   if (source.bump > 0) await touchContent(root, `lab update ${source.bump} of ${own.name}`);
-  const etcFiles = (await filesBelow(join(root, 'etc'))).map((file) => `/etc/${file}`);
+  const etcFiles = (await filesBelow(followInRoot(root, 'etc'))).map((file) => `/etc/${file}`);
   const files = await packagedFiles(root, {
     conffiles: new Set(etcFiles.filter((file) => !file.startsWith('/etc/pki/'))),
     capabilities: new Map(),
@@ -210,11 +197,10 @@ async function overlay(name: string, root: string, variables: Readonly<Record<st
   const from = join(OVERLAYS, name, 'root');
   for (const file of await filesBelow(from)) {
     const text = await readFile(join(from, file), 'utf8');
-    await mkdir(dirname(join(root, file)), { recursive: true });
-    await writeFile(
-      join(root, file),
+    await replaceInTree(
+      entryInRoot(root, file),
       text.replace(/@(\w+)@/g, (whole, key: string) => variables[key] ?? whole),
-      { mode: await overlayMode(join(from, file)) },
+      await overlayMode(join(from, file)),
     );
   }
 }
@@ -237,9 +223,10 @@ async function conffiles(control: string, name: string): Promise<ReadonlySet<str
  * start would compile them again. Hash-based files without a check, because a deployment has no time stamps.
  */
 async function compilePython(root: string, task: Task): Promise<void> {
+  const lib = followInRoot(root, 'usr/lib');
   const folders: string[] = [];
-  for (const folder of await readdir(join(root, 'usr/lib')).catch(() => [])) {
-    if (/^python3/.test(folder)) folders.push(join(root, 'usr/lib', folder));
+  for (const name of await namesIn(lib)) {
+    if (/^python3/.test(name) && (await kindOf(join(lib, name))) === 'dir') folders.push(join(lib, name));
   }
   if (folders.length === 0) return;
   await run(

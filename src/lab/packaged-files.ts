@@ -1,5 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { entryInRoot } from '../base/paths-in-root.ts';
 import { type Accounts, ownerOf } from './lab-accounts.ts';
 import { FILESYSTEM_FOLDERS } from './own-packages.ts';
 import type { PackagedFile } from './spec.ts';
@@ -24,10 +25,10 @@ export async function packagedFiles(
 ): Promise<readonly PackagedFile[]> {
   const found: PackagedFile[] = [];
   const walk = async (folder: string): Promise<void> => {
-    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    const entries = await readdir(entryInRoot(root, folder), { withFileTypes: true });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = `${folder}/${entry.name}`;
-      const { uid, gid } = await lstat(join(root, path));
+      const { uid, gid } = await lstat(entryInRoot(root, path));
       const owner = ownerOf(options.accounts, path, uid, gid);
       if (!entry.isDirectory()) {
         found.push({

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
+import { requirePlainFiles } from '../base/tree-files.ts';
 import { checkOutPath } from '../programs/ostree.ts';
 import { listPackageFiles } from '../programs/rpm.ts';
 
@@ -32,6 +33,8 @@ export async function packageFilesOf(
       await mkdir(dir, { recursive: true });
       const folder = join(dir, 'rpmdb');
       if (!(await checkOutPath({ repo: commit.repo, commit: commit.checksum, path, folder }, task))) continue;
+      // rpm would open what links lead to on this host.
+      await requirePlainFiles(folder);
       return await listPackageFiles(folder, commit.names, dir, task);
     }
   } finally {

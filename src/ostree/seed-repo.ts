@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno } from '../base/files.ts';
+import { ifThere, isErrno } from '../base/files.ts';
 import { httpFetch } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { addRemote, initRepo, pullPaths } from '../programs/ostree.ts';
@@ -55,6 +55,7 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
   }
   // What is here already was pulled and checked on an earlier night, or made here.
   if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
+    if (url.startsWith('file://')) await refuseSpecialFiles(fileURLToPath(url));
     await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
     await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: ID_FILES }, task).catch((error: unknown) => {
       throw seedError(url, error);
@@ -69,12 +70,43 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
  */
 export async function readPublished(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
   if (url.startsWith('file://')) {
-    return readFile(fileURLToPath(url)).catch((error: unknown) => {
+    return readRegular(fileURLToPath(url)).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
       throw error;
     });
   }
   return pRetry(() => get(url, signal), { retries: 3, minTimeout: 300, signal });
+}
+
+/**
+ * ostree waits without an end for a FIFO in the place of `config`, and takes one for an object into the local repository.
+ * @throws NightlyError `seed`
+ */
+async function refuseSpecialFiles(repo: string): Promise<void> {
+  const strange: string[] = [];
+  const todo = [repo];
+  for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
+    for (const one of (await ifThere(readdir(folder, { withFileTypes: true }))) ?? []) {
+      const path = join(folder, one.name);
+      if (one.isDirectory() && path !== join(repo, 'tmp')) todo.push(path);
+      // Links are what refs and folders of some repositories are.
+      else if (!one.isFile() && !one.isDirectory() && !one.isSymbolicLink()) strange.push(path);
+    }
+  }
+  if (strange.length === 0) return;
+  throw new NightlyError(
+    'seed',
+    `What the published repository has here is no file:\n  ${strange.sort().join('\n  ')}`,
+    {
+      hint: 'Remove it, or have the repository made anew; then run again.',
+    },
+  );
+}
+
+/** A ref may be a link to another (`ostree refs --alias`); a FIFO would be waited for without an end. */
+async function readRegular(path: string): Promise<Uint8Array> {
+  if (!(await stat(path)).isFile()) throw new Error(`${path} is not a file`);
+  return readFile(path);
 }
 
 async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { SourcePlace } from '../base/errors.ts';
-import { isErrno, sha256, sha256File } from '../base/files.ts';
+import { NightlyError, type SourcePlace } from '../base/errors.ts';
+import { ifThere, isErrno, sha256, sha256File } from '../base/files.ts';
 import { withoutCredentials } from '../rpm/repofile.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
@@ -97,10 +97,18 @@ export async function finalizeScripts(treefile: string): Promise<ReadonlyMap<str
   return found;
 }
 
-/** Returns the `*.repo` files beside a treefile, sorted by name. */
+/**
+ * Returns the `*.repo` files beside a treefile, sorted by name.
+ * @throws NightlyError `treefile` for a FIFO or socket, which would be waited for without an end
+ */
 export async function repoFilesBeside(treefile: string): Promise<string[]> {
   const folder = dirname(treefile);
-  return (await namesIn(folder)).filter((name) => name.endsWith('.repo')).map((name) => join(folder, name));
+  const paths = (await namesIn(folder)).filter((name) => name.endsWith('.repo')).map((name) => join(folder, name));
+  for (const path of paths) {
+    const info = await ifThere(stat(path));
+    if (info?.isFIFO() || info?.isSocket()) throw new NightlyError('treefile', `${path} is not a file.`);
+  }
+  return paths;
 }
 
 async function namesIn(folder: string): Promise<string[]> {

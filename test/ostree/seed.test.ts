@@ -41,6 +41,22 @@ it('seeds from a file URL', async () => {
   expect(await seedFrom({ ...request, url: `file://${far}/nothing` }, task)).toBeUndefined();
 });
 
+it.each(['config', 'objects', 'ref'])(
+  'K7: a FIFO in a repository of this host is refused with its path: %s',
+  async (where) => {
+    const { request, far, commit, task } = await published();
+    const object = join(far, 'objects', commit.slice(0, 2), `${commit.slice(2)}.commit`);
+    const path =
+      where === 'config' ? join(far, 'config') : where === 'ref' ? join(far, 'refs/heads', TEST_REF) : object;
+    await run('rm', [path]);
+    await run('mkfifo', [path]);
+    await expect(seedFrom({ ...request, url: `file://${far}` }, task)).rejects.toMatchObject({
+      code: 'seed',
+      message: expect.stringContaining(path),
+    });
+  },
+);
+
 it('tells an absent ref and an absent repository from a server that does not answer', async () => {
   const { request, task } = await published();
   expect(await seedFrom({ ...request, ref: 'no/such' }, task)).toBeUndefined();

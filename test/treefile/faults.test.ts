@@ -1,5 +1,8 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { read, refusal } from './files.ts';
+import { run } from '../../src/programs/exec.ts';
+import { readTreefile } from '../../src/treefile/read.ts';
+import { read, refusal, writeFiles } from './files.ts';
 
 test('an unknown key names file, line, column and the nearest known key', async () => {
   expect(await refusal({ 'top.yaml': 'ref: a\npakages: [x]' })).toBe(
@@ -211,4 +214,26 @@ test('the caller cannot give built-in variables, and a kickstart file is no tree
     code: 'usage',
   });
   expect(await refusal({ 'top.yaml': 'include: a.ks', 'a.ks': '%packages\n%end\n' })).toContain('kickstart');
+});
+
+test('K7: a FIFO where a file is named is refused with its path, and not waited for', async () => {
+  const folder = await writeFiles({
+    'top.yaml': 'ref: a\ninclude: more.yaml\nadd-files: [[pipe, /usr/x]]\npostprocess-script: script',
+    'repo.yaml': 'ref: a',
+  });
+  await run(
+    'mkfifo',
+    ['pipe', 'script', 'more.yaml'].map((name) => join(folder, name)),
+  );
+  const refused = (name: string) =>
+    readTreefile(join(folder, name), { basearch: 'x86_64' }).then(
+      () => 'accepted',
+      (error: unknown) => String(error).replaceAll(`${folder}/`, ''),
+    );
+  const message = await refused('top.yaml');
+  for (const name of ['include: more.yaml', 'add-files: pipe', 'postprocess-script: script']) {
+    expect(message).toContain(`${name} is not a file.`);
+  }
+  await run('mkfifo', [join(folder, 'x.repo')]);
+  expect(await refused('repo.yaml')).toContain('x.repo is not a file.');
 });

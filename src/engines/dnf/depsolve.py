@@ -396,6 +396,12 @@ def install(request):
         own = set(header[rpm.RPMTAG_FILENAMES])
         owners[path] = [name for name in ACCOUNT_FILES if "/etc/" + name in own]
 
+    # What no package has is there as soon as the users are, before a script counts its lines.
+    unowned = [name for name in ACCOUNT_FILES if not any(name in names for names in owners.values())]
+    for names in owners.values():
+        if "passwd" in names:
+            names += unowned
+
     if unfit:
         raise Refused("package", "\n".join(unfit))
     problems = ts.check()
@@ -420,7 +426,7 @@ def install(request):
             emit("progress", done=count, total=len(request["rpms"]), unit="packages")
             # What is to be there already must be there before the first %pre makes new users.
             for name in owners[key[0]]:
-                seed_accounts(root_fd, name, request["users"])
+                seed_accounts(root_fd, name, request["users"], name in unowned)
         elif reason == rpm.RPMCALLBACK_SCRIPT_ERROR:
             failed.append("%s of %s" % (script_name(amount), key[1] if isinstance(key, tuple) else key))
         elif reason == rpm.RPMCALLBACK_CPIO_ERROR or reason == rpm.RPMCALLBACK_UNPACK_ERROR:
@@ -458,11 +464,14 @@ def unfit_files(header):
     files = zip(header[rpm.RPMTAG_FILENAMES], header[rpm.RPMTAG_FILEMODES], header[rpm.RPMTAG_FILEFLAGS])
     for name, mode, flags in files:
         raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
-        shown = raw.decode("utf-8", "backslashreplace")
+        name = raw.decode("utf-8", "backslashreplace")
+        shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
         kind = kinds.get(stat.S_IFMT(mode & 0xFFFF))
         if kind is not None and not flags & rpm.RPMFILE_GHOST:
             lines.append("%s has %s, %s" % (header[rpm.RPMTAG_NEVRA], shown, kind))
-        if raw != shown.encode("utf-8"):
+        if any(c < " " or c == "\x7f" for c in name):
+            lines.append("%s has %s, a name with a control character" % (header[rpm.RPMTAG_NEVRA], shown))
+        if raw != name.encode("utf-8"):
             lines.append("%s has %s, a name that is not UTF-8" % (header[rpm.RPMTAG_NEVRA], shown))
     return lines
 
@@ -488,8 +497,8 @@ def script_name(tag):
 ACCOUNT_FILES = ("passwd", "group", "shadow", "gshadow", "subuid", "subgid")
 
 
-def seed_accounts(root_fd, name, users):
-    """Adds the given lines of an account file whose name the tree's file does not have.
+def seed_accounts(root_fd, name, users, make):
+    """Adds the given lines of an account file whose name the tree's file does not have, and makes the file if asked to.
 
     Users that are added also become members again of groups the file has already: a script that makes a user puts it
     into its groups then, and not when it is there.
@@ -497,8 +506,10 @@ def seed_accounts(root_fd, name, users):
     lines = users.get(name, [])
     if not lines:
         return
+    mode = 0o600 if name in ("shadow", "gshadow") else 0o644
     try:
-        fd = os.open("etc/" + name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=root_fd)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | (os.O_CREAT if make else 0)
+        fd = os.open("etc/" + name, flags, mode, dir_fd=root_fd)
     except FileNotFoundError:
         return
     with os.fdopen(fd, "r+", encoding="utf-8", errors="surrogateescape") as file:

@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
+import { replaceInTree } from '../../base/tree-files.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import type { Composed, ComposeRequest } from '../engine.ts';
 import { createPhases } from '../phases.ts';
@@ -15,8 +16,9 @@ import { indexModules, moveBoot, placeKernel } from './tree/kernel.ts';
 import { settleOptUsrLocal } from './tree/opt-usrlocal.ts';
 import { settleRpmdb } from './tree/rpmdb.ts';
 import { removeLeftovers } from './tree/system.ts';
+import { refuseStrange } from './tree/tree-kinds.ts';
 import { makeTopLevel, setMachineId } from './tree/tree-layout.ts';
-import { at } from './tree/tree-paths.ts';
+import { entry } from './tree/tree-paths.ts';
 import { requirePolicy, settlePolicy } from './tree/tree-selinux.ts';
 import { settleShadow, splitUsers } from './tree/tree-users.ts';
 import { expectedUsers, previousAccounts, rememberAccounts } from './tree/user-seeds.ts';
@@ -46,6 +48,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   const { seed, installed } = await populate(request, { root, packages, expected }, phases, task);
 
   const kver = await phases.time('kernel', 'self', async () => {
+    refuseStrange(root);
     await setMachineId(root, values);
     await removeLeftovers(root);
     await setHostDefaults(root);
@@ -86,9 +89,8 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
     await moveBoot(root, kver, values['boot-location'] ?? 'modules');
     await settleRpmdb(root);
     await wrapPrograms(root, treefile);
-    await mkdir(at(root, 'usr/share/rpm-ostree'), { recursive: true });
-    await writeFile(
-      at(root, 'usr/share/rpm-ostree/treefile.json'),
+    await replaceInTree(
+      entry(root, 'usr/share/rpm-ostree/treefile.json'),
       `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
     );
     if (values.selinux !== false) await requirePolicy(root);

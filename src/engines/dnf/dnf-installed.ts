@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
+import { requirePlainFiles } from '../../base/tree-files.ts';
 import { listInstalled } from '../../programs/rpm.ts';
 import { compareInstalled } from '../../rpm/installed-packages.ts';
 import type { Lockfile, PackageId } from '../../rpm/lockfile.ts';
 import { comparePackages } from '../../rpm/pkgdiff.ts';
+import { at } from './tree/tree-paths.ts';
 
 /**
  * Reads what was installed into a tree from its rpm database, which is what hosts and scanners will read, and compares it
@@ -17,7 +19,9 @@ export async function installedPackages(
   cacheDir: string,
   task: Task,
 ): Promise<PackageId[]> {
-  const found = await listInstalled(join(root, 'usr/share/rpm'), join(cacheDir, 'home'), task);
+  const database = at(root, 'usr/share/rpm');
+  await requirePlainFiles(database);
+  const found = await listInstalled(database, join(cacheDir, 'home'), task);
   compareInstalled(found, lockfile, 'The rpm database of the tree');
   return found.toSorted(comparePackages);
 }

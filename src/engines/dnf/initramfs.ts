@@ -1,9 +1,10 @@
 import { lstatSync } from 'node:fs';
-import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { copyInTree, readInTree, setModeInTree } from '../../base/tree-files.ts';
 import { run } from '../../programs/exec.ts';
 import type { Phases } from '../phases.ts';
 import { type Answers, type Asked, answers, attributesOf, readReport, watched } from './asked.ts';
@@ -12,7 +13,7 @@ import { inTree, treeEnvironment } from './namespace.ts';
 import { listNames, pathIdentity, readPaths, resetTimes } from './trace.ts';
 import { osReleasePath, withoutVersion } from './tree/os-release.ts';
 import { program } from './tree/system.ts';
-import { at, entry } from './tree/tree-paths.ts';
+import { entry } from './tree/tree-paths.ts';
 
 /**
  * When an initramfs may be used again.
@@ -57,7 +58,7 @@ export async function makeInitramfs(
 ): Promise<'built' | 'reused'> {
   const { root, kver, cacheDir } = request;
   const target = entry(root, 'usr/lib/modules', kver, 'initramfs.img');
-  await rm(target, { force: true });
+  await rm(target, { recursive: true, force: true });
   const dir = join(cacheDir, 'initramfs');
   await mkdir(dir, { recursive: true });
   const osRelease = await maskedOsRelease(request);
@@ -66,8 +67,8 @@ export async function makeInitramfs(
   const known = await phases.time('look for an initramfs', 'self', () => findRecord({ root, records, key, dir }, task));
   if (known) {
     await phases.time('reuse the initramfs', 'self', async () => {
-      await copyFile(join(dir, known.image), target);
-      await chmod(target, 0o600);
+      await copyInTree(join(dir, known.image), target);
+      await setModeInTree(target, 0o600);
       await writeRecords(dir, [known, ...records.filter((one) => one !== known)]);
     });
     return 'reused';
@@ -77,13 +78,13 @@ export async function makeInitramfs(
   await phases.time('keep the initramfs', 'self', async () => {
     const image = join(dir, 'new.img.part');
     await rename(target, image).catch(async () => {
-      await copyFile(target, image);
+      await copyInTree(target, image);
       await rm(target);
     });
     // Without the image the tree is again as dracut found it.
     const record = await recordOf({ root, ...ran, folder: dirname(target).slice(root.length), key, image }, task);
-    await copyFile(image, target);
-    await chmod(target, 0o600);
+    await copyInTree(image, target);
+    await setModeInTree(target, 0o600);
     if (!record) return await rm(image);
     await rename(image, join(dir, record.image));
     await writeRecords(dir, [record, ...records]);
@@ -218,7 +219,7 @@ async function maskedOsRelease({ root, mutated }: InitramfsRequest): Promise<Mas
   if (!mutated) return undefined;
   const path = await osReleasePath(root);
   if (path === undefined) return undefined;
-  const content = withoutVersion(await readFile(path, 'utf8'), mutated);
+  const content = withoutVersion((await readInTree(path)) ?? '', mutated);
   return { path: path.slice(root.length + 1), content };
 }
 
@@ -266,8 +267,8 @@ async function runDracut(
   } finally {
     await rm(tmp, { recursive: true, force: true });
   }
-  const image = at(root, 'usr/lib/modules', request.kver, 'initramfs.img');
-  await chmod(image, 0o600);
+  // What dracut ran may have put a link in its place, which would be followed from the cache.
+  await setModeInTree(entry(root, 'usr/lib/modules', request.kver, 'initramfs.img'), 0o600);
   const asked = await readReport(report);
   await rm(report, { force: true });
   if (!('unknown' in asked)) return { dracut, asked };

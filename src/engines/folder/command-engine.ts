@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { readTextIfExists, sha256 } from '../../base/files.ts';
+import { sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { readInTree } from '../../base/tree-files.ts';
 import type { CommandConfig } from '../../config/config.ts';
 import { unmountIn } from '../../programs/mount.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
@@ -57,7 +58,7 @@ async function fill(
   await mkdir(root, { recursive: true });
   const env = { ATOMIC_ROOT: root, ATOMIC_PROVENANCE: provenance, SOURCE_DATE_EPOCH: String(timestamp) };
   await runConfigured(config.command, config, { env }, task);
-  const text = await readTextIfExists(provenance).catch((error: unknown) => {
+  const text = await readInTree(provenance).catch((error: unknown) => {
     throw new NightlyError('compose', `What the command wrote to $ATOMIC_PROVENANCE cannot be read: ${String(error)}`);
   });
   return text === undefined ? undefined : parseProvenanceReport(text, provenance);

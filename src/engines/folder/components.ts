@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readTextIfExists } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { readInTree } from '../../base/tree-files.ts';
 import { RPMDB_FOLDERS } from '../../ostree/package-files.ts';
 import { listInstalled } from '../../programs/rpm.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
@@ -58,7 +58,7 @@ async function installedRpms(root: string, scratchDir: string, task: Task): Prom
 
 async function installedDebs(root: string): Promise<PackageId[]> {
   for (const path of DPKG_STATUS) {
-    const text = await readTextIfExists(followInRoot(root, path)).catch(() => undefined);
+    const text = await readInTree(followInRoot(root, path)).catch(() => undefined);
     if (text !== undefined) return text.split(/\n\n+/).flatMap(debOf);
   }
   return [];

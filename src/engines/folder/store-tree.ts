@@ -93,7 +93,9 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
     const wanted = new Set(members.map(({ entry }) => entry.path));
     const skip = join(scratchDir, 'skip');
     const others = scan.entries.filter(({ path, kind }) => kind !== 'folder' && !wanted.has(path));
-    await writeFile(skip, others.map(({ path }) => `${path}\n`).join(''));
+    // What is not left out is stored in vain and no more; the rest of a name after a line break might be a wanted path.
+    const lines = others.filter(({ path }) => !path.includes('\n')).map(({ path }) => `${path}\n`);
+    await writeFile(skip, lines.join(''));
     const commit = await storeFolder(
       {
         ...{ repo, skip, modes, folder: scan.root },

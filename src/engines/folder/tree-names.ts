@@ -1,5 +1,5 @@
-import { readTextIfExists } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
+import { readInTree } from '../../base/tree-files.ts';
 
 /** Names of users and groups by id, as a tree has them. */
 export interface TreeNames {
@@ -17,7 +17,7 @@ export async function readTreeNames(root: string): Promise<TreeNames> {
 async function namesIn(root: string, file: string): Promise<Map<number, string>> {
   const names = new Map<number, string>();
   for (const folder of FOLDERS) {
-    const text = await readTextIfExists(followInRoot(root, `${folder}/${file}`)).catch(() => undefined);
+    const text = await readInTree(followInRoot(root, `${folder}/${file}`)).catch(() => undefined);
     for (const line of (text ?? '').split('\n')) {
       const [name = '', , id = ''] = line.split(':');
       if (/^\d+$/.test(id) && /^[\w.$-]+$/.test(name) && !names.has(Number(id))) names.set(Number(id), name);

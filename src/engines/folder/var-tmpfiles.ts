@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Task } from '../../base/task.ts';
-import { escapePath, TMPFILES } from '../dnf/tree/tmpfiles.ts';
+import { escapePath, linkTarget, TMPFILES } from '../dnf/tree/tmpfiles.ts';
 import { declaredPaths } from '../dnf/tree/var.ts';
 import type { TreeNames } from './tree-names.ts';
 import type { Placed } from './tree-plan.ts';
@@ -30,7 +30,7 @@ export async function writeVarTmpfiles(
   }
   const lines = inVar.flatMap(({ entry, path, uid, gid }) => {
     if (declared.has(path)) return [];
-    if (entry.kind === 'link') return [`L ${escapePath(path)} - - - - ${(entry.target ?? '').replaceAll('%', '%%')}`];
+    if (entry.kind === 'link') return [`L ${escapePath(path)} - - - - ${linkTarget(entry.target ?? '')}`];
     if (entry.kind !== 'folder') return [];
     const mode = (Number(entry.stat.mode) & 0o7777).toString(8).padStart(4, '0');
     return [`d ${escapePath(path)} ${mode} ${names.users.get(uid) ?? uid} ${names.groups.get(gid) ?? gid} - -`];

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { requirePlainFiles } from '../../base/tree-files.ts';
 import { treeHas } from '../../programs/ostree-admin.ts';
 import { templatePath } from '../template/render-template.ts';
 
@@ -108,9 +109,15 @@ async function mkconfigDir(has: (path: string) => Promise<boolean>): Promise<Boo
   );
 }
 
-/** Folder of GRUB's modules for a format, given the deployment's root folder. */
-export function grubModulesDir(loader: BootLoader, format: GrubFormat, deployment: string): string {
-  return loader.inTree[format] ? followInRoot(deployment, `${HOST_GRUB}/${format}`) : `${HOST_GRUB}/${format}`;
+/**
+ * Folder of GRUB's modules for a format, given the deployment's root folder. GRUB's programs open what is in it.
+ * @throws NightlyError `compose` when the tree has links there.
+ */
+export async function grubModulesDir(loader: BootLoader, format: GrubFormat, deployment: string): Promise<string> {
+  if (!loader.inTree[format]) return `${HOST_GRUB}/${format}`;
+  const folder = followInRoot(deployment, `${HOST_GRUB}/${format}`);
+  await requirePlainFiles(folder);
+  return folder;
 }
 
 /** Describes a boot loader for the log, as in `grub-menu (BIOS from the tree, UEFI from this host)`. */

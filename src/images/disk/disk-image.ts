@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs';
 import { open, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { kindOf } from '../../base/tree-files.ts';
 import { type FatInFile, makeFat } from '../../programs/mtools.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { ImageRequest } from '../image.ts';
@@ -35,7 +36,7 @@ export async function makeRawDisk(base: Base, request: ImageRequest, folder: str
   const sizes = { disk: sizeBytes(disk.size), efi: sizeBytes(disk.efi), boot: sizeBytes(disk.boot) };
   const { seed, loader, bootUuid, rootUuid } = base;
   const layout = diskLayout(sizes, seed);
-  checkRootTools(base, disk['root-filesystem']);
+  await checkRootTools(base, disk['root-filesystem']);
   const variant = await makeVariant(base, request, folder, task);
   task.say(`Writing the disk (${disk.size}, sparse, ${disk['root-filesystem']})`);
   const raw = join(folder, 'disk.raw');
@@ -57,8 +58,8 @@ export async function makeRawDisk(base: Base, request: ImageRequest, folder: str
 }
 
 /** Hosts grow and check their own file system; cloud-init fails where it cannot. @throws NightlyError `image` */
-function checkRootTools({ sysroot, deployment }: Base, type: 'ext4' | 'xfs'): void {
-  if (type === 'ext4' || existsSync(join(sysroot, deployment, 'usr/sbin/xfs_growfs'))) return;
+async function checkRootTools({ sysroot, deployment }: Base, type: 'ext4' | 'xfs'): Promise<void> {
+  if (type === 'ext4' || (await kindOf(followInRoot(join(sysroot, deployment), '/usr/sbin/xfs_growfs')))) return;
   throw new NightlyError('image', `The tree has no /usr/sbin/xfs_growfs, which hosts with an XFS root need.`, {
     hint: 'Add xfsprogs to the treefile\'s "packages", or set "root-filesystem: ext4" in image.yaml.',
   });

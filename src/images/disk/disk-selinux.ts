@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, readTextIfExists } from '../../base/files.ts';
+import { followInRoot } from '../../base/paths-in-root.ts';
 import { policyName } from '../../base/selinux-config.ts';
 import type { Task } from '../../base/task.ts';
+import { kindOf, namesIn, readInTree, requirePlainFiles } from '../../base/tree-files.ts';
 import { copyTree } from '../../programs/cp.ts';
 import { removeTree } from '../../programs/rm.ts';
 import { setLabels } from '../../programs/setfiles.ts';
@@ -46,7 +47,7 @@ export async function labelTrees(trees: DiskTrees, task: Task): Promise<void> {
   await makeLostAndFound(trees);
   await unshare(boot, task);
   const ostree = join(root, 'ostree');
-  await setLabels({ ...policy, root: deployment, path: join(deployment, 'etc'), exclude: [] }, task);
+  await setLabels({ ...policy, root: deployment, path: followInRoot(deployment, '/etc'), exclude: [] }, task);
   await setLabels({ ...policy, root: stateroot, path: join(stateroot, 'var'), exclude: [] }, task);
   await setLabels({ ...policy, root: dirname(boot), path: boot, exclude: [] }, task);
   await setLabels({ ...policy, root, path: root, exclude: [ostree] }, task);
@@ -56,20 +57,21 @@ export async function labelTrees(trees: DiskTrees, task: Task): Promise<void> {
 
 /** Returns the policy that hosts load; undefined when the tree has none. */
 async function policyOf(deployment: string): Promise<Policy | undefined> {
-  const name = await policyName(join(deployment, 'etc'));
+  const name = await policyName(followInRoot(deployment, '/etc/selinux/config'));
   if (name === undefined) return undefined;
-  const folder = join(deployment, 'etc/selinux', name);
-  const contexts = join(folder, 'contexts/files/file_contexts');
-  if ((await readTextIfExists(contexts)) === undefined) return undefined;
-  return { name, contexts, policy: await newestBinary(join(folder, 'policy')) };
+  const folder = `/etc/selinux/${name}`;
+  const files = followInRoot(deployment, `${folder}/contexts/files`);
+  const contexts = join(files, 'file_contexts');
+  if (!(await kindOf(contexts))) return undefined;
+  const policies = followInRoot(deployment, `${folder}/policy`);
+  // setfiles opens what is there, and follows links on this host.
+  for (const each of [files, policies]) await requirePlainFiles(each);
+  return { name, contexts, policy: await newestBinary(policies) };
 }
 
 /** `policy.33`: the number is the version of the format. */
 async function newestBinary(folder: string): Promise<string | undefined> {
-  const names = await readdir(folder).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const names = await namesIn(folder);
   const versions = names.map((name) => Number(/^policy\.(\d+)$/.exec(name)?.[1] ?? 0));
   const newest = Math.max(0, ...versions);
   return newest === 0 ? undefined : join(folder, `policy.${newest}`);
@@ -102,7 +104,7 @@ async function unshare(tree: string, task: Task): Promise<void> {
  * the repo that was pulled from.
  */
 async function writeOstreeContexts(treeContexts: string, scratchDir: string): Promise<string> {
-  const entries = (await readFile(treeContexts, 'utf8')).split('\n').map((line) => line.trim().split(/\s+/));
+  const entries = ((await readInTree(treeContexts)) ?? '').split('\n').map((line) => line.trim().split(/\s+/));
   const labelOf = (pattern: string): string => {
     const label = entries.find(([first]) => first === pattern)?.at(-1);
     if (label !== undefined) return label;

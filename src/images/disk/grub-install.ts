@@ -48,7 +48,7 @@ export async function installBiosGrub(
   // The core's first sector reads the rest: its block list starts one sector further on.
   core.writeBigUInt64LE(BigInt(partition.start + 1), 0x1f4);
   await raw.write(core, 0, core.length, partition.offsetBytes);
-  const boot = await readFile(join(grubModulesDir(install.loader, 'i386-pc', install.deployment), 'boot.img'));
+  const boot = await readFile(join(await grubModulesDir(install.loader, 'i386-pc', install.deployment), 'boot.img'));
   boot.writeBigUInt64LE(BigInt(partition.start), 0x5c);
   // Two NOPs over the jump that takes any drive for a floppy: some BIOSes pass a wrong drive number.
   boot.writeUInt16LE(0x9090, 0x66);
@@ -92,7 +92,7 @@ async function coreImage(install: GrubInstall, format: GrubFormat, task: Task): 
   const searching = await renderTemplate('grub/early.cfg.hbs', values);
   await writeFile(earlyConfig, install.prefix === undefined ? searching : 'configfile $prefix/grub.cfg\n');
   const modules = `${COMMON_MODULES} ${FORMAT_MODULES[format]}`.split(' ').concat(loader.extraModules);
-  const modulesDir = grubModulesDir(loader, format, install.deployment);
+  const modulesDir = await grubModulesDir(loader, format, install.deployment);
   await makeGrubImage({ format, modulesDir, modules, earlyConfig, prefix, output }, task);
   return output;
 }

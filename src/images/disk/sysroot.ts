@@ -1,11 +1,12 @@
-import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, readTextIfExists } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { kindOf, namesIn, readInTree, replaceInTree } from '../../base/tree-files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../programs/ostree-admin.ts';
 import type { ImageSource } from '../image.ts';
+import { addToFile } from '../own-file.ts';
 import type { BootLoader } from './bootloader.ts';
 
 export interface SysrootRequest {
@@ -60,10 +61,11 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
 /** Adds /boot to the file system table, whose last line may lack its end. */
 async function mountBoot(deployment: string, bootUuid: string): Promise<void> {
   const fstab = followInRoot(deployment, '/etc/fstab');
-  const before = (await readTextIfExists(fstab)) ?? '';
-  const end = before === '' || before.endsWith('\n') ? '' : '\n';
-  await mkdir(dirname(fstab), { recursive: true });
-  await appendFile(fstab, `${end}UUID=${bootUuid} /boot ext4 defaults 0 2\n`);
+  const line = `UUID=${bootUuid} /boot ext4 defaults 0 2\n`;
+  const before = await readInTree(fstab);
+  if (before === undefined) return await replaceInTree(fstab, line);
+  // It may be a hard link to the repository.
+  await addToFile(fstab, before === '' || before.endsWith('\n') ? line : `\n${line}`, '/etc/fstab');
 }
 
 /**
@@ -109,14 +111,12 @@ const CHECKS = ['gpg-verify', 'gpg-verify-summary'] as const;
 async function remoteInTree(deployment: string, name: string): Promise<Readonly<Record<string, string>> | undefined> {
   const inTree = (path: string) => followInRoot(deployment, path);
   const folder = '/etc/ostree/remotes.d';
-  const files = await readdir(inTree(folder)).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  });
-  for (const file of files.filter((entry) => entry.endsWith('.conf'))) {
+  for (const file of (await namesIn(inTree(folder))).filter((entry) => entry.endsWith('.conf'))) {
+    const path = inTree(`${folder}/${file}`);
+    if ((await kindOf(path)) !== 'file') continue;
     let group = '';
     const keys: Record<string, string> = {};
-    for (const line of ((await readTextIfExists(inTree(`${folder}/${file}`))) ?? '').split('\n')) {
+    for (const line of ((await readInTree(path)) ?? '').split('\n')) {
       group = /^\[(.*)\]\s*$/.exec(line)?.[1] ?? group;
       const [, key, value] = /^\s*([\w-]+)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
       if (group === `remote "${name}"` && key !== undefined && value !== undefined) keys[key] = value;

@@ -1,7 +1,8 @@
-import { chmod, copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { followInRoot } from '../../base/paths-in-root.ts';
+import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import { shellWord } from '../../base/quoting.ts';
+import { copyInTree } from '../../base/tree-files.ts';
 import { EXT4_FEATURES } from '../../programs/mke2fs.ts';
 import type { BootLoader } from '../disk/bootloader.ts';
 import type { ImageSource } from '../image.ts';
@@ -27,7 +28,9 @@ const MENU = { timeoutSeconds: 1, serialSpeed: 115200 };
 
 /** Puts the installer with its settings into the live root. */
 export async function writeInstaller(root: string, installer: Installer): Promise<void> {
-  const folder = followInRoot(root, INSTALLER_DIR);
+  const folder = entryInRoot(root, INSTALLER_DIR);
+  // All in it is ours: a link among what the tree has there would be written through.
+  await rm(folder, { recursive: true, force: true });
   const { loader } = installer;
   await copyFolder(templatePath('iso/installer'), folder);
   await chmod(join(folder, 'atomic-install'), 0o755);
@@ -40,7 +43,7 @@ export async function writeInstaller(root: string, installer: Installer): Promis
   // Not by the tree's own name for it: ostree runs a program named …mkconfig in a chroot, where it finds nothing.
   const menuProgram = loader.deployEnv['OSTREE_GRUB2_EXEC'];
   if (menuProgram !== undefined) {
-    await copyFile(menuProgram, join(folder, 'boot-menu'));
+    await copyInTree(menuProgram, join(folder, 'boot-menu'));
     await chmod(join(folder, 'boot-menu'), 0o755);
   }
 }
@@ -69,9 +72,6 @@ function settings(installer: Installer): string {
 async function copyFolder(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const name of (await readdir(from)).sort()) {
-    const target = join(to, name);
-    // Else a link of that name would be written through.
-    await rm(target, { force: true });
-    await copyFile(join(from, name), target);
+    await copyInTree(join(from, name), join(to, name));
   }
 }

@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
+import { bytesInTree, namesIn, readInTree } from '../../base/tree-files.ts';
 import type { CpioEntry } from './cpio.ts';
 
 /**
@@ -32,8 +33,8 @@ const WANTED = [
 export async function moduleEntries(root: string, modulesDir: string, target: string): Promise<CpioEntry[]> {
   // modules.dep is the tree's own text: what it names is looked for in the tree alone.
   const at = (path: string) => followInRoot(root, join('/', modulesDir, path));
-  const index = (await readdir(at(''))).filter((name) => /^modules\.[\w.]+$/.test(name)).sort();
-  const dependencies = index.includes('modules.dep') ? await readFile(at('modules.dep'), 'utf8') : '';
+  const index = (await namesIn(at(''))).filter((name) => /^modules\.[\w.]+$/.test(name));
+  const dependencies = (await readInTree(at('modules.dep'))) ?? '';
   const modules = withDependencies(dependencies);
   const folders = [...new Set(modules.flatMap(parents))].sort();
   const files = [...index, ...modules];
@@ -44,10 +45,18 @@ export async function moduleEntries(root: string, modulesDir: string, target: st
       files.map(async (path) => ({
         path: `${target}/${path}`,
         mode: 0o644,
-        content: await readFile(at(path)),
+        content: await contentOf(at(path), path),
       })),
     )),
   ];
+}
+
+async function contentOf(place: string, path: string): Promise<Buffer> {
+  const content = await bytesInTree(place);
+  if (content !== undefined) return content;
+  throw new NightlyError('image', `The tree's modules.dep names ${path}, which is not there.`, {
+    hint: 'Correct what removes the module without running depmod.',
+  });
 }
 
 /** Paths of the wanted modules and of what they need, from depmod's `PATH: PATH…`, sorted. */

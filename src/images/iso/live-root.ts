@@ -1,8 +1,9 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { followInRoot } from '../../base/paths-in-root.ts';
+import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { kindOf, namesIn, replaceInTree } from '../../base/tree-files.ts';
 import { checkOut } from '../../programs/ostree.ts';
 import type { ImageSource } from '../image.ts';
 
@@ -18,13 +19,20 @@ export interface LiveKernel {
  */
 export async function checkOutLiveRoot(request: ImageSource, root: string, task: Task): Promise<LiveKernel> {
   await checkOut({ repo: request.repo, commit: request.commit, folder: root }, task);
-  await rename(join(root, 'usr/etc'), join(root, 'etc'));
-  for (const name of ['fstab', 'machine-id']) {
-    const path = join(root, 'etc', name);
-    // A link would lead to a file of this host.
-    await rm(path, { force: true });
-    await writeFile(path, '');
+  const [etc, top] = [entryInRoot(root, 'usr/etc'), entryInRoot(root, 'etc')];
+  const isFree =
+    (await kindOf(top)) === undefined || ((await kindOf(top)) === 'dir' && (await namesIn(top)).length === 0);
+  if ((await kindOf(etc)) !== 'dir' || !isFree) {
+    throw new NightlyError(
+      'image',
+      'The tree does not have its /etc as the folder /usr/etc alone: no host could deploy it.',
+      {
+        hint: '"ostree ls REF / /usr" shows what the commit has.',
+      },
+    );
   }
+  await rename(etc, top);
+  for (const name of ['fstab', 'machine-id']) await replaceInTree(entryInRoot(root, `etc/${name}`), '');
   return findKernel(root);
 }
 
@@ -40,12 +48,10 @@ const KERNEL_FILES = ['vmlinuz', 'initramfs.img'] as const;
 async function findKernel(root: string): Promise<LiveKernel> {
   const found: string[] = [];
   const modules = followInRoot(root, '/usr/lib/modules');
-  for (const version of await readdir(modules).catch(() => [] as string[])) {
-    const entries = await readdir(followInRoot(root, `/usr/lib/modules/${version}`), { withFileTypes: true }).catch(
-      () => [],
-    );
-    const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
-    if (KERNEL_FILES.every((name) => files.includes(name))) found.push(`usr/lib/modules/${version}`);
+  for (const version of await namesIn(modules)) {
+    const folder = followInRoot(root, `/usr/lib/modules/${version}`);
+    const kinds = await Promise.all(KERNEL_FILES.map((name) => kindOf(join(folder, name))));
+    if (kinds.every((kind) => kind === 'file')) found.push(`usr/lib/modules/${version}`);
   }
   const [modulesDir] = found;
   if (modulesDir !== undefined && found.length === 1) return { modulesDir };

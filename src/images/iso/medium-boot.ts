@@ -38,7 +38,7 @@ export interface MediumBoot {
 export async function writeMediumBoot(medium: MediumBoot, task: Task): Promise<{ readonly hybridMbr: string }> {
   const { contents, loader, root } = medium;
   await mkdir(join(contents, 'boot/grub'), { recursive: true });
-  const biosModules = grubModulesDir(loader, 'i386-pc', root);
+  const biosModules = await grubModulesDir(loader, 'i386-pc', root);
   await makeCore(medium, 'i386-pc-eltorito', 'i386-pc', join(contents, BIOS_IMAGE), task);
   await writeEfiImage(medium, task);
   return { hybridMbr: join(biosModules, 'boot_hybrid.img') };
@@ -96,7 +96,7 @@ async function makeCore(
 ): Promise<void> {
   const earlyConfig = await writeEarlyConfig(medium, format);
   const modules = `${MODULES} ${FORMAT_MODULES[modulesOf]}`.split(' ');
-  const modulesDir = grubModulesDir(medium.loader, modulesOf, medium.root);
+  const modulesDir = await grubModulesDir(medium.loader, modulesOf, medium.root);
   await makeGrubImage({ format, modulesDir, modules, earlyConfig, prefix: '/boot/grub', output }, task);
 }
 

@@ -1,8 +1,8 @@
-import { lstat, readdir, readFile } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isErrno } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
+import { namesIn, readInTree } from '../../base/tree-files.ts';
 import { type Ext4InFile, listFolder, readText } from '../../programs/debugfs.ts';
 
 /** A file system to look at, by absolute paths in it. */
@@ -29,23 +29,18 @@ export function ext4Tree(fs: Ext4InFile, task: Task): FileTree {
 
 /** Returns a folder. */
 export function folderTree(root: string): FileTree {
-  const orNothing = <Value>(nothing: Value) => {
-    return (error: unknown): Value => {
-      if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return nothing;
-      throw error;
-    };
-  };
   return {
     async list(path) {
-      const entries = await readdir(followInRoot(root, path), { withFileTypes: true }).catch(orNothing([]));
-      return Promise.all(
-        entries.map(async (entry) => ({
-          name: entry.name,
-          type: entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : entry.isSymbolicLink() ? 'link' : 'other',
-          size: (await lstat(join(followInRoot(root, path), entry.name))).size,
-        })),
-      );
+      const folder = followInRoot(root, path);
+      const entries: TreeEntry[] = [];
+      for (const name of await namesIn(folder)) {
+        const info = await lstat(join(folder, name));
+        const other = info.isSymbolicLink() ? 'link' : 'other';
+        const type = info.isFile() ? 'file' : info.isDirectory() ? 'folder' : other;
+        entries.push({ name, type, size: info.size });
+      }
+      return entries;
     },
-    text: (path) => readFile(followInRoot(root, path), 'utf8').catch(orNothing(undefined)),
+    text: (path) => readInTree(followInRoot(root, path)),
   };
 }

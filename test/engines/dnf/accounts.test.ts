@@ -109,6 +109,34 @@ describe('state survives from night to night (I10)', () => {
     expect(third.contentChecksum).toBe(second.contentChecksum);
   });
 
+  it('a user keeps its subordinate ids when a newcomer would have got them, in a file that no package has', async () => {
+    // As useradd does: the next range that is free.
+    const range = (name: string, id: number) =>
+      [
+        whole(name, id),
+        `if ! grep -q ^${name}: /etc/subuid 2>/dev/null; then`,
+        'n=$(cat /etc/subuid 2>/dev/null | wc -l)',
+        `echo ${name}:$((100000 + n * 65536)):65536 >> /etc/subuid`,
+        `echo ${id}:$((100000 + n * 65536)):65536 >> /etc/subgid`,
+        'fi',
+      ].join('\n');
+    await distro.publish(maker('ranger', range('ranger', 888)));
+    await distro.writeTreefile({ packages: packages('ranger') });
+    const first = await composeMini(distro, place);
+    expect(await cat(first.commit, '/usr/etc/subuid')).toBe('ranger:100000:65536\n');
+    await distro.publish(maker('early', range('early', 887)));
+    await distro.bump('ranger', { requires: ['setup', 'busybox', 'early'] });
+    await distro.writeTreefile({ packages: packages('early', 'ranger') });
+    let parent = first.commit;
+    for (const night of [2, 3]) {
+      ({ commit: parent } = await composeMini(distro, place, { parent, version: `2026112${night}_01` }));
+      const lines = (await cat(parent, '/usr/etc/subuid')).split('\n').sort();
+      expect(lines, `night ${night}`).toEqual(['', 'early:165536:65536', 'ranger:100000:65536']);
+      expect((await cat(parent, '/usr/etc/subgid')).split('\n')).toContain('888:100000:65536');
+      expect((await cat(parent, '/usr/etc/shadow')).split('\n')).toContain('ranger:!:20000::::::');
+    }
+  });
+
   it('the same packages give the same tree on the first and on later nights, however scripts make users', async () => {
     const file = fc.constantFrom('passwd', 'group', 'shadow', 'gshadow');
     const user = fc.record({
@@ -175,20 +203,31 @@ it('lockfiles and backups that tools leave beside the account files are not in t
     '.pwd.lock',
     '.#passwdXa3b',
     'shadow.31337',
+    'default/useradd-',
+    'security/nopasswd',
   ];
-  await distro.publish(maker('litter', names.map((name) => `echo $$ > '/etc/${name}'`).join('\n')));
+  await distro.publish(
+    maker(
+      'litter',
+      ['mkdir -p /etc/default /etc/security', ...names.map((name) => `echo $$ > '/etc/${name}'`)].join('\n'),
+    ),
+  );
   // What looks alike, but is a package's own.
   await distro.bump('litter', {
     files: [
       { path: '/etc/passwd.conf', text: 'x\n' },
       { path: '/etc/group-map', text: 'x\n' },
+      { path: '/etc/security/opasswd', text: '' },
+      { path: '/etc/x.conf.rpmsave', text: 'x\n' },
     ],
   });
   await distro.writeTreefile({ packages: packages('litter'), postprocess: ['#!/bin/sh\necho $$ > /etc/group.lock\n'] });
   const { commit } = await composeMini(distro, place);
-  const inEtc = (await ostree('ls', `--repo=${place.repo}`, commit, '/usr/etc'))
+  const inEtc = (await ostree('ls', `--repo=${place.repo}`, '-R', commit, '/usr/etc'))
     .split('\n')
-    .map((line) => line.split('/').at(-1));
+    .map((line) => line.split(' /usr/etc/').at(-1));
   for (const name of names) expect(inEtc).not.toContain(name);
-  expect(inEtc).toEqual(expect.arrayContaining(['passwd.conf', 'group-map', 'passwd', 'group', 'shadow', 'gshadow']));
+  expect(inEtc).toEqual(
+    expect.arrayContaining(['passwd.conf', 'group-map', 'security/opasswd', 'x.conf.rpmsave', 'passwd', 'shadow']),
+  );
 });

@@ -1,17 +1,11 @@
-import {
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
 import { NightlyError } from '../../../src/base/errors.ts';
+import { sha256 } from '../../../src/base/files.ts';
+import { installedPackages } from '../../../src/engines/dnf/dnf-installed.ts';
+import { wrapPrograms } from '../../../src/engines/dnf/tree/cliwrap.ts';
 import { customise } from '../../../src/engines/dnf/tree/customise.ts';
 import { removeExtraneous } from '../../../src/engines/dnf/tree/extraneous.ts';
 import { openInitramfs, setHostDefaults } from '../../../src/engines/dnf/tree/host-defaults.ts';
@@ -19,32 +13,34 @@ import { indexModules, moveBoot, placeKernel } from '../../../src/engines/dnf/tr
 import { settleOptUsrLocal } from '../../../src/engines/dnf/tree/opt-usrlocal.ts';
 import { settleRpmdb } from '../../../src/engines/dnf/tree/rpmdb.ts';
 import { removeLeftovers } from '../../../src/engines/dnf/tree/system.ts';
+import { refuseStrange } from '../../../src/engines/dnf/tree/tree-kinds.ts';
 import { makeTopLevel, moveEtc, setMachineId } from '../../../src/engines/dnf/tree/tree-layout.ts';
 import { at, entry } from '../../../src/engines/dnf/tree/tree-paths.ts';
+import { movePolicyStore, requirePolicy, settlePolicy } from '../../../src/engines/dnf/tree/tree-selinux.ts';
 import { settleShadow, splitUsers } from '../../../src/engines/dnf/tree/tree-users.ts';
+import { keepGoneAccounts } from '../../../src/engines/dnf/tree/user-seeds.ts';
 import { varToTmpfiles } from '../../../src/engines/dnf/tree/var.ts';
 import { moveVarLib } from '../../../src/engines/dnf/tree/var-lib.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
+import {
+  HOSTILITIES,
+  makeGuard,
+  makeTree,
+  picture,
+  placesOf,
+  plant,
+  someOfEach,
+  type TreeContent,
+  tryAll,
+} from '../../support/hostile-tree.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const KVER = '6.0.0-1';
+const POLICY = 'etc/selinux/targeted';
+const UNITS = 'usr/lib/systemd/system';
 
-/** Everything below a folder: type, mode, time of the names, content. */
-function picture(folder: string, path = ''): string[] {
-  const info = lstatSync(join(folder, path));
-  const line = `${path} ${info.mode.toString(8)} ${info.uid} ${info.size} ${info.mtimeMs} ${info.ctimeMs}`;
-  if (info.isSymbolicLink()) return [`${line} ${readlinkSync(join(folder, path))}`];
-  if (info.isFile()) return [`${line} ${readFileSync(join(folder, path), 'latin1')}`];
-  return [
-    line,
-    ...readdirSync(join(folder, path))
-      .sort()
-      .flatMap((name) => picture(folder, `${path}/${name}`)),
-  ];
-}
-
-/** What a tree may have, and the functions below look for: files with a text, folders with `null`. */
-const CONTENT: Readonly<Record<string, string | null>> = {
+/** What a tree may have, and the functions below look for. */
+const CONTENT: TreeContent = {
   'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nsvc:x:990:990::/:/sbin/nologin\n',
   'etc/group': 'root:x:0:\nsvc:x:990:\n',
   'etc/shadow': 'root:!:19000::::::\n',
@@ -55,11 +51,29 @@ const CONTENT: Readonly<Record<string, string | null>> = {
   'etc/motd': 'old\n',
   'etc/default/useradd': 'HOME=/home\n',
   'etc/systemd/system/multi-user.target.wants': null,
+  'etc/selinux/config': 'SELINUXTYPE=targeted\n',
+  'etc/selinux/semanage.conf': 'module-store = direct\n',
+  [`${POLICY}/contexts/files/file_contexts`]: '/.* system_u:object_r:usr_t:s0\n',
+  [`${POLICY}/contexts/files/file_contexts.bin`]: '',
+  [`${POLICY}/contexts/files/file_contexts.homedirs`]: '',
+  [`${POLICY}/contexts/files/file_contexts.subs_dist`]: '/run /var/run\n',
+  [`${POLICY}/policy/policy.33`]: 'policy\n',
+  [`${POLICY}/semanage.read.LOCK`]: '',
+  'usr/bin/rpm-ostree': '',
+  'usr/bin/rpm': '',
+  'usr/lib/kernel/install.conf': 'layout=ostree\n',
+  'usr/lib/kernel/install.conf.d/x.conf': '',
   'usr/lib/os-release': 'NAME=Mini\nVERSION="1"\n',
   'usr/lib/libnss_altfiles.so.2': '',
-  'usr/lib/systemd/system/a.service': '[Service]\n',
-  'usr/lib/systemd/system/default.target': '[Unit]\n',
+  [`${UNITS}/a.service`]: '[Service]\n',
+  [`${UNITS}/default.target`]: '[Unit]\n',
+  [`${UNITS}/ostree-remount.service`]: '[Service]\n',
+  [`${UNITS}/multi-user.target.wants`]: null,
+  'usr/lib/systemd/system-preset/40-rpm-ostree-auto.preset': '',
+  'usr/lib/rpm/macros.d/macros.rpm-ostree': '',
   'usr/lib/tmpfiles.d/a.conf': 'd /var/lib/declared\n',
+  'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf': '',
+  'usr/lib/tmpfiles.d/rpm-ostree-1-autovar.conf': '',
   'usr/lib/passwd': 'old\n',
   'usr/lib/group': 'old\n',
   [`usr/lib/modules/${KVER}/vmlinuz`]: 'kernel\n',
@@ -68,9 +82,11 @@ const CONTENT: Readonly<Record<string, string | null>> = {
   [`usr/lib/modules/${KVER}/modules.builtin`]: '',
   [`usr/lib/modules/${KVER}/modules.dep`]: '',
   'usr/lib/ostree-boot/old': 'old\n',
+  // The checksum of the kernel above: the name that moveBoot gives its copy.
+  [`usr/lib/ostree-boot/vmlinuz-${KVER}-${sha256('kernel\n')}`]: 'old\n',
   'usr/lib/sysimage/rpm': null,
   'usr/lib/sysimage/rpm-ostree-base-db/rpmdb.sqlite': 'old\n',
-  'usr/share/rpm/rpmdb.sqlite': 'db\n',
+  'usr/share/rpm/rpmdb.sqlite': '',
   'usr/share/rpm/.rpm.lock': '',
   'usr/share/rpm-ostree': null,
   'usr/local/bin': null,
@@ -80,6 +96,7 @@ const CONTENT: Readonly<Record<string, string | null>> = {
   'boot/grub2/grub.cfg': 'menu\n',
   'var/lib/svc': null,
   'var/lib/alternatives': null,
+  'var/lib/selinux/targeted/active/modules/100': 'module\n',
   'var/cache/ldconfig/aux': 'x\n',
   'var/lib/systemd/random-seed': 'x\n',
   'run/svc': null,
@@ -90,54 +107,33 @@ const CONTENT: Readonly<Record<string, string | null>> = {
   sys: null,
 };
 
-/** Every path of the tree and the folders above it: each may be a link instead. */
-const PLACES = [
-  ...new Set(
-    Object.keys(CONTENT).flatMap((path) =>
-      path.split('/').map((_, index, parts) => parts.slice(0, index + 1).join('/')),
-    ),
-  ),
-];
-
-function makeTree(root: string, links: ReadonlyMap<string, string>): void {
-  mkdirSync(root);
-  for (const [path, text] of Object.entries(CONTENT)) {
-    const parts = path.split('/');
-    let blocked = false;
-    for (const index of parts.keys()) {
-      const part = parts.slice(0, index + 1).join('/');
-      const target = links.get(part);
-      const here = join(root, part);
-      const there = lstatSync(here, { throwIfNoEntry: false });
-      if (there?.isSymbolicLink()) blocked = true;
-      if (blocked) break;
-      if (target !== undefined && there === undefined) {
-        symlinkSync(target, here);
-        blocked = true;
-        break;
-      }
-      if (index < parts.length - 1 || text === null) mkdirSync(here, { recursive: true });
-      else writeFileSync(here, text);
-    }
-  }
-}
-
-/** Runs everything that touches a tree, in a compose's order; one that refuses the tree does not keep the others from it. */
-async function treatTree(root: string, scratchDir: string, treefilePath: string, withDepmod = true): Promise<string[]> {
+/** Runs everything that touches a tree, in a compose's order. */
+async function treatTree(
+  root: string,
+  scratchDir: string,
+  treefilePath: string,
+  programs: { readonly depmod: boolean; readonly rpm: boolean },
+): Promise<string[]> {
   const task = testTask(scratchDir);
   const treefile = await readTreefile(treefilePath, { basearch: 'x86_64' });
   const { values } = treefile;
   const split = { passwd: [], group: [], shadow: [], gshadow: [], subuid: [], subgid: [], kept: false };
+  const keep = { ...split, passwd: ['gone:x:980:980::/:/sbin/nologin'], shadow: ['gone:!::::::'] };
   const packageFiles = new Map([['doomed', ['/usr/share/doomed/file', '/etc/motd', '/usr/share/doomed']]]);
-  const treatments: readonly (() => unknown)[] = [
+  return tryAll([
+    () => (programs.rpm ? installedPackages(root, { packages: {} }, scratchDir, task) : undefined),
     () => removeExtraneous(root, new Map([['filesystem', ['/root/.bashrc']]])),
     () => moveEtc(root),
+    () => movePolicyStore(root),
     () => customise({ root, treefile, version: '20261121_01', timestamp: 1, packageFiles, scratchDir }, task),
+    () => keepGoneAccounts(root, keep),
+    () => refuseStrange(root),
     () => setMachineId(root, values),
     () => removeLeftovers(root),
     () => setHostDefaults(root),
     () => placeKernel(root),
-    () => (withDepmod ? indexModules(root, KVER, task) : undefined),
+    () => settlePolicy({ root, timestamp: 1, compile: false }, task),
+    () => (programs.depmod ? indexModules(root, KVER, task) : undefined),
     () => settleShadow(root, 1),
     () => splitUsers(root, values),
     () => moveVarLib(root),
@@ -146,26 +142,16 @@ async function treatTree(root: string, scratchDir: string, treefilePath: string,
     () => openInitramfs(root, KVER),
     () => moveBoot(root, KVER, 'new'),
     () => settleRpmdb(root),
+    () => wrapPrograms(root, treefile),
+    () => requirePolicy(root),
     () => makeTopLevel(root, values, { lines: [], integration: [] }),
-  ];
-  const refusals: string[] = [];
-  for (const treatment of treatments) {
-    try {
-      await treatment();
-    } catch (error) {
-      // A refusal, or what the tree lacks now; what matters here is what happened to the host.
-      if (!(error instanceof Error)) throw error;
-      refusals.push(`${treatment}: ${error.message}`);
-    }
-  }
-  return refusals;
+  ]);
 }
 
-it('I13: nothing done to a tree reaches the host, wherever its links lead', async () => {
+it('I13: nothing done to a tree reaches the host or waits, wherever its links lead', async () => {
   const base = temporaryFolder();
-  const guard = join(base, 'guard');
-  const source = join(base, 'treefile');
-  mkdirSync(source);
+  const [guard, source, scratch] = [join(base, 'guard'), join(base, 'treefile'), join(base, 'scratch')];
+  for (const folder of [source, scratch]) mkdirSync(folder);
   writeFileSync(join(source, 'motd'), 'welcome\n');
   writeFileSync(
     join(source, 'host.yaml'),
@@ -176,6 +162,7 @@ it('I13: nothing done to a tree reaches the host, wherever its links lead', asyn
       units: ['a.service'],
       'default-target': 'default.target',
       'mutate-os-release': '1',
+      cliwrap: true,
       'remove-files': ['etc/gshadow', 'usr/share/doomed/file', 'var/lib/svc'],
       'remove-from-packages': [['doomed', '.*']],
       'add-files': [
@@ -186,56 +173,31 @@ it('I13: nothing done to a tree reaches the host, wherever its links lead', asyn
     }),
   );
   writeFileSync(join(source, 'mini.repo'), '[mini]\nbaseurl=file:///nowhere\n');
+  const treefile = join(source, 'host.yaml');
   const plain = join(base, 'plain');
-  makeTree(plain, new Map());
-  expect(await treatTree(plain, join(base, 'scratch'), join(source, 'host.yaml'))).toEqual([]);
+  makeTree(plain, CONTENT);
+  expect(await treatTree(plain, scratch, treefile, { depmod: true, rpm: false })).toEqual([]);
+  const before = makeGuard(guard, CONTENT);
+  const places = placesOf(CONTENT);
+  const several = fc.uniqueArray(fc.tuple(fc.constantFrom(...places), fc.constantFrom(...HOSTILITIES)), {
+    minLength: 2,
+    maxLength: 4,
+    selector: ([path]) => path,
+  });
   let count = 0;
-  const links = fc.uniqueArray(
-    fc.tuple(fc.constantFrom(...PLACES), fc.constantFrom('absolute', 'relative', 'file', 'missing', 'inside')),
-    {
-      minLength: 1,
-      maxLength: 4,
-      selector: ([path]) => path,
-    },
-  );
-  // Each place once by itself, then several together.
-  const each = PLACES.map((path, index) => [
-    [path, ['absolute', 'file', 'relative', 'missing'][index % 4] ?? ''] as const,
-  ]);
-  for (const chosen of [...each, ...fc.sample(links, 15)]) {
+  // Each place by itself, then several together; test:e2e has every kind in every place.
+  const kinds = process.env['HOSTILE_KINDS'] === 'all' ? HOSTILITIES.length : 1;
+  for (const chosen of [...someOfEach(places, kinds).map((one) => [one]), ...fc.sample(several, 15 * kinds)]) {
     count += 1;
-    rmSync(guard, { recursive: true, force: true });
-    mkdirSync(join(guard, 'folder/sub'), { recursive: true });
-    for (const path of Object.keys(CONTENT)) {
-      mkdirSync(join(guard, path, '..'), { recursive: true });
-      if (CONTENT[path] === null) mkdirSync(join(guard, path), { recursive: true });
-      else writeFileSync(join(guard, path), CONTENT[path] ?? '');
-    }
-    const before = picture(guard);
     const root = join(base, `root-${count}`);
-    const target = (path: string, kind: string): string => {
-      const up = '../'.repeat(20);
-      switch (kind) {
-        case 'absolute':
-          return join(guard, path);
-        case 'relative':
-          return `${up}${join(guard, path).slice(1)}`;
-        case 'file':
-          return join(guard, 'etc/passwd');
-        case 'missing':
-          return join(guard, 'new', path);
-        default:
-          return '/usr/elsewhere';
-      }
-    };
-    makeTree(root, new Map(chosen.map(([path, kind]) => [path, target(path, kind)])));
-    // depmod takes a second, and reads modules only.
-    const modules = chosen.some(([path]) => 'usr/lib/modules'.startsWith(path) || path.startsWith('usr/lib/modules'));
-    await treatTree(root, join(base, 'scratch'), join(source, 'host.yaml'), modules);
-    expect(picture(guard), `links: ${JSON.stringify(chosen)}`).toEqual(before);
+    makeTree(root, CONTENT);
+    for (const [path, kind] of chosen) plant(root, path, kind, guard);
+    const touches = (folder: string) => chosen.some(([path]) => folder.startsWith(path) || path.startsWith(folder));
+    await treatTree(root, scratch, treefile, { depmod: touches('usr/lib/modules'), rpm: touches('usr/share/rpm') });
+    expect(picture(guard), `hostile: ${JSON.stringify(chosen)}`).toEqual(before);
     rmSync(root, { recursive: true, force: true });
   }
-  expect(count).toBe(PLACES.length + 15);
+  expect(count).toBe((places.length + 15) * kinds);
 });
 
 it('resolves every path inside the tree, as a program chrooted there finds it', () => {

@@ -78,3 +78,12 @@ it('makes a new initramfs for a new kernel and for other arguments', async () =>
   const night = await composeMini(distro, place);
   expect([night.initramfs, night.kernel]).toEqual(['built', '6.0.1-1']);
 });
+
+it('I13: takes no link for the initramfs, which would lead to a file of the host', async () => {
+  const script = '#!/bin/sh\nfor last; do :; done\nln -s /etc/hostname "$last"\n';
+  await distro.publish(changed('dracut', '/usr/bin/dracut', script));
+  await expect(composeMini(distro, place)).rejects.toMatchObject({
+    code: 'compose',
+    message: expect.stringContaining('initramfs.img is a symbolic link'),
+  });
+});

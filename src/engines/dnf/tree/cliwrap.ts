@@ -1,9 +1,9 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
-import { readTextIfExists } from '../../../base/files.ts';
+import { kindOf, namesIn, readInTree, replaceInTree } from '../../../base/tree-files.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
-import { kindOf, namesIn, pathInTree } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Where rpm-ostree looks for the programs it stands before (cliwrap.rs). */
 const WRAPPED = '/usr/libexec/rpm-ostree/wrapped';
@@ -24,7 +24,7 @@ export async function wrapPrograms(root: string, { values, origins }: Treefile):
     const place = origins.get(key);
     throw new NightlyError('compose', message, { hint, place });
   };
-  if (!(await kindOf(await pathInTree(root, '/usr/bin/rpm-ostree')))) {
+  if (!(await kindOf(entry(root, '/usr/bin/rpm-ostree')))) {
     fail(
       named === undefined ? 'cliwrap' : 'cliwrap-binaries',
       'The treefile wants rpm-ostree before other programs, but the tree has no /usr/bin/rpm-ostree.',
@@ -47,28 +47,28 @@ export async function wrapPrograms(root: string, { values, origins }: Treefile):
 }
 
 async function wrap(root: string, path: string): Promise<void> {
-  const program = await pathInTree(root, path);
+  const program = entry(root, path);
   const there = (await kindOf(program)) !== undefined;
   if (!there && !ALWAYS.includes(path)) return;
   const name = path.slice(path.lastIndexOf('/') + 1);
   const moved = `${WRAPPED}/${name}`;
   if (there) {
-    const target = await pathInTree(root, moved);
+    const target = entry(root, moved);
     await mkdir(dirname(target), { recursive: true });
     await rename(program, target);
   }
   const about = there ? `# rpm-ostree answers for this program, which is now at ${moved}.` : '# rpm-ostree answers.';
-  await writeFile(program, `#!/bin/sh\n${about}\nexec /usr/bin/rpm-ostree cliwrap $0 "$@"\n`, { mode: 0o755 });
+  await replaceInTree(program, `#!/bin/sh\n${about}\nexec /usr/bin/rpm-ostree cliwrap $0 "$@"\n`, 0o755);
 }
 
 async function hasOstreeLayout(root: string): Promise<boolean> {
   for (const folder of ['/usr/lib/kernel', '/etc/kernel']) {
     const files = [`${folder}/install.conf`];
-    for (const name of await namesIn(await pathInTree(root, `${folder}/install.conf.d`))) {
+    for (const name of await namesIn(at(root, `${folder}/install.conf.d`))) {
       files.push(`${folder}/install.conf.d/${name}`);
     }
     for (const file of files) {
-      const text = await readTextIfExists(await pathInTree(root, file));
+      const text = await readInTree(at(root, file));
       if (text !== undefined && /^layout=ostree$/m.test(text)) return true;
     }
   }

@@ -1,5 +1,6 @@
 import { unlink } from 'node:fs/promises';
-import { entry, kindOf } from './tree-paths.ts';
+import { kindOf } from '../../../base/tree-files.ts';
+import { entry } from './tree-paths.ts';
 
 /**
  * Packages of every distribution that have files in what belongs to a host's administrator, and whose files there nobody

@@ -1,6 +1,13 @@
-import { chmod, lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { at, followInTree, kindOf, pathInTree } from './tree-paths.ts';
+import { lstat } from 'node:fs/promises';
+import {
+  kindOf,
+  linkInTree,
+  readInTree,
+  replaceInTree,
+  rewriteInTree,
+  setModeInTree,
+} from '../../../base/tree-files.ts';
+import { at, entry } from './tree-paths.ts';
 
 /**
  * Units of ostree itself that every host needs: the first makes /usr read-only again after a remount, the second writes a
@@ -22,11 +29,11 @@ export async function setHostDefaults(root: string): Promise<void> {
 
 /** /home is a link to var/home; with the real path in passwd a shell shows `~`, and SELinux labels the folder. */
 async function setHomes(root: string): Promise<void> {
-  const path = await followInTree(root, '/etc/default/useradd');
+  const path = at(root, '/etc/default/useradd');
   if ((await kindOf(path)) !== 'file') return;
-  const old = await readFile(path, 'utf8');
+  const old = (await readInTree(path)) ?? '';
   const changed = old.replace(/^HOME=.*$/gm, 'HOME=/var/home');
-  if (changed !== old) await writeFile(path, changed);
+  if (changed !== old) await rewriteInTree(path, changed);
 }
 
 /**
@@ -34,7 +41,7 @@ async function setHomes(root: string): Promise<void> {
  * database; this macro reaches both, also on hosts where /var/lib/rpm is a folder already.
  */
 async function tellRpmItsDatabase(root: string): Promise<void> {
-  await put(root, '/usr/lib/rpm/macros.d/macros.rpm-ostree', '%_dbpath /usr/share/rpm\n');
+  await replaceInTree(entry(root, '/usr/lib/rpm/macros.d/macros.rpm-ostree'), '%_dbpath /usr/share/rpm\n');
 }
 
 /**
@@ -43,21 +50,15 @@ async function tellRpmItsDatabase(root: string): Promise<void> {
  */
 async function enableOstreeUnits(root: string): Promise<void> {
   const there: string[] = [];
-  for (const unit of OSTREE_UNITS) if (await kindOf(await pathInTree(root, `${UNITS}/${unit}`))) there.push(unit);
+  for (const unit of OSTREE_UNITS) if (await kindOf(entry(root, `${UNITS}/${unit}`))) there.push(unit);
   if (there.length === 0) return;
   for (const unit of there) {
-    const link = await pathInTree(root, `${UNITS}/multi-user.target.wants/${unit}`);
-    await mkdir(dirname(link), { recursive: true });
-    if (!(await kindOf(link))) await symlink(`../${unit}`, link);
+    const link = entry(root, `${UNITS}/multi-user.target.wants/${unit}`);
+    if (!(await kindOf(link))) await linkInTree(link, `../${unit}`);
   }
   const lines = ['# Written by the compose.', ...there.map((unit) => `enable ${unit}`)];
-  await put(root, '/usr/lib/systemd/system-preset/40-rpm-ostree-auto.preset', `${lines.join('\n')}\n`);
-}
-
-async function put(root: string, path: string, text: string): Promise<void> {
-  const target = await pathInTree(root, path);
-  await mkdir(dirname(target), { recursive: true });
-  await writeFile(target, text);
+  const preset = entry(root, '/usr/lib/systemd/system-preset/40-rpm-ostree-auto.preset');
+  await replaceInTree(preset, `${lines.join('\n')}\n`);
 }
 
 /**
@@ -66,5 +67,5 @@ async function put(root: string, path: string, text: string): Promise<void> {
  */
 export async function openInitramfs(root: string, kver: string): Promise<void> {
   const path = at(root, 'usr/lib/modules', kver, 'initramfs.img');
-  if ((await kindOf(path)) === 'file' && ((await lstat(path)).mode & 0o777) !== 0o644) await chmod(path, 0o644);
+  if ((await kindOf(path)) === 'file' && ((await lstat(path)).mode & 0o777) !== 0o644) await setModeInTree(path, 0o644);
 }

@@ -1,12 +1,13 @@
-import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import { sha256File } from '../../../base/files.ts';
 import type { Task } from '../../../base/task.ts';
+import { copyInTree, kindOf, namesIn, requireFile } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import { findProgram } from '../../../programs/find-program.ts';
 import { besideTree } from '../namespace.ts';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /**
  * Finds the tree's one kernel and puts it where OSTree looks: usr/lib/modules/KVER/vmlinuz. It may be there already, or in
@@ -20,12 +21,11 @@ export async function placeKernel(root: string): Promise<string | undefined> {
     const kver = /^vmlinu[xz]-(.+)$/.exec(name)?.[1];
     if (kver === undefined || name.includes('rescue')) continue;
     const target = entry(root, modules, kver, 'vmlinuz');
-    await mkdir(at(root, modules, kver), { recursive: true });
-    if (!(await kindOf(target))) await copyFile(at(root, 'boot', name), target);
+    if (!(await kindOf(target))) await copyInTree(at(root, 'boot', name), target);
   }
   const found: string[] = [];
   for (const kver of await namesIn(at(root, modules)))
-    if (await kindOf(at(root, modules, kver, 'vmlinuz'))) found.push(kver);
+    if ((await kindOf(at(root, modules, kver, 'vmlinuz'))) === 'file') found.push(kver);
   if (found.length > 1) {
     throw new NightlyError(
       'compose',
@@ -42,7 +42,7 @@ export async function placeKernel(root: string): Promise<string | undefined> {
 export async function indexModules(root: string, kver: string, task: Task): Promise<void> {
   const depmod = (await findProgram('depmod')) ?? 'depmod';
   // In a sandbox: what it writes may be links in the tree.
-  const [command = '', ...args] = besideTree(root, [depmod, '--basedir', join(root, 'usr'), '--all', kver], {
+  const [command = '', ...args] = besideTree(root, [depmod, '--basedir', entry(root, 'usr'), '--all', kver], {
     timestamp: 0,
   });
   await run(command, args, { task });
@@ -67,10 +67,10 @@ export async function moveBoot(root: string, kver: string | undefined, location:
   }
   if (location !== 'new' || kver === undefined) return;
   const from = (name: string) => at(root, 'usr/lib/modules', kver, name);
+  await requireFile(from('vmlinuz'));
   const checksum = await sha256File(from('vmlinuz'));
-  await mkdir(target, { recursive: true });
-  await copyFile(from('vmlinuz'), join(target, `vmlinuz-${kver}-${checksum}`));
+  await copyInTree(from('vmlinuz'), join(target, `vmlinuz-${kver}-${checksum}`));
   if (await kindOf(from('initramfs.img'))) {
-    await copyFile(from('initramfs.img'), join(target, `initramfs-${kver}.img-${checksum}`));
+    await copyInTree(from('initramfs.img'), join(target, `initramfs-${kver}.img-${checksum}`));
   }
 }

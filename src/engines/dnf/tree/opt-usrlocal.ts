@@ -1,10 +1,11 @@
-import { lstat, mkdir, readlink, rename, symlink, unlink } from 'node:fs/promises';
+import { lstat, mkdir, readlink, rename } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import type { Task } from '../../../base/task.ts';
+import { kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
-import { escapePath } from './tmpfiles.ts';
-import { at, entry, kindOf, namesIn, pathInTree } from './tree-paths.ts';
+import { escapePath, linkTarget } from './tmpfiles.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Values of `opt-usrlocal`: whose /opt and /usr/local are. */
 export type OptUsrLocal = NonNullable<TreefileValues['opt-usrlocal']>;
@@ -52,9 +53,7 @@ export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: T
       return {
         optLink: 'var/opt',
         usrLocalLink: '../var/usrlocal',
-        lines: moved.map(
-          (name) => `L ${escapePath(`/opt/${name}`)} - - - - ../../usr/lib/opt/${name.replaceAll('%', '%%')}`,
-        ),
+        lines: moved.map((name) => `L ${escapePath(`/opt/${name}`)} - - - - ../../usr/lib/opt/${linkTarget(name)}`),
         integration: [
           'd /var/opt 0755 root root -',
           'd /var/usrlocal 0755 root root -',
@@ -69,7 +68,7 @@ export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: T
 async function moveOpt(root: string): Promise<string[]> {
   const names = (await kindOf(entry(root, 'opt'))) === 'dir' ? await namesIn(at(root, 'opt')) : [];
   for (const name of names) {
-    const target = await pathInTree(root, `/usr/lib/opt/${name}`);
+    const target = entry(root, `/usr/lib/opt/${name}`);
     if (await kindOf(target)) {
       throw new NightlyError(
         'compose',
@@ -95,8 +94,7 @@ async function keepLinksOut(root: string, path: string): Promise<void> {
   const target = await readlink(here);
   const absolute = posix.resolve(posix.dirname(path), target);
   if (target.startsWith('/') || absolute === '/opt' || absolute.startsWith('/opt/')) return;
-  await unlink(here);
-  await symlink(absolute, here);
+  await linkInTree(here, absolute);
 }
 
 async function sayDropped(root: string, task: Task): Promise<void> {
@@ -124,7 +122,7 @@ const OVERLAYS = ['ostree-state-overlay@usr-lib-opt.service', 'ostree-state-over
 
 async function enableOverlays(root: string): Promise<void> {
   const units = '/usr/lib/systemd/system';
-  if (!(await kindOf(await pathInTree(root, `${units}/ostree-state-overlay@.service`)))) {
+  if (!(await kindOf(entry(root, `${units}/ostree-state-overlay@.service`)))) {
     throw new NightlyError(
       'compose',
       'The tree has no ostree-state-overlay@.service, which "opt-usrlocal: state-overlay" needs.',
@@ -134,8 +132,7 @@ async function enableOverlays(root: string): Promise<void> {
     );
   }
   for (const unit of OVERLAYS) {
-    const link = await pathInTree(root, `${units}/local-fs.target.requires/${unit}`);
-    await mkdir(dirname(link), { recursive: true });
-    if (!(await kindOf(link))) await symlink(`../${unit}`, link);
+    const link = entry(root, `${units}/local-fs.target.requires/${unit}`);
+    if (!(await kindOf(link))) await linkInTree(link, `../${unit}`);
   }
 }

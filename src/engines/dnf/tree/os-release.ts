@@ -1,4 +1,5 @@
-import { at, kindOf } from './tree-paths.ts';
+import { kindOf } from '../../../base/tree-files.ts';
+import { at } from './tree-paths.ts';
 
 /** The version a treefile's mutate-os-release names, and the one put in its place. */
 export interface Versions {

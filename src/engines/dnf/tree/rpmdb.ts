@@ -1,6 +1,7 @@
-import { copyFile, mkdir, rm, symlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { copyInTree, kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Where clients that layer packages look for the database as it was composed. */
 const BASE = 'usr/lib/sysimage/rpm-ostree-base-db';
@@ -19,11 +20,9 @@ export async function settleRpmdb(root: string): Promise<void> {
   await rm(base, { recursive: true, force: true });
   await mkdir(base, { recursive: true });
   for (const name of await namesIn(db)) {
-    if ((await kindOf(join(db, name))) === 'file') await copyFile(join(db, name), join(base, name));
+    if ((await kindOf(join(db, name))) === 'file') await copyInTree(join(db, name), join(base, name));
   }
   const link = entry(root, 'usr/lib/sysimage/rpm');
   if ((await kindOf(link)) === 'link') return;
-  await rm(link, { recursive: true, force: true });
-  await mkdir(dirname(link), { recursive: true });
-  await symlink('../../share/rpm', link);
+  await linkInTree(link, '../../share/rpm');
 }

@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Task } from '../../../base/task.ts';
+import { kindOf, namesIn } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import { inTree } from '../namespace.ts';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /**
  * Makes the users of sysusers.d for packages that only declare them: rpm makes those itself since 4.19, which may be
@@ -32,12 +33,16 @@ export async function program(root: string, name: string): Promise<string | unde
 const ACCOUNT_LEFTOVER =
   /^(\.pwd\.lock|(?:passwd|group|shadow|gshadow|subuid|subgid)(?:-|\+|~|\.lock|\.edit|\.\d+)|\.#(?:passwd|group|shadow|gshadow)[0-9A-Za-z]*|n(?:passwd|shadow)|\.?[pg]tmp)$/;
 
+/** The same in folders below: of useradd -D and pam_unix. Not security/opasswd, which is a package's, empty. */
+const LEFTOVERS = ['usr/etc/default/useradd-', 'usr/etc/security/nopasswd'];
+
 /** Removes what rpm and friends leave behind: it differs from run to run, and means nothing on a host. */
 export async function removeLeftovers(root: string): Promise<void> {
   for (const name of await namesIn(at(root, 'usr/etc'))) {
     if (ACCOUNT_LEFTOVER.test(name)) await rm(entry(root, 'usr/etc', name), { recursive: true, force: true });
   }
   for (const path of [
+    ...LEFTOVERS,
     'usr/etc/.updated',
     'usr/etc/random-seed',
     'var/cache/ldconfig/aux-cache',

@@ -1,9 +1,10 @@
-import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
+import { kindOf, linkInTree, namesIn, replaceInTree } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
 import type { OptUsrLocalLayout } from './opt-usrlocal.ts';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Links at the top of a tree: what an administrator owns lives in /var, which every deployment shares. */
 const LINKS: Readonly<Record<string, string>> = {
@@ -64,18 +65,17 @@ export async function makeTopLevel(
   await rm(ownEtc(root), { recursive: true });
   for (const [name, target] of Object.entries(LINKS)) {
     await refuseFiles(root, name);
-    await replaceWithLink(entry(root, name), target);
+    await linkInTree(entry(root, name), target);
   }
-  if (optLink !== undefined) await replaceWithLink(entry(root, 'opt'), optLink);
-  if (usrLocalLink !== undefined) await replaceWithLink(entry(root, 'usr/local'), usrLocalLink);
+  if (optLink !== undefined) await linkInTree(entry(root, 'opt'), optLink);
+  if (usrLocalLink !== undefined) await linkInTree(entry(root, 'usr/local'), usrLocalLink);
   if (values['tmp-is-dir'] === true) await emptyDir(entry(root, 'tmp'), 0o1777);
-  else await replaceWithLink(entry(root, 'tmp'), 'sysroot/tmp');
+  else await linkInTree(entry(root, 'tmp'), 'sysroot/tmp');
   for (const name of EMPTY_DIRS) await emptyDir(entry(root, name), 0o755);
-  await mkdir(at(root, 'usr/lib/tmpfiles.d'), { recursive: true });
   // For programs, and packages' lists of files, that know modules of SELinux policies in /var only.
   const store = (await kindOf(entry(root, 'usr/etc/selinux'))) ? ['L /var/lib/selinux - - - - ../../etc/selinux'] : [];
-  await writeFile(
-    at(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
+  await replaceInTree(
+    entry(root, 'usr/lib/tmpfiles.d/rpm-ostree-0-integration.conf'),
     `${[...INTEGRATION, ...store, ...integration].join('\n')}\n`,
   );
   const known = new Set([
@@ -113,11 +113,8 @@ export async function makeTopLevel(
 /** Programs look for the machine id at /etc/machine-id: empty means "make one for this boot", absent "first boot". */
 export async function setMachineId(root: string, values: TreefileValues): Promise<void> {
   const path = entry(root, 'usr/etc/machine-id');
-  await rm(path, { force: true });
-  if (values['machineid-compat'] !== false) {
-    await writeFile(path, '');
-    await chmod(path, 0o444);
-  }
+  await rm(path, { recursive: true, force: true });
+  if (values['machineid-compat'] !== false) await replaceInTree(path, '', 0o444);
 }
 
 async function refuseFiles(root: string, path: string): Promise<void> {
@@ -139,11 +136,6 @@ async function firstFile(path: string): Promise<string | undefined> {
     if (found !== undefined) return found;
   }
   return undefined;
-}
-
-async function replaceWithLink(path: string, target: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
-  await symlink(target, path);
 }
 
 async function emptyDir(path: string, mode: number): Promise<void> {

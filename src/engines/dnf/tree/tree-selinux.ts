@@ -1,13 +1,20 @@
-import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
-import { readTextIfExists } from '../../../base/files.ts';
-import { policyName } from '../../../base/selinux-config.ts';
+import { policyName, requireStraightPolicy } from '../../../base/selinux-config.ts';
 import type { Task } from '../../../base/task.ts';
+import {
+  kindOf,
+  namesIn,
+  readInTree,
+  replaceInTree,
+  requirePlainFiles,
+  rewriteInTree,
+} from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import { inTree } from '../namespace.ts';
 import { program } from './system.ts';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 const SELINUX = 'usr/etc/selinux';
 /** Where libsemanage keeps modules unless semanage.conf says otherwise. */
@@ -26,7 +33,7 @@ export async function movePolicyStore(root: string): Promise<void> {
   let moved = false;
   for (const name of await namesIn(at(root, VAR_STORE))) {
     const from = entry(root, VAR_STORE, name);
-    if (!(await kindOf(join(from, MODULES)))) continue;
+    if ((await kindOf(from)) !== 'dir' || !(await kindOf(entry(root, VAR_STORE, name, MODULES)))) continue;
     await moveStore(from, at(root, SELINUX, name), name);
     moved = true;
   }
@@ -52,10 +59,11 @@ async function moveStore(from: string, to: string, name: string): Promise<void> 
 
 /** The last of several lines counts (semanage.conf(5) does not say so; its parser keeps the last). */
 async function setStoreRoot(path: string): Promise<void> {
-  const old = (await readTextIfExists(path)) ?? '';
+  const old = (await readInTree(path)) ?? '';
   const last = old.match(/^store-root.*$/gm)?.at(-1);
   if (last?.replaceAll(' ', '') === STORE_ROOT) return;
-  await writeFile(path, `${old}${old === '' || old.endsWith('\n') ? '' : '\n'}${STORE_ROOT}\n`);
+  const text = `${old}${old === '' || old.endsWith('\n') ? '' : '\n'}${STORE_ROOT}\n`;
+  await (old === '' ? replaceInTree(path, text) : rewriteInTree(path, text));
 }
 
 /**
@@ -69,10 +77,11 @@ export async function settlePolicy(
   task: Task,
 ): Promise<void> {
   const { root } = tree;
-  const name = await policyName(at(root, 'usr/etc'));
+  const name = await policyName(at(root, 'usr/etc/selinux/config'));
   if (name === undefined || !(await kindOf(at(root, SELINUX, name)))) return;
   if (tree.compile) await compilePolicy(tree, name, task);
   const contexts = at(root, SELINUX, name, 'contexts/files');
+  await requirePlainFiles(contexts);
   await addSubstitutions(contexts);
   await preferTexts(contexts);
   for (const other of await namesIn(at(root, SELINUX))) {
@@ -114,9 +123,9 @@ async function compilePolicy(
  */
 async function addSubstitutions(contexts: string): Promise<void> {
   const path = join(contexts, 'file_contexts.subs_dist');
-  const old = await readTextIfExists(path);
+  const old = await readInTree(path);
   if (old === undefined) return;
-  await writeFile(path, withSubstitutions(old, await homesOf(contexts)));
+  await rewriteInTree(path, withSubstitutions(old, await homesOf(contexts)));
 }
 
 /**
@@ -124,7 +133,7 @@ async function addSubstitutions(contexts: string): Promise<void> {
  * for /home where it names none: the substitution has to lead there, or homes get no labels at all.
  */
 async function homesOf(contexts: string): Promise<'/home' | '/var/home'> {
-  const patterns = (await readTextIfExists(join(contexts, 'file_contexts.homedirs'))) ?? '';
+  const patterns = (await readInTree(join(contexts, 'file_contexts.homedirs'))) ?? '';
   return /^\/home\//m.test(patterns) && !/^\/var\/home\//m.test(patterns) ? '/home' : '/var/home';
 }
 
@@ -158,11 +167,14 @@ async function preferTexts(contexts: string): Promise<void> {
 
 /**
  * Checks that a tree that is to be labelled has the rules to do it by: those of the policy that hosts load.
- * @throws NightlyError `compose`
+ * @throws NightlyError `compose` when it has none, or reaches them through links.
  */
 export async function requirePolicy(root: string): Promise<void> {
-  const name = await policyName(at(root, 'usr/etc'));
-  if (name !== undefined && (await kindOf(at(root, SELINUX, name, 'contexts/files/file_contexts')))) return;
+  const name = await policyName(at(root, 'usr/etc/selinux/config'));
+  if (name !== undefined) {
+    await requireStraightPolicy(root, 'usr/etc', name);
+    if (await kindOf(at(root, SELINUX, name, 'contexts/files/file_contexts'))) return;
+  }
   throw new NightlyError(
     'compose',
     `The treefile wants SELinux labels ("selinux" is true unless it says otherwise), but the tree ${

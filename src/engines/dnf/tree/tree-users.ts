@@ -1,7 +1,7 @@
-import { stat, writeFile } from 'node:fs/promises';
-import { readTextIfExists } from '../../../base/files.ts';
+import { NightlyError } from '../../../base/errors.ts';
+import { kindOf, namesIn, readInTree, replaceInTree, rewriteInTree } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
-import { at, followInTree, namesIn } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Lines of passwd and group. */
 export interface UserFiles {
@@ -40,7 +40,7 @@ export function unique(lines: readonly string[]): string[] {
 /** Returns the account files of a tree whose /etc is in usr/etc already. */
 export async function readAccounts(root: string): Promise<AccountFiles> {
   const read = async (kind: keyof AccountFiles): Promise<string[]> =>
-    linesOf((await readTextIfExists(await followInTree(root, `/etc/${kind}`))) ?? '');
+    linesOf((await readInTree(at(root, `/etc/${kind}`))) ?? '');
   return {
     passwd: await read('passwd'),
     group: await read('group'),
@@ -71,10 +71,10 @@ export async function splitUsers(
     const isRoot = (line: string): boolean => parseLine(line, kind).id === 0;
     const stays = (line: string): boolean =>
       kept || isRoot(line) || (kind === 'group' && members.includes(parseLine(line, kind).name));
-    await writeKeepingMode(await followInTree(root, `/etc/${kind}`), users[kind].filter(stays));
-    await writeFile(at(root, 'usr/lib', kind), text(users[kind].filter((line) => !isRoot(line))));
+    await rewriteInTree(at(root, `/etc/${kind}`), text(users[kind].filter(stays)));
+    await replaceInTree(entry(root, 'usr/lib', kind), text(users[kind].filter((line) => !isRoot(line))));
   }
-  if (!kept) await addAltfiles(await followInTree(root, '/etc/nsswitch.conf'));
+  if (!kept) await addAltfiles(root);
   return { ...users, kept };
 }
 
@@ -83,24 +83,32 @@ export async function splitUsers(
  * every night for nothing. An empty field means that no change is asked for by age.
  */
 export async function settleShadow(root: string, timestamp: number): Promise<void> {
-  const path = await followInTree(root, '/etc/shadow');
-  const old = await readTextIfExists(path);
+  const path = at(root, '/etc/shadow');
+  const old = await readInTree(path);
   if (old === undefined) return;
   const today = String(Math.floor(timestamp / 86_400));
   const changed = old.replace(/^([^:\n]*:[^:\n]*:)(\d+)(?=:)/gm, (whole, before: string, day: string) =>
     day === today ? before : whole,
   );
-  if (changed !== old) await writeFile(path, changed);
+  if (changed !== old) await rewriteInTree(path, changed);
 }
 
 /** Puts `altfiles` after `files` where passwd and group are looked up, unless it is there. */
-async function addAltfiles(path: string): Promise<void> {
-  const old = await readTextIfExists(path);
-  if (old === undefined) return;
+async function addAltfiles(root: string): Promise<void> {
+  const path = at(root, '/etc/nsswitch.conf');
+  const old = await readInTree(path);
+  if (old === undefined) {
+    if ((await kindOf(entry(root, '/etc/nsswitch.conf'))) === undefined) return;
+    throw new NightlyError(
+      'compose',
+      '/etc/nsswitch.conf of the tree is a link to what is not there, so hosts would not find the users in /usr/lib.',
+      { hint: 'Find the package or script that makes the link, and have it bring the file as well.' },
+    );
+  }
   const changed = old.replace(/^((?:passwd|group):.*)$/gm, (line) =>
     /\baltfiles\b/.test(line) ? line : line.replace(/\bfiles\b/, 'files altfiles'),
   );
-  if (changed !== old) await writeFile(path, changed);
+  if (changed !== old) await rewriteInTree(path, changed);
 }
 
 async function hasAltfiles(root: string): Promise<boolean> {
@@ -110,11 +118,6 @@ async function hasAltfiles(root: string): Promise<boolean> {
     if ((await namesIn(at(root, folder))).includes('libnss_altfiles.so.2')) return true;
   }
   return false;
-}
-
-async function writeKeepingMode(path: string, lines: readonly string[]): Promise<void> {
-  const { mode } = await stat(path);
-  await writeFile(path, text(lines), { mode });
 }
 
 const text = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');

@@ -1,13 +1,14 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../../base/errors.ts';
 import { readTextIfExists, writeJson } from '../../../base/files.ts';
 import type { Task } from '../../../base/task.ts';
+import { kindOf, readInTree, replaceInTree, rewriteInTree } from '../../../base/tree-files.ts';
 import { catFile } from '../../../programs/ostree.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
-import { followInTree } from './tree-paths.ts';
+import { at } from './tree-paths.ts';
 import {
   ACCOUNT_KINDS,
   type AccountFiles,
@@ -183,14 +184,16 @@ function fromData(entries: Readonly<Record<string, number | readonly number[]>>)
 /** Adds each user's and group's lines of the other files, as they were. */
 function withShadow({ passwd, group }: UserFiles, before: AccountFiles): Seed {
   const [users, groups] = [new Set(passwd.map(nameOf)), new Set(group.map(nameOf))];
+  // subuid(5): a name, or a number.
+  const owners = new Set([...users, ...passwd.map((line) => String(parseLine(line, 'passwd').id))]);
   const of = (lines: readonly string[], names: ReadonlySet<string>) => lines.filter((line) => names.has(nameOf(line)));
   return {
     passwd,
     group,
     shadow: of(before.shadow, users),
     gshadow: of(before.gshadow, groups),
-    subuid: of(before.subuid, users),
-    subgid: of(before.subgid, users),
+    subuid: of(before.subuid, owners),
+    subgid: of(before.subgid, owners),
   };
 }
 
@@ -219,8 +222,16 @@ function withLocks(
   };
 }
 
-/** Whether an install has to be done again with more accounts in place: an id moved, or a newcomer has one's that is gone. */
-export function idsMoved(users: UserFiles, { expected }: ExpectedUsers): boolean {
+/**
+ * Whether an install has to be done again with more accounts in place: an id or a range of subordinate ids moved, or a
+ * newcomer has one's that is gone.
+ */
+export function idsMoved(users: AccountFiles, { expected, keep }: ExpectedUsers): boolean {
+  const rangesMoved = (['subuid', 'subgid'] as const).some((kind) => {
+    const [now, names] = [new Set(users[kind]), new Set(users[kind].map(nameOf))];
+    return keep[kind].some((line) => names.has(nameOf(line)) && !now.has(line));
+  });
+  if (rangesMoved) return true;
   return USER_KINDS.some((kind) => {
     const now = users[kind].map((line) => parseLine(line, kind));
     const names = new Set(now.map(({ name }) => name));
@@ -236,15 +247,15 @@ export function idsMoved(users: UserFiles, { expected }: ExpectedUsers): boolean
 /** Puts back accounts that are to stay and that nothing made this time, with their lines in all files. */
 export async function keepGoneAccounts(root: string, keep: AccountFiles): Promise<void> {
   for (const kind of ACCOUNT_KINDS) {
-    const path = await followInTree(root, `/etc/${kind}`);
-    const old = await readTextIfExists(path);
-    if (old === undefined) continue;
+    const path = at(root, `/etc/${kind}`);
+    const old = (await readInTree(path)) ?? '';
     const have = new Set(linesOf(old).map(nameOf));
     const missing = keep[kind].filter((line) => !have.has(nameOf(line)));
     if (missing.length === 0) continue;
     const glue = old === '' || old.endsWith('\n') ? '' : '\n';
-    const { mode } = await stat(path);
-    await writeFile(path, `${old}${glue}${missing.join('\n')}\n`, { mode });
+    const text = `${old}${glue}${missing.join('\n')}\n`;
+    const mode = kind.endsWith('shadow') ? 0o600 : 0o644;
+    await ((await kindOf(path)) === undefined ? replaceInTree(path, text, mode) : rewriteInTree(path, text));
   }
 }
 

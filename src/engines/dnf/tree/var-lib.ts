@@ -1,6 +1,7 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { entry, kindOf, pathInTree } from './tree-paths.ts';
+import { kindOf } from '../../../base/tree-files.ts';
+import { entry } from './tree-paths.ts';
 
 /** Folders in /var/lib that say what is in /usr: they come with a tree and are replaced with it. */
 const PART_OF_THE_TREE = ['alternatives', 'vagrant'] as const;
@@ -15,7 +16,7 @@ export async function moveVarLib(root: string): Promise<string[]> {
   for (const name of PART_OF_THE_TREE) {
     const from = entry(root, 'var/lib', name);
     if ((await kindOf(from)) !== 'dir') continue;
-    const target = await pathInTree(root, `/usr/lib/${name}`);
+    const target = entry(root, `/usr/lib/${name}`);
     await mkdir(dirname(target), { recursive: true });
     await rm(target, { recursive: true, force: true });
     await rename(from, target);

@@ -1,7 +1,8 @@
-import { lstat, mkdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { lstat, readlink } from 'node:fs/promises';
 import type { Task } from '../../../base/task.ts';
-import { escapePath, TMPFILES } from './tmpfiles.ts';
-import { at, entry, kindOf, namesIn } from './tree-paths.ts';
+import { kindOf, namesIn, readInTree, replaceInTree } from '../../../base/tree-files.ts';
+import { escapePath, linkTarget, TMPFILES } from './tmpfiles.ts';
+import { at, entry } from './tree-paths.ts';
 import type { UserFiles } from './tree-users.ts';
 
 /**
@@ -21,10 +22,10 @@ export async function varToTmpfiles(
   const dropped: string[] = [];
   await walk(root, '/var', { lines, dropped, declared, names: namesOf(users) });
   await walk(root, '/run', { lines, dropped: [], declared, names: namesOf(users) });
-  await mkdir(at(root, TMPFILES), { recursive: true });
   if (lines.length > 0) {
     const header = '# What packages have in /var. Written by the compose.';
-    await writeFile(at(root, TMPFILES, 'rpm-ostree-1-autovar.conf'), `${[header, ...lines].join('\n')}\n`);
+    const target = entry(root, TMPFILES, 'rpm-ostree-1-autovar.conf');
+    await replaceInTree(target, `${[header, ...lines].join('\n')}\n`);
   }
   if (dropped.length > 0) {
     const list = dropped.slice(0, 5).join(', ');
@@ -59,7 +60,7 @@ async function walk(root: string, path: string, found: Walk): Promise<void> {
       if (!BUILD_LEFTOVERS.includes(inner)) await walk(root, inner, found);
     } else if (info.isSymbolicLink()) {
       const target = await readlink(entry(root, inner));
-      if (wanted) found.lines.push(`L ${escapePath(inner)} - - - - ${target.replaceAll('%', '%%')}`);
+      if (wanted) found.lines.push(`L ${escapePath(inner)} - - - - ${linkTarget(target)}`);
     } else found.dropped.push(inner);
   }
 }
@@ -72,7 +73,7 @@ export async function declaredPaths(root: string): Promise<Set<string>> {
     const path = at(root, TMPFILES, name);
     // A link to /dev/null, or to what is not there, declares nothing.
     if ((await kindOf(path)) !== 'file') continue;
-    const text = await readFile(path, 'utf8');
+    const text = (await readInTree(path)) ?? '';
     for (const line of text.split('\n')) {
       const [type, path] = line.trim().split(/\s+/);
       if (type !== undefined && /^[dDvqQL]/.test(type) && path?.startsWith('/')) declared.add(path.replace(/\/$/, ''));

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { escapePath } from '../../../../src/engines/dnf/tree/tmpfiles.ts';
+import { escapePath, linkTarget } from '../../../../src/engines/dnf/tree/tmpfiles.ts';
 import { run } from '../../../../src/programs/exec.ts';
 import { temporaryFolder } from '../../../support/tmp.ts';
 
@@ -21,4 +21,13 @@ it('systemd-tmpfiles reads back the path that was written, whatever is in it (I1
     }),
     { numRuns: 5 },
   );
+});
+
+it('refuses a line break, which would end the line and begin another (I12)', () => {
+  for (const write of [escapePath, linkTarget]) {
+    for (const end of ['\n', '\r', '\0']) {
+      expect(() => write(`/var/x${end}f /etc/evil`)).toThrow(/has a line break, which tmpfiles.d cannot have/);
+    }
+  }
+  expect(linkTarget('../50% of $& "it"')).toBe('../50%% of $& "it"');
 });

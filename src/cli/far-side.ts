@@ -1,11 +1,12 @@
 import { constants } from 'node:fs';
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
 import { loadConfig } from '../config/load.ts';
 import type { LocalRepo } from '../ostree/local-repo.ts';
+import { mayAccess } from '../programs/find-program.ts';
 import { targetSigner } from '../run/project.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import type { Signer } from '../signing/signer.ts';
@@ -64,10 +65,7 @@ export function urlOptions({ identity, knownHosts, url }: FarOptions): UrlOption
  * that objects become links; elsewhere when the repository may only be read. What pushes that were killed left goes.
  */
 export async function pushFolder({ path }: LocalRepo): Promise<string> {
-  const mayWrite = await access(path, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
+  const mayWrite = await mayAccess(path, constants.W_OK);
   const folder = join(mayWrite ? join(path, 'tmp') : join(homedir(), '.cache'), 'atomic-nightly-push');
   await mkdir(folder, { recursive: true, mode: 0o700 });
   removeStaleFolders(folder);

@@ -35,10 +35,20 @@ export function withSignature(before: Uint8Array | undefined, signature: Uint8Ar
   );
 }
 
-/** Returns the signatures in such a dictionary; none when the bytes are not one. */
+/** Returns the OpenPGP signatures in such a dictionary; none when the bytes are not one. */
 export function signaturesIn(bytes: Uint8Array): Uint8Array[] {
+  return signaturesUnder(KEY, bytes);
+}
+
+/** Returns the ed25519 signatures in such a dictionary; none when the bytes are not one. */
+export function ed25519SignaturesIn(bytes: Uint8Array): Uint8Array[] {
+  return signaturesUnder(ED25519, bytes);
+}
+
+function signaturesUnder(key: string, bytes: Uint8Array): Uint8Array[] {
   try {
-    return signaturesOf(variantMap(decodeVariant(FORMAT, bytes)));
+    const found = variantMap(decodeVariant(FORMAT, bytes)).get(key);
+    return found?.type === 'aay' ? asArray(found.value).map(asBytes) : [];
   } catch {
     return [];
   }
@@ -74,16 +84,7 @@ export function mergedDetached(before: Uint8Array, added: Uint8Array): Uint8Arra
 
 /** Whether detached metadata holds a signature of a kind that ostree knows; what is no such metadata holds none. */
 export function hasSignature(bytes: Uint8Array | undefined): boolean {
-  if (bytes === undefined) return false;
-  try {
-    const entries = variantMap(decodeVariant(FORMAT, bytes));
-    return [KEY, ED25519].some((key) => {
-      const found = entries.get(key);
-      return found?.type === 'aay' && asArray(found.value).length > 0;
-    });
-  } catch {
-    return false;
-  }
+  return bytes !== undefined && [KEY, ED25519].some((key) => signaturesUnder(key, bytes).length > 0);
 }
 
 function signaturesOf(entries: ReadonlyMap<string, Variant>): Uint8Array[] {

@@ -2,49 +2,120 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { createInflateRaw } from 'node:zlib';
-import { asArray, decodeVariant, encodeVariant } from './gvariant.ts';
+import { createInflateRaw, inflateRawSync } from 'node:zlib';
+import { asArray, asBigint, asString, decodeVariant, encodeVariant, swap64, type VariantValue } from './gvariant.ts';
 
 /** Size limit of a file header; no legitimate one comes near it. */
 const MAX_HEADER = 1 << 20;
 
+/** What a file header says. */
+export interface FilezHeader {
+  /** Of the unpacked content, in bytes. */
+  readonly size: number;
+  /** As in stat(2): kind of file and permissions. */
+  readonly mode: number;
+  /** What a symbolic link leads to; empty for others. */
+  readonly linkTarget: string;
+  /** What is digested before the unpacked content. */
+  readonly digested: Uint8Array;
+}
+
 /**
- * Returns the checksum that a `.filez` object's content has: of its header and its unpacked bytes. The file is a length
- * (32 bits, big-endian), four zero bytes, a header of type `(tuuuusa(ayay))` (size, owner, group, mode, device, symlink
- * target, extended attributes), and the bytes as raw deflate; what is digested is the same without the size, unpacked
- * (ostree-core.c, `ostree_checksum_file_from_input` and `_ostree_zlib_file_header_new`).
- * @returns undefined when the file is not such an object, or is cut short.
+ * Returns what the header of a `.filez` object says. The file is a length (32 bits, big-endian), four zero bytes, a header of
+ * type `(tuuuusa(ayay))` (size, owner, group, mode, device, symlink target, extended attributes), and the content as raw
+ * deflate; what is digested is the same without the size, unpacked (ostree-core.c, `ostree_checksum_file_from_input` and
+ * `_ostree_zlib_file_header_new`).
+ * @throws Error when it is no header.
  */
-export async function filezChecksum(path: string): Promise<string | undefined> {
+function readHeader(header: Uint8Array): FilezHeader {
+  const [size, ...fields] = asArray(decodeVariant('(tuuuusa(ayay))', header));
+  const plain = encodeVariant('(uuuusa(ayay))', fields);
+  const start = Buffer.alloc(8);
+  start.writeUInt32BE(plain.length, 0);
+  return {
+    size: Number(swap64(asBigint(size))),
+    mode: swap32(fields[2]),
+    linkTarget: asString(fields[4]),
+    digested: Buffer.concat([start, plain]),
+  };
+}
+
+/** A number in network order that was decoded in the other. */
+function swap32(value: VariantValue | undefined): number {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(typeof value === 'number' ? value : 0);
+  return bytes.readUInt32BE();
+}
+
+/** A `.filez` object that was read whole. */
+export interface FilezObject {
+  readonly header: FilezHeader;
+  readonly checksum: string;
+  /** Of the unpacked content, in bytes. */
+  readonly bytes: number;
+}
+
+/** Reads a `.filez` object at hand; undefined when it is not one, is cut short, or its size is not what its header says. */
+export function filezObject(object: Uint8Array): FilezObject | undefined {
+  try {
+    const bytes = Buffer.from(object.buffer, object.byteOffset, object.byteLength);
+    const length = bytes.readUInt32BE(0);
+    if (length > MAX_HEADER || bytes.length < 8 + length) return undefined;
+    const header = readHeader(bytes.subarray(8, 8 + length));
+    const hash = createHash('sha256').update(header.digested);
+    const packed = bytes.subarray(8 + length);
+    // Symbolic links have no content.
+    const content =
+      packed.length === 0 ? Buffer.alloc(0) : inflateRawSync(packed, { maxOutputLength: Math.max(header.size, 1) });
+    if (content.length !== header.size) return undefined;
+    return { header, checksum: hash.update(content).digest('hex'), bytes: content.length };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads a `.filez` object as a stream; undefined when the file is not such an object, is cut short, or holds more than its
+ * header says.
+ */
+export async function filezFile(path: string): Promise<FilezObject | undefined> {
   const file = await open(path, 'r');
   try {
     const prefix = Buffer.alloc(8);
     if ((await file.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
     const length = prefix.readUInt32BE(0);
     if (length > MAX_HEADER) return undefined;
-    const header = Buffer.alloc(length);
-    if ((await file.read(header, 0, length, 8)).bytesRead < length) return undefined;
-    const hash = createHash('sha256');
-    const [, ...fields] = asArray(decodeVariant('(tuuuusa(ayay))', header));
-    const plain = encodeVariant('(uuuusa(ayay))', fields);
-    const start = Buffer.alloc(8);
-    start.writeUInt32BE(plain.length, 0);
-    hash.update(start).update(plain);
+    const bytes = Buffer.alloc(length);
+    if ((await file.read(bytes, 0, length, 8)).bytesRead < length) return undefined;
+    const header = readHeader(bytes);
+    const hash = createHash('sha256').update(header.digested);
     const { size } = await file.stat();
-    // Symbolic links have no content.
+    let unpackedBytes = 0;
     if (size > 8 + length) {
       await pipeline(createReadStream(path, { start: 8 + length }), createInflateRaw(), async (unpacked) => {
-        for await (const chunk of unpacked) hash.update(chunk as Buffer);
+        for await (const chunk of unpacked) {
+          hash.update(chunk as Buffer);
+          unpackedBytes += (chunk as Buffer).length;
+          if (unpackedBytes > header.size) throw new TooMuch();
+        }
       });
     }
-    return hash.digest('hex');
+    return { header, checksum: hash.digest('hex'), bytes: unpackedBytes };
   } catch (error) {
+    if (error instanceof TooMuch) return undefined;
     // Not a header, or not deflated data: damaged. Faults of the disk go through.
     if (error instanceof Error && 'code' in error && !String(error.code).startsWith('Z_')) throw error;
     return undefined;
   } finally {
     await file.close();
   }
+}
+
+class TooMuch extends Error {}
+
+/** Returns the checksum that a `.filez` object's content has; undefined when the file is not such an object, or is cut short. */
+export async function filezChecksum(path: string): Promise<string | undefined> {
+  return (await filezFile(path))?.checksum;
 }
 
 /** Returns the size that the header of a `.filez` object gives the unpacked file, in bytes; 0 when it is cut short. */

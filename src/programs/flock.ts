@@ -23,6 +23,19 @@ export async function tryFlock(path: string, witness?: string): Promise<(() => P
 }
 
 /**
+ * As `tryFlock`, but waits until whoever has the lock gives it up.
+ * @throws NightlyError `interrupted`.
+ */
+export async function takeFlock(path: string, task: Task): Promise<() => Promise<void>> {
+  for (;;) {
+    task.signal.throwIfAborted();
+    const free = await tryFlock(path);
+    if (free) return free;
+    await untilFlockFree(path, task);
+  }
+}
+
+/**
  * Whether somebody has a lock, told by its witness: it is tried for, and whoever takes the lock right then waits for the
  * moment that takes. The kernel knows it in every PID namespace.
  */

@@ -2,10 +2,19 @@ import { NightlyError } from '../../base/errors.ts';
 import { type LocalRepo, openLocalRepo, wholeCommitAt } from '../../ostree/local-repo.ts';
 import { isRef } from '../../ostree/ref.ts';
 import { pruneTo } from '../../publish/prune/prune-to.ts';
-import { type PushedResult, pushToTarget, resultLine } from '../../publish/push/push-to-target.ts';
+import { pushToReceiver } from '../../publish/push/push-to-receiver.ts';
+import {
+  type PushedResult,
+  pushToTarget,
+  resultLine,
+  type TargetPush,
+  verifyRefs,
+} from '../../publish/push/push-to-target.ts';
 import type { PushedRef } from '../../publish/push/pushed-ref.ts';
+import type { Runner } from '../../run/runner.ts';
+import { sshPlace } from '../../targets/target-url.ts';
 import { defineCommand, usageError } from '../define.ts';
-import { openFarSide, pushFolder } from '../far-side.ts';
+import { type FarOptions, openFarSide, pushFolder, urlOptions } from '../far-side.ts';
 import { flag, needed, negation, rest, text } from '../inputs.ts';
 import { withSteps } from '../open-run.ts';
 import { printJson } from '../print.ts';
@@ -49,19 +58,13 @@ export const push = defineCommand({
     const source = await openLocalRepo(repo);
     const refs = await pushedRefs(source, [first, ...others.slice(0, -1)], tag);
     const depth = pruneDepth(pruneDepthText);
-    const { target, signer } = await openFarSide(to, how, context.config);
     const stateDir = await pushFolder(source);
-    const results = await withSteps(stateDir, context, async (runner) => {
-      const request = { source, refs, target, stateDir, ...how, ...(signer && { signer }) };
-      const done = await runner.step(how.dryRun ? 'plan' : 'push', {}, (task) => pushToTarget(request, task));
-      if (depth !== undefined && !how.dryRun) {
-        const older = { target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
-        await runner.step('prune', {}, (task) => pruneTo({ ...older, repo: source.path, scratchDir: stateDir }, task));
-      }
-      return done;
-    }).catch((error: unknown) => {
-      throw withAdvice(error);
-    });
+    const request = { source, refs, stateDir, ...how, ...(depth === undefined ? {} : { pruneTo: depth }) };
+    const results = await withSteps(stateDir, context, (runner) => pushRefs(to, request, context.config, runner)).catch(
+      (error: unknown) => {
+        throw withAdvice(error);
+      },
+    );
     if (json) printJson({ to, dryRun: how.dryRun, refs: results }, context.print);
     else for (const line of lines(results, how.dryRun)) context.print(line);
     return 0;
@@ -80,6 +83,36 @@ async function pushedRefs(
   if (only === undefined || refs.length > 1) throw usageError('push', '--tag goes with a single ref.');
   if (!isRef(tag)) throw usageError('push', `--tag: ${JSON.stringify(tag)} cannot be the name of a ref.`);
   return [only, { ref: tag, commit: only.commit, isTag: true }];
+}
+
+interface Push extends Omit<TargetPush, 'target' | 'signer'>, FarOptions {
+  readonly pruneTo?: number;
+}
+
+/** An account that is reached over ssh may take pushes and nothing else; whether it does is found out by asking. */
+async function pushRefs(to: string, request: Push, config: string, runner: Runner): Promise<readonly PushedResult[]> {
+  const name = request.dryRun ? 'plan' : 'push';
+  const place = sshPlace(to, urlOptions(request).ssh);
+  if (place) {
+    const done = await runner.step(name, {}, (task) => pushToReceiver({ ...request, place }, task));
+    if (done) {
+      const url = request.url ?? done.url;
+      if (url !== undefined && request.verify && !request.dryRun) {
+        await runner.step('verify', {}, (task) => verifyRefs(url, request.refs, request.stateDir, task));
+      }
+      return done.refs;
+    }
+  }
+  const { target, signer } = await openFarSide(to, request, config);
+  const done = await runner.step(name, {}, (task) =>
+    pushToTarget({ ...request, target, ...(signer && { signer }) }, task),
+  );
+  const { pruneTo: depth, refs, source, stateDir } = request;
+  if (depth !== undefined && !request.dryRun) {
+    const older = { target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
+    await runner.step('prune', {}, (task) => pruneTo({ ...older, repo: source.path, scratchDir: stateDir }, task));
+  }
+  return done;
 }
 
 function pruneDepth(text: string | undefined): number | undefined {

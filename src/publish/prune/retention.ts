@@ -61,7 +61,7 @@ export function keptCommits(question: RetentionQuestion): Map<string, Set<KeepRe
 
 /** Returns the first policy whose pattern matches the ref. @throws NightlyError `config`, with the line to add. */
 export function policyOf(ref: string, policies: readonly RefPolicy[], target: string): RefPolicy {
-  const policy = policies.find(({ pattern }) => matches(pattern, ref));
+  const policy = policies.find(({ pattern }) => matchesPattern(pattern, ref));
   if (!policy) {
     throw new NightlyError(
       'config',
@@ -79,7 +79,8 @@ export function policyOf(ref: string, policies: readonly RefPolicy[], target: st
   return policy;
 }
 
-function matches(pattern: string, ref: string): boolean {
+/** Whether a ref is one that a pattern means; "*" stands for any text. */
+export function matchesPattern(pattern: string, ref: string): boolean {
   const [first = '', ...rest] = pattern.split('*');
   if (rest.length === 0) return ref === pattern;
   const last = rest.pop() ?? '';

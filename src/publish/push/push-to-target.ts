@@ -58,7 +58,7 @@ export async function pushToTarget(request: TargetPush, task: Task): Promise<Pus
       await sent.clear();
       task.say(`${plan.ref} on ${target.name} is ${plan.to.slice(0, 12)}`);
     }
-    if (request.verify && target.publicUrl !== '') await verifyAll(request, folder, task);
+    if (request.verify && target.publicUrl !== '') await verifyRefs(target.publicUrl, refs, folder, task);
     return plans.map(resultOf);
   }, stateDir);
 }
@@ -69,11 +69,20 @@ function sentName({ target, refs }: TargetPush, epoch: string | undefined): stri
   return `sent-${sha256(what.join('\0')).slice(0, 16)}`;
 }
 
-async function verifyAll({ target, refs }: TargetPush, scratchDir: string, task: Task): Promise<void> {
-  const url = `${target.publicUrl}/repo`;
+/**
+ * Pulls each ref as a fresh client (I6).
+ * @param url the folder that holds `repo/`, as clients read it; that of the repository will do as well
+ */
+export async function verifyRefs(
+  url: string,
+  refs: readonly PushedRef[],
+  scratchDir: string,
+  task: Task,
+): Promise<void> {
+  const repo = `${url.replace(/\/+$/, '').replace(/\/repo$/, '')}/repo`;
   for (const { ref, commit } of refs) {
     // Whose keys clients trust is not known here: this one looks at the objects.
-    await verifyPublished({ url, ref, commit, gpgKeys: [], scratchDir }, task);
+    await verifyPublished({ url: repo, ref, commit, gpgKeys: [], scratchDir }, task);
   }
 }
 

@@ -1,9 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { ifThere, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { withSignature } from '../../ostree/commit-signatures.ts';
-import { objectPath } from '../../ostree/objects.ts';
+import { signCommit } from '../../publish/sign-commit.ts';
 import { reportExpiry } from '../../signing/inventory.ts';
 import type { Signer } from '../../signing/signer.ts';
 
@@ -15,9 +11,7 @@ import type { Signer } from '../../signing/signer.ts';
  */
 export async function sign(repo: string, commit: string, signer: Signer, task: Task): Promise<string[]> {
   const keys = await reportExpiry(signer, task);
-  const signature = await signer.sign(await readFile(join(repo, objectPath(commit, 'commit'))), task);
-  const path = join(repo, objectPath(commit, 'commitmeta'));
-  await writeFileAtomic(path, withSignature(await ifThere(readFile(path)), signature));
+  await signCommit(repo, commit, signer, task);
   task.say(`signed ${commit.slice(0, 12)}`);
   return keys.map(({ fingerprint }) => fingerprint);
 }

@@ -86,8 +86,13 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
   const started = Date.now();
   const machine = await startMachine(
     {
-      ...{ accelerator, disk, seed, sshPort, serialLog },
-      ...{ cpus: request.cpus ?? 2, memoryMib: request.memoryMib ?? 1536 },
+      accelerator,
+      disk,
+      seed,
+      sshPort,
+      serialLog,
+      cpus: request.cpus ?? 2,
+      memoryMib: request.memoryMib ?? 1536,
       uefi,
     },
     task,

@@ -105,7 +105,12 @@ async function pack(
   const { template, timestamp } = request;
   const { machine } = template;
   const box = {
-    ...{ raw, output: aside, scratchDir: folder, timestamp, seed, name: request.osName },
+    raw,
+    output: aside,
+    scratchDir: folder,
+    timestamp,
+    seed,
+    name: request.osName,
     template,
     machine: { cpus: machine.cpus, memoryMib: sizeBytes(machine.memory) / 1024 ** 2 },
   };

@@ -96,7 +96,7 @@ export function spawn(command: string, args: readonly string[], options: RunOpti
       stdio: [input?.fd ?? 'ignore', output.fd, errors.fd],
       // Programs are parsed, so they must speak the same language everywhere.
       env: { ...process.env, LC_ALL: 'C.UTF-8', TZ: 'UTC', ...OURS_ALONE, ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      cwd: options.cwd,
     });
     if (child.pid !== undefined) liveGroups.add(child.pid);
     const ending = new Promise<Ending>((settle) => {

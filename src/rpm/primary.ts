@@ -77,7 +77,12 @@ function packageOf(
   if (!/^\d{1,15}$/.test(bytes)) throw new FormatError(`${where} has ${JSON.stringify(bytes)} for its size`);
   const url = urlInRepository(baseOf(fields['xml:base'] ?? '', repository, where), href, where);
   return {
-    ...{ name, id, evra: formatEvra(id), url, provides, bytes: Number(bytes) },
+    name,
+    id,
+    evra: formatEvra(id),
+    url,
+    provides,
+    bytes: Number(bytes),
     ...(digest === '' ? {} : { digest }),
   };
 }

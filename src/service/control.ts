@@ -40,11 +40,14 @@ export interface ServiceControl {
 }
 
 const MQTT_PASSWORD: FilePurpose = {
-  ...{ what: 'MQTT password file', code: 'config', exposed: 'choose a new password' },
+  what: 'MQTT password file',
+  code: 'config',
+  exposed: 'choose a new password',
   missing: 'Correct "service.mqtt.password-file" in the configuration, or put the file there.',
 };
 const MQTT_CA: Omit<FilePurpose, 'exposed'> = {
-  ...{ what: 'file of certificates to trust', code: 'config' },
+  what: 'file of certificates to trust',
+  code: 'config',
   missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
 };
 

@@ -92,8 +92,13 @@ export const labDemo = defineCommand({
 
 /** `nightly` without an option. */
 const USUAL_NIGHT = {
-  ...{ stream: undefined, force: false, until: undefined, resume: false },
-  ...{ idFile: undefined, dryRun: false, json: false },
+  stream: undefined,
+  force: false,
+  until: undefined,
+  resume: false,
+  idFile: undefined,
+  dryRun: false,
+  json: false,
 };
 
 /** Runs a night as a person would, showing the command, and gives its exit code. */

@@ -15,7 +15,9 @@ import { type Printer, printJson } from '../print.ts';
 const TIMEOUT_MS = 30_000;
 
 const TOKEN_FILE: FilePurpose = {
-  ...{ what: 'token file', code: 'usage', exposed: 'make a new token: "atomic-nightly trigger --new-token"' },
+  what: 'token file',
+  code: 'usage',
+  exposed: 'make a new token: "atomic-nightly trigger --new-token"',
   missing: 'Name the file that has the token alone with --token-file.',
 };
 

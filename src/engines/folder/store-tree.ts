@@ -98,7 +98,10 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
     await writeFile(skip, lines.join(''));
     const commit = await storeFolder(
       {
-        ...{ repo, skip, modes, folder: scan.root },
+        repo,
+        skip,
+        modes,
+        folder: scan.root,
         owner,
         ...(policy === undefined ? {} : { policy: policy.folder }),
       },

@@ -55,7 +55,10 @@ export async function takeFolder(
   const hasAdded = inVar.length > 0 && (await writeVarTmpfiles(root, inVar, names, added, task));
   const stored = await storeTree(
     {
-      ...{ repo, scan, placed, scratchDir },
+      repo,
+      scan,
+      placed,
+      scratchDir,
       ...(hasAdded ? { added } : {}),
       policy,
     },

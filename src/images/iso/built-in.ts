@@ -49,7 +49,11 @@ export async function buildFromCommit(request: BuiltInRequest, task: Task): Prom
   const kernel = await checkOutLiveRoot(image, root, task);
   const bootUuid = derivedUuid(seed, 'place of the boot file system');
   await writeInstaller(root, {
-    ...{ image, loader, title, kernelArguments, bootUuid },
+    image,
+    loader,
+    title,
+    kernelArguments,
+    bootUuid,
     smallestDiskBytes: request.sizes.disk,
   });
   const install = { loader, deployment: root, bootUuid, prefix: `(,gpt3)/${loader.configDir}` };

@@ -22,8 +22,11 @@ export async function packLibvirtBox(request: BoxRequest, task: Task): Promise<v
     task.say('Converting the disk to qcow2');
     await convertImage(
       {
-        ...{ source: request.raw, sourceFormat: 'raw', virtualSize },
-        ...{ target: join(folder, 'box.img'), targetFormat: 'qcow2-plain' },
+        source: request.raw,
+        sourceFormat: 'raw',
+        virtualSize,
+        target: join(folder, 'box.img'),
+        targetFormat: 'qcow2-plain',
       },
       task,
     );

@@ -30,8 +30,13 @@ export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promis
     await finishStream(vmdk, derivedUuid(seed, 'vmdk content').slice(0, 8));
     const macAddress = `${VIRTUALBOX_OUI}${derivedUuid(seed, 'vagrant hardware address').slice(0, 6).toUpperCase()}`;
     await writeMember(folder, request, 'box.ovf', {
-      ...{ name: xmlText(request.name), ...request.machine, macAddress },
-      ...{ disk: DISK, diskBytes: (await stat(vmdk)).size, virtualSize, diskUuid: derivedUuid(seed, 'vagrant disk') },
+      name: xmlText(request.name),
+      ...request.machine,
+      macAddress,
+      disk: DISK,
+      diskBytes: (await stat(vmdk)).size,
+      virtualSize,
+      diskUuid: derivedUuid(seed, 'vagrant disk'),
       machineUuid: derivedUuid(seed, 'vagrant machine'),
       changed: new Date(request.timestamp * 1000).toISOString().replace('.000Z', 'Z'),
     });

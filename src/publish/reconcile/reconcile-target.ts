@@ -68,7 +68,12 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   const listing = await listRepo(target, task);
   const found = await compareRefs(
     {
-      ...{ repo, target, listed: listing.refs, refs, streams, signed },
+      repo,
+      target,
+      listed: listing.refs,
+      refs,
+      streams,
+      signed,
       heads,
       isSigned,
     },
@@ -80,8 +85,12 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
     !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
   const builds = await compareBuilds(
     {
-      ...{ work: dirname(repo), target, hasCommit },
-      ...{ ...imagesSince, ...files, releasesOf },
+      work: dirname(repo),
+      target,
+      hasCommit,
+      ...imagesSince,
+      ...files,
+      releasesOf,
       trust: request.trust,
     },
     task,

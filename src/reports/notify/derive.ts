@@ -101,7 +101,9 @@ export function aboutBuild(meta: BuildMeta, publicUrl: string, end?: RunEnd): Om
 /** Failures as an event has them: without what programs printed. */
 export function failuresOf(all: readonly (BuildFailure | NightlyError)[]): BuildFailure[] {
   return all.map(({ step = '', code, message, hint }) => ({
-    ...{ step, code, message: message.split(/[\r\n]/, 1)[0] ?? '' },
+    step,
+    code,
+    message: message.split(/[\r\n]/, 1)[0] ?? '',
     ...(hint === undefined ? {} : { hint }),
   }));
 }

@@ -76,7 +76,16 @@ function nextStep(event: BuildEvent): string {
 export function templateValues(event: BuildEvent) {
   const { type, at, product, stream, build, arch, ref, state, commit = '', url = '', seconds, changes } = event;
   return {
-    ...{ type, at, product, stream, build, arch, ref, state, commit, url },
+    type,
+    at,
+    product,
+    stream,
+    build,
+    arch,
+    ref,
+    state,
+    commit,
+    url,
     headline: headline(event),
     duration: seconds === undefined ? '' : formatSeconds(seconds),
     summary: changes?.summary ?? '',

@@ -70,7 +70,8 @@ export function buildPage(request: BuildPageRequest) {
     parent: { commit: meta.parent ?? '', ...linkTo(parent?.buildid ?? '') },
     compareHref: live && parent ? links.compare(parent.buildid, meta.buildid) : '',
     failures: (meta.failures ?? []).map(({ step, code, message }) => ({
-      ...{ step, code },
+      step,
+      code,
       // A message may name paths of the build host: it is for those who run the service (I9).
       message: run ? message : '',
       href: run || request.published ? logOf(step) : '',
@@ -89,7 +90,10 @@ export function buildPage(request: BuildPageRequest) {
         }))
       : [],
     deltas: (meta.deltas ?? []).map(({ from, bytes, objects, objectBytes: without }) => ({
-      ...{ from: from ?? 'scratch', objects, bytes: formatBytes(bytes), without: formatBytes(without) },
+      from: from ?? 'scratch',
+      objects,
+      bytes: formatBytes(bytes),
+      without: formatBytes(without),
     })),
     promotion: promotionView(meta, linkTo),
     promoted: promotedTo(
@@ -98,7 +102,9 @@ export function buildPage(request: BuildPageRequest) {
       (one) => one.meta.state,
     ).map(({ build, stream, attempt, released, state: itsState, ...rest }) => ({
       ...linkTo(build),
-      ...{ stream, attempt, released },
+      stream,
+      attempt,
+      released,
       state: stateView(itsState),
       superseded: rest['superseded-by'] ?? '',
     })),
@@ -154,7 +160,12 @@ function promotionView(meta: BuildMeta, linkTo: LinkTo) {
   const release = meta.release;
   return {
     night: linkTo(of),
-    ...{ attempt, recommit, reason, upstream, overrides, excludes },
+    attempt,
+    recommit,
+    reason,
+    upstream,
+    overrides,
+    excludes,
     accepted: accepted ? String(accepted.count) : '',
     supersedes: supersedes.map(linkTo),
     superseded: linkTo(meta.supersededBy ?? ''),
@@ -192,7 +203,10 @@ function retractionViews(meta: BuildMeta, linkTo: LinkTo) {
 
 function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
   return stepTimes(entries, since).map(({ step, state, start, end, message = '' }) => ({
-    ...{ step, state: stepStateView(state), message, href: hrefOf(step) },
+    step,
+    state: stepStateView(state),
+    message,
+    href: hrefOf(step),
     start: timeView(start),
     duration: end === undefined ? '' : formatSeconds((end - start) / 1000),
   }));

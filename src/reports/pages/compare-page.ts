@@ -29,7 +29,8 @@ export function comparePage(from: BuildMeta, to: BuildMeta, difference: Differen
   const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
   return {
     ...page,
-    ...{ from: side(from), to: side(to) },
+    from: side(from),
+    to: side(to),
     backHref: links.compare(to.buildid, from.buildid),
     packages: packagesView(pkgdiff),
     rows: [

@@ -50,7 +50,12 @@ function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStr
   });
   const keyFile = basename(keyUrl);
   return {
-    ...{ name, isRelease, ref, remote, keyUrl, keyFile },
+    name,
+    isRelease,
+    ref,
+    remote,
+    keyUrl,
+    keyFile,
     latest: latest
       ? {
           ...link(latest),

@@ -66,12 +66,17 @@ function runView(
   const latest = steps.filter(({ state }) => state === 'running').at(-1);
   const lastLine = (step: string) => tails.get(step)?.trimEnd().split('\n').at(-1) ?? '';
   return {
-    ...{ id, stream, command, started: timeView(started) },
+    id,
+    stream,
+    command,
+    started: timeView(started),
     href: links.build(id, arch),
     elapsed: formatSeconds(Math.max(0, Math.floor((now - started) / 1000))),
     usual: usualSeconds === undefined ? '' : formatSeconds(usualSeconds),
     steps: steps.map(({ step, state, start, end, message = '' }) => ({
-      ...{ step, href: links.log(id, arch, step), state: stepStateView(state) },
+      step,
+      href: links.log(id, arch, step),
+      state: stepStateView(state),
       duration: state === 'cut off' ? '' : wholeSeconds((end ?? now) - start),
       line: state === 'running' && step !== latest?.step ? lastLine(step) : (message.split('\n')[0] ?? ''),
     })),

@@ -134,7 +134,9 @@ function streamRow(
     time: timeView(at),
   });
   return {
-    ...{ name, kind, cycle },
+    name,
+    kind,
+    cycle,
     href: links.live ? links.stream(name) : '',
     newest: newest ? buildRow(newest.meta, { links, state: newest.state, known }) : false,
     good: good ? named(good, good.meta.ostreeTimestamp) : false,

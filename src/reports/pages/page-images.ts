@@ -25,7 +25,10 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
     const test = tests[type];
     const degraded = test?.state === 'degraded' ? ', degraded' : '';
     return {
-      ...{ type, file: basename(path), sha256, size: formatBytes(size) },
+      type,
+      file: basename(path),
+      sha256,
+      size: formatBytes(size),
       href: hrefOf?.(path) ?? '',
       signature: signed && hrefOf ? hrefOf(signatureName(path)) : '',
       test: test ? `came up in ${Math.round(test.bootSeconds)} s${degraded}` : '',

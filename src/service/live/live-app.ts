@@ -98,7 +98,11 @@ export function pagesApp({
     const page = pageView(config.name, `Log of ${step}, build ${build.meta.buildid}`, { depth: 3, live: true });
     return html(c, 'log', {
       ...page,
-      ...{ step, id: build.meta.buildid, text: end?.text ?? '', cut: end?.cut ?? false, rawHref: '?raw' },
+      step,
+      id: build.meta.buildid,
+      text: end?.text ?? '',
+      cut: end?.cut ?? false,
+      rawHref: '?raw',
       size: formatBytes(end?.size ?? 0),
       buildHref: page.links.build(build.meta.buildid, build.meta.basearch),
     });

@@ -20,7 +20,10 @@ export async function composeFolder(
   const { components, provenance, ...composed } = await engine.compose(
     {
       ...request,
-      ...{ repo, ref, inputHash: inputs.inputHash, version: build.id },
+      repo,
+      ref,
+      inputHash: inputs.inputHash,
+      version: build.id,
       ...(testedRef === undefined ? {} : { alsoBound: [testedRef] }),
       parent: inputs.parent,
     },

@@ -121,7 +121,13 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
     streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
   );
   const overview = overviewPage({
-    ...{ product, live: false, streams: streams.map(listedStream), builds, shown: builds, charted, older: '' },
+    product,
+    live: false,
+    streams: streams.map(listedStream),
+    builds,
+    shown: builds,
+    charted,
+    older: '',
   });
   views.push(['index.html', render('overview', overview)]);
   return new Map(views.map(([path, page]) => [path, Buffer.from(page)]));

@@ -24,7 +24,11 @@ export async function push(
   const { repo, ref, signer } = project;
   const plan = await publishCommit(
     {
-      ...{ repo, ref, commit, target, deltas: deltas.map(({ from }) => from) },
+      repo,
+      ref,
+      commit,
+      target,
+      deltas: deltas.map(({ from }) => from),
       notes: join(build.paths.scratch, `sent-${target.name}`),
       signer,
     },
@@ -44,7 +48,8 @@ export async function verify(
   await verifyPublished(
     {
       url: `${target.publicUrl}/repo`,
-      ...{ ref, commit },
+      ref,
+      commit,
       gpgKeys: stream.seed.gpgKeys,
       ...(signer === undefined ? {} : { signingKey: await signer.clientKey(task) }),
       scratchDir: join(config.work, 'scratch'),

@@ -52,7 +52,9 @@ export async function reconcile(
   const trust = recordTrust(config, target.name, task);
   const request = {
     trust,
-    ...{ repo, target, checksums },
+    repo,
+    target,
+    checksums,
     tree: streams.length === 0 || streams.some(({ use }) => use.tree),
     refs: streams
       .filter(({ use }) => use.tree && !use.releases)

@@ -159,7 +159,12 @@ function factsOf({ config, stream, ref }: Project, signs: boolean): PackageFacts
   const { name, version } = stream.releasePackage ?? { name: '', version: '' };
   const mirror = config.targets[stream.release?.to?.tree[0] ?? ''];
   return {
-    ...{ name, version, product: config.name, stream: stream.name, arch: stream.arch, ref },
+    name,
+    version,
+    product: config.name,
+    stream: stream.name,
+    arch: stream.arch,
+    ref,
     remote: { name: stream.remote.name, url: mirror ? `${mirror.url}/repo` : stream.remote.url },
     capability: `${config.name}-remote`,
     keyFile: signs ? `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}` : '',

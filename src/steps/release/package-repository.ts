@@ -95,16 +95,14 @@ async function isCurrent({ config, stream }: Project, repository: string, task: 
 async function contentOf(repository: string, task: Task): Promise<Map<string, string | undefined> | undefined> {
   const base = `${pathToFileURL(repository).href}/`;
   const repo: RepoDefinition = {
-    ...{
-      id: basename(repository),
-      file: repository,
-      line: 1,
-      baseurl: [base],
-      gpgcheck: false,
-      gpgkey: [],
-      connection: {},
-      options: {},
-    },
+    id: basename(repository),
+    file: repository,
+    line: 1,
+    baseurl: [base],
+    gpgcheck: false,
+    gpgkey: [],
+    connection: {},
+    options: {},
   };
   try {
     for (const { href, digest } of (await openRepository(repo, task)).files) {

@@ -45,7 +45,12 @@ export async function writeNotes(
   const folder = `${images.publicUrl}/${relative(config.work, paths.dir)}`;
   const publicKey = await signer.publicKey(task);
   const facts = await releaseFacts({
-    ...{ product: config.name, meta, repo, previous, publicKey, folder },
+    product: config.name,
+    meta,
+    repo,
+    previous,
+    publicKey,
+    folder,
     releasedAt: new Date(at),
     remote: { name: stream.remote.name, url: `${tree.publicUrl}/repo` },
     packageUrl: await packageUrl(stream, paths.lockfile, tree),

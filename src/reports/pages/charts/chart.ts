@@ -95,7 +95,10 @@ export function lines(data: ChartData): ChartView {
         ? []
         : [
             {
-              ...{ series, index, x: x(index), y: round(frame.y(value)) },
+              series,
+              index,
+              x: x(index),
+              y: round(frame.y(value)),
               title: `${data.points[index]?.label ?? ''}: ${label} ${data.format(value)}`,
             },
           ],
@@ -116,7 +119,13 @@ function frameOf(data: ChartData, highest: number) {
   const room = (BOX.right - BOX.left) / Math.max(points.length, 1);
   const shown = points.length > 1 ? [0, points.length - 1] : [0];
   const view = {
-    ...{ id, title, description, width: BOX.width, height: BOX.height, left: BOX.left, right: BOX.right },
+    id,
+    title,
+    description,
+    width: BOX.width,
+    height: BOX.height,
+    left: BOX.left,
+    right: BOX.right,
     labelY: BOX.bottom + 18,
     ticks: ticks.map((value) => ({ y: round(y(value)), textY: round(y(value) + 4), label: axis(value) })),
     labels: points.flatMap(({ label }, index) =>

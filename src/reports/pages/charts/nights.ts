@@ -32,7 +32,9 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
   const made = builds.filter(({ meta }) => meta.ostreeCommit !== undefined).slice(-CHARTED);
   const timed = builds.filter(({ entries }) => entries.length > 0).slice(-CHARTED);
   const about = (id: string, title: string, description: string, of: readonly ChartedBuild[]) => ({
-    ...{ id: `${id}-${stream}`, title, description },
+    id: `${id}-${stream}`,
+    title,
+    description,
     points: of.map(({ meta }) => ({
       label: meta.buildid,
       href: links.build(meta.buildid, meta.basearch),
@@ -43,7 +45,10 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
     const durations: ChartData = {
       ...about('duration', 'Time by kind of step', `Time that each build of ${stream} took, by kind of step.`, timed),
       series: PHASES.map(([label], index) => ({ label, values: timed.map((one) => phaseSeconds(one)[index]) })),
-      ...{ firstColour: 0, format: formatSeconds, axis: shortTime, unit: 60 },
+      firstColour: 0,
+      format: formatSeconds,
+      axis: shortTime,
+      unit: 60,
     };
     charts.push(stackedBars(durations));
   }
@@ -53,7 +58,11 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
     charts.push(
       lines({
         ...about('size', 'Size', description, made),
-        ...{ series: sizes, firstColour: 1, format: formatBytes, axis: shortBytes, unit: 1 },
+        series: sizes,
+        firstColour: 1,
+        format: formatBytes,
+        axis: shortBytes,
+        unit: 1,
       }),
     );
   }
@@ -64,7 +73,10 @@ export function nightCharts(stream: string, builds: readonly ChartedBuild[], lin
       stackedBars({
         ...about('packages', 'Packages changed', description, later),
         series: changeSeries(later),
-        ...{ firstColour: 1, format: String, axis: (value) => (Number.isInteger(value) ? String(value) : ''), unit: 1 },
+        firstColour: 1,
+        format: String,
+        axis: (value) => (Number.isInteger(value) ? String(value) : ''),
+        unit: 1,
       }),
     );
   }

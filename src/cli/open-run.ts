@@ -1,10 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quietTask, type Task } from '../base/task.ts';
-import { type StoredBuild, surveyBuilds } from '../build/build-store.ts';
+import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
 import type { Journal } from '../build/journal.ts';
-import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
@@ -20,21 +19,23 @@ import type { Context, RunContext } from './context.ts';
 
 /**
  * Opens a stream and holds the run lock of its work folder while `work` runs.
+ * @param work is given the builds there are: a run that has the lock need not look for them again
  * @param treefile instead of the stream's own
  */
 export async function withLockedProject<Result>(
   options: RunContext,
   stream: string | undefined,
   command: string,
-  work: (project: Project) => Promise<Result>,
+  work: (project: Project, survey: BuildSurvey) => Promise<Result>,
   treefile?: string,
 ): Promise<Result> {
   const project = await openProject(options.config, stream, treefile);
   await mkdir(project.config.work, { recursive: true });
   const lock = await takeRunLock(project.config.work, command);
   try {
-    await noteDamage(project.config, options.logFormat);
-    return await work(project);
+    const survey = await surveyBuilds(project.config.work);
+    noteDamage(survey, options.logFormat);
+    return await work(project, survey);
   } finally {
     await lock.release();
   }
@@ -95,8 +96,7 @@ export function showNotes(options: Pick<RunContext, 'logFormat'>, { stream }: Pr
 }
 
 /** Names on standard error the builds whose record is damaged: they are left out, and everything else goes on (I15). */
-export async function noteDamage({ work }: Pick<Config, 'work'>, logFormat: Context['logFormat']): Promise<void> {
-  const { damaged } = await surveyBuilds(work);
+export function noteDamage({ damaged }: BuildSurvey, logFormat: Context['logFormat']): void {
   if (damaged.length === 0) return;
   const { note, close } = selectListener(logFormat, process.stderr);
   for (const { error } of damaged) note(`warning: ${error.message} ${error.hint ?? ''}`);

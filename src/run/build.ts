@@ -36,13 +36,13 @@ export interface Build {
  */
 export async function reserveBuild(
   project: Project,
-  { published }: CheckedClock,
+  { builds, published }: CheckedClock,
   more: Partial<BuildMeta> = {},
   after?: number,
 ): Promise<Build> {
   const { config, stream, ref } = project;
   const now = buildTimestamp();
-  const timestamp = Math.max(await nextCommitTime(project, now), after === undefined ? now : after + 1);
+  const timestamp = Math.max(nextCommitTime(project, builds, now), after === undefined ? now : after + 1);
   const id = await reserveBuildId(config.work, new Date(now * 1000), published);
   const paths = buildPaths(config.work, id, stream.arch);
   await mkdir(paths.dir);
@@ -65,12 +65,12 @@ export async function reserveBuild(
  * The time of a stream's next commit, seconds since the epoch: now, or just after its last commit where that was dated ahead
  * on purpose. It was when a night from the future was taken back: whatever follows must be later than what clients have.
  */
-export async function nextCommitTime(
-  { config, stream }: Pick<Project, 'config' | 'stream'>,
+export function nextCommitTime(
+  { stream }: Pick<Project, 'stream'>,
+  builds: readonly StoredBuild[],
   now: number,
-): Promise<number> {
+): number {
   // Where the newest is damaged, a date ahead of it is refused by the seed, which has the commit itself.
-  const { builds } = await surveyBuilds(config.work);
   const newest = builds.find(({ meta }) => meta.stream === stream.name && meta.ostreeCommit !== undefined);
   if (!newest || !isDatedAhead(newest.meta)) return now;
   return Math.max(now, reopenBuild(newest).timestamp + 1);

@@ -1,6 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import type { TimeWitness } from '../base/server-time.ts';
 import { parseBuildId } from '../build/build-id.ts';
+import type { StoredBuild } from '../build/build-store.ts';
 
 /**
  * How far the clock may be from a server's. A clock kept in the wrong time zone is at most 26 hours off (UTC+14 against
@@ -53,6 +54,8 @@ export function datedBuilds(ids: readonly string[]): DatedRecord[] {
 export interface CheckedClock {
   /** Build ids that the targets' indexes name: it was checked against them. */
   readonly published: readonly string[];
+  /** The builds that are here. */
+  readonly builds: readonly StoredBuild[];
 }
 
 /** @throws NightlyError `clock` for a clock that is in doubt, unless the environment says to trust it. */

@@ -47,8 +47,9 @@ export const cycle = defineCommand({
       });
     }
     const now = cycleAt(release.cycle, Math.floor(Date.now() / 1000));
-    await noteDamage(config, logFormat);
-    const { builds, damaged } = await surveyBuilds(config.work);
+    const survey = await surveyBuilds(config.work);
+    noteDamage(survey, logFormat);
+    const { builds, damaged } = survey;
     const nights = builds.filter(({ meta }) => meta.stream === release.promotesFrom);
     const found = now.due === undefined ? undefined : dueNight(nights, now.due);
     const doubt = damaged.find(({ id }) => found === undefined || compareBuildIds(id, found) > 0);

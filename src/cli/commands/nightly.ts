@@ -1,7 +1,7 @@
 import { formatPlace, NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
-import { surveyBuilds } from '../../build/build-store.ts';
+import type { BuildSurvey } from '../../build/build-store.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { STOPS } from '../../build/stops.ts';
 import type { StreamConfig } from '../../config/config.ts';
@@ -46,18 +46,19 @@ export const nightly = defineCommand({
   interruptible: true,
   async run({ stream, force, until, resume, idFile, dryRun, json }, context) {
     const { signal, print } = context;
-    return withLockedProject(context, stream, `nightly ${stream ?? ''}`.trim(), async (project) => {
+    return withLockedProject(context, stream, `nightly ${stream ?? ''}`.trim(), async (project, survey) => {
       refuseRelease(project.stream);
+      const { builds } = survey;
       const notes = (project.treefile?.notes ?? []).map(({ place, message }) => `${formatPlace(place)}: ${message}`);
       showNotes(context, project, [project.engineReason, ...notes]);
       if (dryRun) {
-        await checkBuildClock(project, [], signal);
-        const plan = await inScratch(project, context, (how) => planNightly(project, { ...how, force }));
+        await checkBuildClock(project, { builds, published: [] }, signal);
+        const plan = await inScratch(project, context, (how) => planNightly(project, { ...how, builds, force }));
         printPlan(plan, json, print);
         return plan.unchanged ? EXIT.unchanged : EXIT.done;
       }
-      const begun = resume ? await cutShort(project) : undefined;
-      const build = begun ?? (await reserve(project, signal));
+      const begun = resume ? cutShort(project, survey) : undefined;
+      const build = begun ?? (await reserve(project, builds, signal));
       if (idFile !== undefined) await writeFileAtomic(idFile, `${build.id}\n`);
       const outcome: Outcome = await showAttempt(project, build, context, {
         resumed: begun !== undefined,
@@ -70,10 +71,10 @@ export const nightly = defineCommand({
   },
 });
 
-async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
+async function reserve(project: Project, builds: BuildSurvey['builds'], signal: AbortSignal): Promise<Build> {
   const task = preparationTask(project, signal);
   const published = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
-  const clock = await checkBuildClock(project, published.flat(), signal);
+  const clock = await checkBuildClock(project, { builds, published: published.flat() }, signal);
   return reserveBuild(project, clock);
 }
 
@@ -81,8 +82,7 @@ async function reserve(project: Project, signal: AbortSignal): Promise<Build> {
  * The last night of the stream, when it was cut short and can end as it began. Where a newer record is damaged it is not known
  * to be the last, and a new night is always right.
  */
-async function cutShort({ config, stream, definition }: Project): Promise<Build | undefined> {
-  const { builds, damaged } = await surveyBuilds(config.work);
+function cutShort({ stream, definition }: Project, { builds, damaged }: BuildSurvey): Build | undefined {
   const last = builds.find(({ meta }) => meta.stream === stream.name);
   if (!last || !isCutShort(last)) return undefined;
   if (damaged.some(({ id }) => compareBuildIds(id, last.paths.id) > 0)) return undefined;

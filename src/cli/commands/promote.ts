@@ -3,7 +3,7 @@ import { writeFileAtomic } from '../../base/files.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import type { PromotionRecord } from '../../build/build-record.ts';
 import { PROMOTION } from '../../build/build-record-format.ts';
-import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
+import { type BuildSurvey, insistOnWhole } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import { inputDigest } from '../../build/journal.ts';
 import { lastRelease, promotionsOf, supersededBy } from '../../build/promotions.ts';
@@ -86,23 +86,26 @@ export const promote = defineCommand({
       context,
       name,
       `promote ${id}`,
-      async (project) => {
+      async (project, survey) => {
+        const { builds } = survey;
         const state = night.meta.state;
         const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
         showNotes(context, project, [project.engineReason, ...warning]);
         if (recommit) requireOwnRemote(project, night.lockfile);
-        const promotion = await promotionRecord(project, night, { ...options, recommit }, release);
+        const promotion = promotionRecord(project, survey, night, { ...options, recommit, release });
         if (dryRun) {
-          await checkBuildClock(project, [], signal);
-          const plan = await inScratch(project, context, (how) => planPromotion(project, promotion, how));
+          await checkBuildClock(project, { builds, published: [] }, signal);
+          const plan = await inScratch(project, context, (how) =>
+            planPromotion(project, promotion, { ...how, builds }),
+          );
           if (json) printJson({ ...plan, promotion: PROMOTION.encode(plan.promotion) }, print);
           else printPlan(plan, print);
           return 0;
         }
-        const begun = options.resume ? await cutShort(config.work, name, promotion) : undefined;
+        const begun = options.resume ? cutShort(builds, name, promotion) : undefined;
         const reserve = async (): Promise<Build> => {
           const taken = await takenIds(project, config.streams[from], config, signal);
-          const clock = await checkBuildClock(project, taken, signal);
+          const clock = await checkBuildClock(project, { builds, published: taken }, signal);
           return reserveBuild(project, clock, { promotion });
         };
         const build = begun ?? (await reserve());
@@ -148,14 +151,14 @@ interface Asked {
 }
 
 /** Returns what is asked for, with what follows from the builds there are and from the day. */
-async function promotionRecord(
-  { config, stream }: Project,
+function promotionRecord(
+  { stream }: Project,
+  survey: BuildSurvey,
   night: Night,
-  asked: Asked,
-  { cycle }: ReleaseConfig,
-): Promise<PromotionRecord> {
+  asked: Asked & { readonly release: ReleaseConfig },
+): PromotionRecord {
   const { recommit, override, exclude, reason, acceptDifferences } = asked;
-  const survey = await surveyBuilds(config.work);
+  const { cycle } = asked.release;
   const { builds } = survey;
   const at = cycle && cycleAt(cycle, Math.floor(Date.now() / 1000));
   const upstream = asked.upstream ?? at?.upstream?.id;
@@ -184,9 +187,8 @@ async function promotionRecord(
 }
 
 /** Returns the last promotion of the night in a stream, when it was cut short and nothing else was asked for. */
-async function cutShort(work: string, stream: string, asked: PromotionRecord): Promise<Build | undefined> {
+function cutShort(builds: BuildSurvey['builds'], stream: string, asked: PromotionRecord): Build | undefined {
   // Of these no record is damaged: promotionRecord has looked.
-  const { builds } = await surveyBuilds(work);
   const [last] = promotionsOf(builds, asked.of, stream);
   const what = (one: PromotionRecord | undefined) =>
     one && inputDigest([one.recommit, one.overrides, one.excludes, one.acceptDifferences]);

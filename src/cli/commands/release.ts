@@ -1,7 +1,7 @@
 import { join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { readApprovals } from '../../build/approvals.ts';
-import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild } from '../../build/build-store.ts';
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -122,8 +122,8 @@ async function withdrawRelease(
   const { print, signal } = context;
   const { work } = await loadConfig(context.config);
   const { meta } = await findBuild(work, id);
-  return withLockedProject(context, meta.stream, `release --withdraw ${id}`, async (project) => {
-    const previous = previousRelease(await findBuild(work, id), await surveyBuilds(work));
+  return withLockedProject(context, meta.stream, `release --withdraw ${id}`, async (project, survey) => {
+    const previous = previousRelease(await findBuild(work, id), survey);
     const { trees } = openReleasePlaces(project);
     if (dryRun) {
       print(
@@ -133,7 +133,7 @@ async function withdrawRelease(
     }
     const task = preparationTask(project, signal);
     const taken = await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)));
-    const clock = await checkBuildClock(project, taken.flat(), signal);
+    const clock = await checkBuildClock(project, { builds: survey.builds, published: taken.flat() }, signal);
     const withdrawal = { of: id, previous, reason };
     const build = await reserveBuild(project, clock, { withdrawal });
     const outcome = await showAttempt(project, build, context, { resumed: false, force: false });

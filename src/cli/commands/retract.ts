@@ -37,13 +37,14 @@ export const retract = defineCommand({
     const { print, signal } = context;
     const { work } = await loadConfig(context.config);
     const { meta } = await findBuild(work, id);
-    return withLockedProject(context, meta.stream, `retract ${id}`, async (project) => {
+    return withLockedProject(context, meta.stream, `retract ${id}`, async (project, { builds }) => {
       const task = preparationTask(project, signal);
       const plan = await planRetract(project, { id, to, reason }, task);
       await project.signer?.check(task);
       const { retraction, after } = plan;
       const taken = (await Promise.all(project.targets.map((target) => publishedBuildIds(target, task)))).flat();
-      const clock = await checkBuildClock(project, taken, signal, [id, ...retraction.between]);
+      const bad = [id, ...retraction.between];
+      const clock = await checkBuildClock(project, { builds, published: taken, bad }, signal);
       if (dryRun) {
         if (json) printJson({ ref: project.ref, ...retraction, promoted: plan.promoted }, print);
         else printPlan(project, plan, print);

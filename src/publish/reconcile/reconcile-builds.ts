@@ -9,6 +9,7 @@ import { isBuildFolder, isPathBelow } from '../../build/record-values.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
 import type { RecordTrust } from '../../published/record-trust.ts';
+import { contentEquals } from '../../targets/expect.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import { compareFile } from './compare-file.ts';
@@ -80,8 +81,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     const published = meta?.published?.includes(target.name) || released;
     if (!meta || commit === undefined || !isPublishedState(meta.state ?? '')) continue;
     if (!hasCommit(commit) || !(published || named?.has(build))) continue;
-    // Several machines made it: what the target has of it may be newer than what is here.
-    if (meta.pendingImages !== undefined) continue;
+    if (meta.pendingImages !== undefined && !(await isWholeHere(build, meta, request, task))) continue;
     wanted.set(build, meta);
     const isOld = Date.parse(meta.ostreeTimestamp) / 1000 < (request.imagesSince ?? 0);
     for (const { path: name, size } of Object.values(meta.images ?? {})) {
@@ -133,6 +133,25 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
 function indexed(build: string, { retracted }: Meta): IndexedBuild {
   const [id = '', arch = ''] = build.split('/');
   return { id, arch, ...(retracted ? { retracted: { by: retracted.by, reason: retracted.reason } } : {}) };
+}
+
+/**
+ * Several machines made it, so what the target has of it may be newer than what is here: it is repaired where the record here
+ * lacks nothing, and the target has the same one, or none that can be believed.
+ */
+async function isWholeHere(
+  build: string,
+  { pendingImages }: Meta,
+  { work, target, trust }: BuildsRequest,
+  task: Task,
+): Promise<boolean> {
+  if (pendingImages?.length !== 0) return false;
+  const path = `${folderOfKey(build)}/${RECORD_FILE}`;
+  const [there, signature] = await target.readMany(trust ? [path, signatureName(path)] : [path], task);
+  if (!there || contentEquals(there, await readFile(join(work, path)))) return true;
+  return (
+    readMeta(there, build) === undefined || (trust !== undefined && !(await trust.believes(path, there, signature)))
+  );
 }
 
 /** Whether a build came to a target by its release. */

@@ -1,5 +1,4 @@
 import { type Asked, askServers } from '../../base/server-time.ts';
-import { surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import type { RepositoryState } from '../../rpm/repomd.ts';
 import { type CheckedClock, type DatedRecord, datedBuilds, doubtOf, insistOnClock } from '../../run/clock.ts';
@@ -11,22 +10,22 @@ type Inputs = Pick<Project, 'config' | 'stream' | 'treefile'>;
 /**
  * Makes sure, before a build is begun, that this machine's clock is not in doubt: by the servers of the repositories, the
  * seed and all targets, and by the builds that were published and not taken back.
- * @param bad ids of builds that are just being taken back
+ * @param known `builds`: those that are here; `published`: ids that the targets' indexes name; `bad`: those that are just being
+ *   taken back
  * @throws NightlyError `clock`
  */
 export async function checkBuildClock(
   project: Inputs,
-  published: readonly string[],
+  known: CheckedClock & { readonly bad?: readonly string[] },
   signal: AbortSignal,
-  bad: readonly string[] = [],
 ): Promise<CheckedClock> {
   // One whose record is damaged counts as it was published: then the clock is doubted sooner.
-  const { builds } = await surveyBuilds(project.config.work);
+  const { builds, published, bad = [] } = known;
   const retracted = builds.filter(({ meta }) => meta.retracted !== undefined);
   const untrue = new Set([...bad, ...retracted.map(({ meta }) => meta.buildid)]);
   const records = datedBuilds(published.filter((id) => !untrue.has(id)));
   await check(await serversOf(project), records, signal);
-  return { published };
+  return { builds, published };
 }
 
 /**

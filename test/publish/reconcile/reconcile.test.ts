@@ -267,6 +267,36 @@ it('takes the later of two commits where ref and summary differ, and leaves refs
   expect(await readFile(stranger, 'utf8')).toBe(named);
 });
 
+it('a build that several machines made is repaired by one that has its whole record, and never taken back to an older one', async () => {
+  const bed = await publishedTarget(temporaryFolder());
+  const { far, work, builds } = bed;
+  const id = builds.at(-1)?.id ?? '';
+  const [here, there] = [work, far].map((root) => join(root, `builds/${id}/x86_64/meta.json`)) as [string, string];
+  const stored = JSON.parse(await readFile(here, 'utf8'));
+  const text = (more: object) => `${JSON.stringify({ ...stored, ...more }, null, 2)}\n`;
+  const shared = text({ 'atomic-nightly.pending-images': [] });
+  const at = (content: string | undefined, path: string) =>
+    content === undefined ? rm(path) : replaceFile(path, content);
+  const repaired = async (local: string, published: string | undefined) => {
+    await replaceFile(here, local);
+    await at(published, there);
+    const plan = await repair(bed);
+    return [
+      plan.phases.flatMap(({ files }) => files.map(({ path }) => path)),
+      await readFile(there, 'utf8').catch(() => ''),
+    ];
+  };
+  const path = `builds/${id}/x86_64/meta.json`;
+  expect(await repaired(shared, shared)).toEqual([[], shared]);
+  expect(await repaired(shared, undefined)).toEqual([[path], shared]);
+  expect(await repaired(shared, 'garbled')).toEqual([[path], shared]);
+  // Another machine has made an image again since.
+  const newer = text({ 'atomic-nightly.pending-images': [], later: true });
+  expect(await repaired(shared, newer)).toEqual([[], newer]);
+  // Here it is not known which images others have made.
+  expect(await repaired(text({ 'atomic-nightly.pending-images': ['disk'] }), undefined)).toEqual([[], '']);
+});
+
 it('never brings back what a prune took: commits with a tombstone, images beyond their age', async () => {
   const bed = await publishedTarget(temporaryFolder(), { nights: 3 });
   const { far, builds } = bed;

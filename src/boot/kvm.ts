@@ -1,8 +1,8 @@
 import { access, constants, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
+import { temporaryPrefix } from '../base/temporary.ts';
 import { run } from '../programs/exec.ts';
 
 /** Whether virtual machines can use KVM here. */
@@ -36,7 +36,7 @@ export async function probeKvm(probe: KvmProbe = {}): Promise<KvmState> {
     if (isErrno(error, 'EACCES')) return no(`no permission for ${device}; add this user to its group, usually "kvm"`);
     return no(`there is no ${device}`);
   }
-  const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-kvm-'));
+  const folder = await mkdtemp(temporaryPrefix('kvm'));
   try {
     const sector = join(folder, 'sector');
     await writeFile(sector, bootSector());

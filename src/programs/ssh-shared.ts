@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
+import { temporaryPrefix } from '../base/temporary.ts';
 import { type Conversation, converse } from './converse.ts';
 import { remoteFault } from './remote-fault.ts';
 import { accountOf, type SshAccess, sshArguments } from './ssh.ts';
@@ -45,7 +45,7 @@ export function sharedSsh(destination: string, access: SshAccess): SharedSsh {
   let idle: NodeJS.Timeout | undefined;
 
   const open = (task: Task): Master | undefined => {
-    const folder = mkdtempSync(join(tmpdir(), 'an-'));
+    const folder = mkdtempSync(temporaryPrefix('ssh'));
     const remove = () => rmSync(folder, { recursive: true, force: true });
     const controlPath = join(folder, 's');
     if (controlPath.length > LONGEST_PATH) {

@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { hasEnded, type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
+import type { Task } from '../base/task.ts';
 
 /** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
 export const LOCK_PATH = '.atomic-nightly.lock';
 
-/** A swap puts a few small files; whoever holds the lock for longer is gone. Publishers' clocks must agree within this. */
-const LIFE_MS = 5 * 60_000;
+/** A swap puts a few small files; whoever holds the lock for longer is gone. */
+export const LIFE_MS = 5 * 60_000;
 
 /** What the lock file holds. */
 export interface LockContent extends ProcessPlace {
@@ -17,7 +19,7 @@ export interface LockContent extends ProcessPlace {
   /** With what `ProcessPlace` has: so that a holder that was killed does not lock out its own resume. */
   readonly host: string;
   readonly boot: string;
-  /** Milliseconds since the epoch; 0 once it is free. */
+  /** By the holder's clock, milliseconds since the epoch; 0 once it is free. */
   readonly until: number;
 }
 
@@ -36,16 +38,51 @@ const FORMAT: RecordFormat<LockContent> = recordFormat({ schema, hint: '' });
 
 /** A lock of this process, from now on. */
 export function newLock(): LockContent {
-  const until = Date.now() + LIFE_MS;
-  return { token: randomUUID(), host: hostname(), ...processPlace(), until };
+  return renewed({ token: randomUUID(), host: hostname(), ...processPlace(), until: 0 });
 }
+
+/** The same lock, with all of its life before it. */
+export const renewed = (lock: LockContent): LockContent => ({ ...lock, until: Date.now() + LIFE_MS });
 
 /** The same lock, given up. */
 export const freed = (lock: LockContent): LockContent => ({ ...lock, until: 0 });
 
-/** Whether a lock that was found keeps the holder of `mine` out. */
+/** Whether a lock that was found keeps the holder of `mine` out: it was not given up, and its holder is not known to be gone. */
 export function isHeld(lock: LockContent, mine: LockContent): boolean {
-  return lock.token !== mine.token && lock.until >= Date.now() && !isDead(lock, mine);
+  return lock.token !== mine.token && lock.until > 0 && !isDead(lock, mine);
+}
+
+/**
+ * Reads the lock file until nobody has the lock. Whether a holder on another machine is gone is told by no clock, for the two may
+ * disagree: one that is over by ours, or lasts longer than locks do, is watched, and counts as left behind when it has
+ * stayed the same for as long as a lock lives.
+ * @param read what the lock file has now
+ * @returns what was read last
+ * @throws NightlyError `locked`, naming the holder, at once where the clocks agree that it may still be at work.
+ */
+export async function untilUnheld<Found extends { readonly content: Uint8Array }>(
+  read: () => Promise<Found | undefined>,
+  mine: LockContent,
+  target: string,
+  task: Task,
+): Promise<Found | undefined> {
+  let found = await read();
+  const first = found && readLock(found.content, target);
+  if (!first || !isHeld(first, mine)) return found;
+  const rest = first.until - Date.now();
+  if (rest >= 0 && rest <= LIFE_MS) throw refusal(first, target);
+  const begun = performance.now();
+  task.say(
+    `process ${first.pid} on ${first.host} left the lock of target ${target}, or has another time: watching it for up to ${LIFE_MS / 60_000} minutes`,
+  );
+  for (let wait = 1000; performance.now() - begun < LIFE_MS; wait = Math.min(2 * wait, 15_000)) {
+    await pause(wait, undefined, { signal: task.signal });
+    found = await read();
+    const lock = found && readLock(found.content, target);
+    if (!lock || !isHeld(lock, mine)) return found;
+    if (lock.token !== first.token) throw refusal(lock, target);
+  }
+  return found;
 }
 
 /** Whether the lock's holder is a process of this machine that is gone. */

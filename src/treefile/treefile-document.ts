@@ -1,5 +1,6 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SourcePlace } from '../base/errors.ts';
+import { MAX_LEVELS, tooDeepAt } from '../base/yaml/yaml-depth.ts';
 import type { Fault } from './treefile-faults.ts';
 
 /** A value together with where it was written. */
@@ -35,15 +36,15 @@ export function parseTreefileText(
   faults: Fault[],
   mayRepeat: (key: string) => boolean = () => false,
 ): Located | undefined {
-  try {
-    return parse(file, text, faults, mayRepeat);
-  } catch (error) {
-    // The parsers call themselves for each level, until the stack is full.
-    if (!(error instanceof RangeError)) throw error;
-    faults.push({ place: { file }, message: 'lists and maps nest too deeply.' });
-    return undefined;
-  }
+  const deep = tooDeepAt(text);
+  if (deep === undefined) return parse(file, text, faults, mayRepeat);
+  const before = text.slice(0, deep).split('\n');
+  const place = { file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+  faults.push({ place, message: TOO_DEEP });
+  return undefined;
 }
+
+const TOO_DEEP = `lists and maps nest too deeply, more than ${MAX_LEVELS} levels.`;
 
 /**
  * How many values the aliases of a file may stand for. A few lines of aliases of aliases stand for billions; rpm-ostree
@@ -91,6 +92,11 @@ function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: str
       if (aliased >= MAX_ALIASED) return { place: here, value: null };
     }
     if (node === null) return { place: here, value: null };
+    // Each alias may have its own levels below those of another.
+    if (through.length > MAX_LEVELS) {
+      faults.push({ place: here, message: TOO_DEEP });
+      return { place: here, value: null };
+    }
     if (isAlias(node)) {
       const target = targetOf(node);
       if (!target || through.includes(target)) {

@@ -3,6 +3,8 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
+import { testKey } from '../support/mini-rpm.ts';
 import { issueCertificate, makePrivateCa, serveOverTls, startSquid } from '../support/proxy-world.ts';
 import { makeReleaseWorld } from '../support/release-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -44,7 +46,10 @@ test('a night behind a proxy that asks for a login, to servers that ask for a ce
 sslclientcert=tls/client.pem
 sslclientkey=tls/client.key
 gpgcheck=1
-gpgkey=RPM-GPG-KEY-mini`;
+gpgkey=RPM-GPG-KEY-mini
+repo_gpgcheck=1`;
+  const repomd = join(world.distro.repoDir, 'repodata/repomd.xml');
+  await run('gpg', ['--homedir', (await testKey()).home, '--batch', '--armor', '--detach-sign', repomd]);
   await writeFile(
     world.distro.repoFile,
     `[mini] # behind the company's proxy
@@ -76,6 +81,9 @@ ${tls}
 
   const night = await nightly('nightly', '--json');
   expect([night.code, night.stderr]).toEqual([0, expect.any(String)]);
+  // The agent that dnf's check of the metadata started has ended with the run (K20).
+  expect([...seenCommands].some((line) => line.startsWith('gpg-agent') && line.includes(join(dir, 'work')))).toBe(true);
+  await expect.poll(() => agentsBelow(dir), { timeout: 10_000 }).toEqual([]);
   const verified = await nightly('verify', 'buildlogs');
   expect([verified.code, verified.stdout]).toEqual([0, expect.any(String)]);
 
@@ -111,18 +119,28 @@ ${tls}
 
 const hasSecret = (text: string): boolean => SECRETS.some((secret) => text.includes(secret));
 
+function agentsBelow(folder: string): string[] {
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(commandLine);
+  return lines.filter((line) => line.startsWith('gpg-agent') && line.includes(folder));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    // It has ended.
+    return '';
+  }
+}
+
 /** Command lines that were seen while something ran: what ps shows to everybody. */
 const seenCommands = new Set<string>();
 
 async function watched<Result>(work: () => Promise<Result>): Promise<Result> {
   const look = setInterval(() => {
-    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      try {
-        seenCommands.add(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
-      } catch {
-        // It has ended.
-      }
-    }
+    for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) seenCommands.add(commandLine(pid));
   }, 20);
   try {
     return await work();

@@ -25,6 +25,7 @@ import {
   URL,
 } from '../support/target-beds.ts';
 import { testTask } from '../support/tmp.ts';
+import { lockLifePasses } from '../support/watched-lock.ts';
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 
@@ -307,8 +308,22 @@ describe('rsync', () => {
     await expect(swap()).rejects.toMatchObject({ code: 'locked' });
     await write({ ...lock, pid: 2 ** 22 + 1 });
     await swap();
-    await write({ ...lock, until: Date.now() - 1 });
-    await swap();
+    // What another machine's clock says is no proof: its lock is watched for as long as one lives.
+    const elsewhere = { ...lock, host: 'another.example.org', pid: 2 ** 22 + 1 };
+    for (const until of [Date.now() - 1, Date.now() - 400 * 86_400_000, Date.now() + 400 * 86_400_000]) {
+      await write({ ...elsewhere, until });
+      const watching = testTask(dir);
+      const taken = target.swap({ expect: [], put: [{ path: 'flag', content: bytes('y') }] }, watching);
+      await expect
+        .poll(() => watching.lines.join(), { timeout: 60_000 })
+        .toMatch(/another\.example\.org left the lock .*watching it/);
+      // Its holder lives: what it writes tells.
+      await write({ ...elsewhere, token: 'u', until });
+      await expect(taken).rejects.toMatchObject({ code: 'locked' });
+    }
+    await write({ ...elsewhere, until: Date.now() - 1 });
+    await target.swap({ expect: [], put: [{ path: 'flag', content: bytes('z') }] }, lockLifePasses(task));
+    expect(await readFile(join(far, 'flag'), 'utf8')).toBe('z');
   });
 
   it('says how to allow deletions where they are not', async () => {

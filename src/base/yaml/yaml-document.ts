@@ -1,4 +1,5 @@
 import { LineCounter, parseDocument } from 'yaml';
+import { MAX_LEVELS, tooDeepAt } from './yaml-depth.ts';
 import { type Fault, faultsError } from './yaml-faults.ts';
 import { createPlaces, type Places } from './yaml-places.ts';
 
@@ -13,6 +14,12 @@ export interface YamlFile {
  * @throws NightlyError `config` with every syntax error as `file:line:col`, and `hint`.
  */
 export function parseYaml(text: string, path: string, hint: string): YamlFile {
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) {
+    const before = text.slice(0, deep).split('\n');
+    const place = { file: path, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    throw faultsError(path, [{ place, message: `lists and maps nest more than ${MAX_LEVELS} deep.` }], hint);
+  }
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {

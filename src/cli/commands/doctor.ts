@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists } from '../../base/files.ts';
 import { quietTask, type Task } from '../../base/task.ts';
+import { temporaryPrefix } from '../../base/temporary.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import {
@@ -41,7 +41,7 @@ export const doctor = defineCommand({
   examples: ['atomic-nightly doctor', 'atomic-nightly doctor --json | jq .checks'],
   interruptible: true,
   async run({ json }, { config, signal, print }) {
-    const folder = await mkdtemp(join(tmpdir(), 'atomic-nightly-doctor-'));
+    const folder = await mkdtemp(temporaryPrefix('doctor'));
     const task = quietTask(join(folder, 'log'), signal);
     try {
       const checks = await examine(config, task);

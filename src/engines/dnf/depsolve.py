@@ -88,6 +88,10 @@ def open_base(request):
                     path = getattr(repo, name)
                     if path:
                         setattr(repo, name, os.path.join(request["reposDir"], path))
+                # It takes addresses only, and needs the keys for repo_gpgcheck.
+                repo.gpgkey = [
+                    key if ":" in key else "file://" + os.path.join(request["reposDir"], key) for key in repo.gpgkey
+                ]
                 if request["refresh"]:
                     # What --refresh does. metadata_expire = 0 is not enough: metadata cached in this very second count
                     # as fresh under it.

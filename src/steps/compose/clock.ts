@@ -54,10 +54,11 @@ async function serversOf({ config, stream, treefile }: Inputs): Promise<Asked[]>
 }
 
 /**
- * Now, to remove things by: seconds since the epoch. Nothing may be removed by a clock that is in doubt (I8).
+ * Now, to publish and to remove things by: seconds since the epoch. It is asked for right before either, since hours may have
+ * passed since the build was begun, or days where it was resumed; nothing may be removed by a clock that is in doubt (I8).
  * @throws NightlyError `clock`
  */
-export async function pruneClock(config: Config, signal: AbortSignal): Promise<number> {
+export async function targetsClock(config: Config, signal: AbortSignal): Promise<number> {
   await check(ofTargets(config), [], signal);
   return seconds();
 }

@@ -18,7 +18,7 @@ import { dryPrune, type PruneResult, pruneTarget } from '../../publish/prune/pru
 import { type Project, targetSigner } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
-import { pruneClock } from '../compose/clock.ts';
+import { targetsClock } from '../compose/clock.ts';
 import { recordTrust } from './record-trust.ts';
 
 export interface PruneOptions {
@@ -45,7 +45,7 @@ export async function pruneConfigured(
       place: config.placeOf('targets', name),
     });
   }
-  const now = asked ?? (await pruneClock(config, task.signal));
+  const now = asked ?? (await targetsClock(config, task.signal));
   const signer = dryRun ? undefined : targetSigner(config, name);
   // Before anything goes, not in the middle of it.
   await signer?.check(task);

@@ -14,6 +14,7 @@ import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
+import { targetsClock } from '../compose/clock.ts';
 import { publishBoxes } from './box-catalogue.ts';
 import { signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
@@ -53,6 +54,7 @@ export async function publishBuild(
   { files, images }: { readonly files: readonly string[]; readonly images: Parameters<typeof publishBoxes>[3] },
   task: Task,
 ): Promise<void> {
+  await targetsClock(project.config, task.signal);
   const folder = relative(project.config.work, build.paths.dir);
   const inRoot = (file: string) => `${folder}/${file}`;
   const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);

@@ -9,6 +9,7 @@ import { publishCommit } from '../../publish/publish-commit.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
+import { targetsClock } from '../compose/clock.ts';
 
 /**
  * Sends a commit with its deltas to a target and moves its ref; running it again after a kill continues where it
@@ -22,6 +23,7 @@ export async function push(
   task: Task,
 ): Promise<void> {
   const { repo, ref, signer } = project;
+  await targetsClock(project.config, task.signal);
   const plan = await publishCommit(
     {
       repo,

@@ -6,6 +6,7 @@ import { TESTED_POINTER } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
+import { targetsClock } from '../compose/clock.ts';
 import { withNewest, withoutBuilds } from './newest-pointer.ts';
 import { verify } from './push.ts';
 
@@ -30,6 +31,7 @@ export async function markTested(
   task: Task,
 ): Promise<void> {
   const { repo, stream, signer } = project;
+  await targetsClock(project.config, task.signal);
   const places = { repo, target, signer };
   if (!(await moveRef({ ...places, ref: testedRef, commit }, task))) return;
   await verify(project, target, { ref: testedRef, commit }, task);

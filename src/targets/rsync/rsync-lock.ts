@@ -1,7 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
-import { encodeLock, freed, isHeld, type LockContent, newLock, readLock, refusal, timeOf } from '../lock-content.ts';
+import {
+  encodeLock,
+  freed,
+  isHeld,
+  type LockContent,
+  newLock,
+  readLock,
+  refusal,
+  renewed,
+  timeOf,
+  untilUnheld,
+} from '../lock-content.ts';
 
 /** The shortest wait of step 2. */
 const SETTLE_MS = 300;
@@ -40,10 +51,15 @@ export async function withRsyncLock(
   work: () => Promise<void>,
   task: Task,
 ): Promise<void> {
-  const mine = newLock();
+  let mine = newLock();
   let begun = performance.now();
   if (!(await access.take(encodeLock(mine), task))) {
-    refuseHeld(access, await access.read(task), mine);
+    const read = async () => {
+      const content = await access.read(task);
+      return content && { content };
+    };
+    await untilUnheld(read, mine, access.target, task);
+    mine = renewed(mine);
     begun = performance.now();
     await access.write(encodeLock(mine), task);
   }

@@ -5,12 +5,15 @@ import {
   encodeLock,
   freed,
   isHeld,
+  LIFE_MS,
   LOCK_PATH,
   type LockContent,
   newLock,
   readLock,
   refusal,
+  renewed,
   timeOf,
+  untilUnheld,
 } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { SwapRequest } from '../target.ts';
@@ -29,14 +32,16 @@ import { type EtagStyle, putIf, putObject, unchanged } from './s3-put.ts';
  */
 export async function swapObjects(bucket: Bucket, style: EtagStyle, request: SwapRequest, task: Task): Promise<void> {
   const { name } = bucket.config;
-  const lock = newLock();
-  const etag = await take(bucket, style, lock, task);
+  const { lock, etag, ends } = await take(bucket, style, newLock(), task);
   try {
     const found = await readExpected(bucket, request, task);
     for (const group of signedPairs(request.put)) {
-      if (Date.now() > lock.until) throw over(lock, name);
+      if (performance.now() > ends) throw over(lock, name);
       // Nobody ends this program between a signature and what it signs, as long as the lock lasts.
-      const whole = group.length === 1 ? task : { ...task, signal: AbortSignal.timeout(lock.until - Date.now()) };
+      const whole =
+        group.length === 1
+          ? task
+          : { ...task, signal: AbortSignal.timeout(Math.max(0, Math.ceil(ends - performance.now()))) };
       const put = async ({ path, content }: SwapRequest['put'][number]): Promise<void> => {
         if (!found.has(path)) {
           await putObject(bucket, path, content, false, whole);
@@ -53,17 +58,25 @@ export async function swapObjects(bucket: Bucket, style: EtagStyle, request: Swa
   }
 }
 
-/** @returns the lock object's ETag @throws NightlyError `locked` */
-async function take(bucket: Bucket, style: EtagStyle, mine: LockContent, task: Task): Promise<string> {
+interface Taken {
+  readonly lock: LockContent;
+  /** Of the lock object. */
+  readonly etag: string;
+  /** When its life is over, by a clock that nobody sets (performance.now). */
+  readonly ends: number;
+}
+
+/** @throws NightlyError `locked` */
+async function take(bucket: Bucket, style: EtagStyle, mine: LockContent, task: Task): Promise<Taken> {
   const { name } = bucket.config;
   const refuseHeld = (found: Found | undefined): void => {
     const lock = found && readLock(found.content, name);
     if (lock && isHeld(lock, mine)) throw refusal(lock, name);
   };
-  const found = await getObject(bucket, LOCK_PATH, task);
-  refuseHeld(found);
-  const etag = await putIf(bucket, LOCK_PATH, encodeLock(mine), unchanged(found, style), task);
-  if (etag !== undefined) return etag;
+  const found = await untilUnheld(() => getObject(bucket, LOCK_PATH, task), mine, name, task);
+  const [lock, ends] = [renewed(mine), performance.now() + LIFE_MS];
+  const etag = await putIf(bucket, LOCK_PATH, encodeLock(lock), unchanged(found, style), task);
+  if (etag !== undefined) return { lock, etag, ends };
   refuseHeld(await getObject(bucket, LOCK_PATH, task));
   throw new NightlyError('locked', `Another publisher has just changed target "${name}".`, {
     hint: 'Run "atomic-nightly resume".',

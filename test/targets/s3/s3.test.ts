@@ -12,6 +12,7 @@ import { makeBucket, type TestBucket } from '../../support/s3-bucket.ts';
 import { type S3Proxy, startS3Proxy } from '../../support/s3-proxy.ts';
 import { sentLog } from '../../support/sent-log.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
+import { lockLifePasses } from '../../support/watched-lock.ts';
 
 const missing = whyNoRadosgw();
 const bytes = (text: string): Uint8Array => Buffer.from(text);
@@ -258,8 +259,9 @@ describe.skipIf(missing)(`S3 by radosgw${missing ? ` (${missing})` : ''}`, () =>
     await expect(swap()).rejects.toMatchObject({ code: 'locked' });
     await put({ ...lock, pid: 2 ** 22 + 1 });
     await swap();
-    await put({ ...lock, until: Date.now() - 1 });
-    await swap();
+    // What another machine's clock says is no proof: its lock is watched for as long as one lives.
+    await put({ ...lock, host: 'another.example.org', pid: 2 ** 22 + 1, until: Date.now() - 1 });
+    await target.swap({ expect: [], put: [{ path: 'flag', content: bytes('x') }] }, lockLifePasses(task));
     expect(JSON.parse((await look('.atomic-nightly.lock')).content)).toMatchObject({ until: 0 });
     const moved = target.swap({ expect: [{ path: 'flag', content: bytes('y') }], put: [] }, task);
     await expect(moved).rejects.toMatchObject({ code: 'target-moved' });

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { removeStaleFolders } from '../../../src/base/temporary.ts';
 import { processesWith } from '../../support/processes.ts';
 import { startSshd } from '../../support/sshd.ts';
 import { accessOf, bed } from '../../support/target-beds.ts';
@@ -32,12 +35,20 @@ it.each(['ssh', 'rsync'] as const)('ends at once although a connection over %s i
   await once(child.stdout, 'data');
   expect(await ended).toEqual([0, null]);
   await until(() => clients().length === 0);
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`atomic-nightly-ssh-${child.pid}-`))).toEqual([]);
 });
 
 it.each(['ssh', 'rsync'] as const)('leaves no connection over %s behind when it is killed', async (type) => {
   const { child, clients } = await sender(type, 'stay');
   await once(child.stdout, 'data');
   expect(clients()).not.toEqual([]);
+  const mine = () => readdirSync(tmpdir()).filter((name) => name.startsWith(`atomic-nightly-ssh-${child.pid}-`));
+  expect(mine()).toHaveLength(type === 'rsync' ? 1 : 0);
+  const closed = once(child, 'close');
   child.kill('SIGKILL');
   await until(() => clients().length === 0);
+  // K20: the next run removes what is left of it.
+  await closed;
+  removeStaleFolders();
+  expect(mine()).toEqual([]);
 });

@@ -90,9 +90,22 @@ export async function replaceInTree(path: string, content: string | Uint8Array, 
   await chmod(path, mode);
 }
 
+/** Makes a folder, and those above it. @throws NightlyError `compose` when something else is in the place of one. */
+export async function folderInTree(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST') && !isErrno(error, 'ENOTDIR')) throw error;
+    throw new NightlyError('compose', `${path} cannot be made: it, or what it lies in, is no folder in the tree.`, {
+      hint: FIND,
+      cause: error,
+    });
+  }
+}
+
 /** Makes a symbolic link in place of whatever is there, a folder with all in it too, and the folders above it. */
 export async function linkInTree(path: string, target: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await folderInTree(dirname(path));
   await rm(path, { recursive: true, force: true });
   await symlink(target, path);
 }
@@ -151,7 +164,7 @@ function nameOfKind(info: Stats): string {
 
 /** Makes room for a file. A folder there is somebody's mistake: what is in it would be gone without a word. */
 async function clear(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await folderInTree(dirname(path));
   if ((await kindOf(path)) === 'dir') await isFileThere(path);
   await rm(path, { force: true });
 }

@@ -1,6 +1,6 @@
-import { chmod, lchown, mkdir } from 'node:fs/promises';
+import { chmod, lchown } from 'node:fs/promises';
 import { NightlyError } from '../base/errors.ts';
-import { readInTree, replaceInTree } from '../base/tree-files.ts';
+import { folderInTree, readInTree, replaceInTree } from '../base/tree-files.ts';
 import { addToFile } from './own-file.ts';
 import type { ImageTemplate } from './template/load-template.ts';
 
@@ -31,7 +31,7 @@ export async function addUser(user: User, place: Place): Promise<void> {
   const home = place(`/var/home/${name}`, 'follow');
   const folder = place(`/var/home/${name}/.ssh`, 'follow');
   const keys = `${folder}/authorized_keys`;
-  await mkdir(folder, { recursive: true });
+  await folderInTree(folder);
   await replaceInTree(keys, user['ssh-authorized-keys'].map((key) => `${key}\n`).join(''), 0o600);
   for (const path of [home, folder]) await chmod(path, 0o700);
   for (const path of [home, folder, keys]) await lchown(path, uid, uid);

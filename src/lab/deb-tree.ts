@@ -2,7 +2,7 @@ import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { entryInRoot, followInRoot } from '../base/paths-in-root.ts';
-import { copyInTree, kindOf, namesIn, readInTree, replaceInTree } from '../base/tree-files.ts';
+import { copyInTree, folderInTree, kindOf, namesIn, readInTree, replaceInTree } from '../base/tree-files.ts';
 import { extrasOf } from './lab-packages.ts';
 
 /** Folders that on a host with a merged /usr are links into it. */
@@ -32,7 +32,7 @@ export async function arrangeTree(root: string, name: string): Promise<void> {
   await dropFiles(entryInRoot(root, 'var'));
   const { only, folders = [], copies = [] } = extrasOf(name);
   if (only !== undefined) await keepOnly(root, only);
-  for (const folder of folders) await mkdir(followInRoot(root, folder), { recursive: true });
+  for (const folder of folders) await folderInTree(followInRoot(root, folder));
   for (const [from, to] of copies) {
     await copyInTree(followInRoot(root, from), entryInRoot(root, to));
   }
@@ -60,7 +60,7 @@ async function mergeFolder(from: string, to: string, name: string): Promise<void
     });
   }
   if (there === undefined) {
-    await mkdir(dirname(to), { recursive: true });
+    await folderInTree(dirname(to));
     await rename(from, to);
     return;
   }
@@ -104,6 +104,7 @@ export async function arrangeKernel(root: string): Promise<string | undefined> {
   if (kernel === undefined) return undefined;
   const release = kernel.slice('vmlinuz-'.length);
   const modules = followInRoot(root, `usr/lib/modules/${release}`);
+  await folderInTree(modules);
   for (const name of ['vmlinuz', 'config', 'System.map']) {
     if (await kindOf(join(boot, `${name}-${release}`)))
       await rename(join(boot, `${name}-${release}`), join(modules, name));

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { asNightlyError } from '../../src/run/runner.ts';
 
 /** What is in a tree by its path: a file's text, `null` for a folder. */
 export type TreeContent = Readonly<Record<string, string | null>>;
@@ -113,7 +114,10 @@ export function someOfEach(places: readonly string[], kinds: number): (readonly 
   );
 }
 
-/** Calls each, and returns what the refusals say; one that refuses the tree does not keep the others from it. */
+/**
+ * Calls each, and returns what the refusals say; one that refuses the tree does not keep the others from it.
+ * @throws Error when one is told as a fault of this program
+ */
 export async function tryAll(treatments: readonly (() => unknown)[]): Promise<string[]> {
   const refusals: string[] = [];
   for (const treatment of treatments) {
@@ -123,6 +127,8 @@ export async function tryAll(treatments: readonly (() => unknown)[]): Promise<st
       // A refusal, or what the tree lacks now; what matters is what happened to the host.
       if (!(error instanceof Error)) throw error;
       refusals.push(`${treatment}: ${error.message}`);
+      if (asNightlyError(error).code === 'bug')
+        throw new Error(`told as a fault of ours: ${treatment}: ${error.message}`, { cause: error });
     }
   }
   return refusals;

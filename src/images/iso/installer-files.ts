@@ -1,8 +1,8 @@
-import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import { shellWord } from '../../base/quoting.ts';
-import { copyInTree } from '../../base/tree-files.ts';
+import { copyInTree, folderInTree } from '../../base/tree-files.ts';
 import { EXT4_FEATURES } from '../../programs/mke2fs.ts';
 import type { BootLoader } from '../disk/bootloader.ts';
 import type { ImageSource } from '../image.ts';
@@ -70,7 +70,7 @@ function settings(installer: Installer): string {
 }
 
 async function copyFolder(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true });
+  await folderInTree(to);
   for (const name of (await readdir(from)).sort()) {
     await copyInTree(join(from, name), join(to, name));
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
-import { kindOf, namesIn, replaceInTree } from '../../base/tree-files.ts';
+import { kindOf, namesIn, replaceInTree, requireFile } from '../../base/tree-files.ts';
 import { checkOut } from '../../programs/ostree.ts';
 import type { ImageSource } from '../image.ts';
 
@@ -40,7 +40,10 @@ export async function checkOutLiveRoot(request: ImageSource, root: string, task:
 export async function takeKernel(root: string, kernel: LiveKernel, target: string): Promise<void> {
   await mkdir(target, { recursive: true });
   const folder = followInRoot(root, kernel.modulesDir);
-  for (const name of KERNEL_FILES) await rename(join(folder, name), join(target, name));
+  for (const name of KERNEL_FILES) {
+    await requireFile(join(folder, name));
+    await rename(join(folder, name), join(target, name));
+  }
 }
 
 const KERNEL_FILES = ['vmlinuz', 'initramfs.img'] as const;

@@ -1,7 +1,7 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
-import { kindOf, namesIn, readInTree, replaceInTree } from '../../../base/tree-files.ts';
+import { folderInTree, kindOf, namesIn, readInTree, replaceInTree } from '../../../base/tree-files.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
 import { at, entry } from './tree-paths.ts';
 
@@ -54,7 +54,7 @@ async function wrap(root: string, path: string): Promise<void> {
   const moved = `${WRAPPED}/${name}`;
   if (there) {
     const target = entry(root, moved);
-    await mkdir(dirname(target), { recursive: true });
+    await folderInTree(dirname(target));
     await rename(program, target);
   }
   const about = there ? `# rpm-ostree answers for this program, which is now at ${moved}.` : '# rpm-ostree answers.';

@@ -1,9 +1,9 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import { sha256File } from '../../../base/files.ts';
 import type { Task } from '../../../base/task.ts';
-import { copyInTree, kindOf, namesIn, requireFile } from '../../../base/tree-files.ts';
+import { copyInTree, folderInTree, kindOf, namesIn, requireFile } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import { findProgram } from '../../../programs/find-program.ts';
 import { besideTree } from '../namespace.ts';
@@ -60,7 +60,7 @@ export async function moveBoot(root: string, kver: string | undefined, location:
     const dropped = /^(vmlinu[xz]-|initr(amfs|d)|System\.map-|config-|symvers-|loader$|\.vmlinuz)/.test(name);
     if (dropped) await rm(join(boot, name), { recursive: true });
     else {
-      await mkdir(target, { recursive: true });
+      await folderInTree(target);
       await rm(join(target, name), { recursive: true, force: true });
       await rename(join(boot, name), join(target, name));
     }

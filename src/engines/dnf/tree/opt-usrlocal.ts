@@ -1,8 +1,8 @@
-import { lstat, mkdir, readlink, rename } from 'node:fs/promises';
+import { lstat, readlink, rename } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import type { Task } from '../../../base/task.ts';
-import { kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
+import { folderInTree, kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
 import { escapePath, linkTarget } from './tmpfiles.ts';
 import { at, entry } from './tree-paths.ts';
@@ -34,13 +34,13 @@ const USR_LOCAL = ['bin', 'etc', 'games', 'include', 'lib', 'man', 'sbin', 'shar
 export async function settleOptUsrLocal(root: string, kind: OptUsrLocal, task: Task): Promise<OptUsrLocalLayout> {
   switch (kind) {
     case 'root':
-      await mkdir(at(root, 'opt'), { recursive: true });
-      await mkdir(at(root, 'usr/local'), { recursive: true });
+      await folderInTree(at(root, 'opt'));
+      await folderInTree(at(root, 'usr/local'));
       return { lines: [], integration: [] };
     case 'state-overlay':
       await moveOpt(root);
-      await mkdir(at(root, 'usr/lib/opt'), { recursive: true });
-      await mkdir(at(root, 'usr/local'), { recursive: true });
+      await folderInTree(at(root, 'usr/lib/opt'));
+      await folderInTree(at(root, 'usr/local'));
       await enableOverlays(root);
       return {
         optLink: 'usr/lib/opt',
@@ -78,7 +78,7 @@ async function moveOpt(root: string): Promise<string[]> {
         },
       );
     }
-    await mkdir(dirname(target), { recursive: true });
+    await folderInTree(dirname(target));
     await keepLinksOut(root, `/opt/${name}`);
     await rename(entry(root, 'opt', name), target);
   }

@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyInTree, kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
+import { copyInTree, folderInTree, kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
 import { at, entry } from './tree-paths.ts';
 
 /** Where clients that layer packages look for the database as it was composed. */
@@ -18,7 +18,7 @@ export async function settleRpmdb(root: string): Promise<void> {
   }
   const base = entry(root, BASE);
   await rm(base, { recursive: true, force: true });
-  await mkdir(base, { recursive: true });
+  await folderInTree(base);
   for (const name of await namesIn(db)) {
     if ((await kindOf(join(db, name))) === 'file') await copyInTree(join(db, name), join(base, name));
   }

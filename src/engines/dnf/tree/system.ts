@@ -1,6 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { Task } from '../../../base/task.ts';
-import { kindOf, namesIn } from '../../../base/tree-files.ts';
+import { folderInTree, kindOf, namesIn } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import { inTree } from '../namespace.ts';
 import { at, entry } from './tree-paths.ts';
@@ -50,5 +50,5 @@ export async function removeLeftovers(root: string): Promise<void> {
   ]) {
     await rm(entry(root, path), { recursive: true, force: true });
   }
-  await mkdir(at(root, 'var'), { recursive: true });
+  await folderInTree(at(root, 'var'));
 }

@@ -1,7 +1,7 @@
 import { chmod, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
-import { kindOf, linkInTree, namesIn, replaceInTree } from '../../../base/tree-files.ts';
+import { folderInTree, kindOf, linkInTree, namesIn, replaceInTree } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
 import type { OptUsrLocalLayout } from './opt-usrlocal.ts';
 import { at, entry } from './tree-paths.ts';
@@ -48,7 +48,7 @@ export async function moveEtc(root: string): Promise<void> {
       hint: 'Find the package or script that replaces it, and exclude or correct it.',
     });
   }
-  await mkdir(at(root, 'usr'), { recursive: true });
+  await folderInTree(at(root, 'usr'));
   await rename(entry(root, 'etc'), entry(root, 'usr/etc'));
   await mkdir(ownEtc(root));
 }

@@ -1,9 +1,10 @@
-import { mkdir, rename, rm, utimes } from 'node:fs/promises';
+import { rename, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import { policyName, requireStraightPolicy } from '../../../base/selinux-config.ts';
 import type { Task } from '../../../base/task.ts';
 import {
+  folderInTree,
   kindOf,
   namesIn,
   readInTree,
@@ -53,7 +54,7 @@ async function moveStore(from: string, to: string, name: string): Promise<void> 
       },
     );
   }
-  await mkdir(to, { recursive: true });
+  await folderInTree(to);
   for (const entry of await namesIn(from)) await rename(join(from, entry), join(to, entry));
 }
 

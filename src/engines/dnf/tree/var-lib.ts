@@ -1,6 +1,6 @@
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { kindOf } from '../../../base/tree-files.ts';
+import { folderInTree, kindOf } from '../../../base/tree-files.ts';
 import { entry } from './tree-paths.ts';
 
 /** Folders in /var/lib that say what is in /usr: they come with a tree and are replaced with it. */
@@ -17,7 +17,7 @@ export async function moveVarLib(root: string): Promise<string[]> {
     const from = entry(root, 'var/lib', name);
     if ((await kindOf(from)) !== 'dir') continue;
     const target = entry(root, `/usr/lib/${name}`);
-    await mkdir(dirname(target), { recursive: true });
+    await folderInTree(dirname(target));
     await rm(target, { recursive: true, force: true });
     await rename(from, target);
     lines.push(`L /var/lib/${name} - - - - ../../usr/lib/${name}`);

@@ -1,8 +1,9 @@
 import { RECORD_FILE, SUMS } from '../build/build-files.ts';
 
 /**
- * Where everything but the OSTree repository lies on a target, relative to its root. No other file spells these paths; the
- * index, and what lies beside it, have theirs where their format is (build-index.ts, retired.ts).
+ * Where things lie on a target, relative to its root, and how signatures are named. Files with a format of their own have
+ * their path where the format is: build-index.ts, retired.ts, stream-files.ts, vagrant-catalogue.ts. Nothing outside of this
+ * folder spells a path.
  */
 
 /** Returns the name of the detached signature of a file, armored OpenPGP, which lies beside it. */
@@ -40,32 +41,10 @@ export function sumsPath(id: string, arch: string): string {
   return `${buildFolder(id, arch)}/${SUMS}`;
 }
 
-/** Returns the path of a stream's metadata: its newest images, for programs. */
-export function streamMetadataPath(stream: string): string {
-  return `streams/${stream}.json`;
-}
-
-/** Returns the path of the pointer to the newest build of a stream that passed its smoke test. */
-export function testedPath(stream: string): string {
-  return `streams/${stream}/tested.json`;
-}
-
-/** Returns the path of the pointer to the newest release of a stream. */
-export function latestPath(stream: string): string {
-  return `streams/${stream}/latest.json`;
-}
-
-/** Returns the path of the index of all releases of a stream. */
-export function releasesPath(stream: string): string {
-  return `streams/${stream}/releases.json`;
-}
-
-/** Whether a path is that of an index of releases, which names builds for ever. */
-export function isReleasesPath(path: string): boolean {
-  return path.endsWith('/releases.json');
-}
-
-/** Returns the path of the catalogue of a Vagrant box. */
-export function boxesPath(box: string): string {
-  return `vagrant/${box}.json`;
+/**
+ * Returns where the public key of a stream lies on a target: in binary, as `ostree remote add --gpg-import` and gpg
+ * both take it.
+ */
+export function keyPath(stream: string): string {
+  return `get/${stream}.gpg`;
 }

@@ -1,8 +1,43 @@
 import { z } from 'zod';
 import { type RecordFormat, recordFormat } from '../base/read-record.ts';
 import { architecture, buildId, refName, sha256Hex, word } from '../build/record-values.ts';
+import { boxesPath } from './vagrant-catalogue.ts';
 
 /** The JSON files below `streams/` that lead readers to builds. */
+
+/** Returns the path of a stream's metadata: its newest images, for programs. */
+export function streamMetadataPath(stream: string): string {
+  return `streams/${stream}.json`;
+}
+
+/** Returns the path of the pointer to the newest build of a stream that passed its smoke test. */
+export function testedPath(stream: string): string {
+  return `streams/${stream}/tested.json`;
+}
+
+/** Returns the path of the pointer to the newest release of a stream. */
+export function latestPath(stream: string): string {
+  return `streams/${stream}/latest.json`;
+}
+
+/** Returns the path of the index of all releases of a stream. */
+export function releasesPath(stream: string): string {
+  return `streams/${stream}/releases.json`;
+}
+
+/** Whether a path is that of an index of releases, which names builds for ever. */
+export function isReleasesPath(path: string): boolean {
+  return path.endsWith('/releases.json');
+}
+
+/**
+ * Returns the JSON files that lead readers to builds of a stream, relative to a target's root: `verify` checks them, a reconcile
+ * repairs their signatures, and a new key signs them. A target has those that something was written to: the tested pointer
+ * after a smoke test, the last two after a release.
+ */
+export function pointerPaths({ name, vagrantBox }: { readonly name: string; readonly vagrantBox: string }): string[] {
+  return [streamMetadataPath(name), testedPath(name), boxesPath(vagrantBox), latestPath(name), releasesPath(name)];
+}
 
 const HINT = 'Put it back from a backup, or move it away: the next build of the stream writes it anew.';
 

@@ -13,6 +13,11 @@ const provider = z.looseObject({
   architecture: z.string().exactOptional(),
 });
 
+/** Returns the path of the catalogue of a Vagrant box. */
+export function boxesPath(box: string): string {
+  return `vagrant/${box}.json`;
+}
+
 /** `vagrant/<box>.json`. Fields that are not known here are kept. */
 export const BOX_CATALOGUE = recordFormat({
   schema: z.looseObject({

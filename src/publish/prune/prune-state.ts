@@ -4,7 +4,6 @@ import { type RecordFormat, readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { isRef } from '../../ostree/ref.ts';
-import { isReleasesPath } from '../../published/paths.ts';
 import {
   PROMOTED,
   PROMOTED_PATH,
@@ -13,6 +12,7 @@ import {
   RETIRED_PATH,
   type RetiredFile,
 } from '../../published/retired.ts';
+import { isReleasesPath } from '../../published/stream-files.ts';
 import type { Target } from '../../targets/target.ts';
 import { updateRecord } from '../publish-files.ts';
 import { summaryRefs } from '../summary.ts';

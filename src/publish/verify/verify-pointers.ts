@@ -1,8 +1,7 @@
 import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { boxesPath, latestPath, testedPath } from '../../published/paths.ts';
-import { TESTED_POINTER } from '../../published/stream-files.ts';
-import { BOX_CATALOGUE } from '../../published/vagrant-catalogue.ts';
+import { latestPath, TESTED_POINTER, testedPath } from '../../published/stream-files.ts';
+import { BOX_CATALOGUE, boxesPath } from '../../published/vagrant-catalogue.ts';
 import type { PublicFiles } from './public-http.ts';
 import type { PublishedBuild } from './verify-builds.ts';
 import { attempt, RECONCILE_HINT, type Report } from './verify-report.ts';

@@ -16,17 +16,17 @@ import { aboutBuild, asEvent, endEvent, expiringKeys, failuresOf, type RunEnd } 
 import type { Happening } from './event.ts';
 import { forgetOld, outboxFolder } from './outbox.ts';
 
-/** What telling may add to a run, in all, after its end; less when somebody waits for an interrupted one to stop. */
+/** How long notifications may delay the end of a run, in all; less when somebody waits for an interrupted one to stop. */
 const LIMIT_MS = 20_000;
 const LIMIT_INTERRUPTED_MS = 5000;
 
-/** Tells the sinks of one run on one build. Nothing in here makes the run fail. */
+/** Notifies the sinks about one run on one build. A failed notification never fails the run. */
 export interface Teller {
-  /** Hears of the run's beginning and end. */
+  /** Receives the run's events, of which its start and end are announced. */
   readonly listen: Listener;
-  /** Something that the run's events do not say: what became of a release. */
+  /** Announces what is in no event of the run, such as a release. */
   add(what: Happening, failure?: NightlyError): Promise<void>;
-  /** Sends what is left to send; what does not get there in time is kept for the next run. */
+  /** Sends what is still queued; what is not delivered in time stays queued for the next run. */
   close(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export async function openTeller(project: Project, build: Build, { say, signal }
     const { logs } = build.paths;
     await mkdir(logs, { recursive: true })
       .then(() => appendFile(join(logs, 'notify.log'), `${new Date().toISOString()} ${fault}\n`))
-      // The disk may be full, which others have said already.
+      // The disk may be full, which has been reported elsewhere.
       .catch(() => undefined);
   };
   const quietly = (work: () => Promise<void>): Promise<void> =>
@@ -89,14 +89,14 @@ export async function openTeller(project: Project, build: Build, { say, signal }
       if (event.type !== 'run-started') return;
       begun = quietly(async () => {
         await add({ type: 'started', resumed: event.resumed });
-        // Nobody waits for these: what fails is tried again at the end, and said then.
+        // Not awaited: what fails is retried at the end, and reported then.
         for (const courier of couriers) void courier.deliver(stop.signal);
       });
     },
     add: (what, failure) => quietly(() => add(what, failure)),
     async close() {
       const limit = signal.aborted ? LIMIT_INTERRUPTED_MS : LIMIT_MS;
-      const timer = setTimeout(() => stop.abort(new NightlyError('notify', 'Telling took too long.')), limit);
+      const timer = setTimeout(() => stop.abort(new NightlyError('notify', 'Notifications took too long.')), limit);
       await begun;
       await quietly(addEnd);
       await quietly(addKeys);

@@ -3,7 +3,7 @@ import type { StoredBuild } from '../../build/build-store.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { targetsOf } from '../../config/lookup.ts';
-import { keyPath } from '../../publish/pointer-paths.ts';
+import { keyPath } from '../../published/paths.ts';
 import type { OfferedStream } from '../../reports/pages/get-page.ts';
 import { encodePath } from '../../reports/pages/links.ts';
 

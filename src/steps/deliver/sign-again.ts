@@ -10,10 +10,10 @@ import { surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
-import { pointerPaths } from '../../publish/pointer-paths.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
+import { pointerPaths } from '../../published/stream-files.ts';
 
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';

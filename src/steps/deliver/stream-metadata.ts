@@ -4,8 +4,12 @@ import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
-import { streamMetadataPath } from '../../published/paths.ts';
-import { type Artifact, STREAM_METADATA, type StreamMetadata } from '../../published/stream-files.ts';
+import {
+  type Artifact,
+  STREAM_METADATA,
+  type StreamMetadata,
+  streamMetadataPath,
+} from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';

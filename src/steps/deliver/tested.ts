@@ -1,8 +1,7 @@
 import type { Task } from '../../base/task.ts';
 import { moveRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
-import { testedPath } from '../../published/paths.ts';
-import { TESTED_POINTER } from '../../published/stream-files.ts';
+import { TESTED_POINTER, testedPath } from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';

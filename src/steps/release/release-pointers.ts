@@ -2,8 +2,13 @@ import type { Task } from '../../base/task.ts';
 import { RECORD_FILE } from '../../build/build-files.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
-import { latestPath, releasesPath } from '../../published/paths.ts';
-import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex } from '../../published/stream-files.ts';
+import {
+  LATEST_POINTER,
+  latestPath,
+  RELEASE_INDEX,
+  type ReleaseIndex,
+  releasesPath,
+} from '../../published/stream-files.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';

@@ -6,9 +6,16 @@ import type { StoredBuild } from '../../build/build-store.ts';
 import type { ImageFile } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
-import { boxesPath, latestPath, releasesPath, streamMetadataPath } from '../../published/paths.ts';
-import { LATEST_POINTER, RELEASE_INDEX, type ReleaseIndex, STREAM_METADATA } from '../../published/stream-files.ts';
-import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
+import {
+  LATEST_POINTER,
+  latestPath,
+  RELEASE_INDEX,
+  type ReleaseIndex,
+  releasesPath,
+  STREAM_METADATA,
+  streamMetadataPath,
+} from '../../published/stream-files.ts';
+import { BOX_CATALOGUE, boxesPath, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Project } from '../../run/project.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';

@@ -112,7 +112,11 @@ export const SSH_METHODS: readonly PublishMethod[] = [
     kind: 'peer',
     needs: ['ostree-push'],
     publish: ({ repo, far }, way) =>
-      run('ostree-push', [
+      // Its ssh may outlive it, with our pipes open.
+      run('sh', [
+        '-ec',
+        'ostree-push "$@" > /dev/null 2>&1',
+        'sh',
         ...['--quiet', `--repo=${repo}`, `-p${way.port}`],
         ...['-i', way.identityFile, '-o', `UserKnownHostsFile=${way.knownHostsFile}`],
         ...[`${ACCOUNT}:${far}/repo`, TEST_REF],

@@ -5,7 +5,8 @@ import { type Entry, optionFlag, SECTIONS } from '../src/cli/define.ts';
 import { allExitCodes } from '../src/cli/exit-code.ts';
 import { GLOBAL_OPTIONS } from '../src/cli/globals.ts';
 import type { ArgumentData, OptionData } from '../src/cli/inputs.ts';
-import { DESCRIPTION, inHelpOrder, VERSION } from '../src/cli/program.ts';
+import { VERSION } from '../src/base/version.ts';
+import { DESCRIPTION, inHelpOrder } from '../src/cli/program.ts';
 
 /** Of VERSION. */
 const DATE = '2026-11-29';

@@ -4,7 +4,16 @@
 export const RECORD_FILE = 'meta.json';
 
 /** What the command that made a tree reported of it (src/engines/folder/provenance-report.ts); only in the work folder. */
-export const PROVENANCE_FILE = 'provenance-report.json';
+export const REPORT_FILE = 'provenance-report.json';
+
+/** What the tree is made of: the bytes that the tree itself has (src/engines/provenance/). */
+export const PROVENANCE_FILE = 'provenance.json';
+
+/** Checksum of the file and key of the signature of each RPM package, whether or not the tree has them too. */
+export const SIGNATURES_FILE = 'signatures.json';
+
+/** The copy of the treefile with all its files. */
+export const TREEFILE_ARCHIVE = 'treefile.tar.gz';
 
 /** SHA-256 of every file of the build that never changes, as `sha256sum -c` reads it. */
 export const SUMS = 'SHA256SUMS';

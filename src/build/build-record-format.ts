@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { damaged, type RecordFormat, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
+import { isRepoId } from '../rpm/rpm-names.ts';
 import type { BuildMeta, PromotionRecord } from './build-record.ts';
 import {
   architecture,
@@ -53,6 +54,12 @@ const smokeTest = z.looseObject({
   checkSeconds: seconds,
   serialLog: text,
   healthChecks: z.array(text).exactOptional(),
+});
+
+const inputs = z.looseObject({
+  repositories: z.record(text.refine(isRepoId), z.looseObject({ url: text, repomd: sha256Hex, generated: text })),
+  checkout: z.looseObject({ revision: text, dirty: z.boolean(), url: text.exactOptional() }).exactOptional(),
+  programs: z.looseObject({ 'atomic-nightly': text, ostree: text }),
 });
 
 const promotion = z.looseObject({
@@ -112,6 +119,7 @@ const schema = z.looseObject({
   'atomic-nightly.state': buildState,
   'atomic-nightly.parent': sha256Hex.exactOptional(),
   'atomic-nightly.engine': z.looseObject({ name: text, version: text }).exactOptional(),
+  'atomic-nightly.inputs': inputs.exactOptional(),
   'atomic-nightly.treefile-digest': text.exactOptional(),
   'atomic-nightly.treefile-copy': pathBelow.exactOptional(),
   'atomic-nightly.promotion': promotion.exactOptional(),

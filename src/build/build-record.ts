@@ -27,6 +27,8 @@ export interface BuildMeta {
   readonly state: BuildState;
   readonly parent?: string | undefined;
   readonly engine?: { readonly name: string; readonly version: string };
+  /** What the build was made from, as far as its tree does not say it. A promotion has that of its nightly build. */
+  readonly inputs?: InputsRecord;
   readonly treefileDigest?: string;
   /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
   readonly treefileCopy?: string;
@@ -71,6 +73,18 @@ export interface BuildMeta {
   readonly pendingImages?: readonly string[];
   /** What failed, for an incomplete or failed build. */
   readonly failures?: readonly BuildFailure[];
+}
+
+/** What a build was made from and by: what does not belong into the tree, since it changes without it. */
+export interface InputsRecord {
+  /** By id: where the metadata was read, its SHA-256 (of repomd.xml) and time (RFC 3339, UTC). */
+  readonly repositories: Readonly<
+    Record<string, { readonly url: string; readonly repomd: string; readonly generated: string }>
+  >;
+  /** The checkout that the treefile lies in; not there where it is in none. */
+  readonly checkout?: { readonly revision: string; readonly dirty: boolean; readonly url?: string };
+  /** Programs that made the tree, beside the engine. */
+  readonly programs: { readonly atomicNightly: string; readonly ostree: string };
 }
 
 /** What was asked for when a night was promoted, and what came of it. */

@@ -97,9 +97,17 @@ export function showNotes(options: Pick<RunContext, 'logFormat'>, { stream }: Pr
 
 /** Names on standard error the builds whose record is damaged: they are left out, and everything else goes on (I15). */
 export function noteDamage({ damaged }: BuildSurvey, logFormat: Context['logFormat']): void {
-  if (damaged.length === 0) return;
+  warn(
+    damaged.map(({ error }) => `${error.message} ${error.hint ?? ''}`),
+    logFormat,
+  );
+}
+
+/** Warnings on standard error. */
+export function warn(lines: readonly string[], logFormat: Context['logFormat']): void {
+  if (lines.length === 0) return;
   const { note, close } = selectListener(logFormat, process.stderr);
-  for (const { error } of damaged) note(`warning: ${error.message} ${error.hint ?? ''}`);
+  for (const line of lines) note(`warning: ${line}`);
   close();
 }
 

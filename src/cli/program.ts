@@ -1,13 +1,12 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { didYouMean } from '../base/nearest.ts';
+import { VERSION } from '../base/version.ts';
 import { type Entry, optionFlag, SECTIONS } from './define.ts';
 import { GLOBAL_OPTIONS } from './globals.ts';
 import type { ArgumentData, OptionData } from './inputs.ts';
 
 export const DESCRIPTION =
   "Runs an Atomic (rpm-ostree style) distribution's nightly builds: RPM repositories in, OSTree commit and images out.";
-
-export const VERSION = '0.1.0';
 
 /** Called for the command that was asked for, with its values by the names of its definition. */
 type Start = (entry: Entry, values: Readonly<Record<string, unknown>>) => Promise<void>;

@@ -88,6 +88,7 @@ export type ReleaseConfig = Filled<Written, 'promotesFrom' | 'rpmKeys'>;
 interface Stream extends Written {
   readonly treefile?: string;
   readonly engine?: unknown;
+  readonly provenance?: unknown;
   readonly ref?: string;
   readonly smokeTest: unknown;
 }
@@ -137,6 +138,9 @@ export function checkRelease(
       path: ['engine'],
       message: 'must not be set: a promotion is built by the engine of its nightly build.',
     });
+  }
+  if (stream.provenance !== undefined) {
+    breaches.push({ path: ['provenance'], message: 'must not be set: a release has the tree of its nightly build.' });
   }
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });

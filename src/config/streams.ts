@@ -73,6 +73,16 @@ export const streamSchema = (here: Here) =>
         .describe('Name of the box and its catalogue; default: the name above, "-", the stream.'),
       'allow-downgrades': z.array(z.string().min(1)).default([]).describe('Names of packages that may go back.'),
       'max-metadata-age': age.optional().describe('Older repository metadata stops the run, as in 36h or 14d.'),
+      provenance: block({
+        signatures: z
+          .boolean()
+          .default(false)
+          .describe(
+            'Put the checksum of each RPM file and the key that signed it into the tree, so that a package that is signed again makes a new build.',
+          ),
+      })
+        .optional()
+        .describe('What the tree says of what it is made of; a release stream has that of its nightly builds.'),
       signing: signingSchema(here),
       deltas: z
         .array(z.union([z.enum(['parent', 'scratch']), block({ ref: refName })]))
@@ -92,7 +102,7 @@ export type WrittenStream = z.output<ReturnType<typeof streamSchema>>;
 
 type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'cycle' | 'to';
 type Deep = 'seed' | 'remote' | 'smokeTest';
-type FromOthers = 'treefile' | 'engine' | 'bootable' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox';
+type FromOthers = 'treefile' | 'engine' | 'bootable' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox' | 'provenance';
 
 /**
  * A stream as the program uses it. Refs have their architecture filled in; `treefile` of a release stream is that of the
@@ -136,6 +146,7 @@ export function fillStream(
     ...(release && { release }),
     treefile: source?.treefile ?? own.treefile ?? '',
     engine: own.engine ?? source?.engine ?? engine,
+    provenance: source?.provenance ?? own.provenance ?? { signatures: false },
     bootable: own.bootable ?? source?.bootable ?? (own.images.length > 0 || (source?.images.length ?? 0) > 0),
     ...(own.ref !== undefined && { ref: substituteBasearch(own.ref, arch) }),
     arch,
@@ -286,6 +297,10 @@ ${treeTemplate(name, tree)}
     # The stateroot on hosts. Default: name as above.
     # os-name: ${name}
 ${imagesTemplate(name, 'treefile' in tree ? 'generic-cloud' : '')}${'treefile' in tree ? packagesTemplate : ''}${signingTemplate}${'treefile' in tree ? releasePackageTemplate(name) : ''}
+    # What the tree says of what it is made of (docs/provenance.md): with "signatures" a package that is only signed again
+    # makes a new build.
+    # provenance: {signatures: true}
+
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.
     deltas: [parent]

@@ -2,6 +2,7 @@ import type { Task } from '../base/task.ts';
 import type { Lockfile, PackageId } from '../rpm/lockfile.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import type { ProvenanceReport } from './folder/provenance-report.ts';
+import type { PackageSignatures, ProvenanceRequest } from './provenance/rpm-provenance.ts';
 
 /** What makes the tree of a stream. */
 export type Engine = RpmEngine | FolderEngine;
@@ -23,7 +24,7 @@ export interface RpmEngine {
    * try are removed first.
    * @throws NightlyError `package-unsigned`, `compose`, `tool-failed`, `disk-full`.
    */
-  compose(request: ComposeRequest, task: Task): Promise<Composed>;
+  compose(request: ComposeRequest, task: Task): Promise<ComposedPackages>;
 }
 
 export interface ResolveRequest {
@@ -65,6 +66,8 @@ export interface ComposeRequest {
   readonly repoTimestamps: Readonly<Record<string, number>>;
   /** Further string metadata for the commit. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** What the tree is to say of what it is made of; undefined: it has no provenance. */
+  readonly provenance?: ProvenanceRequest;
 }
 
 export interface Composed {
@@ -75,6 +78,11 @@ export interface Composed {
   readonly initramfs: 'built' | 'reused' | 'none';
   /** Seconds by phase in order, with the program that took them (`dnf`, `dracut`, `ostree`, `self`). */
   readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
+}
+
+export interface ComposedPackages extends Composed {
+  /** Checksum and signature of each package, where the tree says what it is made of. */
+  readonly signatures?: PackageSignatures;
 }
 
 /** What turns a folder that others filled into an OSTree commit. The folder is taken as it is; nobody's files are changed. */
@@ -110,6 +118,8 @@ export interface FolderRequest {
   readonly bootable: boolean;
   /** Seconds since the epoch: SOURCE_DATE_EPOCH of what runs. */
   readonly timestamp: number;
+  /** Whether the keys that signed its RPM packages belong into the tree's provenance. */
+  readonly signatures?: boolean;
 }
 
 export interface FolderInputs {

@@ -27,6 +27,24 @@ export async function packageFilesOf(
   task: Task,
 ): Promise<Map<string, readonly string[]>> {
   if (commit.names.length === 0) return new Map();
+  const found = await withRpmdb(commit, dir, task, (database) => listPackageFiles(database, commit.names, dir, task));
+  if (found !== undefined) return found;
+  throw new NightlyError('ostree', `The commit ${commit.checksum} has no rpm database in ${commit.repo}.`, {
+    hint: 'Pull it into the local repository as a whole, or use --recommit.',
+  });
+}
+
+/**
+ * Reads the rpm database of a commit, in a copy.
+ * @param dir made anew, removed afterwards
+ * @returns undefined when the commit has none here
+ */
+export async function withRpmdb<Result>(
+  commit: { readonly repo: string; readonly checksum: string },
+  dir: string,
+  task: Task,
+  read: (database: string) => Promise<Result>,
+): Promise<Result | undefined> {
   try {
     for (const path of RPMDB_FOLDERS) {
       await rm(dir, { recursive: true, force: true });
@@ -35,12 +53,10 @@ export async function packageFilesOf(
       if (!(await checkOutPath({ repo: commit.repo, commit: commit.checksum, path, folder }, task))) continue;
       // rpm would open what links lead to on this host.
       await requirePlainFiles(folder);
-      return await listPackageFiles(folder, commit.names, dir, task);
+      return await read(folder);
     }
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
-  throw new NightlyError('ostree', `The commit ${commit.checksum} has no rpm database in ${commit.repo}.`, {
-    hint: 'Pull it into the local repository as a whole, or use --recommit.',
-  });
+  return undefined;
 }

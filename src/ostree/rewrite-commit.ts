@@ -12,15 +12,18 @@ export interface CommitChanges {
   readonly timestamp: number;
   /** Replaces or adds metadata; undefined takes it out. All other metadata stays as it is. */
   readonly metadata: Readonly<Record<string, Variant | undefined>>;
+  /** Dirtree of another root folder; undefined: the tree stays. */
+  readonly rootTree?: string;
 }
 
 /**
- * Returns a commit object with the same tree and subject as another, but another parent, time and some other metadata.
+ * Returns a commit object with the same subject as another, but another parent, time, some other metadata and, if asked for,
+ * another tree.
  * Equal arguments give equal bytes, so a repetition gives the same commit.
  * @throws Error when the bytes are no commit.
  */
-export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata }: CommitChanges): Uint8Array {
-  const [before, , related = [], subject = '', body = '', , rootTree = [], rootMeta = []] = asArray(
+export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata, rootTree }: CommitChanges): Uint8Array {
+  const [before, , related = [], subject = '', body = '', , tree = [], rootMeta = []] = asArray(
     decodeVariant(COMMIT_FORMAT, bytes),
   );
   const entries = new Map(variantMap(before ?? []));
@@ -35,7 +38,7 @@ export function rewriteCommit(bytes: Uint8Array, { parent, timestamp, metadata }
     subject,
     body,
     swap64(BigInt(timestamp)),
-    rootTree,
+    rootTree === undefined ? tree : Buffer.from(rootTree, 'hex'),
     rootMeta,
   ]);
 }

@@ -16,6 +16,8 @@ export interface SeedRequest {
   readonly ref: string;
   /** The local archive repository; made when missing. */
   readonly repo: string;
+  /** Paths of the commit to have besides, where it has them; default: none. */
+  readonly paths?: readonly string[];
   /** Public keys, one of which must have signed the commit; none: no signature is asked for. */
   readonly gpgKeys: readonly string[];
 }
@@ -35,7 +37,7 @@ export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd',
  * @throws NightlyError `seed` when the server does not answer, the commit is damaged, or its signature is not good.
  */
 export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
-  const { url, ref, repo, gpgKeys } = request;
+  const { url, ref, repo, gpgKeys, paths = [] } = request;
   if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
   const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();
@@ -57,9 +59,11 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
   if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
     if (url.startsWith('file://')) await refuseSpecialFiles(fileURLToPath(url));
     await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
-    await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: ID_FILES }, task).catch((error: unknown) => {
-      throw seedError(url, error);
-    });
+    await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: [...ID_FILES, ...paths] }, task).catch(
+      (error: unknown) => {
+        throw seedError(url, error);
+      },
+    );
   }
   return readCommit(repo, checksum);
 }

@@ -1,5 +1,5 @@
 import { DELTAS, IMAGES } from '../build/build-record-format.ts';
-import { readMeta, updateMeta } from '../build/build-store.ts';
+import { readMeta, type StoredBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
@@ -7,9 +7,10 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
 import { makeDeltas } from '../steps/deliver/make-deltas.ts';
+import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
 import { prune } from '../steps/deliver/prune.ts';
 import { prunePublished } from '../steps/deliver/prune-targets.ts';
-import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
+import { fixedRecords, furtherRecords, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, signFiles } from '../steps/deliver/sign-files.ts';
@@ -29,6 +30,8 @@ export interface Delivery {
   readonly inputHash: string;
   /** The commit it follows. */
   readonly parent?: string | undefined;
+  /** The build whose treefile it was composed from, and whose tree it has where it composed none; undefined: the build itself. */
+  readonly from?: StoredBuild;
   /** Make no image: other machines will. */
   readonly until?: 'push';
 }
@@ -46,11 +49,15 @@ export async function deliver(
   onPublished: () => Promise<void> = async () => undefined,
 ): Promise<Delivered | Stopped> {
   const { stream, ref, targets } = project;
-  const { composed, inputHash, parent, until } = delivery;
+  const { composed, inputHash, parent, until, from } = delivery;
   const { commit } = composed;
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { parent, commit }, task),
   );
+  await runner.step('provenance', { commit, from: from?.meta.buildid }, async (task) => {
+    const own = from ?? { paths: build.paths, meta: await readMeta(build.paths) };
+    await writeProvenanceRecords(build, { repo: project.repo, commit, from: own }, task);
+  });
   const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
@@ -126,13 +133,14 @@ export async function deliver(
     ...(stream.smokeTest === false ? {} : { smokeTests: gated.tests, refusedImages: refused }),
   });
   const recorded = IMAGES.encode(images);
-  const files = [...FIXED_RECORDS, ...good.map(({ image }) => image.path)];
-  await runner.step('checksums', { images: recorded }, () => writeChecksums(build, files));
+  const files = [...fixedRecords(build), ...good.map(({ image }) => image.path)];
+  const further = furtherRecords(build);
+  await runner.step('checksums', { images: recorded, ...further }, () => writeChecksums(build, files));
   const { signing } = stream;
   const signed = await sideBySide(signer ? [signer] : [], (one) =>
     runner.step(
       'sign-files',
-      { images: recorded, signing },
+      { images: recorded, signing, ...further },
       (task) => signFiles(build, one, task),
       async () => areSigned(build, files),
     ),
@@ -142,7 +150,7 @@ export async function deliver(
   // The tree is out already; images and records whose signatures cannot be had wait for a resume.
   const ready = signed.errors.length === 0 ? pushed.results : [];
   const published = await sideBySide(ready, async (target) => {
-    await runner.step(`publish-${target.name}`, { images: recorded, failures }, (task) =>
+    await runner.step(`publish-${target.name}`, { images: recorded, failures, ...further }, (task) =>
       publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
     );
     if (testedRef !== undefined && gated.passed) {

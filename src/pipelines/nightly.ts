@@ -6,6 +6,7 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { compose } from '../steps/compose/compose.ts';
 import { composeFolder } from '../steps/compose/compose-folder.ts';
+import { inputsRecord } from '../steps/compose/inputs-record.ts';
 import { rememberInputs } from '../steps/compose/repositories.ts';
 import { deliver } from './deliver.ts';
 import type { Delivered, Stopped } from './outcome.ts';
@@ -48,14 +49,17 @@ export async function nightly(
       why: `made from the same as ${id}, which was retracted (${retracted.reason}); --force builds them`,
     };
   }
-  if (treefileCopy !== undefined) await updateMeta(build.paths, { treefileCopy });
+  await updateMeta(build.paths, {
+    ...(treefileCopy === undefined ? {} : { treefileCopy }),
+    inputs: await inputsRecord(states, resolved),
+  });
   const stopped = { state: 'stopped', failures: [] } as const;
   if (until === 'resolve') return { ...stopped, after: until, left: ['compose', 'push', 'images'] };
   const inputs = { parent, inputHash };
   const composed = await runner.step('compose', { parent, inputHash }, (task) =>
     project.treefile === undefined
       ? composeFolder(project, build, inputs, task)
-      : compose(project, build, { ...inputs, states }, task),
+      : compose(project, build, { ...inputs, states, ...(treefileCopy && { treefileCopy }) }, task),
   );
   if (until === 'compose') return { ...stopped, after: until, left: ['push', 'images'] };
   const delivery = { composed, inputHash, parent, ...(until && { until }) };

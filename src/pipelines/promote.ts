@@ -1,5 +1,5 @@
 import type { PromotionRecord } from '../build/build-record.ts';
-import { updateMeta } from '../build/build-store.ts';
+import { findBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
 import type { Build } from '../run/build.ts';
@@ -41,7 +41,10 @@ export async function promote(
   if (kept.errors[0]) throw kept.errors[0];
 
   const { inputHash, composed } = made;
-  const delivery = { composed: { ...composed, commit }, inputHash, parent };
+  const from = await findBuild(project.config.work, night.id);
+  const { inputs } = night.meta;
+  if (inputs !== undefined) await updateMeta(build.paths, { inputs });
+  const delivery = { composed: { ...composed, commit }, inputHash, from, parent };
   const delivered = await deliver(project, build, delivery, runner);
   await runner.step('supersede', { supersedes: promotion.supersedes }, (task) =>
     supersede(project, build, promotion, task),

@@ -10,7 +10,7 @@ import { reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
-import { FIXED_RECORDS, publishBuild, publishRecords, renewRecords } from '../steps/deliver/publish-build.ts';
+import { fixedRecords, publishBuild, publishRecords, renewRecords } from '../steps/deliver/publish-build.ts';
 import { push, verify } from '../steps/deliver/push.ts';
 import { openImages } from '../steps/images/images.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
@@ -95,7 +95,7 @@ export async function release(
 
   const set = await openImages(project, build, commit);
   const made = set.withTemplates(Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image })));
-  const files = [...FIXED_RECORDS, ...made.map(({ image }) => image.path)];
+  const files = [...fixedRecords(build), ...made.map(({ image }) => image.path)];
   await forEachTarget(images, (target) =>
     runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
       const told = notes.map((name) => relative(config.work, join(paths.release, name)));

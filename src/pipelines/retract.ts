@@ -9,7 +9,8 @@ import { type Build, reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
-import { FIXED_RECORDS, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
+import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
+import { fixedRecords, furtherRecords, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
@@ -42,9 +43,19 @@ export async function retract(
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { parent, commit }, task),
   );
+  await runner.step('provenance', { commit }, (task) =>
+    writeProvenanceRecords(build, { repo, commit, from: good }, task),
+  );
   const tree = await runner.step('measure', { commit }, (task) => treeSize(repo, commit, task));
   const signedBy = signer ? await runner.step('sign', { commit }, (task) => sign(repo, commit, signer, task)) : [];
-  const kept = ['ostreeContentChecksum', 'rpmOstreeInputhash', 'treefileDigest', 'engine', 'compose'] as const;
+  const kept = [
+    'ostreeContentChecksum',
+    'rpmOstreeInputhash',
+    'treefileDigest',
+    'engine',
+    'inputs',
+    'compose',
+  ] as const;
   await updateMeta(build.paths, {
     ...Object.fromEntries(kept.flatMap((key) => (good.meta[key] === undefined ? [] : [[key, good.meta[key]]]))),
     ostreeCommit: commit,
@@ -68,13 +79,14 @@ export async function retract(
     state: 'complete',
   });
 
-  await runner.step('checksums', { commit }, () => writeChecksums(build, FIXED_RECORDS));
+  const further = furtherRecords(build);
+  await runner.step('checksums', { commit, ...further }, () => writeChecksums(build, fixedRecords(build)));
   if (signer) {
     await runner.step(
       'sign-files',
-      { commit },
+      { commit, ...further },
       (task) => signFiles(build, signer, task),
-      async () => areSigned(build, FIXED_RECORDS),
+      async () => areSigned(build, fixedRecords(build)),
     );
   }
   const at = new Date().toISOString();
@@ -89,8 +101,8 @@ export async function retract(
   await forEachTarget(targets, async (target) => {
     await runner.step(
       `publish-${target.name}`,
-      { commit },
-      (task) => publishBuild(project, build, target, { files: FIXED_RECORDS, images: [] }, task),
+      { commit, ...further },
+      (task) => publishBuild(project, build, target, { files: fixedRecords(build), images: [] }, task),
       // An attempt that was cut off has written the record again.
       async () => signer === undefined || (await recordSignature(build.paths.dir, signer, quietTask())) === 'current',
     );

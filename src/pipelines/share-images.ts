@@ -9,7 +9,7 @@ import { type Build, isFetched } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { prune } from '../steps/deliver/prune.ts';
-import { checksumsOf, FIXED_RECORDS } from '../steps/deliver/publish-build.ts';
+import { checksumsOf, fixedRecords } from '../steps/deliver/publish-build.ts';
 import { signEach } from '../steps/deliver/sign-files.ts';
 import { markTested } from '../steps/deliver/tested.ts';
 import { pullCommit } from '../steps/images/fetch-build.ts';
@@ -73,7 +73,7 @@ export async function shareImages(
   const ofTree: TreeResults | undefined = tree && {
     meta: local,
     failures: tree.failures,
-    sums: await checksumsOf(build, FIXED_RECORDS),
+    sums: await checksumsOf(build, fixedRecords(build)),
   };
   const files = [...(ofTree?.sums ?? []), ...Object.values(results.images)];
   const names = files.map(({ path }) => path);

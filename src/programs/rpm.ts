@@ -106,30 +106,6 @@ export async function listPackageFiles(
   return found;
 }
 
-/**
- * Returns the packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left
- * out.
- * @param home an empty folder, so that no .rpmmacros of the user counts
- */
-export async function listInstalled(database: string, home: string, task: Task): Promise<InstalledRpm[]> {
-  const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\n';
-  const args = ['--dbpath', database, '--query', '--all', '--queryformat', format];
-  const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
-  return stdout.split('\n').flatMap((line) => {
-    const [name = '', epoch = '', version = '', release = '', arch = ''] = line.split('\t');
-    return name === '' || name === 'gpg-pubkey' ? [] : [{ name, epoch, version, release, arch }];
-  });
-}
-
-/** An installed package; the epoch is "0" when there is none. */
-export interface InstalledRpm {
-  readonly name: string;
-  readonly epoch: string;
-  readonly version: string;
-  readonly release: string;
-  readonly arch: string;
-}
-
 /** What an RPM file says it is. */
 export interface RpmFile {
   readonly path: string;

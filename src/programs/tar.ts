@@ -14,6 +14,8 @@ export interface TarRequest {
   readonly timestamp: number;
   /** Whether to compress the archive as a whole with gzip. */
   readonly gzip: boolean;
+  /** Whether modes are those of the files, and names may be long (GNU's format); default: 0644, and names as POSIX.1-1988 has them. */
+  readonly keepModes?: boolean;
 }
 
 /** The size field of a ustar header (POSIX.1-1988) has eleven octal digits. */
@@ -24,7 +26,7 @@ const RECORD_BYTES = 10_240;
 const RECORDS_PER_REPORT = 3200;
 
 /**
- * Writes regular files into a ustar archive: owner 0:0, mode 0644. Equal files, order and time stamp give equal bytes;
+ * Writes regular files into a ustar archive: owner 0:0, mode 0644 unless asked otherwise. Equal files, order and time stamp give equal bytes;
  * therefore gzip and never pigz, whose deflate streams differ from gzip's. Progress counts the bytes of the members.
  * @throws NightlyError `image` (a member is too large for the format), `tool-missing`, `tool-failed`, `disk-full`.
  */
@@ -33,7 +35,8 @@ export async function makeTar(request: TarRequest, task: Task): Promise<void> {
   await run(
     'tar',
     [
-      ...['--create', '--format=ustar', '--owner=0', '--group=0', '--numeric-owner', '--mode=0644'],
+      ...['--create', '--owner=0', '--group=0', '--numeric-owner'],
+      ...(request.keepModes === true ? ['--format=gnu'] : ['--format=ustar', '--mode=0644']),
       ...[`--mtime=@${request.timestamp}`, `--checkpoint=${RECORDS_PER_REPORT}`, '--checkpoint-action=echo=%u'],
       // -n: gzip would put the time of the run into its header.
       ...(request.gzip ? ['--use-compress-program=gzip -n'] : []),

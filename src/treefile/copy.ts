@@ -51,7 +51,7 @@ async function copyRepoFile(path: string, copy: string): Promise<void> {
 }
 
 /** Returns the innermost folder that holds all the files. */
-function commonFolder(files: readonly string[]): string {
+export function commonFolder(files: readonly string[]): string {
   const [first = [], ...others] = files.map((file) => dirname(file).split(sep));
   let parts = first;
   for (const other of others) {

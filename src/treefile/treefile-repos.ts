@@ -4,6 +4,8 @@ import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
 import { originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
+import type { RepoPackage } from '../rpm/primary.ts';
+import { readRepoContent } from '../rpm/repodata.ts';
 import { parseRepoFile, type RepoDefinition } from '../rpm/repofile.ts';
 import { type RepositoryState, readRepository } from '../rpm/repomd.ts';
 import type { Treefile } from './treefile.ts';
@@ -113,4 +115,15 @@ export async function readRepositories(treefile: Treefile, task: Task): Promise<
   const repos = await treefileRepos(treefile, { locked: false });
   const limit = pLimit(6);
   return Promise.all(repos.map((repo) => limit(() => readRepository(repo, task))));
+}
+
+/** Returns what the repositories of a treefile have now. @throws NightlyError `repo-unknown`, `repo-unreachable`. */
+export async function offeredPackages(
+  treefile: Treefile,
+  options: { readonly locked: boolean },
+  task: Task,
+): Promise<RepoPackage[]> {
+  const repos = await treefileRepos(treefile, options);
+  const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
+  return contents.flatMap((content) => content.packages);
 }

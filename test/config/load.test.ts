@@ -178,6 +178,7 @@ streams:
     seed: { url: 'file:///srv/repo', allowNew: true, gpgKeys: [join(folder, 'keys/a.asc')] },
     targets: ['mirror', 'module'],
     remote: { name: 'lab-atomic', url: 'https://cdn.example.org/repo' },
+    provenance: { signatures: false },
     osName: 'lab-host',
     images: ['generic-cloud'],
     imagePrefix: 'lab',

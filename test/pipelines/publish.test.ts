@@ -29,7 +29,10 @@ test('a build is published with its records, logs and the plan of its images for
       'lockfile.json',
       'logs',
       'meta.json',
+      'provenance.json',
+      'signatures.json',
       'treefile.json',
+      'treefile.tar.gz',
     ].sort(),
   );
   expect(await readdir(join(world.published, 'builds', id, 'x86_64/logs'))).toContain('compose.log');

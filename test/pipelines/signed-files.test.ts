@@ -26,8 +26,10 @@ it('every image, record and pointer of a signing stream has a signature beside i
   const folder = `builds/${build?.['buildid']}/x86_64`;
   const published = await filesBelow(world.published);
   const image = published.find((path) => /images\/.*\.box$/.test(path)) ?? 'no image';
+  const inFolder = (name: string) => `${folder}/${name}`;
   const expected = [
-    ...['SHA256SUMS', 'diff.json', 'lockfile.json', 'meta.json', 'treefile.json'].map((name) => `${folder}/${name}`),
+    ...['SHA256SUMS', 'diff.json', 'lockfile.json', 'meta.json', 'provenance.json', 'signatures.json'].map(inFolder),
+    ...['treefile.json', 'treefile.tar.gz'].map(inFolder),
     image,
     'builds/builds.json',
     'streams/nightly.json',

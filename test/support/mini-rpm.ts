@@ -102,7 +102,8 @@ async function cachedKey(name: string): Promise<RpmKey> {
   return { home, publicKey };
 }
 
-async function signRpm(rpm: string, home: string): Promise<void> {
+/** Signs an RPM file, also one that is signed already: the signature has the time in it, and so the file changes. */
+export async function signRpm(rpm: string, home: string): Promise<void> {
   const defines = [
     '--define',
     `_gpg_path ${home}`,
@@ -113,6 +114,8 @@ async function signRpm(rpm: string, home: string): Promise<void> {
   ];
   const quiet = '--define=_gpg_sign_cmd_extra_args --batch --pinentry-mode loopback --passphrase ""';
   try {
+    // One by the same key would be left as it is.
+    await run('rpmsign', ['--delsign', rpm]);
     await run('rpmsign', [...defines, quiet, '--addsign', rpm], { env: { GNUPGHOME: home } });
   } finally {
     await run('gpgconf', ['--homedir', home, '--kill', 'all']);

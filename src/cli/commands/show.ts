@@ -1,9 +1,13 @@
-import { writeFileAtomic } from '../../base/files.ts';
+import { join } from 'node:path';
+import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
+import { PROVENANCE_FILE } from '../../build/build-files.ts';
+import type { InputsRecord } from '../../build/build-record.ts';
 import { storedMeta } from '../../build/build-record-format.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
+import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
 import { formatDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
@@ -62,6 +66,8 @@ export const show = defineCommand({
       ['Time', meta.ostreeTimestamp],
       ['Engine', engineText(meta.engine)],
       ['Kernel', meta.compose?.kernel],
+      ['Treefile', checkoutText(meta.inputs?.checkout)],
+      ['Made of', await partsText(paths.dir)],
       ['Signed by', meta.signedBy?.join(', ')],
       ['Published', meta.published?.join(', ')],
       ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
@@ -97,4 +103,20 @@ export const show = defineCommand({
 
 function engineText(engine: { readonly name: string; readonly version: string } | undefined): string | undefined {
   return engine && `${engine.name} ${engine.version}`;
+}
+
+function checkoutText(checkout: InputsRecord['checkout']): string | undefined {
+  return checkout && `git ${checkout.revision}${checkout.dirty ? ', with changes that are not committed' : ''}`;
+}
+
+/** Returns how many parts the tree names; undefined where the build has no provenance that can be read. */
+async function partsText(dir: string): Promise<string | undefined> {
+  const text = await readTextIfExists(join(dir, PROVENANCE_FILE));
+  if (text === undefined) return undefined;
+  try {
+    const { packages, debs, components } = parseProvenance(text, PROVENANCE_FILE);
+    return `${packages.length + debs.length} packages, ${components.length} components (atomic-nightly provenance)`;
+  } catch {
+    return undefined;
+  }
 }

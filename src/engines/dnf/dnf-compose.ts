@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { replaceInTree } from '../../base/tree-files.ts';
 import { treefileJson } from '../../treefile/read.ts';
-import type { Composed, ComposeRequest } from '../engine.ts';
+import type { Composed, ComposedPackages, ComposeRequest } from '../engine.ts';
 import { createPhases } from '../phases.ts';
+import { provenanceText } from '../provenance/provenance-format.ts';
+import { packagesProvenance, signaturesOf } from '../provenance/rpm-provenance.ts';
 import { commitToCache, keepOnly, publishCommit } from './commit.ts';
 import { checkPackageSignatures } from './dnf-signatures.ts';
 import { fetchPackages } from './fetch-packages.ts';
@@ -19,6 +21,7 @@ import { removeLeftovers } from './tree/system.ts';
 import { refuseStrange } from './tree/tree-kinds.ts';
 import { makeTopLevel, setMachineId } from './tree/tree-layout.ts';
 import { entry } from './tree/tree-paths.ts';
+import { writeProvenance } from './tree/tree-provenance.ts';
 import { requirePolicy, settlePolicy } from './tree/tree-selinux.ts';
 import { settleShadow, splitUsers } from './tree/tree-users.ts';
 import { expectedUsers, previousAccounts, rememberAccounts } from './tree/user-seeds.ts';
@@ -29,7 +32,7 @@ import { moveVarLib } from './tree/var-lib.ts';
  * Makes the commit: packages into a root, the root into an OSTree tree, the tree into a commit. Everything is made anew but
  * what the cache holds: RPM files, their checks, the initramfs, and the objects of last night's commit.
  */
-export async function compose(request: ComposeRequest, task: Task): Promise<Composed> {
+export async function compose(request: ComposeRequest, task: Task): Promise<ComposedPackages> {
   const { treefile, cacheDir, scratchDir, timestamp } = request;
   const { values } = treefile;
   const phases = createPhases();
@@ -93,6 +96,11 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
       entry(root, 'usr/share/rpm-ostree/treefile.json'),
       `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
     );
+    if (request.provenance !== undefined) {
+      const repositories = Object.fromEntries(packages.map(({ name, evra, repo }) => [`${name}-${evra}`, repo]));
+      const known = { installed, lockfile: request.lockfile, repositories };
+      await writeProvenance(root, provenanceText(packagesProvenance(request.provenance, known)), task);
+    }
     if (values.selinux !== false) await requirePolicy(root);
     await makeTopLevel(root, values, opt);
     return split;
@@ -106,7 +114,8 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   );
   await phases.time('prune the cache', 'ostree', () => keepOnly(cacheDir, commit, task));
   await phases.time('remember users', 'self', () => rememberAccounts(cacheDir, commit, { accounts: users, seed }));
-  return { commit, contentChecksum, kernel: kver, initramfs, phases: phases.list() };
+  const signatures = signaturesOf({ installed, lockfile: request.lockfile });
+  return { commit, contentChecksum, kernel: kver, initramfs, phases: phases.list(), signatures };
 }
 
 /** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */

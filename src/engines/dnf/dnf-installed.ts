@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { requirePlainFiles } from '../../base/tree-files.ts';
-import { listInstalled } from '../../programs/rpm.ts';
+import { listInstalled, type RpmHeader } from '../../programs/rpm-installed.ts';
 import { compareInstalled } from '../../rpm/installed-packages.ts';
-import type { Lockfile, PackageId } from '../../rpm/lockfile.ts';
+import type { Lockfile } from '../../rpm/lockfile.ts';
 import { comparePackages } from '../../rpm/pkgdiff.ts';
 import { at } from './tree/tree-paths.ts';
 
@@ -18,7 +18,7 @@ export async function installedPackages(
   lockfile: Lockfile,
   cacheDir: string,
   task: Task,
-): Promise<PackageId[]> {
+): Promise<RpmHeader[]> {
   const database = at(root, 'usr/share/rpm');
   await requirePlainFiles(database);
   const found = await listInstalled(database, join(cacheDir, 'home'), task);

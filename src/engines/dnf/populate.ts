@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { Task } from '../../base/task.ts';
 import { removeTree } from '../../programs/rm.ts';
-import type { PackageId } from '../../rpm/lockfile.ts';
+import type { RpmHeader } from '../../programs/rpm-installed.ts';
 import type { ComposeRequest } from '../engine.ts';
 import type { Phases } from '../phases.ts';
 import { installedPackages } from './dnf-installed.ts';
@@ -33,10 +33,10 @@ export async function populate(
   tree: { readonly root: string; readonly packages: readonly DescribedPackage[]; readonly expected: ExpectedUsers },
   phases: Phases,
   task: Task,
-): Promise<{ readonly seed: Seed; readonly installed: readonly PackageId[] }> {
+): Promise<{ readonly seed: Seed; readonly installed: readonly RpmHeader[] }> {
   const { treefile, cacheDir, scratchDir, timestamp, version } = request;
   const { root, packages, expected } = tree;
-  const fill = async (users: Seed): Promise<readonly PackageId[]> => {
+  const fill = async (users: Seed): Promise<readonly RpmHeader[]> => {
     const packageFiles = await phases.time('install', 'dnf', () =>
       installPackages({ root, packages, treefile, timestamp, users, cacheDir }, task),
     );

@@ -2,8 +2,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
 import type { CheckoutConfig } from '../../config/config.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
-import type { FolderEngine } from '../engine.ts';
+import type { FolderEngine, FolderRequest } from '../engine.ts';
 import { createPhases } from '../phases.ts';
+import { PROVENANCE_VERSION } from '../provenance/provenance-format.ts';
 import { commitTaken } from './commit-folder.ts';
 import type { StoredTree } from './store-tree.ts';
 import { type TakenFolder, takeFolder } from './take-folder.ts';
@@ -13,7 +14,8 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
   const digest = sha256(JSON.stringify(config));
   /** What the last look at the inputs made of the folder: it need not be stored again for the commit. */
   let known: TakenFolder | undefined;
-  const hashOf = ({ tree, meta }: StoredTree): string => sha256(JSON.stringify(['checkout', tree, meta]));
+  const hashOf = ({ tree, meta }: StoredTree, { signatures }: FolderRequest): string =>
+    sha256(JSON.stringify(['checkout', PROVENANCE_VERSION, signatures === true, tree, meta]));
   return {
     name: 'checkout',
     version: await ostreeVersion(),
@@ -21,7 +23,7 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
     async readInputs(request, task) {
       const taken = await takeFolder(config.path, config, request, task);
       known = taken;
-      return { inputHash: hashOf(taken), lines: [`folder ${taken.root}`, `tree ${taken.tree}`] };
+      return { inputHash: hashOf(taken, request), lines: [`folder ${taken.root}`, `tree ${taken.tree}`] };
     },
     async compose(request, task) {
       const phases = createPhases();
@@ -30,7 +32,7 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
       const taken = await phases.time('folder', 'ostree', () =>
         takeFolder(config.path, config, request, task, earlier),
       );
-      if (hashOf(taken) !== request.inputHash) {
+      if (hashOf(taken, request) !== request.inputHash) {
         throw new NightlyError('compose', `${config.path} changed since this build began.`, {
           hint: 'Run "atomic-nightly nightly" for a new build of the folder as it is now.',
         });

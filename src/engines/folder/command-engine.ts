@@ -10,6 +10,7 @@ import { ostreeVersion } from '../../programs/ostree.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { FolderEngine, FolderRequest } from '../engine.ts';
 import { createPhases } from '../phases.ts';
+import { PROVENANCE_VERSION } from '../provenance/provenance-format.ts';
 import { commandInputs } from './command-inputs.ts';
 import { commitTaken } from './commit-folder.ts';
 import { type ProvenanceReport, parseProvenanceReport } from './provenance-report.ts';
@@ -26,7 +27,7 @@ export async function createCommandEngine(config: CommandConfig): Promise<Folder
     digest,
     async readInputs(request, task) {
       const lines = await commandInputs(config, task);
-      const settings = [command, owner, config.var, request.bootable];
+      const settings = [command, owner, config.var, request.bootable, PROVENANCE_VERSION, request.signatures === true];
       return { inputHash: sha256(JSON.stringify(['command', settings, lines])), lines };
     },
     async compose(request, task) {

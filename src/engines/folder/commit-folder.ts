@@ -9,6 +9,8 @@ import { contentChecksum, createRef, pruneToRefs, pullLocal } from '../../progra
 import type { PackageId } from '../../rpm/lockfile.ts';
 import type { ComposedFolder, FolderComposeRequest } from '../engine.ts';
 import type { Phases } from '../phases.ts';
+import { provenanceText } from '../provenance/provenance-format.ts';
+import { addProvenance } from './add-provenance.ts';
 import { type TreeComponents, treeComponents } from './components.ts';
 import type { ProvenanceReport } from './provenance-report.ts';
 import { cacheRepo, type TakenFolder } from './take-folder.ts';
@@ -64,15 +66,16 @@ async function commitFolder(
   return { commit, contentChecksum: checksum };
 }
 
-/** Makes the commit of a stored tree with what is in it, as both engines end. */
+/** Makes the commit of a stored tree, with what is in it said in the tree and in the commit, as both engines end. */
 export async function commitTaken(
   request: FolderComposeRequest,
   taken: TakenFolder,
   { report, phases }: { readonly report?: ProvenanceReport | undefined; readonly phases: Phases },
   task: Task,
 ): Promise<ComposedFolder> {
-  const components = await treeComponents(taken.root, report, request.scratchDir, task);
-  const made = await phases.time('commit', 'ostree', () => commitFolder(request, taken, components, task));
+  const components = await treeComponents(taken.root, report, request, task);
+  const whole = await addProvenance(taken, provenanceText(components.provenance), request, task);
+  const made = await phases.time('commit', 'ostree', () => commitFolder(request, whole, components, task));
   return {
     ...made,
     kernel: taken.kver,

@@ -1,21 +1,26 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { oneLine } from '../../base/one-line.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
 import { readInTree } from '../../base/tree-files.ts';
 import { RPMDB_FOLDERS } from '../../ostree/package-files.ts';
-import { listInstalled } from '../../programs/rpm.ts';
+import { listInstalled, type RpmHeader } from '../../programs/rpm-installed.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
 import { comparePackages } from '../../rpm/pkgdiff.ts';
+import { type DebProvenance, type Provenance, provenanceOf } from '../provenance/provenance-format.ts';
+import { rpmsOf } from '../provenance/rpm-provenance.ts';
 import { copyRpmdb } from './copy-rpmdb.ts';
 import type { Component, ProvenanceReport } from './provenance-report.ts';
 
 /** What a tree is made of, as far as it or who made it says so. */
 export interface TreeComponents {
   /** As its rpm database has them; undefined where it has none. */
-  readonly rpms: readonly PackageId[] | undefined;
+  readonly rpms: readonly RpmHeader[] | undefined;
   /** Debian packages and reported components. */
   readonly others: readonly PackageId[];
+  /** The same with where it comes from. */
+  readonly provenance: Provenance;
 }
 
 /** Where trees keep dpkg's list of packages, the usual place first. */
@@ -26,19 +31,33 @@ const DPKG_STATUS = [
   'usr/lib/sysimage/dpkg/status',
 ];
 
-/** Reads the packages of a tree and the components that were reported. A database that cannot be read is told and left out. */
+/**
+ * Reads the packages of a tree and the components that were reported. A database that cannot be read is told and left out.
+ * @param options.signatures whether keys that signed RPM packages belong into the provenance
+ */
 export async function treeComponents(
   root: string,
   report: ProvenanceReport | undefined,
-  scratchDir: string,
+  { scratchDir, signatures = false }: { readonly scratchDir: string; readonly signatures?: boolean },
   task: Task,
 ): Promise<TreeComponents> {
   const rpms = await installedRpms(root, scratchDir, task);
-  const others = [...(await installedDebs(root)), ...(report?.components ?? []).flatMap(asPackage)];
-  return { rpms, others: others.toSorted(comparePackages) };
+  const debs = await installedDebs(root);
+  const components = report?.components ?? [];
+  const packages = rpmsOf(rpms ?? [], (_, { key }) => (signatures ? { key: key ?? null } : {}));
+  const others = [...debs.map(({ id }) => id), ...components.flatMap(asPackage)];
+  return {
+    rpms,
+    others: others.toSorted(comparePackages),
+    provenance: provenanceOf({ packages, debs: debs.map(({ deb }) => deb).sort(byDeb), components }),
+  };
 }
 
-async function installedRpms(root: string, scratchDir: string, task: Task): Promise<PackageId[] | undefined> {
+const byDeb = (a: DebProvenance, b: DebProvenance): number => compareText(debText(a), debText(b));
+const debText = ({ name, version, arch }: DebProvenance): string => [name, version, arch].join('\0');
+const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
+
+async function installedRpms(root: string, scratchDir: string, task: Task): Promise<RpmHeader[] | undefined> {
   for (const path of RPMDB_FOLDERS) {
     // rpm may write into a database that it reads, and the folder is somebody's.
     const copy = await copyRpmdb(followInRoot(root, path), join(scratchDir, 'rpmdb'));
@@ -56,7 +75,12 @@ async function installedRpms(root: string, scratchDir: string, task: Task): Prom
   return undefined;
 }
 
-async function installedDebs(root: string): Promise<PackageId[]> {
+interface InstalledDeb {
+  readonly id: PackageId;
+  readonly deb: DebProvenance;
+}
+
+async function installedDebs(root: string): Promise<InstalledDeb[]> {
   for (const path of DPKG_STATUS) {
     const text = await readInTree(followInRoot(root, path)).catch(() => undefined);
     if (text !== undefined) return text.split(/\n\n+/).flatMap(debOf);
@@ -65,12 +89,14 @@ async function installedDebs(root: string): Promise<PackageId[]> {
 }
 
 /** Reads a paragraph of dpkg's status (deb-control(5)); epoch and revision are as in a version number of Debian policy. */
-function debOf(paragraph: string): PackageId[] {
+function debOf(paragraph: string): InstalledDeb[] {
   const field = (name: string): string => new RegExp(`^${name}: *(.*)$`, 'm').exec(paragraph)?.[1]?.trim() ?? '';
   const [name, arch, status] = [field('Package'), field('Architecture'), field('Status')];
   const [, epoch = '0', version = '', release = ''] = /^(?:(\d+):)?(.+?)(?:-([^-]*))?$/.exec(field('Version')) ?? [];
   if (!status.endsWith(' installed') || !/^[a-z0-9][a-z0-9+.-]*$/.test(name) || version === '') return [];
-  return [{ name, epoch, version, release, arch }];
+  const source = oneLine(field('Source'));
+  const deb = { name, version: oneLine(field('Version')), arch, ...(source === '' ? {} : { source }) };
+  return [{ id: { name, epoch, version, release, arch }, deb }];
 }
 
 /** So many characters of a key are shown, as BuildStream itself does. */

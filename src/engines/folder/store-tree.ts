@@ -119,7 +119,7 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
 }
 
 /** Lists the objects of a commit by path. */
-async function readStored(repo: string, commit: string): Promise<Objects> {
+export async function readStored(repo: string, commit: string): Promise<Objects> {
   const read = localObjects(repo);
   const bytes = await read(commit, 'commit');
   if (!bytes) throw new NightlyError('ostree', `The commit ${commit} that ostree just made is not in ${repo}.`);

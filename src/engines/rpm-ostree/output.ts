@@ -1,5 +1,6 @@
 import { formatEvra, parseNevra } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
+import { isRepoId } from '../../rpm/rpm-names.ts';
 
 /** What a run of `compose tree` printed, as far as it means something. */
 export interface Transcript {
@@ -7,6 +8,8 @@ export interface Transcript {
   readonly inputHash: string | undefined;
   /** Everything it installs, from the list it prints before it starts: name to EVRA, several for multilib. */
   readonly packages: Readonly<Record<string, readonly string[]>>;
+  /** NEVRA to the id of the repository it comes from, from the same list. */
+  readonly origins: Readonly<Record<string, string>>;
   /** Repository id to the generation time of its metadata, RFC 3339. */
   readonly repositories: Readonly<Record<string, { readonly generated: string }>>;
   readonly commit: string | undefined;
@@ -22,6 +25,7 @@ export interface TranscriptReader {
 /** Reads rpm-ostree's standard output line by line; the forms are those of 2018.7 to 2026.2. */
 export function readTranscript(): TranscriptReader {
   const packages: Record<string, string[]> = {};
+  const origins: Record<string, string> = {};
   const repositories: Record<string, { generated: string }> = {};
   let inputHash: string | undefined;
   let commit: string | undefined;
@@ -30,10 +34,11 @@ export function readTranscript(): TranscriptReader {
   return {
     line(text) {
       // Entries are indented; the first line that is not ends the list.
-      const entry = inList ? /^\s+(\S+) \(.+\)$/.exec(text)?.[1] : undefined;
+      const [, entry, origin = ''] = (inList && /^\s+(\S+) \((.+)\)$/.exec(text)) || [];
       if (entry !== undefined) {
         const id = parseNevra(entry);
         if (id) packages[id.name] = [...(packages[id.name] ?? []), formatEvra(id)];
+        if (id && isRepoId(origin)) origins[`${id.name}-${formatEvra(id)}`] = origin;
         return;
       }
       inList = /^Installing \d+ packages?:$/.test(text);
@@ -45,7 +50,7 @@ export function readTranscript(): TranscriptReader {
       commit = /^(?:Wrote commit: |\S+ => )([0-9a-f]{64})$/.exec(text)?.[1] ?? commit;
       unchanged ||= text.startsWith('No apparent changes since previous commit');
     },
-    transcript: () => ({ inputHash, packages, repositories, commit, unchanged }),
+    transcript: () => ({ inputHash, packages, origins, repositories, commit, unchanged }),
   };
 }
 

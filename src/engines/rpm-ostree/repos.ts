@@ -8,6 +8,7 @@ import { ID_FILES } from '../../ostree/seed-repo.ts';
 import { run } from '../../programs/exec.ts';
 import { addRemote, catFile, createRef, initRepo, pullLocal, pullPaths } from '../../programs/ostree.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
+import type { Found } from '../provenance/place.ts';
 
 /**
  * Checks that the parent's user and group ids can be read: rpm-ostree keeps them unless the treefile has its own list.
@@ -86,4 +87,12 @@ export async function listFolder(repo: string, commit: string, path: string, tas
   });
   if (exitCode !== 0) return [];
   return stdout.split('\0').flatMap((name) => (name.startsWith(`${path}/`) ? name.slice(path.length + 1) : []));
+}
+
+/** Returns what is at a path of a commit, links not followed. */
+export async function kindInCommit(repo: string, commit: string, path: string, task: Task): Promise<Found> {
+  const args = ['ls', `--repo=${repo}`, '--dironly', commit, path];
+  const { exitCode, stdout } = await run('ostree', args, { task, okExitCodes: [0, 1] });
+  if (exitCode !== 0) return undefined;
+  return stdout.startsWith('-') ? 'file' : stdout.startsWith('d') ? 'folder' : 'other';
 }

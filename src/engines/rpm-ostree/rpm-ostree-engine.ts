@@ -10,7 +10,8 @@ import { pullLocal } from '../../programs/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { compareInstalled } from '../../rpm/installed-packages.ts';
 import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
-import type { Composed, ComposeRequest, Resolution, ResolveRequest, RpmEngine } from '../engine.ts';
+import type { ComposedPackages, ComposeRequest, Resolution, ResolveRequest, RpmEngine } from '../engine.ts';
+import { addProvenance } from './add-provenance.ts';
 import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArguments, runPaths } from './arguments.ts';
 import { checkKeys } from './keys-by-release.ts';
 import { type ComposePlaces, clean, TEMPORARY_FOLDERS } from './leftovers.ts';
@@ -78,14 +79,15 @@ async function composeCommit(
   request: ComposeRequest,
   temporary: readonly string[],
   task: Task,
-): Promise<Composed> {
+): Promise<ComposedPackages> {
   const begun = performance.now();
   const { paths, places } = await prepare(rpmOstree, request, join(request.scratchDir, 'rpm-ostree'), temporary, task);
   await writeLockfile(paths.lockfileIn, request.lockfile);
   const how = { cwd: dirname(request.treefile.path), env: { SOURCE_DATE_EPOCH: String(request.timestamp) } };
   let transactionAt = begun;
   const started = performance.now();
-  await runCompose(rpmOstree, composeArguments(rpmOstree, request, paths), how, places, task, (soFar) => {
+  const args = composeArguments(rpmOstree, request, paths);
+  const transcript = await runCompose(rpmOstree, args, how, places, task, (soFar) => {
     transactionAt = performance.now();
     compareTransaction(rpmOstree, request.lockfile, soFar, 'resolved');
     compareInputHash(request.inputHash, soFar.inputHash);
@@ -108,14 +110,18 @@ async function composeCommit(
     const date = new Date(shown.timestamp * 1000).toISOString();
     task.say(`this rpm-ostree does not take the build's time (SOURCE_DATE_EPOCH): the commit is dated ${date}`);
   }
-  const commit = await bindToRefs(request, made, shown);
+  const added = await addProvenance(request, { commit: made, packages, origins: transcript.origins }, task);
+  const commit = await finishCommit(request, made, { ...shown, ...(added && { rootTree: added.rootTree }) });
+  const contentChecksum = added
+    ? (await showCommit(request.repo, commit, task)).contentChecksum
+    : ((await composeJsonChecksum(paths)) ?? shown.contentChecksum);
   const [kernel] = await listFolder(request.repo, commit, '/usr/lib/modules', task);
   const modules =
     kernel === undefined ? [] : await listFolder(request.repo, commit, `/usr/lib/modules/${kernel}`, task);
   const seconds = (from: number, to: number) => Math.round(to - from) / 1000;
   return {
     commit,
-    contentChecksum: (await composeJsonChecksum(paths)) ?? shown.contentChecksum,
+    contentChecksum,
     kernel,
     initramfs: modules.some((name) => name.startsWith('initramfs')) ? 'built' : 'none',
     phases: [
@@ -124,18 +130,24 @@ async function composeCommit(
       { name: 'tree and commit', tool: 'rpm-ostree', seconds: seconds(transactionAt, ended) },
       { name: 'record', tool: 'ostree', seconds: seconds(ended, performance.now()) },
     ],
+    ...(added && { signatures: added.signatures }),
   };
 }
 
 /**
- * Returns the commit with the refs it is made for: rpm-ostree names none, so that a client could be given it under
- * another ref, and pulls by collection refuse it. Its tree, time and all else stay as they are.
+ * Returns the commit with its provenance in the tree, and with the refs it is made for: rpm-ostree names none, so that a client
+ * could be given it under another ref, and pulls by collection refuse it. Its time and all else stay as they are.
  */
-function bindToRefs(request: ComposeRequest, commit: string, { parent, timestamp }: Shown): Promise<string> {
+function finishCommit(
+  request: ComposeRequest,
+  commit: string,
+  { parent, timestamp, rootTree }: Shown & { readonly rootTree?: string },
+): Promise<string> {
   const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
   return writeRewritten(request.repo, commit, {
     parent,
     timestamp,
+    ...(rootTree === undefined ? {} : { rootTree }),
     metadata: { 'ostree.ref-binding': { type: 'as', value: refs } },
   });
 }

@@ -1,6 +1,6 @@
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { promotedTo, testsText } from '../../build/about-build.ts';
-import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { PROVENANCE_FILE, RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
@@ -83,7 +83,7 @@ export function buildPage(request: BuildPageRequest) {
     tests: testsText(meta) ?? '',
     signedBy: meta.signedBy ?? [],
     records: hrefOf
-      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', SUMS].map((file) => ({
+      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...provenanceFile(meta), SUMS].map((file) => ({
           file,
           href: hrefOf(file),
           signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
@@ -116,6 +116,9 @@ export function buildPage(request: BuildPageRequest) {
     comparable: run ? comparable(request) : [],
   };
 }
+
+/** There for builds whose record says what they were made from. */
+const provenanceFile = (meta: BuildMeta): string[] => (meta.inputs === undefined ? [] : [PROVENANCE_FILE]);
 
 /** Ids of builds that have a tree as well. */
 function comparable({ meta, others }: BuildPageRequest): string[] {

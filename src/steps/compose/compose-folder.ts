@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { PROVENANCE_FILE } from '../../build/build-files.ts';
+import { REPORT_FILE } from '../../build/build-files.ts';
 import type { Composed } from '../../engines/engine.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { Build } from '../../run/build.ts';
@@ -29,7 +29,7 @@ export async function composeFolder(
     },
     task,
   );
-  if (provenance !== undefined) await writeJson(join(build.paths.dir, PROVENANCE_FILE), provenance);
+  if (provenance !== undefined) await writeJson(join(build.paths.dir, REPORT_FILE), provenance);
   // Removed while the next steps run, as in compose.ts.
   removeTree(request.scratchDir, task).catch(() => undefined);
   const parts = components.length === 0 ? '' : `, ${components.length} packages and components`;

@@ -58,5 +58,6 @@ export function folderRequest({ config, stream }: FolderProject, { paths }: Buil
     scratchDir: join(paths.scratch, 'compose'),
     bootable: stream.bootable,
     timestamp,
+    signatures: stream.provenance.signatures,
   };
 }

@@ -7,12 +7,15 @@ import type { RepositoryState } from '../../rpm/repomd.ts';
 import type { Project, RpmProject } from '../../run/project.ts';
 import { readRepositories } from '../../treefile/treefile-repos.ts';
 import { checkMetadataClock } from './clock.ts';
+import { provenanceFormat } from './tree-unchanged.ts';
 
 /** What a finished look at the repositories led to: equal inputs need no depsolve. */
 interface KnownInputs {
   readonly commit: string;
   readonly engine: string;
   readonly treefile: string;
+  /** What the tree's provenance is made by. */
+  readonly provenance: string;
   /** Repository id to SHA-256 of its repomd.xml. */
   readonly repomd: Readonly<Record<string, string>>;
 }
@@ -60,6 +63,7 @@ function knownInputs(project: RpmProject, states: readonly RepositoryState[], co
     commit,
     engine: `${project.engine.name} ${project.engine.version}`,
     treefile: project.treefile.digest,
+    provenance: provenanceFormat(project.stream),
     repomd: Object.fromEntries(states.map(({ id, sha256 }) => [id, sha256])),
   };
   return `${JSON.stringify(inputs, null, 2)}\n`;

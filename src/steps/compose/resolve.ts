@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
+import { type GitState, gitState } from '../../programs/git.ts';
 import { type Lockfile, type PackageId, writeLockfile } from '../../rpm/lockfile.ts';
 import { downgrades } from '../../rpm/pkgdiff.ts';
 import type { Build } from '../../run/build.ts';
@@ -10,6 +12,7 @@ import { copyTreefile } from '../../treefile/copy.ts';
 import { treefileJson } from '../../treefile/read.ts';
 import { readRepoFiles } from '../../treefile/treefile-repos.ts';
 import { requireOwnRemote } from '../release/own-remote.ts';
+import { treeUnchanged } from './tree-unchanged.ts';
 
 export interface Resolved {
   readonly inputHash: string;
@@ -17,6 +20,8 @@ export interface Resolved {
   readonly unchanged: boolean;
   /** The top treefile in the build's copy, relative to the copy; undefined where there is none. */
   readonly treefileCopy?: string;
+  /** The checkout of git that the treefile is in, as it was when it was read. */
+  readonly checkout?: GitState;
 }
 
 /**
@@ -30,15 +35,17 @@ export async function resolve(
   task: Task,
 ): Promise<Resolved> {
   const { engine, treefile, cacheDir, repo } = project;
-  const { lockfile, inputHash } = await engine.resolve(
+  const resolution = await engine.resolve(
     { treefile, cacheDir, repo, ...(parent ? { parent: parent.checksum } : {}) },
     task,
   );
+  const { lockfile, inputHash } = resolution;
   requireOwnRemote(project, lockfile);
   await writeLockfile(build.paths.lockfile, lockfile);
   await writeJson(build.paths.treefile, treefileJson(treefile));
   // A promotion weeks later must build from this treefile, whatever became of it since.
   const treefileCopy = await copyTreefile(treefile, await readRepoFiles(treefile), build.paths.treefileCopy);
+  const checkout = await gitState(dirname(treefile.path), task);
   refuseDowngrades(
     project,
     parent?.packages ?? [],
@@ -46,7 +53,8 @@ export async function resolve(
     'The repositories have older packages than the published commit',
   );
   task.say(`${Object.keys(lockfile.packages).length} packages`);
-  return { inputHash, unchanged: parent?.inputHash === inputHash, treefileCopy };
+  const unchanged = await treeUnchanged(project, parent, resolution, task);
+  return { inputHash, unchanged, treefileCopy, ...(checkout === undefined ? {} : { checkout }) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
+import { PROVENANCE_PATH } from '../../engines/provenance/provenance-format.ts';
 import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
 import { seedFrom } from '../../ostree/seed-repo.ts';
 import { readTargetRef } from '../../publish/heads.ts';
@@ -18,7 +19,7 @@ export async function seed(
   const { stream, ref, repo, targets } = project;
   await Promise.all(targets.map((target) => target.check(task)));
   const { url, allowNew, gpgKeys } = stream.seed;
-  const parent = await seedFrom({ url, ref, repo, gpgKeys }, task);
+  const parent = await seedFrom({ url, ref, repo, gpgKeys, paths: [PROVENANCE_PATH] }, task);
   for (const target of targets) {
     const published = await readTargetRef(target, ref, task);
     if (published !== undefined) refuseOlderSeed(published, parent, target.name, project);

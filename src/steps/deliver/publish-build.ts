@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { PROVENANCE_FILE, RECORD_FILE, SIGNATURES_FILE, SUMS, TREEFILE_ARCHIVE } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
 import type { IndexedBuild } from '../../publish/reconcile/reconcile-plan.ts';
@@ -21,8 +22,22 @@ import { publishStreamMetadata } from './stream-metadata.ts';
 
 export { type BuildIndex, INDEX_PATH };
 
-/** The records of a build that never change once its commit is made; they and the images are in SHA256SUMS. */
+/** The records of every build that never change once its commit is made; they and the images are in SHA256SUMS. */
 export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
+
+/** Those that a build has if its tree says what it is made of, and if its treefile can be published. */
+export const FURTHER_RECORDS = [PROVENANCE_FILE, SIGNATURES_FILE, TREEFILE_ARCHIVE] as const;
+
+/** Returns the fixed records that a build has. */
+export function fixedRecords(build: Pick<Build, 'paths'>): string[] {
+  return [...FIXED_RECORDS, ...(furtherRecords(build).records ?? [])];
+}
+
+/** Those of them that not every build has, as a part of what steps depend on: it is empty where there are none. */
+export function furtherRecords({ paths: { dir } }: Pick<Build, 'paths'>): { readonly records?: readonly string[] } {
+  const records = FURTHER_RECORDS.filter((name) => existsSync(join(dir, name)));
+  return records.length === 0 ? {} : { records };
+}
 
 /** Build ids that a target's index names. An absent index names none. @throws NightlyError `unsupported` when it is damaged. */
 export async function publishedBuildIds(target: Target, task: Task): Promise<string[]> {

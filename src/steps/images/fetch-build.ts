@@ -16,7 +16,7 @@ import { onTarget, placeOn } from '../../published/target-record.ts';
 import { type Build, frozenError } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
-import { FIXED_RECORDS } from '../deliver/publish-build.ts';
+import { FIXED_RECORDS, FURTHER_RECORDS } from '../deliver/publish-build.ts';
 
 import { readShared } from './shared-record.ts';
 
@@ -65,7 +65,9 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
   if (meta.buildid !== id || meta.ref !== ref || meta.stream !== stream.name)
     throw damaged(`its record is that of ${meta.buildid} at ${meta.ref}`);
   if (meta.release || (await isReleased(project, folder, task))) throw frozenError(id);
-  const names = signer ? FIXED_RECORDS.flatMap((name) => [name, signatureName(name)]) : FIXED_RECORDS;
+  const further = FURTHER_RECORDS.filter((name) => sums.some(({ path }) => path === name));
+  const fixed = [...FIXED_RECORDS, ...further];
+  const names = signer ? fixed.flatMap((name) => [name, signatureName(name)]) : fixed;
   const contents = await target.readMany(
     names.map((name) => `${folder}/${name}`),
     task,

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { PROVENANCE_PATH } from '../../engines/provenance/provenance-format.ts';
 import { localObjects } from '../../ostree/objects.ts';
 import { packageFilesOf, RPMDB_FOLDERS } from '../../ostree/package-files.ts';
 import { diffTrees, type PathChange } from '../../ostree/tree-diff.ts';
@@ -151,6 +152,8 @@ const DERIVED: readonly RegExp[] = [
   /^\/usr\/lib\/ostree-boot\//,
   // Names the release package of the stream.
   /^\/usr\/share\/rpm-ostree\/treefile\.json$/,
+  // Names every package, and where it comes from.
+  new RegExp(`^${PROVENANCE_PATH}$`),
   /^\/usr\/lib\/tmpfiles\.d\/(rpm-ostree-|pkg-)[^/]*\.conf$/,
 ];
 

@@ -1,6 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { SIGNATURES_FILE } from '../../build/build-files.ts';
 import type { Composed } from '../../engines/engine.ts';
 import { ID_FILES } from '../../ostree/seed-repo.ts';
 import { catFile } from '../../programs/ostree.ts';
@@ -9,6 +11,7 @@ import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Build } from '../../run/build.ts';
 import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
+import { promotedProvenance } from '../compose/provenance-request.ts';
 import { composeCache } from './promote-packages.ts';
 import { lockedTreefile } from './promote-resolve.ts';
 
@@ -26,7 +29,8 @@ export async function promoteCompose(
   const scratchDir = join(build.paths.scratch, 'compose');
   await mkdir(scratchDir, { recursive: true });
   const parent = await withIds(project, night, task);
-  const composed = await engine.compose(
+  const provenance = await promotedProvenance(repo, night.commit, task);
+  const { signatures, ...composed } = await engine.compose(
     {
       treefile: await lockedTreefile(project, build),
       lockfile: await readLockfile(build.paths.lockfile),
@@ -40,9 +44,11 @@ export async function promoteCompose(
       timestamp: night.timestamp,
       repoTimestamps: {},
       metadata: {},
+      ...(provenance === undefined ? {} : { provenance }),
     },
     task,
   );
+  if (signatures !== undefined) await writeJson(join(build.paths.dir, SIGNATURES_FILE), { packages: signatures });
   removeTree(scratchDir, task).catch(() => undefined);
   task.say(`tree ${composed.contentChecksum.slice(0, 12)}, initramfs ${composed.initramfs}`);
   return composed;

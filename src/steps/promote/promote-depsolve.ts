@@ -6,8 +6,9 @@ import type { Lockfile } from '../../rpm/lockfile.ts';
 import type { RepoPackage } from '../../rpm/primary.ts';
 import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
+import { offeredPackages } from '../../treefile/treefile-repos.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
-import { composeCache, offeredPackages } from './promote-packages.ts';
+import { composeCache } from './promote-packages.ts';
 
 /**
  * Returns a failed depsolve in the words of who asked for it: what must be overridden as well, with all that needs in
@@ -22,7 +23,7 @@ export async function explainDepsolve(
   const { overrides, excludes } = changes;
   if (!(error instanceof NightlyError) || !['depsolve', 'package-missing'].includes(error.code)) return error;
   if (overrides.length + excludes.length === 0) return error;
-  const offered = await offeredPackages(project, task);
+  const offered = await offeredPackages(project.treefile, { locked: true }, task);
   const unmet = unmetNeeds(error.message);
   const broken = unmet.flatMap((one) => brokenBy(one, excludes, offered));
   const asked = [...overrides.map((one) => `--override ${one}`), ...excludes.map((one) => `--exclude ${one}`)].join(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { PROVENANCE_FILE } from '../../build/build-files.ts';
+import { REPORT_FILE } from '../../build/build-files.ts';
 import { findBuild } from '../../build/build-store.ts';
 import type { Build } from '../../run/build.ts';
 import type { FolderProject } from '../../run/project.ts';
@@ -35,6 +35,5 @@ export async function keepInputs({ config }: FolderProject, { paths }: Build, ni
   await mkdir(paths.dir, { recursive: true });
   await copyFile(from.lockfile, paths.lockfile);
   await copyFile(from.treefile, paths.treefile);
-  for (const name of [INPUTS_FILE, PROVENANCE_FILE])
-    await ifThere(copyFile(join(from.dir, name), join(paths.dir, name)));
+  for (const name of [INPUTS_FILE, REPORT_FILE]) await ifThere(copyFile(join(from.dir, name), join(paths.dir, name)));
 }

@@ -12,13 +12,12 @@ import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
 import { lockedPackages } from '../../rpm/pkgdiff.ts';
 import type { RepoPackage } from '../../rpm/primary.ts';
 import { readRepoKeys } from '../../rpm/repo-keys.ts';
-import { readRepoContent } from '../../rpm/repodata.ts';
 import { checkHeaders } from '../../rpm/rpm-headers.ts';
 import type { Build } from '../../run/build.ts';
 import type { RpmProject } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import { treefileJson } from '../../treefile/read.ts';
-import { treefileRepos } from '../../treefile/treefile-repos.ts';
+import { offeredPackages, treefileRepos } from '../../treefile/treefile-repos.ts';
 import { refuseDowngrades } from '../compose/resolve.ts';
 import { remoteSwap, requireOwnRemote } from '../release/own-remote.ts';
 import { type Changes, promotedLockfile } from './promote-lockfile.ts';
@@ -44,7 +43,7 @@ export async function promotePackages(
 ): Promise<{ readonly packages: number }> {
   const { night, changes, recommit, release } = about;
   let offered: Promise<RepoPackage[]> | undefined;
-  const packages = () => (offered ??= offeredPackages(project, task));
+  const packages = () => (offered ??= offeredPackages(project.treefile, { locked: true }, task));
   const lockfile = recommit ? night.lockfile : await promotedLockfile(project, night, changes, packages);
   requireOwnRemote(project, lockfile);
   const swap = remoteSwap(project);
@@ -90,13 +89,6 @@ export function packageStore(project: RpmProject): string {
  */
 export function composeCache({ config, stream }: RpmProject): string {
   return join(config.work, 'cache', stream.release?.promotesFrom ?? stream.name);
-}
-
-/** Returns what the repositories of the night's treefile have now. @throws NightlyError `repo-unreachable`. */
-export async function offeredPackages({ treefile }: RpmProject, task: Task): Promise<RepoPackage[]> {
-  const repos = await treefileRepos(treefile, { locked: true });
-  const contents = await Promise.all(repos.map((repo) => readRepoContent(repo, task)));
-  return contents.flatMap((content) => content.packages);
 }
 
 /** Returns the keyring of a release stream: its own keys, else those its repositories name. */

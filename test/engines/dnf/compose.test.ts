@@ -9,6 +9,9 @@ import { composeMini, makePlace, ostree, type Place } from './support.ts';
 
 const PARENT = 'b'.repeat(64);
 
+/** A tree of a real build says what it is made of. */
+const PROVENANCE = { treefile: { digest: 'd'.repeat(64), files: [] }, signatures: false };
+
 describe('a composed tree', () => {
   let distro: MiniDistro;
   let place: Place;
@@ -43,7 +46,11 @@ describe('a composed tree', () => {
       'remove-from-packages': [['app', '/usr/share/app/.*']],
       'add-commit-metadata': { 'mini.number': 7, 'mini.list': ['a', true] },
     });
-    composed = await composeMini(distro, place, { parent: PARENT, metadata: { 'atomic-nightly.stream': "o'ne" } });
+    composed = await composeMini(distro, place, {
+      parent: PARENT,
+      metadata: { 'atomic-nightly.stream': "o'ne" },
+      provenance: PROVENANCE,
+    });
   });
   afterAll(() => rmSync(place.dir, { recursive: true, force: true }));
 
@@ -146,7 +153,11 @@ describe('a composed tree', () => {
       // What a killed try leaves behind.
       mkdirSync(join(other.dir, 'scratch/root/usr/share'), { recursive: true });
       writeFileSync(join(other.dir, 'scratch/root/usr/share/leftover'), 'x');
-      const again = await composeMini(distro, other, { parent: PARENT, metadata: { 'atomic-nightly.stream': "o'ne" } });
+      const again = await composeMini(distro, other, {
+        parent: PARENT,
+        metadata: { 'atomic-nightly.stream': "o'ne" },
+        provenance: PROVENANCE,
+      });
       expect(again.initramfs).toBe('built');
       expect(again.contentChecksum).toBe(composed.contentChecksum);
       expect(again.commit).toBe(composed.commit);
@@ -155,7 +166,7 @@ describe('a composed tree', () => {
     }
   });
 
-  it('is the same wherever the packages lie (I10)', async () => {
+  it('is the same wherever the packages lie, and whenever the metadata was made (I10)', async () => {
     const other = await makePlace();
     try {
       const mirror = join(other.dir, 'mirror');
@@ -165,9 +176,9 @@ describe('a composed tree', () => {
       for (const name of readdirSync(mirror).filter((file) => /^(suid|svc|setup)-.*\.rpm$/.test(file))) {
         renameSync(join(mirror, name), join(mirror, '0', name));
       }
-      await run('createrepo_c', ['--quiet', '--no-database', mirror]);
+      await run('createrepo_c', ['--quiet', '--no-database', '--revision', '7', mirror]);
       await distro.writeRepoFile({ baseurl: pathToFileURL(mirror).href });
-      const again = await composeMini(distro, other, { parent: PARENT });
+      const again = await composeMini(distro, other, { parent: PARENT, provenance: PROVENANCE });
       expect(again.contentChecksum).toBe(composed.contentChecksum);
     } finally {
       await distro.writeRepoFile();

@@ -47,7 +47,7 @@ it('I13: a folder is read without reaching the host or waiting, wherever its lin
     const refusals = await tryAll([
       async () => expect((await readTreeNames(root)).users.has(77)).toBe(false),
       () => treePolicy(root, task),
-      () => treeComponents(root, undefined, scratch, task),
+      () => treeComponents(root, undefined, { scratchDir: scratch }, task),
       () => declaredPaths(root),
     ]);
     if (path === '') expect(refusals).toEqual([]);

@@ -1,0 +1,124 @@
+import { oneLine } from '../base/one-line.ts';
+import type { Part, ProvenanceDiff, UnpinnedSource } from '../engines/provenance/compare-provenance.ts';
+import type { Provenance, TreefileProvenance } from '../engines/provenance/provenance-format.ts';
+
+type Component = Provenance['components'][number];
+type Source = Component['sources'][number];
+
+/** Returns what a tree is made of, for people: by component or package, each with where it comes from. */
+export function provenanceLines({ treefile, packages, debs, components }: Provenance): string[] {
+  const sections = [
+    treefile === undefined ? [] : treefileLines(treefile),
+    section(
+      'Components',
+      components.flatMap((one) => componentLines(one)),
+      components.length,
+    ),
+    section(
+      'Packages',
+      packages.map((one) => partLine({ type: 'rpm', ...one })),
+      packages.length,
+    ),
+    section(
+      'Debian packages',
+      debs.map((one) => partLine({ type: 'deb', ...one })),
+      debs.length,
+    ),
+  ].filter((lines) => lines.length > 0);
+  return sections.length === 0 ? ['The tree names nothing that it is made of.'] : sections.flat();
+}
+
+const section = (title: string, lines: readonly string[], count: number): string[] =>
+  count === 0 ? [] : [`${title}: ${count}`, ...lines.map((line) => `  ${line}`)];
+
+function treefileLines({ digest, files, elsewhere = [] }: TreefileProvenance): string[] {
+  return [
+    `Treefile: ${digest}`,
+    ...files.map(({ path, sha256 }) => `  ${oneLine(path)}  sha256:${sha256}`),
+    ...elsewhere.map((sha256) => `  a file by an absolute path  sha256:${sha256}`),
+  ];
+}
+
+function componentLines(component: Component): string[] {
+  return [partLine({ type: 'component', ...component }), ...component.sources.map((one) => `  ${sourceText(one)}`)];
+}
+
+/** A part on one line: what it is, and where it comes from. */
+function partLine(part: Part): string {
+  switch (part.type) {
+    case 'rpm': {
+      const { nevra, repository, source, licence, vcs, header, key } = part;
+      return joined(nevra, [
+        repository && `from ${repository}`,
+        source,
+        vcs,
+        licence,
+        header,
+        key === null ? 'not signed' : key && `key ${key}`,
+      ]);
+    }
+    case 'deb':
+      return joined(`${part.name} ${part.version} ${part.arch}`, [part.source && `source ${part.source}`]);
+    case 'component': {
+      const { name, version, kind, key, licence } = part;
+      return joined(`${name}${version === undefined ? '' : ` ${version}`}`, [kind, licence, key && `key ${key}`]);
+    }
+  }
+}
+
+const joined = (first: string, others: readonly (string | undefined | null)[]): string =>
+  oneLine([first, ...others.filter((one) => one)].join(', '));
+
+function sourceText({ kind, url, commit, digest }: Source): string {
+  const pinned = [commit && `commit ${commit}`, digest].filter((one) => one);
+  return oneLine([kind, url, ...(pinned.length === 0 ? ['not pinned'] : pinned)].filter((one) => one).join(' '));
+}
+
+/** Returns what differs between two trees. */
+export function provenanceDiffLines({ added, removed, changed, treefile }: ProvenanceDiff): string[] {
+  const whole = (part: Part): string[] => (part.type === 'component' ? componentLines(part) : [partLine(part)]);
+  const lines = [
+    ...titled('Added', added.flatMap(whole)),
+    ...titled('Removed', removed.flatMap(whole)),
+    ...titled(
+      'Changed',
+      changed.flatMap(({ from, to }) => changeLines(from, to)),
+    ),
+    ...(treefile === undefined ? [] : treefileDiffLines(treefile)),
+  ];
+  return lines.length === 0 ? ['Both trees are made of the same.'] : lines;
+}
+
+const titled = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : [`${title}:`, ...lines.map((line) => `  ${line}`)];
+
+/** Only what differs of a part is named twice. */
+function changeLines(from: Part, to: Part): string[] {
+  const [before, after] = [partLine(from), partLine(to)];
+  const head = before === after ? [after] : [before, `  -> ${after}`];
+  if (from.type !== 'component' || to.type !== 'component') return head;
+  const [old, now] = [from.sources.map(sourceText), to.sources.map(sourceText)];
+  return [
+    ...head,
+    ...old.filter((one) => !now.includes(one)).map((one) => `  - ${one}`),
+    ...now.filter((one) => !old.includes(one)).map((one) => `  + ${one}`),
+  ];
+}
+
+function treefileDiffLines({ added, removed, changed }: NonNullable<ProvenanceDiff['treefile']>): string[] {
+  const lines = [
+    ...added.map((path) => `  added ${oneLine(path)}`),
+    ...removed.map((path) => `  removed ${oneLine(path)}`),
+    ...changed.map((path) => `  changed ${oneLine(path)}`),
+  ];
+  return lines.length === 0 ? ['Treefile: another file by an absolute path, or other modes'] : ['Treefile:', ...lines];
+}
+
+/** Returns a warning for each source that nothing pins. */
+export function unpinnedLines(unpinned: readonly UnpinnedSource[]): string[] {
+  return unpinned.map(({ component, source: { kind, url } }) =>
+    oneLine(
+      `${component} has a source that is not pinned: ${kind}${url === undefined ? '' : ` ${url}`}. It need not give the same again.`,
+    ),
+  );
+}

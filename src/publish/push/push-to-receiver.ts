@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ByteReader, byteReader } from '../../base/byte-reader.ts';
+import { type ByteReader, byteReader, EndedEarly } from '../../base/byte-reader.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { withTemporaryFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
@@ -17,7 +17,7 @@ import { initRepo } from '../../programs/ostree.ts';
 import { remoteFault } from '../../programs/remote-fault.ts';
 import { sshArguments } from '../../programs/ssh.ts';
 import type { SshPlace } from '../../targets/target-url.ts';
-import { objectPhase, type PathList } from '../publish-phases.ts';
+import { objectPhase, type PathList, type PublishPhase } from '../publish-phases.ts';
 import {
   type Accepted,
   type FarState,
@@ -81,7 +81,11 @@ export async function pushToReceiver(request: ReceiverPush, task: Task): Promise
     },
   };
   try {
-    const state = await greet(far, await helloOf(request));
+    const greeting = greet(far, await helloOf(request));
+    greeting.catch(() => undefined);
+    // Meanwhile the far side starts: as a rule it has the parent, and what follows from that is found out by then.
+    const ahead = await walkAhead(request, task);
+    const state = await greeting;
     if (state === undefined) {
       ssh.stdin.end();
       await ssh.ended.catch((reason: unknown) => {
@@ -89,13 +93,15 @@ export async function pushToReceiver(request: ReceiverPush, task: Task): Promise
       });
       return undefined;
     }
-    const result = await converseWith(far, state, request, task);
+    const result = await converseWith(far, { state, ahead }, request, task);
     ssh.stdin.end();
     await ssh.ended;
     return result;
   } catch (error) {
-    if (error instanceof NightlyError) throw error;
     task.signal.throwIfAborted();
+    // Anything else is a fault of its own.
+    if (!(error instanceof EndedEarly) && !ended.signal.aborted) throw error;
+    if (error instanceof NightlyError) throw error;
     ssh.stdin.end();
     await ssh.ended.catch((reason: unknown) => {
       throw reason instanceof NightlyError ? remoteFault(reason, destination) : reason;
@@ -148,16 +154,41 @@ async function greet({ reader, name, write }: FarEnd, hello: Hello): Promise<Far
   });
 }
 
-async function converseWith(far: FarEnd, state: FarState, request: ReceiverPush, task: Task): Promise<ReceiverResult> {
+/** What a commit has that its parent has not; undefined where that is not known. */
+type Ahead = { readonly parent: string; readonly objects: PublishPhase } | undefined;
+
+async function walkAhead({ source, refs: [only, ...others] }: ReceiverPush, task: Task): Promise<Ahead> {
+  if (source.mode !== 'archive' || only === undefined || others.length > 0) return undefined;
+  const { parent } = await readCommit(source.path, only.commit);
+  if (parent === undefined || !isWhole(source, parent)) return undefined;
+  const read = localObjects(source.path);
+  const objects = objectPhase(source.path, walkNew(only.commit, parent, { readNew: read, readOld: read }), task);
+  // Reported by the real run, if it comes to that.
+  return objects.then(
+    (found) => ({ parent, objects: found }),
+    () => undefined,
+  );
+}
+
+async function converseWith(
+  far: FarEnd,
+  { state, ahead }: { readonly state: FarState; readonly ahead: Ahead },
+  request: ReceiverPush,
+  task: Task,
+): Promise<ReceiverResult> {
   const { refs, stateDir, source, dryRun } = request;
   await mkdir(stateDir, { recursive: true });
   return withTemporaryFolder(async (folder) => {
     const staging = join(folder, 'repo');
     const repo = source.mode === 'archive' ? source.path : staging;
-    const wanted = await missingObjects(far, state, request, task);
-    if (repo === staging) await initRepo(staging, 'archive', task);
-    const ready = source.mode === 'archive' ? wanted : stageObjects(source, staging, wanted, task);
-    const { paths, bytes } = await objectPhase(repo, ready, task);
+    const find = async (): Promise<PublishPhase> => {
+      const wanted = missingObjects(far, state, request, task);
+      if (repo === staging) await initRepo(staging, 'archive', task);
+      const ready = source.mode === 'archive' ? wanted : stageObjects(source, staging, wanted, task);
+      return objectPhase(repo, ready, task);
+    };
+    const isAhead = ahead !== undefined && ahead.parent === state.refs[0]?.base;
+    const { paths, bytes } = isAhead ? ahead.objects : await find();
     const commits = await commitFiles(request, state);
     const all = bytes + commits.reduce((sum, { content }) => sum + content.length, 0);
     const files = paths.length + commits.length;

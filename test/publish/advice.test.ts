@@ -82,7 +82,7 @@ it.each<[string, RequestListener | undefined]>([
     const url = listener ? await serve(listener) : await dead();
     // Passing faults are tried again, which takes seconds: once is enough.
     const isQuick = /page|refused/.test(how);
-    for (const stream of [STREAM, ...(isQuick ? [{ ...STREAM, unreleased: true }] : [])]) {
+    for (const stream of [STREAM, ...(isQuick ? [{ ...STREAM, unpublished: true }] : [])]) {
       const { ok, hints } = await verify(url, stream);
       expect(ok).toBe(false);
       expect(hints.length).toBeGreaterThan(0);
@@ -101,16 +101,34 @@ it('what is lost on a server that answers is still advised to be put back', asyn
   expect(hints.join('\n')).toContain('publish --reconcile');
 });
 
+it('a target of nightly builds before the first has nothing yet; one at an address where nothing of it is says that', async () => {
+  const url = await serve((_, response) => response.writeHead(404).end());
+  const nightly = { ...STREAM, name: 'nightly', use: { ...STREAM.use, releases: false } };
+  expect(await verify(url, { ...nightly, unpublished: true })).toMatchObject({
+    ok: true,
+    checks: [{ ok: true, what: 'target', detail: 'nothing published yet of nightly' }],
+  });
+  const { checks } = await verify(url, nightly);
+  expect(checks).toEqual([
+    {
+      ...{ ok: false, what: 'target', why: `nothing of the target is at ${url}` },
+      hint: expect.stringMatching(
+        /^Check that the url of the target is where the folder that it publishes to is served/,
+      ),
+    },
+  ]);
+});
+
 it('a mirror of releases before the first release has nothing yet, and that is no fault', async () => {
   const url = await serve((_, response) => response.writeHead(404).end());
-  const { ok, checks } = await verify(url, { ...STREAM, unreleased: true });
+  const { ok, checks } = await verify(url, { ...STREAM, unpublished: true });
   expect(ok).toBe(true);
   expect(checks).toEqual([{ ok: true, what: 'target', detail: 'nothing released yet of stable' }]);
   // Something is there: then all of it is looked at.
   const half = await serve((request, response) =>
     request.url === '/repo/config' ? response.end('[core]\n') : response.writeHead(404).end(),
   );
-  expect((await verify(half, { ...STREAM, unreleased: true })).ok).toBe(false);
+  expect((await verify(half, { ...STREAM, unpublished: true })).ok).toBe(false);
 });
 
 it('an empty ref file is named with its place, of a seed and of a target alike', async () => {

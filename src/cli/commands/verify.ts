@@ -98,7 +98,7 @@ async function streamsOf(
       use,
       ref,
       ...(testedRef === undefined ? {} : { testedRef }),
-      ...(use.releases && releasedHead(builds, stream.name) === undefined ? { unreleased: true } : {}),
+      ...(isPublished(builds, stream.name, target.name, use) ? {} : { unpublished: true }),
       vagrantBox: stream.vagrantBox,
       trust: {
         gpgKeys: [...stream.seed.gpgKeys, ...(await signingKey(stream, keyDir, task))],
@@ -106,6 +106,16 @@ async function streamsOf(
       },
     })),
   );
+}
+
+function isPublished(
+  builds: readonly StoredBuild[],
+  stream: string,
+  target: string,
+  use: InspectStream['use'],
+): boolean {
+  if (use.releases) return releasedHead(builds, stream) !== undefined;
+  return builds.some(({ meta }) => meta.stream === stream && meta.published?.includes(target));
 }
 
 /** Returns the public halves of the keys that the stream signs with, in a file. */

@@ -21,8 +21,8 @@ export interface InspectStream {
   readonly testedRef?: string;
   readonly vagrantBox: string;
   readonly use: TargetUse;
-  /** As far as the work folder knows, nothing of it was released, and what the target gets of it are its releases. */
-  readonly unreleased?: boolean;
+  /** As far as the work folder knows, the target was given nothing of it yet: no nightly build, or no release where it gets those. */
+  readonly unpublished?: boolean;
   readonly trust: ClientTrust;
 }
 
@@ -39,6 +39,12 @@ export interface InspectRequest {
   /** Where the clients' repositories are made; they are removed afterwards. */
   readonly scratchDir: string;
 }
+
+const ELSEWHERE_HINT =
+  'Check that the url of the target is where the folder that it publishes to is served. If it is, what was there is lost: "atomic-nightly publish --reconcile" puts it back.';
+
+const nothingYet = ({ name, use }: Pick<InspectStream, 'name' | 'use'>): string =>
+  `nothing ${use.releases ? 'released' : 'published'} yet of ${name}`;
 
 /** Whether there is neither a repository nor an index of builds. */
 async function hasNothing(files: PublicFiles): Promise<boolean> {
@@ -67,12 +73,15 @@ export async function inspectTarget(
   const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
   const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
   if (!hasTree) report.ok('summary', 'no tree is published here');
-  const [waiting, due] = [streams.filter((one) => one.unreleased), streams.filter((one) => !one.unreleased)];
-  if (onlyRef === undefined && waiting.length > 0 && due.length === 0) {
+  if (onlyRef === undefined && streams.length > 0) {
     const isEmpty = await attempt(report, 'target', RECONCILE_HINT, task.signal, () => hasNothing(files));
-    if (isEmpty) report.ok('target', `nothing released yet of ${waiting.map(({ name }) => name).join(', ')}`);
+    if (isEmpty && streams.every((one) => one.unpublished)) report.ok('target', streams.map(nothingYet).join('; '));
+    else if (isEmpty) report.fault('target', `nothing of the target is at ${url}`, ELSEWHERE_HINT);
     if (isEmpty !== false) return ok;
   }
+  // Where something is, another machine may have published the nightly builds that this one knows nothing of.
+  const isWaiting = ({ unpublished = false, use }: InspectStream): boolean => unpublished && use.releases;
+  const [waiting, due] = [streams.filter(isWaiting), streams.filter((one) => !isWaiting(one))];
   const readSummary = async () => {
     const summary = await files.get('repo/summary');
     if (!summary) throw new Error(`${url}/repo/summary is not there`);
@@ -88,9 +97,8 @@ export async function inspectTarget(
       onlyRef === undefined
         ? [...new Set([...(listed?.refs.keys() ?? []), ...due.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
         : [onlyRef];
-    for (const { name, ref } of waiting) {
-      if (onlyRef === undefined && listed && !listed.refs.has(ref))
-        report.ok(`ref ${ref}`, `nothing released yet of ${name}`);
+    for (const { name, ref, use } of waiting) {
+      if (onlyRef === undefined && listed && !listed.refs.has(ref)) report.ok(`ref ${ref}`, nothingYet({ name, use }));
     }
     const trustOf = (ref: string): ClientTrust =>
       streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {

@@ -133,7 +133,12 @@ async function treatTree(
     () => setHostDefaults(root),
     () => placeKernel(root),
     () => settlePolicy({ root, timestamp: 1, compile: false }, task),
-    () => (programs.depmod ? indexModules(root, KVER, task) : undefined),
+    async () => {
+      if (!programs.depmod) return;
+      // As in a compose: depmod would wait for a FIFO.
+      refuseStrange(root);
+      await indexModules(root, KVER, task);
+    },
     () => settleShadow(root, 1),
     () => splitUsers(root, values),
     () => moveVarLib(root),

@@ -5,6 +5,8 @@ import type { Task } from '../base/task.ts';
 import { requirePlainFiles } from '../base/tree-files.ts';
 import { checkOutPath } from '../programs/ostree.ts';
 import { listPackageFiles } from '../programs/rpm.ts';
+import { listInstalled, type RpmHeader } from '../programs/rpm-installed.ts';
+import { comparePackages } from '../rpm/pkgdiff.ts';
 
 /**
  * Where trees keep the rpm database: as rpm-ostree places it, as later releases of rpm have it, and the copy that rpm-ostree's
@@ -59,4 +61,21 @@ export async function withRpmdb<Result>(
     await rm(dir, { recursive: true, force: true });
   }
   return undefined;
+}
+
+/**
+ * Returns the packages of a commit as its own rpm database has them, in the order of a commit's package list.
+ * @param dir made anew, removed afterwards
+ * @throws NightlyError `ostree` when the commit has no rpm database here.
+ */
+export async function packagesIn(
+  commit: { readonly repo: string; readonly checksum: string },
+  dir: string,
+  task: Task,
+): Promise<RpmHeader[]> {
+  const found = await withRpmdb(commit, dir, task, (database) => listInstalled(database, dir, task));
+  if (found !== undefined) return found.toSorted(comparePackages);
+  throw new NightlyError('ostree', `The commit ${commit.checksum} has no rpm database in ${commit.repo}.`, {
+    hint: 'Find out what was composed: a tree of packages has one.',
+  });
 }

@@ -118,6 +118,40 @@ function swapped(seconds) {
   return bytes.readBigUInt64LE();
 }
 
+/** As the installed rpm keeps it; `rpmdb --importdb` takes headers, one behind another (rpm's lib/header.c). */
+function writeRpmDatabase(installed, folder) {
+  const headers = Object.entries(installed).map(([name, evra]) => {
+    const [, epoch, version, rel, arch] = /^(?:(\d+):)?(.+)-([^-]+)\.([^.]+)$/.exec(evra);
+    const number = Buffer.alloc(4);
+    number.writeUInt32BE(Number(epoch ?? 0));
+    const text = (value) => Buffer.from(`${value}\0`);
+    const values = [
+      ...(epoch === undefined ? [] : [[1003, 4, number]]),
+      ...[
+        [1000, 6, text(name)],
+        [1001, 6, text(version)],
+        [1002, 6, text(rel)],
+        [1021, 6, text('linux')],
+      ],
+      [1022, 6, text(arch)],
+    ];
+    let offset = 0;
+    const index = values.map(([tag, type, { length }]) => {
+      const entry = Buffer.alloc(16);
+      for (const [at, value] of [tag, type, offset, 1].entries()) entry.writeUInt32BE(value, 4 * at);
+      offset += length;
+      return entry;
+    });
+    const start = Buffer.from([0x8e, 0xad, 0xe8, 1, ...Array.from({ length: 12 }, () => 0)]);
+    start.writeUInt32BE(values.length, 8);
+    start.writeUInt32BE(offset, 12);
+    return Buffer.concat([start, ...index, ...values.map(([, , data]) => data)]);
+  });
+  mkdirSync(folder, { recursive: true });
+  execFileSync('rpmdb', ['--dbpath', folder, '--importdb'], { input: Buffer.concat(headers) });
+  for (const name of ['.rpm.lock', 'rpmdb.sqlite-shm', 'rpmdb.sqlite-wal']) rmSync(join(folder, name), { force: true });
+}
+
 function packageTuples() {
   return Object.entries(packages)
     .toSorted(([a], [b]) => (a < b ? -1 : 1))
@@ -214,6 +248,7 @@ mkdirSync(join(tree, 'usr/etc'));
 for (const name of ['passwd', 'group']) writeFileSync(join(tree, 'usr/etc', name), '');
 writeFileSync(join(tree, 'usr/lib/modules/6.1.0/vmlinuz'), 'kernel');
 if (!state.noInitramfs) writeFileSync(join(tree, 'usr/lib/modules/6.1.0/initramfs.img'), 'initramfs');
+writeRpmDatabase(state.installs ?? packages, join(tree, 'usr/share/rpm'));
 writeFileSync(join(tree, 'usr/share/packages'), JSON.stringify(packages));
 let parent = lastOf('parent');
 if (parent === undefined && ref !== undefined && !lastOf('no-parent'))
@@ -234,7 +269,9 @@ const commit = ostree(
     `--add-metadata-string=rpmostree.inputhash=${inputHash}`,
     // Big-endian, as all that rpm-ostree writes; ostree takes the machine's order.
     `--add-metadata=rpmostree.rpmmd-repos=@aa{sv} [{'id': <'${repoId}'>, 'timestamp': <uint64 ${swapped(generated)}>}]`,
-    `--add-metadata=rpmostree.rpmdb.pkglist=@a(sssss) [${packageTuples().join(', ')}]`,
+    ...(state.noPackageList
+      ? []
+      : [`--add-metadata=rpmostree.rpmdb.pkglist=@a(sssss) [${packageTuples().join(', ')}]`]),
     '--add-metadata=rpmostree.initramfs-args=@as []',
   ],
   environment,

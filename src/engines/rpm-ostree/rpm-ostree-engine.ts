@@ -5,11 +5,12 @@ import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { readCommit } from '../../ostree/objects.ts';
+import { packagesIn } from '../../ostree/package-files.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import { pullLocal } from '../../programs/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../../programs/rpm-ostree.ts';
 import { compareInstalled } from '../../rpm/installed-packages.ts';
-import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
+import { type PackageId, readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
 import type { ComposedPackages, ComposeRequest, Resolution, ResolveRequest, RpmEngine } from '../engine.ts';
 import { addProvenance } from './add-provenance.ts';
 import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArguments, runPaths } from './arguments.ts';
@@ -98,8 +99,20 @@ async function composeCommit(
     await pullLocal({ from: paths.repo, to: request.repo, commit: made }, task);
   }
   const { packages } = await readCommit(request.repo, made);
-  // Releases that write no package list into a commit are held to what they printed before.
   if (packages) compareInstalled(packages, request.lockfile, `The package list of commit ${made}`);
+  // The list is what rpm-ostree says; the database is what hosts and scanners will read (I14).
+  const source = { repo: request.repo, checksum: made };
+  const folder = join(request.scratchDir, 'rpm-ostree', 'rpmdb');
+  const installed = await packagesIn(source, folder, task).catch((error: unknown) => {
+    // rpm-ostree may run in a container, and this machine have an older rpm or none.
+    const unable = error instanceof NightlyError && ['tool-missing', 'tool-failed'].includes(error.code);
+    if (!unable || packages === undefined) throw error;
+    task.say(
+      `the rpm database of the tree was not compared with the lockfile, only its package list: ${error.message}`,
+    );
+    return undefined;
+  });
+  if (installed) compareInstalled(installed, request.lockfile, `The rpm database of commit ${made}`);
   const shown = await showCommit(request.repo, made, task);
   if (shown.parent !== request.parent) {
     throw new NightlyError('compose', `rpm-ostree gave ${made} the parent ${shown.parent}, not ${request.parent}.`, {
@@ -111,7 +124,11 @@ async function composeCommit(
     task.say(`this rpm-ostree does not take the build's time (SOURCE_DATE_EPOCH): the commit is dated ${date}`);
   }
   const added = await addProvenance(request, { commit: made, packages, origins: transcript.origins }, task);
-  const commit = await finishCommit(request, made, { ...shown, ...(added && { rootTree: added.rootTree }) });
+  const commit = await finishCommit(request, made, {
+    ...shown,
+    ...(added && { rootTree: added.rootTree }),
+    ...(packages === undefined && installed ? { unlisted: installed } : {}),
+  });
   const contentChecksum = added
     ? (await showCommit(request.repo, commit, task)).contentChecksum
     : ((await composeJsonChecksum(paths)) ?? shown.contentChecksum);
@@ -137,18 +154,24 @@ async function composeCommit(
 /**
  * Returns the commit with its provenance in the tree, and with the refs it is made for: rpm-ostree names none, so that a client
  * could be given it under another ref, and pulls by collection refuse it. Its time and all else stay as they are.
+ * @param about.unlisted the packages of a commit that has no list of them, as old releases make it
  */
 function finishCommit(
   request: ComposeRequest,
   commit: string,
-  { parent, timestamp, rootTree }: Shown & { readonly rootTree?: string },
+  about: Shown & { readonly rootTree?: string; readonly unlisted?: readonly PackageId[] },
 ): Promise<string> {
+  const { parent, timestamp, rootTree, unlisted } = about;
+  const list = unlisted?.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
   const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
   return writeRewritten(request.repo, commit, {
     parent,
     timestamp,
     ...(rootTree === undefined ? {} : { rootTree }),
-    metadata: { 'ostree.ref-binding': { type: 'as', value: refs } },
+    metadata: {
+      'ostree.ref-binding': { type: 'as', value: refs },
+      ...(list === undefined ? {} : { 'rpmostree.rpmdb.pkglist': { type: 'a(sssss)', value: list } }),
+    },
   });
 }
 

@@ -1,8 +1,10 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { readCommit } from '../../../src/ostree/objects.ts';
 import { seedFrom } from '../../../src/ostree/seed-repo.ts';
 import { run } from '../../../src/programs/exec.ts';
+import { formatEvra } from '../../../src/rpm/evr.ts';
 import { bench, night, TIMESTAMP } from './support.ts';
 
 const PACKAGES = { app: '3.0-1.x86_64', lib: '1:2.0-4.noarch' };
@@ -161,6 +163,35 @@ test('I5: repositories that change between resolve and compose stop a release th
     code: 'compose',
     message: 'The transaction differs from the lockfile:\n  app: locked 3.0-1.x86_64, found 4.0-1.x86_64',
   });
+});
+
+test('I14: what the rpm database of the tree has is compared with the lockfile, whatever rpm-ostree says of it', async () => {
+  const { app: _, ...fewer } = PACKAGES;
+  for (const [installs, differs] of [
+    [{ ...PACKAGES, app: '0.1-1.x86_64' }, /app-0\.1-1\.x86_64 is there and not locked/],
+    [fewer, /app-\S+ is locked and not there/],
+    [{ ...PACKAGES, stranger: '1-1.noarch' }, /stranger-1-1\.noarch is there and not locked/],
+  ] as const) {
+    const here = await bench({ version: '2026.2', packages: PACKAGES, installs });
+    await expect(night(here, await here.engine(), '20261121_01')).rejects.toMatchObject({
+      code: 'compose',
+      message: expect.stringMatching(
+        new RegExp(`^The rpm database of commit [0-9a-f]{64} differs from the lockfile:[^]*${differs.source}`),
+      ),
+    });
+  }
+});
+
+test('I14: a commit without a package list gets that of its rpm database', async () => {
+  const here = await bench({ version: '2018.7', packages: PACKAGES, noPackageList: true });
+  const { composed } = await night(here, await here.engine(), '20261121_01');
+  const { packages = [] } = await readCommit(here.repo, composed.commit);
+  const names = packages.map((one) => `${one.name}-${formatEvra(one)}`);
+  expect(names).toEqual(
+    Object.entries(PACKAGES)
+      .map(([name, evra]) => `${name}-${evra}`)
+      .sort(),
+  );
 });
 
 test('a release that does not take the time says so', async () => {

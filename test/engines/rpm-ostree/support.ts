@@ -22,6 +22,9 @@ export interface StandInState {
   /** Of the repository's metadata, seconds since the epoch; default 2026-11-21T02:40:54Z. */
   readonly generated?: number;
   readonly noInitramfs?: boolean;
+  /** What is installed, where that is something else than what it says. */
+  readonly installs?: Readonly<Record<string, string>>;
+  readonly noPackageList?: boolean;
   readonly ignoresTime?: boolean;
 }
 

@@ -39,7 +39,7 @@ async function withBroker(
   const options: IClientOptions = {
     reconnectPeriod: 0,
     connectTimeout: CONNECT_MS,
-    username,
+    ...(username === undefined ? {} : { username }),
     ...(passwordFile === undefined ? {} : { password: await readLogin(passwordFile) }),
     ...(caFile === undefined ? {} : { ca: await readLogin(caFile) }),
   };

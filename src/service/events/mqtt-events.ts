@@ -65,9 +65,9 @@ async function followBroker(
   const [password, ca] = [await control.read('mqtt-password'), await control.read('mqtt-ca')];
   const client = connect(broker, {
     reconnectPeriod: 5000,
-    username: user,
-    password,
-    ca,
+    ...(user === undefined ? {} : { username: user }),
+    ...(password === undefined ? {} : { password }),
+    ...(ca === undefined ? {} : { ca }),
   });
   client.on('message', (name, _payload, { retain }) => {
     // What a broker kept was said to an earlier service.

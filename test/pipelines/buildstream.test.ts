@@ -45,6 +45,14 @@ test('the BuildStream example: elements with their sources, unchanged without a 
     { name: 'tool.bst', kind: 'import', key, sources: [{ kind: 'git', url: `file://${upstream}`, commit }] },
   ]);
 
+  const told = await nightly('provenance', build);
+  for (const line of ['app.bst, import, key ', 'base/sysroot.bst, import, key ', 'image.bst, stack, key ']) {
+    expect(told.stdout).toContain(`\n  ${line}`);
+  }
+  expect(told.stdout).toMatch(/ {2}app\.bst.*\n {4}local files\/app sha256:[0-9a-f]{64}\n/);
+  expect(told.stdout).toContain(`    git file://${upstream} commit ${commit}`);
+  expect(told.stderr).not.toContain('not pinned');
+
   const artifacts = join(home, '.cache/buildstream/artifacts');
   expect(existsSync(artifacts)).toBe(true);
   await run('mv', [artifacts, `${artifacts}-away`]);

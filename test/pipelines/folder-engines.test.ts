@@ -126,6 +126,20 @@ test('a command is a nightly build: its inputs decide, its report names componen
   );
   expect((await world.nightly('show', second.build)).stdout).toContain('base/app.bst');
 
+  // What it reported is in the tree, beside the build, and told with what is not pinned.
+  const path = '/usr/share/atomic-nightly/provenance.json';
+  const inTree = (await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'cat', second.commit, path])).stdout;
+  expect(await readFile(own(second.build, 'provenance.json'), 'utf8')).toBe(inTree);
+  const told = await world.nightly('provenance', second.build);
+  expect(told.stdout).toContain(
+    'base/app.bst 1.1, import, key aabbccdd11\n    git https://example.org/app commit 0123abc',
+  );
+  expect((await world.nightly('provenance', second.commit, '--json')).stdout).toBe(inTree);
+  expect((await world.nightly('provenance', 'mini/x86_64/nightly', '--yaml')).stdout).toContain('commit: 0123abc');
+  expect((await world.nightly('provenance', build, second.build)).stdout).toMatch(
+    /^Changed:\n {2}base\/app.bst 1.0.*\n {4}-> base\/app.bst 1.1/,
+  );
+
   // A rebuild runs the command again, and compares.
   const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
   expect(rebuilt.stderr).not.toContain('✗');

@@ -248,8 +248,11 @@ mkdirSync(join(tree, 'usr/etc'));
 for (const name of ['passwd', 'group']) writeFileSync(join(tree, 'usr/etc', name), '');
 writeFileSync(join(tree, 'usr/lib/modules/6.1.0/vmlinuz'), 'kernel');
 if (!state.noInitramfs) writeFileSync(join(tree, 'usr/lib/modules/6.1.0/initramfs.img'), 'initramfs');
-writeRpmDatabase(state.installs ?? packages, join(tree, 'usr/share/rpm'));
+if (state.rpmdb) execFileSync('cp', ['-r', state.rpmdb, join(tree, 'usr/share/rpm')]);
+else writeRpmDatabase(state.installs ?? packages, join(tree, 'usr/share/rpm'));
 writeFileSync(join(tree, 'usr/share/packages'), JSON.stringify(packages));
+mkdirSync(join(tree, 'usr/share/rpm-ostree'));
+writeFileSync(join(tree, 'usr/share/rpm-ostree/treefile.json'), '{}\n');
 let parent = lastOf('parent');
 if (parent === undefined && ref !== undefined && !lastOf('no-parent'))
   parent = tryOstree(['rev-parse', `--repo=${repo}`, ref]);

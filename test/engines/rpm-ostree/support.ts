@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import type { RpmEngine as Engine } from '../../../src/engines/engine.ts';
+import type { ComposeRequest, RpmEngine as Engine } from '../../../src/engines/engine.ts';
 import { createRpmOstreeEngine } from '../../../src/engines/rpm-ostree/rpm-ostree-engine.ts';
 import { run } from '../../../src/programs/exec.ts';
 import type { Treefile } from '../../../src/treefile/treefile.ts';
@@ -25,6 +25,8 @@ export interface StandInState {
   /** What is installed, where that is something else than what it says. */
   readonly installs?: Readonly<Record<string, string>>;
   readonly noPackageList?: boolean;
+  /** Folder with the rpm database that the tree gets; default: one of packages without details. */
+  readonly rpmdb?: string;
   readonly ignoresTime?: boolean;
 }
 
@@ -97,7 +99,13 @@ export async function bench(state: StandInState, ref: string | undefined = 'lab/
 export type Bench = Awaited<ReturnType<typeof bench>>;
 
 /** Resolves and composes one night; the time is a fixed one. */
-export async function night(here: Bench, engine: Engine, version: string, parent?: string) {
+export async function night(
+  here: Bench,
+  engine: Engine,
+  version: string,
+  parent?: string,
+  more: Partial<ComposeRequest> = {},
+) {
   const { treefile, cacheDir, repo, scratchDir, task } = here;
   const follow = parent === undefined ? {} : { parent };
   const resolution = await engine.resolve({ treefile, cacheDir, repo, ...follow }, task);
@@ -114,6 +122,7 @@ export async function night(here: Bench, engine: Engine, version: string, parent
       timestamp: TIMESTAMP,
       repoTimestamps: {},
       metadata: { 'atomic-nightly.stream': 'nightly' },
+      ...more,
     },
     task,
   );

@@ -68,7 +68,7 @@ it('a key that comes later signs earlier builds as well: files, images that are 
   expect((await world.nightly('publish', '--reconcile', '--sign-builds')).stdout).toContain('nothing to repair');
   const both = await outsider(dir, old.publicKeyFile, next.publicKeyFile);
   const published = (await filesBelow(world.published)).filter((path) => path.endsWith('.asc'));
-  expect(published.filter((path) => path.startsWith(folder))).toHaveLength(6);
+  expect(published.filter((path) => path.startsWith(folder))).toHaveLength(9);
   const alone = await outsider(dir, next.publicKeyFile);
   for (const path of published) {
     const signature = join(world.published, path);

@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { addFile } from '../../ostree/add-file.ts';
 import { readCommit } from '../../ostree/objects.ts';
-import { withRpmdb } from '../../ostree/package-files.ts';
-import { listInstalled } from '../../programs/rpm-installed.ts';
+import type { RpmHeader } from '../../programs/rpm-installed.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
 import type { ComposeRequest } from '../engine.ts';
 import { checkProvenancePlace } from '../provenance/place.ts';
@@ -21,22 +19,21 @@ const SIBLING = '/usr/share/rpm-ostree/treefile.json';
  * @returns the new root folder; undefined where no provenance was asked for
  */
 export async function addProvenance(
-  { repo, lockfile, scratchDir, provenance }: ComposeRequest,
+  { repo, lockfile, provenance }: ComposeRequest,
   made: {
     readonly commit: string;
+    /** As its rpm database has them; undefined where that cannot be read here. */
+    readonly installed: readonly RpmHeader[] | undefined;
+    /** As its package list has them. */
     readonly packages: readonly PackageId[] | undefined;
     readonly origins: Readonly<Record<string, string>>;
   },
   task: Task,
 ): Promise<{ readonly rootTree: string; readonly signatures: PackageSignatures } | undefined> {
   if (provenance === undefined) return undefined;
-  const { commit, packages = [], origins } = made;
-  const dir = join(scratchDir, 'rpmdb');
-  const headers = await withRpmdb({ repo, checksum: commit }, dir, task, (database) =>
-    listInstalled(database, dir, task),
-  );
-  if (headers === undefined) task.say('the tree has no rpm database: its provenance names packages only');
-  const known = { installed: headers ?? packages, lockfile, repositories: origins };
+  const { commit, installed, packages = [], origins } = made;
+  if (installed === undefined) task.say('what the tree says of its packages is their names only: its rpm database is not known');
+  const known = { installed: installed ?? packages, lockfile, repositories: origins };
   if (await checkProvenancePlace((path) => kindInCommit(repo, commit, path, task))) {
     task.say(`${PROVENANCE_PATH} of the packages or the treefile is replaced by what the tree is made of`);
   }

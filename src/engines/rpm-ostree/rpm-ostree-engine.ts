@@ -123,7 +123,7 @@ async function composeCommit(
     const date = new Date(shown.timestamp * 1000).toISOString();
     task.say(`this rpm-ostree does not take the build's time (SOURCE_DATE_EPOCH): the commit is dated ${date}`);
   }
-  const added = await addProvenance(request, { commit: made, packages, origins: transcript.origins }, task);
+  const added = await addProvenance(request, { commit: made, installed, packages, origins: transcript.origins }, task);
   const commit = await finishCommit(request, made, {
     ...shown,
     ...(added && { rootTree: added.rootTree }),

@@ -41,7 +41,7 @@ export async function packageFilesOf(
  * @param dir made anew, removed afterwards
  * @returns undefined when the commit has none here
  */
-export async function withRpmdb<Result>(
+async function withRpmdb<Result>(
   commit: { readonly repo: string; readonly checksum: string },
   dir: string,
   task: Task,

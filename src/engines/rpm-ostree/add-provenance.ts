@@ -32,7 +32,8 @@ export async function addProvenance(
 ): Promise<{ readonly rootTree: string; readonly signatures: PackageSignatures } | undefined> {
   if (provenance === undefined) return undefined;
   const { commit, installed, packages = [], origins } = made;
-  if (installed === undefined) task.say('what the tree says of its packages is their names only: its rpm database is not known');
+  if (installed === undefined)
+    task.say('what the tree says of its packages is their names only: its rpm database is not known');
   const known = { installed: installed ?? packages, lockfile, repositories: origins };
   if (await checkProvenancePlace((path) => kindInCommit(repo, commit, path, task))) {
     task.say(`${PROVENANCE_PATH} of the packages or the treefile is replaced by what the tree is made of`);

@@ -94,7 +94,7 @@ async function pushRefs(to: string, request: Push, config: string, runner: Runne
   const name = request.dryRun ? 'plan' : 'push';
   const place = sshPlace(to, urlOptions(request).ssh);
   if (place) {
-    const done = await runner.step(name, {}, (task) => pushToReceiver({ ...request, place }, task));
+    const done = await runner.step(name, { by: 'receive' }, (task) => pushToReceiver({ ...request, place }, task));
     if (done) {
       const url = request.url ?? done.url;
       if (url !== undefined && request.verify && !request.dryRun) {
@@ -104,7 +104,7 @@ async function pushRefs(to: string, request: Push, config: string, runner: Runne
     }
   }
   const { target, signer } = await openFarSide(to, request, config);
-  const done = await runner.step(name, {}, (task) =>
+  const done = await runner.step(name, { by: 'files' }, (task) =>
     pushToTarget({ ...request, target, ...(signer && { signer }) }, task),
   );
   const { pruneTo: depth, refs, source, stateDir } = request;

@@ -78,7 +78,8 @@ for _ in range(40):
 os.chroot(".")
 tell("canary", opens("${CANARY}"))
 tell("passwords", opens("/etc/shadow"))
-tell("root's home", os.path.isdir("/root") and bool(os.listdir("/root")))
+# This program itself may lie there.
+tell("root's home", any(os.path.lexists("/root/" + name) for name in (".bashrc", ".profile", ".ssh", ".npm")))
 tell("write to /usr", opens("/usr/bin/atomic-nightly-was-here", os.O_WRONLY | os.O_CREAT))
 tell("write to a program", opens("/usr/bin/python3", os.O_WRONLY))
 tell("remount", libc.mount(b"none", b"/usr", None, 32, None) == 0)

@@ -57,7 +57,7 @@ export async function buildLab(request: LabRequest, task: Task): Promise<Lab> {
     packages,
     publicUrl: request.publicUrl,
     debs: (request.debs ?? before?.debs ?? []).map((deb) => resolve(deb)),
-    baseUrl: request.baseUrl,
+    baseUrl: request.baseUrl ?? before?.baseUrl,
     ...(request.cacheDir === undefined ? {} : { cacheDir: resolve(request.cacheDir) }),
     kernel,
   };

@@ -116,8 +116,8 @@ export function parseAdminStatus(text: string): Deployment[] {
     if (!last || (version === undefined && origin === undefined)) continue;
     deployments[deployments.length - 1] = {
       ...last,
-      version,
-      origin,
+      version: version ?? last.version,
+      origin: origin ?? last.origin,
     };
   }
   return deployments;

@@ -78,7 +78,13 @@ test('I15: root’s service listens as a user without rights, who sees neither c
   await writeFile(join(dir, 'open-secret'), 'of everybody', { mode: 0o644 });
   await mkdir(join(builds.config.work, 'keys'));
   await writeFile(join(builds.config.work, 'keys/private.asc'), 'a key', { mode: 0o600 });
-  for (const path of [builds.config.path, join(dir, 'hashes'), join(dir, 'open-secret'), '/etc/shadow', '/root'])
+  for (const path of [
+    builds.config.path,
+    join(dir, 'hashes'),
+    join(dir, 'open-secret'),
+    '/etc/shadow',
+    '/root/.bashrc',
+  ])
     expect([path, await failureToRead(listener(), path)]).toEqual([path, expect.stringMatching(/No such file/)]);
   expect(await failureToRead(listener(), join(builds.config.work, 'keys/private.asc'))).toContain('Permission denied');
   expect(

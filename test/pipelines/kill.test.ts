@@ -15,6 +15,7 @@ const STEPS = [
   'resolve',
   'compose',
   'diff',
+  'provenance',
   'measure',
   'sign',
   'deltas',

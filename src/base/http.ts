@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import type { ReadableStream } from 'node:stream/web';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { Agent, Dispatcher, ProxyAgent, type RequestInit, Response, fetch as undiciFetch } from 'undici';
+import { definedOnly } from './defined-only.ts';
 import { isErrno } from './files.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
 
@@ -322,12 +323,3 @@ function decoded(text: string): string {
 
 const basic = ({ username, password }: Login): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-
-/** Returns an object without its undefined members. */
-export function definedOnly<Members extends object>(
-  members: Members,
-): { [Key in keyof Members]?: Exclude<Members[Key], undefined> } {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof Members]?: Exclude<Members[Key], undefined>;
-  };
-}

@@ -1,5 +1,5 @@
+import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
-import { definedOnly } from '../base/http.ts';
 import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';

@@ -1,4 +1,4 @@
-import { definedOnly } from '../../base/http.ts';
+import { definedOnly } from '../../base/defined-only.ts';
 import type { RpmHeader } from '../../programs/rpm-installed.ts';
 import { formatEvra } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries, type PackageId } from '../../rpm/lockfile.ts';

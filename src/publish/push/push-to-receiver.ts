@@ -80,6 +80,13 @@ export async function pushToReceiver(request: ReceiverPush, task: Task): Promise
       if (!ssh.stdin.write(bytes)) await once(ssh.stdin, 'drain', { signal: ended.signal });
     },
   };
+  // What ssh itself has to say of its end is the cause.
+  const hangUp = async (): Promise<void> => {
+    ssh.stdin.end();
+    await ssh.ended.catch((reason: unknown) => {
+      throw reason instanceof NightlyError ? remoteFault(reason, destination) : reason;
+    });
+  };
   try {
     const greeting = greet(far, await helloOf(request));
     greeting.catch(() => undefined);
@@ -87,10 +94,7 @@ export async function pushToReceiver(request: ReceiverPush, task: Task): Promise
     const ahead = await walkAhead(request, task);
     const state = await greeting;
     if (state === undefined) {
-      ssh.stdin.end();
-      await ssh.ended.catch((reason: unknown) => {
-        throw reason instanceof NightlyError ? remoteFault(reason, destination) : reason;
-      });
+      await hangUp();
       return undefined;
     }
     const result = await converseWith(far, { state, ahead }, request, task);
@@ -102,10 +106,7 @@ export async function pushToReceiver(request: ReceiverPush, task: Task): Promise
     // Anything else is a fault of its own.
     if (!(error instanceof EndedEarly) && !ended.signal.aborted) throw error;
     if (error instanceof NightlyError) throw error;
-    ssh.stdin.end();
-    await ssh.ended.catch((reason: unknown) => {
-      throw reason instanceof NightlyError ? remoteFault(reason, destination) : reason;
-    });
+    await hangUp();
     throw new NightlyError('target-unreachable', `The connection to ${destination} ended early.`, {
       hint: 'Run the same push again.',
       cause: error,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'mqtt';
+import { definedOnly } from '../../base/defined-only.ts';
 import type { MqttTriggerConfig } from '../../config/config.ts';
 import { asNightlyError } from '../../run/runner.ts';
 import type { ServiceControl } from '../control.ts';
@@ -65,9 +66,7 @@ async function followBroker(
   const [password, ca] = [await control.read('mqtt-password'), await control.read('mqtt-ca')];
   const client = connect(broker, {
     reconnectPeriod: 5000,
-    ...(user === undefined ? {} : { username: user }),
-    ...(password === undefined ? {} : { password }),
-    ...(ca === undefined ? {} : { ca }),
+    ...definedOnly({ username: user, password, ca }),
   });
   client.on('message', (name, _payload, { retain }) => {
     // What a broker kept was said to an earlier service.

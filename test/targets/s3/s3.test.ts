@@ -296,10 +296,12 @@ describe.skipIf(missing)(`S3 by radosgw${missing ? ` (${missing})` : ''}`, () =>
     for (const path of files) await truncate(join(source, path), 2 ** 24);
     let requests = 0;
     let most = 0;
+    const held = new Set<string>();
     const before = process.memoryUsage().arrayBuffers;
     // As long as none goes through, as many are held as ever will be.
-    proxy.decide(({ method }) => {
+    proxy.decide(({ method, path }) => {
       if (method === 'HEAD') return 'pass';
+      held.add(path);
       requests += 1;
       if (requests === 20) stopping.abort(new Error('seen enough'));
       most = Math.max(most, process.memoryUsage().arrayBuffers - before);
@@ -307,8 +309,10 @@ describe.skipIf(missing)(`S3 by radosgw${missing ? ` (${missing})` : ''}`, () =>
     });
     const sending = openTarget({ ...config, parallel: 64 }).send(source, files, { immutable: true }, task);
     await expect(sending).rejects.toThrow('seen enough');
-    expect(most / 2 ** 20).toBeGreaterThan(30);
-    expect(most / 2 ** 20).toBeLessThan(120);
+    // 64 MiB of 16 each. What is no longer used need not have been collected: only a limit near the 384 of all files is sure.
+    expect(held.size).toBeGreaterThan(1);
+    expect(held.size).toBeLessThanOrEqual(4);
+    expect(most / 2 ** 20).toBeLessThan(300);
   });
 });
 

@@ -1,5 +1,5 @@
-import type { Socket } from 'node:net';
-import { addressGroup } from './address.ts';
+import type { Duplex } from 'node:stream';
+import type { Doing } from './gate.ts';
 
 /** What connections may take, in all and of one address. */
 export interface ConnectionLimits {
@@ -7,55 +7,51 @@ export interface ConnectionLimits {
   readonly each: number;
   /** Bytes of answers that wait for their readers, in all. */
   readonly unread: number;
-  /** Requests of one connection that wait for the one before them. */
-  readonly pipelined: number;
 }
 
 /** The connections of a server, and who has to leave when there are too many. */
 export interface Connections {
-  /** A connection that has just been made: somebody else is ended for it, or it is refused. */
-  add(socket: Socket): void;
-  /**
-   * Begins to work on a request once the one before it was sent. @param lasting whether its answer lasts until its
-   * reader is gone
-   */
-  enter(socket: Socket, lasting: boolean, ended: (then: () => void) => void, begin: () => void): void;
+  /** Whether one more of an address may come; somebody else is ended for it where that is needed. */
+  makeRoom(address: string): boolean;
+  add(stream: Duplex, address: string): void;
+  /** How far a connection is. */
+  note(stream: Duplex, doing: Doing): void;
   /** Ends those that were read least recently while more than the allowed bytes wait; called every second or so. */
   sweep(): void;
+  endAll(): void;
   readonly size: number;
 }
 
 interface Connection {
-  readonly socket: Socket;
+  readonly stream: Duplex;
   readonly address: string;
-  doing: 'nothing' | 'request' | 'lasting';
-  /** When it last began or ended a request, or its reader took something. */
+  doing: Doing;
+  /** When it last did something else, or its reader took something. */
   changed: number;
   unread: number;
-  readonly waiting: (() => void)[];
 }
 
 /** A reader that took nothing of its answer for so long makes way before those that do. */
 const STALLED_MS = 5000;
-
-/** In the words of HTTP, for one that is refused before it has said what it wants. */
-const REFUSAL =
-  'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n';
+/** One that asked for nothing for so long is idle; before, its request may be on its way. */
+const IDLE_MS = 1000;
 
 /**
  * Keeps count of connections so that nobody keeps others out (I15). A newcomer is always let in as long as another
- * connection may make way: of the address that has the most, first one that asks for nothing, the longest idle; then
- * one whose reader does not read; then one with live updates, the oldest. One whose answer is being made stays.
+ * connection may make way: of the address that has the most, first one that asks for nothing, the longest idle; then one
+ * whose reader does not read; then one that has just come or waits for its turn; then one with live updates; of each the
+ * oldest. One whose answer is being made stays.
  */
 export function createConnections(limits: ConnectionLimits): Connections {
-  const all = new Map<Socket, Connection>();
+  const all = new Map<Duplex, Connection>();
   const addresses = new Map<string, Set<Connection>>();
 
   /** The lower, the sooner it makes way; undefined: not at all. */
   function rank({ doing, unread, changed }: Connection, now: number): number | undefined {
-    if (doing === 'nothing') return 0;
+    if (doing === 'nothing' && now - changed > IDLE_MS) return 0;
     if (unread > 0 && now - changed > STALLED_MS) return 1;
-    return doing === 'lasting' ? 2 : undefined;
+    if (doing === 'nothing' || doing === 'waiting') return 2;
+    return doing === 'lasting' ? 3 : undefined;
   }
 
   function makeWay(crowd: Iterable<Connection>, now: number): boolean {
@@ -70,16 +66,15 @@ export function createConnections(limits: ConnectionLimits): Connections {
     return victim !== undefined;
   }
 
-  function end({ socket }: Connection): void {
-    forget(socket);
-    socket.destroy();
+  function end({ stream }: Connection): void {
+    forget(stream);
+    stream.destroy();
   }
 
-  function forget(socket: Socket): void {
-    const connection = all.get(socket);
+  function forget(stream: Duplex): void {
+    const connection = all.get(stream);
     if (!connection) return;
-    all.delete(socket);
-    connection.waiting.length = 0;
+    all.delete(stream);
     const own = addresses.get(connection.address);
     own?.delete(connection);
     if (own?.size === 0) addresses.delete(connection.address);
@@ -92,46 +87,29 @@ export function createConnections(limits: ConnectionLimits): Connections {
     get size() {
       return all.size;
     },
-    add(socket) {
-      const address = addressGroup(socket.remoteAddress);
+    makeRoom(address) {
       const now = performance.now();
       const own = addresses.get(address);
-      const full =
-        own && own.size >= limits.each
-          ? !makeWay(own, now)
-          : all.size >= limits.total && !makeWay(largest(), now) && !makeWay(all.values(), now);
-      if (full) {
-        socket.on('error', () => undefined).end(REFUSAL, () => socket.destroy());
-        return;
-      }
-      const connection: Connection = { socket, address, doing: 'nothing', changed: now, unread: 0, waiting: [] };
-      all.set(socket, connection);
-      addresses.set(address, (addresses.get(address) ?? new Set()).add(connection));
-      socket.once('close', () => forget(socket));
+      if (own && own.size >= limits.each) return makeWay(own, now);
+      return all.size < limits.total || makeWay(largest(), now) || makeWay(all.values(), now);
     },
-    enter(socket, lasting, ended, begin) {
-      const connection = all.get(socket);
-      // It was refused or ended a moment ago.
+    add(stream, address) {
+      const connection: Connection = { stream, address, doing: 'nothing', changed: performance.now(), unread: 0 };
+      all.set(stream, connection);
+      addresses.set(address, (addresses.get(address) ?? new Set()).add(connection));
+      stream.once('close', () => forget(stream));
+    },
+    note(stream, doing) {
+      const connection = all.get(stream);
       if (!connection) return;
-      const start = (): void => {
-        connection.doing = lasting ? 'lasting' : 'request';
-        connection.changed = performance.now();
-        ended(() => {
-          connection.doing = 'nothing';
-          connection.changed = performance.now();
-          connection.waiting.shift()?.();
-        });
-        begin();
-      };
-      if (connection.doing === 'nothing') start();
-      else if (connection.waiting.length < limits.pipelined) connection.waiting.push(start);
-      else end(connection);
+      connection.doing = doing;
+      connection.changed = performance.now();
     },
     sweep() {
       const now = performance.now();
       let unread = 0;
       for (const connection of all.values()) {
-        const { writableLength } = connection.socket;
+        const { writableLength } = connection.stream;
         if (writableLength !== connection.unread) connection.changed = now;
         connection.unread = writableLength;
         unread += writableLength;
@@ -143,6 +121,9 @@ export function createConnections(limits: ConnectionLimits): Connections {
         unread -= connection.unread;
         end(connection);
       }
+    },
+    endAll() {
+      for (const connection of all.values()) end(connection);
     },
   };
 }

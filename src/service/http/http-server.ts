@@ -1,8 +1,12 @@
 import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Address } from '../../config/config.ts';
+import { addressGroup } from './address.ts';
 import { type ConnectionLimits, createConnections } from './connections.ts';
+import { createGate, type Gate } from './gate.ts';
 import { listening } from './listen.ts';
 import { createTurns } from './turns.ts';
 
@@ -11,10 +15,15 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   total: 512,
   each: 256,
   unread: 32 * 1024 * 1024,
-  // No browser sends a second request before the first is answered; each that waits takes some kilobytes.
-  pipelined: 16,
 };
 const SWEEP_MS = 1000;
+
+/** Those who ask whether the process answers do not wait for others; their answers take a tenth of a millisecond. */
+const PROBES_EACH_ROUND = 8;
+
+/** In the words of HTTP, for one that is refused before it has said what it wants. */
+const REFUSAL =
+  'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n';
 
 export interface HttpServer {
   /** `http://HOST:PORT` */
@@ -26,14 +35,15 @@ export interface HttpServer {
 /**
  * Serves an app with limits that a slow or large request runs into: head within 10 s and 16 KiB, all of a request within
  * 20 s, idle connections for 5 s, a minute in which neither side takes anything, a thousand requests a connection. Requests
- * of one connection are worked on one after another, each once the answer before it was read: whoever does not read keeps
- * one answer, not fifty. Port 0 takes a free one.
+ * of one connection are read and worked on one after another, each once the answer before it was read: whoever does not
+ * read keeps one answer, not fifty. Port 0 takes a free one.
  * @throws NightlyError `usage` when the address is taken or not this machine's.
  */
 export async function serveHttp(app: Hono, { host, port }: Address): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch);
   const connections = createConnections(CONNECTION_LIMITS);
-  const turns = createTurns();
+  const [turns, probes] = [createTurns(), createTurns(PROBES_EACH_ROUND)];
+  const gates = new WeakMap<object, Gate>();
   const server = createServer(
     {
       headersTimeout: 10_000,
@@ -43,24 +53,32 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
       maxHeaderSize: 16_384,
     },
     (request, response) => {
-      const lasting = /^\/events(\?|$)/.test(request.url ?? '');
-      const begin = (): void => void answer(request, response);
-      // Whoever asks whether the process answers does not wait for others; those who are gone by their turn are passed over.
-      const isProbe = request.url === '/healthz';
-      connections.enter(
-        request.socket,
-        lasting,
-        (then) => response.once('close', then),
-        isProbe ? begin : () => turns.wait(() => response.destroyed || begin()),
-      );
+      gates.get(request.socket)?.begun(request, response, /^\/events(\?|$)/.test(request.url ?? ''));
+      void answer(request, response);
     },
   );
   // Starts anew whenever something is read or written, so it cuts off only where nothing moves any more.
   server.timeout = 60_000;
   server.maxRequestsPerSocket = 1000;
-  server.on('connection', (socket) => {
+  // HTTP reads what the gates let through; it would read whole connections at once.
+  const readers = server.listeners('connection');
+  const attach = (stream: Duplex): void => {
+    for (const reader of readers) Reflect.apply(reader, server, [stream]);
+  };
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
     turns.arrived();
-    connections.add(socket);
+    const who = addressGroup(socket.remoteAddress);
+    if (!connections.makeRoom(who)) {
+      socket.on('error', () => undefined).end(REFUSAL, () => socket.destroy());
+      return;
+    }
+    const gate = createGate(socket, {
+      ...{ who, turns, probes, attach },
+      onDoing: (doing) => connections.note(gate.stream, doing),
+    });
+    gates.set(gate.stream, gate);
+    connections.add(gate.stream, who);
   });
   const sweeping = setInterval(() => connections.sweep(), SWEEP_MS).unref();
   await listening(server, { host, port }, 'service.listen');
@@ -71,7 +89,7 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
     async stop() {
       clearInterval(sweeping);
       const closed = new Promise((settle) => server.close(settle));
-      server.closeAllConnections();
+      connections.endAll();
       await closed;
     },
   };

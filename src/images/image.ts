@@ -49,3 +49,20 @@ export interface ImageFile {
   /** Which boot loader, and where its files come from. */
   readonly bootLoader?: string;
 }
+
+/** An image with the type that it was made from. */
+export interface TypedImage {
+  readonly template: ImageTemplate;
+  readonly image: ImageFile;
+}
+
+/** Returns images of a record with their types, in the order of the types; one whose type is not there is left out. */
+export function withTemplates(
+  templates: readonly ImageTemplate[],
+  images: Readonly<Record<string, ImageFile>> = {},
+): TypedImage[] {
+  return templates.flatMap((template) => {
+    const image = images[template.name];
+    return image === undefined ? [] : [{ template, image }];
+  });
+}

@@ -9,10 +9,10 @@ import { type Build, isFetched, refuseFrozen, refuseRetracted } from '../run/bui
 import type { Project } from '../run/project.ts';
 import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
 import { stateOf } from '../steps/images/merge-record.ts';
+import { deliverImages, type ImageShare } from './deliver-images.ts';
 import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
 import { retract } from './retract.ts';
-import { shareImages } from './share-images.ts';
 import { failureOf } from './side-by-side.ts';
 import { withdraw } from './withdraw.ts';
 
@@ -26,7 +26,7 @@ export interface AttemptOptions {
    * Only make images of a build that has a commit, of these types or all that are missing, and share the work with
    * other machines.
    */
-  readonly share?: { readonly only?: readonly string[] };
+  readonly share?: ImageShare;
   readonly signal: AbortSignal;
   readonly listen: Listener;
 }
@@ -89,7 +89,7 @@ async function pipelineOf(
   runner: Runner,
   { until, share }: AttemptOptions,
 ): Promise<Outcome> {
-  if (share || isFetched(build.paths)) return shareImages(project, build, share ?? {}, runner);
+  if (share || isFetched(build.paths)) return deliverImages(project, build, { share: share ?? {} }, runner);
   const meta = await readMeta(build.paths);
   const { promotion, withdrawal } = meta;
   const { forced: force = false } = meta;

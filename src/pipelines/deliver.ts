@@ -1,4 +1,4 @@
-import { DELTAS, IMAGES } from '../build/build-record-format.ts';
+import { DELTAS } from '../build/build-record-format.ts';
 import { readMeta, type StoredBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { treeSize } from '../ostree/tree-size.ts';
@@ -8,21 +8,11 @@ import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
 import { makeDeltas } from '../steps/deliver/make-deltas.ts';
 import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
-import { prune } from '../steps/deliver/prune.ts';
-import { prunePublished } from '../steps/deliver/prune-targets.ts';
-import { fixedRecords, furtherRecords, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
-import { areSigned, signFiles } from '../steps/deliver/sign-files.ts';
-import { markTested } from '../steps/deliver/tested.ts';
-import { openImages } from '../steps/images/images.ts';
-import { stateOf } from '../steps/images/merge-record.ts';
-import { makeImages, sortImages } from './make-images.ts';
+import { deliverImages } from './deliver-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
-import { putPages } from './put-pages.ts';
-import { shareImages } from './share-images.ts';
-import { type Settled, sideBySide } from './side-by-side.ts';
-import { smokeTests } from './smoke-tests.ts';
+import { sideBySide } from './side-by-side.ts';
 
 /** A commit in the local repository, to be brought to people. */
 export interface Delivery {
@@ -103,72 +93,10 @@ export async function deliver(
   }
   await updateMeta(build.paths, { published: pushed.results.map(({ name }) => name) });
 
-  if (until !== undefined || (await readMeta(build.paths)).pendingImages !== undefined) {
-    // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
-    if (until !== undefined) await updateMeta(build.paths, { pendingImages: stream.images });
-    const made = { targets: pushed.results, failures: pushed.failures };
-    const only = until === undefined ? {} : { only: [] };
-    const shared = await shareImages(project, build, { tree: made, ...only }, runner);
-    // Pages need the records of all builds, which other machines do not have.
-    const paged = await sideBySide(pushed.results, (target) =>
-      putPages(project, { of: build.id, inputs: { shared } }, target, runner),
-    );
-    const pruned = await pruneTargets(project, commit, runner);
-    const late = [...paged.failures, ...pruned.failures];
-    if (late.length === 0) return shared;
-    const failures = [...shared.failures, ...late];
-    return { state: stateOf(failures), commit, failures };
-  }
-  const set = await openImages(project, build, commit);
-  const imaged = await makeImages(build, set, set.templates, runner);
-  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
-  const failures = [...pushed.failures, ...imaged.failures, ...gated.failures];
-  // An image that did not come up stays here to be looked at; nobody else gets it.
-  const good = imaged.results.filter(({ name }) => !gated.failed.includes(name));
-  const { images, refused } = sortImages(imaged.results, gated.failed);
-  await updateMeta(build.paths, {
-    images,
-    state: stateOf(failures),
-    failures,
-    ...(stream.smokeTest === false ? {} : { smokeTests: gated.tests, refusedImages: refused }),
-  });
-  const recorded = IMAGES.encode(images);
-  const files = [...fixedRecords(build), ...good.map(({ image }) => image.path)];
-  const further = furtherRecords(build);
-  await runner.step('checksums', { images: recorded, ...further }, () => writeChecksums(build, files));
-  const { signing } = stream;
-  const signed = await sideBySide(signer ? [signer] : [], (one) =>
-    runner.step(
-      'sign-files',
-      { images: recorded, signing, ...further },
-      (task) => signFiles(build, one, task),
-      async () => areSigned(build, files),
-    ),
-  );
-
-  const { testedRef } = project;
-  // The tree is out already; images and records whose signatures cannot be had wait for a resume.
-  const ready = signed.errors.length === 0 ? pushed.results : [];
-  const published = await sideBySide(ready, async (target) => {
-    await runner.step(`publish-${target.name}`, { images: recorded, failures, ...further }, (task) =>
-      publishBuild(project, build, target, { files, images: set.withTemplates(good) }, task),
-    );
-    if (testedRef !== undefined && gated.passed) {
-      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
-        markTested(project, build, target, { commit, testedRef }, task),
-      );
-    }
-    await putPages(project, { of: build.id, inputs: { images: recorded, failures } }, target, runner);
-  });
-  await runner.step('prune', { images: recorded, refused: IMAGES.encode(refused) }, (task) => prune(project, task));
-  const pruned = await pruneTargets(project, commit, runner);
-  const all = [...failures, ...signed.failures, ...published.failures, ...pruned.failures];
-  return { state: stateOf(all), commit, failures: all };
-}
-
-function pruneTargets(project: Project, commit: string, runner: Runner): Promise<Settled<void>> {
-  return sideBySide(
-    project.targets.filter(({ name }) => project.config.targets[name]?.retention),
-    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
-  );
+  // From here on other machines may have a part in it: what they made is merged with, whatever happens here.
+  if (until !== undefined) await updateMeta(build.paths, { pendingImages: stream.images });
+  const { pendingImages } = await readMeta(build.paths);
+  const made = { targets: pushed.results, failures: pushed.failures };
+  const share = pendingImages && { only: until && [] };
+  return deliverImages(project, build, { tree: made, share }, runner);
 }

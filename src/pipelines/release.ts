@@ -10,7 +10,7 @@ import { reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import type { Signer } from '../signing/signer.ts';
-import { fixedRecords, publishBuild, publishRecords, renewRecords } from '../steps/deliver/publish-build.ts';
+import { logsOf, publishBuild, publishRecords, readSums, renewRecords } from '../steps/deliver/publish-build.ts';
 import { push, verify } from '../steps/deliver/push.ts';
 import { openImages } from '../steps/images/images.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
@@ -93,14 +93,13 @@ export async function release(
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });
 
-  const set = await openImages(project, build, commit);
-  const made = set.withTemplates(Object.entries(meta.images ?? {}).map(([name, image]) => ({ name, image })));
-  const files = [...fixedRecords(build), ...made.map(({ image }) => image.path)];
+  const { templates } = await openImages(project, build, commit);
+  const files = await readSums(build);
   await forEachTarget(images, (target) =>
     runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
       const told = notes.map((name) => relative(config.work, join(paths.release, name)));
       await target.send(config.work, told, { immutable: true }, task);
-      await publishBuild(project, build, target, { files, images: made }, task);
+      await publishBuild(project, build, target, { files, logs: await logsOf(build), templates }, task);
     }),
   );
 

@@ -1,8 +1,10 @@
 import { copyFile } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { quietTask } from '../base/task.ts';
+import { SUMS } from '../build/build-files.ts';
 import type { RetractionRecord } from '../build/build-record.ts';
 import { findBuild, updateMeta } from '../build/build-store.ts';
+import { withTemplates } from '../images/image.ts';
 import { treeSize } from '../ostree/tree-size.ts';
 import { readTargetRef } from '../publish/heads.ts';
 import { type Build, reopenBuild } from '../run/build.ts';
@@ -10,7 +12,15 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
 import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
-import { fixedRecords, furtherRecords, publishBuild, writeChecksums } from '../steps/deliver/publish-build.ts';
+import {
+  checksumsOf,
+  fixedRecords,
+  furtherRecords,
+  logsOf,
+  publishBuild,
+  readSums,
+  writeSums,
+} from '../steps/deliver/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
@@ -80,13 +90,17 @@ export async function retract(
   });
 
   const further = furtherRecords(build);
-  await runner.step('checksums', { commit, ...further }, () => writeChecksums(build, fixedRecords(build)));
+  await runner.step('checksums', { commit, ...further }, async () =>
+    writeSums(build, await checksumsOf(build, fixedRecords(build))),
+  );
+  const files = await readSums(build);
   if (signer) {
+    const toSign = [...files, ...(await checksumsOf(build, [SUMS]))];
     await runner.step(
       'sign-files',
       { commit, ...further },
-      (task) => signFiles(build, signer, task),
-      async () => areSigned(build, fixedRecords(build)),
+      (task) => signFiles(build, toSign, signer, task),
+      async () => areSigned(build, toSign),
     );
   }
   const at = new Date().toISOString();
@@ -96,13 +110,15 @@ export async function retract(
     if (meta.retracted === undefined) await updateMeta(paths, { retracted: { at, reason, by: build.id } });
   }
   const set = await openImages(project, reopenBuild(good), back);
-  const images = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
+  const images = withTemplates(set.templates, good.meta.images);
   const folder = relative(config.work, dirname(good.paths.meta));
   await forEachTarget(targets, async (target) => {
     await runner.step(
       `publish-${target.name}`,
       { commit, ...further },
-      (task) => publishBuild(project, build, target, { files: fixedRecords(build), images: [] }, task),
+      async (task) => {
+        await publishBuild(project, build, target, { files, logs: await logsOf(build), templates: [] }, task);
+      },
       // An attempt that was cut off has written the record again.
       async () => signer === undefined || (await recordSignature(build.paths.dir, signer, quietTask())) === 'current',
     );

@@ -1,5 +1,6 @@
 import type { WithdrawalRecord } from '../build/build-record.ts';
 import { findBuild, updateMeta } from '../build/build-store.ts';
+import { withTemplates } from '../images/image.ts';
 import type { Build } from '../run/build.ts';
 import { reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -51,7 +52,7 @@ export async function withdraw(
   const released = bad.meta.release?.at ?? at;
   await updateMeta(bad.paths, { release: { at: released, withdrawn: { at, reason, by: build.id } } });
   const set = await openImages(project, reopenBuild(good), back);
-  const made = set.withTemplates(Object.entries(good.meta.images ?? {}).map(([name, image]) => ({ name, image })));
+  const made = withTemplates(set.templates, good.meta.images);
   await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, reason }, async (task) => {
       await publishRecords(project, bad, target, task);

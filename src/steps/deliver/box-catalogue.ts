@@ -1,7 +1,6 @@
 import { basename, relative } from 'node:path';
 import type { Task } from '../../base/task.ts';
-import type { ImageFile } from '../../images/image.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import { BOX_CATALOGUE, type BoxProvider, boxesPath, withBoxVersion } from '../../published/vagrant-catalogue.ts';
 import type { Build } from '../../run/build.ts';
@@ -22,7 +21,7 @@ export async function publishBoxes(
   project: Project,
   build: Build,
   target: Target,
-  images: readonly { readonly template: ImageTemplate; readonly image: ImageFile }[],
+  images: readonly TypedImage[],
   task: Task,
 ): Promise<void> {
   const { vagrantBox: name, arch } = project.stream;

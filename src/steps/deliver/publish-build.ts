@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { sha256File, writeFileAtomic } from '../../base/files.ts';
+import { ifThere, readTextIfExists, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { PROVENANCE_FILE, RECORD_FILE, SIGNATURES_FILE, SUMS, TREEFILE_ARCHIVE } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
+import { readMeta } from '../../build/build-store.ts';
+import { withTemplates } from '../../images/image.ts';
+import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
 import type { IndexedBuild } from '../../publish/reconcile/reconcile-plan.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
@@ -16,6 +19,7 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import { targetsClock } from '../compose/clock.ts';
+import { changeShared, type SharedRecord } from '../images/shared-record.ts';
 import { publishBoxes } from './box-catalogue.ts';
 import { signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
@@ -46,61 +50,84 @@ export async function publishedBuildIds(target: Target, task: Task): Promise<str
   return readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target).builds.map(({ id }) => id);
 }
 
-/** Writes SHA256SUMS over files of a build (paths relative to its folder), in the form `sha256sum -c` reads. */
-export async function writeChecksums(build: Build, files: readonly string[]): Promise<void> {
-  await writeFileAtomic(join(build.paths.dir, SUMS), formatSums(await checksumsOf(build, files)));
-}
-
 /** SHA-256 of files of a build (paths relative to its folder). */
-export async function checksumsOf({ paths: { dir } }: Build, files: readonly string[]): Promise<Summed[]> {
+export async function checksumsOf(
+  { paths: { dir } }: Pick<Build, 'paths'>,
+  files: readonly string[],
+): Promise<Summed[]> {
   const sums: Summed[] = [];
   for (const path of files) sums.push({ sha256: await sha256File(join(dir, path)), path });
   return sums;
 }
 
+/** Writes SHA256SUMS of a build, in the form `sha256sum -c` reads. */
+export async function writeSums({ paths: { dir } }: Pick<Build, 'paths'>, sums: readonly Summed[]): Promise<void> {
+  await writeFileAtomic(join(dir, SUMS), formatSums(sums));
+}
+
+/** What the SHA256SUMS of a build names. An absent one names nothing. @throws NightlyError `record` */
+export async function readSums({ paths: { dir } }: Pick<Build, 'paths'>): Promise<readonly Summed[]> {
+  return parseSums((await readTextIfExists(join(dir, SUMS))) ?? '');
+}
+
+/** What is published of a build. */
+export interface Publication {
+  /** What never changes once it is made, with its digests: fixed records and images; paths relative to the build's folder. */
+  readonly files: readonly Summed[];
+  /** Records that say how it was made: the journal, logs. */
+  readonly logs: readonly string[];
+  /** Image types by which clients are led to the images that the record has. */
+  readonly templates: readonly ImageTemplate[];
+  /**
+   * Where other machines work on the build too: puts what this one made into the record that the target has, undefined when
+   * it has none. Absent: the record is the one here.
+   */
+  readonly merge?: ((there: SharedRecord | undefined) => SharedRecord) | undefined;
+}
+
 /**
  * Sends a build's images, records and logs to a target; then names the images where clients look for them (the box
  * catalogue, the stream's metadata), and last the build in the index. Where the stream signs, each has its signature.
+ * Running it again changes nothing.
+ * @returns the record that the target has then
+ * @throws NightlyError `target-differs`, `target-moved`, `locked`, `signing`, `clock`; whatever `merge` throws.
  */
 export async function publishBuild(
   project: Project,
   build: Build,
   target: Target,
-  { files, images }: { readonly files: readonly string[]; readonly images: Parameters<typeof publishBoxes>[3] },
+  { files, logs, templates, merge }: Publication,
   task: Task,
-): Promise<void> {
-  await targetsClock(project.config, task.signal);
-  const folder = relative(project.config.work, build.paths.dir);
+): Promise<SharedRecord> {
+  const { config, signer } = project;
+  await targetsClock(config, task.signal);
+  const folder = relative(config.work, build.paths.dir);
   const inRoot = (file: string) => `${folder}/${file}`;
-  const logs = (await readdir(build.paths.logs)).map((name) => `logs/${name}`);
-  const { signer } = project;
-  const sums = parseSums(await readFile(join(build.paths.dir, SUMS), 'utf8'));
-  const made = sums.filter(({ path }) => files.includes(path));
-  const remade = await remadeImages(folder, made, target, task);
-  const sent = { fixed: files.map(inRoot), remade, records: ['journal.ndjson', ...logs].map(inRoot) };
+  const names = files.map(({ path }) => path);
   // What vouches for a file is there before the file (I2).
-  const signatures = signer ? files.map((file) => inRoot(signatureName(file))) : [];
-  await target.send(project.config.work, signatures, { immutable: false }, task);
-  await publishFiles(project.config.work, sent, target, task);
-  await publishRecords(project, build, target, task);
-  await nameBuild(project, build, target, images, task);
-}
-
-/**
- * Names a build's images where clients look for them, and the build in the index. What a target names already stays.
- * @throws NightlyError `target-moved`, `locked`, `signing`, `image`.
- */
-export async function nameBuild(
-  project: Project,
-  build: Build,
-  target: Target,
-  images: Parameters<typeof publishBoxes>[3],
-  task: Task,
-): Promise<void> {
+  const signatures = signer ? names.map((name) => inRoot(signatureName(name))) : [];
+  await target.send(config.work, signatures, { immutable: false }, task);
+  const remade = await remadeImages(folder, files, target, task);
+  await publishFiles(config.work, { fixed: names.map(inRoot), remade, records: logs.map(inRoot) }, target, task);
+  if (merge === undefined) await publishRecords(project, build, target, task);
+  const record = merge
+    ? await changeShared(project, build.paths, merge, target, task)
+    : { meta: await readMeta(build.paths), sums: await readSums(build) };
+  const images = withTemplates(templates, record.meta.images);
   await publishBoxes(project, build, target, images, task);
   await publishStreamMetadata(project, build, target, images, task);
   const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
-  await updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, named, target, task, project.signer);
+  await updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, named, target, task, signer);
+  return record;
+}
+
+/** Returns the journal and all logs of a build; on a machine that makes only images of it, the logs of these types. */
+export async function logsOf({ paths: { logs } }: Pick<Build, 'paths'>, types?: readonly string[]): Promise<string[]> {
+  const names = (await ifThere(readdir(logs))) ?? [];
+  const isOfType = (name: string) =>
+    types?.some((type) => /^(image|smoke-test)-/.test(name) && name.includes(`-${type}.`));
+  const sent = types === undefined ? names : names.filter(isOfType);
+  return [...(types === undefined ? ['journal.ndjson'] : []), ...sent.map((name) => `logs/${name}`)];
 }
 
 /** Records that a later attempt at the build may write again: each goes right behind its signature. */

@@ -5,7 +5,7 @@ import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import { recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { RECORD_FILE } from '../../build/build-files.ts';
+import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
@@ -63,7 +63,7 @@ export async function findUnsigned(
       if (await lacksSignature(repo, commit, signers, task)) commits.push({ commit, signer });
     if (earlier) files.push(...(await findUnsignedFiles({ work }, one, target, task)));
     for (const { meta, paths } of builds) {
-      if (meta.stream !== stream.name || !areSigned({ paths }, [])) continue;
+      if (meta.stream !== stream.name || !areSigned({ paths }, [{ path: SUMS }])) continue;
       const signature = await recordSignature(paths.dir, signer, task);
       if (signature === 'none' || signature === 'stale') records.push({ dir: paths.dir, signer });
     }

@@ -4,44 +4,35 @@ import { join } from 'node:path';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
-import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { RECORD_FILE } from '../../build/build-files.ts';
 import type { GpgvFinding } from '../../programs/gpg.ts';
 import { signatureName } from '../../published/paths.ts';
-import { parseSums, type Summed } from '../../published/sha256sums.ts';
+import type { Summed } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { findingsOf } from '../../signing/verify-detached.ts';
 
 /**
- * Signs each file that a build's SHA256SUMS names, and SHA256SUMS itself: NAME.asc beside NAME, armored.
+ * Signs files of a build (paths relative to its folder): NAME.asc beside NAME, armored.
  * @throws NightlyError `signing`.
  */
-export async function signFiles(build: Build, signer: Signer, task: Task): Promise<void> {
-  const { dir } = build.paths;
-  const sums = await readFile(join(dir, SUMS));
-  const files = parseSums(sums.toString());
-  await signEach(build, files, signer, task);
-  await writeFileAtomic(join(dir, signatureName(SUMS)), armoredSignature(await signer.sign(sums, task)));
-  task.say(`signed ${files.length} files and ${SUMS}`);
-}
-
-/** Signs files of a build (paths relative to its folder). @throws NightlyError `signing`. */
-export async function signEach(
-  { paths: { dir } }: Build,
+export async function signFiles(
+  { paths: { dir } }: Pick<Build, 'paths'>,
   files: readonly Summed[],
   signer: Signer,
   task: Task,
 ): Promise<void> {
   for (const [index, { sha256, path }] of files.entries()) {
-    task.progress(index, files.length + 1, 'files');
+    task.progress(index, files.length, 'files');
     const file = join(dir, path);
     await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign({ file, sha256 }, task)));
   }
+  task.say(`signed ${files.length} files`);
 }
 
-/** Whether the signatures of these files of a build, and of SHA256SUMS, are still there; retention removes images with theirs. */
-export function areSigned({ paths: { dir } }: Pick<Build, 'paths'>, files: readonly string[]): boolean {
-  return [...files, SUMS].every((file) => existsSync(join(dir, signatureName(file))));
+/** Whether the signatures of these files of a build are still there; retention removes images with theirs. */
+export function areSigned({ paths: { dir } }: Pick<Build, 'paths'>, files: readonly Pick<Summed, 'path'>[]): boolean {
+  return files.every(({ path }) => existsSync(join(dir, signatureName(path))));
 }
 
 /**

@@ -1,8 +1,7 @@
 import { relative } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
-import type { ImageFile } from '../../images/image.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import {
   type Artifact,
@@ -14,8 +13,6 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 
-type StreamImage = { readonly template: ImageTemplate; readonly image: ImageFile };
-
 /**
  * Names a build's images in the stream's metadata on a target. Does nothing for a build without images.
  * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is damaged).
@@ -24,7 +21,7 @@ export async function publishStreamMetadata(
   { config, stream, signer }: Project,
   build: Build,
   target: Target,
-  images: readonly StreamImage[],
+  images: readonly TypedImage[],
   task: Task,
 ): Promise<void> {
   if (images.length === 0) return;
@@ -51,7 +48,7 @@ export function withImages(
     readonly release: string;
     /** URL of the build's folder. */
     readonly folder: string;
-    readonly images: readonly StreamImage[];
+    readonly images: readonly TypedImage[];
   },
 ): StreamMetadata {
   const { stream, arch, release, folder, images } = added;

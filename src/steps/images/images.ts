@@ -23,8 +23,6 @@ export interface ImageSet {
   readonly templates: readonly ImageTemplate[];
   /** What a type's image depends on: equal inputs, and the one there is need not be made again. */
   inputs(template: ImageTemplate): unknown;
-  /** Images with the templates they were made from. */
-  withTemplates(images: readonly BuiltImage[]): { readonly template: ImageTemplate; readonly image: ImageFile }[];
   /** Builds one into the build's images folder. The record's path is relative to the build's folder. */
   build(template: ImageTemplate, task: Task): Promise<ImageFile>;
 }
@@ -54,11 +52,6 @@ export async function openImages(project: Project, build: Build, commit: string)
   const atATime = pLimit(Math.max(2, availableParallelism()));
   return {
     templates,
-    withTemplates: (images) =>
-      templates.flatMap((template) => {
-        const image = images.find(({ name }) => name === template.name)?.image;
-        return image === undefined ? [] : [{ template, image }];
-      }),
     inputs: ({ digest }) => ({ commit, digest, values, ...(keys === undefined ? {} : { keys: sha256(keys) }) }),
     build: (template, task) =>
       atATime(async () => {

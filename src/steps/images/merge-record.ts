@@ -35,12 +35,46 @@ type Images = Pick<StreamConfig, 'images' | 'smokeTest'>;
  */
 export function mergeRecord(
   { meta: base, sums }: SharedRecord,
-  { types, images, refused, tests, failures }: ImageResults,
-  { images: order, smokeTest }: Images,
+  results: ImageResults,
+  images: Images,
   tree?: TreeResults,
 ): SharedRecord {
   refuseRetractedMeta(base);
   if (base.release) throw frozenError(base.buildid);
+  const meta: BuildMeta = { ...base, ...tree?.meta, ...valuesOf(base, results, images, tree?.failures) };
+  const gone = results.types.flatMap((type) => base.images?.[type]?.path ?? []);
+  const added = sumsOf(results, tree?.sums);
+  const paths = new Set([...gone, ...added.map(({ path }) => path)]);
+  return { meta, sums: [...sums.filter(({ path }) => !paths.has(path)), ...added] };
+}
+
+/**
+ * Returns what a record says of images that one machine makes: its share is all there is, nothing of earlier attempts stays,
+ * and nothing is left to others.
+ */
+export function wholeRecord(
+  results: ImageResults,
+  images: Images,
+  failures: TreeResults['failures'],
+): Partial<BuildMeta> {
+  const { pendingImages: _, ...values } = valuesOf({}, results, images, failures);
+  return values;
+}
+
+/** Checksums of what a machine adds to a build. */
+export function sumsOf({ images }: ImageResults, ofTree: readonly Summed[] = []): Summed[] {
+  return [...ofTree, ...Object.values(images).map(({ sha256, path }) => ({ sha256, path }))];
+}
+
+type Merged = Pick<BuildMeta, 'images' | 'refusedImages' | 'smokeTests' | 'failures'>;
+
+/** @param treeFailures of the machine that made the commit; others leave what the record says */
+function valuesOf(
+  base: Merged,
+  { types, images, refused, tests, failures }: ImageResults,
+  { images: order, smokeTest }: Images,
+  treeFailures?: readonly BuildFailure[],
+) {
   const merged = <Value>(old: Readonly<Record<string, Value>> | undefined, made: Readonly<Record<string, Value>>) => {
     const all = { ...Object.fromEntries(Object.entries(old ?? {}).filter(([type]) => !types.includes(type))), ...made };
     const inOrder = [...order, ...Object.keys(all)].filter((type) => type in all);
@@ -49,7 +83,7 @@ export function mergeRecord(
   const imagesNow = merged(base.images, images);
   const refusedNow = merged(base.refusedImages, refused);
   const old = base.failures ?? [];
-  const ofTree = tree?.failures ?? old.filter(({ step }) => typeOf(step) === undefined);
+  const ofTree = treeFailures ?? old.filter(({ step }) => typeOf(step) === undefined);
   const ofOthers = old.filter(({ step }) => {
     const type = typeOf(step);
     return type !== undefined && !types.includes(type);
@@ -61,24 +95,30 @@ export function mergeRecord(
     ...failuresNow.map(({ step }) => typeOf(step)),
   ]);
   const pending = order.filter((type) => !tried.has(type));
-  const meta: BuildMeta = {
-    ...base,
-    ...tree?.meta,
+  return {
     images: imagesNow,
     state: stateOf(failuresNow, pending),
     failures: failuresNow,
     pendingImages: pending,
-    ...(smokeTest === false
-      ? {}
-      : {
-          smokeTests: merged(base.smokeTests, tests),
-          refusedImages: refusedNow,
-        }),
+    ...(smokeTest === false ? {} : { smokeTests: merged(base.smokeTests, tests), refusedImages: refusedNow }),
   };
-  const gone = new Set(types.flatMap((type) => base.images?.[type]?.path ?? []));
-  const added = [...(tree?.sums ?? []), ...Object.values(images).map(({ sha256, path }) => ({ sha256, path }))];
-  const paths = new Set([...gone, ...added.map(({ path }) => path)]);
-  return { meta, sums: [...sums.filter(({ path }) => !paths.has(path)), ...added] };
+}
+
+/** How a build stands once a machine's part is in its record. */
+export interface Standing {
+  readonly state: ReturnType<typeof stateOf>;
+  /** Image types without a good image. */
+  readonly left: readonly string[];
+  /** Whether every image that the stream wants tested came up. */
+  readonly passed: boolean;
+  readonly failures: readonly BuildFailure[];
+}
+
+/** Returns how a build with this record stands. */
+export function standingOf(meta: BuildMeta, stream: Images): Standing {
+  const { failures = [], pendingImages = [] } = meta;
+  const left = stream.images.filter((type) => meta.images?.[type] === undefined);
+  return { state: stateOf(failures, pendingImages), left, passed: passedGate(meta, stream), failures };
 }
 
 /** Returns how a build stands by what failed of it and what is still to be made. */
@@ -90,13 +130,8 @@ export function stateOf(
   return failures.every(({ code }) => code === 'gate-failed') ? 'gate-failed' : 'incomplete';
 }
 
-/** Image types that a build has no good image of. */
-export function missingTypes(meta: BuildMeta, order: readonly string[]): string[] {
-  return order.filter((type) => meta.images?.[type] === undefined);
-}
-
 /** Whether every image that the stream wants tested came up. */
-export function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
+function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
   const tests = meta.smokeTests ?? {};
   return smokeTest !== false && smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
 }

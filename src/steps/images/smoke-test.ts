@@ -7,7 +7,7 @@ import { smokeTest as bootAndCheck, type SmokeResult } from '../../boot/image-sm
 import { runInstaller } from '../../boot/run-installer.ts';
 import type { SmokeTestConfig } from '../../config/config.ts';
 import { diskOfImage } from '../../images/disk/disk-of-image.ts';
-import type { ImageFile } from '../../images/image.ts';
+import type { TypedImage } from '../../images/image.ts';
 import { type ImageTemplate, sizeBytes, templateFile } from '../../images/template/load-template.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { Build } from '../../run/build.ts';
@@ -18,7 +18,7 @@ import type { Build } from '../../run/build.ts';
  */
 export async function smokeTest(
   build: Build,
-  { template, image }: { readonly template: ImageTemplate; readonly image: ImageFile },
+  { template, image }: TypedImage,
   commit: string,
   settings: SmokeTestConfig,
   task: Task,

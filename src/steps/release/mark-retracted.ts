@@ -1,8 +1,7 @@
 import { basename } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
-import type { ImageFile } from '../../images/image.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import { BUILD_INDEX } from '../../published/build-index.ts';
 import type { Build } from '../../run/build.ts';
@@ -17,7 +16,7 @@ export interface Retracted {
   /** Build id of the good night, and its folder relative to the target's root. */
   readonly release: string;
   readonly folder: string;
-  readonly images: readonly { readonly template: ImageTemplate; readonly image: ImageFile }[];
+  readonly images: readonly TypedImage[];
   readonly reason: string;
 }
 

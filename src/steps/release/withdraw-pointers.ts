@@ -3,8 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
-import type { ImageFile } from '../../images/image.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import {
   LATEST_POINTER,
@@ -25,7 +24,7 @@ export interface Back {
   /** Build id of the release that is withdrawn. */
   readonly bad: string;
   readonly previous: StoredBuild;
-  readonly images: readonly { readonly template: ImageTemplate; readonly image: ImageFile }[];
+  readonly images: readonly TypedImage[];
   /** The commit that hosts get instead. */
   readonly commit: string;
   readonly reason: string;

@@ -1,0 +1,149 @@
+import { NightlyError } from '../base/errors.ts';
+import { SUMS } from '../build/build-files.ts';
+import type { BuildFailure, BuildMeta } from '../build/build-record.ts';
+import { IMAGES } from '../build/build-record-format.ts';
+import { readMeta, updateMeta } from '../build/build-store.ts';
+import { type Build, isFetched } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { prune } from '../steps/deliver/prune.ts';
+import { prunePublished } from '../steps/deliver/prune-targets.ts';
+import { checksumsOf, fixedRecords, furtherRecords, readSums, writeSums } from '../steps/deliver/publish-build.ts';
+import { areSigned, signFiles } from '../steps/deliver/sign-files.ts';
+import { markTested } from '../steps/deliver/tested.ts';
+import { pullCommit } from '../steps/images/fetch-build.ts';
+import { openImages } from '../steps/images/images.ts';
+import { type ImageResults, stateOf, sumsOf, wholeRecord } from '../steps/images/merge-record.ts';
+import { missingImages } from '../steps/images/missing-images.ts';
+import { publishPart } from '../steps/images/publish-part.ts';
+import type { Target } from '../targets/target.ts';
+import { makeImages, sortImages } from './make-images.ts';
+import type { Delivered, Stopped } from './outcome.ts';
+import { putPages } from './put-pages.ts';
+import { type Settled, sideBySide } from './side-by-side.ts';
+import { smokeTests } from './smoke-tests.ts';
+
+/** A machine's part in the images of a build. */
+export interface ImagePart {
+  /** On the machine that made the commit: the targets that have it, and what failed until then. */
+  readonly tree?: { readonly targets: readonly Target[]; readonly failures: readonly BuildFailure[] } | undefined;
+  /** Whether other machines make images of the build too, so that the record on the targets is everybody's. */
+  readonly share?: ImageShare | undefined;
+}
+
+export interface ImageShare {
+  /** Image types to make; undefined: all that are missing. */
+  readonly only?: readonly string[] | undefined;
+}
+
+/**
+ * Brings a build's images to people, a step a line: made, tested, signed, sent with the records, and pointed at; whoever
+ * finds all tested images there moves the tested ref. One machine does all of it; where several do, each does the same
+ * for its share, and merges what it made into the record that all of them have on the targets.
+ */
+export async function deliverImages(
+  project: Project,
+  build: Build,
+  { tree, share }: ImagePart,
+  runner: Runner,
+): Promise<Delivered | Stopped> {
+  const { stream, signer, testedRef } = project;
+  const local = await readMeta(build.paths);
+  const commit = local.ostreeCommit ?? '';
+  if (isFetched(build.paths))
+    await runner.step('pull', { commit }, (task) => pullCommit(project, build, commit, task), again);
+  const targets = tree?.targets ?? targetsWith(project, local);
+  const set = await openImages(project, build, commit);
+  const among = share?.only ?? stream.images;
+  const types = share
+    ? await runner.step(
+        'missing',
+        { only: share.only },
+        (task) => missingImages(project, build, { set, commit, among, targets }, task),
+        again,
+      )
+    : among;
+  const wanted = set.templates.filter(({ name }) => types.includes(name));
+  const imaged = await makeImages(build, set, wanted, runner);
+  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
+  const results: ImageResults = {
+    types,
+    ...sortImages(imaged.results, gated.failed),
+    tests: gated.tests,
+    failures: [...imaged.failures, ...gated.failures],
+  };
+  const failures = [...(tree?.failures ?? []), ...results.failures];
+  const ofTree = tree && { ...tree, meta: local, sums: await checksumsOf(build, fixedRecords(build)) };
+  const made = sumsOf(results, ofTree?.sums);
+  const images = IMAGES.encode(results.images);
+  const further = furtherRecords(build);
+  if (!share) {
+    await updateMeta(build.paths, wholeRecord(results, stream, tree?.failures ?? []));
+    await runner.step('checksums', { images, ...further }, () => writeSums(build, made));
+  }
+  const files = share ? made : await readSums(build);
+  // Those of a shared build are signed as they are merged.
+  const toSign = share ? files : [...files, ...(await checksumsOf(build, [SUMS]))];
+  const names = share ? { sign: 'sign-images', publish: 'share' } : { sign: 'sign-files', publish: 'publish' };
+  const { signing } = stream;
+  const signed = await sideBySide(signer ? [signer] : [], (one) =>
+    runner.step(
+      names.sign,
+      { images, signing, ...further },
+      (task) => signFiles(build, toSign, one, task),
+      async () => areSigned(build, toSign),
+    ),
+  );
+  // The tree is out already; images and records whose signatures cannot be had wait for a resume.
+  const ready = signed.errors.length === 0 ? targets : [];
+  const published = await sideBySide(ready, async (target) => {
+    const keep = target === targets[0];
+    const part = { results, files, templates: set.templates, tree: ofTree, isShared: share !== undefined, keep };
+    const standing = await runner.step(
+      `${names.publish}-${target.name}`,
+      { images, failures, ...further },
+      (task) => publishPart(project, build, target, part, task),
+      // What others made since is in the record by now; an earlier version recorded nothing.
+      async (recorded) => !share && recorded !== undefined,
+    );
+    if (testedRef !== undefined && standing.passed) {
+      await runner.step(`tested-${target.name}`, { commit, testedRef }, (task) =>
+        markTested(project, build, target, { commit, testedRef }, task),
+      );
+    }
+    // Pages need the records of all builds, which other machines do not have.
+    if (tree) await putPages(project, { of: build.id, inputs: { images, standing } }, target, runner);
+    return standing;
+  });
+  await runner.step('prune', { images, refused: IMAGES.encode(results.refused) }, (task) => prune(project, task));
+  const pruned = tree ? await pruneTargets(project, commit, runner) : undefined;
+
+  const all = [...failures, ...signed.failures, ...published.failures, ...(pruned?.failures ?? [])];
+  const [standing] = published.results;
+  // Without a standing no target could be reached, and the failures say so.
+  if (all.length > 0 || !standing) return { state: stateOf(all), commit, failures: all };
+  if (standing.state === 'complete') return { state: 'complete', commit, failures: all };
+  return { state: 'stopped', after: 'push', commit, left: standing.left, failures: standing.failures };
+}
+
+/** Of a step whose result depends on what other machines do meanwhile. */
+const again = async () => false;
+
+/**
+ * Returns the targets that have the commit of a build: the others get no images of it.
+ * @throws NightlyError `usage` when there is none.
+ */
+function targetsWith({ stream, targets }: Project, { buildid: id, published = [] }: BuildMeta): readonly Target[] {
+  const reached = targets.filter(({ name }) => published.includes(name));
+  if (reached.length > 0) return reached;
+  throw new NightlyError('usage', `Build ${id} is published on no target of stream "${stream.name}".`, {
+    hint: `Run "atomic-nightly resume ${id}" where it was made.`,
+  });
+}
+
+function pruneTargets(project: Project, commit: string, runner: Runner): Promise<Settled<void>> {
+  return sideBySide(
+    project.targets.filter(({ name }) => project.config.targets[name]?.retention),
+    (target) => runner.step(`prune-${target.name}`, { commit }, (task) => prunePublished(project, target, task)),
+  );
+}

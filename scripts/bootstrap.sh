@@ -95,6 +95,8 @@ LIST
 /usr/bin/mandoc mandoc mandoc
 /usr/bin/bst buildstream buildstream
 /usr/sbin/debootstrap debootstrap debootstrap
+/usr/bin/go golang-go golang
+/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go golang-golang-x-mod-dev golang-x-mod-devel
 LIST
 }
 

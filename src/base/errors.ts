@@ -39,6 +39,9 @@ export type ErrorCode =
   | 'mail'
   | 'notify'
   | 'record'
+  | 'log'
+  | 'log-rolled-back'
+  | 'log-split'
   | 'image'
   | 'not-found'
   | 'bug';

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
 import { trustAt } from '../base/http.ts';
+import { readUtf8 } from '../base/utf8-text.ts';
 import { knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';
 import { dotted, type Fault, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
@@ -59,7 +59,9 @@ export function parseConfig(text: string, path: string, { rules = true } = {}): 
 
 async function readConfig(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8');
+    const read = await readUtf8(path);
+    if ('text' in read) return read.text;
+    throw faultsError(path, [read.fault], HINT);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
       throw new NightlyError('config', `There is no configuration file ${path}.`, {
@@ -67,6 +69,7 @@ async function readConfig(path: string): Promise<string> {
         cause: error,
       });
     }
+    if (error instanceof NightlyError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new NightlyError('config', `The configuration file ${path} cannot be read: ${why}.`, { cause: error });
   }

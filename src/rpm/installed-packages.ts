@@ -22,7 +22,7 @@ export function compareInstalled(found: readonly PackageId[], lockfile: Lockfile
     'compose',
     `${what} differs from the lockfile:\n${differences.slice(0, 20).join('\n')}${rest}`,
     {
-      hint: 'A mirror served one package as another, or a package script changed the rpm database: look at the packages named here.',
+      hint: 'A mirror served one package as another, or a script of a package or the treefile changed the rpm database: look at the packages named here.',
     },
   );
 }

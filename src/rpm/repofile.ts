@@ -189,6 +189,11 @@ function repoOf(
   };
 }
 
+/** Whether dnf uses a repository that nobody names. */
+export function isEnabled({ options }: Pick<RepoDefinition, 'options'>): boolean {
+  return TRUE.test(options['enabled'] ?? '1');
+}
+
 /** Returns the logins that stand in addresses, each for its own server. */
 function serverLogins(addresses: readonly string[]): Pick<Connection, 'serverLogins'> {
   const logins = addresses.flatMap((url) => {

@@ -65,6 +65,8 @@ export async function statOrReason(path: string): Promise<Stats | string> {
   } catch (error) {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return 'does not exist';
     if (isErrno(error, 'EACCES')) return 'cannot be read: no permission';
+    if (isErrno(error, 'ELOOP')) return 'leads in a circle of links';
+    if (isErrno(error, 'ENAMETOOLONG')) return 'is longer than a path may be';
     throw error;
   }
 }
@@ -91,22 +93,25 @@ export async function finalizeScripts(treefile: string): Promise<ReadonlyMap<str
   const found = new Map<string, string>();
   for (const name of await namesIn(folder)) {
     const path = join(folder, name);
-    const status = await stat(path);
-    if (status.isFile() && (status.mode & constants.S_IXUSR) !== 0) found.set(name, path);
+    const status = await ifThere(stat(path));
+    if (status?.isFile() && (status.mode & constants.S_IXUSR) !== 0) found.set(name, path);
   }
   return found;
 }
 
 /**
  * Returns the `*.repo` files beside a treefile, sorted by name.
- * @throws NightlyError `treefile` for a FIFO or socket, which would be waited for without an end
+ * @throws NightlyError `treefile` for one that is no file, or a link to nothing: a FIFO would be waited for without an end
  */
 export async function repoFilesBeside(treefile: string): Promise<string[]> {
   const folder = dirname(treefile);
   const paths = (await namesIn(folder)).filter((name) => name.endsWith('.repo')).map((name) => join(folder, name));
   for (const path of paths) {
-    const info = await ifThere(stat(path));
-    if (info?.isFIFO() || info?.isSocket()) throw new NightlyError('treefile', `${path} is not a file.`);
+    const found = await statOrReason(path);
+    if (typeof found !== 'string' && found.isFile()) continue;
+    throw new NightlyError('treefile', `${path} ${typeof found === 'string' ? found : 'is not a file'}.`, {
+      hint: 'Correct or remove it: every .repo file beside a treefile is read.',
+    });
   }
   return paths;
 }

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { NightlyError, type SourcePlace } from '../base/errors.ts';
+import { readUtf8 } from '../base/utf8-text.ts';
 import { conditionsHold } from './conditions.ts';
 import {
   externalFiles,
@@ -173,7 +173,10 @@ async function readOnce(
   }
   if (chain.length > MAX_DEPTH) return refuse(`includes nest deeper than ${MAX_DEPTH}.`);
   seen.set(identity, file);
-  return readFile(file, 'utf8');
+  const read = await readUtf8(file);
+  if ('text' in read) return read.text;
+  faults.push(read.fault);
+  return undefined;
 }
 
 function checkBasearch(layer: Layer, basearch: string, faults: Fault[]): void {

@@ -1,6 +1,7 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { SourcePlace } from '../base/errors.ts';
 import { MAX_LEVELS, tooDeepAt } from '../base/yaml/yaml-depth.ts';
+import { syntaxMessage } from '../base/yaml/yaml-document.ts';
 import type { Fault } from './treefile-faults.ts';
 
 /** A value together with where it was written. */
@@ -67,7 +68,10 @@ function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: str
   });
   const problems = [...document.errors, ...document.warnings];
   for (const problem of problems) {
-    faults.push({ place: place(problem.pos[0]), message: `not valid ${json ? 'JSON' : 'YAML'}: ${problem.message}.` });
+    faults.push({
+      place: place(problem.pos[0]),
+      message: `not valid ${json ? 'JSON' : 'YAML'}: ${syntaxMessage(problem)}.`,
+    });
   }
   if (problems.length > 0) return undefined;
   if (json && !isStrictJson(file, text, faults, place)) return undefined;

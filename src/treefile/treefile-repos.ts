@@ -6,13 +6,13 @@ import { originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
-import { parseRepoFile, type RepoDefinition } from '../rpm/repofile.ts';
+import { isEnabled, parseRepoFile, type RepoDefinition } from '../rpm/repofile.ts';
 import { type RepositoryState, readRepository } from '../rpm/repomd.ts';
 import type { Treefile } from './treefile.ts';
 
 /**
- * Reads every `*.repo` beside the top treefile, as rpm-ostree does; the host's own repositories never count, and
- * neither does `enabled=`. The copy of an earlier treefile says what the repositories are; how they are reached, by which
+ * Reads every `*.repo` beside the top treefile, as rpm-ostree does; the host's own repositories never count.
+ * The copy of an earlier treefile says what the repositories are; how they are reached, by which
  * proxy, login and certificates, is said by the .repo files of today, for a copy has no passwords.
  * @throws NightlyError `config` for a file that is not INI or an id defined twice.
  */
@@ -61,7 +61,8 @@ async function repoFilesIn(folder: string, treefile: Treefile): Promise<RepoDefi
 
 /**
  * Returns the repositories of a treefile: those of `repos` and `repo-packages`, then, when `locked`, those of
- * `lockfile-repos`. Each once.
+ * `lockfile-repos`. Each once. Without `repos` all that are enabled stand for them, unless `locked` has any of its own
+ * (rpmostree_context_setup in rpm-ostree's rpmostree-core.cxx).
  * @throws NightlyError `repo-unknown`, naming the known ids and the .repo files.
  */
 export async function treefileRepos(
@@ -71,11 +72,14 @@ export async function treefileRepos(
   const defined = await readRepoFiles(treefile);
   const { values } = treefile;
   const wanted = new Map<string, string>();
+  const lockfileRepos = options.locked ? (values['lockfile-repos'] ?? []) : [];
   for (const id of values.repos ?? []) wanted.set(id, `repos/${id}`);
+  if (wanted.size + lockfileRepos.length === 0) {
+    for (const repo of defined) if (isEnabled(repo)) wanted.set(repo.id, 'repos');
+  }
   for (const { repo } of values['repo-packages'] ?? [])
     if (!wanted.has(repo)) wanted.set(repo, `repo-packages/${repo}`);
-  if (options.locked)
-    for (const id of values['lockfile-repos'] ?? []) if (!wanted.has(id)) wanted.set(id, `lockfile-repos/${id}`);
+  for (const id of lockfileRepos) if (!wanted.has(id)) wanted.set(id, `lockfile-repos/${id}`);
   return [...wanted].map(([id, origin]) => {
     const repo = defined.find((one) => one.id === id);
     if (repo) return repo;

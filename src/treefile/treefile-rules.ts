@@ -20,6 +20,25 @@ export function checkRules(layer: Layer, faults: Fault[]): void {
       );
     }
   }
+  for (const item of items('remove-files')) {
+    const parts = String(item.value).split('/');
+    if (String(item.value).includes('..'))
+      refuse(item, `remove-files: ${item.id} has "..", which no path of a tree may have.`);
+    else if (parts.every((part) => part === '' || part === '.')) {
+      refuse(item, `remove-files: ${JSON.stringify(item.value)} is the whole tree, not a path in it.`);
+    }
+  }
+  for (const item of items('remove-from-packages')) {
+    for (const pattern of (item.value as readonly string[]).slice(1)) {
+      const why = notAnExpression(pattern);
+      if (why !== undefined) refuse(item, `remove-from-packages: ${pattern} is no regular expression: ${why}.`);
+    }
+  }
+  for (const key of ['units', 'default-target'] as const) {
+    for (const item of items(key)) {
+      if (!isUnitName(String(item.value))) refuse(item, `${key}: ${JSON.stringify(item.value)} is no name of a unit.`);
+    }
+  }
   for (const item of items('automatic-version-suffix')) {
     if (!/^[\x20-\x7e]$/.test(String(item.value)))
       refuse(item, 'automatic-version-suffix: must be a single ASCII character.');
@@ -48,8 +67,27 @@ export function checkRules(layer: Layer, faults: Fault[]): void {
   }
 }
 
+/**
+ * Whether a text can be a unit's name (unit_name_is_valid, systemd's src/basic/unit-name.c), its type aside: the tree tells
+ * whether it has such a unit.
+ */
+function isUnitName(text: string): boolean {
+  return /^[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]{0,254}$/.test(text) && !/^\.+$/.test(text);
+}
+
+/** Returns why a pattern is no expression of JavaScript, which is what rpm-ostree takes here. */
+function notAnExpression(pattern: string): string | undefined {
+  try {
+    new RegExp(pattern);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message.replace(/^Invalid regular expression: /, '') : String(error);
+  }
+}
+
 function isInTree(destination: string): boolean {
-  const path = destination.replace(/^\/+/, '');
-  if (path.split('/').includes('..')) return false;
+  const parts = destination.split('/');
+  if (parts.includes('..') || ['', '.'].includes(parts.at(-1) ?? '')) return false;
+  const path = parts.filter((part) => part !== '' && part !== '.').join('/');
   return /^(usr|etc|bin|sbin|lib|lib64)\/./.test(path) && !path.startsWith('usr/local/');
 }

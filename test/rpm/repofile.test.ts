@@ -59,6 +59,24 @@ describe('treefileRepos', () => {
     expect((await treefileRepos(treefile, { locked: true })).map(({ id }) => id)).toEqual(['links', 'base']);
   });
 
+  it('gives all that are enabled when the treefile names none, as rpm-ostree does', async () => {
+    const dir = temporaryFolder();
+    writeFileSync(
+      join(dir, 'a.repo'),
+      '[on]\nbaseurl=file:///a\n[off]\nbaseurl=file:///b\nenabled=no\n[yes]\nbaseurl=file:///c\nenabled=1\n',
+    );
+    writeFileSync(join(dir, 't.yaml'), 'packages: [a]\n');
+    const ids = async (locked: boolean) => {
+      const treefile = await readTreefile(join(dir, 't.yaml'), { basearch: 'x86_64' });
+      return (await treefileRepos(treefile, { locked })).map(({ id }) => id);
+    };
+    expect(await ids(false)).toEqual(['on', 'yes']);
+    expect(await ids(true)).toEqual(['on', 'yes']);
+    writeFileSync(join(dir, 't.yaml'), 'lockfile-repos: [off]\npackages: [a]\n');
+    expect(await ids(false)).toEqual(['on', 'yes']);
+    expect(await ids(true)).toEqual(['off']);
+  });
+
   it('says which repositories there are when one is unknown', async () => {
     const dir = temporaryFolder();
     mkdirSync(join(dir, 'sub'));

@@ -1,3 +1,4 @@
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
@@ -236,4 +237,66 @@ test('K7: a FIFO where a file is named is refused with its path, and not waited 
   }
   await run('mkfifo', [join(folder, 'x.repo')]);
   expect(await refused('repo.yaml')).toContain('x.repo is not a file.');
+});
+
+test('what would reach out of the tree, or be all of it, is refused with its place', async () => {
+  const message = await refusal({
+    'top.yaml': `
+remove-files: ['', /, ./, a/../../b, usr/./bin]
+units: [../../evil.service, '', a b.service, getty@tty1.service, 'dev-disk-by\\x2duuid.swap']
+default-target: .
+add-files: [[f, /usr//local/x], [f, /usr/./local/x], [f, /etc/x/], [f, //etc//x]]
+remove-from-packages: [[a, '('], [a, '^/usr/x(?=y)']]
+`,
+    f: '',
+  });
+  expect(message.split('\n').slice(1)).toEqual([
+    ...['/usr//local/x', '/usr/./local/x', '/etc/x/'].map((path) =>
+      expect.stringContaining(`add-files: ${path} is not below /usr (without /usr/local) or /etc`),
+    ),
+    expect.stringMatching(/:2:16: remove-files: "" is the whole tree/),
+    expect.stringMatching(/:2:20: remove-files: "\/" is the whole tree/),
+    expect.stringMatching(/:2:23: remove-files: ".\/" is the whole tree/),
+    expect.stringMatching(/:2:27: remove-files: a\/..\/..\/b has ".."/),
+    expect.stringMatching(/:6:24: remove-from-packages: \( is no regular expression: /),
+    expect.stringMatching(/:3:9: units: "..\/..\/evil.service" is no name of a unit/),
+    expect.stringMatching(/:3:29: units: "" is no name of a unit/),
+    expect.stringMatching(/:3:33: units: "a b.service" is no name of a unit/),
+    expect.stringMatching(/:4:17: default-target: "." is no name of a unit/),
+  ]);
+});
+
+test('a text that is not UTF-8, links in a circle and a second document are told with their place', async () => {
+  const folder = await writeFiles({
+    'top.yaml': 'include: [loop.yaml, more.yaml]\nadd-files: [[loop.yaml, /etc/x]]\n',
+    'more.yaml': 'ref: a\n---\nref: b\n',
+  });
+  await symlink('loop.yaml', join(folder, 'loop.yaml'));
+  const top = join(folder, 'top.yaml');
+  await expect(readTreefile(top, { basearch: 'x86_64' })).rejects.toMatchObject({
+    code: 'treefile',
+    message: expect.stringMatching(
+      /top\.yaml:2:13: add-files: \S+ leads in a circle of links\.\n\S+top\.yaml:1:11: include: \S+ leads in a circle of links\.\n\S+more\.yaml:2:1: not valid YAML: a second document begins here/,
+    ),
+  });
+  await writeFile(top, Buffer.from('ref: a\n# é caf\xe9 here\n', 'latin1'));
+  await expect(readTreefile(top, { basearch: 'x86_64' })).rejects.toMatchObject({
+    message: expect.stringMatching(/top\.yaml:2:3: a byte that is no UTF-8/),
+  });
+});
+
+test('.repo files that are a folder or lead to nothing are named', async () => {
+  const folder = await writeFiles({ 'top.yaml': 'ref: a\n' });
+  await symlink('nothing', join(folder, 'a.repo'));
+  const read = () => readTreefile(join(folder, 'top.yaml'), { basearch: 'x86_64' });
+  await expect(read()).rejects.toMatchObject({
+    code: 'treefile',
+    message: expect.stringMatching(/a\.repo does not exist/),
+  });
+  await rm(join(folder, 'a.repo'));
+  await mkdir(join(folder, 'b.repo'));
+  await expect(read()).rejects.toMatchObject({
+    code: 'treefile',
+    message: expect.stringMatching(/b\.repo is not a file/),
+  });
 });

@@ -1,4 +1,4 @@
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument, type YAMLError } from 'yaml';
 import { MAX_LEVELS, tooDeepAt } from './yaml-depth.ts';
 import { type Fault, faultsError } from './yaml-faults.ts';
 import { createPlaces, type Places } from './yaml-places.ts';
@@ -25,11 +25,16 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
   if (document.errors.length > 0) {
     const faults = document.errors.map((error): Fault => {
       const { line, col } = lines.linePos(error.pos[0]);
-      return { place: { file: path, line, column: col }, message: error.message };
+      return { place: { file: path, line, column: col }, message: syntaxMessage(error) };
     });
     throw faultsError(path, faults, hint);
   }
   return { input: valuesOf(document, path, hint), places: createPlaces(path, document, lines) };
+}
+
+/** Returns what is wrong, in words for whoever wrote the file; the parser's own are partly for programmers. */
+export function syntaxMessage({ code, message }: Pick<YAMLError, 'code' | 'message'>): string {
+  return code === 'MULTIPLE_DOCS' ? 'a second document begins here, and one is read' : message;
 }
 
 function valuesOf(document: ReturnType<typeof parseDocument>, path: string, hint: string): unknown {

@@ -11,6 +11,7 @@ Nothing of the host's configuration is read: no /etc/dnf, no plugins, no variabl
 import json
 import logging
 import os
+import stat
 import sys
 import time
 
@@ -444,18 +445,35 @@ def install(request):
         raise Refused("unpack", ", ".join(unpacked))
     if failed:
         raise Refused("script", "; ".join(failed))
-    files = {}
-    for header in ts.dbMatch():
-        if header[rpm.RPMTAG_NAME] in request["listFilesOf"]:
-            files[header[rpm.RPMTAG_NAME]] = list(header[rpm.RPMTAG_FILENAMES])
+    files = own_files(ts, set(request["listFilesOf"]))
     ts.closeDB()
     emit("result", files=files)
 
 
+def own_files(ts, names):
+    """The files of installed packages by name, those of all its architectures, without what another package has as well."""
+    import rpm
+
+    own, others = {}, set()
+    for header in ts.dbMatch():
+        paths = header[rpm.RPMTAG_FILENAMES]
+        if header[rpm.RPMTAG_NAME] in names:
+            own.setdefault(header[rpm.RPMTAG_NAME], {}).update(zip(paths, header[rpm.RPMTAG_FILEMODES]))
+        else:
+            others.update(paths)
+    # Folders are shared all the time, and go only when they are empty.
+    return {
+        name: sorted(
+            path
+            for path, mode in paths.items()
+            if stat.S_ISDIR(mode & 0xFFFF) or not (path in others or any(path in own[other] for other in own if other != name))
+        )
+        for name, paths in own.items()
+    }
+
+
 def unfit_files(header):
     """What of a package a commit cannot hold, or rpm would wait for without an end; a line each."""
-    import stat
-
     import rpm
 
     kinds = {

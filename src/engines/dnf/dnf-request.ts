@@ -95,7 +95,7 @@ function missingPackages({ packages = [] }: HelperError, treefile: Treefile, loc
   });
   const [first] = packages;
   const place = first && treefile.origins.get(`packages/${first.name}`);
-  const repos = (treefile.values.repos ?? []).join(', ');
+  const repos = treefile.values.repos?.join(', ') ?? 'all that are enabled, since the treefile names none';
   return new NightlyError(
     'package-missing',
     `${locked ? 'Locked packages' : 'Packages'} not found in the repositories (${repos}):\n${lines.join('\n')}`,

@@ -1,7 +1,10 @@
 import { mkdir } from 'node:fs/promises';
+import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
+import { kindOf } from '../../base/tree-files.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { RpmHeader } from '../../programs/rpm-installed.ts';
+import type { TreefileValues } from '../../treefile/treefile-keys.ts';
 import type { ComposeRequest } from '../engine.ts';
 import type { Phases } from '../phases.ts';
 import { installedPackages } from './dnf-installed.ts';
@@ -11,6 +14,7 @@ import { customise } from './tree/customise.ts';
 import { removeExtraneous } from './tree/extraneous.ts';
 import { makeDeclaredUsers } from './tree/system.ts';
 import { moveEtc } from './tree/tree-layout.ts';
+import { entry } from './tree/tree-paths.ts';
 import { movePolicyStore } from './tree/tree-selinux.ts';
 import { readAccounts } from './tree/tree-users.ts';
 import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed } from './tree/user-seeds.ts';
@@ -52,7 +56,9 @@ export async function populate(
       customise({ root, treefile, version, timestamp, packageFiles, scratchDir }, task),
     );
     await removeExtraneous(root, packageFiles);
-    return found;
+    await requireFolder(root, '/usr/etc');
+    if (!changesFiles(treefile.values)) return found;
+    return phases.time('package list', 'rpm', () => installedPackages(root, request.lockfile, cacheDir, task));
   };
   const [first, second] = expected.seeds;
   let seed = first;
@@ -68,4 +74,17 @@ export async function populate(
     checkUsers(await readAccounts(root), expected, treefile.values);
   });
   return { seed, installed };
+}
+
+/** Whether what a treefile does to installed packages could reach their database, scripts first of all. */
+function changesFiles(values: TreefileValues): boolean {
+  const { postprocess = [], 'remove-files': removed = [], 'postprocess-script': script } = values;
+  return postprocess.length + removed.length > 0 || script !== undefined;
+}
+
+async function requireFolder(root: string, path: string): Promise<void> {
+  if ((await kindOf(entry(root, path))) === 'dir') return;
+  throw new NightlyError('compose', `The tree has no folder ${path} any more, which every host needs.`, {
+    hint: 'Correct what removes it: "postprocess", "postprocess-script" or "remove-files".',
+  });
 }

@@ -196,3 +196,50 @@ describe('metadata of repositories', () => {
     expect(() => refuseStale(state(generated - 1), parent, place.task)).toThrow(/lags behind/);
   });
 });
+
+describe('what a treefile takes away', () => {
+  const shared = { path: '/etc/shared', text: 'of both\n' };
+  const one = (name: string, ...files: MiniRecipe['files']): MiniRecipe => ({
+    name,
+    version: '1',
+    release: '1',
+    files,
+  });
+
+  it("goes by rpm-ostree's rules; its scripts find their interpreter, and the rpm database stays", async () => {
+    await distro.publish(
+      one('first', shared, { path: '/usr/share/first/deep/file', text: '1\n' }, { path: '/etc/first', text: '1\n' }),
+      one('second', shared, { path: '/etc/second', text: '2\n' }),
+    );
+    const treefile = {
+      packages: packages('first', 'second'),
+      'remove-from-packages': [
+        ['first', '/etc/shared', '^/usr/share/first$', '^/etc/first'],
+        ['second', '^/usr/etc/second$'],
+        ['not-there', '.'],
+      ],
+    };
+    await distro.writeTreefile(treefile);
+    const { commit } = await composeMini(distro, place);
+    const paths = (await ostree('ls', `--repo=${place.repo}`, '-R', '--nul-filenames-only', commit)).split('\0');
+    expect(paths).toContain('/usr/etc/shared');
+    for (const gone of ['/usr/share/first/deep/file', '/usr/etc/first', '/usr/etc/second'])
+      expect(paths).not.toContain(gone);
+    expect(place.task.lines.join('\n')).toContain('remove-from-packages: not-there is not installed');
+
+    const refused = async (postprocess: string) => {
+      await distro.writeTreefile({ ...treefile, postprocess: [postprocess] });
+      return composeMini(distro, place).then(
+        () => 'composed',
+        (error: Error) => error.message,
+      );
+    };
+    expect(await refused('rm -r /usr/share/rpm')).toMatch(
+      /rpm database of the tree differs.*first-1-1.noarch is locked/s,
+    );
+    expect(await refused('#!/usr/bin/python9\n')).toBe(
+      "The treefile's script postprocess-1 cannot run: the tree has no /usr/bin/python9.",
+    );
+    expect(await refused('#!/bin/sh\r\ntrue\r\n')).toContain('ends with a carriage return');
+  });
+});

@@ -37,7 +37,7 @@ export async function customise(request: CustomiseRequest, task: Task): Promise<
   await setDefaultTarget(request);
   await removeFiles(request);
   await mutateOsRelease(request);
-  await removeFromPackages(request);
+  await removeFromPackages(request, task);
   await addFiles(request);
   await runScripts(request, task);
 }
@@ -89,24 +89,25 @@ async function setDefaultTarget({ root, treefile }: CustomiseRequest): Promise<v
 
 async function removeFiles({ root, treefile }: CustomiseRequest): Promise<void> {
   for (const path of treefile.values['remove-files'] ?? []) {
-    await rm(entry(root, path), { recursive: true, force: true });
+    const doomed = entry(root, path);
+    // What lies in no folder is not there.
+    if ((await kindOf(doomed)) !== undefined) await rm(doomed, { recursive: true, force: true });
   }
 }
 
-/** Removes a package's files whose whole path matches one of its expressions; folders only when they are empty then. */
-async function removeFromPackages({ root, treefile, packageFiles }: CustomiseRequest): Promise<void> {
+/**
+ * Removes a package's files as rpm-ostree leaves them out (checkout_filter in its rpmostree-core.cxx): those whose path, or
+ * that of a folder on the way, matches an expression. Files that another package has as well stay, and so do folders that are not
+ * empty then; a package that is not installed has none.
+ */
+async function removeFromPackages({ root, treefile, packageFiles }: CustomiseRequest, task: Task): Promise<void> {
   for (const [name = '', ...patterns] of treefile.values['remove-from-packages'] ?? []) {
     const files = packageFiles.get(name);
-    if (!files) {
-      throw fault(
-        treefile,
-        'remove-from-packages',
-        name,
-        `"remove-from-packages" names ${name}, which is not installed.`,
-      );
-    }
-    const expressions = patterns.map((pattern) => compile(pattern, treefile, name));
-    const doomed = files.filter((path) => expressions.some((expression) => expression.test(path)));
+    if (!files) task.say(`remove-from-packages: ${name} is not installed`);
+    const expressions = patterns.map((pattern) => new RegExp(pattern));
+    const doomed = (files ?? []).filter((path) =>
+      pathsTo(path).some((one) => expressions.some((each) => each.test(one))),
+    );
     // Deepest first, so that a folder is empty when its turn comes.
     for (const path of doomed.toSorted().toReversed()) {
       const real = entry(root, path);
@@ -118,12 +119,11 @@ async function removeFromPackages({ root, treefile, packageFiles }: CustomiseReq
   }
 }
 
-function compile(pattern: string, treefile: Treefile, name: string): RegExp {
-  try {
-    return new RegExp(pattern);
-  } catch (error) {
-    throw fault(treefile, 'remove-from-packages', name, `${pattern} is no regular expression: ${String(error)}`);
-  }
+/** Returns a path and the folders above it, as the package has them and as an OSTree commit does, with usr/etc for /etc. */
+function pathsTo(path: string): string[] {
+  const parts = path.split('/').slice(1);
+  const all = parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`);
+  return parts[0] === 'etc' ? [...all, ...all.map((one) => `/usr${one}`)] : all;
 }
 
 async function mutateOsRelease({ root, treefile, version }: CustomiseRequest): Promise<void> {

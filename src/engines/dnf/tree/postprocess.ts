@@ -1,12 +1,13 @@
-import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import type { Task } from '../../../base/task.ts';
+import { kindOf } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
 import type { KeyName } from '../../../treefile/treefile-keys.ts';
 import { inTree } from '../namespace.ts';
-import { entry } from './tree-paths.ts';
+import { at, entry } from './tree-paths.ts';
 
 /** Runs the inline scripts, then the script file, chrooted into the tree, without network. */
 export async function runScripts(
@@ -19,30 +20,36 @@ export async function runScripts(
   task: Task,
 ): Promise<void> {
   const { root, treefile, timestamp, scratchDir } = request;
-  const { postprocess = [], 'postprocess-script': file } = treefile.values;
+  const { postprocess = [], 'postprocess-script': script } = treefile.values;
   const dir = join(scratchDir, 'scripts');
   await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true });
   const mountPoint = 'usr/.atomic-nightly-scripts';
-  const names: [string, KeyName][] = [];
+  const scripts: { readonly file: string; readonly name: string; readonly key: KeyName }[] = [];
   for (const [index, body] of postprocess.entries()) {
-    const name = `postprocess-${index + 1}`;
+    const file = `postprocess-${index + 1}`;
     // Without a first line that says otherwise execvp(3) gives a script to the shell; the same here, said outright.
-    await writeFile(join(dir, name), body.startsWith('#!') ? body : `#!/bin/sh\n${body}`);
-    names.push([name, 'postprocess']);
+    await writeFile(join(dir, file), body.startsWith('#!') ? body : `#!/bin/sh\n${body}`);
+    scripts.push({ file, name: file, key: 'postprocess' });
   }
-  if (file !== undefined) {
-    await copyFile(file, join(dir, basename(file)));
-    names.push([basename(file), 'postprocess-script']);
+  if (script !== undefined) {
+    // Under a name of its own, whatever it is called.
+    await copyFile(script, join(dir, 'postprocess-script'));
+    scripts.push({ file: 'postprocess-script', name: basename(script), key: 'postprocess-script' });
   }
-  if (names.length === 0) return;
+  if (scripts.length === 0) return;
   await rm(entry(root, mountPoint), { recursive: true, force: true });
   await mkdir(entry(root, mountPoint));
   try {
-    for (const [name, key] of names) {
-      await chmod(join(dir, name), 0o755);
+    for (const { file, name, key } of scripts) {
+      const place = treefile.origins.get(key);
+      await chmod(join(dir, file), 0o755);
+      const why = await lacksInterpreter(root, join(dir, file));
+      if (why !== undefined) {
+        throw new NightlyError('compose', `The treefile's script ${name} cannot run: ${why}.`, { place });
+      }
       task.say(`running ${name}`);
-      const [command = '', ...args] = inTree(root, [`/${mountPoint}/${name}`], {
+      const [command = '', ...args] = inTree(root, [`/${mountPoint}/${file}`], {
         timestamp,
         binds: [[dir, mountPoint]],
       });
@@ -50,7 +57,6 @@ export async function runScripts(
         await run(command, args, { task });
       } catch (error) {
         if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
-        const place = treefile.origins.get(key);
         throw new NightlyError('compose', `The treefile's script ${name} failed:\n${error.message}`, {
           hint: 'What it printed is in the step log.',
           cause: error,
@@ -62,4 +68,14 @@ export async function runScripts(
   } finally {
     await rm(entry(root, mountPoint), { recursive: true, force: true });
   }
+}
+
+/** Returns why the kernel would find no program to run a script with; its own words name the script. */
+async function lacksInterpreter(root: string, script: string): Promise<string | undefined> {
+  // The kernel reads as much as this (BINPRM_BUF_SIZE).
+  const [line = ''] = (await readFile(script)).subarray(0, 256).toString('latin1').split('\n');
+  const interpreter = /^#![ \t]*([^ \t]+)/.exec(line)?.[1];
+  if (interpreter === undefined) return undefined;
+  if (line.endsWith('\r')) return 'its first line ends with a carriage return, as files from Windows do';
+  return (await kindOf(at(root, interpreter))) === undefined ? `the tree has no ${interpreter}` : undefined;
 }

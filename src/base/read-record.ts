@@ -127,7 +127,8 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-function reasons(error: z.ZodError | undefined): string {
+/** Returns what is wrong with a record, the first few faults each with its place in it, as a part of a sentence. */
+export function reasons(error: z.ZodError | undefined): string {
   const issues = error?.issues ?? [];
   const named = issues.slice(0, NAMED).map(({ path, message }) => {
     const where = path.map((part) => oneLine(String(part)).slice(0, 80)).join(' > ');

@@ -1,20 +1,31 @@
 import { createWriteStream } from 'node:fs';
 import { copyFile, readFile } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
+import { formatBytes } from '../base/format.ts';
 import { type Connection, type HttpResponse, httpFetch, proxyAnswer, RefusedConnection } from '../base/http.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 
 const TRIES = 4;
-const TIME_LIMIT_MS = 30_000;
+
+/**
+ * A server has to send this many bytes a second on average, looked at each so many milliseconds, and has that long to answer
+ * at all: dnf's own measure (`minrate` and `timeout` in dnf.conf(5)). How long all of it takes is no matter.
+ */
+const LEAST_BYTES_PER_SECOND = 1000;
+const PATIENCE_MS = 30_000;
+
+/** What is read into memory when nothing else is said: no list of mirrors, key or repomd.xml comes near. */
+const MOST_BYTES = 32_000_000;
 
 export interface FetchOptions {
   /** How the server is reached. */
   readonly connection?: Connection;
-  readonly timeLimitMs?: number;
+  readonly patienceMs?: number;
+  /** More than this is refused. */
+  readonly mostBytes?: number;
 }
 
 /**
@@ -25,10 +36,10 @@ export interface FetchOptions {
 export async function fetchBytes(
   url: string,
   task: Task,
-  { connection = {}, timeLimitMs = TIME_LIMIT_MS }: FetchOptions = {},
+  { connection = {}, patienceMs = PATIENCE_MS, mostBytes = MOST_BYTES }: FetchOptions = {},
 ): Promise<Uint8Array> {
   if (url.startsWith('file:')) return readFile(fileURLToPath(url));
-  return pRetry(() => fetchOnce(url, task, { connection, timeLimitMs }), {
+  return pRetry(() => fetchOnce(url, task, { connection, patienceMs, mostBytes }), {
     retries: TRIES - 1,
     minTimeout: 300,
     factor: 3,
@@ -40,18 +51,64 @@ export async function fetchBytes(
 }
 
 async function fetchOnce(url: string, task: Task, options: Required<FetchOptions>): Promise<Uint8Array> {
-  return new Uint8Array(await (await request(url, task, options)).arrayBuffer());
+  return withProgress(task.signal, options.patienceMs, async (progress) => {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of bodyOf(await request(url, options.connection, progress.signal), progress)) {
+      length += chunk.length;
+      if (length > options.mostBytes) throw new AbortError(`it is longer than ${formatBytes(options.mostBytes)}`);
+      chunks.push(chunk);
+    }
+    return new Uint8Array(Buffer.concat(chunks));
+  });
+}
+
+interface Progress {
+  readonly signal: AbortSignal;
+  saw(bytes: number): void;
+}
+
+/** Runs a request that is ended when it gets nowhere. */
+async function withProgress<Result>(
+  outer: AbortSignal,
+  patienceMs: number,
+  work: (progress: Progress) => Promise<Result>,
+): Promise<Result> {
+  const slow = new AbortController();
+  let [seen, answered] = [0, false];
+  const look = (): void => {
+    const within = `within ${Math.ceil(patienceMs / 1000)} s`;
+    if (!answered) slow.abort(new Error(`it did not answer ${within}`));
+    else if (seen < (LEAST_BYTES_PER_SECOND * patienceMs) / 1000)
+      slow.abort(new Error(`it sent ${seen} bytes ${within}`));
+    seen = 0;
+  };
+  const timer = setInterval(look, patienceMs);
+  const saw = (bytes: number): void => {
+    // From the answer on a whole interval counts.
+    if (!answered) timer.refresh();
+    answered = true;
+    seen += bytes;
+  };
+  try {
+    return await work({ signal: AbortSignal.any([outer, slow.signal]), saw });
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+async function* bodyOf({ body }: HttpResponse, progress: Progress): AsyncGenerator<Uint8Array> {
+  progress.saw(0);
+  for await (const chunk of body ?? []) {
+    progress.saw(chunk.length);
+    yield chunk;
+  }
 }
 
 /** Returns the answer, if it is a good one. */
-async function request(
-  url: string,
-  task: Task,
-  { connection, timeLimitMs }: Required<FetchOptions>,
-): Promise<HttpResponse> {
+async function request(url: string, connection: Connection, signal: AbortSignal): Promise<HttpResponse> {
   // Identical checksums decide "unchanged": a cache in between must not answer with yesterday's file.
   const headers = { 'cache-control': 'no-cache' };
-  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(timeLimitMs)]);
   const response = await httpFetch(url, { signal, headers }, connection).catch((error: unknown) => {
     throw error instanceof RefusedConnection ? new AbortError(error) : error;
   });
@@ -65,9 +122,6 @@ async function request(
   throw new AbortError(message);
 }
 
-/** A package of some hundred MB over a slow line. */
-const FILE_TIME_LIMIT_MS = 1_800_000;
-
 /**
  * Copies a file from a `file:`, `http:` or `https:` URL to a path, without having it in memory; tried again on passing
  * faults. The caller checks what came, and that nothing is there of the same name when it fails.
@@ -76,10 +130,11 @@ const FILE_TIME_LIMIT_MS = 1_800_000;
 export async function fetchFile(url: string, path: string, task: Task, connection: Connection = {}): Promise<void> {
   if (url.startsWith('file:')) return copyFile(fileURLToPath(url), path);
   await pRetry(
-    async () => {
-      const response = await request(url, task, { connection, timeLimitMs: FILE_TIME_LIMIT_MS });
-      if (response.body) await pipeline(Readable.fromWeb(response.body), createWriteStream(path));
-    },
+    () =>
+      withProgress(task.signal, PATIENCE_MS, async (progress) => {
+        const response = await request(url, connection, progress.signal);
+        await pipeline(bodyOf(response, progress), createWriteStream(path));
+      }),
     { retries: TRIES - 1, minTimeout: 300, factor: 3, signal: task.signal },
   );
 }

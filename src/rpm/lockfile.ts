@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, writeJson } from '../base/files.ts';
+import { reasons } from '../base/read-record.ts';
 import { parseEvra } from './evr.ts';
 import { isDigest, isPackageName, isRepoId } from './rpm-names.ts';
 
@@ -117,16 +118,12 @@ export function parseLockfile(text: string, path: string): Lockfile {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new NightlyError('usage', `The lockfile ${path} is not JSON: ${String(error)}`, {
-      place: { file: path },
-      cause: error,
-    });
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('usage', `The lockfile ${path} is not JSON: ${why}.`, { cause: error });
   }
   const parsed = lockfileSchema.safeParse(json);
   if (!parsed.success) {
-    throw new NightlyError('usage', `${path} is not an rpm-ostree lockfile:\n${z.prettifyError(parsed.error)}`, {
-      place: { file: path },
-    });
+    throw new NightlyError('usage', `${path} is not an rpm-ostree lockfile: ${reasons(parsed.error)}.`);
   }
   const packages: Record<string, LockedPackage> = {};
   for (const [name, entry] of Object.entries(parsed.data.packages)) {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import { decompressText } from '../programs/decompress.ts';
@@ -7,6 +6,7 @@ import { FormatError, otherContent } from './format-error.ts';
 import { parsePrimary, type RepoPackage } from './primary.ts';
 import type { RepoDefinition } from './repofile.ts';
 import { openRepository, type RepodataFile } from './repomd.ts';
+import { hasDigest } from './rpm-names.ts';
 import { type Advisory, parseUpdateinfo } from './updateinfo.ts';
 
 /** What a repository has now. */
@@ -18,7 +18,7 @@ export interface RepoContent {
 }
 
 /** Metadata of a large repository is some 20 MB. */
-const TIME_LIMIT_MS = 300_000;
+const MOST_BYTES = 500_000_000;
 
 /**
  * Reads a repository's packages and advisories.
@@ -32,7 +32,7 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
     try {
       const bytes = await fetchBytes(`${state.url}${file.href}`, task, {
         connection: repo.connection,
-        timeLimitMs: TIME_LIMIT_MS,
+        mostBytes: MOST_BYTES,
       });
       refuseOther(file, bytes);
       return parse(await decompressText(file.href, bytes, task));
@@ -58,9 +58,7 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
 
 /** @throws FormatError when the bytes have another checksum than repomd.xml says. */
 function refuseOther({ digest }: RepodataFile, bytes: Uint8Array): void {
-  if (digest === undefined) return;
-  const kind = digest.slice(0, digest.indexOf(':'));
-  if (`${kind}:${createHash(kind).update(bytes).digest('hex')}` === digest) return;
+  if (digest === undefined || hasDigest(bytes, digest)) return;
   const other = otherContent(new TextDecoder().decode(bytes.subarray(0, 4096)));
   throw new FormatError(`${other === undefined ? '' : `${other}; `}it has another checksum than repomd.xml says`);
 }

@@ -6,7 +6,7 @@ import { fetchBytes } from './download.ts';
 import { FormatError } from './format-error.ts';
 import { checkCertificates } from './repo-certificates.ts';
 import type { RepoDefinition } from './repofile.ts';
-import { readChecksum, urlInRepository } from './rpm-names.ts';
+import { hasDigest, readChecksum, urlInRepository } from './rpm-names.ts';
 import { eachElement } from './xml-reader.ts';
 
 /** What a repository's repomd.xml says of the whole repository. */
@@ -46,10 +46,14 @@ export async function openRepository(
 ): Promise<{ readonly state: RepositoryState; readonly files: readonly RepodataFile[] }> {
   await checkCertificates(repo);
   const tried: string[] = [];
-  for (const url of await mirrorsOf(repo, task)) {
+  const { urls, digests } = await mirrorsOf(repo, task);
+  for (const url of urls) {
     const base = url.replace(/\/*$/, '/');
     try {
       const bytes = await fetchBytes(`${base}repodata/repomd.xml`, task, repo);
+      if (digests.length > 0 && !digests.some((digest) => hasDigest(bytes, digest))) {
+        throw new FormatError('it is not the one that the metalink names: the mirror lags, or somebody changed it');
+      }
       const { files, ...about } = parseRepomd(new TextDecoder().decode(bytes));
       return { state: { id: repo.id, url: base, sha256: sha256(bytes), ...about }, files };
     } catch (error) {
@@ -114,6 +118,21 @@ export function parseMetalink(xml: string): string[] {
   return found.sort((a, b) => b.preference - a.preference).map(({ url }) => url);
 }
 
+/**
+ * Checksums of repomd.xml in a metalink: those of the newest, and of older ones that mirrors may still have. As librepo takes
+ * them (its metalink.c): one must fit. Those of a kind that nobody should rely on any more are left out.
+ * @throws FormatError when it is not one.
+ */
+export function metalinkDigests(xml: string): string[] {
+  const found: string[] = [];
+  eachElement(xml, ({ path, attributes, text }) => {
+    if (!/(^|\/)verification\/hash$/.test(path)) return;
+    const digest = readChecksum(attributes['type'] ?? '', text);
+    if (digest !== undefined) found.push(digest);
+  });
+  return found;
+}
+
 /** Base URLs in a mirror list: one a line. */
 export function parseMirrorlist(text: string): string[] {
   return text.split('\n').flatMap((line) => baseUrl(line.trim()) ?? []);
@@ -127,15 +146,21 @@ function baseUrl(text: string): string | undefined {
 /** How many mirrors of a list are tried before giving up. */
 const MIRROR_TRIES = 5;
 
-async function mirrorsOf(repo: RepoDefinition, task: Task): Promise<readonly string[]> {
-  if (repo.baseurl.length > 0) return repo.baseurl;
+interface Mirrors {
+  readonly urls: readonly string[];
+  /** What repomd.xml may be; empty where nobody says. */
+  readonly digests: readonly string[];
+}
+
+async function mirrorsOf(repo: RepoDefinition, task: Task): Promise<Mirrors> {
+  if (repo.baseurl.length > 0) return { urls: repo.baseurl, digests: [] };
   const list = repo.metalink ?? repo.mirrorlist;
-  if (list === undefined) return [];
+  if (list === undefined) return { urls: [], digests: [] };
   try {
     const text = new TextDecoder().decode(await fetchBytes(list, task, repo));
-    const mirrors =
-      repo.metalink !== undefined || text.trimStart().startsWith('<') ? parseMetalink(text) : parseMirrorlist(text);
-    return mirrors.slice(0, MIRROR_TRIES);
+    const isMetalink = repo.metalink !== undefined || text.trimStart().startsWith('<');
+    const urls = (isMetalink ? parseMetalink(text) : parseMirrorlist(text)).slice(0, MIRROR_TRIES);
+    return { urls, digests: isMetalink ? metalinkDigests(text) : [] };
   } catch (error) {
     task.signal.throwIfAborted();
     throw unreachable(repo, `${list}: ${error instanceof Error ? error.message : String(error)}`, error);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { FormatError } from './format-error.ts';
 
 /**
@@ -39,6 +40,12 @@ export function readChecksum(kind: string, text: string): string | undefined {
   const digest = `${kind}:${text.toLowerCase()}`;
   if (!isDigest(digest)) throw new FormatError(`it has a ${kind} checksum that is none: ${JSON.stringify(text)}`);
   return digest;
+}
+
+/** Whether bytes have a checksum as `readChecksum` gives it. */
+export function hasDigest(bytes: Uint8Array, digest: string): boolean {
+  const kind = digest.slice(0, digest.indexOf(':'));
+  return `${kind}:${createHash(kind).update(bytes).digest('hex')}` === digest;
 }
 
 /**

@@ -86,6 +86,30 @@ describe('readRepository', () => {
     expect(requests).toEqual(['/list', '/dead/repodata/repomd.xml', '/alive/repodata/repomd.xml']);
   });
 
+  it('passes a mirror by that has another repomd.xml than the metalink names, as librepo does', async () => {
+    const hashes = (...all: readonly string[]) => all.map((one) => `<hash type="sha256">${one}</hash>`).join('');
+    const metalink = (url: string, newest: string, older: string) =>
+      `<metalink xmlns="http://www.metalinker.org/" xmlns:mm0="x"><files><file name="repomd.xml">
+        <mm0:alternates><mm0:alternate><verification>${hashes(older)}</verification></mm0:alternate></mm0:alternates>
+        <verification><hash type="md5">00</hash>${hashes(newest)}</verification><resources>
+        <url preference="9">${url}/old/repodata/repomd.xml</url><url preference="8">${url}/new/repodata/repomd.xml</url>
+      </resources></file></files></metalink>`;
+    let [newest, older] = [SHA, 'a'.repeat(64)];
+    const { url } = await serve((path) => {
+      if (path === '/list') return metalink(url, newest, older);
+      return path.startsWith('/old') ? REPOMD.replace('1.10', '1.09') : REPOMD;
+    });
+    const read = () => readRepository(repo(`metalink=${url}/list`), testTask(temporaryFolder()));
+    expect((await read()).url).toBe(`${url}/new/`);
+    [newest, older] = ['b'.repeat(64), SHA];
+    expect((await read()).url).toBe(`${url}/new/`);
+    older = 'c'.repeat(64);
+    await expect(read()).rejects.toMatchObject({
+      code: 'repo-unreachable',
+      message: expect.stringMatching(/old\S+: it is not the one that the metalink names.*new\S+: it is not the one/s),
+    });
+  });
+
   it('says what it tried when nothing answers', async () => {
     const task = testTask(temporaryFolder());
     const { url } = await serve(() => 404);

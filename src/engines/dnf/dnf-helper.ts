@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { reasons } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { run } from '../../programs/exec.ts';
 
@@ -84,7 +85,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   // What it says comes from the repositories' metadata, and is read here for the first time.
   throw new NightlyError(
     'repo-unreachable',
-    `The repositories' metadata names what no package can be:\n${z.prettifyError(parsed.error)}\n${namedWrong(result, parsed.error)}`,
+    `The repositories' metadata names what no package can be: ${reasons(parsed.error)}\n${namedWrong(result, parsed.error)}`,
     {
       hint: 'Whoever made that metadata, or the mirror, damaged or changed it: report it to them, or use another mirror.',
     },

@@ -1,8 +1,8 @@
-import { chmod, copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
 import type { Task } from '../../../base/task.ts';
-import { kindOf } from '../../../base/tree-files.ts';
+import { kindOf, readInTree } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
 import type { Treefile } from '../../../treefile/treefile.ts';
 import type { KeyName } from '../../../treefile/treefile-keys.ts';
@@ -73,7 +73,7 @@ export async function runScripts(
 /** Returns why the kernel would find no program to run a script with; its own words name the script. */
 async function lacksInterpreter(root: string, script: string): Promise<string | undefined> {
   // The kernel reads as much as this (BINPRM_BUF_SIZE).
-  const [line = ''] = (await readFile(script)).subarray(0, 256).toString('latin1').split('\n');
+  const [line = ''] = ((await readInTree(script)) ?? '').slice(0, 256).split('\n');
   const interpreter = /^#![ \t]*([^ \t]+)/.exec(line)?.[1];
   if (interpreter === undefined) return undefined;
   if (line.endsWith('\r')) return 'its first line ends with a carriage return, as files from Windows do';

@@ -73,7 +73,9 @@ export async function sshToThrowAway(
     [
       ...['-F', '/dev/null', '-i', host.keyFile, '-p', String(host.port), '-l', host.user],
       ...['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null']
-        .concat(['LogLevel=ERROR', 'ConnectTimeout=20', 'ServerAliveInterval=10', 'ServerAliveCountMax=6'])
+        // How long it may take is the caller's to say: under emulation beside other work, a greeting can take minutes. A machine
+        // that restarted meanwhile refuses the first question.
+        .concat(['LogLevel=ERROR', 'ServerAliveInterval=10', 'ServerAliveCountMax=100000'])
         .flatMap((option) => ['-o', option]),
       // Without it a command would run on, and fail later for a reason that hides the real one.
       ...(options.reversePorts?.length ? ['-o', 'ExitOnForwardFailure=yes'] : []),

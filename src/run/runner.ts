@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
@@ -78,9 +79,23 @@ function createTask(step: string, logFile: string, signal: AbortSignal, listen: 
   return {
     signal,
     logFile,
-    say: (line) => listen({ type: 'step-line', step, line: redact(line) }),
+    say(line) {
+      const text = redact(line);
+      // Who looks months later why something was left out or replaced finds it beside what the programs printed.
+      appendLine(logFile, `# ${text}`);
+      listen({ type: 'step-line', step, line: text });
+    },
     progress: (done, total, unit) => listen({ type: 'step-progress', step, done, total, unit }),
   };
+}
+
+/** A full disk must not hide what is said. */
+function appendLine(file: string, line: string): void {
+  try {
+    appendFileSync(file, `${line}\n`);
+  } catch {
+    // It was told to whoever listens.
+  }
 }
 
 const now = (): string => new Date().toISOString();

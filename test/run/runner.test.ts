@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
+import { keepSecret } from '../../src/base/redact.ts';
 import type { RunEvent } from '../../src/build/events.ts';
 import { openJournal } from '../../src/build/journal.ts';
 import { run } from '../../src/programs/exec.ts';
@@ -22,6 +23,15 @@ test('a step logs what its programs print, and is journalled', async () => {
   expect(output).toBe('hello');
   expect(names()).toEqual(['step-started', 'step-done']);
   expect(readFileSync(join(folder, 'logs/greet.log'), 'utf8')).toBe('$ echo hello\nhello\n');
+});
+
+test('what a step says is in its log too, without secrets', async () => {
+  const folder = temporaryFolder();
+  keepSecret('hunter2222');
+  const { runner, events } = await attempt(folder);
+  await runner.step('tell', {}, async (task) => task.say('left out: hunter2222'));
+  expect(readFileSync(join(folder, 'logs/tell.log'), 'utf8')).toBe('# left out: ***\n');
+  expect(events).toContainEqual({ type: 'step-line', step: 'tell', line: 'left out: ***' });
 });
 
 test('I4: a resumed run keeps what was done with the same input and repeats the rest', async () => {

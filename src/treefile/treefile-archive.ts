@@ -15,12 +15,8 @@ export async function packTreefile(
   archive: string,
   task: Task,
 ): Promise<string | undefined> {
-  const [absolute] = elsewhere;
-  if (absolute !== undefined) return 'names files by absolute paths, which nobody else has';
-  for (const { path, file } of files) {
-    const secret = secretIn((await readFile(file)).toString('latin1'));
-    if (secret !== undefined) return `has ${secret} in ${path}`;
-  }
+  const refused = await whyNot(files, elsewhere);
+  if (refused.length > 0) return refused.join('; it ');
   await mkdir(dirname(archive), { recursive: true });
   const folder = await mkdtemp(`${archive}-`);
   try {
@@ -43,9 +39,35 @@ export async function packTreefile(
   return undefined;
 }
 
-/** What nobody publishes on purpose; undefined where there is nothing of it. */
-function secretIn(text: string): string | undefined {
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY/.test(text)) return 'a private key';
-  if (/^\s*(?:proxy_)?password\s*=\s*\S/im.test(text)) return 'a password';
-  return /[a-z]:\/\/[^\s/@:"']*:[^\s/@"']+@/i.test(text) ? 'a URL with a password' : undefined;
+/** Everything that keeps a treefile from being published, with file and line. */
+async function whyNot(files: CopiedFiles['files'], elsewhere: readonly string[]): Promise<string[]> {
+  const faults: string[] = [];
+  const unseen = new Set(elsewhere);
+  for (const { path, file } of files) {
+    const lines = (await readFile(file)).toString('latin1').split('\n');
+    for (const [at, line] of lines.entries()) {
+      const place = `${path}:${at + 1}`;
+      const secret = SECRETS.find(([shape]) => shape.test(line));
+      if (secret !== undefined) faults.push(`has ${secret[1]} in ${place}`);
+      for (const absolute of unseen) {
+        if (!line.includes(Buffer.from(absolute).toString('latin1'))) continue;
+        faults.push(`names ${absolute} by its absolute path in ${place}, and nobody else has that file`);
+        unseen.delete(absolute);
+      }
+    }
+  }
+  const others = [...unseen].map((path) => `names ${path}, which lies outside its folder: nobody else has that file`);
+  return [...faults, ...others];
 }
+
+/** What nobody publishes on purpose, by how a line of it looks. */
+const SECRETS: readonly (readonly [shape: RegExp, what: string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY/, 'a private key'],
+  [/^\s*(?:proxy_|export\s+)?(?:password|passwd|passphrase)\s*=\s*[^\s$]/i, 'a password'],
+  [/[a-z]:\/\/[^\s/@:"']*:[^\s/@"'$]+@/i, 'a URL with a password'],
+  // crypt(5), as in shadow, kickstart's rootpw and "usermod --password"; a comparison with "$1$" alone is none.
+  [/\$(?:1|2[abxy]|5|6|7|y|gy|sha1|md5)\$[./0-9A-Za-z$=,]{12,}/, 'the hash of a password'],
+  [/\bauthorization:\s*(?:basic|bearer|token)\s+[\w.~+/=-]{8,}/i, 'a login'],
+  [/\b(?:gh[pousr]_\w{36}|github_pat_\w{22,}|glpat-[\w-]{20,}|xox[abpr]-[\w-]{10,}|AKIA[0-9A-Z]{16})\b/, 'a token'],
+  [/\baws_secret_access_key\s*=\s*\S/i, 'a key of S3'],
+];

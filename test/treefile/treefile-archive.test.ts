@@ -46,14 +46,32 @@ test('I11: passwords, private keys and files of this machine are published with 
   const folder = await writeFiles({ ...TREEFILE, 'host/r.repo': '[r]\nbaseurl=https://example.org/\n' });
   const { copy, files } = await copied(folder);
   const secrets = {
-    'a password in host/r.repo': '[r]\npassword = hunter2222\n',
-    'a URL with a password in host/r.repo': '[r]\nbaseurl=https://joe:hunter2222@example.org/\n',
-    'a private key in host/r.repo': '-----BEGIN RSA PRIVATE KEY-----\n',
+    'a password in host/r.repo:2': '[r]\npassword = hunter2222\n',
+    'a password in host/r.repo:3': '[r]\n\nproxy_password=hunter2222\n',
+    'a URL with a password in host/r.repo:2': '[r]\nbaseurl=https://joe:hunter2222@example.org/\n',
+    'a private key in host/r.repo:1': '-----BEGIN RSA PRIVATE KEY-----\n',
+    'the hash of a password in host/r.repo:2':
+      'bin:*:1::::::\nroot:$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4XSIecDzlB5KiA2/jctKu9YterLp8wwnSq.qc.eoxqOmSuNp2xS0ktL3nh/:19000::::::\n',
+    'the hash of a password in host/r.repo:1':
+      'rootpw --iscrypted $y$j9T$F5Jx5fExrKuPp53xLKQ..1$tnSYvahCwPBHKZUspmcxMfb0.WiB9W.zEaKlOBL35rC\n',
+    'a login in host/r.repo:1': 'curl -H "Authorization: Bearer abcdefgh12345678" https://example.org/\n',
+    'a token in host/r.repo:2': 'x\nTOKEN=ghp_0123456789abcdefghijABCDEFGHIJ012345\n',
+    'a key of S3 in host/r.repo:1': 'aws_secret_access_key = abc\n',
   };
   for (const [why, text] of Object.entries(secrets)) {
     await writeFile(join(copy, 'host/r.repo'), text);
     expect(await packTreefile(files, archive, task)).toBe(`has ${why}`);
     expect(existsSync(archive)).toBe(false);
+  }
+  // All of it in one message.
+  await writeFile(join(copy, 'host/r.repo'), '[r]\npassword=hunter2222\n[s]\npassword=hunter3333\n');
+  expect(await packTreefile(files, archive, task)).toBe(
+    'has a password in host/r.repo:2; it has a password in host/r.repo:4',
+  );
+  for (const fine of ['#password=\npassword=\nPASSWORD=$1\n', 'case $x in $1$) ;; esac\nhttps://$user:$pass@h/\n']) {
+    await writeFile(join(copy, 'host/r.repo'), fine);
+    expect(await packTreefile(files, archive, task)).toBeUndefined();
+    await rm(archive);
   }
   await rm(copy, { recursive: true });
 
@@ -63,6 +81,8 @@ test('I11: passwords, private keys and files of this machine are published with 
   expect(absolute.files.elsewhere).toEqual([outside]);
   // Names of the treefile's own files lead nowhere on this machine.
   expect(absolute.files.files.map(({ path }) => path)).toEqual(['host.yaml', 'r.repo']);
-  expect(await packTreefile(absolute.files, archive, task)).toContain('absolute paths');
+  expect(await packTreefile(absolute.files, archive, task)).toMatch(
+    new RegExp(`^names ${outside} by its absolute path in host\\.yaml:\\d+, and nobody else has that file$`),
+  );
   expect(existsSync(archive)).toBe(false);
 });

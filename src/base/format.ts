@@ -34,3 +34,8 @@ export function formatProgress(done: number, total: number | undefined, unit: Pr
     return total === undefined ? formatBytes(done) : `${formatBytes(done)} of ${formatBytes(total)}`;
   return `${total === undefined ? done : `${done}/${total}`} ${unit}`;
 }
+
+/** Returns a text with its first letter as a capital. */
+export function capital(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
+}

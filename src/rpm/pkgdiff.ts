@@ -1,4 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
+import { capital } from '../base/format.ts';
 import { compareEvr, parseEvra } from './evr.ts';
 import { type Lockfile, lockedEntries, type PackageId } from './lockfile.ts';
 
@@ -57,20 +58,35 @@ export function downgrades(parent: readonly PackageId[], lockfile: Lockfile): Do
   );
 }
 
-/** What can become of a package. */
-export type ChangeWord = 'upgraded' | 'downgraded' | 'removed' | 'added';
+/** What can become of a package, or of a component: whether that went up or down, nobody can tell. */
+export type ChangeWord = 'upgraded' | 'changed' | 'downgraded' | 'removed' | 'added';
 
-/** A word for each kind of change, in the order of `rpm-ostree db diff`. */
-const KINDS: readonly (readonly [kind: PackageChange[1], word: ChangeWord])[] = [
-  [2, 'upgraded'],
-  [3, 'downgraded'],
-  [1, 'removed'],
-  [0, 'added'],
-];
+/** The words in the order of `rpm-ostree db diff`. */
+const WORDS: readonly ChangeWord[] = ['upgraded', 'changed', 'downgraded', 'removed', 'added'];
+
+function wordOf([, kind, { NewPackage: to }]: PackageChange): ChangeWord {
+  if (kind === 2) return to?.[2] === '' ? 'changed' : 'upgraded';
+  return kind === 3 ? 'downgraded' : kind === 1 ? 'removed' : 'added';
+}
 
 /** Returns the changes by kind, in the order of `rpm-ostree db diff`; kinds without a change are there, too. */
 export function changesByKind(diff: PackageDiff): { readonly word: ChangeWord; readonly changes: PackageDiff }[] {
-  return KINDS.map(([kind, word]) => ({ word, changes: diff.filter((change) => change[1] === kind) }));
+  return WORDS.map((word) => ({ word, changes: diff.filter((change) => wordOf(change) === word) }));
+}
+
+/** What changes are of: one, and many. Components are what a tree has that others made ([any-tree.md]). */
+export interface PartNames {
+  readonly one: 'package' | 'component' | 'package or component';
+  readonly many: 'packages' | 'components' | 'packages and components';
+}
+
+/** Returns how to call what changed: packages where there is nothing. */
+export function partNames(diff: PackageDiff): PartNames {
+  const isPart = ([, , { PreviousPackage: from, NewPackage: to }]: PackageChange): boolean => (to ?? from)?.[2] === '';
+  const parts = diff.filter(isPart).length;
+  if (parts === 0) return { one: 'package', many: 'packages' };
+  if (parts === diff.length) return { one: 'component', many: 'components' };
+  return { one: 'package or component', many: 'packages and components' };
 }
 
 /** One line: `2 upgraded, 1 added`; `no packages changed` when empty. */
@@ -84,8 +100,7 @@ export function summarizeDiff(diff: PackageDiff): string {
 /** One line a change, grouped by kind under a title: `Upgraded:`. */
 export function formatDiff(diff: PackageDiff): string {
   const groups = changesByKind(diff).flatMap(({ word, changes }) => {
-    const title = `${word.charAt(0).toUpperCase()}${word.slice(1)}:`;
-    return changes.length === 0 ? [] : [title, ...changes.map((change) => `  ${changeLine(change)}`)];
+    return changes.length === 0 ? [] : [`${capital(word)}:`, ...changes.map((change) => `  ${changeLine(change)}`)];
   });
   return groups.join('\n') || 'No packages changed.';
 }

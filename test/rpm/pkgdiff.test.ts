@@ -1,7 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PackageId } from '../../src/rpm/lockfile.ts';
-import { downgrades, formatDiff, lockedPackages, packageDiff, summarizeDiff } from '../../src/rpm/pkgdiff.ts';
+import {
+  downgrades,
+  formatDiff,
+  lockedPackages,
+  packageDiff,
+  partNames,
+  summarizeDiff,
+} from '../../src/rpm/pkgdiff.ts';
 
 const pkg = (name: string, version: string, release = '1', arch = 'x86_64', epoch = '0'): PackageId => ({
   name,
@@ -62,6 +69,18 @@ describe('packageDiff', () => {
       '  new-1-1.x86_64',
     ]);
     expect(summarizeDiff([])).toBe('no packages changed');
+  });
+
+  it('tells what is no package by the name of components: nobody knows whether a key went up or down', () => {
+    const part = (name: string, version: string) => ({ name, epoch: '0', version, release: '', arch: '' });
+    const parts = packageDiff([part('a.bst', '9f86d081'), part('b.bst', '1.0')], [part('a.bst', '11111111')]);
+    expect(formatDiff(parts)).toBe('Changed:\n  a.bst 9f86d081 -> 11111111\nRemoved:\n  b.bst 1.0');
+    expect(summarizeDiff(parts)).toBe('1 changed, 1 removed');
+    expect(partNames(parts)).toEqual({ one: 'component', many: 'components' });
+    const packages = packageDiff(before, after);
+    expect(partNames(packages).many).toBe('packages');
+    expect(partNames([...parts, ...packages]).many).toBe('packages and components');
+    expect(partNames([]).many).toBe('packages');
   });
 });
 

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
-import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
+import { capital, formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
 import type { InputsRecord } from '../../build/build-record.ts';
 import { storedMeta } from '../../build/build-record-format.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
+import { engineText } from '../../build/engine-text.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
-import { formatDiff } from '../../rpm/pkgdiff.ts';
+import { formatDiff, partNames } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, negation, text } from '../inputs.ts';
@@ -66,7 +67,7 @@ export const show = defineCommand({
       ['Time', meta.ostreeTimestamp],
       ['Engine', engineText(meta.engine)],
       ['Kernel', meta.compose?.kernel],
-      ['Treefile', checkoutText(meta.inputs?.checkout)],
+      ['Checkout', checkoutText(meta.inputs?.checkout)],
       ['Made of', await partsText(paths.dir)],
       ['Signed by', meta.signedBy?.join(', ')],
       ['Published', meta.published?.join(', ')],
@@ -76,7 +77,7 @@ export const show = defineCommand({
       ['Records', paths.dir],
     ];
     for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
-    if (meta.pkgdiff) print(`Packages:\n${formatDiff(meta.pkgdiff)}`);
+    if (meta.pkgdiff) print(`${capital(partNames(meta.pkgdiff).many)}:\n${formatDiff(meta.pkgdiff)}`);
     if (updates) for (const line of updateLines(updates)) print(line);
     for (const { from, bytes, objects, seconds, objectBytes: without } of meta.deltas ?? []) {
       const start = from === undefined ? 'scratch' : from.slice(0, 12);
@@ -101,10 +102,6 @@ export const show = defineCommand({
   },
 });
 
-function engineText(engine: { readonly name: string; readonly version: string } | undefined): string | undefined {
-  return engine && `${engine.name} ${engine.version}`;
-}
-
 function checkoutText(checkout: InputsRecord['checkout']): string | undefined {
   return checkout && `git ${checkout.revision}${checkout.dirty ? ', with changes that are not committed' : ''}`;
 }
@@ -115,7 +112,11 @@ async function partsText(dir: string): Promise<string | undefined> {
   if (text === undefined) return undefined;
   try {
     const { packages, debs, components } = parseProvenance(text, PROVENANCE_FILE);
-    return `${packages.length + debs.length} packages, ${components.length} components (atomic-nightly provenance)`;
+    const counts = { package: packages.length + debs.length, component: components.length };
+    const there = Object.entries(counts).filter(([, count]) => count > 0);
+    const parts =
+      there.map(([what, count]) => `${count} ${what}${count === 1 ? '' : 's'}`).join(', ') || 'what nobody said';
+    return `${parts} (atomic-nightly provenance)`;
   } catch {
     return undefined;
   }

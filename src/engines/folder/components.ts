@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sha256 } from '../../base/files.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
@@ -103,12 +104,20 @@ function debOf(paragraph: string): InstalledDeb[] {
 const SHORT_KEY = 8;
 
 /**
- * A reported component as a package without release and architecture. Without a version its key says which build it is, or
- * else what its first source is pinned to; without these nothing can tell that it changed, and it is left out.
+ * A reported component as a package without release and architecture. Beside a version, or in its place, its key says which build
+ * it is, or else what its sources are pinned to; without any of these nothing can tell that it changed, and it is left out.
  */
 function asPackage({ name, version, key, sources }: Component): PackageId[] {
-  const pinned = sources.map(({ commit, digest }) => commit ?? digest).find((one) => one !== undefined);
-  const shown = version ?? key?.slice(0, SHORT_KEY) ?? pinned?.replace(/^sha256:/, '').slice(0, SHORT_KEY);
-  const text = version !== undefined && key !== undefined ? `${version} (${key.slice(0, SHORT_KEY)})` : shown;
+  const pins = sources.flatMap(({ commit, digest }) => commit ?? digest ?? []);
+  const which = key?.slice(0, SHORT_KEY) ?? shortPins(pins);
+  const text = version !== undefined && which !== undefined ? `${version} (${which})` : (version ?? which);
   return text === undefined ? [] : [{ name, epoch: '0', version: text, release: '', arch: '' }];
+}
+
+/** One pin as people know it, several by a digest over all: a change of any of them must be seen. */
+function shortPins(pins: readonly string[]): string | undefined {
+  const [first, ...others] = pins;
+  if (first === undefined) return undefined;
+  const bare = others.length === 0 ? first.replace(/^[a-z0-9]+:/, '') : sha256(pins.join('\0'));
+  return bare.slice(0, SHORT_KEY);
 }

@@ -2,6 +2,7 @@ import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE, RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
+import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import { signatureName } from '../../published/paths.ts';
@@ -147,7 +148,7 @@ function facts(meta: BuildMeta): { name: string; value: string; code: boolean }[
     ['Commit', meta.ostreeCommit, true],
     ['Kernel', compose?.kernel, true],
     ['Tree', tree && `${formatBytes(tree.bytes)} in ${tree.objects} objects`, false],
-    ['Engine', engine && `${engine.name} ${engine.version}`, false],
+    ['Engine', engineText(engine), false],
     ['Published to', meta.published?.join(', '), false],
   ];
   return all.flatMap(([name, value, code]) => (value === undefined || value === '' ? [] : [{ name, value, code }]));

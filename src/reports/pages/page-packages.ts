@@ -1,8 +1,12 @@
-import { changesByKind, type PackageDiff, summarizeDiff } from '../../rpm/pkgdiff.ts';
+import { capital } from '../../base/format.ts';
+import { changesByKind, type PackageDiff, partNames, summarizeDiff } from '../../rpm/pkgdiff.ts';
 
 /** Package changes as pages show them, in the order of `rpm-ostree db diff`. */
 export interface PackagesView {
   readonly summary: string;
+  /** `Packages`, `Components`; one of them: `Package`. */
+  readonly title: string;
+  readonly one: string;
   readonly count: number;
   /** So many that they are folded. */
   readonly long: boolean;
@@ -22,5 +26,7 @@ export function packagesView(diff: PackageDiff): PackagesView {
       return { kind: word, name, from: text(from), to: text(to) };
     }),
   );
-  return { summary: summarizeDiff(diff), count: changes.length, long: changes.length > 80, changes };
+  const { one, many } = partNames(diff);
+  const titles = { title: capital(many), one: capital(one) };
+  return { summary: summarizeDiff(diff), ...titles, count: changes.length, long: changes.length > 80, changes };
 }

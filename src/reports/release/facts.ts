@@ -1,9 +1,9 @@
 import { basename } from 'node:path';
-import { formatBytes } from '../../base/format.ts';
+import { capital, formatBytes } from '../../base/format.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import { readCommit } from '../../ostree/objects.ts';
-import { type PackageDiff, packageDiff, summarizeDiff } from '../../rpm/pkgdiff.ts';
+import { type PackageDiff, packageDiff, partNames, summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { dayOf, readKeyInfo } from '../../signing/key-info.ts';
 
 /** What the notes and the announcement of a release can say: the values of their templates. */
@@ -24,6 +24,8 @@ export interface ReleaseFacts {
   readonly previous: { readonly version: string; readonly date: string } | '';
   /** Summary of the package changes, as in `3 upgraded, 1 added`. */
   readonly summary: string;
+  /** What changed: `Package`, `Component`, `Package or component`. */
+  readonly part: string;
   /** Sorted by name; a package that is new has no `from`, one that went no `to`. */
   readonly packages: readonly { readonly name: string; readonly from: string; readonly to: string }[];
   readonly images: readonly {
@@ -82,6 +84,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     reason: promotion?.reason ?? '',
     previous: previous ? { version: previous.meta.buildid, date: dayOf(new Date(previous.meta.release?.at ?? 0)) } : '',
     summary: summarizeDiff(changes),
+    part: capital(partNames(changes).one),
     packages: previous ? changes.map(packageLine) : [],
     images: Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => ({
       type,

@@ -18,6 +18,7 @@ const FACTS: ReleaseFacts = {
   reason: 'The November release.',
   previous: { version: '20261024_02', date: '2026-10-24' },
   summary: '1 upgraded, 1 added, 1 removed',
+  part: 'Package',
   packages: [
     { name: 'bash', from: '4.2.46-33', to: '4.2.46-34' },
     { name: 'podman', from: '', to: '5.1-1' },

@@ -105,10 +105,12 @@ function sizeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
 
 function changeSeries(builds: readonly ChartedBuild[]): ChartData['series'] {
   const grouped = builds.map(({ meta }) => changesByKind(meta.pkgdiff ?? []));
-  return changesByKind([]).map(({ word }, index) => ({
+  const series = changesByKind([]).map(({ word }, index) => ({
     label: word,
     values: grouped.map((kinds) => kinds[index]?.changes.length ?? 0),
   }));
+  // Packages are upgraded; only components change.
+  return series.filter(({ label, values }) => label !== 'changed' || values.some((value) => value > 0));
 }
 
 const shortTime = (seconds: number): string =>

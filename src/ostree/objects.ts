@@ -81,6 +81,11 @@ export function objectPath(checksum: string, type: ObjectType): string {
   return ['objects/', checksum.slice(0, 2), '/', checksum.slice(2), '.', type].join('');
 }
 
+/** Returns the content checksum of a tree, as `ostree show` prints it: over the checksums of root dirtree and dirmeta. */
+export function contentChecksumOf(tree: string, meta: string): string {
+  return sha256(Buffer.from(tree + meta, 'hex'));
+}
+
 /** Whether a text is an object's name: SHA-256 in lower-case hex. */
 export function isChecksum(text: string): boolean {
   return /^[0-9a-f]{64}$/.test(text);

@@ -11,7 +11,6 @@ import { checkProvenancePlace, type Found } from '../provenance/place.ts';
 import { PROVENANCE_PATH } from '../provenance/provenance-format.ts';
 import { readStored } from './store-tree.ts';
 import { cacheRepo, type TakenFolder } from './take-folder.ts';
-import { treePolicy } from './tree-policy.ts';
 
 /**
  * Puts into a stored tree what it is made of; the folder itself is only read.
@@ -37,8 +36,7 @@ export async function addProvenance(
   await replaceInTree(skip, '');
   await replaceInTree(modes, '');
   const repo = cacheRepo(cacheDir);
-  const policy = await treePolicy(taken.root, task);
-  const labelled = policy === undefined ? {} : { policy: policy.folder };
+  const labelled = taken.policy === undefined ? {} : { policy: taken.policy.folder };
   const commit = await storeFolder({ repo, folder, skip, modes, owner: { uid: 0, gid: 0 }, ...labelled }, task);
   const checksum = (await readStored(repo, commit)).files.get(PROVENANCE_PATH);
   if (checksum === undefined) throw new NightlyError('bug', `${PROVENANCE_PATH} was not stored.`);

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
@@ -11,13 +11,15 @@ import { scanDigest, scanFolder } from './scan-folder.ts';
 import { type StoredTree, storeTree } from './store-tree.ts';
 import { readTreeNames } from './tree-names.ts';
 import { planTree, type TreeSettings } from './tree-plan.ts';
-import { treePolicy } from './tree-policy.ts';
+import { type TreePolicy, treePolicy } from './tree-policy.ts';
 import { writeVarTmpfiles } from './var-tmpfiles.ts';
 
 export interface TakenFolder extends StoredTree {
   /** Absolute, without links. */
   readonly root: string;
   readonly kver?: string | undefined;
+  /** By which its files are labelled. */
+  readonly policy: TreePolicy | undefined;
   /** Digest of what the file system said of the folder: as long as it does, this is the tree of it. */
   readonly seen: string;
 }
@@ -44,7 +46,8 @@ export async function takeFolder(
   if (known?.seen === seen) return known;
   const repo = cacheRepo(cacheDir);
   await mkdir(repo, { recursive: true });
-  await initRepo(repo, 'bare-user', task);
+  // What ostree makes last of a repository.
+  if (!existsSync(join(repo, 'objects'))) await initRepo(repo, 'bare-user', task);
   const names = await readTreeNames(root);
   const kver = checkTree(scan, { ...settings, bootable }, names);
   const { placed, inVar } = planTree(scan, settings, names);
@@ -65,7 +68,7 @@ export async function takeFolder(
     task,
   );
   task.say(`${placed.length} files and folders of ${root}`);
-  return { ...stored, root, seen, kver };
+  return { ...stored, root, policy, seen, kver };
 }
 
 function realFolder(path: string): string {

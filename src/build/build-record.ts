@@ -81,7 +81,7 @@ export interface InputsRecord {
   readonly repositories: Readonly<
     Record<string, { readonly url: string; readonly repomd: string; readonly generated: string }>
   >;
-  /** The checkout that the treefile lies in; not there where it is in none. */
+  /** The git checkout that the treefile lies in, or the folder that is committed, or the program that fills one; not there where it is in none. */
   readonly checkout?: { readonly revision: string; readonly dirty: boolean; readonly url?: string };
   /** Programs that made the tree, beside the engine. */
   readonly programs: { readonly atomicNightly: string; readonly ostree: string };

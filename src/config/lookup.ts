@@ -91,6 +91,11 @@ export function targetsOf(config: Config, stream: StreamConfig): TargetConfig[] 
   return stream.targets.flatMap((name) => config.targets[name] ?? []);
 }
 
+/** The folders that this program itself fills: its work folder, and targets that are folders. */
+export function ownFolders({ work, targets }: Pick<Config, 'work' | 'targets'>): string[] {
+  return [work, ...Object.values(targets).flatMap((target) => (target.type === 'directory' ? [target.path] : []))];
+}
+
 /**
  * The ref a stream builds: its own, else the treefile's, with `${basearch}` replaced.
  * @throws NightlyError `config`, with the stream's place, when neither has one.

@@ -90,6 +90,8 @@ export interface FolderEngine {
   readonly name: 'checkout' | 'command';
   /** The version of ostree, which makes the commit. */
   readonly version: string;
+  /** The folder that is committed, or the one that the program runs in: what its trees come from, as far as is known. */
+  readonly source: string;
   /** SHA-256 over the engine's settings: a build that was begun with others cannot end as it began. */
   readonly digest: string;
   /**

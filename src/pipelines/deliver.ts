@@ -1,3 +1,4 @@
+import type { BuildMeta } from '../build/build-record.ts';
 import { DELTAS } from '../build/build-record-format.ts';
 import { readMeta, type StoredBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
@@ -22,6 +23,8 @@ export interface Delivery {
   readonly parent?: string | undefined;
   /** The build whose treefile it was composed from, and whose tree it has where it composed none; undefined: the build itself. */
   readonly from?: StoredBuild;
+  /** What made the tree, where it was not made now. */
+  readonly engine?: BuildMeta['engine'] | undefined;
   /** Make no image: other machines will. */
   readonly until?: 'push';
 }
@@ -39,7 +42,7 @@ export async function deliver(
   onPublished: () => Promise<void> = async () => undefined,
 ): Promise<Delivered | Stopped> {
   const { stream, ref, targets } = project;
-  const { composed, inputHash, parent, until, from } = delivery;
+  const { composed, inputHash, parent, until, from, engine } = delivery;
   const { commit } = composed;
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { parent, commit }, task),
@@ -71,7 +74,7 @@ export async function deliver(
     parent,
     ...(deltas.length === 0 ? {} : { deltas }),
     ...(signedBy.length === 0 ? {} : { signedBy }),
-    engine: { name: project.engine.name, version: project.engine.version },
+    engine: engine ?? { name: project.engine.name, version: project.engine.version },
     compose: {
       initramfs: composed.initramfs,
       kernel: composed.kernel,

@@ -1,4 +1,5 @@
-import type { PromotionRecord } from '../build/build-record.ts';
+import { definedOnly } from '../base/defined-only.ts';
+import type { BuildMeta, PromotionRecord } from '../build/build-record.ts';
 import { findBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
 import { readCommit } from '../ostree/objects.ts';
@@ -7,6 +8,7 @@ import type { Project } from '../run/project.ts';
 import type { Night } from '../run/promoted-night.ts';
 import type { Runner } from '../run/runner.ts';
 import { composeFolder } from '../steps/compose/compose-folder.ts';
+import { programs } from '../steps/compose/inputs-record.ts';
 import { promoteCommit } from '../steps/promote/promote-commit.ts';
 import { promoteCompare } from '../steps/promote/promote-compare.ts';
 import { promoteCompose } from '../steps/promote/promote-compose.ts';
@@ -40,11 +42,10 @@ export async function promote(
   // Nothing is published of a night that a prune may take away meanwhile.
   if (kept.errors[0]) throw kept.errors[0];
 
-  const { inputHash, composed } = made;
+  const { inputHash, composed, engine, inputs } = made;
   const from = await findBuild(project.config.work, night.id);
-  const { inputs } = night.meta;
   if (inputs !== undefined) await updateMeta(build.paths, { inputs });
-  const delivery = { composed: { ...composed, commit }, inputHash, from, parent };
+  const delivery = { composed: { ...composed, commit }, inputHash, from, parent, engine };
   const delivered = await deliver(project, build, delivery, runner);
   await runner.step('supersede', { supersedes: promotion.supersedes }, (task) =>
     supersede(project, build, promotion, task),
@@ -55,6 +56,9 @@ export async function promote(
 interface Made {
   readonly composed: Composed;
   readonly inputHash: string;
+  /** What made this tree; undefined: the stream's engine, now. */
+  readonly engine?: BuildMeta['engine'];
+  readonly inputs?: BuildMeta['inputs'];
 }
 
 /** Composes the nightly build's tree again from its packages, and compares it with what it was. */
@@ -84,7 +88,8 @@ async function rebuild(
       promotion: { ...promotion, differencesAccepted: { count, paths } },
     });
   }
-  return { composed, inputHash };
+  const { inputs } = night.meta;
+  return { composed, inputHash, ...(inputs && { inputs: { ...inputs, programs: await programs() } }) };
 }
 
 /** Returns the night's tree as it is. */
@@ -94,6 +99,7 @@ async function nightsTree({ repo }: Project, night: Night): Promise<Made> {
   const kernel = meta.compose?.kernel;
   return {
     inputHash,
+    ...definedOnly({ engine: meta.engine, inputs: meta.inputs }),
     composed: {
       commit,
       contentChecksum: meta.ostreeContentChecksum ?? '',

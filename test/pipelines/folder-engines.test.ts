@@ -37,6 +37,18 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   expect(await ls(commit)).not.toMatch(/ \/etc/);
   expect(await listing()).toBe(before);
 
+  // It lies in a checkout of git, which is in the record and not in the tree: another revision of it is no other tree.
+  const git = (...args: string[]) =>
+    run('git', ['-C', dir, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args]);
+  const inputsOf = async (id: string) =>
+    JSON.parse(await readFile(join(dir, 'work/builds', id, 'x86_64/meta.json'), 'utf8'))['atomic-nightly.inputs'];
+  const programs = { 'atomic-nightly': expect.any(String), ostree: expect.stringMatching(/^\d{4}\.\d+/) };
+  expect(await inputsOf(build)).toEqual({ repositories: {}, programs });
+  await git('init', '--quiet');
+  await writeFile(join(dir, '.git/info/exclude'), 'client\n');
+  await git('remote', 'add', 'origin', 'https://joe:hunter2222@git.example.org/tree.git');
+  await git('add', 'tree', 'atomic-nightly.yaml');
+  await git('commit', '--quiet', '--message=one');
   const same = await world.nightly('nightly');
   expect(same.code).toBe(10);
   // Another copy of the same files, with other times and inodes, is the same tree.
@@ -52,6 +64,22 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
     parent: commit,
     version: second.build,
   });
+  const revision = (await git('rev-parse', 'HEAD')).stdout.trim();
+  const url = 'https://git.example.org/tree.git';
+  expect(await inputsOf(second.build)).toEqual({
+    repositories: {},
+    programs,
+    checkout: { revision, dirty: true, url },
+  });
+  expect((await world.nightly('show', second.build)).stdout).toContain(
+    `Checkout:  git ${revision}, with changes that are not committed`,
+  );
+  await git('add', 'tree');
+  await git('commit', '--quiet', '--message=two');
+  const forced = await world.nightly('nightly', '--force', '--json');
+  const third = JSON.parse(forced.stdout).build;
+  expect((await inputsOf(third)).checkout).toMatchObject({ dirty: false, url });
+  expect((await inputsOf(third)).checkout.revision).not.toBe(revision);
   const diff = await world.nightly('diff', build, second.build);
   expect(diff.stdout).toMatch(/1 added, 0 removed, 1 changed/);
   expect(diff.stdout).toMatch(/\/usr\/bin: 1 changed, \+0 B\n {2}\/usr\/lib: 1 added, \+5 B/);
@@ -68,6 +96,8 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   const checksum = (id: string) =>
     JSON.parse(readFileSync(join(dir, 'work/builds', id, 'x86_64/meta.json'), 'utf8'))['ostree-content-checksum'];
   expect(checksum(promoted.build)).toBe(checksum(second.build));
+  expect(checksum(third)).toBe(checksum(second.build));
+  expect(await inputsOf(promoted.build)).toEqual(await inputsOf(second.build));
   const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
   expect(rebuilt.stderr).not.toContain('✗');
   expect(checksum(JSON.parse(rebuilt.stdout).build)).toBe(checksum(second.build));
@@ -77,7 +107,7 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
 
   // Taken back, its folder is not built again by itself.
   await writeFile(join(tree, 'usr/lib/more'), 'more\n');
-  const back = await world.nightly('retract', second.build, '--reason', 'bad', '--json');
+  const back = await world.nightly('retract', third, '--reason', 'bad', '--json');
   expect(back.stderr).not.toContain('✗');
   const again = await world.nightly('nightly');
   expect(again.code).toBe(10);
@@ -100,6 +130,9 @@ test('a command is a nightly build: its inputs decide, its report names componen
   const fill = ['mkdir -p "$ATOMIC_ROOT/usr/lib" "$ATOMIC_ROOT/etc"', 'cp inputs "$ATOMIC_ROOT/usr/lib/inputs"'];
   await writeFile(join(dir, 'inputs'), 'one\n');
   await make([...fill, report('1.0'), 'env | sort >env']);
+  await writeFile(join(dir, '.gitignore'), '/runs\n/env\n');
+  for (const args of [['init'], ['add', '.'], ['commit', '--message=one']])
+    await run('git', ['-C', dir, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args]);
 
   const first = await world.nightly('nightly', '--json');
   expect(first.stderr).not.toContain('✗');
@@ -110,6 +143,11 @@ test('a command is a nightly build: its inputs decide, its report names componen
     sources: [{ kind: 'git', commit: '0123abc' }],
   });
   expect(await readFile(own(build, 'inputs.txt'), 'utf8')).toBe('one\n');
+  const record = async (id: string) => JSON.parse(await readFile(own(id, 'meta.json'), 'utf8'));
+  expect(await record(build)).toMatchObject({
+    'atomic-nightly.engine': { name: 'command', version: expect.stringMatching(/^\d{4}\.\d+/) },
+    'atomic-nightly.inputs': { checkout: { revision: expect.stringMatching(/^[0-9a-f]{40}$/), dirty: false } },
+  });
   const names = (await readFile(join(dir, 'env'), 'utf8')).split('\n').map((line) => line.split('=')[0]);
   const allowed =
     'ATOMIC_NIGHTLY_RUN ATOMIC_PROVENANCE ATOMIC_ROOT HOME LC_ALL LOGNAME PATH PWD SHLVL SOURCE_DATE_EPOCH TMPDIR TZ USER _ OLDPWD';
@@ -121,10 +159,18 @@ test('a command is a nightly build: its inputs decide, its report names componen
   await writeFile(join(dir, 'inputs'), 'two\n');
   await make([...fill, report('1.1')]);
   const second = JSON.parse((await world.nightly('nightly', '--json')).stdout);
+  expect((await record(second.build))['atomic-nightly.inputs'].checkout.dirty).toBe(true);
   expect((await world.nightly('diff', build, second.build)).stdout).toContain(
     'base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)',
   );
-  expect((await world.nightly('show', second.build)).stdout).toContain('base/app.bst');
+  const shown = (await world.nightly('show', second.build)).stdout;
+  expect(shown).toContain('Components:\nChanged:\n  base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)\n');
+  expect(shown).toMatch(/^Engine: +command, committed by ostree \d/m);
+  expect(shown).toContain('Made of:   1 component (');
+  const page = await readFile(join(world.published, 'builds', second.build, 'x86_64/index.html'), 'utf8');
+  expect(page).toContain('<h2 id="packages-title">Components</h2>');
+  expect(page).toMatch(/<th scope="col">Component<\/th>[\s\S]*base\/app\.bst[\s\S]*>changed</);
+  expect(page).toContain('1 changed.');
 
   // What it reported is in the tree, beside the build, and told with what is not pinned.
   const path = '/usr/share/atomic-nightly/provenance.json';

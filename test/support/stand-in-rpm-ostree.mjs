@@ -190,6 +190,8 @@ for (const [name, evra] of Object.entries(packages)) console.log(`  ${name}-${ev
 const inputHash = createHash('sha256')
   .update(treefile)
   .update(JSON.stringify(Object.entries(packages).sort()))
+  // As rpm-ostree does, by the checksums of the files: a package that is signed again counts.
+  .update(JSON.stringify(state.digests ?? {}))
   .digest('hex');
 console.log(`Input state hash: ${inputHash}`);
 const out = lastOf('ex-write-lockfile-to');
@@ -253,6 +255,10 @@ else writeRpmDatabase(state.installs ?? packages, join(tree, 'usr/share/rpm'));
 writeFileSync(join(tree, 'usr/share/packages'), JSON.stringify(packages));
 mkdirSync(join(tree, 'usr/share/rpm-ostree'));
 writeFileSync(join(tree, 'usr/share/rpm-ostree/treefile.json'), '{}\n');
+for (const [path, text] of Object.entries(state.files ?? {})) {
+  mkdirSync(join(tree, path, '..'), { recursive: true });
+  writeFileSync(join(tree, path), text);
+}
 let parent = lastOf('parent');
 if (parent === undefined && ref !== undefined && !lastOf('no-parent'))
   parent = tryOstree(['rev-parse', `--repo=${repo}`, ref]);

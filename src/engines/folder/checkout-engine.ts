@@ -19,6 +19,7 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
   return {
     name: 'checkout',
     version: await ostreeVersion(),
+    source: config.path,
     digest,
     async readInputs(request, task) {
       const taken = await takeFolder(config.path, config, request, task);

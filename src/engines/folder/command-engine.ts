@@ -24,6 +24,7 @@ export async function createCommandEngine(config: CommandConfig): Promise<Folder
   return {
     name: 'command',
     version: await ostreeVersion(),
+    source: config.workingFolder,
     digest,
     async readInputs(request, task) {
       const lines = await commandInputs(config, task);

@@ -32,7 +32,11 @@ export async function composeFolder(
   if (provenance !== undefined) await writeJson(join(build.paths.dir, REPORT_FILE), provenance);
   // Removed while the next steps run, as in compose.ts.
   removeTree(request.scratchDir, task).catch(() => undefined);
-  const parts = components.length === 0 ? '' : `, ${components.length} packages and components`;
-  task.say(`commit ${composed.commit}${parts}`);
+  const packages = components.filter(({ arch }) => arch !== '').length;
+  const counts = { package: packages, component: components.length - packages };
+  const parts = Object.entries(counts).flatMap(([what, count]) =>
+    count === 0 ? [] : `${count} ${what}${count === 1 ? '' : 's'}`,
+  );
+  task.say([`commit ${composed.commit}`, ...parts].join(', '));
   return composed;
 }

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { ownFolders } from '../../config/lookup.ts';
 import type { FolderInputs, FolderRequest } from '../../engines/engine.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
+import { gitState } from '../../programs/git.ts';
 import { writeLockfile } from '../../rpm/lockfile.ts';
 import type { Build } from '../../run/build.ts';
 import type { FolderProject } from '../../run/project.ts';
@@ -19,7 +21,9 @@ export async function folderInputs(
   task: Task,
 ): Promise<Resolved> {
   const inputs = await readInputs(project, build, build.timestamp, task);
-  return { inputHash: inputs.inputHash, unchanged: parent?.inputHash === inputs.inputHash };
+  const checkout = await gitState(project.engine.source, ownFolders(project.config), task);
+  const unchanged = parent?.inputHash === inputs.inputHash;
+  return { inputHash: inputs.inputHash, unchanged, ...(checkout === undefined ? {} : { checkout }) };
 }
 
 /** Reads the inputs as they are now, and records them. @param timestamp SOURCE_DATE_EPOCH of what runs */

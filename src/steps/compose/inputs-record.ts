@@ -15,6 +15,11 @@ export async function inputsRecord(
   return {
     repositories: Object.fromEntries(repositories),
     ...(checkout === undefined ? {} : { checkout }),
-    programs: { atomicNightly: VERSION, ostree: await ostreeVersion() },
+    programs: await programs(),
   };
+}
+
+/** Returns the versions of the programs that make trees now, beside the engine. */
+export async function programs(): Promise<InputsRecord['programs']> {
+  return { atomicNightly: VERSION, ostree: await ostreeVersion() };
 }

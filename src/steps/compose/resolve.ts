@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { ownFolders } from '../../config/lookup.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
 import { type GitState, gitState } from '../../programs/git.ts';
 import { type Lockfile, type PackageId, writeLockfile } from '../../rpm/lockfile.ts';
@@ -20,7 +21,7 @@ export interface Resolved {
   readonly unchanged: boolean;
   /** The top treefile in the build's copy, relative to the copy; undefined where there is none. */
   readonly treefileCopy?: string;
-  /** The checkout of git that the treefile is in, as it was when it was read. */
+  /** The checkout of git that the treefile is in, or what the tree is made of by others, as it was when it was read. */
   readonly checkout?: GitState;
 }
 
@@ -45,7 +46,7 @@ export async function resolve(
   await writeJson(build.paths.treefile, treefileJson(treefile));
   // A promotion weeks later must build from this treefile, whatever became of it since.
   const treefileCopy = await copyTreefile(treefile, await readRepoFiles(treefile), build.paths.treefileCopy);
-  const checkout = await gitState(dirname(treefile.path), task);
+  const checkout = await gitState(dirname(treefile.path), ownFolders(project.config), task);
   refuseDowngrades(
     project,
     parent?.packages ?? [],

@@ -15,6 +15,7 @@ import { NightlyError } from '../../../src/base/errors.ts';
 import { quietTask } from '../../../src/base/task.ts';
 import type { CheckoutConfig } from '../../../src/config/config.ts';
 import { createCheckoutEngine } from '../../../src/engines/folder/checkout-engine.ts';
+import { treeComponents } from '../../../src/engines/folder/components.ts';
 import { parseProvenanceReport } from '../../../src/engines/folder/provenance-report.ts';
 import { readCommit } from '../../../src/ostree/objects.ts';
 import { run } from '../../../src/programs/exec.ts';
@@ -295,6 +296,24 @@ test('a report is JSON or YAML, sorted, and refused with each fault and its plac
   expect(() => read(`components:\n${many}`)).toThrow(/and 30 more$/);
 });
 
+test('a component is told by its version, and by its key or what its sources are pinned to', async () => {
+  const dir = temporaryFolder();
+  const source = (digest: string) => ({ kind: 'tar', digest });
+  const told = async (component: object) => {
+    const report = parseProvenanceReport(JSON.stringify({ components: [{ name: 'a', ...component }] }), '/x');
+    return (await treeComponents(dir, report, { scratchDir: dir }, task)).others.map(({ version }) => version);
+  };
+  const key = '9f86d081884c7d65';
+  expect(await told({ version: '1.0' })).toEqual(['1.0']);
+  expect(await told({ key })).toEqual(['9f86d081']);
+  expect(await told({ version: '1.0', key })).toEqual(['1.0 (9f86d081)']);
+  // Other content under the same version is a change, whichever of the sources has it.
+  expect(await told({ version: '1.0', sources: [source('sha256:0123456789')] })).toEqual(['1.0 (01234567)']);
+  const both = await told({ sources: [source('sha256:01'), source('sha256:02')] });
+  expect(await told({ sources: [source('sha256:01'), source('sha256:03')] })).not.toEqual(both);
+  expect(await told({ sources: [{ kind: 'local', url: 'files' }] })).toEqual([]);
+});
+
 test('a folder is stored once for its inputs and its commit; one that changed between them is refused', async () => {
   const { dir, tree, repo, put } = await bed();
   const engine = await createCheckoutEngine({ type: 'checkout', path: tree, owner: 'keep', var: 'folders' });
@@ -314,4 +333,46 @@ test('a folder is stored once for its inputs and its commit; one that changed be
   await engine.readInputs(request, logged);
   put('usr/lib/os-release', 'ID=other\n');
   await expect(compose()).rejects.toThrow('changed since this build began');
+});
+
+test('a provenance that the folder has already is replaced in the tree and stays in the folder', async () => {
+  const { dir, tree, repo, put, commit } = await bed();
+  const path = 'usr/share/atomic-nightly/provenance.json';
+  const cat = async (checksum: string) => (await run('ostree', [`--repo=${repo}`, 'cat', checksum, `/${path}`])).stdout;
+  mkdirSync(join(tree, 'usr/share/atomic-nightly'), { recursive: true });
+  const without = await commit();
+  put(path, 'somebody wrote this');
+  const replaced = await commit();
+  expect((await run('ostree', ['show', `--repo=${repo}`, replaced.commit])).stdout).toContain(
+    `ContentChecksum:  ${replaced.contentChecksum}\n`,
+  );
+  expect(await cat(replaced.commit)).toBe(await cat(without.commit));
+  expect(JSON.parse(await cat(replaced.commit))).toMatchObject({ schema: 'atomic-nightly/provenance' });
+  expect(replaced.contentChecksum).toBe(without.contentChecksum);
+  expect(readFileSync(join(tree, path), 'utf8')).toBe('somebody wrote this');
+  const said: string[] = [];
+  const engine = await createCheckoutEngine({ type: 'checkout', path: tree, owner: 'keep', var: 'folders' });
+  const request = { cacheDir: join(dir, 'cache'), scratchDir: join(dir, 'scratch'), bootable: false, timestamp: 1 };
+  const telling = { ...task, say: (text: string) => void said.push(text) };
+  const { inputHash } = await engine.readInputs(request, telling);
+  await engine.compose({ ...request, inputHash, repo, ref: 'a/b', version: '1' }, telling);
+  expect(said.join('\n')).toContain(`/${path} of the folder is replaced in the tree`);
+
+  for (const plant of [() => symlinkSync('/etc/hostname', join(tree, path)), () => mkdirSync(join(tree, path))]) {
+    rmSync(join(tree, path), { recursive: true });
+    plant();
+    await expect(commit()).rejects.toThrow(`/${path} of the tree is no file, and what the tree is made of goes there.`);
+  }
+});
+
+test('what no build needs any more leaves the cache in the end', async () => {
+  const { dir, tree, commit } = await bed();
+  await commit();
+  const repo = join(dir, 'cache/tree-repo');
+  const commits = async () => (await run('find', [repo, '-name', '*.commit'])).stdout.split('\n').length - 1;
+  const make = `ostree commit --repo=${repo} --orphan --tree=dir=${join(tree, 'etc')} --timestamp=@$time`;
+  await run('sh', ['-c', `for time in $(seq 31); do ${make}; done`]);
+  expect(await commits()).toBeGreaterThan(30);
+  await commit();
+  expect(await commits()).toBe(1);
 });

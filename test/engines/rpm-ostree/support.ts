@@ -28,6 +28,8 @@ export interface StandInState {
   /** Folder with the rpm database that the tree gets; default: one of packages without details. */
   readonly rpmdb?: string;
   readonly ignoresTime?: boolean;
+  /** Content of further files, by their paths in the tree. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 export interface Call {

@@ -82,6 +82,7 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   expect((await inputsOf(third)).checkout.revision).not.toBe(revision);
   const diff = await world.nightly('diff', build, second.build);
   expect(diff.stdout).toMatch(/1 added, 0 removed, 1 changed/);
+  expect(diff.stdout).not.toContain('Kernel');
   expect(diff.stdout).toMatch(/\/usr\/bin: 1 changed, \+0 B\n {2}\/usr\/lib: 1 added, \+5 B/);
 
   const planned = await world.nightly('promote', second.build, '--dry-run');

@@ -65,9 +65,7 @@ function diffLines({ pkgdiff, kernel, images, files, folders = [], update }: Bui
   const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
   return [
     formatDiff(pkgdiff),
-    kernel.from === kernel.to
-      ? `Kernel: ${kernel.to ?? 'none'}, the same`
-      : `Kernel: ${kernel.from ?? 'none'} -> ${kernel.to ?? 'none'}`,
+    ...kernelLine(kernel),
     files
       ? `Files: ${files.added} added, ${files.removed} removed, ${files.changed} changed`
       : 'Files: not known, because one of the trees is not in the local repository as a whole',
@@ -75,6 +73,12 @@ function diffLines({ pkgdiff, kernel, images, files, folders = [], update }: Bui
     ...Object.entries(images).map(([type, { from, to }]) => `Image ${type}: ${size(from)} -> ${size(to)}`),
     ...(folders.length === 0 ? [] : ['Files by folder:', ...folderLines(folders)]),
   ];
+}
+
+/** A tree without a kernel has nothing to say of one. */
+function kernelLine({ from, to }: BuildDiff['kernel']): string[] {
+  if (from === to) return to === undefined ? [] : [`Kernel: ${to}, the same`];
+  return [`Kernel: ${from ?? 'none'} -> ${to ?? 'none'}`];
 }
 
 /** So many folders are shown; --json has all. */

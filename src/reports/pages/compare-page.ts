@@ -34,7 +34,9 @@ export function comparePage(from: BuildMeta, to: BuildMeta, difference: Differen
     backHref: links.compare(to.buildid, from.buildid),
     packages: packagesView(pkgdiff),
     rows: [
-      { name: 'Kernel', from: kernel.from ?? 'none', to: kernel.to ?? 'none' },
+      ...(kernel.from === undefined && kernel.to === undefined
+        ? []
+        : [{ name: 'Kernel', from: kernel.from ?? 'none', to: kernel.to ?? 'none' }]),
       ...Object.entries(images).map(([type, one]) => ({
         name: `Image ${type}`,
         from: size(one.from),

@@ -42,7 +42,7 @@ export async function loadConfig(path: string): Promise<Config> {
 export function parseConfig(text: string, path: string, { rules = true } = {}): Config {
   const { input, places } = parseYaml(text, path, HINT);
   const here = { folder: dirname(resolve(path)) };
-  const schemas = schemasFor(here);
+  const schemas = schemasOf(here);
   const parsed = schemas.config.safeParse(input, USED_ONCE);
   const known = () => (jsonSchema ??= configJsonSchema());
   const faults: Fault[] = parsed.success
@@ -55,6 +55,14 @@ export function parseConfig(text: string, path: string, { rules = true } = {}): 
   const config = fillConfig(parsed.data);
   for (const { url, caFile } of Object.values(config.targets)) if (caFile !== undefined) trustAt(url, caFile);
   return { ...config, path: resolve(path), placeOf: (...keys) => places.value(keys) };
+}
+
+let lastMade: { readonly folder: string; readonly schemas: ReturnType<typeof schemasFor> } | undefined;
+
+/** Returns the schemas of a folder; to make them takes longer than to use them. */
+function schemasOf(here: Here): ReturnType<typeof schemasFor> {
+  if (lastMade?.folder !== here.folder) lastMade = { folder: here.folder, schemas: schemasFor(here) };
+  return lastMade.schemas;
 }
 
 async function readConfig(path: string): Promise<string> {

@@ -23,7 +23,7 @@ describe('fuzzing', () => {
     const endless = (): void => {
       for (;;);
     };
-    expect(() => fuzz(mutatedText(['x']), endless, { runs: 1, endlessMs: 50 })).toThrow(/timed out/);
+    expect(() => fuzz(mutatedText(['x']), endless, { runs: 1, endlessMs: 50 })).toThrow(/without an end: /);
   });
 
   it('fails when something was accepted that must not be', () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Script } from 'node:vm';
 import fc from 'fast-check';
 import { NightlyError } from '../../src/base/errors.ts';
@@ -5,8 +6,10 @@ import { NightlyError } from '../../src/base/errors.ts';
 /** Inputs for each parser: some thousand in the unit tests, more where there is time for them. */
 const FUZZ_RUNS = Number(process.env['FUZZ_RUNS'] ?? 2000);
 
-/** Milliseconds after which a parser that does not wait for anything counts as in an endless loop; a busy machine is far quicker. */
-const ENDLESS_MS = 60_000;
+/** Inputs that one watch covers: it is a thread of its own, which takes longer to come and go than most parsers do. */
+const WATCHED = 50;
+/** Milliseconds after which so many calls of a parser that waits for nothing count as an endless loop; a busy machine is far quicker. */
+const ENDLESS_MS = 300_000;
 
 export interface FuzzOptions<Value> {
   /** Further classes of errors that the parser's caller turns into the program's own. */
@@ -31,16 +34,23 @@ export function fuzz<Input, Value>(
   options: FuzzOptions<Value> = {},
 ): void {
   const { check = () => undefined, runs = FUZZ_RUNS, endlessMs = ENDLESS_MS } = options;
-  fc.assert(
-    fc.property(inputs, (input) => {
-      try {
-        check(bounded(() => parse(input), endlessMs));
-      } catch (error) {
-        if (!isRefusal(error, options.refusals)) throw error;
-      }
-    }),
-    { numRuns: runs, includeErrorInReport: true },
-  );
+  let last: Input | undefined;
+  const property = fc.property(inputs, (input) => {
+    last = input;
+    try {
+      check(parse(input));
+    } catch (error) {
+      if (!isRefusal(error, options.refusals)) throw error;
+    }
+  });
+  for (let left = runs; left > 0; left -= WATCHED) {
+    const some = { numRuns: Math.min(left, WATCHED), includeErrorInReport: true };
+    bounded(
+      () => fc.assert(property, some),
+      () => last,
+      endlessMs,
+    );
+  }
 }
 
 /** The same for a parser that waits for something; the test's own limit ends a loop. */
@@ -69,17 +79,18 @@ function isRefusal(error: unknown, others: FuzzOptions<unknown>['refusals'] = []
 
 const CALL = new Script('globalThis.fuzzedCall()');
 
-/** Calls a function, ended by force when it does not end by itself: the one way to have a loop without an end reported. */
-function bounded<Value>(call: () => Value, timeout: number): Value {
-  let value: { readonly it: Value } | undefined;
-  Object.assign(globalThis, {
-    fuzzedCall: () => {
-      value = { it: call() };
-    },
-  });
-  CALL.runInThisContext({ timeout });
-  if (!value) throw new Error('the call ended without a value');
-  return value.it;
+/**
+ * Calls a function, ended by force when it does not end by itself: the one way to have a loop without an end reported.
+ * @param last gives the input that it was at
+ */
+function bounded(call: () => void, last: () => unknown, timeout: number): void {
+  Object.assign(globalThis, { fuzzedCall: call });
+  try {
+    CALL.runInThisContext({ timeout });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT')) throw error;
+    throw new Error(`without an end: ${inspect(last())}`, { cause: error });
+  }
 }
 
 /** What breaks parsers that trust their input: paths that lead out, names of prototypes, numbers at the edge, markup. */

@@ -21,7 +21,7 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
     throw faultsError(path, [{ place, message: `lists and maps nest more than ${MAX_LEVELS} deep.` }], hint);
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   if (document.errors.length > 0) {
     const faults = document.errors.map((error): Fault => {
       const { line, col } = lines.linePos(error.pos[0]);

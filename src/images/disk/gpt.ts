@@ -63,6 +63,11 @@ export async function writeGpt(
   await write(file, backup, last);
 }
 
+/** Far more than the 16 KiB that every program makes. */
+const MAX_TABLE_BYTES = 1 << 20;
+/** Beyond it bytes cannot be counted. */
+const MAX_TABLE_SECTOR = Number.MAX_SAFE_INTEGER / (2 * SECTOR_BYTES);
+
 /** Reads the primary table and checks both of its checksums. @throws NightlyError `image` naming what is wrong. */
 export async function readGpt(file: FileHandle): Promise<PartitionTable> {
   const header = await read(file, 1, SECTOR_BYTES);
@@ -72,11 +77,16 @@ export async function readGpt(file: FileHandle): Promise<PartitionTable> {
   if (crc32(unsummed) !== header.readUInt32LE(16)) throw damaged('the checksum of its GPT header is wrong');
   const count = header.readUInt32LE(80);
   const size = header.readUInt32LE(84);
-  const entries = await read(file, Number(header.readBigUInt64LE(72)), count * size);
+  const at = Number(header.readBigUInt64LE(72));
+  // Whoever made the image wrote them; Node.js ends the process where a length is no 32-bit number.
+  if (size < ENTRY_BYTES || size % ENTRY_BYTES > 0 || count * size > MAX_TABLE_BYTES || at > MAX_TABLE_SECTOR) {
+    throw damaged(`it has ${count} partition entries of ${size} bytes from sector ${at} on`);
+  }
+  const entries = await read(file, at, count * size);
   if (crc32(entries) !== header.readUInt32LE(88)) throw damaged('the checksum of its partition entries is wrong');
   const partitions: Partition[] = [];
-  for (let at = 0; at < entries.length; at += size) {
-    const entry = entries.subarray(at, at + size);
+  for (let from = 0; from < entries.length; from += size) {
+    const entry = entries.subarray(from, from + size);
     if (entry.subarray(0, 16).every((byte) => byte === 0)) continue;
     const start = Number(entry.readBigUInt64LE(32));
     partitions.push({

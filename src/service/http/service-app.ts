@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
+import { isErrno } from '../../base/files.ts';
 import { remembered } from '../../base/remembered.ts';
 import type { Config } from '../../config/config.ts';
 import { asNightlyError } from '../../run/runner.ts';
@@ -53,6 +54,8 @@ export function serviceApp(
     }),
   );
   app.use(async ({ req, text, res: _ }, next) => {
+    // The Host that a client names is part of it: "1.2.3.4.5" looks like a name and is none.
+    if (!URL.canParse(req.url)) return text('This is no address.\n', 400);
     const hook = req.method === 'POST' && req.path.startsWith('/trigger/');
     if (hook || req.method === 'GET' || req.method === 'HEAD') return next();
     return text('Only GET and HEAD.\n', 405, { Allow: 'GET, HEAD' });
@@ -81,6 +84,8 @@ export function serviceApp(
   app.all('*', ({ req }) => answer(req.raw));
   app.onError((error, { text }) => {
     if (error instanceof HTTPException) return error.getResponse();
+    // Whoever asked is gone before all of it had come: nobody reads the answer, and anybody could fill the log with it.
+    if (isErrno(error, 'ECONNRESET')) return text('', 400);
     log(`error: ${asNightlyError(error).message}`);
     return text('Something went wrong; the log of the service has it.\n', 500);
   });

@@ -3,7 +3,7 @@ import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
 import type { Task } from '../../base/task.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 import { agentsFor } from './s3-agents.ts';
-import { faultOf, isMissing } from './s3-faults.ts';
+import { credentialFault, faultOf, isMissing } from './s3-faults.ts';
 import { md5Of } from './s3-headers.ts';
 import { type Requests, retrying } from './s3-retry.ts';
 
@@ -89,6 +89,7 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
       setMaxListeners(0, task.signal);
       const ended = cutOnAbort(client, task.signal);
       try {
+        await findCredentials(client, config);
         return await retrying(requests, what, work, task);
       } catch (error) {
         task.signal.throwIfAborted();
@@ -98,6 +99,19 @@ export async function openBucket(config: S3TargetConfig): Promise<Bucket> {
       }
     },
   };
+}
+
+/**
+ * Asks for credentials; the SDK keeps them, and asks again when they are over. A profile or the cloud's metadata gives
+ * them, and what it says is somebody else's (docs/targets.md).
+ * @throws NightlyError `target-permission`.
+ */
+async function findCredentials(client: S3Client, config: S3TargetConfig): Promise<void> {
+  try {
+    await client.config.credentials();
+  } catch (error) {
+    throw credentialFault(error, config);
+  }
 }
 
 /** Requests that had no connection yet when the first were cut are met by the next. */

@@ -96,13 +96,7 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
     kind: 'target-permission' | 'target-unreachable' | 'disk-full' | 'unsupported' | 'verify',
     hint: string,
   ) => new NightlyError(kind, why, { hint });
-  if (NO_KEY.includes(code)) {
-    const hint =
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run on a machine with a role; docs/targets.md lists the ways.';
-    return new NightlyError('target-permission', `Target "${config.name}": there are no S3 credentials here.`, {
-      hint,
-    });
-  }
+  if (NO_KEY.includes(code)) return credentialFault(error, config);
   if (status === 501 || code === 'NotImplemented') {
     return as('unsupported', 'Use a server that has this part of S3, or publish to another type of target.');
   }
@@ -139,6 +133,19 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
     return as('target-unreachable', 'Check that the endpoint is right and runs; then run "atomic-nightly resume".');
   }
   return as('target-unreachable', 'Look the code up in the documentation of that server.');
+}
+
+/**
+ * Returns what to tell where the credentials could not be had. What the SDK says of an answer that it could not read has part
+ * of that answer in it, so none of it is told (I11).
+ */
+export function credentialFault(error: unknown, { name }: S3TargetConfig): NightlyError {
+  const why = NO_KEY.includes(codeOf(error))
+    ? 'there are no S3 credentials here'
+    : 'what gives this machine its S3 credentials answered with none';
+  return new NightlyError('target-permission', `Target "${name}": ${why}.`, {
+    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run on a machine with a role; docs/targets.md lists the ways.',
+  });
 }
 
 /** The SDK says "UnknownError" where the server said nothing. */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { NightlyError } from './errors.ts';
 import { oneLine } from './one-line.ts';
 import { type Inside, keyCodec } from './record-keys.ts';
+import { expectation } from './yaml/yaml-faults.ts';
 
 /** One kind of record. */
 export interface RecordFormat<Value> {
@@ -130,10 +131,31 @@ function depthOf(text: string): number {
 /** Returns what is wrong with a record, the first few faults each with its place in it, as a part of a sentence. */
 export function reasons(error: z.ZodError | undefined): string {
   const issues = error?.issues ?? [];
-  const named = issues.slice(0, NAMED).map(({ path, message }) => {
-    const where = path.map((part) => oneLine(String(part)).slice(0, 80)).join(' > ');
-    return where === '' ? oneLine(message) : `${where}: ${oneLine(message)}`;
+  const named = issues.slice(0, NAMED).map((issue) => {
+    const where = issue.path.map((part) => oneLine(String(part)).slice(0, 80)).join(' > ');
+    const why = oneLine(reason(issue));
+    return where === '' ? why : `${where}: ${why}`;
   });
   const more = issues.length > NAMED ? [`and ${issues.length - NAMED} more`] : [];
   return [...named, ...more].join('; ');
+}
+
+/** Returns what one check says, in words for people: the schema library's own speak of types. */
+function reason(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return issue.message.endsWith('received undefined') ? 'it is missing' : `must be ${expectation(issue)}`;
+    case 'invalid_value':
+      return `must be ${expectation(issue)}`;
+    case 'too_small':
+      if (!issue.message.startsWith('Too small')) return issue.message;
+      return issue.origin === 'number' || issue.origin === 'int' ? `must be at least ${issue.minimum}` : 'is too short';
+    case 'too_big':
+      if (!issue.message.startsWith('Too big')) return issue.message;
+      return issue.origin === 'number' || issue.origin === 'int' ? `must be at most ${issue.maximum}` : 'is too long';
+    case 'invalid_union':
+      return issue.message === 'Invalid input' ? 'is of no known form' : issue.message;
+    default:
+      return issue.message;
+  }
 }

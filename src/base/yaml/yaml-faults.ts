@@ -126,7 +126,7 @@ function unknownKey(key: string, path: KeyPath, known: readonly string[]): strin
 }
 
 /** Returns what a failed check wanted, in words. */
-function expectation(issue: z.core.$ZodIssue): string {
+export function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return issue.values.map(String).join(' or ');
   if (issue.code !== 'invalid_type') return issue.message;
   const words: Readonly<Record<string, string>> = {

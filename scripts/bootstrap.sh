@@ -97,6 +97,7 @@ LIST
 /usr/sbin/debootstrap debootstrap debootstrap
 /usr/bin/go golang-go golang
 /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go golang-golang-x-mod-dev golang-x-mod-devel
+/usr/bin/ostree-push ostree-push -
 LIST
 }
 

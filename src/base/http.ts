@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import type { ReadableStream } from 'node:stream/web';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { Agent, Dispatcher, ProxyAgent, type RequestInit, Response, fetch as undiciFetch } from 'undici';
+import { caFileFor } from './ca-files.ts';
 import { definedOnly } from './defined-only.ts';
 import { isErrno } from './files.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
@@ -13,23 +14,6 @@ import { keepSecret, withoutUserinfo } from './redact.ts';
  * `CURL_CA_BUNDLE`), and what a Connection says. Node's own fetch() honours none of these; a rule of the linter keeps
  * it out.
  */
-
-/** Files of certificates by the beginning of the addresses they vouch for: see trustAt. */
-const caFiles = new Map<string, string>();
-
-/**
- * Names the certificates that vouch for a server and everything below that address, in place of the system's: what the
- * configuration says of a target holds wherever something of it is read, by this program or by ostree.
- */
-export function trustAt(url: string, caFile: string): void {
-  caFiles.set(url.replace(/\/*$/, '/'), caFile);
-}
-
-/** Returns the file of certificates for an address, as trustAt was told; that of the longest beginning counts. */
-export function caFileFor(url: string): string | undefined {
-  const fitting = [...caFiles.keys()].filter((start) => `${url}/`.startsWith(start));
-  return caFiles.get(fitting.sort((a, b) => b.length - a.length)[0] ?? '');
-}
 
 /** The answer to a request. */
 export type HttpResponse = Response;

@@ -5,7 +5,7 @@ import { reopenBuild } from '../run/build.ts';
 import type { RunContext } from './context.ts';
 import { exitCodeOf } from './exit-code.ts';
 import { showAttempt, withLockedBuild } from './open-run.ts';
-import { printOutcome } from './print.ts';
+import { printOutcome } from './print-outcome.ts';
 
 /**
  * Runs a build that has a commit through its pipeline once more: steps whose result still holds are kept, the others run.

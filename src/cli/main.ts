@@ -1,9 +1,9 @@
 import { CommanderError } from 'commander';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { outliveReaders, shownText } from '../base/output.ts';
 import { EXIT } from '../build/outcomes.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
-import { asNightlyError } from '../run/runner.ts';
 import { loadCommand, readCatalog } from './catalog.ts';
 import { exitCodeOfError } from './exit-code.ts';
 import { formatError } from './print.ts';

@@ -3,18 +3,15 @@ import { join } from 'node:path';
 import { quietTask, type Task } from '../base/task.ts';
 import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
-import type { Journal } from '../build/journal.ts';
 import { loadConfig } from '../config/load.ts';
 import { type AttemptOptions, attempt } from '../pipelines/attempt.ts';
 import type { Outcome } from '../pipelines/nightly.ts';
 import { openTeller, type Teller } from '../reports/notify/teller.ts';
-import type { LogContext } from '../reports/progress/json-lines.ts';
 import { type Shown, selectListener } from '../reports/progress/select-listener.ts';
 import type { Build } from '../run/build.ts';
 import { openProject, type Project } from '../run/project.ts';
 import { openPromotedNight } from '../run/promoted-night.ts';
 import { takeRunLock } from '../run/run-lock.ts';
-import { createRunner, type Runner } from '../run/runner.ts';
 import type { Context, RunContext } from './context.ts';
 
 /**
@@ -114,28 +111,6 @@ export function warn(lines: readonly string[], logFormat: Context['logFormat']):
 /** A task outside any build: for reading a target's index before an id exists. Logs to `work/atomic-nightly.log`. */
 export function preparationTask(project: Pick<Project, 'config'>, signal: AbortSignal): Task {
   return quietTask(join(project.config.work, 'atomic-nightly.log'), signal);
-}
-
-/** Of steps that are never resumed. */
-const FORGETFUL: Journal = { entries: [], append: async () => undefined };
-
-/**
- * Runs steps outside any build, shown as those of a build are and logged to `DIR/logs`.
- * @param journal where they are to be resumed from
- */
-export async function withSteps<Result>(
-  dir: string,
-  options: Pick<RunContext, 'logFormat' | 'signal'> & { readonly about?: LogContext },
-  work: (runner: Runner) => Promise<Result>,
-  journal: Journal = FORGETFUL,
-): Promise<Result> {
-  await mkdir(dir, { recursive: true });
-  const { listen, close } = selectListener(options.logFormat, process.stderr, options.about);
-  try {
-    return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
-  } finally {
-    close();
-  }
 }
 
 /** Makes the plan of a dry run in a scratch folder of its own: what an earlier one left there says nothing about this one. */

@@ -5,8 +5,8 @@ import { takeRunLock } from '../run/run-lock.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import { reconcile } from '../steps/deliver/reconcile.ts';
 import type { RunContext } from './context.ts';
-import { withSteps } from './open-run.ts';
 import { printJson } from './print.ts';
+import { withSteps } from './with-steps.ts';
 
 /** What `publish --reconcile` is asked for. */
 export interface ReconcileRequest {

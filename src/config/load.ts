@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { trustAt } from '../base/ca-files.ts';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
-import { trustAt } from '../base/http.ts';
 import { readUtf8 } from '../base/utf8-text.ts';
 import { knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';

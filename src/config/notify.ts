@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
+import { trimSlashes } from '../base/url-text.ts';
 import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
 import { address, smtpSchema } from './mail-server.ts';
-import { filePath, trimSlashes } from './values.ts';
+import { filePath } from './values.ts';
 
 /** What sinks can be told: docs/notify.md says when each of them happens. */
 export const BUILD_EVENT_TYPES = [

@@ -1,9 +1,10 @@
 import { resolve, sep } from 'node:path';
 import { z } from 'zod';
+import { hasPassword } from '../base/url-text.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import { targetRetention } from './retention.ts';
-import { filePath, hasPassword, httpUrl } from './values.ts';
+import { filePath, httpUrl } from './values.ts';
 
 const sshOptions = (here: Here) =>
   block({

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { hasPassword, trimSlashes } from '../base/url-text.ts';
 import type { Here } from './block.ts';
 import { durationSeconds } from './duration.ts';
 
@@ -35,11 +36,6 @@ export const repoUrl = z
   .regex(/^(https?:\/\/[^\s/]+|file:\/\/\/)/, 'must be an http://, https:// or file:/// URL')
   .refine((text) => !hasPassword(text), { error: 'must not hold a password' })
   .transform(trimSlashes);
-
-/** Reports whether a URL has a password in it, which belongs into a file. */
-export function hasPassword(url: string): boolean {
-  return /^[a-z]+:\/\/[^/@\s]*:[^/@\s]*@/.test(url);
-}
 
 /** OSTree's own rule (ostree-core.c, `OSTREE_REF_REGEXP`), with the letters that fit into every URL. */
 export const refName = z
@@ -84,9 +80,4 @@ function hasFirst<Item>(all: readonly Item[]): all is readonly [Item, ...Item[]]
 /** Replaces `${basearch}`, as rpm-ostree does in a treefile's ref. */
 export function substituteBasearch(text: string, arch: string): string {
   return text.replaceAll(/\$\{basearch\}/g, arch);
-}
-
-/** Takes the slashes off the end of a URL. */
-export function trimSlashes(url: string): string {
-  return url.replace(/\/+$/, '');
 }

@@ -1,7 +1,7 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { Task } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
 import { openSink } from '../reports/notify/open-sinks.ts';
-import { asNightlyError } from '../run/runner.ts';
 import type { CheckResult } from './doctor-check.ts';
 
 const LIMIT_MS = 15_000;

@@ -28,6 +28,8 @@ export type Need =
   | 'target rsync'
   | 'target ssh'
   | 'target ssh with tar'
+  | 'push over ssh'
+  | 'receive'
   | 'seed signatures'
   | 'signing'
   | 'signing with gpg'
@@ -141,7 +143,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'ssh',
-    neededBy: ['smoke test', 'target ssh'],
+    neededBy: ['smoke test', 'target ssh', 'push over ssh'],
     version: { args: ['-V'], pattern: /OpenSSH_(\d+\.\d+)/ },
     debian: 'openssh-client',
     fedora: 'openssh-clients',
@@ -161,7 +163,7 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'gnupg',
     fedora: 'gnupg2',
   },
-  { program: 'gpgv', neededBy: ['signing'], version: gnu('2.2'), debian: 'gpgv', fedora: 'gnupg2' },
+  { program: 'gpgv', neededBy: ['signing', 'receive'], version: gnu('2.2'), debian: 'gpgv', fedora: 'gnupg2' },
   { program: 'apt-get', neededBy: ['lab'], version: gnu(), debian: 'apt', fedora: 'apt' },
   { program: 'dpkg-deb', neededBy: ['lab'], version: gnu(), debian: 'dpkg', fedora: 'dpkg' },
   {

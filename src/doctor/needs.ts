@@ -53,6 +53,8 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'target rsync',
     'target ssh',
     'target ssh with tar',
+    'push over ssh',
+    'receive',
     'seed signatures',
     'signing',
     'signing with gpg',

@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { NightlyError } from '../base/errors.ts';
 import { readMeta, updateMeta } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
@@ -7,7 +8,7 @@ import type { BuildState } from '../build/outcomes.ts';
 import type { Stop } from '../build/stops.ts';
 import { type Build, isFetched, refuseFrozen, refuseRetracted } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
-import { asNightlyError, createRunner, type Runner } from '../run/runner.ts';
+import { createRunner, type Runner } from '../run/runner.ts';
 import { stateOf } from '../steps/images/merge-record.ts';
 import { deliverImages, type ImageShare } from './deliver-images.ts';
 import { nightly, type Outcome } from './nightly.ts';

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { Task } from '../base/task.ts';
 import type { StoredBuild } from '../build/build-store.ts';
 import type { Config } from '../config/config.ts';
@@ -7,7 +8,6 @@ import { lockedPackages } from '../rpm/pkgdiff.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
 import { type UpdatesSince, updatesSince } from '../rpm/updates.ts';
 import { openPromotedNight } from '../run/promoted-night.ts';
-import { asNightlyError } from '../run/runner.ts';
 import { readTreefile } from '../treefile/read.ts';
 import { treefileRepos } from '../treefile/treefile-repos.ts';
 

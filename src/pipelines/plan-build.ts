@@ -1,9 +1,10 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { Task } from '../base/task.ts';
 import type { StoredBuild } from '../build/build-store.ts';
 import { totalOf } from '../publish/prune/prune-plan.ts';
-import { type PublishPlan, planPublish, planSize } from '../publish/publish-plan.ts';
+import { planSize } from '../publish/publish-phases.ts';
+import { type PublishPlan, planPublish } from '../publish/publish-plan.ts';
 import type { Project } from '../run/project.ts';
-import { asNightlyError } from '../run/runner.ts';
 import { pruneConfigured } from '../steps/deliver/prune-targets.ts';
 import type { Target } from '../targets/target.ts';
 

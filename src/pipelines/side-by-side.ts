@@ -1,6 +1,6 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { NightlyError } from '../base/errors.ts';
 import type { BuildFailure } from '../build/build-record.ts';
-import { asNightlyError } from '../run/runner.ts';
 
 /** What became of pieces of work that do not depend on each other. */
 export interface Settled<Result> {

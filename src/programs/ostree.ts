@@ -1,7 +1,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { caFileFor } from '../base/ca-files.ts';
 import { filesBelow } from '../base/files.ts';
-import { caFileFor } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 

@@ -14,6 +14,11 @@ const FAULTS: readonly Fault[] = [
     hint: 'Run "atomic-nightly resume" in a minute. An account with "rrsync -no-lock" lets several transfers run at once.',
   },
   {
+    pattern: /takes pushes and nothing else/,
+    code: 'target-permission',
+    hint: 'Push refs to it, or give streams an account with a shell.',
+  },
+  {
     pattern: /does not run rsync|SSH_ORIGINAL_COMMAND|account is currently not available/,
     code: 'target-permission',
     hint: 'That account has no shell. Give it one, or use a target of type rsync.',

@@ -6,8 +6,9 @@ import type { Task } from '../base/task.ts';
 import type { SendGroup } from '../targets/target.ts';
 import { flip } from './flip.ts';
 import type { PublishPhase } from './publish-phases.ts';
+import { planSize } from './publish-phases.ts';
 import type { PublishPlaces } from './publish-places.ts';
-import { type PublishPlan, planSize } from './publish-plan.ts';
+import type { PublishPlan } from './publish-plan.ts';
 
 /** Files sent at a time: as many as fit into memory, with what targets note of each, and take minutes all the same. */
 const TOGETHER = 50_000;

@@ -49,6 +49,17 @@ export function filePhase(name: PublishPhase['name'], repo: string, paths: reado
   return { name, paths, bytes: paths.reduce((sum, path) => sum + bytesOf(repo, path), 0) };
 }
 
+/** Returns how much a plan sends. */
+export function planSize({ phases }: { readonly phases: readonly PublishPhase[] }): {
+  readonly files: number;
+  readonly bytes: number;
+} {
+  return {
+    files: phases.reduce((sum, { paths }) => sum + paths.length, 0),
+    bytes: phases.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
 /** Synchronous for the same reason as in localObjects: much faster. */
 function bytesOf(repo: string, path: string): number {
   try {

@@ -30,14 +30,6 @@ export interface PublishPlan {
   readonly epoch?: string | undefined;
 }
 
-/** Returns how much a plan sends. */
-export function planSize({ phases }: PublishPlan): { readonly files: number; readonly bytes: number } {
-  return {
-    files: phases.reduce((sum, { paths }) => sum + paths.length, 0),
-    bytes: phases.reduce((sum, { bytes }) => sum + bytes, 0),
-  };
-}
-
 export interface PublishRequest {
   /** The local archive repository that has the commit. */
   readonly repo: string;

@@ -1,10 +1,10 @@
 import { appendFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
-import { isUnreadable } from '../base/unreadable.ts';
 import type { Listener } from '../build/events.ts';
 import { findDone, inputDigest, type Journal } from '../build/journal.ts';
 
@@ -105,35 +105,5 @@ function interrupted(cause: unknown): NightlyError {
   return new NightlyError('interrupted', 'The run was interrupted.', {
     hint: 'Run "atomic-nightly resume" to continue where it stopped.',
     cause,
-  });
-}
-
-/**
- * Returns what was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours.
- */
-export function asNightlyError(caught: unknown): NightlyError {
-  if (caught instanceof NightlyError) return caught;
-  const message = caught instanceof Error ? caught.message : String(caught);
-  if (/ENOSPC|EDQUOT/.test(message)) {
-    return new NightlyError('disk-full', `The disk is full: ${message}.`, {
-      hint: 'Free some space on that file system, then run "atomic-nightly resume".',
-      cause: caught,
-    });
-  }
-  if (/^(EACCES|EPERM|EROFS)\b/.test(message)) {
-    return new NightlyError('permission', `No permission: ${message}.`, {
-      hint: 'Give the user that runs this access to the path named above, then run "atomic-nightly resume".',
-      cause: caught,
-    });
-  }
-  if (isUnreadable(caught)) {
-    return new NightlyError('record', `Something that is to be read or written is not what it should be: ${message}.`, {
-      hint: 'Look at the path named above: it is a folder instead of a file, the reverse, or on a damaged disk.',
-      cause: caught,
-    });
-  }
-  return new NightlyError('bug', caught instanceof Error ? (caught.stack ?? message) : message, {
-    hint: 'This is a fault in atomic-nightly itself; please report it with the lines above.',
-    cause: caught,
   });
 }

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { asNightlyError } from '../run/runner.ts';
 import type { Service } from './service.ts';
 import { serviceFolder } from './service-state.ts';
 

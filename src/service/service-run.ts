@@ -1,9 +1,9 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { livingPid, processIdentity } from '../base/process-id.ts';
 import { quietTask } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import { untilRunLockFree } from '../run/run-lock.ts';
-import { asNightlyError } from '../run/runner.ts';
 import { endingOfExit, endingOfRecords, planAttempt, startAttempt, untilEnded } from './job-attempt.ts';
 import type { Ending } from './jobs.ts';
 import type { ServiceLog } from './service-log.ts';

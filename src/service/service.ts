@@ -1,7 +1,7 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { findStream } from '../config/lookup.ts';
-import { asNightlyError } from '../run/runner.ts';
 import { outputPath } from './job-attempt.ts';
 import { addJob, afterAttempt, dueJob, type Ending, newJob, nextDue, waitingJob } from './jobs.ts';
 import { missedMoment, startOf, startSchedules } from './schedule.ts';

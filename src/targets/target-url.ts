@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { hasPassword, trimSlashes } from '../base/url-text.ts';
 import type { SshConfig, TargetConfig } from '../config/config.ts';
-import { hasPassword, trimSlashes } from '../config/values.ts';
 
 /** An account that is reached over ssh, and a path there. */
 export interface SshPlace {

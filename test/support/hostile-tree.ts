@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { asNightlyError } from '../../src/run/runner.ts';
+import { asNightlyError } from '../../src/base/as-nightly-error.ts';
 
 /** What is in a tree by its path: a file's text, `null` for a folder. */
 export type TreeContent = Readonly<Record<string, string | null>>;

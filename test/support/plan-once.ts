@@ -2,7 +2,8 @@ import { argv, resourceUsage, stdout } from 'node:process';
 import { quietTask } from '../../src/base/task.ts';
 import { writePlan } from '../../src/publish/plan-file.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
-import { planPublish, planSize } from '../../src/publish/publish-plan.ts';
+import { planSize } from '../../src/publish/publish-phases.ts';
+import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
 

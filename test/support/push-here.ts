@@ -1,17 +1,17 @@
 import { CommanderError } from 'commander';
+import { asNightlyError } from '../../src/base/as-nightly-error.ts';
 import { push } from '../../src/cli/commands/push.ts';
 import { exitCodeOfError } from '../../src/cli/exit-code.ts';
 import { formatError } from '../../src/cli/print.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { asNightlyError } from '../../src/run/runner.ts';
 import type { CliResult } from './world.ts';
 
 /** Runs `atomic-nightly push` in this process: starting the program takes ten times as long as most of what it does here. */
-export async function pushHere(args: readonly string[]): Promise<CliResult> {
+export async function pushHere(args: readonly string[], config = '/nowhere/atomic-nightly.yaml'): Promise<CliResult> {
   const printed: string[] = [];
   let code = 0;
   const context = {
-    config: '/nowhere/atomic-nightly.yaml',
+    config,
     logFormat: 'json',
     print: (line: string) => void printed.push(line),
     signal: new AbortController().signal,

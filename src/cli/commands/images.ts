@@ -11,7 +11,7 @@ import { exitCodeOf } from '../exit-code.ts';
 import { buildWithCommit, continueBuild } from '../go-on.ts';
 import { flag, list, optional } from '../inputs.ts';
 import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
-import { printOutcome } from '../print.ts';
+import { printOutcome } from '../print-outcome.ts';
 
 /**
  * `atomic-nightly images [BUILD]`: makes the images of a build that are missing, or whose image type changed since, from

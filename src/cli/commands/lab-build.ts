@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { buildLab } from '../../lab/build-lab.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, text } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
 import { printLab } from '../print-lab.ts';
+import { withSteps } from '../with-steps.ts';
 
 export const labBuild = defineCommand({
   name: 'lab build',

@@ -13,7 +13,7 @@ import { serveFolder } from '../../lab/webserver.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
 import { number, optionalWithDefault, text } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
+import { withSteps } from '../with-steps.ts';
 import { nightly } from './nightly.ts';
 import { show } from './show.ts';
 

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import { updateLab } from '../../lab/build-lab.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, rest, words } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
 import { printLab } from '../print-lab.ts';
+import { withSteps } from '../with-steps.ts';
 
 export const labUpdate = defineCommand({
   name: 'lab update',

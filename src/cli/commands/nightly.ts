@@ -16,7 +16,7 @@ import { defineCommand } from '../define.ts';
 import { allExitCodes, exitCodeOf } from '../exit-code.ts';
 import { choice, flag, optional, text } from '../inputs.ts';
 import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
-import { printOutcome, printPlan } from '../print.ts';
+import { printOutcome, printPlan } from '../print-outcome.ts';
 
 /** `atomic-nightly nightly`: one night of a stream. Gives the exit code. */
 export const nightly = defineCommand({

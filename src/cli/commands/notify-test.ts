@@ -1,10 +1,10 @@
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import type { Config, NotifyConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { asEvent } from '../../reports/notify/derive.ts';
 import { openSink } from '../../reports/notify/open-sinks.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { printJson } from '../print.ts';

@@ -24,7 +24,8 @@ import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text, words } from '../inputs.ts';
 import { inScratch, preparationTask, showAttempt, showNotes, withLockedProject } from '../open-run.ts';
-import { type Printer, printJson, printOutcome } from '../print.ts';
+import { type Printer, printJson } from '../print.ts';
+import { printOutcome } from '../print-outcome.ts';
 import { refuseControlCharacters } from '../typed.ts';
 
 /** `atomic-nightly promote BUILD`: a new build in the release stream, made of a night. Gives the exit code. */

@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/format.ts';
 import { shownText } from '../../base/output.ts';
@@ -7,14 +8,13 @@ import { loadConfig } from '../../config/load.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
 import { type PruneReport, type ReportedCommit, reportPrune } from '../../publish/prune/prune-report.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import { targetsNamed } from '../../run/streams-on.ts';
 import { pruneConfigured, pruneLocalRepo } from '../../steps/deliver/prune-targets.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
 import { formatError, type Printer, printJson } from '../print.ts';
+import { withSteps } from '../with-steps.ts';
 
 /**
  * `atomic-nightly prune [TARGET]`: removes from targets what their retention does not keep, then from the local

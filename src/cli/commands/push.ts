@@ -1,23 +1,18 @@
+import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { quietTask } from '../../base/task.ts';
 import { type LocalRepo, openLocalRepo, wholeCommitAt } from '../../ostree/local-repo.ts';
 import { isRef } from '../../ostree/ref.ts';
-import { pruneTo } from '../../publish/prune/prune-to.ts';
-import { pushToReceiver } from '../../publish/push/push-to-receiver.ts';
-import {
-  type PushedResult,
-  pushToTarget,
-  resultLine,
-  type TargetPush,
-  verifyRefs,
-} from '../../publish/push/push-to-target.ts';
 import type { PushedRef } from '../../publish/push/pushed-ref.ts';
-import type { Runner } from '../../run/runner.ts';
+import { type PushedResult, resultLine } from '../../publish/push/pushed-result.ts';
+import { openReceiverLine } from '../../publish/push/receiver-line.ts';
 import { sshPlace } from '../../targets/target-url.ts';
+import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
-import { type FarOptions, openFarSide, pushFolder, urlOptions } from '../far-side.ts';
 import { flag, needed, negation, rest, text } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
 import { printJson } from '../print.ts';
+import { pushFolder, urlOptions } from '../push-places.ts';
+import type { PushOrder } from '../push-refs.ts';
 
 /**
  * `atomic-nightly push REF… TARGET|URL`: sends refs of any local repository to a far side. Gives the exit code.
@@ -60,16 +55,24 @@ export const push = defineCommand({
     const depth = pruneDepth(pruneDepthText);
     const stateDir = await pushFolder(source);
     const request = { source, refs, stateDir, ...how, ...(depth === undefined ? {} : { pruneTo: depth }) };
-    const results = await withSteps(stateDir, context, (runner) => pushRefs(to, request, context.config, runner)).catch(
-      (error: unknown) => {
+    const place = sshPlace(to, urlOptions(how).ssh);
+    // While ssh connects, the rest of this program is loaded: that takes as long.
+    const line = place && openReceiverLine(place, quietTask(join(stateDir, 'logs/ssh.log'), context.signal));
+    const results = await pushAll({ ...request, to, line }, context)
+      .catch((error: unknown) => {
         throw withAdvice(error);
-      },
-    );
+      })
+      .finally(() => line?.close());
     if (json) printJson({ to, dryRun: how.dryRun, refs: results }, context.print);
     else for (const line of lines(results, how.dryRun)) context.print(line);
     return 0;
   },
 });
+
+async function pushAll(request: PushOrder, context: RunContext): Promise<readonly PushedResult[]> {
+  const [{ withSteps }, { pushRefs }] = await Promise.all([import('../with-steps.ts'), import('../push-refs.ts')]);
+  return withSteps(request.stateDir, context, (runner) => pushRefs(request, context.config, runner));
+}
 
 async function pushedRefs(
   source: LocalRepo,
@@ -83,36 +86,6 @@ async function pushedRefs(
   if (only === undefined || refs.length > 1) throw usageError('push', '--tag goes with a single ref.');
   if (!isRef(tag)) throw usageError('push', `--tag: ${JSON.stringify(tag)} cannot be the name of a ref.`);
   return [only, { ref: tag, commit: only.commit, isTag: true }];
-}
-
-interface Push extends Omit<TargetPush, 'target' | 'signer'>, FarOptions {
-  readonly pruneTo?: number;
-}
-
-/** An account that is reached over ssh may take pushes and nothing else; whether it does is found out by asking. */
-async function pushRefs(to: string, request: Push, config: string, runner: Runner): Promise<readonly PushedResult[]> {
-  const name = request.dryRun ? 'plan' : 'push';
-  const place = sshPlace(to, urlOptions(request).ssh);
-  if (place) {
-    const done = await runner.step(name, { by: 'receive' }, (task) => pushToReceiver({ ...request, place }, task));
-    if (done) {
-      const url = request.url ?? done.url;
-      if (url !== undefined && request.verify && !request.dryRun) {
-        await runner.step('verify', {}, (task) => verifyRefs(url, request.refs, request.stateDir, task));
-      }
-      return done.refs;
-    }
-  }
-  const { target, signer } = await openFarSide(to, request, config);
-  const done = await runner.step(name, { by: 'files' }, (task) =>
-    pushToTarget({ ...request, target, ...(signer && { signer }) }, task),
-  );
-  const { pruneTo: depth, refs, source, stateDir } = request;
-  if (depth !== undefined && !request.dryRun) {
-    const older = { target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
-    await runner.step('prune', {}, (task) => pruneTo({ ...older, repo: source.path, scratchDir: stateDir }, task));
-  }
-  return done;
 }
 
 function pruneDepth(text: string | undefined): number | undefined {

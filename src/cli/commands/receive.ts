@@ -1,12 +1,13 @@
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { byteReader, EndedEarly } from '../../base/byte-reader.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import { loadReceiveConfig, type PusherConfig } from '../../config/receive.ts';
-import { message, PUSH_COMMAND } from '../../publish/push/push-protocol.ts';
-import { checkPusher } from '../../publish/receive/check-pusher.ts';
+import { message } from '../../publish/push/push-protocol.ts';
+import { PUSH_COMMAND } from '../../publish/push/receiver-line.ts';
 import { logPush } from '../../publish/receive/push-book.ts';
-import { type Progress, type Pusher, receivePush } from '../../publish/receive/receive-push.ts';
-import { asNightlyError } from '../../run/runner.ts';
+import type { Progress, Pusher } from '../../publish/receive/pusher.ts';
+import { receivePush } from '../../publish/receive/receive-push.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, text } from '../inputs.ts';
@@ -101,6 +102,7 @@ async function checkAll(name: string | undefined, { config: path, print, signal 
 }
 
 async function report(pusher: PusherConfig, print: Printer, signal: AbortSignal): Promise<boolean> {
+  const { checkPusher } = await import('../../publish/receive/check-pusher.ts');
   const faults = await checkPusher(pusher, quietTask('/dev/null', signal));
   print(
     `${faults.length === 0 ? '✓' : '✗'} ${pusher.name}: ${pusher.refs.join(', ')} in ${Object.values(pusher.root).join(', ')}`,

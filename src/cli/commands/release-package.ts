@@ -6,8 +6,9 @@ import { planPackage, releasePackageOf } from '../../steps/release/package-make.
 import { rpmFolder } from '../../steps/release/package-publish.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional } from '../inputs.ts';
-import { preparationTask, withLockedProject, withSteps } from '../open-run.ts';
+import { preparationTask, withLockedProject } from '../open-run.ts';
 import { printJson } from '../print.ts';
+import { withSteps } from '../with-steps.ts';
 
 /**
  * `atomic-nightly release-package [STREAM]`: the RPM with a stream's remote, made, signed, put into its repository, and that

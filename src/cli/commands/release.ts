@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { readApprovals } from '../../build/approvals.ts';
 import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild } from '../../build/build-store.ts';
@@ -8,7 +9,6 @@ import { loadConfig } from '../../config/load.ts';
 import { openReleasePlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
 import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
@@ -16,9 +16,11 @@ import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text } from '../inputs.ts';
-import { preparationTask, showAttempt, withLockedProject, withSinks, withSteps } from '../open-run.ts';
-import { type Printer, printJson, printOutcome } from '../print.ts';
+import { preparationTask, showAttempt, withLockedProject, withSinks } from '../open-run.ts';
+import { type Printer, printJson } from '../print.ts';
+import { printOutcome } from '../print-outcome.ts';
 import { refuseControlCharacters } from '../typed.ts';
+import { withSteps } from '../with-steps.ts';
 
 export const releaseCommand = defineCommand({
   name: 'release',

@@ -5,7 +5,7 @@ import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { flag, optional } from '../inputs.ts';
 import { showAttempt, withLockedBuild } from '../open-run.ts';
-import { printOutcome } from '../print.ts';
+import { printOutcome } from '../print-outcome.ts';
 import { images } from './images.ts';
 
 /** `atomic-nightly resume [BUILD]`: continues a build that was killed or failed. Gives the exit code. */

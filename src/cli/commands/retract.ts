@@ -9,7 +9,8 @@ import { defineCommand } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text } from '../inputs.ts';
 import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
-import { type Printer, printJson, printOutcome } from '../print.ts';
+import { type Printer, printJson } from '../print.ts';
+import { printOutcome } from '../print-outcome.ts';
 
 /** `atomic-nightly retract BUILD`: takes a bad night back, by a build of its own. Gives the exit code. */
 export const retract = defineCommand({

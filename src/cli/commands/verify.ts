@@ -11,8 +11,8 @@ import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
 import { jointSigner, openSigner } from '../../signing/open-signer.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional, text } from '../inputs.ts';
-import { withSteps } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
+import { withSteps } from '../with-steps.ts';
 
 /**
  * `atomic-nightly verify [TARGET]`: looks at targets as an outsider, a line for each check.

@@ -10,7 +10,6 @@ import { isRef } from '../../ostree/ref.ts';
  * What `push` and `receive` say to each other over one ssh connection (docs/formats.md): messages are JSON, a line each;
  * behind some of them come as many bytes as they announce.
  */
-export const PUSH_COMMAND = 'atomic-nightly receive 1';
 
 /** A message is no longer than this, in bytes. */
 const LONGEST_LINE = 1 << 20;

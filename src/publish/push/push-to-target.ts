@@ -1,25 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256, withTemporaryFolder } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { applyPublish } from '../apply.ts';
-import { verifyPublished } from '../fresh-client.ts';
-import { planSize } from '../publish-plan.ts';
+import { planSize } from '../publish-phases.ts';
 import { openSentLog } from '../sent-log.ts';
 import { type PushRequest, planPush, type RefPlan } from './plan-push.ts';
 import type { PushedRef } from './pushed-ref.ts';
-
-/** What became of a ref, or would. */
-export interface PushedResult {
-  readonly ref: string;
-  readonly from?: string | undefined;
-  readonly to: string;
-  readonly files: number;
-  readonly bytes: number;
-}
+import type { PushedResult } from './pushed-result.ts';
+import { verifyRefs } from './verify-refs.ts';
 
 export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
   readonly refs: readonly PushedRef[];
@@ -69,33 +60,7 @@ function sentName({ target, refs }: TargetPush, epoch: string | undefined): stri
   return `sent-${sha256(what.join('\0')).slice(0, 16)}`;
 }
 
-/**
- * Pulls each ref as a fresh client (I6).
- * @param url the folder that holds `repo/`, as clients read it; that of the repository will do as well
- */
-export async function verifyRefs(
-  url: string,
-  refs: readonly PushedRef[],
-  scratchDir: string,
-  task: Task,
-): Promise<void> {
-  const repo = `${url.replace(/\/+$/, '').replace(/\/repo$/, '')}/repo`;
-  for (const { ref, commit } of refs) {
-    // Whose keys clients trust is not known here: this one looks at the objects.
-    await verifyPublished({ url: repo, ref, commit, gpgKeys: [], scratchDir }, task);
-  }
-}
-
 function resultOf({ plan }: RefPlan): PushedResult {
   const { ref, from, to } = plan;
   return { ref, from, to, ...planSize(plan) };
 }
-
-/** Returns a line for people. */
-export function resultLine({ ref, from, to, files, bytes }: PushedResult): string {
-  const what =
-    from === to ? `is ${short(to)} already` : `from ${from === undefined ? 'nothing' : short(from)} to ${short(to)}`;
-  return `${ref} ${what}${files === 0 ? '' : `, ${files} files, ${formatBytes(bytes)}`}`;
-}
-
-const short = (commit: string): string => commit.slice(0, 12);

@@ -2,24 +2,25 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
-import { objectPath } from '../../ostree/objects.ts';
+import type { PusherConfig } from '../../config/receive.ts';
 import { takeFlock } from '../../programs/flock.ts';
+import { syncFileSystem } from '../../programs/sync.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
-import { applyPublish } from '../apply.ts';
-import { commitIn, readHeads } from '../heads.ts';
-import { pruneTo } from '../prune/prune-to.ts';
-import { filePhase } from '../publish-phases.ts';
-import type { PublishPlan } from '../publish-plan.ts';
+import { flip } from '../flip.ts';
+import { commitIn, type Heads, readHeads } from '../heads.ts';
 import type { CheckedRef } from './check-commit.ts';
+import { moveIn } from './move-in.ts';
 import { notePush, readBook } from './push-book.ts';
+import { requireQuota } from './push-quota.ts';
 import { RECEIVE_FOLDER } from './staging.ts';
 
 export interface Admission {
-  readonly name: string;
+  readonly config: PusherConfig;
   /** The folder that holds `repo/`, and the same as a target. */
   readonly root: string;
   readonly target: Target;
+  /** Durable. */
   readonly staging: string;
   readonly refs: readonly CheckedRef[];
   /** Of the objects that were sent. */
@@ -34,16 +35,30 @@ export interface Admission {
  * @throws NightlyError `target-moved` when a ref is not what it was when the push began, naming who moved it and when.
  */
 export async function admit(request: Admission, task: Task): Promise<void> {
-  const { root, target, refs, staging, signer, name, bytes, pruneTo: depth } = request;
+  const { config, root, target, refs, staging, signer, bytes, pruneTo: depth } = request;
+  const repo = join(root, 'repo');
   const free = await takeFlock(join(root, RECEIVE_FOLDER, 'lock'), task);
   try {
-    for (const one of refs) await requireUnmoved(one, request, task);
-    for (const [index, one] of refs.entries()) {
-      const heads = await readHeads(target, one.ref, task);
-      // Of a commit at two refs the second finds everything there.
-      const fresh = refs.findIndex(({ commit }) => commit === one.commit) === index ? one.fresh : [];
-      const plan = planOf(one, fresh, heads.epoch, request);
-      await applyPublish(plan, { repo: staging, target, heads, ...(signer && { signer }) }, task);
+    // Another push of the same name may have been accepted meanwhile.
+    await requireQuota(bytes, root, config);
+    const heads: Heads[] = [];
+    for (const one of refs) heads.push(await requireUnmoved(one, request, task));
+    moveIn(refs, staging, repo);
+    // Before a ref names them: after a power cut, too, the order must hold.
+    await syncFileSystem(repo, task);
+    for (const [index, { ref, from, commit }] of refs.entries()) {
+      const epoch = heads[index]?.epoch;
+      const plan = {
+        version: 2,
+        target: target.name,
+        ref,
+        from,
+        to: commit,
+        phases: [],
+        epoch: epoch && textOf(epoch),
+      } as const;
+      // The first of them changes the summary, so what was read for the others holds no longer.
+      await flip(plan, { repo, target, ...(signer && { signer }), ...(index === 0 ? { heads: heads[0] } : {}) }, task);
     }
     const at = new Date().toISOString();
     const moved = refs.map(({ ref, from, commit }) => ({
@@ -51,23 +66,25 @@ export async function admit(request: Admission, task: Task): Promise<void> {
       ...(from === undefined ? {} : { old: from }),
       new: commit,
     }));
-    await notePush(root, { name, at, refs: moved, bytes });
+    await notePush(root, { name: config.name, at, refs: moved, bytes });
     if (depth !== undefined) {
+      const { pruneTo } = await import('../prune/prune-to.ts');
       const older = refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref]));
-      const places = { repo: join(root, 'repo'), scratchDir: join(staging, '..') };
-      await pruneTo({ target, refs: older, depth, ...places }, task);
+      await pruneTo({ target, refs: older, depth, repo, scratchDir: join(staging, '..') }, task);
     }
   } finally {
     await free();
   }
 }
 
+const textOf = (content: Uint8Array): string => new TextDecoder().decode(content);
+
 /** A push that was accepted meanwhile, or a prune, may have changed what the checks found. */
 async function requireUnmoved(
   { ref, from, commit, reliedOn }: CheckedRef,
   { root, target }: Admission,
   task: Task,
-): Promise<void> {
+): Promise<Heads> {
   const heads = await readHeads(target, ref, task);
   const at = commitIn(heads.ref, ref, target);
   if (at !== from && at !== commit) {
@@ -78,33 +95,8 @@ async function requireUnmoved(
     });
   }
   const gone = reliedOn.find((path) => !existsSync(join(root, 'repo', path)));
-  if (gone === undefined) return;
+  if (gone === undefined) return heads;
   throw new NightlyError('target-moved', `${gone}, which the push relied on, was removed meanwhile.`, {
     hint: 'Push again: it looks what is there now.',
   });
-}
-
-function planOf(
-  { ref, from, commit }: CheckedRef,
-  fresh: readonly string[],
-  epoch: Uint8Array | undefined,
-  { staging, target }: Admission,
-): PublishPlan {
-  const own = objectPath(commit, 'commit');
-  const detached = [objectPath(commit, 'commitmeta')].filter((path) => existsSync(join(staging, path)));
-  const objects = filePhase(
-    'objects',
-    staging,
-    fresh.filter((path) => path !== own),
-  );
-  const last = filePhase('commit', staging, [...detached, ...fresh.filter((path) => path === own)]);
-  return {
-    version: 2,
-    target: target.name,
-    ref,
-    to: commit,
-    ...(from === undefined ? {} : { from }),
-    ...(epoch === undefined ? {} : { epoch: new TextDecoder().decode(epoch) }),
-    phases: [objects, last].filter(({ paths }) => paths.length > 0),
-  };
 }

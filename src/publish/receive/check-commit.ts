@@ -7,12 +7,14 @@ import { ed25519SignaturesIn, hasSignature, mergedDetached, signaturesIn } from 
 import { readDetached } from '../../ostree/detached.ts';
 import { type CommitInfo, localObjects, objectPath, parseCommit, type ReadObject } from '../../ostree/objects.ts';
 import { walkNew } from '../../ostree/tree-walk.ts';
-import { isVerified, type VerifyKeys } from '../../signing/verify-keys.ts';
+import type { VerifyKeys } from '../../signing/verify-keys.ts';
 import { type FarRef, type PushedRef, requireMove } from '../push/pushed-ref.ts';
 
 /** Where a commit that was pushed lies. */
 export interface CheckPlaces {
   readonly staging: string;
+  /** What is there, by paths relative to it. */
+  readonly taken: ReadonlySet<string>;
   /** The published repository. */
   readonly repo: string;
 }
@@ -54,7 +56,7 @@ export async function checkCommit(
   const walk = walkNew(commit, base, { readNew: wholeReader(commit, readNew), readOld: published });
   for await (const { path } of walk) {
     task.signal.throwIfAborted();
-    if (existsSync(join(places.staging, path))) fresh.push(path);
+    if (places.taken.has(path)) fresh.push(path);
     else if (existsSync(join(places.repo, path))) reliedOn.push(path);
     else throw incomplete(commit, path);
   }
@@ -130,6 +132,7 @@ async function requireSignature(
     );
   }
   const signatures = { openpgp: signaturesIn(detached ?? EMPTY), ed25519: ed25519SignaturesIn(detached ?? EMPTY) };
+  const { isVerified } = await import('../../signing/verify-keys.ts');
   if (await isVerified(keys, bytes, signatures, task)) return;
   const count = signatures.openpgp.length + signatures.ed25519.length;
   throw new NightlyError(

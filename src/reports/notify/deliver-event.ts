@@ -1,6 +1,6 @@
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import type { NotifyConfig } from '../../config/config.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import type { BuildEvent } from './event.ts';
 import { openSink } from './open-sinks.ts';
 import { type Outbox, openOutbox } from './outbox.ts';

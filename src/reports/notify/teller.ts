@@ -1,6 +1,7 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { writeJson } from '../../base/files.ts';
@@ -9,7 +10,6 @@ import { readMeta, surveyBuilds } from '../../build/build-store.ts';
 import type { Listener } from '../../build/events.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import { readKeyInfo } from '../../signing/key-info.ts';
 import { openCourier } from './deliver-event.ts';
 import { aboutBuild, asEvent, endEvent, expiringKeys, failuresOf, type RunEnd } from './derive.ts';

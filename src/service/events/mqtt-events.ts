@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'mqtt';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { definedOnly } from '../../base/defined-only.ts';
 import type { MqttTriggerConfig } from '../../config/config.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import type { ServiceControl } from '../control.ts';
 import type { ServiceLog } from '../service-log.ts';
 import { type Broker, startBroker } from './broker.ts';

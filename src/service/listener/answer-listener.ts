@@ -1,4 +1,4 @@
-import { asNightlyError } from '../../run/runner.ts';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import type { ServiceControl } from '../control.ts';
 import { rateLimit } from '../http/rate-limit.ts';
 import type { ServiceLog } from '../service-log.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { asNightlyError } from '../../run/runner.ts';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import type { ServiceLog } from '../service-log.ts';
 import type { Listening } from '../start-listening.ts';
 import type { ListenerProcess } from './listener-process.ts';

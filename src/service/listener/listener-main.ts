@@ -1,10 +1,10 @@
 import { access, constants } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { isErrno } from '../../base/files.ts';
 import type { Config } from '../../config/config.ts';
 import { parseConfig } from '../../config/load.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import { lowerSession } from '../priority.ts';
 import { type Listening, startListening } from '../start-listening.ts';
 import { boundedLines, TOO_LONG } from './bounded-lines.ts';

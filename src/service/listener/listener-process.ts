@@ -1,9 +1,9 @@
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import type { Config } from '../../config/config.ts';
 import { converse } from '../../programs/converse.ts';
 import type { SystemUser } from '../../programs/users.ts';
-import { asNightlyError } from '../../run/runner.ts';
 import type { ServiceControl } from '../control.ts';
 import type { ServiceLog } from '../service-log.ts';
 import type { Listening } from '../start-listening.ts';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import type { Task } from '../../base/task.ts';
 import { type BuildSurvey, buildPaths, surveyBuilds } from '../../build/build-store.ts';
 import { type Lockfile, readLockfile } from '../../rpm/lockfile.ts';
 import { pruneRpms } from '../../rpm/rpm-cache.ts';
 import type { Project } from '../../run/project.ts';
-import { asNightlyError } from '../../run/runner.ts';
 
 /**
  * Removes the images of builds beyond the stream's retention from the work folder, and their work files. Records and

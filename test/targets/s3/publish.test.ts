@@ -6,7 +6,7 @@ import { run } from '../../../src/programs/exec.ts';
 import { verifyPublished } from '../../../src/publish/fresh-client.ts';
 import { publishCommit } from '../../../src/publish/publish-commit.ts';
 import { updateRecord } from '../../../src/publish/publish-files.ts';
-import { planSize } from '../../../src/publish/publish-plan.ts';
+import { planSize } from '../../../src/publish/publish-phases.ts';
 import { openTarget } from '../../../src/targets/open-target.ts';
 import { anyRecord } from '../../support/any-record.ts';
 import {

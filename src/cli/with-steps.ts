@@ -1,0 +1,29 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Journal } from '../build/journal.ts';
+import type { LogContext } from '../reports/progress/json-lines.ts';
+import { selectListener } from '../reports/progress/select-listener.ts';
+import { createRunner, type Runner } from '../run/runner.ts';
+import type { RunContext } from './context.ts';
+
+/** Of steps that are never resumed. */
+const FORGETFUL: Journal = { entries: [], append: async () => undefined };
+
+/**
+ * Runs steps outside any build, shown as those of a build are and logged to `DIR/logs`.
+ * @param journal where they are to be resumed from
+ */
+export async function withSteps<Result>(
+  dir: string,
+  options: Pick<RunContext, 'logFormat' | 'signal'> & { readonly about?: LogContext },
+  work: (runner: Runner) => Promise<Result>,
+  journal: Journal = FORGETFUL,
+): Promise<Result> {
+  await mkdir(dir, { recursive: true });
+  const { listen, close } = selectListener(options.logFormat, process.stderr, options.about);
+  try {
+    return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));
+  } finally {
+    close();
+  }
+}

@@ -9,6 +9,17 @@ export function utf8Name(bytes: Uint8Array): string | undefined {
   }
 }
 
+const TEXT = new TextDecoder('utf-8', { fatal: true });
+
+/** Returns the text of a file without its byte order mark; undefined when it is not UTF-8. */
+export function utf8Text(bytes: Uint8Array): string | undefined {
+  try {
+    return TEXT.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns such a name for messages: bytes that are not printable ASCII as `\\xff`. */
 export function escapedName(bytes: Uint8Array): string {
   return Buffer.from(bytes)

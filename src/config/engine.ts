@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
+import { within } from './targets.ts';
 import { commandLine, filePath, someOf } from './values.ts';
 
 /** What the two engines have in common that commit a folder as it is. */
@@ -139,6 +141,37 @@ export function checkStreamEngine(stream: Stream, engine: EngineConfig | undefin
     breaches.push({ path: ['bootable'], message: 'must be true for a stream with images.' });
   }
   return breaches;
+}
+
+/** What of the program's own a tree must not have in it, or lie in. */
+interface Places {
+  /** Absolute; undefined when it has a fault of its own. */
+  readonly work: string | undefined;
+  readonly targets: Readonly<Record<string, { readonly type: string; readonly path?: string }>>;
+}
+
+/**
+ * Returns what is wrong with the place of a checkout: a build would change what the next one commits. Paths are relative to the
+ * stream.
+ * @param own whether the engine is written in the stream
+ */
+export function checkCheckoutPlace(engine: EngineConfig | undefined, own: boolean, places: Places): Breach[] {
+  if (engine?.type !== 'checkout') return [];
+  const { path } = engine;
+  const breach = (what: string): Breach[] => [
+    own ? { path: ['engine', 'path'], message: what } : { path: [], message: `the path of its engine ${what}` },
+  ];
+  for (const [name, target] of Object.entries(places.targets)) {
+    if (target.type !== 'directory' || target.path === undefined) continue;
+    if (within(target.path, path) || within(path, target.path))
+      return breach(`must neither hold the folder of target "${name}" nor lie in it.`);
+  }
+  const { work } = places;
+  if (work === undefined) return [];
+  if (within(work, path)) return breach(`must not hold the work folder ${work}: builds would become part of the tree.`);
+  const taken = ['repo', 'cache', 'builds', 'scratch'].map((part) => resolve(work, part));
+  const around = taken.find((part) => within(path, part));
+  return around === undefined ? [] : breach(`must not lie in ${around}, which the work folder uses itself.`);
 }
 
 /** What the stream of a new configuration is made from: a treefile, as it shall stand in the file, or what others make. */

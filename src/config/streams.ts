@@ -6,6 +6,7 @@ import { architectureSchema, hostArchitecture } from './architecture.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import {
+  checkCheckoutPlace,
   checkStreamEngine,
   type EngineConfig,
   isFolderEngine,
@@ -167,6 +168,8 @@ interface Parts {
   /** Names of all streams, also of those with faults; and of all targets. */
   readonly streamNames: readonly string[];
   readonly targetNames: readonly string[];
+  readonly work: string | undefined;
+  readonly targets: Readonly<Record<string, { readonly type: string; readonly path?: string }>>;
   /** Of streams that have none of their own; undefined when it has faults. */
   readonly engine: EngineConfig | undefined;
   /** Absolute. */
@@ -195,6 +198,7 @@ function checkStream(name: string, stream: WrittenStream, parts: Parts): Breach[
   const engine = promotesFrom === undefined ? (stream.engine ?? parts.engine) : undefined;
   const breaches = checkRelease(stream, parts.streams, parts.streamNames, engine);
   breaches.push(...checkStreamEngine(stream, engine));
+  breaches.push(...checkCheckoutPlace(engine, stream.engine !== undefined, parts));
   const add = (path: KeyPath, message: string) => breaches.push({ path, message });
   if (schedule && promotesFrom !== undefined) {
     add(['schedule'], 'is for nightly streams: a release stream is fed by promotion only.');

@@ -152,7 +152,8 @@ function besideWork(name: string, target: string, work: string): Breach[] {
   return taken === undefined ? [] : [{ path, message: `must not lie in ${taken}, which the work folder uses itself.` }];
 }
 
-function within(path: string, folder: string): boolean {
+/** Whether a path is a folder or lies in it; both are absolute. */
+export function within(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 

@@ -544,3 +544,24 @@ streams:
     'FILE:5:111: streams.two.bootable: must be true for a stream with images.',
   ]);
 });
+
+test('a checkout neither holds nor lies in what each build changes', async () => {
+  const text = `name: lab
+work: /srv/work
+engine: {type: checkout, path: /srv/work/cache/tree}
+targets: {a: {type: directory, path: /srv/out, url: 'http://localhost:8080'}}
+streams:
+  one: {engine: {type: checkout, path: /srv/work/..}, ref: one, targets: [a]}
+  two: {engine: {type: checkout, path: /srv/out/tree}, ref: two, targets: [a]}
+  three: {ref: three, targets: [a]}
+  four: {engine: {type: checkout, path: /srv/work/tree}, ref: four, targets: [a]}
+`;
+  expect(await faultsOf(text)).toEqual([
+    'FILE:6:40: streams.one.engine.path: must neither hold the folder of target "a" nor lie in it.',
+    'FILE:7:40: streams.two.engine.path: must neither hold the folder of target "a" nor lie in it.',
+    'FILE:8:10: streams.three: the path of its engine must not lie in /srv/work/cache, which the work folder uses itself.',
+  ]);
+  expect(await faultsOf(text.replaceAll('/srv/out', '/other'))).toContain(
+    'FILE:6:40: streams.one.engine.path: must not hold the work folder /srv/work: builds would become part of the tree.',
+  );
+});

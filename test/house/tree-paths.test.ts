@@ -54,7 +54,7 @@ const JOINS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'join(root, inner));': 'a walk, which enters no links',
   },
   'engines/folder/scan-folder.ts': {
-    "`${root}${folder}/`, { encoding: 'buffer' })) {": 'a walk, which enters no links',
+    "`${root}${folder}/`, { encoding: 'buffer' })) ?? [];": 'a walk, which enters no links',
   },
   'images/variant.ts': {
     "join(root, 'boot'), boot);": "the disk's own folders, made by ostree",

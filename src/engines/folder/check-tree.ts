@@ -33,6 +33,7 @@ export function checkTree(scan: Scan, rules: TreeRules, names: TreeNames): strin
     ...checkOwners(scan, rules, names),
     { what: 'name that is not UTF-8, which ostree cannot store', paths: scan.strange },
     { what: 'something is mounted here', paths: scan.mounts },
+    { what: 'is deeper than a program can name (4,095 bytes with the folder itself)', paths: scan.deep },
   ].filter(({ paths }) => paths.length > 0);
   if (faults.length === 0) return kver;
   const lines = faults.flatMap(({ what, paths }) => {
@@ -46,12 +47,14 @@ export function checkTree(scan: Scan, rules: TreeRules, names: TreeNames): strin
 
 function checkLayout({ entries }: Scan): Fault[] {
   const at = (path: string): Entry | undefined => entries.find((entry) => entry.path === path);
-  const [usr, etc, usrEtc] = [at('/usr'), at('/etc'), at('/usr/etc')];
+  const [usr, etc, usrEtc, ofVar] = [at('/usr'), at('/etc'), at('/usr/etc'), at('/var')];
   const faults: Fault[] = [];
   if (usr?.kind !== 'folder') faults.push({ what: usr ? 'is no folder' : 'is missing', paths: ['/usr'] });
   if (etc && usrEtc) faults.push({ what: 'is there beside /usr/etc, which is its place in a tree', paths: ['/etc'] });
   if (etc && etc.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/etc'] });
   if (usrEtc && usrEtc.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/usr/etc'] });
+  // Hosts mount theirs over it.
+  if (ofVar && ofVar.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/var'] });
   return faults;
 }
 

@@ -14,8 +14,11 @@ export async function createCheckoutEngine(config: CheckoutConfig): Promise<Fold
   const digest = sha256(JSON.stringify(config));
   /** What the last look at the inputs made of the folder: it need not be stored again for the commit. */
   let known: TakenFolder | undefined;
-  const hashOf = ({ tree, meta }: StoredTree, { signatures }: FolderRequest): string =>
-    sha256(JSON.stringify(['checkout', PROVENANCE_VERSION, signatures === true, tree, meta]));
+  // The commit says whether it boots; the hash of a tree that does not is as before that was counted.
+  const hashOf = ({ tree, meta }: StoredTree, { signatures, bootable }: FolderRequest): string =>
+    sha256(
+      JSON.stringify(['checkout', PROVENANCE_VERSION, signatures === true, tree, meta, ...(bootable ? [true] : [])]),
+    );
   return {
     name: 'checkout',
     version: await ostreeVersion(),

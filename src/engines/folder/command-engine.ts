@@ -1,9 +1,11 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
+import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
-import { readInTree } from '../../base/tree-files.ts';
+import { bytesInTree, kindOf } from '../../base/tree-files.ts';
+import { utf8Text } from '../../base/utf8-name.ts';
 import type { CommandConfig } from '../../config/config.ts';
 import { unmountIn } from '../../programs/mount.ts';
 import { ostreeVersion } from '../../programs/ostree.ts';
@@ -13,7 +15,7 @@ import { createPhases } from '../phases.ts';
 import { PROVENANCE_VERSION } from '../provenance/provenance-format.ts';
 import { commandInputs } from './command-inputs.ts';
 import { commitTaken } from './commit-folder.ts';
-import { type ProvenanceReport, parseProvenanceReport } from './provenance-report.ts';
+import { type ProvenanceReport, parseProvenanceReport, REPORT_HINT } from './provenance-report.ts';
 import { runConfigured } from './run-configured.ts';
 import { takeFolder } from './take-folder.ts';
 
@@ -60,8 +62,33 @@ async function fill(
   await mkdir(root, { recursive: true });
   const env = { ATOMIC_ROOT: root, ATOMIC_PROVENANCE: provenance, SOURCE_DATE_EPOCH: String(timestamp) };
   await runConfigured(config.command, config, { env }, task);
-  const text = await readInTree(provenance).catch((error: unknown) => {
-    throw new NightlyError('compose', `What the command wrote to $ATOMIC_PROVENANCE cannot be read: ${String(error)}`);
-  });
-  return text === undefined ? undefined : parseProvenanceReport(text, provenance);
+  // What else it may lead to is not this build's, and would be here tomorrow, too.
+  if ((await kindOf(root)) !== 'dir') {
+    throw new NightlyError(
+      'compose',
+      `${config.command[0]} removed the folder $ATOMIC_ROOT, or put something else in its place.`,
+      {
+        hint: 'Let it fill that folder, which is there and empty when it starts: "cp -a checkout/. $ATOMIC_ROOT/" takes what is elsewhere.',
+      },
+    );
+  }
+  return readReport(provenance);
+}
+
+/** In bytes. Reports of whole distributions have one or two megabytes; parsing takes a second for each. */
+const LARGEST_REPORT = 16 << 20;
+
+/** @returns undefined where the command wrote none @throws NightlyError `compose` */
+async function readReport(path: string): Promise<ProvenanceReport | undefined> {
+  const kind = await kindOf(path);
+  if (kind === undefined) return undefined;
+  if (kind !== 'file') throw noReport('is no file');
+  if ((await lstat(path)).size > LARGEST_REPORT) throw noReport(`is larger than ${formatBytes(LARGEST_REPORT)}`);
+  const text = utf8Text((await bytesInTree(path)) ?? Buffer.alloc(0));
+  if (text === undefined) throw noReport('is not UTF-8');
+  return parseProvenanceReport(text, path);
+}
+
+function noReport(why: string): NightlyError {
+  return new NightlyError('compose', `What the command wrote to $ATOMIC_PROVENANCE ${why}.`, { hint: REPORT_HINT });
 }

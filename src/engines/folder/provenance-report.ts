@@ -61,7 +61,8 @@ const component = z.strictObject({
 
 const schema = z.strictObject({ components: z.array(component).max(100_000) });
 
-const HINT = 'The format is in docs/any-tree.md: a list "components", each with a name and its sources.';
+/** Where the format is described. */
+export const REPORT_HINT = 'The format is in docs/any-tree.md: a list "components", each with a name and its sources.';
 
 /** So many faults are named. */
 const NAMED = 20;
@@ -72,7 +73,8 @@ const NAMED = 20;
  */
 export function parseProvenanceReport(text: string, path: string): ProvenanceReport {
   const { input, places } = parseReport(text, path);
-  const wrong = (faults: readonly Fault[]) => noReport(faultsError(path, faults.slice(0, NAMED), HINT), faults.length);
+  const wrong = (faults: readonly Fault[]) =>
+    noReport(faultsError(path, faults.slice(0, NAMED), REPORT_HINT), faults.length);
   const parsed = schema.safeParse(input);
   if (!parsed.success) {
     const known = (at: KeyPath) => knownKeys(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema, at, input);
@@ -94,7 +96,7 @@ export function parseProvenanceReport(text: string, path: string): ProvenanceRep
 
 function parseReport(text: string, path: string): YamlFile {
   try {
-    return parseYaml(text, path, HINT);
+    return parseYaml(text, path, REPORT_HINT);
   } catch (error) {
     throw error instanceof NightlyError ? noReport(error) : error;
   }
@@ -106,7 +108,7 @@ function noReport(faults: NightlyError, count = 0): NightlyError {
   return new NightlyError(
     'compose',
     `What the command wrote to $ATOMIC_PROVENANCE is no report: ${faults.message}${more}`,
-    { hint: HINT, cause: faults },
+    { hint: REPORT_HINT, cause: faults },
   );
 }
 

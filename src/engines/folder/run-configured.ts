@@ -36,6 +36,17 @@ export async function runConfigured(
       },
     });
   } catch (error) {
+    if (error instanceof NightlyError && error.code === 'tool-missing') {
+      const place = program.includes('/') ? ` in ${workingFolder}` : ' on this machine';
+      throw new NightlyError(
+        'tool-missing',
+        `There is no program ${program}${place}, or what its first line names is missing.`,
+        {
+          hint: 'Correct the "engine" of the stream in the configuration, or put the program there.',
+          cause: error,
+        },
+      );
+    }
     if (!(error instanceof NightlyError) || error.code !== 'tool-failed') throw error;
     const [how = error.message] = error.message.split('\n');
     const cause = errors.find(isCause) ?? errors.find((line) => line.trim() !== '');

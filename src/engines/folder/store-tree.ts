@@ -8,7 +8,7 @@ import { encodeVariant } from '../../ostree/gvariant.ts';
 import { DIRTREE_FORMAT, localObjects, objectPath, parseCommit, parseDirTree } from '../../ostree/objects.ts';
 import { storeFolder } from '../../programs/ostree.ts';
 import { type FileIndex, openFileIndex, writeFileIndex } from './file-index.ts';
-import type { Scan } from './scan-folder.ts';
+import { changedMeanwhile, type Scan } from './scan-folder.ts';
 import type { Owner, Placed } from './tree-plan.ts';
 
 /** Root of a stored tree: checksums of its dirtree and dirmeta. */
@@ -213,9 +213,3 @@ async function writeNode(repo: string, nodes: ReadonlyMap<string, Node>, path: s
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 const basenameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-
-function changedMeanwhile(path: string): NightlyError {
-  return new NightlyError('compose', `${path} changed while the folder was read.`, {
-    hint: 'Build from a folder that nothing writes to meanwhile, then run again.',
-  });
-}

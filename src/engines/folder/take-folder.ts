@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
@@ -71,14 +71,20 @@ export async function takeFolder(
   return { ...stored, root, policy, seen, kver };
 }
 
+/** @throws NightlyError `compose` */
 function realFolder(path: string): string {
+  let why = 'is a file';
+  let cause: unknown;
   try {
-    return realpathSync(path);
+    const real = realpathSync(path);
+    if (statSync(real).isDirectory()) return real;
   } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error;
-    throw new NightlyError('compose', `There is no folder ${path}.`, {
-      hint: 'Fill it before the nightly build, or correct "path" of the engine.',
-      cause: error,
-    });
+    if (!['ENOENT', 'ENOTDIR', 'ELOOP'].some((code) => isErrno(error, code))) throw error;
+    why = isErrno(error, 'ELOOP') ? 'is a link that leads in a circle' : 'is missing';
+    cause = error;
   }
+  throw new NightlyError('compose', `There is no folder ${path}: it ${why}.`, {
+    hint: 'Fill it before the nightly build, or correct "path" of the engine.',
+    cause,
+  });
 }

@@ -17,6 +17,7 @@ import type { CheckoutConfig } from '../../../src/config/config.ts';
 import { createCheckoutEngine } from '../../../src/engines/folder/checkout-engine.ts';
 import { treeComponents } from '../../../src/engines/folder/components.ts';
 import { parseProvenanceReport } from '../../../src/engines/folder/provenance-report.ts';
+import { scanFolder } from '../../../src/engines/folder/scan-folder.ts';
 import { readCommit } from '../../../src/ostree/objects.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { smallTree } from '../../support/folder-world.ts';
@@ -99,6 +100,71 @@ test('everything that keeps a folder from becoming a tree is in one message, eac
     '  /usr/sock: is a socket, which a commit cannot hold',
     '  /var/lib/app/data: is below /var, which hosts fill themselves (see "var: tmpfiles")',
   ]);
+});
+
+test('a folder is refused that is none, deeper than can be named, or in which /var is no folder', async () => {
+  const { dir, tree, faults } = await bed();
+  await run('python3', [
+    '-c',
+    `import os
+at = os.open(${JSON.stringify(tree)} + '/usr/lib', os.O_RDONLY)
+for _ in range(45):
+  os.mkdir('d' * 100, dir_fd=at)
+  at = os.open('d' * 100, os.O_RDONLY, dir_fd=at)`,
+  ]);
+  rmSync(join(tree, 'var'), { recursive: true });
+  symlinkSync('usr/lib', join(tree, 'var'));
+  expect(await faults()).toEqual([
+    '  /var: is no folder',
+    expect.stringMatching(/^ {2}\/usr\/lib\/d+\/d+…: is deeper than a program can name/),
+  ]);
+  // Node's own removal cannot name what is so deep.
+  await run('rm', ['-rf', tree]);
+  writeFileSync(join(dir, 'file'), '');
+  symlinkSync('circle', join(dir, 'circle'));
+  for (const [path, why] of [
+    ['none', 'is missing'],
+    ['file', 'is a file'],
+    ['file/below', 'is missing'],
+    ['circle', 'is a link that leads in a circle'],
+  ]) {
+    const other = await bed({ path: join(dir, path ?? '') });
+    await expect(other.commit()).rejects.toMatchObject({
+      code: 'compose',
+      message: `There is no folder ${join(dir, path ?? '')}: it ${why}.`,
+    });
+  }
+});
+
+test('a folder that somebody writes to while it is read is refused as such, never as a fault of ours', async () => {
+  const { tree } = await bed();
+  let looked = 0;
+  const signal = new AbortController().signal;
+  // It is asked before each folder; the first is the tree itself.
+  signal.throwIfAborted = () => {
+    looked += 1;
+    if (looked === 2) rmSync(join(tree, 'usr'), { recursive: true });
+  };
+  await expect(scanFolder(tree, { ...task, signal })).rejects.toMatchObject({
+    code: 'compose',
+    message: expect.stringMatching(/ changed while the folder was read\.$/),
+  });
+});
+
+test('a tree that is to boot from now on is a new one', async () => {
+  const { dir, tree, put } = await bed();
+  put('usr/lib/modules/6.1/vmlinuz');
+  put('usr/lib/modules/6.1/initramfs.img');
+  const engine = await createCheckoutEngine({ type: 'checkout', path: tree, owner: 'keep', var: 'folders' });
+  const hash = async (bootable: boolean) =>
+    (
+      await engine.readInputs(
+        { cacheDir: join(dir, 'cache'), scratchDir: join(dir, 'scratch'), bootable, timestamp: 1 },
+        task,
+      )
+    ).inputHash;
+  expect(await hash(false)).toBe(await hash(false));
+  expect(await hash(true)).not.toBe(await hash(false));
 });
 
 test('a bootable tree has one kernel, with its initramfs beside it', async () => {

@@ -136,3 +136,70 @@ test('a command that is stopped takes along what left its group', async () => {
   const pid = readFileSync(pids, 'utf8').trim();
   while (isRunning(pid)) await sleep(20);
 });
+
+test('what an inputs program prints is text of some length; anything else is refused, and its process ended', async () => {
+  const { dir, script, make, commit } = await bed();
+  make();
+  for (const [line, why] of [
+    ['printf "key \\\\377\\\\n"', './inputs printed bytes that are not UTF-8'],
+    ['echo $$ >pid; exec yes "$(seq 100 | tr -d "\\n")"', './inputs printed more than 16.8 MB'],
+    ['tr "\\0" x </dev/zero', './inputs printed more than 16.8 MB'],
+    ['true', './inputs printed nothing'],
+  ] as const) {
+    script('inputs', line);
+    await expect(commit(), line).rejects.toMatchObject({ code: 'compose', message: expect.stringContaining(why) });
+  }
+  expect(isRunning(readFileSync(join(dir, 'pid'), 'utf8').trim())).toBe(false);
+  script('inputs', 'echo one');
+  writeFileSync(join(dir, 'make'), '#!/no/such/shell\n', { mode: 0o755 });
+  await expect(commit()).rejects.toMatchObject({
+    code: 'tool-missing',
+    message: expect.stringContaining(`There is no program ./make in ${dir}`),
+  });
+});
+
+test('a folder that the command removed or replaced is refused, and a report that is none', async () => {
+  const { dir, make, commit } = await bed();
+  mkdirSync(join(dir, 'other/usr'), { recursive: true });
+  for (const line of ['true', `ln -s ${dir}/other "$ATOMIC_ROOT"`, 'echo >"$ATOMIC_ROOT"']) {
+    make('rm -rf "$ATOMIC_ROOT"', line);
+    await expect(commit(), line).rejects.toThrow('./make removed the folder $ATOMIC_ROOT, or put something else');
+  }
+  expect(existsSync(join(dir, 'other/usr'))).toBe(true);
+  for (const [line, why] of [
+    ['mkdir "$ATOMIC_PROVENANCE"', 'is no file'],
+    ['ln -s /etc/passwd "$ATOMIC_PROVENANCE"', 'is no file'],
+    ['mkfifo "$ATOMIC_PROVENANCE"', 'is no file'],
+    ['printf "components: [{name: \\\\377}]" >"$ATOMIC_PROVENANCE"', 'is not UTF-8'],
+    ['truncate -s 17M "$ATOMIC_PROVENANCE"', 'is larger than'],
+  ] as const) {
+    make(line);
+    await expect(commit(), line).rejects.toMatchObject({
+      code: 'compose',
+      message: expect.stringMatching(new RegExp(`^What the command wrote to \\$ATOMIC_PROVENANCE ${why}`)),
+    });
+  }
+});
+
+test('files are inputs by content, wherever a link leads that is named itself', async () => {
+  const { dir, request, task } = await bed();
+  const engine = (...files: string[]) =>
+    createCommandEngine({
+      ...{ type: 'command', command: ['./make'], owner: 'keep', var: 'folders', workingFolder: dir },
+      inputs: { files: files.map((file) => join(dir, file)) as [string, ...string[]] },
+    });
+  const hash = async (...files: string[]) => (await (await engine(...files)).readInputs(request, task)).inputHash;
+  await run('sh', [
+    '-c',
+    'cd "$0"; mkdir a b c; echo 1 >a/f; echo 2 >b/f; ln -s a now; ln -s now then; mkfifo c/p',
+    dir,
+  ]);
+  const before = await hash('then');
+  await run('ln', ['-sfn', 'b', join(dir, 'now')]);
+  expect(await hash('then')).not.toBe(before);
+  await expect(hash('none')).rejects.toThrow(`There is no ${dir}/none, which "inputs.files" names`);
+  await expect(hash('a/f/x')).rejects.toThrow(`There is no ${dir}/a/f/x, which "inputs.files" names`);
+  await expect(hash('c')).rejects.toThrow(`${dir}/c/p is neither a file nor a folder`);
+  await run('sh', ['-c', `cd "$0"; touch "$(printf 'b/x\\377')"`, dir]);
+  await expect(hash('b')).rejects.toThrow(`${dir}/b has a name that is not UTF-8, x\\xff`);
+});

@@ -13,6 +13,7 @@ import { installPackages } from './install.ts';
 import { customise } from './tree/customise.ts';
 import { removeExtraneous } from './tree/extraneous.ts';
 import { makeDeclaredUsers } from './tree/system.ts';
+import { refuseStrange } from './tree/tree-kinds.ts';
 import { moveEtc } from './tree/tree-layout.ts';
 import { entry } from './tree/tree-paths.ts';
 import { movePolicyStore } from './tree/tree-selinux.ts';
@@ -47,7 +48,11 @@ export async function populate(
     const found = await phases.time('package list', 'rpm', () =>
       installedPackages(root, request.lockfile, cacheDir, task),
     );
-    await phases.time('sysusers', 'tree', () => makeDeclaredUsers(root, timestamp, task));
+    await phases.time('sysusers', 'tree', async () => {
+      // Before anything opens what scripts have left; /etc is still at the top.
+      refuseStrange(root);
+      await makeDeclaredUsers(root, timestamp, task);
+    });
     await phases.time('etc', 'self', async () => {
       await moveEtc(root);
       if (treefile.values.selinux !== false) await movePolicyStore(root);

@@ -1,10 +1,13 @@
-import { readdirSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { NightlyError } from '../../../src/base/errors.ts';
+import { makeDeclaredUsers } from '../../../src/engines/dnf/tree/system.ts';
+import { refuseStrange } from '../../../src/engines/dnf/tree/tree-kinds.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
+import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { composeMini, makePlace, type Place } from './support.ts';
 
 let place: Place;
@@ -78,19 +81,43 @@ it('refuses a name with a line break, which rpmbuild makes no more, on one line'
 
 it('refuses what scripts leave in a tree, with every path', async () => {
   const script = [
-    'mkdir -p /usr/share/left /var/left',
+    'mkdir -p /usr/share/left /var/left /usr/lib/sysusers.d /etc/sysusers.d',
     'mkfifo /usr/share/left/pipe /etc/pipe /var/left/not-in-a-commit',
+    // Whoever makes the declared users would wait for them.
+    'mkfifo /usr/lib/sysusers.d/pipe.conf /etc/sysusers.d/pipe.conf',
     `touch "/usr/share/left/$(printf 'x\\377')" "/usr/share/left/$(printf 'two\\nlines')"`,
   ].join('\n');
   await distro.publish({ name: 'leaver', version: '1', release: '1', requires: ['busybox'], post: script, files: [] });
   const { code, message } = await refusal(['leaver']);
   expect(code).toBe('compose');
   expect(message.split('\n').slice(1)).toEqual([
-    '  /usr/etc/pipe: a FIFO',
+    '  /etc/pipe: a FIFO',
+    '  /etc/sysusers.d/pipe.conf: a FIFO',
+    '  /usr/lib/sysusers.d/pipe.conf: a FIFO',
     '  /usr/share/left/pipe: a FIFO',
     '  /usr/share/left/two\\x0alines: a name with a control character',
     '  /usr/share/left/x\\xff: a name that is not UTF-8',
   ]);
+});
+
+it('I7: a link of sysusers.d to a FIFO that goes anyway is waited for by nobody, one to a device is refused', async () => {
+  const root = temporaryFolder();
+  for (const folder of ['usr/lib/sysusers.d', 'usr/bin', 'run/left', 'var'])
+    mkdirSync(join(root, folder), { recursive: true });
+  execFileSync('mkfifo', [join(root, 'run/left/pipe'), join(root, 'var/pipe')]);
+  writeFileSync(join(root, 'usr/bin/systemd-sysusers'), '');
+  const link = join(root, 'usr/lib/sysusers.d/x.conf');
+  symlinkSync('/run/left/pipe', link);
+  refuseStrange(root);
+  expect([...readdirSync(join(root, 'run/left')), ...readdirSync(join(root, 'var'))]).toEqual([]);
+  for (const device of ['/dev/zero', '../../../dev/tty']) {
+    rmSync(link);
+    symlinkSync(device, link);
+    await expect(makeDeclaredUsers(root, 1, testTask(root)), device).rejects.toMatchObject({
+      code: 'compose',
+      message: expect.stringMatching(/usr\/lib\/sysusers\.d\/x\.conf leads to \/dev\/(?:zero|tty)$/),
+    });
+  }
 });
 
 it('says why a package cannot be unpacked', async () => {

@@ -1,4 +1,7 @@
 import { rm } from 'node:fs/promises';
+import { relative } from 'node:path';
+import { NightlyError } from '../../../base/errors.ts';
+import { oneLine } from '../../../base/one-line.ts';
 import type { Task } from '../../../base/task.ts';
 import { folderInTree, kindOf, namesIn } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
@@ -14,8 +17,27 @@ import { at, entry } from './tree-paths.ts';
 export async function makeDeclaredUsers(root: string, timestamp: number, task: Task): Promise<void> {
   const sysusers = await program(root, 'systemd-sysusers');
   if (sysusers === undefined || (await namesIn(at(root, 'usr/lib/sysusers.d'))).length === 0) return;
+  await refuseDevices(root);
   const [command = '', ...args] = inTree(root, [sysusers], { timestamp });
   await run(command, args, { task });
+}
+
+/** Folders that systemd-sysusers reads (sysusers.d(5)). */
+const DECLARATIONS = ['etc/sysusers.d', 'run/sysusers.d', 'usr/local/lib/sysusers.d', 'usr/lib/sysusers.d'];
+
+/** A link to /dev/zero or a terminal would be read for ever (I7); one to /dev/null is how a file is masked. */
+async function refuseDevices(root: string): Promise<void> {
+  const found: string[] = [];
+  for (const folder of DECLARATIONS) {
+    for (const name of await namesIn(at(root, folder))) {
+      const leads = relative(root, at(root, folder, name));
+      if (/^dev\//.test(leads) && leads !== 'dev/null') found.push(`  /${folder}/${oneLine(name)} leads to /${leads}`);
+    }
+  }
+  if (found.length === 0) return;
+  throw new NightlyError('compose', `Users cannot be declared by devices:\n${found.join('\n')}`, {
+    hint: 'Find the package or script that makes these links, and correct it.',
+  });
 }
 
 /** Path in the tree of a program in one of the system's folders. */

@@ -1,18 +1,25 @@
-import { type Dirent, readdirSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, rmSync } from 'node:fs';
 import { NightlyError } from '../../../base/errors.ts';
 import { oneLine } from '../../../base/one-line.ts';
 import { escapedName, utf8Name } from '../../../base/utf8-name.ts';
-import { entry } from './tree-paths.ts';
+import { entry, etcOf } from './tree-paths.ts';
 
-/** Folders that are empty in a commit: what scripts leave in them goes anyway. And `etc`, a second name of usr/etc. */
-const EMPTIED: ReadonlySet<string> = new Set(['dev', 'etc', 'proc', 'run', 'sys', 'tmp', 'var']);
+/** Folders that are empty in a commit: what scripts leave in them goes anyway. */
+const EMPTIED: ReadonlySet<string> = new Set(['dev', 'proc', 'run', 'sys', 'tmp', 'var']);
+
+/** Those of them that programs see which run for the tree: a link may lead there, and whoever opens a FIFO waits for ever. */
+const VISIBLE = ['run', 'tmp', 'var'];
 
 /**
- * Refuses a tree in which scripts have left what a commit cannot hold: packages that have such were refused before.
+ * Refuses a tree in which scripts have left what a commit cannot hold: packages that have such were refused before. What of that
+ * is in folders that are emptied anyway is removed, so that no program that runs next waits for a FIFO (I7).
  * @throws NightlyError `compose` naming each path.
  */
 export function refuseStrange(root: string): void {
+  for (const folder of VISIBLE) removeStrange(root, folder);
   const found: string[] = [];
+  // Once the tree keeps it in usr/etc, a second name of that.
+  const skipped = etcOf(root) === undefined ? EMPTIED : new Set([...EMPTIED, 'etc']);
   const todo = [''];
   for (let folder = todo.pop(); folder !== undefined; folder = todo.pop()) {
     for (const one of readdirSync(entry(root, folder), { withFileTypes: true, encoding: 'buffer' })) {
@@ -21,7 +28,7 @@ export function refuseStrange(root: string): void {
         found.push(`  ${oneLine(folder)}/${escapedName(one.name)}: a name that is not UTF-8`);
         continue;
       }
-      if (folder === '' && EMPTIED.has(name)) continue;
+      if (folder === '' && skipped.has(name)) continue;
       const path = `${folder}/${name}`;
       if (/\p{Cc}/u.test(name))
         found.push(`  ${oneLine(folder)}/${escapedName(one.name)}: a name with a control character`);
@@ -36,7 +43,23 @@ export function refuseStrange(root: string): void {
   });
 }
 
-function strangeKind(one: Dirent<Buffer>): string | undefined {
+function removeStrange(root: string, top: string): void {
+  const folder = entry(root, top);
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  const todo = [folder];
+  for (let path = todo.pop(); path !== undefined; path = todo.pop()) {
+    for (const one of readdirSync(path, { withFileTypes: true })) {
+      // Its parents are folders and no links, and it is not opened.
+      const inside = `${path}/${one.name}`;
+      if (strangeKind(one) !== undefined) rmSync(inside);
+      else if (one.isDirectory()) todo.push(inside);
+    }
+  }
+}
+
+function strangeKind(
+  one: Pick<Dirent<Buffer>, 'isFIFO' | 'isSocket' | 'isCharacterDevice' | 'isBlockDevice'>,
+): string | undefined {
   if (one.isFIFO()) return 'a FIFO';
   if (one.isSocket()) return 'a socket';
   return one.isCharacterDevice() || one.isBlockDevice() ? 'a device' : undefined;

@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { freePort } from '../base/free-port.ts';
 import { httpFetch } from '../base/http.ts';
@@ -35,7 +35,9 @@ export async function startNginx(request: StaticServerRequest): Promise<StaticSe
   const probe = `.${basename(prefix)}`;
   const errors: string[] = [];
   await mkdir(join(prefix, 'tmp'));
-  await writeFile(join(prefix, 'nginx.conf'), configuration(prefix, request.root, port, probe));
+  // A variable would begin in it, or its quotes end: nginx has no way to write `$` in a path.
+  await symlink(resolve(request.root), join(prefix, 'root'));
+  await writeFile(join(prefix, 'nginx.conf'), configuration(port, probe));
   const server = await start('nginx', ['-p', prefix, '-e', 'stderr', '-c', join(prefix, 'nginx.conf')], {
     task: request.task,
     onLine: (line) => errors.push(line),
@@ -72,15 +74,19 @@ async function answers(url: string): Promise<boolean> {
   );
 }
 
-/** Started as root, the workers stay root: what is served may lie in folders that only root can read. */
-function configuration(prefix: string, root: string, port: number, probe: string): string {
+/**
+ * Paths are relative to the folder that `-p` names, so that none has to be quoted.
+ *
+ * Started as root, the workers stay root: what is served may lie in folders that only root can read.
+ */
+function configuration(port: number, probe: string): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `  ${name}_temp_path ${prefix}/tmp/${name};`)
+    .map((name) => `  ${name}_temp_path tmp/${name};`)
     .join('\n');
   return `daemon off;
 worker_processes 1;
 ${process.getuid?.() === 0 ? 'user root;' : ''}
-pid ${prefix}/nginx.pid;
+pid nginx.pid;
 events { worker_connections 256; }
 http {
   access_log off;
@@ -96,7 +102,7 @@ ${temporary}
   keepalive_requests 100000;
   server {
     listen 127.0.0.1:${port};
-    root "${root}";
+    root root;
     autoindex on;
     location = /${probe} { return 204; }
   }

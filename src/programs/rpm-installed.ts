@@ -3,6 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { rpmDatabase } from './rpm-database.ts';
 
 /** A package with what its header says of where it comes from. The epoch is "0" when there is none. */
 export interface RpmHeader {
@@ -46,8 +47,9 @@ const FIELDS = 1 + TEXTS.length + DETAILS.length + SIGNATURES.length;
  * @param home an empty folder, so that no .rpmmacros of the user counts
  */
 export async function listInstalled(database: string, home: string, task: Task): Promise<RpmHeader[]> {
-  const args = ['--dbpath', database, '--query', '--all', '--queryformat', `${FORMAT}\\n`];
-  const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+  const { args: place, cwd } = rpmDatabase(database);
+  const args = [...place, '--query', '--all', '--queryformat', `${FORMAT}\\n`];
+  const { stdout } = await run('rpm', args, { task, env: { HOME: home }, cwd });
   return parseHeaders(stdout).filter(({ name }) => name !== '' && name !== 'gpg-pubkey');
 }
 

@@ -1,5 +1,7 @@
+import { resolve } from 'node:path';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { rpmDatabase } from './rpm-database.ts';
 
 /** Why an RPM file did not pass `rpmkeys --checksig`. */
 export interface SignatureFault {
@@ -16,7 +18,9 @@ export async function importKeys(
   home: string,
   task: Task,
 ): Promise<void> {
-  await run('rpmkeys', ['--dbpath', database, '--import', ...keyFiles], { task, env: { HOME: home } });
+  const { args, cwd } = rpmDatabase(database);
+  const keys = keyFiles.map((file) => resolve(file));
+  await run('rpmkeys', [...args, '--import', ...keys], { task, env: { HOME: home }, cwd });
 }
 
 /**
@@ -44,13 +48,14 @@ async function checkSome(
   home: string,
   task: Task,
 ): Promise<SignatureFault[]> {
+  const { args, cwd } = rpmDatabase(database);
   const { stdout } = await run(
     'rpmkeys',
     [
-      ...['--dbpath', database, '--define', '_pkgverify_level all', '--define', '_pkgverify_flags 0x0'],
+      ...[...args, '--define', '_pkgverify_level all', '--define', '_pkgverify_flags 0x0'],
       ...['--checksig', '--verbose', ...files],
     ],
-    { task, env: { HOME: home }, okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
+    { task, env: { HOME: home }, cwd, okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
   );
   return files.flatMap((file) => {
     const lines = reportOf(stdout, file);
@@ -93,7 +98,8 @@ export async function listPackageFiles(
 ): Promise<Map<string, readonly string[]>> {
   const found = new Map<string, string[]>(names.map((name) => [name, []]));
   const format = '[%{=NAME}\\t%{FILENAMES}\\n]';
-  const { stdout } = await run('rpm', ['--dbpath', database, '-q', '--queryformat', format, ...names], {
+  const { stdout } = await run('rpm', [...rpmDatabase(database).args, '-q', '--queryformat', format, ...names], {
+    cwd: database,
     task,
     env: { HOME: home },
     // As many as packages that are not there.

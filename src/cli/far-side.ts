@@ -1,8 +1,11 @@
 import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
 import { loadConfig } from '../config/load.ts';
+import type { RecordTrust } from '../published/record-trust.ts';
 import { targetSigner } from '../run/project.ts';
 import { targetsNamed } from '../run/streams-on.ts';
 import type { Signer } from '../signing/signer.ts';
+import { targetSigning } from '../steps/deliver/record-signing.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { isTargetUrl, type SshPlace, sshPlace, targetOfUrl } from '../targets/target-url.ts';
@@ -11,7 +14,7 @@ import { type FarOptions, urlOptions } from './push-places.ts';
 /** Where a push goes, and who signs the summary there. */
 export interface FarSide {
   readonly target: Target;
-  readonly signer?: Signer;
+  readonly signing?: (task: Task) => { readonly signer: Signer; readonly trust: RecordTrust };
   /** The account of a target of type ssh, which may take pushes and nothing else. */
   readonly place?: SshPlace | undefined;
 }
@@ -33,5 +36,6 @@ export async function openFarSide(to: string, options: FarOptions, configPath: s
   if (target === undefined) throw new NightlyError('bug', `The target "${to}" was found and is not there.`);
   const signer = targetSigner(config, to);
   const place = target.type === 'ssh' ? sshPlace(target.destination, target.ssh) : undefined;
-  return { target: openTarget(target), place, ...(signer && { signer }) };
+  const opened = { target: openTarget(target), place };
+  return signer ? { ...opened, signing: (task) => targetSigning({ config, signer }, to, task) } : opened;
 }

@@ -8,7 +8,7 @@ import type { FarSide } from './far-side.ts';
 import type { FarOptions } from './push-places.ts';
 
 /** What is asked of a push. */
-export interface PushOrder extends Omit<TargetPush, 'target' | 'signer'>, FarOptions {
+export interface PushOrder extends Omit<TargetPush, 'target' | 'signing'>, FarOptions {
   /** A target of the configuration, or an address. */
   readonly to: string;
   /** The connection to an address that is reached over ssh. */
@@ -53,18 +53,20 @@ async function pushToAccount(
 
 async function pushFiles(
   order: PushOrder,
-  { target, signer }: FarSide,
+  { target, signing }: FarSide,
   runner: Runner,
 ): Promise<readonly PushedResult[]> {
   const { pushToTarget } = await import('../publish/push/push-to-target.ts');
   const done = await runner.step(stepName(order), { by: 'files' }, (task) =>
-    pushToTarget({ ...order, target, ...(signer && { signer }) }, task),
+    pushToTarget({ ...order, target, ...(signing && { signing: signing(task) }) }, task),
   );
   const { pruneTo: depth, refs, source, stateDir } = order;
   if (depth !== undefined && !order.dryRun) {
     const { pruneTo } = await import('../publish/prune/prune-to.ts');
     const older = { target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
-    await runner.step('prune', {}, (task) => pruneTo({ ...older, repo: source.path, scratchDir: stateDir }, task));
+    await runner.step('prune', {}, (task) =>
+      pruneTo({ ...older, ...signing?.(task), repo: source.path, scratchDir: stateDir }, task),
+    );
   }
   return done;
 }

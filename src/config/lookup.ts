@@ -86,6 +86,12 @@ export function targetUses({ targets, release }: Pick<StreamConfig, 'targets' | 
   return new Map([...released, ...published]);
 }
 
+/** Whether commits are published to a target; of a target that no stream names any more it is not known, so they may be. */
+export function getsTree({ streams }: Config, target: string): boolean {
+  const uses = Object.values(streams).flatMap((stream) => targetUses(stream).get(target) ?? []);
+  return uses.length === 0 || uses.some(({ tree }) => tree);
+}
+
 /** A stream's targets in their order; the first is where verification and defaults look. */
 export function targetsOf(config: Config, stream: StreamConfig): TargetConfig[] {
   return stream.targets.flatMap((name) => config.targets[name] ?? []);

@@ -62,7 +62,7 @@ function refuseVariables(kernelArguments: readonly string[]): void {
   const lost = kernelArguments.filter((argument) => argument.includes('$'));
   if (lost.length === 0) return;
   throw new NightlyError('image', `GRUB drops "$" from kernel arguments in boot loader entries: ${lost.join(' ')}`, {
-    hint: 'Leave it out of kernel-arguments of the image type: this tree\'s GRUB reads the entries itself (blscfg).',
+    hint: "Leave it out of kernel-arguments of the image type: this tree's GRUB reads the entries itself (blscfg).",
   });
 }
 

@@ -36,7 +36,7 @@ export async function promote(
   );
   const kept = await sideBySide(nights, (target) =>
     runner.step(`keep-${target.name}`, { night: night.commit }, (task) =>
-      keepPromotedCommit(build, night, target, task),
+      keepPromotedCommit(project, build, night, target, task),
     ),
   );
   // Nothing is published of a night that a prune may take away meanwhile.

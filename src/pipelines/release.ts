@@ -88,7 +88,7 @@ export async function release(
       push(project, build, target, { commit, deltas }, task),
     );
     await runner.step(`keep-${target.name}`, { commit }, (task) =>
-      keepPromotedCommit(build, { id: build.id, commit }, target, task),
+      keepPromotedCommit(project, build, { id: build.id, commit }, target, task),
     );
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });

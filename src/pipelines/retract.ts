@@ -24,7 +24,7 @@ import {
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
-import { markTested } from '../steps/deliver/tested.ts';
+import { markTested, wasTested } from '../steps/deliver/tested.ts';
 import { openImages } from '../steps/images/images.ts';
 import { markRetracted } from '../steps/release/mark-retracted.ts';
 import { commitBack } from '../steps/release/withdraw-commit.ts';
@@ -130,7 +130,8 @@ export async function retract(
         // One that names an earlier tested night leads nobody to a bad one.
         const head = await readTargetRef(target, testedRef, task);
         const isBad = gone.some(({ meta }) => meta.ostreeCommit === head);
-        const passed = good.meta.smokeTests !== undefined;
+        // A night whose images did not all come up has a record of those that did.
+        const passed = wasTested(project.stream, good.meta);
         if (isBad || passed) await markTested(project, build, target, { commit, testedRef, gone: ids }, task);
       });
     }

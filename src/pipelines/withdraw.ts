@@ -43,7 +43,7 @@ export async function withdraw(
       push(project, build, target, { commit, deltas: [] }, task),
     );
     await runner.step(`keep-${target.name}`, { commit }, (task) =>
-      keepPromotedCommit(build, { id: previous, commit }, target, task),
+      keepPromotedCommit(project, build, { id: previous, commit }, target, task),
     );
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });

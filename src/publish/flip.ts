@@ -1,9 +1,10 @@
 import { dirname, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import { withSignature } from '../ostree/commit-signatures.ts';
+import { signaturesIn, withSignature } from '../ostree/commit-signatures.ts';
 import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit } from '../ostree/objects.ts';
+import type { TargetSigning } from '../published/record-trust.ts';
 import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { aliasesOf, refuseAlias } from './alias-refs.ts';
@@ -11,8 +12,10 @@ import { refuseWhileDeleting } from './epoch.ts';
 import { commitIn, headPaths, readHeads } from './heads.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
+import { publishedObjects } from './published-objects.ts';
 import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
 import { swapWithRetry } from './swap-with-retry.ts';
+import { vouchedRefs } from './vouched-commits.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
@@ -25,7 +28,8 @@ const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\
  * @throws NightlyError `target-moved`, `locked`, `unsupported`, `signing`.
  */
 export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task): Promise<void> {
-  const { repo, target, signer } = places;
+  const { repo, target, signing } = places;
+  const signer = signing?.signer;
   const paths = headPaths(plan.ref);
   let known = places.heads;
   // Publishers of other refs may change the summary meanwhile: then the swap is refused, and all is read again.
@@ -40,9 +44,10 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     // As text: a repair replaces whatever its plan has found there.
     const at = ref && new TextDecoder().decode(ref).trim();
     const listed = summary ? summaryRefs(summary) : new Map<string, string>();
+    const isKnown = !summary || !signing || (await isVouchedFor(summary, signature, signing.trust));
     // Its aliases have moved as soon as its file has, so the summary has them move with it.
     const moved = [plan.ref, ...aliasesOf(plan.ref, listed.keys(), links)];
-    if (config && summary && at === plan.to && moved.every((one) => listed.get(one) === plan.to)) {
+    if (config && summary && at === plan.to && moved.every((one) => listed.get(one) === plan.to) && isKnown) {
       if (!signer) return undefined;
       // The signature may be lost, or over another summary.
       const content = withSignature(undefined, await signer.sign(summary, task));
@@ -55,7 +60,12 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     }
     if (at !== plan.to && at !== plan.from) throw movedError(plan, commitIn(ref, plan.ref, target), target);
     if (!config) await target.send(dirname(resolve(repo)), FOLDERS, { immutable: true }, task);
-    const next = await newSummary({ ...plan, refs: moved }, repo, summary);
+    const others = [...listed].filter(([one]) => !moved.includes(one));
+    // What nobody vouches for is not signed: of the other refs, what our records and signed commits say.
+    const vouched =
+      isKnown || !signing ? [] : await vouchedRefs(others, { repo, target, trust: signing.trust, links }, task);
+    const base = await summaryOf(vouched, repo, isKnown ? summary : undefined, target, task);
+    const next = await newSummary({ ...plan, refs: moved }, repo, base);
     // Clients with a summary follow it alone, others the ref: either finds every object there. Without the
     // configuration there is no repository for them, so on a new target it comes last and an empty one is never seen.
     const put = [
@@ -117,6 +127,29 @@ function refuseForeign(
   }
 }
 
+const isVouchedFor = (summary: Uint8Array, signature: Uint8Array | undefined, trust: TargetSigning['trust']) =>
+  trust.vouches('repo/summary', summary, signature ? signaturesIn(signature) : []);
+
+/** Returns a summary with some further refs. */
+async function summaryOf(
+  refs: readonly (readonly [string, string])[],
+  repo: string,
+  old: Uint8Array | undefined,
+  target: Target,
+  task: Task,
+): Promise<Uint8Array | undefined> {
+  let summary = old;
+  const read = publishedObjects(repo, target, task);
+  for (const [ref, commit] of refs) {
+    const object = await read(commit, 'commit');
+    if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${commit}.`);
+    summary = summaryWith(summary, { refs: [ref], commit: parseCommit(commit, object), size: object.length }, now());
+  }
+  return summary;
+}
+
+const now = (): number => Math.floor(Date.now() / 1000);
+
 async function newSummary(
   { to, refs }: { readonly to: string; readonly refs: readonly string[] },
   repo: string,
@@ -124,11 +157,7 @@ async function newSummary(
 ): Promise<Uint8Array> {
   const object = await localObjects(repo)(to, 'commit');
   if (!object) throw new NightlyError('ostree', `The repository ${repo} no longer has the commit ${to}.`);
-  return summaryWith(
-    old,
-    { refs, commit: parseCommit(to, object), size: object.length },
-    Math.floor(Date.now() / 1000),
-  );
+  return summaryWith(old, { refs, commit: parseCommit(to, object), size: object.length }, now());
 }
 
 /** Returns the collection a commit is bound to; undefined when it is to none, or not here. */

@@ -1,6 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import type { Signer } from '../signing/signer.ts';
+import type { TargetSigning } from '../published/record-trust.ts';
 import { applyPublish } from './apply.ts';
 import { readHeads } from './heads.ts';
 import { type PublishPlan, type PublishRequest, planPublish } from './publish-plan.ts';
@@ -17,16 +17,16 @@ const TRIES = 3;
  * @throws NightlyError what `planPublish` and `applyPublish` throw.
  */
 export async function publishCommit(
-  request: PublishRequest & { readonly notes: string; readonly signer?: Signer | undefined },
+  request: PublishRequest & { readonly notes: string; readonly signing?: TargetSigning | undefined },
   task: Task,
 ): Promise<PublishPlan> {
-  const { repo, ref, target, signer } = request;
+  const { repo, ref, target, signing } = request;
   const sent = await openSentLog(request.notes);
   for (let attempt = 1; ; attempt += 1) {
     const heads = readHeads(target, ref, task);
     const plan = await planPublish({ ...request, heads }, task);
     try {
-      const places = { repo, target, sent, heads: await heads, signer };
+      const places = { repo, target, sent, heads: await heads, signing };
       await applyPublish(plan, places, task);
       await sent.clear();
       return plan;

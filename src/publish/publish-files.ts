@@ -1,13 +1,13 @@
 import { NightlyError } from '../base/errors.ts';
 import { formatBytes } from '../base/format.ts';
-import { armoredSignature } from '../base/openpgp-packets.ts';
+import { armoredSignature, signaturePacketsIn } from '../base/openpgp-packets.ts';
 import { type RecordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { SUMS } from '../build/build-files.ts';
 import { signatureName } from '../published/paths.ts';
+import { NOT_SIGNED, type RecordSigning } from '../published/record-trust.ts';
 import { parseSums, type Summed } from '../published/sha256sums.ts';
-import { readTargetRecord } from '../published/target-record.ts';
-import type { Signer } from '../signing/signer.ts';
+import { placeOn, readTargetRecord } from '../published/target-record.ts';
 import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { swapWithRetry } from './swap-with-retry.ts';
@@ -70,8 +70,9 @@ function sumsOrNothing(text: Uint8Array | undefined, images: readonly Summed[]):
 /**
  * Changes a record of a target by compare-and-swap, so that no other publisher's change is lost. `change` is given
  * undefined when there is no such file, and gives the same value back when there is nothing to change.
- * @param signer puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
- *   mismatch to try again. One that is lost or over another content is made anew
+ * @param signing puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
+ *   mismatch to try again. One that is lost or over another content is made anew. What is there and nobody vouches for is never
+ *   signed: `change` is given what `signing.anew` makes, and that takes its place (I12)
  * @throws NightlyError `unsupported` when what is there is damaged, `target-moved` or `locked` when other publishers keep
  *   getting in between; `signing`.
  */
@@ -80,18 +81,23 @@ export async function updateRecord<Value>(
   change: (old: Value | undefined) => NoInfer<Value> | undefined,
   target: Target,
   task: Task,
-  signer?: Signer,
+  signing?: RecordSigning<Value>,
 ): Promise<void> {
   const signature = signatureName(path);
   const prepare = async (): Promise<SwapRequest | undefined> => {
-    const [content, signed] = await target.readMany(signer ? [path, signature] : [path], task);
-    const old = content && readTargetRecord(content, format, path, target);
+    const [content, signed] = await target.readMany(signing ? [path, signature] : [path], task);
+    const isKnown = content && (!signing || (await signing.trust.vouches(path, content, signaturePacketsIn(signed))));
+    if (content && !isKnown) task.say(`${placeOn(path, target)} is made anew: ${NOT_SIGNED}`);
+    const old = isKnown
+      ? readTargetRecord(content, format, path, target)
+      : content && signing && (await signing.anew(task));
     const next = change(old);
-    const put = next === undefined || next === old ? [] : [{ path, content: Buffer.from(recordText(next, format)) }];
+    const isSame = isKnown ? next === old : next === undefined;
+    const put = isSame || next === undefined ? [] : [{ path, content: Buffer.from(recordText(next, format)) }];
     const expect = [{ path, content }];
-    const bytes = put[0]?.content ?? content;
-    if (signer && bytes) {
-      const made = Buffer.from(armoredSignature(await signer.sign(bytes, task)));
+    const bytes = put[0]?.content ?? (isKnown ? content : undefined);
+    if (signing && bytes) {
+      const made = Buffer.from(armoredSignature(await signing.signer.sign(bytes, task)));
       if (!contentEquals(signed, made)) put.unshift({ path: signature, content: made });
       expect.push({ path: signature, content: signed });
     }

@@ -1,4 +1,4 @@
-import type { Signer } from '../signing/signer.ts';
+import type { TargetSigning } from '../published/record-trust.ts';
 import type { SentLog, Target } from '../targets/target.ts';
 import type { Heads } from './heads.ts';
 
@@ -7,8 +7,8 @@ export interface PublishPlaces {
   /** The local archive repository; its folder is named `repo`, as on every target. */
   readonly repo: string;
   readonly target: Target;
-  /** Signs the summary. Without one, a target whose summary is signed is refused. */
-  readonly signer?: Signer | undefined;
+  /** Signs the summary. Without it, a target whose summary is signed is refused. */
+  readonly signing?: TargetSigning | undefined;
   /** What the target published when the plan was made: saves reading it again. */
   readonly heads?: Heads;
   /** What earlier attempts at the same plan sent. */

@@ -39,6 +39,11 @@ export function pointerPaths({ name, vagrantBox }: { readonly name: string; read
   return [streamMetadataPath(name), testedPath(name), boxesPath(vagrantBox), latestPath(name), releasesPath(name)];
 }
 
+/** Whether a path is that of a file which belongs to the streams that write it, as `pointerPaths` has them. */
+export function isPointerPath(path: string): boolean {
+  return /^(streams|vagrant)\//.test(path);
+}
+
 const HINT = 'Put it back from a backup, or move it away: the next build of the stream writes it anew.';
 
 /** A JSON file that names one build of a stream for each architecture. */

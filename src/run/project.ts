@@ -116,7 +116,7 @@ export function streamSigner(config: Config, stream: StreamConfig): Signer | und
  * Returns a signer for each of a stream's keys, with the signatures kept in the work folder; none for streams that do
  * not sign.
  */
-export function streamSigners({ work }: Config, { signing }: StreamConfig): Signer[] {
+export function streamSigners({ work }: Pick<Config, 'work'>, { signing }: StreamConfig): Signer[] {
   return (signing ?? []).map((one) => keptSigner(openSigner(one), join(work, 'signatures')));
 }
 

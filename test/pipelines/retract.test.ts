@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
 import { killIn } from '../support/kill.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records, runCli, type World } from '../support/world.ts';
 
@@ -110,6 +111,44 @@ test('I4, I5: a bad night is taken back by a newer commit with the good tree, al
   await world.distro.bump('app');
   expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
   expect(await host.upgrade()).toBe((await records(world)).at(-1)?.['ostree-commit']);
+}, 600_000);
+
+test('the tested ref and its pointer leave a bad night, and follow later ones', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const world = await makeWorld(dir, {
+    images: ['generic-cloud'],
+    smokeTest: '{images: [generic-cloud]}',
+    stream: [`signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`],
+  });
+  onTestFinished(() => world.stop());
+  const PATH = await standInGuest(world.dir, join(world.dir, 'work'));
+  const night = async () => expect(await runCli(world.dir, ['nightly'], { PATH })).toMatchObject({ code: 0 });
+  const tested = async () => (await json(world, 'streams/nightly/tested.json')).arches.x86_64;
+  const head = async () => (await readFile(join(world.published, `repo/refs/heads/${REF}-tested`), 'utf8')).trim();
+  await night();
+  await world.distro.bump('app');
+  await night();
+  const [, bad = ''] = await ids(world);
+  expect(await tested()).toMatchObject({ build: bad, commit: await head() });
+  const before = await head();
+  await killIn(world, ['retract', bad, '--reason', 'no network'], { build: 2, step: 'tested-buildlogs', delayMs: 0 });
+  expect(await runCli(world.dir, ['resume'], { PATH })).toMatchObject({ code: 0 });
+  const [, , back = ''] = await ids(world);
+  expect(await head()).not.toBe(before);
+  expect(await tested()).toEqual({ build: back, commit: await head(), ref: `${REF}-tested` });
+  await expectSilence(world);
+
+  // Made anew of the records, should anybody have put another one there.
+  const pointer = await readFile(join(world.published, 'streams/nightly/tested.json'), 'utf8');
+  await writeFile(join(world.published, 'streams/nightly/tested.json'), pointer.replace(back, bad));
+  await rm(join(world.published, 'streams/nightly/tested.json.asc'));
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect(await tested()).toMatchObject({ build: back });
+  await expectSilence(world);
+  await world.distro.bump('app');
+  await night();
+  expect(await tested()).toMatchObject({ build: (await ids(world)).at(-1), commit: await head() });
 }, 600_000);
 
 test('I5, I8: the way back from a night dated in the future: later nights follow', async () => {

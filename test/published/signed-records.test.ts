@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, it, onTestFinished } from 'vitest';
@@ -10,7 +10,7 @@ import { pruneConfigured } from '../../src/steps/deliver/prune-targets.ts';
 import { reconcile } from '../../src/steps/deliver/reconcile.ts';
 import { recordTrust } from '../../src/steps/deliver/record-trust.ts';
 import { fetchRecords } from '../../src/steps/images/fetch-build.ts';
-import { type FileKey, makeFileKey } from '../support/openpgp-key.ts';
+import { type FileKey, gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { expectSilence } from '../support/silence.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { makeWorld, type World } from '../support/world.ts';
@@ -206,4 +206,80 @@ it('where other streams of a target do not sign, a missing signature says nothin
   expect(await asked(both, record(), signature)).toBe(false);
   expect(await asked(both, INDEX, signature)).toBe(true);
   expect(recordTrust({ ...config, streams: { nightly: plain } }, 'buildlogs', task)).toBeUndefined();
+});
+
+/** What a prune in forty days does, or would. */
+async function prune(dryRun: boolean, now = Math.floor(Date.now() / 1000) + 40 * DAY) {
+  const task = testTask(temporaryFolder());
+  const { plan } = await pruneConfigured(project.config, project.targets[0], { dryRun, now }, task);
+  return { goes: [...plan.decision.goes.keys()] };
+}
+
+const isSigned = async (path: string) => (await gpgv(ours?.publicFile ?? '', `${at(path)}.asc`, at(path))).code === 0;
+
+it('I8, I12: what a prune remembers is signed, and nothing that nobody signed makes it remove a commit', async () => {
+  const RETIRED = 'builds/retired.json';
+  await prune(false);
+  expect(await isSigned(RETIRED)).toBe(true);
+  const before = await text(RETIRED);
+  await prune(false);
+  expect(await text(RETIRED)).toBe(before);
+  await expectSilence(world);
+
+  // A commit that no ref names: somebody else's, which is only there.
+  const index = JSON.parse(await text(INDEX));
+  const commit: string = JSON.parse(await text(record()))['ostree-commit'];
+  const entry = { ref: '', timestamp: 1, since: '2020-01-01T00:00:00Z', tree: 'cd'.repeat(32), meta: 'cd'.repeat(32) };
+  const hostile = JSON.stringify({ commits: { ['ab'.repeat(32)]: entry, [commit]: entry }, apart: {}, builds: {} });
+  for (const spoil of [
+    () => rm(`${at(RETIRED)}.asc`),
+    () => sign(RETIRED, others),
+    () => writeFile(`${at(RETIRED)}.asc`, 'no signature'),
+  ]) {
+    await writeFile(at(RETIRED), hostile);
+    await spoil();
+    expect((await prune(true)).goes).toEqual([]);
+    await prune(false);
+    expect(await isSigned(RETIRED)).toBe(true);
+    expect(await text(RETIRED)).not.toContain('ab'.repeat(32));
+    expect(JSON.parse(await text(INDEX)).builds).toEqual(index.builds);
+  }
+  await expectSilence(world);
+});
+
+it('I8, I12: an unsigned retired.json of an earlier version holds as far as our own commits go, with a new grace period', async () => {
+  const RETIRED = 'builds/retired.json';
+  const commit: string = JSON.parse(await text(record()))['ostree-commit'];
+  const { tree, meta } = { tree: 'cd'.repeat(32), meta: 'cd'.repeat(32) };
+  const early = { ref: 'mini/x86_64/nightly', timestamp: 1, since: '2020-01-01T00:00:00Z', tree, meta };
+  const marks = { [`${builds[0]}/x86_64`]: { logs: '2026-01-01T00:00:00Z' } };
+  await writeFile(at(RETIRED), JSON.stringify({ commits: { [commit]: early }, apart: {}, builds: marks }));
+  const target = project.config.targets['buildlogs'];
+  const retention = target?.retention;
+  if (!target || !retention) throw new Error('no retention');
+  const config = {
+    ...project.config,
+    targets: { buildlogs: { ...target, retention: { ...retention, refs: [{ pattern: '*', depth: 1 }] } } },
+  };
+  const task = testTask(temporaryFolder());
+  const now = Math.floor(Date.now() / 1000) + 40 * DAY;
+  const first = await pruneConfigured(config, project.targets[0], { dryRun: false, now }, task);
+  expect([...first.plan.decision.goes.keys()]).toEqual([]);
+  expect(JSON.parse(await text(RETIRED))).toMatchObject({
+    commits: { [commit]: { since: new Date(now * 1000).toISOString() } },
+    builds: marks,
+  });
+  expect(await text(RETIRED)).not.toContain(tree);
+  expect(await isSigned(RETIRED)).toBe(true);
+});
+
+it('I8, I12: a prune stops at a summary that nobody signed', async () => {
+  const kept = join(project.config.work, 'signatures');
+  await rename(kept, `${kept}-aside`);
+  onTestFinished(() => rename(`${kept}-aside`, kept));
+  await rm(at('repo/summary.sig'));
+  await expect(prune(true)).rejects.toMatchObject({
+    code: 'ostree',
+    message: expect.stringContaining('its repo/summary has no good signature'),
+  });
 });

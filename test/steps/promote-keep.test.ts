@@ -14,6 +14,7 @@ function nightOf(commit: string, n: number): Night {
   return { id: nightId(n), commit, meta, lockfile: { packages: {} }, treefile: '', timestamp: noon(n) };
 }
 
+const project = (work: string) => ({ config: { work, streams: {} } });
 const release = (dir: string, id: string) => ({ id, paths: buildPaths(dir, id, 'x86_64'), timestamp: noon(5) });
 
 it('I8: a promoted night stays, whatever the retention; promotions of others are not lost', async () => {
@@ -22,7 +23,7 @@ it('I8: a promoted night stays, whatever the retention; promotions of others are
   const second = await bed.night(1, { a: '2' }, first);
   await bed.night(2, { a: '3' }, second);
   const keep = (commit: string, n: number, id: string) =>
-    keepPromotedCommit(release(bed.dir, id), nightOf(commit, n), bed.target, bed.task);
+    keepPromotedCommit(project(bed.dir), release(bed.dir, id), nightOf(commit, n), bed.target, bed.task);
   await Promise.all([keep(first, 0, '20260106_01'), keep(second, 1, '20260106_02')]);
   await keep(first, 0, '20260106_01');
   expect(await bed.readFar(PROMOTED)).toEqual({
@@ -43,7 +44,7 @@ it('a night that is gone is not named, since that would stop every prune', async
   await bed.night(1, { a: '2' }, first);
   await bed.prune(retention({ depth: 1 }), noon(4));
   await bed.prune(retention({ depth: 1 }), noon(40));
-  await keepPromotedCommit(release(bed.dir, '20260106_01'), nightOf(first, 0), bed.target, bed.task);
+  await keepPromotedCommit(project(bed.dir), release(bed.dir, '20260106_01'), nightOf(first, 0), bed.target, bed.task);
   expect(bed.task.lines.at(-1)).toBe(`dir does not have ${nightId(0)} any more`);
   expect(await bed.target.read(PROMOTED, bed.task)).toBeUndefined();
 });
@@ -65,12 +66,18 @@ it('a prune that began after the night was seen there makes it look again', asyn
       await bed.target.swap(request, task);
     },
   };
-  await keepPromotedCommit(release(bed.dir, '20260106_01'), nightOf(first, 0), racing, bed.task);
+  await keepPromotedCommit(project(bed.dir), release(bed.dir, '20260106_01'), nightOf(first, 0), racing, bed.task);
   expect(swaps).toBe(2);
   expect(await bed.readFar(PROMOTED)).toMatchObject({ commits: { [first]: { release: '20260106_01' } } });
 
   await beginDeleting(bed.target, bed.task);
-  const later = keepPromotedCommit(release(bed.dir, '20260106_02'), nightOf(first, 0), bed.target, bed.task);
+  const later = keepPromotedCommit(
+    project(bed.dir),
+    release(bed.dir, '20260106_02'),
+    nightOf(first, 0),
+    bed.target,
+    bed.task,
+  );
   await expect(later).rejects.toMatchObject({
     code: 'locked',
     message: expect.stringContaining('A prune is deleting'),

@@ -9,6 +9,7 @@ import { keptSigner } from '../../src/signing/kept.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
+import { keyTrust } from './key-trust.ts';
 
 /** What the process is given as its only argument, in JSON. */
 export interface PublisherRequest {
@@ -36,8 +37,10 @@ async function publish(request: PublisherRequest): Promise<void> {
   const task = quietTask();
   const [repo, target] = [`${work}/repo`, openTarget(request.target)];
   const signer = keptSigner(openSigner(request.signing), `${notes}/signatures`);
+  const trust = keyTrust({ signer, kept: `${notes}/signatures`, work }, task);
+  const signing = { signer, trust };
   const deltas = parent === undefined ? [undefined] : [parent, undefined];
-  await publishCommit({ repo, ref, commit, target, deltas, signer, notes: `${notes}/sent-${id}` }, task);
+  await publishCommit({ repo, ref, commit, target, deltas, signing, notes: `${notes}/sent-${id}` }, task);
   const folder = `builds/${id}/x86_64`;
   await publishFiles(work, { fixed: [`${folder}/${image}`], records: [`${folder}/meta.json`] }, target, task);
   await updateRecord(

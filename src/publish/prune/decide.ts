@@ -23,7 +23,9 @@ export interface PruneRequest {
   readonly now: number;
   /** Judges records before they decide what goes; without it, all are believed. */
   readonly trust?: RecordTrust | undefined;
-  /** Signs the index and the catalogues that lose something. */
+  /** Commits that were promoted from here: they stay where they are, whether the target says so or not. */
+  readonly promoted?: readonly string[];
+  /** Signs the index and the catalogues that lose something, and what is remembered. */
   readonly signer?: Signer | undefined;
 }
 
@@ -49,7 +51,7 @@ export interface PruneDecision {
  */
 export async function decidePrune(request: PruneRequest, task: Task): Promise<PruneDecision> {
   const { target, retention, repo, now } = request;
-  const state = await readTargetState(target, task, request.hasTree);
+  const state = await readTargetState(target, request, task);
   const read = commitReader(repo, target, task);
   const walks: RefHistory<CommitRecord>[] = [];
   for (const [ref, commits] of state.refs) {
@@ -62,7 +64,12 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
     return { ref, commits: [...commits, ...(first ? strays.filter((stray) => stray.ref === ref) : [])] };
   });
   for (const stray of strays) records.set(stray.checksum, stray);
-  const kept = await keep({ histories, policies: retention.refs, now, target: target.name }, state, read, target);
+  const kept = await keep(
+    { histories, policies: retention.refs, now, target: target.name },
+    { promoted: state.promoted, own: request.promoted ?? [] },
+    read,
+    target,
+  );
   for (const checksum of kept.keys()) {
     const [commit] = records.has(checksum) ? [] : await read([checksum]);
     if (commit) records.set(checksum, commit);
@@ -123,7 +130,7 @@ async function findStrays(
 /** A release keeps the night it was made of, whether promotion wrote that down or only its commit says so. */
 async function keep(
   question: Omit<Parameters<typeof keptCommits>[0], 'promoted'>,
-  { promoted }: TargetState,
+  { promoted, own }: Pick<TargetState, 'promoted'> & { readonly own: readonly string[] },
   read: ReadCommits,
   target: Target,
 ): Promise<Map<string, Set<KeepReason>>> {
@@ -132,7 +139,7 @@ async function keep(
     if (commit) return;
     throw missingCommit(target, named[index] ?? '', `which ${PROMOTED_PATH} says a release was made of`);
   });
-  const all = new Set(named);
+  const all = new Set([...named, ...(await read(own)).flatMap((commit) => commit?.checksum ?? [])]);
   for (;;) {
     const kept = keptCommits({ ...question, promoted: all });
     const sources = (await read([...kept.keys()])).flatMap((commit) => commit?.promotionOf ?? []);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { buildId, count, fingerprint, imagePath, instant, sha256Hex, word } from '../../build/record-values.ts';
@@ -7,11 +8,10 @@ import type { TargetRetention } from '../../config/config.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
-import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
+import { NOT_SIGNED, type PruneSigning, type RecordSigning, type RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredFile } from '../../published/retired.ts';
 import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
 import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
-import type { Signer } from '../../signing/signer.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
 import { updateRecord } from '../publish-files.ts';
 import type { PruneDecision } from './decide.ts';
@@ -124,7 +124,12 @@ export async function planBuilds(
 /**
  * Takes images out of the box catalogues and builds out of the index, so that no link leads to what is deleted next.
  */
-export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task, signer?: Signer): Promise<void> {
+export async function forgetBuilds(
+  plan: BuildsPlan,
+  target: Target,
+  task: Task,
+  signing: PruneSigning = {},
+): Promise<void> {
   if (plan.boxes.length > 0) {
     for await (const { path } of target.list('vagrant', task)) {
       if (!path.endsWith('.json')) continue;
@@ -133,7 +138,7 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
         (old) => old && withoutBoxVersions(old, plan.boxes),
         target,
         task,
-        signer,
+        await signedOrRefused(path, target, signing, task),
       );
     }
   }
@@ -150,8 +155,25 @@ export async function forgetBuilds(plan: BuildsPlan, target: Target, task: Task,
     },
     target,
     task,
-    signer,
+    await signedOrRefused(INDEX_PATH, target, signing, task),
   );
+}
+
+/**
+ * A prune makes nothing anew: whoever publishes there does (I8). What streams without keys may have written since is changed as
+ * they would, and gets no signature.
+ */
+async function signedOrRefused(
+  path: string,
+  target: Target,
+  { signer, trust }: PruneSigning,
+  task: Task,
+): Promise<RecordSigning<never> | undefined> {
+  if (!signer || !trust) return undefined;
+  const [content, signature] = await target.readMany([path, signatureName(path)], task);
+  const isKnown = content === undefined || (await trust.vouches(path, content, signaturePacketsIn(signature)));
+  if (!isKnown && !trust.mustBeSigned(path)) return undefined;
+  return { signer, trust, anew: async () => refuseUnsigned(path, target) };
 }
 
 async function readMetas(

@@ -4,7 +4,6 @@ import { inBatches } from '../../base/batches.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
-import type { Target } from '../../targets/target.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import type { PruneRequest } from './decide.ts';
 import { forgetBuilds } from './prune-builds.ts';
@@ -32,10 +31,10 @@ export async function dryPrune(request: PruneRequest, task: Task): Promise<Prune
 export async function pruneTarget(request: PruneRequest, task: Task): Promise<PruneResult> {
   const { target } = request;
   const first = await planPrune(request, task);
-  await writeRetired(first.decision.state.retired, first.decision.marked, target, task);
+  await writeRetired(first.decision.state.retired, first.decision.marked, request, task);
   const killed = parseEpoch(await target.read(EPOCH_PATH, task), target).deleting !== undefined;
   if (!hasRemovals(first) && !killed) {
-    await rememberBuilds(first, target, task);
+    await rememberBuilds(first, request, task);
     return { plan: first };
   }
   const lock = await beginDeleting(target, task);
@@ -56,16 +55,16 @@ async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task):
   // Again: somebody may have published until a moment ago, and nobody can from now on.
   const plan = await withFiles(await planPrune(request, task), request, task);
   await lock.check(task);
-  await forgetBuilds(plan.builds, target, task, request.signer);
+  await forgetBuilds(plan.builds, target, task, request);
   await removeFiles(plan, request, lock, task);
   const { state, removed } = plan.decision;
-  await writeRetired(state.retired, { ...removed, builds: plan.builds.marks }, target, task);
+  await writeRetired(state.retired, { ...removed, builds: plan.builds.marks }, request, task);
   return plan;
 }
 
 /** Builds that had nothing to remove when they came of age need not be looked at again. */
-async function rememberBuilds({ decision, builds }: PrunePlan, target: Target, task: Task): Promise<void> {
-  await writeRetired(decision.marked, { ...decision.marked, builds: builds.marks }, target, task);
+async function rememberBuilds({ decision, builds }: PrunePlan, request: PruneRequest, task: Task): Promise<void> {
+  await writeRetired(decision.marked, { ...decision.marked, builds: builds.marks }, request, task);
 }
 
 /** Files removed at once. */

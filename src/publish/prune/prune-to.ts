@@ -1,13 +1,14 @@
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import type { RefPolicy } from '../../config/config.ts';
+import type { PruneSigning } from '../../published/record-trust.ts';
 import type { Target } from '../../targets/target.ts';
 import { commitReader, readHistory } from './history.ts';
 import { totalOf } from './prune-plan.ts';
 import { readTargetState } from './prune-state.ts';
 import { pruneTarget } from './prune-target.ts';
 
-export interface PruneTo {
+export interface PruneTo extends PruneSigning {
   readonly target: Target;
   readonly refs: readonly string[];
   /** Newest commits of each of them that stay. */
@@ -24,17 +25,17 @@ export interface PruneTo {
  * @throws NightlyError `locked`, `ostree` when it must stop (I8).
  */
 export async function pruneTo(request: PruneTo, task: Task): Promise<void> {
-  const { target, repo, scratchDir } = request;
+  const { target, repo, scratchDir, signer, trust } = request;
   const retention = { refs: await policiesOf(request, task), graceSeconds: 0 };
   const now = Math.floor(Date.now() / 1000);
-  const { plan } = await pruneTarget({ target, retention, repo, scratchDir, now }, task);
+  const { plan } = await pruneTarget({ target, retention, repo, scratchDir, now, signer, trust }, task);
   const { files, bytes } = totalOf(plan.stages);
   const gone = plan.decision.goes.size;
   if (gone > 0) task.say(`${gone} older commits removed: ${files} files, ${formatBytes(bytes)}`);
 }
 
-async function policiesOf({ target, refs, depth, repo }: PruneTo, task: Task): Promise<RefPolicy[]> {
-  const { refs: all } = await readTargetState(target, task);
+async function policiesOf({ target, refs, depth, repo, trust }: PruneTo, task: Task): Promise<RefPolicy[]> {
+  const { refs: all } = await readTargetState(target, { repo, trust, now: Date.now() / 1000 }, task);
   const read = commitReader(repo, target, task);
   const inLine = new Set<string>();
   for (const ref of refs) {

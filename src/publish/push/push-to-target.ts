@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { sha256, withTemporaryFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
-import type { Signer } from '../../signing/signer.ts';
+import type { TargetSigning } from '../../published/record-trust.ts';
 import { applyPublish } from '../apply.ts';
 import { planSize } from '../publish-phases.ts';
 import { openSentLog } from '../sent-log.ts';
@@ -16,7 +16,7 @@ export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
   readonly refs: readonly PushedRef[];
   readonly dryRun: boolean;
   /** Signs the summary. */
-  readonly signer?: Signer;
+  readonly signing?: TargetSigning;
   /** Folder for what is on its way and for what a kill is to be remembered by; made when missing. */
   readonly stateDir: string;
   /** Whether a fresh client pulls each ref afterwards, where the target has a public URL. */
@@ -29,7 +29,7 @@ export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
  * @throws NightlyError what `planPush`, `applyPublish` and `verifyPublished` throw.
  */
 export async function pushToTarget(request: TargetPush, task: Task): Promise<PushedResult[]> {
-  const { target, refs, stateDir, dryRun, signer } = request;
+  const { target, refs, stateDir, dryRun, signing } = request;
   await mkdir(stateDir, { recursive: true });
   return withTemporaryFolder(async (folder) => {
     const staging = join(folder, 'repo');
@@ -44,7 +44,7 @@ export async function pushToTarget(request: TargetPush, task: Task): Promise<Pus
     for (const [index, { plan, heads }] of plans.entries()) {
       const sent = await openSentLog(join(stateDir, sentName(request, plan.epoch)));
       // The first of them changes the summary, so what was read for the others holds no longer.
-      const places = { repo: staging, target, sent, ...(signer && { signer }), ...(index === 0 ? { heads } : {}) };
+      const places = { repo: staging, target, sent, ...(signing && { signing }), ...(index === 0 ? { heads } : {}) };
       await applyPublish(plan, places, task);
       await sent.clear();
       task.say(`${plan.ref} on ${target.name} is ${plan.to.slice(0, 12)}`);

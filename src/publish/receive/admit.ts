@@ -5,6 +5,7 @@ import type { Task } from '../../base/task.ts';
 import type { PusherConfig } from '../../config/receive.ts';
 import { takeFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
+import type { TargetSigning } from '../../published/record-trust.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import { flip } from '../flip.ts';
@@ -28,6 +29,9 @@ export interface Admission {
   readonly signer?: Signer;
   readonly pruneTo?: number;
 }
+
+/** The folder is this machine's own, and nobody but the receiver writes there: what it finds it made itself. */
+const OWN_FOLDER: TargetSigning['trust'] = { vouches: async () => true };
 
 /**
  * Makes a push that passed all checks part of the published repository, while no other push can: objects first, then each ref
@@ -58,7 +62,16 @@ export async function admit(request: Admission, task: Task): Promise<void> {
         epoch: epoch && textOf(epoch),
       } as const;
       // The first of them changes the summary, so what was read for the others holds no longer.
-      await flip(plan, { repo, target, ...(signer && { signer }), ...(index === 0 ? { heads: heads[0] } : {}) }, task);
+      await flip(
+        plan,
+        {
+          repo,
+          target,
+          ...(signer && { signing: { signer, trust: OWN_FOLDER } }),
+          ...(index === 0 ? { heads: heads[0] } : {}),
+        },
+        task,
+      );
     }
     const at = new Date().toISOString();
     const moved = refs.map(({ ref, from, commit }) => ({

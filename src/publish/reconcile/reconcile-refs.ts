@@ -2,6 +2,8 @@ import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { keyfileGroup } from '../../ostree/keyfile.ts';
 import { isChecksum, localObjects, parseCommit, readRef } from '../../ostree/objects.ts';
+import { signatureName } from '../../published/paths.ts';
+import type { RecordTrust } from '../../published/record-trust.ts';
 import { TESTED_POINTER, testedPath } from '../../published/stream-files.ts';
 import type { Target } from '../../targets/target.ts';
 import { HEADS_FOLDER, refBehind } from '../alias-refs.ts';
@@ -20,6 +22,8 @@ export interface RefsRequest {
   readonly heads?: ReadonlyMap<string, string> | undefined;
   /** Names of streams: their `tested.json` records what the tested ref named. */
   readonly streams: readonly string[];
+  /** Judges those files; without it, all are believed. */
+  readonly trust?: RecordTrust | undefined;
   /** Whether the summary must have a signature. */
   readonly signed: boolean;
   /** Whether a signature is one over that summary; without, that it is there is enough. */
@@ -47,17 +51,22 @@ const PATHS = ['repo/config', 'repo/summary', 'repo/summary.sig'] as const;
  * tested ref the pointer beside it. An alias follows the ref behind it, and its link stays.
  */
 export async function compareRefs(request: RefsRequest, task: Task): Promise<RefsFound> {
-  const { repo, target, listed, streams, signed, isSigned } = request;
+  const { repo, target, listed, streams, signed, isSigned, trust } = request;
   const pointers = streams.map((name) => testedPath(name));
   const refPaths = listed.map((ref) => `${HEADS_FOLDER}/${ref}`);
   const { contents: read, links } = await target.readWithLinks(
-    [...PATHS, ...pointers, ...refPaths],
+    [...PATHS, ...pointers, ...pointers.map(signatureName), ...refPaths],
     HEADS_FOLDER,
     task,
   );
   const [config, summary, signature] = read;
-  const contents = read.slice(PATHS.length + pointers.length);
-  const remembered = testedRefs(read.slice(PATHS.length, PATHS.length + pointers.length));
+  const contents = read.slice(PATHS.length + 2 * pointers.length);
+  const remembered = new Map<string, string>();
+  for (const [index, path] of pointers.entries()) {
+    const [content, beside] = [read[PATHS.length + index], read[PATHS.length + pointers.length + index]];
+    if (!content || (trust && !(await trust.believes(path, content, beside)))) continue;
+    for (const [ref, commit] of testedRefs(content)) remembered.set(ref, commit);
+  }
   for (const ref of request.refs) {
     const commit = await readRef(repo, ref);
     if (commit !== undefined) remembered.set(ref, commit);
@@ -123,15 +132,11 @@ export async function compareRefs(request: RefsRequest, task: Task): Promise<Ref
   return { commits, flips, remove, unrepairable };
 }
 
-/** Returns what the pointers beside the tested refs say of them; one that is damaged says nothing. */
-function testedRefs(pointers: readonly (Uint8Array | undefined)[]): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const content of pointers) {
-    // An outsider's check reports one that is damaged; for a ref there are other sources.
-    const { arches = {} } = readRecordIfGood(content, TESTED_POINTER) ?? {};
-    for (const { ref, commit } of Object.values(arches)) found.set(ref, commit);
-  }
-  return found;
+/** Returns what the pointer beside a tested ref says of it; one that is damaged says nothing. */
+function testedRefs(content: Uint8Array): [string, string][] {
+  // An outsider's check reports one that is damaged; for a ref there are other sources.
+  const { arches = {} } = readRecordIfGood(content, TESTED_POINTER) ?? {};
+  return Object.values(arches).map(({ ref, commit }) => [ref, commit]);
 }
 
 function readable(summary: Uint8Array): Map<string, string> | undefined {

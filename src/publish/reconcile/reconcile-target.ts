@@ -76,6 +76,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
       signed,
       heads,
       isSigned,
+      trust: request.trust,
     },
     task,
   );

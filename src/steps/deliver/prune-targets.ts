@@ -7,14 +7,15 @@ import { ifThere, isErrno } from '../../base/files.ts';
 import { readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
-import { buildPaths, listBuildIds } from '../../build/build-store.ts';
+import { buildPaths, listBuildIds, surveyBuilds } from '../../build/build-store.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
-import { targetUses } from '../../config/lookup.ts';
+import { getsTree } from '../../config/lookup.ts';
 import { commitReader, readHistory } from '../../publish/prune/history.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
 import { pruneRepo } from '../../publish/prune/prune-repo.ts';
 import { readTargetState } from '../../publish/prune/prune-state.ts';
 import { dryPrune, type PruneResult, pruneTarget } from '../../publish/prune/prune-target.ts';
+import type { RecordTrust } from '../../published/record-trust.ts';
 import { type Project, targetSigner } from '../../run/project.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
@@ -59,20 +60,22 @@ export async function pruneConfigured(
     now,
     trust,
     signer,
+    promoted: await ownPromotions(config.work),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
-}
-
-/** Whether commits are published there; of a target that no stream names any more it is not known, so they may be. */
-function getsTree({ streams }: Config, target: string): boolean {
-  const uses = Object.values(streams).flatMap((stream) => targetUses(stream).get(target) ?? []);
-  return uses.length === 0 || uses.some(({ tree }) => tree);
 }
 
 /** Prunes a target that a build was published to. */
 export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
   const { plan } = await pruneConfigured(config, target, { dryRun: false }, task);
   if (totalOf(plan.stages).files === 0) task.say(`nothing to delete from ${target.name} yet`);
+}
+
+/** The commits of nights that were promoted here: whatever a target says of them, they stay (I8). */
+async function ownPromotions(work: string): Promise<string[]> {
+  const { builds } = await surveyBuilds(work);
+  const nights = new Set(builds.flatMap(({ meta }) => meta.promotion?.of ?? []));
+  return builds.flatMap(({ meta }) => (nights.has(meta.buildid) ? (meta.ostreeCommit ?? []) : []));
 }
 
 /** By target, the commits that a dry run found would go there. */
@@ -92,7 +95,7 @@ export async function pruneLocalRepo(
   if (!existsSync(join(repo, 'objects'))) return { commits: [], files: 0, bytes: 0 };
   const wanted = await resumableCommits(config.work);
   for (const target of Object.values(config.targets)) {
-    for (const commit of await commitsOn(target, repo, task)) {
+    for (const commit of await commitsOn(target, { repo, trust: recordTrust(config, target.name, task) }, task)) {
       if (!wouldGo.get(target.name)?.has(commit)) wanted.add(commit);
     }
   }
@@ -100,13 +103,17 @@ export async function pruneLocalRepo(
 }
 
 /** Returns every commit that a target has, or may take back: those that are given up but not removed as well. */
-async function commitsOn(config: TargetConfig, repo: string, task: Task): Promise<Set<string>> {
+async function commitsOn(
+  config: TargetConfig,
+  places: { readonly repo: string; readonly trust: RecordTrust | undefined },
+  task: Task,
+): Promise<Set<string>> {
   const target = openTarget(config);
   // Nothing was published there yet.
   if ((await target.readMany(['repo/config', 'repo/summary'], task)).every((file) => file === undefined))
     return new Set();
-  const { refs, retired, promoted } = await readTargetState(target, task);
-  const read = commitReader(repo, target, task);
+  const { refs, retired, promoted } = await readTargetState(target, { ...places, now: Date.now() / 1000 }, task);
+  const read = commitReader(places.repo, target, task);
   const found = new Set([...Object.keys(retired.commits), ...Object.keys(retired.apart), ...Object.keys(promoted)]);
   for (const [ref, commits] of refs) {
     for (const commit of commits) {

@@ -6,6 +6,8 @@ import type { Task } from '../../base/task.ts';
 import { PROVENANCE_FILE, RECORD_FILE, SIGNATURES_FILE, SUMS, TREEFILE_ARCHIVE } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { readMeta } from '../../build/build-store.ts';
+import { isPublishedState } from '../../build/outcomes.ts';
+import { getsTree } from '../../config/lookup.ts';
 import { withTemplates } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/load-template.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
@@ -13,6 +15,7 @@ import type { IndexedBuild } from '../../publish/reconcile/reconcile-plan.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH, type IndexEntry } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
+import type { RecordSigning } from '../../published/record-trust.ts';
 import { formatSums, parseSums, type Summed } from '../../published/sha256sums.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
@@ -21,6 +24,8 @@ import type { Target } from '../../targets/target.ts';
 import { targetsClock } from '../compose/clock.ts';
 import { changeShared, type SharedRecord } from '../images/shared-record.ts';
 import { publishBoxes } from './box-catalogue.ts';
+import type { PublishedBuilds } from './published-builds.ts';
+import { type PointerPlace, recordSigning } from './record-signing.ts';
 import { signRecord } from './sign-files.ts';
 import { publishStreamMetadata } from './stream-metadata.ts';
 
@@ -117,7 +122,8 @@ export async function publishBuild(
   await publishBoxes(project, build, target, images, task);
   await publishStreamMetadata(project, build, target, images, task);
   const named = (index: BuildIndex | undefined) => withBuild(index, build.id, project.stream.arch);
-  await updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, named, target, task, signer);
+  const signing = indexSigning(project, target, task);
+  await updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, named, target, task, signing);
   return record;
 }
 
@@ -128,6 +134,26 @@ export async function logsOf({ paths: { logs } }: Pick<Build, 'paths'>, types?: 
     types?.some((type) => /^(image|smoke-test)-/.test(name) && name.includes(`-${type}.`));
   const sent = types === undefined ? names : names.filter(isOfType);
   return [...(types === undefined ? ['journal.ndjson'] : []), ...sent.map((name) => `logs/${name}`)];
+}
+
+/** Who signs it, and what it is made from: the records of all builds whose commit the target has. */
+export function indexSigning(
+  place: Pick<PointerPlace, 'config' | 'signer'>,
+  target: Target,
+  task: Task,
+): RecordSigning<BuildIndex> | undefined {
+  const hasTree = getsTree(place.config, target.name);
+  const anew = async (builds: PublishedBuilds): Promise<BuildIndex | undefined> => {
+    const metas = (hasTree ? await builds.withCommits() : builds.there).filter(({ state }) => isPublishedState(state));
+    if (metas.length === 0) return undefined;
+    const named = metas.map(({ buildid: id, basearch: arch, retracted }) => ({
+      id,
+      arch,
+      ...(retracted ? { retracted: { by: retracted.by, reason: retracted.reason } } : {}),
+    }));
+    return withBuilds(undefined, named);
+  };
+  return recordSigning(place, target, anew, task);
 }
 
 /** Records that a later attempt at the build may write again: each goes right behind its signature. */

@@ -5,7 +5,8 @@ import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
-import { keyPath, recordPath } from '../../published/paths.ts';
+import { keyPath, recordPath, signatureName } from '../../published/paths.ts';
+import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
@@ -16,6 +17,7 @@ import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import type { Project } from '../../run/project.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
+import { recordTrust } from './record-trust.ts';
 
 /** What none of the pages for reading needs: there is nothing to follow on a file server. */
 const ONLY_LIVE = ['live.js'];
@@ -36,12 +38,17 @@ export async function publishPages(
   task: Task,
 ): Promise<void> {
   const { config, stream, signer } = project;
+  const trust = recordTrust(config, target.name, task);
   const key = signer && (await signer.publicKey(task));
   await swapWithRetry(
     async (): Promise<SwapRequest | undefined> => {
       const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
       if (!content) return undefined;
-      const metas = await readMetas(readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target), target, task);
+      const metas = await readMetas(
+        readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target),
+        { target, trust },
+        task,
+      );
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);
       const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
@@ -68,21 +75,30 @@ export async function publishPages(
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
 
 /** Records of the newest builds, as the target has them; one that is damaged, or another's, is left out and named (I15). */
-async function readMetas(index: BuildIndex, target: Target, task: Task): Promise<BuildMeta[]> {
+async function readMetas(
+  index: BuildIndex,
+  { target, trust }: { readonly target: Target; readonly trust: RecordTrust | undefined },
+  task: Task,
+): Promise<BuildMeta[]> {
   const builds = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch }))).slice(0, FEED_BUILDS);
   const paths = builds.map(({ id, arch }) => recordPath(id, arch));
-  const contents = await target.readMany(paths, task);
-  return builds.flatMap(({ id, arch }, at) => {
+  const contents = await target.readMany([...paths, ...(trust ? paths.map(signatureName) : [])], task);
+  const metas: BuildMeta[] = [];
+  for (const [at, { id, arch }] of builds.entries()) {
     const [content, path = ''] = [contents[at], paths[at]];
-    if (!content) return [];
+    if (!content) continue;
+    if (trust && !(await trust.believes(path, content, contents[paths.length + at]))) {
+      task.say(`${placeOn(path, target)} is shown nowhere: ${NOT_SIGNED}`);
+      continue;
+    }
     try {
-      return [readBuildMeta(content, { id, arch }, placeOn(path, target))];
+      metas.push(readBuildMeta(content, { id, arch }, placeOn(path, target)));
     } catch (error) {
       if (!(error instanceof NightlyError)) throw error;
       task.say(error.message);
-      return [];
     }
-  });
+  }
+  return metas;
 }
 
 async function keysThere(config: Config, target: Target, task: Task): Promise<string[]> {

@@ -10,6 +10,7 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import { targetsClock } from '../compose/clock.ts';
+import { targetSigning } from './record-signing.ts';
 
 /**
  * Sends a commit with its deltas to a target and moves its ref; running it again after a kill continues where it
@@ -22,7 +23,7 @@ export async function push(
   { commit, deltas }: { readonly commit: string; readonly deltas: readonly DeltaRecord[] },
   task: Task,
 ): Promise<void> {
-  const { repo, ref, signer } = project;
+  const { repo, ref, config, signer } = project;
   await targetsClock(project.config, task.signal);
   const plan = await publishCommit(
     {
@@ -32,7 +33,7 @@ export async function push(
       target,
       deltas: deltas.map(({ from }) => from),
       notes: join(build.paths.scratch, `sent-${target.name}`),
-      signer,
+      signing: signer && targetSigning({ config, signer }, target.name, task),
     },
     task,
   );

@@ -16,7 +16,8 @@ import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll } from '../../signing/verify-detached.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
-import { withBuilds } from './publish-build.ts';
+import { indexSigning, withBuilds } from './publish-build.ts';
+import { targetSigning } from './record-signing.ts';
 import { recordTrust } from './record-trust.ts';
 import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
 
@@ -76,8 +77,8 @@ export async function reconcile(
   if (dryRun) return planReconcile(request, task);
   for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
   await signAgainHere(unsigned, { work: config.work, target }, task);
-  const plan = await reconcileTarget(request, repairs({ repo, target, signer }, task), task);
-  await signPointersAgain(signing, target, task);
+  const plan = await reconcileTarget(request, repairs({ config, repo, target, signer }, task), task);
+  await signPointersAgain(config, signing, target, task);
   return plan;
 }
 
@@ -100,16 +101,26 @@ async function releasedHeads(config: Config, streams: readonly StreamRefs[]): Pr
 
 function repairs(
   places: {
+    readonly config: Config;
     readonly repo: string;
     readonly target: Target;
     readonly signer: Signer | undefined;
   },
   task: Task,
 ): ReconcileRepairs {
-  const { repo, target, signer } = places;
+  const { config, repo, target, signer } = places;
   return {
-    flip: (ref, commit) => setRef({ repo, target, ref, commit, signer }, task),
+    flip: (ref, commit) => {
+      const signing = signer && targetSigning({ config, signer }, target.name, task);
+      return setRef({ repo, target, ref, commit, signing }, task);
+    },
     index: (builds) =>
-      updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task, signer),
+      updateRecord(
+        { path: INDEX_PATH, format: BUILD_INDEX },
+        (old) => withBuilds(old, builds),
+        target,
+        task,
+        indexSigning({ config, signer }, target, task),
+      ),
   };
 }

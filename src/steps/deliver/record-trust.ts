@@ -3,40 +3,79 @@ import { join } from 'node:path';
 import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
-import type { Config } from '../../config/config.ts';
+import type { Config, StreamConfig } from '../../config/config.ts';
 import { targetUses } from '../../config/lookup.ts';
 import type { RecordTrust } from '../../published/record-trust.ts';
+import { isPointerPath, pointerPaths } from '../../published/stream-files.ts';
 import { streamSigners } from '../../run/project.ts';
+import { keepSignature, keptSignatures } from '../../signing/kept-signatures.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
-import { findingsOf } from '../../signing/verify-detached.ts';
+import { findingsOf, isSignedByOne } from '../../signing/verify-detached.ts';
 import { contentEquals } from '../../targets/expect.ts';
 
 /**
- * Returns how records of a target are judged before they decide what is removed or sent (I12); undefined where no stream that
- * publishes there signs. Where some sign and others do not, a record without a signature may be one of the others', but a
- * signature that is there must be good, and the index belongs to all of them.
+ * Returns how records of a target are judged before they decide what is removed or sent, or are signed again (I12); undefined
+ * where no stream that publishes there signs. Where some sign and others do not, a record without a signature may be one of the
+ * others', but a signature that is there must be good, and the index belongs to all of them; a pointer belongs to the streams
+ * that write it.
  * @throws NightlyError `signing`, when first asked, while the public key of a stream cannot be had
  */
-export function recordTrust(config: Config, target: string, task: Task): RecordTrust | undefined {
+export function recordTrust(
+  config: Pick<Config, 'streams' | 'work'>,
+  target: string,
+  task: Task,
+): RecordTrust | undefined {
   const there = Object.values(config.streams).filter((stream) => targetUses(stream).has(target));
-  const signing = there.map((stream) => streamSigners(config, stream)).filter((signers) => signers.length > 0);
+  const signing = there.filter((stream) => stream.signing !== undefined && stream.signing.length > 0);
   if (signing.length === 0) return undefined;
-  const allSign = signing.length === there.length;
-  const keys = Promise.all(signing.map((signers) => jointSigner(signers).clientKey(task)));
-  // Whoever asks is told.
-  keys.catch(() => undefined);
+  const kept = join(config.work, 'signatures');
+  const known = new Map<StreamConfig, Promise<Uint8Array>>();
+  const keyOf = (stream: StreamConfig): Promise<Uint8Array> => {
+    const key = known.get(stream) ?? jointSigner(streamSigners(config, stream)).clientKey(task);
+    known.set(stream, key);
+    return key;
+  };
+  /** Those that may have written a file, as far as they sign, and whether all of them do. */
+  const writersOf = (path: string) => {
+    const writers = isPointerPath(path) ? there.filter((stream) => pointerPaths(stream).includes(path)) : there;
+    const signers = writers.filter((stream) => signing.includes(stream));
+    // One that no stream here writes any more was signed by some stream of the target, if by any.
+    return writers.length === 0
+      ? { signers: signing, allSign: true }
+      : { signers, allSign: signers.length === writers.length };
+  };
+  const keysFor = async (path: string) =>
+    new Uint8Array(Buffer.concat(await Promise.all(writersOf(path).signers.map(keyOf))));
+  const isOurs = async (path: string, content: Uint8Array) =>
+    contentEquals(content, await ifThere(readFile(join(config.work, path))));
+  const wasSigned = async (content: Uint8Array, publicKey: Uint8Array) =>
+    isSignedByOne(publicKey, content, await keptSignatures(kept, content), task);
   return {
+    mustBeSigned: (path) => writersOf(path).allSign,
     async believes(path, content, signature) {
-      if (contentEquals(content, await ifThere(readFile(join(config.work, path))))) return true;
+      if (await isOurs(path, content)) return true;
+      const { allSign } = writersOf(path);
       const packets = signaturePacketsIn(signature);
       if (packets.length === 0) return !allSign;
-      const publicKey = new Uint8Array(Buffer.concat(await keys));
+      const publicKey = await keysFor(path);
       const found = await Promise.all(
         packets.map((packet) => findingsOf({ what: content, signature: packet, publicKey }, task)),
       );
       // A reader with both keys of a rotation refuses the whole when one of two is bad.
       if (found.flat().includes('bad')) return isShared(path) && !allSign;
       return found.flat().includes('good') || (isShared(path) && !allSign);
+    },
+    async vouches(path, content, signatures) {
+      if (await isOurs(path, content)) return true;
+      const publicKey = await keysFor(path);
+      if (publicKey.length === 0) return false;
+      if (await wasSigned(content, publicKey)) return true;
+      for (const packet of signatures) {
+        if (!(await isSignedByOne(publicKey, content, [packet], task))) continue;
+        await keepSignature(kept, content, packet);
+        return true;
+      }
+      return false;
     },
   };
 }

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { z } from 'zod';
 import { ifThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
-import { recordFormat } from '../../base/read-record.ts';
+import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { surveyBuilds } from '../../build/build-store.ts';
@@ -11,18 +10,35 @@ import type { Config } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
-import { INDEX_PATH } from '../../published/build-index.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
-import { pointerPaths } from '../../published/stream-files.ts';
-
+import type { RecordSigning } from '../../published/record-trust.ts';
+import {
+  LATEST_POINTER,
+  latestPath,
+  pointerPaths,
+  RELEASE_INDEX,
+  releasesPath,
+  STREAM_METADATA,
+  streamMetadataPath,
+  TESTED_POINTER,
+  testedPath,
+} from '../../published/stream-files.ts';
+import { BOX_CATALOGUE, boxesPath } from '../../published/vagrant-catalogue.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
 import type { Target } from '../../targets/target.ts';
+import { latestSigning, releasesSigning } from '../release/release-pointers.ts';
+import { boxSigning } from './box-catalogue.ts';
+import { indexSigning } from './publish-build.ts';
+import type { PointerPlace } from './record-signing.ts';
 import { sign } from './sign.ts';
 import { findUnsignedFiles, signFilesAgain, type UnsignedFile } from './sign-builds.ts';
 import { areSigned, recordSignature, signRecord } from './sign-files.ts';
 import type { SigningStream } from './signing-stream.ts';
+import { streamMetadataSigning } from './stream-metadata.ts';
+import { testedSigning } from './tested.ts';
 
 /** What lacks a signature: of a key that has come since, or of any since it was written again. */
 export interface Unsigned {
@@ -33,7 +49,7 @@ export interface Unsigned {
   /** Files of earlier builds; none unless requested. */
   readonly files: readonly UnsignedFile[];
   /** On the target, relative to its root. */
-  readonly pointers: readonly { readonly path: string; readonly signer: Signer }[];
+  readonly pointers: readonly { readonly path: string }[];
 }
 
 /**
@@ -124,25 +140,44 @@ async function findUnsignedPointers(
   streams: readonly SigningStream[],
   target: Target,
   task: Task,
-): Promise<Unsigned['pointers']> {
-  const found: Unsigned['pointers'][number][] = [];
+): Promise<{ readonly path: string; readonly writer: SigningStream }[]> {
+  const found: { path: string; writer: SigningStream }[] = [];
   const paths = new Set(streams.flatMap(({ stream }) => [INDEX_PATH, ...pointerPaths(stream)]));
   for (const path of paths) {
     const writers = streams.filter(({ stream }) => path === INDEX_PATH || pointerPaths(stream).includes(path));
+    const [writer] = writers;
+    if (!writer) continue;
     const [content, signature] = await target.readMany([path, signatureName(path)], task);
     if (!content) continue;
     const packets = signaturePacketsIn(signature);
     const good = await Promise.all(writers.map(({ signers }) => isSignedByAll(signers, content, packets, task)));
-    if (!good.includes(true)) found.push({ path, signer: jointSigner(writers[0]?.signers ?? []) });
+    if (!good.includes(true)) found.push({ path, writer });
   }
   return found;
 }
 
-/** Only signed here: its own reader looks into it. */
-const ANY_POINTER = recordFormat({ schema: z.looseObject({}), hint: 'Restore it from a backup.' });
-
-/** Signs again, where a signature is lost or a key has come since, what leads readers of a target to builds. */
-export async function signPointersAgain(streams: readonly SigningStream[], target: Target, task: Task): Promise<void> {
-  for (const { path, signer } of await findUnsignedPointers(streams, target, task))
-    await updateRecord({ path, format: ANY_POINTER }, (old) => old, target, task, signer);
+/**
+ * Signs again, where a signature is lost or a key has come since, what leads readers of the target to builds. What nobody
+ * vouches for is made anew.
+ */
+export async function signPointersAgain(
+  config: Config,
+  streams: readonly SigningStream[],
+  target: Target,
+  task: Task,
+): Promise<void> {
+  for (const { path, writer } of await findUnsignedPointers(streams, target, task)) {
+    const place = { ...writer, testedRef: writer.testedRef, config, signer: jointSigner(writer.signers) };
+    const { name, vagrantBox } = writer.stream;
+    const again = <Value>(
+      format: RecordFormat<Value>,
+      signing: (place: PointerPlace, target: Target, task: Task) => RecordSigning<Value> | undefined,
+    ) => updateRecord({ path, format }, (old) => old, target, task, signing(place, target, task));
+    if (path === INDEX_PATH) await again(BUILD_INDEX, indexSigning);
+    if (path === streamMetadataPath(name)) await again(STREAM_METADATA, streamMetadataSigning);
+    if (path === testedPath(name)) await again(TESTED_POINTER, testedSigning);
+    if (path === boxesPath(vagrantBox)) await again(BOX_CATALOGUE, boxSigning);
+    if (path === latestPath(name)) await again(LATEST_POINTER, latestSigning);
+    if (path === releasesPath(name)) await again(RELEASE_INDEX, releasesSigning);
+  }
 }

@@ -3,6 +3,7 @@ import type { Task } from '../../base/task.ts';
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
+import type { RecordSigning } from '../../published/record-trust.ts';
 import {
   type Artifact,
   STREAM_METADATA,
@@ -12,19 +13,22 @@ import {
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
+import type { PublishedBuilds } from './published-builds.ts';
+import { offeredImages, type PointerPlace, recordSigning } from './record-signing.ts';
 
 /**
  * Names a build's images in the stream's metadata on a target. Does nothing for a build without images.
  * @throws NightlyError `locked`, `target-moved`, `unsupported` (what is there is damaged).
  */
 export async function publishStreamMetadata(
-  { config, stream, signer }: Project,
+  project: Project,
   build: Build,
   target: Target,
   images: readonly TypedImage[],
   task: Task,
 ): Promise<void> {
   if (images.length === 0) return;
+  const { config, stream } = project;
   const folder = `${target.publicUrl}/${relative(config.work, build.paths.dir)}`;
   const { name, arch } = stream;
   await updateRecord(
@@ -32,8 +36,25 @@ export async function publishStreamMetadata(
     (old) => withImages(old, { stream: name, arch, release: build.id, folder, images }),
     target,
     task,
-    signer,
+    streamMetadataSigning(project, target, task),
   );
+}
+
+/** Who signs it, and what it is made from: the records of the stream's builds. */
+export function streamMetadataSigning(
+  place: PointerPlace,
+  target: Target,
+  task: Task,
+): RecordSigning<StreamMetadata> | undefined {
+  const anew = async (builds: PublishedBuilds): Promise<StreamMetadata | undefined> => {
+    const offered = await offeredImages(place, builds, target);
+    return offered.reduce<StreamMetadata | undefined>(
+      (old, { meta, folder, images }) =>
+        withImages(old, { stream: place.stream.name, arch: meta.basearch, release: meta.buildid, folder, images }),
+      undefined,
+    );
+  };
+  return recordSigning(place, target, anew, task);
 }
 
 /**

@@ -1,13 +1,18 @@
+import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import { recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import { EPOCH_PATH, refuseWhileDeleting } from '../../publish/epoch.ts';
+import { adoptPromoted } from '../../publish/prune/remembered.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
+import { signatureName } from '../../published/paths.ts';
 import { PROMOTED, PROMOTED_PATH, type PromotedFile } from '../../published/retired.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import type { Target } from '../../targets/target.ts';
+import { recordTrust } from '../deliver/record-trust.ts';
 
 /**
  * Writes down on a target of the nights that a release is made of one, so that no prune takes it. The swap holds only while
@@ -17,30 +22,45 @@ import type { Target } from '../../targets/target.ts';
  * @throws NightlyError `locked`, `target-moved` when others keep getting in between; `target-unreachable`.
  */
 export async function keepPromotedCommit(
-  build: Build,
+  { config, signer }: { readonly config: Parameters<typeof recordTrust>[0] } & Pick<Project, 'signer'>,
+  build: Pick<Build, 'id'>,
   night: Pick<Night, 'id' | 'commit'>,
   target: Target,
   task: Task,
 ): Promise<void> {
+  const trust = signer && recordTrust(config, target.name, task);
+  // Shared with streams that do not sign: none of them would keep a signature right.
+  const signing = signer && trust?.mustBeSigned(PROMOTED_PATH) ? { signer, trust } : undefined;
+  const signature = signatureName(PROMOTED_PATH);
   const entry = { build: night.id, release: build.id };
   let there = true;
   await swapWithRetry(
     async () => {
       const commitPath = `repo/${objectPath(night.commit, 'commit')}`;
-      const [epoch, content] = await target.readMany([EPOCH_PATH, PROMOTED_PATH], task);
+      const [epoch, content, signed] = await target.readMany([EPOCH_PATH, PROMOTED_PATH, signature], task);
       refuseWhileDeleting(epoch, target);
       there = (await target.read(commitPath, task)) !== undefined;
       if (!there) return undefined;
-      const old = content && readTargetRecord(content, PROMOTED, PROMOTED_PATH, target);
+      const found = content && readTargetRecord(content, PROMOTED, PROMOTED_PATH, target);
+      const isKnown =
+        !content || !signing || (await trust?.vouches(PROMOTED_PATH, content, signaturePacketsIn(signed)));
+      const old = found && !isKnown && signing ? await adoptPromoted(found, { ...signing, target }, task) : found;
       const known = old?.commits[night.commit];
-      if (known?.build === entry.build && known.release === entry.release) return undefined;
+      const isNamed = known?.build === entry.build && known.release === entry.release;
+      if (isNamed && isKnown && (!signing || signed)) return undefined;
       const next: PromotedFile = { ...old, commits: { ...old?.commits, [night.commit]: entry } };
+      const bytes = Buffer.from(recordText(next, PROMOTED));
+      const made = signing && (await signing.signer.sign(bytes, task));
       return {
         expect: [
           { path: EPOCH_PATH, content: epoch },
           { path: PROMOTED_PATH, content },
+          ...(signing ? [{ path: signature, content: signed }] : []),
         ],
-        put: [{ path: PROMOTED_PATH, content: Buffer.from(recordText(next, PROMOTED)) }],
+        put: [
+          ...(made ? [{ path: signature, content: Buffer.from(armoredSignature(made)) }] : []),
+          { path: PROMOTED_PATH, content: bytes },
+        ],
       };
     },
     target,

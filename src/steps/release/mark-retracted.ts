@@ -7,7 +7,7 @@ import { BUILD_INDEX } from '../../published/build-index.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
-import { INDEX_PATH, renewRecords, withRetracted } from '../deliver/publish-build.ts';
+import { INDEX_PATH, indexSigning, renewRecords, withRetracted } from '../deliver/publish-build.ts';
 import { offerAgain } from './withdraw-pointers.ts';
 
 export interface Retracted {
@@ -45,7 +45,7 @@ export async function markRetracted(
     (old) => old && withRetracted(old, ids, { by: build.id, reason }),
     target,
     task,
-    project.signer,
+    indexSigning(project, target, task),
   );
   task.say(`${target.describe()}: ${ids.join(', ')} retracted`);
 }

@@ -1,6 +1,4 @@
 import { dirname, relative } from 'node:path';
-import { NightlyError } from '../../base/errors.ts';
-import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import type { TypedImage } from '../../images/image.ts';
@@ -9,16 +7,18 @@ import {
   LATEST_POINTER,
   latestPath,
   RELEASE_INDEX,
-  type ReleaseIndex,
   releasesPath,
   STREAM_METADATA,
+  type StreamMetadata,
   streamMetadataPath,
 } from '../../published/stream-files.ts';
 import { BOX_CATALOGUE, boxesPath, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Project } from '../../run/project.ts';
-import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
-import { withImages } from '../deliver/stream-metadata.ts';
+import { boxSigning } from '../deliver/box-catalogue.ts';
+import type { PointerPlace } from '../deliver/record-signing.ts';
+import { streamMetadataSigning, withImages } from '../deliver/stream-metadata.ts';
+import { latestSigning, releasesSigning, withWithdrawn } from './release-pointers.ts';
 
 export interface Back {
   /** Build id of the release that is withdrawn. */
@@ -32,25 +32,37 @@ export interface Back {
 
 /** Leads everybody who asks a target for the latest release to the one before: pointer, index, images, boxes. */
 export async function restorePointers(project: Project, back: Back, target: Target, task: Task): Promise<void> {
-  const { config, stream, ref, signer } = project;
+  const { config, stream, ref } = project;
   const { name, arch } = stream;
   const { bad, previous, images, commit, reason } = back;
   const { buildid: release } = previous.meta;
   const folder = `${target.publicUrl}/${relative(config.work, dirname(previous.paths.meta))}`;
-  const update = updaterOf(target, signer, task);
-  await update(latestPath(name), LATEST_POINTER, (old) => {
-    if (old.arches[arch]?.build !== bad) return old;
-    const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
-    return { ...old, arches: { ...old.arches, [arch]: entry } };
-  });
-  await update(releasesPath(name), RELEASE_INDEX, (old) => withWithdrawn(old, bad, reason));
+  // What is not there leads nobody to a bad build.
+  await updateRecord(
+    { path: latestPath(name), format: LATEST_POINTER },
+    (old) => {
+      if (old?.arches[arch]?.build !== bad) return old;
+      const entry = { build: release, commit, ref, notes: `${folder}/release/notes.md` };
+      return { ...old, arches: { ...old.arches, [arch]: entry } };
+    },
+    target,
+    task,
+    latestSigning(project, target, task),
+  );
+  await updateRecord(
+    { path: releasesPath(name), format: RELEASE_INDEX },
+    (old) => old && withWithdrawn(old, bad, reason),
+    target,
+    task,
+    releasesSigning(project, target, task),
+  );
   await offerAgain(project, { bad: [bad], release, folder, images }, target, task);
   task.say(`${target.describe()}: ${release} is the latest release of ${name} again`);
 }
 
 /** Leads nobody to images and boxes of bad builds any more, but to those of a good one. */
 export async function offerAgain(
-  { stream, signer }: Pick<Project, 'stream' | 'signer'>,
+  project: PointerPlace,
   {
     bad,
     release,
@@ -68,47 +80,26 @@ export async function offerAgain(
   target: Target,
   task: Task,
 ): Promise<void> {
-  const { name, arch, vagrantBox } = stream;
-  const update = updaterOf(target, signer, task);
-  await update(streamMetadataPath(name), STREAM_METADATA, (old) => {
-    const { [arch]: ours } = old.architectures;
+  const { name, arch, vagrantBox } = project.stream;
+  const offered = (old: StreamMetadata | undefined): StreamMetadata | undefined => {
+    const { [arch]: ours } = old?.architectures ?? {};
     const kept = Object.entries(ours?.artifacts ?? {}).filter(([, artifact]) => !bad.includes(artifact.release));
-    if (!ours || kept.length === Object.keys(ours.artifacts).length) return old;
+    if (!old || !ours || kept.length === Object.keys(ours.artifacts).length) return old;
     const without = {
       ...old,
       metadata: { ...old.metadata, lastModified: new Date().toISOString() },
       architectures: { ...old.architectures, [arch]: { ...ours, artifacts: Object.fromEntries(kept) } },
     };
     return withImages(without, { stream: name, arch, release, folder, images });
-  });
+  };
+  const metadata = { path: streamMetadataPath(name), format: STREAM_METADATA };
+  await updateRecord(metadata, offered, target, task, streamMetadataSigning(project, target, task));
   const boxes = boxesPath(vagrantBox);
   await updateRecord(
     { path: boxes, format: BOX_CATALOGUE },
     (old) => old && withoutBoxVersions(old, bad),
     target,
     task,
-    signer,
+    boxSigning(project, target, task),
   );
-}
-
-/** Changes a record of a target that is there: what is not there leads nobody to a bad build. */
-function updaterOf(target: Target, signer: Signer | undefined, task: Task) {
-  return async <Value>(path: string, format: RecordFormat<Value>, change: (old: Value) => Value): Promise<void> => {
-    if ((await target.read(path, task)) === undefined) return;
-    const named = (old: Value | undefined): Value => {
-      if (old !== undefined) return change(old);
-      throw new NightlyError('target-moved', `${path} on target "${target.name}" has gone meanwhile.`);
-    };
-    await updateRecord({ path, format }, named, target, task, signer);
-  };
-}
-
-/** Returns the index with a release marked, and why; unchanged when it is. */
-export function withWithdrawn(old: ReleaseIndex, version: string, reason: string): ReleaseIndex {
-  if (old.releases.every((one) => one.version !== version || one.withdrawn === reason)) return old;
-  return {
-    ...old,
-    metadata: { lastModified: new Date().toISOString() },
-    releases: old.releases.map((one) => (one.version === version ? { ...one, withdrawn: reason } : one)),
-  };
 }

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
@@ -11,7 +12,7 @@ export interface SignatureFault {
   readonly kind: 'unsigned' | 'unknown-key' | 'bad';
 }
 
-/** Makes a key database of its own in an empty folder from armored public key files. */
+/** Makes a key database of its own, in a folder that is empty or not there yet, from armored public key files. */
 export async function importKeys(
   database: string,
   keyFiles: readonly string[],
@@ -20,6 +21,7 @@ export async function importKeys(
 ): Promise<void> {
   const { args, cwd } = rpmDatabase(database);
   const keys = keyFiles.map((file) => resolve(file));
+  await mkdir(database, { recursive: true });
   await run('rpmkeys', [...args, '--import', ...keys], { task, env: { HOME: home }, cwd });
 }
 

@@ -142,19 +142,19 @@ export function reasons(error: z.ZodError | undefined): string {
 
 /** Returns what one check says, in words for people: the schema library's own speak of types. */
 function reason(issue: z.core.$ZodIssue): string {
+  // A format that has words of its own for it knows better.
+  if (!/^(?:Invalid (?:input|option)|Too (?:small|big))/.test(issue.message)) return issue.message;
   switch (issue.code) {
     case 'invalid_type':
       return issue.message.endsWith('received undefined') ? 'it is missing' : `must be ${expectation(issue)}`;
     case 'invalid_value':
       return `must be ${expectation(issue)}`;
     case 'too_small':
-      if (!issue.message.startsWith('Too small')) return issue.message;
       return issue.origin === 'number' || issue.origin === 'int' ? `must be at least ${issue.minimum}` : 'is too short';
     case 'too_big':
-      if (!issue.message.startsWith('Too big')) return issue.message;
       return issue.origin === 'number' || issue.origin === 'int' ? `must be at most ${issue.maximum}` : 'is too long';
     case 'invalid_union':
-      return issue.message === 'Invalid input' ? 'is of no known form' : issue.message;
+      return 'is of no known form';
     default:
       return issue.message;
   }

@@ -12,6 +12,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   'src/steps/deliver/sign-builds.ts': 'files of the work folder, and images that have the digest of its SHA256SUMS',
   'src/steps/release/release-notes.ts': 'texts that are made here',
   'src/steps/release/package-repository.ts': 'metadata that is made here, of packages in the work folder',
+  'src/log/checkpoint.ts': 'the form of a checkpoint: whoever has it signed knows the tree',
+  'src/log/cosignature.ts': 'the form of a cosignature: whoever has it made checked the checkpoint',
   'src/steps/release/package-make.ts': 'a package that is made here',
 };
 

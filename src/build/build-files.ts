@@ -15,5 +15,11 @@ export const SIGNATURES_FILE = 'signatures.json';
 /** The copy of the treefile with all its files. */
 export const TREEFILE_ARCHIVE = 'treefile.tar.gz';
 
+/** The tree's bill of materials, in CycloneDX (src/attest/sbom.ts). */
+export const SBOM_FILE = 'sbom.cdx.json';
+
+/** Signed statement of what the tree was made from, by whom and how (src/attest/). */
+export const STATEMENT_FILE = 'provenance.intoto.jsonl';
+
 /** SHA-256 of every file of the build that never changes, as `sha256sum -c` reads it. */
 export const SUMS = 'SHA256SUMS';

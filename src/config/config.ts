@@ -4,6 +4,7 @@ import type { WrittenConfig } from './schema.ts';
 import { fillStream, type StreamConfig } from './streams.ts';
 import type { TargetConfig } from './targets.ts';
 
+export type { StatementKeyConfig } from './attestations.ts';
 export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
 export type { SmokeTestConfig } from './images.ts';
 export type {
@@ -13,6 +14,7 @@ export type {
   NotifyConfig,
   WebhookSinkConfig,
 } from './notify.ts';
+export type { PassphraseSource } from './private-keys.ts';
 export type { CycleConfig, ReleaseConfig } from './release.ts';
 export type { ReleasePackageConfig } from './release-package.ts';
 export type { MailConfig, ReleaseTo } from './release-to.ts';
@@ -22,7 +24,6 @@ export type { Address, MqttTriggerConfig, ServiceConfig } from './service.ts';
 export type {
   GpgAgentConfig,
   OpenpgpConfig,
-  PassphraseSource,
   SigningCommandConfig,
   SigningConfig,
 } from './signing.ts';

@@ -53,7 +53,9 @@ function secretVariables(config: Config): string[] {
 }
 
 function passphrases(config: Config): PassphraseSource[] {
-  return Object.values(config.streams).flatMap(({ signing = [] }) =>
-    signing.flatMap((key) => (key.type === 'openpgp' && key.passphrase ? [key.passphrase] : [])),
+  return Object.values(config.streams).flatMap(({ signing = [], attestations }) =>
+    [...signing, attestations?.statement?.key].flatMap((key) =>
+      key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],
+    ),
   );
 }

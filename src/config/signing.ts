@@ -1,8 +1,8 @@
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
-import { commandLine, filePath, nonEmpty, someOf, word } from './values.ts';
+import { checkPassphrase, passphraseKeys, signingCommandKeys, withPassphrase } from './private-keys.ts';
+import { filePath, nonEmpty, someOf } from './values.ts';
 
 const fingerprint = z
   .string()
@@ -24,55 +24,21 @@ const gpgAgent = (here: Here) =>
     subkeys,
   });
 
-/** Where a passphrase is: a file, an environment variable, or a systemd credential (`$CREDENTIALS_DIRECTORY/NAME`). */
-export type PassphraseSource = { readonly file: string } | { readonly env: string } | { readonly credential: string };
-
 /** A private key in a file, used by this program itself. */
 const openpgpKey = (here: Here) =>
   block({
     type: z.literal('openpgp'),
     'key-file': filePath(here).describe('Private key, armored or binary, readable by its owner only.'),
-    'passphrase-file': filePath(here)
-      .optional()
-      .describe('A file with the passphrase alone, readable by its owner only.'),
-    'passphrase-env': z
-      .string()
-      .regex(/^[A-Za-z_]\w*$/, 'must be the name of an environment variable')
-      .optional()
-      .describe('Environment variable with the passphrase; programs that are started do not get it.'),
-    'passphrase-credential': word.optional().describe('Name of a systemd credential (LoadCredential=) with it.'),
+    ...passphraseKeys(here),
     subkeys,
-  }).transform(
-    ({
-      passphraseFile: file,
-      passphraseEnv: env,
-      passphraseCredential: credential,
-      ...key
-    }): Readonly<typeof key> & { readonly passphrase?: PassphraseSource } => {
-      if (file !== undefined) return { ...key, passphrase: { file } };
-      if (env !== undefined) return { ...key, passphrase: { env } };
-      return credential === undefined ? key : { ...key, passphrase: { credential } };
-    },
-  );
+  }).transform((key) => withPassphrase(key));
 
 /** Another program signs: it is given the bytes on standard input and prints a detached signature. */
-const signingCommand = (here: Here) =>
-  block(
-    {
-      type: z.literal('command'),
-      command: commandLine
-        .describe('Gets the bytes on standard input, prints a detached signature, armored or binary.')
-        // Relative to this file, as all paths are; a bare name is looked for on PATH.
-        .transform(([program, ...args]) =>
-          nonEmpty([program.includes('/') ? resolve(here.folder, program) : program, ...args]),
-        ),
-      'public-key-file': filePath(here).describe('What it signs with, armored or binary.'),
-      subkeys,
-      timeout: z.int().min(1).max(3600).default(120).describe('Seconds for one try.'),
-      retries: z.int().min(0).max(10).default(4).describe('Further tries, after 1, 2, 4 … seconds.'),
-    },
-    { timeout: 'timeoutSeconds' },
-  );
+const signingCommand = (here: Here) => {
+  const { timeout, retries, ...keys } = signingCommandKeys(here, 'prints a detached signature, armored or binary');
+  const publicKeyFile = filePath(here).describe('What it signs with, armored or binary.');
+  return block({ ...keys, 'public-key-file': publicKeyFile, subkeys, timeout, retries }, { timeout: 'timeoutSeconds' });
+};
 
 const signingKey = (here: Here) =>
   z.discriminatedUnion('type', [gpgAgent(here), openpgpKey(here), signingCommand(here)]);
@@ -93,14 +59,8 @@ export const signingSchema = (here: Here) =>
 
 /** Returns what is wrong with the keys of a stream: two places for one passphrase. */
 export function checkSigning(keys: readonly SigningConfig[], path: readonly string[], written: WrittenAt): Breach[] {
-  return keys.flatMap((_, index): Breach[] => {
-    const at = Array.isArray(written(...path)) ? [...path, index] : path;
-    const [first, second] = ['passphrase-file', 'passphrase-env', 'passphrase-credential'].filter(
-      (key) => written(...at, key) !== undefined,
-    );
-    if (second === undefined) return [];
-    return [{ path: [...at, second], message: `is one too many: there is ${first} already.` }];
-  });
+  const isList = Array.isArray(written(...path));
+  return keys.flatMap((_, index) => checkPassphrase(isList ? [...path, index] : path, written));
 }
 
 export const signingTemplate = `

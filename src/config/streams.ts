@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { architectureSchema, hostArchitecture } from './architecture.ts';
+import { attestationsSchema, attestationsTemplate } from './attestations.ts';
 import { block, type Filled, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import {
@@ -22,6 +23,7 @@ import {
   type SmokeTestConfig,
   smokeTestSchema,
 } from './images.ts';
+import { checkPassphrase } from './private-keys.ts';
 import { checkRelease, type ReleaseConfig, releaseKeys, releaseTemplate } from './release.ts';
 import { checkReleasePackages, releasePackageSchema, releasePackageTemplate } from './release-package.ts';
 import { scheduleSchema, scheduleTemplate } from './schedule.ts';
@@ -85,6 +87,7 @@ export const streamSchema = (here: Here) =>
         .optional()
         .describe('What the tree says of what it is made of; a release stream has that of its nightly builds.'),
       signing: signingSchema(here),
+      attestations: attestationsSchema(here),
       deltas: z
         .array(z.union([z.enum(['parent', 'scratch']), block({ ref: refName })]))
         .prefault([])
@@ -185,6 +188,9 @@ export function checkStreams(parts: Parts): Breach[] {
     ),
     ...Object.entries(parts.streams).flatMap(([name, { signing }]) =>
       checkSigning(signing ?? [], ['streams', name, 'signing'], parts.written),
+    ),
+    ...Object.keys(parts.streams).flatMap((name) =>
+      checkPassphrase(['streams', name, 'attestations', 'statement', 'key'], parts.written),
     ),
     ...sharedRefs(parts.streams),
     ...checkReleasePackages(parts.streams),
@@ -305,6 +311,7 @@ ${imagesTemplate(name, 'treefile' in tree ? 'generic-cloud' : '')}${'treefile' i
     # makes a new build.
     # provenance: {signatures: true}
 
+${attestationsTemplate.slice(1)}
     # Static deltas to each new commit, so that clients need few requests: "parent", "scratch", or from what another ref
     # names, as in {ref: ${name}/release}.
     deltas: [parent]

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts';
 import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { daysLeft, expiryWarning } from '../signing/key-info.ts';
 import { openSigner } from '../signing/open-signer.ts';
+import { openStatementSigner } from '../signing/statement-signer.ts';
 import type { CheckResult } from './doctor-check.ts';
 
 /** Whether each key that streams sign with is there, can be used, and for how long. */
@@ -31,4 +32,21 @@ export async function checkSigning(config: Config, task: Task): Promise<CheckRes
       return { name, state: 'ok', detail: `${found.fingerprint} (${placeOf(key)}), ${lasts}` };
     }),
   );
+}
+
+/** Whether the key of each stream's statements is there and can be used. */
+export async function checkStatements({ streams }: Config): Promise<CheckResult[]> {
+  const checks = Object.values(streams).map(async ({ name: stream, attestations }): Promise<CheckResult[]> => {
+    if (attestations?.statement === undefined) return [];
+    const name = `statement key of ${stream}`;
+    const { builder, key } = attestations.statement;
+    try {
+      await openStatementSigner(key).check();
+      return [{ name, state: 'ok', detail: `signs for ${builder}` }];
+    } catch (error) {
+      if (!(error instanceof NightlyError)) throw error;
+      return [{ name, state: 'missing', detail: error.hint ? `${error.message} ${error.hint}` : error.message }];
+    }
+  });
+  return (await Promise.all(checks)).flat();
 }

@@ -12,6 +12,7 @@ import { templateValues } from '../images/template/template-values.ts';
 import { keptSigner } from '../signing/kept.ts';
 import { jointSigner, openSigner } from '../signing/open-signer.ts';
 import type { Signer } from '../signing/signer.ts';
+import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { readTreefile } from '../treefile/read.ts';
@@ -47,6 +48,8 @@ interface CommonProject {
   readonly targets: readonly [Target, ...Target[]];
   /** Signs commits and summaries; undefined for streams that do not sign. */
   readonly signer?: Signer | undefined;
+  /** Signs statements of builds; undefined for streams without them. */
+  readonly statementSigner?: StatementSigner | undefined;
   /** The archive repo: twin of what is published. */
   readonly repo: string;
   /** Kept between nights, private to the stream. */
@@ -81,6 +84,9 @@ export async function openProject(
   const signer = streamSigner(config, stream);
   // Not after hours of composing: a key that has expired, a passphrase that does not fit.
   await signer?.check(quietTask());
+  const statement = stream.attestations?.statement;
+  const statementSigner = statement && openStatementSigner(statement.key);
+  await statementSigner?.check();
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,
@@ -91,6 +97,7 @@ export async function openProject(
     engineReason: reason,
     targets: [first, ...others],
     ...(signer === undefined ? {} : { signer }),
+    ...(statementSigner && { statementSigner }),
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),
   };

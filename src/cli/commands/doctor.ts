@@ -17,7 +17,7 @@ import {
 } from '../../doctor/check-host.ts';
 import { checkSinks } from '../../doctor/check-notify.ts';
 import { checkListener } from '../../doctor/check-service.ts';
-import { checkSigning } from '../../doctor/check-signing.ts';
+import { checkSigning, checkStatements } from '../../doctor/check-signing.ts';
 import { checkTarget } from '../../doctor/check-targets.ts';
 import type { CheckResult } from '../../doctor/doctor-check.ts';
 import { installCommands, reportLines } from '../../doctor/doctor-report.ts';
@@ -73,6 +73,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(config ? await checkFolderEngines(config) : []),
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
+    ...(config ? await checkStatements(config) : []),
     ...(config && usesService(config) ? await checkListener(config) : []),
     ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),

@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { definedOnly } from '../../base/defined-only.ts';
+import { readRecord, recordFormat } from '../../base/read-record.ts';
 import type { RpmHeader } from '../../programs/rpm-installed.ts';
 import { formatEvra } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries, type PackageId } from '../../rpm/lockfile.ts';
@@ -60,6 +62,21 @@ export function signaturesOf({ installed, lockfile }: Omit<KnownPackages, 'repos
     return [nevraOf(one), { ...(file === undefined ? {} : { file }), key: one.key ?? null }] as const;
   });
   return Object.fromEntries(entries);
+}
+
+const SIGNATURES = recordFormat({
+  schema: z.looseObject({
+    packages: z.record(
+      z.string(),
+      z.looseObject({ file: z.string().exactOptional(), key: z.union([z.string(), z.null()]) }),
+    ),
+  }),
+  hint: 'Take it from a target that the build is on.',
+});
+
+/** Reads the record that a compose writes of them, `signatures.json`. @param place the file @throws NightlyError `record`. */
+export function readSignatures(content: string | Uint8Array, place: string): PackageSignatures {
+  return readRecord(content, SIGNATURES, place).packages;
 }
 
 export const nevraOf = (one: PackageId): string => `${one.name}-${formatEvra(one)}`;

@@ -3,7 +3,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { ifThere, readTextIfExists, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { PROVENANCE_FILE, RECORD_FILE, SIGNATURES_FILE, SUMS, TREEFILE_ARCHIVE } from '../../build/build-files.ts';
+import {
+  PROVENANCE_FILE,
+  RECORD_FILE,
+  SBOM_FILE,
+  SIGNATURES_FILE,
+  STATEMENT_FILE,
+  SUMS,
+  TREEFILE_ARCHIVE,
+} from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { readMeta } from '../../build/build-store.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
@@ -35,7 +43,7 @@ export { type BuildIndex, INDEX_PATH };
 export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
 
 /** Those that a build has if its tree says what it is made of, and if its treefile can be published. */
-export const FURTHER_RECORDS = [PROVENANCE_FILE, SIGNATURES_FILE, TREEFILE_ARCHIVE] as const;
+export const FURTHER_RECORDS = [PROVENANCE_FILE, SIGNATURES_FILE, SBOM_FILE, STATEMENT_FILE, TREEFILE_ARCHIVE] as const;
 
 /** Returns the fixed records that a build has. */
 export function fixedRecords(build: Pick<Build, 'paths'>): string[] {

@@ -1,0 +1,61 @@
+/** A file, package or source that a statement names: https://github.com/in-toto/attestation/blob/main/spec/v1/resource_descriptor.md */
+export interface Resource {
+  readonly name?: string;
+  readonly uri?: string;
+  /** Hex by algorithm, such as `sha256`. */
+  readonly digest?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, unknown>>;
+}
+
+/** What a statement is about: its name and digest. */
+export interface Subject {
+  readonly name: string;
+  readonly digest: Readonly<Record<string, string>>;
+}
+
+/** What is said of a build. */
+export interface BuildFacts {
+  readonly subjects: readonly Subject[];
+  /** What people asked for, as far as they could. */
+  readonly externalParameters: Readonly<Record<string, unknown>>;
+  /** What the program chose by itself. */
+  readonly internalParameters: Readonly<Record<string, unknown>>;
+  /** What it was made from. */
+  readonly dependencies: readonly Resource[];
+  /** URI of whoever runs the builds and answers for them. */
+  readonly builder: string;
+  /** Versions of the programs that made it. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly invocation: string;
+  /** RFC 3339, UTC. */
+  readonly startedOn: string;
+  readonly finishedOn: string;
+}
+
+/** What `externalParameters` and `internalParameters` mean, in docs/attestations.md. */
+export const BUILD_TYPE = 'urn:atomic-nightly:build:1';
+
+/**
+ * Returns the in-toto statement, version 1, with the SLSA provenance of a build, version 1.
+ * Formats: https://in-toto.io/Statement/v1, https://slsa.dev/spec/v1.1/provenance
+ */
+export function provenanceStatement(facts: BuildFacts): Buffer {
+  const statement = {
+    _type: 'https://in-toto.io/Statement/v1',
+    subject: facts.subjects,
+    predicateType: 'https://slsa.dev/provenance/v1',
+    predicate: {
+      buildDefinition: {
+        buildType: BUILD_TYPE,
+        externalParameters: facts.externalParameters,
+        internalParameters: facts.internalParameters,
+        resolvedDependencies: facts.dependencies,
+      },
+      runDetails: {
+        builder: { id: facts.builder, version: facts.versions },
+        metadata: { invocationId: facts.invocation, startedOn: facts.startedOn, finishedOn: facts.finishedOn },
+      },
+    },
+  };
+  return Buffer.from(JSON.stringify(statement));
+}

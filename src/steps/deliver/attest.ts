@@ -1,0 +1,89 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../attest/dsse.ts';
+import { type OsRelease, parseOsRelease } from '../../attest/os-release.ts';
+import { provenanceStatement } from '../../attest/statement.ts';
+import { writeFileAtomic } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { PROVENANCE_FILE, SBOM_FILE, SIGNATURES_FILE, STATEMENT_FILE } from '../../build/build-files.ts';
+import { readMeta } from '../../build/build-store.ts';
+import { type Provenance, parseProvenance } from '../../engines/provenance/provenance-format.ts';
+import { type PackageSignatures, readSignatures } from '../../engines/provenance/rpm-provenance.ts';
+import { catFile } from '../../programs/ostree.ts';
+import type { Build } from '../../run/build.ts';
+import type { Project } from '../../run/project.ts';
+import { checksumsOf, fixedRecords } from './publish-build.ts';
+
+/** What is known of a build's tree once its provenance is written. */
+interface KnownTree {
+  readonly provenance: Provenance;
+  readonly signatures: PackageSignatures;
+  readonly os: OsRelease;
+}
+
+/**
+ * Writes the bill of materials of a build's tree. A build whose tree says nothing of what it is made of gets none.
+ * @throws NightlyError `tool-failed`.
+ */
+export async function writeSbom(
+  build: Pick<Build, 'paths' | 'id'>,
+  { repo, commit, ref }: { readonly repo: string; readonly commit: string; readonly ref: string },
+  task: Task,
+): Promise<void> {
+  const known = await knownTree(build, { repo, commit }, task);
+  if (known === undefined) {
+    task.say(`${SBOM_FILE} is not made: the tree does not say what it is made of.`);
+    return;
+  }
+  // Only builds that have one pay for loading the library.
+  const { sbomText } = await import('../../attest/sbom.ts');
+  const text = sbomText({ ref, commit, version: build.id }, known.os, known.provenance, known.signatures);
+  await writeFileAtomic(join(build.paths.dir, SBOM_FILE), text);
+}
+
+/**
+ * Writes the signed statement of what a build's commit and its records were made from.
+ * @throws NightlyError `signing`, `tool-failed`.
+ */
+export async function writeStatement(
+  { stream, statementSigner, repo }: Pick<Project, 'stream' | 'statementSigner' | 'repo'>,
+  build: Pick<Build, 'paths' | 'id'>,
+  commit: string,
+  task: Task,
+): Promise<void> {
+  const statement = stream.attestations?.statement;
+  const known = await knownTree(build, { repo, commit }, task);
+  if (statement === undefined || statementSigner === undefined || known === undefined) {
+    task.say(`${STATEMENT_FILE} is not made: the tree does not say what it is made of.`);
+    return;
+  }
+  const meta = await readMeta(build.paths);
+  const { buildFacts } = await import('../../attest/build-facts.ts');
+  const files = await checksumsOf(
+    build,
+    fixedRecords(build).filter((name) => name !== STATEMENT_FILE),
+  );
+  const times = { startedOn: meta.ostreeTimestamp, finishedOn: new Date().toISOString() };
+  const payload = provenanceStatement(
+    buildFacts({ ...known, ...times, meta, commit, files, builder: statement.builder }),
+  );
+  const signature = await statementSigner.sign(signedBytes(STATEMENT_TYPE, payload), task);
+  const line = envelopeLine(payload, keyId(await statementSigner.publicKey()), signature);
+  await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), line);
+}
+
+async function knownTree(
+  { paths: { dir } }: Pick<Build, 'paths'>,
+  { repo, commit }: { readonly repo: string; readonly commit: string },
+  task: Task,
+): Promise<KnownTree | undefined> {
+  const place = join(dir, PROVENANCE_FILE);
+  if (!existsSync(place)) return undefined;
+  const signatures = join(dir, SIGNATURES_FILE);
+  return {
+    provenance: parseProvenance(await readFile(place), place),
+    signatures: existsSync(signatures) ? readSignatures(await readFile(signatures), signatures) : {},
+    os: parseOsRelease((await catFile(repo, commit, '/usr/lib/os-release', task)) ?? ''),
+  };
+}

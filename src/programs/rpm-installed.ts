@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
 import { oneLine } from '../base/one-line.ts';
@@ -43,10 +44,11 @@ const FIELDS = 1 + TEXTS.length + DETAILS.length + SIGNATURES.length;
 
 /**
  * Returns the packages that an rpm database says are installed; public keys, which rpm keeps there as well, are left
- * out.
+ * out. A database that is not there has none.
  * @param home an empty folder, so that no .rpmmacros of the user counts
  */
 export async function listInstalled(database: string, home: string, task: Task): Promise<RpmHeader[]> {
+  if (!existsSync(database)) return [];
   const { args: place, cwd } = rpmDatabase(database);
   const args = [...place, '--query', '--all', '--queryformat', `${FORMAT}\\n`];
   const { stdout } = await run('rpm', args, { task, env: { HOME: home }, cwd });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Task } from '../base/task.ts';
@@ -99,6 +100,7 @@ export async function listPackageFiles(
   task: Task,
 ): Promise<Map<string, readonly string[]>> {
   const found = new Map<string, string[]>(names.map((name) => [name, []]));
+  if (!existsSync(database)) return found;
   const format = '[%{=NAME}\\t%{FILENAMES}\\n]';
   const { stdout } = await run('rpm', [...rpmDatabase(database).args, '-q', '--queryformat', format, ...names], {
     cwd: database,

@@ -177,3 +177,12 @@ test('arguments that no program can be given are a failure in words', async () =
     message: expect.stringMatching(/could not be started.*E2BIG/),
   });
 });
+
+test('a program whose folder is not there is not told as one that is not installed', async () => {
+  const cwd = join(temporaryFolder(), 'gone');
+  await expect(run('true', [], { cwd })).rejects.toMatchObject({
+    code: 'tool-failed',
+    message: expect.stringContaining(cwd),
+  });
+  await expect(run('no-such-program', [], { cwd: temporaryFolder() })).rejects.toMatchObject({ code: 'tool-missing' });
+});

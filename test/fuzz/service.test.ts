@@ -50,7 +50,7 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
   let under = 0;
   const server = createHttpServer({ maxHeaderSize: 16_384 }, (request, response) => {
     under += 1;
-    response.once('close', () => (under -= 1));
+    response.once('close', () => (under = Math.max(0, under - 1)));
     void answer(request, response);
   });
 
@@ -73,7 +73,9 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
     // One whose body does not come is still waited for.
     for (let rounds = 0; rounds < 3 || (under > 0 && rounds < 50); rounds += 1) await round();
     socket.destroy();
-    while (under > 0) await round();
+    // An answer that waits behind another's is never closed once its client is gone.
+    for (let rounds = 0; under > 0 && rounds < 50; rounds += 1) await round();
+    under = 0;
     return said;
   }
 

@@ -45,7 +45,7 @@ export function converse(
   const ended = Promise.all([ending, stderr]).then(async ([result, err]) => {
     if (pid !== undefined) liveGroups.delete(pid);
     await closeLog(log);
-    if (isErrno(result.fault, 'ENOENT')) throw missing(command);
+    if (isErrno(result.fault, 'ENOENT')) throw missing(command, cwd);
     if (result.exitCode !== undefined && okExitCodes.includes(result.exitCode)) return result.exitCode;
     const how = result.signal ? `was killed by ${result.signal}` : `ended with exit code ${result.exitCode}`;
     throw failed(how, command, shown, err, task);

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isErrno } from '../base/files.ts';
 import { failed, missing } from './program-fault.ts';
@@ -59,15 +58,12 @@ export async function run(command: string, args: readonly string[], options: Run
       task?.signal.throwIfAborted();
       if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
       if (result.exitCode === undefined) {
-        if (isErrno(result.fault, 'ENOENT') && (options.cwd === undefined || existsSync(options.cwd)))
-          throw missing(command);
+        if (isErrno(result.fault, 'ENOENT')) throw missing(command, options.cwd);
         if (result.signal && options.okSignals) {
           return { exitCode: 128 + constants.signals[result.signal], stdout: out, stderr: err };
         }
         throw failed(
-          result.signal
-            ? `was killed by ${result.signal}`
-            : `could not be started${options.cwd === undefined ? '' : ` in ${options.cwd}`}: ${result.fault?.message}`,
+          result.signal ? `was killed by ${result.signal}` : `could not be started: ${result.fault?.message}`,
           command,
           args,
           err,
@@ -105,7 +101,7 @@ export async function start(
   if (pid === undefined) {
     await ending;
     await closeLog(log);
-    throw missing(command);
+    throw missing(command, options.cwd);
   }
   const stopWatching = onAbort(options.task?.signal, () => killGroup(pid, 'SIGKILL'));
   const exited = Promise.all([ending, output]).then(async ([result]) => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { plainShellWord } from '../base/quoting.ts';
@@ -9,8 +10,10 @@ export function commandLine(command: string, args: readonly string[]): string {
   return redact([command, ...args].map(plainShellWord).join(' '));
 }
 
-/** Returns the error for a program that is not installed. */
-export function missing(command: string): NightlyError {
+/** Returns the error for a program that is not installed, or whose folder is not there: both look the same when it is started. */
+export function missing(command: string, cwd?: string | undefined): NightlyError {
+  if (cwd !== undefined && !existsSync(cwd))
+    return new NightlyError('tool-failed', `${command} could not be started: its folder ${cwd} is not there.`);
   return new NightlyError('tool-missing', `The program ${command} is not installed.`, {
     hint: 'Run "atomic-nightly doctor"; it prints the command that installs what is missing.',
   });

@@ -180,9 +180,9 @@ test('arguments that no program can be given are a failure in words', async () =
 
 test('a program whose folder is not there is not told as one that is not installed', async () => {
   const cwd = join(temporaryFolder(), 'gone');
-  await expect(run('true', [], { cwd })).rejects.toMatchObject({
-    code: 'tool-failed',
-    message: expect.stringContaining(cwd),
-  });
+  const fault = { code: 'tool-failed', message: expect.stringContaining(cwd) };
+  await expect(run('true', [], { cwd })).rejects.toMatchObject(fault);
+  await expect(start('true', [], { cwd })).rejects.toMatchObject(fault);
+  await expect(converse('true', [], { cwd, task: testTask(temporaryFolder()) }).ended).rejects.toMatchObject(fault);
   await expect(run('no-such-program', [], { cwd: temporaryFolder() })).rejects.toMatchObject({ code: 'tool-missing' });
 });

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { isFolderEngine } from '../config/engine.ts';
 import { isSshDestination } from '../config/targets.ts';
+import { formatOf } from '../images/formats.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
 import { rpmOstreeCommand } from './check-host.ts';
@@ -18,10 +19,10 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     }
     const values = templateValues(config, stream, stream.ref ?? '', '00000000_00');
     for (const image of stream.images) {
-      const { format, disk } = await loadImageTemplate(image, config.imageTemplates, values);
+      const template = await loadImageTemplate(image, config.imageTemplates, values);
       needs.add('images');
-      if (format === 'iso') needs.add('installer ISO');
-      else if (disk['root-filesystem'] === 'xfs') needs.add('images with XFS');
+      if (formatOf(template).kind === 'installer') needs.add('installer ISO');
+      else if (template.disk['root-filesystem'] === 'xfs') needs.add('images with XFS');
     }
     if (stream.smokeTest !== false) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');

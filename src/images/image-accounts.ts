@@ -2,7 +2,7 @@ import { chmod, lchown } from 'node:fs/promises';
 import { NightlyError } from '../base/errors.ts';
 import { folderInTree, readInTree, replaceInTree } from '../base/tree-files.ts';
 import { addToFile } from './own-file.ts';
-import type { ImageTemplate } from './template/load-template.ts';
+import type { ImageTemplate } from './template/image-template.ts';
 
 type User = ImageTemplate['users'][number];
 

@@ -1,4 +1,4 @@
-import type { ImageTemplate } from './template/load-template.ts';
+import type { ImageTemplate } from './template/image-template.ts';
 import type { TemplateValues } from './template/render-template.ts';
 
 /** Where hosts get their updates from, unless the tree brings a remote of that name. */

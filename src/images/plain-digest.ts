@@ -5,9 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Task } from '../base/task.ts';
 import { dataExtents } from '../programs/qemu-img.ts';
-import type { ImageFile } from './image.ts';
-
-export type Plain = Pick<ImageFile, 'uncompressedSha256' | 'uncompressedSize'>;
+import type { Plain } from './image-format.ts';
 
 const CHUNK_BYTES = 1 << 20;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);

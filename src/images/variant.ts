@@ -11,7 +11,7 @@ import type { ImageRequest } from './image.ts';
 import { addUser, type Place } from './image-accounts.ts';
 import { type Base, KERNEL_ARGUMENTS_TOKEN } from './image-base.ts';
 import { addToFile } from './own-file.ts';
-import { templateFile } from './template/load-template.ts';
+import { templateFile } from './template/image-template.ts';
 import { renderTemplate } from './template/render-template.ts';
 
 /** The trees of one image's partitions. */

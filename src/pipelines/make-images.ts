@@ -1,6 +1,6 @@
 import { IMAGE } from '../build/build-record-format.ts';
 import type { ImageFile } from '../images/image.ts';
-import type { ImageTemplate } from '../images/template/load-template.ts';
+import type { ImageTemplate } from '../images/template/image-template.ts';
 import type { Build } from '../run/build.ts';
 import type { Runner } from '../run/runner.ts';
 import { type BuiltImage, type ImageSet, imageIsThere } from '../steps/images/images.ts';

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { type RecordOf, recordFormat } from '../base/read-record.ts';
+import { VAGRANT_PROVIDERS } from '../images/image-format.ts';
 
 const provider = z.looseObject({
-  name: z.enum(['libvirt', 'virtualbox']),
+  name: z.enum(VAGRANT_PROVIDERS),
   /** Where the box file is; Vagrant takes absolute URLs only. */
   url: z.url(),
   /** In lower-case hex. */

@@ -4,7 +4,8 @@ import type { Task } from '../../src/base/task.ts';
 import { buildImage } from '../../src/images/build-image.ts';
 import type { ImageFile, ImageRequest } from '../../src/images/image.ts';
 import { makeBase } from '../../src/images/image-base.ts';
-import { type ImageTemplate, loadImageTemplate } from '../../src/images/template/load-template.ts';
+import type { ImageTemplate } from '../../src/images/template/image-template.ts';
+import { loadImageTemplate } from '../../src/images/template/load-template.ts';
 import { run } from '../../src/programs/exec.ts';
 
 export const REF = 'synthetic/1/x86_64';

@@ -2,7 +2,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { imageTypes } from '../../src/config/image-types.ts';
-import { loadImageTemplate, templateFile } from '../../src/images/template/load-template.ts';
+import { templateFile } from '../../src/images/template/image-template.ts';
+import { loadImageTemplate } from '../../src/images/template/load-template.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { VALUES } from './synthetic-tree.ts';
 

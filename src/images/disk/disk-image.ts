@@ -9,7 +9,7 @@ import { removeTree } from '../../programs/rm.ts';
 import type { ImageRequest } from '../image.ts';
 import type { Base } from '../image-base.ts';
 import { type FileTree, folderTree } from '../scan/scan-trees.ts';
-import { sizeBytes } from '../template/load-template.ts';
+import { sizeBytes } from '../template/image-template.ts';
 import { makeVariant } from '../variant.ts';
 import { derivedUuid, derivedVolumeId, type IdSeed } from './disk-ids.ts';
 import { type DiskLayout, diskLayout } from './disk-layout.ts';

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { type DiskSizes, smallestDisk } from '../disk/disk-layout.ts';
 import type { ImageSource } from '../image.ts';
+import type { InstallerFormat } from '../image-format.ts';
+import { plainDigest } from '../plain-digest.ts';
+import { sizeBytes } from '../template/image-template.ts';
 import { buildFromBootIso } from './anaconda.ts';
 import { buildFromCommit } from './built-in.ts';
 import { implantMediaCheck } from './media-check.ts';
@@ -44,3 +47,18 @@ export async function buildIso(
   await implantMediaCheck(outputFile);
   await rm(scratchDir, { recursive: true });
 }
+
+export const ISO: InstallerFormat = {
+  kind: 'installer',
+  async build(request, output, task) {
+    const { disk, ...template } = request.template;
+    const options: IsoOptions = {
+      kernelArguments: template['kernel-arguments'],
+      menuSeconds: template['boot-menu'].timeout,
+      sizes: { efi: sizeBytes(disk.efi), boot: sizeBytes(disk.boot) },
+      bootIso: template['boot-iso'],
+    };
+    await buildIso(request, options, output, task);
+    return plainDigest(output);
+  },
+};

@@ -3,27 +3,21 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, sha256 } from '../../base/files.ts';
+import { sha256 } from '../../base/files.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml } from '../../base/yaml/yaml-document.ts';
 import { faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
 import { IMAGE_TYPE_FILE, imageTypeFolders, imageTypes } from '../../config/image-types.ts';
+import { imageFormats } from '../formats.ts';
+import type { ImageTemplate } from './image-template.ts';
 import { renderText, type TemplateValues } from './render-template.ts';
-import { type ImageTemplateFile, imageTemplateSchema } from './template-schema.ts';
-
-/** An image type, read from its folder and filled in for one build. */
-export interface ImageTemplate extends Omit<ImageTemplateFile, 'extends'> {
-  /** Name of the folder. */
-  readonly name: string;
-  /** The type's folder, then those of the types it extends. */
-  readonly folders: readonly [string, ...string[]];
-  /** SHA-256 over every file of the folders: what the type is, whatever build it is filled in for. */
-  readonly digest: string;
-}
+import { imageTemplateSchema } from './template-schema.ts';
 
 /** Enough for any sensible chain; a loop of `extends` ends here. */
 const MAX_DEPTH = 5;
+/** With the formats that there are. They know what a template is, so its own file cannot know them. */
+const schema = imageTemplateSchema.extend({ format: z.enum(Object.keys(imageFormats)) });
 const HINT = 'Correct the places above; docs/images.md describes image.yaml.';
 
 /**
@@ -52,34 +46,9 @@ export async function loadImageTemplate(
   if (first === undefined) throw new NightlyError('bug', 'An image type has no layer.');
   const input = Object.assign({}, ...layers.toReversed().map((layer) => layer.input));
   // Every layer has passed alone; together only a missing key can be wrong, which is the first one's.
-  const { extends: _, ...template } = check(imageTemplateSchema, input, first);
+  const { extends: _, ...template } = check(schema, input, first);
   const folders = [first.folder, ...bases.map(({ folder }) => folder)] as const;
   return { ...template, name, folders, digest: await digestOf(folders) };
-}
-
-/** Content of a file of the type, filled in when its name ends in `.hbs`. @throws NightlyError `image` */
-export async function templateFile(
-  template: Pick<ImageTemplate, 'folders' | 'name'>,
-  path: string,
-  values: TemplateValues,
-): Promise<Buffer> {
-  for (const folder of template.folders) {
-    const file = join(folder, path);
-    const bytes = await readFile(file).catch((error: unknown) => {
-      if (isErrno(error, 'ENOENT')) return undefined;
-      throw error;
-    });
-    if (bytes === undefined) continue;
-    return path.endsWith('.hbs') ? Buffer.from(renderText(bytes.toString('utf8'), file, values)) : bytes;
-  }
-  throw new NightlyError('image', `The image type ${template.name} has no file ${path}.`, {
-    hint: `Looked in ${template.folders.join(', ')}.`,
-  });
-}
-
-/** `10 GiB` in bytes; the schema allows MiB and GiB. */
-export function sizeBytes(text: string): number {
-  return Number.parseInt(text, 10) * (text.endsWith('GiB') ? 1024 ** 3 : 1024 ** 2);
 }
 
 interface Layer {
@@ -96,14 +65,14 @@ async function readLayer(name: string, folder: string, values: TemplateValues): 
   const text = renderText(await readFile(file, 'utf8'), file, values);
   const { input } = parseYaml(text, file, HINT);
   const layer = { name, folder, file, text, input, parent: undefined };
-  return { ...layer, parent: check(imageTemplateSchema.partial(), input, layer).extends };
+  return { ...layer, parent: check(schema.partial(), input, layer).extends };
 }
 
-function check<Output>(schema: z.ZodType<Output>, input: unknown, { file, text }: Layer): Output {
-  const parsed = schema.safeParse(input);
+function check<Output>(wanted: z.ZodType<Output>, input: unknown, { file, text }: Layer): Output {
+  const parsed = wanted.safeParse(input);
   if (parsed.success) return parsed.data;
   const { places } = parseYaml(text, file, HINT);
-  const json = z.toJSONSchema(imageTemplateSchema, { io: 'input', target: 'draft-7' }) as JsonSchema;
+  const json = z.toJSONSchema(schema, { io: 'input', target: 'draft-7' }) as JsonSchema;
   const context = { input, places, knownKeys: (at: readonly PropertyKey[]) => knownKeys(json, at, input) };
   throw faultsError(file, schemaFaults(parsed.error.issues, context), HINT);
 }

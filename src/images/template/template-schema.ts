@@ -67,7 +67,7 @@ const healthCheck = z.strictObject({
 export const imageTemplateSchema = z.strictObject({
   extends: z.string().optional(),
   description: line,
-  format: z.enum(['qcow2', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso']),
+  format: z.string(),
   'file-name': z.string().regex(/^[A-Za-z0-9][\w.+-]*$/, 'must be a plain file name'),
   disk: disk.prefault({}),
   'kernel-arguments': z.array(z.string().regex(/^[^\s"']+$/, 'must be one word without quotes')).default([]),

@@ -2,8 +2,11 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
 import { convertImage } from '../../programs/qemu-img.ts';
-import { archiveBox, type BoxRequest, writeMember } from './box.ts';
+import type { DiskFormat, PackRequest } from '../image-format.ts';
+import { plainDigest } from '../plain-digest.ts';
+import { archiveBox, diskOfBox, writeMember } from './box.ts';
 
+const DISK = 'box.img';
 const GIB = 1024 ** 3;
 
 /**
@@ -12,7 +15,7 @@ const GIB = 1024 ** 3;
  * would make the box no smaller and every machine slower.
  * @throws NightlyError `image`, `tool-missing`, `tool-failed`, `disk-full`.
  */
-export async function packLibvirtBox(request: BoxRequest, task: Task): Promise<void> {
+export async function packLibvirtBox(request: PackRequest, task: Task): Promise<void> {
   const { size: virtualSize } = await stat(request.raw);
   const { cpus, memoryMib } = request.machine;
   const fill = async (folder: string) => {
@@ -25,12 +28,22 @@ export async function packLibvirtBox(request: BoxRequest, task: Task): Promise<v
         source: request.raw,
         sourceFormat: 'raw',
         virtualSize,
-        target: join(folder, 'box.img'),
+        target: join(folder, DISK),
         targetFormat: 'qcow2-plain',
       },
       task,
     );
-    return ['metadata.json', 'Vagrantfile', 'box.img'];
+    return ['metadata.json', 'Vagrantfile', DISK];
   };
   await archiveBox(request, { gzip: true }, fill, task);
 }
+
+export const VAGRANT_LIBVIRT: DiskFormat = {
+  kind: 'disk',
+  vagrantProvider: 'libvirt',
+  async pack(request, task) {
+    await packLibvirtBox(request, task);
+    return plainDigest(request.output, true);
+  },
+  bootDisk: (image, scratchDir, task) => diskOfBox(image, DISK, scratchDir, task),
+};

@@ -4,7 +4,9 @@ import type { Task } from '../../base/task.ts';
 import { xmlText } from '../../base/xml-text.ts';
 import { convertImage } from '../../programs/qemu-img.ts';
 import { derivedUuid } from '../disk/disk-ids.ts';
-import { archiveBox, type BoxRequest, writeMember } from './box.ts';
+import type { DiskFormat, PackRequest } from '../image-format.ts';
+import { plainDigest } from '../plain-digest.ts';
+import { archiveBox, diskOfBox, writeMember } from './box.ts';
 import { finishStream } from './vmdk.ts';
 
 const DISK = 'box-disk001.vmdk';
@@ -17,7 +19,7 @@ const VIRTUALBOX_OUI = '080027';
  * as in an OVA (DSP0243 1.0.0, 5.3), so that what the box is can be read without unpacking gigabytes.
  * @throws NightlyError `image`, `tool-missing`, `tool-failed`, `disk-full`.
  */
-export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promise<void> {
+export async function packVirtualBoxBox(request: PackRequest, task: Task): Promise<void> {
   const { seed } = request;
   const { size: virtualSize } = await stat(request.raw);
   const fill = async (folder: string) => {
@@ -46,3 +48,13 @@ export async function packVirtualBoxBox(request: BoxRequest, task: Task): Promis
   };
   await archiveBox(request, { gzip: false }, fill, task);
 }
+
+export const VAGRANT_VIRTUALBOX: DiskFormat = {
+  kind: 'disk',
+  vagrantProvider: 'virtualbox',
+  async pack(request, task) {
+    await packVirtualBoxBox(request, task);
+    return plainDigest(request.output);
+  },
+  bootDisk: (image, scratchDir, task) => diskOfBox(image, DISK, scratchDir, task),
+};

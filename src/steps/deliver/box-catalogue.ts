@@ -1,5 +1,6 @@
 import { basename, relative } from 'node:path';
 import type { Task } from '../../base/task.ts';
+import { formatOf } from '../../images/formats.ts';
 import type { TypedImage } from '../../images/image.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import type { RecordSigning } from '../../published/record-trust.ts';
@@ -15,8 +16,6 @@ import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublishedBuilds } from './published-builds.ts';
 import { type OfferedImages, offeredImages, type PointerPlace, recordSigning } from './record-signing.ts';
-
-const PROVIDERS = { 'vagrant-libvirt': 'libvirt', 'vagrant-virtualbox': 'virtualbox' } as const;
 
 /** Go's names of architectures, which Vagrant uses. */
 const ARCHITECTURES = { x86_64: 'amd64', aarch64: 'arm64', ppc64le: 'ppc64le', s390x: 's390x' } as const;
@@ -54,11 +53,12 @@ const describe = ({ config, stream }: Pick<PointerPlace, 'config' | 'stream'>): 
 
 /** @param folder URL of the build's folder */
 function boxesAmong(images: OfferedImages['images'], folder: string, architecture: string): BoxProvider[] {
-  return images.flatMap(({ template: { format }, image }): BoxProvider[] => {
-    if (format !== 'vagrant-libvirt' && format !== 'vagrant-virtualbox') return [];
+  return images.flatMap(({ template, image }): BoxProvider[] => {
+    const format = formatOf(template);
+    if (format.kind !== 'disk' || !format.vagrantProvider) return [];
     return [
       {
-        name: PROVIDERS[format],
+        name: format.vagrantProvider,
         url: `${folder}/images/${basename(image.path)}`,
         checksum: image.sha256,
         checksum_type: 'sha256',

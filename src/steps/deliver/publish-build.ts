@@ -17,7 +17,7 @@ import { readMeta } from '../../build/build-store.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import { getsTree } from '../../config/lookup.ts';
 import { withTemplates } from '../../images/image.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { ImageTemplate } from '../../images/template/image-template.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../publish/publish-files.ts';
 import type { IndexedBuild } from '../../publish/reconcile/reconcile-plan.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';

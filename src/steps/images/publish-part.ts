@@ -2,7 +2,7 @@ import { writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { buildMetaText } from '../../build/build-record-format.ts';
 import { readMeta } from '../../build/build-store.ts';
-import type { ImageTemplate } from '../../images/template/load-template.ts';
+import type { ImageTemplate } from '../../images/template/image-template.ts';
 import type { Summed } from '../../published/sha256sums.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';

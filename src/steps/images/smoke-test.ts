@@ -6,9 +6,9 @@ import { chooseAccelerator } from '../../boot/accelerator.ts';
 import { smokeTest as bootAndCheck, type SmokeResult } from '../../boot/image-smoke-test.ts';
 import { runInstaller } from '../../boot/run-installer.ts';
 import type { SmokeTestConfig } from '../../config/config.ts';
-import { diskOfImage } from '../../images/disk/disk-of-image.ts';
+import { formatOf } from '../../images/formats.ts';
 import type { TypedImage } from '../../images/image.ts';
-import { type ImageTemplate, sizeBytes, templateFile } from '../../images/template/load-template.ts';
+import { type ImageTemplate, sizeBytes, templateFile } from '../../images/template/image-template.ts';
 import { removeTree } from '../../programs/rm.ts';
 import type { Build } from '../../run/build.ts';
 
@@ -23,15 +23,16 @@ export async function smokeTest(
   settings: SmokeTestConfig,
   task: Task,
 ): Promise<SmokeResult> {
-  const { machine, login, format } = template;
+  const { machine, login } = template;
+  const format = formatOf(template);
   const scratchDir = join(build.paths.scratch, `smoke-test-${template.name}`);
   await mkdir(scratchDir, { recursive: true });
   try {
     const file = join(build.paths.dir, image.path);
     const disk =
-      format === 'iso'
+      format.kind === 'installer'
         ? await install(file, { template, scratchDir, timeoutSeconds: settings.timeoutSeconds }, task)
-        : await diskOfImage(file, format, scratchDir, task);
+        : await format.bootDisk(file, scratchDir, task);
     const key = login && (await templateFile(template, login['private-key'], {})).toString('utf8');
     return await bootAndCheck(
       {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PackRequest } from '../../../src/images/image-format.ts';
 import { templatePath } from '../../../src/images/template/render-template.ts';
-import type { BoxRequest } from '../../../src/images/vagrant/box.ts';
 import { run } from '../../../src/programs/exec.ts';
 
 export const MIB = 1024 ** 2;
@@ -25,8 +25,8 @@ export function boxRequest(
   type: 'vagrant-libvirt' | 'vagrant-virtualbox',
   folder: string,
   raw: string,
-  changes: Partial<BoxRequest> = {},
-): BoxRequest {
+  changes: Partial<PackRequest> = {},
+): PackRequest {
   return {
     raw,
     output: join(folder, 'disk.box'),

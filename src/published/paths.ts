@@ -48,3 +48,21 @@ export function sumsPath(id: string, arch: string): string {
 export function keyPath(stream: string): string {
   return `get/${stream}.gpg`;
 }
+
+/** Returns the path of a file of the release log: its checkpoint, a tile or a bundle of entries, as `src/log/` names them. */
+export function logPath(file: string): string {
+  return `log/${file}`;
+}
+
+/** Where the release log has its last size, root and signatures. */
+export const CHECKPOINT_PATH = 'log/checkpoint';
+
+/** Returns the path of the proof that the release log names a published file with the bytes it has; by the file's own path on the target. */
+export function proofPath(path: string): string {
+  return `log/proofs/${path}.tlog-proof`;
+}
+
+/** Returns the path of the proof that the release log names a commit for a ref. */
+export function commitProofPath(ref: string, commit: string): string {
+  return `log/proofs/refs/${ref}/${commit}.tlog-proof`;
+}

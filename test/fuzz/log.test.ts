@@ -8,8 +8,10 @@ import { parsePolicy } from '../../src/log/policy.ts';
 import { formatProof, parseProof } from '../../src/log/proof-file.ts';
 import { parseTilePath, tilePath } from '../../src/log/tile-math.ts';
 import { openTileTree } from '../../src/log/tile-tree.ts';
+import { formatEntry, parseEntry } from '../../src/published/log-entry.ts';
 import { isPlainPath } from '../../src/targets/plain-paths.ts';
-import { fuzz, fuzzAsync, mutatedBytes, mutatedText } from '../support/fuzz.ts';
+import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../support/fuzz.ts';
+import { ENTRIES } from '../support/log-entries.ts';
 import { LOG, memoryLog, readAll, VECTORS, WITNESS } from '../support/log-files.ts';
 
 const PLACE = { file: 'FILE' };
@@ -59,6 +61,17 @@ describe('files of logs', () => {
       const tile = parseTilePath(path);
       if (tile) expect([tilePath(tile), isPlainPath(path)]).toEqual([path, true]);
     });
+  });
+
+  it('entries: what is accepted has these bytes and no others', () => {
+    const same = (bytes: Uint8Array): void => {
+      const entry = parseEntry(bytes, PLACE);
+      if (entry) expect(formatEntry(entry)).toEqual([Buffer.from(bytes)]);
+    };
+    const samples = ENTRIES.flatMap(formatEntry);
+    fuzz(mutatedBytes(samples), same);
+    const values = samples.map((bytes) => JSON.parse(bytes.toString().split('\n')[1] ?? ''));
+    fuzz(mutatedJson(values), (value) => same(Buffer.from(`atomic-nightly/1\n${JSON.stringify(value)}\n`)));
   });
 
   it('tiles: only what the root was signed for is read', async () => {

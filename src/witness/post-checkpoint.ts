@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type HttpResponse, httpFetch, RefusedConnection, reasonOf } from '../base/http.ts';
+import { MOST_ANSWER_BYTES, type RawAnswer } from './witness-answer.ts';
+
+/** How long a witness is waited for, in milliseconds. */
+export interface Patience {
+  /** In all, whatever it does. */
+  readonly totalMs: number;
+  /** Without a byte. */
+  readonly silentMs: number;
+}
+
+/** A witness answers within a tenth of a second; one that has to start first takes longer. */
+export const PATIENCE: Patience = { totalMs: 60_000, silentMs: 15_000 };
+
+/** Between tries, when a server is on its way back; longer each time. */
+const PAUSE_MS = 250;
+const TRIES = 4;
+
+/**
+ * Posts a request to a witness and returns what came back. Passing faults (no connection, a server that fails, too many requests) are tried again.
+ * @param url of add-checkpoint
+ * @throws Error whose message says what failed, as a part of a sentence; the signal's reason when it was aborted.
+ */
+export async function postCheckpoint(
+  url: string,
+  body: string,
+  { totalMs, silentMs }: Patience,
+  signal: AbortSignal,
+): Promise<RawAnswer> {
+  const end = AbortSignal.any([signal, AbortSignal.timeout(totalMs)]);
+  // What the last try came to says more than that the time is over.
+  let last: RawAnswer | Error = new Error(`it did not answer within ${totalMs / 1000} s`);
+  for (let attempt = 1; attempt <= TRIES && !end.aborted; attempt += 1) {
+    try {
+      last = await postOnce(url, body, silentMs, end);
+      if (last.status !== 429 && last.status < 500) return last;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof RefusedConnection || error instanceof TooLong) throw error;
+      if (end.aborted) break;
+      last = new Error(reasonOf(error));
+    }
+    if (attempt < TRIES) await sleep(PAUSE_MS * 2 ** attempt, undefined, { signal: end }).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+  if (last instanceof Error) throw last;
+  return last;
+}
+
+/** Trying again leads to the same. */
+class TooLong extends Error {}
+
+async function postOnce(url: string, body: string, silentMs: number, end: AbortSignal): Promise<RawAnswer> {
+  const silence = new AbortController();
+  const watch = () => setTimeout(() => silence.abort(), silentMs);
+  let timer = watch();
+  try {
+    const response = await httpFetch(url, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'text/plain; charset=utf-8' },
+      redirect: 'error',
+      signal: AbortSignal.any([end, silence.signal]),
+    });
+    const alive = (): void => {
+      clearTimeout(timer);
+      timer = watch();
+    };
+    alive();
+    const contentType = response.headers.get('content-type') ?? '';
+    return { status: response.status, contentType, body: await readBounded(response, alive) };
+  } catch (error) {
+    if (silence.signal.aborted) throw new Error(`nothing came from it for ${silentMs / 1000} s`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readBounded(response: HttpResponse, alive: () => void): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of response.body ?? []) {
+    alive();
+    bytes += part.length;
+    if (bytes > MOST_ANSWER_BYTES) throw new TooLong(`its answer has more than ${MOST_ANSWER_BYTES} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}

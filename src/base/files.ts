@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, mkdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { temporaryPrefix } from './temporary.ts';
@@ -13,7 +13,7 @@ let asideCount = 0;
  */
 export async function writeFileAtomic(path: string, content: string | Uint8Array | Iterable<string>): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   // Two writers of one path may also be in this process: pushes to several targets run side by side.
   asideCount += 1;
   const aside = `${path}.${process.pid}.${asideCount}.tmp`;
@@ -26,6 +26,49 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   }
   await rename(aside, path);
   await syncFolder(folder);
+}
+
+/**
+ * Makes a folder, and those above it that are missing (`mkdir -p`). Node's own recursive mkdir never ends where nothing
+ * is missing and still nothing can be made: below /proc, and in a folder that somebody keeps removing.
+ * @param mode of every folder that is made, less the umask; default: 0777
+ * @returns the topmost folder that was made; undefined when all were there
+ * @throws the system's error: `EEXIST` for a file or a dangling link in its place, `ENOTDIR` for a file on the way
+ */
+export async function makeFolder(path: string, mode?: number): Promise<string | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return path;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && (await stat(path).catch(() => undefined))?.isDirectory()) return undefined;
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+  }
+  const first = await makeFolder(dirname(path), mode);
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    // Somebody else makes the same folders.
+    if (!isErrno(error, 'EEXIST') || !(await stat(path)).isDirectory()) throw error;
+  }
+  return first ?? path;
+}
+
+/** `makeFolder` where thousands of small files are taken in one after the other. */
+export function makeFolderSync(path: string): void {
+  if (isMade(path)) return;
+  makeFolderSync(dirname(path));
+  if (!isMade(path)) mkdirSync(path);
+}
+
+function isMade(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST') && statSync(path, { throwIfNoEntry: false })?.isDirectory()) return true;
+    if (!isErrno(error, 'ENOENT') || dirname(path) === path) throw error;
+    return false;
+  }
 }
 
 /** Makes the entries of a folder durable. */

@@ -1,8 +1,8 @@
 import { constants, type Stats } from 'node:fs';
-import { chmod, copyFile, lstat, mkdir, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, lstat, open, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from './errors.ts';
-import { isErrno } from './files.ts';
+import { isErrno, makeFolder } from './files.ts';
 import { escapedName, utf8Name } from './utf8-name.ts';
 
 /**
@@ -93,7 +93,7 @@ export async function replaceInTree(path: string, content: string | Uint8Array, 
 /** Makes a folder, and those above it. @throws NightlyError `compose` when something else is in the place of one. */
 export async function folderInTree(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
   } catch (error) {
     if (!isErrno(error, 'EEXIST') && !isErrno(error, 'ENOTDIR')) throw error;
     throw new NightlyError('compose', `${path} cannot be made: it, or what it lies in, is no folder in the tree.`, {

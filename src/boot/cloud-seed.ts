@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { renderTemplate } from '../images/template/render-template.ts';
 import { makeIso } from '../programs/xorriso.ts';
@@ -19,7 +20,7 @@ export interface SeedRequest {
  */
 export async function makeSeed(request: SeedRequest, task: Task): Promise<string> {
   const folder = join(request.dir, 'cidata');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const { user, publicKey, instanceId, hostName } = request;
   await writeFile(join(folder, 'user-data'), await renderTemplate('boot/user-data.hbs', { user, publicKey }));
   await writeFile(join(folder, 'meta-data'), await renderTemplate('boot/meta-data.hbs', { instanceId, hostName }));

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
+import { isErrno, makeFolder, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
 import { RECORD_FILE } from './build-files.ts';
@@ -63,7 +63,7 @@ export function buildPaths(workDir: string, id: string, arch: string): BuildPath
  */
 export async function reserveBuildId(workDir: string, now: Date, published: readonly string[]): Promise<string> {
   const folder = join(workDir, 'builds');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (;;) {
     const id = nextBuildId(now, [...(await readdir(folder)), ...published]);
     try {

@@ -38,6 +38,8 @@ function interruptSignal(): AbortSignal {
 
 async function main(argv: readonly string[]): Promise<number> {
   let code: number = EXIT.done;
+  // Trees and what is published are the same whoever runs this, and readable; what is secret is made with a mode of its own.
+  process.umask(0o022);
   const program = createProgram(await readCatalog(), async ({ name }, values) => {
     const { run, interruptible } = await loadCommand(name);
     const signal = interruptible ? { signal: interruptSignal() } : {};

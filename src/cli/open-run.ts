@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import { quietTask, type Task } from '../base/task.ts';
 import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
@@ -27,7 +28,7 @@ export async function withLockedProject<Result>(
   treefile?: string,
 ): Promise<Result> {
   const project = await openProject(options.config, stream, treefile);
-  await mkdir(project.config.work, { recursive: true });
+  await makeFolder(project.config.work);
   const lock = await takeRunLock(project.config.work, command);
   try {
     const survey = await surveyBuilds(project.config.work);
@@ -121,7 +122,7 @@ export async function inScratch<Plan>(
 ): Promise<Plan> {
   const scratch = join(config.work, 'scratch', 'dry-run');
   await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true });
+  await makeFolder(scratch);
   const { listen, close } = selectListener(logFormat, process.stderr, { stream: stream.name });
   try {
     return await plan({ scratch, signal, listen });

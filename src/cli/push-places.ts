@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
 import type { LocalRepo } from '../ostree/local-repo.ts';
 import { mayAccess } from '../programs/find-program.ts';
@@ -35,7 +36,7 @@ export function urlOptions({ identity, knownHosts, url }: FarOptions): UrlOption
 export async function pushFolder({ path }: LocalRepo): Promise<string> {
   const mayWrite = await mayAccess(path, constants.W_OK);
   const folder = join(mayWrite ? join(path, 'tmp') : join(homedir(), '.cache'), 'atomic-nightly-push');
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await makeFolder(folder, 0o700);
   removeStaleFolders(folder);
   return folder;
 }

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { makeFolder } from '../base/files.ts';
 import { loadConfig } from '../config/load.ts';
 import { isSound, planLines, type ReconcilePlan } from '../publish/reconcile/reconcile-plan.ts';
 import { takeRunLock } from '../run/run-lock.ts';
@@ -29,7 +29,7 @@ export async function reconcileTargets(request: ReconcileRequest, context: RunCo
   const { print } = context;
   const config = await loadConfig(context.config);
   const targets = targetsNamed(config, named);
-  await mkdir(config.work, { recursive: true });
+  await makeFolder(config.work);
   const lock = await takeRunLock(config.work, 'publish --reconcile');
   try {
     const plans: ReconcilePlan[] = [];

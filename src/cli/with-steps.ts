@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Journal } from '../build/journal.ts';
 import type { LogContext } from '../reports/progress/json-lines.ts';
 import { selectListener } from '../reports/progress/select-listener.ts';
@@ -19,7 +19,7 @@ export async function withSteps<Result>(
   work: (runner: Runner) => Promise<Result>,
   journal: Journal = FORGETFUL,
 ): Promise<Result> {
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const { listen, close } = selectListener(options.logFormat, process.stderr, options.about);
   try {
     return await work(createRunner({ journal, logDir: join(dir, 'logs'), signal: options.signal, listen }));

@@ -1,6 +1,6 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256File, syncFolder } from '../base/files.ts';
+import { makeFolder, sha256File, syncFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { removeTree } from '../programs/rm.ts';
 import { describeBootLoader } from './disk/bootloader.ts';
@@ -25,8 +25,8 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
   // What a killed try left behind.
   await removeTree(folder, task);
   await rm(aside, { force: true });
-  await mkdir(folder, { recursive: true });
-  await mkdir(outputDir, { recursive: true });
+  await makeFolder(folder);
+  await makeFolder(outputDir);
   const format = formatOf(template);
   const made: Made =
     format.kind === 'installer'

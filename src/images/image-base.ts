@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { removeTree } from '../programs/rm.ts';
 import { type BootLoader, chooseBootLoader, describeBootLoader } from './disk/bootloader.ts';
@@ -32,7 +32,7 @@ export async function makeBase(source: ImageSource, task: Task): Promise<Base> {
   const sysroot = join(source.scratchDir, 'sysroot');
   // What a killed try left behind.
   await removeTree(sysroot, task);
-  await mkdir(source.scratchDir, { recursive: true });
+  await makeFolder(source.scratchDir);
   task.say('Deploying the commit into a sysroot that all disk images share');
   const kernelArguments = [KERNEL_ARGUMENTS_TOKEN];
   const deployment = await makeSysroot({ sysroot, source, loader, bootUuid, rootUuid, kernelArguments }, task);

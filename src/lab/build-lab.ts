@@ -1,7 +1,7 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { makeFolder, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
 import { repoFileUrl } from '../base/quoting.ts';
 import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
@@ -131,7 +131,7 @@ async function checkNames(dir: string, state: LabState, names: readonly string[]
 /** Makes the folder what its state says. */
 async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
   const cacheDir = state.cacheDir ?? join(dir, 'cache');
-  await mkdir(cacheDir, { recursive: true });
+  await makeFolder(cacheDir);
   const key = await labKey(dir, task);
   const resolved = await resolveArchive(state, cacheDir, task);
   const treefile = join(dir, 'lab-atomic-host.yaml');

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import { entryInRoot, followInRoot } from '../base/paths-in-root.ts';
 import { copyInTree, folderInTree, kindOf, namesIn, readInTree, replaceInTree } from '../base/tree-files.ts';
 import { extrasOf } from './lab-packages.ts';
@@ -43,7 +44,7 @@ async function keepOnly(root: string, paths: readonly (readonly [from: string, t
   const whole = `${root}.whole`;
   await rename(root, whole);
   for (const [from, to] of paths) {
-    await mkdir(dirname(entryInRoot(root, to)), { recursive: true });
+    await makeFolder(dirname(entryInRoot(root, to)));
     await rename(entryInRoot(whole, from), entryInRoot(root, to));
   }
   await rm(whole, { recursive: true });

@@ -1,6 +1,6 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { filesBelow, readTextIfExists, sha256 } from '../base/files.ts';
+import { filesBelow, makeFolder, readTextIfExists, sha256 } from '../base/files.ts';
 import { entryInRoot, followInRoot } from '../base/paths-in-root.ts';
 import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
@@ -59,7 +59,7 @@ export async function overlayDigest(name: string): Promise<string> {
  * @param scratchDir on the same file system as `outputDir`.
  */
 export async function makeRpm(source: RpmSource, scratchDir: string, outputDir: string, task: Task): Promise<void> {
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   const work = await mkdtemp(join(scratchDir, 'rpm-'));
   try {
     const root = join(work, 'root');
@@ -75,7 +75,7 @@ export async function makeRpm(source: RpmSource, scratchDir: string, outputDir: 
     const ready = join(work, 'ready');
     await mkdir(ready);
     await rename(rpm, join(ready, basename(rpm)));
-    await mkdir(dirname(outputDir), { recursive: true });
+    await makeFolder(dirname(outputDir));
     await rm(outputDir, { recursive: true, force: true });
     await rename(ready, outputDir);
   } finally {
@@ -151,7 +151,7 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
   const { own } = source;
   for (const folder of own.folders) {
     const [path, mode] = typeof folder === 'string' ? [folder, 0o755] : folder;
-    await mkdir(followInRoot(root, path), { recursive: true });
+    await makeFolder(followInRoot(root, path));
     await chmod(followInRoot(root, path), mode);
   }
   await overlay(own.name, root, source.variables);

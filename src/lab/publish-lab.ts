@@ -1,7 +1,7 @@
-import { copyFile, link, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { isErrno } from '../base/files.ts';
+import { isErrno, makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { createRepo } from '../programs/createrepo.ts';
 import { gpgStopAgent } from '../programs/gpg.ts';
@@ -88,7 +88,7 @@ async function signMissing(
 ): Promise<void> {
   if (wanted.length === 0) return;
   task.say(`Signing ${wanted.length} RPMs.`);
-  await mkdir(signed, { recursive: true });
+  await makeFolder(signed);
   const batches = Array.from({ length: Math.ceil(wanted.length / SIGN_BATCH) }, (_, index) =>
     wanted.slice(index * SIGN_BATCH, (index + 1) * SIGN_BATCH),
   );
@@ -99,7 +99,7 @@ async function signMissing(
       for (const rpm of batch) {
         const [file = ''] = await names(join(rpms, rpm.key));
         const folder = join(scratch, rpm.key);
-        await mkdir(folder, { recursive: true });
+        await makeFolder(folder);
         await copyFile(join(rpms, rpm.key, file), join(folder, file));
         files.push(join(folder, file));
       }
@@ -115,7 +115,7 @@ async function signMissing(
 
 /** Makes a repository folder hold exactly the RPMs of the given folders, as hard links, and renews its metadata. */
 async function layOut(folder: string, wanted: readonly string[], task: Task): Promise<boolean> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const target = new Map<string, string>();
   for (const source of wanted) {
     const [file = ''] = await names(source);

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { requirePlainFiles } from '../base/tree-files.ts';
 import { checkOutPath } from '../programs/ostree.ts';
@@ -50,7 +51,7 @@ async function withRpmdb<Result>(
   try {
     for (const path of RPMDB_FOLDERS) {
       await rm(dir, { recursive: true, force: true });
-      await mkdir(dir, { recursive: true });
+      await makeFolder(dir);
       const folder = join(dir, 'rpmdb');
       if (!(await checkOutPath({ repo: commit.repo, commit: commit.checksum, path, folder }, task))) continue;
       // rpm would open what links lead to on this host.

@@ -1,9 +1,9 @@
-import { constants, copyFileSync, linkSync, mkdirSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { constants, copyFileSync, linkSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, sha256, withTemporaryFolder } from '../base/files.ts';
+import { isErrno, makeFolder, makeFolderSync, sha256, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { initRepo, pullLocal, setCoreOption } from '../programs/ostree.ts';
 import { checksumList } from './checksums.ts';
@@ -57,7 +57,7 @@ export async function* stageObjects(
 function place(source: LocalRepo, staging: string, path: string): void {
   const [from, to] = [join(source.path, path), join(staging, path)];
   try {
-    mkdirSync(dirname(to), { recursive: true });
+    makeFolderSync(dirname(to));
     try {
       linkSync(from, to);
     } catch (error) {
@@ -113,7 +113,7 @@ const FOLDER_MODE = 0xed41_0000;
 async function store(repo: string, type: MetadataType, bytes: Uint8Array): Promise<Buffer> {
   const checksum = sha256(bytes);
   const path = join(repo, objectPath(checksum, type));
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await writeFile(path, bytes);
   return Buffer.from(checksum, 'hex');
 }

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -71,7 +71,7 @@ export async function downloadDebs(
 
 async function aptOptions(request: AptRequest, archives: string): Promise<readonly string[]> {
   const status = join(request.stateDir, 'status');
-  await mkdir(join(archives, 'partial'), { recursive: true });
+  await makeFolder(join(archives, 'partial'));
   await request.writeStatus(status, request.assumeInstalled.map(statusStanza).join('\n'));
   const settings = {
     'Dir::State::status': status,

@@ -1,10 +1,11 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
 /** Makes an RSA signing key without a passphrase in a GnuPG home of its own. @returns its fingerprint. */
 export async function gpgMakeKey(gnupgHome: string, userId: string, bits: number, task: Task): Promise<string> {
-  await mkdir(gnupgHome, { recursive: true });
+  await makeFolder(gnupgHome);
   await chmod(gnupgHome, 0o700);
   await gpg(gnupgHome, ['--passphrase', '', '--quick-generate-key', userId, `rsa${bits}`, 'sign', 'never'], task);
   return gpgFingerprint(gnupgHome, task);

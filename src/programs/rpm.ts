@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+
 import { resolve } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { rpmDatabase } from './rpm-database.ts';
@@ -22,7 +23,7 @@ export async function importKeys(
 ): Promise<void> {
   const { args, cwd } = rpmDatabase(database);
   const keys = keyFiles.map((file) => resolve(file));
-  await mkdir(database, { recursive: true });
+  await makeFolder(database);
   await run('rpmkeys', [...args, '--import', ...keys], { task, env: { HOME: home }, cwd });
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import { rpmMacro, shellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
@@ -94,7 +95,7 @@ export async function rpmSignWith(
 ): Promise<void> {
   const script = join(dir, 'hand-over.sh');
   const pieces = join(dir, 'pieces');
-  await mkdir(pieces, { recursive: true });
+  await makeFolder(pieces);
   await writeFile(script, HAND_OVER);
   // rpmsign runs the first word and gives it all others, as for "gpg gpg --sign".
   const [path, folder] = [script, pieces].map((one) => rpmMacro(shellWord(one)));

@@ -1,7 +1,7 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { linksBelow, withTemporaryFolder } from '../base/files.ts';
+import { linksBelow, makeFolder, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -197,7 +197,7 @@ export async function rsyncRemove(remote: RsyncRemote, paths: readonly string[],
   await withTemporaryFolder(async (folder) => {
     for (const { type, path, bytes } of there) {
       if (type !== '-' || !named.has(path)) continue;
-      await mkdir(join(folder, dirname(path)), { recursive: true });
+      await makeFolder(join(folder, dirname(path)));
       const file = await open(join(folder, path), 'w');
       await file.truncate(bytes).finally(() => file.close());
     }

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { makeClient, pullAsClient } from '../programs/ostree-client.ts';
 
@@ -32,7 +33,7 @@ const LOOK_EVERY_MS = 3000;
  */
 export async function verifyPublished(request: VerifyRequest, task: Task): Promise<void> {
   const { url, ref, commit, signingKey } = request;
-  await mkdir(request.scratchDir, { recursive: true });
+  await makeFolder(request.scratchDir);
   const folder = await mkdtemp(join(request.scratchDir, 'verify-'));
   try {
     const gpgKeys = [...request.gpgKeys];

@@ -1,6 +1,6 @@
-import { appendFile, mkdir, open, rm } from 'node:fs/promises';
+import { appendFile, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ifThere, sha256 } from '../base/files.ts';
+import { ifThere, makeFolder, sha256 } from '../base/files.ts';
 import { checksumSet } from '../ostree/checksums.ts';
 import type { SentLog } from '../targets/target.ts';
 
@@ -22,7 +22,7 @@ export async function openSentLog(file: string): Promise<SentFile> {
     for await (const line of earlier.readLines()) known.add(sha256(line));
     await appendFile(file, '\n');
   }
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   return {
     has: (path) => known.size > 0 && known.has(sha256(path)),
     async add(paths) {

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { checkSignatures, importKeys, type SignatureFault } from '../programs/rpm.ts';
 
@@ -18,7 +19,7 @@ export async function checkRpms(
 ): Promise<SignatureFault[]> {
   if (files.length === 0) return [];
   await rm(dir, { recursive: true, force: true });
-  await mkdir(join(dir, 'home'), { recursive: true });
+  await makeFolder(join(dir, 'home'));
   const keyFiles = keys.map((_, index) => join(dir, `${index}.asc`));
   for (const [index, key] of keys.entries()) await writeFile(keyFiles[index] ?? '', key);
   await importKeys(join(dir, 'db'), keyFiles, join(dir, 'home'), task);

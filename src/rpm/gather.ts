@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { digestLike } from '../base/files.ts';
+import { digestLike, makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { fetchFile } from './download.ts';
 import { rpmFileName } from './evr.ts';
@@ -45,7 +45,7 @@ export async function gatherRpms(
   task: Task,
 ): Promise<{ readonly rpms: readonly GatheredRpm[]; readonly missing: readonly MissingRpm[] }> {
   const { lockfile, store, cache, packages } = request;
-  await mkdir(store, { recursive: true });
+  await makeFolder(store);
   const wanted = lockedEntries(lockfile).map(({ name, evra, digest }) => {
     return { name, evra, digest, file: rpmFileName(name, evra), path: join(store, rpmFileName(name, evra)) };
   });

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, realpath, rm } from 'node:fs/promises';
+import { realpath, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
-import { readTextIfExists, writeJson } from '../base/files.ts';
+import { makeFolder, readTextIfExists, writeJson } from '../base/files.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
@@ -106,7 +106,7 @@ async function lockedError(workDir: string): Promise<NightlyError> {
 
 /** Waits until no run has the lock; the next may have it a moment later. @throws NightlyError `interrupted`. */
 export async function untilRunLockFree(workDir: string, task: Task): Promise<void> {
-  await mkdir(workDir, { recursive: true });
+  await makeFolder(workDir);
   await untilFlockFree(join(workDir, 'lock'), task);
 }
 

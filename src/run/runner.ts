@@ -1,8 +1,9 @@
 import { appendFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 import type { Listener } from '../build/events.ts';
@@ -47,7 +48,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
         listen({ type: 'step-kept', step: name });
         return done.output as Output;
       }
-      await mkdir(logDir, { recursive: true });
+      await makeFolder(logDir);
       const begun = performance.now();
       const seconds = () => Math.round(performance.now() - begun) / 1000;
       listen({ type: 'step-started', step: name });

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { makeFolder } from '../base/files.ts';
 import { livingPid } from '../base/process-id.ts';
 import { quietTask } from '../base/task.ts';
 import { compareBuildIds } from '../build/build-id.ts';
@@ -34,7 +34,7 @@ export const outputPath = (work: string, stream: string): string => join(service
  */
 export async function startAttempt(config: Config, job: Job): Promise<LaunchedProcess> {
   const command = job.build === undefined ? ['nightly', job.stream] : ['resume', job.build];
-  await mkdir(serviceFolder(config.work), { recursive: true });
+  await makeFolder(serviceFolder(config.work));
   const [program = '', script = ''] = process.argv;
   const args = [...process.execArgv, script, '--config', config.path, '--log-format', 'json', ...command];
   const output = { path: outputPath(config.work, job.stream), flags: job.build === undefined ? 'w' : 'a' } as const;

@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import { tryFlock } from '../programs/flock.ts';
 import { serviceFolder } from './service-state.ts';
 
@@ -14,7 +14,7 @@ const PAUSE_MS = 200;
  * @throws NightlyError `locked`
  */
 export async function takeServiceLock(work: string): Promise<() => Promise<void>> {
-  await mkdir(serviceFolder(work), { recursive: true });
+  await makeFolder(serviceFolder(work));
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const free = await tryFlock(join(serviceFolder(work), 'lock'));
     if (free) return free;

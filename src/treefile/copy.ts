@@ -1,7 +1,8 @@
-import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NightlyError } from '../base/errors.ts';
+import { makeFolder } from '../base/files.ts';
 import { type RepoDefinition, withoutCredentials } from '../rpm/repofile.ts';
 import { readTreefile } from './read.ts';
 import type { Treefile } from './treefile.ts';
@@ -27,7 +28,7 @@ export async function copyTreefile(
   await rm(folder, { recursive: true, force: true });
   for (const path of [...treefile.files, ...keys.filter((key) => key.startsWith(`${base}${sep}`))]) {
     const copy = join(folder, relative(base, path));
-    await mkdir(dirname(copy), { recursive: true });
+    await makeFolder(dirname(copy));
     if (treefile.repoFiles.includes(path)) await copyRepoFile(path, copy);
     else
       await copyFile(path, copy).catch((error: unknown) => {

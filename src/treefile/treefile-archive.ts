@@ -1,5 +1,6 @@
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { makeTar } from '../programs/tar.ts';
 import type { CopiedFiles } from './copied-files.ts';
@@ -17,12 +18,12 @@ export async function packTreefile(
 ): Promise<string | undefined> {
   const refused = await whyNot(files, elsewhere);
   if (refused.length > 0) return refused.join('; it ');
-  await mkdir(dirname(archive), { recursive: true });
+  await makeFolder(dirname(archive));
   const folder = await mkdtemp(`${archive}-`);
   try {
     for (const { path, file } of files) {
       const copy = join(folder, 'treefile', path);
-      await mkdir(dirname(copy), { recursive: true });
+      await makeFolder(dirname(copy));
       await copyFile(file, copy);
       await chmod(copy, (await stat(file)).mode & 0o7777);
     }

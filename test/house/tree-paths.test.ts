@@ -34,7 +34,7 @@ const JOINS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'join(root, path), { throwIfNoEntry: false });': 'one name at the top; refuses what is no folder',
   },
   'engines/dnf/install.ts': {
-    'join(root, name), { recursive: true });': 'the folder is empty',
+    'join(root, name));': 'the folder is empty',
   },
   'engines/dnf/asked.ts': {
     "join(root, 'usr/etc'))?.isDirectory() === true;": 'a resolver of its own, which says what was on the way',

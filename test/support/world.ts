@@ -8,7 +8,7 @@ import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from './mini-distro.ts
 import type { MiniRecipe } from './mini-rpm.ts';
 
 /** The built program, as people run it; test/support/global-setup.ts sees to it that it is up to date. */
-const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
+export const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
 
 /** A mini distribution, a configuration that publishes it to a folder, and nginx in front of that folder. */
 export interface World {

@@ -1,8 +1,8 @@
-import { link, mkdir, rm } from 'node:fs/promises';
+import { link, rm } from 'node:fs/promises';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, writeFileAtomic } from '../../base/files.ts';
+import { isErrno, makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { parseConfig } from '../../config/load.ts';
 import { configTemplate } from '../../config/template.ts';
 import { defineCommand } from '../define.ts';
@@ -36,7 +36,7 @@ export async function initConfig(path: string, options: InitOptions = {}): Promi
       : { treefile: JSON.stringify(inside.startsWith('..') ? treefile : inside) },
   );
   parseConfig(text, file);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const aside = `${file}.${process.pid}.new`;
   await writeFileAtomic(aside, text);
   try {

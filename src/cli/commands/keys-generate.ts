@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { quietTask } from '../../base/task.ts';
 import type { PassphraseSource } from '../../config/config.ts';
 import { makeKey } from '../../signing/make-key.ts';
@@ -46,7 +47,7 @@ export const keysGenerate = defineCommand({
       throw usageError('keys generate', 'The passphrase is empty, or more than one line.');
     const lasting = days === undefined ? {} : { days };
     const key = await makeKey({ name, email, algorithm, ...lasting, passphrase }, quietTask(undefined, signal));
-    await mkdir(resolve(options.out), { recursive: true, mode: 0o700 });
+    await makeFolder(resolve(options.out), 0o700);
     await writeFile(files.privateKey, key.privateKey, { mode: 0o600, flag: 'wx' });
     await writeFile(files.revocation, key.revocation, { mode: 0o600, flag: 'wx' });
     await writeFile(files.armored, key.armored, { mode: 0o644, flag: 'wx' });

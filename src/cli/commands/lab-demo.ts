@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { bootImage } from '../../boot/boot-image.ts';
@@ -55,7 +56,7 @@ export const labDemo = defineCommand({
     const published = join(dir, 'published');
     const labDir = join(dir, 'lab');
     const config = join(dir, 'atomic-nightly.yaml');
-    await mkdir(published, { recursive: true });
+    await makeFolder(published);
     await withSteps(dir, context, async (runner) => {
       say('A small distribution out of Debian packages: signed RPMs in two repositories');
       await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));

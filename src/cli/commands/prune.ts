@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import { shownText } from '../../base/output.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
@@ -44,7 +44,7 @@ export const prune = defineCommand({
     const config = await loadConfig(context.config);
     const targets = targetsToPrune(config, named);
     const { print } = context;
-    await mkdir(config.work, { recursive: true });
+    await makeFolder(config.work);
     const lock = await takeRunLock(config.work, `prune ${named ?? ''}`.trim());
     try {
       return await withSteps(config.work, context, async (runner) => {

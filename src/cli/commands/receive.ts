@@ -44,8 +44,6 @@ export const receive = defineCommand({
         { hint: 'Push with "atomic-nightly push REF ssh://ACCOUNT@HOST/".' },
       );
     }
-    // Clients read what is made here, whatever the account's umask is.
-    process.umask(0o022);
     const progress: Progress = { refs: [], bytes: 0 };
     const pusher: Pusher = {
       reader: byteReader(process.stdin),

@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { packageTargets, releasePackage } from '../../pipelines/release-package.ts';
 import { planPackage, releasePackageOf } from '../../steps/release/package-make.ts';
@@ -52,7 +53,7 @@ export const releasePackageCommand = defineCommand({
         return 0;
       }
       const dir = join(config.work, 'scratch', 'release-package');
-      await mkdir(dir, { recursive: true });
+      await makeFolder(dir);
       const { state, nevra, file } = await withSteps(dir, context, (runner) => releasePackage(project, dir, runner));
       await rm(dir, { recursive: true });
       if (json) printJson({ package: nevra, state, file, urls }, print);

@@ -1,7 +1,8 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { type HttpResponse, httpFetch, reasonOf } from '../../base/http.ts';
 import { readRecord, recordFormat } from '../../base/read-record.ts';
 import { type FilePurpose, readSecretFile } from '../../base/secret-file.ts';
@@ -109,7 +110,7 @@ async function makeNewToken(configPath: string, json: boolean, print: Printer): 
     });
   }
   const { token, hash } = makeToken();
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await appendFile(file, `${hash} ${new Date().toISOString().slice(0, 10)}\n`, { mode: 0o600 });
   if (json) printJson({ token, hash, file }, print);
   else print(token);

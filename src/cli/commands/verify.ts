@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
@@ -40,7 +41,7 @@ export const verify = defineCommand({
     const targets = targetsNamed(config, named);
     const { builds } = await surveyBuilds(config.work);
     const scratchDir = join(config.work, 'scratch');
-    await mkdir(scratchDir, { recursive: true });
+    await makeFolder(scratchDir);
     const keyDir = await mkdtemp(join(scratchDir, 'keys-'));
     const results: { target: string; url: string; ok: boolean; checks: readonly Check[] }[] = [];
     try {

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { addDetached } from '../../ostree/detached.ts';
 import { swap64, type Variant } from '../../ostree/gvariant.ts';
@@ -27,7 +28,7 @@ export interface CommittedTree {
  */
 export async function commitToCache(request: ComposeRequest, tree: CommittedTree, task: Task): Promise<string> {
   const repo = cacheRepo(request.cacheDir);
-  await mkdir(repo, { recursive: true });
+  await makeFolder(repo);
   await initRepo(repo, 'bare-user', task);
   const { values } = request.treefile;
   const commit = await commitTree(

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { replaceInTree } from '../../base/tree-files.ts';
 import { treefileJson } from '../../treefile/read.ts';
@@ -121,5 +121,5 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
 /** Removes what an earlier, killed try left. Nothing of it can still be mounted: mounts end with their processes. */
 async function startAfresh(root: string, cacheDir: string, task: Task): Promise<void> {
   await emptyRoot(root, task);
-  await mkdir(join(cacheDir, 'home'), { recursive: true });
+  await makeFolder(join(cacheDir, 'home'));
 }

@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256 } from '../../base/files.ts';
+import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type Lockfile, lockPackages } from '../../rpm/lockfile.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
@@ -18,7 +17,7 @@ const TREE_FORMAT = 'dnf-2';
 /** Depsolves with the repositories' newest metadata, or finds exactly what a lockfile names. */
 export async function resolve(request: ResolveRequest, task: Task): Promise<Resolution> {
   const { treefile, cacheDir, lockfile } = request;
-  await mkdir(join(cacheDir, 'home'), { recursive: true });
+  await makeFolder(join(cacheDir, 'home'));
   const { packages } = await callHelper(
     {
       verb: 'resolve',

@@ -1,10 +1,10 @@
 import { constants, existsSync } from 'node:fs';
-import { copyFile, link, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { digestLike, writeJson } from '../../base/files.ts';
+import { digestLike, makeFolder, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
@@ -105,7 +105,7 @@ async function keep({ name, evra, path }: DescribedPackage, digest: string, cach
   if (!relative(cacheDir, path).startsWith('..')) return path;
   const kept = join(cacheDir, 'rpms', digest.slice(digest.indexOf(':') + 1).slice(0, 16), rpmFileName(name, evra));
   if (existsSync(kept)) return kept;
-  await mkdir(dirname(kept), { recursive: true });
+  await makeFolder(dirname(kept));
   await link(path, kept).catch(async () => {
     // Another file system, or a file that may not be linked.
     await copyFile(path, `${kept}.part`, constants.COPYFILE_FICLONE);

@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256, sha256File } from '../../base/files.ts';
+import { makeFolder, sha256, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { copyInTree, readInTree, setModeInTree } from '../../base/tree-files.ts';
 import { run } from '../../programs/exec.ts';
@@ -60,7 +60,7 @@ export async function makeInitramfs(
   const target = entry(root, 'usr/lib/modules', kver, 'initramfs.img');
   await rm(target, { recursive: true, force: true });
   const dir = join(cacheDir, 'initramfs');
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const osRelease = await maskedOsRelease(request);
   const key = keyOf(request, osRelease?.content);
   const records = await readRecords(dir, task);
@@ -244,7 +244,7 @@ async function runDracut(
   }
   const tmp = join(scratchDir, 'dracut');
   await rm(tmp, { recursive: true, force: true });
-  await mkdir(tmp, { recursive: true });
+  await makeFolder(tmp);
   const mask = join(scratchDir, 'os-release');
   if (osRelease) await writeFile(mask, osRelease.content);
   const inside = inTree(root, [dracut, ...dracutArgs(request)], {

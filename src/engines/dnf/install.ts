@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { rpmMacro } from '../../base/quoting.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
@@ -37,7 +37,7 @@ export async function installPackages(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const { root, treefile, timestamp, users } = request;
   const { values } = treefile;
-  for (const name of ['dev', 'proc', 'etc']) await mkdir(join(root, name), { recursive: true });
+  for (const name of ['dev', 'proc', 'etc']) await makeFolder(join(root, name));
   const langs = values['install-langs'];
   const { files } = await callHelper(
     {

@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { kindOf } from '../../base/tree-files.ts';
 import { removeTree } from '../../programs/rm.ts';
@@ -23,7 +23,7 @@ import { checkUsers, type ExpectedUsers, idsMoved, keepGoneAccounts, type Seed }
 /** Empties or makes the folder a tree is put together in. */
 export async function emptyRoot(root: string, task: Task): Promise<void> {
   await removeTree(root, task);
-  await mkdir(root, { recursive: true, mode: 0o755 });
+  await makeFolder(root, 0o755);
 }
 
 /**

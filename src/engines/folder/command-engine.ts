@@ -1,7 +1,7 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256 } from '../../base/files.ts';
+import { makeFolder, sha256 } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { bytesInTree, kindOf } from '../../base/tree-files.ts';
@@ -59,7 +59,7 @@ async function fill(
   await unmountIn(root);
   await removeTree(root, task);
   await rm(provenance, { force: true, recursive: true });
-  await mkdir(root, { recursive: true });
+  await makeFolder(root);
   const env = { ATOMIC_ROOT: root, ATOMIC_PROVENANCE: provenance, SOURCE_DATE_EPOCH: String(timestamp) };
   await runConfigured(config.command, config, { env }, task);
   // What else it may lead to is not this build's, and would be here tomorrow, too.

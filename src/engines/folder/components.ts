@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256 } from '../../base/files.ts';
+import { makeFolder, sha256 } from '../../base/files.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
@@ -64,7 +63,7 @@ async function installedRpms(root: string, scratchDir: string, task: Task): Prom
     const copy = await copyRpmdb(followInRoot(root, path), join(scratchDir, 'rpmdb'));
     if (copy === undefined) continue;
     const home = join(scratchDir, 'home');
-    await mkdir(home, { recursive: true });
+    await makeFolder(home);
     try {
       return (await listInstalled(copy, home, task)).toSorted(comparePackages);
     } catch (error) {

@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import { copyInTree, kindOf, namesIn } from '../../base/tree-files.ts';
 
 /** Names of the files that an rpm database is in: its three formats. */
@@ -13,7 +14,7 @@ export async function copyRpmdb(from: string, to: string): Promise<string | unde
   const names = await namesIn(from).catch(() => []);
   if (!names.some((name) => DATABASES.includes(name))) return undefined;
   await rm(to, { recursive: true, force: true });
-  await mkdir(to, { recursive: true });
+  await makeFolder(to);
   for (const name of names) {
     if ((await kindOf(join(from, name))) === 'file') await copyInTree(join(from, name), join(to, name));
   }

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256 } from '../../base/files.ts';
+import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { encodeVariant } from '../../ostree/gvariant.ts';
 import { DIRTREE_FORMAT, localObjects, objectPath, parseCommit, parseDirTree } from '../../ostree/objects.ts';
@@ -202,7 +202,7 @@ async function writeNode(repo: string, nodes: ReadonlyMap<string, Node>, path: s
   const tree = sha256(bytes);
   const target = join(repo, objectPath(tree, 'dirtree'));
   if (!existsSync(target)) {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await writeFile(`${target}.tmp`, bytes);
     await rename(`${target}.tmp`, target);
   }

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno } from '../../base/files.ts';
+import { isErrno, makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { FolderRequest } from '../engine.ts';
@@ -40,12 +40,12 @@ export async function takeFolder(
   known?: TakenFolder,
 ): Promise<TakenFolder> {
   const root = realFolder(path);
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   const scan = await scanFolder(root, task);
   const seen = scanDigest(scan);
   if (known?.seen === seen) return known;
   const repo = cacheRepo(cacheDir);
-  await mkdir(repo, { recursive: true });
+  await makeFolder(repo);
   // What ostree makes last of a repository.
   if (!existsSync(join(repo, 'objects'))) await initRepo(repo, 'bare-user', task);
   const names = await readTreeNames(root);

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { escapePath, linkTarget, TMPFILES } from '../dnf/tree/tmpfiles.ts';
 import { declaredPaths } from '../dnf/tree/var.ts';
@@ -37,7 +38,7 @@ export async function writeVarTmpfiles(
   });
   if (lines.length === 0) return false;
   const target = join(into, FILE);
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolder(dirname(target));
   const text = ['# What the tree has in /var. Written by the compose.', ...lines.toSorted(byPath)].join('\n');
   await writeFile(target, `${text}\n`, { mode: 0o644 });
   return true;

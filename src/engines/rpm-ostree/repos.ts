@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { ID_FILES } from '../../ostree/seed-repo.ts';
 import { run } from '../../programs/exec.ts';
@@ -34,7 +35,7 @@ export async function prepareTwin(
 ): Promise<string> {
   const { parent, repo } = request;
   const twin = twinPath(request.cacheDir);
-  await mkdir(dirname(twin), { recursive: true });
+  await makeFolder(dirname(twin));
   await initRepo(twin, 'bare-user', task);
   if (ref === undefined) return twin;
   if (parent === undefined) {

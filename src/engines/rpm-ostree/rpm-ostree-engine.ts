@@ -1,8 +1,8 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { readTextIfExists } from '../../base/files.ts';
+import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { packagesIn } from '../../ostree/package-files.ts';
@@ -201,7 +201,7 @@ async function prepare(
   }
   const repo = twin ? await prepareTwin({ ...request, cacheDir: resolve(request.cacheDir) }, ref, task) : request.repo;
   const paths = runPaths(request.cacheDir, folder, repo);
-  for (const path of [paths.cacheDir, folder, paths.workDir]) await mkdir(path, { recursive: true });
+  for (const path of [paths.cacheDir, folder, paths.workDir]) await makeFolder(path);
   return { paths, places };
 }
 

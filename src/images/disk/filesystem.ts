@@ -1,5 +1,6 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { makeExt4 } from '../../programs/mke2fs.ts';
 import { makeXfs } from '../../programs/mkfs-xfs.ts';
@@ -46,7 +47,7 @@ async function fillXfs(request: FileSystemRequest, task: Task): Promise<void> {
   await makeXfs({ file: empty, sizeBytes, uuid, label }, task);
   await copyData(empty, file, offsetBytes, task);
   await rm(empty);
-  await mkdir(mountPoint, { recursive: true });
+  await makeFolder(mountPoint);
   await copyIntoFileSystem({ file, offsetBytes, sizeBytes, type: 'xfs', from, mountPoint }, task);
 }
 

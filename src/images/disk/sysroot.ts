@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
 import { kindOf, namesIn, readInTree, replaceInTree } from '../../base/tree-files.ts';
@@ -27,7 +28,7 @@ export interface SysrootRequest {
 export async function makeSysroot(request: SysrootRequest, task: Task): Promise<string> {
   const { sysroot, source, loader } = request;
   const repo = join(sysroot, 'ostree/repo');
-  await mkdir(sysroot, { recursive: true });
+  await makeFolder(sysroot);
   await initSysroot(sysroot, source.osName, task);
   if (loader.ostreeBackend !== undefined) {
     await setRepoConfig(repo, 'sysroot', 'bootloader', loader.ostreeBackend, task);
@@ -38,7 +39,7 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
   );
   // Before the deployment: that this file exists tells ostree which backend writes the boot menu.
   const configDir = join(sysroot, 'boot', loader.configDir);
-  await mkdir(configDir, { recursive: true });
+  await makeFolder(configDir);
   await writeFile(join(configDir, 'grub.cfg'), '');
   await deploy(
     {

@@ -1,6 +1,7 @@
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { copyIntoFat, copyOutOfFat, listFat } from '../../programs/mtools.ts';
 import {
@@ -38,7 +39,7 @@ export async function buildFromBootIso(request: BootIsoRequest, task: Task): Pro
   const source = await findBootIso(request.bootIso);
   const contents = join(scratchDir, 'contents');
   task.say(`Copying the commit and a kickstart for ${source}`);
-  await mkdir(join(contents, 'ostree'), { recursive: true });
+  await makeFolder(join(contents, 'ostree'));
   await makeIsoRepo(image, join(contents, 'ostree/repo'), task);
   const { name: remote, url, keys } = image.remote;
   const values = { osName: image.osName, remote, url, ref: image.ref };
@@ -56,7 +57,7 @@ export async function buildFromBootIso(request: BootIsoRequest, task: Task): Pro
   let edited = 0;
   for (const path of files.filter((name) => MENU.test(name))) {
     const target = join(contents, path);
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await extractFromIso(source, path, target, task);
     if (await nameKickstart(target)) edited += 1;
   }
@@ -89,7 +90,7 @@ async function editEfi(
   }
   if (files.includes(EFI_IMAGE)) {
     const target = join(request.scratchDir, 'contents', EFI_IMAGE);
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     await extractFromIso(source, EFI_IMAGE, target, task);
     await editFat(target, request, task);
   }

@@ -1,5 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type DiskSizes, smallestDisk } from '../disk/disk-layout.ts';
 import type { ImageSource } from '../image.ts';
@@ -37,7 +38,7 @@ export async function buildIso(
   // What a killed try left behind.
   await rm(scratchDir, { recursive: true, force: true });
   await rm(outputFile, { force: true });
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   const common = { image: request, kernelArguments, scratchDir, outputFile };
   if (bootIso === undefined) {
     const sizes = { ...options.sizes, disk: smallestDisk(options.sizes) };

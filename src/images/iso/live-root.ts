@@ -1,6 +1,7 @@
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
 import { kindOf, namesIn, replaceInTree, requireFile } from '../../base/tree-files.ts';
@@ -38,7 +39,7 @@ export async function checkOutLiveRoot(request: ImageSource, root: string, task:
 
 /** Moves kernel and initramfs out of the tree into a folder of the medium, where GRUB reads them. */
 export async function takeKernel(root: string, kernel: LiveKernel, target: string): Promise<void> {
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   const folder = followInRoot(root, kernel.modulesDir);
   for (const name of KERNEL_FILES) {
     await requireFile(join(folder, name));

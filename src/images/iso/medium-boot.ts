@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
 import { makeGrubImage } from '../../programs/grub.ts';
@@ -37,7 +38,7 @@ export interface MediumBoot {
  */
 export async function writeMediumBoot(medium: MediumBoot, task: Task): Promise<{ readonly hybridMbr: string }> {
   const { contents, loader, root } = medium;
-  await mkdir(join(contents, 'boot/grub'), { recursive: true });
+  await makeFolder(join(contents, 'boot/grub'));
   const biosModules = await grubModulesDir(loader, 'i386-pc', root);
   await makeCore(medium, 'i386-pc-eltorito', 'i386-pc', join(contents, BIOS_IMAGE), task);
   await writeEfiImage(medium, task);

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { makeTar, unpackTar } from '../../programs/tar.ts';
 import type { PackRequest } from '../image-format.ts';
@@ -17,7 +18,7 @@ export async function archiveBox(
   const folder = join(request.scratchDir, 'box');
   // What a killed try left behind.
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const members = await fill(folder);
   task.say('Packing the box');
   const { output: archive, timestamp } = request;
@@ -38,7 +39,7 @@ export async function writeMember(
 /** Unpacks a box and returns its disk, a member of that name. @throws NightlyError `image` */
 export async function diskOfBox(box: string, disk: string, scratchDir: string, task: Task): Promise<string> {
   const folder = join(scratchDir, 'box');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   await unpackTar(box, folder, task);
   if ((await readdir(folder)).includes(disk)) return join(folder, disk);
   throw new NightlyError('image', `The box ${box} holds no ${disk}.`);

@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inBatches } from '../../base/batches.ts';
-import { writeFileAtomic } from '../../base/files.ts';
+import { makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
@@ -102,7 +102,7 @@ async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: Deletin
 
 async function placeTombstones(commits: readonly string[], request: PruneRequest, task: Task): Promise<void> {
   if (commits.length === 0) return;
-  await mkdir(request.scratchDir, { recursive: true });
+  await makeFolder(request.scratchDir);
   const folder = await mkdtemp(join(request.scratchDir, 'tombstones-'));
   try {
     const paths = commits.map((commit) => `repo/${tombstonePath(commit)}`);

@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { withTemporaryFolder } from '../../base/files.ts';
+import { makeFolder, withTemporaryFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { isWhole } from '../../ostree/local-repo.ts';
@@ -123,7 +122,7 @@ async function converseWith(
   task: Task,
 ): Promise<ReceiverResult> {
   const { refs, stateDir, source, dryRun } = request;
-  await mkdir(stateDir, { recursive: true });
+  await makeFolder(stateDir);
   return withTemporaryFolder(async (folder) => {
     const staging = join(folder, 'repo');
     const repo = source.mode === 'archive' ? source.path : staging;

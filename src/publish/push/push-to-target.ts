@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sha256, withTemporaryFolder } from '../../base/files.ts';
+import { makeFolder, sha256, withTemporaryFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { TargetSigning } from '../../published/record-trust.ts';
@@ -30,7 +29,7 @@ export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
  */
 export async function pushToTarget(request: TargetPush, task: Task): Promise<PushedResult[]> {
   const { target, refs, stateDir, dryRun, signing } = request;
-  await mkdir(stateDir, { recursive: true });
+  await makeFolder(stateDir);
   return withTemporaryFolder(async (folder) => {
     const staging = join(folder, 'repo');
     await initRepo(staging, 'archive', task);

@@ -1,6 +1,6 @@
-import { copyFileSync, existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { isErrno } from '../../base/files.ts';
+import { isErrno, makeFolderSync } from '../../base/files.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import type { CheckedRef } from './check-commit.ts';
 
@@ -31,7 +31,7 @@ function rename(path: string, staging: string, repo: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    mkdirSync(dirname(to), { recursive: true });
+    makeFolderSync(dirname(to));
     if (isErrno(error, 'ENOENT')) renameSync(from, to);
     else if (isErrno(error, 'EXDEV')) renameSync(copied(from, repo), to);
     else throw error;
@@ -41,7 +41,7 @@ function rename(path: string, staging: string, repo: string): void {
 /** For a repository that is mounted, or a link to another file system: ostree tidies up its folder for files under way. */
 function copied(from: string, repo: string): string {
   const aside = join(repo, 'tmp', `${basename(from)}.${process.pid}.tmp`);
-  mkdirSync(dirname(aside), { recursive: true });
+  makeFolderSync(dirname(aside));
   copyFileSync(from, aside);
   return aside;
 }

@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, writeJson } from '../../base/files.ts';
+import { ifThere, makeFolder, writeJson } from '../../base/files.ts';
 import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { RECEIVE_FOLDER } from './staging.ts';
 
@@ -20,7 +20,7 @@ export interface PushLine {
 
 /** Appends a line, as a whole. */
 export async function logPush(file: string, line: PushLine): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await appendFile(file, `${JSON.stringify(line)}\n`);
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import { removeStaleFolders, temporaryPrefix } from '../../base/temporary.ts';
 
 /** What a push needs beside the published repository, in a folder that only the account may enter (no web server shows it). */
@@ -16,12 +17,12 @@ export interface Staging {
 /** Makes a fresh one, and removes those of pushes that were killed. @param root the folder that holds `repo/` */
 export async function openStaging(root: string): Promise<Staging> {
   const parent = join(root, RECEIVE_FOLDER);
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await makeFolder(parent, 0o700);
   removeStaleFolders(parent);
   const folder = await mkdtemp(temporaryPrefix('push', parent));
   const repo = join(folder, 'repo');
   for (const name of ['objects', 'refs/heads', 'refs/remotes', 'state', 'tmp']) {
-    await mkdir(join(repo, name), { recursive: true });
+    await makeFolder(join(repo, name));
   }
   const published = join(root, 'repo');
   const lines = ['[core]', 'repo_version=1', 'mode=archive-z2'];

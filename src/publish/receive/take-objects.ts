@@ -1,9 +1,9 @@
-import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
+import { createWriteStream, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ByteReader } from '../../base/byte-reader.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256 } from '../../base/files.ts';
+import { makeFolderSync, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type FilezObject, filezFile, filezObject } from '../../ostree/filez.ts';
 import { asArray, decodeVariant, variantMap } from '../../ostree/gvariant.ts';
@@ -45,7 +45,7 @@ export async function takeObjects(
     taken.add(object.path);
     const path = join(staging, object.path);
     const folder = dirname(path);
-    if (!folders.has(folder)) mkdirSync(folder, { recursive: true });
+    if (!folders.has(folder)) makeFolderSync(folder);
     folders.add(folder);
     if (object.bytes <= SMALL || object.type !== 'filez') {
       if (object.bytes > MAX_METADATA) throw damaged(object, `it is larger than ${MAX_METADATA} bytes`);

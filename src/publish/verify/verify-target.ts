@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
@@ -90,7 +91,7 @@ export async function inspectTarget(
     return found;
   };
   const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;
-  await mkdir(request.scratchDir, { recursive: true });
+  await makeFolder(request.scratchDir);
   const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
   try {
     const refs =

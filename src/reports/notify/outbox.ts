@@ -1,7 +1,7 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, writeFileAtomic } from '../../base/files.ts';
+import { ifThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { type RecordFormat, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { redact } from '../../base/redact.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
@@ -38,7 +38,7 @@ export function openOutbox(workDir: string, sink: string): Outbox {
     async add(event) {
       count += 1;
       const name = `${String(Date.parse(event.at)).padStart(15, '0')}-${String(count).padStart(3, '0')}-${event.id}.json`;
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       await writeFileAtomic(join(folder, name), `${redact(JSON.stringify(event))}\n`);
     },
     async waiting() {

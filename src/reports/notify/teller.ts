@@ -1,10 +1,10 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { writeJson } from '../../base/files.ts';
+import { makeFolder, writeJson } from '../../base/files.ts';
 import { quietTask } from '../../base/task.ts';
 import { readMeta, surveyBuilds } from '../../build/build-store.ts';
 import type { Listener } from '../../build/events.ts';
@@ -52,7 +52,7 @@ export async function openTeller(project: Project, build: Build, { say, signal }
   const report = async (fault: string): Promise<void> => {
     say(`notify: ${fault}`);
     const { logs } = build.paths;
-    await mkdir(logs, { recursive: true })
+    await makeFolder(logs)
       .then(() => appendFile(join(logs, 'notify.log'), `${new Date().toISOString()} ${fault}\n`))
       // The disk may be full, which has been reported elsewhere.
       .catch(() => undefined);

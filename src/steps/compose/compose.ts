@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeJson } from '../../base/files.ts';
+import { makeFolder, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { SIGNATURES_FILE } from '../../build/build-files.ts';
 import type { Composed } from '../../engines/engine.ts';
@@ -25,7 +24,7 @@ export async function compose(
   task: Task,
 ): Promise<Composed> {
   const scratchDir = join(build.paths.scratch, 'compose');
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   const { treefileCopy } = inputs;
   const { signatures, ...composed } = await project.engine.compose(
     {

@@ -1,7 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
+import { makeFolder, sha256, writeFileAtomic, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { buildMetaText, readBuildMeta } from '../../build/build-record-format.ts';
@@ -108,7 +108,7 @@ export async function pullCommit(project: Project, build: Build, commit: string,
   const gpgKeys = [...stream.seed.gpgKeys];
   if (signer) {
     const key = join(build.paths.scratch, 'signing-key.gpg');
-    await mkdir(dirname(key), { recursive: true });
+    await makeFolder(dirname(key));
     await writeFile(key, await signer.clientKey(task));
     gpgKeys.push(key);
   }

@@ -1,8 +1,8 @@
-import { appendFile, mkdir } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import pRetry from 'p-retry';
 import { NightlyError } from '../../base/errors.ts';
-import { readTextIfExists, sha256 } from '../../base/files.ts';
+import { makeFolder, readTextIfExists, sha256 } from '../../base/files.ts';
 import { armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -124,7 +124,7 @@ const vouchedFor = ({ scratch }: BuildPaths): string => join(scratch, 'vouched-f
 
 /** A kill between a signature and its file leaves the new one over the old other: here it is known that the old file was good. */
 async function vouch(paths: BuildPaths, files: Found['files']): Promise<void> {
-  await mkdir(paths.scratch, { recursive: true });
+  await makeFolder(paths.scratch);
   const digests = files.flatMap(({ content }) => (content ? [`${sha256(content)}\n`] : []));
   await appendFile(vouchedFor(paths), digests.join(''));
 }

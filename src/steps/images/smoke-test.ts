@@ -1,6 +1,7 @@
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { chooseAccelerator } from '../../boot/accelerator.ts';
 import { smokeTest as bootAndCheck, type SmokeResult } from '../../boot/image-smoke-test.ts';
@@ -26,7 +27,7 @@ export async function smokeTest(
   const { machine, login } = template;
   const format = formatOf(template);
   const scratchDir = join(build.paths.scratch, `smoke-test-${template.name}`);
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   try {
     const file = join(build.paths.dir, image.path);
     const disk =

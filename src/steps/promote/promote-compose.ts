@@ -1,6 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeJson } from '../../base/files.ts';
+import { makeFolder, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { SIGNATURES_FILE } from '../../build/build-files.ts';
 import type { Composed } from '../../engines/engine.ts';
@@ -27,7 +26,7 @@ export async function promoteCompose(
 ): Promise<Composed> {
   const { engine, repo, ref } = project;
   const scratchDir = join(build.paths.scratch, 'compose');
-  await mkdir(scratchDir, { recursive: true });
+  await makeFolder(scratchDir);
   const parent = await withIds(project, night, task);
   const provenance = await promotedProvenance(repo, night.commit, task);
   const { signatures, ...composed } = await engine.compose(

@@ -1,7 +1,7 @@
-import { copyFile, mkdir } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere } from '../../base/files.ts';
+import { ifThere, makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { REPORT_FILE } from '../../build/build-files.ts';
 import { findBuild } from '../../build/build-store.ts';
@@ -32,7 +32,7 @@ export async function promoteInputs(project: FolderProject, build: Build, night:
 export async function keepInputs({ config }: FolderProject, { paths }: Build, night: Night): Promise<undefined> {
   const { paths: from } = await findBuild(config.work, night.id);
   // That of a dry run is not there yet.
-  await mkdir(paths.dir, { recursive: true });
+  await makeFolder(paths.dir);
   await copyFile(from.lockfile, paths.lockfile);
   await copyFile(from.treefile, paths.treefile);
   for (const name of [INPUTS_FILE, REPORT_FILE]) await ifThere(copyFile(join(from.dir, name), join(paths.dir, name)));

@@ -1,7 +1,7 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { filesBelow, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import { filesBelow, makeFolder, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import { armoredKey, signaturePackets } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { ReleasePackageConfig } from '../../config/config.ts';
@@ -82,7 +82,7 @@ export async function makePackage(
   const plan = await planPackage(project, task);
   const { repository } = releasePackageOf(project);
   await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const { nevra, unchanged } = plan;
   if (unchanged) {
     await insistOnSignature(project, unchanged.path, dir, task);
@@ -111,7 +111,7 @@ async function build({ content, release }: PackagePlan, dir: string, task: Task)
   const { facts, sources, inputs } = content;
   const [sourceDir, spec] = [join(dir, 'sources'), join(dir, `${facts.name}.spec`)];
   for (const [name, bytes] of sources) {
-    await mkdir(dirname(join(sourceDir, name)), { recursive: true });
+    await makeFolder(dirname(join(sourceDir, name)));
     await writeFile(join(sourceDir, name), bytes);
   }
   await writeFile(spec, content.spec(release));

@@ -1,7 +1,7 @@
-import { copyFile, link, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, link, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, isErrno, sha256 } from '../../base/files.ts';
+import { ifThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { signatureName } from '../../published/paths.ts';
 import { fetchBytes } from '../../rpm/download.ts';
@@ -59,7 +59,7 @@ export async function publishRepository(
 
 /** Targets want files under the paths they are to have. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   await link(from, to).catch((error: unknown) => {
     if (!isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
     return copyFile(from, to);

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { NightlyError } from '../../base/errors.ts';
-import { digestLike, filesBelow, ifThere, sha256File, syncFolder } from '../../base/files.ts';
+import { digestLike, filesBelow, ifThere, makeFolder, sha256File, syncFolder } from '../../base/files.ts';
 import { armoredSignature, dearmored } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { copyTree } from '../../programs/cp.ts';
@@ -36,7 +36,7 @@ export async function renewRepository(project: Project, repository: string, task
   const bytes = await readFile(made);
   if (signer) await writeFile(newSignature, armoredSignature(await signer.sign(bytes, task)));
 
-  await mkdir(repodata, { recursive: true });
+  await makeFolder(repodata);
   const named = metadataFiles(bytes.toString());
   for (const href of named) await rename(join(aside, href), join(repository, href));
   if (signer) await rename(newSignature, signature);

@@ -2,7 +2,7 @@ import { constants, type Dirent, renameSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, isErrno, linksBelow, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
+import { ifThere, isErrno, linksBelow, makeFolder, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { tryFlock } from '../../programs/flock.ts';
@@ -216,7 +216,7 @@ async function asideOf(root: string, path: string, folders: Folders): Promise<st
     await folders.make('repo/tmp');
     return join(root, 'repo/tmp', name);
   }
-  await mkdir(join(root, ASIDE), { recursive: true, mode: 0o700 });
+  await makeFolder(join(root, ASIDE), 0o700);
   return join(root, ASIDE, name);
 }
 
@@ -285,7 +285,7 @@ class Folders {
   }
 
   async #makeRoot(): Promise<void> {
-    const first = await mkdir(this.#root, { recursive: true });
+    const first = await makeFolder(this.#root);
     if (first !== undefined) await chmod(this.#root, 0o755);
   }
 

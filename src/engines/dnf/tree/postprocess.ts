@@ -1,6 +1,7 @@
 import { chmod, copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
+import { makeFolder } from '../../../base/files.ts';
 import type { Task } from '../../../base/task.ts';
 import { kindOf, readInTree } from '../../../base/tree-files.ts';
 import { run } from '../../../programs/exec.ts';
@@ -23,7 +24,7 @@ export async function runScripts(
   const { postprocess = [], 'postprocess-script': script } = treefile.values;
   const dir = join(scratchDir, 'scripts');
   await rm(dir, { recursive: true, force: true });
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   const mountPoint = 'usr/.atomic-nightly-scripts';
   const scripts: { readonly file: string; readonly name: string; readonly key: KeyName }[] = [];
   for (const [index, body] of postprocess.entries()) {

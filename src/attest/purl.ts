@@ -1,5 +1,5 @@
 import { PackageURL } from 'packageurl-js';
-import type { Component, Source } from '../engines/folder/provenance-report.ts';
+import type { Component, Source } from '../engines/provenance/component.ts';
 import type { DebProvenance } from '../engines/provenance/provenance-format.ts';
 import { parseNevra } from '../rpm/evr.ts';
 import type { OsRelease } from './os-release.ts';

@@ -1,6 +1,6 @@
 import { Contrib, Enums, Models, Serialize, Spec } from '@cyclonedx/cyclonedx-library';
 import parseSpdx from 'spdx-expression-parse';
-import type { Component, Source } from '../engines/folder/provenance-report.ts';
+import type { Component, Source } from '../engines/provenance/component.ts';
 import type { Provenance, RpmProvenance } from '../engines/provenance/provenance-format.ts';
 import type { PackageSignatures } from '../engines/provenance/rpm-provenance.ts';
 import type { OsRelease } from './os-release.ts';

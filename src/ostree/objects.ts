@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, isErrno, readTextIfExists, sha256 } from '../base/files.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
@@ -16,6 +17,7 @@ import {
   type VariantValue,
   variantMap,
 } from './gvariant.ts';
+import { listedPackages } from './package-lists.ts';
 import { isRef } from './ref.ts';
 
 /**
@@ -44,7 +46,7 @@ export interface CommitInfo {
   readonly version?: string;
   /** `rpmostree.inputhash` */
   readonly inputHash?: string;
-  /** `rpmostree.rpmdb.pkglist` and `atomic-nightly.components`, in their order. */
+  /** What package-lists.ts finds. */
   readonly packages?: PackageId[];
   /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch, where it can be read. */
   readonly repoTimestamps?: Record<string, number>;
@@ -169,7 +171,7 @@ export function parseCommit(checksum: string, bytes: Uint8Array): CommitInfo {
       rootMeta: checksumOf(rootMeta),
       ...known('version', metadata.get('version'), 's', asString),
       ...known('inputHash', metadata.get('rpmostree.inputhash'), 's', asString),
-      ...packagesOf(metadata),
+      ...definedOnly({ packages: listedPackages(metadata) }),
       ...known('repoTimestamps', metadata.get('rpmostree.rpmmd-repos'), 'aa{sv}', repositoryTimes),
       ...known('refBindings', metadata.get('ostree.ref-binding'), 'as', (value) => asArray(value).map(asString)),
       metadata,
@@ -218,22 +220,6 @@ function known<Key extends string, Value>(
   read: (value: VariantValue) => Value,
 ): { [K in Key]?: Value } {
   return variant?.type === type ? ({ [key]: read(variant.value) } as { [K in Key]?: Value }) : {};
-}
-
-/** RPM packages, and what else trees are made of: Debian packages, components that were reported. */
-function packagesOf(metadata: ReadonlyMap<string, Variant>): { packages?: PackageId[] } {
-  const lists = ['rpmostree.rpmdb.pkglist', 'atomic-nightly.components'].flatMap((key) => {
-    const variant = metadata.get(key);
-    return variant?.type === 'a(sssss)' ? [packageList(variant.value)] : [];
-  });
-  return lists.length === 0 ? {} : { packages: lists.flat() };
-}
-
-function packageList(value: VariantValue): PackageId[] {
-  return asArray(value).map((entry) => {
-    const [name, epoch, version, release, arch] = asArray(entry).map(asString);
-    return { name: name ?? '', epoch: epoch ?? '0', version: version ?? '', release: release ?? '', arch: arch ?? '' };
-  });
 }
 
 /**

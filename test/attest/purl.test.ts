@@ -2,7 +2,7 @@ import { PackageURL } from 'packageurl-js';
 import { expect, test } from 'vitest';
 import { parseOsRelease } from '../../src/attest/os-release.ts';
 import { namedComponent, namedDeb, namedRpm } from '../../src/attest/purl.ts';
-import type { Component } from '../../src/engines/folder/provenance-report.ts';
+import type { Component } from '../../src/engines/provenance/component.ts';
 
 const centos = { id: 'centos', name: 'CentOS Stream', versionId: '10' };
 

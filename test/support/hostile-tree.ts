@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { expect } from 'vitest';
 import { asNightlyError } from '../../src/base/as-nightly-error.ts';
 
 /** What is in a tree by its path: a file's text, `null` for a folder. */
@@ -105,13 +106,45 @@ export function makeGuard(guard: string, content: TreeContent): string[] {
 }
 
 /** Each place with some of the kinds, in turn, so that together all kinds meet all sorts of places. */
-export function someOfEach(places: readonly string[], kinds: number): (readonly [string, Hostility])[] {
+export function someOfEach(places: readonly string[], kinds: number): Planting[] {
   return places.flatMap((path, index) =>
     Array.from({ length: kinds }, (_, turn) => {
       const kind = HOSTILITIES[(index + turn * 4) % HOSTILITIES.length] ?? 'absolute';
-      return [path, kind] as const;
+      return [[path, kind]] as const;
     }),
   );
+}
+
+/** A way to make a tree hostile, with what it is called; the first of all has none. */
+export type Planting = readonly (readonly [path: string, kind: Hostility])[];
+
+/**
+ * Lets `treat` have a tree of that content for each planting, and first one as it is, which must not be refused. Nothing of
+ * the host is to change whatever the tree holds.
+ * @param about.dir takes the folder of the host that nothing may reach, with `about.host` in it, by default the same content
+ * @param treat is given an empty folder and `make`, which makes a tree below it, and returns the refusals of `tryAll`
+ */
+export async function expectJailed(
+  about: { readonly dir: string; readonly content: TreeContent; readonly host?: TreeContent },
+  plantings: readonly Planting[],
+  treat: (folder: string, make: (root: string) => void, planted: Planting) => Promise<readonly string[]>,
+): Promise<void> {
+  const { dir, content, host = content } = about;
+  const guard = join(dir, 'guard');
+  const before = makeGuard(guard, host);
+  for (const planted of [[], ...plantings]) {
+    const folder = join(dir, 'treated');
+    mkdirSync(folder);
+    const make = (root: string): void => {
+      makeTree(root, content);
+      for (const [path, kind] of planted) plant(root, path, kind, guard);
+    };
+    const refusals = await treat(folder, make, planted);
+    if (planted.length === 0) expect(refusals).toEqual([]);
+    expect(picture(guard), `hostile: ${JSON.stringify(planted)}`).toEqual(before);
+    rmSync(folder, { recursive: true });
+  }
+  rmSync(guard, { recursive: true });
 }
 
 /**

@@ -6,6 +6,7 @@ import type { Task } from '../../base/task.ts';
 import { addDetached } from '../../ostree/detached.ts';
 import { swap64, type Variant } from '../../ostree/gvariant.ts';
 import { readCommit } from '../../ostree/objects.ts';
+import { packageLists } from '../../ostree/package-lists.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
@@ -70,7 +71,7 @@ async function withOwnMetadata(
     timestamp,
     metadata: {
       ...Object.fromEntries(own),
-      'rpmostree.rpmdb.pkglist': packagesVariant(packages),
+      ...packageLists({ packages }),
       ...(isDetached(request) ? {} : { 'rpmostree.rpmmd-repos': reposVariant(request.repoTimestamps) }),
       ...(advisoriesTarget(request) === 'inline' ? advisoriesMetadata(advisories) : {}),
     },
@@ -152,12 +153,6 @@ function reposVariant(timestamps: Readonly<Record<string, number>>): Variant {
     ['timestamp', { type: 't', value: swap64(BigInt(seconds)) }],
   ]);
   return { type: 'aa{sv}', value: entries };
-}
-
-/** Name, epoch, version, release and architecture of each package, sorted by name. */
-function packagesVariant(packages: readonly PackageId[]): Variant {
-  const tuples = packages.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
-  return { type: 'a(sssss)', value: tuples };
 }
 
 /** `DNF_ADVISORY_KIND_SECURITY` of libdnf: no others are recorded. */

@@ -4,8 +4,8 @@ import { sha256, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { encodeVariant, swap64, type Variant } from '../../ostree/gvariant.ts';
 import { COMMIT_FORMAT, contentChecksumOf, objectPath } from '../../ostree/objects.ts';
+import { packageLists } from '../../ostree/package-lists.ts';
 import { createRef, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
-import type { PackageId } from '../../rpm/lockfile.ts';
 import type { ComposedFolder, FolderComposeRequest } from '../engine.ts';
 import type { Phases } from '../phases.ts';
 import { provenanceText } from '../provenance/provenance-format.ts';
@@ -34,8 +34,7 @@ async function commitFolder(
     // As "ostree commit --bootable" says it.
     ...(bootable ? { 'ostree.bootable': { type: 'b', value: true } } : {}),
     ...(bootable && kver !== undefined ? { 'ostree.linux': text(kver) } : {}),
-    ...(rpms === undefined ? {} : { 'rpmostree.rpmdb.pkglist': packageList(rpms) }),
-    ...(others.length === 0 ? {} : { 'atomic-nightly.components': packageList(others) }),
+    ...packageLists({ packages: rpms, others: others.length === 0 ? undefined : others }),
   };
   const bytes = encodeVariant(COMMIT_FORMAT, [
     Object.entries(metadata),
@@ -93,9 +92,4 @@ export async function commitTaken(
     components: [...(components.rpms ?? []), ...components.others],
     provenance: report,
   };
-}
-
-function packageList(packages: readonly PackageId[]): Variant {
-  const tuples = packages.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
-  return { type: 'a(sssss)', value: tuples };
 }

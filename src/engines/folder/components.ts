@@ -8,10 +8,11 @@ import { RPMDB_FOLDERS } from '../../ostree/package-files.ts';
 import { listInstalled, type RpmHeader } from '../../programs/rpm-installed.ts';
 import type { PackageId } from '../../rpm/lockfile.ts';
 import { comparePackages } from '../../rpm/pkgdiff.ts';
+import type { Component } from '../provenance/component.ts';
 import { type DebProvenance, type Provenance, provenanceOf } from '../provenance/provenance-format.ts';
 import { rpmsOf } from '../provenance/rpm-provenance.ts';
 import { copyRpmdb } from './copy-rpmdb.ts';
-import type { Component, ProvenanceReport } from './provenance-report.ts';
+import type { ProvenanceReport } from './provenance-report.ts';
 
 /** What a tree is made of, as far as it or who made it says so. */
 export interface TreeComponents {

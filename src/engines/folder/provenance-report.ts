@@ -4,6 +4,7 @@ import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml, type YamlFile } from '../../base/yaml/yaml-document.ts';
 import { type Fault, faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
 import type { KeyPath } from '../../base/yaml/yaml-places.ts';
+import { type Component, componentKeys, type Source, sourceKeys } from '../provenance/component.ts';
 
 /**
  * What a command reports of the tree it made, in the file that $ATOMIC_PROVENANCE names: JSON or YAML. It becomes part of
@@ -13,29 +14,6 @@ export interface ProvenanceReport {
   readonly components: readonly Component[];
 }
 
-/** A part of the tree, such as an element of BuildStream. */
-export interface Component {
-  readonly name: string;
-  readonly version?: string;
-  /** How it was made or what it is: `autotools`, `import`, `deb`. */
-  readonly kind?: string;
-  /** What identifies exactly this build of it, such as a full cache key. */
-  readonly key?: string;
-  readonly sources: readonly Source[];
-  /** An SPDX expression where it is one. */
-  readonly licence?: string;
-}
-
-/** Where something in a component came from. `commit` or `digest` pins it; without both it is not pinned. */
-export interface Source {
-  /** `git`, `tar`, `local`. */
-  readonly kind: string;
-  readonly url?: string;
-  readonly commit?: string;
-  /** `sha256:` and hex, or as the tool writes it. */
-  readonly digest?: string;
-}
-
 /** One line of text: it becomes a line of a page and of a message. */
 const line = z
   .string()
@@ -43,20 +21,9 @@ const line = z
   .max(2000, 'is longer than 2000 characters')
   .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must be one line without control characters');
 
-const source = z.strictObject({
-  kind: line,
-  url: line.exactOptional(),
-  commit: line.exactOptional(),
-  digest: line.exactOptional(),
-});
-
 const component = z.strictObject({
-  name: line,
-  version: line.exactOptional(),
-  kind: line.exactOptional(),
-  key: line.exactOptional(),
-  sources: z.array(source).default([]),
-  licence: line.exactOptional(),
+  ...componentKeys(line),
+  sources: z.array(z.strictObject(sourceKeys(line))).default([]),
 });
 
 const schema = z.strictObject({ components: z.array(component).max(100_000) });

@@ -1,5 +1,5 @@
 import { parseNevra } from '../../rpm/evr.ts';
-import type { Component, Source } from '../folder/provenance-report.ts';
+import type { Component, Source } from './component.ts';
 import { type DebProvenance, type Provenance, provenanceText, type RpmProvenance } from './provenance-format.ts';
 
 /** One part of a tree, of whatever kind. */

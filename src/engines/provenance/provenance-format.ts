@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { damaged, readRecord, recordFormat } from '../../base/read-record.ts';
-import type { Component } from '../folder/provenance-report.ts';
+import { type Component, componentKeys, sourceKeys } from './component.ts';
 
 /**
  * What a tree is made of: `/usr/share/atomic-nightly/provenance.json` in every tree, and the same bytes beside each published
@@ -82,13 +82,6 @@ function sortedKeys(value: unknown): unknown {
 }
 
 const text = z.string();
-const source = z.looseObject({
-  kind: text,
-  url: text.exactOptional(),
-  commit: text.exactOptional(),
-  digest: text.exactOptional(),
-});
-
 const schema = z.looseObject({
   schema: z.literal(SCHEMA),
   version: z.int().min(1),
@@ -113,16 +106,7 @@ const schema = z.looseObject({
     }),
   ),
   debs: z.array(z.looseObject({ name: text, version: text, arch: text, source: text.exactOptional() })),
-  components: z.array(
-    z.looseObject({
-      name: text,
-      version: text.exactOptional(),
-      kind: text.exactOptional(),
-      key: text.exactOptional(),
-      licence: text.exactOptional(),
-      sources: z.array(source),
-    }),
-  ),
+  components: z.array(z.looseObject({ ...componentKeys(text), sources: z.array(z.looseObject(sourceKeys(text))) })),
 });
 
 const HINT = 'It is not what a compose wrote there; the records of the build name its packages too.';

@@ -6,6 +6,7 @@ import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { packagesIn } from '../../ostree/package-files.ts';
+import { packageLists } from '../../ostree/package-lists.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import { pullLocal } from '../../programs/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../../programs/rpm-ostree.ts';
@@ -162,7 +163,6 @@ function finishCommit(
   about: Shown & { readonly rootTree?: string; readonly unlisted?: readonly PackageId[] },
 ): Promise<string> {
   const { parent, timestamp, rootTree, unlisted } = about;
-  const list = unlisted?.map(({ name, epoch, version, release, arch }) => [name, epoch, version, release, arch]);
   const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
   return writeRewritten(request.repo, commit, {
     parent,
@@ -170,7 +170,7 @@ function finishCommit(
     ...(rootTree === undefined ? {} : { rootTree }),
     metadata: {
       'ostree.ref-binding': { type: 'as', value: refs },
-      ...(list === undefined ? {} : { 'rpmostree.rpmdb.pkglist': { type: 'a(sssss)', value: list } }),
+      ...packageLists({ packages: unlisted }),
     },
   });
 }

@@ -3,7 +3,8 @@ import { block, type Here } from './block.ts';
 import { durationSeconds } from './duration.ts';
 import { filePath, wait, waitText } from './values.ts';
 
-const listen = z
+/** `host:port`, as the program listens on. */
+export const listen = z
   .string()
   .regex(/^([\w.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, as in 127.0.0.1:8099')
   .refine((text) => Number(portOf(text)) <= 65535, { error: 'has a port above 65535' })

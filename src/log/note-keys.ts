@@ -63,20 +63,21 @@ export function noteSigner(name: string, type: KeyType, seed: Uint8Array): NoteS
   return { ...noteKey(name, type, publicKeyOf(seed)), sign: (bytes) => signWithSeed(bytes, seed) };
 }
 
-/** Returns the text form of a private key of a log, as its file has it: one line. */
-export function formatPrivateKey(name: string, seed: Uint8Array): string {
-  const { id } = noteSigner(name, 'ed25519', seed);
-  return `${PRIVATE_PREFIX}${name}+${id}+${typed('ed25519', seed).toString('base64')}\n`;
+/** Returns the text form of a private key of a log or a witness, as its file has it: one line. */
+export function formatPrivateKey(name: string, seed: Uint8Array, type: KeyType = 'ed25519'): string {
+  const { id } = noteSigner(name, type, seed);
+  return `${PRIVATE_PREFIX}${name}+${id}+${typed(type, seed).toString('base64')}\n`;
 }
 
-/** Reads the text form of a private key of a log. @throws NightlyError `log`; no message holds any of the key. */
-export function parsePrivateKey(text: string, place: LogPlace): NoteSigner {
+/** Reads the text form of a private key of a log or a witness. @throws NightlyError `log`; no message holds any of the key. */
+export function parsePrivateKey(text: string, place: LogPlace, type: KeyType = 'ed25519'): NoteSigner {
   const line = text.replace(/\r?\n$/, '');
   const parsed = line.startsWith(PRIVATE_PREFIX) ? parseParts(line.slice(PRIVATE_PREFIX.length)) : undefined;
-  const refuse = (why: string) => logFault(place, `This is no private key of a log: ${why}.`, KEY_HINT);
+  const refuse = (why: string) =>
+    logFault(place, `This is no private key of a ${type === 'ed25519' ? 'log' : 'witness'}: ${why}.`, KEY_HINT);
   if (!parsed) throw refuse('it is not PRIVATE+KEY+NAME+ID+KEY');
-  if (parsed.type !== 'ed25519' || parsed.bytes.length !== KEY_BYTES) throw refuse('it is not an Ed25519 key');
-  const signer = noteSigner(parsed.name, 'ed25519', parsed.bytes);
+  if (parsed.type !== type || parsed.bytes.length !== KEY_BYTES) throw refuse('it is not an Ed25519 key of that kind');
+  const signer = noteSigner(parsed.name, type, parsed.bytes);
   if (signer.id !== parsed.id) throw refuse('its id is not that of its name and key');
   return signer;
 }

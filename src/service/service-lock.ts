@@ -15,12 +15,30 @@ const PAUSE_MS = 200;
  */
 export async function takeServiceLock(work: string): Promise<() => Promise<void>> {
   await makeFolder(serviceFolder(work));
-  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-    const free = await tryFlock(join(serviceFolder(work), 'lock'));
-    if (free) return free;
-    await sleep(PAUSE_MS);
-  }
+  const free = await takeLock(join(serviceFolder(work), 'lock'));
+  if (free) return free;
   throw new NightlyError('locked', `Another service runs on the work folder ${work}.`, {
     hint: 'Stop it first, as in "systemctl stop atomic-nightly", or give this one a configuration with another "work".',
   });
+}
+
+/**
+ * Takes the lock of the one witness that works with a state folder; gives the function that frees it.
+ * @throws NightlyError `locked`
+ */
+export async function takeWitnessLock(state: string): Promise<() => Promise<void>> {
+  const free = await takeLock(join(state, 'lock'));
+  if (free) return free;
+  throw new NightlyError('locked', `Another witness works with the state folder ${state}.`, {
+    hint: 'Stop it first: two of them could cosign two histories of a log.',
+  });
+}
+
+async function takeLock(path: string): Promise<(() => Promise<void>) | undefined> {
+  for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+    const free = await tryFlock(path);
+    if (free) return free;
+    await sleep(PAUSE_MS);
+  }
+  return undefined;
 }

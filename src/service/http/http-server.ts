@@ -37,9 +37,10 @@ export interface HttpServer {
  * 20 s, idle connections for 5 s, a minute in which neither side takes anything, a thousand requests a connection. Requests
  * of one connection are read and worked on one after another, each once the answer before it was read: whoever does not
  * read keeps one answer, not fifty. Port 0 takes a free one.
+ * @param setting that has the address, for messages
  * @throws NightlyError `usage` when the address is taken or not this machine's.
  */
-export async function serveHttp(app: Hono, { host, port }: Address): Promise<HttpServer> {
+export async function serveHttp(app: Hono, { host, port }: Address, setting = 'service.listen'): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch);
   const connections = createConnections(CONNECTION_LIMITS);
   const [turns, probes] = [createTurns(), createTurns(PROBES_EACH_ROUND)];
@@ -81,7 +82,7 @@ export async function serveHttp(app: Hono, { host, port }: Address): Promise<Htt
     connections.add(gate.stream, who);
   });
   const sweeping = setInterval(() => connections.sweep(), SWEEP_MS).unref();
-  await listening(server, { host, port }, 'service.listen');
+  await listening(server, { host, port }, setting);
   const address = server.address();
   const bound = typeof address === 'object' && address ? address.port : port;
   return {

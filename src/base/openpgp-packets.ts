@@ -23,6 +23,18 @@ export function signaturePackets(bytes: Uint8Array): Uint8Array[] {
   return packets;
 }
 
+/**
+ * Returns the public-key algorithm of a signature packet (RFC 4880 sections 5.2.3 and 9.1).
+ * @throws NightlyError `signing` for a version that is not 4: what RPM and OSTree take.
+ */
+export function signatureAlgorithm(packet: Uint8Array): number {
+  const [version, , algorithm = 0] = packet.subarray(header(packet, 0).start);
+  if (version === 4) return algorithm;
+  throw new NightlyError('signing', `This is an OpenPGP signature of version ${version}, which RPM does not take.`, {
+    hint: 'Sign with a key of version 4: gpg makes one by default.',
+  });
+}
+
 /** Returns the signature packets of an armored or binary detached signature; none of what is not one. */
 export function signaturePacketsIn(signature: Uint8Array | undefined): Uint8Array[] {
   try {

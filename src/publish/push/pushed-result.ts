@@ -9,11 +9,12 @@ export interface PushedResult {
   readonly bytes: number;
 }
 
-/** Returns a line for people. */
-export function resultLine({ ref, from, to, files, bytes }: PushedResult): string {
-  const what =
-    from === to ? `is ${short(to)} already` : `from ${from === undefined ? 'nothing' : short(from)} to ${short(to)}`;
-  return `${ref} ${what}${files === 0 ? '' : `, ${files} files, ${formatBytes(bytes)}`}`;
+/** Returns a line for people. @param verb as in `pushed`, or `would push` */
+export function resultLine({ ref, from, to, files, bytes }: PushedResult, verb: string): string {
+  // What it needed there may have been missing all the same.
+  const sent = files === 0 ? '' : `, ${files} files, ${formatBytes(bytes)}`;
+  if (from === to) return `${ref} is already ${short(to)}${sent}`;
+  return `${verb} ${ref} from ${from === undefined ? 'nothing' : short(from)} to ${short(to)}${sent}`;
 }
 
 const short = (commit: string): string => commit.slice(0, 12);

@@ -2,14 +2,15 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { filesBelow, makeFolder, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
-import { armoredKey, signaturePackets } from '../../base/openpgp-packets.ts';
+import { armoredKey } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { ReleasePackageConfig } from '../../config/config.ts';
 import { queryRpms, type RpmFile } from '../../programs/rpm.ts';
-import { rpmBuild, rpmSignWith } from '../../programs/rpmbuild.ts';
+import { rpmBuild } from '../../programs/rpmbuild.ts';
 import { type PackageContent, type PackageFacts, packageContent } from '../../reports/release/package.ts';
 import { checkRpms } from '../../rpm/check-signatures.ts';
 import { compareEvr } from '../../rpm/evr.ts';
+import { signAnyRpm } from '../../rpm/signature/sign-rpm.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
 
 /** What a stream's release package would be now, beside what its repository has. */
@@ -92,9 +93,7 @@ export async function makePackage(
   const rpm = await build(plan, dir, task);
   const [signer, ...others] = streamSigners(project.config, project.stream);
   if (signer) {
-    // An RPM holds one signature: that of the part which rpm on every host knows.
-    const first = async (data: Uint8Array) => signaturePackets(await signer.sign(data, task))[0] ?? new Uint8Array();
-    await rpmSignWith(rpm, first, join(dir, 'sign'), task);
+    await signAnyRpm(rpm, (data) => signer.sign(data, task), join(dir, 'sign'), task);
     if (others.length > 0) task.say('signed with the first key alone: an RPM holds one signature');
   } else {
     task.say(`stream "${project.stream.name}" does not sign: hosts that have ${nevra} check no signatures`);

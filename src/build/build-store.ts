@@ -162,17 +162,6 @@ async function lookAt<Result>(path: string, read: () => Promise<Result>): Promis
 }
 
 /**
- * All builds with a record, newest first, for those who decide by them. It fails closed, since with one left out an older one
- * would be taken for the newest. `surveyBuilds` is for those who only show them, `wholeSince` for those who look at some.
- * @throws NightlyError `record`: the newest that is damaged.
- */
-export async function listBuilds(workDir: string): Promise<readonly StoredBuild[]> {
-  const survey = await surveyBuilds(workDir);
-  insistOnWhole(survey, undefined);
-  return survey.builds;
-}
-
-/**
  * Fails closed for a decision that was made without the damaged records: the newest of something is not known to be it while
  * any newer build cannot be read. Older ones cannot change it, so damage to them stops nothing (I15).
  * @param since build id of the oldest build that was taken into account; undefined when none was found, so that each counts

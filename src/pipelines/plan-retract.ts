@@ -1,7 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import type { RetractionRecord } from '../build/build-record.ts';
-import { listBuilds, type StoredBuild } from '../build/build-store.ts';
+import { type BuildSurvey, insistOnWhole, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
 import { isPublished } from '../build/retractions.ts';
 import { readCommit } from '../ostree/objects.ts';
 import { readTargetRef } from '../publish/heads.ts';
@@ -34,26 +34,8 @@ export async function planRetract(
   { id, to, reason }: RetractRequest,
   task: Task,
 ): Promise<RetractPlan> {
-  const all = await listBuilds(project.config.work);
-  const bad = all.find(({ meta }) => meta.buildid === id);
-  if (!bad) throw new NightlyError('bug', `Build ${id} is gone from the work folder.`);
-  refuseUnretractable(bad, all);
-  const nights = all.filter((one) => one.meta.stream === project.stream.name && isPublished(one));
-  const newest = nights[0]?.meta.buildid ?? id;
-  if (newest !== id) {
-    throw new NightlyError(
-      'usage',
-      `${id} is not the newest night of "${project.stream.name}": ${newest} came after it.`,
-      {
-        hint: `Hosts have moved on. If what is wrong is in ${newest} too: "atomic-nightly retract ${newest} --to BUILD" takes back all nights after BUILD.`,
-      },
-    );
-  }
-  const good = to === undefined ? newestGood(bad, nights) : named(to, nights);
-  const between = nights
-    .slice(1, nights.indexOf(good))
-    .filter(({ meta }) => meta.retracted === undefined)
-    .map(({ meta }) => meta.buildid);
+  const survey = await surveyBuilds(project.config.work);
+  const { bad, good, between } = chooseBuilds(survey, { id, to }, project.stream.name);
   const commit = bad.meta.ostreeCommit ?? '';
   const { timestamp } = await readCommit(project.repo, commit);
   await Promise.all(project.targets.map((target) => target.check(task)));
@@ -69,12 +51,48 @@ export async function planRetract(
     );
   }
   const gone = new Set([id, ...between]);
-  const promoted = all.filter(({ meta }) => gone.has(meta.promotion?.of ?? ''));
+  const promoted = survey.builds.filter(({ meta }) => gone.has(meta.promotion?.of ?? ''));
   return {
     retraction: { of: id, previous: good.meta.buildid, between, reason },
     after: timestamp,
     promoted: promoted.map(({ meta }) => meta.buildid),
   };
+}
+
+/**
+ * Chooses by the records which build takes the place of the bad one, and which others go with it. Damage to records that are
+ * older than it changes nothing (I15).
+ * @throws NightlyError `usage` when the bad one cannot be taken back; `record` when a damaged record may say otherwise.
+ */
+export function chooseBuilds(
+  survey: BuildSurvey,
+  { id, to }: Pick<RetractRequest, 'id' | 'to'>,
+  stream: string,
+): { readonly bad: StoredBuild; readonly good: StoredBuild; readonly between: readonly string[] } {
+  const all = survey.builds;
+  insistOnWhole(survey, id);
+  const bad = all.find(({ meta }) => meta.buildid === id);
+  if (!bad) throw new NightlyError('bug', `Build ${id} is gone from the work folder.`);
+  refuseUnretractable(bad, all);
+  const nights = all.filter((one) => one.meta.stream === stream && isPublished(one));
+  const newest = nights[0]?.meta.buildid ?? id;
+  if (newest !== id) {
+    throw new NightlyError('usage', `${id} is not the newest night of "${stream}": ${newest} came after it.`, {
+      hint: `Hosts have moved on. If what is wrong is in ${newest} too: "atomic-nightly retract ${newest} --to BUILD" takes back all nights after BUILD.`,
+    });
+  }
+  const good = to === undefined ? newestGood(bad, nights) : named(to, nights);
+  insistOnWhole(survey, good?.meta.buildid);
+  if (!good) {
+    throw new NightlyError('usage', `There is no complete night with another tree before ${id}.`, {
+      hint: 'Mend what is wrong and run "atomic-nightly nightly"; or name a night to go back to with --to.',
+    });
+  }
+  const between = nights
+    .slice(1, nights.indexOf(good))
+    .filter(({ meta }) => meta.retracted === undefined)
+    .map(({ meta }) => meta.buildid);
+  return { bad, good, between };
 }
 
 function refuseUnretractable(bad: StoredBuild, all: readonly StoredBuild[]): void {
@@ -94,17 +112,13 @@ function refuseUnretractable(bad: StoredBuild, all: readonly StoredBuild[]): voi
 }
 
 /** The newest complete night before a bad one with another tree: a retraction has the tree of another night. */
-function newestGood({ meta: bad }: StoredBuild, nights: readonly StoredBuild[]): StoredBuild {
-  const good = nights.find(
+function newestGood({ meta: bad }: StoredBuild, nights: readonly StoredBuild[]): StoredBuild | undefined {
+  return nights.find(
     ({ meta }) =>
       meta.buildid !== bad.buildid &&
       isGood(meta) &&
       (meta.ostreeContentChecksum === undefined || meta.ostreeContentChecksum !== bad.ostreeContentChecksum),
   );
-  if (good) return good;
-  throw new NightlyError('usage', `There is no complete night with another tree before ${bad.buildid}.`, {
-    hint: 'Mend what is wrong and run "atomic-nightly nightly"; or name a night to go back to with --to.',
-  });
 }
 
 function named(id: string, nights: readonly StoredBuild[]): StoredBuild {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../src/base/free-port.ts';
 import type { BuildMeta } from '../../src/build/build-record.ts';
-import { listBuilds } from '../../src/build/build-store.ts';
+import { surveyBuilds } from '../../src/build/build-store.ts';
 import { updateLab } from '../../src/lab/build-lab.ts';
 import { start } from '../../src/programs/exec.ts';
 import { type BenchLab, withBenchLab } from '../support/bench.ts';
@@ -72,7 +72,9 @@ async function night({ lab, dir, task }: BenchLab, url: string, token: string): 
 
 /** Read from disk: a program that is started again and again to ask would itself slow the night. */
 async function newest(dir: string): Promise<BuildMeta> {
-  const [last] = await listBuilds(join(dir, 'work'));
+  const {
+    builds: [last],
+  } = await surveyBuilds(join(dir, 'work'));
   if (!last) throw new Error('there is no build');
   return last.meta;
 }

@@ -6,7 +6,6 @@ import { quietTask } from '../../src/base/task.ts';
 import {
   buildPaths,
   findBuild,
-  listBuilds,
   readMeta,
   reserveBuildId,
   surveyBuilds,
@@ -19,6 +18,7 @@ import { diff as diffCommand } from '../../src/cli/commands/diff.ts';
 import { list as listCommand } from '../../src/cli/commands/list.ts';
 import { log as logCommand } from '../../src/cli/commands/log.ts';
 import { buildWithCommit } from '../../src/cli/go-on.ts';
+import { chooseBuilds } from '../../src/pipelines/plan-retract.ts';
 import { findUnfinished, nextCommitTime } from '../../src/run/build.ts';
 import { lockHolder } from '../../src/run/lock-holder.ts';
 import { openProject } from '../../src/run/project.ts';
@@ -195,7 +195,17 @@ describe('I15: what a damaged record could make wrong stops, and nothing else', 
     await expect(buildWithCommit(config.path, undefined)).rejects.toMatchObject(isDamaged);
     await expect(findUnfinished(config.work, undefined)).rejects.toMatchObject(isDamaged);
     expect((await buildWithCommit(config.path, ids.at(-2))).paths.id).toBe(ids.at(-2));
-    await expect(listBuilds(config.work)).rejects.toMatchObject(isDamaged);
+  });
+
+  it('a bad nightly build is taken back whatever older records look like, and not while a newer one is damaged', async () => {
+    const { config, ids, spoil } = await twoReleases();
+    const [oldest, good = '', between = '', bad = ''] = [ids[0], ids.at(-4), ids.at(-3), ids.at(-2)];
+    rmSync(dirname(buildPaths(config.work, ids.at(-1) ?? '', 'x86_64').dir), { recursive: true });
+    const choose = async (to: string) => chooseBuilds(await surveyBuilds(config.work), { id: bad, to }, 'nightly');
+    spoil(oldest);
+    expect(await choose(good)).toMatchObject({ good: { meta: { buildid: good } }, between: [between] });
+    spoil(between);
+    await expect(choose(good)).rejects.toMatchObject(isDamaged);
   });
 
   it('cycle names no night that is due while a newer record is damaged', async () => {

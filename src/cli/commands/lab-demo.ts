@@ -8,7 +8,7 @@ import type { Task } from '../../base/task.ts';
 import { bootImage } from '../../boot/boot-image.ts';
 import { checkSystem, type SystemExpectation } from '../../boot/check-system.ts';
 import { upgradeAndRollback } from '../../boot/upgrade.ts';
-import { listBuilds, type StoredBuild } from '../../build/build-store.ts';
+import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { buildLab, updateLab } from '../../lab/build-lab.ts';
 import { serveFolder } from '../../lab/webserver.ts';
 import type { RunContext } from '../context.ts';
@@ -120,7 +120,7 @@ function demand(code: number, wanted: readonly number[]): void {
 }
 
 async function completeBuilds(work: string): Promise<StoredBuild[]> {
-  return (await listBuilds(work)).filter(({ meta }) => meta.state === 'complete');
+  return (await surveyBuilds(work)).builds.filter(({ meta }) => meta.state === 'complete');
 }
 
 /** Boots the older build's image and does what a person does with a new night. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { type Connection, type HttpResponse, httpFetch } from './http.ts';
+import type { Connection } from './connection.ts';
+import { type HttpResponse, httpFetch } from './http.ts';
 
 /** What somebody else says the time is. */
 export interface TimeWitness {

@@ -3,8 +3,11 @@ import { copyFile, readFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
+import type { Connection } from '../base/connection.ts';
+import { RefusedConnection } from '../base/connection-faults.ts';
 import { formatBytes } from '../base/format.ts';
-import { type Connection, type HttpResponse, httpFetch, proxyAnswer, RefusedConnection } from '../base/http.ts';
+import { type HttpResponse, httpFetch } from '../base/http.ts';
+import { proxyAnswer } from '../base/proxies.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 

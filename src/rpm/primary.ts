@@ -1,4 +1,4 @@
-import type { Connection } from '../base/http.ts';
+import type { Connection } from '../base/connection.ts';
 import { type Evra, formatEvra, parseEvra } from './evr.ts';
 import { FormatError } from './format-error.ts';
 import { isPackageName, readChecksum, urlInRepository } from './rpm-names.ts';

@@ -1,5 +1,5 @@
+import { type Connection, originOf } from '../base/connection.ts';
 import { NightlyError } from '../base/errors.ts';
-import { type Connection, originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { fetchBytes } from './download.ts';
 import { checkCertificates } from './repo-certificates.ts';

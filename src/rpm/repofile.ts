@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { type Connection, type Login, loginIn, originOf } from '../base/connection.ts';
 import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
-import { type Connection, type Login, loginIn, originOf } from '../base/http.ts';
 import { keepSecret, withoutUserinfo } from '../base/redact.ts';
 import { IniError, type IniSection, parseIni } from './ini-reader.ts';
 import { isRepoId } from './rpm-names.ts';

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
+import { originOf } from '../base/connection.ts';
 import { NightlyError } from '../base/errors.ts';
-import { originOf } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import { readRepoContent } from '../rpm/repodata.ts';

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type HttpResponse, httpFetch, RefusedConnection, reasonOf } from '../base/http.ts';
+import { RefusedConnection, reasonOf } from '../base/connection-faults.ts';
+import { type HttpResponse, httpFetch } from '../base/http.ts';
 import { MOST_ANSWER_BYTES, type RawAnswer } from './witness-answer.ts';
 
 /** How long a witness is waited for, in milliseconds. */

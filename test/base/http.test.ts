@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { caFileFor, trustAt } from '../../src/base/ca-files.ts';
-import { httpFetch, proxyFor } from '../../src/base/http.ts';
+import { httpFetch } from '../../src/base/http.ts';
+import { proxyFor } from '../../src/base/proxies.ts';
 
 describe('one HTTP client: proxies by curl’s rules', () => {
   const asked = (url: string, env: Record<string, string>): string | undefined => proxyFor(new URL(url), {}, env);

@@ -1,9 +1,10 @@
 import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { reasonOf } from '../../base/connection-faults.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
-import { type HttpResponse, httpFetch, reasonOf } from '../../base/http.ts';
+import { type HttpResponse, httpFetch } from '../../base/http.ts';
 import { readRecord, recordFormat } from '../../base/read-record.ts';
 import { type FilePurpose, readSecretFile } from '../../base/secret-file.ts';
 import { loadConfig } from '../../config/load.ts';

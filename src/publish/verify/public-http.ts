@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pRetry, { AbortError } from 'p-retry';
-import { type HttpResponse, httpFetch, reasonOf, withBody } from '../../base/http.ts';
+import { reasonOf } from '../../base/connection-faults.ts';
+import { type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
 
 /** Files as the public URL of a target serves them; passing faults of the server are tried again. */
 export interface PublicFiles {

@@ -1,6 +1,7 @@
 import pRetry, { AbortError } from 'p-retry';
+import { reasonOf } from '../../base/connection-faults.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { httpFetch, reasonOf } from '../../base/http.ts';
+import { httpFetch } from '../../base/http.ts';
 import { deliveryError } from './sink.ts';
 
 /** Further tries of a request, after 0.5 and 1 s. */

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { proxyFor, proxyUrlWithLogin, tlsFiles } from '../../base/http.ts';
+import { tlsFiles } from '../../base/certificates.ts';
+import { proxyFor, proxyUrlWithLogin } from '../../base/proxies.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
-import { proxyAnswer } from '../../base/http.ts';
+import { proxyAnswer } from '../../base/proxies.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 
 /**

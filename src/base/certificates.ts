@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import type { Connection } from './connection.ts';
+import { definedOnly } from './defined-only.ts';
+import { isErrno } from './files.ts';
+
+/** Variables of the environment that name a file with the certificates to trust; the first one counts, as for curl. */
+export const CA_VARIABLES = ['CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
+
+/** Certificates and key of a connection, as Node's TLS takes them. */
+export function tlsFiles({ caFile, certFile, keyFile = certFile }: Connection): {
+  ca?: Buffer;
+  cert?: Buffer;
+  key?: Buffer;
+} {
+  return definedOnly({
+    ca: caFile === undefined ? systemCa() : readFileSync(caFile),
+    cert: certFile === undefined ? undefined : readFileSync(certFile),
+    key: keyFile === undefined ? undefined : readFileSync(keyFile),
+  });
+}
+
+/** Where Debian, Fedora and CentOS, and SUSE keep what the system trusts; Node has a list of its own instead. */
+const SYSTEM_CA = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/ca-bundle.pem',
+];
+
+/** Returns the certificates that the system trusts; undefined where it has none, and Node's count. */
+export function systemCa(): Buffer | undefined {
+  const named = CA_VARIABLES.map((name) => process.env[name]).find(Boolean);
+  if (named) return readFileSync(named);
+  for (const path of SYSTEM_CA) {
+    try {
+      return readFileSync(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+  return undefined;
+}

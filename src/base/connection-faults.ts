@@ -1,0 +1,38 @@
+import type { Connection } from './connection.ts';
+import { proxyAnswer } from './proxies.ts';
+
+/** Someone on the way refused the connection: trying again without another configuration leads to the same. */
+export class RefusedConnection extends Error {
+  override readonly name = 'RefusedConnection';
+}
+
+/** Returns the error for a request that got no answer, with a message that says what failed. */
+export function connectionFault(error: unknown, url: string, connection: Connection): Error {
+  const reason = reasonOf(error);
+  const status = PROXY_ANSWER.exec(reason)?.[1];
+  if (status === '407') return new RefusedConnection(proxyAnswer(407, url, connection), { cause: error });
+  if (UNTRUSTED.test(reason)) return new RefusedConnection(reason, { cause: error });
+  return new Error(status === undefined ? reason : proxyAnswer(Number(status), url, connection), { cause: error });
+}
+
+/** What undici says of a proxy that opens no tunnel. */
+const PROXY_ANSWER = /Proxy (?:response|Authentication Required) \((\d+)\)/;
+
+const UNTRUSTED = /^the server's certificate is not trusted|^the server refuses the client's certificate/;
+
+/** Returns what failed, of an error that a request ended with: undici itself says only "fetch failed". */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  // Of several addresses that were tried, the last error says as much as all of them.
+  if (error instanceof AggregateError) return reasonOf(error.errors.at(-1) ?? error.message);
+  if (cause instanceof Error) return reasonOf(cause);
+  const text = error.message === '' && 'code' in error ? String(error.code) : error.message;
+  const code = 'code' in error ? String(error.code) : '';
+  // TLS has a word of its own for what a server does not take of its client (RFC 8446, 6.2).
+  if (/alert (certificate|bad certificate|unknown ca|unsupported certificate|access denied)/i.test(text))
+    return `the server refuses the client's certificate, or lacks one: ${text}`;
+  return /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|DEPTH_ZERO/.test(code)
+    ? `the server's certificate is not trusted: ${text}`
+    : text;
+}

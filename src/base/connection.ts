@@ -14,7 +14,7 @@ export interface Connection {
   /** Logins that count for the server of one address alone; they go before `login`. */
   readonly serverLogins?: readonly { readonly origin: string; readonly login: Login }[];
   /** File with the certificates that may vouch for the server, in place of the system's. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
   /** File with a client certificate, and with its key where that is not in the same file; PEM. */
   readonly certFile?: string;
   readonly keyFile?: string;

@@ -12,7 +12,7 @@ export interface ResolveOptions {
   /** Whether a link at the very end is followed: for reading and writing it is, for moving and deleting it is not. */
   readonly lastLink: 'follow' | 'keep';
   /** Folders of this host that stand for what is at the top of the tree, such as `etc` while it is kept in usr/etc. */
-  readonly elsewhere?: Readonly<Record<string, string>>;
+  readonly elsewhere?: Readonly<Record<string, string>> | undefined;
 }
 
 /**

@@ -25,7 +25,7 @@ export interface SmokeRequest {
   readonly allowDegraded: readonly AllowedUnit[];
   readonly healthChecks: readonly HealthCheck[];
   /** Who logs in; default: a user that cloud-init makes. */
-  readonly login?: Login;
+  readonly login?: Login | undefined;
   readonly cpus: number;
   readonly memoryMib: number;
   /** Default `bios`. */

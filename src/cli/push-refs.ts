@@ -13,7 +13,7 @@ export interface PushOrder extends Omit<TargetPush, 'target' | 'signing'>, FarOp
   readonly to: string;
   /** The connection to an address that is reached over ssh. */
   readonly line?: ReceiverLine | undefined;
-  readonly pruneTo?: number;
+  readonly pruneTo?: number | undefined;
 }
 
 /**

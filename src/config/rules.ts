@@ -1,6 +1,6 @@
 import type { Breach } from './breach.ts';
 import { checkNotify } from './notify.ts';
-import { checkStreams } from './streams.ts';
+import { checkStreams } from './stream-rules.ts';
 import { checkTargets } from './targets.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */

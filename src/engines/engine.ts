@@ -67,7 +67,7 @@ export interface ComposeRequest {
   /** Further string metadata for the commit. */
   readonly metadata: Readonly<Record<string, string>>;
   /** What the tree is to say of what it is made of; undefined: it has no provenance. */
-  readonly provenance?: ProvenanceRequest;
+  readonly provenance?: ProvenanceRequest | undefined;
 }
 
 export interface Composed {

@@ -13,7 +13,7 @@ export interface CommitChanges {
   /** Replaces or adds metadata; undefined takes it out. All other metadata stays as it is. */
   readonly metadata: Readonly<Record<string, Variant | undefined>>;
   /** Dirtree of another root folder; undefined: the tree stays. */
-  readonly rootTree?: string;
+  readonly rootTree?: string | undefined;
 }
 
 /**

@@ -27,7 +27,7 @@ export interface ClientPull {
   /** `no`: every object by itself, `must`: by a static delta or not at all, `may`: as ostree likes. */
   readonly deltas: 'no' | 'may' | 'must';
   /** Objects of this repository need not be fetched. */
-  readonly cache?: string;
+  readonly cache?: string | undefined;
 }
 
 const DELTA_OPTIONS = { no: ['--disable-static-deltas'], may: [], must: ['--require-static-deltas'] } as const;

@@ -77,7 +77,7 @@ export async function storeFolder(
     readonly modes: string;
     readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
     /** Folder whose SELinux policy labels the files. */
-    readonly policy?: string;
+    readonly policy?: string | undefined;
   },
   task: Task,
 ): Promise<string> {

@@ -43,7 +43,7 @@ export async function convertImage(request: ConvertRequest, task: Task): Promise
     ],
     {
       task,
-      ...(virtualSize === undefined ? {} : { onLine: (line) => reportProgress(line, virtualSize, task) }),
+      onLine: virtualSize === undefined ? undefined : (line) => reportProgress(line, virtualSize, task),
     },
   );
 }

@@ -16,7 +16,7 @@ export interface VerifyRequest {
   /** Files with public keys. With any, the commit must be signed by one. */
   readonly gpgKeys: readonly string[];
   /** The public key that commit and summary were signed with just now; with it, both must be signed by one of the keys. */
-  readonly signingKey?: Uint8Array;
+  readonly signingKey?: Uint8Array | undefined;
   /** A folder for the client's repository; it is removed afterwards. */
   readonly scratchDir: string;
   /** How long a cache may keep serving the old content. Default: 90, above the minute that targets allow. */

@@ -72,7 +72,7 @@ export async function openProject(
     ? undefined
     : await readTreefile(treefilePath ?? stream.treefile, {
         basearch: stream.arch,
-        ...(treefilePath === undefined ? {} : { reachedBy: stream.treefile }),
+        reachedBy: treefilePath === undefined ? undefined : stream.treefile,
       });
   const ref = refOf(config, stream, treefile?.values.ref);
   const { engine, reason } = await selectEngine(stream.engine);
@@ -96,7 +96,7 @@ export async function openProject(
     testedRef: testedRefOf(stream, ref),
     engineReason: reason,
     targets: [first, ...others],
-    ...(signer === undefined ? {} : { signer }),
+    signer,
     ...(statementSigner && { statementSigner }),
     repo: join(config.work, 'repo'),
     cacheDir: join(config.work, 'cache', stream.name),

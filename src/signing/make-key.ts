@@ -13,7 +13,7 @@ export interface KeyRequest {
   readonly email: string;
   readonly algorithm: KeyAlgorithm;
   /** Undefined: it never expires. */
-  readonly days?: number;
+  readonly days?: number | undefined;
   readonly passphrase: string;
 }
 

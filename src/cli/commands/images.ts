@@ -49,7 +49,7 @@ export const images = defineCommand({
       refuseUnknown(project, only ?? []);
       const task = preparationTask(project, signal);
       const stored = isOwn ? await findBuild(config.work, build) : await fetchRecords(project, build, task);
-      const share = only === undefined ? {} : { only };
+      const share = { only };
       const opened = reopenBuild(stored);
       const outcome = await showAttempt(project, opened, context, { resumed: true, force: false, share });
       printOutcome(project, opened, outcome, json, print);

@@ -14,7 +14,7 @@ export interface InitOptions {
   /** Treefile to compose. Default: the CentOS Stream one that comes with this program. */
   readonly treefile?: string;
   /** What makes the trees: RPM packages, or something else whose trees are committed as they are. */
-  readonly engine?: (typeof ENGINES)[number];
+  readonly engine?: (typeof ENGINES)[number] | undefined;
 }
 
 const ENGINES = ['rpm', 'checkout', 'command'] as const;
@@ -72,7 +72,7 @@ export const init = defineCommand({
     'atomic-nightly -c /etc/atomic/nightly.yaml init',
   ],
   async run({ engine }, { config, print }) {
-    const file = await initConfig(config, engine === undefined ? {} : { engine });
+    const file = await initConfig(config, { engine });
     print(`Wrote ${file}. Edit it, then run "atomic-nightly doctor" to see whether this machine has what it needs.`);
     return 0;
   },

@@ -45,8 +45,7 @@ export const keysGenerate = defineCommand({
     const passphrase = await readPassphrase(source);
     if (passphrase === '' || passphrase.includes('\n'))
       throw usageError('keys generate', 'The passphrase is empty, or more than one line.');
-    const lasting = days === undefined ? {} : { days };
-    const key = await makeKey({ name, email, algorithm, ...lasting, passphrase }, quietTask(undefined, signal));
+    const key = await makeKey({ name, email, algorithm, days, passphrase }, quietTask(undefined, signal));
     await makeFolder(resolve(options.out), 0o700);
     await writeFile(files.privateKey, key.privateKey, { mode: 0o600, flag: 'wx' });
     await writeFile(files.revocation, key.revocation, { mode: 0o600, flag: 'wx' });

@@ -54,7 +54,7 @@ export const push = defineCommand({
     const refs = await pushedRefs(source, [first, ...others.slice(0, -1)], tag);
     const depth = pruneDepth(pruneDepthText);
     const stateDir = await pushFolder(source);
-    const request = { source, refs, stateDir, ...how, ...(depth === undefined ? {} : { pruneTo: depth }) };
+    const request = { source, refs, stateDir, ...how, pruneTo: depth };
     const place = sshPlace(to, urlOptions(how).ssh);
     // While ssh connects, the rest of this program is loaded: that takes as long.
     const line = place && openReceiverLine(place, quietTask(join(stateDir, 'logs/ssh.log'), context.signal));

@@ -70,7 +70,7 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
           root,
           kver,
           args: values['initramfs-args'] ?? [],
-          ...(base === undefined ? {} : { mutated: { base, version: request.version } }),
+          mutated: base === undefined ? undefined : { base, version: request.version },
           cacheDir,
           scratchDir,
         },

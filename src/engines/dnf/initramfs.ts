@@ -42,7 +42,7 @@ export interface InitramfsRequest {
   /** `initramfs-args` of the treefile. */
   readonly args: readonly string[];
   /** Set with mutate-os-release: the base version, and the build's that was put in its place. */
-  readonly mutated?: { readonly base: string; readonly version: string };
+  readonly mutated?: { readonly base: string; readonly version: string } | undefined;
   readonly cacheDir: string;
   readonly scratchDir: string;
 }

@@ -36,8 +36,10 @@ export async function addProvenance(
   await replaceInTree(skip, '');
   await replaceInTree(modes, '');
   const repo = cacheRepo(cacheDir);
-  const labelled = taken.policy === undefined ? {} : { policy: taken.policy.folder };
-  const commit = await storeFolder({ repo, folder, skip, modes, owner: { uid: 0, gid: 0 }, ...labelled }, task);
+  const commit = await storeFolder(
+    { repo, folder, skip, modes, owner: { uid: 0, gid: 0 }, policy: taken.policy?.folder },
+    task,
+  );
   const checksum = (await readStored(repo, commit)).files.get(PROVENANCE_PATH);
   if (checksum === undefined) throw new NightlyError('bug', `${PROVENANCE_PATH} was not stored.`);
   return { ...taken, tree: await insertFile(repo, taken, PROVENANCE_PATH, checksum) };

@@ -103,7 +103,7 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
         modes,
         folder: scan.root,
         owner,
-        ...(policy === undefined ? {} : { policy: policy.folder }),
+        policy: policy?.folder,
       },
       task,
     );
@@ -163,8 +163,10 @@ async function addFiles(
   const [skip, modes] = [join(scratchDir, 'skip'), join(scratchDir, 'modes')];
   await writeFile(skip, '');
   const owner = { uid: 0, gid: 0 };
-  const labelled = policy === undefined ? {} : { policy: policy.folder };
-  const stored = await readStored(repo, await storeFolder({ repo, folder, skip, modes, owner, ...labelled }, task));
+  const stored = await readStored(
+    repo,
+    await storeFolder({ repo, folder, skip, modes, owner, policy: policy?.folder }, task),
+  );
   for (const [path, meta] of stored.folders) {
     if (path !== '/' && nodes.get(dirname(path))?.files.some(([name]) => name === basenameOf(path))) {
       throw new NightlyError(

@@ -81,7 +81,7 @@ interface Refusal {
   readonly place: SourcePlace;
   readonly message: string;
   /** What the same release takes for it. */
-  readonly instead?: string;
+  readonly instead?: string | undefined;
 }
 
 /** Names that had underscores only before a release; in JSON some releases pass over the others without a word. */
@@ -101,7 +101,7 @@ interface ValueRule {
   readonly since: string;
   /** The first release that refuses it again. */
   readonly until?: string;
-  readonly instead?: string;
+  readonly instead?: string | undefined;
 }
 
 const VALUES: Readonly<Record<string, Readonly<Record<string, readonly ValueRule[]>>>> = {
@@ -154,7 +154,7 @@ function refuseUse(use: KeyUse, version: string): Refusal | undefined {
   const message = needed
     ? `the value "${value}" of "${key}" needs rpm-ostree ${needed.since}`
     : `rpm-ostree ${last?.until} dropped the value "${value}" of "${key}"`;
-  return { place: valuePlace, message, ...(last?.instead === undefined ? {} : { instead: last.instead }) };
+  return { place: valuePlace, message, instead: last?.instead };
 }
 
 function takes({ since, until }: ValueRule, version: string): boolean {

@@ -167,7 +167,7 @@ function finishCommit(
   return writeRewritten(request.repo, commit, {
     parent,
     timestamp,
-    ...(rootTree === undefined ? {} : { rootTree }),
+    rootTree,
     metadata: {
       'ostree.ref-binding': { type: 'as', value: refs },
       ...packageLists({ packages: unlisted }),

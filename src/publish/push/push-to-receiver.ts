@@ -27,7 +27,7 @@ import { commitFiles, missingObjects, type Offer, sendObjects } from './send-obj
 export interface ReceiverPush extends Offer {
   readonly forceOlder: boolean;
   readonly deltas: boolean;
-  readonly pruneTo?: number;
+  readonly pruneTo?: number | undefined;
   readonly dryRun: boolean;
   /** Folder for what is on its way. */
   readonly stateDir: string;

@@ -138,7 +138,7 @@ async function makeDeltas(refs: readonly CheckedRef[], repo: string, task: Task)
   const { generateDelta, indexDeltas } = await import('../../programs/ostree.ts');
   for (const { from, commit } of refs) {
     if (from === commit) continue;
-    await generateDelta({ repo, to: commit, ...(from === undefined ? {} : { from }) }, task);
+    await generateDelta({ repo, to: commit, from }, task);
     await indexDeltas(repo, commit, task);
   }
 }

@@ -26,7 +26,7 @@ export interface BuildsRequest {
   /** Names of streams whose builds come there once they are released. */
   readonly releasesOf?: readonly string[] | undefined;
   /** Images of builds from before stay away if they are: seconds since the epoch. */
-  readonly imagesSince?: number;
+  readonly imagesSince?: number | undefined;
   readonly files?: PublicFiles;
   /** Judges the index and the records before they decide anything; without it, all are believed. */
   readonly trust?: RecordTrust | undefined;

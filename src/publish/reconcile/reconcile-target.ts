@@ -81,7 +81,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
     task,
   );
   const contents = await compareRepo({ repo, listing, named: found.commits.values(), ...files }, task);
-  const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: Date.now() / 1000 - imagesSeconds };
+  const imagesSince = imagesSeconds === undefined ? undefined : Date.now() / 1000 - imagesSeconds;
   const hasCommit = (commit: string): boolean =>
     !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
   const builds = await compareBuilds(
@@ -89,7 +89,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
       work: dirname(repo),
       target,
       hasCommit,
-      ...imagesSince,
+      imagesSince,
       ...files,
       releasesOf,
       trust: request.trust,

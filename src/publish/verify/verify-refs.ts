@@ -102,8 +102,7 @@ async function pullRef(
   const pull = async (demands: ClientTrust): Promise<CommitInfo> => {
     await rm(client, { recursive: true, force: true });
     await makeClient(client, request.url, demands, task);
-    const cache = known === undefined ? {} : { cache: known };
-    const got = await pullAsClient({ repo: client, ref, deltas: 'no', ...cache }, task);
+    const got = await pullAsClient({ repo: client, ref, deltas: 'no', cache: known }, task);
     if (got !== entry.commit) throw new Error(`a fresh client got ${got}, the summary said ${entry.commit}`);
     return readCommit(client, got);
   };

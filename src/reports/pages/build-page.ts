@@ -27,7 +27,7 @@ export interface BuildPageRequest {
   /** Its files lie beside the page, or in `folder`. */
   readonly published: boolean;
   /** Seconds after which its images are removed from there; undefined: never. */
-  readonly imagesSeconds?: number;
+  readonly imagesSeconds?: number | undefined;
   /** Present on the service's own pages only. */
   readonly run?: {
     readonly entries: readonly JournalEntry[];

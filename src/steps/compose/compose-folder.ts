@@ -24,7 +24,7 @@ export async function composeFolder(
       ref,
       inputHash: inputs.inputHash,
       version: build.id,
-      ...(testedRef === undefined ? {} : { alsoBound: [testedRef] }),
+      alsoBound: testedRef === undefined ? undefined : [testedRef],
       parent: inputs.parent,
     },
     task,

@@ -123,10 +123,9 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
   const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
   const product = config.name;
   const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
-  const kept = imagesSeconds === undefined ? {} : { imagesSeconds };
   const views: [string, string][] = lacking.map((meta) => {
     const { buildid, basearch: arch, state } = meta;
-    const view = buildPage({ meta, state, others: metas, live: false, published: true, ...kept });
+    const view = buildPage({ meta, state, others: metas, live: false, published: true, imagesSeconds });
     return [buildPagePath(buildid, arch), render('build', view)];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));

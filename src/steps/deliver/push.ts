@@ -54,7 +54,7 @@ export async function verify(
       ref,
       commit,
       gpgKeys: stream.seed.gpgKeys,
-      ...(signer === undefined ? {} : { signingKey: await signer.clientKey(task) }),
+      signingKey: await signer?.clientKey(task),
       scratchDir: join(config.work, 'scratch'),
     },
     task,

@@ -43,7 +43,7 @@ export async function smokeTest(
         timeoutSeconds: settings.timeoutSeconds,
         allowDegraded: settings.allowDegraded,
         healthChecks: template['health-checks'],
-        ...(login === undefined || key === undefined ? {} : { login: { user: login.user, privateKey: key } }),
+        login: login === undefined || key === undefined ? undefined : { user: login.user, privateKey: key },
         cpus: machine.cpus,
         memoryMib: sizeBytes(machine.memory) / 1024 ** 2,
       },

@@ -43,7 +43,7 @@ export async function promoteCompose(
       timestamp: night.timestamp,
       repoTimestamps: {},
       metadata: {},
-      ...(provenance === undefined ? {} : { provenance }),
+      provenance,
     },
     task,
   );

@@ -13,7 +13,7 @@ export async function agentsFor(
   { endpoint, region, caFile }: Pick<S3TargetConfig, 'endpoint' | 'region' | 'caFile'>,
   options: { readonly keepAlive: boolean; readonly maxSockets: number },
 ): Promise<{ httpAgent: HttpAgent; httpsAgent: HttpsAgent }> {
-  const server = tlsFiles(caFile === undefined ? {} : { caFile });
+  const server = tlsFiles({ caFile });
   const proxy = proxyFor(new URL(endpoint ?? `https://s3.${region}.amazonaws.com`));
   if (proxy === undefined)
     return { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent({ ...options, ...server }) };

@@ -16,7 +16,7 @@ function isFolder(path: string): boolean {
 
 function resolve(root: string, parts: readonly string[], lastLink: 'follow' | 'keep'): string {
   const etc = etcOf(root);
-  return resolveInRoot(root, parts.join('/'), { lastLink, ...(etc === undefined ? {} : { elsewhere: { etc } }) });
+  return resolveInRoot(root, parts.join('/'), { lastLink, elsewhere: etc === undefined ? undefined : { etc } });
 }
 
 /**

@@ -1,7 +1,8 @@
 /**
  * Exit codes of the program (I7). Scripts, Jenkins and the service go by them.
  * - `done` 0; `failed` 1; `usage` 2: the command line, the configuration or the treefile; `unchanged` 10: nothing to build;
- * - `locked` 11: another run works on it; `gateFailed` 12: built and published, but its smoke test did not pass;
+ * - `locked` 11: another run works on it; `gateFailed` 12: built and published, but its smoke test did not pass, or a command
+ *   was refused because of that;
  * - `interrupted` 130: by a signal; `resume` continues it.
  */
 export const EXIT = {

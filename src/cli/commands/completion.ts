@@ -9,9 +9,9 @@ import { inHelpOrder } from '../program.ts';
 export const completion = defineCommand({
   name: 'completion',
   section: 'Help',
-  summary: 'print a script that has a shell complete commands, options and the names they take',
-  arguments: { shell: neededChoice('SHELL', ['bash', 'zsh', 'fish'], 'shell that is to load it') },
-  notes: 'Build ids, streams, targets and sinks are completed as the configuration has them that the line names.',
+  summary: 'print the completion script for a shell',
+  arguments: { shell: neededChoice('SHELL', ['bash', 'zsh', 'fish'], 'shell that will load it') },
+  notes: 'Build ids, streams, targets and sinks are completed from the configuration that the command line names.',
   examples: [
     'source <(atomic-nightly completion bash)      (in ~/.bashrc)',
     'source <(atomic-nightly completion zsh)       (in ~/.zshrc, after compinit)',

@@ -63,7 +63,7 @@ export const init = defineCommand({
     engine: choice(
       'KIND',
       ENGINES,
-      'what makes the trees: RPM packages (the default), a folder that is there, or a program that fills one',
+      'what makes the trees: RPM packages (the default), an existing folder, or a program that fills one',
     ),
   },
   examples: [

@@ -11,7 +11,7 @@ export const keysShow = defineCommand({
   name: 'keys show',
   summary: 'list keys with fingerprint, expiry, and the streams and targets that use them',
   options: { json: flag('for scripts') },
-  exitCodes: { 0: 'each can sign', 1: 'one cannot' },
+  exitCodes: { 0: 'every key can sign', 1: 'at least one cannot' },
   examples: ['atomic-nightly keys show --json | jq ".[].daysLeft"'],
   interruptible: true,
   async run({ json }, { config, signal, print }) {

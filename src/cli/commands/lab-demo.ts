@@ -36,7 +36,7 @@ export const labDemo = defineCommand({
   summary: 'run two nightly builds, upgrade a booted host and roll it back, and a third build with nothing to do',
   arguments: { folder: optionalWithDefault('DIR', 'folder for everything the demo makes', 'demo', 'folder') },
   options: {
-    port: number('NUMBER', 'of the web server in front of what is published', 8087),
+    port: number('NUMBER', 'port of the web server for what is published', 8087),
     boot: text('TYPES', 'images of the second build to boot, as in vagrant-libvirt,iso, or "none"'),
   },
   interruptible: true,

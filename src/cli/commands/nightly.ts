@@ -29,7 +29,7 @@ export const nightly = defineCommand({
     until: choice(
       'STEP',
       STOPS,
-      'stop successfully after this step; with push the tree is published, and images are left to "resume" or to "images" anywhere',
+      'stop successfully after this step; with push, the tree is published; "resume" here, or "images" on any machine, makes the images',
     ),
     resume: flag("continue the stream's last nightly build if it was cut short in the last 12 hours"),
     idFile: text('FILE', 'write the build id to this file as soon as it is known', { completes: 'file' }),

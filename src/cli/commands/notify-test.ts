@@ -19,7 +19,7 @@ export const notifyTest = defineCommand({
     sink: text('NAME', 'name of a sink, or its number in the configuration, from 1', { completes: 'sink' }),
     json: flag('for scripts'),
   },
-  exitCodes: { 0: 'all took it', 1: 'one did not' },
+  exitCodes: { 0: 'every sink accepted it', 1: 'at least one did not' },
   examples: ['atomic-nightly notify test --sink mail'],
   interruptible: true,
   async run({ sink: name, json }, { config: path, signal: interrupted, print }) {

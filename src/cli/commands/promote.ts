@@ -41,13 +41,13 @@ export const promote = defineCommand({
       completes: 'stream',
     }),
     recommit: flag(
-      'keep the tree byte for byte, in a new commit; what the engines checkout and command made always is, unless --rebuild',
+      'keep the tree byte for byte, in a new commit; the default for trees of the engines checkout and command',
     ),
     rebuild: flag('make a tree of the engines checkout and command again from the recorded inputs, and compare'),
     override: words('NEVRA', 'take a newer package, as name-[epoch:]version-release.arch'),
     exclude: words('NAME', 'leave a package out'),
     reason: text('TEXT', 'reason, stored in the build record'),
-    upstream: text('ID', "upstream's release that this maps to; default: by the cycle of the configuration"),
+    upstream: text('ID', 'upstream release that this maps to; default: by the cycle in the configuration'),
     acceptDifferences: flag(
       'continue although the rebuilt tree differs from the nightly build; differences are recorded',
     ),

@@ -20,7 +20,7 @@ export const provenance = defineCommand({
     of: needed('BUILD', 'build id, or a commit or ref of the local repository', 'build'),
     other: optional('OTHER', 'a second one, to compare with', 'build'),
   },
-  options: { json: flag('for scripts: as the tree itself has it'), yaml: flag('the same as YAML') },
+  options: { json: flag('for scripts: the file in the tree'), yaml: flag('the same as YAML') },
   examples: [
     'atomic-nightly provenance 20261121_02',
     'atomic-nightly provenance example/x86_64/nightly --json',

@@ -32,7 +32,7 @@ export const prune = defineCommand({
     json: flag('for scripts'),
   },
   notes:
-    'The first prune that does not keep a commit marks it; one after the grace period deletes it.\n' +
+    'The first prune that no longer keeps a commit retires it; a later one, after the grace period, deletes it.\n' +
     'A ref without a policy stops it before anything is removed.',
   examples: [
     'atomic-nightly prune --dry-run',

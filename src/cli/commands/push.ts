@@ -24,13 +24,13 @@ export const push = defineCommand({
   usage: '[options] <REF...> <TARGET|URL>',
   arguments: {
     first: needed('REF', 'ref of the local repository'),
-    others: rest('REF|TARGET|URL', 'further refs, and last where they go: a target of the configuration or an address'),
+    others: rest('REF|TARGET|URL', 'more refs, then the destination: a target of the configuration or an address'),
   },
   options: {
-    repo: text('REPO', 'local repository, in any mode; default: this folder', { completes: 'folder' }),
+    repo: text('REPO', 'local repository, in any mode; default: the current folder', { completes: 'folder' }),
     dryRun: flag('print what would be sent and moved; change nothing'),
     forceOlder: flag('allow a commit that is not newer than the one it replaces'),
-    tag: text('NAME', 'a further ref for the commit there, which never moves'),
+    tag: text('NAME', 'another ref for the commit, which never moves'),
     pruneTo: text('N', 'afterwards, keep only the newest N commits of these refs there'),
     deltas: flag('send a static delta from the commit that is replaced'),
     identity: text('FILE', 'private key for ssh; default: what ssh itself would use', { completes: 'file' }),
@@ -45,7 +45,7 @@ export const push = defineCommand({
     'atomic-nightly push example/x86_64/stable s3://example-atomic/stable',
   ],
   notes:
-    'The address is ssh://user@host/path, user@host:/path, rsync://host/module/path, s3://bucket/prefix, or a path; it leads to the folder that holds repo/. An address needs no configuration.',
+    'The address is ssh://user@host/path, user@host:/path, rsync://host/module/path, s3://bucket/prefix, or a path; it is that of the folder that holds repo/. An address needs no configuration.',
   interruptible: true,
   async run({ first, others, repo = '.', tag, pruneTo: pruneDepthText, json, ...how }, context) {
     const to = others.at(-1);

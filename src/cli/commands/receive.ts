@@ -20,14 +20,14 @@ import type { Printer } from '../print.ts';
 export const receive = defineCommand({
   name: 'receive',
   section: 'Targets',
-  summary: 'take what "push" sends, as the only command of an ssh account',
+  summary: 'accept what "push" sends, as the only command of an ssh account',
   options: {
-    as: text('NAME', 'who pushes: a name of the configuration'),
-    check: flag('look at the configuration and what it names, and take nothing'),
+    as: text('NAME', 'the pusher: a name in the configuration'),
+    check: flag('check the configuration and everything it names; accept no push'),
   },
-  exitCodes: { 0: 'the push was accepted, or all is well', 1: 'it was refused, or something is not' },
+  exitCodes: { 0: 'the push was accepted, or the check found no faults', 1: 'it was refused, or there are faults' },
   notes:
-    '--config names a configuration of its own kind: docs/push.md. In ~/.ssh/authorized_keys of the account, before each key:',
+    '--config names a separate configuration: docs/push.md. The first line below goes into ~/.ssh/authorized_keys of the account, for each key.',
   examples: [
     'command="atomic-nightly receive --config /etc/atomic-nightly/receive.yaml --as alice",restrict ssh-ed25519 …',
     'atomic-nightly receive --config /etc/atomic-nightly/receive.yaml --check',

@@ -19,15 +19,15 @@ export const retract = defineCommand({
   summary: 'take a bad nightly build back: hosts get the tree of a good one before it, as an upgrade',
   arguments: { build: needed('BUILD', 'build id of the newest published nightly build of its stream', 'build') },
   options: {
-    reason: text('TEXT', 'why, for records and pages: users will read it', { required: true }),
+    reason: text('TEXT', 'reason, for records and pages; users will read it', { required: true }),
     to: text('BUILD', 'the good nightly build; default: the newest complete one before it with another tree', {
       completes: 'build',
     }),
-    dryRun: flag('say what would be done; change nothing'),
+    dryRun: flag('print what would be done; change nothing'),
     json: flag('the result for scripts, on standard output'),
   },
   notes:
-    'Nothing is deleted. "resume" continues a retraction that was killed. What was released is taken back with "release --withdraw". See docs/bad-night.md.',
+    'Nothing is deleted. "resume" continues a retraction that was killed. "release --withdraw" takes a release back. See docs/bad-night.md.',
   examples: [
     'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI" --dry-run',
     'atomic-nightly retract 20261121_01 --reason "does not boot on UEFI"',

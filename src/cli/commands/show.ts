@@ -29,7 +29,7 @@ export const show = defineCommand({
   summary: 'show one build: commit, package changes, images, times, promotions, and security updates since',
   arguments: { build: needed('BUILD', 'build id', 'build') },
   options: {
-    updates: negation('do not ask the repositories what is newer since'),
+    updates: negation('do not ask the repositories for newer packages'),
     junit: text('FILE', 'write steps and smoke tests as a JUnit report instead', { completes: 'file' }),
     json: flag('the record, for scripts'),
   },

@@ -26,11 +26,11 @@ const TOKEN_FILE: FilePurpose = {
 export const trigger = defineCommand({
   name: 'trigger',
   section: 'Service',
-  summary: 'ask a running service to start a nightly build: "the RPM repositories changed"',
+  summary: 'ask a running service to start a nightly build, as when the RPM repositories have changed',
   arguments: { stream: optional('STREAM', 'nightly stream of the service', 'stream') },
   options: {
     url: text('URL', 'URL of the service', { default: 'http://127.0.0.1:8099' }),
-    tokenFile: text('FILE', 'file with the token alone, readable by its owner only', { completes: 'file' }),
+    tokenFile: text('FILE', 'file that has only the token, readable by its owner only', { completes: 'file' }),
     newToken: flag('make a token, print it once, and add its hash to "service.trigger.token-hash-file"'),
     json: flag('for scripts'),
   },

@@ -29,7 +29,7 @@ export const verify = defineCommand({
     images: flag('fetch every image and compare its SHA-256'),
     json: flag('for scripts'),
   },
-  exitCodes: { 0: 'all is well', 1: 'something is not' },
+  exitCodes: { 0: 'no faults', 1: 'faults found' },
   examples: [
     'atomic-nightly verify',
     'atomic-nightly verify buildlogs --images',

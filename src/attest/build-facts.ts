@@ -1,9 +1,10 @@
 import type { BuildMeta, InputsRecord } from '../build/build-record.ts';
 import type { Provenance } from '../engines/provenance/provenance-format.ts';
 import type { PackageSignatures } from '../engines/provenance/rpm-provenance.ts';
+import type { ImageFile } from '../images/image.ts';
 import type { OsRelease } from './os-release.ts';
 import { namedComponent, namedDeb, namedRpm } from './purl.ts';
-import type { BuildFacts, Resource, Subject } from './statement.ts';
+import { BUILD_TYPE, type BuildFacts, IMAGE_BUILD_TYPE, type Resource, type Subject } from './statement.ts';
 
 /** What a statement of a build is made of. */
 export interface KnownOfBuild {
@@ -25,6 +26,7 @@ export function buildFacts(known: KnownOfBuild): BuildFacts {
   const { meta, commit, files, builder, startedOn, finishedOn } = known;
   const { promotion, inputs, engine } = meta;
   return {
+    buildType: BUILD_TYPE,
     subjects: [commitSubject(commit), ...files.map(({ path, sha256 }) => ({ name: path, digest: { sha256 } }))],
     externalParameters: {
       stream: meta.stream,
@@ -43,8 +45,40 @@ export function buildFacts(known: KnownOfBuild): BuildFacts {
       ...(inputs && { 'atomic-nightly': inputs.programs.atomicNightly, ostree: inputs.programs.ostree }),
       ...(engine && { [`engine:${engine.name}`]: engine.version }),
     },
-    invocation: `${meta.buildid}/${meta.basearch}`,
+    invocation: invocationOf(meta),
     startedOn,
+    finishedOn,
+  };
+}
+
+const invocationOf = ({ buildid, basearch }: BuildMeta): string => `${buildid}/${basearch}`;
+
+/** What a statement of an image is made of. */
+export interface KnownOfImage extends Pick<KnownOfBuild, 'meta' | 'builder' | 'finishedOn'> {
+  readonly type: string;
+  readonly image: ImageFile;
+  /** Versions of the programs that made it. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/**
+ * Returns what the statement of an image says: the commit is all that it is made from, and what that is made from the
+ * statement of the build says.
+ */
+export function imageFacts({ meta, type, image, builder, versions, finishedOn }: KnownOfImage): BuildFacts {
+  return {
+    buildType: IMAGE_BUILD_TYPE,
+    subjects: [{ name: image.path, digest: { sha256: image.sha256 } }],
+    externalParameters: { stream: meta.stream, ref: meta.ref, arch: meta.basearch, type },
+    internalParameters: {
+      templateDigest: image.templateDigest,
+      ...(image.bootLoader !== undefined && { bootLoader: image.bootLoader }),
+    },
+    dependencies: [commitResource('commit', meta.ref, image.commit)],
+    builder,
+    versions,
+    invocation: `${invocationOf(meta)}/${type}`,
+    startedOn: meta.ostreeTimestamp,
     finishedOn,
   };
 }

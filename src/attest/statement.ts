@@ -15,6 +15,8 @@ export interface Subject {
 
 /** What is said of a build. */
 export interface BuildFacts {
+  /** Says what the parameters mean: one of those in docs/attestations.md. */
+  readonly buildType: string;
   readonly subjects: readonly Subject[];
   /** What people asked for, as far as they could. */
   readonly externalParameters: Readonly<Record<string, unknown>>;
@@ -32,8 +34,8 @@ export interface BuildFacts {
   readonly finishedOn: string;
 }
 
-/** What `externalParameters` and `internalParameters` mean, in docs/attestations.md. */
 export const BUILD_TYPE = 'urn:atomic-nightly:build:1';
+export const IMAGE_BUILD_TYPE = 'urn:atomic-nightly:image:1';
 
 /**
  * Returns the in-toto statement, version 1, with the SLSA provenance of a build, version 1.
@@ -46,7 +48,7 @@ export function provenanceStatement(facts: BuildFacts): Buffer {
     predicateType: 'https://slsa.dev/provenance/v1',
     predicate: {
       buildDefinition: {
-        buildType: BUILD_TYPE,
+        buildType: facts.buildType,
         externalParameters: facts.externalParameters,
         internalParameters: facts.internalParameters,
         resolvedDependencies: facts.dependencies,

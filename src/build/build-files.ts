@@ -21,5 +21,8 @@ export const SBOM_FILE = 'sbom.cdx.json';
 /** Signed statement of what the tree was made from, by whom and how (src/attest/). */
 export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 
+/** Returns the name of the signed statement of what an image was made from; it lies beside the image. */
+export const imageStatementName = (image: string): string => `${image}.intoto.jsonl`;
+
 /** SHA-256 of every file of the build that never changes, as `sha256sum -c` reads it. */
 export const SUMS = 'SHA256SUMS';

@@ -38,6 +38,7 @@ const image = z.looseObject({
   'atomic-nightly.commit': sha256Hex,
   'atomic-nightly.template-digest': text,
   'atomic-nightly.boot-loader': text.exactOptional(),
+  'atomic-nightly.statement': z.looseObject({ path: imagePath, sha256: sha256Hex, size: count }).exactOptional(),
 });
 
 const images = z.record(word, image);

@@ -63,3 +63,7 @@ const RECORDS =
 
 /** Path of an image in its build's folder. */
 export const imagePath = pathBelow.refine((text) => !RECORDS.test(text), 'must not be that of a record');
+
+/** Images by type, of which a reader needs these values, and the same of the statement beside each. */
+export const imagesWith = <Shape extends z.ZodRawShape>(shape: Shape) =>
+  z.record(word, z.looseObject({ ...shape, 'atomic-nightly.statement': z.looseObject(shape).exactOptional() }));

@@ -48,6 +48,13 @@ export interface ImageFile {
   readonly templateDigest: string;
   /** Which boot loader, and where its files come from. */
   readonly bootLoader?: string;
+  /** The signed statement of what it was made from, a file beside it. */
+  readonly statement?: { readonly path: string; readonly sha256: string; readonly size: number };
+}
+
+/** Returns the files that come and go with an image: itself, and what is said of it. */
+export function filesOfImage<File>(image: File & { readonly statement?: File }): readonly File[] {
+  return image.statement === undefined ? [image] : [image, image.statement];
 }
 
 /** An image with the type that it was made from. */

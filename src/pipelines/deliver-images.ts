@@ -17,7 +17,7 @@ import { type ImageResults, stateOf, sumsOf, wholeRecord } from '../steps/images
 import { missingImages } from '../steps/images/missing-images.ts';
 import { publishPart } from '../steps/images/publish-part.ts';
 import type { Target } from '../targets/target.ts';
-import { makeImages, sortImages } from './make-images.ts';
+import { makeImages, sortImages, stateImages } from './make-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 import { putPages } from './put-pages.ts';
 import { type Settled, sideBySide } from './side-by-side.ts';
@@ -66,11 +66,16 @@ export async function deliverImages(
   const wanted = set.templates.filter(({ name }) => types.includes(name));
   const imaged = await makeImages(build, set, wanted, runner);
   const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
+  const sorted = sortImages(imaged.results, gated.failed);
+  const good = imaged.results.filter(({ name }) => name in sorted.images);
+  // One whose statement cannot be had waits for a resume, as one without a signature does.
+  const stated = await stateImages(project, build, good, runner);
   const results: ImageResults = {
     types,
-    ...sortImages(imaged.results, gated.failed),
+    images: sortImages(stated.results, []).images,
+    refused: sorted.refused,
     tests: gated.tests,
-    failures: [...imaged.failures, ...gated.failures],
+    failures: [...imaged.failures, ...gated.failures, ...stated.failures],
   };
   const failures = [...(tree?.failures ?? []), ...results.failures];
   const ofTree = tree && { ...tree, meta: local, sums: await checksumsOf(build, fixedRecords(build)) };

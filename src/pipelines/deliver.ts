@@ -7,10 +7,9 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
-import { writeSbom, writeStatement } from '../steps/deliver/attest.ts';
+import { statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
 import { makeDeltas } from '../steps/deliver/make-deltas.ts';
 import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
-import { furtherRecords } from '../steps/deliver/publish-build.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { deliverImages } from './deliver-images.ts';
@@ -88,7 +87,7 @@ export async function deliver(
   });
   if (project.statementSigner) {
     const { attestations: configured } = stream;
-    await runner.step('statement', { commit, configured, ...furtherRecords(build) }, (task) =>
+    await runner.step('statement', { commit, configured, records: statedRecords(build) }, (task) =>
       writeStatement(project, build, commit, task),
     );
   }

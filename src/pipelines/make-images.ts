@@ -2,7 +2,9 @@ import { IMAGE } from '../build/build-record-format.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { ImageTemplate } from '../images/template/image-template.ts';
 import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
+import { statementIsThere, writeImageStatement } from '../steps/deliver/attest.ts';
 import { type BuiltImage, type ImageSet, imageIsThere } from '../steps/images/images.ts';
 import { type Settled, sideBySide } from './side-by-side.ts';
 
@@ -20,6 +22,27 @@ export function makeImages(
       set.inputs(template),
       async (task) => ({ name, image: IMAGE.encode(await set.build(template, task)) }),
       ({ image }) => imageIsThere(build, IMAGE.decode(image)),
+    );
+    return { name, image: IMAGE.decode(image) };
+  });
+}
+
+/** Has a signed statement made of each image, a step each, where the stream asks for statements. */
+export function stateImages(
+  project: Project,
+  build: Build,
+  images: readonly BuiltImage[],
+  runner: Runner,
+): Promise<Settled<BuiltImage>> {
+  const configured = project.stream.attestations?.statement;
+  return sideBySide(images, async (built): Promise<BuiltImage> => {
+    if (configured === undefined) return built;
+    const { name } = built;
+    const { image } = await runner.step(
+      `statement-${name}`,
+      { image: IMAGE.encode(built.image), configured },
+      async (task) => ({ name, image: IMAGE.encode(await writeImageStatement(project, build, built, task)) }),
+      ({ image }) => statementIsThere(build, IMAGE.decode(image)),
     );
     return { name, image: IMAGE.decode(image) };
   });

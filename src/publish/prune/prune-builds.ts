@@ -3,8 +3,9 @@ import { NightlyError } from '../../base/errors.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { buildId, count, fingerprint, imagePath, instant, sha256Hex, word } from '../../build/record-values.ts';
+import { buildId, count, fingerprint, imagePath, imagesWith, instant, sha256Hex } from '../../build/record-values.ts';
 import type { TargetRetention } from '../../config/config.ts';
+import { filesOfImage } from '../../images/image.ts';
 import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
@@ -35,7 +36,7 @@ const META = recordFormat({
     buildid: buildId.exactOptional(),
     'ostree-commit': sha256Hex.exactOptional(),
     'ostree-timestamp': instant,
-    images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
+    images: imagesWith({ path: imagePath, size: count }).exactOptional(),
     'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
   }),
   hint: 'Bring it back from a backup, or "atomic-nightly publish --reconcile"; until then nothing of that build is removed.',
@@ -96,7 +97,7 @@ export async function planBuilds(
       reasons?.has('promoted') || reasons?.has('ref') || linkedBuilds.has(id) || isPromoted(id, promoted);
     const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
     const mark = marks[key] ?? {};
-    const images = Object.values(meta.images ?? {});
+    const images = Object.values(meta.images ?? {}).flatMap(filesOfImage);
     const [imagesGo, logsGo] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
     const folder = folderOfKey(key);
     if (imagesGo) {

@@ -6,6 +6,7 @@ import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import { isBuildFolder, isPathBelow } from '../../build/record-values.ts';
+import { filesOfImage } from '../../images/image.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
 import type { RecordTrust } from '../../published/record-trust.ts';
@@ -84,7 +85,7 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
     if (meta.pendingImages !== undefined && !(await isWholeHere(build, meta, request, task))) continue;
     wanted.set(build, meta);
     const isOld = Date.parse(meta.ostreeTimestamp) / 1000 < (request.imagesSince ?? 0);
-    for (const { path: name, size } of Object.values(meta.images ?? {})) {
+    for (const { path: name, size } of Object.values(meta.images ?? {}).flatMap(filesOfImage)) {
       const path = `${folderOfKey(build)}/${name}`;
       known.add(path);
       if (isOld && !listed.has(path)) continue;

@@ -5,7 +5,16 @@ import { ifThere } from '../../base/files.ts';
 import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
-import { buildId, count, imagePath, instant, isBuildFolder, sha256Hex, word } from '../../build/record-values.ts';
+import {
+  buildId,
+  count,
+  imagePath,
+  imagesWith,
+  instant,
+  isBuildFolder,
+  sha256Hex,
+  word,
+} from '../../build/record-values.ts';
 import { folderOfKey, isSignatureName, signatureName } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { contentEquals } from '../../targets/expect.ts';
@@ -24,7 +33,7 @@ const META = recordFormat({
     'atomic-nightly.stream': word.exactOptional(),
     'atomic-nightly.release': z.looseObject({}).exactOptional(),
     'atomic-nightly.retracted': z.looseObject({ by: buildId, reason: z.string() }).exactOptional(),
-    images: z.record(word, z.looseObject({ path: imagePath, size: count })).exactOptional(),
+    images: imagesWith({ path: imagePath, size: count }).exactOptional(),
   }),
   hint: '',
 });

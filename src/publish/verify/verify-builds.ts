@@ -9,11 +9,12 @@ import {
   count,
   fingerprint,
   imagePath,
+  imagesWith,
   instant,
   refName,
   sha256Hex,
-  word,
 } from '../../build/record-values.ts';
+import { filesOfImage } from '../../images/image.ts';
 import { type CommitInfo, checkedObject, objectPath, parseCommit } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { buildFolder, recordPath } from '../../published/paths.ts';
@@ -27,7 +28,7 @@ const META = recordFormat({
     ref: refName,
     'ostree-commit': sha256Hex.exactOptional(),
     'ostree-timestamp': instant,
-    images: z.record(word, z.looseObject({ path: imagePath, sha256: sha256Hex, size: count })).exactOptional(),
+    images: imagesWith({ path: imagePath, sha256: sha256Hex, size: count }).exactOptional(),
     'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
   }),
   hint: RECONCILE_HINT,
@@ -101,10 +102,9 @@ async function inspectBuild(
   if (meta.buildid !== id) report.fault(what, `its record is that of ${meta.buildid}`, RECONCILE_HINT);
   if (commit !== undefined && request.hasTree) await check('commit', () => commitFits(request, commit, id));
   const images = new Map(
-    Object.values(meta.images ?? {}).map(({ path, sha256: digest, size }) => [
-      `${folder}/${path}`,
-      { sha256: digest, size },
-    ]),
+    Object.values(meta.images ?? {})
+      .flatMap(filesOfImage)
+      .map(({ path, sha256: digest, size }) => [`${folder}/${path}`, { sha256: digest, size }]),
   );
   await check(SUMS, async () => {
     records = await recordsOfSums(request.files, folder, images);

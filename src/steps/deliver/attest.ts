@@ -4,15 +4,25 @@ import { join } from 'node:path';
 import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../attest/dsse.ts';
 import { type OsRelease, parseOsRelease } from '../../attest/os-release.ts';
 import { provenanceStatement } from '../../attest/statement.ts';
-import { writeFileAtomic } from '../../base/files.ts';
+import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { PROVENANCE_FILE, SBOM_FILE, SIGNATURES_FILE, STATEMENT_FILE } from '../../build/build-files.ts';
+import { VERSION } from '../../base/version.ts';
+import {
+  imageStatementName,
+  PROVENANCE_FILE,
+  SBOM_FILE,
+  SIGNATURES_FILE,
+  STATEMENT_FILE,
+} from '../../build/build-files.ts';
 import { readMeta } from '../../build/build-store.ts';
 import { type Provenance, parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { type PackageSignatures, readSignatures } from '../../engines/provenance/rpm-provenance.ts';
-import { catFile } from '../../programs/ostree.ts';
+import type { ImageFile } from '../../images/image.ts';
+import { catFile, ostreeVersion } from '../../programs/ostree.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
+import type { StatementSigner } from '../../signing/statement-signer.ts';
+import type { BuiltImage } from '../images/images.ts';
 import { checksumsOf, fixedRecords } from './publish-build.ts';
 
 /** What is known of a build's tree once its provenance is written. */
@@ -60,17 +70,53 @@ export async function writeStatement(
   }
   const meta = await readMeta(build.paths);
   const { buildFacts } = await import('../../attest/build-facts.ts');
-  const files = await checksumsOf(
-    build,
-    fixedRecords(build).filter((name) => name !== STATEMENT_FILE),
-  );
+  const files = await checksumsOf(build, statedRecords(build));
   const times = { startedOn: meta.ostreeTimestamp, finishedOn: new Date().toISOString() };
   const payload = provenanceStatement(
     buildFacts({ ...known, ...times, meta, commit, files, builder: statement.builder }),
   );
-  const signature = await statementSigner.sign(signedBytes(STATEMENT_TYPE, payload), task);
-  const line = envelopeLine(payload, keyId(await statementSigner.publicKey()), signature);
-  await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), line);
+  await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), await signedLine(payload, statementSigner, task));
+}
+
+/** Returns the records that the statement of a build is about. They are the same whether it is there already or not. */
+export function statedRecords(build: Pick<Build, 'paths'>): string[] {
+  return fixedRecords(build).filter((name) => name !== STATEMENT_FILE);
+}
+
+async function signedLine(payload: Uint8Array, signer: StatementSigner, task: Task): Promise<string> {
+  const signature = await signer.sign(signedBytes(STATEMENT_TYPE, payload), task);
+  return envelopeLine(payload, keyId(await signer.publicKey()), signature);
+}
+
+/**
+ * Writes the signed statement of what an image was made from beside it.
+ * @returns the image with it
+ * @throws NightlyError `signing`.
+ */
+export async function writeImageStatement(
+  { stream, statementSigner }: Pick<Project, 'stream' | 'statementSigner'>,
+  { paths }: Pick<Build, 'paths'>,
+  { name: type, image }: BuiltImage,
+  task: Task,
+): Promise<ImageFile> {
+  const builder = stream.attestations?.statement?.builder;
+  if (statementSigner === undefined || builder === undefined) return image;
+  const { imageFacts } = await import('../../attest/build-facts.ts');
+  const versions = { 'atomic-nightly': VERSION, ostree: await ostreeVersion() };
+  const finishedOn = new Date().toISOString();
+  const payload = provenanceStatement(
+    imageFacts({ meta: await readMeta(paths), type, image, builder, versions, finishedOn }),
+  );
+  const path = imageStatementName(image.path);
+  const line = await signedLine(payload, statementSigner, task);
+  await writeFileAtomic(join(paths.dir, path), line);
+  return { ...image, statement: { path, sha256: sha256(line), size: Buffer.byteLength(line) } };
+}
+
+/** Whether the statement of an image is there as it was made. */
+export async function statementIsThere({ paths }: Pick<Build, 'paths'>, { statement }: ImageFile): Promise<boolean> {
+  if (statement === undefined) return false;
+  return (await ifThere(sha256File(join(paths.dir, statement.path)))) === statement.sha256;
 }
 
 async function knownTree(

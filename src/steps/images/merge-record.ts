@@ -2,7 +2,7 @@ import type { SmokeResult } from '../../boot/image-smoke-test.ts';
 import type { BuildFailure, BuildMeta } from '../../build/build-record.ts';
 import type { BuildState } from '../../build/outcomes.ts';
 import type { StreamConfig } from '../../config/config.ts';
-import type { ImageFile } from '../../images/image.ts';
+import { filesOfImage, type ImageFile } from '../../images/image.ts';
 import type { Summed } from '../../published/sha256sums.ts';
 import { frozenError, refuseRetractedMeta } from '../../run/build.ts';
 import type { SharedRecord } from './shared-record.ts';
@@ -42,7 +42,10 @@ export function mergeRecord(
   refuseRetractedMeta(base);
   if (base.release) throw frozenError(base.buildid);
   const meta: BuildMeta = { ...base, ...tree?.meta, ...valuesOf(base, results, images, tree?.failures) };
-  const gone = results.types.flatMap((type) => base.images?.[type]?.path ?? []);
+  const gone = results.types.flatMap((type) => {
+    const image = base.images?.[type];
+    return image ? filesOfImage(image).map(({ path }) => path) : [];
+  });
   const added = sumsOf(results, tree?.sums);
   const paths = new Set([...gone, ...added.map(({ path }) => path)]);
   return { meta, sums: [...sums.filter(({ path }) => !paths.has(path)), ...added] };
@@ -63,7 +66,12 @@ export function wholeRecord(
 
 /** Checksums of what a machine adds to a build. */
 export function sumsOf({ images }: ImageResults, ofTree: readonly Summed[] = []): Summed[] {
-  return [...ofTree, ...Object.values(images).map(({ sha256, path }) => ({ sha256, path }))];
+  return [
+    ...ofTree,
+    ...Object.values(images)
+      .flatMap(filesOfImage)
+      .map(({ sha256, path }) => ({ sha256, path })),
+  ];
 }
 
 type Merged = Pick<BuildMeta, 'images' | 'refusedImages' | 'smokeTests' | 'failures'>;
@@ -138,5 +146,5 @@ function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
 
 /** Returns the image type that a step works on; undefined for other steps. */
 function typeOf(step: string): string | undefined {
-  return /^(?:image|smoke-test)-(.+)$/.exec(step)?.[1];
+  return /^(?:image|smoke-test|statement)-(.+)$/.exec(step)?.[1];
 }

@@ -19,11 +19,17 @@ async function builds(bed: Bed, count: number): Promise<string[]> {
     ids.unshift(id);
     const folder = `builds/${id}/x86_64`;
     await bed.writeFar(`${folder}/images/disk.qcow2`, `disk of ${id}`);
+    await bed.writeFar(`${folder}/images/disk.qcow2.intoto.jsonl`, 'statement');
     await bed.writeFar(`${folder}/logs/compose.log`, 'log');
     await bed.writeFar(`${folder}/meta.json`, {
       'ostree-commit': commits[n],
       'ostree-timestamp': new Date(noon(n) * 1000).toISOString(),
-      images: { 'generic-cloud': { path: 'images/disk.qcow2', size: 20 } },
+      images: {
+        'generic-cloud': {
+          ...{ path: 'images/disk.qcow2', size: 20 },
+          'atomic-nightly.statement': { path: 'images/disk.qcow2.intoto.jsonl', size: 9 },
+        },
+      },
     });
     const url = `${bed.url}/${folder}/images/disk.qcow2`;
     const provider = { name: 'libvirt', url, checksum: 'a'.repeat(64), checksum_type: 'sha256' } as const;
@@ -38,8 +44,12 @@ async function builds(bed: Bed, count: number): Promise<string[]> {
   return commits;
 }
 
-const there = (bed: Bed, n: number, file: string): boolean =>
-  existsSync(join(bed.far, 'builds', nightId(n), 'x86_64', file));
+/** Whether a file of a build is there; the statement beside an image is there as long as the image. */
+function there(bed: Bed, n: number, file: string): boolean {
+  const path = join(bed.far, 'builds', nightId(n), 'x86_64', file);
+  if (file.startsWith('images/')) expect(existsSync(`${path}.intoto.jsonl`)).toBe(existsSync(path));
+  return existsSync(path);
+}
 const versions = async (bed: Bed): Promise<string[]> =>
   (await bed.readFar('vagrant/box.json')).versions.map(({ version }: { version: string }) => version);
 const index = async (bed: Bed): Promise<string[]> =>

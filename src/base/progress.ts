@@ -1,2 +1,2 @@
 /** What a progress count counts. */
-export type ProgressUnit = 'bytes' | 'packages' | 'objects' | 'files';
+export type ProgressUnit = 'bytes' | 'packages' | 'objects' | 'files' | 'entries';

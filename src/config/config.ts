@@ -1,4 +1,5 @@
 import type { SourcePlace } from '../base/errors.ts';
+import { fillLog, type LogConfig } from './log.ts';
 import { fillNotify, type NotifyConfig } from './notify.ts';
 import type { WrittenConfig } from './schema.ts';
 import { fillStream, type StreamConfig } from './streams.ts';
@@ -7,6 +8,7 @@ import type { TargetConfig } from './targets.ts';
 export type { StatementKeyConfig } from './attestations.ts';
 export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
 export type { SmokeTestConfig } from './images.ts';
+export type { LogConfig, LogKeySource } from './log.ts';
 export type {
   MailSinkConfig,
   MatrixSinkConfig,
@@ -41,13 +43,15 @@ export type {
  * The configuration as the program uses it: absolute paths, every default filled in. The types of its blocks are inferred
  * from their schemas, which also say what each key is for.
  */
-export interface Config extends Omit<WrittenConfig, 'targets' | 'streams' | 'notify'> {
+export interface Config extends Omit<WrittenConfig, 'targets' | 'streams' | 'notify' | 'log'> {
   /** The file it came from, absolute. */
   readonly path: string;
   /** By name, in the order of the file. */
   readonly targets: Readonly<Record<string, TargetConfig>>;
   /** By name, in the order of the file. */
   readonly streams: Readonly<Record<string, StreamConfig>>;
+  /** The release log, where one is kept. */
+  readonly log?: LogConfig;
   /** In the order of the file. */
   readonly notify: readonly NotifyConfig[];
   /** Where a value was written, as in `placeOf('streams', 'nightly', 'ref')`; the nearest enclosing value otherwise. */
@@ -56,9 +60,11 @@ export interface Config extends Omit<WrittenConfig, 'targets' | 'streams' | 'not
 
 /** Fills in every default that depends on other values. `written` has passed the schema and the rules. */
 export function fillConfig(written: WrittenConfig): Omit<Config, 'path' | 'placeOf'> {
-  const { name: product, streams, targets, engine } = written;
+  const { log, ...rest } = written;
+  const { name: product, streams, targets, engine } = rest;
   return {
-    ...written,
+    ...rest,
+    ...(log && { log: fillLog(log, targets) }),
     targets: mapValues(targets, (target, name): TargetConfig => ({ ...target, name })),
     streams: mapValues(streams, (stream, name) => fillStream(stream, name, { product, streams, targets, engine })),
     notify: fillNotify(written.notify, product),

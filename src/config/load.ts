@@ -100,6 +100,7 @@ function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasF
     engine: partOf(schemas.engine, member(input, 'engine')),
     streamNames: streams.map(([name]) => name),
     streams: valid(streams, schemas.stream),
+    log: partOf(schemas.log, member(input, 'log')),
     sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
     written: (...path) => path.reduce(member, input),
   };

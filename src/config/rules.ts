@@ -1,16 +1,23 @@
 import type { Breach } from './breach.ts';
+import { checkLog } from './log.ts';
 import { checkNotify } from './notify.ts';
 import { checkStreams } from './stream-rules.ts';
 import { checkTargets } from './targets.ts';
 
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
 export type Parts = Parameters<typeof checkTargets>[0] &
-  Parameters<typeof checkStreams>[0] & {
+  Parameters<typeof checkStreams>[0] &
+  Parameters<typeof checkLog>[0] & {
     /** By their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
   };
 
 /** Returns every broken rule: what depends on more than one value, or on the files named. */
 export function checkRules(parts: Parts): Breach[] {
-  return [...checkTargets(parts), ...checkStreams(parts), ...checkNotify(parts.sinks, parts.streamNames)];
+  return [
+    ...checkTargets(parts),
+    ...checkStreams(parts),
+    ...checkLog(parts),
+    ...checkNotify(parts.sinks, parts.streamNames),
+  ];
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
 import { engineSchema } from './engine.ts';
+import { logSchema } from './log.ts';
 import { notifySchema, sinkSchema } from './notify.ts';
 import { serviceSchema } from './service.ts';
 import { streamSchema } from './streams.ts';
@@ -17,6 +18,7 @@ export function schemasFor(here: Here) {
   const stream = streamSchema(here);
   const sink = sinkSchema(here);
   const engine = engineSchema(here);
+  const log = logSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
     work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
@@ -28,10 +30,11 @@ export function schemasFor(here: Here) {
     streams: z
       .record(word, stream)
       .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
+    log: log.optional().describe('A log of all that is published, in which nothing can be changed unseen.'),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink, engine };
+  return { config, target, stream, sink, engine, log };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

@@ -28,9 +28,16 @@ function secretFiles(config: Config): string[] {
     ...Object.values(config.targets).map((target) => (target.type === 'rsync' ? target.passwordFile : undefined)),
     ...Object.values(config.streams).map(({ release }) => release?.to?.mail?.smtp?.passwordFile),
     ...config.notify.map(sinkSecretFile),
+    logKeyFile(config, folder),
     config.service.mqtt?.type === 'external' ? config.service.mqtt.passwordFile : undefined,
   ];
   return paths.filter((path) => path !== undefined);
+}
+
+function logKeyFile({ log }: Config, credentials: string | undefined): string | undefined {
+  if (log === undefined) return undefined;
+  if ('file' in log.key) return log.key.file;
+  return credentials === undefined ? undefined : join(credentials, log.key.credential);
 }
 
 /** The file with what a sink logs in or signs with. */

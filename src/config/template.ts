@@ -1,5 +1,6 @@
 import { engineTemplate, type TreeTemplate } from './engine.ts';
 import { imageTypesTemplate } from './image-types.ts';
+import { logTemplate } from './log.ts';
 import { notifyTemplate } from './notify.ts';
 import { serviceTemplate } from './service.ts';
 import { streamsTemplate } from './streams.ts';
@@ -17,6 +18,7 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     imageTypesTemplate,
     targetsTemplate,
     streamsTemplate(name, tree),
+    logTemplate,
     notifyTemplate,
     serviceTemplate,
   ].join('');

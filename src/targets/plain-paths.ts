@@ -54,8 +54,15 @@ export function withPlainPaths(target: Target): Target {
       },
     }),
     async swap(request, task) {
-      requirePlain([...request.expect, ...request.put].map(({ path }) => path));
-      return target.swap(request, task);
+      const { expect, ahead = [], put, seal } = request;
+      requirePlain([...expect, ...ahead, ...put].map(({ path }) => path));
+      if (seal === undefined) return target.swap(request, task);
+      const plainly = async () => {
+        const sealed = await seal();
+        requirePlain(sealed.map(({ path }) => path));
+        return sealed;
+      };
+      return target.swap({ ...request, seal: plainly }, task);
     },
     async *list(folder, task) {
       if (folder !== '') requirePlain([folder]);

@@ -1,6 +1,4 @@
-import type { SwapRequest } from './target.ts';
-
-type SmallFile = SwapRequest['put'][number];
+import type { SmallFile } from './target.ts';
 
 /**
  * Returns what is to appear in one go: a signature and what it signs, right behind it, as one group; any other file

@@ -100,5 +100,18 @@ export interface SendStats {
 export interface SwapRequest {
   /** Path and the exact content it must still have; undefined: it must not exist. */
   readonly expect: readonly { readonly path: string; readonly content: Uint8Array | undefined }[];
-  readonly put: readonly { readonly path: string; readonly content: Uint8Array }[];
+  /** Put before all others, in any order: nobody looks at them before one of the others names them. */
+  readonly ahead?: readonly SmallFile[];
+  readonly put: readonly SmallFile[];
+  /**
+   * Makes files that must not exist anywhere unless the expectations hold, as a signature of what there may be one of only. Called
+   * under the lock, behind `ahead`; put in order, behind `put`. When it throws, they are not put.
+   */
+  seal?(): Promise<readonly SmallFile[]>;
+}
+
+/** A file that is put as a whole. */
+export interface SmallFile {
+  readonly path: string;
+  readonly content: Uint8Array;
 }

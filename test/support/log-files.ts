@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { signCheckpoint } from '../../src/log/checkpoint.ts';
 import { grow, NO_TREE } from '../../src/log/grow.ts';
-import { noteSigner } from '../../src/log/note-keys.ts';
+import { type NoteSigner, noteSigner } from '../../src/log/note-keys.ts';
 import { openTileTree, type TileTree } from '../../src/log/tile-tree.ts';
 
 /** The vectors of the log's formats: what programs of others gave for the same keys and entries. */
@@ -63,4 +63,15 @@ export function memoryLog(...sizes: readonly number[]): MemoryLog {
 /** Reads all that a tree has: each entry and each tile. */
 export async function readAll(tree: TileTree): Promise<void> {
   for (let index = 0; index * 256 < tree.size; index += 1) await tree.bundle(index);
+}
+
+/** The log's key; what it signs is noted in a file first. */
+export function notingKey(file: string): NoteSigner {
+  return {
+    ...LOG,
+    sign(bytes) {
+      appendFileSync(file, `${Buffer.from(bytes).toString('base64')}\n`);
+      return LOG.sign(bytes);
+    },
+  };
 }

@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } fro
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { NightlyError } from '../../src/base/errors.ts';
 import { filesBelow } from '../../src/base/files.ts';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
@@ -139,6 +140,44 @@ describe.each<[string, () => Promise<Bed>]>([
     expect(['locked', 'target-moved']).toContain(lost[0]);
     expect(['a', 'b']).toContain(await look('flag'));
     await expect(attempt('c')).rejects.toMatchObject({ code: 'target-moved' });
+  });
+
+  it('makes what is sealed under the lock alone, and only when the expectations hold', async () => {
+    const { dir, target, look } = await open();
+    const task = testTask(dir);
+    await target.check(task);
+    const made: string[] = [];
+    const attempt = (
+      content: string,
+      before?: string,
+      seal = async () => [{ path: 'log/head', content: bytes(content) }],
+    ) =>
+      target.swap(
+        {
+          expect: [{ path: 'log/head', content: before === undefined ? undefined : bytes(before) }],
+          ahead: ['1', '2'].map((name) => ({ path: `log/tile/${name}`, content: bytes(content) })),
+          put: [],
+          async seal() {
+            made.push(content);
+            return seal();
+          },
+        },
+        task,
+      );
+    const results = await Promise.allSettled([attempt('aa'), attempt('bb')]);
+    expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    expect(made).toHaveLength(1);
+    const [first = ''] = made;
+    expect([await look('log/head'), await look('log/tile/2')]).toEqual([first, first]);
+    await expect(attempt('cc', 'xx')).rejects.toMatchObject({ code: 'target-moved' });
+    expect(made).toEqual([first]);
+    // Of equal size, and over what an attempt left that did not come to its end.
+    const refused = async () => {
+      throw new NightlyError('signing', 'no key');
+    };
+    await expect(attempt('dd', first, refused)).rejects.toMatchObject({ code: 'signing' });
+    await attempt('ee', first);
+    expect([await look('log/head'), await look('log/tile/1')]).toEqual(['ee', 'ee']);
   });
 });
 

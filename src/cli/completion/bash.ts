@@ -2,6 +2,7 @@ import type { Entry } from '../define.ts';
 import type { ArgumentData, OptionData } from '../inputs.ts';
 import {
   ASKED,
+  beginsOthers,
   type CompletedOption,
   completedOptions,
   EVERYWHERE,
@@ -96,7 +97,15 @@ _atomic_nightly() {
   else
     kind=$(_atomic_nightly_words "$command")
     [[ $command == help ]] && kind=$(_atomic_nightly_words '')
-    [[ -n $kind ]] || _atomic_nightly_argument "$command" "$position"
+    if [[ -n $kind && $position == 0 ]]; then
+      _atomic_nightly_offer
+      # A command that also begins others: names are added to the words.
+      kind=''
+      [[ -z $command || $command == help ]] || _atomic_nightly_argument "$command" 0
+      [[ -n $kind ]] || return
+    else
+      _atomic_nightly_argument "$command" "$position"
+    fi
   fi
   _atomic_nightly_offer
 }
@@ -133,7 +142,7 @@ function optionsCase({ name, options }: Entry): string[] {
 }
 
 function groupNames(entries: readonly Entry[]): string[] {
-  return entries.flatMap(({ name, isGroup }) => (isGroup ? [name] : []));
+  return entries.flatMap(({ name }) => (beginsOthers(entries, name) ? [name] : []));
 }
 
 function wordsCase(entries: readonly Entry[], group: string): string {

@@ -48,6 +48,11 @@ export function wordsBelow(entries: readonly Entry[], name: string): { word: str
   });
 }
 
+/** Whether commands come below a word, which may be a command itself. */
+export function beginsOthers(entries: readonly Entry[], name: string): boolean {
+  return wordsBelow(entries, name).length > 0;
+}
+
 /** What a shell can offer for a value: words, files, folders, names to ask the program for; undefined for free text. */
 export function offered({
   choices,

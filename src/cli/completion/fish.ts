@@ -1,11 +1,19 @@
 import type { Entry } from '../define.ts';
 import type { ArgumentData, OptionData } from '../inputs.ts';
-import { type CompletedOption, completedOptions, EVERYWHERE, offered, takesValue, wordsBelow } from './completed.ts';
+import {
+  beginsOthers,
+  type CompletedOption,
+  completedOptions,
+  EVERYWHERE,
+  offered,
+  takesValue,
+  wordsBelow,
+} from './completed.ts';
 
 /** Completion for fish 3 and newer. */
 export function fishCompletion(entries: readonly Entry[]): string {
   const shown = entries.filter(({ hidden }) => hidden !== true);
-  const groups = ['', ...shown.flatMap(({ name, isGroup }) => (isGroup ? [name] : []))];
+  const groups = ['', ...shown.flatMap(({ name }) => (beginsOthers(shown, name) ? [name] : []))];
   const valued = shown.flatMap(({ name, options }) =>
     valuedFlags(completedOptions(options)).map((flag) => `${name} ${flag}`),
   );

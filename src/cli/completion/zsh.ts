@@ -1,11 +1,19 @@
 import type { Entry } from '../define.ts';
 import type { ArgumentData, OptionData } from '../inputs.ts';
-import { type CompletedOption, completedOptions, EVERYWHERE, offered, takesValue, wordsBelow } from './completed.ts';
+import {
+  beginsOthers,
+  type CompletedOption,
+  completedOptions,
+  EVERYWHERE,
+  offered,
+  takesValue,
+  wordsBelow,
+} from './completed.ts';
 
 /** Completion for zsh: to be sourced after compinit, or a file \`_atomic-nightly\` in a folder of $fpath. */
 export function zshCompletion(entries: readonly Entry[]): string {
   const shown = entries.filter(({ hidden }) => hidden !== true);
-  const groups = shown.filter(({ isGroup }) => isGroup);
+  const groups = shown.filter(({ name }) => beginsOthers(shown, name));
   return `#compdef atomic-nightly
 # Completion of atomic-nightly for zsh, made by "atomic-nightly completion zsh".
 
@@ -44,17 +52,20 @@ function groupFunction(entries: readonly Entry[], group: string): string {
   const cases = below.map(({ word }) => {
     const name = `${group} ${word}`.trim();
     const entry = entries.find((one) => one.name === name);
-    if (!entry || entry.isGroup) return `        ${word}) ${functionName(name)} ;;`;
+    if (!entry || beginsOthers(entries, name)) return `        ${word}) ${functionName(name)} ;;`;
     const specs = [...completedOptions(entry.options).flatMap(optionSpecs), ...argumentSpecs(entry)];
     return `        ${word})\n          _arguments $everywhere${specs.map((spec) => ` \\\n            ${quoted(spec)}`).join('')}\n          ;;`;
   });
+  // A command that also begins others takes its argument where their words stand.
+  const own = entries.find(({ name, isGroup }) => name === group && !isGroup);
+  const [first] = Object.values(own?.arguments ?? {});
   return `${functionName(group)}() {
   local -a below=(
 ${describe.join('\n')}
   )
   _arguments -C $everywhere '(-)1: :->word' '(-)*:: :->rest'
   case $state in
-    word) _describe -t commands command below ;;
+    word) _describe -t commands command below${first === undefined ? '' : `; ${action(first).trim()}`} ;;
     rest)
       case $words[1] in
 ${cases.join('\n')}

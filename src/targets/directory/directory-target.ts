@@ -9,7 +9,7 @@ import { tryFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { Compared, PlainTarget, SendStats, SwapRequest } from '../target.ts';
+import type { Compared, PlainTarget, SendStats, SmallFile, SwapRequest } from '../target.ts';
 
 /** Held by flock while a swap is under way; a publisher that dies frees it. */
 const LOCK = '.atomic-nightly.lock';
@@ -108,7 +108,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
 }
 
 async function checkAndPut(
-  { expect, put }: SwapRequest,
+  { expect, ahead = [], put, seal }: SwapRequest,
   root: string,
   name: string,
   read: (path: string) => Promise<Uint8Array | undefined>,
@@ -117,24 +117,33 @@ async function checkAndPut(
     if (!contentEquals(await read(path), content)) throw movedError(name, path);
   }
   const folders = new Folders(root);
-  for (const group of signedPairs(put)) {
-    const asides: string[] = [];
-    try {
-      for (const { path, content } of group) {
-        await folders.make(dirname(path));
-        const aside = await asideOf(root, path, folders);
-        asides.push(aside);
-        await writeAside(aside, (to) => writeFile(to, content));
-      }
-      // Two system calls without anything in between: hardly a kill comes between a signature and what it signs.
-      for (const [index, aside] of asides.entries()) renameSync(aside, join(root, group[index]?.path ?? ''));
-    } catch (error) {
-      for (const aside of asides) await rm(aside, { force: true });
-      throw error;
-    }
-    // Before the next one: after a power cut, too, the order must hold.
-    for (const { path } of group) await syncFolder(dirname(join(root, path)));
+  if (ahead.length > 0) await putTogether(ahead, root, folders);
+  for (const group of signedPairs(put)) await putTogether(group, root, folders);
+  for (const group of signedPairs((await seal?.()) ?? [])) await putTogether(group, root, folders);
+}
+
+async function putTogether(group: readonly SmallFile[], root: string, folders: Folders): Promise<void> {
+  const asides = await Promise.all(
+    group.map(async ({ path }) => {
+      await folders.make(dirname(path));
+      return asideOf(root, path, folders);
+    }),
+  );
+  const written = await Promise.allSettled(
+    group.map(({ content }, index) => writeAside(asides[index] ?? '', (to) => writeFile(to, content))),
+  );
+  try {
+    const failed = written.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    // System calls without anything in between: hardly a kill comes between a signature and what it signs.
+    for (const [index, aside] of asides.entries()) renameSync(aside, join(root, group[index]?.path ?? ''));
+  } catch (error) {
+    for (const aside of asides) await rm(aside, { force: true });
+    throw error;
   }
+  // Before the next one: after a power cut, too, the order must hold.
+  const changed = new Set(group.map(({ path }) => dirname(join(root, path))));
+  await Promise.all([...changed].map(syncFolder));
 }
 
 /** Whether the target can be written to at all, told by the file every publisher needs. */

@@ -21,7 +21,7 @@ import { sharedSsh } from '../../programs/ssh-shared.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { ContentsAndLinks, PlainTarget, SwapRequest } from '../target.ts';
+import type { ContentsAndLinks, PlainTarget, SmallFile } from '../target.ts';
 import { type LockAccess, withRsyncLock } from './rsync-lock.ts';
 
 /** An empty file that shows whether the target can be written to. */
@@ -86,7 +86,7 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
     async remove(paths, task) {
       if (paths.length > 0) await connect(task, (remote) => rsyncRemove(remote, paths, task));
     },
-    async swap({ expect, put: files }, task) {
+    async swap({ expect, ahead = [], put: files, seal }, task) {
       let found: readonly (Uint8Array | undefined)[] = [];
       const confirm = async (): Promise<Uint8Array | undefined> => {
         const [token, ...contents] = await readMany([LOCK_PATH, ...expect.map(({ path }) => path)], task);
@@ -100,8 +100,10 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
           for (const [index, { path, content }] of expect.entries()) {
             if (!contentEquals(found[index], content)) throw movedError(name, path);
           }
+          if (ahead.length > 0) await put(ahead, task);
           // One transfer each: the order in which they appear counts. Two would be some tenths of a second apart.
           for (const together of signedPairs(files)) await put(together, task);
+          for (const together of signedPairs((await seal?.()) ?? [])) await put(together, task);
         },
         task,
       );
@@ -144,8 +146,6 @@ async function readWithLinks(
     return { contents: await Promise.all(paths.map(read)), links };
   });
 }
-
-type SmallFile = SwapRequest['put'][number];
 
 async function putFiles(remote: RsyncRemote, files: readonly SmallFile[], task: Task): Promise<void> {
   await withTemporaryFolder(async (folder) => {

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import { contentEquals, movedError } from '../expect.ts';
@@ -16,7 +17,7 @@ import {
   untilUnheld,
 } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { SwapRequest } from '../target.ts';
+import type { SmallFile, SwapRequest } from '../target.ts';
 import { type Bucket, type Found, getObject } from './s3-client.ts';
 import { type EtagStyle, putIf, putObject, unchanged } from './s3-put.ts';
 
@@ -24,7 +25,7 @@ import { type EtagStyle, putIf, putObject, unchanged } from './s3-put.ts';
  * Compare and swap on S3, which can do so for one object at a time:
  *   1. take the lock, an object, by a PUT on condition that it is as it was read: absent, given up, or its holder gone;
  *   2. read what is expected and compare;
- *   3. put in order, a signature and what it signs at the same time; what was read in step 2, on condition that it still
+ *   3. put what goes ahead side by side; then put in order, a signature and what it signs at the same time; what was read in step 2, on condition that it still
  *      has the ETag it was read with;
  *   4. give the lock up, on condition that it is still ours.
  * A holder that stalls for longer than its lock lives finds in step 3 that the lock is over, or, at the very worst, that
@@ -35,14 +36,18 @@ export async function swapObjects(bucket: Bucket, style: EtagStyle, request: Swa
   const { lock, etag, ends } = await take(bucket, style, newLock(), task);
   try {
     const found = await readExpected(bucket, request, task);
-    for (const group of signedPairs(request.put)) {
+    const ahead = request.ahead ?? [];
+    await pLimit(bucket.config.parallel).map(ahead, ({ path, content }) =>
+      putObject(bucket, path, content, false, task),
+    );
+    const putGroup = async (group: readonly SmallFile[]): Promise<void> => {
       if (performance.now() > ends) throw over(lock, name);
       // Nobody ends this program between a signature and what it signs, as long as the lock lasts.
       const whole =
         group.length === 1
           ? task
           : { ...task, signal: AbortSignal.timeout(Math.max(0, Math.ceil(ends - performance.now()))) };
-      const put = async ({ path, content }: SwapRequest['put'][number]): Promise<void> => {
+      const put = async ({ path, content }: SmallFile): Promise<void> => {
         if (!found.has(path)) {
           await putObject(bucket, path, content, false, whole);
           return;
@@ -52,7 +57,10 @@ export async function swapObjects(bucket: Bucket, style: EtagStyle, request: Swa
       };
       const faults = (await Promise.allSettled(group.map(put))).filter((end) => end.status === 'rejected');
       if (faults[0]) throw faults[0].reason;
-    }
+    };
+    for (const group of signedPairs(request.put)) await putGroup(group);
+    if (request.seal && performance.now() > ends) throw over(lock, name);
+    for (const group of signedPairs((await request.seal?.()) ?? [])) await putGroup(group);
   } finally {
     await giveUp(bucket, style, lock, etag, task);
   }

@@ -11,7 +11,8 @@
 #   links                 a line with a folder; -> PATH, a tab and what it leads to of each symbolic link below it
 #   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
 #                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
-#                         -> nothing, `moved PATH` or `locked`
+#                         -> nothing, `moved PATH` or `locked`. With `wait` instead of `go`: `held` once all that is
+#                         expected holds, and the lock is kept until further such lines and `go` have arrived; -> nothing
 #   list                  a line with a folder; -> `SIZE PATH` of each file, PATH below the folder
 #   remove BYTES, mkdir BYTES   a list of paths
 #   check                 -> `lacks PROGRAM` of each that is missing
@@ -125,10 +126,8 @@ read_files() {
 }
 
 # The stage's file N has the content of the plan's line N; there is none for a file that must not exist.
-swap() {
-  open_stage
-  count=0
-  while next_line; [ "$line" != go ]; do
+read_plan() {
+  while next_line; [ "$line" != go ] && [ "$line" != wait ]; do
     count=$((count + 1))
     kind=${line%% *}
     rest=${line#* }
@@ -136,11 +135,22 @@ swap() {
     printf '%s %s %s\n' "$count" "$kind" "${rest#* }" >> "$stage/plan"
     [ "$size" = - ] || take "$size" "$stage/$count"
   done
+}
+
+swap() {
+  open_stage
+  count=0
+  read_plan
   exec 9>> .atomic-nightly.lock
   if flock -n 9; then
     moved=
     each_planned compare
     if [ -z "$moved" ]; then
+      if [ "$line" = wait ]; then
+        echo held
+        echo ok
+        read_plan
+      fi
       flush
       each_planned replace
     else

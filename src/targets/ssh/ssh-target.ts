@@ -5,7 +5,7 @@ import type { Task } from '../../base/task.ts';
 import type { SshTargetConfig } from '../../config/config.ts';
 import { movedError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
-import type { Compared, Links, PlainTarget, SendGroup, SendStats, SwapRequest } from '../target.ts';
+import type { Compared, Links, PlainTarget, SendGroup, SendStats, SmallFile, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
 import type { FarShell } from './far-shell.ts';
 import { shellPool } from './ssh-pool.ts';
@@ -84,7 +84,15 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
       return compared;
     },
     async swap(request, task) {
-      const [verdict] = await pool.use(task, (shell) => ask(shell, swapBody(request)));
+      const { seal } = request;
+      const verdict = await pool.use(task, async (shell) => {
+        const [answer] = await ask(shell, swapBody(request));
+        if (answer !== 'held') return answer;
+        // What it throws ends the shell, and so frees the lock.
+        const sealed = (await seal?.()) ?? [];
+        const [late] = await ask(shell, Buffer.concat([...putLines(sealed), Buffer.from('go\n')]));
+        return late;
+      });
       if (verdict === undefined) return;
       if (verdict !== 'locked') throw movedError(name, verdict.slice('moved '.length));
       throw new NightlyError('locked', `Another publisher is changing target "${name}" (${destination}) right now.`, {
@@ -166,16 +174,24 @@ async function missing(shell: FarShell, files: readonly SizedFile[]): Promise<Si
   return files.filter(({ path, bytes }) => there.get(path) !== bytes);
 }
 
-function swapBody({ expect, put }: SwapRequest): Uint8Array {
-  const parts = [Buffer.from('swap\n')];
-  const add = (kind: string, path: string, content: Uint8Array | undefined): void => {
-    parts.push(Buffer.from(`${kind} ${content?.length ?? '-'} ${onOneLine(path)}\n`), Buffer.from(content ?? []));
-  };
-  for (const { path, content } of expect) add('e', path, content);
-  for (const group of signedPairs(put)) {
-    for (const [index, { path, content }] of group.entries()) add(index < group.length - 1 ? 's' : 'p', path, content);
-  }
-  return Buffer.concat([...parts, Buffer.from('go\n')]);
+function swapBody({ expect, ahead = [], put, seal }: SwapRequest): Uint8Array {
+  return Buffer.concat([
+    Buffer.from('swap\n'),
+    ...expect.flatMap(({ path, content }) => swapLine('e', path, content)),
+    ...ahead.flatMap(({ path, content }) => swapLine('p', path, content)),
+    ...putLines(put),
+    Buffer.from(seal ? 'wait\n' : 'go\n'),
+  ]);
+}
+
+function putLines(put: readonly SmallFile[]): Buffer[] {
+  return signedPairs(put).flatMap((group) =>
+    group.flatMap(({ path, content }, index) => swapLine(index < group.length - 1 ? 's' : 'p', path, content)),
+  );
+}
+
+function swapLine(kind: 'e' | 'p' | 's', path: string, content: Uint8Array | undefined): Buffer[] {
+  return [Buffer.from(`${kind} ${content?.length ?? '-'} ${onOneLine(path)}\n`), Buffer.from(content ?? [])];
 }
 
 async function ask(shell: FarShell, request: string | Uint8Array): Promise<string[]> {

@@ -33,6 +33,7 @@ export function buildFacts(known: KnownOfBuild): BuildFacts {
       ref: meta.ref,
       arch: meta.basearch,
       ...(promotion && { promotionOf: { build: promotion.of, commit: promotion.commit } }),
+      ...(meta.retraction && { retractionOf: { build: meta.retraction.of, treeOf: meta.retraction.previous } }),
     },
     internalParameters: {
       ...(meta.treefileDigest !== undefined && { treefileDigest: meta.treefileDigest }),

@@ -7,11 +7,11 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { diff } from '../steps/compose/diff.ts';
-import { statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
 import { makeDeltas } from '../steps/deliver/make-deltas.ts';
 import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
+import { billTree, stateBuild } from './attest-build.ts';
 import { deliverImages } from './deliver-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -52,9 +52,7 @@ export async function deliver(
     const own = from ?? { paths: build.paths, meta: await readMeta(build.paths) };
     await writeProvenanceRecords(build, { repo: project.repo, commit, from: own }, task);
   });
-  if (stream.attestations?.sbom) {
-    await runner.step('sbom', { commit }, (task) => writeSbom(build, { repo: project.repo, commit, ref }, task));
-  }
+  await billTree(project, build, commit, runner);
   const tree = await runner.step('measure', { commit }, (task) => treeSize(project.repo, commit, task));
   const { signer } = project;
   const signedBy = signer
@@ -85,12 +83,7 @@ export async function deliver(
       phases: composed.phases,
     },
   });
-  if (project.statementSigner) {
-    const { attestations: configured } = stream;
-    await runner.step('statement', { commit, configured, records: statedRecords(build) }, (task) =>
-      writeStatement(project, build, commit, task),
-    );
-  }
+  await stateBuild(project, build, commit, runner);
 
   const pushed = await sideBySide(targets, async (target) => {
     await runner.step(`push-${target.name}`, { commit }, (task) =>

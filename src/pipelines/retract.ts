@@ -28,6 +28,7 @@ import { markTested, wasTested } from '../steps/deliver/tested.ts';
 import { openImages } from '../steps/images/images.ts';
 import { markRetracted } from '../steps/release/mark-retracted.ts';
 import { commitBack } from '../steps/release/withdraw-commit.ts';
+import { billTree, stateBuild } from './attest-build.ts';
 import type { Delivered } from './outcome.ts';
 import { putPages } from './put-pages.ts';
 import { forEachTarget } from './release.ts';
@@ -56,6 +57,7 @@ export async function retract(
   await runner.step('provenance', { commit }, (task) =>
     writeProvenanceRecords(build, { repo, commit, from: good }, task),
   );
+  await billTree(project, build, commit, runner);
   const tree = await runner.step('measure', { commit }, (task) => treeSize(repo, commit, task));
   const signedBy = signer ? await runner.step('sign', { commit }, (task) => sign(repo, commit, signer, task)) : [];
   const kept = [
@@ -75,6 +77,7 @@ export async function retract(
     parent,
     ...(signedBy.length === 0 ? {} : { signedBy }),
   });
+  await stateBuild(project, build, commit, runner);
 
   await forEachTarget(targets, async (target) => {
     await runner.step(`push-${target.name}`, { commit }, (task) =>

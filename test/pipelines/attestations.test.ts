@@ -93,6 +93,26 @@ test('I16: publishing again changes neither; with nothing new there is no furthe
   expect(verified.code, verified.stdout + verified.stderr).toBe(0);
 });
 
+test('a build that takes another back has both for its own commit', async () => {
+  const bad = JSON.parse((await world.nightly('nightly', '--force', '--json')).stdout).build;
+  const back = await world.nightly('retract', bad, '--reason', 'bad', '--json');
+  expect(back.stderr).not.toContain('✗');
+  const id = JSON.parse(back.stdout).build;
+  const place = join(world.published, 'builds', id, 'x86_64');
+  const sums = await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: place });
+  for (const name of ['sbom.cdx.json', 'provenance.intoto.jsonl']) expect(sums.stdout).toContain(`${name}: OK`);
+  const { payload } = JSON.parse(await readFile(join(place, 'provenance.intoto.jsonl'), 'utf8'));
+  const { subject, predicate } = JSON.parse(Buffer.from(payload, 'base64').toString());
+  const meta = (await records(world)).find(({ buildid }) => buildid === id);
+  expect(subject[0].digest.sha256).toBe(meta?.['ostree-commit']);
+  expect(predicate.buildDefinition.externalParameters.retractionOf).toEqual({
+    build: bad,
+    treeOf: expect.stringMatching(/^\d{8}_\d\d$/),
+  });
+  const verified = await world.nightly('verify', 'buildlogs');
+  expect(verified.code, verified.stdout + verified.stderr).toBe(0);
+});
+
 test('a key that cannot sign stops a build before any work; without attestations there is neither file', async () => {
   const config = await readFile(world.config, 'utf8');
   await writeFile(world.config, config.replace('statements.pem', 'none.pem'));

@@ -1,0 +1,20 @@
+import type { Build } from '../run/build.ts';
+import type { Project } from '../run/project.ts';
+import type { Runner } from '../run/runner.ts';
+import { statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
+
+/** Has the bill of materials of a build's tree made, where the stream asks for one. */
+export async function billTree(project: Project, build: Build, commit: string, runner: Runner): Promise<void> {
+  const { stream, repo, ref } = project;
+  if (!stream.attestations?.sbom) return;
+  await runner.step('sbom', { commit }, (task) => writeSbom(build, { repo, commit, ref }, task));
+}
+
+/** Has a build's commit and records stated and signed, where the stream asks for it; what is in the build's record is said. */
+export async function stateBuild(project: Project, build: Build, commit: string, runner: Runner): Promise<void> {
+  if (!project.statementSigner) return;
+  const { attestations: configured } = project.stream;
+  await runner.step('statement', { commit, configured, records: statedRecords(build) }, (task) =>
+    writeStatement(project, build, commit, task),
+  );
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { inParallel } from '../../src/base/parallel.ts';
+import { mutantsOf } from '../support/script-mutants.ts';
+import { sharedFolder } from '../support/tmp.ts';
+import {
+  isAsExpected,
+  runScript,
+  SCRIPT,
+  SHELLS,
+  survivors,
+  type VerifyCase,
+  verifyCases,
+} from '../support/verify-script.ts';
+
+/** Of so many changed scripts one is tried here, and all of them in test/e2e/verify-mutants.test.ts. */
+const ONE_OF = 40;
+
+describe('the verifier for users', () => {
+  const dir = sharedFolder();
+  let cases: readonly VerifyCase[];
+  beforeAll(async () => {
+    cases = await verifyCases(dir);
+  });
+
+  it.each(Object.entries(SHELLS))('accepts and refuses the same in %s', async (name, shell) => {
+    const wrong: unknown[] = [];
+    expect(cases.length).toBeGreaterThan(200);
+    await inParallel(cases, { atATime: 2 }, async (one) => {
+      const run = await runScript(shell, SCRIPT, one.args, dir);
+      if (!isAsExpected(run, one)) wrong.push({ shell: name, ...one, ...run });
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('another locale changes nothing', async () => {
+    const [first, second] = cases;
+    for (const one of [first, second]) {
+      const run = one && (await runScript(['bash'], SCRIPT, one.args, dir, { LC_ALL: 'C.UTF-8' }));
+      expect(run?.code).toBe(0);
+    }
+  });
+
+  it('a script with a line less, or another one, is found', async () => {
+    const script = readFileSync(SCRIPT, 'utf8');
+    const sample = mutantsOf(script).filter((_, index) => index % ONE_OF === ONE_OF - 1);
+    expect(sample.length).toBeGreaterThan(8);
+    expect(await survivors(sample, cases, dir)).toEqual([]);
+    // The measure itself: what changes nothing survives.
+    expect(await survivors([{ line: 1, was: '', now: '#!/bin/sh', text: script }], cases.slice(0, 5), dir)).toEqual([
+      '1: #!/bin/sh',
+    ]);
+  });
+});

@@ -6,12 +6,15 @@ import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { type Check, checkLines } from '../../publish/verify/verify-report.ts';
+import { publicFiles } from '../../publish/verify/public-http.ts';
+import { inspectLog } from '../../publish/verify/verify-log.ts';
+import { type Check, checkLines, reportTo } from '../../publish/verify/verify-report.ts';
 import { type InspectStream, inspectTarget } from '../../publish/verify/verify-target.ts';
 import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
 import { jointSigner, openSigner } from '../../signing/open-signer.ts';
-import { defineCommand } from '../define.ts';
-import { flag, optional, text } from '../inputs.ts';
+import { defineCommand, usageError } from '../define.ts';
+import { flag, optional, text, words } from '../inputs.ts';
+import { keepEvidence, keepSeen, LOG_TRUST_OPTIONS, readLogTrust } from '../log-trust.ts';
 import { type Printer, printJson } from '../print.ts';
 import { withSteps } from '../with-steps.ts';
 
@@ -22,23 +25,32 @@ import { withSteps } from '../with-steps.ts';
 export const verify = defineCommand({
   name: 'verify',
   section: 'Targets',
-  summary: 'verify targets as an anonymous client: pull, signatures, deltas, records, images',
+  summary: 'verify targets as an anonymous client: pull, signatures, deltas, records, images, release log',
   arguments: { target: optional('TARGET', 'target of the configuration; default: all', 'target') },
   options: {
     ref: text('REF', 'only this ref, and no builds'),
     images: flag('fetch every image and compare its SHA-256'),
+    ...LOG_TRUST_OPTIONS,
+    build: words('ID/ARCH', 'builds that the release log must have, beside the commits of all refs'),
     json: flag('for scripts'),
   },
   exitCodes: { 0: 'no faults', 1: 'faults found' },
   examples: [
     'atomic-nightly verify',
     'atomic-nightly verify buildlogs --images',
+    'atomic-nightly verify buildlogs --policy policy --state log-seen',
     'atomic-nightly verify --json | jq ".[].checks[] | select(.ok | not)"',
   ],
   interruptible: true,
-  async run({ target: named, ref, images, json }, context) {
+  async run({ target: named, ref, images, json, build, ...log }, context) {
+    const trust = await readLogTrust('verify', log);
     const config = await loadConfig(context.config);
     const targets = targetsNamed(config, named);
+    const { state } = log;
+    if (state !== undefined && targets.length > 1)
+      throw usageError('verify', '--state is what was seen of one target: name the TARGET.');
+    if (!trust && build.length > 0)
+      throw usageError('verify', '--build is about the release log: name its key with --log-key or --policy.');
     const { builds } = await surveyBuilds(config.work);
     const scratchDir = join(config.work, 'scratch');
     await makeFolder(scratchDir);
@@ -59,7 +71,21 @@ export const verify = defineCommand({
                 : { imagesSeconds: target.retention.imagesSeconds }),
               scratchDir,
             };
-            return inspectTarget(request, (check) => checks.push(check), task);
+            const isWell = await inspectTarget(request, (check) => checks.push(check), task);
+            if (!trust) return isWell;
+            const report = reportTo((check) => checks.push(check));
+            const files = publicFiles(target.url, task.signal);
+            const { note, evidence } = await inspectLog(
+              { ...trust, files, url: target.url, builds: build },
+              report,
+              task,
+            );
+            if (state !== undefined && evidence)
+              task.say(`Both checkpoints are kept: ${(await keepEvidence(state, evidence)).join(', ')}.`);
+            const isAll = checks.every((check) => check.ok);
+            // Only what all checks have passed is what the next look begins with.
+            if (state !== undefined && note && isAll) await keepSeen(state, note);
+            return isAll;
           });
           results.push({ target: target.name, url: target.url, ok, checks });
         }

@@ -209,7 +209,8 @@ streams:
   );
   const verify = async (options: { json?: boolean; target?: string } = {}) => {
     const lines: string[] = [];
-    const values = { target: undefined, ref: undefined, images: false, json: false, ...options };
+    const log = { logKey: undefined, policy: undefined, state: undefined, maxAge: undefined, build: [] };
+    const values = { target: undefined, ref: undefined, images: false, json: false, ...log, ...options };
     const print = (text: string): void => void lines.push(text);
     const code = await verifyCommand.run(values, { config, logFormat: 'plain', signal: bed.task.signal, print });
     return { code, text: lines.join('\n') };

@@ -49,12 +49,12 @@ function nameOf(bytes: Uint8Array, folder: string): string {
   });
 }
 
-/** Returns the content of a file as text; undefined when there is none. @throws NightlyError `compose` when it is no file. */
+/** Returns the content of a file as text; undefined when there is none. @throws NightlyError `compose` when it is not a file. */
 export async function readInTree(path: string): Promise<string | undefined> {
   return (await bytesInTree(path))?.toString('utf8');
 }
 
-/** Returns the content of a file; undefined when there is none. @throws NightlyError `compose` when it is no file. */
+/** Returns the content of a file; undefined when there is none. @throws NightlyError `compose` when it is not a file. */
 export async function bytesInTree(path: string): Promise<Buffer | undefined> {
   if (!(await isFileThere(path))) return undefined;
   const file = await open(path, constants.O_RDONLY | SAFE);
@@ -96,7 +96,7 @@ export async function folderInTree(path: string): Promise<void> {
     await makeFolder(path);
   } catch (error) {
     if (!isErrno(error, 'EEXIST') && !isErrno(error, 'ENOTDIR')) throw error;
-    throw new NightlyError('compose', `${path} cannot be made: it, or what it lies in, is no folder in the tree.`, {
+    throw new NightlyError('compose', `${path} cannot be made: it, or what it lies in, is not a folder in the tree.`, {
       hint: FIND,
       cause: error,
     });
@@ -112,7 +112,7 @@ export async function linkInTree(path: string, target: string): Promise<void> {
 
 /**
  * Copies a file, with its mode, in place of a file, a link or nothing, and makes the folders above that.
- * @throws NightlyError `compose` when the first is no file, or the second a folder.
+ * @throws NightlyError `compose` when the first is not a file, or the second a folder.
  */
 export async function copyInTree(from: string, to: string): Promise<void> {
   await requireFile(from);

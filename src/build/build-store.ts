@@ -174,7 +174,7 @@ export function insistOnWhole({ damaged }: BuildSurvey, since: string | undefine
 
 /**
  * One build by its id, whatever is wrong with others.
- * @throws NightlyError `not-found`, `record` when it is damaged, `usage` when the text is no build id.
+ * @throws NightlyError `not-found`, `record` when it is damaged, `usage` when the text is not a build id.
  */
 export async function findBuild(workDir: string, id: string): Promise<StoredBuild> {
   if (!isBuildId(id)) {

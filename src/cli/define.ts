@@ -89,7 +89,7 @@ export function defineCommand<
 /** Defines the word that several commands begin with, in a file as a command's. */
 export function defineGroup(definition: Pick<Entry, 'name' | 'section' | 'summary' | 'examples'>) {
   const run = (): Promise<number> => {
-    throw new NightlyError('bug', `"${definition.name}" is no command.`);
+    throw new NightlyError('bug', `"${definition.name}" is not a command.`);
   };
   const command = { entry: { arguments: {}, options: {}, ...definition, isGroup: true }, interruptible: false, run };
   commands.add(command);

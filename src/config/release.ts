@@ -10,7 +10,7 @@ import { filePath } from './values.ts';
 const day = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, as in 2026-01-06')
-  .refine((text) => dayOf(text) !== undefined, { error: 'is no day of the calendar' });
+  .refine((text) => dayOf(text) !== undefined, { error: 'is not a calendar day' });
 
 const upstreamCycle = block({
   start: day.optional().describe('UTC day of one of its releases; default: that of the first candidate.'),

@@ -10,10 +10,13 @@ export const scheduleSchema = block(
     cron: z
       .string()
       .refine((text) => validate(text), {
-        error: 'is no cron expression: minute hour day-of-month month day-of-week, as in "0 2 * * *"',
+        error: 'is not a cron expression: minute hour day-of-month month day-of-week, as in "0 2 * * *"',
       })
       .describe('When a nightly build starts; with six fields, the first is the second.'),
-    'time-zone': z.string().refine(isTimeZone, { error: 'is no time zone, as in UTC or Europe/Berlin' }).default('UTC'),
+    'time-zone': z
+      .string()
+      .refine(isTimeZone, { error: 'is not a time zone, as in UTC or Europe/Berlin' })
+      .default('UTC'),
     jitter: wait
       .optional()
       .describe('Begin up to this much later, so that not everybody asks a mirror at once.')

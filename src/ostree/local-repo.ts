@@ -77,7 +77,7 @@ export function isWhole({ path }: Pick<LocalRepo, 'path'>, commit: string): bool
   );
 }
 
-/** A folder of refs is no ref. */
+/** A folder of refs is not a ref. */
 function unlessFolder(error: unknown): undefined {
   if (isErrno(error, 'EISDIR') || isErrno(error, 'ENOTDIR')) return undefined;
   throw error;

@@ -100,7 +100,7 @@ async function refuseSpecialFiles(repo: string): Promise<void> {
   if (strange.length === 0) return;
   throw new NightlyError(
     'seed',
-    `What the published repository has here is no file:\n  ${strange.sort().join('\n  ')}`,
+    `What the published repository has here is not a file:\n  ${strange.sort().join('\n  ')}`,
     {
       hint: 'Remove it, or have the repository made anew; then run again.',
     },

@@ -19,7 +19,7 @@ export async function openProvenance(work: string, name: string, task: Task): Pr
   const repo = join(work, 'repo');
   const commit = isChecksum(name) ? name : isRef(name) ? await readRef(repo, name) : undefined;
   if (commit === undefined) {
-    throw new NightlyError('usage', `"${name}" is no build id, no commit and no ref in ${repo}.`, {
+    throw new NightlyError('usage', `"${name}" is not a build id, a commit or a ref in ${repo}.`, {
       hint: 'Build ids look like 20261121_01, commits have 64 hex digits; "atomic-nightly list" shows the builds.',
     });
   }

@@ -124,7 +124,7 @@ function newestGood({ meta: bad }: StoredBuild, nights: readonly StoredBuild[]):
 function named(id: string, nights: readonly StoredBuild[]): StoredBuild {
   const found = nights.slice(1).find(({ meta }) => meta.buildid === id);
   if (found && isGood(found.meta)) return found;
-  throw new NightlyError('usage', `${id} is no complete night before it that was published and still stands.`, {
+  throw new NightlyError('usage', `${id} is not a complete night before it that was published and not retracted.`, {
     hint: '"atomic-nightly list" shows the nights there are.',
   });
 }

@@ -60,7 +60,7 @@ export interface ImageInfo {
   readonly virtualSize: number;
 }
 
-/** @throws NightlyError `tool-failed` when the file is no disk image. */
+/** @throws NightlyError `tool-failed` when the file is not a disk image. */
 export async function imageInfo(image: string, task: Task): Promise<ImageInfo> {
   const { stdout } = await run('qemu-img', ['info', '--output=json', '-U', image], { task });
   const info = outputOf('info', stdout, z.looseObject({ format: z.string(), 'virtual-size': z.int().min(0) }));

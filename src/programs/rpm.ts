@@ -155,7 +155,7 @@ export async function identifyRpms(files: readonly string[], home: string, task:
 
 async function identifySome(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
   const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SOURCEPACKAGE}\\n';
-  // What is no RPM would be taken for a list of RPMs to read.
+  // What is not an RPM would be taken for a list of RPMs to read.
   const flags = ['--query', '--package', '--nomanifest', '--nosignature', '--nodigest', '--queryformat', format];
   const { stdout } = await run('rpm', [...flags, '--', ...files], {
     task,

@@ -152,7 +152,7 @@ const LISTS: Readonly<Partial<Record<LogKind, readonly string[]>>> = {
 /**
  * Returns an entry as the log has it: one, or several where it is longer than an entry may be. Each of these has all that is not a
  * list, and `part`; they belong into the log one behind another, under one checkpoint. Lists may be given in any order.
- * @throws NightlyError `bug` for what is no entry; `log` for one that is too long and cannot be divided.
+ * @throws NightlyError `bug` for what is not an entry; `log` for one that is too long and cannot be divided.
  */
 export function formatEntry(entry: LogEntry): Buffer[] {
   const inOrder = ordered(entry) as LogEntry;

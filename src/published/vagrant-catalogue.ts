@@ -75,11 +75,11 @@ export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly stri
  * Returns a build id as a version that Vagrant (RubyGems' Gem::Version) takes and sorts as we do: 20261121_02 is
  * 20261121.2. The dot makes the count a number of its own, so .10 comes after .9; an underscore is not allowed in a
  * version.
- * @throws NightlyError `bug` when the text is no build id.
+ * @throws NightlyError `bug` when the text is not a build id.
  */
 export function boxVersion(buildId: string): string {
   const [, day, count] = /^(\d{8})_(\d{2,})$/.exec(buildId) ?? [];
-  if (!day || !count) throw new NightlyError('bug', `"${buildId}" is no build id, so it has no box version.`);
+  if (!day || !count) throw new NightlyError('bug', `"${buildId}" is not a build id, so it has no box version.`);
   return `${day}.${Number(count)}`;
 }
 

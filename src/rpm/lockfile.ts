@@ -74,7 +74,7 @@ export function lockPackages(
 // Unknown fields are let through: rpm-ostree adds some from time to time, and all that counts here is what is locked.
 const lockfileSchema = z.object({
   packages: z.record(
-    z.string().refine(isPackageName, 'is no name of a package'),
+    z.string().refine(isPackageName, 'is not a package name'),
     z.union([
       z.object({
         evra: z.string().refine((text) => parseEvra(text) !== undefined, 'must be [epoch:]version-release.arch'),
@@ -91,7 +91,7 @@ const lockfileSchema = z.object({
     .object({
       generated: z.string().optional(),
       rpmmd_repos: z
-        .record(z.string().refine(isRepoId, 'is no id of a repository'), z.object({ generated: z.string() }))
+        .record(z.string().refine(isRepoId, 'is not a repository id'), z.object({ generated: z.string() }))
         .optional(),
     })
     .optional(),

@@ -116,7 +116,7 @@ function diffPackage({ name, epoch, version, release, arch }: PackageId): DiffPa
   return [name, `${epoch === '0' ? '' : `${epoch}:`}${version}${release === '' ? '' : `-${release}`}`, arch];
 }
 
-/** What is no package, but part of a tree that something else made: its versions may be keys, which have no order. */
+/** What is not a package, but part of a tree that something else made: its versions may be keys, which have no order. */
 const isComponent = ({ arch }: PackageId): boolean => arch === '';
 
 type Pair = readonly [from: PackageId | undefined, to: PackageId | undefined];

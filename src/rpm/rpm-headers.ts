@@ -41,7 +41,7 @@ export async function checkHeaders(claimed: readonly ClaimedRpm[], home: string,
 }
 
 function identityOf(header: RpmIdentity | undefined): string {
-  if (header === undefined || header.name === '') return 'no RPM that can be read';
+  if (header === undefined || header.name === '') return 'not an RPM that can be read';
   const nevra = `${header.name}-${formatEvra(header)}`;
   return header.source ? `the source package of ${nevra}` : nevra;
 }

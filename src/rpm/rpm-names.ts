@@ -12,7 +12,7 @@ const MOST_CHARACTERS = 180;
 
 /** Whether a text can be the name of a package. */
 export function isPackageName(text: string): boolean {
-  // A key that is no key: as a member of an object it would set the prototype.
+  // A key that is not a key: as a member of an object it would set the prototype.
   return /^[A-Za-z0-9_][A-Za-z0-9_.+%{}-]*$/.test(text) && text.length <= MOST_CHARACTERS && text !== '__proto__';
 }
 
@@ -60,11 +60,11 @@ export function urlInRepository(base: string, href: string, where: string): stri
   if (href === '') throw bad('is empty');
   // No program that makes repositories writes these; in a URL they would mean something else than in a file name.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (/[\u0000-\u001f\u007f\\?#]/.test(href)) throw bad('is no path');
+  if (/[\u0000-\u001f\u007f\\?#]/.test(href)) throw bad('is not a path');
   if (/^[a-z][a-z0-9+.-]*:/i.test(href) || href.startsWith('/')) throw bad('leads out of the repository');
   for (const segment of href.split('/')) {
     const name = decodedSegment(segment);
-    if (name === undefined) throw bad('is no path');
+    if (name === undefined) throw bad('is not a path');
     if (name === '..' || /[/\\]/.test(name) || name.includes('\0')) throw bad('leads out of the repository');
   }
   return `${base}${href}`;

@@ -70,7 +70,7 @@ export function insistOnClock(doubt: string | undefined, now: number): void {
   );
 }
 
-/** Start of a build's day, seconds since the epoch; 0 for what is no build id. */
+/** Start of a build's day, seconds since the epoch; 0 for what is not a build id. */
 function startOf(id: string): number {
   const day = parseBuildId(id)?.day;
   return day === undefined

@@ -21,7 +21,7 @@ export interface Night {
 
 /**
  * Opens a night by its build id.
- * @throws NightlyError `not-found`, `usage` when it is no night with a commit, `treefile` when its treefile cannot be had.
+ * @throws NightlyError `not-found`, `usage` when it is not a night with a commit, `treefile` when its treefile cannot be had.
  */
 export async function openPromotedNight(work: string, id: string): Promise<Night> {
   const { meta, paths } = await findBuild(work, id).catch((error: unknown) => {

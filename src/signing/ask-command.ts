@@ -8,7 +8,7 @@ import { converse } from '../programs/converse.ts';
 import { findProgram } from '../programs/find-program.ts';
 import type { Signable } from './signer.ts';
 
-/** More than this is no signature. */
+/** More than this is not a signature. */
 const MAX_BYTES = 64 * 1024;
 
 /** The first wait between two tries; each further one is twice as long. */

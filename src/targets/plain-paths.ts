@@ -24,7 +24,7 @@ export function withPlainPaths(target: Target): Target {
   const requirePlain = (paths: readonly string[]): void => {
     const outside = paths.find((path) => !isPlainPath(path.replace(/\/$/, '')));
     if (outside === undefined) return;
-    throw new NightlyError('unsupported', `${JSON.stringify(outside)} is no path on target "${target.name}".`, {
+    throw new NightlyError('unsupported', `${JSON.stringify(outside)} is not a path on target "${target.name}".`, {
       hint: 'Find the record that names it so; nothing was changed there.',
     });
   };

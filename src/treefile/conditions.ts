@@ -45,7 +45,7 @@ function readCondition(node: Located, faults: Fault[]): Condition | undefined {
     );
   }
   const operator = OPERATORS.find((one) => one === written);
-  if (!operator) return refuse(`"${written}" is no operator; one of ${OPERATORS.join(' ')} is.`);
+  if (!operator) return refuse(`"${written}" is not an operator; one of ${OPERATORS.join(' ')} is.`);
   const value = boolean === undefined ? (number === undefined ? (string ?? '') : Number(number)) : boolean === 'true';
   return { variable, operator, value, place: node.place };
 }

@@ -101,7 +101,7 @@ export async function finalizeScripts(treefile: string): Promise<ReadonlyMap<str
 
 /**
  * Returns the `*.repo` files beside a treefile, sorted by name.
- * @throws NightlyError `treefile` for one that is no file, or a link to nothing: a FIFO would be waited for without an end
+ * @throws NightlyError `treefile` for one that is not a file, or a link to nothing: a FIFO would be waited for without an end
  */
 export async function repoFilesBeside(treefile: string): Promise<string[]> {
   const folder = dirname(treefile);

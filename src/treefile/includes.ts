@@ -48,7 +48,7 @@ export function readIncludes(root: LocatedMap, basearch: string, faults: Fault[]
       const guess = didYouMean(arch, BASE_ARCHES);
       notes.push({
         place: keyPlace,
-        message: `arch-include: "${arch}" is no architecture that is known here; ignored.${guess}`,
+        message: `arch-include: "${arch}" is not a known architecture; ignored.${guess}`,
       });
     }
     const named = refs(node, 'arch-include', faults);

@@ -41,7 +41,10 @@ export function readLayer(
     const { keyPlace } = entry;
     if (target === undefined && format === 'json' && !isRefused(written)) {
       const guess = didYouMean(written, knownKeys());
-      notes.push({ place: keyPlace, message: `"${written}" is no key; rpm-ostree ignores such keys in JSON.${guess}` });
+      notes.push({
+        place: keyPlace,
+        message: `"${written}" is not a key; rpm-ostree ignores such keys in JSON.${guess}`,
+      });
     } else if (target === undefined) faults.push({ place: keyPlace, message: unknownKey(written) });
     else if (target.strange !== undefined) {
       const guess = didYouMean(target.strange, BASE_ARCHES);
@@ -133,7 +136,7 @@ function unknownKey(written: string): string {
     return `"${written}" is for hosts that layer packages; rpm-ostree refuses it in a compose.`;
   }
   const removed = Object.hasOwn(REMOVED_KEYS, written) ? REMOVED_KEYS[written] : undefined;
-  if (removed !== undefined) return `"${written}" is no key any more: ${removed}.`;
+  if (removed !== undefined) return `"${written}" is no longer a key: ${removed}.`;
   return `unknown key "${written}".${didYouMean(written, knownKeys())}`;
 }
 

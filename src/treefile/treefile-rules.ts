@@ -31,12 +31,12 @@ export function checkRules(layer: Layer, faults: Fault[]): void {
   for (const item of items('remove-from-packages')) {
     for (const pattern of (item.value as readonly string[]).slice(1)) {
       const why = notAnExpression(pattern);
-      if (why !== undefined) refuse(item, `remove-from-packages: ${pattern} is no regular expression: ${why}.`);
+      if (why !== undefined) refuse(item, `remove-from-packages: ${pattern} is not a regular expression: ${why}.`);
     }
   }
   for (const key of ['units', 'default-target'] as const) {
     for (const item of items(key)) {
-      if (!isUnitName(String(item.value))) refuse(item, `${key}: ${JSON.stringify(item.value)} is no name of a unit.`);
+      if (!isUnitName(String(item.value))) refuse(item, `${key}: ${JSON.stringify(item.value)} is not a unit name.`);
     }
   }
   for (const item of items('automatic-version-suffix')) {

@@ -23,7 +23,7 @@ test('I3: a clock set back gives an unused id of that earlier day', async () => 
   expect(await reserveBuildId(folder, yesterday, [])).toBe('20261120_02');
 });
 
-test('a build that is not there, and a text that is no id, are different errors', async () => {
+test('a build that is not there, and a text that is not an id, are different errors', async () => {
   const folder = temporaryFolder();
   await expect(findBuild(folder, '20261121_01')).rejects.toMatchObject({ code: 'not-found' });
   await expect(findBuild(folder, 'yesterday')).rejects.toMatchObject({ code: 'usage' });

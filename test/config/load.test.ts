@@ -463,7 +463,7 @@ test('what does not go with a release stream, or only with one', async () => {
     'FILE:20:44: streams.fourth.rpm-keys: is for a stream with "promotes-from" only.',
     'FILE:20:60: streams.fourth.approvals: is for a stream with "promotes-from" only.',
     'FILE:20:70: streams.fourth.cycle: is for a stream with "promotes-from" only.',
-    'FILE:21:82: streams.fifth.cycle.start: is no day of the calendar.',
+    'FILE:21:82: streams.fifth.cycle.start: is not a calendar day.',
     'FILE:22:76: streams.sixth.release: needs a "smoke-test" in the stream: nothing is released that was not tested.',
   ]);
 });

@@ -31,7 +31,7 @@ const JOINS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "join(root, 'etc');": 'the name itself at the top, which the resolver takes for usr/etc; it is removed',
   },
   'engines/dnf/namespace.ts': {
-    'join(root, path), { throwIfNoEntry: false });': 'one name at the top; refuses what is no folder',
+    'join(root, path), { throwIfNoEntry: false });': 'one name at the top; refuses what is not a folder',
   },
   'engines/dnf/install.ts': {
     'join(root, name));': 'the folder is empty',

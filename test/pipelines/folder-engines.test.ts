@@ -201,7 +201,9 @@ test('a command is a nightly build: its inputs decide, its report names componen
   expect(failed.code).toBe(1);
   expect(failed.stderr).toMatch(/make ended with exit code 3\.\s+E: the mirror is gone/);
   await make([...fill, 'echo "{components: [{nam: x}]}" >"$ATOMIC_PROVENANCE"']);
-  expect((await world.nightly('nightly')).stderr).toMatch(/no report: [\s\S]*:1:15: components\.0: "name" is missing/);
+  expect((await world.nightly('nightly')).stderr).toMatch(
+    /not a report: [\s\S]*:1:15: components\.0: "name" is missing/,
+  );
   await writeFile(join(dir, 'inputs'), '');
   expect((await world.nightly('nightly')).stderr).toContain('printed nothing');
 });

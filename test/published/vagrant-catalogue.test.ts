@@ -100,5 +100,5 @@ test.each(['', '{}', '{"name":"a","description":"b","versions":[{"version":"1.0"
 );
 
 test.each(['20261121', '20261121_1', '20261121.1', 'v20261121_01'])('%s has no box version', (text) => {
-  expect(() => boxVersion(text)).toThrow(/no build id/);
+  expect(() => boxVersion(text)).toThrow(/not a build id/);
 });

@@ -71,7 +71,7 @@ describe('packageDiff', () => {
     expect(summarizeDiff([])).toBe('no packages changed');
   });
 
-  it('tells what is no package by the name of components: nobody knows whether a key went up or down', () => {
+  it('tells what is not a package by the name of components: nobody knows whether a key went up or down', () => {
     const part = (name: string, version: string) => ({ name, epoch: '0', version, release: '', arch: '' });
     const parts = packageDiff([part('a.bst', '9f86d081'), part('b.bst', '1.0')], [part('a.bst', '11111111')]);
     expect(formatDiff(parts)).toBe('Changed:\n  a.bst 9f86d081 -> 11111111\nRemoved:\n  b.bst 1.0');

@@ -63,7 +63,7 @@ print(json.dumps(answers))
 
 // Of a blank value in a file with CRLF, dnf keeps line ends.
 const text = z.string().transform((value) => value.replace(/[\r\n]+$/, ''));
-// dnf keeps empty words of a list. What is no URL counts from the folder of the file here; dnf would fail on it later.
+// dnf keeps empty words of a list. What is not a URL counts from the folder of the file here; dnf would fail on it later.
 const list = z
   .array(text)
   .transform((words) =>

@@ -56,7 +56,7 @@ test('a key that cannot sign is found before any work is done', async () => {
   expect(await faultOf({ keyFile: at('p384.pem') })).toMatchObject(signing('not on the curve P-256'));
 });
 
-test('another program signs; what its public key does not verify is no signature', async () => {
+test('another program signs; what its public key does not verify is not a signature', async () => {
   const { dir, at } = await keys();
   const publicKeyFile = at('public.pem');
   const by = async (shell: string) => {

@@ -25,7 +25,7 @@ describe.each(KINDS)('I12: a target of type %s does nothing outside its root', (
     const task = testTask(dir);
     await mkdir(join(dir, 'guard'));
     await writeFile(join(dir, 'guard/file'), 'untouched');
-    const refused = { code: 'unsupported', message: expect.stringContaining('is no path on target') };
+    const refused = { code: 'unsupported', message: expect.stringContaining('is not a path on target') };
     for (const path of [...OUTSIDE, '']) {
       await expect(target.read(path, task)).rejects.toMatchObject(refused);
       await expect(target.readMany(['builds/x', path], task)).rejects.toMatchObject(refused);

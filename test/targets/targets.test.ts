@@ -240,7 +240,7 @@ describe('directory', () => {
     expect(await target.send(source, OBJECTS, { immutable: true }, testTask(dir))).toEqual({ files: 2, bytes: 7 });
   });
 
-  it('says when the path is no folder or cannot be written', async () => {
+  it('says when the path is not a folder or cannot be written', async () => {
     const { dir } = await bed();
     await writeFile(join(dir, 'file'), '');
     const target = openTarget({ type: 'directory', name: 'dir', path: join(dir, 'file'), url: URL });
@@ -347,7 +347,7 @@ describe('rsync', () => {
     await expect(swap()).rejects.toMatchObject({ code: 'locked' });
     await write({ ...lock, pid: 2 ** 22 + 1 });
     await swap();
-    // What another machine's clock says is no proof: its lock is watched for as long as one lives.
+    // What another machine's clock says is not a proof: its lock is watched for as long as one lives.
     const elsewhere = { ...lock, host: 'another.example.org', pid: 2 ** 22 + 1 };
     for (const until of [Date.now() - 1, Date.now() - 400 * 86_400_000, Date.now() + 400 * 86_400_000]) {
       await write({ ...elsewhere, until });

@@ -88,11 +88,11 @@ test('unknown keys in JSON are ignored with a note that names them, in included 
   expect(notes).toMatchObject([
     {
       place: { file: expect.stringMatching(/top\.json$/), line: 2, column: 1 },
-      message: '"comment-for-packages" is no key; rpm-ostree ignores such keys in JSON.',
+      message: '"comment-for-packages" is not a key; rpm-ostree ignores such keys in JSON.',
     },
     {
       place: { file: expect.stringMatching(/in\.json$/), line: 1, column: 2 },
-      message: '"pakages" is no key; rpm-ostree ignores such keys in JSON. Did you mean "packages"?',
+      message: '"pakages" is not a key; rpm-ostree ignores such keys in JSON. Did you mean "packages"?',
     },
   ]);
   expect(await refusal({ 'top.yaml': 'comment-for-packages: hello' })).toContain('unknown key "comment-for-packages"');
@@ -116,7 +116,7 @@ test('lists for any other architecture are ignored, with a note where nobody has
   expect(there).toMatchObject({ values: { packages: ['q', 'r'] }, notes: [] });
   expect((await read(files)).notes).toMatchObject([
     { message: expect.stringContaining('packages-armv7hl') },
-    { message: 'arch-include: "armv7hl" is no architecture that is known here; ignored.' },
+    { message: 'arch-include: "armv7hl" is not a known architecture; ignored.' },
   ]);
   expect(await refusal({ 'top.yaml': 'packages-armv7hl: q' })).toContain('packages-armv7hl: must be a list');
 });
@@ -162,7 +162,7 @@ test('conditions: what cannot be decided is refused, also behind a condition tha
   expect(await condition('name == 1')).toContain('"name" is "x", a string; it cannot be compared with 1, a number.');
   expect(await condition('name > "a"')).toContain('">" compares numbers; "name" is a string.');
   expect(await condition('on <= true')).toContain('"<=" compares numbers');
-  expect(await condition('name ~ "x"')).toContain('"~" is no operator');
+  expect(await condition('name ~ "x"')).toContain('"~" is not an operator');
   expect(await condition('name == x')).toContain('not of the form');
 });
 
@@ -210,7 +210,7 @@ test('files a treefile names must be there, a script executable', async () => {
   expect(message).toContain('top.yaml:3:15: check-passwd: gone does not exist.');
 });
 
-test('the caller cannot give built-in variables, and a kickstart file is no treefile', async () => {
+test('the caller cannot give built-in variables, and a kickstart file is not a treefile', async () => {
   await expect(read({ 'top.yaml': 'ref: a' }, { variables: { releasever: '9' } })).rejects.toMatchObject({
     code: 'usage',
   });
@@ -258,11 +258,11 @@ remove-from-packages: [[a, '('], [a, '^/usr/x(?=y)']]
     expect.stringMatching(/:2:20: remove-files: "\/" is the whole tree/),
     expect.stringMatching(/:2:23: remove-files: ".\/" is the whole tree/),
     expect.stringMatching(/:2:27: remove-files: a\/..\/..\/b has ".."/),
-    expect.stringMatching(/:6:24: remove-from-packages: \( is no regular expression: /),
-    expect.stringMatching(/:3:9: units: "..\/..\/evil.service" is no name of a unit/),
-    expect.stringMatching(/:3:29: units: "" is no name of a unit/),
-    expect.stringMatching(/:3:33: units: "a b.service" is no name of a unit/),
-    expect.stringMatching(/:4:17: default-target: "." is no name of a unit/),
+    expect.stringMatching(/:6:24: remove-from-packages: \( is not a regular expression: /),
+    expect.stringMatching(/:3:9: units: "..\/..\/evil.service" is not a unit name/),
+    expect.stringMatching(/:3:29: units: "" is not a unit name/),
+    expect.stringMatching(/:3:33: units: "a b.service" is not a unit name/),
+    expect.stringMatching(/:4:17: default-target: "." is not a unit name/),
   ]);
 });
 

@@ -44,7 +44,7 @@ export async function initConfig(path: string, options: InitOptions = {}): Promi
     await link(aside, file);
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
-    throw new NightlyError('usage', `${file} is there already; it was left as it is.`, {
+    throw new NightlyError('usage', `${file} already exists; it was not changed.`, {
       hint: 'Name another file, or move that one away first.',
       cause: error,
     });

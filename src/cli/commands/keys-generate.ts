@@ -38,7 +38,7 @@ export const keysGenerate = defineCommand({
     const files = outputFiles(resolve(options.out));
     const there = Object.values(files).find((file) => existsSync(file));
     if (there !== undefined) {
-      throw new NightlyError('usage', `${there} is there already, and a key is never overwritten.`, {
+      throw new NightlyError('usage', `${there} already exists, and a key is never overwritten.`, {
         hint: 'Name another folder with --out; during a rotation both keys are needed.',
       });
     }

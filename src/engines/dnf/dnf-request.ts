@@ -10,10 +10,10 @@ import type { HelperError } from './dnf-helper.ts';
 
 /** A package as depsolve.py describes it. */
 const describedPackage = z.object({
-  name: z.string().refine(isPackageName, { error: 'is no name of a package' }),
+  name: z.string().refine(isPackageName, { error: 'is not a package name' }),
   evra: z.string().refine((text) => parseEvra(text) !== undefined, { error: 'is no [epoch:]version-release.arch' }),
-  digest: z.string().refine(isDigest, { error: 'is no checksum' }),
-  repo: z.string().refine(isRepoId, { error: 'is no id of a repository' }),
+  digest: z.string().refine(isDigest, { error: 'is not a checksum' }),
+  repo: z.string().refine(isRepoId, { error: 'is not a repository id' }),
   /** Where the RPM file is, or will be once downloaded. */
   path: z.string().refine((path) => isAbsolute(path) && normalize(path) === path, { error: 'leads elsewhere' }),
   /** Bytes still to be downloaded. */

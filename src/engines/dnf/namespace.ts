@@ -92,7 +92,7 @@ function proc(at: string): Mount[] {
 function mountPoint(root: string, path: string): string {
   const info = lstatSync(join(root, path), { throwIfNoEntry: false });
   if (info === undefined || info.isDirectory()) return path;
-  throw new NightlyError('compose', `${path} is no folder in the tree, so no program can be run there.`, {
+  throw new NightlyError('compose', `${path} is not a folder in the tree, so no program can be run there.`, {
     hint: 'Find the package or script that replaces it, and exclude or correct it.',
   });
 }

@@ -49,12 +49,12 @@ function checkLayout({ entries }: Scan): Fault[] {
   const at = (path: string): Entry | undefined => entries.find((entry) => entry.path === path);
   const [usr, etc, usrEtc, ofVar] = [at('/usr'), at('/etc'), at('/usr/etc'), at('/var')];
   const faults: Fault[] = [];
-  if (usr?.kind !== 'folder') faults.push({ what: usr ? 'is no folder' : 'is missing', paths: ['/usr'] });
+  if (usr?.kind !== 'folder') faults.push({ what: usr ? 'is not a folder' : 'is missing', paths: ['/usr'] });
   if (etc && usrEtc) faults.push({ what: 'is there beside /usr/etc, which is its place in a tree', paths: ['/etc'] });
-  if (etc && etc.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/etc'] });
-  if (usrEtc && usrEtc.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/usr/etc'] });
+  if (etc && etc.kind !== 'folder') faults.push({ what: 'is not a folder', paths: ['/etc'] });
+  if (usrEtc && usrEtc.kind !== 'folder') faults.push({ what: 'is not a folder', paths: ['/usr/etc'] });
   // Hosts mount theirs over it.
-  if (ofVar && ofVar.kind !== 'folder') faults.push({ what: 'is no folder', paths: ['/var'] });
+  if (ofVar && ofVar.kind !== 'folder') faults.push({ what: 'is not a folder', paths: ['/var'] });
   return faults;
 }
 

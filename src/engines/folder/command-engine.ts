@@ -82,7 +82,7 @@ const LARGEST_REPORT = 16 << 20;
 async function readReport(path: string): Promise<ProvenanceReport | undefined> {
   const kind = await kindOf(path);
   if (kind === undefined) return undefined;
-  if (kind !== 'file') throw noReport('is no file');
+  if (kind !== 'file') throw noReport('is not a file');
   if ((await lstat(path)).size > LARGEST_REPORT) throw noReport(`is larger than ${formatBytes(LARGEST_REPORT)}`);
   const text = utf8Text((await bytesInTree(path)) ?? Buffer.alloc(0));
   if (text === undefined) throw noReport('is not UTF-8');

@@ -74,7 +74,7 @@ function noReport(faults: NightlyError, count = 0): NightlyError {
   const more = count > NAMED ? `\nand ${count - NAMED} more` : '';
   return new NightlyError(
     'compose',
-    `What the command wrote to $ATOMIC_PROVENANCE is no report: ${faults.message}${more}`,
+    `What the command wrote to $ATOMIC_PROVENANCE is not a report: ${faults.message}${more}`,
     { hint: REPORT_HINT, cause: faults },
   );
 }

@@ -171,7 +171,7 @@ async function addFiles(
     if (path !== '/' && nodes.get(dirname(path))?.files.some(([name]) => name === basenameOf(path))) {
       throw new NightlyError(
         'compose',
-        `${path} is no folder in the tree, and what hosts make of its /var is said in there.`,
+        `${path} is not a folder in the tree, and what hosts make of its /var is said in there.`,
         {
           hint: 'Put a folder in its place, or empty /var.',
         },

@@ -22,9 +22,13 @@ export async function checkProvenancePlace(kindAt: (path: string) => Promise<Fou
     if (found === undefined) return false;
     const wanted = path === PROVENANCE_PATH ? 'file' : 'folder';
     if (found === wanted) continue;
-    throw new NightlyError('compose', `${path} of the tree is no ${wanted}, and what the tree is made of goes there.`, {
-      hint: 'Leave it out of the package, the treefile or the folder that has it.',
-    });
+    throw new NightlyError(
+      'compose',
+      `${path} of the tree is not a ${wanted}, and what the tree is made of goes there.`,
+      {
+        hint: 'Leave it out of the package, the treefile or the folder that has it.',
+      },
+    );
   }
   return true;
 }

@@ -21,7 +21,7 @@ const CHUNK_BYTES = 16 * SECTOR_BYTES;
 
 /**
  * Writes the checksum into a finished ISO; nothing may change in it afterwards.
- * @throws NightlyError `image` when the file is no ISO 9660 image.
+ * @throws NightlyError `image` when the file is not an ISO 9660 image.
  */
 export async function implantMediaCheck(iso: string): Promise<void> {
   const file = await open(iso, 'r+');
@@ -29,7 +29,7 @@ export async function implantMediaCheck(iso: string): Promise<void> {
     const descriptor = Buffer.alloc(SECTOR_BYTES);
     await file.read(descriptor, 0, SECTOR_BYTES, DESCRIPTOR_AT);
     if (descriptor.toString('latin1', 0, 6) !== '\u0001CD001') {
-      throw new NightlyError('image', `${iso} has no primary volume descriptor: it is no ISO 9660 image.`);
+      throw new NightlyError('image', `${iso} has no primary volume descriptor: it is not an ISO 9660 image.`);
     }
     const area = Buffer.alloc(APPLICATION_BYTES, ' ');
     await file.write(area, 0, area.length, DESCRIPTOR_AT + APPLICATION_AREA);

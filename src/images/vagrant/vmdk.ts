@@ -51,7 +51,7 @@ async function descriptorPlace(file: FileHandle, vmdk: string): Promise<{ offset
 }
 
 function notVmdk(vmdk: string): NightlyError {
-  return new NightlyError('image', `${vmdk} is no VMDK with an embedded descriptor that has a content id.`, {
+  return new NightlyError('image', `${vmdk} is not a VMDK with an embedded descriptor that has a content id.`, {
     hint: 'Check what "qemu-img info" says of it; qemu-img 5.2 and later are known to write what is expected.',
   });
 }

@@ -76,7 +76,7 @@ export async function readTargetState(
   const contents = await target.readMany(files, task);
   files.forEach((path, index) => {
     const content = contents[index];
-    // A file on its way, of a publisher that was killed (as directory.ts and rsync name them), is no ref.
+    // A file on its way, of a publisher that was killed (as directory.ts and rsync name them), is not a ref.
     if (content && !/\.\d+\.\d+\.tmp$|\/\.[^/]+\.\w{6}$/.test(path))
       add(refName(path), new TextDecoder().decode(content).trim());
   });

@@ -154,7 +154,8 @@ export function idOfPath(path: string): Buffer {
   const [, first, rest, type] = /^objects\/([0-9a-f]{2})\/([0-9a-f]{62})\.(\w+)$/.exec(path) ?? [];
   const names: readonly (string | undefined)[] = TYPES;
   const index = names.indexOf(type);
-  if (first === undefined || rest === undefined || index < 0) throw new NightlyError('bug', `${path} is no object.`);
+  if (first === undefined || rest === undefined || index < 0)
+    throw new NightlyError('bug', `${path} is not an object.`);
   return Buffer.concat([Buffer.from([index + 1]), Buffer.from(first + rest, 'hex')]);
 }
 

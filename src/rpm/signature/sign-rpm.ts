@@ -19,7 +19,7 @@ const RSA: readonly number[] = [1, 3];
  *   RPM holds one: that of the part which rpm on every host knows
  * @returns false for a package whose header does not name the payload's digest (rpm before 4.14): a signature over its header
  *   would say nothing of what it installs. Nothing is changed then.
- * @throws NightlyError `verify` for a file that is no RPM, and what `signature` throws.
+ * @throws NightlyError `verify` for a file that is not an RPM, and what `signature` throws.
  */
 export async function signRpm(path: string, signature: (header: Uint8Array) => Promise<Uint8Array>): Promise<boolean> {
   const start = await readRpmStart(path);

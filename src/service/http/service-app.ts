@@ -55,7 +55,7 @@ export function serviceApp(
   );
   app.use(async ({ req, text, res: _ }, next) => {
     // The Host that a client names is part of it: "1.2.3.4.5" looks like a name and is none.
-    if (!URL.canParse(req.url)) return text('This is no address.\n', 400);
+    if (!URL.canParse(req.url)) return text('This is not an address.\n', 400);
     const hook = req.method === 'POST' && req.path.startsWith('/trigger/');
     if (hook || req.method === 'GET' || req.method === 'HEAD') return next();
     return text('Only GET and HEAD.\n', 405, { Allow: 'GET, HEAD' });

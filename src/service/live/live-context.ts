@@ -79,7 +79,7 @@ export async function diskOf({ work }: WebContext): Promise<{ free: number; tota
     const { bsize, blocks, bavail } = await statfs(work.folder);
     return { free: bavail * bsize, total: blocks * bsize };
   } catch {
-    // Before the first run; a page is no place to fail for that.
+    // Before the first run; a page is not a place to fail for that.
     return undefined;
   }
 }

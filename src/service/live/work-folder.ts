@@ -139,7 +139,7 @@ function sortedIds(names: readonly string[]): string[] {
     .map(({ id }) => id);
 }
 
-/** Undefined for a folder that has gone meanwhile; what is no folder is a fault. */
+/** Undefined for a folder that has gone meanwhile; what is not a folder is a fault. */
 async function orNothing<Result>(reading: Promise<Result>): Promise<Result | undefined> {
   try {
     return await reading;

@@ -38,7 +38,7 @@ export function areSigned({ paths: { dir } }: Pick<Build, 'paths'>, files: reado
 /**
  * What the signature beside a build's record is worth to somebody who has these keys: `current` is good over the record as it
  * is now; `stale` is over another; of `others` nothing can be said, since none of these keys made it, or none that still
- * vouches; `none` is no signature at all. It goes by the bytes alone: files are written again with the same content, and
+ * vouches; `none` is not a signature at all. It goes by the bytes alone: files are written again with the same content, and
  * copied with other times.
  */
 export type RecordSignature = 'current' | 'stale' | 'others' | 'none';

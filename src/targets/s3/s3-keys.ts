@@ -40,7 +40,7 @@ async function* listPrefix(bucket: Bucket, folder: string, task: Task): AsyncGen
         throw badListing(bucket, folder, `gives no size for ${JSON.stringify(Key)}`);
       }
       const path = Key.slice(root.length);
-      // A key can be anything. One that is no path (a console's "folder" ends in "/") is none of ours.
+      // A key can be anything. One that is not a path (a console's "folder" ends in "/") is none of ours.
       if (isPlainPath(path)) yield { path, bytes: Size };
     }
     if (page.IsTruncated !== true) return;

@@ -48,7 +48,7 @@ test('I14: an old, validly signed package that is given out as a new one is not 
   });
 });
 
-test('I14: a file that is no RPM is told as that', async () => {
+test('I14: a file that is not an RPM is named as such', async () => {
   const { place, distro } = await world();
   await writeFile(join(distro.repoDir, 'lib-1.0-1.noarch.rpm'), 'garbage');
   const { stdout } = await run('sha256sum', [join(distro.repoDir, 'lib-1.0-1.noarch.rpm')]);
@@ -59,7 +59,7 @@ test('I14: a file that is no RPM is told as that', async () => {
   );
   await expect(composeMini(distro, place)).rejects.toMatchObject({
     code: 'verify',
-    message: expect.stringContaining('is no RPM that can be read'),
+    message: expect.stringContaining('is not an RPM that can be read'),
   });
 });
 

@@ -243,7 +243,7 @@ describe('a program in a tree', () => {
       rmSync(join(root, name), { recursive: true });
       symlinkSync(guard, join(root, name));
       expect(() => inTree(root, ['/usr/bin/busybox', 'true'], { timestamp: 0 })).toThrow(
-        `/${name} is no folder in the tree`,
+        `/${name} is not a folder in the tree`,
       );
       expect(existsSync(guard)).toBe(false);
     }

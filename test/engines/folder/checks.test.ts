@@ -102,7 +102,7 @@ test('everything that keeps a folder from becoming a tree is in one message, eac
   ]);
 });
 
-test('a folder is refused that is none, deeper than can be named, or in which /var is no folder', async () => {
+test('a folder is refused that is none, deeper than can be named, or in which /var is not a folder', async () => {
   const { dir, tree, faults } = await bed();
   await run('python3', [
     '-c',
@@ -115,7 +115,7 @@ for _ in range(45):
   rmSync(join(tree, 'var'), { recursive: true });
   symlinkSync('usr/lib', join(tree, 'var'));
   expect(await faults()).toEqual([
-    '  /var: is no folder',
+    '  /var: is not a folder',
     expect.stringMatching(/^ {2}\/usr\/lib\/d+\/d+…: is deeper than a program can name/),
   ]);
   // Node's own removal cannot name what is so deep.
@@ -281,10 +281,10 @@ test('links of a hostile folder reach nothing of the host', async () => {
   symlinkSync(join(outside, 'selinux'), join(tree, 'etc/selinux'));
   writeFileSync(join(outside, 'selinux/config'), 'SELINUXTYPE=mine\n');
   writeFileSync(join(outside, 'selinux/mine/contexts/files/file_contexts'), '/.* system_u:object_r:usr_t:s0\n');
-  await expect(commit()).rejects.toThrow('/usr/lib/tmpfiles.d is no folder in the tree');
+  await expect(commit()).rejects.toThrow('/usr/lib/tmpfiles.d is not a folder in the tree');
   expect(existsSync(join(outside, 'atomic-nightly-var.conf'))).toBe(false);
   rmSync(join(tree, 'var'), { recursive: true });
-  await expect(commit()).rejects.toThrow('/usr/share of the tree is no folder');
+  await expect(commit()).rejects.toThrow('/usr/share of the tree is not a folder');
   expect(existsSync(join(outside, 'atomic-nightly'))).toBe(false);
   rmSync(join(tree, 'usr/share'));
   const listed = await ls((await commit()).commit);
@@ -350,7 +350,7 @@ test('a report is JSON or YAML, sorted, and refused with each fault and its plac
     ],
   });
   expect(() => read('components: [{name: a, what: b}, {sources: [{url: x}]}, {name: "a\\u202e"}]')).toThrow(
-    /no report: \/x has 4 faults:\n\/x:1:24: components\.0: unknown key "what"[\s\S]*components\.1: "name" is missing[\s\S]*components\.1\.sources\.0: "kind" is missing[\s\S]*\/x:1:64: components\.2\.name: .*must be one line/,
+    /not a report: \/x has 4 faults:\n\/x:1:24: components\.0: unknown key "what"[\s\S]*components\.1: "name" is missing[\s\S]*components\.1\.sources\.0: "kind" is missing[\s\S]*\/x:1:64: components\.2\.name: .*must be one line/,
   );
   expect(() => read('components:\n- name: a\n- name: a\n')).toThrow(/\/x:3:9: the component "a" is there twice/);
   const bomb = `a: &a [${'x, '.repeat(50)}x]\nb: &b [${'*a, '.repeat(50)}*a]\ncomponents: [${'*b, '.repeat(50)}*b]\n`;
@@ -427,7 +427,9 @@ test('a provenance that the folder has already is replaced in the tree and stays
   for (const plant of [() => symlinkSync('/etc/hostname', join(tree, path)), () => mkdirSync(join(tree, path))]) {
     rmSync(join(tree, path), { recursive: true });
     plant();
-    await expect(commit()).rejects.toThrow(`/${path} of the tree is no file, and what the tree is made of goes there.`);
+    await expect(commit()).rejects.toThrow(
+      `/${path} of the tree is not a file, and what the tree is made of goes there.`,
+    );
   }
 });
 

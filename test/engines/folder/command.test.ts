@@ -167,9 +167,9 @@ test('a folder that the command removed or replaced is refused, and a report tha
   }
   expect(existsSync(join(dir, 'other/usr'))).toBe(true);
   for (const [line, why] of [
-    ['mkdir "$ATOMIC_PROVENANCE"', 'is no file'],
-    ['ln -s /etc/passwd "$ATOMIC_PROVENANCE"', 'is no file'],
-    ['mkfifo "$ATOMIC_PROVENANCE"', 'is no file'],
+    ['mkdir "$ATOMIC_PROVENANCE"', 'is not a file'],
+    ['ln -s /etc/passwd "$ATOMIC_PROVENANCE"', 'is not a file'],
+    ['mkfifo "$ATOMIC_PROVENANCE"', 'is not a file'],
     ['printf "components: [{name: \\\\377}]" >"$ATOMIC_PROVENANCE"', 'is not UTF-8'],
     ['truncate -s 17M "$ATOMIC_PROVENANCE"', 'is larger than'],
   ] as const) {

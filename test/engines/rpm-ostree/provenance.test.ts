@@ -42,7 +42,7 @@ test.each(['2018.7', '2026.2'])('%s: the tree says what it is made of, by its ow
   expect(composed.contentChecksum).not.toBe(without.composed.contentChecksum);
   await ostree('fsck', '--quiet');
 
-  // What a package has there is replaced; below what is no folder, nothing is put.
+  // What a package has there is replaced; below what is not a folder, nothing is put.
   here.setState({ version, packages, rpmdb, files: { [PATH]: 'somebody wrote this\n' } });
   const replaced = await night(here, engine, '20261121_01', undefined, { provenance });
   expect(replaced.composed.contentChecksum).toBe(composed.contentChecksum);
@@ -50,6 +50,6 @@ test.each(['2018.7', '2026.2'])('%s: the tree says what it is made of, by its ow
   here.setState({ version, packages, rpmdb, files: { '/usr/share/atomic-nightly': 'a file\n' } });
   await expect(night(here, engine, '20261121_01', undefined, { provenance })).rejects.toMatchObject({
     code: 'compose',
-    message: '/usr/share/atomic-nightly of the tree is no folder, and what the tree is made of goes there.',
+    message: '/usr/share/atomic-nightly of the tree is not a folder, and what the tree is made of goes there.',
   });
 });

@@ -213,8 +213,8 @@ describe('I8: stops and changes nothing', () => {
       'ostree',
       (bed) => bed.writeFar('builds/promoted.json', { commits: { ['a'.repeat(64)]: {} } }),
     ],
-    ['promoted.json that is no JSON', 'ostree', (bed) => bed.writeFar('builds/promoted.json', '{')],
-    ['retired.json that is no JSON', 'ostree', (bed) => bed.writeFar('builds/retired.json', '')],
+    ['promoted.json that is not JSON', 'ostree', (bed) => bed.writeFar('builds/promoted.json', '{')],
+    ['retired.json that is not JSON', 'ostree', (bed) => bed.writeFar('builds/retired.json', '')],
   ];
   it.each(damage)('%s', async (_, code, spoil) => {
     const bed = await pruneBed();

@@ -157,7 +157,7 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
   const id = String(builds.ids[11]);
   const candidate = builds.meta(builds.candidate);
   const promotion = candidate.promotion;
-  if (!promotion) throw new Error('the candidate is no promotion');
+  if (!promotion) throw new Error('the candidate is not a promotion');
   const hostile: Partial<BuildMeta> = {
     name: HOSTILE,
     pkgdiff: [[HOSTILE, 2, { PreviousPackage: [HOSTILE, HOSTILE, HOSTILE], NewPackage: [HOSTILE, HOSTILE, HOSTILE] }]],

@@ -259,7 +259,7 @@ describe.skipIf(missing)(`S3 by radosgw${missing ? ` (${missing})` : ''}`, () =>
     await expect(swap()).rejects.toMatchObject({ code: 'locked' });
     await put({ ...lock, pid: 2 ** 22 + 1 });
     await swap();
-    // What another machine's clock says is no proof: its lock is watched for as long as one lives.
+    // What another machine's clock says is not a proof: its lock is watched for as long as one lives.
     await put({ ...lock, host: 'another.example.org', pid: 2 ** 22 + 1, until: Date.now() - 1 });
     await target.swap({ expect: [], put: [{ path: 'flag', content: bytes('x') }] }, lockLifePasses(task));
     expect(JSON.parse((await look('.atomic-nightly.lock')).content)).toMatchObject({ until: 0 });

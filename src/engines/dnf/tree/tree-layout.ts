@@ -44,7 +44,7 @@ export async function moveEtc(root: string): Promise<void> {
   for (const path of ['usr', 'etc']) {
     const kind = await kindOf(entry(root, path));
     if (kind === undefined || kind === 'dir') continue;
-    throw new NightlyError('compose', `/${path} is no folder in the tree.`, {
+    throw new NightlyError('compose', `/${path} is not a folder in the tree.`, {
       hint: 'Find the package or script that replaces it, and exclude or correct it.',
     });
   }
@@ -127,7 +127,7 @@ async function refuseFiles(root: string, path: string): Promise<void> {
   );
 }
 
-/** Returns the first thing below a folder that is no folder. */
+/** Returns the first thing below a folder that is not a folder. */
 async function firstFile(path: string): Promise<string | undefined> {
   if ((await kindOf(path)) !== 'dir') return undefined;
   for (const name of await namesIn(path)) {

@@ -51,8 +51,7 @@ export async function readLogTrust(
       '--state and --max-age are about the release log: name its key with --log-key or --policy.',
     );
   }
-  if (maxAge !== undefined && !/^[1-9]\d{0,5}[mhdw]$/.test(maxAge))
-    throw usageError(command, `--max-age ${maxAge}: must be a number with m, h, d or w, as in 36h.`);
+  if (maxAge !== undefined) checkAge(command, '--max-age', maxAge);
   const trusted = await readPolicyOf(command, logKey, policy);
   const note = state === undefined ? undefined : await ifThere(readFile(state));
   return {
@@ -60,6 +59,12 @@ export async function readLogTrust(
     ...(state !== undefined && note && { seen: { note, file: state } }),
     ...(maxAge !== undefined && { maxAgeSeconds: durationSeconds(maxAge) }),
   };
+}
+
+/** Checks a time that an option has. @throws NightlyError `usage` */
+export function checkAge(command: string, option: string, text: string): void {
+  if (/^[1-9]\d{0,5}[mhdw]$/.test(text)) return;
+  throw usageError(command, `${option} ${text}: must be a number with m, h, d or w, as in 36h.`);
 }
 
 async function readPolicyOf(command: string, logKey: string | undefined, file: string | undefined): Promise<Policy> {

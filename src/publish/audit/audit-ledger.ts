@@ -1,0 +1,131 @@
+import { z } from 'zod';
+import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
+import { count, pathBelow, refName, sha256Hex } from '../../build/record-values.ts';
+import type { LogEntry } from '../../published/log-entry.ts';
+import { vouchedFiles } from '../../published/log-subjects.ts';
+import { buildFolder, folderOfKey } from '../../published/paths.ts';
+
+/** Bytes by what identifies them. */
+export interface Digest {
+  readonly sha256: string;
+  readonly size: number;
+}
+
+/** What an audit knows of a log: all that its entries say of what is published, as far as it must be there. */
+export interface Ledger {
+  /** What each file may have, by its path on the target: the last is what it should have, those before it what it had. */
+  readonly files: Map<string, readonly Digest[]>;
+  /** Commits of each ref, in the order in which they were logged. */
+  readonly refs: Map<string, readonly string[]>;
+  /** Builds that were logged, by `ID/ARCH`. */
+  readonly builds: Set<string>;
+}
+
+/** What was seen at an audit, for the next one. */
+export interface AuditState extends Ledger {
+  /** The note that was served. */
+  readonly checkpoint: string;
+  /** When all files were read last, seconds since the epoch; 0: never. */
+  readonly fullAt: number;
+  /** Builds that the index named. */
+  readonly indexed: readonly string[];
+  /** What each ref named. */
+  readonly shown: ReadonlyMap<string, string>;
+  /** What was older than what was logged, by when that was first seen. */
+  readonly behind: ReadonlyMap<string, number>;
+}
+
+const digest = z.strictObject({ sha256: sha256Hex, size: count });
+const key = z.string().regex(/^\d{8}_\d{2,}\/[A-Za-z0-9_]+$/, 'must be a build and its architecture');
+
+const FORMAT = recordFormat({
+  schema: z.strictObject({
+    version: z.literal(1),
+    checkpoint: z.string(),
+    'full-at': count,
+    files: z.record(pathBelow, z.array(digest).min(1)),
+    refs: z.record(refName, z.array(sha256Hex)),
+    builds: z.array(key),
+    indexed: z.array(key),
+    shown: z.record(refName, sha256Hex),
+    behind: z.record(z.string(), count),
+  }),
+  hint: 'Put it back from a backup; or remove it, and the next audit reads the whole log and every file again.',
+});
+
+/** Reads the state of an audit. @throws NightlyError `record` */
+export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
+  const stored = readRecord(bytes, FORMAT, file);
+  return {
+    ...stored,
+    files: new Map(Object.entries(stored.files)),
+    refs: new Map(Object.entries(stored.refs)),
+    builds: new Set(stored.builds),
+    shown: new Map(Object.entries(stored.shown)),
+    behind: new Map(Object.entries(stored.behind)),
+  };
+}
+
+/** Returns the state as its file has it. */
+export function auditStateText({ files, refs, builds, shown, behind, ...state }: AuditState): string {
+  const maps = {
+    files: Object.fromEntries([...files].map(([path, all]) => [path, [...all]])),
+    refs: Object.fromEntries([...refs].map(([ref, all]) => [ref, [...all]])),
+    shown: Object.fromEntries(shown),
+    behind: Object.fromEntries(behind),
+  };
+  return recordText(
+    { version: 1 as const, ...state, indexed: [...state.indexed], builds: [...builds], ...maps },
+    FORMAT,
+  );
+}
+
+/** A ledger of which changes do not reach the one that it was made of. */
+export function copyLedger({ files, refs, builds }: Ledger): Ledger {
+  return { files: new Map(files), refs: new Map(refs), builds: new Set(builds) };
+}
+
+export const newLedger = (): Ledger => ({ files: new Map(), refs: new Map(), builds: new Set() });
+
+/** Digests of one file that are remembered. */
+const REMEMBERED = 3;
+
+/**
+ * Takes an entry into a ledger: files that must be there from now on, those that may be gone, and commits of refs.
+ * @returns the paths about which it says something new
+ */
+export function takeEntry(ledger: Ledger, entry: LogEntry): string[] {
+  const vouched = vouchedFiles(entry);
+  for (const { path, sha256, size } of vouched) {
+    const before = (ledger.files.get(path) ?? []).filter((one) => one.sha256 !== sha256);
+    ledger.files.set(path, [...before, { sha256, size }].slice(-REMEMBERED));
+  }
+  switch (entry.kind) {
+    case 'build':
+    case 'build-changed': {
+      const folder = buildFolder(entry.id, entry.arch);
+      ledger.builds.add(`${entry.id}/${entry.arch}`);
+      if (entry.kind === 'build-changed') for (const path of entry.gone) ledger.files.delete(`${folder}/${path}`);
+      break;
+    }
+    case 'ref':
+      ledger.refs.set(entry.ref, [...(ledger.refs.get(entry.ref) ?? []), entry.commit]);
+      break;
+    case 'prune':
+      for (const { id, arch, gone } of entry.builds) {
+        for (const part of gone) dropBelow(ledger, `${folderOfKey(`${id}/${arch}`)}/${part}/`);
+      }
+      break;
+    case 'release':
+    case 'withdraw':
+    case 'rpms':
+    case 'key':
+    case 'tool':
+      break;
+  }
+  return vouched.map(({ path }) => path);
+}
+
+function dropBelow({ files }: Ledger, folder: string): void {
+  for (const path of files.keys()) if (path.startsWith(folder)) files.delete(path);
+}

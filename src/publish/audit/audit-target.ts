@@ -1,0 +1,224 @@
+import { NightlyError } from '../../base/errors.ts';
+import { formatSeconds } from '../../base/format.ts';
+import { readRecord } from '../../base/read-record.ts';
+import type { Task } from '../../base/task.ts';
+import type { SignedCheckpoint } from '../../log/checkpoint.ts';
+import { isQuorum, type Policy } from '../../log/policy.ts';
+import { TILE_WIDTH } from '../../log/tile-math.ts';
+import { openTileTree, type TileTree } from '../../log/tile-tree.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
+import { parseEntry } from '../../published/log-entry.ts';
+import { CHECKPOINT_PATH, logPath } from '../../published/paths.ts';
+import { historyOf, openWithPolicy } from '../verify/log-view.ts';
+import type { PublicFiles } from '../verify/public-http.ts';
+import type { Evidence } from '../verify/verify-log.ts';
+import { listedRefs } from '../verify/verify-summary.ts';
+import { type Finding, isEvidence } from './audit-findings.ts';
+import { type AuditState, copyLedger, type Ledger, newLedger, takeEntry } from './audit-ledger.ts';
+import { type FilesRead, readBack } from './read-back.ts';
+
+export interface AuditRequest {
+  readonly files: PublicFiles;
+  /** Of the target, for messages. */
+  readonly url: string;
+  readonly policy: Policy;
+  /** What the last audit saw. */
+  readonly state?: AuditState | undefined;
+  /** Seconds after which the newest cosignature is too old. */
+  readonly maxAgeSeconds?: number;
+  /** Seconds after which all files are read again. */
+  readonly fullSeconds: number;
+}
+
+export interface AuditResult {
+  readonly findings: readonly Finding[];
+  /** What the next audit begins with; undefined when something was found that is evidence. */
+  readonly state?: AuditState;
+  /** Both checkpoints, where they do not fit together. */
+  readonly evidence?: Evidence;
+  readonly entries: number;
+  readonly read: FilesRead;
+}
+
+/** Something may be published while an audit looks, but not again and again. */
+const TRIES = 3;
+/** What was logged is visible after so many seconds. */
+const PUBLISH_SECONDS = 3600;
+
+const NOTHING_READ: FilesRead = { files: 0, bytes: 0 };
+
+/**
+ * Compares what a target serves with its release log, as anybody can who has its URL and a policy: the log itself, entries that are new
+ * since the last audit, what refs and the index name, and the files that they are about; all files once in a while.
+ * @throws NightlyError `target-unreachable`; others of the readers.
+ */
+export async function auditTarget(request: AuditRequest, task: Task): Promise<AuditResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await auditOnce(request, task);
+    const { note } = result;
+    if (!note || attempt === TRIES || !result.findings.some(isEvidence)) return result;
+    // What was found may have been logged meanwhile.
+    const now = await request.files.get(CHECKPOINT_PATH);
+    if (now === undefined || note.equals(now)) return result;
+  }
+}
+
+async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult & { readonly note?: Buffer }> {
+  const { files, url, policy, state } = request;
+  const findings: Finding[] = [];
+  const bytes = await files.get(CHECKPOINT_PATH);
+  if (bytes === undefined) {
+    return {
+      findings: [{ kind: 'bad-log', what: 'log', why: `there is none at ${url}` }],
+      entries: 0,
+      read: NOTHING_READ,
+    };
+  }
+  const note = Buffer.from(bytes);
+  try {
+    const checkpoint = openWithPolicy(note, policy, `${url}/${CHECKPOINT_PATH}`);
+    findings.push(...witnessFindings(checkpoint.cosigned, request));
+    const ledger = state ? copyLedger(state) : newLedger();
+    const seen = state && openWithPolicy(Buffer.from(state.checkpoint), policy, 'the state of the last audit');
+    const isSame = seen?.size === checkpoint.size && seen.root.equals(checkpoint.root);
+    const touched = new Set<string>();
+    if (!isSame) {
+      const tree = await openTileTree((path) => files.get(logPath(path)), checkpoint, `${url}/log`);
+      const history = seen ? await historyOf(tree, seen) : 'grown';
+      if (state && seen && (history === 'rolled-back' || history === 'split')) {
+        const why =
+          history === 'split'
+            ? `its first ${seen.size} entries are others than before`
+            : `it had ${seen.size} entries and has ${tree.size} now`;
+        findings.push({ kind: history, what: 'log', why });
+        const evidence = { seen: Buffer.from(state.checkpoint), now: note };
+        return { findings, evidence, note, entries: tree.size, read: NOTHING_READ };
+      }
+      await takeEntries(tree, seen?.size ?? 0, { ledger, touched, findings }, task);
+    }
+    const visible = await readVisible(files);
+    findings.push(...compareVisible(visible, ledger, state));
+    const now = Math.floor(Date.now() / 1000);
+    const isFull = !state || now - state.fullAt >= request.fullSeconds || now < state.fullAt;
+    const behind = new Map<string, number>();
+    const due = dueFiles(ledger, isFull ? undefined : touched, [...(state?.behind.keys() ?? [])], visible.builds);
+    const read = await readBack(
+      files,
+      due,
+      {
+        found: (finding) => findings.push(finding),
+        old(path) {
+          const since = state?.behind.get(path) ?? now;
+          behind.set(path, since);
+          if (now - since < PUBLISH_SECONDS) return;
+          findings.push({ kind: 'behind', what: path, why: 'it still has bytes that the log has replaced' });
+        },
+      },
+      task,
+    );
+    const result = { findings, note, entries: checkpoint.size, read };
+    if (findings.some(isEvidence)) return result;
+    const next: AuditState = {
+      ...ledger,
+      checkpoint: note.toString(),
+      fullAt: isFull ? now : state.fullAt,
+      indexed: [...visible.builds],
+      shown: visible.refs,
+      behind,
+    };
+    return { ...result, state: next };
+  } catch (error) {
+    if (!(error instanceof NightlyError && error.code === 'log')) throw error;
+    const why = error.place === undefined ? error.message : `${error.place.file}: ${error.message}`;
+    findings.push({ kind: 'bad-log', what: 'log', why });
+    return { findings, note, entries: 0, read: NOTHING_READ };
+  }
+}
+
+function witnessFindings(cosigned: SignedCheckpoint['cosigned'], { policy, maxAgeSeconds }: AuditRequest): Finding[] {
+  const findings: Finding[] = [];
+  if (!isQuorum(policy.quorum, cosigned)) {
+    const why = `${cosigned.size} of ${policy.witnesses.length} witnesses have cosigned it, which is too few for the policy`;
+    findings.push({ kind: 'unwitnessed', what: 'log', why });
+  }
+  const age = Math.floor(Date.now() / 1000) - Math.max(0, ...cosigned.values());
+  if (maxAgeSeconds !== undefined && age > maxAgeSeconds) {
+    const why = cosigned.size === 0 ? 'no witness says how old it is' : `it was cosigned ${formatSeconds(age)} ago`;
+    findings.push({ kind: 'stale', what: 'log', why });
+  }
+  return findings;
+}
+
+/** Takes the entries from one on into the ledger. */
+async function takeEntries(
+  tree: TileTree,
+  from: number,
+  { ledger, touched, findings }: { ledger: Ledger; touched: Set<string>; findings: Finding[] },
+  task: Task,
+): Promise<void> {
+  for (let bundle = Math.floor(from / TILE_WIDTH); bundle * TILE_WIDTH < tree.size; bundle += 1) {
+    task.signal.throwIfAborted();
+    for (const [offset, bytes] of (await tree.bundle(bundle)).entries()) {
+      const index = bundle * TILE_WIDTH + offset;
+      if (index < from) continue;
+      try {
+        const entry = parseEntry(bytes, { file: `log, entry ${index}` });
+        if (entry) for (const path of takeEntry(ledger, entry)) touched.add(path);
+      } catch (error) {
+        if (!(error instanceof NightlyError && error.code === 'log')) throw error;
+        findings.push({ kind: 'bad-log', what: `entry ${index}`, why: error.message });
+      }
+    }
+    task.progress(Math.min(tree.size, (bundle + 1) * TILE_WIDTH), tree.size, 'objects');
+  }
+}
+
+/** What a target shows to whoever comes. */
+interface Visible {
+  readonly refs: ReadonlyMap<string, string>;
+  /** By `ID/ARCH`. */
+  readonly builds: ReadonlySet<string>;
+}
+
+async function readVisible(files: PublicFiles): Promise<Visible> {
+  const [summary, index] = await Promise.all([files.get('repo/summary'), files.get(INDEX_PATH)]);
+  const refs = summary ? [...listedRefs(summary).refs].map(([ref, { commit }]) => [ref, commit] as const) : [];
+  const builds = index ? readRecord(index, BUILD_INDEX, INDEX_PATH).builds : [];
+  return {
+    refs: new Map(refs),
+    builds: new Set(builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`))),
+  };
+}
+
+function compareVisible({ refs, builds }: Visible, ledger: Ledger, state: AuditState | undefined): Finding[] {
+  const findings: Finding[] = [];
+  const add = (kind: Finding['kind'], what: string, why: string) => findings.push({ kind, what, why });
+  for (const [ref, commit] of refs) {
+    const logged = ledger.refs.get(ref) ?? [];
+    const before = state?.shown.get(ref);
+    if (!logged.includes(commit)) add('unlogged', `ref ${ref}`, `its commit ${commit} is not in the log`);
+    else if (before !== undefined && logged.lastIndexOf(commit) < logged.lastIndexOf(before))
+      add('behind', `ref ${ref}`, `it names ${commit}, which was logged before ${before} that it named`);
+  }
+  for (const key of builds) if (!ledger.builds.has(key)) add('unlogged', `build ${key}`, 'it is not in the log');
+  for (const ref of state?.shown.keys() ?? []) if (!refs.has(ref)) add('missing', `ref ${ref}`, 'it was there');
+  for (const key of state?.indexed ?? []) {
+    if (!builds.has(key)) add('missing', `build ${key}`, `${INDEX_PATH} named it`);
+  }
+  return findings;
+}
+
+/** Files to read: those of builds that the index names, and those of no build. An entry whose build never became visible is harmless. */
+function dueFiles(
+  { files }: Ledger,
+  touched: ReadonlySet<string> | undefined,
+  again: readonly string[],
+  builds: ReadonlySet<string>,
+) {
+  const paths = touched ? new Set([...touched, ...again]) : files.keys();
+  return [...paths].flatMap((path) => {
+    const digests = files.get(path);
+    const [, key] = /^builds\/([^/]+\/[^/]+)\//.exec(path) ?? [];
+    return digests && (key === undefined || builds.has(key)) ? [{ path, digests }] : [];
+  });
+}

@@ -63,45 +63,6 @@ export async function commitTree(request: CommitRequest, task: Task): Promise<st
   return stdout.trim();
 }
 
-/**
- * Stores some of a folder's files as objects, with the metadata of all its folders, in a commit that is nobody's: its tree
- * says which object each became. The folder is only read.
- * @param request.skip file with the absolute paths that are left out, one a line; those of folders with all in them
- * @param request.modes file with `=MODE PATH` lines, decimal
- */
-export async function storeFolder(
-  request: {
-    readonly repo: string;
-    readonly folder: string;
-    readonly skip: string;
-    readonly modes: string;
-    readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
-    /** Folder whose SELinux policy labels the files. */
-    readonly policy?: string | undefined;
-  },
-  task: Task,
-): Promise<string> {
-  const { repo, folder, skip, modes, owner, policy } = request;
-  const { stdout } = await run(
-    'ostree',
-    [
-      'commit',
-      `--repo=${repo}`,
-      `--tree=dir=${folder}`,
-      '--orphan',
-      '--timestamp=@0',
-      `--skip-list=${skip}`,
-      `--statoverride=${modes}`,
-      ...(owner === undefined ? [] : [`--owner-uid=${owner.uid}`, `--owner-gid=${owner.gid}`]),
-      ...(policy === undefined ? [] : [`--selinux-policy=${policy}`]),
-      // Seconds saved. What a power cut damages here is found when it is copied into the archive.
-      '--fsync=false',
-    ],
-    { task },
-  );
-  return stdout.trim();
-}
-
 /** The version of the program. @throws NightlyError `tool-missing`. */
 export async function ostreeVersion(): Promise<string> {
   const { stdout } = await run('ostree', ['--version']);

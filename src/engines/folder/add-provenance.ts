@@ -5,12 +5,13 @@ import { entryInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
 import { kindOf, replaceInTree } from '../../base/tree-files.ts';
 import { insertFile } from '../../ostree/add-file.ts';
-import { storeFolder } from '../../programs/ostree.ts';
+import { storeFolder } from '../../programs/ostree-store.ts';
 import type { FolderRequest } from '../engine.ts';
 import { checkProvenancePlace, type Found } from '../provenance/place.ts';
 import { PROVENANCE_PATH } from '../provenance/provenance-format.ts';
 import { readStored } from './store-tree.ts';
 import { cacheRepo, type TakenFolder } from './take-folder.ts';
+import { labelling } from './tree-policy.ts';
 
 /**
  * Puts into a stored tree what it is made of; the folder itself is only read.
@@ -37,7 +38,7 @@ export async function addProvenance(
   await replaceInTree(modes, '');
   const repo = cacheRepo(cacheDir);
   const commit = await storeFolder(
-    { repo, folder, skip, modes, owner: { uid: 0, gid: 0 }, policy: taken.policy?.folder },
+    { repo, folder, skip, modes, owner: { uid: 0, gid: 0 }, labels: labelling(taken.policy) },
     task,
   );
   const checksum = (await readStored(repo, commit)).files.get(PROVENANCE_PATH);

@@ -6,10 +6,11 @@ import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { encodeVariant } from '../../ostree/gvariant.ts';
 import { DIRTREE_FORMAT, localObjects, objectPath, parseCommit, parseDirTree } from '../../ostree/objects.ts';
-import { storeFolder } from '../../programs/ostree.ts';
+import { storeFolder } from '../../programs/ostree-store.ts';
 import { type FileIndex, openFileIndex, writeFileIndex } from './file-index.ts';
 import { changedMeanwhile, type Scan } from './scan-folder.ts';
 import type { Owner, Placed } from './tree-plan.ts';
+import { labelling, type TreePolicy } from './tree-policy.ts';
 
 /** Root of a stored tree: checksums of its dirtree and dirmeta. */
 export interface StoredTree {
@@ -24,8 +25,7 @@ interface StoreRequest {
   readonly placed: readonly Placed[];
   /** A folder with files that are added, with paths as in the tree. */
   readonly added?: string;
-  /** Folder whose SELinux policy labels the files, and a digest of that policy. */
-  readonly policy?: { readonly folder: string; readonly digest: string } | undefined;
+  readonly policy: TreePolicy | undefined;
   readonly scratchDir: string;
 }
 
@@ -96,17 +96,7 @@ async function storeFiles(request: StoreRequest, index: FileIndex, task: Task): 
     // What is not left out is stored in vain and no more; the rest of a name after a line break might be a wanted path.
     const lines = others.filter(({ path }) => !path.includes('\n')).map(({ path }) => `${path}\n`);
     await writeFile(skip, lines.join(''));
-    const commit = await storeFolder(
-      {
-        repo,
-        skip,
-        modes,
-        folder: scan.root,
-        owner,
-        policy: policy?.folder,
-      },
-      task,
-    );
+    const commit = await storeFolder({ repo, skip, modes, folder: scan.root, owner, labels: labelling(policy) }, task);
     const stored = await readStored(repo, commit);
     for (const { entry } of members) {
       const from = entry.kind === 'folder' ? stored.folders : stored.files;
@@ -165,7 +155,7 @@ async function addFiles(
   const owner = { uid: 0, gid: 0 };
   const stored = await readStored(
     repo,
-    await storeFolder({ repo, folder, skip, modes, owner, policy: policy?.folder }, task),
+    await storeFolder({ repo, folder, skip, modes, owner, labels: labelling(policy) }, task),
   );
   for (const [path, meta] of stored.folders) {
     if (path !== '/' && nodes.get(dirname(path))?.files.some(([name]) => name === basenameOf(path))) {

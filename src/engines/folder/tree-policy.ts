@@ -5,16 +5,23 @@ import { followInRoot } from '../../base/paths-in-root.ts';
 import { policyName, requireStraightPolicy } from '../../base/selinux-config.ts';
 import type { Task } from '../../base/task.ts';
 import { kindOf } from '../../base/tree-files.ts';
+import { isLabelled, type Labelling } from '../../programs/ostree-store.ts';
 
 export interface TreePolicy {
-  /** The folder of the tree: libselinux finds the policy in it by itself. */
-  readonly folder: string;
+  /** The folder of the tree, in which libselinux finds the policy; undefined: labels of this machine are left out. */
+  readonly folder: string | undefined;
   /** Of all that decides about labels. */
   readonly digest: string;
 }
 
+/** How `storeFolder` labels files by it. */
+export function labelling(policy: TreePolicy | undefined): Labelling {
+  return policy === undefined ? 'as-they-are' : policy.folder === undefined ? 'none' : { policy: policy.folder };
+}
+
 /**
- * Finds the SELinux policy by which a tree's files are labelled; says so where there is none.
+ * Finds the SELinux policy by which a tree's files are labelled; says so where there is none. The labels that files have on a build
+ * machine are of that machine's policy: without one of its own the tree gets none, or it would differ from machine to machine (I10).
  * @throws NightlyError `compose` when links on the way to it lead elsewhere: libselinux would follow them on this host.
  */
 export async function treePolicy(root: string, task: Task): Promise<TreePolicy | undefined> {
@@ -29,6 +36,8 @@ export async function treePolicy(root: string, task: Task): Promise<TreePolicy |
     task.say(`labelling by the tree's SELinux policy "${name}"`);
     return { folder: root, digest: sha256(JSON.stringify(contents)) };
   }
-  task.say('the tree has no SELinux policy: its files get no labels');
-  return undefined;
+  const labelled = await isLabelled(root);
+  const those = labelled ? ', those of this machine neither' : '';
+  task.say(`the tree has no SELinux policy: its files get no labels${those}`);
+  return labelled ? { folder: undefined, digest: 'none' } : undefined;
 }

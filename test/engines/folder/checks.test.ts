@@ -221,6 +221,32 @@ test('what is in /var becomes lines for systemd-tmpfiles where that is asked for
   ]);
 });
 
+test('I10: labels that a build machine with SELinux gives its files are not in a tree without a policy', async () => {
+  const { tree, put, commit, repo } = await bed();
+  put('usr/bin/ping', 'ping');
+  put('usr/bin/other user', 'other');
+  put('usr/share/empty/.keep');
+  await run('ln', [join(tree, 'usr/bin/ping'), join(tree, 'usr/bin/linked')]);
+  await run('ln', ['-s', 'ping', join(tree, 'usr/bin/link')]);
+  await run('setcap', ['cap_net_raw=ep', join(tree, 'usr/bin/ping')]);
+  await run('chown', ['12:34', join(tree, 'usr/bin/other user')]);
+  await run('chmod', ['4711', join(tree, 'usr/bin/other user')]);
+  const plain = await commit();
+  const label = ['-h', '-n', 'security.selinux', '-v', 'system_u:object_r:user_home_t:s0'];
+  await run('find', [tree, '-exec', 'setfattr', ...label, '{}', '+']);
+  const labelled = await commit(plain.commit);
+  const { stdout } = await run('ostree', [`--repo=${repo}`, 'ls', '-R', '-X', labelled.commit]);
+  expect(stdout).not.toContain('security.selinux');
+  expect(stdout).toMatch(/security\.capability.*\/usr\/bin\/ping\n/);
+  expect(stdout).toMatch(/-04711 12 34 .*\/usr\/bin\/other user\n/);
+  expect(labelled.contentChecksum).toBe(plain.contentChecksum);
+  // One file changes: what is known of the others is taken from the index, without labels as well.
+  put('usr/bin/more', 'more');
+  await run('setfattr', [...label, join(tree, 'usr/bin/more')]);
+  const third = await commit(labelled.commit);
+  expect((await run('ostree', [`--repo=${repo}`, 'ls', '-R', '-X', third.commit])).stdout).not.toContain('selinux');
+});
+
 test('extended attributes and capabilities stay, hard links are not shared, and the same folder is the same content', async () => {
   const { dir, tree, put, commit, ls } = await bed();
   put('usr/bin/ping', 'x');

@@ -1,6 +1,8 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import { loadConfig } from '../config/load.ts';
+import { type LogGate, NO_LOG } from '../publish/log/logged.ts';
+import { openLogGate } from '../publish/log/release-log.ts';
 import type { RecordTrust } from '../published/record-trust.ts';
 import { targetSigner } from '../run/project.ts';
 import { targetsNamed } from '../run/streams-on.ts';
@@ -15,6 +17,8 @@ import { type FarOptions, urlOptions } from './push-places.ts';
 export interface FarSide {
   readonly target: Target;
   readonly signing?: (task: Task) => { readonly signer: Signer; readonly trust: RecordTrust };
+  /** Asked before a ref is moved. */
+  readonly log: LogGate;
   /** The account of a target of type ssh, which may take pushes and nothing else. */
   readonly place?: SshPlace | undefined;
 }
@@ -24,7 +28,7 @@ export interface FarSide {
  * @throws NightlyError `usage`, `config`.
  */
 export async function openFarSide(to: string, options: FarOptions, configPath: string): Promise<FarSide> {
-  if (isTargetUrl(to)) return { target: openTarget(targetOfUrl(to, urlOptions(options))) };
+  if (isTargetUrl(to)) return { target: openTarget(targetOfUrl(to, urlOptions(options))), log: NO_LOG };
   const config = await loadConfig(configPath).catch((error: unknown) => {
     if (!(error instanceof NightlyError) || error.code !== 'config') throw error;
     throw new NightlyError('config', `"${to}" is to be a target of the configuration. ${error.message}`, {
@@ -36,6 +40,6 @@ export async function openFarSide(to: string, options: FarOptions, configPath: s
   if (target === undefined) throw new NightlyError('bug', `The target "${to}" was found and is not there.`);
   const signer = targetSigner(config, to);
   const place = target.type === 'ssh' ? sshPlace(target.destination, target.ssh) : undefined;
-  const opened = { target: openTarget(target), place };
+  const opened = { target: openTarget(target), place, log: await openLogGate(config) };
   return signer ? { ...opened, signing: (task) => targetSigning({ config, signer }, to, task) } : opened;
 }

@@ -8,7 +8,7 @@ import type { FarSide } from './far-side.ts';
 import type { FarOptions } from './push-places.ts';
 
 /** What is asked of a push. */
-export interface PushOrder extends Omit<TargetPush, 'target' | 'signing'>, FarOptions {
+export interface PushOrder extends Omit<TargetPush, 'target' | 'signing' | 'log'>, FarOptions {
   /** A target of the configuration, or an address. */
   readonly to: string;
   /** The connection to an address that is reached over ssh. */
@@ -53,12 +53,12 @@ async function pushToAccount(
 
 async function pushFiles(
   order: PushOrder,
-  { target, signing }: FarSide,
+  { target, signing, log }: FarSide,
   runner: Runner,
 ): Promise<readonly PushedResult[]> {
   const { pushToTarget } = await import('../publish/push/push-to-target.ts');
   const done = await runner.step(stepName(order), { by: 'files' }, (task) =>
-    pushToTarget({ ...order, target, ...(signing && { signing: signing(task) }) }, task),
+    pushToTarget({ ...order, target, log, ...(signing && { signing: signing(task) }) }, task),
   );
   const { pruneTo: depth, refs, source, stateDir } = order;
   if (depth !== undefined && !order.dryRun) {

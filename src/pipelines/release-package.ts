@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { openLogGate } from '../publish/log/release-log.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { makePackage, releasePackageOf } from '../steps/release/package-make.ts';
@@ -30,9 +31,11 @@ export async function releasePackage(project: Project, dir: string, runner: Runn
   );
   const renewed = await runner.step('repository', {}, (task) => renewRepository(project, repository, task));
   const { results, errors } = await sideBySide(packageTargets(project), (target) =>
-    runner.step(`publish-${target.name}`, {}, (task) =>
-      publishRepository({ repository, stream: stream.name, dir: join(dir, `publish-${target.name}`) }, target, task),
-    ),
+    runner.step(`publish-${target.name}`, {}, async (task) => {
+      const log = await openLogGate(project.config);
+      const what = { repository, stream: stream.name, dir: join(dir, `publish-${target.name}`), log };
+      return publishRepository(what, target, task);
+    }),
   );
   if (errors[0]) throw errors[0];
   const state = built ? 'made' : renewed || results.includes(true) ? 'published' : 'unchanged';

@@ -13,6 +13,7 @@ import type { Signer } from '../signing/signer.ts';
 import { logsOf, publishBuild, publishRecords, readSums, renewRecords } from '../steps/deliver/publish-build.ts';
 import { push, verify } from '../steps/deliver/push.ts';
 import { openImages } from '../steps/images/images.ts';
+import { logBefore, releaseEntry } from '../steps/log/log-before.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
 import { writeNotes } from '../steps/release/release-notes.ts';
 import { pointAtRelease } from '../steps/release/release-pointers.ts';
@@ -99,7 +100,18 @@ export async function release(
     runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
       const told = notes.map((name) => relative(config.work, join(paths.release, name)));
       await target.send(config.work, told, { immutable: true }, task);
-      await publishBuild(project, build, target, { files, logs: await logsOf(build), templates }, task);
+      await publishBuild(
+        project,
+        build,
+        target,
+        {
+          files,
+          logs: await logsOf(build),
+          templates,
+          told: notes.map((name) => relative(paths.dir, join(paths.release, name))),
+        },
+        task,
+      );
     }),
   );
 
@@ -111,6 +123,7 @@ export async function release(
   await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {
       const folder = relative(config.work, paths.dir);
+      await logBefore(config, releaseEntry(meta, { at, previous: before?.meta.buildid }), target, task);
       await publishRecords(project, build, target, task);
       await pointAtRelease(project, build, { commit, folder: `${target.publicUrl}/${folder}` }, target, task);
     }),

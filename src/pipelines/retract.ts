@@ -26,6 +26,7 @@ import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
 import { markTested, wasTested } from '../steps/deliver/tested.ts';
 import { openImages } from '../steps/images/images.ts';
+import { logBefore, withdrawEntry } from '../steps/log/log-before.ts';
 import { markRetracted } from '../steps/release/mark-retracted.ts';
 import { commitBack } from '../steps/release/withdraw-commit.ts';
 import { billTree, stateBuild } from './attest-build.ts';
@@ -80,9 +81,11 @@ export async function retract(
   await stateBuild(project, build, commit, runner);
 
   await forEachTarget(targets, async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) =>
-      push(project, build, target, { commit, deltas: [] }, task),
-    );
+    await runner.step(`push-${target.name}`, { commit }, async (task) => {
+      const taken = { ids: [of, ...between], by: build.id, commit, previous, reason };
+      await logBefore(config, [withdrawEntry(project.stream, taken)], target, task);
+      await push(project, build, target, { commit, deltas: [] }, task);
+    });
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });
   await moveLocalRef(project, commit);

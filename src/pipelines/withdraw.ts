@@ -9,6 +9,7 @@ import { publishRecords, renewRecords } from '../steps/deliver/publish-build.ts'
 import { push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { openImages } from '../steps/images/images.ts';
+import { logBefore, withdrawEntry } from '../steps/log/log-before.ts';
 import { keepPromotedCommit } from '../steps/promote/promote-keep.ts';
 import { commitBack } from '../steps/release/withdraw-commit.ts';
 import { restorePointers } from '../steps/release/withdraw-pointers.ts';
@@ -39,9 +40,11 @@ export async function withdraw(
   // Staging, too: the next promotion follows what is there.
   const others = trees.filter(({ name }) => !project.targets.some((target) => target.name === name));
   await forEachTarget([...project.targets, ...others], async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) =>
-      push(project, build, target, { commit, deltas: [] }, task),
-    );
+    await runner.step(`push-${target.name}`, { commit }, async (task) => {
+      const taken = { ids: [of], by: build.id, commit, previous, reason };
+      await logBefore(config, [withdrawEntry(project.stream, taken)], target, task);
+      await push(project, build, target, { commit, deltas: [] }, task);
+    });
     await runner.step(`keep-${target.name}`, { commit }, (task) =>
       keepPromotedCommit(project, build, { id: previous, commit }, target, task),
     );

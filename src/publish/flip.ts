@@ -1,15 +1,18 @@
 import { dirname, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { signaturesIn, withSignature } from '../ostree/commit-signatures.ts';
 import { keyfileGroup } from '../ostree/keyfile.ts';
-import { localObjects, parseCommit } from '../ostree/objects.ts';
+import { localObjects, parseCommit, readCommit } from '../ostree/objects.ts';
+import { formatEntry } from '../published/log-entry.ts';
 import type { TargetSigning } from '../published/record-trust.ts';
 import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { aliasesOf, refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
 import { commitIn, headPaths, readHeads } from './heads.ts';
+import { NO_LOG } from './log/logged.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { publishedObjects } from './published-objects.ts';
@@ -28,7 +31,7 @@ const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\
  * @throws NightlyError `target-moved`, `locked`, `unsupported`, `signing`.
  */
 export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task): Promise<void> {
-  const { repo, target, signing } = places;
+  const { repo, target, signing, log } = places;
   const signer = signing?.signer;
   const paths = headPaths(plan.ref);
   let known = places.heads;
@@ -47,6 +50,9 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     const isKnown = !summary || !signing || (await isVouchedFor(summary, signature, signing.trust));
     // Its aliases have moved as soon as its file has, so the summary has them move with it.
     const moved = [plan.ref, ...aliasesOf(plan.ref, listed.keys(), links)];
+    if (log !== NO_LOG && (at === plan.to || at === plan.from)) {
+      await log.before(await refEntries(moved, plan.to, repo), target, task);
+    }
     if (config && summary && at === plan.to && moved.every((one) => listed.get(one) === plan.to) && isKnown) {
       if (!signer) return undefined;
       // The signature may be lost, or over another summary.
@@ -83,6 +89,18 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
     return { expect, put };
   };
   await swapWithRetry(prepare, target, task);
+}
+
+/** What the log says of refs that are to name a commit. */
+export async function refEntries(refs: readonly string[], checksum: string, repo: string): Promise<Buffer[][]> {
+  const { parent, timestamp, version } = await readCommit(repo, checksum);
+  const commit = {
+    commit: checksum,
+    timestamp,
+    ...(parent !== undefined && { parent }),
+    ...(version !== undefined && { version: oneLine(version).slice(0, 200) }),
+  };
+  return refs.map((ref) => formatEntry({ kind: 'ref', ref, ...commit }));
 }
 
 /** Returns a repository that somebody else keeps in a way that a publish from here would break for its clients. */

@@ -3,6 +3,7 @@ import type { Task } from '../base/task.ts';
 import type { TargetSigning } from '../published/record-trust.ts';
 import { applyPublish } from './apply.ts';
 import { readHeads } from './heads.ts';
+import type { LogGate } from './log/logged.ts';
 import { type PublishPlan, type PublishRequest, planPublish } from './publish-plan.ts';
 import { openSentLog } from './sent-log.ts';
 
@@ -17,16 +18,20 @@ const TRIES = 3;
  * @throws NightlyError what `planPublish` and `applyPublish` throw.
  */
 export async function publishCommit(
-  request: PublishRequest & { readonly notes: string; readonly signing?: TargetSigning | undefined },
+  request: PublishRequest & {
+    readonly notes: string;
+    readonly signing?: TargetSigning | undefined;
+    readonly log: LogGate;
+  },
   task: Task,
 ): Promise<PublishPlan> {
-  const { repo, ref, target, signing } = request;
+  const { repo, ref, target, signing, log } = request;
   const sent = await openSentLog(request.notes);
   for (let attempt = 1; ; attempt += 1) {
     const heads = readHeads(target, ref, task);
     const plan = await planPublish({ ...request, heads }, task);
     try {
-      const places = { repo, target, sent, heads: await heads, signing };
+      const places = { repo, target, sent, heads: await heads, signing, log };
       await applyPublish(plan, places, task);
       await sent.clear();
       return plan;

@@ -10,6 +10,7 @@ import { selectEngine } from '../engines/open-engine.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
 import { keptSigner } from '../signing/kept.ts';
+import { openLogKey } from '../signing/log-key.ts';
 import { jointSigner, openSigner } from '../signing/open-signer.ts';
 import type { Signer } from '../signing/signer.ts';
 import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
@@ -87,6 +88,7 @@ export async function openProject(
   const statement = stream.attestations?.statement;
   const statementSigner = statement && openStatementSigner(statement.key);
   await statementSigner?.check();
+  if (config.log) await openLogKey(config.log);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
     config,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
 import { seedFrom } from '../../src/ostree/seed-repo.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { moveRef } from '../../src/publish/move-ref.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import type { Check } from '../../src/publish/verify/verify-report.ts';
@@ -151,13 +152,13 @@ it('an empty ref file is named with its place, of a seed and of a target alike',
     hint: expect.stringContaining('publish --reconcile'),
   };
   await expect(planPublish({ repo: near, ref: TEST_REF, commit, target }, task)).rejects.toMatchObject(empty);
-  await expect(moveRef({ repo: near, ref: TEST_REF, commit, target }, task)).rejects.toMatchObject(empty);
+  await expect(moveRef({ log: NO_LOG, repo: near, ref: TEST_REF, commit, target }, task)).rejects.toMatchObject(empty);
   await writeFile(join(bed.far, 'repo', place), PAGE);
   await expect(seed()).rejects.toMatchObject({
     code: 'seed',
     message: expect.stringContaining('does not hold a commit'),
   });
-  await expect(moveRef({ repo: near, ref: TEST_REF, commit, target }, task)).rejects.toMatchObject({
+  await expect(moveRef({ log: NO_LOG, repo: near, ref: TEST_REF, commit, target }, task)).rejects.toMatchObject({
     message: expect.stringContaining('does not hold a commit'),
   });
 });

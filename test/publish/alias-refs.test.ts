@@ -6,6 +6,7 @@ import { isRef } from '../../src/ostree/ref.ts';
 import { run } from '../../src/programs/exec.ts';
 import { aliasesOf, HEADS_FOLDER, refBehind } from '../../src/publish/alias-refs.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { isSound, planLines } from '../../src/publish/reconcile/reconcile-plan.ts';
@@ -55,7 +56,7 @@ async function bed(open: (dir: string) => Promise<Target>) {
   const next = { repo, ref: MAIN, tree: { a: '2' }, parent: first, timestamp: TEST_TIME + 1, version: '20260102_01' };
   const second = await commitTestTree({ ...next, args });
   const publish = async (ref: string, commit: string) =>
-    applyPublish(await planPublish({ repo, ref, commit, target }, task), { repo, target }, task);
+    applyPublish(await planPublish({ repo, ref, commit, target }, task), { repo, target, log: NO_LOG }, task);
   await publish(MAIN, first);
   await publish(OTHER, first);
   return { dir, repo, target, task, first, second, publish };
@@ -90,7 +91,7 @@ it.each(KINDS)(
     ] as const) {
       const refused = { code: 'unsupported', message: expect.stringContaining(why) };
       await expect(planPublish({ repo, ref, commit: second, target }, task), ref).rejects.toMatchObject(refused);
-      await expect(setRef({ repo, target, ref, commit: first }, task), ref).rejects.toMatchObject(refused);
+      await expect(setRef({ log: NO_LOG, repo, target, ref, commit: first }, task), ref).rejects.toMatchObject(refused);
     }
     expect(await readFile(join(far, 'repo/summary'))).toEqual(summary);
     expect([await text(far, MAIN), await text(far, OTHER)]).toEqual([first, first]);
@@ -110,7 +111,7 @@ it.each(KINDS)(
     await writeFile(join(far, 'repo/summary'), summary);
     const request = { repo, target, refs: [MAIN], streams: [], signed: false, checksums: false };
     const repairs = {
-      flip: (ref: string, commit: string) => setRef({ repo, target, ref, commit }, task),
+      flip: (ref: string, commit: string) => setRef({ log: NO_LOG, repo, target, ref, commit }, task),
       index: async () => undefined,
     };
     expect((await planReconcile(request, task)).flips).toMatchObject([{ ref: MAIN, commit: second }]);

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { writePlan } from '../../src/publish/plan-file.ts';
 import { filePhase, planSize } from '../../src/publish/publish-phases.ts';
 import { type PublishPlan, planPublish } from '../../src/publish/publish-plan.ts';
@@ -54,7 +55,7 @@ it('sends what a phase has in parts that fit into memory, each file once', async
   };
   const task = testTask(dir);
   // Of course the commit is not there.
-  await expect(applyPublish(plan, { repo, target }, task)).rejects.toMatchObject({ code: 'ostree' });
+  await expect(applyPublish(plan, { repo, target, log: NO_LOG }, task)).rejects.toMatchObject({ code: 'ostree' });
   expect(Math.max(...parts)).toBeLessThanOrEqual(50_000);
   expect(parts.reduce((sum, part) => sum + part)).toBe(length + 3);
   expect(sent.size).toBe(length + 3);

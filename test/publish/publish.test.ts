@@ -7,6 +7,7 @@ import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { verifyPublished } from '../../src/publish/fresh-client.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { publishFiles, remadeImages, updateRecord } from '../../src/publish/publish-files.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
@@ -35,7 +36,7 @@ async function bed(open?: (dir: string, far: string, url: string) => Promise<Tar
   const task = testTask(dir);
   const publish = async (commit: string, ref = TEST_REF): Promise<number> => {
     const plan = await planPublish({ repo, ref, commit, target }, task);
-    await applyPublish(plan, { repo, target }, task);
+    await applyPublish(plan, { repo, target, log: NO_LOG }, task);
     return plan.phases.reduce((sum, { paths }) => sum + paths.length, 0);
   };
   const verify = (commit: string, ref = TEST_REF) =>
@@ -102,7 +103,7 @@ describe('while somebody prunes', () => {
       },
     };
     const request = { repo, ref: TEST_REF, commit, target: pruned, notes: join(dir, 'sent') };
-    expect(await publishCommit(request, task)).toMatchObject({ to: commit, epoch: '{"epoch":1}' });
+    expect(await publishCommit({ ...request, log: NO_LOG }, task)).toMatchObject({ to: commit, epoch: '{"epoch":1}' });
     expect(task.lines.join('\n')).toContain('was pruned meanwhile');
     expect(prunes).toBe(1);
     await verify(commit);
@@ -114,10 +115,10 @@ describe('while somebody prunes', () => {
     const plan = await planPublish({ repo, ref: TEST_REF, commit, target }, task);
     await writeFile(join(far, 'prune.json'), epoch({ epoch: 0, deleting }));
     const locked = { code: 'locked', message: expect.stringContaining('process 7 on mirror') };
-    await expect(applyPublish(plan, { repo, target }, task)).rejects.toMatchObject(locked);
+    await expect(applyPublish(plan, { repo, target, log: NO_LOG }, task)).rejects.toMatchObject(locked);
     expect(existsSync(join(far, 'repo/refs'))).toBe(false);
     const request = { repo, ref: TEST_REF, commit, target, notes: join(dir, 'sent') };
-    await expect(publishCommit(request, task)).rejects.toMatchObject(locked);
+    await expect(publishCommit({ ...request, log: NO_LOG }, task)).rejects.toMatchObject(locked);
   });
 });
 
@@ -276,7 +277,7 @@ describe('refusals', () => {
     const plan = await planPublish({ repo, ref: TEST_REF, commit, target }, task);
     for (const content of ['', 'garbled\n']) {
       await writeFile(join(far, 'repo/refs/heads', TEST_REF), content);
-      await expect(applyPublish(plan, { repo, target }, task)).rejects.toMatchObject({
+      await expect(applyPublish(plan, { repo, target, log: NO_LOG }, task)).rejects.toMatchObject({
         code: 'unsupported',
         message: expect.stringMatching(/is empty|does not hold a commit/),
       });

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { armoredSignature, dearmored } from '../../src/base/openpgp-packets.ts';
 import { withSignature } from '../../src/ostree/commit-signatures.ts';
 import { readCommit } from '../../src/ostree/objects.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { updateRecord } from '../../src/publish/publish-files.ts';
@@ -128,7 +129,7 @@ describe.each(KINDS)('I12: on a target of type %s', (_, open) => {
     const signing = machine('first');
     const send = (ref: string, commit: string) =>
       publishCommit(
-        { repo, ref, commit, target, deltas: [], notes: join(dir, `notes-${ref.slice(3)}`), signing },
+        { log: NO_LOG, repo, ref, commit, target, deltas: [], notes: join(dir, `notes-${ref.slice(3)}`), signing },
         task,
       );
     await send('os/one', first);
@@ -157,7 +158,7 @@ describe.each(KINDS)('I12: on a target of type %s', (_, open) => {
     await put(hostile, good.signature);
     for (const ref of ['os/one', 'os/two']) {
       await expect(
-        setRef({ repo, target, ref, commit: ref === 'os/one' ? first : second, signing }, task),
+        setRef({ log: NO_LOG, repo, target, ref, commit: ref === 'os/one' ? first : second, signing }, task),
       ).rejects.toMatchObject({
         code: 'verify',
         message: expect.stringContaining('os/evil'),
@@ -169,7 +170,9 @@ describe.each(KINDS)('I12: on a target of type %s', (_, open) => {
     // A ref of ours that somebody turned to another commit of ours.
     const turned = summaryWith(good.summary, { refs: ['os/two'], commit: await readCommit(repo, first), size: 100 }, 1);
     await put(turned, Buffer.from('none'));
-    await expect(setRef({ repo, target, ref: 'os/one', commit: first, signing }, task)).rejects.toMatchObject({
+    await expect(
+      setRef({ log: NO_LOG, repo, target, ref: 'os/one', commit: first, signing }, task),
+    ).rejects.toMatchObject({
       code: 'verify',
       message: expect.stringContaining('os/two'),
     });
@@ -177,7 +180,7 @@ describe.each(KINDS)('I12: on a target of type %s', (_, open) => {
     // What hangs on it beside the refs is not taken over.
     const marked = new TextDecoder('latin1').decode(good.summary).replace('ostree.summary.mode', 'ostree.summary.evil');
     await put(Buffer.from(marked, 'latin1'), good.signature);
-    await setRef({ repo, target, ref: 'os/one', commit: first, signing }, task);
+    await setRef({ log: NO_LOG, repo, target, ref: 'os/one', commit: first, signing }, task);
     expect([...parseSummary((await heads()).summary).metadata.keys()]).not.toContain('ostree.summary.evil');
     expect(summaryRefs((await heads()).summary)).toEqual(
       new Map([

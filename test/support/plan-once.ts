@@ -1,5 +1,6 @@
 import { argv, resourceUsage, stdout } from 'node:process';
 import { quietTask } from '../../src/base/task.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { writePlan } from '../../src/publish/plan-file.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { planSize } from '../../src/publish/publish-phases.ts';
@@ -33,7 +34,7 @@ function planned() {
 
 async function published() {
   const target = openTarget({ type: 'directory', name: 'folder', path: into, url: 'http://127.0.0.1:1' });
-  const done = await publishCommit({ ...request, target, notes: `${into}.sent` }, task);
+  const done = await publishCommit({ log: NO_LOG, ...request, target, notes: `${into}.sent` }, task);
   await writePlan(`${into}.json`, done);
   return done;
 }

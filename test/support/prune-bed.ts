@@ -5,6 +5,7 @@ import type { RefPolicy, TargetRetention } from '../../src/config/config.ts';
 import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { type PruneResult, pruneTarget } from '../../src/publish/prune/prune-target.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
@@ -40,7 +41,7 @@ export async function pruneBed(open?: (dir: string, far: string, url: string) =>
   const task = testTask(dir);
   const publish = async (commit: string, ref = TEST_REF, to = target): Promise<void> => {
     const plan = await planPublish({ repo, ref, commit, target: to }, task);
-    await applyPublish(plan, { repo, target: to }, task);
+    await applyPublish(plan, { repo, target: to, log: NO_LOG }, task);
   };
   const request = (policy: TargetRetention, now: number, on = target) => ({
     target: on,

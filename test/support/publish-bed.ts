@@ -5,6 +5,7 @@ import type { Task } from '../../src/base/task.ts';
 import { quietTask } from '../../src/base/task.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { type PublishPlan, planPublish } from '../../src/publish/publish-plan.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
@@ -32,7 +33,7 @@ const URL = 'http://127.0.0.1:1';
 /** What our own publish does, from the first look at the target to the moved ref. */
 export function publishWith(target: Target, { near, repo, base, next }: BenchRepo, task: Task): Promise<PublishPlan> {
   const notes = join(near, 'sent');
-  return publishCommit({ repo, ref: TEST_REF, commit: next, target, expected: base, notes }, task);
+  return publishCommit({ log: NO_LOG, repo, ref: TEST_REF, commit: next, target, expected: base, notes }, task);
 }
 
 /** Publishes the base commit to a fresh folder. */
@@ -46,7 +47,7 @@ export async function publishBed(made: BenchRepo, dir: string): Promise<PublishB
   await mkdir(far, { recursive: true });
   const target = openTarget({ type: 'directory', name: 'bed', path: far, url: URL });
   const first = await planPublish({ repo, ref: TEST_REF, commit: base, target }, task);
-  await applyPublish(first, { repo, target }, task);
+  await applyPublish(first, { repo, target, log: NO_LOG }, task);
   // For rsync by size and time, as if it had brought the base itself.
   await run('cp', ['-a', join(repo, 'config'), join(far, 'repo/config')]);
   await run('sh', ['-ec', 'mkdir "$2"; cp -a "$1"/[!o]* "$2"', 'sh', join(far, 'repo'), kept]);

@@ -7,6 +7,7 @@ import { serveFolder } from '../../src/lab/webserver.ts';
 import { deltaIndexPath, deltaPath } from '../../src/ostree/static-deltas.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { moveRef } from '../../src/publish/move-ref.ts';
 import { publishFiles, updateRecord } from '../../src/publish/publish-files.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
@@ -80,7 +81,11 @@ async function publishNight(
   { work, repo, target, task }: Place,
   { id, commit, parent }: { readonly id: string; readonly commit: string; readonly parent?: string },
 ): Promise<void> {
-  await applyPublish(await planPublish({ repo, ref: TEST_REF, commit, target }, task), { repo, target }, task);
+  await applyPublish(
+    await planPublish({ repo, ref: TEST_REF, commit, target }, task),
+    { repo, target, log: NO_LOG },
+    task,
+  );
   const start = parent === undefined ? '--empty' : `--from=${parent}`;
   await run('ostree', [`--repo=${repo}`, 'static-delta', 'generate', start, `--to=${commit}`]);
   await run('ostree', [`--repo=${repo}`, 'static-delta', 'reindex', `--to=${commit}`]);
@@ -98,7 +103,7 @@ async function publishNight(
     target,
     task,
   );
-  await moveRef({ repo, ref: TESTED_REF, commit, target }, task);
+  await moveRef({ log: NO_LOG, repo, ref: TESTED_REF, commit, target }, task);
   const pointer = { stream: 'nightly', arches: { x86_64: { build: id, commit, ref: TESTED_REF } } };
   await updateRecord({ path: 'streams/nightly/tested.json', format: TESTED_POINTER }, () => pointer, target, task);
 }

@@ -2,6 +2,7 @@ import { argv, stdout } from 'node:process';
 import { NightlyError } from '../../src/base/errors.ts';
 import { quietTask } from '../../src/base/task.ts';
 import type { SigningConfig, TargetConfig } from '../../src/config/config.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { publishCommit } from '../../src/publish/publish-commit.ts';
 import { publishFiles, updateRecord } from '../../src/publish/publish-files.ts';
 import { BUILD_INDEX } from '../../src/published/build-index.ts';
@@ -40,7 +41,7 @@ async function publish(request: PublisherRequest): Promise<void> {
   const trust = keyTrust({ signer, kept: `${notes}/signatures`, work }, task);
   const signing = { signer, trust };
   const deltas = parent === undefined ? [undefined] : [parent, undefined];
-  await publishCommit({ repo, ref, commit, target, deltas, signing, notes: `${notes}/sent-${id}` }, task);
+  await publishCommit({ log: NO_LOG, repo, ref, commit, target, deltas, signing, notes: `${notes}/sent-${id}` }, task);
   const folder = `builds/${id}/x86_64`;
   await publishFiles(work, { fixed: [`${folder}/${image}`], records: [`${folder}/meta.json`] }, target, task);
   await updateRecord(

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../src/programs/exec.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { setRef } from '../../src/publish/move-ref.ts';
 import { updateRecord } from '../../src/publish/publish-files.ts';
 import type { ReconcileRepairs } from '../../src/publish/reconcile/reconcile-target.ts';
@@ -11,7 +12,7 @@ import type { PublishedTarget } from './published-target.ts';
 /** Refs and the index as a publish sets them. */
 export function publishRepairs({ repo, target, task }: PublishedTarget): ReconcileRepairs {
   return {
-    flip: (ref, commit) => setRef({ repo, target, ref, commit }, task),
+    flip: (ref, commit) => setRef({ log: NO_LOG, repo, target, ref, commit }, task),
     index: (builds) =>
       updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task),
   };

@@ -4,6 +4,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { S3TargetConfig } from '../../src/config/config.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import { TEST_REF } from './ostree-repo.ts';
@@ -31,7 +32,11 @@ export async function s3Bed(bed: PublishBed, dir: string, owner: S3Owner, gatewa
   const at = (path: string) => ({ Bucket: config.bucket, Key: `${config.prefix}/${path}` });
   const { repo, base, next, fresh, far, task } = bed;
   if (owner === 'ours') {
-    await applyPublish(await planPublish({ repo, ref: TEST_REF, commit: base, target }, task), { repo, target }, task);
+    await applyPublish(
+      await planPublish({ repo, ref: TEST_REF, commit: base, target }, task),
+      { repo, target, log: NO_LOG },
+      task,
+    );
   } else {
     const list = join(dir, 'base');
     await writeFile(list, (await baseFiles(bed)).join('\n'));

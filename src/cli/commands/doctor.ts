@@ -16,6 +16,7 @@ import {
   checkWatching,
 } from '../../doctor/check-host.ts';
 import { checkSinks } from '../../doctor/check-notify.ts';
+import { checkReleaseLog } from '../../doctor/check-release-log.ts';
 import { checkListener } from '../../doctor/check-service.ts';
 import { checkSigning, checkStatements } from '../../doctor/check-signing.ts';
 import { checkTarget } from '../../doctor/check-targets.ts';
@@ -74,6 +75,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(config ? await checkNamedFiles(config) : []),
     ...(config ? await checkSigning(config, task) : []),
     ...(config ? await checkStatements(config) : []),
+    ...(config ? await checkReleaseLog(config, task) : []),
     ...(config && usesService(config) ? await checkListener(config) : []),
     ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),

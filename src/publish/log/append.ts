@@ -97,7 +97,9 @@ async function appendOnce(entries: readonly (readonly Buffer[])[], places: LogPl
   if (done === undefined) throw new NightlyError('bug', 'An append to the log came to no end.');
   const { size, root } = done.appended.head.checkpoint;
   const noted = await readLogState(file, origin);
-  if (noted?.pending || noted?.signed.size !== size) await writeLogState(file, { origin, signed: { size, root } });
+  // Another process of this machine may have gone on meanwhile; what it noted stays.
+  const isOurs = noted === undefined || noted.signed.size < size || (noted.signed.size === size && noted.pending);
+  if (isOurs) await writeLogState(file, { origin, signed: { size, root } });
   return done;
 }
 

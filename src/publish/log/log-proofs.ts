@@ -23,19 +23,11 @@ export async function proofOf(tree: TileTree, { note }: Pick<LogHead, 'note'>, i
   return formatProof({ extra, index, hashes, checkpoint: String(note) });
 }
 
-/** Returns entries of a log; undefined for those of others' formats. @throws NightlyError `log` */
-export async function entriesAt(tree: TileTree, indices: readonly number[]): Promise<(LogEntry | undefined)[]> {
-  return Promise.all(
-    indices.map(async (index) => parseEntry(await tree.entry(index), { file: `log, entry ${index}` })),
-  );
-}
-
 /** Returns what is published to prove some entries. @param indices of them in the log */
 export async function proofsOf(tree: TileTree, head: LogHead, indices: readonly number[]): Promise<PublishedProof[]> {
-  const entries = await entriesAt(tree, indices);
   const all = await Promise.all(
-    indices.map(async (index, at) => {
-      const entry = entries[at];
+    indices.map(async (index) => {
+      const entry = parseEntry(await tree.entry(index), { file: `log, entry ${index}` });
       const paths = entry === undefined ? [] : proofPathsOf(entry);
       if (paths.length === 0) return [];
       const text = await proofOf(tree, head, index);

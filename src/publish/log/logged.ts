@@ -1,33 +1,27 @@
-import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import type { Target } from '../../targets/target.ts';
 
 declare const asked: unique symbol;
 
 /**
- * That the release log was asked before something becomes visible (I17): whoever moves a ref or names a build in an index has to have
- * one, and only the log gives them.
+ * Who is asked before something becomes visible (I17): whatever moves a ref, or puts a build's records, needs one. Only the log
+ * makes them; `NO_LOG` is for configurations that keep none.
  */
-export interface Logged {
+export interface LogGate {
   readonly [asked]: true;
   /**
-   * Makes sure that the log names a commit of a ref, and that a copy of the log on this target does, too.
-   * @throws NightlyError `bug` when it was not logged; what `copyLog` throws.
+   * Makes sure that entries are in the log, witnessed where that is configured, and that the copy of the log on this target has
+   * them, with the proofs that are published of them.
+   * @param entries each in its parts, as `formatEntry` gives them
+   * @throws what `appendToLog`, `witnessLog` and `copyLog` throw.
    */
-  requireCommit(ref: string, commit: string, target: Target, task: Task): Promise<void>;
-  /** The same for a build. */
-  requireBuild(id: string, arch: string, target: Target, task: Task): Promise<void>;
+  before(entries: readonly (readonly Buffer[])[], target: Target, task: Task): Promise<void>;
 }
-
-/** What says that something is logged, without the brand. */
-export type LoggedParts = Pick<Logged, 'requireCommit' | 'requireBuild'>;
 
 /** Gives the brand; for the log alone. */
-export function asLogged(parts: LoggedParts): Logged {
-  return parts as Logged;
+export function logGate(before: LogGate['before']): LogGate {
+  return { before } as LogGate;
 }
 
-/** What to throw for what nobody has logged: a fault in the order of the steps. */
-export function notLogged(what: string): NightlyError {
-  return new NightlyError('bug', `${what} would become visible before it is in the release log.`);
-}
+/** For configurations that keep no log, and for places that belong to none. */
+export const NO_LOG: LogGate = logGate(async () => undefined);

@@ -1,3 +1,4 @@
+import { sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { Config, LogConfig } from '../../config/config.ts';
 import type { NoteKey } from '../../log/note-keys.ts';
@@ -8,9 +9,9 @@ import type { Target } from '../../targets/target.ts';
 import { appendToLog } from './append.ts';
 import { copyLog } from './copy-log.ts';
 import { type LogHead, openLog, readLogHead } from './log-files.ts';
-import { entriesAt, type PublishedProof, proofsOf, sendProofs } from './log-proofs.ts';
+import { proofsOf, sendProofs } from './log-proofs.ts';
 import { logStatePath } from './log-state.ts';
-import { asLogged, type Logged, notLogged } from './logged.ts';
+import { type LogGate, logGate, NO_LOG } from './logged.ts';
 import { readPolicy, witnessLog } from './witness-log.ts';
 
 /** The log of all that is published, opened for writing. */
@@ -23,8 +24,8 @@ export interface ReleaseLog {
   append(entries: readonly LogEntry[], task: Task): Promise<readonly number[]>;
   /** The same for bytes as they are, of others' formats. */
   appendBytes(bytes: Buffer, task: Task): Promise<readonly number[]>;
-  /** Says of entries of the log that they are there. Nothing is read before somebody asks. */
-  at(indices: readonly number[]): Logged;
+  /** Who is asked before something becomes visible. */
+  readonly gate: LogGate;
   /** Brings the copy on a target up to date; does nothing for one without. @throws what `copyLog` throws */
   copyTo(target: Target, task: Task): Promise<void>;
 }
@@ -51,7 +52,6 @@ export async function openReleaseLog(config: Config): Promise<ReleaseLog | undef
   const witnessed = async (head: LogHead, before: number, task: Task): Promise<void> => {
     if (policy) await witnessLog(head, { home, key, policy, witnesses: log.witnesses }, before, task);
   };
-  const places: Places = { home, key, copies };
   return {
     config: log,
     key,
@@ -59,12 +59,17 @@ export async function openReleaseLog(config: Config): Promise<ReleaseLog | undef
     copies,
     append: (entries, task) => append(entries.map(formatEntry), task),
     appendBytes: (bytes, task) => append([[bytes]], task),
-    at: (indices) => loggedAt(indices, places),
+    gate: gateOf(append, loggedHere(state), { home, key, copies }),
     async copyTo(target, task) {
       if (isAmong(target, copies))
         await copyLog({ home, head: await readLogHead(home, { log: key }, task), key }, target, task);
     },
   };
+}
+
+/** Returns who is asked before something of a configuration becomes visible. @throws as `openReleaseLog` */
+export async function openLogGate(config: Config): Promise<LogGate> {
+  return (await openReleaseLog(config))?.gate ?? NO_LOG;
 }
 
 async function inTurn<Result>(state: string, work: () => Promise<Result>): Promise<Result> {
@@ -82,50 +87,38 @@ interface Places {
 
 const isAmong = ({ name }: Target, targets: readonly Target[]): boolean => targets.some((one) => one.name === name);
 
-/** What is said here is read from the log, and so is true whoever noted the indices. */
-function loggedAt(indices: readonly number[], { home, key, copies }: Places): Logged {
-  let known: Promise<{ head: LogHead; names: ReadonlySet<string>; proofs: readonly PublishedProof[] }> | undefined;
-  const read = async (task: Task) => {
-    const head = await readLogHead(home, { log: key }, task);
-    const tree = await openLog(home, head, task);
-    const names = new Set<string>();
-    for (const entry of await entriesAt(tree, indices)) names.add(nameOf(entry));
-    return { head, names, proofs: await proofsOf(tree, head, indices) };
-  };
-  const ask = (task: Task) => {
-    known ??= read(task);
-    // What failed is tried again by whoever asks next.
-    known.catch(() => {
-      known = undefined;
-    });
-    return known;
-  };
-  const reached = new Map<string, Promise<void>>();
-  const reach = async (target: Target, task: Task): Promise<void> => {
-    const { head, proofs } = await ask(task);
-    const isCopy = isAmong(target, copies);
-    if (isCopy) await copyLog({ home, head, key }, target, task);
-    if (isCopy || target.name === home.name) await sendProofs(proofs, target, task);
-  };
-  const requireName = async (name: string, what: string, target: Target, task: Task): Promise<void> => {
-    if (!(await ask(task)).names.has(name)) throw notLogged(what);
-    const under = reached.get(target.name) ?? reach(target, task);
-    reached.set(target.name, under);
-    under.catch(() => reached.delete(target.name));
-    await under;
-  };
-  return asLogged({
-    requireCommit: (ref, commit, target, task) =>
-      requireName(commitName(ref, commit), `Commit ${commit.slice(0, 12)} of ${ref}`, target, task),
-    requireBuild: (id, arch, target, task) => requireName(buildName(id, arch), `Build ${id} for ${arch}`, target, task),
-  });
+/** Indices of entries that this process has logged, by their digest. */
+type Logged = Map<string, Promise<readonly number[]>>;
+
+/** By the file that appends are noted in: steps open the log for themselves. */
+const loggedBefore = new Map<string, Logged>();
+
+function loggedHere(state: string): Logged {
+  const known = loggedBefore.get(state) ?? new Map();
+  loggedBefore.set(state, known);
+  return known;
 }
 
-const commitName = (ref: string, commit: string): string => `commit ${ref} ${commit}`;
-const buildName = (id: string, arch: string): string => `build ${id}/${arch}`;
+type Append = (entries: readonly (readonly Buffer[])[], task: Task) => Promise<readonly number[]>;
 
-function nameOf(entry: LogEntry | undefined): string {
-  if (entry?.kind === 'ref') return commitName(entry.ref, entry.commit);
-  if (entry?.kind === 'build' || entry?.kind === 'build-changed') return buildName(entry.id, entry.arch);
-  return '';
+/** Logs each entry once in the life of this process, whichever target asks first, and brings each target up to it. */
+function gateOf(append: Append, logged: Logged, { home, key, copies }: Places): LogGate {
+  const logOnce = (entry: readonly Buffer[], task: Task): Promise<readonly number[]> => {
+    const name = sha256(Buffer.concat([...entry]));
+    const known = logged.get(name) ?? append([entry], task);
+    logged.set(name, known);
+    // What failed is tried again by whoever asks next.
+    known.catch(() => logged.delete(name));
+    return known;
+  };
+  return logGate(async (entries, target, task) => {
+    const indices: number[] = [];
+    for (const entry of entries) indices.push(...(await logOnce(entry, task)));
+    const isCopy = isAmong(target, copies);
+    if (!isCopy && target.name !== home.name) return;
+    const head = await readLogHead(home, { log: key }, task);
+    const proofs = await proofsOf(await openLog(home, head, task), head, indices);
+    if (isCopy) await copyLog({ home, head, key }, target, task);
+    await sendProofs(proofs, target, task);
+  });
 }

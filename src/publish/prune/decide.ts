@@ -6,11 +6,14 @@ import type { RetiredCommit, RetiredFile } from '../../published/retired.ts';
 import { PROMOTED_PATH } from '../../published/retired.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
+import type { LogGate } from '../log/logged.ts';
 import { type CommitRecord, commitReader, missingCommit, type ReadCommits, readHistory } from './history.ts';
 import { readTargetState, type TargetState } from './prune-state.ts';
 import { type KeepReason, keptCommits, type RefHistory } from './retention.ts';
 
 export interface PruneRequest {
+  /** Asked before anything goes. */
+  readonly log?: LogGate;
   readonly target: Target;
   readonly retention: TargetRetention;
   /** Whether commits are published there. Default: yes. */

@@ -4,6 +4,7 @@ import type { Task } from '../../base/task.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { TargetSigning } from '../../published/record-trust.ts';
 import { applyPublish } from '../apply.ts';
+import type { LogGate } from '../log/logged.ts';
 import { planSize } from '../publish-phases.ts';
 import { openSentLog } from '../sent-log.ts';
 import { type PushRequest, planPush, type RefPlan } from './plan-push.ts';
@@ -16,6 +17,8 @@ export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
   readonly dryRun: boolean;
   /** Signs the summary. */
   readonly signing?: TargetSigning;
+  /** Asked before a ref is moved. */
+  readonly log: LogGate;
   /** Folder for what is on its way and for what a kill is to be remembered by; made when missing. */
   readonly stateDir: string;
   /** Whether a fresh client pulls each ref afterwards, where the target has a public URL. */
@@ -28,7 +31,7 @@ export interface TargetPush extends Omit<PushRequest, 'staging' | 'coming'> {
  * @throws NightlyError what `planPush`, `applyPublish` and `verifyPublished` throw.
  */
 export async function pushToTarget(request: TargetPush, task: Task): Promise<PushedResult[]> {
-  const { target, refs, stateDir, dryRun, signing } = request;
+  const { target, refs, stateDir, dryRun, signing, log } = request;
   await makeFolder(stateDir);
   return withTemporaryFolder(async (folder) => {
     const staging = join(folder, 'repo');
@@ -43,7 +46,14 @@ export async function pushToTarget(request: TargetPush, task: Task): Promise<Pus
     for (const [index, { plan, heads }] of plans.entries()) {
       const sent = await openSentLog(join(stateDir, sentName(request, plan.epoch)));
       // The first of them changes the summary, so what was read for the others holds no longer.
-      const places = { repo: staging, target, sent, ...(signing && { signing }), ...(index === 0 ? { heads } : {}) };
+      const places = {
+        repo: staging,
+        target,
+        log,
+        sent,
+        ...(signing && { signing }),
+        ...(index === 0 ? { heads } : {}),
+      };
       await applyPublish(plan, places, task);
       await sent.clear();
       task.say(`${plan.ref} on ${target.name} is ${plan.to.slice(0, 12)}`);

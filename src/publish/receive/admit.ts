@@ -10,6 +10,7 @@ import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
 import { flip } from '../flip.ts';
 import { commitIn, type Heads, readHeads } from '../heads.ts';
+import { NO_LOG } from '../log/logged.ts';
 import type { CheckedRef } from './check-commit.ts';
 import { moveIn } from './move-in.ts';
 import { notePush, readBook } from './push-book.ts';
@@ -67,6 +68,8 @@ export async function admit(request: Admission, task: Task): Promise<void> {
         {
           repo,
           target,
+          // The log belongs to whoever publishes; this account only keeps a repository.
+          log: NO_LOG,
           ...(signer && { signing: { signer, trust: OWN_FOLDER } }),
           ...(index === 0 ? { heads: heads[0] } : {}),
         },

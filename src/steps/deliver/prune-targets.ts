@@ -10,6 +10,7 @@ import { isUnreadable } from '../../base/unreadable.ts';
 import { buildPaths, listBuildIds, surveyBuilds } from '../../build/build-store.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { getsTree } from '../../config/lookup.ts';
+import { openLogGate } from '../../publish/log/release-log.ts';
 import { commitReader, readHistory } from '../../publish/prune/history.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
 import { pruneRepo } from '../../publish/prune/prune-repo.ts';
@@ -61,6 +62,7 @@ export async function pruneConfigured(
     trust,
     signer,
     promoted: await ownPromotions(config.work),
+    log: await openLogGate(config),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
 }

@@ -31,6 +31,7 @@ import type { Project } from '../../run/project.ts';
 import type { Target } from '../../targets/target.ts';
 import { targetsClock } from '../compose/clock.ts';
 import { changeShared, type SharedRecord } from '../images/shared-record.ts';
+import { logBuildHere } from '../log/log-build.ts';
 import { publishBoxes } from './box-catalogue.ts';
 import type { PublishedBuilds } from './published-builds.ts';
 import { type PointerPlace, recordSigning } from './record-signing.ts';
@@ -96,6 +97,8 @@ export interface Publication {
    * it has none. Absent: the record is the one here.
    */
   readonly merge?: ((there: SharedRecord | undefined) => SharedRecord) | undefined;
+  /** What a release tells, which is there already; paths relative to the build's folder. */
+  readonly told?: readonly string[];
 }
 
 /**
@@ -109,7 +112,7 @@ export async function publishBuild(
   project: Project,
   build: Build,
   target: Target,
-  { files, logs, templates, merge }: Publication,
+  { files, logs, templates, merge, told }: Publication,
   task: Task,
 ): Promise<SharedRecord> {
   const { config, signer } = project;
@@ -122,7 +125,7 @@ export async function publishBuild(
   await target.send(config.work, signatures, { immutable: false }, task);
   const remade = await remadeImages(folder, files, target, task);
   await publishFiles(config.work, { fixed: names.map(inRoot), remade, records: logs.map(inRoot) }, target, task);
-  if (merge === undefined) await publishRecords(project, build, target, task);
+  if (merge === undefined) await publishRecords(project, build, target, task, told);
   const record = merge
     ? await changeShared(project, build.paths, merge, target, task)
     : { meta: await readMeta(build.paths), sums: await readSums(build) };
@@ -170,17 +173,21 @@ const SIGNED_RECORDS = [SUMS, RECORD_FILE] as const;
 /** Sends a build's checksums and its record as they are now, where the stream signs each right behind its signature. */
 export async function publishRecords(
   { config, signer }: Project,
-  { paths: { dir } }: Pick<Build, 'paths'>,
+  { paths }: Pick<Build, 'paths'>,
   target: Target,
   task: Task,
+  told?: readonly string[],
 ): Promise<void> {
+  const { dir } = paths;
   const folder = relative(config.work, dir);
+  // With a signature that is made now, where one is due.
+  if (signer) await signRecord(dir, signer, task);
+  await logBuildHere(config, paths, { signed: signer !== undefined, told }, target, task);
   if (!signer) {
     const records = SIGNED_RECORDS.map((name) => `${folder}/${name}`);
     await target.send(config.work, records, { immutable: false }, task);
     return;
   }
-  await signRecord(dir, signer, task);
   const names = SIGNED_RECORDS.flatMap((name) => [signatureName(name), name]);
   const put = await Promise.all(
     names.map(async (name) => ({ path: `${folder}/${name}`, content: await readFile(join(dir, name)) })),

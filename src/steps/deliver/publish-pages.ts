@@ -1,10 +1,12 @@
 import { NightlyError } from '../../base/errors.ts';
+import { sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
+import type { LogEntry } from '../../published/log-entry.ts';
 import { keyPath, recordPath, signatureName } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
@@ -15,8 +17,10 @@ import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import type { Project } from '../../run/project.ts';
+import { readKeyInfo } from '../../signing/key-info.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
+import { logBefore } from '../log/log-before.ts';
 import { recordTrust } from './record-trust.ts';
 
 /** What none of the pages for reading needs: there is nothing to follow on a file server. */
@@ -63,6 +67,8 @@ export async function publishPages(
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
       if (changed.length === 0) return undefined;
+      if (config.log && key && changed.some(({ path }) => keys.has(path)))
+        await logBefore(config, [await keyEntry(stream.name, key)], target, task);
       task.say(`${changed.length} pages and their files to ${target.describe()}`);
       // Made for this index: should another publisher change it meanwhile, they are made anew.
       return { expect: [{ path: INDEX_PATH, content }], put: changed };
@@ -70,6 +76,20 @@ export async function publishPages(
     target,
     task,
   );
+}
+
+/** What the log says of the keys of a stream that people are given. */
+async function keyEntry(stream: string, key: Uint8Array): Promise<LogEntry> {
+  const path = keyPath(stream);
+  const current = (await readKeyInfo(key, path)).map(({ fingerprint }) => fingerprint);
+  return {
+    kind: 'key',
+    use: 'openpgp',
+    stream,
+    current,
+    next: [],
+    file: { path, sha256: sha256(key), size: key.length },
+  };
 }
 
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);

@@ -4,6 +4,7 @@ import type { Task } from '../../base/task.ts';
 import type { DeltaRecord } from '../../ostree/delta-record.ts';
 import { localObjects, parseCommit, readCommit, readRef } from '../../ostree/objects.ts';
 import { verifyPublished } from '../../publish/fresh-client.ts';
+import { openLogGate } from '../../publish/log/release-log.ts';
 import { writePlan } from '../../publish/plan-file.ts';
 import { publishCommit } from '../../publish/publish-commit.ts';
 import type { Build } from '../../run/build.ts';
@@ -32,6 +33,7 @@ export async function push(
       commit,
       target,
       deltas: deltas.map(({ from }) => from),
+      log: await openLogGate(config),
       notes: join(build.paths.scratch, `sent-${target.name}`),
       signing: signer && targetSigning({ config, signer }, target.name, task),
     },

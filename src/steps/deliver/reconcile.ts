@@ -4,6 +4,13 @@ import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
+import { localObjects } from '../../ostree/objects.ts';
+import { refEntries } from '../../publish/flip.ts';
+import { readTargetRef } from '../../publish/heads.ts';
+import { contentsOf } from '../../publish/log/log-contents.ts';
+import { openLog, readLogHead } from '../../publish/log/log-files.ts';
+import type { LogGate } from '../../publish/log/logged.ts';
+import { openLogGate, openReleaseLog } from '../../publish/log/release-log.ts';
 import { setRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
@@ -16,6 +23,7 @@ import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll } from '../../signing/verify-detached.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
+import { logBuildHere } from '../log/log-build.ts';
 import { indexSigning, withBuilds } from './publish-build.ts';
 import { targetSigning } from './record-signing.ts';
 import { recordTrust } from './record-trust.ts';
@@ -76,10 +84,44 @@ export async function reconcile(
   };
   if (dryRun) return planReconcile(request, task);
   for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
+  const log = await openLogGate(config);
   await signAgainHere(unsigned, { work: config.work, target }, task);
-  const plan = await reconcileTarget(request, repairs({ config, repo, target, signer }, task), task);
+  if (config.log) {
+    await logHeads(config, streams, { repo, target }, task);
+    await logBuildsHere(config, target, task);
+  }
+  const plan = await reconcileTarget(request, repairs({ config, repo, target, signer, log }, task), task);
   await signPointersAgain(config, signing, target, task);
   return plan;
+}
+
+/** Logs what refs of our streams name already, for a log that began later than they did. */
+async function logHeads(
+  config: Config,
+  streams: readonly StreamRefs[],
+  { repo, target }: { readonly repo: string; readonly target: Target },
+  task: Task,
+): Promise<void> {
+  const log = await openReleaseLog(config);
+  if (log === undefined) return;
+  const tree = await openLog(log.home, await readLogHead(log.home, { log: log.key }, task), task);
+  const { refs } = await contentsOf(tree);
+  for (const ref of streams.flatMap((one) => [one.ref, one.testedRef ?? []].flat())) {
+    const commit = await readTargetRef(target, ref, task);
+    const isOurs = commit !== undefined && (await localObjects(repo)(commit, 'commit')) !== undefined;
+    if (isOurs && !refs.get(ref)?.has(commit))
+      await log.gate.before(await refEntries([ref], commit, repo), target, task);
+  }
+}
+
+/** Logs of the builds on a target what is not logged yet, before any of it is put back: signatures that were added, for one. */
+async function logBuildsHere(config: Config, target: Target, task: Task): Promise<void> {
+  for (const { meta, paths } of (await surveyBuilds(config.work)).builds) {
+    const { published = [], release, pendingImages, signedBy } = meta;
+    // Of one that several machines work on, the record there counts.
+    if (pendingImages !== undefined || !(published.includes(target.name) || release)) continue;
+    await logBuildHere(config, paths, { signed: signedBy !== undefined }, target, task);
+  }
 }
 
 /**
@@ -105,14 +147,15 @@ function repairs(
     readonly repo: string;
     readonly target: Target;
     readonly signer: Signer | undefined;
+    readonly log: LogGate;
   },
   task: Task,
 ): ReconcileRepairs {
-  const { config, repo, target, signer } = places;
+  const { config, repo, target, signer, log } = places;
   return {
     flip: (ref, commit) => {
       const signing = signer && targetSigning({ config, signer }, target.name, task);
-      return setRef({ repo, target, ref, commit, signing }, task);
+      return setRef({ repo, target, ref, commit, signing, log }, task);
     },
     index: (builds) =>
       updateRecord(

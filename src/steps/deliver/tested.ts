@@ -2,6 +2,7 @@ import type { Task } from '../../base/task.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import { readTargetRef } from '../../publish/heads.ts';
+import { openLogGate } from '../../publish/log/release-log.ts';
 import { moveRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import type { RecordSigning } from '../../published/record-trust.ts';
@@ -37,7 +38,8 @@ export async function markTested(
 ): Promise<void> {
   const { config, repo, stream, signer } = project;
   await targetsClock(project.config, task.signal);
-  const places = { repo, target, signing: signer && targetSigning({ config, signer }, target.name, task) };
+  const log = await openLogGate(config);
+  const places = { repo, target, log, signing: signer && targetSigning({ config, signer }, target.name, task) };
   if (!(await moveRef({ ...places, ref: testedRef, commit }, task))) return;
   await verify(project, target, { ref: testedRef, commit }, task);
   const entry = { build: build.id, commit, ref: testedRef };

@@ -17,6 +17,7 @@ import type { Project } from '../../run/project.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
+import { logBuild } from '../log/log-build.ts';
 
 /** What a target has of a build that several machines may work on. */
 export interface SharedRecord {
@@ -73,16 +74,23 @@ export async function changeShared(
     const { meta, sums } = next;
     const contents = { [RECORD_FILE]: buildMetaText(meta), [SUMS]: formatSums(sums) };
     const put: { path: string; content: Uint8Array }[] = [];
+    const all = new Map<string, Uint8Array>();
     // The checksums first: an image that the record names is vouched for.
     for (const name of NAMES.toReversed()) {
       const path = `${folder}/${name}`;
       const content = Buffer.from(contents[name]);
       const at = (wanted: string) => files.find((file) => file.path === wanted)?.content;
       const signature = signer && Buffer.from(armoredSignature(await signer.sign(content, task)));
+      all.set(name, content);
+      if (signature) all.set(signatureName(name), signature);
       const isThere = contentEquals(at(path), content);
       if (signature && !(isThere && contentEquals(at(signatureName(path)), signature)))
         put.push({ path: signatureName(path), content: signature });
       if (!isThere) put.push({ path, content });
+    }
+    if (config.log) {
+      const isPart = record !== undefined;
+      await logBuild({ config, stream: meta.stream }, paths, { meta, sums, contents: all, isPart }, target, task);
     }
     if (put.length === 0) return undefined;
     if (signer) await vouch(paths, files);

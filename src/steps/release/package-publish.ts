@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import type { LogGate } from '../../publish/log/logged.ts';
+import { formatEntry } from '../../published/log-entry.ts';
 import { signatureName } from '../../published/paths.ts';
 import { fetchBytes } from '../../rpm/download.ts';
 import type { Target } from '../../targets/target.ts';
@@ -22,7 +24,12 @@ export function rpmFolder(stream: string): string {
  * @throws NightlyError `verify`, those of the target.
  */
 export async function publishRepository(
-  { repository, stream, dir }: { readonly repository: string; readonly stream: string; readonly dir: string },
+  {
+    repository,
+    stream,
+    dir,
+    log,
+  }: { readonly repository: string; readonly stream: string; readonly dir: string; readonly log: LogGate },
   target: Target,
   task: Task,
 ): Promise<boolean> {
@@ -49,6 +56,12 @@ export async function publishRepository(
       task,
     );
     const expect = files.map(({ path }, index) => ({ path, content: there[index] }));
+    const logged = files.map(({ path, content }) => ({
+      path: path.slice(folder.length + 1),
+      sha256: sha256(content),
+      size: content.length,
+    }));
+    await log.before([formatEntry({ kind: 'rpms', folder, files: logged })], target, task);
     await target.swap({ expect, put: files }, task);
     await rm(dir, { recursive: true });
     task.say(`${sent.files} files to ${target.describe()}/${folder}`);

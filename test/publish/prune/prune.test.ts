@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/programs/exec.ts';
 import { beginDeleting } from '../../../src/publish/epoch.ts';
 import { verifyPublished } from '../../../src/publish/fresh-client.ts';
+import { NO_LOG } from '../../../src/publish/log/logged.ts';
 import { moveRef } from '../../../src/publish/move-ref.ts';
 import { dryPrune } from '../../../src/publish/prune/prune-target.ts';
 import { tombstone } from '../../../src/publish/prune/tombstone.ts';
@@ -183,7 +184,7 @@ describe('I8: stops and changes nothing', () => {
       'a ref without a policy',
       'config',
       async (bed, [, , last = '']) =>
-        moveRef({ repo: bed.repo, ref: 'other', commit: last, target: bed.target }, bed.task),
+        moveRef({ log: NO_LOG, repo: bed.repo, ref: 'other', commit: last, target: bed.target }, bed.task),
     ],
     [
       'a ref file without a policy that the summary does not name yet',

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { deltaIndexPath, deltaPath } from '../../../src/ostree/static-deltas.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { applyPublish } from '../../../src/publish/apply.ts';
+import { NO_LOG } from '../../../src/publish/log/logged.ts';
 import { planPublish } from '../../../src/publish/publish-plan.ts';
 import { openTarget } from '../../../src/targets/open-target.ts';
 import { commitTestTree, makeClient, makeRepo, TEST_REF, TEST_TIME, testTree } from '../../support/ostree-repo.ts';
@@ -126,7 +127,7 @@ describe.skipIf(whyNoRadosgw())('S3: names with plus signs', () => {
     const publish = async (commit: string, deltas: string[]): Promise<void> => {
       await applyPublish(
         await planPublish({ repo, ref: TEST_REF, commit, target, deltas }, task),
-        { repo, target },
+        { repo, target, log: NO_LOG },
         task,
       );
     };

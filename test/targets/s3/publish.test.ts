@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../../src/programs/exec.ts';
 import { verifyPublished } from '../../../src/publish/fresh-client.ts';
+import { NO_LOG } from '../../../src/publish/log/logged.ts';
 import { publishCommit } from '../../../src/publish/publish-commit.ts';
 import { updateRecord } from '../../../src/publish/publish-files.ts';
 import { planSize } from '../../../src/publish/publish-phases.ts';
@@ -39,7 +40,10 @@ async function bed() {
   const repo = await makeRepo(join(dir, 'near'));
   const task = testTask(dir);
   const publish = async (commit: string, ref = TEST_REF): Promise<number> => {
-    const plan = await publishCommit({ repo, ref, commit, target, notes: join(dir, `sent-${commit}`) }, task);
+    const plan = await publishCommit(
+      { log: NO_LOG, repo, ref, commit, target, notes: join(dir, `sent-${commit}`) },
+      task,
+    );
     return planSize(plan).files;
   };
   const url = `${target.publicUrl}/repo`;

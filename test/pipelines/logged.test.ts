@@ -1,0 +1,96 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { filesBelow, sha256File } from '../../src/base/files.ts';
+import { killIn } from '../support/kill.ts';
+import { addMirror, keepLog, provenEntry, unlogged } from '../support/logged-world.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { makeWorld, records } from '../support/world.ts';
+
+const REF = 'mini/x86_64/nightly';
+
+test('I17: every ref, and every file of a build, is in the log whatever made it visible, and on each target', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const world = await makeWorld(dir, {
+    stream: [`signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`],
+  });
+  onTestFinished(() => world.stop());
+  const mirror = await addMirror(world);
+  await keepLog(world);
+  const expectLogged = async (): Promise<void> => {
+    expect(await unlogged(world)).toEqual([]);
+    expect(await unlogged(world, mirror)).toEqual([]);
+  };
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  await expectLogged();
+
+  // One request proves each.
+  const [first] = await records(world);
+  const [id, commit] = [String(first?.['buildid']), String(first?.['ostree-commit'])];
+  expect(await provenEntry(world, `log/proofs/refs/${REF}/${commit}.tlog-proof`)).toMatchObject({
+    kind: 'ref',
+    commit,
+  });
+  const sums = `builds/${id}/x86_64/SHA256SUMS`;
+  const build = await provenEntry(world, `log/proofs/${sums}.tlog-proof`);
+  expect(build).toMatchObject({ kind: 'build', id, sums: { sha256: await sha256File(join(world.published, sums)) } });
+  const proof = await world.nightly('log', 'prove', sums);
+  expect(proof.stdout.trim()).toBe(
+    (await readFile(join(world.published, `log/proofs/${sums}.tlog-proof`), 'utf8')).trim(),
+  );
+
+  await world.distro.bump('app');
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  await expectLogged();
+  const [, bad] = await records(world);
+  expect(await world.nightly('retract', String(bad?.['buildid']), '--reason', 'a "bad" one')).toMatchObject({
+    code: 0,
+  });
+  await expectLogged();
+  const [, , taking] = await records(world);
+  const shown = JSON.parse((await world.nightly('log', 'show', '--last', '50', '--json')).stdout);
+  const kinds = shown.entries.map(({ kind }: { kind: string }) => kind);
+  expect(kinds).toEqual(expect.arrayContaining(['key', 'ref', 'build', 'build-changed', 'withdraw']));
+  const back = shown.entries.find(({ kind }: { kind: string }) => kind === 'withdraw');
+  expect(back).toMatchObject({ by: taking?.['buildid'], reason: 'a "bad" one' });
+
+  // With nothing to do nothing is logged.
+  for (const command of [
+    ['publish', '--reconcile'],
+    ['log', 'init'],
+    ['log', 'check'],
+    ['log', 'check', 'mirror'],
+  ])
+    expect(await world.nightly(...command)).toMatchObject({ code: 0 });
+  const after = JSON.parse((await world.nightly('log', 'show', '--json')).stdout);
+  expect([after.size, after.root]).toEqual([shown.size, shown.root]);
+  await expectLogged();
+}, 300_000);
+
+test('I4, I17: a night that is killed while it publishes is logged when it is continued; without a log there is none', async () => {
+  const world = await makeWorld(temporaryFolder());
+  onTestFinished(() => world.stop());
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  expect([existsSync(join(world.published, 'log')), existsSync(join(world.dir, 'work/log'))]).toEqual([false, false]);
+  expect((await filesBelow(join(world.dir, 'work/builds'))).filter((path) => path.includes('logged'))).toEqual([]);
+
+  await keepLog(world);
+  expect((await unlogged(world)).length).toBeGreaterThan(3);
+  // What was published before there was a log is logged when somebody asks for it.
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  expect(await unlogged(world)).toEqual([]);
+  await world.distro.bump('app');
+  for (const [step, delayMs] of [
+    ['push-buildlogs', 60],
+    ['publish-buildlogs', 40],
+  ] as const) {
+    if (await killIn(world, step === 'push-buildlogs' ? ['nightly'] : ['resume'], { build: 1, step, delayMs })) break;
+    // A ref that is visible is logged at any moment.
+    expect((await unlogged(world)).filter(({ what }) => what === REF)).toEqual([]);
+  }
+  await world.nightly('resume');
+  expect(await unlogged(world)).toEqual([]);
+}, 300_000);

@@ -30,7 +30,7 @@ decode='
     for (i = 0; i < 64; i++) value[substr(letters, i + 1, 1)] = i
   }
   function decode(text, i, j, bits, bytes, filled) {
-    if (text !~ /^[A-Za-z0-9+\/]+=?=?$/ || length(text) % 4) return ""
+    if (length(text) > 8192 || text !~ /^[A-Za-z0-9+\/]+=?=?$/ || length(text) % 4) return ""
     for (i = 1; i <= length(text); i += 4) {
       bits = 0
       for (j = 0; j < 4; j++) bits = bits * 64 + value[substr(text, i + j, 1)]
@@ -115,6 +115,10 @@ trap 'exit 1' HUP INT TERM
 is_text "$proof" '\012\040-\176\200-\377' || no 'the proof is not text, or was cut short'
 : > "$t/hashes"
 awk -v t="$t/" "$decode"'
+  function decimal(octal, i, n) {
+    for (i = 2; i < length(octal); i += 4) n = n * 256 + substr(octal, i, 1) * 64 + substr(octal, i + 1, 1) * 8 + substr(octal, i + 2, 1)
+    return sprintf("%.0f", n)
+  }
   function number(text) { return text ~ /^(0|[1-9][0-9]*)$/ && length(text) <= 16 }
   $0 == "" { part++; next }
   part == 0 && NR == 1 { if ($0 != "c2sp.org/tlog-proof@v1") bad("the proof is malformed"); next }
@@ -130,11 +134,7 @@ awk -v t="$t/" "$decode"'
     if (name !~ /^[^ +]+$/ || $0 != "\342\200\224 " name " " $NF || length(bytes) < 20) bad("a signature line is malformed")
     if (++signers > 100) bad("the checkpoint has too many signatures")
     time = "-"
-    if (length(bytes) == 304 && substr(bytes, 17, 12) == "\\000\\000\\000") {
-      time = 0
-      for (i = 29; i < 49; i += 4) time = time * 256 + substr(bytes, i + 1, 1) * 64 + substr(bytes, i + 2, 1) * 8 + substr(bytes, i + 3, 1)
-      time = sprintf("%.0f", time)
-    }
+    if (length(bytes) == 304 && substr(bytes, 17, 12) == "\\000\\000\\000") time = decimal(substr(bytes, 29, 20))
     print substr(bytes, 1, 16), time, substr(bytes, time == "-" ? 17 : 49), name > (t "signers")
   }
   END {
@@ -158,7 +158,7 @@ while read -r sibling; do
   [ "$sn" -gt 0 ] || no 'the proof has too many hashes'
   if [ "$((fn % 2))" -eq 1 ] || [ "$fn" -eq "$sn" ]; then
     { printf '\001'"$sibling"; cat "$t/node"; } | hash > "$t/parent"
-    while [ "$((fn % 2))" -eq 0 ] && [ "$fn" -gt 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
+    while [ "$((fn % 2))" -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
   else
     { printf '\001'; cat "$t/node"; printf "$sibling"; } | hash > "$t/parent"
   fi

@@ -42,6 +42,24 @@ export interface Run {
   readonly left: readonly string[];
 }
 
+/** Variables that the script uses may be anything when it begins. */
+const NAMES = [
+  'policy',
+  'vkey',
+  'called',
+  'commit',
+  'ref',
+  'logged',
+  'have',
+  'who',
+  'found',
+  'when',
+  'index',
+  'size',
+  'origin',
+];
+const HOSTILE = Object.fromEntries(NAMES.map((name) => [name, name === 'have' ? ' w1 w2 w3 g ' : 'x']));
+
 /** Runs the script, or a changed one, in a folder. */
 export async function runScript(
   shell: readonly string[],
@@ -54,7 +72,7 @@ export async function runScript(
   const temporary = mkdtempSync(join(cwd, 'tmp-'));
   const options = {
     ...{ cwd, timeout: 60_000, encoding: 'utf8' as const },
-    env: { ...process.env, TMPDIR: temporary, ...env },
+    env: { ...process.env, ...HOSTILE, TMPDIR: temporary, ...env },
   };
   const { code, said } = await new Promise<Pick<Run, 'code' | 'said'>>((settle) => {
     const child = execFile(program, [...before, script, ...args], options, (error, stdout, stderr) => {
@@ -277,6 +295,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   proofCase('no version', lines.slice(1).join('\n'), /malformed/);
   proofCase('no entry', lines.toSpliced(1, 1).join('\n'), /has no entry/);
   proofCase('no index', lines.toSpliced(2, 1).join('\n'), /has no index/);
+  proofCase('no index, and no hashes', lines.toSpliced(2, blank - 2).join('\n'), /malformed, or has no checkpoint/);
   proofCase('no empty line', lines.toSpliced(blank, 1).join('\n'), /malformed/);
   proofCase('an empty line more', lines.toSpliced(blank, 0, '').join('\n'), /malformed/);
   proofCase('an empty line at the end', `${good}\n`, /malformed/);
@@ -451,6 +470,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     ['no base64', logLine.replace(/\S+$/, '****')],
     ['nothing signed', logLine.replace(/\S+$/, '')],
     ['a sign that is none', '— other.example/log AAAA*AAA'],
+    ['too much', `— x ${Buffer.alloc(6150).toString('base64')}`],
     ['no fill', logLine.replace(/=+$/, '')],
     ['another spelling', unpadded(logLine)],
   ] as const)
@@ -625,6 +645,22 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     /no public key/,
   );
   policyCase('policy: no key', policyText('log x', 'quorum w1'), /no public key/);
+  refuse(
+    '-k: a key without a name',
+    ['-k', VECTORS.logVkey.replace(/^[^+]*/, ''), 'disk.qcow2', PROOF],
+    /no public key/,
+  );
+  refuse(
+    '-k: an id in capitals',
+    ['-k', VECTORS.logVkey.replace('37d63fe0', '37D63FE0'), 'disk.qcow2', PROOF],
+    /no public key/,
+  );
+  policyCase(
+    'policy: a witness that is called like a number',
+    policyText('group g 2 2 w2 w3', 'quorum g').replace('witness w1', 'witness 2'),
+    /too few witnesses/,
+    single,
+  );
   refuse('-k: no key', ['-k', 'x', 'disk.qcow2', PROOF], /no public key/);
   refuse(
     '-k: another log',
@@ -734,6 +770,10 @@ export function isAsExpected({ code, said, left }: Run, expected: VerifyCase): b
 const SAME: readonly (readonly [line: RegExp, reason: string])[] = [
   [/^LC_ALL=C; /, 'mawk, tr and busybox see bytes in any locale; gawk and bash would not'],
   [/for \(i != 0;/, 'awk counts from nothing as it does from 0'],
+  [/exit 19/, 'any number but 0 is a failure of awk'],
+  [/> 09; rest/, 'no match is so near the beginning'],
+  [/-lt 1048576 /, 'a limit that nothing comes near'],
+  [/-lt "\$\(\(\$\(date/, 'a second of a day'],
   [/failed = 19/, 'any number but 0 is true'],
   [/^trap 'exit 1'/, 'a signal comes at no moment that a test could name'],
 ];

@@ -14,9 +14,12 @@ import {
 } from '../support/verify-script.ts';
 
 /** Of so many changed scripts one is tried here, and all of them in test/e2e/verify-mutants.test.ts. */
-const ONE_OF = 40;
+const ONE_OF = 60;
 
-describe('the verifier for users', () => {
+/** Thousands of programs are started: on a crowded machine that takes minutes. */
+const LONG = { timeout: 900_000 };
+
+describe('the verifier for users', LONG, () => {
   const dir = sharedFolder();
   let cases: readonly VerifyCase[];
   beforeAll(async () => {
@@ -44,7 +47,7 @@ describe('the verifier for users', () => {
   it('a script with a line less, or another one, is found', async () => {
     const script = readFileSync(SCRIPT, 'utf8');
     const sample = mutantsOf(script).filter((_, index) => index % ONE_OF === ONE_OF - 1);
-    expect(sample.length).toBeGreaterThan(8);
+    expect(sample.length).toBeGreaterThan(5);
     expect(await survivors(sample, cases, dir)).toEqual([]);
     // The measure itself: what changes nothing survives.
     expect(await survivors([{ line: 1, was: '', now: '#!/bin/sh', text: script }], cases.slice(0, 5), dir)).toEqual([

@@ -6,6 +6,7 @@ import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, isErrno, readTextIfExists, sha256 } from '../base/files.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
+import { listedPackages } from './commit-packages.ts';
 import {
   asArray,
   asBigint,
@@ -17,7 +18,6 @@ import {
   type VariantValue,
   variantMap,
 } from './gvariant.ts';
-import { listedPackages } from './package-lists.ts';
 import { isRef } from './ref.ts';
 
 /**
@@ -46,7 +46,7 @@ export interface CommitInfo {
   readonly version?: string;
   /** `rpmostree.inputhash` */
   readonly inputHash?: string;
-  /** What package-lists.ts finds. */
+  /** What commit-packages.ts finds. */
   readonly packages?: PackageId[];
   /** `rpmostree.rpmmd-repos`: when each repository's metadata was made, seconds since the epoch, where it can be read. */
   readonly repoTimestamps?: Record<string, number>;

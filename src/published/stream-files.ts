@@ -30,13 +30,36 @@ export function isReleasesPath(path: string): boolean {
   return path.endsWith('/releases.json');
 }
 
+/** What the paths of a stream's files are made of. */
+interface StreamNames {
+  readonly name: string;
+  readonly vagrantBox: string;
+}
+
 /**
- * Returns the JSON files that lead readers to builds of a stream, relative to a target's root: `verify` checks them, a reconcile
- * repairs their signatures, and a new key signs them. A target has those that something was written to: the tested pointer
- * after a smoke test, the last two after a release.
+ * The JSON files that lead readers to builds of a stream, relative to a target's root: `verify` checks their signatures, a
+ * reconcile repairs them, and a new key signs them (sign-again.ts, which has to have each). A target has those that something
+ * was written to: the tested pointer after a smoke test, the last two after a release.
  */
-export function pointerPaths({ name, vagrantBox }: { readonly name: string; readonly vagrantBox: string }): string[] {
-  return [streamMetadataPath(name), testedPath(name), boxesPath(vagrantBox), latestPath(name), releasesPath(name)];
+const POINTERS = {
+  metadata: ({ name }: StreamNames) => streamMetadataPath(name),
+  tested: ({ name }: StreamNames) => testedPath(name),
+  boxes: ({ vagrantBox }: StreamNames) => boxesPath(vagrantBox),
+  latest: ({ name }: StreamNames) => latestPath(name),
+  releases: ({ name }: StreamNames) => releasesPath(name),
+} as const;
+
+export type PointerKind = keyof typeof POINTERS;
+
+/** Returns the pointers of a stream, each kind with its path. */
+export function pointersOf(stream: StreamNames): (readonly [kind: PointerKind, path: string])[] {
+  const kinds = Object.keys(POINTERS) as PointerKind[];
+  return kinds.map((kind) => [kind, POINTERS[kind](stream)]);
+}
+
+/** Returns the paths of a stream's pointers. */
+export function pointerPaths(stream: StreamNames): string[] {
+  return pointersOf(stream).map(([, path]) => path);
 }
 
 /** Whether a path is that of a file which belongs to the streams that write it, as `pointerPaths` has them. */

@@ -62,7 +62,7 @@ test('I11: also in a line that is too long to be held back', () => {
   expect(out.split('***')).toHaveLength(3001);
 });
 
-test('a URL without user and password', () => {
+test('user and password of a URL are left out, an @ in its path is not', () => {
   expect(withoutUserinfo('https://u:p@example.org/a@b')).toBe('https://example.org/a@b');
   expect(withoutUserinfo('file:///a@b')).toBe('file:///a@b');
 });

@@ -26,7 +26,7 @@ test('a block has camelCase names, the names it was given, and no key without a 
   });
 });
 
-test('its type says the same', () => {
+test('the type of a block has the names and values of its schema', () => {
   expectTypeOf<z.output<typeof schema>>().toEqualTypeOf<{
     readonly twoWordsHere: string;
     readonly waitSeconds: number;

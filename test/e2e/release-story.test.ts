@@ -151,7 +151,7 @@ test('a stranger with the public key alone pulls the tree, and checks the image'
   expect(verified.stdout).toContain('Good signature');
 });
 
-test('the next release: the last night of the week, with a new kernel', async () => {
+test('the last night of the week is promoted and released, with a new kernel', async () => {
   const night = (await nights()).at(-1)?.buildid ?? '';
   await must('promote', night, '--reason', 'A new kernel, before the next cycle.');
   await must('diff', night, '--last-release');

@@ -170,7 +170,7 @@ it('I13: no code joins the root of a tree with a path, nor opens what it resolve
   expect(files.flatMap(([file, source]) => faults(file, source))).toEqual([]);
 });
 
-it('says so of code that does', () => {
+it('finds code that joins the root of a tree with a path', () => {
   const resolver = "import { followInRoot } from '../../base/paths-in-root.ts';\n";
   const source = `import { existsSync } from 'node:fs';\nimport { readFile, rm } from 'node:fs/promises';\n${resolver}`;
   expect(faults('images/x.ts', "await rm(join(root, 'etc/x'));")).toHaveLength(1);

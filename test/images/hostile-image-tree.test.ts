@@ -133,7 +133,7 @@ const LIVE: TreeContent = {
   ...GRUB,
 };
 
-it('I13: so is a live system', async () => {
+it('I13: a live system is made of a tree without reaching the host or waiting, wherever its links lead', async () => {
   const installer = {
     ...{ loader: { ...LOADER, deployEnv: { OSTREE_GRUB2_EXEC: '/bin/true' } }, title: 'x', kernelArguments: [] },
     ...{ bootUuid: 'b', smallestDiskBytes: 1 },
@@ -165,7 +165,7 @@ const IN_ETC: TreeContent = {
 };
 
 it.each(placesOf(IN_ETC).map((path, index) => [path, index % 2 === 0 ? 'absolute' : 'null'] as const))(
-  'I13: so is the sysroot: %s, %s',
+  'I13: a sysroot is made of a commit without reaching the host: %s, %s',
   async (path, kind) => {
     const own = temporaryFolder();
     const before = makeGuard(guard, IN_ETC);

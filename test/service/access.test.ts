@@ -19,7 +19,7 @@ test('a token is known by its hash alone, on any line, until its line goes', () 
   fc.assert(fc.property(fc.oneof(fc.string(), fc.constant(one.hash)), (text) => !isKnownToken(text, file)));
 });
 
-test('the token of a header', () => {
+test('only a header "Bearer TOKEN" has a token', () => {
   const { token } = makeToken();
   expect(bearerToken(`Bearer ${token}`)).toBe(token);
   expect(bearerToken(`bearer  ${token}`)).toBe(token);
@@ -80,7 +80,7 @@ test('topic filters match as MQTT says', () => {
   expect(not.filter(([filter = '', topic = '']) => matchesTopic(filter, topic))).toEqual([]);
 });
 
-test('the stream of a topic', () => {
+test('only the level right below the prefix of a topic names a stream', () => {
   expect(streamOfTopic('atomic/trigger', 'atomic/trigger/nightly')).toBe('nightly');
   for (const topic of ['atomic/trigger', 'atomic/trigger/', 'atomic/trigger/a/b', 'atomic/triggers/a', 'x']) {
     expect(streamOfTopic('atomic/trigger', topic)).toBeUndefined();

@@ -71,7 +71,7 @@ test('every answer has strict headers', async () => {
   }
 });
 
-test('nothing but GET and HEAD, beside the hook', async () => {
+test('methods other than GET and HEAD are refused, but for the hook', async () => {
   for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']) {
     const answer = await ask('/', { method });
     expect([answer.status, answer.headers.get('allow')]).toEqual([405, 'GET, HEAD']);

@@ -71,7 +71,7 @@ test('a request while a night runs, or waits for another try, is a night of its 
   expect(addJob(jobs, newJob('other', 'trigger', NOW))).toHaveLength(4);
 });
 
-test('one at a time, the longest due first', () => {
+test('the job that is due longest runs first, one at a time', () => {
   const [a, b, c] = [
     newJob('a', 'trigger', later(-5)),
     newJob('b', 'trigger', later(-9)),

@@ -39,7 +39,7 @@ describe('clients have the key they were given (I2)', () => {
     ]);
   });
 
-  it('the same with a GnuPG home', async () => {
+  it('signs with each part of a key in a GnuPG home, too', async () => {
     const dir = temporaryFolder();
     const task = testTask(dir);
     const key = await makeSigningKey(dir);

@@ -15,16 +15,14 @@ import { signatureName } from '../../published/paths.ts';
 import type { RecordSigning } from '../../published/record-trust.ts';
 import {
   LATEST_POINTER,
-  latestPath,
+  type PointerKind,
   pointerPaths,
+  pointersOf,
   RELEASE_INDEX,
-  releasesPath,
   STREAM_METADATA,
-  streamMetadataPath,
   TESTED_POINTER,
-  testedPath,
 } from '../../published/stream-files.ts';
-import { BOX_CATALOGUE, boxesPath } from '../../published/vagrant-catalogue.ts';
+import { BOX_CATALOGUE } from '../../published/vagrant-catalogue.ts';
 import { jointSigner } from '../../signing/open-signer.ts';
 import type { Signer } from '../../signing/signer.ts';
 import { isSignedByAll, isSignedByOne } from '../../signing/verify-detached.ts';
@@ -168,16 +166,31 @@ export async function signPointersAgain(
 ): Promise<void> {
   for (const { path, writer } of await findUnsignedPointers(streams, target, task)) {
     const place = { ...writer, testedRef: writer.testedRef, config, signer: jointSigner(writer.signers) };
-    const { name, vagrantBox } = writer.stream;
-    const again = <Value>(
-      format: RecordFormat<Value>,
-      signing: (place: PointerPlace, target: Target, task: Task) => RecordSigning<Value> | undefined,
-    ) => updateRecord({ path, format }, (old) => old, target, task, signing(place, target, task));
-    if (path === INDEX_PATH) await again(BUILD_INDEX, indexSigning);
-    if (path === streamMetadataPath(name)) await again(STREAM_METADATA, streamMetadataSigning);
-    if (path === testedPath(name)) await again(TESTED_POINTER, testedSigning);
-    if (path === boxesPath(vagrantBox)) await again(BOX_CATALOGUE, boxSigning);
-    if (path === latestPath(name)) await again(LATEST_POINTER, latestSigning);
-    if (path === releasesPath(name)) await again(RELEASE_INDEX, releasesSigning);
+    const kind = path === INDEX_PATH ? 'index' : pointersOf(writer.stream).find(([, known]) => known === path)?.[0];
+    if (kind) await SIGN_AGAIN[kind]({ path, place, target }, task);
   }
 }
+
+interface Again {
+  readonly path: string;
+  readonly place: PointerPlace;
+  readonly target: Target;
+}
+
+/** Writes a pointer with the value it has, signed. */
+const signedAgain =
+  <Value>(
+    format: RecordFormat<Value>,
+    signing: (place: PointerPlace, target: Target, task: Task) => RecordSigning<Value> | undefined,
+  ) =>
+  ({ path, place, target }: Again, task: Task) =>
+    updateRecord({ path, format }, (old) => old, target, task, signing(place, target, task));
+
+const SIGN_AGAIN: Readonly<Record<PointerKind | 'index', (again: Again, task: Task) => Promise<unknown>>> = {
+  index: signedAgain(BUILD_INDEX, indexSigning),
+  metadata: signedAgain(STREAM_METADATA, streamMetadataSigning),
+  tested: signedAgain(TESTED_POINTER, testedSigning),
+  boxes: signedAgain(BOX_CATALOGUE, boxSigning),
+  latest: signedAgain(LATEST_POINTER, latestSigning),
+  releases: signedAgain(RELEASE_INDEX, releasesSigning),
+};

@@ -195,7 +195,7 @@ test('approvals are kept with name and date, once each', async () => {
   await writeFile(path, text);
 });
 
-test('diff with the last release, and cycle', async () => {
+test('diff compares with the last release, and cycle names it', async () => {
   const none = await world.nightly('diff', second, '--last-release');
   expect(none).toMatchObject({ code: 1, stderr: expect.stringContaining('Nothing was released yet') });
   expect((await world.nightly('diff', second)).code).toBe(2);

@@ -11,7 +11,7 @@ const HOSTILE = 'a\u001b]0;owned\u0007\u001b[2Jb\r\nforged: ok\u202egpj\u2028\u0
 const RAW = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 
 describe('what others wrote is harmless', () => {
-  it('on a terminal and in a line of a log', () => {
+  it('has no control characters on a terminal and in a line of a log', () => {
     expect(shownText(HOSTILE)).not.toMatch(RAW);
     expect(shownText('a\n\tb')).toBe('a\n\tb');
     const line = describeEvent({ type: 'step-line', step: 'compose', line: HOSTILE });

@@ -10,7 +10,7 @@ import { CHECKPOINT_PATH, logPath } from '../../published/paths.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
 import { swapWithRetry } from '../swap-with-retry.ts';
 import { type LogHead, logHead, logReader } from './log-files.ts';
-import { type LogState, readLogState, writeLogState } from './log-state.ts';
+import { type LogState, noteArrived, readLogState, writeLogState } from './log-state.ts';
 import { placeOfRun } from './logged-already.ts';
 import { requireContinues, rolledBack, splitLog } from './same-log.ts';
 
@@ -99,7 +99,8 @@ async function appendOnce(entries: readonly (readonly Buffer[])[], places: LogPl
   const noted = await readLogState(file, origin);
   // Another process of this machine may have gone on meanwhile; what it noted stays.
   const isOurs = noted === undefined || noted.signed.size < size || (noted.signed.size === size && noted.pending);
-  if (isOurs) await writeLogState(file, { origin, signed: { size, root } });
+  if (isOurs && noted !== undefined) await noteArrived(file, { origin, signed: { size, root } });
+  else if (isOurs) await writeLogState(file, { origin, signed: { size, root } });
   return done;
 }
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
@@ -80,8 +80,21 @@ export async function readLogState(path: string, origin: string): Promise<LogSta
   throw damaged(path, `what it adds ends at ${end}, and what was signed has ${state.signed.size} entries`, HINT);
 }
 
+/**
+ * Notes that an append has arrived. That may be lost in a power cut: then the next append finds so.
+ */
+export async function noteArrived(path: string, state: Pick<LogState, 'origin' | 'signed'>): Promise<void> {
+  const aside = `${path}.${process.pid}.tmp`;
+  await writeFile(aside, textOf(state));
+  await rename(aside, path);
+}
+
 /** Writes the state; it is on disk when this returns. */
-export async function writeLogState(path: string, { origin, signed, pending }: LogState): Promise<void> {
+export async function writeLogState(path: string, state: LogState): Promise<void> {
+  await writeFileAtomic(path, textOf(state));
+}
+
+function textOf({ origin, signed, pending }: LogState): string {
   const stored = {
     version: 1 as const,
     origin,
@@ -90,7 +103,7 @@ export async function writeLogState(path: string, { origin, signed, pending }: L
       pending: { from: storedHead(pending.from), entries: pending.entries.map((one) => one.toString('base64')) },
     }),
   };
-  await writeFileAtomic(path, recordText(stored, FORMAT));
+  return recordText(stored, FORMAT);
 }
 
 const headOf = ({ size, root }: { size: number; root: string }): TreeHead => ({

@@ -42,8 +42,9 @@ export interface Run {
   readonly left: readonly string[];
 }
 
-/** Variables that the script uses may be anything when it begins. */
+/** Variables that the script uses may be anything when it begins; `t`, without which a changed one would write to the root, leads nowhere. */
 const NAMES = [
+  't',
   'policy',
   'vkey',
   'called',
@@ -56,9 +57,8 @@ const NAMES = [
   'when',
   'index',
   'size',
-  'origin',
 ];
-const HOSTILE = Object.fromEntries(NAMES.map((name) => [name, name === 'have' ? ' w1 w2 w3 g ' : 'x']));
+const HOSTILE = Object.fromEntries(NAMES.map((name) => [name, name === 'have' ? ' w1 w2 w3 g ' : 'nowhere']));
 
 /** Runs the script, or a changed one, in a folder. */
 export async function runScript(
@@ -600,6 +600,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     ['a number of signs', 'group g -1 w1 w2', 'quorum g'],
     ['a number with a tail', 'group g 1x w1 w2', 'quorum g'],
     ['a group of nobody', 'group g any', 'quorum g'],
+    ['a misspelled group', 'groop g any w1', 'quorum g'],
     ['an unknown line', 'witnesses 2', 'quorum w1'],
     ['a log with more', `log ${VECTORS.logVkey} x y`, 'quorum w1'],
     ['a witness with more', `witness w4 ${VECTORS.witnessVkey} x y`, 'quorum w1'],

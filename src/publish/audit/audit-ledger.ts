@@ -17,8 +17,8 @@ export interface Ledger {
   readonly files: Map<string, readonly Digest[]>;
   /** Commits of each ref, in the order in which they were logged. */
   readonly refs: Map<string, readonly string[]>;
-  /** Builds that were logged, by `ID/ARCH`. */
-  readonly builds: Set<string>;
+  /** Builds that were logged, by `ID/ARCH`, with their commit; empty when retention gave it or the images up, and the index may leave the build out. */
+  readonly builds: Map<string, string>;
 }
 
 /** What was seen at an audit, for the next one. */
@@ -45,7 +45,7 @@ const FORMAT = recordFormat({
     'full-at': count,
     files: z.record(pathBelow, z.array(digest).min(1)),
     refs: z.record(refName, z.array(sha256Hex)),
-    builds: z.array(key),
+    builds: z.record(key, z.union([sha256Hex, z.literal('')])),
     indexed: z.array(key),
     shown: z.record(refName, sha256Hex),
     behind: z.record(z.string(), count),
@@ -60,7 +60,7 @@ export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
     ...stored,
     files: new Map(Object.entries(stored.files)),
     refs: new Map(Object.entries(stored.refs)),
-    builds: new Set(stored.builds),
+    builds: new Map(Object.entries(stored.builds)),
     shown: new Map(Object.entries(stored.shown)),
     behind: new Map(Object.entries(stored.behind)),
   };
@@ -75,17 +75,17 @@ export function auditStateText({ files, refs, builds, shown, behind, ...state }:
     behind: Object.fromEntries(behind),
   };
   return recordText(
-    { version: 1 as const, ...state, indexed: [...state.indexed], builds: [...builds], ...maps },
+    { version: 1 as const, ...state, indexed: [...state.indexed], builds: Object.fromEntries(builds), ...maps },
     FORMAT,
   );
 }
 
 /** A ledger of which changes do not reach the one that it was made of. */
 export function copyLedger({ files, refs, builds }: Ledger): Ledger {
-  return { files: new Map(files), refs: new Map(refs), builds: new Set(builds) };
+  return { files: new Map(files), refs: new Map(refs), builds: new Map(builds) };
 }
 
-export const newLedger = (): Ledger => ({ files: new Map(), refs: new Map(), builds: new Set() });
+export const newLedger = (): Ledger => ({ files: new Map(), refs: new Map(), builds: new Map() });
 
 /** Digests of one file that are remembered. */
 const REMEMBERED = 3;
@@ -104,7 +104,7 @@ export function takeEntry(ledger: Ledger, entry: LogEntry): string[] {
     case 'build':
     case 'build-changed': {
       const folder = buildFolder(entry.id, entry.arch);
-      ledger.builds.add(`${entry.id}/${entry.arch}`);
+      ledger.builds.set(`${entry.id}/${entry.arch}`, entry.commit);
       if (entry.kind === 'build-changed') for (const path of entry.gone) ledger.files.delete(`${folder}/${path}`);
       break;
     }
@@ -112,7 +112,9 @@ export function takeEntry(ledger: Ledger, entry: LogEntry): string[] {
       ledger.refs.set(entry.ref, [...(ledger.refs.get(entry.ref) ?? []), entry.commit]);
       break;
     case 'prune':
+      for (const [key, commit] of ledger.builds) if (entry.commits.includes(commit)) ledger.builds.set(key, '');
       for (const { id, arch, gone } of entry.builds) {
+        if (gone.includes('images')) ledger.builds.set(`${id}/${arch}`, '');
         for (const part of gone) dropBelow(ledger, `${folderOfKey(`${id}/${arch}`)}/${part}/`);
       }
       break;

@@ -203,7 +203,7 @@ function compareVisible({ refs, builds }: Visible, ledger: Ledger, state: AuditS
   for (const key of builds) if (!ledger.builds.has(key)) add('unlogged', `build ${key}`, 'it is not in the log');
   for (const ref of state?.shown.keys() ?? []) if (!refs.has(ref)) add('missing', `ref ${ref}`, 'it was there');
   for (const key of state?.indexed ?? []) {
-    if (!builds.has(key)) add('missing', `build ${key}`, `${INDEX_PATH} named it`);
+    if (!builds.has(key) && ledger.builds.get(key) !== '') add('missing', `build ${key}`, `${INDEX_PATH} named it`);
   }
   return findings;
 }

@@ -121,6 +121,19 @@ it('what is served is what the log has; nothing new costs three requests, and wh
   });
   log([now, later, buildEntry(bed, 1, { ...change, gone: ['extra.json'] }), pruned]);
   expect((await look({ state: saved(mended.state), fullSeconds: 0 })).said).toEqual([]);
+  // A build leaves the index when its commit, or its images, are given up.
+  const builds = readFileSync(join(bed.far, 'builds/builds.json'), 'utf8');
+  const [newest] = (JSON.parse(builds) as { builds: object[] }).builds;
+  put('builds/builds.json', JSON.stringify({ ...JSON.parse(builds), builds: [newest] }));
+  expect((await look({ state: saved(mended.state) })).said).toEqual([]);
+  const gone = buildEntry(bed, 1, { ...change, gone: ['extra.json'] });
+  log([now, later, gone, bytes({ kind: 'prune', commits: [bed.builds[0]?.commit ?? ''], builds: [] })]);
+  expect((await look({ state: saved(mended.state) })).said).toEqual([]);
+  log([now, later, gone]);
+  expect((await look({ state: saved(mended.state) })).said).toEqual([
+    expect.stringMatching(/^missing: build 20260101_01/),
+  ]);
+  put('builds/builds.json', builds);
   // A build that was logged and never became visible is harmless.
   log([
     now,
@@ -283,7 +296,7 @@ it('fuzz: a state that was tampered with is refused, or says the same in one spe
       checkpoint: 'x',
       'full-at': 3,
       refs: { 'a/b': ['ab'.repeat(32)] },
-      builds: ['20260101_01/x86_64'],
+      builds: { '20260101_01/x86_64': 'ab'.repeat(32) },
     },
     ...{
       files: { 'a/b': [{ sha256: 'ab'.repeat(32), size: 3 }] },

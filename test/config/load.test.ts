@@ -565,3 +565,28 @@ streams:
     'FILE:6:40: streams.one.engine.path: must not hold the work folder /srv/work: builds would become part of the tree.',
   );
 });
+
+test('the log: its origin, copies and key are filled in, and what cannot be is a fault with its place', async () => {
+  const other = SMALL.replace(
+    'streams:',
+    '  mirror: {type: directory, path: /srv/mirror, url: "http://mirror"}\nstreams:',
+  );
+  const { log } = await loadConfig(await write(`${other}log: {home: buildlogs, key-credential: log}\n`));
+  expect(log).toEqual({
+    home: 'buildlogs',
+    origin: 'localhost:8080/log',
+    key: { credential: 'log' },
+    copies: ['mirror'],
+    witnesses: 'required',
+  });
+  const faults = [
+    ['{home: buildlog, key-file: k}', 'log.home: there is no target "buildlog". Did you mean "buildlogs"?'],
+    ['{home: buildlogs}', 'log: needs a key-file or a key-credential; "atomic-nightly log init" makes the key.'],
+    ['{home: buildlogs, key-file: k, key-credential: c}', 'is one too many: there is key-file already.'],
+    ['{home: buildlogs, key-file: k, copies: [buildlogs]}', '"buildlogs" is the home of the log.'],
+    ['{home: buildlogs, key-file: k, copies: [mirror, mirror]}', '"mirror" is named twice.'],
+    ['{home: buildlogs, key-file: k, origin: "https://a b/"}', 'must be a URL without its scheme'],
+    ['{home: buildlogs, key-file: k, witnesses: some}', 'witnesses'],
+  ];
+  for (const [text, fault] of faults) expect((await faultsOf(`${other}log: ${text}\n`)).join('\n')).toContain(fault);
+});

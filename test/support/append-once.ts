@@ -2,6 +2,7 @@ import syncFs, { writeSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { argv } from 'node:process';
+import { NightlyError } from '../../src/base/errors.ts';
 import { quietTask } from '../../src/base/task.ts';
 import { appendToLog } from '../../src/publish/log/append.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
@@ -34,5 +35,16 @@ const { killBefore: nth } = request;
 if (nth !== undefined) killBefore(nth);
 writeSync(1, 'ready\n');
 const places = { home: openTarget(request.target), key, state: request.state };
-for (const entry of request.entries) await appendToLog([[Buffer.from(entry)]], places, quietTask());
+for (const entry of request.entries) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await appendToLog([[Buffer.from(entry)]], places, quietTask());
+      break;
+    } catch (error) {
+      // Another machine that does nothing else may keep this one out for long: whoever runs it runs it again.
+      const isBusy = error instanceof NightlyError && ['locked', 'target-moved'].includes(error.code);
+      if (!isBusy || tries === 20) throw error;
+    }
+  }
+}
 process.exit(0);

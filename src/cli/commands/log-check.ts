@@ -34,7 +34,8 @@ export const logCheck = defineCommand({
         const tree = await openLog(target, head, task);
         const state = await readLogState(logStatePath(work), log.origin);
         // What is still to arrive is no fault of the log; a copy may be behind.
-        const known = state?.pending?.from ?? state?.signed;
+        const hasArrived = state !== undefined && (!state.pending || tree.size >= state.signed.size);
+        const known = hasArrived ? state.signed : state?.pending?.from;
         if (known && (target.name === log.home || known.size <= tree.size)) {
           await requireContinues(known, tree, { target, seenAt: 'this machine signed' });
         }

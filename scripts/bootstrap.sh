@@ -267,9 +267,9 @@ build_program() {
   say "compiling to dist/"
   # The stamp is older than what is compiled: a file changed meanwhile is compiled next time.
   mkdir -p dist
-  touch "$stamp.new"
+  touch "$stamp.$$"
   npm run --silent build
-  mv "$stamp.new" "$stamp"
+  mv "$stamp.$$" "$stamp"
 }
 
 if command -v apt-get >/dev/null; then

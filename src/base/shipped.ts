@@ -5,11 +5,12 @@ const shipped = (name: string): string => fileURLToPath(new URL(`../../${name}/`
 /** Where the package is installed, with a slash at its end, as all folders here. */
 export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Folders of templates that come with the program. */
+/** Folders with templates, and with the script for users, that come with the program. */
 export const SHIPPED = {
   images: shipped('image-templates'),
   notify: shipped('notify-templates'),
   pages: shipped('page-templates'),
   release: shipped('release-templates'),
   releasePackage: shipped('release-templates/package'),
+  verify: shipped('verify'),
 };

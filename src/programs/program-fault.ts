@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { harmlessLines } from '../base/one-line.ts';
 import { plainShellWord } from '../base/quoting.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
@@ -27,7 +28,8 @@ export function failed(
   output: string,
   task: Task | undefined,
 ): NightlyError {
-  const lastLines = output.trimEnd().split('\n').slice(-12).join('\n');
+  // What it printed may be what others gave it (K17).
+  const lastLines = harmlessLines(output.trimEnd().split('\n').slice(-12).join('\n'));
   const full = /No space left on device|Disk quota exceeded/i.test(output);
   return new NightlyError(
     full ? 'disk-full' : 'tool-failed',

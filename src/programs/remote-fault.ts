@@ -1,4 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
 
 interface Fault {
   readonly pattern: RegExp;
@@ -67,7 +68,7 @@ const FAULTS: readonly Fault[] = [
 export function remoteFault(error: NightlyError, destination: string): NightlyError {
   if (error.code === 'disk-full') {
     const line = error.message.split('\n').find((text) => /No space left|quota exceeded/i.test(text)) ?? '';
-    return new NightlyError('disk-full', `Cannot publish to ${destination}: ${line}`, {
+    return new NightlyError('disk-full', `Cannot publish to ${destination}: ${oneLine(line)}`, {
       hint: 'Free some space there, then run "atomic-nightly resume".',
       cause: error,
       log: error.log,
@@ -81,7 +82,7 @@ export function remoteFault(error: NightlyError, destination: string): NightlyEr
     .slice(1)
     .filter((line) => line.trim() !== '' && !/^@+$/.test(line.trim()));
   const why = lines.find((line) => fault.pattern.test(line)) ?? lines[0] ?? '';
-  return new NightlyError(fault.code, `Cannot publish to ${destination}: ${why}`, {
+  return new NightlyError(fault.code, `Cannot publish to ${destination}: ${oneLine(why)}`, {
     hint: fault.hint,
     cause: error,
     log: error.log,

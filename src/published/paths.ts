@@ -49,6 +49,9 @@ export function keyPath(stream: string): string {
   return `get/${stream}.gpg`;
 }
 
+/** The script that checks a download against the release log (docs/verify-releases.md). */
+export const VERIFIER_PATH = 'get/verify.sh';
+
 /** Returns the path of a file of the release log: its checkpoint, a tile or a bundle of entries, as `src/log/` names them. */
 export function logPath(file: string): string {
   return `log/${file}`;

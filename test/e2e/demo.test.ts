@@ -45,6 +45,18 @@ test('the demo goes through: two nights, images that boot, a host upgraded and r
   expect(demo.stdout).toMatch(/Unchanged: .*\nexit code 10 after /);
 });
 
+test('I17: an anonymous client checks an image and the commit with sh and openssl; a changed byte is named by that and by the audit', () => {
+  const origin = 'lab.example/atomic-host/log';
+  expect(demo.stdout).toMatch(
+    new RegExp(`\nok: images/\\S+\\.qcow2 of build \\d{8}_\\d\\d is entry \\d+ of the log ${origin}, `),
+  );
+  expect(demo.stdout).toMatch(
+    new RegExp(`\nok: commit [0-9a-f]{64} of \\S+/nightly is entry \\d+ of the log ${origin}, `),
+  );
+  expect(demo.stdout).toMatch(/\nrefused: the entry names no file \S+\.qcow2 with the bytes of /);
+  expect(demo.stdout).toMatch(/\nchanged: builds\/\S+\.qcow2: [^\n]*\n[^\n]*: 1 finding; [^\n]*\nexit code 1\n/);
+});
+
 test('the second night lists exactly the updated packages', async () => {
   const [, second] = await builds();
   const show = JSON.parse((await cli('show', String(second?.['buildid']), '--json')).stdout);

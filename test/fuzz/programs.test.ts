@@ -68,6 +68,8 @@ describe('what programs print', () => {
       'ssh: connect to host x port 22: Connection refused\n',
       'rsync: mkdir "/x" failed: No space left on device (28)\n',
     ];
+    const torn = new NightlyError('tool-failed', 'ssh failed.\n\0\x1b[2JConnection refused');
+    expect(remoteFault(torn, 'host:/x').message).toBe('Cannot publish to host:/x:  [2JConnection refused');
     fuzz(mutatedText(remote), (text) => remoteFault(new NightlyError('tool-failed', text), 'host:/x'), {
       check: (error) => {
         if (error.code !== 'tool-failed') told(error);

@@ -34,6 +34,8 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
     kind: 'ref',
     commit,
   });
+  const script = { path: 'get/verify.sh', sha256: await sha256File(join(world.published, 'get/verify.sh')) };
+  expect(await provenEntry(world, 'log/proofs/get/verify.sh.tlog-proof')).toMatchObject({ kind: 'tool', file: script });
   const sums = `builds/${id}/x86_64/SHA256SUMS`;
   const build = await provenEntry(world, `log/proofs/${sums}.tlog-proof`);
   expect(build).toMatchObject({ kind: 'build', id, sums: { sha256: await sha256File(join(world.published, sums)) } });

@@ -85,5 +85,7 @@ function printResult(
   for (const { kind, what, why } of findings) print(`${kind}: ${what}: ${why}`);
   for (const path of kept) print(`evidence: ${path}`);
   const size = `${entries} entries, ${read.files} files read (${formatBytes(read.bytes)})`;
-  print(`${url}: ${findings.length === 0 ? 'all is as the log has it' : `${findings.length} findings`}; ${size}`);
+  print(
+    `${url}: ${findings.length === 0 ? 'all is as the log has it' : `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`}; ${size}`,
+  );
 }

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { makeFolder } from '../../base/files.ts';
+import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { bootImage } from '../../boot/boot-image.ts';
@@ -11,10 +10,16 @@ import { upgradeAndRollback } from '../../boot/upgrade.ts';
 import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { buildLab, updateLab } from '../../lab/build-lab.ts';
 import { serveFolder } from '../../lab/webserver.ts';
+import { formatVkey } from '../../log/note-keys.ts';
+import { openLogKey } from '../../signing/log-key.ts';
+import { type ClientCheck, clientCheck } from '../client-check.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
 import { number, optionalWithDefault, text } from '../inputs.ts';
+import { loadLoggedConfig } from '../open-log.ts';
 import { withSteps } from '../with-steps.ts';
+import { audit } from './audit.ts';
+import { logInit } from './log-init.ts';
 import { nightly } from './nightly.ts';
 import { show } from './show.ts';
 
@@ -28,7 +33,7 @@ const BOOT_SECONDS = 600;
 
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
- * night with all images and a smoke test of each, the first night's image booted, upgraded to the second night, rolled
+ * night with all images and a smoke test of each, a check of it against the release log as an anonymous client, the first night's image booted, upgraded to the second night, rolled
  * back, and a third build with nothing to do. In a folder where it ran before it continues from there.
  */
 export const labDemo = defineCommand({
@@ -60,9 +65,15 @@ export const labDemo = defineCommand({
     await withSteps(dir, context, async (runner) => {
       say('A small distribution out of Debian packages: signed RPMs in two repositories');
       await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
-      if (!existsSync(config)) await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
+      const before = await readTextIfExists(config);
+      // One of a time before there was a log is written again.
+      if (!before?.includes('\nlog:'))
+        await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
       const server = await serveFolder({ root: published, port });
       try {
+        say('A release log, in which nothing that is published changes unseen');
+        print(`$ npx atomic-nightly --config ${config} log init`);
+        await logInit.run({}, { ...context, config });
         say('First nightly build');
         demand(await night({ ...context, config }), [0, 10]);
         say(`Updates appear: ${UPDATED.join(', ')}`);
@@ -77,6 +88,10 @@ export const labDemo = defineCommand({
           { build: second.meta.buildid, updates: false, junit: undefined, json: false },
           { ...context, config },
         );
+        say('An anonymous client checks an image and the commit against the release log');
+        await runner.step('client-check', {}, async (task) =>
+          clientCheck(await clientOf({ ...context, config }, { dir, published, second, url: publicUrl }), print, task),
+        );
         say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
         await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
         say('Third nightly build, with nothing changed');
@@ -90,6 +105,25 @@ export const labDemo = defineCommand({
     return 0;
   },
 });
+
+/** Somebody with nothing but the URL and the public key of the log. */
+async function clientOf(
+  context: RunContext,
+  { dir, published, second, url }: { dir: string; published: string; second: StoredBuild; url: string },
+): Promise<ClientCheck> {
+  const { log } = await loadLoggedConfig(context.config);
+  const vkey = formatVkey(await openLogKey(log));
+  const own = join(dir, 'client');
+  await rm(own, { recursive: true, force: true });
+  const asked = { logKey: vkey, policy: undefined, state: join(own, 'audit.json'), maxAge: undefined };
+  return {
+    ...{ url, vkey, meta: second.meta, dir: own, published },
+    audit() {
+      context.print(`$ npx atomic-nightly audit ${url} --log-key ${vkey.slice(0, 24)}… --state audit.json`);
+      return audit.run({ target: url, ...asked, fullEvery: '7d', json: false }, context);
+    },
+  };
+}
 
 /** `nightly` without an option. */
 const USUAL_NIGHT = {
@@ -162,6 +196,11 @@ targets:
     type: directory
     path: ${published}
     url: ${publicUrl}
+
+log:
+  home: buildlogs
+  origin: lab.example/atomic-host/log
+  key-file: ./log.key
 
 streams:
   nightly:

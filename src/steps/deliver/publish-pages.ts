@@ -1,13 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
+import { SHIPPED } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
+import { VERSION } from '../../base/version.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
 import type { LogEntry } from '../../published/log-entry.ts';
-import { keyPath, recordPath, signatureName } from '../../published/paths.ts';
+import { keyPath, recordPath, signatureName, VERIFIER_PATH } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
@@ -63,12 +67,19 @@ export async function publishPages(
           again.includes(buildid) || !named.includes(`"./${buildPagePath(buildid, arch)}"`),
       );
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
-      const files = new Map([...assets(), ...keys, ...pages(config, target, { metas, lacking, keys: known })]);
+      const files = new Map([
+        ...assets(),
+        ...keys,
+        ...(await verifier(config)),
+        ...pages(config, target, { metas, lacking, keys: known }),
+      ]);
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
       if (changed.length === 0) return undefined;
-      if (config.log && key && changed.some(({ path }) => keys.has(path)))
-        await logBefore(config, [await keyEntry(stream.name, key)], target, task);
+      for (const { path, content } of changed) {
+        if (keys.has(path)) await logBefore(config, [await keyEntry(stream.name, content)], target, task);
+        else if (path === VERIFIER_PATH) await logBefore(config, [verifierEntry(content)], target, task);
+      }
       task.say(`${changed.length} pages and their files to ${target.describe()}`);
       // Made for this index: should another publisher change it meanwhile, they are made anew.
       return { expect: [{ path: INDEX_PATH, content }], put: changed };
@@ -76,6 +87,17 @@ export async function publishPages(
     target,
     task,
   );
+}
+
+/** The script that checks downloads against the log, where one is kept. */
+async function verifier({ log }: Config): Promise<[string, Uint8Array][]> {
+  return log === undefined ? [] : [[VERIFIER_PATH, await readFile(join(SHIPPED.verify, basename(VERIFIER_PATH)))]];
+}
+
+/** What the log says of that script. */
+function verifierEntry(script: Uint8Array): LogEntry {
+  const file = { path: VERIFIER_PATH, sha256: sha256(script), size: script.length };
+  return { kind: 'tool', file, version: VERSION };
 }
 
 /** What the log says of the keys of a stream that people are given. */

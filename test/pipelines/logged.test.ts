@@ -40,9 +40,9 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   const build = await provenEntry(world, `log/proofs/${sums}.tlog-proof`);
   expect(build).toMatchObject({ kind: 'build', id, sums: { sha256: await sha256File(join(world.published, sums)) } });
   const proof = await world.nightly('log', 'prove', sums);
-  expect(proof.stdout.trim()).toBe(
-    (await readFile(join(world.published, `log/proofs/${sums}.tlog-proof`), 'utf8')).trim(),
-  );
+  // The same entry at the same place; the log has grown since.
+  const published = await readFile(join(world.published, `log/proofs/${sums}.tlog-proof`), 'utf8');
+  expect(proof.stdout.split('\n').slice(0, 3)).toEqual(published.split('\n').slice(0, 3));
 
   await world.distro.bump('app');
   expect(await world.nightly('nightly')).toMatchObject({ code: 0 });

@@ -20,6 +20,7 @@ test('the keys known at a path follow the written type', () => {
     'image-templates',
     'targets',
     'streams',
+    'log',
     'notify',
     'service',
   ]);

@@ -1,21 +1,16 @@
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
-import type { Config, LogConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { openReleaseLog, type ReleaseLog } from '../publish/log/release-log.ts';
+import { keepsLog, type LoggedConfig, openReleaseLog, type ReleaseLog } from '../publish/log/release-log.ts';
 import { takeRunLock } from '../run/run-lock.ts';
 import type { RunContext } from './context.ts';
 import { withSteps } from './with-steps.ts';
 
-/** A configuration that keeps a log. */
-export type LoggedConfig = Config & { readonly log: LogConfig };
-
 /** Loads a configuration that keeps a log. @throws NightlyError `config`. */
 export async function loadLoggedConfig(path: string): Promise<LoggedConfig> {
   const config = await loadConfig(path);
-  const { log } = config;
-  if (log !== undefined) return { ...config, log };
+  if (keepsLog(config)) return config;
   throw new NightlyError('config', `${path} keeps no release log.`, {
     hint: 'Add "log: {home: TARGET, key-file: FILE}" to it, then run "atomic-nightly log init": docs/release-log.md.',
   });
@@ -31,11 +26,7 @@ export async function withLockedLog<Result>(
   const lock = await takeRunLock(config.work, step.replace('-', ' '));
   try {
     return await withSteps(config.work, context, (runner) =>
-      runner.step(step, {}, async (task) => {
-        const log = await openReleaseLog(config);
-        if (log === undefined) throw new RangeError('a configuration with a log has none');
-        return work(log, task);
-      }),
+      runner.step(step, {}, async (task) => work(await openReleaseLog(config), task)),
     );
   } finally {
     await lock.release();

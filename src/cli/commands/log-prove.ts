@@ -19,7 +19,6 @@ export const logProve = defineCommand({
   async run({ path, out }, { config: file, signal, print }) {
     const config = await loadLoggedConfig(file);
     const log = await openReleaseLog(config);
-    if (log === undefined) throw new RangeError('a configuration with a log has none');
     const task = quietTask(undefined, signal);
     const head = await readLogHead(log.home, { log: log.key }, task);
     const tree = await openLog(log.home, head, task);

@@ -17,7 +17,6 @@ export const logShow = defineCommand({
   async run({ last, json }, { config: path, signal, print }) {
     const config = await loadLoggedConfig(path);
     const log = await openReleaseLog(config);
-    if (log === undefined) throw new RangeError('a configuration with a log has none');
     const task = quietTask(undefined, signal);
     const head = await readLogHead(log.home, { log: log.key }, task);
     const { origin, size, root } = head.checkpoint;

@@ -2,10 +2,10 @@ import type { Entry } from '../define.ts';
 import type { ArgumentData, OptionData } from '../inputs.ts';
 import {
   ASKED,
-  beginsOthers,
   type CompletedOption,
   completedOptions,
   EVERYWHERE,
+  groupNames,
   offered,
   takesValue,
   wordsBelow,
@@ -139,10 +139,6 @@ function kindText(data: Pick<OptionData | ArgumentData, 'choices' | 'completes'>
 function optionsCase({ name, options }: Entry): string[] {
   const flags = completedOptions(options).map((one) => one.flags[0]);
   return flags.length === 0 ? [] : [`    '${name}') echo '${flags.join(' ')}' ;;`];
-}
-
-function groupNames(entries: readonly Entry[]): string[] {
-  return entries.flatMap(({ name }) => (beginsOthers(entries, name) ? [name] : []));
 }
 
 function wordsCase(entries: readonly Entry[], group: string): string {

@@ -53,6 +53,11 @@ export function beginsOthers(entries: readonly Entry[], name: string): boolean {
   return wordsBelow(entries, name).length > 0;
 }
 
+/** Words that begin other commands, in the order of the commands. */
+export function groupNames(entries: readonly Entry[]): string[] {
+  return entries.flatMap(({ name }) => (beginsOthers(entries, name) ? [name] : []));
+}
+
 /** What a shell can offer for a value: words, files, folders, names to ask the program for; undefined for free text. */
 export function offered({
   choices,

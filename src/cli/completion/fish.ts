@@ -1,10 +1,10 @@
 import type { Entry } from '../define.ts';
 import type { ArgumentData, OptionData } from '../inputs.ts';
 import {
-  beginsOthers,
   type CompletedOption,
   completedOptions,
   EVERYWHERE,
+  groupNames,
   offered,
   takesValue,
   wordsBelow,
@@ -13,7 +13,7 @@ import {
 /** Completion for fish 3 and newer. */
 export function fishCompletion(entries: readonly Entry[]): string {
   const shown = entries.filter(({ hidden }) => hidden !== true);
-  const groups = ['', ...shown.flatMap(({ name }) => (beginsOthers(shown, name) ? [name] : []))];
+  const groups = ['', ...groupNames(shown)];
   const valued = shown.flatMap(({ name, options }) =>
     valuedFlags(completedOptions(options)).map((flag) => `${name} ${flag}`),
   );

@@ -5,6 +5,7 @@ import {
   type CompletedOption,
   completedOptions,
   EVERYWHERE,
+  groupNames,
   offered,
   takesValue,
   wordsBelow,
@@ -13,7 +14,6 @@ import {
 /** Completion for zsh: to be sourced after compinit, or a file \`_atomic-nightly\` in a folder of $fpath. */
 export function zshCompletion(entries: readonly Entry[]): string {
   const shown = entries.filter(({ hidden }) => hidden !== true);
-  const groups = shown.filter(({ name }) => beginsOthers(shown, name));
   return `#compdef atomic-nightly
 # Completion of atomic-nightly for zsh, made by "atomic-nightly completion zsh".
 
@@ -29,7 +29,9 @@ _atomic_nightly_names() {
   compadd -a names
 }
 
-${groups.map((group) => groupFunction(shown, group.name)).join('\n')}
+${groupNames(shown)
+  .map((group) => groupFunction(shown, group))
+  .join('\n')}
 ${groupFunction(shown, '')}
 _atomic-nightly() {
   local curcontext=$curcontext context state state_descr line

@@ -33,10 +33,14 @@ export interface ReleaseLog {
 /** Appends of this process, by the file that each is noted in: one after the other. Other processes are kept out by the run lock. */
 const running = new Map<string, Promise<unknown>>();
 
-/** Opens the log of a configuration; undefined where none is kept. @throws NightlyError `signing`, `config`, `log`. */
-export async function openReleaseLog(config: Config): Promise<ReleaseLog | undefined> {
-  const { log, work, targets } = config;
-  if (log === undefined) return undefined;
+/** A configuration that keeps a log. */
+export type LoggedConfig = Config & { readonly log: LogConfig };
+
+/** Whether a configuration keeps a log. */
+export const keepsLog = (config: Config): config is LoggedConfig => config.log !== undefined;
+
+/** Opens the log of a configuration. @throws NightlyError `signing`, `config`, `log`. */
+export async function openReleaseLog({ log, work, targets }: LoggedConfig): Promise<ReleaseLog> {
   const [key, policy] = await Promise.all([openLogKey(log), readPolicy(log)]);
   const open = (name: string): Target[] => [targets[name] ?? []].flat().map(openTarget);
   const [home] = open(log.home);
@@ -69,7 +73,7 @@ export async function openReleaseLog(config: Config): Promise<ReleaseLog | undef
 
 /** Returns who is asked before something of a configuration becomes visible. @throws as `openReleaseLog` */
 export async function openLogGate(config: Config): Promise<LogGate> {
-  return (await openReleaseLog(config))?.gate ?? NO_LOG;
+  return keepsLog(config) ? (await openReleaseLog(config)).gate : NO_LOG;
 }
 
 async function inTurn<Result>(state: string, work: () => Promise<Result>): Promise<Result> {

@@ -39,8 +39,9 @@ export async function signAnyRpm(
   dir: string,
   task: Task,
 ): Promise<void> {
+  if (await signRpm(path, signature)) return;
   const first = async (data: Uint8Array) => signaturePackets(await signature(data))[0] ?? new Uint8Array();
-  if (!(await signRpm(path, first))) await rpmSignWith(path, first, dir, task);
+  await rpmSignWith(path, first, dir, task);
 }
 
 /** Returns the signature header, with its padding, that has one more signature. */

@@ -1,16 +1,14 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
-import { asNightlyError } from '../../base/as-nightly-error.ts';
-import { isErrno } from '../../base/files.ts';
 import { remembered } from '../../base/remembered.ts';
 import type { Config } from '../../config/config.ts';
 import type { ServiceControl } from '../control.ts';
 import type { Work } from '../live/work-folder.ts';
 import type { ServiceLog } from '../service-log.ts';
 import { addressGroup } from './address.ts';
+import { errorAnswer } from './error-answer.ts';
 import { paced } from './pace.ts';
 import { withPageCache } from './page-cache.ts';
 import { rateLimit } from './rate-limit.ts';
@@ -82,13 +80,7 @@ export function serviceApp(
   const answer = withPageCache(pages);
   // As a whole, so that their own page answers what is nowhere.
   app.all('*', ({ req }) => answer(req.raw));
-  app.onError((error, { text }) => {
-    if (error instanceof HTTPException) return error.getResponse();
-    // Whoever asked is gone before all of it had come: nobody reads the answer, and anybody could fill the log with it.
-    if (isErrno(error, 'ECONNRESET')) return text('', 400);
-    log(`error: ${asNightlyError(error).message}`);
-    return text('Something went wrong; the log of the service has it.\n', 500);
-  });
+  app.onError(errorAnswer(log, 'the log of the service'));
   return app;
 }
 

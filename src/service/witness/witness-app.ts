@@ -1,12 +1,10 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { HTTPException } from 'hono/http-exception';
-import { asNightlyError } from '../../base/as-nightly-error.ts';
-import { isErrno } from '../../base/files.ts';
 import { MOST_REQUEST_BYTES, SIZE_TYPE } from '../../witness/add-checkpoint.ts';
 import type { CosignOutcome, Witness } from '../../witness/cosign-request.ts';
 import { addressGroup } from '../http/address.ts';
+import { errorAnswer } from '../http/error-answer.ts';
 import { rateLimit } from '../http/rate-limit.ts';
 import { limitedByKind } from '../http/request-kinds.ts';
 import type { ServiceLog } from '../service-log.ts';
@@ -52,13 +50,7 @@ export function witnessApp(witness: Witness, about: string, log: ServiceLog): Ho
   });
   app.all('/add-checkpoint', ({ text }) => text('Only POST.\n', 405, { Allow: 'POST' }));
   app.notFound(({ text }) => text('There is nothing here.\n', 404));
-  app.onError((error, { text }) => {
-    if (error instanceof HTTPException) return error.getResponse();
-    // Whoever asked is gone before all of it had come.
-    if (isErrno(error, 'ECONNRESET')) return text('', 400);
-    log(`error: ${asNightlyError(error).message}`);
-    return text('Something went wrong; the log of the witness has it.\n', 500);
-  });
+  app.onError(errorAnswer(log, 'the log of the witness'));
   return app;
 }
 

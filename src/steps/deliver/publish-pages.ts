@@ -76,9 +76,13 @@ export async function publishPages(
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
       if (changed.length === 0) return undefined;
-      for (const { path, content } of changed) {
-        if (keys.has(path)) await logBefore(config, [await keyEntry(stream.name, content)], target, task);
-        else if (path === VERIFIER_PATH) await logBefore(config, [verifierEntry(content)], target, task);
+      if (config.log) {
+        const entries: LogEntry[] = [];
+        for (const { path, content } of changed) {
+          if (keys.has(path)) entries.push(await keyEntry(stream.name, content));
+          else if (path === VERIFIER_PATH) entries.push(verifierEntry(content));
+        }
+        if (entries.length > 0) await logBefore(config, entries, target, task);
       }
       task.say(`${changed.length} pages and their files to ${target.describe()}`);
       // Made for this index: should another publisher change it meanwhile, they are made anew.

@@ -10,7 +10,7 @@ import { readTargetRef } from '../../publish/heads.ts';
 import { contentsOf } from '../../publish/log/log-contents.ts';
 import { openLog, readLogHead } from '../../publish/log/log-files.ts';
 import type { LogGate } from '../../publish/log/logged.ts';
-import { openLogGate, openReleaseLog } from '../../publish/log/release-log.ts';
+import { keepsLog, type LoggedConfig, openLogGate, openReleaseLog } from '../../publish/log/release-log.ts';
 import { setRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
@@ -86,7 +86,7 @@ export async function reconcile(
   for (const one of signing.flatMap(({ signers }) => signers)) await one.check(task);
   const log = await openLogGate(config);
   await signAgainHere(unsigned, { work: config.work, target }, task);
-  if (config.log) {
+  if (keepsLog(config)) {
     await logHeads(config, streams, { repo, target }, task);
     await logBuildsHere(config, target, task);
   }
@@ -97,13 +97,12 @@ export async function reconcile(
 
 /** Logs what refs of our streams name already, for a log that began later than they did. */
 async function logHeads(
-  config: Config,
+  config: LoggedConfig,
   streams: readonly StreamRefs[],
   { repo, target }: { readonly repo: string; readonly target: Target },
   task: Task,
 ): Promise<void> {
   const log = await openReleaseLog(config);
-  if (log === undefined) return;
   const tree = await openLog(log.home, await readLogHead(log.home, { log: log.key }, task), task);
   const { refs } = await contentsOf(tree);
   for (const ref of streams.flatMap((one) => [one.ref, one.testedRef ?? []].flat())) {

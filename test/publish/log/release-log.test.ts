@@ -6,7 +6,7 @@ import { parseConfig } from '../../../src/config/load.ts';
 import { formatPrivateKey, formatVkey } from '../../../src/log/note-keys.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { logHead } from '../../../src/publish/log/log-files.ts';
-import { openReleaseLog } from '../../../src/publish/log/release-log.ts';
+import { keepsLog, openReleaseLog } from '../../../src/publish/log/release-log.ts';
 import { openLogKey } from '../../../src/signing/log-key.ts';
 import { ENTRIES } from '../../support/log-entries.ts';
 import { LOG, VECTORS, WITNESS } from '../../support/log-files.ts';
@@ -39,9 +39,8 @@ ${more.map((line) => `  ${line}\n`).join('')}`;
 }
 
 async function openOf({ config }: Place) {
-  const log = await openReleaseLog(config);
-  if (!log) throw new Error('no log');
-  return log;
+  if (!keepsLog(config)) throw new Error('no log');
+  return openReleaseLog(config);
 }
 
 const [entry] = ENTRIES;

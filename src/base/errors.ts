@@ -39,6 +39,8 @@ export type ErrorCode =
   | 'mail'
   | 'notify'
   | 'record'
+  | 'koji'
+  | 'koji-unreachable'
   | 'log'
   | 'log-rolled-back'
   | 'log-split'

@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { tagConfig, taggedRpms, tagHistory } from '../../src/koji/hub-queries.ts';
+import { fileUrl, signedPath } from '../../src/koji/koji-files.ts';
+import { answerReader } from '../../src/koji/read-answer.ts';
+import { FormatError } from '../../src/rpm/format-error.ts';
+import { fuzz, mutatedBytes, mutatedJson } from '../support/fuzz.ts';
+import { readAnswer } from '../support/koji-dialect.ts';
+
+const FOLDER = join(import.meta.dirname, '../fixtures/koji');
+const bodyOf = (name: string): Buffer => {
+  const bytes = readFileSync(join(FOLDER, name));
+  return bytes.subarray(bytes.indexOf('<?xml'));
+};
+const ANSWERS = readdirSync(FOLDER)
+  .filter((name) => name.endsWith('.response'))
+  .map(bodyOf);
+
+it('answers of a hub: a value or a fault, or refused', () => {
+  fuzz(
+    mutatedBytes(ANSWERS),
+    (bytes) => {
+      const reader = answerReader();
+      reader.write(bytes);
+      return reader.end();
+    },
+    {
+      refusals: [FormatError],
+      check: (answer) => expect(answer.kind === 'value' || Number.isSafeInteger(answer.code)).toBe(true),
+    },
+  );
+});
+
+const recordedValue = (name: string): unknown => {
+  const answer = readAnswer(bodyOf(name));
+  return answer.kind === 'value' ? answer.value : undefined;
+};
+
+it('what calls answer is of its shape, or refused; no name of a package leads out of the folder of packages', () => {
+  fuzz(
+    mutatedJson([recordedValue('16-listTaggedRPMS.response')]),
+    (value) => taggedRpms('x', 1).shape.safeParse(value).data,
+    {
+      check: (tagged) => {
+        for (const rpm of tagged?.[0] ?? []) {
+          for (const build of tagged?.[1] ?? []) {
+            const url = pathOrRefusal(() => fileUrl('http://hub/kojifiles', signedPath(build, rpm, 'bfcdd224')));
+            expect(url === undefined || new URL(url).pathname.startsWith('/kojifiles/')).toBe(true);
+            expect((url ?? '').split('/')).not.toContain('..');
+          }
+        }
+      },
+    },
+  );
+  fuzz(mutatedJson([recordedValue('12-getBuildConfig.response')]), (value) => tagConfig('x', 1).shape.safeParse(value));
+  fuzz(mutatedJson([recordedValue('24-queryHistory.response')]), (value) => tagHistory('x').shape.safeParse(value));
+});
+
+function pathOrRefusal(path: () => string): string | undefined {
+  try {
+    return path();
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'koji' });
+    return undefined;
+  }
+}

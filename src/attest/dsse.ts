@@ -6,7 +6,7 @@ export const STATEMENT_TYPE = 'application/vnd.in-toto+json';
 /** A signed payload: https://github.com/secure-systems-lab/dsse/blob/master/envelope.md */
 interface Envelope {
   readonly payloadType: string;
-  /** In base64, as the signatures are. */
+  /** Base64, as the signatures are. */
   readonly payload: string;
   readonly signatures: readonly { readonly keyid: string; readonly sig: string }[];
 }

@@ -7,7 +7,7 @@ export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/** Of this installation (machine-id(5)); undefined where there is none, as in many containers. */
+/** Returns this installation's id (machine-id(5)); undefined where there is none, as in many containers. */
 function machineId(): string | undefined {
   try {
     return /^[0-9a-f]{32}$/.exec(readFileSync('/etc/machine-id', 'utf8').trim())?.[0];
@@ -16,7 +16,7 @@ function machineId(): string | undefined {
   }
 }
 
-/** Of the PID namespace that this process is in (pid_namespaces(7)): its numbers mean nothing in another one. */
+/** Returns the id of this process's PID namespace (pid_namespaces(7)): its numbers mean nothing in another one. */
 export function pidNamespace(): string {
   return readlinkSync('/proc/self/ns/pid');
 }
@@ -24,13 +24,13 @@ export function pidNamespace(): string {
 /** What makes a process number of one machine mean something to whoever reads it later. */
 export interface ProcessPlace {
   readonly pid: number;
-  /** Not there in records of an earlier version. */
+  /** Missing in records of an earlier version. */
   readonly boot?: string;
   readonly machine?: string;
   readonly pids?: string;
 }
 
-/** That of this process. */
+/** Returns the place of this process. */
 export function processPlace(): ProcessPlace & { readonly boot: string } {
   const machine = machineId();
   return { pid: process.pid, boot: bootId(), ...(machine === undefined ? {} : { machine }), pids: pidNamespace() };

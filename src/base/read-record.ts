@@ -61,7 +61,7 @@ export function readRecord<Value>(content: string | Uint8Array, format: RecordFo
   return format.decode(json);
 }
 
-/** As `readRecord`, but undefined for a record that is damaged: for those who look in several places. */
+/** Reads as `readRecord` does, but returns undefined for a damaged record: for callers that look in several places. */
 export function readRecordIfGood<Value>(
   content: string | Uint8Array | undefined,
   format: RecordFormat<Value>,

@@ -90,7 +90,7 @@ function arrayCodec(member: KeyCodec | undefined): KeyCodec | undefined {
   return { decode: all(member.decode), encode: all(member.encode) };
 }
 
-/** Of a record by names that somebody chose: only what the names stand for is renamed. */
+/** The codec of a record whose keys somebody chose: only the members are renamed. */
 function membersCodec(member: KeyCodec | undefined): KeyCodec | undefined {
   if (!member) return undefined;
   const each = (convert: Convert) => onEntries(([key, value]) => [key, convert(value)]);

@@ -19,7 +19,7 @@ const known = new Set<string>();
 let longest = 0;
 let pattern: RegExp | undefined;
 
-/** From now on this value is taken out of everything that goes through here. */
+/** Removes this value from everything that is redacted from now on. */
 export function keepSecret(value: string): void {
   if (value.length < LEAST_LENGTH || known.has(value)) return;
   const quoted = JSON.stringify(value).slice(1, -1);

@@ -8,7 +8,7 @@ export interface TimeWitness {
   readonly origin: string;
   /** Seconds since the epoch by the server's clock, less this machine's. */
   readonly ahead: number;
-  /** On this machine: it has the same clock, so that it agrees says nothing. */
+  /** True for a server on this machine: it has the same clock, so its agreement says nothing. */
   readonly local: boolean;
 }
 

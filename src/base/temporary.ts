@@ -14,7 +14,7 @@ export function temporaryPrefix(what: string, parent = tmpdir()): string {
   return join(parent, `atomic-nightly-${what}-${process.pid}-${place()}-`);
 }
 
-/** Of the boot and the PID namespace in which process numbers are those that this process sees; short, for paths of sockets are. */
+/** Returns an id of the boot and PID namespace that process numbers belong to; short, since paths of sockets are. */
 const place = (): string => createHash('sha256').update(`${bootId()} ${pidNamespace()}`).digest('hex').slice(0, 8);
 
 /**

@@ -1,2 +1,2 @@
-/** Of this program; package.json has it too. */
+/** This program's version; package.json has it too. */
 export const VERSION = '0.1.0';

@@ -48,7 +48,7 @@ export interface Vm {
   readonly accelerator: Accelerator;
   readonly serialLog: string;
   readonly reversePorts: readonly number[];
-  /** From power-on to the first login over ssh. */
+  /** Seconds from power-on to the first login over ssh. */
   readonly bootSeconds: number;
   /** The machine's exit code once it has ended, else undefined. */
   ended(): number | null | undefined;

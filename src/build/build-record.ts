@@ -32,15 +32,15 @@ export interface BuildMeta {
   readonly treefileDigest?: string;
   /** The copy of the treefile with all its files, relative to the build's folder; only in the work folder. */
   readonly treefileCopy?: string;
-  /** For a build of a release stream. */
+  /** Set for a build of a release stream. */
   readonly promotion?: PromotionRecord;
   readonly approvals?: readonly Approval[] | undefined;
   readonly release?: ReleaseRecord;
-  /** For a build that only takes a release back. */
+  /** Set for a build that only takes a release back. */
   readonly withdrawal?: WithdrawalRecord;
-  /** For a build that only takes nights back. */
+  /** Set for a build that only takes nights back. */
   readonly retraction?: RetractionRecord;
-  /** For a night that was taken back: from when its record stays as it is. */
+  /** Set for a night that was taken back; its record stays as it is from then on. */
   readonly retracted?: RetractedRecord;
   /** The later promotion of the same night that took this one's place. */
   readonly supersededBy?: string;
@@ -52,7 +52,7 @@ export interface BuildMeta {
     readonly kernel?: string | undefined;
     readonly phases: readonly { readonly name: string; readonly tool: string; readonly seconds: number }[];
   };
-  /** By image type: how the images that came up did so. */
+  /** Results of the images that booted, keyed by image type. */
   readonly smokeTests?: Readonly<Record<string, SmokeResult>>;
   /** Images that did not pass their smoke test: here to be looked at, and nowhere published. */
   readonly refusedImages?: Readonly<Record<string, ImageFile>>;
@@ -77,7 +77,7 @@ export interface BuildMeta {
 
 /** What a build was made from and by: what does not belong into the tree, since it changes without it. */
 export interface InputsRecord {
-  /** By id: where the metadata was read, its SHA-256 (of repomd.xml) and time (RFC 3339, UTC). */
+  /** Keyed by id: where the metadata was read, its SHA-256 (of repomd.xml) and time (RFC 3339, UTC). */
   readonly repositories: Readonly<
     Record<string, { readonly url: string; readonly repomd: string; readonly generated: string }>
   >;
@@ -123,7 +123,7 @@ export interface Approval {
   readonly note?: string | undefined;
 }
 
-/** That a promotion was released; from then on its record is frozen, but for a withdrawal. */
+/** Says that a promotion was released; from then on its record is frozen, but for a withdrawal. */
 export interface ReleaseRecord {
   /** RFC 3339, UTC. */
   readonly at: string;
@@ -150,7 +150,7 @@ export interface RetractionRecord {
   readonly reason: string;
 }
 
-/** That a night was taken back. */
+/** Says that a night was taken back. */
 export interface RetractedRecord {
   /** RFC 3339, UTC. */
   readonly at: string;

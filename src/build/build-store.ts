@@ -16,7 +16,7 @@ export interface BuildPaths {
   readonly id: string;
   readonly dir: string;
   readonly meta: string;
-  /** Of the record what is known only when everything is done, and so cannot be in what is published of it. */
+  /** The part of the record that is known only when everything is done, and so cannot be in what is published. */
   readonly steps: string;
   /** Who approved it, until it is released and the record says so. */
   readonly approvals: string;

@@ -9,12 +9,12 @@ export interface UpstreamRelease {
 
 /** Where in the cycle a day is. */
 export interface CycleState {
-  /** From 1 on; 0 before the first candidate is due. */
+  /** Number of the cycle, from 1; 0 before the first candidate is due. */
   readonly number: number;
   /** The day this cycle's candidate is, or was, due; undefined before the first. */
   readonly due?: string;
   readonly upstream?: UpstreamRelease;
-  /** Of the cycle's weeks, from 1 on; 0 before the first. */
+  /** Week of the cycle, from 1; 0 before the first. */
   readonly week: number;
   readonly weeks: number;
   /** When the next candidate is due, and what it maps to. */

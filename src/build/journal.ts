@@ -79,7 +79,7 @@ export async function readJournal(path: string): Promise<readonly JournalEntry[]
   return (await surveyJournal(path)).entries;
 }
 
-/** As `readJournal`, with what is wrong with it (I15). */
+/** Reads as `readJournal` does, and reports what is wrong with it (I15). */
 export async function surveyJournal(path: string): Promise<JournalSurvey> {
   try {
     return parse(wholeLines((await readTextIfExists(path)) ?? ''), path);

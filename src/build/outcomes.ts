@@ -21,7 +21,7 @@ export type ExitName = keyof typeof EXIT;
 export interface OutcomeSpec {
   /** What the command that ended so exits with; undefined while it runs. */
   readonly exit: ExitName | undefined;
-  /** For people: beside its symbol, never by colour alone. */
+  /** The word for people, beside its symbol: never by colour alone. */
   readonly label: string;
   readonly symbol: string;
   readonly tone: 'good' | 'warn' | 'bad' | 'busy' | 'idle';

@@ -17,15 +17,15 @@ export const SECTIONS = [
 export interface Entry {
   /** Words after `atomic-nightly`; its file has the same name, with `-` for a space. */
   readonly name: string;
-  /** Of the list of commands; one below another word needs none. */
+  /** Its section in the list of commands; a command below another word needs none. */
   readonly section?: (typeof SECTIONS)[number];
-  /** In the imperative, without a full stop. */
+  /** Imperative, without a full stop. */
   readonly summary: string;
   /** After the name, where what the parser would say misleads. */
   readonly usage?: string;
-  /** In their order on the command line. */
+  /** Arguments in their order on the command line. */
   readonly arguments: Readonly<Record<string, ArgumentData>>;
-  /** By name in camel case: `idFile` is `--id-file`. */
+  /** Keyed by name in camel case: `idFile` is `--id-file`. */
   readonly options: Readonly<Record<string, OptionData>>;
   /** The command's exit codes, where they mean something of its own. */
   readonly exitCodes?: Readonly<Record<number, string>>;
@@ -33,7 +33,7 @@ export interface Entry {
   readonly notes?: string;
   /** Whole command lines. */
   readonly examples: readonly string[];
-  /** Not for people: help, man page and shells leave it out. */
+  /** Internal: help, man page and shells leave it out. */
   readonly hidden?: true;
   /** Only begins the names of others; has nothing to run. */
   readonly isGroup: boolean;

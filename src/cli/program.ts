@@ -30,7 +30,7 @@ export function createProgram(entries: readonly Entry[], start: Start): Command 
   return program;
 }
 
-/** By section and name; a group stands before what is below it. */
+/** Sorts by section and name; a group stands before its commands. */
 export function inHelpOrder(entries: readonly Entry[]): Entry[] {
   const section = (entry: Entry): number => (entry.section === undefined ? -1 : SECTIONS.indexOf(entry.section));
   const depth = (entry: Entry): number => entry.name.split(' ').length;

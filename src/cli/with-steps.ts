@@ -6,7 +6,7 @@ import { selectListener } from '../reports/progress/select-listener.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 import type { RunContext } from './context.ts';
 
-/** Of steps that are never resumed. */
+/** The journal of steps that are never resumed. */
 const FORGETFUL: Journal = { entries: [], append: async () => undefined };
 
 /**

@@ -46,13 +46,13 @@ export type {
 export interface Config extends Omit<WrittenConfig, 'targets' | 'streams' | 'notify' | 'log'> {
   /** The file it came from, absolute. */
   readonly path: string;
-  /** By name, in the order of the file. */
+  /** Keyed by name, in the order of the file. */
   readonly targets: Readonly<Record<string, TargetConfig>>;
-  /** By name, in the order of the file. */
+  /** Keyed by name, in the order of the file. */
   readonly streams: Readonly<Record<string, StreamConfig>>;
   /** The release log, where one is kept. */
   readonly log?: LogConfig;
-  /** In the order of the file. */
+  /** Sinks in the order of the file. */
   readonly notify: readonly NotifyConfig[];
   /** Where a value was written, as in `placeOf('streams', 'nightly', 'ref')`; the nearest enclosing value otherwise. */
   placeOf(...keys: readonly (string | number)[]): SourcePlace;

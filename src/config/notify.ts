@@ -37,7 +37,7 @@ const FOR_PEOPLE: readonly BuildEventType[] = [
   'key-expiring',
 ];
 
-/** By type of sink; programs get everything. */
+/** The events that each type of sink gets unless told otherwise; programs get all. */
 const DEFAULT_EVENTS: Readonly<Record<NotifyConfig['type'], readonly BuildEventType[]>> = {
   mail: FOR_PEOPLE,
   matrix: [...FOR_PEOPLE, 'promoted'],

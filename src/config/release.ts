@@ -46,13 +46,13 @@ export interface CycleConfig {
   readonly startDay: number;
   readonly weeks: number;
   readonly upstream?: {
-    /** Of one of its releases. */
+    /** The day of one of its releases. */
     readonly startDay: number;
     /** A divisor of the cycle's weeks. */
     readonly weeks: number;
-    /** With `{date}` and `{count}`. */
+    /** A pattern with `{date}` and `{count}`. */
     readonly id: string;
-    /** By day: ids that are not of that form. */
+    /** Ids that do not follow that pattern, keyed by day. */
     readonly releases: ReadonlyMap<number, string>;
   };
 }
@@ -78,7 +78,7 @@ export const releaseKeys = (here: Here) =>
 
 const releaseBlock = (here: Here) => block(releaseKeys(here), { release: 'to' });
 
-/** Those keys as they were written. */
+/** The block as it was written. */
 type Written = z.output<ReturnType<typeof releaseBlock>>;
 
 /** What makes a stream a release stream. No `rpmKeys`: the keys that the repositories name; no `to`: only its own targets. */

@@ -8,7 +8,7 @@ import { checkTargets } from './targets.ts';
 export type Parts = Parameters<typeof checkTargets>[0] &
   Parameters<typeof checkStreams>[0] &
   Parameters<typeof checkLog>[0] & {
-    /** By their place in the list. */
+    /** Keyed by their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
   };
 

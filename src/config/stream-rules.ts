@@ -20,7 +20,7 @@ interface Parts {
   readonly targetNames: readonly string[];
   readonly work: string | undefined;
   readonly targets: Readonly<Record<string, { readonly type: string; readonly path?: string }>>;
-  /** Of streams that have none of their own; undefined when it has faults. */
+  /** The engine of streams that set none; undefined when it has faults. */
   readonly engine: EngineConfig | undefined;
   /** Absolute. */
   readonly imageTemplates: string | undefined;

@@ -145,7 +145,7 @@ export function fillStream(
   };
 }
 
-/** For trees that are made of RPM packages. */
+/** The template's keys for trees that are made of RPM packages. */
 const packagesTemplate = `
     # A package that goes back to an older version stops the run, except these.
     allow-downgrades: []

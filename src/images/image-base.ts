@@ -9,7 +9,7 @@ import type { ImageSource } from './image.ts';
 
 /** What the disk images of one commit share: the deployed sysroot, made once. */
 export interface Base {
-  /** Not to be changed: the images' own trees are hard links to it. */
+  /** Must not be changed: the images' own trees are hard links to it. */
   readonly sysroot: string;
   /** The deployment's root folder, relative to the sysroot. */
   readonly deployment: string;

@@ -18,7 +18,7 @@ export type ImageFormat = DiskFormat | InstallerFormat;
 /** A disk that boots, packed. Making and scanning the raw disk is the same for all of them: build-image.ts. */
 export interface DiskFormat {
   readonly kind: 'disk';
-  /** For a Vagrant box: its provider, by which the stream's catalogue lists it. */
+  /** The provider of a Vagrant box, under which the stream's catalogue lists it. */
   readonly vagrantProvider?: (typeof VAGRANT_PROVIDERS)[number];
   /**
    * Writes `request.output` out of the raw disk, which others read meanwhile.

@@ -15,7 +15,7 @@ export interface PolicyLog {
 }
 
 export interface PolicyWitness extends PolicyLog {
-  /** In the policy; its key has a name of its own. */
+  /** Its name in the policy; its key has another. */
   readonly name: string;
 }
 

@@ -8,6 +8,6 @@ export interface DeltaRecord {
   /** Bytes and requests of a client that pulls the same without it. */
   readonly objectBytes: number;
   readonly objects: number;
-  /** To make it. */
+  /** Seconds it took to make. */
   readonly seconds: number;
 }

@@ -10,9 +10,9 @@ const MAX_HEADER = 1 << 20;
 
 /** What a file header says. */
 export interface FilezHeader {
-  /** Of the unpacked content, in bytes. */
+  /** Size of the unpacked content, in bytes. */
   readonly size: number;
-  /** As in stat(2): kind of file and permissions. */
+  /** The mode of stat(2): kind of file and permissions. */
   readonly mode: number;
   /** What a symbolic link leads to; empty for others. */
   readonly linkTarget: string;
@@ -51,7 +51,7 @@ function swap32(value: VariantValue | undefined): number {
 export interface FilezObject {
   readonly header: FilezHeader;
   readonly checksum: string;
-  /** Of the unpacked content, in bytes. */
+  /** Size of the unpacked content, in bytes. */
   readonly bytes: number;
 }
 

@@ -8,7 +8,7 @@ export interface VariantType {
   readonly text: string;
   /** 1, 2, 4 or 8 bytes. */
   readonly alignment: number;
-  /** In bytes; undefined when it depends on the value. */
+  /** Bytes; undefined when it depends on the value. */
   readonly fixedSize: number | undefined;
   /** Element of an array or maybe, members of a tuple or dictionary entry. */
   readonly members: readonly VariantType[];

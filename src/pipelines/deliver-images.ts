@@ -25,7 +25,7 @@ import { smokeTests } from './smoke-tests.ts';
 
 /** A machine's part in the images of a build. */
 export interface ImagePart {
-  /** On the machine that made the commit: the targets that have it, and what failed until then. */
+  /** Set on the machine that made the commit: the targets that have it, and what failed until then. */
   readonly tree?: { readonly targets: readonly Target[]; readonly failures: readonly BuildFailure[] } | undefined;
   /** Whether other machines make images of the build too, so that the record on the targets is everybody's. */
   readonly share?: ImageShare | undefined;
@@ -131,7 +131,7 @@ export async function deliverImages(
   return { state: 'stopped', after: 'push', commit, left: standing.left, failures: standing.failures };
 }
 
-/** Of a step whose result depends on what other machines do meanwhile. */
+/** Never counts a result as current: it depends on what other machines do meanwhile. */
 const again = async () => false;
 
 /**

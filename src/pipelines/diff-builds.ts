@@ -17,7 +17,7 @@ export interface BuildDiff {
   readonly pkgdiff: PackageDiff;
   /** Versions; left out where a build has none. */
   readonly kernel: { readonly from?: string; readonly to?: string };
-  /** By image type, sizes in bytes. */
+  /** Sizes in bytes, keyed by image type. */
   readonly images: Readonly<Record<string, { readonly from?: number; readonly to?: number }>>;
   /** How many files came, went, or changed; undefined when one of the trees is not here as a whole. */
   readonly files?: { readonly added: number; readonly removed: number; readonly changed: number };

@@ -16,7 +16,7 @@ export interface PromotionPlan {
   readonly packages: number;
   /** What overrides and exclusions change about the night. */
   readonly changes: PackageDiff;
-  /** From the release ref's last commit. */
+  /** Changes against the release ref's last commit. */
   readonly pkgdiff: PackageDiff;
 }
 

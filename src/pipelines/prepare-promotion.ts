@@ -21,7 +21,7 @@ export interface PreparedPromotion {
   readonly parent: string | undefined;
   /** How many packages, each with a good signature. */
   readonly packages: number;
-  /** Of the depsolve; undefined where the nightly build's tree is taken as it is. */
+  /** The depsolve's digest; undefined where the nightly build's tree is taken as it is. */
   readonly inputHash: string | undefined;
 }
 

@@ -12,7 +12,7 @@ import { sortImages } from './make-images.ts';
 import { sideBySide } from './side-by-side.ts';
 
 export interface SmokeTests {
-  /** By image type, of those that came up. */
+  /** Results of the images that booted, keyed by image type. */
   readonly tests: Readonly<Record<string, SmokeResult>>;
   /** Image types that did not. */
   readonly failed: readonly string[];

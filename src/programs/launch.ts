@@ -8,7 +8,7 @@ export interface LaunchedProcess {
   readonly pid: number;
   /** Resolves with the exit code (null after a signal); never rejects. */
   readonly exited: Promise<number | null>;
-  /** From now on it does not keep this program from ending. */
+  /** Lets this program end while the other one still runs. */
   forget(): void;
 }
 

@@ -34,7 +34,7 @@ export async function probeRpmOstree(command: readonly [string, ...string[]], ta
   return { command, version, options: found };
 }
 
-/** From `Version: '2020.8'` (YAML since 2018) or `rpm-ostree 2018.7`. */
+/** Reads the version out of `Version: '2020.8'` (YAML since 2018) or `rpm-ostree 2018.7`. */
 export function parseVersion(output: string): string | undefined {
   return /(?:Version:\s*'?|^rpm-ostree\s+)(\d{4}\.\d+)/m.exec(output)?.[1];
 }

@@ -46,7 +46,7 @@ export interface DeletingLock {
   end(task: Task): Promise<void>;
 }
 
-/** From when on another machine's pruner counts as gone. */
+/** Age from which another machine's pruner counts as gone. */
 const LIFE_MS = 24 * 3600 * 1000;
 
 /**

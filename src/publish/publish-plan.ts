@@ -151,7 +151,7 @@ function refuseOlder(next: CommitInfo, before: CommitInfo, target: Target, ref: 
   );
 }
 
-/** By day, then by count: a count may have three digits. Versions of another form do not compare. */
+/** Compares by day, then by count: a count may have three digits. Versions of another form do not compare. */
 function isLowerId(next: string | undefined, before: string | undefined): boolean {
   const [a, b] = [next, before].map((id) => /^(\d{8})_(\d{2,})$/.exec(id ?? ''));
   if (!a || !b) return false;

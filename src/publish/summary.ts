@@ -19,7 +19,7 @@ import { isRef } from '../ostree/ref.ts';
 const FORMAT = '(a(s(taya{sv}))a{sv})';
 
 export interface Summary {
-  /** By ref; the value as the format has it: size of the commit object, checksum, metadata. */
+  /** Keyed by ref; the value as the format has it: size of the commit object, checksum, metadata. */
   readonly refs: ReadonlyMap<string, VariantValue>;
   readonly metadata: ReadonlyMap<string, Variant>;
 }
@@ -50,7 +50,7 @@ export function summaryCollection(summary: Uint8Array): string | undefined {
 }
 
 export interface MovedRefs {
-  /** That are to name the commit: one, and its aliases. */
+  /** Refs that are to name the commit: one, and its aliases. */
   readonly refs: readonly string[];
   readonly commit: CommitInfo;
   /** Size of the commit object in bytes. */

@@ -9,13 +9,13 @@ export const INDEX_PATH = 'builds/builds.json';
 export interface IndexEntry {
   readonly id: string;
   readonly arches: readonly string[];
-  /** Of a nightly build that was taken back: by which build, and why. Not coreos-assembler's. */
+  /** Set for a nightly build that was taken back: by which build, and why. Not coreos-assembler's. */
   readonly retracted?: { readonly by: string; readonly reason: string };
 }
 
 /** `builds.json` as coreos-assembler writes it (schema-version 1.0.0), newest first. */
 export interface BuildIndex {
-  /** Those of other schemas are refused. */
+  /** An index with another version is refused. */
   readonly schemaVersion?: '1.0.0';
   readonly builds: readonly IndexEntry[];
   /** RFC 3339, UTC. */

@@ -10,9 +10,9 @@ export interface PruneEpoch {
   readonly deleting?: {
     readonly token: string;
     readonly host: string;
-    /** Of the running kernel, so that a reboot counts as the end of the process. */
+    /** Id of the running kernel's boot, so that a reboot counts as the end of the process. */
     readonly boot?: string;
-    /** Of the machine and of the PID namespace: a process number means nothing in another one. */
+    /** Ids of the machine and of the PID namespace: a process number means nothing in another one. */
     readonly machine?: string;
     readonly pids?: string;
     readonly pid: number;

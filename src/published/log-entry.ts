@@ -69,7 +69,7 @@ const schema = z.discriminatedUnion('kind', [
     commit: sha256Hex,
     parent: sha256Hex.exactOptional(),
     version: text.exactOptional(),
-    /** Of the commit, seconds since the epoch. */
+    /** The commit's time, seconds since the epoch. */
     timestamp: z.int(),
   }),
   z.strictObject({ kind: z.literal('build'), ...build }),

@@ -26,7 +26,7 @@ export interface TargetSigning {
   readonly trust: Pick<RecordTrust, 'vouches'>;
 }
 
-/** For a record: also what it is made from where nobody vouches for what is there. */
+/** The signing of a record, with what it is made from where nobody vouches for what is there. */
 export interface RecordSigning<Value> extends TargetSigning {
   /** Makes it anew from signed records or our own; undefined where they have nothing for it. Never from what is there. */
   anew(task: Task): Promise<Value | undefined>;

@@ -10,15 +10,15 @@ export interface RetiredFile {
   readonly commits: Readonly<Record<string, RetiredCommit>>;
   /** Commits that stay although a younger one of their ref went, so that no walk finds them; with that ref. */
   readonly apart: Readonly<Record<string, string>>;
-  /** By `ID/ARCH`: when images and logs of builds that the index still names were removed (RFC 3339, UTC). */
+  /** Keyed by `ID/ARCH`: when images and logs of builds that the index still names were removed (RFC 3339, UTC). */
   readonly builds: Readonly<Record<string, { readonly images?: string; readonly logs?: string }>>;
 }
 
 export interface RetiredCommit {
-  /** In whose history it was. */
+  /** The ref that had it in its history. */
   readonly ref: string;
   readonly version?: string | undefined;
-  /** Of the commit, seconds since the epoch. */
+  /** The commit's time, seconds since the epoch. */
   readonly timestamp: number;
   /** When it was given up: RFC 3339, UTC. */
   readonly since: string;

@@ -7,7 +7,7 @@ const provider = z.looseObject({
   name: z.enum(VAGRANT_PROVIDERS),
   /** Where the box file is; Vagrant takes absolute URLs only. */
   url: z.url(),
-  /** In lower-case hex. */
+  /** Lower-case hex. */
   checksum: z.string().regex(/^[0-9a-f]{64}$/),
   checksum_type: z.literal('sha256'),
   /** Such as `amd64`. Vagrant compares it with the host's from 2.4 on; older ones do not read it. */

@@ -121,7 +121,7 @@ function compareNumbers(a: string, b: string): number {
   return one.length === other.length ? compareText(one, other) : Math.sign(one.length - other.length);
 }
 
-/** By code unit: the strings compared here are ASCII, and a locale must not matter. */
+/** Compares by code unit: the strings compared here are ASCII, and a locale must not matter. */
 function compareText(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }

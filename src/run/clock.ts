@@ -39,7 +39,7 @@ export function doubtOf(
 
 /** Something that somebody has dated: the clock was that late already. */
 export interface DatedRecord {
-  /** As in `build 20261121_01 was published already`. */
+  /** What happened then, as in `build 20261121_01 was published already`. */
   readonly what: string;
   /** Seconds since the epoch. */
   readonly at: number;
@@ -50,7 +50,7 @@ export function datedBuilds(ids: readonly string[]): DatedRecord[] {
   return ids.map((id) => ({ what: `build ${id} was published already`, at: startOf(id) }));
 }
 
-/** That the clock was found good for a build; only `checkBuildClock` hands it out. */
+/** Says that the clock was found good for a build; only `checkBuildClock` hands it out. */
 export interface CheckedClock {
   /** Build ids that the targets' indexes name: it was checked against them. */
   readonly published: readonly string[];

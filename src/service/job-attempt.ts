@@ -16,7 +16,7 @@ import { type Attempt, type Job, serviceFolder } from './service-state.ts';
 
 /** How often a process that is nobody's child here is looked at. */
 const LOOK_MS = 300;
-/** From the start of a run until it has the run lock, with time to spare. */
+/** Time that a run has from its start until it holds the run lock, with some to spare. */
 const START_MS = 5000;
 
 /** Returns what to write down before an attempt is started. */

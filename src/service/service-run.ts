@@ -9,7 +9,7 @@ import type { Ending } from './jobs.ts';
 import type { ServiceLog } from './service-log.ts';
 import type { Attempt, Job } from './service-state.ts';
 
-/** From the request to end until the whole process group of a run is killed. */
+/** Time between the request to end and the kill of a run's whole process group. */
 const END_MS = 30_000;
 
 /** A run under way: a process of this service's, or of an earlier one's. */

@@ -39,7 +39,7 @@ export interface Attempt {
  * that holds `work/service/lock`.
  */
 export interface ServiceState {
-  /** By stream: the last moment of its schedule that became a job, RFC 3339, UTC. */
+  /** Keyed by stream: the last moment of its schedule that became a job, RFC 3339, UTC. */
   readonly moments: Readonly<Record<string, string>>;
   readonly jobs: readonly Job[];
 }

@@ -17,7 +17,7 @@ const FIRST_WAIT_MS = 1000;
 /** A program that signs, and how long it is waited for. */
 export interface SigningProgram {
   readonly command: readonly [string, ...string[]];
-  /** For one try. */
+  /** Time limit of one try. */
   readonly timeoutSeconds: number;
   /** Number of further tries. */
   readonly retries: number;
@@ -67,7 +67,7 @@ export async function askSigningProgram(
 export interface Answer {
   /** Returns the signature that the output holds; undefined when it holds none. */
   readonly signatureIn: (output: Uint8Array) => Uint8Array | undefined;
-  /** As in `OpenPGP signature`. */
+  /** What is asked for, as in `OpenPGP signature`. */
   readonly kind: string;
   /** What it must print, as in `one detached signature, armored or binary`. */
   readonly wanted: string;

@@ -9,13 +9,13 @@ export interface KeyInfo {
   readonly algorithm: string;
   readonly userId: string;
   readonly made: Date;
-  /** From when it cannot sign any more; undefined: it never expires. */
+  /** The moment it stops signing; undefined: it never expires. */
   readonly expires?: Date | undefined;
   /** Why it cannot sign now, as in `has expired on 2026-01-01`; undefined: it can. */
   readonly problem?: string | undefined;
 }
 
-/** From how many days before its expiry a key is warned about. */
+/** Number of days before its expiry from which a key is warned about. */
 const WARN_DAYS = 60;
 const DAY_MS = 86_400_000;
 

@@ -23,7 +23,7 @@ export interface MadeKey {
   readonly privateKey: string;
   readonly armored: string;
   readonly binary: Uint8Array;
-  /** With how to use it; it makes the key a revoked one. */
+  /** The revocation certificate, with the text that says how to use it. */
   readonly revocation: string;
 }
 

@@ -10,7 +10,7 @@ import { isSignedByOne } from './verify-detached.ts';
 export interface VerifyKeys {
   /** OpenPGP keys, binary, one behind another. */
   readonly openpgp: Uint8Array;
-  /** Of ed25519, 32 bytes each, as `ostree sign` takes them. */
+  /** Public ed25519 keys, 32 bytes each, as `ostree sign` takes them. */
   readonly ed25519: readonly Uint8Array[];
 }
 

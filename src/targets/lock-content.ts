@@ -16,10 +16,10 @@ export const LIFE_MS = 5 * 60_000;
 /** What the lock file holds. */
 export interface LockContent extends ProcessPlace {
   readonly token: string;
-  /** With what `ProcessPlace` has: so that a holder that was killed does not lock out its own resume. */
+  /** The holder's `ProcessPlace`, so that one that was killed does not lock out its own resume. */
   readonly host: string;
   readonly boot: string;
-  /** By the holder's clock, milliseconds since the epoch; 0 once it is free. */
+  /** Milliseconds since the epoch by the holder's clock; 0 once it is free. */
   readonly until: number;
 }
 

@@ -16,7 +16,7 @@ export interface UrlOptions {
   /** Where clients read; empty: not known. */
   readonly url: string;
   readonly ssh: SshConfig;
-  /** Of S3: `AWS_REGION` and `AWS_ENDPOINT_URL`, as Amazon's own tools take them. */
+  /** Set for S3 by `AWS_REGION` and `AWS_ENDPOINT_URL`, as Amazon's own tools take them. */
   readonly region?: string | undefined;
   readonly endpoint?: string | undefined;
 }

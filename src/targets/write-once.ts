@@ -18,7 +18,7 @@ const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
 export function withWriteOnce(target: PlainTarget): Target {
   const { compare, ...plain } = target;
   const { sendInOrder } = target;
-  /** Those the target has not. @throws NightlyError `target-differs`. */
+  /** Returns the files that the target does not have. @throws NightlyError `target-differs`. */
   const absent = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
     const { missing, different } = await look(root, paths, task);
     if (different[0] !== undefined) throw differsError(target, different);

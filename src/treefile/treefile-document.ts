@@ -21,7 +21,7 @@ export interface LocatedEntry {
 
 export type TreefileFormat = 'json' | 'yaml';
 
-/** By the name alone, as rpm-ostree decides it: `.yaml` and `.yml` are YAML, everything else is JSON. */
+/** Tells the format by the name alone, as rpm-ostree does: `.yaml` and `.yml` are YAML, everything else is JSON. */
 export function formatOf(path: string): TreefileFormat {
   return path.endsWith('.yaml') || path.endsWith('.yml') ? 'yaml' : 'json';
 }

@@ -39,7 +39,7 @@ export interface TreefileValues {
   readonly metadata?: Readonly<Record<string, JsonValue>>;
   /** Always there: the architecture the treefile was read for. */
   readonly basearch?: string;
-  /** Those of all files and of the caller, without the built-in `basearch` and `releasever`. */
+  /** Variables of all files and of the caller, without the built-in `basearch` and `releasever`. */
   readonly variables?: Readonly<Record<string, Variable>>;
   /** dnf variables for the .repo files. */
   readonly repovars?: Readonly<Record<string, string>>;

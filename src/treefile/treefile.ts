@@ -20,7 +20,7 @@ export interface Treefile {
   readonly files: readonly string[];
   /** The `*.repo` files beside the top treefile, sorted by name: where the repositories of `repos` are described. */
   readonly repoFiles: readonly string[];
-  /** For a copy of an earlier treefile: the one whose .repo files say how repositories are reached now, see readRepoFiles. */
+  /** Set for a copy of an earlier treefile: the one whose .repo files say how repositories are reached now, see readRepoFiles. */
   readonly reachedBy?: string | undefined;
   /** Absolute path of a file named in `values` to the path as the treefile writes it. */
   readonly written: ReadonlyMap<string, string>;

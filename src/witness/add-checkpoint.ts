@@ -6,7 +6,7 @@ import { hashFromBase64, sizeFromText, strictUtf8 } from '../log/strict-text.ts'
 export interface AddCheckpoint {
   /** Entries of the checkpoint that the witness cosigned last; 0: none yet. */
   readonly old: number;
-  /** That the tree of `old` is the beginning of the new one. */
+  /** Proof that the tree of `old` is the beginning of the new one. */
   readonly proof: readonly Hash[];
   /** Signed by the log. */
   readonly checkpoint: string;

@@ -12,7 +12,7 @@ import type { Patience } from './post-checkpoint.ts';
 export interface MissingWitness {
   readonly witness: PolicyWitness;
   readonly kind: MissingKind;
-  /** As a part of a sentence, behind its name. */
+  /** The reason, as a part of a sentence that begins with its name. */
   readonly why: string;
 }
 

@@ -5,9 +5,9 @@ import { MOST_ANSWER_BYTES, type RawAnswer } from './witness-answer.ts';
 
 /** How long a witness is waited for, in milliseconds. */
 export interface Patience {
-  /** In all, whatever it does. */
+  /** Limit of the whole exchange. */
   readonly totalMs: number;
-  /** Without a byte. */
+  /** Limit of the time without a byte. */
   readonly silentMs: number;
 }
 

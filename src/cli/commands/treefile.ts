@@ -34,7 +34,7 @@ export const treefile = defineCommand({
   },
 });
 
-/** For people: a line a key, or a line an entry below its key, each with its place in the right column. */
+/** Describes a treefile for people: a line a key, or a line an entry below its key, each with its place in the right column. */
 function describeTreefile(treefile: Treefile): string {
   const { notes, files, digest } = treefile;
   const rows = KEY_NAMES.flatMap((key) => keyRows(key, treefile));

@@ -13,7 +13,7 @@ import { defineCommand, usageError } from '../define.ts';
 import { flag, optional, text } from '../inputs.ts';
 import { type Printer, printJson } from '../print.ts';
 
-/** For the whole request; the service answers at once. */
+/** Time limit of the whole request; the service answers at once. */
 const TIMEOUT_MS = 30_000;
 
 const TOKEN_FILE: FilePurpose = {

@@ -130,7 +130,7 @@ function argumentCases({ name, arguments: all }: Entry): string[] {
   });
 }
 
-/** As _atomic_nightly_offer knows it: file, folder, a kind of names, or the words themselves. */
+/** Returns what _atomic_nightly_offer takes: file, folder, a kind of names, or the words themselves. */
 function kindText(data: Pick<OptionData | ArgumentData, 'choices' | 'completes'>): string {
   const what = offered(data);
   return typeof what === 'object' ? what.words.join(' ') : (what ?? '');

@@ -14,7 +14,7 @@ const FORMAT = 2;
 const common = {
   /** Digest of dracut's arguments, its environment and the files that are replaced for it. */
   key: z.string(),
-  /** In the cache folder. */
+  /** Its name in the cache folder. */
   image: z.string().regex(/^[0-9a-f]{64}\.img$/),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
 };
@@ -24,7 +24,7 @@ const askedSchema = z.object({
   rule: z.literal('asked'),
   ...common,
   outside: z.array(z.string().startsWith('/')),
-  /** By path: the letters of what was asked, and the answer (asked.ts). */
+  /** Keyed by path: the letters of what was asked, and the answer (asked.ts). */
   asked: z.record(z.string().startsWith('/'), z.tuple([z.string().regex(/^[lsrdx]+$/), z.string()])),
   attributes: z.string(),
 });

@@ -75,7 +75,7 @@ async function fill(
   return readReport(provenance);
 }
 
-/** In bytes. Reports of whole distributions have one or two megabytes; parsing takes a second for each. */
+/** Bytes. Reports of whole distributions have one or two megabytes; parsing takes a second for each. */
 const LARGEST_REPORT = 16 << 20;
 
 /** @returns undefined where the command wrote none @throws NightlyError `compose` */

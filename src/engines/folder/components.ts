@@ -16,7 +16,7 @@ import type { ProvenanceReport } from './provenance-report.ts';
 
 /** What a tree is made of, as far as it or who made it says so. */
 export interface TreeComponents {
-  /** As its rpm database has them; undefined where it has none. */
+  /** Headers in its rpm database; undefined where it has none. */
   readonly rpms: readonly RpmHeader[] | undefined;
   /** Debian packages and reported components. */
   readonly others: readonly PackageId[];

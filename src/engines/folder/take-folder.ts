@@ -18,7 +18,7 @@ export interface TakenFolder extends StoredTree {
   /** Absolute, without links. */
   readonly root: string;
   readonly kver?: string | undefined;
-  /** By which its files are labelled. */
+  /** The policy that labels its files. */
   readonly policy: TreePolicy | undefined;
   /** Digest of what the file system said of the folder: as long as it does, this is the tree of it. */
   readonly seen: string;

@@ -10,7 +10,7 @@ import { isLabelled, type Labelling } from '../../programs/ostree-store.ts';
 export interface TreePolicy {
   /** The folder of the tree, in which libselinux finds the policy; undefined: labels of this machine are left out. */
   readonly folder: string | undefined;
-  /** Of all that decides about labels. */
+  /** Digest of everything that decides about labels. */
   readonly digest: string;
 }
 

@@ -22,7 +22,7 @@ export interface Provenance {
 
 /** A treefile with all the files it is made of. */
 export interface TreefileProvenance {
-  /** As in the build's record: over what the treefile says and what the files hold that it names. */
+  /** The digest in the build's record: over what the treefile says and what the files hold that it names. */
   readonly digest: string;
   /** Sorted by path, relative to the innermost folder that has them all: as they are in `treefile.tar.gz`. */
   readonly files: readonly { readonly path: string; readonly sha256: string }[];

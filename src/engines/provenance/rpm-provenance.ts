@@ -24,7 +24,7 @@ export type PackageSignatures = Readonly<Record<string, { readonly file?: string
 
 /** What is known of the packages of a tree. */
 export interface KnownPackages {
-  /** As the tree's rpm database has them, or without details where there is none. */
+  /** Packages in the tree's rpm database, or without details where there is none. */
   readonly installed: readonly (PackageId & Partial<RpmHeader>)[];
   readonly lockfile: Lockfile;
   /** Repository by NEVRA. */

@@ -22,9 +22,9 @@ export async function addProvenance(
   { repo, lockfile, provenance }: ComposeRequest,
   made: {
     readonly commit: string;
-    /** As its rpm database has them; undefined where that cannot be read here. */
+    /** Headers in its rpm database; undefined where that cannot be read here. */
     readonly installed: readonly RpmHeader[] | undefined;
-    /** As its package list has them. */
+    /** Packages in its package list. */
     readonly packages: readonly PackageId[] | undefined;
     readonly origins: Readonly<Record<string, string>>;
   },

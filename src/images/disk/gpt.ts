@@ -146,7 +146,7 @@ function protectiveMbr(diskSectors: number, bootCode: Uint8Array): Buffer {
   return mbr;
 }
 
-/** On disk the first three fields of a GUID are little-endian. */
+/** Encodes a GUID: on disk its first three fields are little-endian. */
 function encodeGuid(guid: string): Buffer {
   const bytes = Buffer.from(guid.replaceAll('-', ''), 'hex');
   bytes.subarray(0, 4).reverse();

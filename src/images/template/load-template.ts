@@ -16,7 +16,7 @@ import { imageTemplateSchema } from './template-schema.ts';
 
 /** Enough for any sensible chain; a loop of `extends` ends here. */
 const MAX_DEPTH = 5;
-/** With the formats that there are. They know what a template is, so its own file cannot know them. */
+/** The schema with the known formats added. They know what a template is, so its own file cannot know them. */
 const schema = imageTemplateSchema.extend({ format: z.enum(Object.keys(imageFormats)) });
 const HINT = 'Correct the places above; docs/images.md describes image.yaml.';
 

@@ -28,7 +28,7 @@ export interface Finding {
   readonly kind: FindingKind;
   /** A path, a ref, a build, or the log. */
   readonly what: string;
-  /** As a part of a sentence. */
+  /** The reason, as a part of a sentence. */
   readonly why: string;
 }
 

@@ -19,7 +19,7 @@ import { type FilesRead, readBack } from './read-back.ts';
 
 export interface AuditRequest {
   readonly files: PublicFiles;
-  /** Of the target, for messages. */
+  /** The target's URL, for messages. */
   readonly url: string;
   readonly policy: Policy;
   /** What the last audit saw. */
@@ -176,7 +176,7 @@ async function takeEntries(
 /** What a target shows to whoever comes. */
 interface Visible {
   readonly refs: ReadonlyMap<string, string>;
-  /** By `ID/ARCH`. */
+  /** Builds as `ID/ARCH`. */
   readonly builds: ReadonlySet<string>;
 }
 

@@ -10,7 +10,7 @@ import type { LogContents } from './log-contents.ts';
 export interface Unlogged {
   /** A ref, or a path relative to the target's root. */
   readonly what: string;
-  /** As a part of a sentence, behind it. */
+  /** The reason, as a part of a sentence that begins with the path. */
   readonly why: string;
 }
 

@@ -15,7 +15,7 @@ export interface LogState {
   readonly origin: string;
   /** The last tree that this machine signed or found at home. */
   readonly signed: TreeHead;
-  /** Of an append that may not have arrived: the tree it began with, and what it adds. */
+  /** An append that may not have arrived: the tree it began with, and what it adds. */
   readonly pending?: PendingAppend;
 }
 

@@ -23,5 +23,5 @@ export function logGate(before: LogGate['before']): LogGate {
   return { before } as LogGate;
 }
 
-/** For configurations that keep no log, and for places that belong to none. */
+/** The gate where no log is kept, and for places that belong to none. */
 export const NO_LOG: LogGate = logGate(async () => undefined);

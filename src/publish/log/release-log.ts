@@ -94,7 +94,7 @@ const isAmong = ({ name }: Target, targets: readonly Target[]): boolean => targe
 /** Indices of entries that this process has logged, by their digest. */
 type Logged = Map<string, Promise<readonly number[]>>;
 
-/** By the file that appends are noted in: steps open the log for themselves. */
+/** Keyed by the file that appends are noted in: each step opens the log itself. */
 const loggedBefore = new Map<string, Logged>();
 
 function loggedHere(state: string): Logged {

@@ -22,7 +22,7 @@ export async function requireContinues(
 interface Seen {
   readonly known: TreeHead;
   readonly size: number;
-  /** As in `this machine signed` or `its copy on target "b" has`. */
+  /** Who saw it, as in `this machine signed` or `its copy on target "b" has`. */
   readonly seenAt: string;
 }
 

@@ -192,7 +192,7 @@ function separatedCommits(
   return [...behind].filter(([checksum]) => stays.has(checksum) && !found.has(checksum));
 }
 
-/** In one order whoever writes it, so that equal contents are equal files. */
+/** Sorts by key, so that equal contents are equal files. */
 function sorted<Value>(entries: readonly (readonly [string, Value])[]): Record<string, Value> {
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

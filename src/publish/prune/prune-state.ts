@@ -21,7 +21,7 @@ import { updateRecord } from '../publish-files.ts';
 import { summaryRefs } from '../summary.ts';
 import { adoptRetired, type Remembered, readRemembered, withSignatures } from './remembered.ts';
 
-/** By what the state of a target is judged. */
+/** What the state of a target is judged by. */
 export interface StateRequest {
   /** False: images are published there and no commits, so there may be neither summary nor refs. */
   readonly hasTree?: boolean | undefined;
@@ -37,7 +37,7 @@ export interface TargetState {
   /** Every ref with the commits it names: two while a publish is between ref and summary. */
   readonly refs: ReadonlyMap<string, readonly string[]>;
   readonly promoted: PromotedFile['commits'];
-  /** As it holds: of one that nobody vouches for, what may be adopted. */
+  /** The file as far as it counts: of one that nobody vouches for, what may be adopted. */
   readonly retired: RetiredFile;
   /** Builds that pointers lead readers to; known only of targets without a tree. */
   readonly linkedBuilds: ReadonlySet<string>;

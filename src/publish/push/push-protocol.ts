@@ -43,7 +43,7 @@ export type Hello = z.infer<typeof HELLO>;
 
 const STATE = z.strictObject({
   push: z.literal(1),
-  /** In the order of the refs: what each names now, and the commit to compare with. */
+  /** What each ref names now, and the commit to compare with, in the order of the refs. */
   refs: z.array(z.strictObject({ at: checksum.exactOptional(), base: checksum.exactOptional() })).max(MOST_REFS),
 });
 
@@ -141,7 +141,7 @@ const TYPES: readonly ObjectType[] = ['filez', 'dirtree', 'dirmeta', 'commit', '
 
 /** Bytes of an object's id: its type and its checksum. */
 export const ID_BYTES = 33;
-/** Of what stands before an object: its id and its length. */
+/** Size of what precedes an object: its id and its length. */
 export const HEADER_BYTES = ID_BYTES + 6;
 
 export interface ObjectId {
@@ -174,7 +174,7 @@ export function parseId(bytes: Uint8Array): ObjectId & { readonly path: string }
   return { type, checksum: hex, path: objectPath(hex, type) };
 }
 
-/** As `parseId`, with the object's length in bytes. */
+/** Parses an id as `parseId` does, and the object's length in bytes. */
 export function parseHeader(bytes: Buffer): ObjectId & { readonly path: string; readonly bytes: number } {
   return { ...parseId(bytes), bytes: bytes.readUIntBE(ID_BYTES, 6) };
 }

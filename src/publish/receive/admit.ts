@@ -25,7 +25,7 @@ export interface Admission {
   /** Durable. */
   readonly staging: string;
   readonly refs: readonly CheckedRef[];
-  /** Of the objects that were sent. */
+  /** Size of the objects that were sent. */
   readonly bytes: number;
   readonly signer?: Signer;
   readonly pruneTo?: number;

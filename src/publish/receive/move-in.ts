@@ -38,7 +38,7 @@ function rename(path: string, staging: string, repo: string): void {
   }
 }
 
-/** For a repository that is mounted, or a link to another file system: ostree tidies up its folder for files under way. */
+/** Copies into a repository that is mounted, or a link to another file system: ostree tidies up its folder for files under way. */
 function copied(from: string, repo: string): string {
   const aside = join(repo, 'tmp', `${basename(from)}.${process.pid}.tmp`);
   makeFolderSync(dirname(aside));

@@ -13,7 +13,7 @@ export interface PushLine {
   /** Address of the machine, as sshd gives it. */
   readonly from?: string;
   readonly refs: readonly { readonly ref: string; readonly old?: string; readonly new: string }[];
-  /** Of the objects that were sent. */
+  /** Size of the objects that were sent. */
   readonly bytes: number;
   readonly verdict: string;
 }

@@ -9,7 +9,7 @@ export interface Copies {
   readonly root: string;
   /** Sizes of the target's files, in bytes, by relative path. */
   readonly there: (path: string) => number | undefined;
-  /** With it, content is compared over the public URL as well: a request per file. */
+  /** Set where content is compared over the public URL as well: a request per file. */
   readonly files?: PublicFiles | undefined;
 }
 

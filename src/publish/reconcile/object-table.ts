@@ -8,7 +8,7 @@ const KEY = 33;
 export interface TableEntry {
   readonly checksum: string;
   readonly type: ObjectType;
-  /** On the target, in bytes; undefined: it is not there. */
+  /** Size on the target in bytes; undefined: it is not there. */
   readonly bytes: number | undefined;
   /** Some commit that is to be whole needs it. */
   readonly needed: boolean;

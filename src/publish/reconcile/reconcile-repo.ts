@@ -20,7 +20,7 @@ export interface RepoRequest {
   readonly listing: RepoListing;
   /** Commits that refs name. */
   readonly named: Iterable<string>;
-  /** With it, content is compared over the public URL as well: a request per object. */
+  /** Set where content is compared over the public URL as well: a request per object. */
   readonly files?: PublicFiles;
 }
 

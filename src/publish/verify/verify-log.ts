@@ -14,7 +14,7 @@ import { listedRefs } from './verify-summary.ts';
 
 export interface InspectLog {
   readonly files: PublicFiles;
-  /** Of the target, for messages. */
+  /** The target's URL, for messages. */
   readonly url: string;
   readonly policy: Policy;
   /** The checkpoint that this client saw last. */

@@ -22,7 +22,7 @@ export interface InspectStream {
   readonly testedRef?: string;
   readonly vagrantBox: string;
   readonly use: TargetUse;
-  /** As far as the work folder knows, the target was given nothing of it yet: no nightly build, or no release where it gets those. */
+  /** True if, as far as the work folder knows, the target was given nothing of it yet: no nightly build, or no release where it gets those. */
   readonly unpublished?: boolean;
   readonly trust: ClientTrust;
 }

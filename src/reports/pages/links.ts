@@ -4,7 +4,7 @@ import { visibleText } from './page-text.ts';
 export interface Links {
   /** Whether a program answers, rather than files being served. */
   readonly live: boolean;
-  /** From the page to the top, as in `../../`; `./` at the top. */
+  /** The way from the page to the top, as in `../../`; `./` at the top. */
   readonly root: string;
   readonly index: string;
   readonly get: string;

@@ -42,7 +42,7 @@ export interface RunningBuild {
   readonly started: number;
   readonly usualSeconds?: number;
   readonly steps: readonly StepTime[];
-  /** By step: the last lines of logs that are written to. */
+  /** Keyed by step: the last lines of logs that are written to. */
   readonly tails: ReadonlyMap<string, string>;
 }
 

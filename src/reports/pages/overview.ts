@@ -38,7 +38,7 @@ export interface OverviewRequest {
   readonly builds: readonly { readonly meta: BuildMeta; readonly state: string }[];
   /** What the list shows, newest first. */
   readonly shown: readonly ListedBuild[];
-  /** By stream, oldest first. */
+  /** Keyed by stream, oldest first. */
   readonly charted: ReadonlyMap<string, readonly ListedBuild[]>;
   /** The id to continue below; empty at the end. */
   readonly older: string;

@@ -28,7 +28,7 @@ export interface PackageFacts {
 /** A release package before it has a release number. */
 export interface PackageContent {
   readonly facts: PackageFacts;
-  /** By name, as they lie in `%{_sourcedir}`. */
+  /** Keyed by name, as they lie in `%{_sourcedir}`. */
   readonly sources: ReadonlyMap<string, string | Uint8Array>;
   /** Provided by the package, with a digest of everything it is made from: two with the same are the same but for their number. */
   readonly inputs: string;

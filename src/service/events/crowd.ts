@@ -23,7 +23,7 @@ interface Inside extends Member {
  * makes way.
  */
 export function createCrowd({ total, each }: PlaceLimits): Crowd {
-  /** In the order of their coming. */
+  /** Clients in the order of their arrival. */
   const inside = new Set<Inside>();
   const of = (name: string): Inside[] => [...inside].filter((one) => one.name === name);
 

@@ -18,10 +18,10 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
 };
 const SWEEP_MS = 1000;
 
-/** Those who ask whether the process answers do not wait for others; their answers take a tenth of a millisecond. */
+/** Health probes do not wait for other requests; their answers take a tenth of a millisecond. */
 const PROBES_EACH_ROUND = 8;
 
-/** In the words of HTTP, for one that is refused before it has said what it wants. */
+/** The raw answer to a connection that is refused before it has sent a request. */
 const REFUSAL =
   'HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\nContent-Length: 0\r\nX-Content-Type-Options: nosniff\r\n\r\n';
 

@@ -22,7 +22,7 @@ import {
 const STATUS_MS = 500;
 /** Bytes of answers that it may leave unread. */
 const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
-/** From the request to end until it is killed. */
+/** Time between the request to end and the kill. */
 const END_MS = 10_000;
 
 /** The listening part of a service as a process of its own. */

@@ -34,7 +34,7 @@ export interface Work {
   readonly folder: string;
   /** Newest first, with what lists need of each. What changed in an old one shows after some seconds. */
   builds(): Promise<readonly IndexedBuild[]>;
-  /** Those of which only the id is known, for their record cannot be read; newest first. */
+  /** Returns the builds whose record cannot be read, so that only the id is known; newest first. */
   damaged(): Promise<readonly DamagedBuild[]>;
   /** Changes whenever a record did. */
   version(): number;

@@ -80,7 +80,7 @@ async function ownPromotions(work: string): Promise<string[]> {
   return builds.flatMap(({ meta }) => (nights.has(meta.buildid) ? (meta.ostreeCommit ?? []) : []));
 }
 
-/** By target, the commits that a dry run found would go there. */
+/** Commits that a dry run found would go, keyed by target. */
 export type WouldGo = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**

@@ -43,7 +43,7 @@ export { type BuildIndex, INDEX_PATH };
 /** The records of every build that never change once its commit is made; they and the images are in SHA256SUMS. */
 export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
 
-/** Those that a build has if its tree says what it is made of, and if its treefile can be published. */
+/** Records that a build has if its tree says what it is made of, and if its treefile can be published. */
 export const FURTHER_RECORDS = [PROVENANCE_FILE, SIGNATURES_FILE, SBOM_FILE, STATEMENT_FILE, TREEFILE_ARCHIVE] as const;
 
 /** Returns the fixed records that a build has. */
@@ -51,7 +51,7 @@ export function fixedRecords(build: Pick<Build, 'paths'>): string[] {
   return [...FIXED_RECORDS, ...(furtherRecords(build).records ?? [])];
 }
 
-/** Those of them that not every build has, as a part of what steps depend on: it is empty where there are none. */
+/** Returns the records that not every build has, as a part of what steps depend on; empty where there are none. */
 export function furtherRecords({ paths: { dir } }: Pick<Build, 'paths'>): { readonly records?: readonly string[] } {
   const records = FURTHER_RECORDS.filter((name) => existsSync(join(dir, name)));
   return records.length === 0 ? {} : { records };

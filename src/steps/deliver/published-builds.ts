@@ -21,7 +21,7 @@ export interface PublishedBuilds {
   readonly here: readonly BuildMeta[];
   /** The images of a build that the target still has: retention takes them before the record. */
   imagesOf(meta: BuildMeta): NonNullable<BuildMeta['images']>;
-  /** Those of the builds whose commit the target has. */
+  /** Returns the builds whose commit the target has. */
   withCommits(): Promise<readonly BuildMeta[]>;
 }
 

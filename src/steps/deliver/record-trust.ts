@@ -35,7 +35,7 @@ export function recordTrust(
     known.set(stream, key);
     return key;
   };
-  /** Those that may have written a file, as far as they sign, and whether all of them do. */
+  /** Returns the streams that may have written a file, as far as they sign, and whether all of them do. */
   const writersOf = (path: string) => {
     const writers = isPointerPath(path) ? there.filter((stream) => pointerPaths(stream).includes(path)) : there;
     const signers = writers.filter((stream) => signing.includes(stream));

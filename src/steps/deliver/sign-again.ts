@@ -40,13 +40,13 @@ import { testedSigning } from './tested.ts';
 
 /** What lacks a signature: of a key that has come since, or of any since it was written again. */
 export interface Unsigned {
-  /** In the local repository. */
+  /** Commits in the local repository. */
   readonly commits: readonly { readonly commit: string; readonly signer: Signer }[];
   /** Folders of builds whose record it is. */
   readonly records: readonly { readonly dir: string; readonly signer: Signer }[];
   /** Files of earlier builds; none unless requested. */
   readonly files: readonly UnsignedFile[];
-  /** On the target, relative to its root. */
+  /** Pointers on the target, relative to its root. */
   readonly pointers: readonly { readonly path: string }[];
 }
 

@@ -11,7 +11,7 @@ import type { SharedRecord } from './shared-record.ts';
 export interface ImageResults {
   /** The types it worked on. */
   readonly types: readonly string[];
-  /** By type: those that are to be published, and those that did not come up. */
+  /** Keyed by type: images that are to be published, and those that did not boot. */
   readonly images: Readonly<Record<string, ImageFile>>;
   readonly refused: Readonly<Record<string, ImageFile>>;
   readonly tests: Readonly<Record<string, SmokeResult>>;

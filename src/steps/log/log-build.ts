@@ -67,7 +67,7 @@ export async function logBuild(
   if (String(content) !== text) await writeFileAtomic(state, text);
 }
 
-/** As `logBuild`, for a build whose records are here as they are to be published. @param signed whether they have signatures */
+/** Logs as `logBuild` does, for a build whose records are here as they are to be published. @param signed whether they have signatures */
 export async function logBuildHere(
   config: Config,
   paths: BuildPaths,

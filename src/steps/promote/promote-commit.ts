@@ -6,7 +6,7 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 
-/** In a release's commit: the night's. Retention reads it (docs/retention.md). */
+/** Metadata key of a release's commit that names the night's. Retention reads it (docs/retention.md). */
 const PROMOTION_OF = 'atomic-nightly.promotion-of';
 
 /**

@@ -4,7 +4,7 @@ import { RETRACTS } from '../../publish/publish-plan.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
-/** In the commit that takes the place of a bad one: the build id of that one. */
+/** Metadata keys of the commit that takes the place of a bad one: they hold the build id of that one. */
 const WHAT = { withdraws: 'atomic-nightly.withdraws', retracts: RETRACTS } as const;
 
 /**

@@ -4,7 +4,7 @@ import type { Target } from '../target.ts';
 import { withWriteOnce } from '../write-once.ts';
 import { directoryTarget } from './directory-target.ts';
 
-/** As `openTarget`, for those who need no other kind and need not load them. */
+/** Opens a directory target as `openTarget` does, without loading the other kinds. */
 export function openDirectory(config: DirectoryTargetConfig): Target {
   return withPlainPaths(withWriteOnce(directoryTarget(config)));
 }

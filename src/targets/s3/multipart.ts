@@ -21,7 +21,7 @@ export interface Multipart {
   /** Size of every part but the last. */
   readonly partBytes: number;
   readonly parts: number;
-  /** Those that have arrived: number of the part, from 1, to its ETag. */
+  /** ETags of the parts that have arrived, keyed by the part's number, from 1. */
   readonly etags: Map<number, string>;
 }
 

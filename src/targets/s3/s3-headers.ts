@@ -31,7 +31,7 @@ export function headersOf(path: string, immutable: boolean): FileHeaders {
   };
 }
 
-/** In the two spellings of S3: hex as in an ETag, base64 as in Content-MD5. */
+/** Returns the MD5 in the two spellings of S3: hex as in an ETag, base64 as in Content-MD5. */
 export function md5Of(content: Uint8Array): { readonly hex: string; readonly base64: string } {
   const digest = createHash('md5').update(content).digest();
   return { hex: digest.toString('hex'), base64: digest.toString('base64') };

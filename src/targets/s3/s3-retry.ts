@@ -15,7 +15,7 @@ export interface Requests {
   saidAt: number;
 }
 
-/** With pauses of 0.2, 0.4, 0.8 … 5 s, each up to doubled by chance: 16 to 33 s in all. */
+/** Number of retries, with pauses of 0.2, 0.4, 0.8 … 5 s, each up to doubled by chance: 16 to 33 s in all. */
 const RETRIES = 7;
 
 /** Requests under way at the same time tend to fail together. */

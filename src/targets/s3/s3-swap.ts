@@ -68,7 +68,7 @@ export async function swapObjects(bucket: Bucket, style: EtagStyle, request: Swa
 
 interface Taken {
   readonly lock: LockContent;
-  /** Of the lock object. */
+  /** ETag of the lock object. */
   readonly etag: string;
   /** When its life is over, by a clock that nobody sets (performance.now). */
   readonly ends: number;

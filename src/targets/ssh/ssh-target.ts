@@ -164,7 +164,7 @@ async function sendAll(shell: FarShell, root: string, parts: readonly Part[], ta
   return { files: all.files - there.length, bytes: all.bytes - there.reduce((total, bytes) => total + bytes, 0) };
 }
 
-/** Those the far side has not, or has with another size. */
+/** Returns the files that the far side does not have, or has with another size. */
 async function missing(shell: FarShell, files: readonly SizedFile[]): Promise<SizedFile[]> {
   const request = list(
     'have',

@@ -7,7 +7,7 @@ import { entry, etcOf } from './tree-paths.ts';
 /** Folders that are empty in a commit: what scripts leave in them goes anyway. */
 const EMPTIED: ReadonlySet<string> = new Set(['dev', 'proc', 'run', 'sys', 'tmp', 'var']);
 
-/** Those of them that programs see which run for the tree: a link may lead there, and whoever opens a FIFO waits for ever. */
+/** Folders that programs which run for the tree see: a link may lead there, and opening a FIFO blocks for ever. */
 const VISIBLE = ['run', 'tmp', 'var'];
 
 /**

@@ -20,7 +20,7 @@ export function asNightlyError(caught: unknown): NightlyError {
     });
   }
   if (isUnreadable(caught)) {
-    return new NightlyError('record', `Something that is to be read or written is not what it should be: ${message}.`, {
+    return new NightlyError('record', `A file to be read or written is not of the expected kind: ${message}.`, {
       hint: 'Look at the path named above: it is a folder instead of a file, the reverse, or on a damaged disk.',
       cause: caught,
     });

@@ -70,7 +70,7 @@ export async function bytesInTree(path: string): Promise<Buffer | undefined> {
  * @throws NightlyError `compose` when there is no such file, or something else in its place.
  */
 export async function rewriteInTree(path: string, content: string): Promise<void> {
-  if (!(await isFileThere(path))) throw new NightlyError('compose', `${path} is not there, and is to be changed.`);
+  if (!(await isFileThere(path))) throw new NightlyError('compose', `${path} is missing, but must be changed.`);
   const file = await open(path, constants.O_WRONLY | constants.O_TRUNC | SAFE);
   try {
     await file.writeFile(content);

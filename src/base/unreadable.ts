@@ -17,7 +17,7 @@ export function unreadable(path: string, cause: unknown): NightlyError {
       ? 'it is not a folder, or what it lies in is none'
       : `it cannot be read (${cause instanceof Error ? cause.message : String(cause)})`;
   return new NightlyError('record', `${path} is damaged: ${why}.`, {
-    hint: 'Move it away, or bring it back from a backup; everything else goes on without it.',
+    hint: 'Move it away, or restore it from a backup; nothing else is affected.',
     cause,
   });
 }

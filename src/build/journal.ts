@@ -71,7 +71,7 @@ const entryFormat: RecordFormat<JournalEntry> = recordFormat({
     }),
     z.looseObject({ event: z.literal('end'), at: instant, state: buildState }),
   ]),
-  hint: 'A build with a damaged journal cannot be continued: begin a new night. Everything else goes on.',
+  hint: 'A build with a damaged journal cannot be continued: start a new nightly build. Nothing else is affected.',
 });
 
 /** The whole entries of a journal, without lines that are damaged; none when there is no such file. */

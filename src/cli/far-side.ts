@@ -31,7 +31,7 @@ export async function openFarSide(to: string, options: FarOptions, configPath: s
   if (isTargetUrl(to)) return { target: openTarget(targetOfUrl(to, urlOptions(options))), log: NO_LOG };
   const config = await loadConfig(configPath).catch((error: unknown) => {
     if (!(error instanceof NightlyError) || error.code !== 'config') throw error;
-    throw new NightlyError('config', `"${to}" is to be a target of the configuration. ${error.message}`, {
+    throw new NightlyError('config', `"${to}" must be a target of the configuration. ${error.message}`, {
       hint: `A folder is written ./${to}; an account on another machine user@host:/path.`,
       cause: error,
     });

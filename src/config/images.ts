@@ -76,7 +76,7 @@ export const imagesTemplate = (name: string, types: string): string => `
     # Name of the Vagrant box. Default: name as above, "-", the stream's name.
     # vagrant-box: ${name}
 
-    # Boot images. When all came up the tested ref moves; one that did not is not published.
+    # Boot images. When all of them boot, the tested ref moves; an image that does not boot is not published.
     smoke-test: false
     # tested-ref: ${name}/\${basearch}/nightly-tested
     # smoke-test:

@@ -88,7 +88,7 @@ export const serviceSchema = (here: Here) =>
     },
     { drain: 'drainSeconds' },
   )
-    .describe('What "serve" does besides the schedules of the streams.')
+    .describe('What "serve" does in addition to the schedules of the streams.')
     .transform(({ trigger: hook, ...service }) => ({ ...service, ...hook }));
 
 /** No `drainSeconds`: a run is left to go on by itself; no `tokenHashFile`: there is no HTTP hook. */
@@ -112,7 +112,7 @@ function addressOf(text: string): Address {
 }
 
 export const serviceTemplate = `
-# What "atomic-nightly serve" does besides: pages and metrics, retries after a failure, requests to start a nightly build.
+# What else "atomic-nightly serve" does: pages and metrics, retries after a failure, requests to start a nightly build.
 # service:
 #   listen: 127.0.0.1:8099
 #   retry: {times: 2, wait: 10m}

@@ -59,7 +59,7 @@ export async function wholeCommitAt({ path }: LocalRepo, ref: string): Promise<s
   }
   if (!isChecksum(commit)) {
     throw new NightlyError('ostree', `The ref ${ref} of ${path} does not hold a commit.`, {
-      hint: `Make it anew: "ostree refs --repo=${path} --force --create=${ref} COMMIT".`,
+      hint: `Recreate it: "ostree refs --repo=${path} --force --create=${ref} COMMIT".`,
     });
   }
   if (!isWhole({ path }, commit)) {

@@ -102,7 +102,7 @@ async function refuseSpecialFiles(repo: string): Promise<void> {
     'seed',
     `What the published repository has here is not a file:\n  ${strange.sort().join('\n  ')}`,
     {
-      hint: 'Remove it, or have the repository made anew; then run again.',
+      hint: 'Remove it, or have the repository created again; then run again.',
     },
   );
 }

@@ -87,7 +87,7 @@ export async function updateRecord<Value>(
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const [content, signed] = await target.readMany(signing ? [path, signature] : [path], task);
     const isKnown = content && (!signing || (await signing.trust.vouches(path, content, signaturePacketsIn(signed))));
-    if (content && !isKnown) task.say(`${placeOn(path, target)} is made anew: ${NOT_SIGNED}`);
+    if (content && !isKnown) task.say(`${placeOn(path, target)} is rewritten: ${NOT_SIGNED}`);
     const old = isKnown
       ? readTargetRecord(content, format, path, target)
       : content && signing && (await signing.anew(task));

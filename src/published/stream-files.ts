@@ -67,7 +67,7 @@ export function isPointerPath(path: string): boolean {
   return /^(streams|vagrant)\//.test(path);
 }
 
-const HINT = 'Put it back from a backup, or move it away: the next build of the stream writes it anew.';
+const HINT = 'Restore it from a backup, or move it away: the next build of the stream writes a new one.';
 
 /** A JSON file that names one build of a stream for each architecture. */
 export interface StreamPointer<Entry extends { readonly build: string }> {

@@ -42,7 +42,7 @@ export const lockHolderSchema: z.ZodType<LockHolder> = z.looseObject({
 
 const HOLDER: RecordFormat<LockHolder> = recordFormat({
   schema: lockHolderSchema,
-  hint: 'It only names who has the lock; the next run writes it anew.',
+  hint: 'It only names who holds the lock; the next run rewrites it.',
 });
 
 /** What `lock.json` says; a fault of code `record` when it is damaged, undefined when there is none. */

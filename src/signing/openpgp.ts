@@ -95,7 +95,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
       } catch (error) {
         const signed = what instanceof Uint8Array ? '' : ` ${what.file}`;
         throw new NightlyError('signing', `The key in ${keyFile} did not sign${signed}: ${messageOf(error)}.`, {
-          hint: 'Check that what is to be signed can be read and the key has not expired meanwhile ("atomic-nightly keys show").',
+          hint: 'Check that the data can be read and that the key has not expired in the meantime ("atomic-nightly keys show").',
         });
       }
     },

@@ -65,7 +65,7 @@ export function withWriteOnce(target: PlainTarget): Target {
 function differsError(target: Target, paths: readonly string[]): NightlyError {
   const [first = ''] = paths;
   const more = paths.length > 1 ? ` and ${paths.length - 1} more` : '';
-  const what = `Target "${target.name}" has ${first}${more} with other bytes than the file that is to be published under that name`;
+  const what = `Target "${target.name}" has ${first}${more} with different bytes from the file to be published under that name`;
   return new NightlyError('target-differs', `${what}; nothing was sent. Caches keep such a file for a year.`, {
     hint: first.endsWith('.rpm')
       ? 'Give the package a new release: one that was built or signed again is another package. Put the published file back under the old name.'

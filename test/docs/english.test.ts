@@ -61,6 +61,12 @@ test('documentation, templates, help, messages and comments use field words, not
   expect([...(await forUsers()), ...sources].flatMap(([path, text]) => found(path, text, PHRASES))).toEqual([]);
 });
 
+test('a doc comment begins with what it is about', async () => {
+  const sources = await textsOf(['src'], /\.ts$/);
+  const rule = [/\/\*\* (?:Of|As|For|That|Those|With|By|In|On|To|From|Not) /, 'a subject first'] as const;
+  expect(sources.flatMap(([path, text]) => found(path, text, [rule]))).toEqual([]);
+});
+
 test('what users read says "nightly build" where it means one', async () => {
   // docs/invariants.md is for people who work on the code.
   const texts = (await forUsers())

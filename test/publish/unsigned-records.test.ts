@@ -90,7 +90,7 @@ describe.each(KINDS)('I12: on a target of type %s', (_, open) => {
       expect((await found()).isSigned).toBe(true);
     }
     expect(task.lines.join('\n')).toContain(
-      `${RECORD} on target "${target.name}" is made anew: it has no good signature`,
+      `${RECORD} on target "${target.name}" is rewritten: it has no good signature`,
     );
 
     // Nothing was to be changed: what is there is replaced all the same, and no signature of ours lies beside it before.

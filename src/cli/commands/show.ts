@@ -71,7 +71,7 @@ export const show = defineCommand({
       ['Made of', await partsText(paths.dir)],
       ['Signed by', meta.signedBy?.join(', ')],
       ['Published', meta.published?.join(', ')],
-      ['Tests', testsText(meta) && `${testsText(meta)} images came up`],
+      ['Tests', testsText(meta) && `${testsText(meta)} images booted`],
       ...promotionFacts(meta),
       ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
       ['Records', paths.dir],

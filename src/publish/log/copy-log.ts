@@ -37,7 +37,7 @@ export async function copyLog(
       if (there && note.equals(there)) return undefined;
       const known = readable(there, key, copy);
       if (there && known === undefined) {
-        task.say(`the log on ${copy.name} has no checkpoint that can be read; its copy is made anew`);
+        task.say(`the log on ${copy.name} has no readable checkpoint; copying the whole log there again`);
       }
       const from = known?.checkpoint ?? { size: 0 };
       const { size } = head.checkpoint;

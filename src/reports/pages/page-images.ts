@@ -31,7 +31,7 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
       size: formatBytes(size),
       href: hrefOf?.(path) ?? '',
       signature: signed && hrefOf ? hrefOf(signatureName(path)) : '',
-      test: test ? `came up in ${Math.round(test.bootSeconds)} s${degraded}` : '',
+      test: test ? `booted in ${Math.round(test.bootSeconds)} s${degraded}` : '',
     };
   });
 }

@@ -38,7 +38,7 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
       hint:
         state === 'gate-failed'
           ? `"atomic-nightly show ${buildid}" says what failed; promote again once it is fixed.`
-          : 'Say in the release stream which images are to be booted (smoke-test), then promote again.',
+          : 'List the images to boot in the release stream (smoke-test), then promote again.',
     });
   }
   if (state !== 'complete') refuse(`is ${state}`, `Run "atomic-nightly resume ${buildid}" first.`);

@@ -126,7 +126,7 @@ export function faultOf(error: unknown, what: string, config: S3TargetConfig): u
   if (status === 407) {
     const url = config.endpoint ?? `https://s3.${region}.amazonaws.com`;
     return new NightlyError('target-unreachable', `Target "${config.name}": ${what}: ${proxyAnswer(407, url)}.`, {
-      hint: 'Correct the variable, or name the server in no_proxy if no proxy is to be asked.',
+      hint: 'Correct the variable, or name the server in no_proxy to bypass the proxy.',
     });
   }
   if (isPassing(error)) {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ImageFile } from '../../src/images/image.ts';
 import { run } from '../../src/programs/exec.ts';
 import { metaOf } from '../support/build-meta.ts';
+import { everyCase } from '../support/every-case.ts';
 import { journal, makeWorld, records, restore, snapshot, startCli, type World } from '../support/world.ts';
 
 const TYPES = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'] as const;
@@ -128,7 +129,7 @@ function begun(step: string): boolean {
   return existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`);
 }
 
-test.each(TYPES)(
+test.each(everyCase ? TYPES : (['vagrant-libvirt', 'iso'] as const))(
   'I4: SIGKILL while %s is made, then resume: the same bytes, and finished ones are kept',
   async (type) => {
     await restore(world, join(world.dir, 'snapshot'));

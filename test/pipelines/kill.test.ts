@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../src/programs/gpg.ts';
+import { everyCase } from '../support/every-case.ts';
 import { killIn } from '../support/kill.ts';
 import { makeKey, type TestKey } from '../support/signing-key.ts';
 import { testTask } from '../support/tmp.ts';
@@ -70,16 +71,9 @@ const moments = STEPS.flatMap((step) => {
   const long = ['compose', 'image-generic-cloud'].includes(step);
   return (long ? [0, 600] : [0]).map((delay) => ({ step, delay }));
 });
-// "npm test" takes those in which most is half done; test:e2e sets KILL_MOMENTS and takes all.
-const TELLING = [
-  'compose',
-  'push-buildlogs',
-  'image-generic-cloud',
-  'sign-files',
-  'publish-buildlogs',
-  'prune-buildlogs',
-];
-const chosen = moments.filter(({ step }) => process.env['KILL_MOMENTS'] === 'all' || TELLING.includes(step));
+// Those in which most is half done.
+const TELLING = ['compose 600', 'push-buildlogs 0', 'image-generic-cloud 600', 'publish-buildlogs 0'];
+const chosen = moments.filter(({ step, delay }) => everyCase || TELLING.includes(`${step} ${delay}`));
 
 test.each(chosen)('I4: SIGKILL in $step after $delay ms, then resume, ends as undisturbed', async ({ step, delay }) => {
   await restore(world, join(world.dir, 'snapshot'));

@@ -6,6 +6,7 @@ import { sha256File } from '../../src/base/files.ts';
 import type { Provenance } from '../../src/engines/provenance/provenance-format.ts';
 import { run } from '../../src/programs/exec.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
+import { everyCase } from '../support/every-case.ts';
 import { nevraOf, signRpm, testKey } from '../support/mini-rpm.ts';
 import { makeWorld, records, runCli, type World } from '../support/world.ts';
 
@@ -136,35 +137,38 @@ test('a package that is only signed again is unchanged, unless the stream has si
   await writeFile(world.config, text);
 });
 
-test('signed again beside a new package: only that one differs, and a promotion of either build is its tree', async () => {
-  const built = await nightly('--force');
-  await signRpm(rpmOf('app'), (await testKey()).home);
-  await world.distro.bump('svc');
-  const text = await readFile(world.config, 'utf8');
-  const release =
-    '  release: {promotes-from: nightly, ref: mini/x86_64/release, seed: {allow-new: true}, targets: [buildlogs]}\n';
-  await writeFile(world.config, `${text}${release}`);
-  const next = await nightly();
-  const diff = await world.nightly('diff', built.build, next.build);
-  expect(diff.stdout).toMatch(/^Upgraded:\n {2}svc .*\n(?! )/);
-  const told = await world.nightly('provenance', built.build, next.build);
-  expect(told.stdout).toMatch(/^Changed:\n {2}svc-[^\n]*\n {4}-> svc-[^\n]*\n$/);
-  const files = async (id: string) => {
-    const path = join(world.dir, 'work/builds', id, 'x86_64/signatures.json');
-    return JSON.parse(await readFile(path, 'utf8')).packages['app-1:2.0-1.noarch'].file;
-  };
-  expect(await files(next.build)).toBe(`sha256:${await sha256File(rpmOf('app'))}`);
-  expect(await files(built.build)).not.toBe(await files(next.build));
+test.runIf(everyCase)(
+  'signed again beside a new package: only that one differs, and a promotion of either build is its tree',
+  async () => {
+    const built = await nightly('--force');
+    await signRpm(rpmOf('app'), (await testKey()).home);
+    await world.distro.bump('svc');
+    const text = await readFile(world.config, 'utf8');
+    const release =
+      '  release: {promotes-from: nightly, ref: mini/x86_64/release, seed: {allow-new: true}, targets: [buildlogs]}\n';
+    await writeFile(world.config, `${text}${release}`);
+    const next = await nightly();
+    const diff = await world.nightly('diff', built.build, next.build);
+    expect(diff.stdout).toMatch(/^Upgraded:\n {2}svc .*\n(?! )/);
+    const told = await world.nightly('provenance', built.build, next.build);
+    expect(told.stdout).toMatch(/^Changed:\n {2}svc-[^\n]*\n {4}-> svc-[^\n]*\n$/);
+    const files = async (id: string) => {
+      const path = join(world.dir, 'work/builds', id, 'x86_64/signatures.json');
+      return JSON.parse(await readFile(path, 'utf8')).packages['app-1:2.0-1.noarch'].file;
+    };
+    expect(await files(next.build)).toBe(`sha256:${await sha256File(rpmOf('app'))}`);
+    expect(await files(built.build)).not.toBe(await files(next.build));
 
-  // The file that the first was made of is in no repository any more; the compose cache has it.
-  for (const { build } of [built, next]) {
-    const promoted = await world.nightly('promote', build, '--rebuild', '--json');
-    expect(promoted.stderr).not.toContain('✗');
-    expect(promoted.stderr).toContain('byte for byte');
-    expect(await files(JSON.parse(promoted.stdout).build)).toBe(await files(build));
-  }
-  await writeFile(world.config, text);
-});
+    // The file that the first was made of is in no repository any more; the compose cache has it.
+    for (const { build } of [built, next]) {
+      const promoted = await world.nightly('promote', build, '--rebuild', '--json');
+      expect(promoted.stderr).not.toContain('✗');
+      expect(promoted.stderr).toContain('byte for byte');
+      expect(await files(JSON.parse(promoted.stdout).build)).toBe(await files(build));
+    }
+    await writeFile(world.config, text);
+  },
+);
 
 test('a file that the treefile puts where the provenance goes is replaced, and the log says so', async () => {
   const folder = join(world.distro.dir, 'treefile');
@@ -178,45 +182,48 @@ test('a file that the treefile puts where the provenance goes is replaced, and t
   await writeFile(world.distro.treefile, text);
 });
 
-test('I10: composed again elsewhere from what is published, a build has the same content', async () => {
-  // Paths as one writes them who wants others to compose it.
-  const folder = join(world.distro.dir, 'treefile');
-  const repoFile = await readFile(world.distro.repoFile, 'utf8');
-  await writeFile(world.distro.repoFile, repoFile.replace(/^gpgkey=.*$/m, 'gpgkey=RPM-GPG-KEY-mini'));
-  const published = await nightly();
-  const record = async (dir: string, id: string) =>
-    JSON.parse(await readFile(join(dir, 'builds', id, 'x86_64/meta.json'), 'utf8'));
-  const meta = await record(world.published, published.build);
+test.runIf(everyCase)(
+  'I10: composed again elsewhere from what is published, a build has the same content',
+  async () => {
+    // Paths as one writes them who wants others to compose it.
+    const folder = join(world.distro.dir, 'treefile');
+    const repoFile = await readFile(world.distro.repoFile, 'utf8');
+    await writeFile(world.distro.repoFile, repoFile.replace(/^gpgkey=.*$/m, 'gpgkey=RPM-GPG-KEY-mini'));
+    const published = await nightly();
+    const record = async (dir: string, id: string) =>
+      JSON.parse(await readFile(join(dir, 'builds', id, 'x86_64/meta.json'), 'utf8'));
+    const meta = await record(world.published, published.build);
 
-  const dir = join(world.dir, 'elsewhere');
-  const again = join(world.published, 'again');
-  await mkdir(dir);
-  await mkdir(again);
-  const archive = join(world.published, 'builds', published.build, 'x86_64/treefile.tar.gz');
-  await run('tar', ['-xzf', archive, '-C', dir]);
-  const config = (await readFile(world.config, 'utf8'))
-    .replace(world.distro.treefile, 'mini.yaml')
-    .replaceAll(world.published, again)
-    .replaceAll(world.url, `${world.url}/again`);
-  // Users and groups keep the ids that the build before gave them: its commit is followed as it was.
-  const before = join(world.published, 'before');
-  const [ref, parent] = [meta.ref, meta['atomic-nightly.parent']];
-  await run('ostree', ['init', `--repo=${before}`, '--mode=archive']);
-  await run('ostree', ['pull-local', `--repo=${before}`, join(world.published, 'repo'), parent]);
-  await run('ostree', ['refs', `--repo=${before}`, `--create=${ref}`, parent]);
-  await run('ostree', ['summary', `--repo=${before}`, '--update']);
-  const seed = `seed: {url: '${world.url}/before', allow-new: true}`;
-  await writeFile(join(dir, 'atomic-nightly.yaml'), config.replace('seed: {allow-new: true}', seed));
-  await run('mv', [folder, `${folder}-away`]);
-  const seconds = String(Date.parse(meta['ostree-timestamp']) / 1000);
-  const remake = await runCli(dir, ['nightly', '--force', '--json'], { SOURCE_DATE_EPOCH: seconds });
-  await run('mv', [`${folder}-away`, folder]);
-  expect(remake.stderr).not.toContain('✗');
-  const { build } = JSON.parse(remake.stdout);
-  const lockfile = async (at: string, id: string) =>
-    JSON.parse(await readFile(join(at, 'builds', id, 'x86_64/lockfile.json'), 'utf8')).packages;
-  expect(await lockfile(again, build)).toEqual(await lockfile(world.published, published.build));
-  const remade = await record(again, build);
-  expect(remade['ostree-content-checksum']).toBe(meta['ostree-content-checksum']);
-  expect(remade['atomic-nightly.treefile-digest']).toBe(meta['atomic-nightly.treefile-digest']);
-});
+    const dir = join(world.dir, 'elsewhere');
+    const again = join(world.published, 'again');
+    await mkdir(dir);
+    await mkdir(again);
+    const archive = join(world.published, 'builds', published.build, 'x86_64/treefile.tar.gz');
+    await run('tar', ['-xzf', archive, '-C', dir]);
+    const config = (await readFile(world.config, 'utf8'))
+      .replace(world.distro.treefile, 'mini.yaml')
+      .replaceAll(world.published, again)
+      .replaceAll(world.url, `${world.url}/again`);
+    // Users and groups keep the ids that the build before gave them: its commit is followed as it was.
+    const before = join(world.published, 'before');
+    const [ref, parent] = [meta.ref, meta['atomic-nightly.parent']];
+    await run('ostree', ['init', `--repo=${before}`, '--mode=archive']);
+    await run('ostree', ['pull-local', `--repo=${before}`, join(world.published, 'repo'), parent]);
+    await run('ostree', ['refs', `--repo=${before}`, `--create=${ref}`, parent]);
+    await run('ostree', ['summary', `--repo=${before}`, '--update']);
+    const seed = `seed: {url: '${world.url}/before', allow-new: true}`;
+    await writeFile(join(dir, 'atomic-nightly.yaml'), config.replace('seed: {allow-new: true}', seed));
+    await run('mv', [folder, `${folder}-away`]);
+    const seconds = String(Date.parse(meta['ostree-timestamp']) / 1000);
+    const remake = await runCli(dir, ['nightly', '--force', '--json'], { SOURCE_DATE_EPOCH: seconds });
+    await run('mv', [`${folder}-away`, folder]);
+    expect(remake.stderr).not.toContain('✗');
+    const { build } = JSON.parse(remake.stdout);
+    const lockfile = async (at: string, id: string) =>
+      JSON.parse(await readFile(join(at, 'builds', id, 'x86_64/lockfile.json'), 'utf8')).packages;
+    expect(await lockfile(again, build)).toEqual(await lockfile(world.published, published.build));
+    const remade = await record(again, build);
+    expect(remade['ostree-content-checksum']).toBe(meta['ostree-content-checksum']);
+    expect(remade['atomic-nightly.treefile-digest']).toBe(meta['atomic-nightly.treefile-digest']);
+  },
+);

@@ -3,6 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
+import { everyCase } from '../support/every-case.ts';
 import { killIn } from '../support/kill.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { standInGuest } from '../support/stand-in-guest.ts';
@@ -113,80 +114,88 @@ test('I4, I5: a bad night is taken back by a newer commit with the good tree, al
   expect(await host.upgrade()).toBe((await records(world)).at(-1)?.['ostree-commit']);
 }, 600_000);
 
-test('the tested ref and its pointer leave a bad night, and follow later ones', async () => {
-  const dir = temporaryFolder();
-  const key = await makeSigningKey(dir);
-  const world = await makeWorld(dir, {
-    images: ['generic-cloud'],
-    smokeTest: '{images: [generic-cloud]}',
-    stream: [`signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`],
-  });
-  onTestFinished(() => world.stop());
-  const PATH = await standInGuest(world.dir, join(world.dir, 'work'));
-  const night = async () => expect(await runCli(world.dir, ['nightly'], { PATH })).toMatchObject({ code: 0 });
-  const tested = async () => (await json(world, 'streams/nightly/tested.json')).arches.x86_64;
-  const head = async () => (await readFile(join(world.published, `repo/refs/heads/${REF}-tested`), 'utf8')).trim();
-  await night();
-  await world.distro.bump('app');
-  await night();
-  const [, bad = ''] = await ids(world);
-  expect(await tested()).toMatchObject({ build: bad, commit: await head() });
-  const before = await head();
-  await killIn(world, ['retract', bad, '--reason', 'no network'], { build: 2, step: 'tested-buildlogs', delayMs: 0 });
-  expect(await runCli(world.dir, ['resume'], { PATH })).toMatchObject({ code: 0 });
-  const [, , back = ''] = await ids(world);
-  expect(await head()).not.toBe(before);
-  expect(await tested()).toEqual({ build: back, commit: await head(), ref: `${REF}-tested` });
-  await expectSilence(world);
+test.runIf(everyCase)(
+  'the tested ref and its pointer leave a bad night, and follow later ones',
+  async () => {
+    const dir = temporaryFolder();
+    const key = await makeSigningKey(dir);
+    const world = await makeWorld(dir, {
+      images: ['generic-cloud'],
+      smokeTest: '{images: [generic-cloud]}',
+      stream: [`signing: {type: gpg-agent, home: ${key.home}, key: ${key.key}}`],
+    });
+    onTestFinished(() => world.stop());
+    const PATH = await standInGuest(world.dir, join(world.dir, 'work'));
+    const night = async () => expect(await runCli(world.dir, ['nightly'], { PATH })).toMatchObject({ code: 0 });
+    const tested = async () => (await json(world, 'streams/nightly/tested.json')).arches.x86_64;
+    const head = async () => (await readFile(join(world.published, `repo/refs/heads/${REF}-tested`), 'utf8')).trim();
+    await night();
+    await world.distro.bump('app');
+    await night();
+    const [, bad = ''] = await ids(world);
+    expect(await tested()).toMatchObject({ build: bad, commit: await head() });
+    const before = await head();
+    await killIn(world, ['retract', bad, '--reason', 'no network'], { build: 2, step: 'tested-buildlogs', delayMs: 0 });
+    expect(await runCli(world.dir, ['resume'], { PATH })).toMatchObject({ code: 0 });
+    const [, , back = ''] = await ids(world);
+    expect(await head()).not.toBe(before);
+    expect(await tested()).toEqual({ build: back, commit: await head(), ref: `${REF}-tested` });
+    await expectSilence(world);
 
-  // Made anew of the records, should anybody have put another one there.
-  const pointer = await readFile(join(world.published, 'streams/nightly/tested.json'), 'utf8');
-  await writeFile(join(world.published, 'streams/nightly/tested.json'), pointer.replace(back, bad));
-  await rm(join(world.published, 'streams/nightly/tested.json.asc'));
-  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
-  expect(await tested()).toMatchObject({ build: back });
-  await expectSilence(world);
-  await world.distro.bump('app');
-  await night();
-  expect(await tested()).toMatchObject({ build: (await ids(world)).at(-1), commit: await head() });
-}, 600_000);
+    // Made anew of the records, should anybody have put another one there.
+    const pointer = await readFile(join(world.published, 'streams/nightly/tested.json'), 'utf8');
+    await writeFile(join(world.published, 'streams/nightly/tested.json'), pointer.replace(back, bad));
+    await rm(join(world.published, 'streams/nightly/tested.json.asc'));
+    expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+    expect(await tested()).toMatchObject({ build: back });
+    await expectSilence(world);
+    await world.distro.bump('app');
+    await night();
+    expect(await tested()).toMatchObject({ build: (await ids(world)).at(-1), commit: await head() });
+  },
+  600_000,
+);
 
-test('I5, I8: the way back from a night dated in the future: later nights follow', async () => {
-  const world = await makeWorld(temporaryFolder());
-  onTestFinished(() => world.stop());
-  const host = await client(world);
-  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
-  const first = await host.upgrade();
-  await world.distro.bump('app');
-  const env = { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: '400', ATOMIC_NIGHTLY_TRUST_CLOCK: '1' };
-  expect(await runCli(world.dir, ['nightly'], env)).toMatchObject({ code: 0 });
-  await host.upgrade();
-  const [good = '', bad = ''] = await ids(world);
-  expect(await world.nightly('nightly')).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(/clock is in doubt[\s\S]*retract/),
-  });
-  const trusted = await runCli(world.dir, ['nightly'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' });
-  expect(trusted).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(/Either this machine's clock[\s\S]*retract/),
-  });
+test.runIf(everyCase)(
+  'I5, I8: the way back from a night dated in the future: later nights follow',
+  async () => {
+    const world = await makeWorld(temporaryFolder());
+    onTestFinished(() => world.stop());
+    const host = await client(world);
+    expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+    const first = await host.upgrade();
+    await world.distro.bump('app');
+    const env = { NODE_OPTIONS: `--import=${CLOCK}`, CLOCK_DAYS: '400', ATOMIC_NIGHTLY_TRUST_CLOCK: '1' };
+    expect(await runCli(world.dir, ['nightly'], env)).toMatchObject({ code: 0 });
+    await host.upgrade();
+    const [good = '', bad = ''] = await ids(world);
+    expect(await world.nightly('nightly')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/clock is in doubt[\s\S]*retract/),
+    });
+    const trusted = await runCli(world.dir, ['nightly'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' });
+    expect(trusted).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/Either this machine's clock[\s\S]*retract/),
+    });
 
-  const done = await world.nightly('retract', bad, '--reason', 'dated in the future', '--to', good);
-  expect(done, done.stderr).toMatchObject({ code: 0 });
-  expect(await host.tree(await host.upgrade())).toBe(await host.tree(first));
-  const listed = JSON.parse((await world.nightly('list', '--json')).stdout);
-  expect(listed.slice(0, 2)).toMatchObject([{ 'atomic-nightly.retraction': { of: bad } }, { buildid: bad }]);
-  expect((await json(world, 'builds/builds.json')).builds[0].id).not.toBe(bad);
+    const done = await world.nightly('retract', bad, '--reason', 'dated in the future', '--to', good);
+    expect(done, done.stderr).toMatchObject({ code: 0 });
+    expect(await host.tree(await host.upgrade())).toBe(await host.tree(first));
+    const listed = JSON.parse((await world.nightly('list', '--json')).stdout);
+    expect(listed.slice(0, 2)).toMatchObject([{ 'atomic-nightly.retraction': { of: bad } }, { buildid: bad }]);
+    expect((await json(world, 'builds/builds.json')).builds[0].id).not.toBe(bad);
 
-  // The same packages, which were good but for the date; then two more.
-  for (const change of [false, true]) {
-    if (change) await world.distro.bump('app');
-    const night = await world.nightly('nightly', '--json');
-    expect(night, night.stderr).toMatchObject({ code: 0 });
-    const { build, commit } = JSON.parse(night.stdout);
-    expect(build.slice(0, 8)).toBe(new Date().toISOString().slice(0, 10).replaceAll('-', ''));
-    expect(await host.upgrade()).toBe(commit);
-  }
-  await expectSilence(world);
-}, 600_000);
+    // The same packages, which were good but for the date; then two more.
+    for (const change of [false, true]) {
+      if (change) await world.distro.bump('app');
+      const night = await world.nightly('nightly', '--json');
+      expect(night, night.stderr).toMatchObject({ code: 0 });
+      const { build, commit } = JSON.parse(night.stdout);
+      expect(build.slice(0, 8)).toBe(new Date().toISOString().slice(0, 10).replaceAll('-', ''));
+      expect(await host.upgrade()).toBe(commit);
+    }
+    await expectSilence(world);
+  },
+  600_000,
+);

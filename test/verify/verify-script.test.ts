@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { inParallel } from '../../src/base/parallel.ts';
+import { everyCase } from '../support/every-case.ts';
 import { mutantsOf } from '../support/script-mutants.ts';
 import { sharedFolder } from '../support/tmp.ts';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../support/verify-script.ts';
 
 /** Of so many changed scripts one is tried here, and all of them in test/e2e/verify-mutants.test.ts. */
-const ONE_OF = 60;
+const ONE_OF = 120;
 
 /** Thousands of programs are started: on a crowded machine that takes minutes. */
 const LONG = { timeout: 900_000 };
@@ -26,15 +27,18 @@ describe('the verifier for users', LONG, () => {
     cases = await verifyCases(dir);
   });
 
-  it.each(Object.entries(SHELLS))('accepts and refuses the same in %s', async (name, shell) => {
-    const wrong: unknown[] = [];
-    expect(cases.length).toBeGreaterThan(200);
-    await inParallel(cases, { atATime: 2 }, async (one) => {
-      const run = await runScript(shell, SCRIPT, one.args, dir);
-      if (!isAsExpected(run, one)) wrong.push({ shell: name, ...one, ...run });
-    });
-    expect(wrong).toEqual([]);
-  });
+  it.each(Object.entries(SHELLS).filter(([name]) => everyCase || name === 'dash'))(
+    'accepts and refuses the same in %s',
+    async (name, shell) => {
+      const wrong: unknown[] = [];
+      expect(cases.length).toBeGreaterThan(200);
+      await inParallel(cases, { atATime: 2 }, async (one) => {
+        const run = await runScript(shell, SCRIPT, one.args, dir);
+        if (!isAsExpected(run, one)) wrong.push({ shell: name, ...one, ...run });
+      });
+      expect(wrong).toEqual([]);
+    },
+  );
 
   it('another locale changes nothing', async () => {
     const [first, second] = cases;
@@ -47,7 +51,7 @@ describe('the verifier for users', LONG, () => {
   it('a script with a line less, or another one, is found', async () => {
     const script = readFileSync(SCRIPT, 'utf8');
     const sample = mutantsOf(script).filter((_, index) => index % ONE_OF === ONE_OF - 1);
-    expect(sample.length).toBeGreaterThan(5);
+    expect(sample.length).toBeGreaterThan(2);
     expect(await survivors(sample, cases, dir)).toEqual([]);
     // The measure itself: what changes nothing survives.
     expect(await survivors([{ line: 1, was: '', now: '#!/bin/sh', text: script }], cases.slice(0, 5), dir)).toEqual([

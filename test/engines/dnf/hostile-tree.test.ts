@@ -22,6 +22,7 @@ import { keepGoneAccounts } from '../../../src/engines/dnf/tree/user-seeds.ts';
 import { varToTmpfiles } from '../../../src/engines/dnf/tree/var.ts';
 import { moveVarLib } from '../../../src/engines/dnf/tree/var-lib.ts';
 import { readTreefile } from '../../../src/treefile/read.ts';
+import { everyCase } from '../../support/every-case.ts';
 import {
   expectJailed,
   HOSTILITIES,
@@ -183,7 +184,7 @@ it('I13: nothing done to a tree reaches the host or waits, wherever its links le
     selector: ([path]) => path,
   });
   // Each place by itself, then several together; test:e2e has every kind in every place.
-  const kinds = process.env['HOSTILE_KINDS'] === 'all' ? HOSTILITIES.length : 1;
+  const kinds = everyCase ? HOSTILITIES.length : 1;
   const plantings = [...someOfEach(places, kinds), ...fc.sample(several, 15 * kinds)];
   await expectJailed({ dir: base, content: CONTENT }, plantings, (folder, make, planted) => {
     const root = join(folder, 'root');

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs';
 import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { run } from '../../../src/programs/exec.ts';
-import { startHttpLog } from '../../support/http-log.ts';
-import { startMailSink } from '../../support/mail-sink.ts';
-import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../../support/release-world.ts';
-import { makeSigningKey } from '../../support/signing-key.ts';
-import { expectSilence } from '../../support/silence.ts';
-import { standInGuest } from '../../support/stand-in-guest.ts';
-import { temporaryFolder } from '../../support/tmp.ts';
-import { pulled, records, runCli, type World } from '../../support/world.ts';
+import { run } from '../../src/programs/exec.ts';
+import { startHttpLog } from '../support/http-log.ts';
+import { startMailSink } from '../support/mail-sink.ts';
+import { makeReleaseWorld, night, RELEASE_REF, releasing } from '../support/release-world.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { expectSilence } from '../support/silence.ts';
+import { standInGuest } from '../support/stand-in-guest.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { pulled, records, runCli, type World } from '../support/world.ts';
 
 const read = async (world: World, path: string) => JSON.parse(await readFile(join(world.published, path), 'utf8'));
 

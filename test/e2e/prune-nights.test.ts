@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { run } from '../../../src/programs/exec.ts';
-import { pruneRepo } from '../../../src/publish/prune/prune-repo.ts';
-import { makeClient, TEST_REF, testTree } from '../../support/ostree-repo.ts';
-import { nightId, noon, pruneBed, retention } from '../../support/prune-bed.ts';
+import { run } from '../../src/programs/exec.ts';
+import { pruneRepo } from '../../src/publish/prune/prune-repo.ts';
+import { makeClient, TEST_REF, testTree } from '../support/ostree-repo.ts';
+import { nightId, noon, pruneBed, retention } from '../support/prune-bed.ts';
 
 const NIGHTS = 30;
 const DEPTH = 7;

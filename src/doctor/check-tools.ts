@@ -190,7 +190,7 @@ export const TOOLS: readonly ToolCheck[] = [
   {
     program: 'createrepo_c',
     neededBy: ['lab', 'promotion', 'release package'],
-    version: gnu('0.15'),
+    version: gnu('0.17'),
     debian: 'createrepo-c',
     fedora: 'createrepo_c',
   },

@@ -4,7 +4,7 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { makePackage, releasePackageOf } from '../steps/release/package-make.ts';
 import { publishRepository } from '../steps/release/package-publish.ts';
-import { renewRepository } from '../steps/release/package-repository.ts';
+import { renewPackageRepository } from '../steps/release/package-repository.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -29,7 +29,7 @@ export async function releasePackage(project: Project, dir: string, runner: Runn
   const { file, nevra, built } = await runner.step('package', {}, (task) =>
     makePackage(project, join(dir, 'package'), task),
   );
-  const renewed = await runner.step('repository', {}, (task) => renewRepository(project, repository, task));
+  const renewed = await runner.step('repository', {}, (task) => renewPackageRepository(project, task));
   const { results, errors } = await sideBySide(packageTargets(project), (target) =>
     runner.step(`publish-${target.name}`, {}, async (task) => {
       const log = await openLogGate(project.config);

@@ -5,6 +5,7 @@ import { parseLockfile } from '../../src/rpm/lockfile.ts';
 import { parsePrimary } from '../../src/rpm/primary.ts';
 import { parseRepoFile } from '../../src/rpm/repofile.ts';
 import { parseMetalink, parseMirrorlist, parseRepomd } from '../../src/rpm/repomd.ts';
+import { parsePackageDigests } from '../../src/rpm/repository/package-digests.ts';
 import { isPackageName, isRepoId } from '../../src/rpm/rpm-names.ts';
 import { parseUpdateinfo } from '../../src/rpm/updateinfo.ts';
 import { fuzz, mutatedText } from '../support/fuzz.ts';
@@ -44,6 +45,19 @@ describe('text from outside never becomes a path: repositories', () => {
           expect(formatEvra(id)).toBe(evra);
           expect(new URL(url).protocol).toMatch(/^https?:$/);
           if (url.startsWith(BASE)) expect(new URL(url).href.startsWith(BASE)).toBe(true);
+        }
+      },
+    });
+  });
+
+  it('paths and digests of primary.xml', () => {
+    const primary = `<metadata xmlns="x" packages="2">\n<package type="rpm"><name>a</name><checksum type="sha256" pkgid="YES">${SUM}</checksum><location href="Packages/a/a.rpm"/></package>\n<package type="rpm"><name>b</name><checksum type="sha" pkgid="YES">aa</checksum><location href="b&amp;.rpm"/></package></metadata>`;
+    fuzz(mutatedText([primary]), parsePackageDigests, {
+      refusals,
+      check: (digests) => {
+        for (const [path, digest] of digests) {
+          expect(new URL(path, BASE).href.startsWith(BASE)).toBe(true);
+          expect(digest).toMatch(/^(|sha(256|384|512):[0-9a-f]+)$/);
         }
       },
     });

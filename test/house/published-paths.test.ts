@@ -6,6 +6,8 @@ const HOMES = [
   /^src\/(?:published|build)\//,
   // Keeps a file behind its signature, whoever's it is.
   'src/targets/signed-pairs.ts',
+  // dnf's name for the signature of a repository's metadata.
+  'src/rpm/repository/renew-metadata.ts',
   // Media types by suffix.
   'src/targets/s3/s3-headers.ts',
   // Keys, not signatures.

@@ -7,9 +7,9 @@ import type { LogGate } from '../../publish/log/logged.ts';
 import { formatEntry } from '../../published/log-entry.ts';
 import { signatureName } from '../../published/paths.ts';
 import { fetchBytes } from '../../rpm/download.ts';
+import { metadataFiles, REPOMD } from '../../rpm/repository/package-digests.ts';
+import { packagesIn } from '../../rpm/repository/place-packages.ts';
 import type { Target } from '../../targets/target.ts';
-
-import { metadataFiles, REPOMD, rpmsIn } from './package-repository.ts';
 
 /** Returns where a stream's RPM repository is on its targets. */
 export function rpmFolder(stream: string): string {
@@ -46,7 +46,7 @@ export async function publishRepository(
   );
   const same = files.every(({ content }, index) => content.equals(there[index] ?? Buffer.alloc(0)));
   if (!same) {
-    const paths = [...(await rpmsIn(repository)), ...metadataFiles(repomd.toString())];
+    const paths = [...(await packagesIn(repository)), ...metadataFiles(repomd.toString())];
     await rm(dir, { recursive: true, force: true });
     for (const path of paths) await linkOrCopy(join(repository, path), join(dir, folder, path));
     const sent = await target.send(

@@ -63,7 +63,7 @@ async function pushFiles(
   const { pruneTo: depth, refs, source, stateDir } = order;
   if (depth !== undefined && !order.dryRun) {
     const { pruneTo } = await import('../publish/prune/prune-to.ts');
-    const older = { target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
+    const older = { log, target, refs: refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref])), depth };
     await runner.step('prune', {}, (task) =>
       pruneTo({ ...older, ...signing?.(task), repo: source.path, scratchDir: stateDir }, task),
     );

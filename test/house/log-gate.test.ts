@@ -35,6 +35,10 @@ test('I17: a ref is moved by way of the log, but for those who keep none', async
   expect(await using(/\bNO_LOG\b/)).toEqual(Object.keys(WITHOUT).sort());
 });
 
+test('I17: whoever is to ask the log cannot forget it', async () => {
+  expect(await using(/\blog\?: (?:LogGate|ReleaseLog)\b|\blog\?\.before\b/)).toEqual([]);
+});
+
 test('I17: the index names builds that are logged', async () => {
   expect(await using(/format: BUILD_INDEX|signedAgain\(BUILD_INDEX/)).toEqual(Object.keys(INDEX).sort());
 });

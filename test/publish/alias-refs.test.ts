@@ -112,6 +112,7 @@ it.each(KINDS)(
     const request = { repo, target, refs: [MAIN], streams: [], signed: false, checksums: false };
     const repairs = {
       flip: (ref: string, commit: string) => setRef({ log: NO_LOG, repo, target, ref, commit }, task),
+      log: async () => undefined,
       index: async () => undefined,
     };
     expect((await planReconcile(request, task)).flips).toMatchObject([{ ref: MAIN, commit: second }]);

@@ -8,17 +8,41 @@ import { findUnlogged, type Unlogged } from '../../src/publish/log/find-unlogged
 import { contentsOf } from '../../src/publish/log/log-contents.ts';
 import { openLog, readLogHead } from '../../src/publish/log/log-files.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
+import { VECTORS } from './log-files.ts';
 import { testTask } from './tmp.ts';
 import type { World } from './world.ts';
 
 const keyFile = ({ dir }: World): string => join(dir, 'log.key');
 
-/** Has a world keep a log at its first target, and begins it; all other targets have copies. */
-export async function keepLog(world: World): Promise<void> {
+/**
+ * Has a world keep a log at its first target, and begins it; all other targets have copies.
+ * @param more further keys of the block, as in a configuration
+ * @returns the log's public key in its text form
+ */
+export async function keepLog(world: World, more = ''): Promise<string> {
   const text = await readFile(world.config, 'utf8');
-  await writeFile(world.config, `${text}log: {home: buildlogs, key-file: ${keyFile(world)}}\n`);
+  await writeFile(world.config, `${text}log: {home: buildlogs, key-file: ${keyFile(world)}${more}}\n`);
   const begun = await world.nightly('log', 'init');
   expect(begun, begun.stderr).toMatchObject({ code: 0 });
+  return begun.stdout.trim().split('\n').at(-1) ?? '';
+}
+
+/**
+ * Has a world keep a log whose gate can be shut: entries are logged then, but nobody cosigns them, and nothing may become visible.
+ * @returns the log's public key; and what shuts and opens the gate
+ */
+export async function keepLogWithGate(
+  world: World,
+): Promise<{ readonly vkey: string; shut(): Promise<void>; open(): Promise<void> }> {
+  const policy = join(world.dir, 'policy');
+  const vkey = await keepLog(world);
+  const text = await readFile(world.config, 'utf8');
+  await writeFile(world.config, text.replace('log: {', `log: {policy: ${policy}, `));
+  const write = (witnesses: string) => writeFile(policy, `log ${vkey}\n${witnesses}`);
+  const open = () => write('quorum none\n');
+  await open();
+  // Its address is not known, so that nobody waits for it.
+  return { vkey, open, shut: () => write(`witness nobody ${VECTORS.witnessVkey}\nquorum nobody\n`) };
 }
 
 /** Adds a target that is a folder beside the published one, with a copy of all that is published. */

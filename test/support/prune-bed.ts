@@ -44,6 +44,7 @@ export async function pruneBed(open?: (dir: string, far: string, url: string) =>
     await applyPublish(plan, { repo, target: to, log: NO_LOG }, task);
   };
   const request = (policy: TargetRetention, now: number, on = target) => ({
+    log: NO_LOG,
     target: on,
     retention: policy,
     repo,

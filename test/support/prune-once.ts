@@ -1,5 +1,6 @@
 import { argv, stdout } from 'node:process';
 import { quietTask } from '../../src/base/task.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { pruneTarget } from '../../src/publish/prune/prune-target.ts';
 import { directoryTarget } from '../../src/targets/directory/directory-target.ts';
 
@@ -21,4 +22,4 @@ const slow = {
   },
 };
 const retention = { refs: [{ pattern: '*', depth: 1 }], graceSeconds: 2 * 86_400 };
-await pruneTarget({ target: slow, retention, repo, scratchDir, now: Number(now) }, task);
+await pruneTarget({ log: NO_LOG, target: slow, retention, repo, scratchDir, now: Number(now) }, task);

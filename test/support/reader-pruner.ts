@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../src/base/errors.ts';
 import type { TargetConfig } from '../../src/config/config.ts';
+import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { pruneTarget } from '../../src/publish/prune/prune-target.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import { TEST_REF, TEST_TIME } from './ostree-repo.ts';
@@ -21,7 +22,7 @@ export function pruner(place: { readonly work: string; readonly target: TargetCo
   return async (): Promise<number | string> => {
     const now = TEST_TIME + 100 * DAY + Math.floor(((Date.now() - begun) / 1000) * DAY);
     const target = openTarget(config);
-    const request = { target, retention, repo: join(work, 'repo'), scratchDir: join(dir, 'scratch'), now };
+    const request = { log: NO_LOG, target, retention, repo: join(work, 'repo'), scratchDir: join(dir, 'scratch'), now };
     try {
       return (await pruneTarget(request, testTask(dir))).plan.decision.goes.size;
     } catch (error) {

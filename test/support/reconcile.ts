@@ -13,6 +13,7 @@ import type { PublishedTarget } from './published-target.ts';
 export function publishRepairs({ repo, target, task }: PublishedTarget): ReconcileRepairs {
   return {
     flip: (ref, commit) => setRef({ log: NO_LOG, repo, target, ref, commit }, task),
+    log: async () => undefined,
     index: (builds) =>
       updateRecord({ path: INDEX_PATH, format: BUILD_INDEX }, (old) => withBuilds(old, builds), target, task),
   };

@@ -13,7 +13,7 @@ import { type KeepReason, keptCommits, type RefHistory } from './retention.ts';
 
 export interface PruneRequest {
   /** Asked before anything goes. */
-  readonly log?: LogGate;
+  readonly log: LogGate;
   readonly target: Target;
   readonly retention: TargetRetention;
   /** Whether commits are published there. Default: yes. */

@@ -56,7 +56,7 @@ async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task):
   // Again: somebody may have published until a moment ago, and nobody can from now on.
   const plan = await withFiles(await planPrune(request, task), request, task);
   await lock.check(task);
-  if (hasRemovals(plan)) await request.log?.before([formatEntry(pruneEntry(plan))], target, task);
+  if (hasRemovals(plan)) await request.log.before([formatEntry(pruneEntry(plan))], target, task);
   await forgetBuilds(plan.builds, target, task, request);
   await removeFiles(plan, request, lock, task);
   const { state, removed } = plan.decision;

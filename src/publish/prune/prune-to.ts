@@ -3,12 +3,15 @@ import type { Task } from '../../base/task.ts';
 import type { RefPolicy } from '../../config/config.ts';
 import type { PruneSigning } from '../../published/record-trust.ts';
 import type { Target } from '../../targets/target.ts';
+import type { LogGate } from '../log/logged.ts';
 import { commitReader, readHistory } from './history.ts';
 import { totalOf } from './prune-plan.ts';
 import { readTargetState } from './prune-state.ts';
 import { pruneTarget } from './prune-target.ts';
 
 export interface PruneTo extends PruneSigning {
+  /** Asked before anything goes. */
+  readonly log: LogGate;
   readonly target: Target;
   readonly refs: readonly string[];
   /** Newest commits of each of them that stay. */
@@ -25,10 +28,10 @@ export interface PruneTo extends PruneSigning {
  * @throws NightlyError `locked`, `ostree` when it must stop (I8).
  */
 export async function pruneTo(request: PruneTo, task: Task): Promise<void> {
-  const { target, repo, scratchDir, signer, trust } = request;
+  const { target, repo, scratchDir, signer, trust, log } = request;
   const retention = { refs: await policiesOf(request, task), graceSeconds: 0 };
   const now = Math.floor(Date.now() / 1000);
-  const { plan } = await pruneTarget({ target, retention, repo, scratchDir, now, signer, trust }, task);
+  const { plan } = await pruneTarget({ target, retention, repo, scratchDir, now, signer, trust, log }, task);
   const { files, bytes } = totalOf(plan.stages);
   const gone = plan.decision.goes.size;
   if (gone > 0) task.say(`${gone} older commits removed: ${files} files, ${formatBytes(bytes)}`);

@@ -86,7 +86,7 @@ export async function admit(request: Admission, task: Task): Promise<void> {
     if (depth !== undefined) {
       const { pruneTo } = await import('../prune/prune-to.ts');
       const older = refs.flatMap(({ ref, isTag }) => (isTag ? [] : [ref]));
-      await pruneTo({ target, refs: older, depth, repo, scratchDir: join(staging, '..') }, task);
+      await pruneTo({ log: NO_LOG, target, refs: older, depth, repo, scratchDir: join(staging, '..') }, task);
     }
   } finally {
     await free();

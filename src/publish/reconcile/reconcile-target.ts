@@ -9,6 +9,7 @@ import { compareBuilds } from './reconcile-builds.ts';
 import { planLines, type ReconcilePlan } from './reconcile-plan.ts';
 import { compareRefs } from './reconcile-refs.ts';
 import { compareRepo } from './reconcile-repo.ts';
+import { IN_BUILD } from './records-there.ts';
 import { listRepo } from './repo-listing.ts';
 
 export interface ReconcileRequest {
@@ -43,6 +44,8 @@ export interface ReconcileRequest {
 export interface ReconcileRepairs {
   /** Sets a ref, with the summary and its signature; the commit and all it needs are there. */
   readonly flip: (ref: string, commit: string) => Promise<void>;
+  /** Logs builds as they are here, before any of their files are sent (I17). @param builds `ID/ARCH` */
+  readonly log: (builds: ReadonlySet<string>) => Promise<void>;
   /** Adds builds to `builds/builds.json`, which may not exist. */
   readonly index: (builds: ReconcilePlan['index']) => Promise<void>;
 }
@@ -160,14 +163,24 @@ export async function applyReconcile(
     }
   };
   await send(['objects', 'signatures', 'commits', 'deltas', 'delta indexes']);
+  await repairs.log(buildsIn(plan, OF_BUILDS));
   if (plan.remove.length > 0)
     await target.remove(
       plan.remove.map(({ path }) => path),
       task,
     );
   for (const { ref, commit } of plan.flips) await repairs.flip(ref, commit);
-  await send(['signatures of files', 'images', 'records']);
+  await send(OF_BUILDS);
   if (plan.index.length > 0) await repairs.index(plan.index);
+}
+
+/** Phases that send files of builds. */
+const OF_BUILDS = ['signatures of files', 'images', 'records'];
+
+/** Returns the builds whose files these phases send, as `ID/ARCH`. */
+function buildsIn({ phases }: ReconcilePlan, names: readonly string[]): Set<string> {
+  const files = phases.filter(({ name }) => names.includes(name)).flatMap((phase) => phase.files);
+  return new Set(files.flatMap(({ path }) => IN_BUILD.exec(path)?.[1] ?? []));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Task } from '../../base/task.ts';
-import { insistOnWhole, surveyBuilds } from '../../build/build-store.ts';
+import { insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
@@ -113,13 +113,23 @@ async function logHeads(
   }
 }
 
-/** Logs of the builds on a target what is not logged yet, before any of it is put back: signatures that were added, for one. */
+/** Logs of the builds on a target what is not logged yet, for a log that began later than they did. */
 async function logBuildsHere(config: Config, target: Target, task: Task): Promise<void> {
-  for (const { meta, paths } of (await surveyBuilds(config.work)).builds) {
-    const { published = [], release, pendingImages, signedBy } = meta;
+  await logBuilds(config, target, task, ({ meta: { published = [], release, pendingImages } }) => {
     // Of one that several machines work on, the record there counts.
-    if (pendingImages !== undefined || !(published.includes(target.name) || release)) continue;
-    await logBuildHere(config, paths, { signed: signedBy !== undefined }, target, task);
+    return pendingImages === undefined && (published.includes(target.name) || release !== undefined);
+  });
+}
+
+async function logBuilds(
+  config: Config,
+  target: Target,
+  task: Task,
+  isMeant: (build: StoredBuild) => boolean,
+): Promise<void> {
+  for (const build of (await surveyBuilds(config.work)).builds) {
+    const signed = build.meta.signedBy !== undefined;
+    if (isMeant(build)) await logBuildHere(config, build.paths, { signed }, target, task);
   }
 }
 
@@ -156,6 +166,8 @@ function repairs(
       const signing = signer && targetSigning({ config, signer }, target.name, task);
       return setRef({ repo, target, ref, commit, signing, log }, task);
     },
+    log: (builds) =>
+      logBuilds(config, target, task, ({ meta: { buildid, basearch } }) => builds.has(`${buildid}/${basearch}`)),
     index: (builds) =>
       updateRecord(
         { path: INDEX_PATH, format: BUILD_INDEX },

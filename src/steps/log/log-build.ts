@@ -154,8 +154,8 @@ async function filesOf(
   for (const { path, sha256: digest } of sums) {
     const old = known.get(path);
     const size = old?.sha256 === digest ? old.size : await sizeHere(join(paths.dir, path));
-    if (size === undefined) continue;
-    add({ path, sha256: digest, size });
+    // A signature may be made here for an image that is not here any more, or never was.
+    if (size !== undefined) add({ path, sha256: digest, size });
     add((await fileHere(paths, signatureName(path))) ?? known.get(signatureName(path)));
   }
   for (const name of [SUMS, RECORD_FILE].map(signatureName)) {
@@ -164,7 +164,8 @@ async function filesOf(
   }
   for (const path of told) add(await fileHere(paths, path));
   const folder = `${relative(paths.dir, paths.release)}/`;
-  for (const one of before) if (one.path.startsWith(folder) && !found.has(one.path)) add(one);
+  for (const one of before)
+    if (one.path.startsWith(folder) && !found.has(one.path)) add((await fileHere(paths, one.path)) ?? one);
   return [...found.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 

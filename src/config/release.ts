@@ -90,6 +90,7 @@ interface Stream extends Written {
   readonly engine?: unknown;
   readonly provenance?: unknown;
   readonly ref?: string;
+  readonly signing?: unknown;
   readonly smokeTest: unknown;
 }
 
@@ -151,6 +152,9 @@ export function checkRelease(
       message: 'needs a "smoke-test" in the stream: nothing is released that was not tested.',
     });
   }
+  if (stream.to !== undefined && stream.signing === undefined) {
+    breaches.push({ path: ['release'], message: 'needs "signing" in the stream: nothing is released unsigned.' });
+  }
   if (times?.upstream && times.weeks % times.upstream.weeks !== 0) {
     breaches.push({
       path: ['cycle', 'upstream', 'weeks'],
@@ -174,6 +178,8 @@ export const releaseTemplate = (name: string): string => `
   #   promotes-from: nightly
   #   ref: ${name}/\${basearch}/release
   #   targets: [buildlogs]      # better one of its own, to test at
+  #   # Here as well where another stream of its targets signs, and for every release (docs/signing.md).
+  #   signing: {type: gpg-agent, home: /etc/atomic-nightly/gnupg, key: 0123456789ABCDEF0123456789ABCDEF01234567}
   #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2

@@ -40,6 +40,7 @@ export function checkStreams(parts: Parts): Breach[] {
       checkPassphrase(['streams', name, 'attestations', 'statement', 'key'], parts.written),
     ),
     ...sharedRefs(parts.streams),
+    ...unsignedBesideSigned(parts.streams),
     ...checkReleasePackages(parts.streams),
   ];
 }
@@ -114,4 +115,24 @@ function sharedRefs(streams: Parts['streams']): Breach[] {
       },
     ];
   });
+}
+
+/**
+ * The summary and the index of builds belong to all streams of a target: where one stream signs them, another that does not could
+ * change neither without leaving them unsigned (I2).
+ */
+function unsignedBesideSigned(streams: Parts['streams']): Breach[] {
+  const signing = new Map<string, string>();
+  for (const [name, { targets, to, signing: keys }] of Object.entries(streams)) {
+    const named = [...targets, ...(to?.tree ?? []), ...(to?.images ?? [])];
+    for (const target of keys === undefined ? [] : named) signing.set(target, signing.get(target) ?? name);
+  }
+  return Object.entries(streams).flatMap(([name, { targets, signing: keys }]): Breach[] =>
+    targets.flatMap((target, index): Breach[] => {
+      const other = signing.get(target);
+      if (keys !== undefined || other === undefined) return [];
+      const message = `"${target}" has the signed files of stream "${other}", and this stream does not sign: add "signing" to it, or give it another target.`;
+      return [{ path: ['streams', name, 'targets', index], message }];
+    }),
+  );
 }

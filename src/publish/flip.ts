@@ -3,7 +3,6 @@ import { NightlyError } from '../base/errors.ts';
 import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { signaturesIn, withSignature } from '../ostree/commit-signatures.ts';
-import { keyfileGroup } from '../ostree/keyfile.ts';
 import { localObjects, parseCommit, readCommit } from '../ostree/objects.ts';
 import { formatEntry } from '../published/log-entry.ts';
 import type { TargetSigning } from '../published/record-trust.ts';
@@ -11,18 +10,18 @@ import { contentEquals } from '../targets/expect.ts';
 import type { SwapRequest, Target } from '../targets/target.ts';
 import { aliasesOf, refuseAlias } from './alias-refs.ts';
 import { refuseWhileDeleting } from './epoch.ts';
+import { CONFIG, refuseCollection, refuseForeign } from './foreign-repository.ts';
 import { commitIn, headPaths, readHeads } from './heads.ts';
 import { NO_LOG } from './log/logged.ts';
 import type { PublishPlaces } from './publish-places.ts';
 import type { PublishPlan } from './publish-plan.ts';
 import { publishedObjects } from './published-objects.ts';
-import { summaryCollection, summaryRefs, summaryWith } from './summary.ts';
+import { summaryRefs, summaryWith } from './summary.ts';
 import { swapWithRetry } from './swap-with-retry.ts';
 import { vouchedRefs } from './vouched-commits.ts';
 
 /** Folders that nothing published is in, without which ostree's own commands refuse to work on the repository there. */
 const FOLDERS = ['repo/refs/remotes/', 'repo/state/', 'repo/tmp/'];
-const CONFIG = '[core]\nrepo_version=1\nmode=archive-z2\ntombstone-commits=true\n';
 
 /**
  * Moves the ref of a plan whose objects are all there, and makes the summary follow. A signed summary and its signature
@@ -39,8 +38,8 @@ export async function flip(plan: PublishPlan, places: PublishPlaces, task: Task)
   const prepare = async (): Promise<SwapRequest | undefined> => {
     const { ref, summary, config, signature, epoch, links } = known ?? (await readHeads(target, plan.ref, task));
     known = undefined;
-    const bound = await collectionOf(plan.to, repo);
-    refuseForeign({ config, summary, signature: signer ? undefined : signature, bound }, target);
+    refuseForeign({ config, summary, signature, signs: signer !== undefined }, target);
+    refuseCollection({ config, summary, bound: await collectionOf(plan.to, repo) }, target);
     refuseAlias(plan.ref, links, target);
     refuseWhileDeleting(epoch, target);
     if ((epoch && new TextDecoder().decode(epoch)) !== plan.epoch) throw prunedError(plan, target);
@@ -101,48 +100,6 @@ export async function refEntries(refs: readonly string[], checksum: string, repo
     ...(version !== undefined && { version: oneLine(version).slice(0, 200) }),
   };
   return refs.map((ref) => formatEntry({ kind: 'ref', ref, ...commit }));
-}
-
-/** Returns a repository that somebody else keeps in a way that a publish from here would break for its clients. */
-function refuseForeign(
-  found: {
-    config: Uint8Array | undefined;
-    summary: Uint8Array | undefined;
-    signature: Uint8Array | undefined;
-    /** The collection that the commit names as its own. */
-    bound: string | undefined;
-  },
-  target: Target,
-): void {
-  const { config, summary, signature, bound } = found;
-  const text = config && new TextDecoder().decode(config);
-  const refuse = (what: string, hint: string): never => {
-    throw new NightlyError('unsupported', `The repository on target "${target.name}" ${what}.`, { hint });
-  };
-  const core = keyfileGroup(text ?? '', 'core');
-  const mode = core.get('mode') ?? 'bare';
-  if (text !== undefined && mode !== 'archive' && mode !== 'archive-z2') {
-    refuse('is not in archive mode, so it cannot be served over HTTP', 'Publish to another folder.');
-  }
-  const collection = core.get('collection-id') || (summary && summaryCollection(summary));
-  if (collection && collection !== bound) {
-    refuse(
-      `has the collection id ${collection}: its clients take only commits that are bound to it, and this one is ${bound === undefined ? 'not' : `bound to ${bound}`}`,
-      'Publish to another folder, or remove collection-id from repo/config there and from the remotes of its clients.',
-    );
-  }
-  if (signature) {
-    refuse(
-      'has a signed summary, and a new one from here would not be',
-      'Publish to another folder, or remove summary.sig there and gpg-verify-summary from the clients.',
-    );
-  }
-  if (text !== undefined && text !== CONFIG && !summary) {
-    refuse(
-      'has no summary, and one that names only what comes from here would hide its other refs',
-      'Run "ostree summary --update" in it once, then run again.',
-    );
-  }
 }
 
 const isVouchedFor = (summary: Uint8Array, signature: Uint8Array | undefined, trust: TargetSigning['trust']) =>

@@ -73,7 +73,7 @@ function sumsOrNothing(text: Uint8Array | undefined, images: readonly Summed[]):
  * @param signing puts PATH.asc, a detached signature, right before the file: a reader who gets one of each pair is told by the
  *   mismatch to try again. One that is lost or over another content is made anew. What is there and nobody vouches for is never
  *   signed: `change` is given what `signing.anew` makes, and that takes its place (I12)
- * @throws NightlyError `unsupported` when what is there is damaged, `target-moved` or `locked` when other publishers keep
+ * @throws NightlyError `unsupported` when what is there is damaged, or signed and nobody signs here; `target-moved` or `locked` when other publishers keep
  *   getting in between; `signing`.
  */
 export async function updateRecord<Value>(
@@ -85,7 +85,8 @@ export async function updateRecord<Value>(
 ): Promise<void> {
   const signature = signatureName(path);
   const prepare = async (): Promise<SwapRequest | undefined> => {
-    const [content, signed] = await target.readMany(signing ? [path, signature] : [path], task);
+    const [content, signed] = await target.readMany([path, signature], task);
+    if (signed && !signing) throw signedThere(path, target);
     const isKnown = content && (!signing || (await signing.trust.vouches(path, content, signaturePacketsIn(signed))));
     if (content && !isKnown) task.say(`${placeOn(path, target)} is rewritten: ${NOT_SIGNED}`);
     const old = isKnown
@@ -104,4 +105,10 @@ export async function updateRecord<Value>(
     return put.length === 0 ? undefined : { expect, put };
   };
   await swapWithRetry(prepare, target, task);
+}
+
+function signedThere(path: string, target: Target): NightlyError {
+  return new NightlyError('unsupported', `${placeOn(path, target)} is signed, and a new one from here would not be.`, {
+    hint: `Add "signing" to the stream, or give it another target. If nothing there is to be signed any more, remove ${signatureName(path)} there.`,
+  });
 }

@@ -9,10 +9,8 @@ export interface RecordTrust {
    * @param signature what lies beside it there, if anything
    */
   believes(path: string, content: Uint8Array, signature: Uint8Array | undefined): Promise<boolean>;
-  /** Whether every stream that writes it signs, so that without a good signature it is somebody else's. */
-  mustBeSigned(path: string): boolean;
   /**
-   * Whether what is signed next may be made from it: as `believes`, but never without a signature, which is kept from then on.
+   * Whether what is signed next may be made from it: as `believes`, but the signature is kept from then on.
    * That may be one that was good before: after a kill between a signature and its file, the one beside the old file is over
    * the new.
    * @param signatures packets, binary

@@ -116,7 +116,7 @@ function madeBy(
 }
 
 /** Who signs for a stream, with all its keys as one; undefined for streams that do not sign. */
-export function streamSigner(config: Config, stream: StreamConfig): Signer | undefined {
+export function streamSigner(config: Pick<Config, 'work'>, stream: StreamConfig): Signer | undefined {
   const signers = streamSigners(config, stream);
   return signers.length === 0 ? undefined : jointSigner(signers);
 }
@@ -130,7 +130,7 @@ export function streamSigners({ work }: Pick<Config, 'work'>, { signing }: Strea
 }
 
 /** Who signs what the streams of a target share, its index of builds for one: the first of them that signs. */
-export function targetSigner(config: Config, target: string): Signer | undefined {
+export function targetSigner(config: Pick<Config, 'streams' | 'work'>, target: string): Signer | undefined {
   const streams = Object.values(config.streams).filter((stream) => targetUses(stream).has(target));
   return streams.map((stream) => streamSigner(config, stream)).find((signer) => signer !== undefined);
 }

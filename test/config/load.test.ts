@@ -465,7 +465,30 @@ test('what does not go with a release stream, or only with one', async () => {
     'FILE:20:70: streams.fourth.cycle: is for a stream with "promotes-from" only.',
     'FILE:21:82: streams.fifth.cycle.start: is not a calendar day.',
     'FILE:22:76: streams.sixth.release: needs a "smoke-test" in the stream: nothing is released that was not tested.',
+    'FILE:22:76: streams.sixth.release: needs "signing" in the stream: nothing is released unsigned.',
   ]);
+});
+
+test('I2: where one stream of a target signs, each does, also those that only release there', async () => {
+  const key = 'signing: {type: openpgp, key-file: k}';
+  const file = (plain: string, signed: string) => `name: lab
+targets:
+  one: {type: directory, path: one, url: 'http://localhost:1'}
+  two: {type: directory, path: two, url: 'http://localhost:2'}
+  three: {type: directory, path: three, url: 'http://localhost:3'}
+streams:
+  plain: {treefile: host.yaml, engine: dnf, ref: p, targets: [${plain}]}
+  signed: {promotes-from: plain, ref: s, targets: [one], ${key}${signed}}
+`;
+  const message =
+    'has the signed files of stream "signed", and this stream does not sign: add "signing" to it, or give it another target.';
+  expect(await faultsOf(file('two, one', ''))).toEqual([`FILE:7:68: streams.plain.targets.1: "one" ${message}`]);
+  const released = ', smoke-test: {}, images: [iso], release: {tree: [two], images: [three]}';
+  expect(await faultsOf(file('three, two', released))).toEqual([
+    `FILE:7:63: streams.plain.targets.0: "three" ${message}`,
+    `FILE:7:70: streams.plain.targets.1: "two" ${message}`,
+  ]);
+  await loadConfig(await write(file('two, three', '')));
 });
 
 test('release packages: one name for each stream, one key for each repository', async () => {
@@ -476,12 +499,12 @@ test('release packages: one name for each stream, one key for each repository', 
   const repository = join(path, '../rpms');
   expect(streams['release']?.releasePackage).toEqual({ name: 'lab-release', version: '9', repository });
   const faults = await faultsOf(
-    `${RELEASE.replace('  release:\n', `${block('same')}  release:\n`)}${block('same', ', templates: ./none')}    signing: {type: openpgp, key-file: k}\n`,
+    `${RELEASE.replace('  release:\n', `    signing: {type: openpgp, key-file: n}\n${block('same')}  release:\n`)}${block('same', ', templates: ./none')}    signing: {type: openpgp, key-file: k}\n`,
   );
   expect(faults).toEqual([
-    'FILE:14:29: streams.release.release-package.name: is that of stream "nightly"; each stream needs a name of its own, as in lab-same-release.',
-    'FILE:14:65: streams.release.release-package.repository: is that of stream "nightly", which signs with another key; give each a repository of its own.',
-    'FILE:14:84: streams.release.release-package.templates: there is no DIR/none.',
+    'FILE:15:29: streams.release.release-package.name: is that of stream "nightly"; each stream needs a name of its own, as in lab-same-release.',
+    'FILE:15:65: streams.release.release-package.repository: is that of stream "nightly", which signs with another key; give each a repository of its own.',
+    'FILE:15:84: streams.release.release-package.templates: there is no DIR/none.',
   ]);
   expect(await faultsOf(`${SMALL}${block('a b')}`)).toEqual([
     expect.stringContaining('must be the name of an RPM package'),

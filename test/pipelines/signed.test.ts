@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
 import { everyCase } from '../support/every-case.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
+import { expectSilence } from '../support/silence.ts';
 import { strictPull } from '../support/strict-client.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, records } from '../support/world.ts';
@@ -62,6 +63,35 @@ it('I2: a signing stream publishes signed commits, a signed summary, and deltas 
   // Somebody with another key gets nothing.
   const other = await makeSigningKey(join(dir, 'other'));
   await expect(strictPull(world, 'stranger', other.publicKeyFile)).rejects.toThrow(/signature|GPG/i);
+
+  // A second stream of the target that is not published yet is no fault; once it is there, both are good.
+  const text = await readFile(world.config, 'utf8');
+  const block = text.slice(text.indexOf('  nightly:\n'));
+  const twin = block.replace('nightly:', 'twin:').replace('treefile:', 'ref: mini/x86_64/twin\n    treefile:');
+  await writeFile(world.config, text + twin);
+  expect(await world.nightly('verify')).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/ok +ref mini\/x86_64\/twin: nothing published yet of twin/),
+  });
+  expect(await world.nightly('nightly', 'twin')).toMatchObject({ code: 0 });
+  await expectSilence(world);
+  // A ref that was there and is lost is one, also for a machine whose work folder knows nothing.
+  await run('ostree', ['refs', '--delete', 'mini/x86_64/twin', `--repo=${world.published}/repo`]);
+  await run('ostree', ['summary', '--update', `--repo=${world.published}/repo`]);
+  await run('mv', [join(dir, 'world/work'), join(dir, 'away')]);
+  expect((await world.nightly('verify')).stdout).toMatch(/not ok +ref mini\/x86_64\/twin: .* has no such ref/);
+  await run('rm', ['-rf', join(dir, 'world/work')]);
+  await run('mv', [join(dir, 'away'), join(dir, 'world/work')]);
+  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+  await expectSilence(world);
+
+  // A stream that no longer signs is told before anything is composed, and what is published stays as it is.
+  await writeFile(world.config, text.replace(/^ +signing: .*\n/m, ''));
+  const unsigned = await world.nightly('nightly', '--force');
+  expect(unsigned.code).toBe(2);
+  expect(unsigned.stderr).toMatch(/✗ seed .*: The repository on target "buildlogs" has a signed summary/);
+  expect(unsigned.stderr).not.toContain('resolve');
+  expect(await strictPull(world, 'untouched', key.publicKeyFile)).toBe(last?.['ostree-commit']);
 });
 
 it.runIf(everyCase)(

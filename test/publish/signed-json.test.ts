@@ -65,6 +65,20 @@ it('the signature is put before the file, in one swap', async () => {
   expect(put).toEqual([[`${INDEX}.asc`, INDEX]]);
 });
 
+it('I2: who does not sign leaves a signed file alone, and says which', async () => {
+  const { far, signing, target, task, isSigned } = await bed();
+  const change = (old: string[] | undefined) => [...(old ?? []), 'new'];
+  await updateRecord(anyRecord<string[]>(INDEX), change, target, task);
+  await updateRecord(anyRecord<string[]>(INDEX), change, target, task);
+  await updateRecord(anyRecord<string[]>(INDEX), () => ['signed'], target, task, signing);
+  await expect(updateRecord(anyRecord<string[]>(INDEX), change, target, task)).rejects.toMatchObject({
+    code: 'unsupported',
+    message: `${INDEX} on target "dir" is signed, and a new one from here would not be.`,
+  });
+  expect(JSON.parse(await readFile(join(far, INDEX), 'utf8'))).toEqual(['signed']);
+  expect(await isSigned(INDEX)).toBe(true);
+});
+
 it('a prune that takes builds out of the index signs what is left', async () => {
   const { signing, target, task, isSigned } = await bed();
   const builds = ['20260102_01', '20260101_01'].map((id) => ({ id, arches: ['x86_64'] }));

@@ -8,7 +8,6 @@ import { openProject, type Project } from '../../src/run/project.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { pruneConfigured } from '../../src/steps/deliver/prune-targets.ts';
 import { reconcile } from '../../src/steps/deliver/reconcile.ts';
-import { recordTrust } from '../../src/steps/deliver/record-trust.ts';
 import { fetchRecords } from '../../src/steps/images/fetch-build.ts';
 import { everyCase } from '../support/every-case.ts';
 import { type FileKey, gpgv, makeFileKey } from '../support/openpgp-key.ts';
@@ -189,24 +188,6 @@ it('I12: of what a hostile list of checksums names nothing is fetched, whether i
   expect(existsSync(join(world.dir, 'elsewhere/guard'))).toBe(false);
   await repair(false);
   expect(await text(sums)).toBe(good);
-});
-
-it('where other streams of a target do not sign, a missing signature says nothing, and a bad one does', async () => {
-  const { config } = project;
-  const stream = config.streams['nightly'];
-  if (!stream) throw new Error('no stream');
-  const { signing: _, ...plain } = stream;
-  const both = { ...config, streams: { ...config.streams, plain: { ...plain, name: 'plain' } } };
-  const task = testTask(temporaryFolder());
-  const content = Buffer.from(`${await text(record())} `);
-  const signature = await readFile(`${at(record())}.asc`);
-  const asked = async (one: typeof config, path: string, signed?: Uint8Array) =>
-    recordTrust(one, 'buildlogs', task)?.believes(path, content, signed);
-  expect(await asked(config, record())).toBe(false);
-  expect(await asked(both, record())).toBe(true);
-  expect(await asked(both, record(), signature)).toBe(false);
-  expect(await asked(both, INDEX, signature)).toBe(true);
-  expect(recordTrust({ ...config, streams: { nightly: plain } }, 'buildlogs', task)).toBeUndefined();
 });
 
 /** What a prune in forty days does, or would. */

@@ -1,9 +1,13 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { buildPaths } from '../../src/build/build-store.ts';
+import { parseConfig } from '../../src/config/load.ts';
 import { beginDeleting } from '../../src/publish/epoch.ts';
 import type { Night } from '../../src/run/promoted-night.ts';
 import { keepPromotedCommit } from '../../src/steps/promote/promote-keep.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { nightId, noon, pruneBed, retention } from '../support/prune-bed.ts';
 
 const PROMOTED = 'builds/promoted.json';
@@ -82,4 +86,27 @@ it('a prune that began after the night was seen there makes it look again', asyn
     code: 'locked',
     message: expect.stringContaining('A prune is deleting'),
   });
+});
+
+it('I2: what is remembered beside the nightly builds is signed with their key, whoever promotes', async () => {
+  const bed = await pruneBed();
+  const first = await bed.night(0, { a: '1' });
+  const [nights, releases] = [await makeFileKey(bed.dir), await makeFileKey(bed.dir, { name: 'other' })];
+  const keyOf = ({ keyFile, passphrase }: typeof nights) =>
+    `signing: {type: openpgp, key-file: ${keyFile}, passphrase-file: ${passphrase.file}}`;
+  const text = `name: lab
+work: ./signed-work
+targets:
+  ${bed.target.name}: {type: directory, path: ${bed.far}, url: 'http://localhost:1'}
+  staging: {type: directory, path: ./staging, url: 'http://localhost:2'}
+streams:
+  nightly: {treefile: host.yaml, engine: dnf, ref: lab/nightly, targets: [${bed.target.name}], ${keyOf(nights)}}
+  release: {promotes-from: nightly, ref: lab/release, targets: [staging], ${keyOf(releases)}}
+`;
+  await writeFile(join(bed.dir, 'host.yaml'), 'ref: lab/nightly\n');
+  const config = parseConfig(text, join(bed.dir, 'atomic-nightly.yaml'));
+  await keepPromotedCommit({ config }, release(bed.dir, '20260106_01'), nightOf(first, 0), bed.target, bed.task);
+  const [file, signature] = [join(bed.far, PROMOTED), join(bed.far, `${PROMOTED}.asc`)];
+  expect(await gpgv(nights.publicFile, signature, file)).toMatchObject({ code: 0 });
+  expect((await gpgv(releases.publicFile, signature, file)).code).not.toBe(0);
 });

@@ -16,7 +16,6 @@ export function keyTrust(
   const isSigned = async (content: Uint8Array, signatures: readonly Uint8Array[]) =>
     isSignedByOne(await signer.clientKey(task), content, signatures, task);
   return {
-    mustBeSigned: () => true,
     believes: async () => true,
     async vouches(path, content, signatures) {
       if (contentEquals(content, await ifThere(readFile(join(work, path))))) return true;

@@ -84,6 +84,7 @@ const CONFIG = `name: lab-atomic-host
 work: ./work
 targets:
   buildlogs: {type: directory, path: ./published, url: 'https://buildlogs.example.org/atomic'}
+  staging: {type: directory, path: ./staging, url: 'https://staging.example.org/atomic'}
   mirror: {type: directory, path: ./mirror, url: 'https://mirror.example.org/atomic'}
 streams:
   nightly:
@@ -93,7 +94,7 @@ streams:
   release:
     promotes-from: nightly
     ref: lab/x86_64/release
-    targets: [buildlogs]
+    targets: [staging]
     approvals: 2
     signing: {type: gpg-agent, key: 0123456789ABCDEF0123456789ABCDEF01234567}
     images: [generic-cloud]

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { buildId, count, fingerprint, imagePath, imagesWith, instant, sha256Hex } from '../../build/record-values.ts';
@@ -139,7 +138,7 @@ export async function forgetBuilds(
         (old) => old && withoutBoxVersions(old, plan.boxes),
         target,
         task,
-        await signedOrRefused(path, target, signing, task),
+        signedOrRefused(path, target, signing),
       );
     }
   }
@@ -156,24 +155,17 @@ export async function forgetBuilds(
     },
     target,
     task,
-    await signedOrRefused(INDEX_PATH, target, signing, task),
+    signedOrRefused(INDEX_PATH, target, signing),
   );
 }
 
-/**
- * A prune makes nothing anew: whoever publishes there does (I8). What streams without keys may have written since is changed as
- * they would, and gets no signature.
- */
-async function signedOrRefused(
+/** A prune makes nothing anew: whoever publishes there does (I8). */
+function signedOrRefused(
   path: string,
   target: Target,
   { signer, trust }: PruneSigning,
-  task: Task,
-): Promise<RecordSigning<never> | undefined> {
+): RecordSigning<never> | undefined {
   if (!signer || !trust) return undefined;
-  const [content, signature] = await target.readMany([path, signatureName(path)], task);
-  const isKnown = content === undefined || (await trust.vouches(path, content, signaturePacketsIn(signature)));
-  if (!isKnown && !trust.mustBeSigned(path)) return undefined;
   return { signer, trust, anew: async () => refuseUnsigned(path, target) };
 }
 

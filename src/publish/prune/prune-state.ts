@@ -68,7 +68,7 @@ export async function readTargetState(
   if (!summary && hasTree) throw refusal(target, 'it has no repo/summary');
   if (summary?.length === 0) throw refusal(target, 'its repo/summary is empty');
   const signatures = signature ? signaturesIn(signature) : [];
-  if (summary && trust?.mustBeSigned('repo/summary') && !(await trust.vouches('repo/summary', summary, signatures)))
+  if (summary && trust && !(await trust.vouches('repo/summary', summary, signatures)))
     throw refusal(target, 'its repo/summary has no good signature by a key of a stream that publishes there');
   if (summary) for (const [ref, commit] of refsOf(summary, target)) add(ref, commit);
   const files: string[] = [];
@@ -103,7 +103,7 @@ async function buildsLinkedFrom(target: Target, trust: RecordTrust | undefined, 
   const contents = await target.readMany(withSignatures(paths), task);
   for (const [index, path] of paths.entries()) {
     const [content, signature] = [contents[2 * index], contents[2 * index + 1]];
-    if (!content || !trust?.mustBeSigned(path)) continue;
+    if (!content || !trust) continue;
     if (!(await trust.vouches(path, content, signaturePacketsIn(signature))))
       throw refusal(target, `${path} leads to builds and ${NOT_SIGNED.replace('it ', '')}`);
   }
@@ -118,7 +118,7 @@ export async function writeRetired(
   { target, signer, trust }: { readonly target: Target } & PruneSigning,
   task: Task,
 ): Promise<void> {
-  const signing = signer && trust?.mustBeSigned(RETIRED_PATH) && { signer, trust, anew: async () => before };
+  const signing = signer && trust && { signer, trust, anew: async () => before };
   await updateRecord(
     { path: RETIRED_PATH, format: RETIRED },
     (old) => {

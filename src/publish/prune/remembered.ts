@@ -32,8 +32,7 @@ export async function readRemembered<Value>(
   trust: RecordTrust | undefined,
 ): Promise<Remembered<Value>> {
   const value = content && readRecord(content, format, path);
-  const judge = trust?.mustBeSigned(path) ? trust : undefined;
-  const isKnown = !content || !judge || (await judge.vouches(path, content, signaturePacketsIn(signature)));
+  const isKnown = !content || !trust || (await trust.vouches(path, content, signaturePacketsIn(signature)));
   return { value, isKnown };
 }
 

@@ -6,10 +6,10 @@ import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
 import { type PublicFiles, publicFiles } from './public-http.ts';
-import { inspectBuilds } from './verify-builds.ts';
+import { inspectBuilds, type PublishedBuild } from './verify-builds.ts';
 import { inspectPointers } from './verify-pointers.ts';
-import { inspectRefs } from './verify-refs.ts';
-import { attempt, type Check, RECONCILE_HINT, reportTo } from './verify-report.ts';
+import { inspectRefs, type RefsInspection } from './verify-refs.ts';
+import { attempt, type Check, RECONCILE_HINT, type Report, reportTo } from './verify-report.ts';
 import { inspectSignatures } from './verify-signatures.ts';
 import { listedRefs } from './verify-summary.ts';
 
@@ -47,6 +47,26 @@ const ELSEWHERE_HINT =
 const nothingYet = ({ name, use }: Pick<InspectStream, 'name' | 'use'>): string =>
   `nothing ${use.releases ? 'released' : 'published'} yet of ${name}`;
 
+/**
+ * Looks at streams that the summary has no ref of and the work folder no build. Another machine may have published builds: a ref
+ * that these have, or whose file is there, was lost.
+ */
+async function inspectWaiting(
+  streams: readonly InspectStream[],
+  builds: readonly PublishedBuild[],
+  within: Omit<RefsInspection, 'refs'>,
+  report: Report,
+  task: Task,
+): Promise<void> {
+  for (const { name, ref, use } of streams) {
+    const isBuilt = !use.releases && builds.some((build) => build.ref === ref);
+    const look = async () => isBuilt || (await within.files.get(`repo/refs/heads/${ref}`)) !== undefined;
+    const isLost = await attempt(report, `ref ${ref}`, RECONCILE_HINT, task.signal, look);
+    if (isLost) await inspectRefs({ ...within, refs: [ref] }, report, task);
+    else if (isLost === false) report.ok(`ref ${ref}`, nothingYet({ name, use }));
+  }
+}
+
 /** Whether there is neither a repository nor an index of builds. */
 async function hasNothing(files: PublicFiles): Promise<boolean> {
   const found = await Promise.all(['repo/summary', 'repo/config', INDEX_PATH].map((path) => files.get(path)));
@@ -80,9 +100,6 @@ export async function inspectTarget(
     else if (isEmpty) report.fault('target', `nothing of the target is at ${url}`, ELSEWHERE_HINT);
     if (isEmpty !== false) return ok;
   }
-  // Where something is, another machine may have published the nightly builds that this one knows nothing of.
-  const isWaiting = ({ unpublished = false, use }: InspectStream): boolean => unpublished && use.releases;
-  const [waiting, due] = [streams.filter(isWaiting), streams.filter((one) => !isWaiting(one))];
   const readSummary = async () => {
     const summary = await files.get('repo/summary');
     if (!summary) throw new Error(`${url}/repo/summary is not there`);
@@ -91,6 +108,9 @@ export async function inspectTarget(
     return found;
   };
   const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;
+  const isWaiting = ({ unpublished = false, ref, use }: InspectStream): boolean =>
+    unpublished && (listed ? !listed.refs.has(ref) : use.releases);
+  const [waiting, due] = [streams.filter(isWaiting), streams.filter((one) => !isWaiting(one))];
   await makeFolder(request.scratchDir);
   const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
   try {
@@ -98,23 +118,23 @@ export async function inspectTarget(
       onlyRef === undefined
         ? [...new Set([...(listed?.refs.keys() ?? []), ...due.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
         : [onlyRef];
-    for (const { name, ref, use } of waiting) {
-      if (onlyRef === undefined && listed && !listed.refs.has(ref)) report.ok(`ref ${ref}`, nothingYet({ name, use }));
-    }
     const trustOf = (ref: string): ClientTrust =>
       streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
         gpgKeys: [],
         signedSummary: false,
       };
-    const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, refs, trustOf, scratchDir, now };
-    const commits = await inspectRefs(within, report, task);
+    const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, trustOf, scratchDir, now };
+    const commits = await inspectRefs({ ...within, refs }, report, task);
     if (onlyRef !== undefined) return ok;
+    const unlisted = listed ? waiting : [];
     if (!hasBuilds) {
+      await inspectWaiting(unlisted, [], within, report, task);
       report.ok('builds.json', 'no images and records are published here');
       return ok;
     }
     const imagesSince = imagesSeconds === undefined ? {} : { imagesSince: now - imagesSeconds };
     const builds = await inspectBuilds({ files, hasTree, commits, imageContent, ...imagesSince }, report, task);
+    await inspectWaiting(unlisted, builds, within, report, task);
     await inspectPointers({ files, url, streams, builds, refs: within.listed.refs }, report, task);
     await inspectSignatures({ files, streams, builds }, report, task);
     return ok;

@@ -3,13 +3,16 @@ import type { Task } from '../../base/task.ts';
 import { PROVENANCE_PATH } from '../../engines/provenance/provenance-format.ts';
 import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
 import { seedFrom } from '../../ostree/seed-repo.ts';
-import { readTargetRef } from '../../publish/heads.ts';
+import { refuseAlias } from '../../publish/alias-refs.ts';
+import { refuseForeign } from '../../publish/foreign-repository.ts';
+import { commitIn, readHeads } from '../../publish/heads.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
 /**
  * Pulls the last published commit's record: what the night is compared with, and the parent of its commit. Refuses to
- * start from anything older than what the targets have (I5), and before any work when a target cannot be written to.
+ * start from anything older than what the targets have (I5), and before any work when a target cannot be written to or has a
+ * repository that a publish from here would break.
  */
 export async function seed(
   project: Project,
@@ -21,7 +24,10 @@ export async function seed(
   const { url, allowNew, gpgKeys } = stream.seed;
   const parent = await seedFrom({ url, ref, repo, gpgKeys, paths: [PROVENANCE_PATH] }, task);
   for (const target of targets) {
-    const published = await readTargetRef(target, ref, task);
+    const heads = await readHeads(target, ref, task);
+    refuseAlias(ref, heads.links, target);
+    refuseForeign({ ...heads, signs: project.signer !== undefined }, target);
+    const published = commitIn(heads.ref, ref, target);
     if (published !== undefined) refuseOlderSeed(published, parent, target.name, project);
   }
   if (!parent) {

@@ -15,9 +15,8 @@ import { contentEquals } from '../../targets/expect.ts';
 
 /**
  * Returns how records of a target are judged before they decide what is removed or sent, or are signed again (I12); undefined
- * where no stream that publishes there signs. Where some sign and others do not, a record without a signature may be one of the
- * others', but a signature that is there must be good, and the index belongs to all of them; a pointer belongs to the streams
- * that write it.
+ * where the streams that publish there do not sign: the rules of a configuration have all of them sign, or none. A pointer must be
+ * signed by a stream that writes it.
  * @throws NightlyError `signing`, when first asked, while the public key of a stream cannot be had
  */
 export function recordTrust(
@@ -26,7 +25,7 @@ export function recordTrust(
   task: Task,
 ): RecordTrust | undefined {
   const there = Object.values(config.streams).filter((stream) => targetUses(stream).has(target));
-  const signing = there.filter((stream) => stream.signing !== undefined && stream.signing.length > 0);
+  const signing = there.filter((stream) => stream.signing !== undefined);
   if (signing.length === 0) return undefined;
   const kept = join(config.work, 'signatures');
   const known = new Map<StreamConfig, Promise<Uint8Array>>();
@@ -35,40 +34,31 @@ export function recordTrust(
     known.set(stream, key);
     return key;
   };
-  /** Returns the streams that may have written a file, as far as they sign, and whether all of them do. */
-  const writersOf = (path: string) => {
-    const writers = isPointerPath(path) ? there.filter((stream) => pointerPaths(stream).includes(path)) : there;
-    const signers = writers.filter((stream) => signing.includes(stream));
-    // One that no stream here writes any more was signed by some stream of the target, if by any.
-    return writers.length === 0
-      ? { signers: signing, allSign: true }
-      : { signers, allSign: signers.length === writers.length };
+  /** Returns the streams that may have written a file. One that no stream here writes any more was signed by some stream of the target. */
+  const writersOf = (path: string): readonly StreamConfig[] => {
+    const writers = signing.filter((stream) => isPointerPath(path) && pointerPaths(stream).includes(path));
+    return writers.length === 0 ? signing : writers;
   };
-  const keysFor = async (path: string) =>
-    new Uint8Array(Buffer.concat(await Promise.all(writersOf(path).signers.map(keyOf))));
+  const keysFor = async (path: string) => new Uint8Array(Buffer.concat(await Promise.all(writersOf(path).map(keyOf))));
   const isOurs = async (path: string, content: Uint8Array) =>
     contentEquals(content, await ifThere(readFile(join(config.work, path))));
   const wasSigned = async (content: Uint8Array, publicKey: Uint8Array) =>
     isSignedByOne(publicKey, content, await keptSignatures(kept, content), task);
   return {
-    mustBeSigned: (path) => writersOf(path).allSign,
     async believes(path, content, signature) {
       if (await isOurs(path, content)) return true;
-      const { allSign } = writersOf(path);
       const packets = signaturePacketsIn(signature);
-      if (packets.length === 0) return !allSign;
+      if (packets.length === 0) return false;
       const publicKey = await keysFor(path);
       const found = await Promise.all(
         packets.map((packet) => findingsOf({ what: content, signature: packet, publicKey }, task)),
       );
       // A reader with both keys of a rotation refuses the whole when one of two is bad.
-      if (found.flat().includes('bad')) return isShared(path) && !allSign;
-      return found.flat().includes('good') || (isShared(path) && !allSign);
+      return found.flat().includes('good') && !found.flat().includes('bad');
     },
     async vouches(path, content, signatures) {
       if (await isOurs(path, content)) return true;
       const publicKey = await keysFor(path);
-      if (publicKey.length === 0) return false;
       if (await wasSigned(content, publicKey)) return true;
       for (const packet of signatures) {
         if (!(await isSignedByOne(publicKey, content, [packet], task))) continue;
@@ -79,6 +69,3 @@ export function recordTrust(
     },
   };
 }
-
-/** Whether every stream of a target writes it, those that do not sign among them: not what lies in the folder of a build. */
-const isShared = (path: string): boolean => !/^builds\/[^/]+\/[^/]+\//.test(path);

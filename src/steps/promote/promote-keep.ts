@@ -9,10 +9,10 @@ import { signatureName } from '../../published/paths.ts';
 import { PROMOTED, PROMOTED_PATH, type PromotedFile } from '../../published/retired.ts';
 import { readTargetRecord } from '../../published/target-record.ts';
 import type { Build } from '../../run/build.ts';
-import type { Project } from '../../run/project.ts';
+import { targetSigner } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
 import type { Target } from '../../targets/target.ts';
-import { recordTrust } from '../deliver/record-trust.ts';
+import { targetSigning } from '../deliver/record-signing.ts';
 
 /**
  * Writes down on a target of the nights that a release is made of one, so that no prune takes it. The swap holds only while
@@ -22,15 +22,15 @@ import { recordTrust } from '../deliver/record-trust.ts';
  * @throws NightlyError `locked`, `target-moved` when others keep getting in between; `target-unreachable`.
  */
 export async function keepPromotedCommit(
-  { config, signer }: { readonly config: Parameters<typeof recordTrust>[0] } & Pick<Project, 'signer'>,
+  { config }: { readonly config: Parameters<typeof targetSigner>[0] },
   build: Pick<Build, 'id'>,
   night: Pick<Night, 'id' | 'commit'>,
   target: Target,
   task: Task,
 ): Promise<void> {
-  const trust = signer && recordTrust(config, target.name, task);
-  // Shared with streams that do not sign: none of them would keep a signature right.
-  const signing = signer && trust?.mustBeSigned(PROMOTED_PATH) ? { signer, trust } : undefined;
+  // The target is that of the nightly builds, so what is theirs is signed with their key.
+  const signer = targetSigner(config, target.name);
+  const signing = signer && targetSigning({ config, signer }, target.name, task);
   const signature = signatureName(PROMOTED_PATH);
   const entry = { build: night.id, release: build.id };
   let there = true;
@@ -43,7 +43,7 @@ export async function keepPromotedCommit(
       if (!there) return undefined;
       const found = content && readTargetRecord(content, PROMOTED, PROMOTED_PATH, target);
       const isKnown =
-        !content || !signing || (await trust?.vouches(PROMOTED_PATH, content, signaturePacketsIn(signed)));
+        !content || !signing || (await signing.trust.vouches(PROMOTED_PATH, content, signaturePacketsIn(signed)));
       const old = found && !isKnown && signing ? await adoptPromoted(found, { ...signing, target }, task) : found;
       const known = old?.commits[night.commit];
       const isNamed = known?.build === entry.build && known.release === entry.release;

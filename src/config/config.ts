@@ -6,8 +6,10 @@ import { fillStream, type StreamConfig } from './streams.ts';
 import type { TargetConfig } from './targets.ts';
 
 export type { StatementKeyConfig } from './attestations.ts';
+export type { ContentConfig, ContentRule } from './content.ts';
 export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
 export type { SmokeTestConfig } from './images.ts';
+export type { KojiConfig } from './koji.ts';
 export type { LogConfig, LogKeySource } from './log.ts';
 export type {
   MailSinkConfig,

@@ -1,4 +1,5 @@
 import type { Breach } from './breach.ts';
+import { checkContent } from './content.ts';
 import { checkLog } from './log.ts';
 import { checkNotify } from './notify.ts';
 import { checkStreams } from './stream-rules.ts';
@@ -7,7 +8,8 @@ import { checkTargets } from './targets.ts';
 /** The parts of a configuration that passed the schema; rules look at these even when other parts have faults. */
 export type Parts = Parameters<typeof checkTargets>[0] &
   Parameters<typeof checkStreams>[0] &
-  Parameters<typeof checkLog>[0] & {
+  Parameters<typeof checkLog>[0] &
+  Parameters<typeof checkContent>[0] & {
     /** Keyed by their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
   };
@@ -18,6 +20,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...checkTargets(parts),
     ...checkStreams(parts),
     ...checkLog(parts),
+    ...checkContent(parts),
     ...checkNotify(parts.sinks, parts.streamNames),
   ];
 }

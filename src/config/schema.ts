@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
+import { contentSchema } from './content.ts';
 import { engineSchema } from './engine.ts';
+import { kojiSchema } from './koji.ts';
 import { logSchema } from './log.ts';
 import { notifySchema, sinkSchema } from './notify.ts';
 import { serviceSchema } from './service.ts';
@@ -19,6 +21,7 @@ export function schemasFor(here: Here) {
   const sink = sinkSchema(here);
   const engine = engineSchema(here);
   const log = logSchema(here);
+  const content = contentSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
     work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
@@ -31,10 +34,12 @@ export function schemasFor(here: Here) {
       .record(word, stream)
       .refine((all) => Object.keys(all).length > 0, { error: 'needs at least one stream' }),
     log: log.optional().describe('A log of all that is published, in which nothing can be changed unseen.'),
+    koji: kojiSchema(here).optional().describe('koji, whose tags are published as RPM repositories.'),
+    content: content.optional().describe('What is published of which tags of koji.'),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink, engine, log };
+  return { config, target, stream, sink, engine, log, content };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

@@ -60,9 +60,11 @@ function secretVariables(config: Config): string[] {
 }
 
 function passphrases(config: Config): PassphraseSource[] {
-  return Object.values(config.streams).flatMap(({ signing = [], attestations }) =>
-    [...signing, attestations?.statement?.key].flatMap((key) =>
-      key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],
-    ),
+  const keys = Object.values(config.streams).flatMap(({ signing = [], attestations }) => [
+    ...signing,
+    attestations?.statement?.key,
+  ]);
+  return [...keys, ...Object.values(config.content?.keys ?? {})].flatMap((key) =>
+    key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],
   );
 }

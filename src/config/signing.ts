@@ -40,7 +40,8 @@ const signingCommand = (here: Here) => {
   return block({ ...keys, 'public-key-file': publicKeyFile, subkeys, timeout, retries }, { timeout: 'timeoutSeconds' });
 };
 
-const signingKey = (here: Here) =>
+/** Makes the schema of one key that signs. */
+export const signingKey = (here: Here) =>
   z.discriminatedUnion('type', [gpgAgent(here), openpgpKey(here), signingCommand(here)]);
 
 /** One key that signs, by the kind of program that has its private half. */

@@ -1,5 +1,7 @@
+import { contentTemplate } from './content.ts';
 import { engineTemplate, type TreeTemplate } from './engine.ts';
 import { imageTypesTemplate } from './image-types.ts';
+import { kojiTemplate } from './koji.ts';
 import { logTemplate } from './log.ts';
 import { notifyTemplate } from './notify.ts';
 import { serviceTemplate } from './service.ts';
@@ -19,6 +21,8 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     targetsTemplate,
     streamsTemplate(name, tree),
     logTemplate,
+    kojiTemplate,
+    contentTemplate,
     notifyTemplate,
     serviceTemplate,
   ].join('');

@@ -79,6 +79,7 @@ export const rpmSignatureShape = z.object({
 
 export const userShape = z.object({ id, name: text });
 
+export type HubEvent = z.output<typeof eventShape>;
 export type TaggedBuild = z.output<typeof taggedBuildShape>;
 export type TaggedRpm = z.output<typeof taggedRpmShape>;
 export type HistoryEntry = z.output<typeof historyShape>;

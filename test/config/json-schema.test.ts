@@ -21,6 +21,8 @@ test('the keys known at a path follow the written type', () => {
     'targets',
     'streams',
     'log',
+    'koji',
+    'content',
     'notify',
     'service',
   ]);

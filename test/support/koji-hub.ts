@@ -36,6 +36,8 @@ export interface KojiHub {
   sessionKeys(): string[];
   /** Takes a file's path below the topdir; what it returns is sent in place of the file. */
   onFile: ((path: string) => FileMishap | undefined) | undefined;
+  /** Takes what a call comes to; what it returns is answered in its place. */
+  onCall: ((method: string, value: XmlRpcValue) => XmlRpcValue) | undefined;
   close(): Promise<void>;
 }
 
@@ -88,7 +90,9 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
     if (!method) throw new Fault(1000, `Invalid method: ${name}`);
     const last = params.at(-1);
     const named = isKeywords(last) ? last : {};
-    return method({ state: on, caller, topdir, named, args: isKeywords(last) ? params.slice(0, -1) : params });
+    const args = isKeywords(last) ? params.slice(0, -1) : params;
+    const value = await method({ state: on, caller, topdir, named, args });
+    return hub.onCall ? hub.onCall(name, value) : value;
   };
 
   const many = async (caller: Caller | undefined, list: XmlRpcValue): Promise<XmlRpcValue> =>
@@ -184,7 +188,7 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   };
 
   const hub: KojiHub = {
-    ...{ server: '', topurl: '', topdir, calls, users, mishaps, onFile: undefined },
+    ...{ server: '', topurl: '', topdir, calls, users, mishaps, onFile: undefined, onCall: undefined },
     state: () => state,
     async transaction(change, delayMs = 0) {
       await transact(async (copy) => {

@@ -15,6 +15,7 @@ import {
   checkSpace,
   checkWatching,
 } from '../../doctor/check-host.ts';
+import { checkKoji } from '../../doctor/check-koji.ts';
 import { checkSinks } from '../../doctor/check-notify.ts';
 import { checkReleaseLog } from '../../doctor/check-release-log.ts';
 import { checkListener } from '../../doctor/check-service.ts';
@@ -76,6 +77,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(config ? await checkSigning(config, task) : []),
     ...(config ? await checkStatements(config) : []),
     ...(config ? await checkReleaseLog(config, task) : []),
+    ...(config ? await checkKoji(config, task) : []),
     ...(config && usesService(config) ? await checkListener(config) : []),
     ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),

@@ -1,0 +1,79 @@
+import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
+import type { Hub } from '../koji/hub.ts';
+import { tagConfig, taggedBuilds, taggedRpms } from '../koji/hub-queries.ts';
+import type { HubEvent, TaggedBuild, TaggedRpm } from '../koji/hub-shapes.ts';
+import { rpmFileName } from '../koji/koji-files.ts';
+
+/** An RPM of a tag with the signatures that the hub has of it. */
+export interface SnapshotRpm extends Omit<TaggedRpm, 'sigkey'> {
+  /** `NAME-VERSION-RELEASE.ARCH.rpm` */
+  readonly file: string;
+  readonly build: TaggedBuild;
+  /** Key ids of eight hexadecimal digits. */
+  readonly keys: readonly string[];
+}
+
+/** What a tag had at one event. */
+export interface Snapshot {
+  readonly tag: string;
+  readonly tagId: number;
+  readonly event: HubEvent;
+  /** Architectures of the tag, in its order. */
+  readonly arches: readonly string[];
+  readonly builds: readonly TaggedBuild[];
+  /** Each once, by file name. */
+  readonly rpms: readonly SnapshotRpm[];
+}
+
+/**
+ * Reads what a tag had at an event. What the hub says twice must agree: an answer that lost something is never taken for a
+ * tag that did (C6).
+ * @throws NightlyError `koji`, `koji-unreachable`.
+ */
+export async function takeSnapshot(hub: Hub, tag: string, event: HubEvent): Promise<Snapshot> {
+  const [config, [rpms, tagged], builds] = await Promise.all([
+    hub.call(tagConfig(tag, event.id)),
+    hub.call(taggedRpms(tag, event.id)),
+    hub.call(taggedBuilds(tag, event.id)),
+  ]);
+  if (config === null) throw doubtful(tag, event, 'there was no such tag then');
+  if (config.name !== tag) throw doubtful(tag, event, `it answers for the tag ${oneLine(config.name)}`);
+  const [here, there] = [idsOf(tagged), idsOf(builds)];
+  if (here !== there)
+    throw doubtful(tag, event, `it lists the builds ${here || 'none'} in one answer, ${there || 'none'} in another`);
+  return {
+    ...{ tag, tagId: config.id, event, arches: (config.arches ?? '').split(/[\s,]+/).filter(Boolean) },
+    ...{ builds, rpms: rpmsOf(tag, event, rpms, builds) },
+  };
+}
+
+const idsOf = (builds: readonly TaggedBuild[]): string =>
+  [...new Set(builds.map(({ id }) => id))].sort((a, b) => a - b).join(' ');
+
+/** Joins the rows of each RPM: the hub has one for the unsigned header, and one for each signature. */
+function rpmsOf(
+  tag: string,
+  event: HubEvent,
+  rows: readonly TaggedRpm[],
+  builds: readonly TaggedBuild[],
+): SnapshotRpm[] {
+  const byId = new Map(builds.map((build) => [build.id, build]));
+  const found = new Map<number, SnapshotRpm>();
+  const keys = new Map<number, string[]>();
+  for (const { sigkey, ...rpm } of rows) {
+    const build = byId.get(rpm.build_id);
+    if (!build) throw doubtful(tag, event, `it lists an RPM of the build ${rpm.build_id}, which is not in the tag`);
+    const of = keys.get(rpm.id) ?? [];
+    keys.set(rpm.id, of);
+    if (sigkey !== '') of.push(sigkey);
+    found.set(rpm.id, { ...rpm, file: rpmFileName(rpm), build, keys: of });
+  }
+  return [...found.values()].sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
+function doubtful(tag: string, event: HubEvent, why: string): NightlyError {
+  return new NightlyError('koji', `What the hub says of ${tag} at event ${event.id} cannot be used: ${why}.`, {
+    hint: 'Nothing of the tag was changed. If the tag was removed from koji, exclude it in the content block.',
+  });
+}

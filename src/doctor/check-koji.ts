@@ -1,0 +1,64 @@
+import { NightlyError } from '../base/errors.ts';
+import type { Task } from '../base/task.ts';
+import type { Config } from '../config/config.ts';
+import { findTags } from '../content/find-tags.ts';
+import { openKoji } from '../content/open-koji.ts';
+import type { Hub } from '../koji/hub.ts';
+import { lastEvent, loggedInUser, permissions } from '../koji/hub-queries.ts';
+import type { CheckResult } from './doctor-check.ts';
+
+/** Doctor is asked whether the hub is there now, and waits for no maintenance. */
+const IMPATIENT = { retryMs: 1000, tries: 2, offlineMs: 0, mostOfflineMs: 0 };
+
+/** Whether the hub answers, who logs in there may sign, and every tag that the rules fit has one place and a key. */
+export async function checkKoji({ koji, content }: Config, task: Task): Promise<CheckResult[]> {
+  if (koji === undefined) return [];
+  const hub = openKoji(koji, task, IMPATIENT);
+  try {
+    const there = await checking(
+      'koji hub',
+      task,
+      async () => `${koji.server}, event ${(await hub.call(lastEvent())).id}`,
+    );
+    if (there.state !== 'ok') return [there];
+    const writes = content?.rules.some(({ level }) => level === 'release') || koji.certFile !== undefined;
+    return [
+      there,
+      ...(writes ? [await checking('koji login', task, () => maySign(hub))] : []),
+      ...(content ? [await checking('koji tags', task, async () => tagsOf(await findTags(hub, content)))] : []),
+    ];
+  } finally {
+    await hub.close();
+  }
+}
+
+async function maySign(hub: Hub): Promise<string> {
+  const user = await hub.call(loggedInUser());
+  const may = await hub.call(permissions());
+  if (may.includes('sign') || may.includes('admin')) return `${user?.name}, who may sign`;
+  throw new NightlyError('koji', `${user?.name} lacks the permission "sign".`, {
+    hint: `Have an administrator of the hub run "koji grant-permission sign ${user?.name}".`,
+  });
+}
+
+/** How many faults are told. */
+const NAMED = 5;
+
+function tagsOf({ assigned, faults }: Awaited<ReturnType<typeof findTags>>): string {
+  if (faults.length === 0) return `${assigned.length} tags to publish`;
+  const some = faults.slice(0, NAMED).map(({ tag, why }) => `${tag}: ${why}`);
+  const more = faults.length > NAMED ? `, and ${faults.length - NAMED} more` : '';
+  throw new NightlyError('config', `${some.join('; ')}${more}.`, {
+    hint: 'Correct the rules of the content block, or exclude the tags.',
+  });
+}
+
+async function checking(name: string, task: Task, look: () => Promise<string>): Promise<CheckResult> {
+  try {
+    return { name, state: 'ok', detail: await look() };
+  } catch (error) {
+    task.signal.throwIfAborted();
+    if (!(error instanceof NightlyError)) throw error;
+    return { name, state: 'missing', detail: error.hint ? `${error.message} ${error.hint}` : error.message };
+  }
+}

@@ -44,6 +44,7 @@ export type ErrorCode =
   | 'log'
   | 'log-rolled-back'
   | 'log-split'
+  | 'unwitnessed'
   | 'image'
   | 'not-found'
   | 'bug';

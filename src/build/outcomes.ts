@@ -37,7 +37,8 @@ export interface OutcomeSpec {
  * - `interrupted`: a signal stopped it, or it ended where it was asked to before anything was published; `resume` continues it
  * - `unchanged`: nothing to build; its id is used up
  * - `failed`: no commit was published
- * - `incomplete`: the tree is published; an image or a later step failed, or images are still to be made
+ * - `incomplete`: the tree is published; an image or a later step failed, or images are still to be made. Or nothing is visible yet,
+ *   because too few witnesses have cosigned the log
  * - `gate-failed`: built, but its smoke test did not pass
  * - `complete`: all of it
  */

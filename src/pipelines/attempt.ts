@@ -67,11 +67,18 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     const error = asNightlyError(caught);
     error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
-    const state = error.code === 'interrupted' ? 'interrupted' : 'failed';
+    const state = stateAfter(error);
     await recordFailure(build, error, state).catch(() => undefined);
     ended(state);
     throw error;
   }
+}
+
+/** Returns the state of a build that an error ended before anything of it was visible. */
+function stateAfter({ code }: NightlyError): 'interrupted' | 'incomplete' | 'failed' {
+  if (code === 'interrupted') return code;
+  // All of it is there and logged; only the witnesses are still to come.
+  return code === 'unwitnessed' ? 'incomplete' : 'failed';
 }
 
 /** Returns the state of a build with this outcome; a stopped build waits to be continued. */

@@ -36,7 +36,7 @@ export interface Witnessing {
  * has: a tree that was never published must not be the one that they hold on to.
  * @param before entries of the log when they were asked last
  * @returns the log with all the cosignatures there are
- * @throws NightlyError `gate-failed` when there are not enough and they are required; `target-moved`, `locked`.
+ * @throws NightlyError `unwitnessed` when there are not enough and they are required; `target-moved`, `locked`.
  */
 export async function witnessLog(
   first: LogHead,
@@ -82,7 +82,7 @@ function report({ missing, isQuorum: isEnough }: Cosigned, witnesses: LogConfig[
     for (const line of lines) task.say(line);
     return;
   }
-  throw new NightlyError('gate-failed', ['Too few witnesses have cosigned the log.', ...lines].join('\n'), {
-    hint: 'Nothing of it is visible yet. "atomic-nightly resume" asks them again; "witnesses: optional" under "log" would only warn.',
+  throw new NightlyError('unwitnessed', ['Too few witnesses have cosigned the log.', ...lines].join('\n'), {
+    hint: 'Nothing of it is visible yet. Once they answer, "atomic-nightly resume" completes a build; other commands are run again. "witnesses: optional" under "log" would only warn.',
   });
 }

@@ -15,7 +15,7 @@ export function headline(event: BuildEvent): string {
     case 'unchanged':
       return `${what}: nothing has changed`;
     case 'incomplete':
-      return `${what} is incomplete: published, but failed${where}`;
+      return `${what} is incomplete: ${event.url === undefined ? 'not visible yet' : 'published'}, but failed${where}`;
     case 'gate-failed':
       return `${what} did not pass its smoke test${where}`;
     case 'failed':

@@ -72,7 +72,7 @@ describe('a release log with witnesses', () => {
     const task = testTask(here.dir);
     const log = await openOf(here);
     await expect(log.append(entries, task)).rejects.toMatchObject({
-      code: 'gate-failed',
+      code: 'unwitnessed',
       message: expect.stringContaining('Witness w has not cosigned the log'),
     });
     const { url } = await scriptedWitness(cosignAll(WITNESS));

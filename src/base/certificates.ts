@@ -26,8 +26,16 @@ const SYSTEM_CA = [
   '/etc/ssl/ca-bundle.pem',
 ];
 
-/** Returns the certificates that the system trusts; undefined where it has none, and Node's count. */
+/**
+ * Returns the certificates that the system trusts, with those of `NODE_EXTRA_CA_CERTS`, which Node adds to its own list alone;
+ * undefined where the system has none, and Node's count.
+ */
 export function systemCa(): Buffer | undefined {
+  const [own, extra] = [trustedHere(), process.env['NODE_EXTRA_CA_CERTS']];
+  return own && extra ? Buffer.concat([own, Buffer.from('\n'), readFileSync(extra)]) : own;
+}
+
+function trustedHere(): Buffer | undefined {
   const named = CA_VARIABLES.map((name) => process.env[name]).find(Boolean);
   if (named) return readFileSync(named);
   for (const path of SYSTEM_CA) {

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
-import { proxyAnswer } from './proxies.ts';
+import { proxyAnswer, proxyFor } from './proxies.ts';
+import { withoutUserinfo } from './redact.ts';
 
 /** Someone on the way refused the connection: trying again without another configuration leads to the same. */
 export class RefusedConnection extends Error {
@@ -11,9 +12,15 @@ export function connectionFault(error: unknown, url: string, connection: Connect
   const reason = reasonOf(error);
   const status = PROXY_ANSWER.exec(reason)?.[1];
   if (status === '407') return new RefusedConnection(proxyAnswer(407, url, connection), { cause: error });
+  const proxy = UNREACHED.test(reason) ? proxyFor(new URL(url), connection) : undefined;
+  if (proxy !== undefined)
+    return new Error(`the proxy ${withoutUserinfo(proxy)} cannot be reached: ${reason}`, { cause: error });
   if (UNTRUSTED.test(reason)) return new RefusedConnection(reason, { cause: error });
   return new Error(status === undefined ? reason : proxyAnswer(Number(status), url, connection), { cause: error });
 }
+
+/** No connection at all: with a proxy in between, it is the proxy that has none. */
+const UNREACHED = /^(connect|getaddrinfo) E|^Connect Timeout Error/;
 
 /** What undici says of a proxy that opens no tunnel. */
 const PROXY_ANSWER = /Proxy (?:response|Authentication Required) \((\d+)\)/;

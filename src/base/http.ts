@@ -1,6 +1,14 @@
 import type { ReadableStream } from 'node:stream/web';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { Agent, Dispatcher, ProxyAgent, type RequestInit, Response, fetch as undiciFetch } from 'undici';
+import {
+  Agent,
+  buildConnector,
+  Dispatcher,
+  ProxyAgent,
+  type RequestInit,
+  Response,
+  fetch as undiciFetch,
+} from 'undici';
 import { caFileFor } from './ca-files.ts';
 import { CA_VARIABLES, systemCa, tlsFiles } from './certificates.ts';
 import { basicAuth, type Connection, loginFor, loginIn } from './connection.ts';
@@ -8,9 +16,10 @@ import { connectionFault } from './connection-faults.ts';
 import { definedOnly } from './defined-only.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
+import { isSocks, throughSocks } from './socks.ts';
 
 /**
- * The one HTTP client of the program. It honours what curl does, and with it dnf and ostree: proxies of the environment
+ * The one HTTP client of the program. It honours what curl does, and with it dnf and ostree: proxies of the environment, HTTP and SOCKS
  * (`http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`), certificates that the system trusts (`SSL_CERT_FILE`,
  * `CURL_CA_BUNDLE`), and what a Connection says. Node's own fetch() honours none of these; a rule of the linter keeps
  * it out.
@@ -93,9 +102,29 @@ class ByOrigin extends Dispatcher {
     const key = `${origin.protocol} ${proxy ?? ''}`;
     const before = this.#byProxy.get(key);
     if (before) return before;
-    const made = proxy === undefined ? new Agent({ connect: this.#tls() }) : this.#proxyAgent(proxy, origin);
+    const made = this.#made(proxy, origin);
     this.#byProxy.set(key, made);
     return made;
+  }
+
+  #made(proxy: string | undefined, origin: URL): Dispatcher {
+    if (proxy === undefined) return new Agent({ connect: this.#tls() });
+    if (isSocks(proxy)) return new Agent({ connect: this.#socksConnector(proxy) });
+    return this.#proxyAgent(proxy, origin);
+  }
+
+  #socksConnector(proxy: string): buildConnector.connector {
+    const connectTls = buildConnector(this.#tls());
+    return (options, done) => {
+      const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80);
+      throughSocks(proxy, this.#connection.proxyLogin, { host: options.hostname, port }).then(
+        (httpSocket) => {
+          if (options.protocol === 'https:') connectTls({ ...options, httpSocket }, done);
+          else done(null, httpSocket);
+        },
+        (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), null),
+      );
+    };
   }
 
   #proxyAgent(proxy: string, origin: URL): Dispatcher {

@@ -17,6 +17,7 @@ export const PROXY_VARIABLES = [
  * Returns the proxy for a server, by curl's rules (curl(1), "Environment"): the connection's own, else the
  * environment's, unless `no_proxy` names the server. `HTTP_PROXY` in capitals does not count, for a CGI program has a
  * client's header there.
+ * @throws Error that names a proxy which is none
  */
 export function proxyFor(
   server: URL,
@@ -28,8 +29,14 @@ export function proxyFor(
   const proxy = own ?? (name || env['all_proxy'] || env['ALL_PROXY']);
   if (!proxy) return undefined;
   if (isExempt(server, env['no_proxy'] ?? env['NO_PROXY'] ?? '')) return undefined;
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+  if (URL.canParse(url) && PROXY_KINDS.includes(new URL(url).protocol)) return url;
+  throw new Error(
+    `"${withoutUserinfo(proxy)}" ${own === undefined ? 'in the environment' : 'in proxy= of the .repo file'} is no proxy that can be asked: its URL begins with http, https, socks4, socks4a, socks5 or socks5h`,
+  );
 }
+
+const PROXY_KINDS = ['http:', 'https:', 'socks:', 'socks4:', 'socks4a:', 'socks5:', 'socks5h:'];
 
 /** Whether a list of names, addresses and networks has the server; a name stands for everything below it as well. */
 function isExempt(server: URL, list: string): boolean {

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { createTransport, type Transporter } from 'nodemailer';
+import { systemCa } from './certificates.ts';
+import { definedOnly } from './defined-only.ts';
 
 /** A mail server that takes messages from this program. */
 export interface SmtpServer {
@@ -30,6 +32,7 @@ export async function withSmtp<Result>(
     secure: security === 'tls',
     requireTLS: security === 'starttls',
     ignoreTLS: security === 'none',
+    tls: definedOnly({ ca: systemCa() }),
     ...(user === undefined ? {} : { auth: { user, pass: pass ?? '' } }),
     greetingTimeout: silenceMs,
     socketTimeout: silenceMs,

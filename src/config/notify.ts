@@ -105,7 +105,7 @@ const mqtt = (here: Here) =>
       .regex(/^mqtts?:\/\/[^\s/@]+$/, 'must be mqtt://host[:port] or mqtts://host[:port], without a password'),
     username: z.string().min(1).optional(),
     'password-file': filePath(here).optional(),
-    'ca-file': filePath(here).optional().describe('Certificates to trust with mqtts; default: those of Node.'),
+    'ca-file': filePath(here).optional().describe('Certificates to trust with mqtts; default: those of the system.'),
     'topic-prefix': z
       .string()
       .regex(/^[\w.-]+(\/[\w.-]+)*$/, 'must be words joined by "/"')

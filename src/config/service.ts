@@ -50,7 +50,9 @@ const externalBroker = (here: Here) =>
       .describe('A broker that runs already.'),
     user: z.string().min(1).optional(),
     'password-file': filePath(here).optional().describe('The password alone, readable by its owner only.'),
-    'ca-file': filePath(here).optional().describe('Certificates to trust with mqtts and wss; default: those of Node.'),
+    'ca-file': filePath(here)
+      .optional()
+      .describe('Certificates to trust with mqtts and wss; default: those of the system.'),
     topic,
   }).transform((broker) => ({ type: 'external' as const, ...broker }));
 

@@ -1,3 +1,4 @@
+import { systemCa } from '../base/certificates.ts';
 import { readTextIfExists } from '../base/files.ts';
 import { type FilePurpose, readPublicFile, readSecretText } from '../base/secret-file.ts';
 import type { Config } from '../config/config.ts';
@@ -83,8 +84,8 @@ async function readListenerFile({ service }: Config, file: ListenerFile): Promis
         readSecretText(path, MQTT_PASSWORD),
       );
     case 'mqtt-ca':
-      return ifNamed(mqtt?.type === 'external' ? mqtt.caFile : undefined, async (path) =>
-        (await readPublicFile(path, MQTT_CA)).toString('utf8'),
-      );
+      return mqtt?.type === 'external' && mqtt.caFile !== undefined
+        ? (await readPublicFile(mqtt.caFile, MQTT_CA)).toString('utf8')
+        : systemCa()?.toString('utf8');
   }
 }

@@ -38,8 +38,10 @@ test.each(['tls', 'starttls'])(
     const stranger = await runCli(dir, ['notify', 'test']);
     expect(stranger).toMatchObject({ code: 1, stdout: expect.stringMatching(/self-signed certificate/) });
     expect(server.lines.some((line) => line.startsWith('AUTH'))).toBe(false);
-    const trusted = await runCli(dir, ['notify', 'test'], { NODE_EXTRA_CA_CERTS: file });
-    expect(trusted.code, trusted.stdout).toBe(0);
+    for (const variable of ['NODE_EXTRA_CA_CERTS', 'CURL_CA_BUNDLE']) {
+      const trusted = await runCli(dir, ['notify', 'test'], { [variable]: file });
+      expect(trusted.code, trusted.stdout).toBe(0);
+    }
     expect(server.lines).toContain('RCPT TO:<b@example.org>');
   },
 );

@@ -1,4 +1,6 @@
 import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { systemCa } from '../../base/certificates.ts';
+import { definedOnly } from '../../base/defined-only.ts';
 import type { MqttSinkConfig } from '../../config/config.ts';
 import type { BuildEvent } from './event.ts';
 import { deliveryError, readLogin, type Sink } from './sink.ts';
@@ -41,7 +43,7 @@ async function withBroker(
     connectTimeout: CONNECT_MS,
     ...(username === undefined ? {} : { username }),
     ...(passwordFile === undefined ? {} : { password: await readLogin(passwordFile) }),
-    ...(caFile === undefined ? {} : { ca: await readLogin(caFile) }),
+    ...definedOnly({ ca: caFile === undefined ? systemCa() : await readLogin(caFile) }),
   };
   signal.throwIfAborted();
   const client = connect(url, options);

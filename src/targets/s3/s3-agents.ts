@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { tlsFiles } from '../../base/certificates.ts';
 import { proxyFor, proxyUrlWithLogin } from '../../base/proxies.ts';
+import { isSocks } from '../../base/socks.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
 
 /**
@@ -17,6 +18,11 @@ export async function agentsFor(
   const proxy = proxyFor(new URL(endpoint ?? `https://s3.${region}.amazonaws.com`));
   if (proxy === undefined)
     return { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent({ ...options, ...server }) };
+  if (isSocks(proxy)) {
+    const { SocksAgent } = await import('./socks-agent.ts');
+    const socks = new SocksAgent(proxy, server, options);
+    return { httpAgent: socks, httpsAgent: socks };
+  }
   const [{ HttpProxyAgent }, { HttpsProxyAgent }] = await Promise.all([
     import('http-proxy-agent'),
     import('https-proxy-agent'),

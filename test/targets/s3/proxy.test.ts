@@ -5,6 +5,7 @@ import { openTarget } from '../../../src/targets/open-target.ts';
 import { makePrivateCa, serveOverTls, startSquid } from '../../support/proxy-world.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';
 import { makeBucket } from '../../support/s3-bucket.ts';
+import { startSocks } from '../../support/socks-server.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const PROXY = { user: 'nightly', password: 's3-p@ss/word' };
@@ -51,6 +52,11 @@ test.skipIf(whyNoRadosgw())(
     expect((await look('through')).content).toBe('through');
     const asked = { https_proxy: proxy(PROXY.password), no_proxy: 'localhost' };
     expect(await tried(asked, ca.ca, 'past')).toBe('past');
+
+    const socks = await startSocks();
+    const named = { https_proxy: `socks5h://127.0.0.1:${socks.port}` };
+    expect(await tried(named, ca.ca, 'socks')).toBe('socks');
+    expect(socks.asked).toContain('localhost');
 
     const wrong = tried({ https_proxy: proxy('wrong-p@ss/word') }, ca.ca, 'x').catch((error: unknown) => error);
     const refused = await wrong;

@@ -4,9 +4,9 @@
 export function remembered<Value>(ms: number, make: () => Promise<Value>): () => Promise<Value> {
   let kept: { readonly at: number; readonly value: Promise<Value> } | undefined;
   return () => {
-    if (kept && Date.now() - kept.at < ms) return kept.value;
+    if (kept && performance.now() - kept.at < ms) return kept.value;
     const value = make();
-    kept = { at: Date.now(), value };
+    kept = { at: performance.now(), value };
     value.catch(() => {
       kept = undefined;
     });

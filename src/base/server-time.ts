@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { Connection } from './connection.ts';
+import { RefusedConnection } from './connection-faults.ts';
 import { type HttpResponse, httpFetch } from './http.ts';
 
 /** What somebody else says the time is. */
@@ -8,8 +9,11 @@ export interface TimeWitness {
   readonly origin: string;
   /** Seconds since the epoch by the server's clock, less this machine's. */
   readonly ahead: number;
-  /** True for a server on this machine: it has the same clock, so its agreement says nothing. */
-  readonly local: boolean;
+  /**
+   * False where its agreement says nothing: a server on this machine has the same clock, and one whose certificate is not good, which
+   * may be because the clock is wrong, may be anybody.
+   */
+  readonly confirms: boolean;
 }
 
 /** An address whose server is asked for the time. */
@@ -38,18 +42,34 @@ async function askServer(
   signal: AbortSignal,
 ): Promise<TimeWitness | undefined> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(TIME_LIMIT_MS)]);
-  try {
+  const ask = async (how: Connection | undefined): Promise<number | undefined> => {
     const headers = { 'cache-control': 'no-cache' };
-    const response = await httpFetch(url, { method: 'HEAD', redirect: 'manual', headers, signal: limit }, connection);
+    const response = await httpFetch(url, { method: 'HEAD', redirect: 'manual', headers, signal: limit }, how);
     await response.body?.cancel();
     const said = timeIn(response.headers);
-    if (said === undefined) return undefined;
-    return { origin, ahead: said - Math.floor(Date.now() / 1000), local: isLocal(new URL(origin).hostname) };
+    return said === undefined ? undefined : said - Math.floor(Date.now() / 1000);
+  };
+  try {
+    const ahead = await ask(connection);
+    return ahead === undefined ? undefined : { origin, ahead, confirms: !isLocal(new URL(origin).hostname) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof RefusedConnection)) return undefined;
+  }
+  try {
+    // By a wrong clock no certificate is good: the server may still contradict that clock. No login goes to it.
+    const ahead = await ask({ ...withoutLogins(connection), verify: false });
+    return ahead === undefined ? undefined : { origin, ahead, confirms: false };
   } catch {
     signal.throwIfAborted();
     return undefined;
   }
 }
+
+const withoutLogins = (connection: Connection = {}): Connection => {
+  const { login: _, serverLogins: __, ...rest } = connection;
+  return rest;
+};
 
 /** When an answer was sent, seconds since the epoch: its Date, and its Age where a cache kept it (RFC 9110, 5.6.7; RFC 9111, 5.1). */
 export function timeIn(headers: Pick<HttpResponse['headers'], 'get'>): number | undefined {

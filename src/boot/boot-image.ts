@@ -83,7 +83,7 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
   const uefi = request.firmware === 'uefi' ? await uefiIn(dir) : undefined;
   const { serialLog } = request;
   task.say(`Booting ${request.image} (${request.firmware.toUpperCase()}, ${accelerator.toUpperCase()})`);
-  const started = Date.now();
+  const started = performance.now();
   const machine = await startMachine(
     {
       accelerator,
@@ -118,7 +118,7 @@ async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm
     await machine.stop();
     throw error;
   }
-  return { ...vm, bootSeconds: (Date.now() - started) / 1000 };
+  return { ...vm, bootSeconds: (performance.now() - started) / 1000 };
 }
 
 async function loginIn(dir: string, cloudInitKey: string, login: Login | undefined) {

@@ -40,8 +40,8 @@ export async function waitForSsh(
   task: Task,
   before?: EarlierBoot,
 ): Promise<string> {
-  const started = Date.now();
-  const elapsed = () => Math.round((Date.now() - started) / 1000);
+  const started = performance.now();
+  const elapsed = () => Math.round((performance.now() - started) / 1000);
   let said = started;
   let asked = started;
   const spent = patience({ serialLog: vm.serialLog, seconds: timeoutSeconds });
@@ -56,13 +56,13 @@ export async function waitForSsh(
       );
     }
     const prompted = await serialAsksForLogin(vm.serialLog, before?.serialSize ?? 0);
-    if (prompted || Date.now() - asked >= ASK_BLINDLY_EVERY_MS) {
+    if (prompted || performance.now() - asked >= ASK_BLINDLY_EVERY_MS) {
       const bootId = await readBootId(vm, task);
       if (bootId !== undefined && bootId !== before?.bootId) return bootId;
-      asked = Date.now();
+      asked = performance.now();
     }
-    if (Date.now() - said >= SAY_EVERY_MS) {
-      said = Date.now();
+    if (performance.now() - said >= SAY_EVERY_MS) {
+      said = performance.now();
       const [line = 'nothing yet'] = await lastSerialLines(vm.serialLog, 1);
       task.say(`Booting for ${elapsed()} s: ${line.slice(0, 100)}`);
     }

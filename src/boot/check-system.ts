@@ -32,7 +32,7 @@ export interface SystemState {
  * @throws NightlyError `gate-failed`
  */
 export async function checkSystem(vm: Vm, expected: SystemExpectation, task: Task): Promise<SystemState> {
-  const started = Date.now();
+  const started = performance.now();
   const deployments = await deploymentsOf(vm, task);
   const booted = deployments.find((deployment) => deployment.booted);
   if (booted?.commit !== expected.commit || booted.version !== expected.version) {
@@ -67,7 +67,7 @@ export async function checkSystem(vm: Vm, expected: SystemExpectation, task: Tas
     state: state === 'running' ? 'running' : 'degraded',
     failedUnits: allowed,
     deployments,
-    seconds: (Date.now() - started) / 1000,
+    seconds: (performance.now() - started) / 1000,
   };
 }
 

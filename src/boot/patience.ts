@@ -20,11 +20,11 @@ export class Stalled extends Error {}
 
 /** A function that gives the reason why a machine is waited for no longer, or undefined while it is. */
 export function patience({ serialLog, seconds }: Patience): () => Promise<string | undefined> {
-  const started = Date.now();
+  const started = performance.now();
   let since = started;
   let size = -1;
   return async () => {
-    const now = Date.now();
+    const now = performance.now();
     const written = await serialSize(serialLog);
     if (written !== size) [size, since] = [written, now];
     if (now - since >= seconds * 1000) return `nothing came from it within ${seconds} s`;

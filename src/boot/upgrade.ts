@@ -25,9 +25,9 @@ export type Timings = readonly { readonly stage: string; readonly seconds: numbe
 export async function upgradeAndRollback(vm: Vm, request: UpgradeRequest, task: Task): Promise<Timings> {
   const timings: { readonly stage: string; readonly seconds: number }[] = [];
   const stage = async (name: string, work: () => Promise<unknown>): Promise<void> => {
-    const started = Date.now();
+    const started = performance.now();
     await work();
-    const seconds = (Date.now() - started) / 1000;
+    const seconds = (performance.now() - started) / 1000;
     timings.push({ stage: name, seconds });
     task.say(`${name}: ${seconds.toFixed(1)} s`);
   };
@@ -57,12 +57,12 @@ export async function upgrade(
 
 /** Restarts the guest and waits for its next boot. @returns seconds until a login over ssh succeeded. */
 export async function reboot(vm: Vm, timeoutSeconds: number, task: Task): Promise<number> {
-  const started = Date.now();
+  const started = performance.now();
   const before = await thisBoot(vm, task);
   // The connection may break before the command's exit code arrives.
   await inGuest(vm, 'sudo systemctl reboot', task, { okExitCodes: [0, 255] });
   await waitForSsh(vm, timeoutSeconds, task, before);
-  return (Date.now() - started) / 1000;
+  return (performance.now() - started) / 1000;
 }
 
 /**

@@ -25,7 +25,7 @@ export function doubtOf(
   records: readonly DatedRecord[] = [],
 ): string | undefined {
   const off = witnesses.filter(({ ahead }) => Math.abs(ahead) > LIMIT_SECONDS);
-  const confirming = witnesses.filter((one) => !one.local && !off.includes(one));
+  const confirming = witnesses.filter((one) => one.confirms && !off.includes(one));
   if (off.length > confirming.length) {
     const [first] = off.toSorted((a, b) => Math.abs(a.ahead) - Math.abs(b.ahead));
     const said = off.map(({ origin, ahead }) => `${origin} says ${date(now + ahead)}`).join(', ');

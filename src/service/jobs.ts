@@ -61,6 +61,17 @@ export function dueJob(jobs: readonly Job[], now: Date): Job | undefined {
   return jobs.filter(({ notBefore }) => notBefore <= time).toSorted(byTime)[0];
 }
 
+/**
+ * Returns jobs with a time that can be: one that waits longer than anything waits had its time from a clock that was ahead, and
+ * is due now.
+ * @param longest milliseconds of the longest wait there is
+ */
+export function withinReach(jobs: readonly Job[], now: Date, longest: number): readonly Job[] {
+  const last = new Date(now.getTime() + longest).toISOString();
+  if (jobs.every(({ notBefore }) => notBefore <= last)) return jobs;
+  return jobs.map((job) => (job.notBefore <= last ? job : { ...job, notBefore: now.toISOString() }));
+}
+
 /** When the next job is due; undefined when none waits. */
 export function nextDue(jobs: readonly Job[]): Date | undefined {
   const first = jobs.filter(({ attempt }) => attempt === undefined).toSorted(byTime)[0];

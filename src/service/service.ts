@@ -3,7 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { findStream } from '../config/lookup.ts';
 import { outputPath } from './job-attempt.ts';
-import { addJob, afterAttempt, dueJob, type Ending, newJob, nextDue, waitingJob } from './jobs.ts';
+import { addJob, afterAttempt, dueJob, type Ending, newJob, nextDue, waitingJob, withinReach } from './jobs.ts';
 import { missedMoment, startOf, startSchedules } from './schedule.ts';
 import type { ServiceLog } from './service-log.ts';
 import { adoptRun, beginRun, type Run, type RunContext } from './service-run.ts';
@@ -36,6 +36,7 @@ const LOOK_AGAIN_MS = 60_000;
 export async function startService(config: Config, log: ServiceLog): Promise<Service> {
   const { drainSeconds, debounceSeconds, retry } = config.service;
   const state = await openState(config.work, log);
+  const longest = longestWait(config);
   const stopping = new AbortController();
   const { signal } = stopping;
   let running: Run | undefined;
@@ -77,6 +78,7 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
 
   async function loop(): Promise<void> {
     while (!signal.aborted) {
+      await correctTimes();
       const { jobs } = state.current();
       const job = jobs.find(({ attempt }) => attempt !== undefined) ?? dueJob(jobs, new Date());
       if (!job) await pause(nextDue(jobs));
@@ -89,6 +91,14 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
         });
       }
     }
+  }
+
+  async function correctTimes(): Promise<void> {
+    const { jobs } = state.current();
+    const corrected = withinReach(jobs, new Date(), longest);
+    if (corrected === jobs) return;
+    log('a nightly build waited for a time that this machine’s clock had by mistake: it is due now');
+    await state.change((old) => ({ ...old, jobs: withinReach(old.jobs, new Date(), longest) }));
   }
 
   /** Until then, but not longer than a minute; until something is asked for; until the service stops. */
@@ -178,7 +188,7 @@ function caughtUp(config: Config, { moments, jobs }: ServiceState, now: Date, lo
   let state: ServiceState = { moments, jobs: jobs.filter((job) => isWanted(config, job, now)) };
   for (const { name: stream, schedule } of Object.values(config.streams)) {
     if (!schedule) continue;
-    const last = moments[stream];
+    const last = pastMoment(moments[stream], now);
     // A schedule that is new has missed nothing.
     const missed = last === undefined ? undefined : missedMoment(schedule, new Date(last), now);
     if (missed) {
@@ -189,6 +199,17 @@ function caughtUp(config: Config, { moments, jobs }: ServiceState, now: Date, lo
     }
   }
   return state;
+}
+
+/** One of the future was seen by a clock that was ahead: it says nothing. */
+const pastMoment = (moment: string | undefined, now: Date): string | undefined =>
+  moment !== undefined && moment <= now.toISOString() ? moment : undefined;
+
+/** The longest that a job waits for its time, in milliseconds, with a minute to spare. */
+function longestWait({ service, streams }: Config): number {
+  const { retry, debounceSeconds } = service;
+  const jitters = Object.values(streams).map(({ schedule }) => schedule?.jitterSeconds ?? 0);
+  return (60 + Math.max(debounceSeconds, retry.waitSeconds * 2 ** retry.times, ...jitters)) * 1000;
 }
 
 /** A night that never began is given up once it is older than what is caught up with. */

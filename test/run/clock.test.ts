@@ -1,11 +1,16 @@
-import { describe, expect, it } from 'vitest';
-import { timeIn } from '../../src/base/server-time.ts';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { httpFetch } from '../../src/base/http.ts';
+import { askServers, timeIn } from '../../src/base/server-time.ts';
 import { datedBuilds, doubtOf, insistOnClock, LIMIT_SECONDS } from '../../src/run/clock.ts';
+import { issueCertificate, makePrivateCa, serveOverTls } from '../support/proxy-world.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 
 const NOW = Date.UTC(2026, 10, 28, 12) / 1000;
 const DAY = 86_400;
-const far = (ahead: number) => ({ origin: 'https://far.example', ahead, local: false });
-const here = (ahead: number) => ({ origin: 'http://127.0.0.1:8080', ahead, local: true });
+const far = (ahead: number) => ({ origin: 'https://far.example', ahead, confirms: true });
+const here = (ahead: number) => ({ origin: 'http://127.0.0.1:8080', ahead, confirms: false });
 
 describe('I8: a clock is in doubt when more servers contradict than confirm it', () => {
   it.each([
@@ -59,4 +64,23 @@ it('the time in an answer is its Date, and its Age where a cache kept it', () =>
   for (const bad of ['', 'yesterday', '2026-11-28', 'Sat, 99 Nov 2026 12:00:00 GMT', '0'])
     expect(time(bad)).toBeUndefined();
   expect(time('Sat, 28 Nov 2026 12:00:00 GMT', '-5')).toBe(NOW);
+});
+
+it('I8: a server whose certificate is not good by this clock can contradict the clock, and cannot confirm it', async () => {
+  const dir = temporaryFolder();
+  const root = join(dir, 'root');
+  await mkdir(root);
+  const ca = await makePrivateCa(join(dir, 'ca'));
+  const expired = await issueCertificate(ca, join(dir, 'expired'), 'subjectAltName=DNS:localhost,IP:127.0.0.1', -1);
+  const tls = await serveOverTls(join(dir, 'tls'), { ca: { ...ca, ...expired }, root });
+  onTestFinished(() => tls.stop());
+  const url = `https://localhost:${tls.port}/`;
+  const connection = { caFile: ca.ca, login: { username: 'u', password: 'not for strangers' } };
+  const { signal } = new AbortController();
+  await expect(httpFetch(url, {}, connection)).rejects.toThrow(/certificate has expired/);
+  const [witness] = await askServers([{ url, connection }], signal);
+  expect(witness).toMatchObject({ origin: url.slice(0, -1), confirms: false });
+  expect(Math.abs(witness?.ahead ?? Number.NaN)).toBeLessThan(60);
+  const ahead = { ...far(-400 * DAY), confirms: false };
+  expect(doubtOf(NOW, [ahead])).toMatch(/400 days ahead/);
 });

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { addJob, afterAttempt, dueJob, newJob, nextDue, type Result, resultOfExit } from '../../src/service/jobs.ts';
+import {
+  addJob,
+  afterAttempt,
+  dueJob,
+  newJob,
+  nextDue,
+  type Result,
+  resultOfExit,
+  withinReach,
+} from '../../src/service/jobs.ts';
 import type { Job } from '../../src/service/service-state.ts';
 
 const NOW = new Date('2026-11-21T02:00:00Z');
@@ -80,4 +89,11 @@ test('the job that is due longest runs first, one at a time', () => {
   expect(dueJob([a, b, c], NOW)).toBe(b);
   expect(dueJob([c], NOW)).toBeUndefined();
   expect(dueJob([a, b, job], NOW)).toBeUndefined();
+});
+
+test('a time that a clock gave which was ahead is corrected: no stream waits for it', () => {
+  const [soon, far] = [newJob('nightly', 'trigger', later(600)), newJob('other', 'schedule', later(400 * 86_400))];
+  expect(withinReach([soon], NOW, 600_000)).toEqual([soon]);
+  expect(withinReach([soon, far], NOW, 600_000)).toEqual([soon, { ...far, notBefore: NOW.toISOString() }]);
+  expect(dueJob(withinReach([soon, far], NOW, 600_000), NOW)?.id).toBe(far.id);
 });

@@ -55,8 +55,8 @@ export const labDemo = defineCommand({
         hint: `Its images are ${DEMO_IMAGES.join(', ')}; "none" boots none of them.`,
       });
     }
-    const begun = Date.now();
-    const say = (text: string) => print(`\n== ${text} [${formatSeconds((Date.now() - begun) / 1000)}]`);
+    const begun = performance.now();
+    const say = (text: string) => print(`\n== ${text} [${formatSeconds((performance.now() - begun) / 1000)}]`);
     const publicUrl = `http://127.0.0.1:${port}`;
     const published = join(dir, 'published');
     const labDir = join(dir, 'lab');
@@ -140,9 +140,9 @@ const USUAL_NIGHT = {
 async function night(context: RunContext): Promise<number> {
   const { config, print } = context;
   print(`$ npx atomic-nightly --config ${config} nightly`);
-  const begun = Date.now();
+  const begun = performance.now();
   const code = await nightly.run(USUAL_NIGHT, context);
-  print(`exit code ${code} after ${formatSeconds((Date.now() - begun) / 1000)}`);
+  print(`exit code ${code} after ${formatSeconds((performance.now() - begun) / 1000)}`);
   return code;
 }
 

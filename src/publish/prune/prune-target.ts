@@ -102,12 +102,12 @@ async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: Deletin
   await placeTombstones([...plan.decision.goes.keys()], request, task);
   const total = totalOf(plan.stages);
   let done = 0;
-  let checked = Date.now();
+  let checked = performance.now();
   for (const { paths } of plan.stages) {
     for (const batch of inBatches(paths(), BATCH)) {
-      if (Date.now() - checked > CHECK_EVERY_MS) {
+      if (performance.now() - checked > CHECK_EVERY_MS) {
         await lock.check(task);
-        checked = Date.now();
+        checked = performance.now();
       }
       await target.remove(batch, task);
       done += batch.length;

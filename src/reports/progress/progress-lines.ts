@@ -9,9 +9,9 @@ const PROGRESS_EVERY_MS = 5000;
 export function lineListener(write: (line: string) => void): Listener {
   const lastProgress = new Map<string, number>();
   return (event) => {
-    if (event.type === 'step-started') lastProgress.set(event.step, Date.now());
+    if (event.type === 'step-started') lastProgress.set(event.step, performance.now());
     if (event.type === 'step-progress') {
-      const now = Date.now();
+      const now = performance.now();
       if (now - (lastProgress.get(event.step) ?? 0) < PROGRESS_EVERY_MS) return;
       lastProgress.set(event.step, now);
     }

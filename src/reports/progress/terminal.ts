@@ -21,7 +21,7 @@ export function terminalListener(out: WriteStream): { listen: Listener; close():
   const draw = () => {
     if (active.size === 0) return;
     const steps = [...active].map(([step, { begun, detail }]) => {
-      const time = formatSeconds((Date.now() - begun) / 1000);
+      const time = formatSeconds((performance.now() - begun) / 1000);
       return `${step} ${time}${detail ? ` ${detail}` : ''}`;
     });
     clear();
@@ -33,7 +33,7 @@ export function terminalListener(out: WriteStream): { listen: Listener; close():
     listen(event) {
       switch (event.type) {
         case 'step-started':
-          active.set(event.step, { begun: Date.now(), detail: '' });
+          active.set(event.step, { begun: performance.now(), detail: '' });
           break;
         case 'step-progress': {
           const step = active.get(event.step);

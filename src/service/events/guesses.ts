@@ -30,7 +30,7 @@ export function createGuesses(tell: (address: string) => void): Guesses {
     mayTry(address, user) {
       if (ofUser.spent(key(address, user))) return false;
       const since = proven.get(key(address, user));
-      return !ofAddress.spent(address) || (since !== undefined && Date.now() - since < PROVEN_MS);
+      return !ofAddress.spent(address) || (since !== undefined && performance.now() - since < PROVEN_MS);
     },
     wrong(address, user) {
       const before = ofAddress.spent(address);
@@ -40,7 +40,7 @@ export function createGuesses(tell: (address: string) => void): Guesses {
     },
     right(address, user) {
       proven.delete(key(address, user));
-      proven.set(key(address, user), Date.now());
+      proven.set(key(address, user), performance.now());
       const [oldest] = proven.keys();
       if (proven.size > MAX_PROVEN && oldest !== undefined) proven.delete(oldest);
     },

@@ -22,8 +22,8 @@ export function withPageCache(pages: Hono): (request: Request) => Promise<Respon
     if (request.method !== 'GET' || byScript || !whole) return pages.fetch(request);
     const key = pathname + search;
     let page = kept.get(key);
-    if (!page || Date.now() - page.at >= SAME_MS) {
-      page = { at: Date.now(), answer: wholeAnswer(pages, request) };
+    if (!page || performance.now() - page.at >= SAME_MS) {
+      page = { at: performance.now(), answer: wholeAnswer(pages, request) };
       kept.delete(key);
       kept.set(key, page);
       for (const oldest of kept.keys()) {

@@ -86,7 +86,7 @@ export function indexInBatches<Found>(
     const begun: NonNullable<typeof round> = { of: all, done };
     round = begun;
     const end = (): void => {
-      begun.ended = Date.now();
+      begun.ended = performance.now();
     };
     first ??= waitMs === Number.POSITIVE_INFINITY ? done : Promise.race([done, afterMs(waitMs)]);
     // A fault ends this round only: those who wait for it hear of it, and the next who ask wait for the next one.
@@ -101,7 +101,7 @@ export function indexInBatches<Found>(
       const newest = await ids();
       await lookAt(newest.slice(0, LIVELY));
       const { of, ended } = round ?? {};
-      const due = ended !== undefined && (!first || of !== newest || Date.now() - ended > OTHERS_MS);
+      const due = ended !== undefined && (!first || of !== newest || performance.now() - ended > OTHERS_MS);
       if (!round || due) beginRound(newest);
       await first;
       return newest.flatMap((id) => known.get(id) ?? []);

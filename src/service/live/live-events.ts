@@ -41,9 +41,9 @@ export function createEvents(context: WebContext): (c: Context) => Response {
 function send(c: Context, moment: () => Promise<Moment>): Response {
   const only = c.req.query('build');
   return streamSSE(c, async (stream) => {
-    let [shown, version, spoke] = ['', '', Date.now()];
+    let [shown, version, spoke] = ['', '', performance.now()];
     const tell = async (event: string, data: string) => {
-      spoke = Date.now();
+      spoke = performance.now();
       await stream.writeSSE({ event, data });
     };
     while (!stream.aborted && !stream.closed) {
@@ -52,7 +52,7 @@ function send(c: Context, moment: () => Promise<Moment>): Response {
       if (now !== shown) await tell('now', now);
       if (version !== '' && next !== version) await tell('changed', next);
       [shown, version] = [now, next];
-      if (Date.now() - spoke > QUIET_MS) await tell('alive', '');
+      if (performance.now() - spoke > QUIET_MS) await tell('alive', '');
       await pause(EVERY_MS);
     }
   });

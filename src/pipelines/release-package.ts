@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { openLogGate } from '../publish/log/release-log.ts';
+import { publishRpms } from '../publish/rpms/publish-rpms.ts';
+import { rpmFolder } from '../published/paths.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { makePackage, releasePackageOf } from '../steps/release/package-make.ts';
-import { publishRepository } from '../steps/release/package-publish.ts';
 import { renewPackageRepository } from '../steps/release/package-repository.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
@@ -33,8 +34,8 @@ export async function releasePackage(project: Project, dir: string, runner: Runn
   const { results, errors } = await sideBySide(packageTargets(project), (target) =>
     runner.step(`publish-${target.name}`, {}, async (task) => {
       const log = await openLogGate(project.config);
-      const what = { repository, stream: stream.name, dir: join(dir, `publish-${target.name}`), log };
-      return publishRepository(what, target, task);
+      const what = { repository, folder: rpmFolder(stream.name), dir: join(dir, `publish-${target.name}`), log };
+      return (await publishRpms(what, target, task)).changed;
     }),
   );
   if (errors[0]) throw errors[0];

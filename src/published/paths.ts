@@ -69,3 +69,8 @@ export function proofPath(path: string): string {
 export function commitProofPath(ref: string, commit: string): string {
   return `log/proofs/refs/${ref}/${commit}.tlog-proof`;
 }
+
+/** Returns where a stream's RPM repository, with its release package, is on its targets. */
+export function rpmFolder(stream: string): string {
+  return `rpms/${stream}`;
+}

@@ -5,7 +5,7 @@ import { armoredKey, armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import type { ReleaseTo, StreamConfig } from '../../config/config.ts';
-import { signatureName } from '../../published/paths.ts';
+import { rpmFolder, signatureName } from '../../published/paths.ts';
 import { releaseFacts } from '../../reports/release/facts.ts';
 import { messageFile } from '../../reports/release/release-mail.ts';
 import { RELEASE_TEXTS, renderRelease } from '../../reports/release/render-release.ts';
@@ -14,8 +14,6 @@ import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Project } from '../../run/project.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
-
-import { rpmFolder } from './package-publish.ts';
 
 export interface NotesRequest {
   readonly signer: Signer;

@@ -1,0 +1,129 @@
+import { copyFile, link, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
+import { ifThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
+import type { Task } from '../../base/task.ts';
+import { formatEntry } from '../../published/log-entry.ts';
+import { fetchBytes } from '../../rpm/download.ts';
+import { localRepository, metadataFiles, REPOMD, readPackageDigests } from '../../rpm/repository/package-digests.ts';
+import { REPOMD_SIGNATURE } from '../../rpm/repository/renew-metadata.ts';
+import type { SmallFile, Target } from '../../targets/target.ts';
+import type { LogGate } from '../log/logged.ts';
+import { type NamedThere, notePublished, readNamedThere, readPublishedNames } from './published-names.ts';
+
+export interface PublishRequest {
+  /** The local repository. */
+  readonly repository: string;
+  /** Where it is on the target, relative to its root. */
+  readonly folder: string;
+  /** A scratch folder, made anew and removed. */
+  readonly dir: string;
+  readonly log: LogGate;
+  /**
+   * Where is remembered what was published (published-names.ts), for a repository that packages leave again (retire-rpms.ts), and the
+   * time in seconds since the epoch.
+   */
+  readonly memory?: { readonly file: string; readonly now: number };
+  /** Compares every package with the one that the target has, and sends those that are missing there. */
+  readonly all?: boolean;
+}
+
+export interface PublishedRpms {
+  /** Whether the target had other metadata, or, with `all`, lacked a file. */
+  readonly changed: boolean;
+  /** Files sent before repomd.xml. */
+  readonly sent: number;
+}
+
+/**
+ * Makes a repository on a target equal to the local one: packages and metadata files, which are named by their content, then the
+ * entry in the release log, then repomd.xml with its signature in one go (I1, I17). Only what the target's own metadata does not
+ * name already is sent. Nothing is removed there (retire-rpms.ts). Done when it is seen over the public URL (I6).
+ * @throws NightlyError `target-differs` for a package that the target has with other bytes under its name; `verify`; those of the
+ *   target.
+ */
+export async function publishRpms(request: PublishRequest, target: Target, task: Task): Promise<PublishedRpms> {
+  const { repository, folder, memory, all = false } = request;
+  const repomd = await readFile(join(repository, REPOMD));
+  const made = await namedHere(repository, repomd, task);
+  const signature = await ifThere(readFile(join(repository, REPOMD_SIGNATURE)));
+  const files = [
+    ...(signature === undefined ? [] : [{ path: `${folder}/${REPOMD_SIGNATURE}`, content: signature }]),
+    { path: `${folder}/${REPOMD}`, content: repomd },
+  ];
+  const paths = files.map(({ path }) => path);
+  const there = await target.readMany(paths, task);
+  const place = memory && { target, folder, memory: memory.file };
+  const published = place && (await readPublishedNames(place, memory.now, task, { repomd: there.at(-1) }));
+  const same = files.every(({ content }, index) => content.equals(there[index] ?? Buffer.alloc(0)));
+  let sent = 0;
+  if (!same || all) {
+    const before = there.at(-1);
+    const has = published ?? (before && (await readNamedThere(before, { target, folder }, task)));
+    sent = await sendMissing(request, made, all ? undefined : has, target, task);
+  }
+  if (!same) {
+    const expect = files.map(({ path }, index) => ({ path, content: there[index] }));
+    const entry = formatEntry({ kind: 'rpms', folder, files: files.map((one) => loggedFile(one, folder)) });
+    await request.log.before([entry], target, task);
+    await target.swap({ expect, put: files }, task);
+    task.say(`${sent} files to ${target.describe()}/${folder}`);
+  }
+  if (place) await notePublished(place, published, { ...made, repomd: sha256(repomd), now: memory.now });
+  for (const { path, content } of files) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);
+  return { changed: !same || sent > 0, sent };
+}
+
+async function namedHere(repository: string, repomd: Buffer, task: Task): Promise<NamedThere> {
+  const digests = await readPackageDigests(repomd.toString(), localRepository(repository), task);
+  const packages = new Map([...digests].map(([path, digest]) => [path, digest.replace(/^sha256:/, '')]));
+  return { packages, metadata: metadataFiles(repomd.toString()) };
+}
+
+/** Sends packages and metadata files that the target is not known to have with the same digest. @returns how many it lacked */
+async function sendMissing(
+  { repository, folder, dir }: PublishRequest,
+  made: NamedThere,
+  has: (NamedThere & { readonly gone?: ReadonlySet<string> }) | undefined,
+  target: Target,
+  task: Task,
+): Promise<number> {
+  const isThere = (path: string, digest: string): boolean =>
+    has?.packages.get(path) === digest && has.gone?.has(path) !== true;
+  const paths = [
+    ...[...made.packages].flatMap(([path, digest]) => (isThere(path, digest) ? [] : [path])),
+    ...made.metadata.filter((path) => !has?.metadata.includes(path)),
+  ];
+  await rm(dir, { recursive: true, force: true });
+  for (const path of paths) await linkOrCopy(join(repository, path), join(dir, folder, path));
+  const names = paths.map((path) => `${folder}/${path}`);
+  const { files } = await target.send(dir, names, { immutable: true }, task);
+  await rm(dir, { recursive: true, force: true });
+  return files;
+}
+
+const loggedFile = ({ path, content }: SmallFile, folder: string) => {
+  return { path: path.slice(folder.length + 1), sha256: sha256(content), size: content.length };
+};
+
+/** Targets want files under the paths they are to have. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await makeFolder(dirname(to));
+  await link(from, to).catch((error: unknown) => {
+    if (!isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
+    return copyFile(from, to);
+  });
+}
+
+async function insistOnPublic(url: string, content: Uint8Array, task: Task): Promise<void> {
+  const seen = await fetchBytes(url, task).catch((error: unknown) => {
+    task.signal.throwIfAborted();
+    return error instanceof Error ? error : new Error(String(error));
+  });
+  if (!(seen instanceof Error) && sha256(seen) === sha256(content)) return;
+  const why = seen instanceof Error ? seen.message : 'it is not what was sent';
+  throw new NightlyError('verify', `${url} cannot be had as it was published: ${why}.`, {
+    hint: 'Does the URL lead to the target, without a cache that keeps repomd.xml? Then run the same command again.',
+    log: task.logFile,
+  });
+}

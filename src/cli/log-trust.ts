@@ -1,10 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { ifThere, sha256, writeFileAtomic } from '../base/files.ts';
+import { ifThere, writeFileAtomic } from '../base/files.ts';
 import { type FilePurpose, readPublicFile } from '../base/secret-file.ts';
 import { durationSeconds } from '../config/duration.ts';
 import { parseVkey } from '../log/note-keys.ts';
 import { type Policy, parsePolicy } from '../log/policy.ts';
-import type { Evidence } from '../publish/verify/verify-log.ts';
 import { usageError } from './define.ts';
 import { text } from './inputs.ts';
 
@@ -78,14 +77,4 @@ async function readPolicyOf(command: string, logKey: string | undefined, file: s
 /** Remembers the checkpoint that a client has verified. */
 export async function keepSeen(state: string, note: Uint8Array): Promise<void> {
   await writeFileAtomic(state, note);
-}
-
-/** Keeps two checkpoints that do not fit together beside the state: they show what was served. Returns the paths. */
-export async function keepEvidence(state: string, { seen, now }: Evidence): Promise<string[]> {
-  const kept = [
-    { path: `${state}.seen-${sha256(seen).slice(0, 12)}`, note: seen },
-    { path: `${state}.served-${sha256(now).slice(0, 12)}`, note: now },
-  ];
-  for (const { path, note } of kept) await writeFileAtomic(path, note);
-  return kept.map(({ path }) => path);
 }

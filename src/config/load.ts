@@ -101,6 +101,7 @@ function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasF
     streamNames: streams.map(([name]) => name),
     streams: valid(streams, schemas.stream),
     log: partOf(schemas.log, member(input, 'log')),
+    audit: partOf(schemas.audit, member(input, 'audit')),
     content: partOf(schemas.content, member(input, 'content')),
     sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
     written: (...path) => path.reduce(member, input),

@@ -22,6 +22,7 @@ export const BUILD_EVENT_TYPES = [
   'released',
   'withdrawn',
   'key-expiring',
+  'audit-finding',
 ] as const;
 
 export type BuildEventType = (typeof BUILD_EVENT_TYPES)[number];
@@ -35,6 +36,7 @@ const FOR_PEOPLE: readonly BuildEventType[] = [
   'released',
   'withdrawn',
   'key-expiring',
+  'audit-finding',
 ];
 
 /** The events that each type of sink gets unless told otherwise; programs get all. */

@@ -1,3 +1,4 @@
+import { checkAudit } from './audit.ts';
 import type { Breach } from './breach.ts';
 import { checkContent } from './content.ts';
 import { checkLog } from './log.ts';
@@ -9,6 +10,7 @@ import { checkTargets } from './targets.ts';
 export type Parts = Parameters<typeof checkTargets>[0] &
   Parameters<typeof checkStreams>[0] &
   Parameters<typeof checkLog>[0] &
+  Parameters<typeof checkAudit>[0] &
   Parameters<typeof checkContent>[0] & {
     /** Keyed by their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
@@ -20,6 +22,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...checkTargets(parts),
     ...checkStreams(parts),
     ...checkLog(parts),
+    ...checkAudit(parts),
     ...checkContent(parts),
     ...checkNotify(parts.sinks, parts.streamNames),
   ];

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { auditSchema } from './audit.ts';
 import { block, type Here } from './block.ts';
 import { contentSchema } from './content.ts';
 import { engineSchema } from './engine.ts';
@@ -21,6 +22,7 @@ export function schemasFor(here: Here) {
   const sink = sinkSchema(here);
   const engine = engineSchema(here);
   const log = logSchema(here);
+  const audit = auditSchema(here);
   const content = contentSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
@@ -36,10 +38,11 @@ export function schemasFor(here: Here) {
     log: log.optional().describe('A log of all that is published, in which nothing can be changed unseen.'),
     koji: kojiSchema(here).optional().describe('koji, whose tags are published as RPM repositories.'),
     content: content.optional().describe('What is published of which tags of koji.'),
+    audit: audit.optional().describe('What is compared with its log, and when.'),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink, engine, log, content };
+  return { config, target, stream, sink, engine, log, audit, content };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

@@ -1,3 +1,4 @@
+import { auditTemplate } from './audit.ts';
 import { contentTemplate } from './content.ts';
 import { engineTemplate, type TreeTemplate } from './engine.ts';
 import { imageTypesTemplate } from './image-types.ts';
@@ -21,6 +22,7 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     targetsTemplate,
     streamsTemplate(name, tree),
     logTemplate,
+    auditTemplate,
     kojiTemplate,
     contentTemplate,
     notifyTemplate,

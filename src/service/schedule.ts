@@ -18,17 +18,23 @@ export interface Schedule {
  * comes now; those of before the start are `missedMoment`'s.
  */
 export function startSchedules(config: Config, onMoment: (stream: string, moment: Date) => void): Schedule[] {
-  // What the library would print, the service says itself.
-  setLogger({ info: NOTHING, warn: NOTHING, error: NOTHING, debug: NOTHING });
   return Object.values(config.streams).flatMap(({ name, schedule }): Schedule[] => {
     if (!schedule) return [];
-    const task = cronTask(schedule, (moment) => onMoment(name, moment));
-    task.on('execution:missed', ({ date }) => onMoment(name, date));
-    void task.start();
-    return [
-      { stream: name, config: schedule, next: () => task.getNextRun() ?? undefined, stop: async () => task.destroy() },
-    ];
+    return [{ stream: name, config: schedule, ...startSchedule(schedule, (moment) => onMoment(name, moment)) }];
   });
+}
+
+/** Starts one schedule. */
+export function startSchedule(
+  schedule: ScheduleConfig,
+  onMoment: (moment: Date) => void,
+): Pick<Schedule, 'next' | 'stop'> {
+  // What the library would print, the service says itself.
+  setLogger({ info: NOTHING, warn: NOTHING, error: NOTHING, debug: NOTHING });
+  const task = cronTask(schedule, onMoment);
+  task.on('execution:missed', ({ date }) => onMoment(date));
+  void task.start();
+  return { next: () => task.getNextRun() ?? undefined, stop: async () => task.destroy() };
 }
 
 function cronTask({ cron, timeZone }: ScheduleConfig, onMoment: (moment: Date) => void): ScheduledTask {

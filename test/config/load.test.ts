@@ -613,3 +613,21 @@ test('the log: its origin, copies and key are filled in, and what cannot be is a
   ];
   for (const [text, fault] of faults) expect((await faultsOf(`${other}log: ${text}\n`)).join('\n')).toContain(fault);
 });
+
+test('an audit: what it compares and whom it trusts must be known', async () => {
+  const key = "log-key: 'x.example/log+37d63fe0+AQ=='";
+  const good = await loadConfig(await write(`${SMALL}audit: {targets: [buildlogs, 'https://x.example/y'], ${key}}\n`));
+  expect(good.audit).toMatchObject({ targets: ['buildlogs', 'https://x.example/y'], fullSeconds: 7 * 86_400 });
+  const faults = [
+    [`{targets: [buildlog], ${key}}`, 'there is no target "buildlog", and it is no URL. Did you mean "buildlogs"?'],
+    [`{targets: ['https:/x'], ${key}}`, 'and it is no URL.'],
+    [`{targets: [buildlogs, buildlogs], ${key}}`, 'audit.targets.1: "buildlogs" is named twice.'],
+    ['{targets: [buildlogs]}', 'audit: needs a policy or a log-key, to know whom to trust'],
+    [`{targets: [buildlogs], policy: p, ${key}}`, 'audit.log-key: is one too many'],
+    [`{targets: [], ${key}}`, 'needs at least one target or URL'],
+    [`{targets: [buildlogs], ${key}, schedule: {cron: often}}`, 'is not a cron expression'],
+  ];
+  for (const [text, fault] of faults) expect((await faultsOf(`${SMALL}audit: ${text}\n`)).join('\n')).toContain(fault);
+  const log = 'log: {home: buildlogs, key-file: k, policy: p}\n';
+  expect((await loadConfig(await write(`${SMALL}${log}audit: {targets: [buildlogs]}\n`))).audit).toBeDefined();
+});

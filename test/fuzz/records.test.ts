@@ -6,10 +6,13 @@ import { readApprovals } from '../../src/build/approvals.ts';
 import { readBuildMeta, storedMeta } from '../../src/build/build-record-format.ts';
 import { surveyJournal } from '../../src/build/journal.ts';
 import { isPathBelow } from '../../src/build/record-values.ts';
+import { parseAuditReport } from '../../src/publish/audit/audit-report.ts';
 import { commitIn } from '../../src/publish/heads.ts';
+import { readLogState } from '../../src/publish/log/log-state.ts';
 import { parseSums } from '../../src/published/sha256sums.ts';
 import { readLockHolder } from '../../src/run/run-lock.ts';
 import { readState } from '../../src/service/service-state.ts';
+import { LOGGED } from '../../src/steps/log/log-build.ts';
 import { readLock } from '../../src/targets/lock-content.ts';
 import { fullMeta } from '../support/build-meta.ts';
 import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../support/fuzz.ts';
@@ -105,6 +108,48 @@ describe('files of the work folder', () => {
       write(text);
       return readLockHolder(dir);
     });
+  });
+
+  it('state.json of the log', async () => {
+    const write = file('log-state.json');
+    const head = { size: 2, root: Buffer.alloc(32, 7).toString('base64') };
+    const pending = { from: { ...head, size: 1 }, entries: [Buffer.from('entry').toString('base64')] };
+    const state = { version: 1, origin: 'lab.example/log', signed: head, pending };
+    await fuzzAsync(
+      mutatedJson([state]),
+      async (value) => readLogState(write(JSON.stringify(value) ?? ''), 'lab.example/log'),
+      {
+        check: (read) => {
+          // What is added again must lead to what was signed.
+          if (read?.pending) expect(read.pending.from.size + read.pending.entries.length).toBe(read.signed.size);
+        },
+      },
+    );
+    await fuzzAsync(mutatedText([JSON.stringify(state)]), async (text) => readLogState(write(text), 'lab.example/log'));
+  });
+
+  it('logged.json of a build', () => {
+    const files = [{ path: 'images/x.iso', sha256: SHA, size: 3 }];
+    const sample = { version: 1, files, entry: [Buffer.from('entry').toString('base64')] };
+    fuzzRecord(
+      sample,
+      (text) => readRecord(text, LOGGED, 'FILE'),
+      (logged) => expect(logged.files.every(({ path }) => isPathBelow(path))).toBe(true),
+    );
+  });
+
+  it('the report of an audit', () => {
+    const at = '2026-11-21T00:00:00.000Z';
+    const evidence = [`audit-0123456789ab.json.seen-${SHA.slice(0, 12)}`];
+    const findings = [{ kind: 'changed', what: 'get/verify.sh', why: 'other bytes' }];
+    const read = { files: 1, bytes: 2 };
+    const about = { version: 1, target: 'buildlogs', url: 'https://x', at, 'good-at': at, error: 'none' };
+    const report = { ...about, ok: false, entries: 3, read, findings, evidence };
+    fuzzRecord(
+      report,
+      (text) => parseAuditReport(Buffer.from(text), 'FILE'),
+      (parsed) => expect(parsed.evidence.every((name) => !/[/\\]|\.\./.test(name))).toBe(true),
+    );
   });
 
   it('state.json of the service', async () => {

@@ -15,6 +15,8 @@ const SERIES: Readonly<Record<string, readonly [good: string, bad: string]>> = {
   atomic_nightly_disk_free_bytes: ['50000000000x600', '5000000000x600'],
   atomic_nightly_disk_used_bytes: ['50000000000x600', '95000000000x600'],
   'atomic_nightly_key_expiry_timestamp_seconds{key="AB"}': ['10000000x600', '864000x600'],
+  'atomic_nightly_audit_findings{target="buildlogs",kind="changed"}': ['0x600', '1x600'],
+  'atomic_nightly_audit_good_timestamp_seconds{target="buildlogs"}': ['0x300 90000x300', '0x600'],
   'up{job="atomic-nightly"}': ['1x600', '0x600'],
 };
 
@@ -45,7 +47,10 @@ test('each alert fires when it should, and none when all is well', async () => {
 });
 
 test('the alerts ask for what the service tells', async () => {
-  const told = await readFile(new URL('../../src/service/http/metrics.ts', import.meta.url), 'utf8');
+  const sources = ['metrics', 'audit-metrics'].map((name) =>
+    readFile(new URL(`../../src/service/http/${name}.ts`, import.meta.url), 'utf8'),
+  );
+  const told = (await Promise.all(sources)).join('\n');
   const asked = new Set(
     [...(await readFile(rules, 'utf8')).matchAll(/atomic_nightly_(\w+)/g)].map(([, name = '']) => name),
   );

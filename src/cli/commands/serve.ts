@@ -1,5 +1,6 @@
 import { loadConfig } from '../../config/load.ts';
 import { listenerUser } from '../../run/listener-user.ts';
+import { startAudits } from '../../service/audits.ts';
 import { localControl } from '../../service/control.ts';
 import { configForListener } from '../../service/listener/config-for-listener.ts';
 import { keepListening } from '../../service/listener/keep-listening.ts';
@@ -43,6 +44,7 @@ export const serve = defineCommand({
     hurry = () => service.hurry();
     const running: { stop(): Promise<void> | void }[] = [];
     try {
+      running.push(await startAudits(config, log));
       const control = localControl(config, service);
       const listening = user
         ? await keepListening(() => startListenerProcess({ config, configText, user, control, log }), log)

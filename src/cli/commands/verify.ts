@@ -6,6 +6,7 @@ import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
+import { keepEvidence } from '../../publish/verify/keep-evidence.ts';
 import { publicFiles } from '../../publish/verify/public-http.ts';
 import { inspectLog } from '../../publish/verify/verify-log.ts';
 import { type Check, checkLines, reportTo } from '../../publish/verify/verify-report.ts';
@@ -14,7 +15,7 @@ import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
 import { jointSigner, openSigner } from '../../signing/open-signer.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, optional, text, words } from '../inputs.ts';
-import { keepEvidence, keepSeen, LOG_TRUST_OPTIONS, readLogTrust } from '../log-trust.ts';
+import { keepSeen, LOG_TRUST_OPTIONS, readLogTrust } from '../log-trust.ts';
 import { type Printer, printJson } from '../print.ts';
 import { withSteps } from '../with-steps.ts';
 

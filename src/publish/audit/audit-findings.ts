@@ -32,6 +32,9 @@ export interface Finding {
   readonly why: string;
 }
 
+/** All of them. */
+export const FINDING_KINDS = Object.keys(FINDINGS) as FindingKind[];
+
 /** Whether it says that what was published is not what is there: then nothing that was seen is remembered. */
 export function isEvidence({ kind }: Finding): boolean {
   return FINDINGS[kind] === 'failed';

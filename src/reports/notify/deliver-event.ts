@@ -36,7 +36,9 @@ export function openCourier(workDir: string, config: NotifyConfig): Courier {
 
 /** Whether a sink is to be told of it. */
 function wants({ events, streams }: NotifyConfig, { type, stream }: BuildEvent): boolean {
-  return events.some((one) => one === type) && (streams === undefined || streams.includes(stream));
+  // An audit is about a target, whatever streams are published there.
+  const isMeant = type === 'audit-finding' || streams === undefined || streams.includes(stream);
+  return isMeant && events.some((one) => one === type);
 }
 
 async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal): Promise<string | undefined> {

@@ -1,4 +1,5 @@
 import type { NightlyError } from '../../base/errors.ts';
+import { sha256 } from '../../base/files.ts';
 import type { BuildFailure, BuildMeta } from '../../build/build-record.ts';
 import type { BuildState } from '../../build/outcomes.ts';
 import { outcomeOf } from '../../build/outcomes.ts';
@@ -120,10 +121,13 @@ function changesOf(diff: PackageDiff): Changes {
 /** Returns an event, with an id that no other has. */
 export function asEvent(about: Omit<AboutBuild, 'id' | 'at'>, what: Happening, now = new Date()): BuildEvent {
   // Several keys may grow old in the same moment; nothing else happens twice in one.
-  const which = what.type === 'key-expiring' ? `${what.key}-` : '';
+  const which = what.type === 'key-expiring' ? `${what.key}-` : what.type === 'audit-finding' ? auditOf(about) : '';
   const id = `${about.build}-${what.type}-${which}${now.getTime().toString(36)}`;
   return { id, at: now.toISOString(), ...about, ...what };
 }
+
+/** Several targets may be found wrong in the same moment. */
+const auditOf = ({ url = '' }: Pick<AboutBuild, 'url'>): string => `${sha256(url).slice(0, 8)}-`;
 
 /**
  * Which keys are to be told of now.

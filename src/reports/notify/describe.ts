@@ -32,6 +32,8 @@ export function headline(event: BuildEvent): string {
       return `${product} ${stream} ${event.release} is withdrawn: ${build} has the tree of ${event.previous}`;
     case 'key-expiring':
       return `${product} ${stream}: signing key ${event.key} ${expiry(event.days)}`;
+    case 'audit-finding':
+      return `${product}: ${event.url ?? ''} is not as its release log has it: ${[...new Set(event.findings.map(({ kind }) => kind))].join(', ')}`;
     case 'test':
       return `${product}: a test of atomic-nightly's messages`;
   }
@@ -61,6 +63,8 @@ function nextStep(event: BuildEvent): string {
       return `When it is tested: "atomic-nightly approve ${build} --by NAME", then "atomic-nightly release ${build}".`;
     case 'key-expiring':
       return 'Begin a rotation now: docs/signing.md. Clients refuse what it signed from then on.';
+    case 'audit-finding':
+      return 'docs/audit.md says what each finding means; "atomic-nightly audit" looks again.';
     case 'started':
     case 'complete':
     case 'unchanged':

@@ -1,4 +1,5 @@
 import type { BuildFailure } from '../../build/build-record.ts';
+import type { Finding } from '../../publish/audit/audit-findings.ts';
 
 /**
  * The events that sinks get about builds: the JSON that webhooks and MQTT get, and the values that mails and Matrix
@@ -69,5 +70,7 @@ export type Happening =
    * A key that the stream signs with will soon be too old: told 60, 30, 14, 7, 3 and 1 days before, and on that day.
    */
   | { readonly type: 'key-expiring'; readonly key: string; readonly expires: string; readonly days: number }
+  /** An audit found something that is not as the release log has it, and that the audit before did not find. */
+  | { readonly type: 'audit-finding'; readonly findings: readonly Finding[] }
   /** Somebody tries whether messages arrive; nothing happened. */
   | { readonly type: 'test' };

@@ -27,9 +27,9 @@ export function mqttSink(config: MqttSinkConfig): Sink {
   };
 }
 
-/** Neither a test nor the age of a key is a state of the stream. */
+/** A test, the age of a key, and what an audit found are no state of a stream. */
 function saysState({ type }: BuildEvent): boolean {
-  return type !== 'test' && type !== 'key-expiring';
+  return type !== 'test' && type !== 'key-expiring' && type !== 'audit-finding';
 }
 
 async function withBroker(

@@ -47,6 +47,8 @@ export interface OverviewRequest {
   readonly damaged?: readonly string[];
   /** Bytes of the work folder's file system. */
   readonly disk?: { readonly free: number; readonly total: number } | undefined;
+  /** Whether there is a page with what audits found. */
+  readonly audited?: boolean;
 }
 
 /** Returns the first page: the values of the template `overview`. */
@@ -61,6 +63,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
     ...listView(request, page.links),
     older: older === '' ? '' : `?before=${older}`,
     disk: disk ? diskView(disk) : false,
+    audited: request.audited ?? false,
   };
 }
 
@@ -77,6 +80,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
 }
 
 interface OverviewView {
+  readonly audited: boolean;
   readonly now: NowView | false;
   readonly damaged: readonly string[];
   readonly streams: readonly StreamRow[];

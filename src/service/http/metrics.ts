@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { remembered } from '../../base/remembered.ts';
 import { currentState } from '../../build/about-build.ts';
 import { readMeta } from '../../build/build-store.ts';
@@ -10,6 +10,8 @@ import { planFileBytes } from '../../publish/plan-file.ts';
 import type { ServiceControl } from '../control.ts';
 import { createFileCache } from '../live/file-cache.ts';
 import type { IndexedBuild, Work } from '../live/work-folder.ts';
+import { addAudits } from './audit-metrics.ts';
+import { gaugesOf, type SetGauge } from './gauges.ts';
 
 const STATES = Object.keys(OUTCOMES).filter((state) => state !== 'running');
 /** Keys last years, and gpg may be slow. */
@@ -31,6 +33,7 @@ export function serviceMetrics(config: Config, work: Work, control: ServiceContr
     const gauge = gaugesOf(registry);
     await addStreams(config, { work, control }, pushed.get, gauge);
     await addWorkFolder(config, control, gauge);
+    await addAudits(config, gauge);
     const { length } = await work.damaged();
     gauge('damaged_records', 'Builds whose record cannot be read, and which are left out for it.', {}, length);
     for (const { fingerprint, seconds } of await keys()) {
@@ -39,17 +42,6 @@ export function serviceMetrics(config: Config, work: Work, control: ServiceContr
     return `${await registry.metrics()}\n${await ownProcess.metrics()}`;
   });
   return text;
-}
-
-type SetGauge = (name: string, help: string, labels: Readonly<Record<string, string>>, value: number) => void;
-
-function gaugesOf(registry: Registry): SetGauge {
-  return (name, help, labels, value) => {
-    const full = `atomic_nightly_${name}`;
-    const there = registry.getSingleMetric(full) as Gauge | undefined;
-    const gauge = there ?? new Gauge({ name: full, help, labelNames: Object.keys(labels), registers: [registry] });
-    gauge.set(labels, value);
-  };
 }
 
 async function addStreams(

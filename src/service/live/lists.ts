@@ -38,6 +38,7 @@ export async function overview(context: WebContext, before: string | undefined) 
     charted: new Map(charts),
     now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),
     disk,
+    audited: config.audit !== undefined,
   });
 }
 

@@ -1,10 +1,14 @@
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Context, Hono } from 'hono';
 import { NightlyError } from '../../base/errors.ts';
+import { ifThere } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Config } from '../../config/config.ts';
+import { auditFolder, readAuditReport } from '../../publish/audit/audit-report.ts';
+import { auditPage } from '../../reports/pages/audit-page.ts';
 import { comparePage } from '../../reports/pages/compare-page.ts';
 import { feed } from '../../reports/pages/feed.ts';
 import { getPage } from '../../reports/pages/get-page.ts';
@@ -134,13 +138,34 @@ export function pagesApp({
     });
   });
   app.get('/events', createEvents(context));
+  if (config.audit !== undefined) {
+    const { targets } = config.audit;
+    app.get('/audit/', async (c) => {
+      const read = (target: string) => readAuditReport(config.work, target).catch(() => undefined);
+      const audits = await Promise.all(targets.map(async (target) => ({ target, report: await read(target) })));
+      return html(c, 'audit', auditPage(config.name, audits));
+    });
+    app.get('/audit/evidence/:name', async (c) => {
+      const name = c.req.param('name');
+      const reports = await Promise.all(
+        targets.map((target) => readAuditReport(config.work, target).catch(() => undefined)),
+      );
+      const isKept = reports.some((report) => report?.evidence.includes(name));
+      const content = isKept ? await ifThere(readFile(join(auditFolder(config.work), name))) : undefined;
+      if (!content) return missing(c, 'There is no such evidence.');
+      return c.body(new Uint8Array(content), 200, {
+        'content-type': 'text/plain; charset=utf-8',
+        'x-content-type-options': 'nosniff',
+      });
+    });
+  }
   app.get('/assets/:name', (c) => {
     const name = c.req.param('name');
     const content = readAsset(name);
     if (!content) return missing(c, 'There is no such file.');
     return c.body(new Uint8Array(content), 200, { 'content-type': ASSETS[name] ?? '', 'cache-control': 'max-age=300' });
   });
-  for (const path of ['/streams/:stream', '/builds/:id', '/builds/:id/:arch', '/get']) {
+  for (const path of ['/streams/:stream', '/builds/:id', '/builds/:id/:arch', '/get', '/audit']) {
     app.get(path, (c) => c.redirect(`${encodeName(c.req.path.slice(c.req.path.lastIndexOf('/') + 1))}/`));
   }
   app.notFound((c) => missing(c, 'There is no such page.'));

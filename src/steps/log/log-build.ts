@@ -28,8 +28,8 @@ export interface BuildRecords {
   readonly isPart?: boolean;
 }
 
-/** What this machine last logged of a build: the next entry has what differs. */
-const LOGGED = recordFormat({
+/** `logged.json`: what this machine last logged of a build; the next entry has what differs. */
+export const LOGGED = recordFormat({
   schema: z.strictObject({
     version: z.literal(1),
     files: z.array(z.strictObject({ path: pathBelow, sha256: sha256Hex, size: count })),

@@ -18,6 +18,7 @@ const HAPPENINGS: readonly Happening[] = [
   { type: 'released', url: 'https://example.org/b/', notes: 'https://example.org/notes.md' },
   { type: 'withdrawn', release: '20261101_01', previous: '20261001_01', reason: 'hosts lose their network' },
   { type: 'key-expiring', key: 'F'.repeat(40), expires: '2026-12-01', days: 7 },
+  { type: 'audit-finding', findings: [{ kind: 'changed', what: 'get/verify.sh', why: 'it has other bytes' }] },
 ];
 
 const EVIL = [

@@ -28,6 +28,11 @@ export const httpUrl = z
   .string()
   .regex(/^https?:\/\/[^\s/]+/, 'must be an http:// or https:// URL that clients can reach')
   .refine((text) => !hasPassword(text), { error: 'must not hold a password' })
+  // It stands in files of remotes, in commands that people copy and on pages; paths are put behind it.
+  .refine((text) => /^[\w.~:/@+,=%[\]-]*$/.test(text), {
+    error:
+      'may hold letters, digits, "/" and ".~:@+,=%-" only, and nothing behind its path: write other characters as "%20" and the like',
+  })
   .transform(trimSlashes);
 
 /** The URL of an OSTree repo, without a trailing slash. */

@@ -15,9 +15,9 @@ import { formatVkey, type NoteKey } from '../log/note-keys.ts';
  * is gone must not begin anew, for it could cosign another history of a log.
  */
 export interface WitnessState {
-  /** The tree that was cosigned last. */
+  /** The tree that was cosigned last. @throws NightlyError `log` while what is remembered of that log is damaged. */
   last(origin: string): TreeHead | undefined;
-  /** The note of it; undefined also for a name that is none. @param hex SHA-256 of the origin */
+  /** The note of it; undefined also for a name that is none. @param hex SHA-256 of the origin @throws as `last` */
   checkpoint(hex: string): string | undefined;
   /** Remembers a checkpoint; returns once it is safe on disk. @param note with the cosignature */
   keep(origin: string, tree: TreeHead, note: string): Promise<void>;
@@ -48,20 +48,32 @@ export async function requireWitnessState(folder: string, witness: NoteKey): Pro
 }
 
 /**
- * Reads all that a witness remembers. Nobody else may work with the folder by then.
- * @throws NightlyError `log` when a checkpoint in it is damaged.
+ * Reads all that a witness remembers. Nobody else may work with the folder by then. Of a log whose checkpoint is damaged nothing is
+ * told or cosigned until it is put back (I15).
+ * @param told is given what is wrong with each of these
  */
-export async function openWitnessState(folder: string, witness: NoteKey): Promise<WitnessState> {
-  const kept = new Map<string, { readonly tree: TreeHead; readonly note: string }>();
+export async function openWitnessState(
+  folder: string,
+  witness: NoteKey,
+  told: (fault: NightlyError) => void,
+): Promise<WitnessState> {
+  const kept = new Map<string, Kept | NightlyError>();
+  const get = (hex: string): Kept | undefined => {
+    const found = kept.get(hex);
+    if (found instanceof NightlyError) throw found;
+    return found;
+  };
   for (const hex of await readdir(folder)) {
     if (!/^[0-9a-f]{64}$/.test(hex)) continue;
     const note = await ifThere(readFile(join(folder, hex, 'checkpoint')));
-    if (note)
-      kept.set(hex, { tree: readKept(note, hex, witness, join(folder, hex, 'checkpoint')), note: note.toString() });
+    if (!note) continue;
+    const found = readKept(note, hex, witness, join(folder, hex, 'checkpoint'));
+    kept.set(hex, found);
+    if (found instanceof NightlyError) told(found);
   }
   return {
-    last: (origin) => kept.get(sha256(origin))?.tree,
-    checkpoint: (hex) => kept.get(hex)?.note,
+    last: (origin) => get(sha256(origin))?.tree,
+    checkpoint: (hex) => get(hex)?.note,
     async keep(origin, tree, note) {
       const hex = sha256(origin);
       await writeFileAtomic(join(folder, hex, 'checkpoint'), note);
@@ -70,7 +82,22 @@ export async function openWitnessState(folder: string, witness: NoteKey): Promis
   };
 }
 
-function readKept(bytes: Uint8Array, hex: string, witness: NoteKey, file: string): TreeHead {
+/** What was cosigned last of a log. */
+interface Kept {
+  readonly tree: TreeHead;
+  readonly note: string;
+}
+
+function readKept(bytes: Uint8Array, hex: string, witness: NoteKey, file: string): Kept | NightlyError {
+  try {
+    return { tree: treeIn(bytes, hex, witness, file), note: Buffer.from(bytes).toString() };
+  } catch (error) {
+    if (error instanceof NightlyError) return error;
+    throw error;
+  }
+}
+
+function treeIn(bytes: Uint8Array, hex: string, witness: NoteKey, file: string): TreeHead {
   const place = { file };
   const { text, signatures } = parseNote(bytes, place);
   const { origin, size, root } = parseCheckpointText(text, place);

@@ -511,6 +511,22 @@ test('release packages: one name for each stream, one key for each repository', 
   ]);
 });
 
+test('addresses that clients read hold nothing that means something in a shell or a key file, and end with their path', async () => {
+  const faults = async (url: string) => faultsOf(`${SMALL}    remote: {url: ${JSON.stringify(url)}}\n`);
+  for (const url of [
+    'https://a/b c',
+    'https://a/$(id)',
+    'https://a/b;c',
+    'https://a/\\x',
+    'https://a/b?c',
+    'https://a/b\nx=y',
+  ])
+    expect(await faults(url)).toEqual([
+      expect.stringContaining('streams.nightly.remote.url: may hold letters, digits'),
+    ]);
+  expect(await faults('https://[::1]:8080/~a/b%20c')).toEqual([]);
+});
+
 test('each stream has an engine: its own, that of the file, or that of the nightly builds it is fed from', async () => {
   const text = `name: lab
 engine: rpm-ostree

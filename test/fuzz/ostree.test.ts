@@ -2,12 +2,14 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { listedPackages } from '../../src/ostree/commit-packages.ts';
 import { decodeVariant } from '../../src/ostree/gvariant.ts';
 import { isType } from '../../src/ostree/gvariant-type.ts';
 import { objectPath, parseCommit, parseDirTree } from '../../src/ostree/objects.ts';
 import { isRef } from '../../src/ostree/ref.ts';
 import { run } from '../../src/programs/exec.ts';
 import { parseSummary, summaryRefs } from '../../src/publish/summary.ts';
+import { listedRefs } from '../../src/publish/verify/verify-summary.ts';
 import { fuzz, mutatedBytes, mutatedText } from '../support/fuzz.ts';
 import { commitTestTree, makeRepo } from '../support/ostree-repo.ts';
 
@@ -48,7 +50,8 @@ function plainly<Value>(read: () => Value): Value {
 describe('text from outside never becomes a path: OSTree objects', () => {
   it('commits', () => {
     fuzz(mutatedBytes([commit]), (bytes) => parseCommit('0'.repeat(64), bytes), {
-      check: ({ rootTree, timestamp }) => {
+      check: ({ rootTree, timestamp, metadata }) => {
+        for (const entry of listedPackages(metadata) ?? []) expect(Object.values(entry)).toHaveLength(5);
         expect(rootTree).toMatch(/^[0-9a-f]{64}$/);
         expect(Number.isSafeInteger(timestamp)).toBe(true);
       },
@@ -66,6 +69,10 @@ describe('text from outside never becomes a path: OSTree objects', () => {
   });
 
   it('summaries', () => {
+    fuzz(mutatedBytes([summary]), (bytes) => plainly(() => listedRefs(bytes)), {
+      refusals: [Plain],
+      check: ({ refs }) => expect([...refs.keys()].every(isRef)).toBe(true),
+    });
     fuzz(mutatedBytes([summary]), (bytes) => plainly(() => [parseSummary(bytes), summaryRefs(bytes)] as const), {
       refusals: [Plain],
       check: ([, refs]) => {

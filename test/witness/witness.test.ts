@@ -7,7 +7,7 @@ import { sha256 } from '../../src/base/files.ts';
 import { openCheckpoint, signCheckpoint } from '../../src/log/checkpoint.ts';
 import { proveConsistency } from '../../src/log/consistency.ts';
 import { grow, NO_TREE } from '../../src/log/grow.ts';
-import { type NoteKey, noteSigner, parseVkey } from '../../src/log/note-keys.ts';
+import { formatVkey, type NoteKey, noteSigner, parseVkey } from '../../src/log/note-keys.ts';
 import { parsePolicy } from '../../src/log/policy.ts';
 import { openTileTree } from '../../src/log/tile-tree.ts';
 import { formatAddCheckpoint } from '../../src/witness/add-checkpoint.ts';
@@ -55,8 +55,9 @@ async function newWitness(dir: string): Promise<NoteKey> {
 const places = (dir: string) => ['--key', join(dir, 'key'), '--state', join(dir, 'state')];
 
 /** Starts the program as another process; whoever calls ends it. */
-async function start(dir: string, key: NoteKey): Promise<Running> {
-  const child = startCli(dir, ['witness', ...places(dir), '--listen', '127.0.0.1:0', '--log', VECTORS.logVkey]);
+async function start(dir: string, key: NoteKey, more: readonly string[] = []): Promise<Running> {
+  const where = ['--listen', '127.0.0.1:0', '--log', VECTORS.logVkey];
+  const child = startCli(dir, ['witness', ...places(dir), ...where, ...more]);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
   const exited = new Promise<number | null>((settle) => child.once('exit', settle));
@@ -293,11 +294,21 @@ describe('two histories are never both cosigned', () => {
       writeFileSync(stateFile(dir), text);
       expect(await restart()).toMatchObject({ code: 1, stderr: expect.stringContaining(why) });
     }
+    // Of two logs the other is still cosigned; of this one nothing is, and nothing is told.
+    const second = noteSigner('second.example/log', 'ed25519', Buffer.alloc(32, 9));
+    const both = await start(dir, witness.key, ['--log', formatVkey(second)]);
+    onTestFinished(() => killIfThere(-both.pid));
+    expect((await post(both.url, await request(300, 600))).status).toBe(500);
+    expect((await fetch(`${both.url}/${sha256(VECTORS.origin)}/checkpoint`)).status).toBe(500);
+    const { size, root } = grow(NO_TREE, entriesFrom(0, 1));
+    const fresh = { old: 0, proof: [], checkpoint: signCheckpoint({ origin: second.name, size, root }, second) };
+    expect((await post(both.url, formatAddCheckpoint(fresh))).status).toBe(200);
+    await both.end('SIGTERM');
     renameSync(join(dir, 'state'), join(dir, 'away'));
     expect(await restart()).toMatchObject({ code: 2, stderr: expect.stringContaining('has no state of a witness') });
-    const second = temporaryFolder();
-    await newWitness(second);
-    renameSync(join(second, 'state'), join(dir, 'state'));
+    const third = temporaryFolder();
+    await newWitness(third);
+    renameSync(join(third, 'state'), join(dir, 'state'));
     expect(await restart()).toMatchObject({ code: 2, stderr: expect.stringContaining('is that of the witness') });
     expect(await runCli(dir, ['witness', ...places(dir), '--new-key', 'w'])).toMatchObject({ code: 2 });
   });

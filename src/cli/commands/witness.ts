@@ -88,7 +88,13 @@ async function serveWitness(
   await requireWitnessState(folder, signer);
   const free = await takeWitnessLock(folder);
   try {
-    const cosigning = startWitness(signer, logs, await openWitnessState(folder, signer));
+    const state = await openWitnessState(folder, signer, ({ message, place }) =>
+      log(`error: ${place?.file ?? folder}: ${message}`),
+    );
+    const [first, ...others] = logs.keys();
+    // Where nothing is left to cosign, there is no witness.
+    if (first !== undefined && others.length === 0) state.last(first);
+    const cosigning = startWitness(signer, logs, state);
     const about = `${[formatVkey(signer), ...[...logs.keys()].map((origin) => `cosigns ${origin}`)].join('\n')}\n`;
     const server = await serveHttp(witnessApp(cosigning, about, log), address, '--listen');
     print(`listening on ${server.url} as ${signer.name}`);

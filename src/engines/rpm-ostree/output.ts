@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { readRecord, recordFormat } from '../../base/read-record.ts';
 import { formatEvra, parseNevra } from '../../rpm/evr.ts';
 import type { Lockfile } from '../../rpm/lockfile.ts';
 import { isRepoId } from '../../rpm/rpm-names.ts';
@@ -63,4 +65,14 @@ export function transcriptLockfile({ packages, repositories }: Transcript): Lock
 /** 2018.7 prints `2026-11-21 02:40:54` and means UTC; later ones are RFC 3339 already. */
 function rfc3339(time: string): string {
   return /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/.test(time) ? `${time.replace(' ', 'T')}Z` : time;
+}
+
+const COMPOSE_JSON = recordFormat({
+  schema: z.looseObject({ 'ostree-content-checksum': z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256') }),
+  hint: 'rpm-ostree writes it: look whether the disk of the work folder is full, then run the build again.',
+});
+
+/** Returns the checksum of a tree's content, from what `--write-composejson-to` wrote. @throws NightlyError `record` */
+export function composedChecksum(text: string, file: string): string {
+  return readRecord(text, COMPOSE_JSON, file).ostreeContentChecksum;
 }

@@ -1,6 +1,5 @@
 import { readFile, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
@@ -18,7 +17,7 @@ import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArgume
 import { checkKeys } from './keys-by-release.ts';
 import { type ComposePlaces, clean, TEMPORARY_FOLDERS } from './leftovers.ts';
 import { compareTransaction, reportLosses } from './losses.ts';
-import { transcriptLockfile } from './output.ts';
+import { composedChecksum, transcriptLockfile } from './output.ts';
 import { checkParentIds, listFolder, prepareTwin, type Shown, showCommit, twinPath } from './repos.ts';
 import { runCompose } from './run-compose.ts';
 
@@ -212,9 +211,7 @@ function compareInputHash(resolved: string, found: string | undefined): void {
   });
 }
 
-const composeJson = z.object({ 'ostree-content-checksum': z.string().regex(/^[0-9a-f]{64}$/) });
-
-async function composeJsonChecksum(paths: RunPaths): Promise<string | undefined> {
-  const text = await readTextIfExists(paths.composeJson);
-  return text === undefined ? undefined : composeJson.parse(JSON.parse(text))['ostree-content-checksum'];
+async function composeJsonChecksum({ composeJson }: RunPaths): Promise<string | undefined> {
+  const text = await readTextIfExists(composeJson);
+  return text === undefined ? undefined : composedChecksum(text, composeJson);
 }

@@ -68,9 +68,13 @@ export function parseHeader(bytes: Buffer, region: number, limits: HeaderLimits)
   if (first?.tag !== region || first.type !== BINARY || first.count !== ENTRY_BYTES)
     throw fault(`a header does not begin with its region (tag ${region})`);
   if (first.offset < 0 || first.offset + ENTRY_BYTES > store.length) throw fault('the region of a header has no end');
+  let end = 0;
   const entries = rest.map(({ tag, type, offset, count: values }) => {
     if (offset < 0 || offset > store.length) throw fault(`the data of tag ${tag} lies outside its header`);
+    // As rpm reads them (lib/header.c, hdrblobVerifyInfo); so all of them together are no longer than the store.
+    if (offset < end) throw fault(`the data of tag ${tag} lies within that of another`);
     const length = dataLength(store, tag, type, offset, values);
+    end = offset + length;
     return { tag, type, count: values, data: store.subarray(offset, offset + length) };
   });
   return { entries, size };

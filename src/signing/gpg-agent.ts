@@ -12,6 +12,9 @@ import type { Signer } from './signer.ts';
 /** Seconds for one signature: somebody may have to touch a card. */
 const TIME_LIMIT = 120;
 
+/** Each starts gpg; the agent takes one after the other. */
+const AT_A_TIME = 4;
+
 /** Signs with a key of a GnuPG home. Its agent has the passphrase or the card; this program sees neither. */
 export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
   const place = `the GnuPG home ${home ?? 'of this user'}`;
@@ -54,6 +57,7 @@ export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
       throw error;
     }));
   return {
+    atATime: AT_A_TIME,
     publicKey,
     async clientKey(task) {
       const [keyring, secret] = [await publicKey(task), await gpgSecretParts({ home, key }, task)];

@@ -19,8 +19,12 @@ import type { OpenpgpConfig } from '../config/config.ts';
 import { keyInfo, messageOf, OPENPGP_CONFIG, refuseUnusable } from './key-info.ts';
 import { chosenParts, type KeyPart, oldestClientKey, partName, signingParts } from './key-parts.ts';
 import { readPassphrase } from './passphrase.ts';
+import { rsaPacketSigner } from './rsa-packet.ts';
 import type { Signable, Signer } from './signer.ts';
 import { signingFile } from './signing-file.ts';
+
+/** Enough for every core, with files read and written meanwhile. */
+const AT_A_TIME = 8;
 
 /** Signs in this process with a private key out of a file. */
 export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): Signer {
@@ -73,6 +77,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
   };
   const openOnce = (): Promise<PrivateKey> => (opened ??= open());
   return {
+    atATime: AT_A_TIME,
     publicKey: async () => (await readKey()).toPublic().write(),
     async clientKey() {
       const key = await readKey();
@@ -116,6 +121,9 @@ interface StreamingPacket {
   ): Promise<void>;
 }
 
+/** What signs with a key that is open; one that is dropped is forgotten. */
+const FAST = new WeakMap<object, { readonly sign: ReturnType<typeof rsaPacketSigner> }>();
+
 /**
  * Signs packet by packet, because `sign()` of openpgp.js keeps all of a stream in memory: it hands the message on beside the
  * signature, and nobody reads it.
@@ -129,6 +137,11 @@ async function signWith(key: PrivateKey, parts: readonly KeyPart[], what: Signab
 async function signWithPart(key: PrivateKey, part: KeyPart, what: Signable): Promise<Uint8Array> {
   const now = new Date();
   const { keyPacket } = await key.getSigningKey(part.getKeyID(), now, undefined, OPENPGP_CONFIG);
+  if (what instanceof Uint8Array) {
+    const bySystem = FAST.get(keyPacket) ?? { sign: rsaPacketSigner(keyPacket) };
+    FAST.set(keyPacket, bySystem);
+    if (bySystem.sign) return bySystem.sign(what, now);
+  }
   const packet = new SignaturePacket();
   packet.signatureType = enums.signature.binary;
   packet.publicKeyAlgorithm = keyPacket.algorithm;

@@ -10,6 +10,8 @@ export interface SignableFile {
 
 /** Who makes signatures. What is signed, and where a signature goes, is not its business. */
 export interface Signer {
+  /** How many signatures it may be asked for at the same time; 1 where nothing is said: somebody may have to touch a card. */
+  readonly atATime?: number;
   /**
    * A binary detached OpenPGP signature: a signature packet for each key, one behind another (RFC 4880 section 11.4).
    * @throws NightlyError `signing`.

@@ -32,6 +32,7 @@ export const SIGTAG = {
 
 /** Tag of the payload's digest in the main header: with it a signature over the header covers the payload. */
 const PAYLOAD_DIGEST = 5092;
+const BUILD_TIME = 1006;
 const LEAD_BYTES = 96;
 const LEAD_MAGIC = Buffer.from('edabeedb', 'hex');
 
@@ -46,6 +47,8 @@ export interface RpmStart {
   readonly header: Buffer;
   /** Whether the header names the payload's digest. */
   readonly coversPayload: boolean;
+  /** When the package was built, in seconds since the epoch; 0 where it does not say. */
+  readonly buildTime: number;
 }
 
 /** A signature that a package has. */
@@ -73,6 +76,7 @@ export async function readRpmStart(path: string): Promise<RpmStart> {
     return {
       ...{ lead, signature: parsed.entries, signatureSize: parsed.size, header },
       coversPayload: main.entries.some(({ tag }) => tag === PAYLOAD_DIGEST),
+      buildTime: number32(main.entries.find(({ tag }) => tag === BUILD_TIME)),
     };
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;
@@ -83,6 +87,10 @@ export async function readRpmStart(path: string): Promise<RpmStart> {
     await file.close();
   }
 }
+
+/** The first number of an entry of 32-bit numbers. */
+const number32 = (entry: HeaderEntry | undefined): number =>
+  entry?.type === 4 && entry.data.length >= 4 ? entry.data.readUInt32BE(0) : 0;
 
 /** Bytes of a signature header with its padding: the main header begins at a multiple of eight. */
 export const padded = (size: number): number => size + (-size & 7);

@@ -22,10 +22,45 @@ const RSA: readonly number[] = [1, 3];
  * @throws NightlyError `verify` for a file that is not an RPM, and what `signature` throws.
  */
 export async function signRpm(path: string, signature: (header: Uint8Array) => Promise<Uint8Array>): Promise<boolean> {
+  const aside = `${path}.${process.pid}.tmp`;
+  try {
+    if (!(await writeSignedRpm(path, aside, signature))) return false;
+    const file = await open(aside, 'r');
+    await file.sync().finally(() => file.close());
+    // Whoever reads it has the old one or the new one.
+    await rename(aside, path);
+    return true;
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes the signed copy of an RPM file, as `signRpm` does; not yet durable.
+ * @param out written in place of what is there; after a failure there may be a part of it
+ * @returns false for a package that it cannot sign; nothing is written then
+ */
+export async function writeSignedRpm(
+  path: string,
+  out: string,
+  signature: (header: Uint8Array) => Promise<Uint8Array>,
+): Promise<boolean> {
   const start = await readRpmStart(path);
   if (!start.coversPayload) return false;
-  const [packet] = signaturePackets(await signature(start.header));
-  if (packet) await replaceStart(path, start, withSignature(start, packet));
+  const [packet = new Uint8Array()] = signaturePackets(await signature(start.header));
+  const { lead, signatureSize } = start;
+  const header = withSignature(start, packet);
+  const before = padded(signatureSize);
+  if (header.length === before) await copyFile(path, out, constants.COPYFILE_FICLONE);
+  else await copyBehind(path, lead.length + before, out, lead.length + header.length);
+  const file = await open(out, 'r+');
+  try {
+    const bytes = Buffer.concat([lead, header]);
+    await file.write(bytes, 0, bytes.length, 0);
+  } finally {
+    await file.close();
+  }
   return true;
 }
 
@@ -65,29 +100,6 @@ const reserved = (length: number): HeaderEntry => ({
 });
 
 const withPadding = (header: Buffer): Buffer => Buffer.concat([header, Buffer.alloc(-header.length & 7)]);
-
-/** Writes the file aside and renames it: whoever reads it has the old one or the new one. */
-async function replaceStart(path: string, { lead, signatureSize }: RpmStart, header: Buffer): Promise<void> {
-  const aside = `${path}.${process.pid}.tmp`;
-  const before = lead.length + padded(signatureSize);
-  try {
-    const isSameLength = header.length === padded(signatureSize);
-    if (isSameLength) await copyFile(path, aside, constants.COPYFILE_FICLONE);
-    else await copyBehind(path, before, aside, lead.length + header.length);
-    const file = await open(aside, 'r+');
-    try {
-      const start = Buffer.concat([lead, header]);
-      await file.write(start, 0, start.length, 0);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(aside, path);
-  } catch (error) {
-    await rm(aside, { force: true });
-    throw error;
-  }
-}
 
 /** Copies what is behind a place in a file to another place in a new one. */
 async function copyBehind(path: string, from: number, aside: string, to: number): Promise<void> {

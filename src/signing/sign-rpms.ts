@@ -1,13 +1,13 @@
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { copyFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { inBatches } from '../base/batches.ts';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, makeFolder, syncFolder, withTemporaryFolder } from '../base/files.ts';
+import { isErrno, makeFolder, withTemporaryFolder } from '../base/files.ts';
 import { signaturePackets } from '../base/openpgp-packets.ts';
 import { inParallel } from '../base/parallel.ts';
 import type { Task } from '../base/task.ts';
 import { rpmSignWith } from '../programs/rpmbuild.ts';
-import { syncFileSystem } from '../programs/sync.ts';
+import { renameTogether } from '../programs/sync.ts';
 import { setBuildTime } from '../rpm/signature/build-time.ts';
 import { writeSignedRpm } from '../rpm/signature/sign-rpm.ts';
 import type { Signer } from './signer.ts';
@@ -48,11 +48,10 @@ export async function signRpms(rpms: readonly RpmToSign[], signer: Signer, task:
       done += 1;
       task.progress(done, rpms.length, 'packages');
     });
-    // One call for all of them; each alone would wait for the disk.
-    const folders = new Set(written.map(({ out }) => dirname(out)));
-    for (const folder of [...folders].slice(0, 1)) await syncFileSystem(folder, task);
-    for (const { out } of written) await rename(asideOf(out), out);
-    for (const folder of folders) await syncFolder(folder);
+    await renameTogether(
+      written.map(({ out }) => ({ aside: asideOf(out), path: out })),
+      task,
+    );
   }
   return unsignable;
 }

@@ -3,7 +3,7 @@ import { readCacheRecord } from '../../base/cache-record.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 
 /** What a file was when it was read: while none of it changes, its content has not either. */
-const stamp = z.tuple([
+export const fileStamp = z.tuple([
   z.string().regex(/^[0-9a-f]{64}$/),
   /** Size in bytes, time of the last change in milliseconds, inode. */
   z.number(),
@@ -14,7 +14,7 @@ const stamp = z.tuple([
 const schema = z.object({
   version: z.literal(1),
   /** Each file by its path below the repository. */
-  files: z.record(z.string(), stamp),
+  files: z.record(z.string(), fileStamp),
   /** SHA-256 of the repomd.xml whose packages are those of `files`. */
   repomd: z.string().exactOptional(),
   /** Metadata that an earlier repomd.xml named, with the time since which none does, in seconds since the epoch. */

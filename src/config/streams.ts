@@ -35,7 +35,9 @@ export const streamSchema = (here: Here) =>
         'gpg-keys': z
           .array(filePath(here))
           .prefault([])
-          .describe('Public keys; with any, the last commit must be signed by one.'),
+          .describe(
+            'Public keys; with any, the last commit must be signed by one. In a stream that signs its own key counts too, and unless this machine made that commit, one is needed.',
+          ),
       }).prefault({}),
       targets: someOf(z.string(), 'needs at least one target'),
       remote: block({
@@ -169,7 +171,7 @@ ${treeTemplate(name, tree)}
       # Start a new repo when there is none at that URL. Set it to false after the first build, so that a mirror that
       # lost its repo stops the run instead of starting a new history.
       allow-new: true
-      # With any key, the last commit must be signed by one of them.
+      # With any key, the last commit must be signed by one of them, or by the stream's own.
       # gpg-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
 
     # In this order; the first is where the defaults of seed and remote point to.

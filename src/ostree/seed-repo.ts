@@ -20,6 +20,8 @@ export interface SeedRequest {
   readonly paths?: readonly string[];
   /** Public keys, one of which must have signed the commit; none: no signature is asked for. */
   readonly gpgKeys: readonly string[];
+  /** Whether a commit needs no signature; default: each needs one where there are keys. */
+  readonly isKnown?: (checksum: string) => Promise<boolean>;
 }
 
 /** Name of the remote that seeding uses in the local repository; its configuration is written anew each time. */
@@ -37,7 +39,7 @@ export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd',
  * @throws NightlyError `seed` when the server does not answer, the commit is damaged, or its signature is not good.
  */
 export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
-  const { url, ref, repo, gpgKeys, paths = [] } = request;
+  const { url, ref, repo, paths = [], isKnown = async () => false } = request;
   if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
   const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();
@@ -55,13 +57,17 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
       hint: 'Correct seed.url: it must be the URL of the OSTree repository itself.',
     });
   }
+  const gpgKeys = request.gpgKeys.length > 0 && (await isKnown(checksum)) ? [] : request.gpgKeys;
   // What is here already was pulled and checked on an earlier night, or made here.
   if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
     if (url.startsWith('file://')) await refuseSpecialFiles(fileURLToPath(url));
     await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
     await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: [...ID_FILES, ...paths] }, task).catch(
       (error: unknown) => {
-        throw seedError(url, error);
+        const text = error instanceof Error ? error.message : String(error);
+        throw gpgKeys.length > 0 && /signature|GPG/i.test(text)
+          ? unsigned(url, checksum, error)
+          : seedError(url, error);
       },
     );
   }
@@ -118,6 +124,17 @@ async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undef
   if (response.status === 404 || response.status === 410) return undefined;
   if (!response.ok) throw new Error(`HTTP status ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+function unsigned(url: string, checksum: string, cause: unknown): NightlyError {
+  return new NightlyError(
+    'seed',
+    `The commit ${checksum} at ${url} has no good signature by a key that the stream trusts: nothing is built on top of it.`,
+    {
+      hint: 'Find out who put it there; "atomic-nightly publish --reconcile" on the machine that publishes puts the ref back. If it is right, name a key that signed it under seed.gpg-keys.',
+      cause,
+    },
+  );
 }
 
 function seedError(url: string, error: unknown): NightlyError {

@@ -1,12 +1,16 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { withTemporaryFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
 import { PROVENANCE_PATH } from '../../engines/provenance/provenance-format.ts';
 import { type CommitInfo, readCommit } from '../../ostree/objects.ts';
-import { seedFrom } from '../../ostree/seed-repo.ts';
+import { type SeedRequest, seedFrom } from '../../ostree/seed-repo.ts';
 import { refuseAlias } from '../../publish/alias-refs.ts';
 import { refuseForeign } from '../../publish/foreign-repository.ts';
 import { commitIn, readHeads } from '../../publish/heads.ts';
-import type { Build } from '../../run/build.ts';
+import { type Build, isFetched } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 
 /**
@@ -21,8 +25,12 @@ export async function seed(
 ): Promise<{ parent?: string }> {
   const { stream, ref, repo, targets } = project;
   await Promise.all(targets.map((target) => target.check(task)));
-  const { url, allowNew, gpgKeys } = stream.seed;
-  const parent = await seedFrom({ url, ref, repo, gpgKeys, paths: [PROVENANCE_PATH] }, task);
+  const { url, allowNew } = stream.seed;
+  const parent = await withSeedTrust(
+    project,
+    (trust) => seedFrom({ url, ref, repo, ...trust, paths: [PROVENANCE_PATH] }, task),
+    task,
+  );
   for (const target of targets) {
     const heads = await readHeads(target, ref, task);
     refuseAlias(ref, heads.links, target);
@@ -56,6 +64,29 @@ export async function seed(
   }
   task.say(`following ${parent.version ?? 'commit'} (${parent.checksum.slice(0, 12)})`);
   return { parent: parent.checksum };
+}
+
+/**
+ * Gives work what the commit must be signed by. What a signing stream builds on is signed with it, the accounts of the tree before
+ * among it, so that commit must be signed by its own key as well, or be one that this machine made, as where signing begins (I2).
+ */
+async function withSeedTrust<Result>(
+  { stream, signer, config }: Pick<Project, 'stream' | 'signer' | 'config'>,
+  work: (trust: Pick<SeedRequest, 'gpgKeys' | 'isKnown'>) => Promise<Result>,
+  task: Task,
+): Promise<Result> {
+  const { gpgKeys } = stream.seed;
+  if (!signer) return work({ gpgKeys });
+  const isMadeHere = async (checksum: string): Promise<boolean> => {
+    const { builds } = await surveyBuilds(config.work);
+    return builds.some(({ meta, paths }) => meta.ostreeCommit === checksum && !isFetched(paths));
+  };
+  return withTemporaryFolder(async (folder) => {
+    const own = join(folder, 'signing-key.gpg');
+    await writeFile(own, await signer.clientKey(task));
+    // Keys that somebody named for it are asked for whoever made it.
+    return work({ gpgKeys: [...gpgKeys, own], ...(gpgKeys.length === 0 && { isKnown: isMadeHere }) });
+  });
 }
 
 function refuseOlderSeed(published: string, parent: CommitInfo | undefined, target: string, project: Project): void {

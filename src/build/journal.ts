@@ -39,6 +39,9 @@ export interface Journal {
   append(entry: JournalEntry): Promise<void>;
 }
 
+/** The journal of steps that are never resumed. */
+export const FORGETFUL: Journal = { entries: [], append: async () => undefined };
+
 /** What a journal says, and which of its lines are none of ours. */
 export interface JournalSurvey {
   readonly entries: readonly JournalEntry[];

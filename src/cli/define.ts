@@ -7,6 +7,7 @@ export const SECTIONS = [
   'Setting up',
   'Nightly builds',
   'Releases',
+  'Content',
   'Looking at builds',
   'Targets',
   'Service',

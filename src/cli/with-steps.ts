@@ -1,13 +1,10 @@
 import { join } from 'node:path';
 import { makeFolder } from '../base/files.ts';
-import type { Journal } from '../build/journal.ts';
+import { FORGETFUL, type Journal } from '../build/journal.ts';
 import type { LogContext } from '../reports/progress/json-lines.ts';
 import { selectListener } from '../reports/progress/select-listener.ts';
 import { createRunner, type Runner } from '../run/runner.ts';
 import type { RunContext } from './context.ts';
-
-/** The journal of steps that are never resumed. */
-const FORGETFUL: Journal = { entries: [], append: async () => undefined };
 
 /**
  * Runs steps outside any build, shown as those of a build are and logged to `DIR/logs`.

@@ -12,6 +12,6 @@ export function openKoji(koji: KojiConfig, task: Task, patience?: HubPatience): 
 }
 
 /** Returns how the hub and its files are reached. */
-function kojiConnection({ certFile, keyFile, caFile, proxy }: KojiConfig): Connection {
+export function kojiConnection({ certFile, keyFile, caFile, proxy }: KojiConfig): Connection {
   return definedOnly({ certFile, keyFile, caFile, proxy });
 }

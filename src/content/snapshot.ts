@@ -39,12 +39,16 @@ export async function takeSnapshot(hub: Hub, tag: string, event: HubEvent): Prom
   ]);
   if (config === null) throw doubtful(tag, event, 'there was no such tag then');
   if (config.name !== tag) throw doubtful(tag, event, `it answers for the tag ${oneLine(config.name)}`);
+  const arches = (config.arches ?? '').split(/[\s,]+/).filter(Boolean);
+  const odd = arches.find((arch) => !/^[a-z][a-z0-9_]{1,31}$/.test(arch));
+  // They become folders (I12).
+  if (odd !== undefined) throw doubtful(tag, event, `it has an architecture ${JSON.stringify(odd)}`);
   const [here, there] = [idsOf(tagged), idsOf(builds)];
   if (here !== there)
     throw doubtful(tag, event, `it lists the builds ${here || 'none'} in one answer, ${there || 'none'} in another`);
   return {
-    ...{ tag, tagId: config.id, event, arches: (config.arches ?? '').split(/[\s,]+/).filter(Boolean) },
-    ...{ builds, rpms: rpmsOf(tag, event, rpms, builds) },
+    ...{ tag, tagId: config.id, event, arches, builds },
+    rpms: rpmsOf(tag, event, rpms, builds),
   };
 }
 

@@ -1,16 +1,19 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import type { Config } from '../config/config.ts';
+import type { Config, ContentConfig } from '../config/config.ts';
+import type { Assignment } from '../content/assign-tags.ts';
 import { findTags } from '../content/find-tags.ts';
 import { openKoji } from '../content/open-koji.ts';
 import type { Hub } from '../koji/hub.ts';
 import { lastEvent, loggedInUser, permissions } from '../koji/hub-queries.ts';
+import { rpmKeyOf } from '../pipelines/prepare-content.ts';
+import { openSigner } from '../signing/open-signer.ts';
 import type { CheckResult } from './doctor-check.ts';
 
 /** Doctor is asked whether the hub is there now, and waits for no maintenance. */
 const IMPATIENT = { retryMs: 1000, tries: 2, offlineMs: 0, mostOfflineMs: 0 };
 
-/** Whether the hub answers, who logs in there may sign, and every tag that the rules fit has one place and a key. */
+/** Whether the hub answers, who logs in there may sign, every tag that the rules fit has one place, and its key signs for its release. */
 export async function checkKoji({ koji, content }: Config, task: Task): Promise<CheckResult[]> {
   if (koji === undefined) return [];
   const hub = openKoji(koji, task, IMPATIENT);
@@ -25,7 +28,7 @@ export async function checkKoji({ koji, content }: Config, task: Task): Promise<
     return [
       there,
       ...(writes ? [await checking('koji login', task, () => maySign(hub))] : []),
-      ...(content ? [await checking('koji tags', task, async () => tagsOf(await findTags(hub, content)))] : []),
+      ...(content ? await checkTags(hub, content, task) : []),
     ];
   } finally {
     await hub.close();
@@ -41,10 +44,34 @@ async function maySign(hub: Hub): Promise<string> {
   });
 }
 
+/** Whether each tag has one place, and its key signs for the hosts that read it. */
+async function checkTags(hub: Hub, content: ContentConfig, task: Task): Promise<CheckResult[]> {
+  const found: Assignment[] = [];
+  const tags = await checking('koji tags', task, async () => {
+    found.push(await findTags(hub, content));
+    return tagsOf(found[0] ?? { assigned: [], faults: [] });
+  });
+  const uses = new Map((found[0]?.assigned ?? []).map((one) => [`${one.key} ${one.release}`, one]));
+  const keys: CheckResult[] = [];
+  for (const assigned of uses.values()) {
+    const { key, release } = assigned;
+    const config = content.keys[key];
+    if (!config) continue;
+    const look = async () => {
+      const signer = openSigner(config);
+      await signer.check(task);
+      const { fingerprint, id } = await rpmKeyOf({ content, assigned }, signer, task);
+      return `${fingerprint}, in koji ${id}`;
+    };
+    keys.push(await checking(`content key ${key}, release ${release}`, task, look));
+  }
+  return [tags, ...keys];
+}
+
 /** How many faults are told. */
 const NAMED = 5;
 
-function tagsOf({ assigned, faults }: Awaited<ReturnType<typeof findTags>>): string {
+function tagsOf({ assigned, faults }: Assignment): string {
   if (faults.length === 0) return `${assigned.length} tags to publish`;
   const some = faults.slice(0, NAMED).map(({ tag, why }) => `${tag}: ${why}`);
   const more = faults.length > NAMED ? `, and ${faults.length - NAMED} more` : '';

@@ -3,6 +3,7 @@ import type { HubCall } from './hub.ts';
 import {
   eventShape,
   type HistoryEntry,
+  type HubEvent,
   type HubTag,
   historyShape,
   type TaggedBuild,
@@ -23,7 +24,11 @@ const read = <Value>(method: string, params: readonly XmlRpcValue[], shape: z.Zo
 });
 
 /** The last event that has been committed. */
-export const lastEvent = (): HubCall<z.output<typeof eventShape>> => read('getLastEvent', [], eventShape);
+export const lastEvent = (): HubCall<HubEvent> => read('getLastEvent', [], eventShape);
+
+/** The last event before a time; null when there was none. @param before seconds since the epoch */
+export const lastEventBefore = (before: number): HubCall<HubEvent | null> =>
+  read('getLastEvent', [keywords({ before })], eventShape.nullable());
 
 /** Tags whose names fit a pattern with `*` and `?`, as of now. */
 export const listTags = (pattern: string): HubCall<HubTag[]> =>

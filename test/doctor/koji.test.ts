@@ -6,6 +6,7 @@ import { checkKoji } from '../../src/doctor/check-koji.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { addTag } from '../support/koji-admin.ts';
 import { startKojiHub } from '../support/koji-hub.ts';
+import { makeFileKey } from '../support/openpgp-key.ts';
 import { sharedFolder, testTask } from '../support/tmp.ts';
 
 const dir = sharedFolder();
@@ -17,8 +18,9 @@ await hub.transaction((state) => {
     addTag(state, name);
 });
 
+const key = await makeFileKey(dir, { name: 'storage' });
 const content = contentSchema({ folder: '/' }).parse({
-  keys: { storage: { type: 'openpgp', 'key-file': 'k' } },
+  keys: { storage: { type: 'openpgp', 'key-file': key.keyFile, 'passphrase-file': key.passphrase.file } },
   rules: [
     {
       tags: '<sig><release>-<project>-release',
@@ -44,6 +46,14 @@ it('the hub, who logs in there and the tags are looked at', async () => {
     { name: 'koji hub', state: 'ok', detail: `${hub.server}, event 4` },
     { name: 'koji login', state: 'ok', detail: 'signer, who may sign' },
     { name: 'koji tags', state: 'ok', detail: '2 tags to publish' },
+    {
+      ...{ name: 'content key storage, release 7', state: 'missing' },
+      detail: expect.stringContaining('Hosts of release 7 verify RSA signatures of packages, and the key is'),
+    },
+    {
+      ...{ name: 'content key storage, release 8', state: 'ok' },
+      detail: `${key.fingerprint}, in koji ${key.fingerprint.slice(-8).toLowerCase()}`,
+    },
   ]);
   expect(hub.calls.at(-1)).toBe('logout');
   expect(await check({ koji: undefined })).toEqual([]);

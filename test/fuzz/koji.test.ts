@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readRecord } from '../../src/base/read-record.ts';
+import { TAG_CHANGE } from '../../src/content/tag-history.ts';
+import { TAG_STATE } from '../../src/content/tag-state.ts';
 import { tagConfig, taggedRpms, tagHistory } from '../../src/koji/hub-queries.ts';
 import { fileUrl, signedPath } from '../../src/koji/koji-files.ts';
 import { answerReader } from '../../src/koji/read-answer.ts';
@@ -65,3 +68,21 @@ function pathOrRefusal(path: () => string): string | undefined {
     return undefined;
   }
 }
+
+const STATE = {
+  ...{ version: 1, tag: 't', 'tag-id': 1, event: 2, since: 1, arches: ['x86_64'], 'former-arches': [] },
+  ...{ settings: 'ab'.repeat(32), pushed: true, at: 3, waiting: 0, looked: 3, blocked: [{ file: 'a', why: 'b' }] },
+  packages: [{ file: 'a-1-1.noarch.rpm', payloadhash: 'cd'.repeat(16), sha256: 'ef'.repeat(32), build: 'a-1-1' }],
+};
+const CHANGE = {
+  ...{ at: '2026-11-29T00:00:00Z', tag: 't', event: 2, level: 'release', key: 'AB', pushed: true },
+  ...{ repositories: [{ target: 'm', folder: 'x', repomd: 'ab' }], removed: [] },
+  added: [{ file: 'a-1-1.noarch.rpm', sha256: 'ef'.repeat(32), by: 'alice', event: 1 }],
+};
+
+it('state and history of a tag: whole, or refused by name', () => {
+  fuzz(mutatedJson([STATE]), (value) => readRecord(JSON.stringify(value) ?? '', TAG_STATE, 'FILE'), {
+    check: ({ packages }) => expect(packages.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))).toBe(true),
+  });
+  fuzz(mutatedJson([CHANGE]), (value) => readRecord(JSON.stringify(value) ?? '', TAG_CHANGE, 'FILE'));
+});

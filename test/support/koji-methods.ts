@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { signaturePath, signedPath, unsignedPath } from '../../src/koji/koji-files.ts';
 import type { XmlRpcValue } from '../../src/koji/xml-rpc-value.ts';
-import { padded } from '../../src/rpm/signature/rpm-signature.ts';
 import { sigmd5Of, signatureKeyId } from './koji-signature.ts';
 import { Fault, type KojiState, type Listing, nvraOf, nvrOf, type StateBuild, type StateRpm } from './koji-state.ts';
 
@@ -99,11 +98,11 @@ async function writeSignedRpm(call: Call): Promise<XmlRpcValue> {
   const unsigned = await readFile(join(topdir, unsignedPath(build, rpm))).catch(() => {
     throw new Fault(1000, `No such file: ${unsignedPath(build, rpm)}`);
   });
-  const start = 96 + padded(rpm.header.length);
-  const padding = Buffer.alloc(-header.length & 7);
+  // As koji does: the one header in the place of the other, with the padding that each brings.
+  const start = 96 + rpm.header.length;
   await put(
     join(topdir, signedPath(build, rpm, key)),
-    Buffer.concat([unsigned.subarray(0, 96), header, padding, unsigned.subarray(start)]),
+    Buffer.concat([unsigned.subarray(0, 96), header, unsigned.subarray(start)]),
   );
   return null;
 }
@@ -126,7 +125,10 @@ async function put(path: string, bytes: Buffer): Promise<void> {
 export const KOJI_METHODS: Readonly<Record<string, Method>> = {
   getAPIVersion: () => 1,
   getKojiVersion: () => '1.35.3',
-  getLastEvent: ({ state }) => state.lastEvent(),
+  getLastEvent: ({ state, named }) => {
+    const before = named['before'];
+    return typeof before === 'number' ? (state.events.findLast(({ ts }) => ts < before) ?? null) : state.lastEvent();
+  },
   listTags: ({ state, named }) => {
     const pattern = String(named['pattern'] ?? '*').replace(/[.+^${}()|[\]\\]/g, '\\$&');
     const fits = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);

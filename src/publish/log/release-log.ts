@@ -1,7 +1,9 @@
-import { sha256 } from '../../base/files.ts';
+import { dirname } from 'node:path';
+import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { Config, LogConfig } from '../../config/config.ts';
 import type { NoteKey } from '../../log/note-keys.ts';
+import { takeFlock } from '../../programs/flock.ts';
 import { formatEntry, type LogEntry } from '../../published/log-entry.ts';
 import { openLogKey } from '../../signing/log-key.ts';
 import { openTarget } from '../../targets/open-target.ts';
@@ -30,7 +32,7 @@ export interface ReleaseLog {
   copyTo(target: Target, task: Task): Promise<void>;
 }
 
-/** Appends of this process, by the file that each is noted in: one after the other. Other processes are kept out by the run lock. */
+/** Appends of this process, by the file that each is noted in: one after the other. */
 const running = new Map<string, Promise<unknown>>();
 
 /** A configuration that keeps a log. */
@@ -48,7 +50,7 @@ export async function openReleaseLog({ log, work, targets }: LoggedConfig): Prom
   const copies = log.copies.flatMap(open);
   const state = logStatePath(work);
   const append = (entries: readonly (readonly Buffer[])[], task: Task): Promise<readonly number[]> =>
-    inTurn(state, async () => {
+    inTurn(state, task, async () => {
       const { indices, head } = await appendToLog(entries, { home, key, state }, task);
       await witnessed(head, Math.min(head.checkpoint.size, ...indices), task);
       return indices;
@@ -76,8 +78,17 @@ export async function openLogGate(config: Config): Promise<LogGate> {
   return keepsLog(config) ? (await openReleaseLog(config)).gate : NO_LOG;
 }
 
-async function inTurn<Result>(state: string, work: () => Promise<Result>): Promise<Result> {
-  const mine = (running.get(state) ?? Promise.resolve()).then(work);
+/** Other processes wait as well: what is published of koji's tags does not take the run lock. */
+async function inTurn<Result>(state: string, task: Task, work: () => Promise<Result>): Promise<Result> {
+  const mine = (running.get(state) ?? Promise.resolve()).then(async () => {
+    await makeFolder(dirname(state));
+    const free = await takeFlock(`${state}.lock`, task);
+    try {
+      return await work();
+    } finally {
+      await free();
+    }
+  });
   const settled = mine.catch(() => undefined);
   running.set(state, settled);
   return mine;

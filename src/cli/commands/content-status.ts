@@ -1,0 +1,68 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
+import { ifThere } from '../../base/files.ts';
+import { readTagState, tagFolder } from '../../content/tag-state.ts';
+import { defineCommand } from '../define.ts';
+import { flag } from '../inputs.ts';
+import { loadContent } from '../open-content.ts';
+import { type Printer, printJson } from '../print.ts';
+
+/** `atomic-nightly content status`: what was made of each tag last, without asking koji. */
+export const contentStatus = defineCommand({
+  name: 'content status',
+  summary: 'show what was published of each tag last, and what is blocked',
+  options: { json: flag('for scripts') },
+  notes: 'It asks nobody: "content sync --all --dry-run" compares with koji.',
+  examples: ['atomic-nightly content status', 'atomic-nightly content status --json | jq .tags'],
+  async run({ json }, { config: path, print }) {
+    const { config } = await loadContent(path);
+    const tags = await statesOf(config.work);
+    if (json) printJson({ tags }, print);
+    else if (tags.length === 0) print('Nothing was published yet: "atomic-nightly content sync --all" does it.');
+    else printTable(tags, print);
+    return tags.some((one) => 'damaged' in one) ? 1 : 0;
+  },
+});
+
+type Status =
+  | {
+      readonly tag: string;
+      readonly state: string;
+      readonly event: number;
+      readonly at: string;
+      readonly packages: number;
+      readonly blocked: number;
+    }
+  | { readonly tag: string; readonly damaged: string };
+
+/** A damaged state is one damaged tag (I15). */
+async function statesOf(work: string): Promise<Status[]> {
+  const names = ((await ifThere(readdir(join(work, 'content', 'tags')))) ?? []).sort();
+  const found = await Promise.all(
+    names.map(async (tag): Promise<Status[]> => {
+      try {
+        const state = await readTagState(tagFolder(work, tag));
+        if (!state) return [];
+        const { event, at, packages, blocked, pushed } = state;
+        const counts = { packages: packages.length, blocked: blocked.length };
+        return [{ tag, state: pushed ? 'published' : 'made', event, at: new Date(at * 1000).toISOString(), ...counts }];
+      } catch (error) {
+        return [{ tag, damaged: asNightlyError(error).message }];
+      }
+    }),
+  );
+  return found.flat();
+}
+
+function printTable(tags: readonly Status[], print: Printer): void {
+  const width = Math.max(...tags.map(({ tag }) => tag.length));
+  for (const one of tags) {
+    const name = one.tag.padEnd(width);
+    if ('damaged' in one) print(`${name}  damaged    ${one.damaged}`);
+    else {
+      const blocked = one.blocked > 0 ? `, ${one.blocked} blocked` : '';
+      print(`${name}  ${one.state.padEnd(9)}  ${one.at}  event ${one.event}, ${one.packages} packages${blocked}`);
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import { join } from 'node:path';
+import { NightlyError } from '../base/errors.ts';
+import type { ContentPlan } from '../content/content-plan.ts';
+import { type TagState, tagFolder, writeTagState } from '../content/tag-state.ts';
+import { openLogGate } from '../publish/log/release-log.ts';
+import type { Runner } from '../run/runner.ts';
+import { keptSigner } from '../signing/kept.ts';
+import type { Signer } from '../signing/signer.ts';
+import { makeTagRepository, type TagRepository, tagRepositories } from '../steps/content/make-repositories.ts';
+import {
+  type PlacedRepository,
+  placed,
+  publishable,
+  pushRepository,
+  retireRepository,
+  verifyRepository,
+} from '../steps/content/push-repository.ts';
+import { type MadeChange, recordChange } from '../steps/content/record-change.ts';
+import { openTarget } from '../targets/open-target.ts';
+import type { Target } from '../targets/target.ts';
+import { type PreparedContent, prepareContent, signerOf, type TagContent } from './prepare-content.ts';
+import { type Pool, signedPool, unsignedPool } from './tag-packages.ts';
+
+/** What became of a tag. */
+export interface ContentOutcome {
+  readonly tag: string;
+  /** `made`: all was signed, made and checked, and nothing sent. */
+  readonly state: 'published' | 'made' | 'unchanged';
+  readonly event: number;
+  readonly added: number;
+  readonly removed: number;
+  readonly blocked: ContentPlan['blocked'];
+}
+
+/**
+ * Makes the repositories of a tag equal to it (C1), a step a line. Every step finds out what is done already, so that the same
+ * again after a kill ends the same (C7).
+ * @throws NightlyError `gate-failed` when more would be removed than is allowed; `koji`, `package-missing`, `signing`, `verify`,
+ *   those of the targets.
+ */
+export async function syncContent(of: TagContent, runner: Runner): Promise<ContentOutcome> {
+  const { assigned, config, content, hub, now, push } = of;
+  const signer = signerOf(of);
+  // Signatures in packages are kept with these; those of metadata by themselves.
+  const kept = keptSigner(signer, join(config.work, 'content', 'signatures'));
+  const folder = tagFolder(config.work, assigned.tag);
+  const prepared = await runner.step('plan', {}, (task) => prepareContent(of, signer, task));
+  if (prepared.plan.refused !== undefined) throw refusal(prepared.plan);
+  if (isDone(prepared, of)) {
+    await noteUnchanged(of, prepared, folder, runner);
+    return outcome('unchanged', prepared);
+  }
+  const pool = await (assigned.level === 'release'
+    ? signedPool(of, prepared, signer, runner)
+    : unsignedPool(of, prepared.plan.wanted, runner));
+  const all = tagRepositories(assigned, { ...prepared.plan, former: formerArches(prepared) }, pool, folder).map((one) =>
+    placed(one, targetOf(of, one), folder),
+  );
+  const making = { signer: kept, event: prepared.snapshot.event, keepSeconds: content.keepSeconds, now };
+  const repositories = await runner.step('repositories', {}, (task) =>
+    inTurn(all, async (one) => {
+      const repository = push ? await publishable(one, now, task) : one;
+      return { ...repository, repomd: (await makeTagRepository(repository, making, task)).repomd };
+    }),
+  );
+  const waiting = push ? await publish(of, prepared, { repositories, pool, signer, folder }, runner) : 0;
+  await runner.step('record', {}, () =>
+    recordChange(folder, { ...changeOf(of, prepared, pool, waiting), repositories: repositories.map(asRecorded) }, hub),
+  );
+  return outcome(push ? 'published' : 'made', prepared);
+}
+
+const asRecorded = ({ target, folder, repomd }: TagRepository & { readonly repomd: string }) => ({
+  target,
+  folder,
+  repomd,
+});
+
+/** Sends repositories to their targets, uses them as clients do, and removes what left long ago. @returns files that still wait */
+async function publish(
+  of: TagContent,
+  { plan }: PreparedContent,
+  { repositories, pool, signer, folder }: Made,
+  runner: Runner,
+): Promise<number> {
+  const { config, assigned, now } = of;
+  const log = await openLogGate(config);
+  const places = { log, scratch: join(folder, 'scratch'), now };
+  const sent = await runner.step('push', {}, (task) =>
+    inTurn(repositories, async (one) => ({ ...one, ...(await pushRepository(one, places, task)) })),
+  );
+  await runner.step('verify', {}, async (task) => {
+    const rpms = plan.wanted.filter(({ file }) => plan.add.includes(file));
+    const client = { rpms, pool, key: await signer.clientKey(task), gpgcheck: assigned.level === 'release' };
+    await inTurn(
+      sent.filter(({ changed }) => changed),
+      (one) => verifyRepository(one, client, task),
+    );
+  });
+  return retire(of, repositories, runner);
+}
+
+interface Made {
+  readonly repositories: readonly PlacedRepository[];
+  readonly pool: Pool;
+  readonly signer: Signer;
+  readonly folder: string;
+}
+
+function targetOf({ config }: TagContent, { target: name }: TagRepository): Target {
+  const target = config.targets[name];
+  if (!target) throw new RangeError(`the configuration passed its checks without the target ${name}`);
+  return openTarget(target);
+}
+
+/** Nothing is made, but what left earlier is removed when its time is over. The next time only later changes are asked for. */
+async function noteUnchanged(of: TagContent, prepared: PreparedContent, folder: string, runner: Runner): Promise<void> {
+  const { before, snapshot, since, plan } = prepared;
+  if (!before) return;
+  let { waiting } = before;
+  if (waiting > 0 && of.push) {
+    const contents = { arches: plan.arches, former: formerArches(prepared), wanted: [] };
+    const places = tagRepositories(of.assigned, contents, new Map(), folder);
+    const repositories = places.map((one) => placed(one, targetOf(of, one), folder));
+    waiting = await retire(of, repositories, runner);
+  }
+  await writeTagState(folder, {
+    ...before,
+    event: snapshot.event.id,
+    since,
+    blocked: [...plan.blocked],
+    waiting,
+    looked: of.now,
+  });
+}
+
+/** @returns how many files still wait */
+async function retire(
+  { content, now }: TagContent,
+  repositories: readonly PlacedRepository[],
+  runner: Runner,
+): Promise<number> {
+  const keep = { keepSeconds: content.keepSeconds, now };
+  const waiting = await runner.step('retire', {}, (task) =>
+    inTurn(repositories, (one) => retireRepository(one, keep, task)),
+  );
+  return waiting.reduce((sum, count) => sum + count, 0);
+}
+
+/** Architectures that the tag had once and has no more. */
+function formerArches({ before, plan }: PreparedContent): string[] {
+  const once = [...(before?.arches ?? []), ...(before?.formerArches ?? [])];
+  return [...new Set(once)].filter((arch) => !plan.arches.includes(arch));
+}
+
+/** Whether what was made last is what would be made now. */
+function isDone({ before, plan, settings }: PreparedContent, { push }: TagContent): boolean {
+  if (before === undefined || before.settings !== settings || (push && !before.pushed)) return false;
+  if (before.arches.join() !== plan.arches.join()) return false;
+  return plan.add.length === 0 && plan.remove.length === 0 && plan.sign.length === 0;
+}
+
+function refusal({ tag, refused = '' }: ContentPlan): NightlyError {
+  return new NightlyError('gate-failed', `${tag} is left as it is: ${refused}.`, {
+    hint: 'Look at the tag in koji. If it is meant so, "atomic-nightly content sync TAG --accept-removals" does it.',
+  });
+}
+
+function outcome(state: ContentOutcome['state'], { plan }: PreparedContent): ContentOutcome {
+  const { tag, event, add, remove, blocked } = plan;
+  return { tag, state, event, added: add.length, removed: remove.length, blocked };
+}
+
+async function inTurn<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const item of items) results.push(await work(item));
+  return results;
+}
+
+function changeOf(
+  { assigned, push, now }: TagContent,
+  prepared: PreparedContent,
+  pool: Pool,
+  waiting: number,
+): Omit<MadeChange, 'repositories'> {
+  const { before, snapshot, since, plan, key, settings } = prepared;
+  const packages = plan.wanted.map(({ file, payloadhash, build }) => ({
+    ...{ file, payloadhash, build: build.nvr },
+    sha256: pool.get(payloadhash)?.sha256 ?? '',
+  }));
+  const after: TagState = {
+    ...{ version: 1, tag: assigned.tag, tagId: snapshot.tagId, event: snapshot.event.id, since, settings },
+    ...{ arches: [...plan.arches], formerArches: formerArches(prepared), packages, blocked: [...plan.blocked] },
+    ...{ pushed: push, at: now, waiting, looked: now },
+  };
+  return { level: assigned.level, key: key.fingerprint, pushed: push, snapshot, before, after };
+}

@@ -1,0 +1,104 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeEach, expect, it } from 'vitest';
+import { readHistory } from '../../../src/content/tag-history.ts';
+import { readTagState } from '../../../src/content/tag-state.ts';
+import { serveFolder } from '../../../src/lab/webserver.ts';
+import { contentWorld, namedIn, RELEASE, TESTING } from '../../support/content-world.ts';
+import { tagBuild, untagBuild } from '../../support/koji-admin.ts';
+import { buildForKoji, importBuilds } from '../../support/koji-material.ts';
+import { dnfInstall } from '../../support/rpm-client.ts';
+import { sharedFolder } from '../../support/tmp.ts';
+
+const dir = sharedFolder();
+await mkdir(join(dir, 'published'));
+const server = await serveFolder({ root: join(dir, 'published') });
+const world = await contentWorld(dir, { url: server.url });
+const { hub, key } = world;
+afterAll(async () => {
+  await server.stop();
+  await hub.close();
+});
+const CEPH = 'ceph-1.0-1.el8';
+const TOOLS = 'tools-1.0-1.el8';
+await importBuilds(hub, [
+  await buildForKoji(join(dir, 'ceph'), 'ceph'),
+  await buildForKoji(join(dir, 'tools'), 'tools'),
+]);
+await hub.transaction(async (state, say) => {
+  for (const tag of [RELEASE, TESTING]) await tagBuild(state, tag, CEPH, say);
+  await tagBuild(state, RELEASE, TOOLS, say);
+});
+
+const START = 1_800_000_000;
+const DAY = 86_400;
+const X86 = 'SIGs/8/storage/x86_64/ceph';
+const at = (...path: string[]) => join(world.published, ...path);
+
+beforeEach(() => {
+  hub.calls.length = 0;
+});
+
+it('push: false makes and checks everything and sends nothing; then true sends it, and nothing is signed twice', async () => {
+  expect(await world.sync()).toMatchObject({ state: 'made', added: 8 });
+  expect(await readdir(world.published)).toEqual([]);
+  hub.calls.length = 0;
+  expect(await world.sync(RELEASE, { push: true, now: START })).toMatchObject({ state: 'published', added: 0 });
+  expect(hub.calls).not.toContain('addRPMSig');
+  expect([...(await namedIn(at(X86))).keys()].sort()).toEqual([
+    'Packages/c/ceph-1.0-1.el8.x86_64.rpm',
+    'Packages/c/ceph-common-1.0-1.el8.noarch.rpm',
+    'Packages/t/tools-1.0-1.el8.x86_64.rpm',
+    'Packages/t/tools-common-1.0-1.el8.noarch.rpm',
+  ]);
+  for (const folder of ['SIGs/8/storage/aarch64/ceph', 'debug/8/storage/x86_64/ceph', 'source/8/storage/ceph']) {
+    expect(existsSync(at(folder, 'repodata/repomd.xml.asc'))).toBe(true);
+  }
+  expect((await readHistory(world.file(RELEASE))).map(({ pushed }) => pushed)).toEqual([false, true]);
+});
+
+it('I6: dnf installs from release with gpgcheck and repo_gpgcheck; noarch is in each architecture', async () => {
+  const { code, words, root } = await dnfInstall(
+    dir,
+    { url: `${server.url}/${X86}`, key: key.publicKeyFile },
+    'ceph',
+    'ceph-common',
+  );
+  expect([code, words]).toEqual([0, expect.stringContaining('Complete!')]);
+  expect(existsSync(join(root, 'usr/share/ceph/common'))).toBe(true);
+  expect([...(await namedIn(at('SIGs/8/storage/aarch64/ceph'))).keys()]).toContain(
+    'Packages/c/ceph-common-1.0-1.el8.noarch.rpm',
+  );
+});
+
+it('testing is published with signed metadata and packages as koji built them', async () => {
+  expect(await world.sync(TESTING, { push: true, now: START })).toMatchObject({ state: 'published', added: 2 });
+  expect((await namedIn(at('test/8/storage/x86_64/ceph'))).size).toBe(2);
+  expect(existsSync(at('test/8/storage/x86_64/ceph/repodata/repomd.xml.asc'))).toBe(true);
+});
+
+it('C5: untagged, a build leaves the metadata at once, and its files when their time is over', async () => {
+  const file = at(X86, 'Packages/t/tools-1.0-1.el8.x86_64.rpm');
+  await hub.transaction((state, say) => untagBuild(state, RELEASE, TOOLS, say));
+  expect(await world.sync(RELEASE, { push: true, now: START + 60 })).toMatchObject({ state: 'published', removed: 4 });
+  expect([...(await namedIn(at(X86))).keys()]).not.toContain('Packages/t/tools-1.0-1.el8.x86_64.rpm');
+  expect(existsSync(file)).toBe(true);
+  expect((await readTagState(world.file(RELEASE)))?.waiting).toBeGreaterThan(0);
+  expect(await world.sync(RELEASE, { push: true, now: START + DAY })).toMatchObject({ state: 'unchanged' });
+  expect(existsSync(file)).toBe(true);
+  expect(await world.sync(RELEASE, { push: true, now: START + 61 + DAY })).toMatchObject({ state: 'unchanged' });
+  expect(existsSync(file)).toBe(false);
+  expect((await readTagState(world.file(RELEASE)))?.waiting).toBe(0);
+});
+
+it('C4: a build that comes back is published under its name with the same bytes', async () => {
+  const before = (await namedIn(at(X86))).size;
+  await hub.transaction((state, say) => tagBuild(state, RELEASE, TOOLS, say));
+  expect(await world.sync(RELEASE, { push: true, now: START + 3 * DAY })).toMatchObject({
+    state: 'published',
+    added: 4,
+  });
+  expect((await namedIn(at(X86))).size).toBe(before + 2);
+  expect(hub.calls).not.toContain('addRPMSig');
+});

@@ -18,16 +18,19 @@ export interface ManyRpm {
  * Makes valid unsigned RPMs by the thousand: one is built, and its name replaced by others of the same length, in lead, header and
  * the digests over these. The payload stays, and `rpmkeys -K` takes each.
  * @param at which they are, from 0
+ * @param bytes of each of the `files` in a package
  * @param place where the RPM of a name is put; default: `DIR/NAME-1.0-1.noarch.rpm`
  */
 export async function manyRpms(
   dir: string,
   count: number,
-  { at = 0, bytes = 20_000, place = (name: string) => `${name}-1.0-1.noarch.rpm` } = {},
+  { at = 0, bytes = 20_000, files = 1, place = (name: string) => `${name}-1.0-1.noarch.rpm` } = {},
 ): Promise<ManyRpm[]> {
   const model = 'zz-model-00000';
-  const files = [{ path: '/usr/share/many/file', text: 'x'.repeat(bytes) }];
-  const rpm = await buildMiniRpm({ name: model, version: '1.0', release: '1', files });
+  const content = Array.from({ length: files }, (_, index) => {
+    return { path: `/usr/share/many/file${index === 0 ? '' : `-${index}`}`, text: 'x'.repeat(bytes) };
+  });
+  const rpm = await buildMiniRpm({ name: model, version: '1.0', release: '1', files: content });
   const whole = await readFile(rpm);
   const { signature, signatureSize } = await readRpmStart(rpm);
   const start = 96 + padded(signatureSize);

@@ -10,14 +10,15 @@ import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { publishRpms } from '../../src/publish/rpms/publish-rpms.ts';
 import { publishablePaths } from '../../src/publish/rpms/publishable-paths.ts';
 import { readPublishedNames } from '../../src/publish/rpms/published-names.ts';
+import { settleSignature } from '../../src/publish/rpms/repomd-bridge.ts';
 import { retireRpms } from '../../src/publish/rpms/retire-rpms.ts';
 import { useAsClient } from '../../src/publish/rpms/use-as-client.ts';
 import { makeRepository } from '../../src/rpm/repository/make-repository.ts';
 import type { PackageFile } from '../../src/rpm/repository/place-packages.ts';
 import { signRpm } from '../../src/rpm/signature/sign-rpm.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
+import { repomdSigning } from '../../src/signing/repomd-signing.ts';
 import type { Signer } from '../../src/signing/signer.ts';
-import { isSignedByOne } from '../../src/signing/verify-detached.ts';
 import { manyRpms } from './many-rpms.ts';
 import { MINI_EPOCH } from './mini-rpm.ts';
 import { makeKey } from './signing-key.ts';
@@ -89,21 +90,24 @@ export async function rpmsWorld({ signer, publicKey }: RpmsMaterial, open: () =>
   const [repository, memory] = [join(work, 'repository'), join(work, 'published.json')];
   const place = { target, folder: RPMS_FOLDER, memory };
   const url = `${target.publicUrl}/${RPMS_FOLDER}`;
-  const isGood = (bytes: Uint8Array, signature: Uint8Array) => isSignedByOne(publicKey, bytes, [signature], task);
-  const signing = { sign: (bytes: Uint8Array) => signer.sign(bytes, task), isGood };
+  const signing = repomdSigning(signer, task);
   return {
     ...{ bed, target, place, task, memory, url },
     /** Makes the repository of these packages and publishes it, so many days after the start. */
-    async publish(packages: readonly PackageFile[], { day = 0, log = NO_LOG, all = false } = {}) {
+    async publish(packages: readonly PackageFile[], { day = 0, log = NO_LOG, all = false, bridge = false } = {}) {
       const now = START + day * DAY;
       const paths = publishablePaths(packages, [await readPublishedNames(place, now, task)]);
       const about = { folder: repository, memory: join(work, 'repository.json'), keepSeconds: DAY };
       await makeRepository({ ...about, packages: paths, revision: now, signing, now }, task);
       const scratch = { repository, folder: RPMS_FOLDER, dir: join(work, 'scratch') };
-      return { paths, ...(await publishRpms({ ...scratch, log, memory: { file: memory, now }, all }, target, task)) };
+      return {
+        paths,
+        ...(await publishRpms({ ...scratch, log, memory: { file: memory, now }, all, bridge }, target, task)),
+      };
     },
     /** Removes what left three days ago or earlier. */
     retire: (day: number) => retireRpms(place, { graceSeconds: 3 * DAY, now: START + day * DAY }, task),
+    settle: () => settleSignature({ repository, folder: RPMS_FOLDER }, target, task),
     use: (packages: readonly PackageFile[], gpgcheck = true, keys = [armoredKey(publicKey)]) =>
       useAsClient({ url, arch: 'x86_64', keys, gpgcheck, packages: wantedOf(packages) }, task),
     async look(path: string): Promise<boolean> {

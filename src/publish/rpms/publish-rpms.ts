@@ -10,6 +10,7 @@ import { REPOMD_SIGNATURE } from '../../rpm/repository/renew-metadata.ts';
 import type { SmallFile, Target } from '../../targets/target.ts';
 import type { LogGate } from '../log/logged.ts';
 import { type NamedThere, notePublished, readNamedThere, readPublishedNames } from './published-names.ts';
+import { bridged } from './repomd-bridge.ts';
 
 export interface PublishRequest {
   /** The local repository. */
@@ -24,6 +25,11 @@ export interface PublishRequest {
    * time in seconds since the epoch.
    */
   readonly memory?: { readonly file: string; readonly now: number };
+  /**
+   * Puts the signature of the metadata of before behind the new one, for clients that fetched the old repomd.xml a moment ago and ask
+   * for its signature only now: repomd-bridge.ts. `settleSignature` takes it away again.
+   */
+  readonly bridge?: boolean;
   /** Compares every package with the one that the target has, and sends those that are missing there. */
   readonly all?: boolean;
 }
@@ -62,15 +68,20 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
     const has = published ?? (before && (await readNamedThere(before, { target, folder }, task)));
     sent = await sendMissing(request, made, all ? undefined : has, target, task);
   }
+  let visible: readonly SmallFile[] = files;
   if (!same) {
-    const expect = files.map(({ path }, index) => ({ path, content: there[index] }));
-    const entry = formatEntry({ kind: 'rpms', folder, files: files.map((one) => loggedFile(one, folder)) });
-    await request.log.before([entry], target, task);
-    await target.swap({ expect, put: files }, task);
+    const expect = paths.map((path, index) => ({ path, content: there[index] }));
+    visible = request.bridge ? bridged(files, there) : files;
+    // In this order: what is there in the end is what the log says last.
+    const entries = [...new Set([visible, files])].map((all) => {
+      return formatEntry({ kind: 'rpms', folder, files: all.map((one) => loggedFile(one, folder)) });
+    });
+    await request.log.before(entries, target, task);
+    await target.swap({ expect, put: visible }, task);
     task.say(`${sent} files to ${target.describe()}/${folder}`);
   }
   if (place) await notePublished(place, published, { ...made, repomd: sha256(repomd), now: memory.now });
-  for (const { path, content } of files) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);
+  for (const { path, content } of visible) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);
   return { changed: !same || sent > 0, sent };
 }
 

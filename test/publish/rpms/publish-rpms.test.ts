@@ -3,11 +3,13 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/base/files.ts';
+import { dearmored } from '../../../src/base/openpgp-packets.ts';
 import { gpgStopAgent } from '../../../src/programs/gpg.ts';
 import { logGate } from '../../../src/publish/log/logged.ts';
 import { readPublishedNames } from '../../../src/publish/rpms/published-names.ts';
 import { parseEntry } from '../../../src/published/log-entry.ts';
 import { REPOMD } from '../../../src/rpm/repository/package-digests.ts';
+import { isSignedByOne } from '../../../src/signing/verify-detached.ts';
 import { DAY, pick, RPMS_FOLDER, rpmsMaterial, rpmsWorld, START } from '../../support/rpms-world.ts';
 import { makeKey } from '../../support/signing-key.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
@@ -32,6 +34,47 @@ describe('publishRpms', () => {
     expect(seen).toEqual([{ kind: 'rpms', folder: RPMS_FOLDER, files }]);
     expect(await publish(signed, { log })).toMatchObject({ changed: false, sent: 0 });
     expect(seen).toHaveLength(1);
+  });
+
+  it('C5: a client with the old repomd.xml and the new signature, and one with both new, find a good one', async () => {
+    const { signed, publicKey } = material();
+    const { publish, settle, target, task } = await rpmsWorld(material());
+    const paths = [`${RPMS_FOLDER}/${REPOMD}`, `${RPMS_FOLDER}/${REPOMD}.asc`];
+    const there = async () => {
+      const [repomd = new Uint8Array(), signature = new Uint8Array()] = await target.readMany(paths, task);
+      return { repomd, text: Buffer.from(signature).toString() };
+    };
+    // gpgv finds every block; librepo of Enterprise Linux 10 reads the first alone.
+    const blocks = (text: string) =>
+      text.match(/-----BEGIN PGP SIGNATURE-----[\s\S]*?-----END PGP SIGNATURE-----\n/g) ?? [];
+    const isGood = (what: Uint8Array, block = '') =>
+      isSignedByOne(publicKey, what, [dearmored(Buffer.from(block))], task);
+    const seen: unknown[] = [];
+    const log = logGate(async (entries) => {
+      for (const [entry] of entries) seen.push(parseEntry(entry ?? Buffer.alloc(0), { file: 'log' }));
+    });
+    await publish(signed, { log, bridge: true });
+    const first = await there();
+    expect([blocks(first.text).length, seen.length]).toEqual([1, 1]);
+    await publish(pick(signed, 0), { day: 1, log, bridge: true });
+    const bridge = await there();
+    const [now, before] = blocks(bridge.text);
+    expect(
+      await Promise.all([isGood(bridge.repomd, now), isGood(first.repomd, before), isGood(first.repomd, now)]),
+    ).toEqual([true, true, false]);
+    await settle();
+    const settled = await there();
+    expect([settled.repomd.length, settled.text]).toEqual([bridge.repomd.length, now]);
+    // I17: each of the two was in the log before it was seen, and the one that stays is its last word.
+    const digests = seen.slice(1).map((entry) => JSON.stringify(entry));
+    expect(digests.map((text) => [text.includes(sha256(bridge.text)), text.includes(sha256(settled.text))])).toEqual([
+      [true, false],
+      [false, true],
+    ]);
+    // Where a kill kept it from being settled, publishing again does it.
+    await publish(pick(signed, 1), { day: 2, bridge: true });
+    await publish(pick(signed, 1), { day: 2, bridge: true });
+    expect(blocks((await there()).text)).toHaveLength(1);
   });
 
   it('C1: an empty repository is published, signed, and dnf takes it', async () => {

@@ -79,7 +79,7 @@ const asRecorded = ({ target, folder, repomd }: TagRepository & { readonly repom
 /** Sends repositories to their targets, uses them as clients do, and removes what left long ago. @returns files that still wait */
 async function publish(
   of: TagContent,
-  { plan }: PreparedContent,
+  { plan, before }: PreparedContent,
   { repositories, pool, signer, folder }: Made,
   runner: Runner,
 ): Promise<number> {
@@ -90,7 +90,8 @@ async function publish(
     inTurn(repositories, async (one) => ({ ...one, ...(await pushRepository(one, places, task)) })),
   );
   await runner.step('verify', {}, async (task) => {
-    const rpms = plan.wanted.filter(({ file }) => plan.add.includes(file));
+    // What was only made before is as new there as all the rest.
+    const rpms = plan.wanted.filter(({ file }) => !before?.pushed || plan.add.includes(file));
     const client = { rpms, pool, key: await signer.clientKey(task), gpgcheck: assigned.level === 'release' };
     await inTurn(
       sent.filter(({ changed }) => changed),

@@ -97,6 +97,8 @@ content:
         ...{ journal, logDir, signal },
         listen: (event) => {
           if (event.type === 'step-done') lines.push(event.step);
+          if (event.type === 'step-progress' && event.done === event.total)
+            lines.push(`${event.step}: all ${event.total}`);
           if (event.type === 'step-line') lines.push(`${event.step}: ${event.line}`);
         },
       });

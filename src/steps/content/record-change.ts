@@ -23,7 +23,8 @@ export async function recordChange(folder: string, change: MadeChange, hub: Hub)
   const has = new Map(after.packages.map((one) => [one.file, one]));
   const added = after.packages.filter(({ file, sha256 }) => had.get(file)?.sha256 !== sha256);
   const removed = (before?.packages ?? []).filter(({ file }) => !has.has(file));
-  if (added.length + removed.length > 0 || before?.pushed !== pushed) {
+  const isElsewhere = before?.pushed !== pushed || before.settings !== after.settings;
+  if (added.length + removed.length > 0 || isElsewhere) {
     const { tag_listing: entries } = await hub.call(tagHistory(snapshot.tag));
     await appendHistory(folder, {
       ...{ at: new Date(after.at * 1000).toISOString(), tag: snapshot.tag, event: snapshot.event.id },

@@ -44,7 +44,10 @@ it('push: false makes and checks everything and sends nothing; then true sends i
   expect(await world.sync()).toMatchObject({ state: 'made', added: 8 });
   expect(await readdir(world.published)).toEqual([]);
   hub.calls.length = 0;
-  expect(await world.sync(RELEASE, { push: true, now: START })).toMatchObject({ state: 'published', added: 0 });
+  const published = await world.sync(RELEASE, { push: true, now: START });
+  expect(published).toMatchObject({ state: 'published', added: 0 });
+  // As a client that has none of them.
+  expect(published.lines).toContain('verify: all 4');
   expect(hub.calls).not.toContain('addRPMSig');
   expect([...(await namedIn(at(X86))).keys()].sort()).toEqual([
     'Packages/c/ceph-1.0-1.el8.x86_64.rpm',

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Connection } from './connection.ts';
+import type { TlsSettings } from './connection.ts';
 import { definedOnly } from './defined-only.ts';
 import { isErrno } from './files.ts';
 
@@ -7,7 +7,7 @@ import { isErrno } from './files.ts';
 export const CA_VARIABLES = ['CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
 
 /** Certificates and key of a connection, as Node's TLS takes them. */
-export function tlsFiles({ caFile, certFile, keyFile = certFile }: Connection): {
+export function tlsFiles({ caFile, certFile, keyFile = certFile }: TlsSettings): {
   ca?: Buffer;
   cert?: Buffer;
   key?: Buffer;

@@ -4,22 +4,28 @@ export interface Login {
   readonly password: string;
 }
 
+/** What TLS is to trust and to show. */
+export interface TlsSettings {
+  /** File with the certificates that may vouch for the server, in place of the system's. */
+  readonly caFile?: string | undefined;
+  /** File with a client certificate, and with its key where that is not in the same file; PEM. */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+  /** Whether the server's certificate must be good; default: it must. */
+  readonly verify?: boolean | undefined;
+}
+
 /** How a server is reached; what is not said is as curl would do it. */
-export interface Connection {
+export interface Connection extends TlsSettings {
   /** URL of a proxy; empty: none, whatever the environment says. */
   readonly proxy?: string;
   readonly proxyLogin?: Login;
+  /** The same for a proxy that is reached over TLS. */
+  readonly proxyTls?: TlsSettings;
   /** Login at the server itself, by basic authentication. */
   readonly login?: Login;
   /** Logins that count for the server of one address alone; they go before `login`. */
   readonly serverLogins?: readonly { readonly origin: string; readonly login: Login }[];
-  /** File with the certificates that may vouch for the server, in place of the system's. */
-  readonly caFile?: string | undefined;
-  /** File with a client certificate, and with its key where that is not in the same file; PEM. */
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  /** Whether the server's certificate must be good; default: it must. */
-  readonly verify?: boolean;
 }
 
 /** Returns the login for the server of an address: in the address itself, for that server alone, or for all. */

@@ -10,10 +10,9 @@ import {
   fetch as undiciFetch,
 } from 'undici';
 import { caFileFor } from './ca-files.ts';
-import { CA_VARIABLES, systemCa, tlsFiles } from './certificates.ts';
-import { basicAuth, type Connection, loginFor, loginIn } from './connection.ts';
+import { CA_VARIABLES, tlsFiles } from './certificates.ts';
+import { basicAuth, type Connection, loginFor, loginIn, type TlsSettings } from './connection.ts';
 import { connectionFault } from './connection-faults.ts';
-import { definedOnly } from './defined-only.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
 import { isSocks, throughSocks } from './socks.ts';
@@ -85,7 +84,7 @@ function dispatcherFor(connection: Connection): Dispatcher {
 class ByOrigin extends Dispatcher {
   readonly #connection: Connection;
   readonly #byProxy = new Map<string, Dispatcher>();
-  #context: SecureContext | undefined;
+  #options: TlsOptions | undefined;
 
   constructor(connection: Connection) {
     super();
@@ -135,13 +134,21 @@ class ByOrigin extends Dispatcher {
       proxyTunnel: origin.protocol === 'https:',
       ...(login ? { token: basicAuth(login) } : {}),
       requestTls: this.#tls(),
-      proxyTls: { secureContext: createSecureContext(definedOnly({ ca: systemCa() })) },
+      proxyTls: tlsOptions(this.#connection.proxyTls ?? {}),
     });
   }
 
-  #tls(): { secureContext: SecureContext; rejectUnauthorized: boolean } {
-    const { verify = true } = this.#connection;
-    this.#context ??= createSecureContext(tlsFiles(this.#connection));
-    return { secureContext: this.#context, rejectUnauthorized: verify };
+  #tls(): TlsOptions {
+    this.#options ??= tlsOptions(this.#connection);
+    return this.#options;
   }
+}
+
+interface TlsOptions {
+  readonly secureContext: SecureContext;
+  readonly rejectUnauthorized: boolean;
+}
+
+function tlsOptions(settings: TlsSettings): TlsOptions {
+  return { secureContext: createSecureContext(tlsFiles(settings)), rejectUnauthorized: settings.verify ?? true };
 }

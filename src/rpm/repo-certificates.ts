@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { TlsSettings } from '../base/connection.ts';
 import { NightlyError } from '../base/errors.ts';
 
 import { systemReason } from '../base/unreadable.ts';
@@ -11,7 +12,15 @@ import type { RepoDefinition } from './repofile.ts';
  * @throws NightlyError `config`, naming option, file and cause.
  */
 export async function checkCertificates(repo: RepoDefinition): Promise<void> {
-  const { caFile, certFile, keyFile } = repo.connection;
+  await checkFiles(repo, 'ssl', repo.connection);
+  await checkFiles(repo, 'proxy_ssl', repo.connection.proxyTls ?? {});
+}
+
+async function checkFiles(
+  repo: RepoDefinition,
+  start: 'ssl' | 'proxy_ssl',
+  { caFile, certFile, keyFile }: TlsSettings,
+): Promise<void> {
   const fail = (option: string, path: string, why: string, cause?: unknown): NightlyError =>
     new NightlyError('config', `Repository "${repo.id}": ${option}=${path} ${why}.`, {
       hint: 'Correct the option in the .repo file, or the file it names: PEM, readable by the user that runs this.',
@@ -33,25 +42,34 @@ export async function checkCertificates(repo: RepoDefinition): Promise<void> {
       throw fail(option, path, 'holds no certificate in PEM format', error);
     }
   };
-  if (caFile !== undefined) await certificate('sslcacert', caFile);
+  if (caFile !== undefined) await certificate(`${start}cacert`, caFile);
   if (certFile === undefined) return;
-  const own = await certificate('sslclientcert', certFile);
-  const [option, path] = keyFile === undefined ? ['sslclientcert', certFile] : ['sslclientkey', keyFile];
-  const key = readKey(await read(option, path), (why, cause) => fail(option, path, why, cause), keyFile === undefined);
+  const own = await certificate(`${start}clientcert`, certFile);
+  const [option, path] = keyFile === undefined ? [`${start}clientcert`, certFile] : [`${start}clientkey`, keyFile];
+  const key = readKey(
+    await read(option, path),
+    (why, cause) => fail(option, path, why, cause),
+    keyFile === undefined ? `${start}clientkey` : undefined,
+  );
   if (!own.checkPrivateKey(key)) throw fail(option, path, `does not belong to the certificate ${certFile}`);
   if (Date.parse(own.validTo) < Date.now())
-    throw fail('sslclientcert', certFile, `expired on ${new Date(own.validTo).toISOString()}`);
+    throw fail(`${start}clientcert`, certFile, `expired on ${new Date(own.validTo).toISOString()}`);
 }
 
-function readKey(pem: Buffer, fail: (why: string, cause: unknown) => NightlyError, inCertificate: boolean): KeyObject {
+/** @param missing the option that names the key elsewhere, where it is not used */
+function readKey(
+  pem: Buffer,
+  fail: (why: string, cause: unknown) => NightlyError,
+  missing: string | undefined,
+): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch (error) {
     if (pem.includes('ENCRYPTED')) throw fail('is protected by a passphrase, which nobody can type in here', error);
     throw fail(
-      inCertificate
-        ? 'holds no private key, and there is no sslclientkey= beside it'
-        : 'holds no private key in PEM format',
+      missing === undefined
+        ? 'holds no private key in PEM format'
+        : `holds no private key, and there is no ${missing}= beside it`,
       error,
     );
   }

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type Connection, type Login, loginIn, originOf } from '../base/connection.ts';
+import { type Connection, type Login, loginIn, originOf, type TlsSettings } from '../base/connection.ts';
 import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
 import { keepSecret, withoutUserinfo } from '../base/redact.ts';
@@ -79,10 +79,14 @@ function sectionsOf(text: string, file: string): IniSection[] {
 const READ = [
   ...['baseurl', 'metalink', 'mirrorlist', 'gpgcheck', 'repo_gpgcheck', 'gpgkey', 'sslverify', 'sslcacert'],
   ...['sslclientcert', 'sslclientkey', 'username', 'password', 'proxy', 'proxy_username', 'proxy_password'],
+  ...['proxy_sslverify', 'proxy_sslcacert', 'proxy_sslclientcert', 'proxy_sslclientkey'],
 ] as const;
 
+/** How a proxy is reached over TLS. */
+const PROXY_TLS = ['proxy_sslverify', 'proxy_sslcacert', 'proxy_sslclientcert', 'proxy_sslclientkey'] as const;
+
 const LISTS: readonly string[] = ['baseurl', 'gpgkey'];
-const BOOLEANS: readonly string[] = ['gpgcheck', 'repo_gpgcheck', 'sslverify', 'enabled'];
+const BOOLEANS: readonly string[] = ['gpgcheck', 'repo_gpgcheck', 'sslverify', 'proxy_sslverify', 'enabled'];
 
 /** Returns the options with their variables filled in and without quotes, passwords known as such. */
 function readOptions(
@@ -213,16 +217,23 @@ function connectionOf(options: Readonly<Record<string, string>>, file: string): 
     const username = options[user] ?? '';
     return username === '' ? undefined : { username, password: options[password] ?? '' };
   };
-  const { proxy, sslverify } = options;
+  const tls = (start: 'ssl' | 'proxy_ssl'): TlsSettings => {
+    const verify = options[`${start}verify`];
+    return definedOnly({
+      caFile: path(`${start}cacert`),
+      certFile: path(`${start}clientcert`),
+      keyFile: path(`${start}clientkey`),
+      verify: verify === undefined ? undefined : TRUE.test(verify),
+    });
+  };
+  const { proxy } = options;
   return definedOnly({
     // Empty, or `_none_`: no proxy, whatever the environment says.
     proxy: proxy === undefined || proxy === 'libproxy' ? undefined : proxy.replace(/^_none_$/, ''),
     proxyLogin: pair('proxy_username', 'proxy_password'),
     login: pair('username', 'password'),
-    caFile: path('sslcacert'),
-    certFile: path('sslclientcert'),
-    keyFile: path('sslclientkey'),
-    verify: sslverify === undefined ? undefined : TRUE.test(sslverify),
+    ...tls('ssl'),
+    proxyTls: PROXY_TLS.some((key) => options[key] !== undefined) ? tls('proxy_ssl') : undefined,
   });
 }
 

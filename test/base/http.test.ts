@@ -1,9 +1,14 @@
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { caFileFor, trustAt } from '../../src/base/ca-files.ts';
 import { httpFetch } from '../../src/base/http.ts';
 import { proxyFor } from '../../src/base/proxies.ts';
+import { makePrivateCa } from '../support/proxy-world.ts';
+import { temporaryFolder } from '../support/tmp.ts';
 
 describe('one HTTP client: proxies by curl’s rules', () => {
   const asked = (url: string, env: Record<string, string>): string | undefined => proxyFor(new URL(url), {}, env);
@@ -72,4 +77,30 @@ describe('one HTTP client', () => {
     await expect(httpFetch(`http://127.0.0.1:${portOf(first)}/loop`, {}, { proxy: '' })).rejects.toThrow(/redirect/);
     await expect(httpFetch('http://127.0.0.1:1/', {}, { proxy: '' })).rejects.toThrow(/ECONNREFUSED|bad port/);
   });
+});
+
+it('a proxy over TLS is trusted by its own settings, not by those of the server behind it', async () => {
+  const dir = temporaryFolder();
+  const ca = await makePrivateCa(join(dir, 'ca'));
+  const far = createServer((_, response) => response.end('through'));
+  const [cert, key] = [await readFile(ca.cert), await readFile(ca.key)];
+  const proxy = createTlsServer({ cert, key });
+  proxy.on('connect', ({ url = '' }, socket) => {
+    const to = connect(Number(url.split(':')[1]), '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
+    to.pipe(socket).pipe(to);
+  });
+  const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
+  for (const server of [far, proxy]) {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+  }
+  const ask = async (connection: object) => {
+    const url = `https://localhost:${portOf(proxy)}`;
+    const signal = AbortSignal.timeout(60_000);
+    return (await httpFetch(`http://127.0.0.1:${portOf(far)}/`, { signal }, { proxy: url, ...connection })).text();
+  };
+  expect(await ask({ proxyTls: { caFile: ca.ca } })).toBe('through');
+  expect(await ask({ proxyTls: { verify: false } })).toBe('through');
+  await expect(ask({})).rejects.toThrow(/certificate is not trusted/);
+  await expect(ask({ caFile: ca.ca, verify: false })).rejects.toThrow(/certificate is not trusted/);
 });

@@ -23,7 +23,7 @@ class Keep(logging.Handler):
             faults.append(text)
 logging.getLogger("dnf").addHandler(Keep(logging.WARNING))
 folder = sys.argv[1]
-SINGLE = ("metalink", "mirrorlist", "proxy", "username", "password", "proxy_username", "sslcacert")
+SINGLE = ("metalink", "mirrorlist", "proxy", "username", "password", "proxy_username", "sslcacert", "proxy_sslcacert")
 answers = []
 for text in json.load(sys.stdin):
     with open(os.path.join(folder, "x.repo"), "w", encoding="utf-8", newline="") as file:
@@ -54,6 +54,8 @@ for text in json.load(sys.stdin):
             "password": repo.password or "",
             "proxy_username": repo.proxy_username or "",
             "sslcacert": repo.sslcacert or "",
+            "proxy_sslverify": bool(repo.proxy_sslverify),
+            "proxy_sslcacert": repo.proxy_sslcacert or "",
         }
         for repo in sorted(base.repos.values(), key=lambda repo: repo.id)
     ])
@@ -76,7 +78,7 @@ const answer = z.array(
     .object({
       ...{ id: text, baseurl: list, metalink: text, mirrorlist: text, gpgcheck: z.boolean() },
       ...{ gpgkey: list, sslverify: z.boolean(), proxy: text, username: text, password: text },
-      ...{ proxy_username: text, sslcacert: text },
+      ...{ proxy_username: text, sslcacert: text, proxy_sslverify: z.boolean(), proxy_sslcacert: text },
     })
     // dnf uses neither without the other.
     .transform((one) => (one.username === '' ? { ...one, password: '' } : one)),
@@ -104,11 +106,12 @@ function weRead(file: string): z.infer<typeof answers>[number] {
 }
 
 function inDnfsWords({ id, baseurl, metalink = '', mirrorlist = '', gpgcheck, gpgkey, connection }: RepoDefinition) {
-  const { verify = true, proxy = '', login, proxyLogin, caFile = '' } = connection;
+  const { verify = true, proxy = '', login, proxyLogin, proxyTls = {}, caFile = '' } = connection;
   return {
     ...{ id, baseurl: [...baseurl], metalink, mirrorlist, gpgcheck, gpgkey: [...gpgkey], sslverify: verify, proxy },
     ...{ username: login?.username ?? '', password: login?.password ?? '' },
     ...{ proxy_username: proxyLogin?.username ?? '', sslcacert: caFile },
+    ...{ proxy_sslverify: proxyTls.verify ?? true, proxy_sslcacert: proxyTls.caFile ?? '' },
   };
 }
 
@@ -156,13 +159,13 @@ const url = fc.constantFrom(
 const single = fc.constantFrom('x', '"x"', "'x y'", '', '"', 'a"b', 'a=b', ' x ', '$foo', 'None', 'é');
 const path = fc.constantFrom('/ca.pem', '"/ca.pem"', '');
 const option = fc.oneof(
-  fc.tuple(fc.constantFrom('gpgcheck', 'sslverify'), flag),
+  fc.tuple(fc.constantFrom('gpgcheck', 'sslverify', 'proxy_sslverify'), flag),
   fc.tuple(fc.constantFrom('baseurl', 'gpgkey'), url),
   fc.tuple(fc.constantFrom('metalink', 'mirrorlist'), fc.constantFrom('http://m', '"http://m"', '')),
   fc.tuple(fc.constant('username'), fc.constantFrom('u', '"u"')),
   fc.tuple(fc.constantFrom('password', 'name', 'nosuch'), single),
   fc.tuple(fc.constant('proxy'), fc.constantFrom('http://p:1', '"http://p:1"', '_none_', '')),
-  fc.tuple(fc.constant('sslcacert'), path),
+  fc.tuple(fc.constantFrom('sslcacert', 'proxy_sslcacert'), path),
 );
 const line = fc.oneof(
   {

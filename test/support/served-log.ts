@@ -13,13 +13,18 @@ export interface ServedLog {
   /** When they signed, seconds since the epoch; default: now. */
   readonly at?: number;
   readonly log?: NoteSigner;
+  /** Name of the log; default: that of the vectors. */
+  readonly origin?: string;
 }
 
 /** Writes a release log with these entries below a folder that is served, in the place of the one before. Returns its checkpoint. */
-export function writeLog(far: string, { entries, witnesses = [], at, log = LOG }: ServedLog): string {
+export function writeLog(
+  far: string,
+  { entries, witnesses = [], at, log = LOG, origin = VECTORS.origin }: ServedLog,
+): string {
   rmSync(join(far, 'log'), { recursive: true, force: true });
   const grown = grow(NO_TREE, entries);
-  const head = { origin: VECTORS.origin, size: grown.size, root: grown.root };
+  const head = { origin, size: grown.size, root: grown.root };
   const time = at ?? Math.floor(Date.now() / 1000);
   const lines = witnesses.map((one) => signatureLine(cosign(checkpointText(head), time, one)));
   const checkpoint = signCheckpoint(head, log) + lines.join('');

@@ -33,6 +33,8 @@ export interface AuditState extends Ledger {
   readonly shown: ReadonlyMap<string, string>;
   /** What was older than what was logged, by when that was first seen. */
   readonly behind: ReadonlyMap<string, number>;
+  /** Files that not every target has, and that were there: they must be from then on. */
+  readonly others: readonly string[];
 }
 
 const digest = z.strictObject({ sha256: sha256Hex, size: count });
@@ -49,6 +51,7 @@ const FORMAT = recordFormat({
     indexed: z.array(key),
     shown: z.record(refName, sha256Hex),
     behind: z.record(z.string(), count),
+    others: z.array(pathBelow).exactOptional(),
   }),
   hint: 'Put it back from a backup; or remove it, and the next audit reads the whole log and every file again.',
 });
@@ -58,6 +61,7 @@ export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
   const stored = readRecord(bytes, FORMAT, file);
   return {
     ...stored,
+    others: stored.others ?? [],
     files: new Map(Object.entries(stored.files)),
     refs: new Map(Object.entries(stored.refs)),
     builds: new Map(Object.entries(stored.builds)),
@@ -75,7 +79,14 @@ export function auditStateText({ files, refs, builds, shown, behind, ...state }:
     behind: Object.fromEntries(behind),
   };
   return recordText(
-    { version: 1 as const, ...state, indexed: [...state.indexed], builds: Object.fromEntries(builds), ...maps },
+    {
+      version: 1 as const,
+      ...state,
+      indexed: [...state.indexed],
+      others: [...state.others],
+      builds: Object.fromEntries(builds),
+      ...maps,
+    },
     FORMAT,
   );
 }

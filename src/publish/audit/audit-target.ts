@@ -1,21 +1,20 @@
 import { NightlyError } from '../../base/errors.ts';
 import { formatSeconds } from '../../base/format.ts';
-import { readRecord } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import type { SignedCheckpoint } from '../../log/checkpoint.ts';
 import { isQuorum, type Policy } from '../../log/policy.ts';
 import { TILE_WIDTH } from '../../log/tile-math.ts';
 import { openTileTree, type TileTree } from '../../log/tile-tree.ts';
-import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { parseEntry } from '../../published/log-entry.ts';
 import { CHECKPOINT_PATH, logPath } from '../../published/paths.ts';
 import { historyOf, openWithPolicy } from '../verify/log-view.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
 import type { Evidence } from '../verify/verify-log.ts';
-import { listedRefs } from '../verify/verify-summary.ts';
 import { type Finding, isEvidence } from './audit-findings.ts';
 import { type AuditState, copyLedger, type Ledger, newLedger, takeEntry } from './audit-ledger.ts';
 import { type FilesRead, readBack } from './read-back.ts';
+import { readRefs } from './read-refs.ts';
+import { compareVisible, readVisible } from './visible.ts';
 
 export interface AuditRequest {
   readonly files: PublicFiles;
@@ -78,44 +77,16 @@ async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult
   try {
     const checkpoint = openWithPolicy(note, policy, `${url}/${CHECKPOINT_PATH}`);
     findings.push(...witnessFindings(checkpoint.cosigned, request));
-    const ledger = state ? copyLedger(state) : newLedger();
-    const seen = state && openWithPolicy(Buffer.from(state.checkpoint), policy, 'the state of the last audit');
-    const isSame = seen?.size === checkpoint.size && seen.root.equals(checkpoint.root);
-    const touched = new Set<string>();
-    if (!isSame) {
-      const tree = await openTileTree((path) => files.get(logPath(path)), checkpoint, `${url}/log`);
-      const history = seen ? await historyOf(tree, seen) : 'grown';
-      if (state && seen && (history === 'rolled-back' || history === 'split')) {
-        const why =
-          history === 'split'
-            ? `its first ${seen.size} entries are others than before`
-            : `it had ${seen.size} entries and has ${tree.size} now`;
-        findings.push({ kind: history, what: 'log', why });
-        const evidence = { seen: Buffer.from(state.checkpoint), now: note };
-        return { findings, evidence, note, entries: tree.size, read: NOTHING_READ };
-      }
-      await takeEntries(tree, seen?.size ?? 0, { ledger, touched, findings }, task);
-    }
-    const visible = await readVisible(files);
-    findings.push(...compareVisible(visible, ledger, state));
     const now = Math.floor(Date.now() / 1000);
     const isFull = !state || now - state.fullAt >= request.fullSeconds || now < state.fullAt;
-    const behind = new Map<string, number>();
+    const log = await readLog(request, { checkpoint, note, isFull, findings }, task);
+    if ('evidence' in log) return { findings, note, read: NOTHING_READ, ...log };
+    const { ledger, touched } = log;
+    const visible = await readVisible(files);
+    findings.push(...compareVisible(visible, ledger, state));
+    if (isFull) await readRefs(files, visible.refs, ledger, (finding) => findings.push(finding), task);
     const due = dueFiles(ledger, isFull ? undefined : touched, [...(state?.behind.keys() ?? [])], visible.builds);
-    const read = await readBack(
-      files,
-      due,
-      {
-        found: (finding) => findings.push(finding),
-        old(path) {
-          const since = state?.behind.get(path) ?? now;
-          behind.set(path, since);
-          if (now - since < PUBLISH_SECONDS) return;
-          findings.push({ kind: 'behind', what: path, why: 'it still has bytes that the log has replaced' });
-        },
-      },
-      task,
-    );
+    const { read, behind, others } = await readFiles(request, { due, now, findings }, task);
     const result = { findings, note, entries: checkpoint.size, read };
     if (findings.some(isEvidence)) return result;
     const next: AuditState = {
@@ -125,6 +96,7 @@ async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult
       indexed: [...visible.builds],
       shown: visible.refs,
       behind,
+      others,
     };
     return { ...result, state: next };
   } catch (error) {
@@ -133,6 +105,71 @@ async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult
     findings.push({ kind: 'bad-log', what: 'log', why });
     return { findings, note, entries: 0, read: NOTHING_READ };
   }
+}
+
+/**
+ * Reads what is new in the log since the last audit; all of it on a full one, for a tile that was changed is nobody's proof any more.
+ * @returns what it says, and the paths about which that is new; or both checkpoints, where it does not continue what was seen
+ */
+async function readLog(
+  { files, url, policy, state }: AuditRequest,
+  about: {
+    readonly checkpoint: SignedCheckpoint;
+    readonly note: Buffer;
+    readonly isFull: boolean;
+    readonly findings: Finding[];
+  },
+  task: Task,
+): Promise<{ ledger: Ledger; touched: Set<string> } | { evidence: Evidence; entries: number }> {
+  const { checkpoint, note, isFull, findings } = about;
+  const ledger = isFull || !state ? newLedger() : copyLedger(state);
+  const touched = new Set<string>();
+  const seen = state && openWithPolicy(Buffer.from(state.checkpoint), policy, 'the state of the last audit');
+  const isSame = seen?.size === checkpoint.size && seen.root.equals(checkpoint.root);
+  if (isSame && !isFull) return { ledger, touched };
+  const tree = await openTileTree((path) => files.get(logPath(path)), checkpoint, `${url}/log`);
+  const history = seen ? await historyOf(tree, seen) : 'grown';
+  if (state && seen && (history === 'rolled-back' || history === 'split')) {
+    const why =
+      history === 'split'
+        ? `its first ${seen.size} entries are others than before`
+        : `it had ${seen.size} entries and has ${tree.size} now`;
+    findings.push({ kind: history, what: 'log', why });
+    return { evidence: { seen: Buffer.from(state.checkpoint), now: note }, entries: tree.size };
+  }
+  await takeEntries(tree, isFull ? 0 : (seen?.size ?? 0), { ledger, touched, findings }, task);
+  return { ledger, touched };
+}
+
+/** Reads the files that are due, and says what the next audit has to know of them. */
+async function readFiles(
+  { files, state }: AuditRequest,
+  about: { readonly due: ReturnType<typeof dueFiles>; readonly now: number; readonly findings: Finding[] },
+  task: Task,
+): Promise<Pick<AuditState, 'behind' | 'others'> & { readonly read: FilesRead }> {
+  const { due, now, findings } = about;
+  const behind = new Map<string, number>();
+  const others = new Set(state?.others);
+  const read = await readBack(
+    files,
+    due,
+    {
+      found: (finding) => findings.push(finding),
+      there: (path) => void (isElsewhereToo(path) && others.add(path)),
+      gone(path) {
+        if (isElsewhereToo(path) && !others.has(path)) return;
+        findings.push({ kind: 'missing', what: path, why: 'the log has it, and it is not there' });
+      },
+      old(path) {
+        const since = state?.behind.get(path) ?? now;
+        behind.set(path, since);
+        if (now - since < PUBLISH_SECONDS) return;
+        findings.push({ kind: 'behind', what: path, why: 'it still has bytes that the log has replaced' });
+      },
+    },
+    task,
+  );
+  return { read, behind, others: [...others] };
 }
 
 function witnessFindings(cosigned: SignedCheckpoint['cosigned'], { policy, maxAgeSeconds }: AuditRequest): Finding[] {
@@ -173,40 +210,15 @@ async function takeEntries(
   }
 }
 
-/** What a target shows to whoever comes. */
-interface Visible {
-  readonly refs: ReadonlyMap<string, string>;
-  /** Builds as `ID/ARCH`. */
-  readonly builds: ReadonlySet<string>;
-}
+/**
+ * Whether a file may be on one target and not on another, though one log is for both: public keys, tools, RPM repositories, and what a release
+ * tells, which lies where its images are. Such a file must be there once it was.
+ */
+const isElsewhereToo = (path: string): boolean =>
+  buildOf(path) === undefined || /^builds\/[^/]+\/[^/]+\/release\//.test(path);
 
-async function readVisible(files: PublicFiles): Promise<Visible> {
-  const [summary, index] = await Promise.all([files.get('repo/summary'), files.get(INDEX_PATH)]);
-  const refs = summary ? [...listedRefs(summary).refs].map(([ref, { commit }]) => [ref, commit] as const) : [];
-  const builds = index ? readRecord(index, BUILD_INDEX, INDEX_PATH).builds : [];
-  return {
-    refs: new Map(refs),
-    builds: new Set(builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`))),
-  };
-}
-
-function compareVisible({ refs, builds }: Visible, ledger: Ledger, state: AuditState | undefined): Finding[] {
-  const findings: Finding[] = [];
-  const add = (kind: Finding['kind'], what: string, why: string) => findings.push({ kind, what, why });
-  for (const [ref, commit] of refs) {
-    const logged = ledger.refs.get(ref) ?? [];
-    const before = state?.shown.get(ref);
-    if (!logged.includes(commit)) add('unlogged', `ref ${ref}`, `its commit ${commit} is not in the log`);
-    else if (before !== undefined && logged.lastIndexOf(commit) < logged.lastIndexOf(before))
-      add('behind', `ref ${ref}`, `it names ${commit}, which was logged before ${before} that it named`);
-  }
-  for (const key of builds) if (!ledger.builds.has(key)) add('unlogged', `build ${key}`, 'it is not in the log');
-  for (const ref of state?.shown.keys() ?? []) if (!refs.has(ref)) add('missing', `ref ${ref}`, 'it was there');
-  for (const key of state?.indexed ?? []) {
-    if (!builds.has(key) && ledger.builds.get(key) !== '') add('missing', `build ${key}`, `${INDEX_PATH} named it`);
-  }
-  return findings;
-}
+/** Returns the build that a file is of, as `ID/ARCH`. */
+const buildOf = (path: string): string | undefined => /^builds\/([^/]+\/[^/]+)\//.exec(path)?.[1];
 
 /** Files to read: those of builds that the index names, and those of no build. An entry whose build never became visible is harmless. */
 function dueFiles(
@@ -218,7 +230,7 @@ function dueFiles(
   const paths = touched ? new Set([...touched, ...again]) : files.keys();
   return [...paths].flatMap((path) => {
     const digests = files.get(path);
-    const [, key] = /^builds\/([^/]+\/[^/]+)\//.exec(path) ?? [];
+    const key = buildOf(path);
     return digests && (key === undefined || builds.has(key)) ? [{ path, digests }] : [];
   });
 }

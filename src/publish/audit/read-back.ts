@@ -15,6 +15,10 @@ const PARALLEL = 4;
 
 interface Listener {
   found(finding: Finding): void;
+  /** The file is there, whatever is in it. */
+  there(path: string): void;
+  /** The file is not there. */
+  gone(path: string): void;
   /** The file has bytes that it had before. */
   old(path: string): void;
 }
@@ -23,7 +27,7 @@ interface Listener {
 export async function readBack(
   files: PublicFiles,
   due: readonly { readonly path: string; readonly digests: readonly Digest[] }[],
-  { found, old }: Listener,
+  { found, there, gone, old }: Listener,
   task: Task,
 ): Promise<FilesRead> {
   let [done, bytes] = [0, 0];
@@ -33,7 +37,8 @@ export async function readBack(
     done += 1;
     bytes += is?.bytes ?? 0;
     task.progress(done, due.length, 'files');
-    if (!is) found({ kind: 'missing', what: path, why: 'the log has it, and it is not there' });
+    if (is) there(path);
+    if (!is) gone(path);
     else if (last && is.sha256 === last.sha256 && is.bytes === last.size) return;
     else if (digests.some((one) => one.sha256 === is.sha256)) old(path);
     else {

@@ -230,7 +230,7 @@ it('whatever is done to what is served is found, and named', async () => {
       12,
       relogged(() => log([...refEntries(bed, 0).slice(1), ...refEntries(bed, 1).slice(1)])),
       /^behind: ref/,
-      { state: wentBack(state) },
+      { state: wentBack(state), fullSeconds: 7 * DAY },
     ],
   ];
   for (const [name, code, change, why, options] of cases) {

@@ -106,6 +106,11 @@ fi
 proof=$1
 [ -f "$proof" ] || no "there is no proof $proof"
 
+case $(openssl pkeyutl -help 2>&1) in
+  *-rawin*) ;;
+  *) no 'the openssl here cannot verify Ed25519 signatures, OpenSSL 3 can: check on another machine, or what OpenPGP signed (gpg --verify SHA256SUMS.asc SHA256SUMS)' ;;
+esac
+
 t=$(mktemp -d) || no 'there is no room for temporary files'
 trap 'rm -rf "$t"' EXIT
 trap 'exit 1' HUP INT TERM

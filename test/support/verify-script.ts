@@ -33,6 +33,7 @@ export interface VerifyCase {
   /** Exit code. */
   readonly code: 0 | 1 | 2;
   readonly says: RegExp;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Run {
@@ -195,6 +196,16 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     count += 1;
     return write(`made-${count}`, content);
   };
+  // An openssl before 3, which has no -rawin, and so cannot verify Ed25519 signatures.
+  mkdirSync(join(dir, 'old'), { recursive: true });
+  const old =
+    '#!/bin/sh\ncase "$1 $2" in "pkeyutl -help") echo " -verify  Verify with public key" >&2 ;; *) exit 1 ;; esac\n';
+  writeFileSync(join(dir, 'old/openssl'), old, { mode: 0o755 });
+  cases.push({
+    ...{ name: 'an openssl that is too old', args: ['-p', POLICY, 'disk.qcow2', PROOF], code: 1 },
+    says: /^refused: the openssl here cannot verify Ed25519 signatures/,
+    env: { PATH: `${join(dir, 'old')}:${process.env['PATH']}` },
+  });
   const accept = (name: string, args: readonly string[], says: RegExp): void =>
     void cases.push({ name, args, code: 0, says });
   const refuse = (name: string, args: readonly string[], says: RegExp): void =>
@@ -798,7 +809,7 @@ export async function survivors(
     writeFileSync(script, text);
     const isAbout = ({ code, says }: VerifyCase) => says.test(was) || (code === 2 && was.includes('usage'));
     for (const one of [...cases.filter(isAbout), ...cases.filter((other) => !isAbout(other))]) {
-      if (isAsExpected(await runScript(SHELLS['dash'] ?? [], script, one.args, dir), one)) continue;
+      if (isAsExpected(await runScript(SHELLS['dash'] ?? [], script, one.args, dir, one.env), one)) continue;
       cases = [one, ...cases.filter((other) => other !== one)];
       return;
     }

@@ -33,7 +33,7 @@ describe('the verifier for users', LONG, () => {
       const wrong: unknown[] = [];
       expect(cases.length).toBeGreaterThan(200);
       await inParallel(cases, { atATime: 2 }, async (one) => {
-        const run = await runScript(shell, SCRIPT, one.args, dir);
+        const run = await runScript(shell, SCRIPT, one.args, dir, one.env);
         if (!isAsExpected(run, one)) wrong.push({ shell: name, ...one, ...run });
       });
       expect(wrong).toEqual([]);

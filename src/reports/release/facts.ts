@@ -44,8 +44,21 @@ export interface ReleaseFacts {
   readonly keyUrl: string;
   readonly keyFile: string;
   readonly keys: readonly { readonly fingerprint: string; readonly userId: string }[];
+  /** What checks downloads against the release log; empty where none is kept beside the images. */
+  readonly verifier: VerifierFacts | '';
   /** Markdown of the project's own; empty when there are none. */
   readonly knownIssues: string;
+}
+
+/** The script for users (docs/verify-releases.md), as a release names it under its own signature. */
+export interface VerifierFacts {
+  readonly file: string;
+  readonly url: string;
+  readonly sha256: string;
+  /** Public key of the log in its text form. */
+  readonly logKey: string;
+  /** URL of the proof for the build's SHA256SUMS. */
+  readonly proofUrl: string;
 }
 
 export interface FactsRequest {
@@ -61,13 +74,26 @@ export interface FactsRequest {
   readonly keyUrl: string;
   /** Public keys, binary. */
   readonly publicKey: Uint8Array;
+  readonly verifier: VerifierFacts | undefined;
   readonly knownIssues: string;
 }
 
 /** Gathers what a release says of itself. The package changes are those since the release before, whatever was promoted in between. */
 export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts> {
-  const { product, meta, repo, previous, releasedAt, remote, packageUrl, folder, keyUrl, publicKey, knownIssues } =
-    request;
+  const {
+    product,
+    meta,
+    repo,
+    previous,
+    releasedAt,
+    remote,
+    packageUrl,
+    folder,
+    keyUrl,
+    publicKey,
+    knownIssues,
+    verifier,
+  } = request;
   const commit = meta.ostreeCommit ?? '';
   const promotion = meta.promotion;
   const changes = await changesSince(repo, previous?.meta.ostreeCommit, commit);
@@ -99,6 +125,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     keyUrl,
     keyFile: basename(keyUrl),
     keys: keys.map(({ fingerprint, userId }) => ({ fingerprint, userId })),
+    verifier: verifier ?? '',
     knownIssues: knownIssues.trim(),
   };
 }

@@ -20,10 +20,10 @@ import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
 import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts';
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { buildPagePath } from '../../reports/pages/static-paths.ts';
-import type { Project } from '../../run/project.ts';
-import { readKeyInfo } from '../../signing/key-info.ts';
+import { type Project, streamSigners } from '../../run/project.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
+import { keyEntry } from '../log/key-entry.ts';
 import { logBefore } from '../log/log-before.ts';
 import { recordTrust } from './record-trust.ts';
 
@@ -48,6 +48,7 @@ export async function publishPages(
   const { config, stream, signer } = project;
   const trust = recordTrust(config, target.name, task);
   const key = signer && (await signer.publicKey(task));
+  const first = await streamSigners(config, stream)[0]?.publicKey(task);
   await swapWithRetry(
     async (): Promise<SwapRequest | undefined> => {
       const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
@@ -79,7 +80,7 @@ export async function publishPages(
       if (config.log) {
         const entries: LogEntry[] = [];
         for (const { path, content } of changed) {
-          if (keys.has(path)) entries.push(await keyEntry(stream.name, content));
+          if (keys.has(path)) entries.push(await keyEntry(stream.name, content, first ?? content));
           else if (path === VERIFIER_PATH) entries.push(verifierEntry(content));
         }
         if (entries.length > 0) await logBefore(config, entries, target, task);
@@ -95,27 +96,18 @@ export async function publishPages(
 
 /** The script that checks downloads against the log, where one is kept. */
 async function verifier({ log }: Config): Promise<[string, Uint8Array][]> {
-  return log === undefined ? [] : [[VERIFIER_PATH, await readFile(join(SHIPPED.verify, basename(VERIFIER_PATH)))]];
+  return log === undefined ? [] : [[VERIFIER_PATH, await readVerifier()]];
+}
+
+/** Reads the script as it is published. */
+export function readVerifier(): Promise<Buffer> {
+  return readFile(join(SHIPPED.verify, basename(VERIFIER_PATH)));
 }
 
 /** What the log says of that script. */
 function verifierEntry(script: Uint8Array): LogEntry {
   const file = { path: VERIFIER_PATH, sha256: sha256(script), size: script.length };
   return { kind: 'tool', file, version: VERSION };
-}
-
-/** What the log says of the keys of a stream that people are given. */
-async function keyEntry(stream: string, key: Uint8Array): Promise<LogEntry> {
-  const path = keyPath(stream);
-  const current = (await readKeyInfo(key, path)).map(({ fingerprint }) => fingerprint);
-  return {
-    kind: 'key',
-    use: 'openpgp',
-    stream,
-    current,
-    next: [],
-    file: { path, sha256: sha256(key), size: key.length },
-  };
 }
 
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);

@@ -1,19 +1,23 @@
 import { readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
-import { writeFileAtomic } from '../../base/files.ts';
+import { basename, join, relative } from 'node:path';
+import { sha256, writeFileAtomic } from '../../base/files.ts';
 import { armoredKey, armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
-import type { ReleaseTo, StreamConfig } from '../../config/config.ts';
-import { rpmFolder, signatureName } from '../../published/paths.ts';
-import { releaseFacts } from '../../reports/release/facts.ts';
+import type { Config, ReleaseTo, StreamConfig } from '../../config/config.ts';
+import { formatVkey } from '../../log/note-keys.ts';
+import { proofPath, rpmFolder, signatureName, sumsPath, VERIFIER_PATH } from '../../published/paths.ts';
+import { releaseFacts, type VerifierFacts } from '../../reports/release/facts.ts';
 import { messageFile } from '../../reports/release/release-mail.ts';
 import { RELEASE_TEXTS, renderRelease } from '../../reports/release/render-release.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { readLockfile } from '../../rpm/lockfile.ts';
 import type { Project } from '../../run/project.ts';
+import { openLogKey } from '../../signing/log-key.ts';
 import type { Signer } from '../../signing/signer.ts';
 import type { Target } from '../../targets/target.ts';
+import { readVerifier } from '../deliver/publish-pages.ts';
 
 export interface NotesRequest {
   readonly signer: Signer;
@@ -53,6 +57,7 @@ export async function writeNotes(
     remote: { name: stream.remote.name, url: `${tree.publicUrl}/repo` },
     packageUrl: await packageUrl(stream, paths.lockfile, tree),
     keyUrl: `${folder}/release/key.asc`,
+    verifier: await verifierOf(config, images, meta),
     knownIssues: to.knownIssues === undefined ? '' : await readFile(to.knownIssues, 'utf8'),
   });
   const names: string[] = [];
@@ -88,4 +93,21 @@ async function packageUrl(stream: StreamConfig, lockfile: string, tree: Target):
   if (name === undefined) return undefined;
   const found = (await readLockfile(lockfile)).packages[name];
   return found && `${tree.publicUrl}/${rpmFolder(stream.name)}/${rpmFileName(name, found.evra)}`;
+}
+
+/** Returns what the notes say of the script that checks downloads; undefined where the images lie without the log, or without pages. */
+async function verifierOf(
+  { log, targets }: Config,
+  { name, publicUrl }: Target,
+  { buildid, basearch }: BuildMeta,
+): Promise<VerifierFacts | undefined> {
+  if (log === undefined || !(log.home === name || log.copies.includes(name)) || targets[name]?.pages === false)
+    return undefined;
+  return {
+    file: basename(VERIFIER_PATH),
+    url: `${publicUrl}/${VERIFIER_PATH}`,
+    sha256: sha256(await readVerifier()),
+    logKey: formatVkey(await openLogKey(log)),
+    proofUrl: `${publicUrl}/${proofPath(sumsPath(buildid, basearch))}`,
+  };
 }

@@ -1,11 +1,16 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { run } from '../../../src/programs/exec.ts';
 import { keepLog, unlogged } from '../../support/logged-world.ts';
 import { makeReleaseWorld, night, releasing } from '../../support/release-world.ts';
 import { makeSigningKey } from '../../support/signing-key.ts';
 import { standInGuest } from '../../support/stand-in-guest.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
-import { runCli } from '../../support/world.ts';
+import { runCli, type World } from '../../support/world.ts';
+
+const sumsOf = ({ published }: World, build: string): string =>
+  join(published, `cloud/builds/${build}/x86_64/SHA256SUMS`);
 
 it('I17: promotions, releases and a withdrawal are in the log of each target before they are visible there', async () => {
   const dir = temporaryFolder();
@@ -36,6 +41,16 @@ it('I17: promotions, releases and a withdrawal are in the log of each target bef
     return build;
   };
   const first = await released();
+  // The signed notes name the script that checks downloads, and what they say to type holds.
+  const notes = await readFile(join(world.published, `cloud/builds/${first}/x86_64/release/notes.md`), 'utf8');
+  const commands = notes.split('\n').filter((line) => /^ {4}.*(verify\.sh|SHA256SUMS\.tlog-proof)/.test(line));
+  const checked = await run('sh', ['-ec', ['cp "$1" SHA256SUMS', ...commands].join('\n'), 'sh', sumsOf(world, first)], {
+    cwd: temporaryFolder(),
+  });
+  expect([commands.length, checked.stdout]).toEqual([
+    4,
+    expect.stringMatching(/verify\.sh: OK\nok: SHA256SUMS of build/),
+  ]);
   await world.distro.bump('app');
   const second = await released();
   await cli('release', second, '--withdraw', '--reason', 'does not boot');

@@ -39,8 +39,24 @@ const FACTS: ReleaseFacts = {
   keyUrl: 'https://cloud.example.org/builds/20261121_03/x86_64/release/key.asc',
   keyFile: 'key.asc',
   keys: [{ fingerprint: 'F'.repeat(40), userId: 'Atomic SIG <sig@example.org>' }],
+  verifier: '',
   knownIssues: '- None of the clocks are right.',
 };
+
+it('notes name the script that checks downloads by its digest, where a log is kept', async () => {
+  const url = 'https://cloud.example.org/get/verify.sh';
+  const verifier = {
+    file: 'verify.sh',
+    url,
+    sha256: 'b'.repeat(64),
+    logKey: 'x/log+37d63fe0+AQ==',
+    proofUrl: 'https://x/p',
+  };
+  const notes = await renderRelease('notes.md', { ...FACTS, verifier }, undefined);
+  expect(notes).toContain(`echo '${'b'.repeat(64)}  verify.sh' | sha256sum --check\n`);
+  expect(notes).toContain("sh verify.sh -k 'x/log+37d63fe0+AQ==' SHA256SUMS SHA256SUMS.tlog-proof\n");
+  expect(await renderRelease('notes.md', FACTS, undefined)).not.toContain('verify.sh');
+});
 
 it('notes, wiki page and announcement say what changed, where it is and how it is verified', async () => {
   const texts = await Promise.all(RELEASE_TEXTS.map((name) => renderRelease(name, FACTS, undefined)));

@@ -1,4 +1,4 @@
-import { copyFile, rm } from 'node:fs/promises';
+import { copyFile, rm, utimes } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { inBatches } from '../base/batches.ts';
 import { NightlyError } from '../base/errors.ts';
@@ -41,6 +41,7 @@ export async function signRpms(rpms: readonly RpmToSign[], signer: Signer, task:
   let done = 0;
   for (const batch of inBatches(rpms, TOGETHER)) {
     const written: RpmToSign[] = [];
+    for (const folder of new Set(batch.map(({ out }) => dirname(out)))) await makeFolder(folder);
     await inParallel(batch, { atATime: signer.atATime ?? 1, signal: task.signal }, async (one) => {
       const why = await signOne(one, signer, task);
       if (why === undefined) written.push(one);
@@ -62,10 +63,13 @@ const asideOf = (out: string): string => `${out}.${process.pid}.tmp`;
 async function signOne({ file, out }: RpmToSign, signer: Signer, task: Task): Promise<string | undefined> {
   const aside = asideOf(out);
   try {
-    await makeFolder(dirname(out));
     const sign = (data: Uint8Array) => signer.sign(data, task);
-    if (!(await writeSignedRpm(file, aside, sign))) await signOldRpm(file, aside, sign, task);
-    await setBuildTime(aside);
+    const start = await writeSignedRpm(file, aside, sign);
+    if (start) await utimes(aside, start.buildTime, start.buildTime);
+    else {
+      await signOldRpm(file, aside, sign, task);
+      await setBuildTime(aside);
+    }
     return undefined;
   } catch (error) {
     await rm(aside, { force: true });

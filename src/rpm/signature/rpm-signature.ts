@@ -66,7 +66,7 @@ export async function readRpmStart(path: string): Promise<RpmStart> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    const read = reader(file, size);
+    const read = await reader(file, size);
     const lead = await read(0, LEAD_BYTES);
     if (!lead.subarray(0, 4).equals(LEAD_MAGIC)) throw fault('it does not begin as an RPM package does');
     const signature = await headerAt(read, LEAD_BYTES, SIGNATURE_LIMITS);
@@ -97,10 +97,16 @@ export const padded = (size: number): number => size + (-size & 7);
 
 type Read = (from: number, length: number) => Promise<Buffer>;
 
-function reader(file: FileHandle, size: number): Read {
+/** Most headers end before it: one read of the file instead of five, which counts for thousands of packages. */
+const AT_ONCE = 64 * 1024;
+
+async function reader(file: FileHandle, size: number): Promise<Read> {
+  const start = Buffer.alloc(Math.min(size, AT_ONCE));
+  const { bytesRead: known } = await file.read(start, 0, start.length, 0);
   return async (from, length) => {
     // Before memory is taken for what a header only announces.
     if (from + length > size) throw fault('it ends within a header');
+    if (from + length <= known) return start.subarray(from, from + length);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, from);
     if (bytesRead < length) throw fault('it ends within a header');
     return buffer;

@@ -39,15 +39,15 @@ export async function signRpm(path: string, signature: (header: Uint8Array) => P
 /**
  * Writes the signed copy of an RPM file, as `signRpm` does; not yet durable.
  * @param out written in place of what is there; after a failure there may be a part of it
- * @returns false for a package that it cannot sign; nothing is written then
+ * @returns what it read of the package; undefined for one that it cannot sign, of which nothing is written
  */
 export async function writeSignedRpm(
   path: string,
   out: string,
   signature: (header: Uint8Array) => Promise<Uint8Array>,
-): Promise<boolean> {
+): Promise<RpmStart | undefined> {
   const start = await readRpmStart(path);
-  if (!start.coversPayload) return false;
+  if (!start.coversPayload) return undefined;
   const [packet = new Uint8Array()] = signaturePackets(await signature(start.header));
   const { lead, signatureSize } = start;
   const header = withSignature(start, packet);
@@ -61,7 +61,7 @@ export async function writeSignedRpm(
   } finally {
     await file.close();
   }
-  return true;
+  return start;
 }
 
 /**

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
+import { hubMessagesSchema } from './hub-messages.ts';
 import { checkPassphrase } from './private-keys.ts';
 import { signingKey } from './signing.ts';
 import { ARCH, partNames } from './tag-pattern.ts';
@@ -84,6 +85,9 @@ export const contentSchema = (here: Here) =>
         .max(100)
         .default(30)
         .describe('More than this percentage of a repository is not removed at once without "--accept-removals".'),
+      messages: hubMessagesSchema(here)
+        .optional()
+        .describe('Messages of the hub, each a hint to look at a tag; without them the poll alone finds changes.'),
       poll: wait.prefault('5m').describe('How often koji is asked what has changed.'),
       quiet: wait.prefault('30s').describe('How long a tag must stay as it is before it is processed.'),
       'longest-wait': wait.prefault('10m').describe('After that a tag is processed though it still changes.'),
@@ -216,6 +220,7 @@ export const contentTemplate = `
 #   push: false                          # sign and check everything, but send nothing yet
 #   # removal-limit: 30                  # percent of a repository
 #   # exclude: ['*-bootstrap-*']
+#   # messages: {broker: 'mqtts://mqtt.example.org:8883', topic: koji, cert-file: ./bus.pem, key-file: ./bus.key}
 #   # poll: 5m
 #   # quiet: 30s
 #   # longest-wait: 10m

@@ -30,6 +30,7 @@ function secretFiles(config: Config): string[] {
     ...config.notify.map(sinkSecretFile),
     logKeyFile(config, folder),
     config.service.mqtt?.type === 'external' ? config.service.mqtt.passwordFile : undefined,
+    config.content?.messages?.passwordFile,
   ];
   return paths.filter((path) => path !== undefined);
 }

@@ -41,8 +41,11 @@ export const TAG_STATE = recordFormat({
 /** What was made of a tag last. */
 export type TagState = RecordOf<typeof TAG_STATE>;
 
+/** Returns the folder with those of all tags. */
+export const tagsFolder = (work: string): string => join(work, 'content', 'tags');
+
 /** Returns the folder of a tag in the work folder: state, history, repositories, logs. */
-export const tagFolder = (work: string, tag: string): string => join(work, 'content', 'tags', tag);
+export const tagFolder = (work: string, tag: string): string => join(tagsFolder(work), tag);
 
 /** Returns the folder with the packages of all tags. */
 export const poolFolder = (work: string): string => join(work, 'content', 'pool');

@@ -1,15 +1,26 @@
 import { systemCa } from '../base/certificates.ts';
+import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists } from '../base/files.ts';
 import { type FilePurpose, readPublicFile, readSecretText } from '../base/secret-file.ts';
 import type { Config } from '../config/config.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import type { LockHolder } from '../run/run-lock.ts';
+import type { ContentService, ContentStatus } from './content/content-service.ts';
 import { type KeyExpiry, keyExpiries } from './key-expiries.ts';
 import { unreadiness } from './readiness.ts';
 import type { Service } from './service.ts';
 
 /** Files of root's that the listening part needs: to know who may ask for a build, and to log in at a broker. */
-export const LISTENER_FILES = ['trigger-tokens', 'mqtt-users', 'mqtt-password', 'mqtt-ca'] as const;
+export const LISTENER_FILES = [
+  'trigger-tokens',
+  'mqtt-users',
+  'mqtt-password',
+  'mqtt-ca',
+  'koji-bus-password',
+  'koji-bus-ca',
+  'koji-bus-cert',
+  'koji-bus-key',
+] as const;
 export type ListenerFile = (typeof LISTENER_FILES)[number];
 
 /**
@@ -30,6 +41,15 @@ export interface ServiceControl {
    * @throws NightlyError `usage` for a stream that has none, `interrupted` while the service stops.
    */
   trigger(stream: string, from: string): Promise<Date>;
+  /** What the content part does now; undefined where no content is configured. */
+  content(): ContentStatus | undefined;
+  /** Passes on that a message named a tag. */
+  heard(tag: string): void;
+  /**
+   * Asks for a tag to be processed again. @param from who asks, for the log
+   * @throws NightlyError `usage` for a tag that no rule is for, `interrupted` while the service stops.
+   */
+  askContent(tag: string, from: string): Promise<void>;
   /** What keeps the service from doing its work, a sentence each. */
   unreadiness(): Promise<readonly string[]>;
   keyExpiries(): Promise<readonly KeyExpiry[]>;
@@ -52,8 +72,19 @@ const MQTT_CA: Omit<FilePurpose, 'exposed'> = {
   missing: 'Correct "service.mqtt.ca-file" in the configuration, or put the file there.',
 };
 
+const bus = (what: string, key: string): FilePurpose => ({
+  what,
+  code: 'config',
+  exposed: 'have another one made',
+  missing: `Correct "content.messages.${key}" in the configuration, or put the file there.`,
+});
+const BUS_PASSWORD = bus('password file of the message bus', 'password-file');
+const BUS_KEY = bus('key of the client certificate', 'key-file');
+const BUS_CA = bus('file of certificates to trust', 'ca-file');
+const BUS_CERT = bus('client certificate', 'cert-file');
+
 /** Returns the control of a service in this process. */
-export function localControl(config: Config, service: Service): ServiceControl {
+export function localControl(config: Config, service: Service, content?: ContentService): ServiceControl {
   return {
     jobs() {
       const jobs = service.jobs();
@@ -64,13 +95,21 @@ export function localControl(config: Config, service: Service): ServiceControl {
     nextRuns: service.nextRuns,
     holder: () => lockHolder(config.work),
     trigger: service.trigger,
+    content: () => content?.status(),
+    heard: (tag) => content?.heard(tag),
+    async askContent(tag, from) {
+      if (content) return content.ask(tag, from);
+      throw new NightlyError('usage', 'The configuration has no "content".', {
+        hint: 'docs/content.md says how to set it up.',
+      });
+    },
     unreadiness: () => unreadiness(config, service),
     keyExpiries: () => keyExpiries(config),
     read: (file) => readListenerFile(config, file),
   };
 }
 
-async function readListenerFile({ service }: Config, file: ListenerFile): Promise<string | undefined> {
+async function readListenerFile({ service, content }: Config, file: ListenerFile): Promise<string | undefined> {
   const { mqtt, tokenHashFile } = service;
   const ifNamed = async (path: string | undefined, read: (path: string) => Promise<string | undefined>) =>
     path === undefined ? undefined : await read(path);
@@ -87,5 +126,17 @@ async function readListenerFile({ service }: Config, file: ListenerFile): Promis
       return mqtt?.type === 'external' && mqtt.caFile !== undefined
         ? (await readPublicFile(mqtt.caFile, MQTT_CA)).toString('utf8')
         : systemCa()?.toString('utf8');
+    case 'koji-bus-password':
+      return ifNamed(content?.messages?.passwordFile, (path) => readSecretText(path, BUS_PASSWORD));
+    case 'koji-bus-key':
+      return ifNamed(content?.messages?.keyFile, (path) => readSecretText(path, BUS_KEY));
+    case 'koji-bus-ca':
+      return content?.messages?.caFile === undefined
+        ? systemCa()?.toString('utf8')
+        : (await readPublicFile(content.messages.caFile, BUS_CA)).toString('utf8');
+    case 'koji-bus-cert':
+      return ifNamed(content?.messages?.certFile, async (path) =>
+        (await readPublicFile(path, BUS_CERT)).toString('utf8'),
+      );
   }
 }

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { ServiceControl } from './control.ts';
+import { followHubBus } from './events/hub-bus.ts';
 import { startMqttTrigger } from './events/mqtt-events.ts';
 import { serveHttp } from './http/http-server.ts';
 import { serviceMetrics } from './http/metrics.ts';
@@ -26,11 +27,19 @@ export interface Listening {
  */
 export async function startListening(config: Config, control: ServiceControl, log: ServiceLog): Promise<Listening> {
   const work = openWork(config.work, { waitMs: OLD_BUILDS_MS });
-  const pages = pagesApp({ config, work, nextRuns: control.nextRuns, holder: control.holder });
+  const pages = pagesApp({
+    config,
+    work,
+    nextRuns: control.nextRuns,
+    content: control.content,
+    holder: control.holder,
+  });
   // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
   // others there may be thousands, which are read while it listens.
   for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
-  const app = serviceApp(config, control, { pages, work, log }, serviceMetrics(config, work, control));
+  const bus = await followHubBus(config, control, log);
+  const metrics = serviceMetrics(config, { work, control, busCounts: () => bus?.counts() });
+  const app = serviceApp(config, control, { pages, work, log }, metrics);
   const server = await serveHttp(app, config.service.listen);
   try {
     const mqtt = config.service.mqtt ? await startMqttTrigger(config.service.mqtt, control, log) : undefined;
@@ -39,10 +48,12 @@ export async function startListening(config: Config, control: ServiceControl, lo
       async stop() {
         await server.stop();
         await mqtt?.stop();
+        await bus?.stop();
       },
     };
   } catch (error) {
     await server.stop();
+    await bus?.stop();
     throw error;
   }
 }

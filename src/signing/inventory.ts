@@ -12,10 +12,12 @@ export interface ConfiguredKey {
   readonly streams: readonly string[];
   /** Targets of those streams and of their releases, each once. */
   readonly targets: readonly string[];
+  /** Names that `content.keys` has for it. */
+  readonly content: readonly string[];
 }
 
-/** Returns the keys of all streams, in the order of the file; one that several streams name is there once. */
-export function configuredKeys({ streams }: Config): ConfiguredKey[] {
+/** Returns the keys of all streams and of content, in the order of the file; one that is named several times is there once. */
+export function configuredKeys({ streams, content }: Config): ConfiguredKey[] {
   const found = new Map<string, ConfiguredKey>();
   for (const stream of Object.values(streams)) {
     const { name, signing } = stream;
@@ -26,8 +28,14 @@ export function configuredKeys({ streams }: Config): ConfiguredKey[] {
         config,
         streams: [...(before?.streams ?? []), name],
         targets: [...new Set([...(before?.targets ?? []), ...targetUses(stream).keys()])],
+        content: [],
       });
     }
+  }
+  for (const [name, config] of Object.entries(content?.keys ?? {})) {
+    const id = JSON.stringify(config);
+    const { streams: users = [], targets = [], content: names = [] } = found.get(id) ?? {};
+    found.set(id, { config, streams: users, targets, content: [...names, name] });
   }
   return [...found.values()];
 }

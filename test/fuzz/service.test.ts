@@ -7,6 +7,7 @@ import fc from 'fast-check';
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
+import { type HubMessage, readHubMessage } from '../../src/content/hub-message.ts';
 import type { ServiceControl } from '../../src/service/control.ts';
 import { serviceApp } from '../../src/service/http/service-app.ts';
 import { isKnownToken, makeToken } from '../../src/service/http/token.ts';
@@ -37,6 +38,9 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
       asked.push(stream, from);
       return new Date(0);
     },
+    content: () => undefined,
+    heard: () => undefined,
+    askContent: async (tag, from) => void asked.push(tag, from),
     read: async () => `${hash}  one\n`,
   };
   const faults: string[] = [];
@@ -126,6 +130,27 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
     fuzz(mutatedText([token]), (text) => isKnownToken(text, hash), {
       check: (known) => expect(typeof known).toBe('boolean'),
     });
+  });
+});
+
+describe("koji's bus", () => {
+  it('messages of every plugin, and of others', () => {
+    const known = [
+      { action: 'postTag', tag: 'storage7-gluster-7-release' },
+      { topic: 'org.centos.prod.buildsys.tag', body: { tag: 'cloud8s-openstack-yoga-release', build_id: 1 } },
+      { tag: { id: 3, name: 'storage7-gluster-7-testing' }, user: { name: 'x' } },
+    ].map((one) => JSON.stringify(one));
+    const check = (read: HubMessage): void => {
+      if ('tag' in read) expect(read.tag).toMatch(/^[A-Za-z0-9][A-Za-z0-9._+~-]*$/);
+    };
+    fuzz(mutatedBytes(known), readHubMessage, { check });
+    fuzz(
+      mutatedJson(known.map((one) => JSON.parse(one))),
+      (value) => readHubMessage(Buffer.from(JSON.stringify(value) ?? '')),
+      {
+        check,
+      },
+    );
   });
 });
 

@@ -17,6 +17,11 @@ const SERIES: Readonly<Record<string, readonly [good: string, bad: string]>> = {
   'atomic_nightly_key_expiry_timestamp_seconds{key="AB"}': ['10000000x600', '864000x600'],
   'atomic_nightly_audit_findings{target="buildlogs",kind="changed"}': ['0x600', '1x600'],
   'atomic_nightly_audit_good_timestamp_seconds{target="buildlogs"}': ['0x300 90000x300', '0x600'],
+  'atomic_nightly_content_tag_due_timestamp_seconds{tag="a"}': ['0+300x600', '0x600'],
+  'atomic_nightly_content_tag_failures{tag="b"}': ['0x300 1x20 0x600', '4x600'],
+  atomic_nightly_koji_up: ['1x300 0x3 1x600', '0x600'],
+  atomic_nightly_content_bus_connected: ['1x600', '0x600'],
+  atomic_nightly_content_bus_dropped: ['3x600', '0+1x600'],
   'up{job="atomic-nightly"}': ['1x600', '0x600'],
 };
 
@@ -47,7 +52,7 @@ test('each alert fires when it should, and none when all is well', async () => {
 });
 
 test('the alerts ask for what the service tells', async () => {
-  const sources = ['metrics', 'audit-metrics'].map((name) =>
+  const sources = ['metrics', 'audit-metrics', 'content-metrics'].map((name) =>
     readFile(new URL(`../../src/service/http/${name}.ts`, import.meta.url), 'utf8'),
   );
   const told = (await Promise.all(sources)).join('\n');

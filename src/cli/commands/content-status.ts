@@ -1,8 +1,7 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { ifThere } from '../../base/files.ts';
-import { readTagState, tagFolder } from '../../content/tag-state.ts';
+import { readTagState, tagFolder, tagsFolder } from '../../content/tag-state.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
@@ -38,7 +37,7 @@ type Status =
 
 /** A damaged state is one damaged tag (I15). */
 async function statesOf(work: string): Promise<Status[]> {
-  const names = ((await ifThere(readdir(join(work, 'content', 'tags')))) ?? []).sort();
+  const names = ((await ifThere(readdir(tagsFolder(work)))) ?? []).sort();
   const found = await Promise.all(
     names.map(async (tag): Promise<Status[]> => {
       try {

@@ -9,7 +9,7 @@ import { printJson } from '../print.ts';
 
 export const keysShow = defineCommand({
   name: 'keys show',
-  summary: 'list keys with fingerprint, expiry, and the streams and targets that use them',
+  summary: 'list keys with fingerprint, expiry, and the streams, targets and content that use them',
   options: { json: flag('for scripts') },
   exitCodes: { 0: 'every key can sign', 1: 'at least one cannot' },
   examples: ['atomic-nightly keys show --json | jq ".[].daysLeft"'],
@@ -19,7 +19,7 @@ export const keysShow = defineCommand({
     const task = quietTask(undefined, signal);
     const seen = await Promise.all(keys.map(async (key) => ({ key, found: await inspectKey(key.config, task) })));
     if (json) printJson(seen.map(keyJson), print);
-    else if (seen.length === 0) print('No stream signs.');
+    else if (seen.length === 0) print('Nothing is signed.');
     else for (const one of seen) print(keyLines(one).join('\n'));
     return seen.every(({ found }) => !(found instanceof NightlyError) && found.problem === undefined) ? 0 : 1;
   },
@@ -30,8 +30,8 @@ interface SeenKey {
   readonly found: KeyInfo | NightlyError;
 }
 
-function keyJson({ key: { config, streams, targets }, found }: SeenKey) {
-  const users = { type: config.type, place: placeOf(config), streams, targets };
+function keyJson({ key: { config, streams, targets, content }, found }: SeenKey) {
+  const users = { type: config.type, place: placeOf(config), streams, targets, content };
   if (found instanceof NightlyError) return { ...users, problem: found.message };
   const warning = expiryWarning(found);
   return {
@@ -42,11 +42,11 @@ function keyJson({ key: { config, streams, targets }, found }: SeenKey) {
   };
 }
 
-function keyLines({ key: { config, streams, targets }, found }: SeenKey): string[] {
+function keyLines({ key: { config, streams, targets, content }, found }: SeenKey): string[] {
   const users = [
     `  from:     ${config.type}, ${placeOf(config)}`,
-    `  streams:  ${streams.join(', ')}`,
-    `  targets:  ${targets.join(', ')}`,
+    ...(streams.length > 0 ? [`  streams:  ${streams.join(', ')}`, `  targets:  ${targets.join(', ')}`] : []),
+    ...(content.length > 0 ? [`  content:  ${content.join(', ')}`] : []),
   ];
   if (found instanceof NightlyError) {
     return [`not ok  ${placeOf(config)}: ${found.message}`, ...users, `  what to do: ${found.hint ?? ''}`];

@@ -1,6 +1,10 @@
 import { loadConfig } from '../../config/load.ts';
 import { listenerUser } from '../../run/listener-user.ts';
 import { startAudits } from '../../service/audits.ts';
+import { startContent } from '../../service/content/content-service.ts';
+import { pollHub } from '../../service/content/poll-hub.ts';
+import { runSync } from '../../service/content/run-sync.ts';
+import { startNightsOf } from '../../service/content/start-nights.ts';
 import { localControl } from '../../service/control.ts';
 import { configForListener } from '../../service/listener/config-for-listener.ts';
 import { keepListening } from '../../service/listener/keep-listening.ts';
@@ -42,10 +46,15 @@ export const serve = defineCommand({
       throw error;
     });
     hurry = () => service.hurry();
+    const content = startContent(config, log, {
+      sync: runSync,
+      poll: pollHub,
+      onPublished: (tag) => void startNightsOf(config, tag, service, log),
+    });
     const running: { stop(): Promise<void> | void }[] = [];
     try {
       running.push(await startAudits(config, log));
-      const control = localControl(config, service);
+      const control = localControl(config, service, content);
       const listening = user
         ? await keepListening(() => startListenerProcess({ config, configText, user, control, log }), log)
         : { ...(await startListening(config, control, log)), isAlive: () => true };
@@ -57,7 +66,7 @@ export const serve = defineCommand({
       log('stopping');
       void systemd.tell('STOPPING=1', 'STATUS=stopping');
     } finally {
-      await service.drain();
+      await Promise.all([service.drain(), content?.drain()]);
       for (const one of running) await one.stop();
       await free();
     }

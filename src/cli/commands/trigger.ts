@@ -26,8 +26,11 @@ const TOKEN_FILE: FilePurpose = {
 export const trigger = defineCommand({
   name: 'trigger',
   section: 'Service',
-  summary: 'ask a running service to start a nightly build, as when the RPM repositories have changed',
-  arguments: { stream: optional('STREAM', 'nightly stream of the service', 'stream') },
+  summary: 'ask a running service to start a nightly build, or to process a tag of koji again',
+  arguments: {
+    stream: optional('STREAM', 'nightly stream of the service, or the word "content"', 'stream'),
+    tag: optional('TAG', 'after "content": the tag of koji to process again'),
+  },
   options: {
     url: text('URL', 'URL of the service', { default: 'http://127.0.0.1:8099' }),
     tokenFile: text('FILE', 'file that has only the token, readable by its owner only', { completes: 'file' }),
@@ -37,12 +40,18 @@ export const trigger = defineCommand({
   examples: [
     '(umask 077; atomic-nightly trigger --new-token > token)',
     'atomic-nightly trigger nightly --url https://nightly.example.org --token-file token',
+    'atomic-nightly trigger content storage7-gluster-7-release --token-file token',
   ],
-  async run({ stream, url, tokenFile, newToken, json }, { config, print }) {
+  async run({ stream, tag, url, tokenFile, newToken, json }, { config, print }) {
     if (newToken) return makeNewToken(config, json, print);
     if (stream === undefined) throw usageError('trigger', 'Name a stream, or make a token with --new-token.');
     if (tokenFile === undefined) throw usageError('trigger', 'A request needs a token: name its --token-file.');
-    return requestNight(stream, { url, tokenFile, json }, print);
+    if (tag !== undefined && stream !== 'content') {
+      throw usageError('trigger', `Only "content" takes a second word; "${tag}" is one too many.`);
+    }
+    return tag === undefined
+      ? requestNight(stream, { url, tokenFile, json }, print)
+      : requestTag(tag, { url, tokenFile, json }, print);
   },
 });
 
@@ -51,23 +60,40 @@ const ANSWER = recordFormat({
   hint: 'Is it "atomic-nightly serve" that answers there?',
 });
 
+interface RequestOptions {
+  readonly url: string;
+  readonly tokenFile: string;
+  readonly json: boolean;
+}
+
 /**
  * Asks a service to begin a night. Gives the exit code.
  * @throws NightlyError `usage` when the service refuses, `target-unreachable` when it cannot be reached.
  */
-async function requestNight(
-  stream: string,
-  options: { readonly url: string; readonly tokenFile: string; readonly json: boolean },
-  print: Printer,
-): Promise<number> {
-  const token = (await readSecretFile(options.tokenFile, TOKEN_FILE)).toString('utf8').trim();
-  const url = `${options.url.replace(/\/+$/, '')}/trigger/${encodeURIComponent(stream)}`;
-  const response = await ask(url, token);
-  const answer = await response.text();
-  if (response.status !== 202) throw refused(url, response.status, answer);
+async function requestNight(stream: string, options: RequestOptions, print: Printer): Promise<number> {
+  const { url, answer } = await request(encodeURIComponent(stream), options);
   if (options.json) print(answer);
   else print(`${stream} begins at ${readRecord(answer, ANSWER, `The answer of ${url}`).begins}`);
   return 0;
+}
+
+/** Asks a service to process a tag again. Gives the exit code. @throws NightlyError as `requestNight`. */
+async function requestTag(tag: string, options: RequestOptions, print: Printer): Promise<number> {
+  const { answer } = await request(`content/${encodeURIComponent(tag)}`, options);
+  print(options.json ? answer : `${tag} is processed again; "atomic-nightly content show ${tag}" says how it went`);
+  return 0;
+}
+
+async function request(
+  what: string,
+  options: RequestOptions,
+): Promise<{ readonly url: string; readonly answer: string }> {
+  const token = (await readSecretFile(options.tokenFile, TOKEN_FILE)).toString('utf8').trim();
+  const url = `${options.url.replace(/\/+$/, '')}/trigger/${what}`;
+  const response = await ask(url, token);
+  const answer = await response.text();
+  if (response.status !== 202) throw refused(url, response.status, answer);
+  return { url, answer };
 }
 
 async function ask(url: string, token: string): Promise<HttpResponse> {
@@ -89,7 +115,7 @@ async function ask(url: string, token: string): Promise<HttpResponse> {
 function refused(url: string, status: number, answer: string): NightlyError {
   const hints: Readonly<Record<number, string>> = {
     401: 'The token is not among the hashes of "service.trigger.token-hash-file"; "trigger --new-token" makes one.',
-    404: 'Is the stream in its configuration, and "service.trigger.token-hash-file" set?',
+    404: 'Is the stream, or a rule for the tag, in its configuration, and "service.trigger.token-hash-file" set?',
     409: 'Name a nightly stream; a service that stops takes requests again once it is back.',
     429: 'Wait a minute; the requested nightly build starts in any case.',
   };

@@ -45,6 +45,8 @@ export interface OverviewRequest {
   readonly now?: NowView;
   /** What is wrong with builds whose record cannot be read, a sentence each. */
   readonly damaged?: readonly string[];
+  /** Whether tags of koji are published as well. */
+  readonly hasContent?: boolean;
   /** Bytes of the work folder's file system. */
   readonly disk?: { readonly free: number; readonly total: number } | undefined;
   /** Whether there is a page with what audits found. */
@@ -62,6 +64,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
     streams: streams.map((stream) => streamRow(stream, builds, page.links)),
     ...listView(request, page.links),
     older: older === '' ? '' : `?before=${older}`,
+    hasContent: request.hasContent ?? false,
     disk: disk ? diskView(disk) : false,
     audited: request.audited ?? false,
   };
@@ -87,6 +90,7 @@ interface OverviewView {
   readonly builds: readonly BuildRow[];
   readonly charts: readonly ChartView[];
   readonly older: string;
+  readonly hasContent: boolean;
   readonly disk:
     | { readonly used: string; readonly free: string; readonly total: string; readonly percent: number }
     | false;

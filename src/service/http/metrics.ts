@@ -8,9 +8,11 @@ import { OUTCOMES } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
 import { planFileBytes } from '../../publish/plan-file.ts';
 import type { ServiceControl } from '../control.ts';
+import type { BusCounts } from '../events/hub-bus.ts';
 import { createFileCache } from '../live/file-cache.ts';
 import type { IndexedBuild, Work } from '../live/work-folder.ts';
 import { addAudits } from './audit-metrics.ts';
+import { addContent } from './content-metrics.ts';
 import { gaugesOf, type SetGauge } from './gauges.ts';
 
 const STATES = Object.keys(OUTCOMES).filter((state) => state !== 'running');
@@ -23,7 +25,18 @@ const SAME_MS = 2000;
  * Numbers for Prometheus, text format 0.0.4. All but those of the process come from the records on disk, so that nights
  * from the command line count and a restart loses nothing. Times are seconds since the epoch, sizes bytes.
  */
-export function serviceMetrics(config: Config, work: Work, control: ServiceControl): () => Promise<string> {
+export function serviceMetrics(
+  config: Config,
+  {
+    work,
+    control,
+    busCounts,
+  }: {
+    readonly work: Work;
+    readonly control: ServiceControl;
+    readonly busCounts: () => BusCounts | undefined;
+  },
+): () => Promise<string> {
   const ownProcess = new Registry();
   collectDefaultMetrics({ register: ownProcess });
   const pushed = createFileCache(planFileBytes);
@@ -34,6 +47,7 @@ export function serviceMetrics(config: Config, work: Work, control: ServiceContr
     await addStreams(config, { work, control }, pushed.get, gauge);
     await addWorkFolder(config, control, gauge);
     await addAudits(config, gauge);
+    addContent(control, busCounts(), gauge);
     const { length } = await work.damaged();
     gauge('damaged_records', 'Builds whose record cannot be read, and which are left out for it.', {}, length);
     for (const { fingerprint, seconds } of await keys()) {

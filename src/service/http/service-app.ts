@@ -1,9 +1,11 @@
 import { getConnInfo } from '@hono/node-server/conninfo';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { secureHeaders } from 'hono/secure-headers';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { remembered } from '../../base/remembered.ts';
 import type { Config } from '../../config/config.ts';
+import { tagName } from '../../content/hub-message.ts';
 import type { ServiceControl } from '../control.ts';
 import type { Work } from '../live/work-folder.ts';
 import type { ServiceLog } from '../service-log.ts';
@@ -84,12 +86,37 @@ export function serviceApp(
   return app;
 }
 
-/** `POST /trigger/STREAM` with a bearer token: 202 and when it begins, else 401, 404, 409, 413 or 429. */
+/** Looks a stream up, and asks for its nightly build. */
+async function askNight(context: Context, config: Config, control: ServiceControl, who: string): Promise<Response> {
+  const name = context.req.param('stream') ?? '';
+  const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
+  if (!stream) return context.json({ error: 'there is no such stream' }, 404);
+  if (stream.release) return context.json({ error: 'a release stream is fed by promotion only' }, 409);
+  if (control.draining()) return context.json({ error: 'the service is stopping' }, 409);
+  const begins = await control.trigger(name, who);
+  return context.json({ stream: name, begins: begins.toISOString() }, 202);
+}
+
+/** Asks for a tag of koji to be processed again. */
+async function askTag(context: Context, control: ServiceControl, who: string): Promise<Response> {
+  const tag = context.req.param('tag') ?? '';
+  if (!tagName.safeParse(tag).success) return context.json({ error: 'no rule is for that tag' }, 404);
+  if (control.draining()) return context.json({ error: 'the service is stopping' }, 409);
+  try {
+    await control.askContent(tag, who);
+  } catch (error) {
+    if (asNightlyError(error).code !== 'usage') throw error;
+    return context.json({ error: 'no rule is for that tag' }, 404);
+  }
+  return context.json({ tag }, 202);
+}
+
+/** `POST /trigger/STREAM` and `/trigger/content/TAG` with a bearer token: 202 and when it begins, else 401, 404, 409, 413 or 429. */
 function addTrigger(app: Hono, config: Config, control: ServiceControl): void {
   if (config.service.tokenHashFile === undefined) return;
   const requests = rateLimit(REQUESTS_A_MINUTE, 60_000);
   const wrong = rateLimit(WRONG_TOKENS_A_MINUTE, 60_000);
-  app.post('/trigger/:stream', bodyLimit({ maxSize: MAX_BODY_BYTES }), async (context) => {
+  const guarded = (act: (context: Context, who: string) => Promise<Response>) => async (context: Context) => {
     const who = getConnInfo(context).remote.address ?? 'somebody';
     const tooMany = (seconds: number) =>
       context.json({ error: 'too many requests' }, 429, { 'Retry-After': String(seconds) });
@@ -103,12 +130,17 @@ function addTrigger(app: Hono, config: Config, control: ServiceControl): void {
       if (longer > 0) return tooMany(longer);
       return context.json({ error: 'a known token is needed' }, 401, { 'WWW-Authenticate': 'Bearer' });
     }
-    const name = context.req.param('stream');
-    const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
-    if (!stream) return context.json({ error: 'there is no such stream' }, 404);
-    if (stream.release) return context.json({ error: 'a release stream is fed by promotion only' }, 409);
-    if (control.draining()) return context.json({ error: 'the service is stopping' }, 409);
-    const begins = await control.trigger(name, `${who} over HTTP`);
-    return context.json({ stream: name, begins: begins.toISOString() }, 202);
-  });
+    return act(context, `${who} over HTTP`);
+  };
+  const limit = bodyLimit({ maxSize: MAX_BODY_BYTES });
+  app.post(
+    '/trigger/content/:tag',
+    limit,
+    guarded((context, who) => askTag(context, control, who)),
+  );
+  app.post(
+    '/trigger/:stream',
+    limit,
+    guarded((context, who) => askNight(context, config, control, who)),
+  );
 }

@@ -71,6 +71,8 @@ async function carryOut(control: ServiceControl, request: ListenerRequest): Prom
   switch (request.ask) {
     case 'trigger':
       return (await control.trigger(request.stream, request.from)).toISOString();
+    case 'content':
+      return control.askContent(request.tag, request.from);
     case 'holder':
       return control.holder();
     case 'unreadiness':

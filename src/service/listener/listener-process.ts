@@ -1,4 +1,5 @@
 import { asNightlyError } from '../../base/as-nightly-error.ts';
+import { definedOnly } from '../../base/defined-only.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import type { Config } from '../../config/config.ts';
@@ -82,6 +83,9 @@ export async function startListenerProcess(setup: ListenerSetup): Promise<Listen
       case 'log':
         log(notice.sentence);
         break;
+      case 'heard':
+        control.heard(notice.tag);
+        break;
       case 'alive':
         answered = asked;
     }
@@ -133,6 +137,7 @@ function statusOf(control: ServiceControl): ListenerStatus {
     ...control.jobs(),
     draining: control.draining(),
     nextRuns: control.nextRuns().map(({ stream, at }) => ({ stream, at: at.toISOString() })),
+    ...definedOnly({ content: control.content() }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { instant, word } from '../../build/record-values.ts';
+import { tagName } from '../../content/hub-message.ts';
 import { lockHolderSchema } from '../../run/run-lock.ts';
 import { LISTENER_FILES } from '../control.ts';
 
@@ -8,7 +9,7 @@ import { LISTENER_FILES } from '../control.ts';
  * What passes between the two processes of a service that root started, a JSON object a line in each direction. The
  * listening process has no rights, and whoever took it over could send anything: what it may ask is this closed list, each
  * checked whole, with no key that is not known. Nothing in it is a path, a command or an argument of one but the name of a
- * stream, which is looked up in the configuration.
+ * stream or a tag, which is looked up in the configuration.
  */
 
 /** Bytes of a line that the listening process may send: far more than it ever needs. */
@@ -24,6 +25,7 @@ const id = z.int().min(0);
 
 const REQUESTS = [
   z.strictObject({ ask: z.literal('trigger'), id, stream: word.max(200), from: text(MAX_FROM) }),
+  z.strictObject({ ask: z.literal('content'), id, tag: tagName, from: text(MAX_FROM) }),
   z.strictObject({ ask: z.literal('holder'), id }),
   z.strictObject({ ask: z.literal('unreadiness'), id }),
   z.strictObject({ ask: z.literal('key-expiries'), id }),
@@ -38,6 +40,7 @@ const NOTICES = [
   z.strictObject({ tell: z.literal('listening'), url: z.string().regex(/^http:\/\/[\w.:[\]-]{1,300}$/) }),
   z.strictObject({ tell: z.literal('failed'), ...fault.shape }),
   z.strictObject({ tell: z.literal('log'), sentence: text(8000) }),
+  z.strictObject({ tell: z.literal('heard'), tag: tagName }),
   z.strictObject({ tell: z.literal('alive') }),
 ] as const;
 
@@ -50,11 +53,19 @@ export type ListenerRequest = z.output<typeof request>;
 export type ListenerNotice = z.output<typeof notice>;
 export type Fault = z.output<typeof fault>;
 
+const contentStatus = z.strictObject({
+  tags: z.array(z.strictObject({ tag: tagName, running: z.boolean(), failures: z.int(), due: z.number().optional() })),
+  problems: z.array(z.strictObject({ tag: tagName, why: z.string() })).readonly(),
+  awaySince: z.number().optional(),
+  comparedAt: z.number().optional(),
+});
+
 const status = z.strictObject({
   waiting: z.int(),
   active: z.int(),
   draining: z.boolean(),
   nextRuns: z.array(z.strictObject({ stream: word, at: instant })),
+  content: contentStatus.exactOptional(),
 });
 
 const fromService = z.union([
@@ -72,6 +83,7 @@ export type ListenerStatus = z.output<typeof status>;
 /** What the answers to requests must be. */
 export const ANSWERS = {
   trigger: instant,
+  askContent: z.undefined(),
   holder: lockHolderSchema.optional(),
   unreadiness: z.array(z.string()),
   keyExpiries: z.array(z.strictObject({ fingerprint: z.string(), seconds: z.number() })),

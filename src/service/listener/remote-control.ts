@@ -64,6 +64,10 @@ export function remoteControl(
     holder: () => ask(ANSWERS.holder, (id) => ({ ask: 'holder', id })),
     trigger: async (stream, from) =>
       new Date(await ask(ANSWERS.trigger, (id) => ({ ask: 'trigger', id, stream, from: from.slice(0, MAX_FROM) }))),
+    content: () => status.content,
+    heard: (tag) => send({ tell: 'heard', tag }),
+    askContent: (tag, from) =>
+      ask(ANSWERS.askContent, (id) => ({ ask: 'content', id, tag, from: from.slice(0, MAX_FROM) })),
     unreadiness: () => ask(ANSWERS.unreadiness, (id) => ({ ask: 'unreadiness', id })),
     keyExpiries: () => ask(ANSWERS.keyExpiries, (id) => ({ ask: 'key-expiries', id })),
     read: (file) => ask(ANSWERS.read, (id) => ({ ask: 'read', id, file })),

@@ -37,6 +37,7 @@ export async function overview(context: WebContext, before: string | undefined) 
     ...(await someBuilds(context, builds, before)),
     charted: new Map(charts),
     now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),
+    hasContent: config.content !== undefined,
     disk,
     audited: config.audit !== undefined,
   });

@@ -17,6 +17,7 @@ import { pageView } from '../../reports/pages/page.ts';
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
 import { liveBuildPage } from './build-view.ts';
+import { allTags, oneTag } from './content-view.ts';
 import { findLog, logEnd } from './current-run.ts';
 import { createDifferences } from './differences.ts';
 import { oneStream, overview } from './lists.ts';
@@ -30,6 +31,8 @@ export interface PagesOptions {
   readonly work: Work;
   /** When streams run next, soonest first. */
   readonly nextRuns?: NextRuns;
+  /** What the service does about tags of koji. */
+  readonly content?: WebContext['content'];
   /** Who has the run lock; default: as the work folder says. */
   readonly holder?: WebContext['holder'];
 }
@@ -46,9 +49,10 @@ export function pagesApp({
   config,
   work,
   nextRuns = () => [],
+  content = () => undefined,
   holder = () => lockHolder(work.folder),
 }: PagesOptions): Hono {
-  const context: WebContext = { config, work, nextRuns, holder };
+  const context: WebContext = { config, work, nextRuns, content, holder };
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
@@ -79,6 +83,11 @@ export function pagesApp({
     const stream = Object.hasOwn(config.streams, name) ? config.streams[name] : undefined;
     if (!stream) return missing(c, 'There is no such stream.');
     return html(c, 'stream', await oneStream(context, stream, c.req.query('before')));
+  });
+  app.get('/content/', async (c) => html(c, 'content', await allTags(context)));
+  app.get('/content/:tag/', async (c) => {
+    const view = await oneTag(context, c.req.param('tag'));
+    return view ? html(c, 'tag', view) : missing(c, 'There is no such tag.');
   });
   app.get('/builds/:id/', async (c) => {
     const build = await context.work.build(c.req.param('id'));
@@ -165,7 +174,16 @@ export function pagesApp({
     if (!content) return missing(c, 'There is no such file.');
     return c.body(new Uint8Array(content), 200, { 'content-type': ASSETS[name] ?? '', 'cache-control': 'max-age=300' });
   });
-  for (const path of ['/streams/:stream', '/builds/:id', '/builds/:id/:arch', '/get', '/audit']) {
+  const folders = [
+    '/streams/:stream',
+    '/builds/:id',
+    '/builds/:id/:arch',
+    '/get',
+    '/audit',
+    '/content',
+    '/content/:tag',
+  ];
+  for (const path of folders) {
     app.get(path, (c) => c.redirect(`${encodeName(c.req.path.slice(c.req.path.lastIndexOf('/') + 1))}/`));
   }
   app.notFound((c) => missing(c, 'There is no such page.'));

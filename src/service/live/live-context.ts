@@ -6,6 +6,7 @@ import type { Config, StreamConfig } from '../../config/config.ts';
 import { CHARTED } from '../../reports/pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
+import type { ContentStatus } from '../content/content-service.ts';
 import type { IndexedBuild, Work } from './work-folder.ts';
 
 /** When streams run next, soonest first; told by whoever starts them. */
@@ -16,6 +17,8 @@ export interface WebContext {
   readonly config: Config;
   readonly work: Work;
   readonly nextRuns: NextRuns;
+  /** What the service does about tags of koji. */
+  readonly content: () => ContentStatus | undefined;
   /** Who has the run lock. */
   readonly holder: () => Promise<LockHolder | undefined>;
 }

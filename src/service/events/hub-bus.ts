@@ -1,0 +1,117 @@
+import { connect, type IClientOptions } from 'mqtt';
+import { definedOnly } from '../../base/defined-only.ts';
+import { oneLine } from '../../base/one-line.ts';
+import type { Config } from '../../config/config.ts';
+import { readHubMessage } from '../../content/hub-message.ts';
+import type { ServiceControl } from '../control.ts';
+import { rateLimit } from '../http/rate-limit.ts';
+import type { ServiceLog } from '../service-log.ts';
+
+/** Messages about one tag within this time are one: 300 builds that are tagged at once send 300. */
+const AGAIN_MS = 1000;
+/** Dropped messages that are logged in a minute. */
+const LOGGED_A_MINUTE = 10;
+/** How often it is looked which syncs began and ended, for the status messages. */
+const STATUS_MS = 1000;
+
+/** What has come over the bus since the service started. */
+export interface BusCounts {
+  readonly connected: boolean;
+  readonly received: number;
+  /** Messages that name no tag. */
+  readonly dropped: number;
+}
+
+/** A connection to the bus that koji's hub sends to. */
+export interface HubBus {
+  counts(): BusCounts;
+  stop(): Promise<void>;
+}
+
+/**
+ * Follows the bus, and connects again whenever it goes away. The session is persistent: a broker keeps what comes while the
+ * service is down (mosquitto: 1000 messages of a client; what it drops beyond that the poll finds).
+ * @throws NightlyError `config` when a file cannot be read.
+ */
+export async function followHubBus(
+  { name, content }: Config,
+  control: ServiceControl,
+  log: ServiceLog,
+): Promise<HubBus | undefined> {
+  const messages = content?.messages;
+  if (!messages) return undefined;
+  const { broker, topic, clientId = `atomic-nightly-${name}`, user, statusTopic } = messages;
+  const options: IClientOptions = {
+    ...{ clientId, clean: false, reconnectPeriod: 5000 },
+    ...definedOnly({
+      username: user,
+      password: await control.read('koji-bus-password'),
+      ca: await control.read('koji-bus-ca'),
+      cert: await control.read('koji-bus-cert'),
+      key: await control.read('koji-bus-key'),
+    }),
+  };
+  const client = connect(broker, options);
+  const logged = rateLimit(LOGGED_A_MINUTE, 60_000);
+  const recent = new Map<string, { again: boolean }>();
+  let [received, dropped] = [0, 0];
+
+  /** At once, and once more after a while if there was more: the last word on a tag is never lost. */
+  function pass(tag: string): void {
+    const one = recent.get(tag);
+    if (one) {
+      one.again = true;
+      return;
+    }
+    control.heard(tag);
+    const entry = { again: false };
+    recent.set(tag, entry);
+    setTimeout(() => {
+      recent.delete(tag);
+      if (entry.again) pass(tag);
+    }, AGAIN_MS).unref();
+  }
+
+  client.on('message', (_topic, payload) => {
+    received += 1;
+    const read = readHubMessage(payload);
+    if ('tag' in read) return pass(read.tag);
+    dropped += 1;
+    if (logged.take('') === 0) log(`content: a message on ${broker} was dropped: ${read.dropped}`);
+  });
+  client.on('connect', () => {
+    client.subscribe(topic, { qos: 2 }, (error) => log(`content: ${error?.message ?? `connected to ${broker}`}`));
+  });
+  client.on('error', (error) => log(`content: ${broker}: ${oneLine(error.message)}`));
+
+  const status =
+    statusTopic === undefined ? undefined : tellStatus(control, (text) => client.publish(statusTopic, text));
+  return {
+    counts: () => ({ connected: client.connected, received, dropped }),
+    async stop() {
+      clearInterval(status);
+      await client.endAsync(true);
+    },
+  };
+}
+
+/**
+ * Publishes when the processing of a tag begins and ends, in the words that the signing service of CBS used: `time`, `tag`,
+ * `status` (`processing`, `processed`), `jobs_in_queue`.
+ */
+function tellStatus(control: ServiceControl, publish: (text: string) => void): NodeJS.Timeout {
+  let before = new Set<string>();
+  return setInterval(() => {
+    const tags = control.content()?.tags ?? [];
+    const now = new Set(tags.filter(({ running }) => running).map(({ tag }) => tag));
+    const waiting = tags.filter(({ running, due }) => !running && due !== undefined).length;
+    const tell = (tag: string, status: 'processing' | 'processed'): void =>
+      publish(JSON.stringify({ time: statusTime(new Date()), tag, status, jobs_in_queue: String(waiting) }));
+    for (const tag of before) if (!now.has(tag)) tell(tag, 'processed');
+    for (const tag of now) if (!before.has(tag)) tell(tag, 'processing');
+    before = now;
+  }, STATUS_MS);
+}
+
+/** `20230525-11:33:01`, UTC. */
+const statusTime = (at: Date): string => at.toISOString().slice(0, 19).replaceAll('-', '').replace('T', '-');

@@ -13,6 +13,7 @@ import {
   publishable,
   pushRepository,
   retireRepository,
+  settleRepository,
   verifyRepository,
 } from '../steps/content/push-repository.ts';
 import { type MadeChange, recordChange } from '../steps/content/record-change.ts';
@@ -98,6 +99,13 @@ async function publish(
       (one) => verifyRepository(one, client, task),
     );
   });
+  // The clients above took seconds; whoever had read the old repomd.xml has its signature by now.
+  await runner.step('settle', {}, (task) =>
+    inTurn(
+      sent.filter(({ changed }) => changed),
+      (one) => settleRepository(one, task),
+    ),
+  );
   return retire(of, repositories, runner);
 }
 

@@ -1,18 +1,20 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { makeFolder } from '../base/files.ts';
+import { ifThere, makeFolder } from '../base/files.ts';
 import { inParallel } from '../base/parallel.ts';
 import type { Task } from '../base/task.ts';
 import type { Listener } from '../build/events.ts';
 import { FORGETFUL } from '../build/journal.ts';
 import type { AssignedTag } from '../content/assign-tags.ts';
-import { readTagState, type TagState, tagFolder } from '../content/tag-state.ts';
+import { poolFolder, readTagState, type TagState, tagFolder, tagsFolder } from '../content/tag-state.ts';
 import type { Hub } from '../koji/hub.ts';
 import { tagsChangedSince } from '../koji/hub-queries.ts';
 import { tryFlock } from '../programs/flock.ts';
 import { createRunner } from '../run/runner.ts';
 import { openSigner } from '../signing/open-signer.ts';
+import { prunePool } from '../steps/content/package-pool.ts';
 import { type ContentOutcome, syncContent } from './content.ts';
 import { rpmKeyOf, settingsOf, type TagContent } from './prepare-content.ts';
 
@@ -54,7 +56,19 @@ export async function syncTags(tags: readonly AssignedTag[], options: SyncOption
       results.set(tag, { tag, error });
     }
   });
+  await pruneUnneeded(options);
   return tags.flatMap(({ tag }) => results.get(tag) ?? []);
+}
+
+/** Removes packages that no tag has had for a while. Nothing is removed while the record of a tag cannot be read (I8). */
+async function pruneUnneeded({ config, content, now }: SyncOptions): Promise<void> {
+  const needed = new Set<string>();
+  for (const tag of (await ifThere(readdir(tagsFolder(config.work)))) ?? []) {
+    const state = await readTagState(tagFolder(config.work, tag)).catch(() => 'damaged' as const);
+    if (state === 'damaged') return;
+    for (const { sha256 } of state?.packages ?? []) needed.add(sha256);
+  }
+  await prunePool(poolFolder(config.work), needed, (now - content.keepSeconds) * 1000);
 }
 
 /** One run a tag; the kernel frees the lock when its holder dies. */

@@ -22,7 +22,19 @@ afterAll(async () => {
   await server.stop();
   await hub.close();
 });
-const STEPS = ['plan', 'fetch', 'sign', 'import', 'check', 'repositories', 'push', 'verify', 'retire', 'record'];
+const STEPS = [
+  'plan',
+  'fetch',
+  'sign',
+  'import',
+  'check',
+  'repositories',
+  'push',
+  'verify',
+  'settle',
+  'retire',
+  'record',
+];
 await importBuilds(hub, await Promise.all(STEPS.map((step) => buildForKoji(join(dir, step), step))));
 const sync = (...args: string[]) => runCli(dir, ['content', 'sync', ...args, '--json']);
 const X86 = join(world.published, 'SIGs/8/storage/x86_64/ceph');

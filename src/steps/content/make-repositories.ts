@@ -7,8 +7,8 @@ import type { Snapshot, SnapshotRpm } from '../../content/snapshot.ts';
 import { type LaidOutRepository, layOut, type RepositoryKind } from '../../rpm/repository/layout.ts';
 import { type MadeRepository, makeRepository } from '../../rpm/repository/make-repository.ts';
 import type { PackageFile } from '../../rpm/repository/place-packages.ts';
+import { repomdSigning } from '../../signing/repomd-signing.ts';
 import type { Signer } from '../../signing/signer.ts';
-import { isSignedByOne } from '../../signing/verify-detached.ts';
 import type { PooledPackage } from './package-pool.ts';
 
 /** One repository of a tag. */
@@ -89,11 +89,7 @@ export async function makeTagRepository(
   }: { readonly signer: Signer; readonly event: Snapshot['event']; readonly keepSeconds: number; readonly now: number },
   task: Task,
 ): Promise<MadeRepository> {
-  const signing = {
-    sign: (repomd: Uint8Array) => signer.sign(repomd, task),
-    isGood: async (repomd: Uint8Array, signature: Uint8Array) =>
-      isSignedByOne(await signer.clientKey(task), repomd, [signature], task),
-  };
+  const signing = repomdSigning(signer, task);
   const revision = Math.floor(event.ts);
   return makeRepository(
     { folder: local, packages, memory: `${local}.json`, revision, signing, keepSeconds, now },

@@ -4,7 +4,7 @@ import { readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection } from '../../base/connection.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, makeFolder } from '../../base/files.ts';
+import { filesBelow, ifThere, makeFolder } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { Task } from '../../base/task.ts';
 import { fetchFile } from '../../rpm/download.ts';
@@ -29,6 +29,28 @@ export async function readPool(folder: string): Promise<Map<string, PooledPackag
       return payloadhash && sha256 ? [[payloadhash, { file: join(folder, name), sha256 }]] : [];
     }),
   );
+}
+
+/**
+ * Removes packages from all folders of the pool that no tag has and no repository links to any more, for some time. The time of a
+ * file's last change of links tells since when; a package that is wanted again later is fetched again.
+ * @param needed SHA-256 of the packages of all tags
+ * @param until moments before this one are long enough ago, ms since the epoch
+ * @returns how many were removed
+ */
+export async function prunePool(pool: string, needed: ReadonlySet<string>, until: number): Promise<number> {
+  let removed = 0;
+  for (const name of (await ifThere(filesBelow(pool))) ?? []) {
+    const [, sha256] = /\/[0-9a-f]{32}-([0-9a-f]{64})\.rpm$/.exec(name) ?? [];
+    const isLeftover = name.endsWith('.tmp');
+    if (!isLeftover && (sha256 === undefined || needed.has(sha256))) continue;
+    const path = join(pool, name);
+    const found = await ifThere(stat(path));
+    if (!found || found.nlink > 1 || found.ctimeMs >= until) continue;
+    await rm(path, { force: true });
+    removed += 1;
+  }
+  return removed;
 }
 
 /** A package as koji has it. */

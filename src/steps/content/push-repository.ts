@@ -6,6 +6,7 @@ import type { LogGate } from '../../publish/log/logged.ts';
 import { type PublishedRpms, publishRpms } from '../../publish/rpms/publish-rpms.ts';
 import { publishablePaths } from '../../publish/rpms/publishable-paths.ts';
 import { type RpmsPlace, readPublishedNames } from '../../publish/rpms/published-names.ts';
+import { settleSignature } from '../../publish/rpms/repomd-bridge.ts';
 import { retireRpms } from '../../publish/rpms/retire-rpms.ts';
 import { useAsClient } from '../../publish/rpms/use-as-client.ts';
 import type { Target } from '../../targets/target.ts';
@@ -36,7 +37,15 @@ export async function pushRepository(
   task: Task,
 ): Promise<PublishedRpms> {
   const request = { repository: local, folder, dir: join(scratch, id), log, memory: { file: memory, now } };
-  return publishRpms(request, target, task);
+  return publishRpms({ ...request, bridge: true }, target, task);
+}
+
+/** Takes the signature of the metadata of before away again, once nobody can be between the two any more. */
+export async function settleRepository(
+  { local, place: { target, folder } }: PlacedRepository,
+  task: Task,
+): Promise<void> {
+  await settleSignature({ repository: local, folder }, target, task);
 }
 
 /** Uses a repository as a fresh host does: its metadata, and each package that is new in it (I6). */

@@ -116,98 +116,101 @@ test('a folder is a nightly build: published, unchanged, changed, promoted, and 
   expect(await ls('mini/x86_64/nightly')).not.toContain('/usr/lib/more');
 });
 
-test('a command is a nightly build: its inputs decide, its report names components, its first error is the cause', async () => {
-  const dir = temporaryFolder();
-  const world = await makeFolderWorld(dir, 'dnf');
-  onTestFinished(() => world.stop());
-  const engine = '{type: command, command: [./make], inputs: {command: [cat, inputs]}}';
-  await world.configure(engine, [], PROMOTED);
-  const make = async (lines: readonly string[]) => {
-    await writeFile(join(dir, 'make'), ['#!/bin/sh', 'set -e', 'echo run >>runs', ...lines, ''].join('\n'));
-    await chmod(join(dir, 'make'), 0o755);
-  };
-  const runs = () => readFileSync(join(dir, 'runs'), 'utf8').split('\n').length - 1;
-  const report = (version: string) =>
-    `echo '{components: [{name: base/app.bst, version: "${version}", key: aabbccdd11, kind: import, sources: [{kind: git, url: "https://example.org/app", commit: "0123abc"}]}]}' >"$ATOMIC_PROVENANCE"`;
-  const fill = ['mkdir -p "$ATOMIC_ROOT/usr/lib" "$ATOMIC_ROOT/etc"', 'cp inputs "$ATOMIC_ROOT/usr/lib/inputs"'];
-  await writeFile(join(dir, 'inputs'), 'one\n');
-  await make([...fill, report('1.0'), 'env | sort >env']);
-  await writeFile(join(dir, '.gitignore'), '/runs\n/env\n');
-  for (const args of [['init'], ['add', '.'], ['commit', '--message=one']])
-    await run('git', ['-C', dir, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args]);
+test.runIf(everyCase)(
+  'a command is a nightly build: its inputs decide, its report names components, its first error is the cause',
+  async () => {
+    const dir = temporaryFolder();
+    const world = await makeFolderWorld(dir, 'dnf');
+    onTestFinished(() => world.stop());
+    const engine = '{type: command, command: [./make], inputs: {command: [cat, inputs]}}';
+    await world.configure(engine, [], PROMOTED);
+    const make = async (lines: readonly string[]) => {
+      await writeFile(join(dir, 'make'), ['#!/bin/sh', 'set -e', 'echo run >>runs', ...lines, ''].join('\n'));
+      await chmod(join(dir, 'make'), 0o755);
+    };
+    const runs = () => readFileSync(join(dir, 'runs'), 'utf8').split('\n').length - 1;
+    const report = (version: string) =>
+      `echo '{components: [{name: base/app.bst, version: "${version}", key: aabbccdd11, kind: import, sources: [{kind: git, url: "https://example.org/app", commit: "0123abc"}]}]}' >"$ATOMIC_PROVENANCE"`;
+    const fill = ['mkdir -p "$ATOMIC_ROOT/usr/lib" "$ATOMIC_ROOT/etc"', 'cp inputs "$ATOMIC_ROOT/usr/lib/inputs"'];
+    await writeFile(join(dir, 'inputs'), 'one\n');
+    await make([...fill, report('1.0'), 'env | sort >env']);
+    await writeFile(join(dir, '.gitignore'), '/runs\n/env\n');
+    for (const args of [['init'], ['add', '.'], ['commit', '--message=one']])
+      await run('git', ['-C', dir, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args]);
 
-  const first = await world.nightly('nightly', '--json');
-  expect(first.stderr).not.toContain('✗');
-  const { build } = JSON.parse(first.stdout);
-  const own = (id: string, name: string) => join(dir, 'work/builds', id, 'x86_64', name);
-  expect(JSON.parse(await readFile(own(build, 'provenance-report.json'), 'utf8')).components[0]).toMatchObject({
-    name: 'base/app.bst',
-    sources: [{ kind: 'git', commit: '0123abc' }],
-  });
-  expect(await readFile(own(build, 'inputs.txt'), 'utf8')).toBe('one\n');
-  const record = async (id: string) => JSON.parse(await readFile(own(id, 'meta.json'), 'utf8'));
-  expect(await record(build)).toMatchObject({
-    'atomic-nightly.engine': { name: 'command', version: expect.stringMatching(/^\d{4}\.\d+/) },
-    'atomic-nightly.inputs': { checkout: { revision: expect.stringMatching(/^[0-9a-f]{40}$/), dirty: false } },
-  });
-  const names = (await readFile(join(dir, 'env'), 'utf8')).split('\n').map((line) => line.split('=')[0]);
-  const allowed =
-    'ATOMIC_NIGHTLY_RUN ATOMIC_PROVENANCE ATOMIC_ROOT HOME LC_ALL LOGNAME PATH PWD SHLVL SOURCE_DATE_EPOCH TMPDIR TZ USER _ OLDPWD';
-  expect(names.filter((name) => name !== '' && !allowed.split(' ').includes(name ?? ''))).toEqual([]);
+    const first = await world.nightly('nightly', '--json');
+    expect(first.stderr).not.toContain('✗');
+    const { build } = JSON.parse(first.stdout);
+    const own = (id: string, name: string) => join(dir, 'work/builds', id, 'x86_64', name);
+    expect(JSON.parse(await readFile(own(build, 'provenance-report.json'), 'utf8')).components[0]).toMatchObject({
+      name: 'base/app.bst',
+      sources: [{ kind: 'git', commit: '0123abc' }],
+    });
+    expect(await readFile(own(build, 'inputs.txt'), 'utf8')).toBe('one\n');
+    const record = async (id: string) => JSON.parse(await readFile(own(id, 'meta.json'), 'utf8'));
+    expect(await record(build)).toMatchObject({
+      'atomic-nightly.engine': { name: 'command', version: expect.stringMatching(/^\d{4}\.\d+/) },
+      'atomic-nightly.inputs': { checkout: { revision: expect.stringMatching(/^[0-9a-f]{40}$/), dirty: false } },
+    });
+    const names = (await readFile(join(dir, 'env'), 'utf8')).split('\n').map((line) => line.split('=')[0]);
+    const allowed =
+      'ATOMIC_NIGHTLY_RUN ATOMIC_PROVENANCE ATOMIC_ROOT HOME LC_ALL LOGNAME PATH PWD SHLVL SOURCE_DATE_EPOCH TMPDIR TZ USER _ OLDPWD';
+    expect(names.filter((name) => name !== '' && !allowed.split(' ').includes(name ?? ''))).toEqual([]);
 
-  expect((await world.nightly('nightly')).code).toBe(10);
-  expect(runs()).toBe(1);
+    expect((await world.nightly('nightly')).code).toBe(10);
+    expect(runs()).toBe(1);
 
-  await writeFile(join(dir, 'inputs'), 'two\n');
-  await make([...fill, report('1.1')]);
-  const second = JSON.parse((await world.nightly('nightly', '--json')).stdout);
-  expect((await record(second.build))['atomic-nightly.inputs'].checkout.dirty).toBe(true);
-  expect((await world.nightly('diff', build, second.build)).stdout).toContain(
-    'base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)',
-  );
-  const shown = (await world.nightly('show', second.build)).stdout;
-  expect(shown).toContain('Components:\nChanged:\n  base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)\n');
-  expect(shown).toMatch(/^Engine: +command, committed by ostree \d/m);
-  expect(shown).toContain('Made of:   1 component (');
-  const page = await readFile(join(world.published, 'builds', second.build, 'x86_64/index.html'), 'utf8');
-  expect(page).toContain('<h2 id="packages-title">Components</h2>');
-  expect(page).toMatch(/<th scope="col">Component<\/th>[\s\S]*base\/app\.bst[\s\S]*>changed</);
-  expect(page).toContain('1 changed.');
+    await writeFile(join(dir, 'inputs'), 'two\n');
+    await make([...fill, report('1.1')]);
+    const second = JSON.parse((await world.nightly('nightly', '--json')).stdout);
+    expect((await record(second.build))['atomic-nightly.inputs'].checkout.dirty).toBe(true);
+    expect((await world.nightly('diff', build, second.build)).stdout).toContain(
+      'base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)',
+    );
+    const shown = (await world.nightly('show', second.build)).stdout;
+    expect(shown).toContain('Components:\nChanged:\n  base/app.bst 1.0 (aabbccdd) -> 1.1 (aabbccdd)\n');
+    expect(shown).toMatch(/^Engine: +command, committed by ostree \d/m);
+    expect(shown).toContain('Made of:   1 component (');
+    const page = await readFile(join(world.published, 'builds', second.build, 'x86_64/index.html'), 'utf8');
+    expect(page).toContain('<h2 id="packages-title">Components</h2>');
+    expect(page).toMatch(/<th scope="col">Component<\/th>[\s\S]*base\/app\.bst[\s\S]*>changed</);
+    expect(page).toContain('1 changed.');
 
-  // What it reported is in the tree, beside the build, and told with what is not pinned.
-  const path = '/usr/share/atomic-nightly/provenance.json';
-  const inTree = (await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'cat', second.commit, path])).stdout;
-  expect(await readFile(own(second.build, 'provenance.json'), 'utf8')).toBe(inTree);
-  const told = await world.nightly('provenance', second.build);
-  expect(told.stdout).toContain(
-    'base/app.bst 1.1, import, key aabbccdd11\n    git https://example.org/app commit 0123abc',
-  );
-  expect((await world.nightly('provenance', second.commit, '--json')).stdout).toBe(inTree);
-  expect((await world.nightly('provenance', 'mini/x86_64/nightly', '--yaml')).stdout).toContain('commit: 0123abc');
-  expect((await world.nightly('provenance', build, second.build)).stdout).toMatch(
-    /^Changed:\n {2}base\/app.bst 1.0.*\n {4}-> base\/app.bst 1.1/,
-  );
+    // What it reported is in the tree, beside the build, and told with what is not pinned.
+    const path = '/usr/share/atomic-nightly/provenance.json';
+    const inTree = (await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'cat', second.commit, path])).stdout;
+    expect(await readFile(own(second.build, 'provenance.json'), 'utf8')).toBe(inTree);
+    const told = await world.nightly('provenance', second.build);
+    expect(told.stdout).toContain(
+      'base/app.bst 1.1, import, key aabbccdd11\n    git https://example.org/app commit 0123abc',
+    );
+    expect((await world.nightly('provenance', second.commit, '--json')).stdout).toBe(inTree);
+    expect((await world.nightly('provenance', 'mini/x86_64/nightly', '--yaml')).stdout).toContain('commit: 0123abc');
+    expect((await world.nightly('provenance', build, second.build)).stdout).toMatch(
+      /^Changed:\n {2}base\/app.bst 1.0.*\n {4}-> base\/app.bst 1.1/,
+    );
 
-  // A rebuild runs the command again, and compares.
-  const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
-  expect(rebuilt.stderr).not.toContain('✗');
-  expect(runs()).toBe(3);
-  await make([...fill, 'date +%N >"$ATOMIC_ROOT/usr/lib/now"', report('1.1')]);
-  const other = await world.nightly('promote', second.build, '--rebuild');
-  expect(other.stderr).toMatch(/differs from that of nightly build .*\n\s*added \/usr\/lib\/now/);
+    // A rebuild runs the command again, and compares.
+    const rebuilt = await world.nightly('promote', second.build, '--rebuild', '--json');
+    expect(rebuilt.stderr).not.toContain('✗');
+    expect(runs()).toBe(3);
+    await make([...fill, 'date +%N >"$ATOMIC_ROOT/usr/lib/now"', report('1.1')]);
+    const other = await world.nightly('promote', second.build, '--rebuild');
+    expect(other.stderr).toMatch(/differs from that of nightly build .*\n\s*added \/usr\/lib\/now/);
 
-  await writeFile(join(dir, 'inputs'), 'three\n');
-  await make(['echo working >&2', 'echo "E: the mirror is gone" >&2', 'echo cleaning up >&2', 'exit 3']);
-  const failed = await world.nightly('nightly');
-  expect(failed.code).toBe(1);
-  expect(failed.stderr).toMatch(/make ended with exit code 3\.\s+E: the mirror is gone/);
-  await make([...fill, 'echo "{components: [{nam: x}]}" >"$ATOMIC_PROVENANCE"']);
-  expect((await world.nightly('nightly')).stderr).toMatch(
-    /not a report: [\s\S]*:1:15: components\.0: "name" is missing/,
-  );
-  await writeFile(join(dir, 'inputs'), '');
-  expect((await world.nightly('nightly')).stderr).toContain('printed nothing');
-});
+    await writeFile(join(dir, 'inputs'), 'three\n');
+    await make(['echo working >&2', 'echo "E: the mirror is gone" >&2', 'echo cleaning up >&2', 'exit 3']);
+    const failed = await world.nightly('nightly');
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/make ended with exit code 3\.\s+E: the mirror is gone/);
+    await make([...fill, 'echo "{components: [{nam: x}]}" >"$ATOMIC_PROVENANCE"']);
+    expect((await world.nightly('nightly')).stderr).toMatch(
+      /not a report: [\s\S]*:1:15: components\.0: "name" is missing/,
+    );
+    await writeFile(join(dir, 'inputs'), '');
+    expect((await world.nightly('nightly')).stderr).toContain('printed nothing');
+  },
+);
 
 test.runIf(everyCase)('a command that is killed with the program is run again by resume, in a new folder', async () => {
   const dir = temporaryFolder();

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
 import { run, start } from '../../src/programs/exec.ts';
+import { everyCase } from '../support/every-case.ts';
 import { startMosquitto } from '../support/mosquitto.ts';
 import { configureService, endService, startServe } from '../support/service.ts';
 import { untilListening } from '../support/sshd.ts';
@@ -111,7 +112,7 @@ test('mosquitto: a message begins a night, also after the broker was away; what 
   expect(told).not.toContain('geheim');
 });
 
-test('mosquitto over TLS: a message begins a night once its certificate is trusted', async () => {
+test.runIf(everyCase)('mosquitto over TLS: a message begins a night once its certificate is trusted', async () => {
   const world = await emptyWorld();
   const broker = await startMosquitto(world.dir, { tls: true });
   const message = ['-h', '127.0.0.1', '-p', new URL(broker.url).port, '--cafile', broker.caFile];

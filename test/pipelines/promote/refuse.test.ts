@@ -110,7 +110,7 @@ test.runIf(everyCase)(
   },
 );
 
-test('overrides and exclusions that cannot be are explained', async () => {
+test.runIf(everyCase)('overrides and exclusions that cannot be are explained', async () => {
   const world = await worldFor();
   const { distro } = world;
   await distro.publish({ ...distro.recipe('suid'), name: 'extra' });
@@ -214,50 +214,53 @@ test('targets of the nightly builds are checked by the dry run of a promotion as
   expect(await world.nightly('promote', id, '--dry-run')).toMatchObject({ code: 0 });
 });
 
-test('nothing is promoted that is no night of the stream, and no night is built in a release stream', async () => {
-  const world = await worldFor({ signed: false });
-  const onRelease = await world.nightly('nightly', 'release');
-  expect(onRelease).toMatchObject({
-    code: 2,
-    stderr: expect.stringMatching(/fed by promotion only[\s\S]*nightly nightly/),
-  });
-  const id = await night(world);
-  await refused(world, [id], /has no keys to check the packages with: neither rpm-keys nor a gpgkey=/, 2);
-  const failed = String((await records(world)).at(-1)?.['buildid']);
-  await refused(world, [failed], /is a promotion of nightly build \d+_01 itself/, 2);
-  await refused(world, [id, '--stream', 'nightly'], /Stream "nightly" is a nightly stream/, 2);
-  await refused(world, ['20200101_01'], /There is no record of nightly build 20200101_01 in .*work\/builds/);
-  expect(await world.nightly('nightly')).toMatchObject({ code: 10 });
-  await refused(
-    world,
-    [String((await records(world)).at(-1)?.['buildid'])],
-    /is unchanged: only a published nightly build/,
-    2,
-  );
-  const approve = await world.nightly('approve', failed, '--by', 'Jane');
-  expect(approve).toMatchObject({ code: 2, stderr: expect.stringContaining('is failed, not complete') });
+test.runIf(everyCase)(
+  'nothing is promoted that is no night of the stream, and no night is built in a release stream',
+  async () => {
+    const world = await worldFor({ signed: false });
+    const onRelease = await world.nightly('nightly', 'release');
+    expect(onRelease).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/fed by promotion only[\s\S]*nightly nightly/),
+    });
+    const id = await night(world);
+    await refused(world, [id], /has no keys to check the packages with: neither rpm-keys nor a gpgkey=/, 2);
+    const failed = String((await records(world)).at(-1)?.['buildid']);
+    await refused(world, [failed], /is a promotion of nightly build \d+_01 itself/, 2);
+    await refused(world, [id, '--stream', 'nightly'], /Stream "nightly" is a nightly stream/, 2);
+    await refused(world, ['20200101_01'], /There is no record of nightly build 20200101_01 in .*work\/builds/);
+    expect(await world.nightly('nightly')).toMatchObject({ code: 10 });
+    await refused(
+      world,
+      [String((await records(world)).at(-1)?.['buildid'])],
+      /is unchanged: only a published nightly build/,
+      2,
+    );
+    const approve = await world.nightly('approve', failed, '--by', 'Jane');
+    expect(approve).toMatchObject({ code: 2, stderr: expect.stringContaining('is failed, not complete') });
 
-  const record = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
-  const meta = await readFile(record, 'utf8');
-  await writeFile(record, meta.replace(/("atomic-nightly\.state"): "complete"/, '$1: "incomplete"'));
-  await refused(world, [id], /Night \d+_01 is incomplete[\s\S]*resume \d+_01/, 2);
-  await writeFile(record, meta);
+    const record = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
+    const meta = await readFile(record, 'utf8');
+    await writeFile(record, meta.replace(/("atomic-nightly\.state"): "complete"/, '$1: "incomplete"'));
+    await refused(world, [id], /Night \d+_01 is incomplete[\s\S]*resume \d+_01/, 2);
+    await writeFile(record, meta);
 
-  // The treefile of the night counts, not today's; but what it was must still be there.
-  const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
-  await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));
-  await refused(world, [id], /treefile of nightly build \d+_01 is lost/, 2);
+    // The treefile of the night counts, not today's; but what it was must still be there.
+    const copy = join(world.dir, 'work/builds', id, 'x86_64/treefile/mini.yaml');
+    await writeFile(copy, (await readFile(copy, 'utf8')).replace('"suid",', ''));
+    await refused(world, [id], /treefile of nightly build \d+_01 is lost/, 2);
 
-  // A night is on the targets still, but lost here.
-  await rm(join(world.dir, 'work/builds', id, 'x86_64/lockfile.json'));
-  await refused(world, [id], /Night \d+_01 has no lockfile .*[\s\S]*Bring .* back from a backup/);
-  await rm(join(world.dir, 'work/builds', id), { recursive: true });
-  await refused(
-    world,
-    [id],
-    /no record of nightly build \d+_01 [\s\S]*Bring builds\/\d+_01 back from a backup .*"atomic-nightly list"/,
-  );
-});
+    // A night is on the targets still, but lost here.
+    await rm(join(world.dir, 'work/builds', id, 'x86_64/lockfile.json'));
+    await refused(world, [id], /Night \d+_01 has no lockfile .*[\s\S]*Bring .* back from a backup/);
+    await rm(join(world.dir, 'work/builds', id), { recursive: true });
+    await refused(
+      world,
+      [id],
+      /no record of nightly build \d+_01 [\s\S]*Bring builds\/\d+_01 back from a backup .*"atomic-nightly list"/,
+    );
+  },
+);
 
 test('I5: a promotion behind the last release is refused, package by package', async () => {
   const world = await worldFor();

@@ -16,6 +16,7 @@ import { type Check, checkLines } from '../../../src/publish/verify/verify-repor
 import { inspectTarget } from '../../../src/publish/verify/verify-target.ts';
 import { openTarget } from '../../../src/targets/open-target.ts';
 import type { Target } from '../../../src/targets/target.ts';
+import { everyCase } from '../../support/every-case.ts';
 import { TEST_REF } from '../../support/ostree-repo.ts';
 import { type PublishedTarget, publishedTarget, TESTED_REF } from '../../support/published-target.ts';
 import {
@@ -140,7 +141,7 @@ it('repairs a damaged directory target with one listing; foreign files stay and 
   expect(planLines(plan)).toContain('leave alone repo/objects/README: not ours');
 });
 
-it('repairs a target behind an rsync daemon', async () => {
+it.runIf(everyCase)('repairs a target behind an rsync daemon', async () => {
   const dir = temporaryFolder();
   const bed = await publishedTarget(dir, {
     open: async (far, url) => {

@@ -14,7 +14,6 @@ const SIGNS: Readonly<Record<string, string>> = {
   'src/steps/release/release-notes.ts': 'texts that are made here',
   'src/steps/release/package-repository.ts': 'hands the signer over to renewMetadata',
   'src/rpm/repository/renew-metadata.ts': 'metadata that is made here, of packages whose digests were compared',
-  'src/steps/content/make-repositories.ts': 'hands the signer over to makeRepository',
   'src/log/checkpoint.ts': 'the form of a checkpoint: whoever has it signed knows the tree',
   'src/log/cosignature.ts': 'the form of a cosignature: whoever has it made checked the checkpoint',
   'src/steps/release/package-make.ts': 'a package that is made here',

@@ -134,7 +134,7 @@ it('I16: a package that was signed again under its old name is refused, and the 
   expect(await world.nightly('release-package')).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /rpms\/nightly\/suid-1\.0-1\.noarch\.rpm with other bytes[\s\S]*Give the package a new release/,
+      /rpms\/nightly\/suid-1\.0-1\.noarch\.rpm with different bytes[\s\S]*Give the package a new release/,
     ),
   });
   expect(await published()).toEqual(before);

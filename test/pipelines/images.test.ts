@@ -129,7 +129,7 @@ function begun(step: string): boolean {
   return existsSync(path) && readFileSync(path, 'utf8').includes(`"event":"start","step":"${step}"`);
 }
 
-test.each(everyCase ? TYPES : (['vagrant-libvirt', 'iso'] as const))(
+test.each(everyCase ? TYPES : (['iso'] as const))(
   'I4: SIGKILL while %s is made, then resume: the same bytes, and finished ones are kept',
   async (type) => {
     await restore(world, join(world.dir, 'snapshot'));

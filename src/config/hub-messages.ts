@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
+import { brokerLogin, brokerUrl } from './broker.ts';
 import { filePath } from './values.ts';
 
 /** Makes the schema of `content.messages`: the bus that koji's hub sends to. */
 export const hubMessagesSchema = (here: Here) =>
   block({
-    broker: z
-      .string()
-      .regex(/^(mqtts?|wss?):\/\/[^\s/@]+/, 'must be mqtt://host, mqtts://host or ws(s)://host, without a password')
-      .describe('The MQTT broker.'),
+    broker: brokerUrl.describe('The MQTT broker.'),
     topic: z
       .string()
       .regex(
@@ -25,11 +23,7 @@ export const hubMessagesSchema = (here: Here) =>
       })
       .optional()
       .describe('Id of the persistent session; default: atomic-nightly- and the name of the project.'),
-    user: z.string().min(1).optional(),
-    'password-file': filePath(here).optional().describe('The password alone, readable by its owner only.'),
-    'ca-file': filePath(here)
-      .optional()
-      .describe('Certificates to trust with mqtts and wss; default: those of the system.'),
+    ...brokerLogin(here),
     'cert-file': filePath(here).optional().describe('Client certificate (PEM).'),
     'key-file': filePath(here).optional().describe('Its key (PEM), readable by its owner only.'),
     'status-topic': z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { block, type Here } from './block.ts';
+import { brokerLogin, brokerUrl } from './broker.ts';
 import { durationSeconds } from './duration.ts';
 import { filePath, wait, waitText } from './values.ts';
 
@@ -44,15 +45,8 @@ const embeddedBroker = (here: Here) =>
 
 const externalBroker = (here: Here) =>
   block({
-    broker: z
-      .string()
-      .regex(/^(mqtts?|wss?):\/\/[^\s/@]+/, 'must be mqtt://host, mqtts://host or ws(s)://host, without a password')
-      .describe('A broker that runs already.'),
-    user: z.string().min(1).optional(),
-    'password-file': filePath(here).optional().describe('The password alone, readable by its owner only.'),
-    'ca-file': filePath(here)
-      .optional()
-      .describe('Certificates to trust with mqtts and wss; default: those of the system.'),
+    broker: brokerUrl.describe('A broker that runs already.'),
+    ...brokerLogin(here),
     topic,
   }).transform((broker) => ({ type: 'external' as const, ...broker }));
 

@@ -1,6 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { ifThere, readTextIfExists, writeFileAtomic } from '../base/files.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
@@ -41,8 +42,12 @@ export const TAG_STATE = recordFormat({
 /** What was made of a tag last. */
 export type TagState = RecordOf<typeof TAG_STATE>;
 
-/** Returns the folder with those of all tags. */
-export const tagsFolder = (work: string): string => join(work, 'content', 'tags');
+const tagsFolder = (work: string): string => join(work, 'content', 'tags');
+
+/** Returns the tags that were ever processed, sorted. */
+export async function processedTags(work: string): Promise<string[]> {
+  return ((await ifThere(readdir(tagsFolder(work)))) ?? []).sort();
+}
 
 /** Returns the folder of a tag in the work folder: state, history, repositories, logs. */
 export const tagFolder = (work: string, tag: string): string => join(tagsFolder(work), tag);

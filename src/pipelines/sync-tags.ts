@@ -1,14 +1,13 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, makeFolder } from '../base/files.ts';
+import { makeFolder } from '../base/files.ts';
 import { inParallel } from '../base/parallel.ts';
 import type { Task } from '../base/task.ts';
 import type { Listener } from '../build/events.ts';
 import { FORGETFUL } from '../build/journal.ts';
 import type { AssignedTag } from '../content/assign-tags.ts';
-import { poolFolder, readTagState, type TagState, tagFolder, tagsFolder } from '../content/tag-state.ts';
+import { poolFolder, processedTags, readTagState, type TagState, tagFolder } from '../content/tag-state.ts';
 import type { Hub } from '../koji/hub.ts';
 import { tagsChangedSince } from '../koji/hub-queries.ts';
 import { tryFlock } from '../programs/flock.ts';
@@ -56,14 +55,15 @@ export async function syncTags(tags: readonly AssignedTag[], options: SyncOption
       results.set(tag, { tag, error });
     }
   });
-  await pruneUnneeded(options);
+  // Only what changes a tag leaves packages that nothing needs, and a look at all of them costs more than all that is unchanged.
+  if (due.length > 0) await pruneUnneeded(options);
   return tags.flatMap(({ tag }) => results.get(tag) ?? []);
 }
 
 /** Removes packages that no tag has had for a while. Nothing is removed while the record of a tag cannot be read (I8). */
 async function pruneUnneeded({ config, content, now }: SyncOptions): Promise<void> {
   const needed = new Set<string>();
-  for (const tag of (await ifThere(readdir(tagsFolder(config.work)))) ?? []) {
+  for (const tag of await processedTags(config.work)) {
     const state = await readTagState(tagFolder(config.work, tag)).catch(() => 'damaged' as const);
     if (state === 'damaged') return;
     for (const { sha256 } of state?.packages ?? []) needed.add(sha256);

@@ -8,6 +8,7 @@ import { missedMoment, startOf, startSchedules } from './schedule.ts';
 import type { ServiceLog } from './service-log.ts';
 import { adoptRun, beginRun, type Run, type RunContext } from './service-run.ts';
 import { type Job, openState, type ServiceState } from './service-state.ts';
+import { wakeablePause } from './wakeable-pause.ts';
 
 /** The scheduler: begins nights, one at a time, and sees them to their end. */
 export interface Service {
@@ -29,9 +30,6 @@ export interface Service {
   hurry(): void;
 }
 
-/** A loop looks at the clock again now and then: timers do not run while a machine sleeps. */
-const LOOK_AGAIN_MS = 60_000;
-
 /** Starts the scheduler on what an earlier one left. The caller holds the service lock. */
 export async function startService(config: Config, log: ServiceLog): Promise<Service> {
   const { drainSeconds, debounceSeconds, retry } = config.service;
@@ -39,10 +37,10 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
   const longest = longestWait(config);
   const stopping = new AbortController();
   const { signal } = stopping;
+  const { pause, wake } = wakeablePause();
   let running: Run | undefined;
   let endNow = false;
   let drained: Promise<void> | undefined;
-  let wake: () => void = () => undefined;
   let leave: () => void = () => undefined;
   const left = new Promise<void>((settle) => {
     leave = settle;
@@ -81,13 +79,13 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
       await correctTimes();
       const { jobs } = state.current();
       const job = jobs.find(({ attempt }) => attempt !== undefined) ?? dueJob(jobs, new Date());
-      if (!job) await pause(nextDue(jobs));
+      if (!job) await pause((nextDue(jobs)?.getTime() ?? Number.POSITIVE_INFINITY) - Date.now());
       else {
         await work(job).catch(async (error: unknown) => {
           if (signal.aborted) return;
           const { message, hint = '' } = asNightlyError(error);
           log(`error: ${job.stream}: ${message} ${hint}`, { stream: job.stream });
-          await pause(undefined);
+          await pause(Number.POSITIVE_INFINITY);
         });
       }
     }
@@ -99,18 +97,6 @@ export async function startService(config: Config, log: ServiceLog): Promise<Ser
     if (corrected === jobs) return;
     log('a nightly build waited for a time that this machine’s clock had by mistake: it is due now');
     await state.change((old) => ({ ...old, jobs: withinReach(old.jobs, new Date(), longest) }));
-  }
-
-  /** Until then, but not longer than a minute; until something is asked for; until the service stops. */
-  async function pause(until: Date | undefined): Promise<void> {
-    const ms = Math.min(LOOK_AGAIN_MS, until === undefined ? LOOK_AGAIN_MS : until.getTime() - Date.now());
-    await new Promise<void>((settle) => {
-      const timer = setTimeout(settle, ms);
-      wake = () => {
-        clearTimeout(timer);
-        settle();
-      };
-    });
   }
 
   await state.change((old) => caughtUp(config, old, new Date(), log));

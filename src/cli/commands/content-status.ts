@@ -1,7 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
-import { ifThere } from '../../base/files.ts';
-import { readTagState, tagFolder, tagsFolder } from '../../content/tag-state.ts';
+import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
@@ -37,7 +35,7 @@ type Status =
 
 /** A damaged state is one damaged tag (I15). */
 async function statesOf(work: string): Promise<Status[]> {
-  const names = ((await ifThere(readdir(tagsFolder(work)))) ?? []).sort();
+  const names = await processedTags(work);
   const found = await Promise.all(
     names.map(async (tag): Promise<Status[]> => {
       try {

@@ -7,6 +7,7 @@ import { assignTags } from '../../content/assign-tags.ts';
 import { type TagQueue, tagQueue } from '../../content/tag-queue.ts';
 import type { ServiceLog } from '../service-log.ts';
 import { serviceFolder } from '../service-state.ts';
+import { wakeablePause } from '../wakeable-pause.ts';
 import type { pollHub, SeenByPoll } from './poll-hub.ts';
 import type { runSync, TagOutcome } from './run-sync.ts';
 
@@ -52,9 +53,6 @@ const COMPARE_MS = 24 * 3_600_000;
 /** Returns a moment of the clock that nobody sets as one of the wall's, for people. */
 const wallTime = (moment: number): number => Math.round(performance.timeOrigin + moment);
 
-/** A loop looks at the clock again now and then: timers do not run while a machine sleeps. */
-const LOOK_AGAIN_MS = 60_000;
-
 /** Starts the content part of a service; undefined where nothing is configured. */
 export function startContent(
   config: Config,
@@ -70,9 +68,9 @@ export function startContent(
   });
   const stopping = new AbortController();
   const { signal } = stopping;
+  const { pause, wake } = wakeablePause();
   const running = new Set<Promise<void>>();
   const problems = new Map<string, string>();
-  let wake: () => void = () => undefined;
   let awaySince: number | undefined;
   let comparedAt: number | undefined;
   let compareAt = 0;
@@ -158,20 +156,15 @@ export function startContent(
       const now = performance.now();
       if (!comparing && compareAt <= now) start(compare);
       if (pollAt <= now) await poll();
+      if (signal.aborted) return;
       for (const tag of queue.take(now, AT_ONCE - running.size)) start(() => syncTag(tag));
       const times = [
         pollAt,
         comparing ? Number.POSITIVE_INFINITY : compareAt,
         queue.next() ?? Number.POSITIVE_INFINITY,
       ];
-      const wait = running.size >= AT_ONCE ? LOOK_AGAIN_MS : Math.min(...times) - performance.now();
-      await new Promise<void>((settle) => {
-        const timer = setTimeout(settle, Math.min(LOOK_AGAIN_MS, Math.max(10, wait)));
-        wake = () => {
-          clearTimeout(timer);
-          settle();
-        };
-      });
+      const next = running.size >= AT_ONCE ? Number.POSITIVE_INFINITY : Math.min(...times);
+      await pause(Math.max(10, next - performance.now()));
     }
   }
 

@@ -6,9 +6,8 @@ import { readHubMessage } from '../../content/hub-message.ts';
 import type { ServiceControl } from '../control.ts';
 import { rateLimit } from '../http/rate-limit.ts';
 import type { ServiceLog } from '../service-log.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 
-/** Messages about one tag within this time are one: 300 builds that are tagged at once send 300. */
-const AGAIN_MS = 1000;
 /** Dropped messages that are logged in a minute. */
 const LOGGED_A_MINUTE = 10;
 /** How often it is looked which syncs began and ended, for the status messages. */
@@ -53,24 +52,8 @@ export async function followHubBus(
   };
   const client = connect(broker, options);
   const logged = rateLimit(LOGGED_A_MINUTE, 60_000);
-  const recent = new Map<string, { again: boolean }>();
+  const pass = oneAtATime(async (tag) => control.heard(tag));
   let [received, dropped] = [0, 0];
-
-  /** At once, and once more after a while if there was more: the last word on a tag is never lost. */
-  function pass(tag: string): void {
-    const one = recent.get(tag);
-    if (one) {
-      one.again = true;
-      return;
-    }
-    control.heard(tag);
-    const entry = { again: false };
-    recent.set(tag, entry);
-    setTimeout(() => {
-      recent.delete(tag);
-      if (entry.again) pass(tag);
-    }, AGAIN_MS).unref();
-  }
 
   client.on('message', (_topic, payload) => {
     received += 1;

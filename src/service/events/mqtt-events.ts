@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from 'mqtt';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { definedOnly } from '../../base/defined-only.ts';
@@ -6,30 +5,8 @@ import type { MqttTriggerConfig } from '../../config/config.ts';
 import type { ServiceControl } from '../control.ts';
 import type { ServiceLog } from '../service-log.ts';
 import { type Broker, startBroker } from './broker.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { streamOfTopic } from './topic.ts';
-
-/** Messages about one stream within this time are one: each request is written down and logged. */
-const AGAIN_MS = 1000;
-
-/**
- * Carries out what is asked for by name, but each name once within the time; what was asked meanwhile is carried out once
- * after it, so that the last request is never lost.
- */
-function oneAtATime(ms: number, act: (name: string) => Promise<void>): (name: string) => void {
-  const again = new Map<string, boolean>();
-  const carryOut = async (name: string): Promise<void> => {
-    do {
-      again.set(name, false);
-      await act(name);
-      await sleep(ms, undefined, { ref: false });
-    } while (again.get(name) === true);
-    again.delete(name);
-  };
-  return (name) => {
-    if (again.has(name)) again.set(name, true);
-    else void carryOut(name);
-  };
-}
 
 /**
  * Starts a nightly build for each message to `TOPIC/STREAM`, whatever its payload: on the embedded broker, or as a client of
@@ -41,7 +18,7 @@ export async function startMqttTrigger(
   control: ServiceControl,
   log: ServiceLog,
 ): Promise<Broker> {
-  const ask = oneAtATime(AGAIN_MS, (stream) =>
+  const ask = oneAtATime((stream) =>
     control
       .trigger(stream, 'a message over MQTT')
       .then(() => undefined)

@@ -1,7 +1,5 @@
-import { readdir } from 'node:fs/promises';
-import { ifThere } from '../../base/files.ts';
 import { readHistory } from '../../content/tag-history.ts';
-import { readTagState, tagFolder, tagsFolder } from '../../content/tag-state.ts';
+import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
 import { contentPage, type ListedTag, tagPage } from '../../reports/pages/content-pages.ts';
 import type { ContentStatus } from '../content/content-service.ts';
 import type { WebContext } from './live-context.ts';
@@ -12,8 +10,9 @@ const LISTED = 30;
 /** Returns the page of all tags: those that were processed, and those in the queue. */
 export async function allTags({ config, content }: WebContext) {
   const status = content();
-  const made = (await ifThere(readdir(tagsFolder(config.work)))) ?? [];
-  const names = [...new Set([...made, ...(status?.tags ?? []).map(({ tag }) => tag)])].sort();
+  const names = [
+    ...new Set([...(await processedTags(config.work)), ...(status?.tags ?? []).map(({ tag }) => tag)]),
+  ].sort();
   const tags = await Promise.all(names.map((tag) => listed(config.work, tag, status)));
   return contentPage({ product: config.name, awaySince: status?.awaySince }, tags);
 }
@@ -21,9 +20,10 @@ export async function allTags({ config, content }: WebContext) {
 /** Returns the page of a tag; undefined when there is none of that name. */
 export async function oneTag({ config, content }: WebContext, tag: string) {
   const status = content();
-  const made = (await ifThere(readdir(tagsFolder(config.work)))) ?? [];
   // The name of a folder that is there, and nothing that somebody asks for, becomes a path (I12).
-  const found = [...made, ...(status?.tags ?? []).map((one) => one.tag)].find((name) => name === tag);
+  const found = [...(await processedTags(config.work)), ...(status?.tags ?? []).map((one) => one.tag)].find(
+    (name) => name === tag,
+  );
   if (found === undefined) return undefined;
   const history = await readHistory(tagFolder(config.work, found));
   return tagPage(

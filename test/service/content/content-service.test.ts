@@ -127,3 +127,29 @@ it('a request for a tag that no rule is for is refused, and so is one to a servi
   await service.drain();
   expect(() => service.ask(A, 'x')).toThrow('The service is stopping.');
 });
+
+it('a service that stops while the hub is asked does not wait for the next poll', async () => {
+  const config = configured();
+  let polls = 0;
+  let answer: () => void = () => undefined;
+  const hangs = new Promise<void>((settle) => {
+    answer = settle;
+  });
+  if (!config.content) throw new Error('no content');
+  // The second poll comes at once, a third one in an hour.
+  Object.defineProperty(config.content, 'pollSeconds', { get: () => (polls === 0 ? 0.05 : 3600) });
+  const service = startContent(config, () => undefined, {
+    sync: async () => [],
+    async poll() {
+      polls += 1;
+      if (polls === 2) await hangs;
+      return { seen: NOTHING, changed: [] };
+    },
+    onPublished: () => undefined,
+  });
+  await until(() => expect(polls).toBe(2));
+  const drained = service?.drain();
+  answer();
+  await drained;
+  expect(polls).toBe(2);
+}, 50_000);

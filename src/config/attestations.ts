@@ -21,7 +21,8 @@ const keyCommand = (here: Here) => {
   return block({ ...keys, 'public-key-file': publicKeyFile, timeout, retries }, { timeout: 'timeoutSeconds' });
 };
 
-const statementKey = (here: Here) => z.discriminatedUnion('type', [keyFile(here), keyCommand(here)]);
+/** Makes the schema of a key that signs statements. */
+export const statementKey = (here: Here) => z.discriminatedUnion('type', [keyFile(here), keyCommand(here)]);
 
 /** The key that signs statements, by who has its private half. */
 export type StatementKeyConfig = z.output<ReturnType<typeof statementKey>>;

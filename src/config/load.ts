@@ -103,6 +103,7 @@ function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasF
     log: partOf(schemas.log, member(input, 'log')),
     audit: partOf(schemas.audit, member(input, 'audit')),
     content: partOf(schemas.content, member(input, 'content')),
+    builders: partOf(schemas.builders, member(input, 'builders')),
     sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
     written: (...path) => path.reduce(member, input),
   };

@@ -1,5 +1,6 @@
 import { checkAudit } from './audit.ts';
 import type { Breach } from './breach.ts';
+import { checkBuilders } from './builders.ts';
 import { checkContent } from './content.ts';
 import { checkLog } from './log.ts';
 import { checkNotify } from './notify.ts';
@@ -11,7 +12,8 @@ export type Parts = Parameters<typeof checkTargets>[0] &
   Parameters<typeof checkStreams>[0] &
   Parameters<typeof checkLog>[0] &
   Parameters<typeof checkAudit>[0] &
-  Parameters<typeof checkContent>[0] & {
+  Parameters<typeof checkContent>[0] &
+  Parameters<typeof checkBuilders>[0] & {
     /** Keyed by their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
   };
@@ -24,6 +26,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...checkLog(parts),
     ...checkAudit(parts),
     ...checkContent(parts),
+    ...checkBuilders(parts),
     ...checkNotify(parts.sinks, parts.streamNames),
   ];
 }

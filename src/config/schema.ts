@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { auditSchema } from './audit.ts';
 import { block, type Here } from './block.ts';
+import { buildersSchema } from './builders.ts';
 import { contentSchema } from './content.ts';
 import { engineSchema } from './engine.ts';
 import { kojiSchema } from './koji.ts';
@@ -24,6 +25,7 @@ export function schemasFor(here: Here) {
   const log = logSchema(here);
   const audit = auditSchema(here);
   const content = contentSchema(here);
+  const builders = buildersSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
     work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
@@ -38,11 +40,12 @@ export function schemasFor(here: Here) {
     log: log.optional().describe('A log of all that is published, in which nothing can be changed unseen.'),
     koji: kojiSchema(here).optional().describe('koji, whose tags are published as RPM repositories.'),
     content: content.optional().describe('What is published of which tags of koji.'),
+    builders: builders.optional().describe('Machines of others that rebuild packages.'),
     audit: audit.optional().describe('What is compared with its log, and when.'),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink, engine, log, audit, content };
+  return { config, target, stream, sink, engine, log, audit, content, builders };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

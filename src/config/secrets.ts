@@ -65,7 +65,8 @@ function passphrases(config: Config): PassphraseSource[] {
     ...signing,
     attestations?.statement?.key,
   ]);
-  return [...keys, ...Object.values(config.content?.keys ?? {})].flatMap((key) =>
+  const keysOfOthers = [...Object.values(config.content?.keys ?? {}), config.builders?.statement?.key];
+  return [...keys, ...keysOfOthers].flatMap((key) =>
     key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],
   );
 }

@@ -1,4 +1,5 @@
 import { auditTemplate } from './audit.ts';
+import { buildersTemplate } from './builders.ts';
 import { contentTemplate } from './content.ts';
 import { engineTemplate, type TreeTemplate } from './engine.ts';
 import { imageTypesTemplate } from './image-types.ts';
@@ -25,6 +26,7 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     auditTemplate,
     kojiTemplate,
     contentTemplate,
+    buildersTemplate,
     notifyTemplate,
     serviceTemplate,
   ].join('');

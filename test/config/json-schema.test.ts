@@ -23,6 +23,7 @@ test('the keys known at a path follow the written type', () => {
     'log',
     'koji',
     'content',
+    'builders',
     'audit',
     'notify',
     'service',

@@ -13,7 +13,7 @@ import {
 
 /** Region tags of an RPM's two headers (rpm's rpmtag.h). */
 export const SIGNATURE_REGION = 62;
-const MAIN_REGION = 63;
+export const MAIN_REGION = 63;
 
 /** Tags of the signature header (rpm's rpmtag.h). */
 export const SIGTAG = {

@@ -261,7 +261,7 @@ install_npm() {
 build_program() {
   [ "$build" = yes ] || return 0
   stamp=dist/.bootstrap-stamp
-  if [ -e "$stamp" ] && [ -z "$(find src tsconfig.build.json tsconfig.json package.json -newer "$stamp" -print -quit)" ]; then
+  if [ -e "$stamp" ] && [ -z "$(find src scripts/build.ts package.json -newer "$stamp" -print -quit)" ]; then
     return 0
   fi
   say "compiling to dist/"

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { createTransport, type Transporter } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import { systemCa } from './certificates.ts';
 import { definedOnly } from './defined-only.ts';
 
@@ -25,6 +25,8 @@ export async function withSmtp<Result>(
 ): Promise<Result> {
   const pass = passwordFile === undefined ? undefined : (await readFile(passwordFile, 'utf8')).trim();
   const socket = await connect(host, port, silenceMs, signal);
+  // Mail is rare, and the package takes a while to load.
+  const { createTransport } = await import('nodemailer');
   const transport = createTransport({
     host,
     port,

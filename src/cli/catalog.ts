@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { codeFile } from '../base/shipped.ts';
 import type { Context } from './context.ts';
 import { type Command, type Entry, isDefined } from './define.ts';
 
@@ -7,16 +8,16 @@ import { type Command, type Entry, isDefined } from './define.ts';
  * The definitions of all commands as plain JSON, made by write-catalog.ts when the program is built. A command's file
  * imports all that its handler needs, and to import every file takes a second; --help and the parser need none of them.
  */
-export const BUILT_CATALOG = new URL('catalog.json', import.meta.url);
+export const BUILT_CATALOG = codeFile('cli/catalog.json');
 
 /** Returns the definitions of all commands: as they were built or, where nothing is built, out of their files. */
 export async function readCatalog(): Promise<readonly Entry[]> {
-  if (!existsSync(BUILT_CATALOG)) return loadEntries(new URL('commands/', import.meta.url));
+  if (!existsSync(BUILT_CATALOG)) return loadEntries(codeFile('cli/commands'));
   return JSON.parse(readFileSync(BUILT_CATALOG, 'utf8'));
 }
 
 /** Loads the file of every command that has one in a folder. */
-export async function loadEntries(folder: URL): Promise<Entry[]> {
+export async function loadEntries(folder: string): Promise<Entry[]> {
   const names = (await readdir(folder)).flatMap((name) => /^([a-z-]+)\.[jt]s$/.exec(name)?.[1] ?? []);
   return Promise.all(names.map(async (name) => (await loadFile(name)).entry));
 }

@@ -1,12 +1,12 @@
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
+import { codeFile } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
 /** Debian and Fedora install dnf's Python modules for this interpreter; the `python3` first on PATH may be another. */
 const PYTHON = '/usr/bin/python3';
-const CLIENT = fileURLToPath(new URL('dnf-client.py', import.meta.url));
+const CLIENT = codeFile('programs/dnf-client.py');
 
 /** A package as a client asks for it. */
 export interface WantedPackage {

@@ -1,8 +1,8 @@
 import { link, rm } from 'node:fs/promises';
-import { basename, dirname, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { isErrno, makeFolder, writeFileAtomic } from '../../base/files.ts';
+import { SHIPPED } from '../../base/shipped.ts';
 import { parseConfig } from '../../config/load.ts';
 import { configTemplate } from '../../config/template.ts';
 import { defineCommand } from '../define.ts';
@@ -78,9 +78,9 @@ export const init = defineCommand({
   },
 });
 
-/** Returns the treefile of this package; the module lies in src/cli/commands/ or dist/cli/commands/. */
+/** Returns the treefile that comes with the program. */
 function shippedTreefile(): string {
-  return fileURLToPath(new URL('../../../treefiles/centos-stream-atomic-host.yaml', import.meta.url));
+  return join(SHIPPED.treefiles, 'centos-stream-atomic-host.yaml');
 }
 
 /** Returns a folder's name as a name the configuration allows. */

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { constants, lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { isErrno, withTemporaryFolder } from '../../base/files.ts';
+import { codeFile } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { run } from '../../programs/exec.ts';
 
 /** Watches a program and everything it starts; the comment at its top says how, and what the letters mean. */
-const ASKED = fileURLToPath(new URL('asked.py', import.meta.url));
+const ASKED = codeFile('engines/dnf/asked.py');
 const PYTHON = ['/usr/bin/python3', '-B', '-I'] as const;
 
 /** Absolute path below the root, as it was asked for: links and `..` are still in it. */

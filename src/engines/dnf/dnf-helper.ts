@@ -1,13 +1,13 @@
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { reasons } from '../../base/read-record.ts';
+import { codeFile } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { run } from '../../programs/exec.ts';
 
 /** Debian and Fedora install dnf's Python modules for this interpreter; the `python3` first on PATH may be another. */
 const PYTHON = '/usr/bin/python3';
-const HELPER = fileURLToPath(new URL('depsolve.py', import.meta.url));
+const HELPER = codeFile('engines/dnf/depsolve.py');
 
 const helperEvent = z.discriminatedUnion('event', [
   z.object({

@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer';
 import { NightlyError } from '../../base/errors.ts';
 import { withSmtp } from '../../base/smtp.ts';
 import type { MailConfig } from '../../config/config.ts';
@@ -17,6 +16,7 @@ export interface Announcement {
 
 /** Returns the announcement as a message file, which any mail program can send. */
 export async function messageFile({ mail, ...content }: Announcement): Promise<Buffer> {
+  const { createTransport } = await import('nodemailer');
   const { message } = await createTransport({ streamTransport: true, buffer: true, newline: 'unix' }).sendMail({
     from: mail.from,
     to: [...mail.to],

@@ -1,6 +1,5 @@
 import { dirname, extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { PROJECT } from '../../base/shipped.ts';
+import { codeFile, PROJECT } from '../../base/shipped.ts';
 import type { Config } from '../../config/config.ts';
 import { bwrap, hostPrograms, type Mount } from '../../programs/bwrap.ts';
 import { setpriv } from '../../programs/setpriv.ts';
@@ -28,7 +27,7 @@ const PACKAGE = ['package.json', 'dist', 'src', 'node_modules', 'page-templates'
 export function listenerCommand({ work, service }: Config, user: SystemUser): string[] {
   const ports = [service.listen.port, ...(service.mqtt?.type === 'embedded' ? [service.mqtt.listen.port] : [])];
   const low = ports.some((port) => port > 0 && port < FIRST_FREE_PORT) ? ['CAP_NET_BIND_SERVICE'] : [];
-  const script = fileURLToPath(new URL(`./listener-main${extname(import.meta.url)}`, import.meta.url));
+  const script = codeFile(`service/listener/listener-main${extname(import.meta.url)}`);
   const { TZ: zone } = process.env;
   const own = [
     ...ETC.map((name) => `/etc/${name}`),

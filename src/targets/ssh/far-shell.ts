@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { NightlyError } from '../../base/errors.ts';
 import { linesOf } from '../../base/lines.ts';
 import { shellWord } from '../../base/quoting.ts';
+import { codeFile } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { converse } from '../../programs/converse.ts';
 import { remoteFault } from '../../programs/remote-fault.ts';
@@ -82,4 +83,4 @@ export function openShell(place: FarPlace, task: Task): FarShell {
   };
 }
 
-const farScript = (): string => readFileSync(new URL('./far.sh', import.meta.url), 'utf8');
+const farScript = (): string => readFileSync(codeFile('targets/ssh/far.sh'), 'utf8');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { inParallel } from '../base/parallel.ts';
 import type { ContentPlan } from '../content/content-plan.ts';
 import { type TagState, tagFolder, writeTagState } from '../content/tag-state.ts';
 import { openLogGate } from '../publish/log/release-log.ts';
@@ -94,9 +95,9 @@ async function publish(
     // What was only made before is as new there as all the rest.
     const rpms = plan.wanted.filter(({ file }) => !before?.pushed || plan.add.includes(file));
     const client = { rpms, pool, key: await signer.clientKey(task), gpgcheck: assigned.level === 'release' };
-    await inTurn(
-      sent.filter(({ changed }) => changed),
-      (one) => verifyRepository(one, client, task),
+    const changed = sent.filter((one) => one.changed);
+    await inParallel(changed, { atATime: AT_A_TIME, signal: task.signal }, (one, signal) =>
+      verifyRepository(one, client, { ...task, signal }),
     );
   });
   // The clients above took seconds; whoever had read the old repomd.xml has its signature by now.
@@ -179,6 +180,9 @@ function outcome(state: ContentOutcome['state'], { plan }: PreparedContent): Con
   const { tag, event, add, remove, blocked } = plan;
   return { tag, state, event, added: add.length, removed: remove.length, blocked };
 }
+
+/** Clients that look at repositories at the same time. */
+const AT_A_TIME = 4;
 
 async function inTurn<Item, Result>(items: readonly Item[], work: (item: Item) => Promise<Result>): Promise<Result[]> {
   const results: Result[] = [];

@@ -1,11 +1,11 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { quietTask } from '../../src/base/task.ts';
-import { run } from '../../src/programs/exec.ts';
 import { rpmSign } from '../../src/programs/rpmbuild.ts';
 import { openSigner } from '../../src/signing/open-signer.ts';
 import { signRpms } from '../../src/signing/sign-rpms.ts';
+import { makeBenchKey } from '../support/bench-key.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';
 import { median } from '../support/statistics.ts';
 
@@ -17,23 +17,9 @@ const [RPMS, ROUNDS] = [Number(process.env['BENCH_RPMS'] ?? 100), 3];
 
 const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
 const task = quietTask();
-const home = join(dir, 'gnupg');
+const key = await makeBenchKey(dir);
 try {
-  const gpg = ['--homedir', home, '--batch', '--quiet', '--pinentry-mode', 'loopback', '--passphrase', ''];
-  await mkdir(home, { mode: 0o700 });
-  await run('gpg', [...gpg, '--quick-generate-key', 'bench <bench@example.org>', 'rsa4096', 'sign', 'never']);
-  const keyFile = join(dir, 'secret.asc');
-  await run('sh', [
-    '-c',
-    'umask 077; exec gpg "$@"',
-    'gpg',
-    ...gpg,
-    '--armor',
-    '--output',
-    keyFile,
-    '--export-secret-keys',
-  ]);
-  const signer = openSigner({ type: 'openpgp', keyFile });
+  const signer = openSigner({ type: 'openpgp', keyFile: key.keyFile });
   const files = [{ path: '/usr/share/signed/file', text: 'x'.repeat(20_000) }];
   const rpm = await buildMiniRpm({ name: 'signed', version: '1.0', release: '1', files });
 
@@ -49,7 +35,7 @@ try {
           signer,
           task,
         );
-      } else await rpmSign(rpms, { gnupgHome: home, name: 'bench@example.org', home: dir }, task);
+      } else await rpmSign(rpms, { gnupgHome: key.home, name: key.name, home: dir }, task);
       times[who].push((performance.now() - begun) / 1000);
     }
   }
@@ -58,6 +44,6 @@ try {
   console.log(`in this process ${here.toFixed(2)} s, rpmsign --addsign ${rpmsign.toFixed(2)} s`);
   console.log(`${(rpmsign / here).toFixed(1)} times faster (target: at least 8)`);
 } finally {
-  await run('gpgconf', ['--homedir', home, '--kill', 'all'], { okExitCodes: [0, 1] });
+  await key.stop();
   await rm(dir, { recursive: true, force: true });
 }

@@ -23,6 +23,8 @@ export interface KojiHub {
   readonly topdir: string;
   /** What was asked for, in order, with the calls within a multicall after it. */
   readonly calls: string[];
+  /** Requests in order; a multicall by its first call: `multiCall addRPMSig`. */
+  readonly requests: string[];
   /** The state that has been committed. */
   state(): KojiState;
   /** Changes the state in one transaction, as another user of the hub does; its messages leave before the commit. */
@@ -68,6 +70,7 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   let writing: Promise<unknown> = Promise.resolve();
   const sessions = new Map<number, HubSession>();
   const calls: string[] = [];
+  const requests: string[] = [];
   const mishaps: Mishap[] = [];
   const users = new Map<string, Caller>();
   const say: Say = (action, tag) => publish(JSON.stringify({ action, tag }));
@@ -115,13 +118,17 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   const perform = async (caller: Caller | undefined, method: string, params: readonly XmlRpcValue[]) => {
     if (method === 'multiCall') {
       calls.push(method);
-      return many(caller, params[0] ?? null);
+      const [list = null] = params;
+      requests.push(`multiCall ${Array.isArray(list) ? String(list[0]?.methodName) : ''}`);
+      return many(caller, list);
     }
+    requests.push(method);
     return transact((copy) => one(copy, caller, method, params));
   };
 
   const logIn = (request: IncomingMessage): XmlRpcValue => {
     calls.push('sslLogin');
+    requests.push('sslLogin');
     const name = request.socket instanceof TLSSocket ? commonName(request.socket) : '';
     const caller = users.get(name);
     if (!caller) throw new Fault(1002, `Unknown user: ${name}`);
@@ -188,7 +195,7 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   };
 
   const hub: KojiHub = {
-    ...{ server: '', topurl: '', topdir, calls, users, mishaps, onFile: undefined, onCall: undefined },
+    ...{ server: '', topurl: '', topdir, calls, requests, users, mishaps, onFile: undefined, onCall: undefined },
     state: () => state,
     async transaction(change, delayMs = 0) {
       await transact(async (copy) => {

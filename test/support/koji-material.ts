@@ -19,16 +19,16 @@ export interface MadeBuild {
   readonly files: readonly string[];
 }
 
-/** Builds one with rpmbuild: unsigned, with small files. */
+/** Builds one with rpmbuild: unsigned, with small files. @param also the name of one more package, without files */
 export async function buildForKoji(
   dir: string,
   name: string,
-  { version = '1.0', release = '1.el8', arches = ['x86_64'], content = 'x' } = {},
+  { version = '1.0', release = '1.el8', arches = ['x86_64'], content = 'x', also = '' } = {},
 ): Promise<MadeBuild> {
   const top = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
   try {
     const spec = join(top, `${name}.spec`);
-    await writeFile(spec, specOf(name, version, release, content));
+    await writeFile(spec, specOf(name, version, release, content) + (also && morePackage(also)));
     for (const [index, arch] of arches.entries()) {
       const defines = {
         ...{ _topdir: top, _rpmdir: join(top, 'out'), _srcrpmdir: join(top, 'out'), _tmppath: top, _buildhost: 'koji' },
@@ -77,6 +77,13 @@ echo ${content} > %{buildroot}/usr/lib/debug/${name}/file
 /usr/share/${name}/common
 %files debuginfo
 /usr/lib/debug/${name}/file
+`;
+
+const morePackage = (name: string): string => `%package ${name}
+Summary: no files
+%description ${name}
+test package
+%files ${name}
 `;
 
 /** Gives a hub builds with their files, as imports do. */

@@ -7,6 +7,9 @@ import { buildMiniRpm, MINI_EPOCH } from './mini-rpm.ts';
 /** Digests of the signature header that change with the main header (rpm's rpmtag.h). */
 const [SHA1, SHA256, MD5] = [269, 273, 1004];
 
+/** What is replaced: two letters and five digits around it. */
+export const MODEL = 'zz-model-00000';
+
 export interface ManyRpm {
   readonly name: string;
   /** Absolute. */
@@ -26,25 +29,15 @@ export async function manyRpms(
   count: number,
   { at = 0, bytes = 20_000, files = 1, place = (name: string) => `${name}-1.0-1.noarch.rpm` } = {},
 ): Promise<ManyRpm[]> {
-  const model = 'zz-model-00000';
   const content = Array.from({ length: files }, (_, index) => {
     return { path: `/usr/share/many/file${index === 0 ? '' : `-${index}`}`, text: 'x'.repeat(bytes) };
   });
-  const rpm = await buildMiniRpm({ name: model, version: '1.0', release: '1', files: content });
-  const whole = await readFile(rpm);
-  const { signature, signatureSize } = await readRpmStart(rpm);
-  const start = 96 + padded(signatureSize);
+  const model = await buildMiniRpm({ name: MODEL, version: '1.0', release: '1', files: content });
+  const rename = await rpmRenamer(model);
   const made: ManyRpm[] = [];
   for (let index = at; index < at + count; index += 1) {
-    const name = `${letters(index)}-model-${String(index).padStart(5, '0')}`;
-    const out = replaced(whole, model, name);
-    const { header } = { header: out.subarray(start, start + (await headerLength(rpm))) };
-    for (const { tag, data } of signature) {
-      const at = whole.indexOf(data);
-      if (tag === SHA1) out.write(digest('sha1', header), at, 'latin1');
-      if (tag === SHA256) out.write(digest('sha256', header), at, 'latin1');
-      if (tag === MD5) createHash('md5').update(out.subarray(start)).digest().copy(out, at);
-    }
+    const name = modelName(index);
+    const out = rename(name);
     const file = join(dir, place(name));
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, out);
@@ -54,8 +47,26 @@ export async function manyRpms(
   return made;
 }
 
-let knownLength: number | undefined;
-const headerLength = async (rpm: string): Promise<number> => (knownLength ??= (await readRpmStart(rpm)).header.length);
+/** Returns what gives copies of a valid unsigned RPM in whose name `MODEL` is replaced by other names of this length. */
+export async function rpmRenamer(rpm: string): Promise<(name: string) => Buffer> {
+  const whole = await readFile(rpm);
+  const { signature, signatureSize, header: main } = await readRpmStart(rpm);
+  const start = 96 + padded(signatureSize);
+  return (name) => {
+    const out = replaced(whole, MODEL, name);
+    const header = out.subarray(start, start + main.length);
+    for (const { tag, data } of signature) {
+      const at = whole.indexOf(data);
+      if (tag === SHA1) out.write(digest('sha1', header), at, 'latin1');
+      if (tag === SHA256) out.write(digest('sha256', header), at, 'latin1');
+      if (tag === MD5) createHash('md5').update(out.subarray(start)).digest().copy(out, at);
+    }
+    return out;
+  };
+}
+
+/** A name as long as `MODEL`. */
+export const modelName = (index: number): string => `${letters(index)}-model-${String(index).padStart(5, '0')}`;
 
 /** Two letters, so that the packages are in many folders. */
 const letters = (index: number): string =>

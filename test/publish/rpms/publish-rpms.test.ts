@@ -124,6 +124,13 @@ describe('publishRpms', () => {
       code: 'verify',
       message: expect.stringMatching(/ba-model-00001-1\.0-1\.noarch: .*not signed/),
     });
+    // rpmkeys looks at many at a time.
+    const mixed = [...pick(signed, 0, 3), ...pick(unsigned, 2), ...pick(signed, 4)];
+    await publish(mixed, { day: 2 });
+    await expect(use(mixed)).rejects.toMatchObject({
+      code: 'verify',
+      message: expect.stringMatching(/^[^\n]*\n {2}ca-model-00002-1\.0-1\.noarch: .*not signed[^\n]*$/),
+    });
   });
 });
 

@@ -40,7 +40,8 @@ interface SyncOptions {
   readonly now: number;
 }
 
-export async function contentWorld(dir: string, { url = 'http://127.0.0.1:1' } = {}): Promise<ContentWorld> {
+/** @param options.more blocks of the configuration */
+export async function contentWorld(dir: string, { url = 'http://127.0.0.1:1', more = '' } = {}): Promise<ContentWorld> {
   const certificate = await makeCertificate(dir);
   const topdir = join(dir, 'koji');
   await mkdir(topdir, { recursive: true });
@@ -76,16 +77,18 @@ content:
       debuginfo: {target: mirror, path: debug/<release>/<sig>/<arch>/<project>}
       source: {target: mirror, path: source/<release>/<sig>/<project>}
   keep: 1d
-`,
+${more}`,
   );
   const config = await loadConfig(configFile);
-  const { koji, content } = config;
-  if (!koji || !content) throw new Error('the configuration has both');
   const patience = { retryMs: 5, tries: 4, offlineMs: 1, mostOfflineMs: 60_000 };
   return {
     ...{ hub, key, configFile, config, published },
     async sync(tag = RELEASE, { push = false, acceptRemovals = false, now = 1_800_000_000 } = {}) {
       const lines: string[] = [];
+      // As it is written now.
+      const read = await loadConfig(configFile);
+      const { koji, content } = read;
+      if (!koji || !content) throw new Error('the configuration has both');
       const { signal } = new AbortController();
       const logDir = join(tagFolder(config.work, tag), 'logs');
       const client = openHub({ server: koji.server, connection: kojiConnection(koji), patience }, quietTask());
@@ -102,7 +105,7 @@ content:
           if (event.type === 'step-line') lines.push(`${event.step}: ${event.line}`);
         },
       });
-      const of = { config, koji, content, assigned, hub: client, push, acceptRemovals, now };
+      const of = { config: read, koji, content, assigned, hub: client, push, acceptRemovals, now };
       const outcome = await syncContent(of, runner);
       await client.close();
       return { ...outcome, lines };

@@ -9,7 +9,7 @@ import { localRepository, metadataFiles, REPOMD, readPackageDigests } from '../.
 import { REPOMD_SIGNATURE } from '../../rpm/repository/renew-metadata.ts';
 import type { SmallFile, Target } from '../../targets/target.ts';
 import type { LogGate } from '../log/logged.ts';
-import { type NamedThere, notePublished, readNamedThere, readPublishedNames } from './published-names.ts';
+import { type NamedThere, notePublished, noteSending, readNamedThere, readPublishedNames } from './published-names.ts';
 import { bridged } from './repomd-bridge.ts';
 
 export interface PublishRequest {
@@ -64,6 +64,7 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
   const same = files.every(({ content }, index) => content.equals(there[index] ?? Buffer.alloc(0)));
   let sent = 0;
   if (!same || all) {
+    if (place && published) await noteSending(place, published, made.packages);
     const before = there.at(-1);
     const has = published ?? (before && (await readNamedThere(before, { target, folder }, task)));
     sent = await sendMissing(request, made, all ? undefined : has, target, task);

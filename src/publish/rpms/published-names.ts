@@ -86,6 +86,20 @@ export async function readPublishedNames(
 }
 
 /**
+ * Remembers packages before they are sent: when a kill, or a log that refuses, comes between that and repomd.xml, the same packages
+ * get the same paths the next time. What of them has arrived is read from the target then.
+ */
+export async function noteSending(
+  { memory }: RpmsPlace,
+  published: PublishedNames,
+  sent: ReadonlyMap<string, string>,
+): Promise<void> {
+  const packages = new Map([...published.packages, ...sent]);
+  const gone = new Set([...published.gone, ...[...sent.keys()].filter((path) => !published.packages.has(path))]);
+  await writePublishedNames(memory, { ...published, packages, gone, repomd: undefined });
+}
+
+/**
  * Remembers that a repository was published: what it does not name any more has left it now.
  * @param published what was known before
  */

@@ -35,6 +35,7 @@ export type Need =
   | 'signing with gpg'
   | 'promotion'
   | 'release package'
+  | 'content'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -55,7 +56,7 @@ export const TOOLS: readonly ToolCheck[] = [
   { program: 'flock', neededBy: ['base'], version: gnu(), debian: 'util-linux', fedora: 'util-linux' },
   {
     program: '/usr/bin/python3',
-    neededBy: ['engine dnf'],
+    neededBy: ['engine dnf', 'content'],
     // dnf's Python modules, in the interpreter they are installed for.
     version: {
       args: ['-I', '-c', 'import dnf.const; print("dnf", dnf.const.VERSION)'],
@@ -67,7 +68,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'rpmkeys',
-    neededBy: ['engine dnf', 'promotion', 'release package'],
+    neededBy: ['engine dnf', 'promotion', 'release package', 'content'],
     version: gnu('4.16'),
     debian: 'rpm',
     fedora: 'rpm',
@@ -189,7 +190,7 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'createrepo_c',
-    neededBy: ['lab', 'promotion', 'release package'],
+    neededBy: ['lab', 'promotion', 'release package', 'content'],
     version: gnu('0.17'),
     debian: 'createrepo-c',
     fedora: 'createrepo_c',

@@ -31,6 +31,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.release) needs.add('promotion');
     if (stream.releasePackage) needs.add('release package');
   }
+  if (config.content) needs.add('content');
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
     if (target.type === 'ssh') needs.add('target ssh with tar');
@@ -61,6 +62,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'signing with gpg',
     'promotion',
     'release package',
+    'content',
     ...(debian ? (['lab'] as const) : []),
   ]);
 }

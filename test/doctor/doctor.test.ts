@@ -152,6 +152,20 @@ streams:
     join(folder, 'c.yaml'),
   );
   expect(await needsOf(overSsh, false)).toEqual(new Set(['base', 'engine dnf', 'target ssh', 'target ssh with tar']));
+  const content = parseConfig(
+    `name: lab
+targets: {a: {type: directory, path: www, url: "http://localhost"}}
+streams: {nightly: {treefile: host.yaml, targets: [a], smoke-test: false}}
+koji: {server: 'https://koji.example.org/kojihub', topurl: 'https://koji.example.org/kojifiles'}
+content:
+  keys: {storage: {type: openpgp, key-file: storage.key}}
+  rules: [{tags: <sig><release>-<project>-release, level: release, target: a, path: <release>/<sig>/<arch>/<project>}]
+`,
+    join(folder, 'c.yaml'),
+  );
+  expect(await needsOf(content, true)).toEqual(new Set(['base', 'engine rpm-ostree', 'content']));
+  // What its repositories are verified with: dnf's Python modules.
+  expect(TOOLS.find(({ program }) => program === '/usr/bin/python3')?.neededBy).toContain('content');
   expect(await checkNamedFiles(overSsh)).toMatchObject([{ name: 'ssh key of a', state: 'missing' }]);
 });
 

@@ -76,6 +76,8 @@ export function startContent(
   let compareAt = 0;
   let comparing = false;
   let pollAt = 0;
+  let polling: Promise<void> | undefined;
+  let hasPolled = false;
   let seen: SeenByPoll | undefined;
 
   const isOurs = (tag: string): boolean => assignTags(content, [tag]).assigned.length > 0;
@@ -146,21 +148,24 @@ export function startContent(
       if (signal.aborted) return;
       if (awaySince === undefined) log(`content: ${asNightlyError(error).message}`);
       awaySince ??= Date.now();
+    } finally {
+      polling = undefined;
+      hasPolled = true;
+      wake();
     }
   }
 
   async function loop(): Promise<void> {
-    // The poll first: what changes while everything is compared is found by the next one.
-    await poll();
     while (!signal.aborted) {
       const now = performance.now();
-      if (!comparing && compareAt <= now) start(compare);
-      if (pollAt <= now) await poll();
-      if (signal.aborted) return;
+      // A hub that takes its time, or never answers, holds up no tag.
+      if (polling === undefined && pollAt <= now) polling = poll();
+      // The poll first: what changes while everything is compared is found by the next one.
+      if (hasPolled && !comparing && compareAt <= now) start(compare);
       for (const tag of queue.take(now, AT_ONCE - running.size)) start(() => syncTag(tag));
       const times = [
-        pollAt,
-        comparing ? Number.POSITIVE_INFINITY : compareAt,
+        polling !== undefined ? Number.POSITIVE_INFINITY : pollAt,
+        hasPolled && !comparing ? compareAt : Number.POSITIVE_INFINITY,
         queue.next() ?? Number.POSITIVE_INFINITY,
       ];
       const next = running.size >= AT_ONCE ? Number.POSITIVE_INFINITY : Math.min(...times);
@@ -196,7 +201,7 @@ export function startContent(
       stopping.abort(new NightlyError('interrupted', 'The service is stopping.'));
       wake();
       await ended;
-      await Promise.all(running);
+      await Promise.all([polling, ...running]);
     },
   };
 }

@@ -121,6 +121,27 @@ it('C9: a tag that hangs or fails delays no other', async () => {
   await until(() => expect(published).toEqual([B, A]));
 });
 
+it('C9: a poll that hangs delays no tag', async () => {
+  let answer: () => void = () => undefined;
+  const hangs = new Promise<void>((settle) => {
+    answer = settle;
+  });
+  let polls = 0;
+  const { service, published } = started({
+    sync: async (tags) => (tags === 'all' ? [] : [ended(tags[0] ?? '', 'published')]),
+    async poll() {
+      polls += 1;
+      if (polls > 1) await hangs;
+      return { seen: NOTHING, changed: [] };
+    },
+  });
+  await until(() => expect(polls).toBe(2));
+  service.heard(A);
+  await until(() => expect(published[0]).toBe(A));
+  expect(polls).toBe(2);
+  answer();
+});
+
 it('a request for a tag that no rule is for is refused, and so is one to a service that stops', async () => {
   const { service } = started({});
   expect(() => service.ask('dist-foo', 'x')).toThrow('No rule of "content" is for the tag "dist-foo".');

@@ -1,4 +1,7 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import { createHash, type KeyObject, verify } from 'node:crypto';
+import { z } from 'zod';
+import { damaged, readRecord, recordFormat } from '../base/read-record.ts';
+import { fromBase64 } from '../log/strict-text.ts';
 
 /** The payload type of in-toto statements. */
 export const STATEMENT_TYPE = 'application/vnd.in-toto+json';
@@ -32,4 +35,46 @@ export function keyId(key: KeyObject): string {
   return createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('hex');
+}
+
+/** A longer envelope is nobody's statement of ours. */
+const MOST_BYTES = 1_048_576;
+
+const base64 = z.string().refine((text) => fromBase64(text) !== undefined, 'must be base64');
+
+const HINT = 'Ask whoever sent it for the file as it was written.';
+
+// Further members are for others, as the specification has it.
+const ENVELOPE = recordFormat({
+  schema: z.looseObject({
+    payloadType: z.literal(STATEMENT_TYPE),
+    payload: base64,
+    signatures: z.array(z.looseObject({ keyid: z.string().exactOptional(), sig: base64 })).min(1),
+  }),
+  hint: HINT,
+});
+
+/** A statement with its signatures, of which none has been verified. */
+export interface OpenedEnvelope {
+  readonly payload: Buffer;
+  /** Bytes as the keys' algorithms make them. */
+  readonly signatures: readonly Uint8Array[];
+}
+
+/**
+ * Reads an envelope that holds one in-toto statement.
+ * @param place the file, for messages
+ * @throws NightlyError `record` when it is not one.
+ */
+export function parseEnvelope(content: Uint8Array, place: string): OpenedEnvelope {
+  if (content.length > MOST_BYTES) throw damaged(place, `it has more than ${MOST_BYTES} bytes`, HINT);
+  const { payload, signatures } = readRecord(content, ENVELOPE, place);
+  const bytes = (text: string): Buffer => Buffer.from(text, 'base64');
+  return { payload: bytes(payload), signatures: signatures.map(({ sig }) => bytes(sig)) };
+}
+
+/** Whether an ECDSA key on the curve P-256 made one of the signatures. The id of a key in the envelope says nothing. */
+export function isSignedBy({ payload, signatures }: OpenedEnvelope, key: KeyObject): boolean {
+  const bytes = signedBytes(STATEMENT_TYPE, payload);
+  return signatures.some((signature) => verify('sha256', bytes, key, signature));
 }

@@ -24,5 +24,8 @@ export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 /** Returns the name of the signed statement of what an image was made from; it lies beside the image. */
 export const imageStatementName = (image: string): string => `${image}.intoto.jsonl`;
 
+/** Folder with the statements of others who composed the build again (src/attest/compose-rebuild.ts). */
+export const REBUILDS_FOLDER = 'rebuilds';
+
 /** SHA-256 of every file of the build that never changes, as `sha256sum -c` reads it. */
 export const SUMS = 'SHA256SUMS';

@@ -127,6 +127,17 @@ const schema = z.looseObject({
   'atomic-nightly.approvals': z
     .array(z.looseObject({ by: text, at: instant, note: text.exactOptional() }))
     .exactOptional(),
+  'atomic-nightly.rebuilds': z
+    .array(
+      z.looseObject({
+        by: word,
+        verdict: z.literal(['identical', 'differs']),
+        at: instant,
+        statement: pathBelow,
+        differences: count,
+      }),
+    )
+    .exactOptional(),
   'atomic-nightly.release': z
     .looseObject({
       at: instant,

@@ -35,6 +35,8 @@ export interface BuildMeta {
   /** Set for a build of a release stream. */
   readonly promotion?: PromotionRecord;
   readonly approvals?: readonly Approval[] | undefined;
+  /** What others say who composed it again, in the order in which it came. */
+  readonly rebuilds?: readonly RebuildRecord[];
   readonly release?: ReleaseRecord;
   /** Set for a build that only takes a release back. */
   readonly withdrawal?: WithdrawalRecord;
@@ -113,6 +115,19 @@ export interface PromotionRecord {
   readonly differencesAccepted?: { readonly count: number; readonly paths: readonly string[] };
   /** Earlier promotions of the same night in the stream that this one takes the place of. */
   readonly supersedes: readonly string[];
+}
+
+/** A statement of somebody who composed the build again; the file has more (docs/rebuild-compose.md). */
+export interface RebuildRecord {
+  /** Name of the rebuilder in the configuration. */
+  readonly by: string;
+  readonly verdict: 'identical' | 'differs';
+  /** When it was done, as the rebuilder says; RFC 3339. */
+  readonly at: string;
+  /** The signed statement, relative to the build's folder. */
+  readonly statement: string;
+  /** How many paths differ. */
+  readonly differences: number;
 }
 
 /** Somebody's word that a promotion may be released. */

@@ -19,6 +19,7 @@ export type {
   WebhookSinkConfig,
 } from './notify.ts';
 export type { PassphraseSource } from './private-keys.ts';
+export type { RebuilderConfig } from './rebuilders.ts';
 export type { CycleConfig, ReleaseConfig } from './release.ts';
 export type { ReleasePackageConfig } from './release-package.ts';
 export type { MailConfig, ReleaseTo } from './release-to.ts';

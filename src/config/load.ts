@@ -104,6 +104,7 @@ function salvage(input: unknown, here: Here, schemas: ReturnType<typeof schemasF
     audit: partOf(schemas.audit, member(input, 'audit')),
     content: partOf(schemas.content, member(input, 'content')),
     builders: partOf(schemas.builders, member(input, 'builders')),
+    rebuilders: partOf(schemas.rebuilders, member(input, 'rebuilders') ?? []),
     sinks: valid(Array.isArray(sinks) ? sinks.map((one, index) => [String(index), one] as const) : [], schemas.sink),
     written: (...path) => path.reduce(member, input),
   };

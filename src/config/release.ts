@@ -72,6 +72,11 @@ export const releaseKeys = (here: Here) =>
         'Public keys; every package of a promotion must be signed by one. Default: gpgkey= of the repositories.',
       ),
     approvals: z.int().min(0).default(0).describe('How many people must approve a promotion before it is released.'),
+    rebuilds: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe('How many rebuilders must have composed a promotion again, identically, before it is released.'),
     cycle: cycle.optional(),
     release: releaseToSchema(here).optional(),
   }) as const;
@@ -111,8 +116,8 @@ export function checkRelease(
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     }
-    if (stream.approvals > 0)
-      breaches.push({ path: ['approvals'], message: 'is for a stream with "promotes-from" only.' });
+    for (const key of ['approvals', 'rebuilds'] as const)
+      if (stream[key] > 0) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     if (stream.treefile === undefined && !(engine && isFolderEngine(engine))) {
       breaches.push({ path: [], message: 'needs a "treefile", or "promotes-from" to be a release stream.' });
     }
@@ -183,6 +188,7 @@ export const releaseTemplate = (name: string): string => `
   #   # Public keys; each package must be signed by one. Default: those that gpgkey= of the repositories names.
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2
+  #   rebuilds: 1               # by "rebuilders", below
   #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
   #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
 `;

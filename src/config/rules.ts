@@ -4,6 +4,7 @@ import { checkBuilders } from './builders.ts';
 import { checkContent } from './content.ts';
 import { checkLog } from './log.ts';
 import { checkNotify } from './notify.ts';
+import { checkRebuilders } from './rebuilders.ts';
 import { checkStreams } from './stream-rules.ts';
 import { checkTargets } from './targets.ts';
 
@@ -13,7 +14,8 @@ export type Parts = Parameters<typeof checkTargets>[0] &
   Parameters<typeof checkLog>[0] &
   Parameters<typeof checkAudit>[0] &
   Parameters<typeof checkContent>[0] &
-  Parameters<typeof checkBuilders>[0] & {
+  Parameters<typeof checkBuilders>[0] &
+  Parameters<typeof checkRebuilders>[0] & {
     /** Keyed by their place in the list. */
     readonly sinks: Parameters<typeof checkNotify>[0];
   };
@@ -27,6 +29,7 @@ export function checkRules(parts: Parts): Breach[] {
     ...checkAudit(parts),
     ...checkContent(parts),
     ...checkBuilders(parts),
+    ...checkRebuilders(parts),
     ...checkNotify(parts.sinks, parts.streamNames),
   ];
 }

@@ -7,6 +7,7 @@ import { engineSchema } from './engine.ts';
 import { kojiSchema } from './koji.ts';
 import { logSchema } from './log.ts';
 import { notifySchema, sinkSchema } from './notify.ts';
+import { rebuildersSchema } from './rebuilders.ts';
 import { serviceSchema } from './service.ts';
 import { streamSchema } from './streams.ts';
 import { targetSchema } from './targets.ts';
@@ -26,6 +27,7 @@ export function schemasFor(here: Here) {
   const audit = auditSchema(here);
   const content = contentSchema(here);
   const builders = buildersSchema(here);
+  const rebuilders = rebuildersSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
     work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
@@ -42,10 +44,11 @@ export function schemasFor(here: Here) {
     content: content.optional().describe('What is published of which tags of koji.'),
     builders: builders.optional().describe('Machines of others that rebuild packages.'),
     audit: audit.optional().describe('What is compared with its log, and when.'),
+    rebuilders: rebuilders.prefault([]).describe('Others who compose our builds again and say what came of it.'),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });
-  return { config, target, stream, sink, engine, log, audit, content, builders };
+  return { config, target, stream, sink, engine, log, audit, content, builders, rebuilders };
 }
 
 /** The file as it was written, with the defaults that do not depend on other values. */

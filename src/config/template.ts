@@ -6,6 +6,7 @@ import { imageTypesTemplate } from './image-types.ts';
 import { kojiTemplate } from './koji.ts';
 import { logTemplate } from './log.ts';
 import { notifyTemplate } from './notify.ts';
+import { rebuildersTemplate } from './rebuilders.ts';
 import { serviceTemplate } from './service.ts';
 import { streamsTemplate } from './streams.ts';
 import { targetsTemplate } from './targets.ts';
@@ -27,6 +28,7 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     kojiTemplate,
     contentTemplate,
     buildersTemplate,
+    rebuildersTemplate,
     notifyTemplate,
     serviceTemplate,
   ].join('');

@@ -76,7 +76,17 @@ const schema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('build-changed'),
     ...build,
-    change: z.literal(['images', 'signed', 'superseded', 'approved', 'released', 'withdrawn', 'retracted', 'repaired']),
+    change: z.literal([
+      'images',
+      'signed',
+      'superseded',
+      'approved',
+      'released',
+      'withdrawn',
+      'retracted',
+      'rebuilt',
+      'repaired',
+    ]),
     gone: sorted(path, (one) => one),
   }),
   z.strictObject({

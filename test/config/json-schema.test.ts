@@ -25,6 +25,7 @@ test('the keys known at a path follow the written type', () => {
     'content',
     'builders',
     'audit',
+    'rebuilders',
     'notify',
     'service',
   ]);

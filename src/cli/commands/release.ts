@@ -11,6 +11,7 @@ import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
+import { requireRebuilds } from '../../steps/release/rebuild-statements.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
@@ -78,6 +79,7 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
     // Damaged ones are no approvals; whoever wants to release sees why.
     await readApprovals(stored.paths.approvals);
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
+    await requireRebuilds(stored, { needed: project.stream.release?.rebuilds ?? 0, config: project.config });
     const places = openReleasePlaces(project);
     if (dryRun) {
       printPlan(project, stored, places, print);

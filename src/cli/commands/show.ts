@@ -7,6 +7,7 @@ import type { InputsRecord } from '../../build/build-record.ts';
 import { storedMeta } from '../../build/build-record-format.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { engineText } from '../../build/engine-text.ts';
+import { rebuiltText } from '../../build/rebuilds.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
@@ -72,6 +73,7 @@ export const show = defineCommand({
       ['Signed by', meta.signedBy?.join(', ')],
       ['Published', meta.published?.join(', ')],
       ['Tests', testsText(meta) && `${testsText(meta)} images booted`],
+      ['Rebuilt', rebuiltText(meta)],
       ...promotionFacts(meta),
       ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
       ['Records', paths.dir],

@@ -98,7 +98,8 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
       }
     }
     const notes = released ? await releaseFiles(join(work, 'builds', build)) : [];
-    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...notes, SUMS, RECORD_FILE]) {
+    const told = [...notes, ...(meta.rebuilds ?? []).map(({ statement }) => statement)];
+    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...told, SUMS, RECORD_FILE]) {
       const path = `${folderOfKey(build)}/${name}`;
       if (known.has(path)) continue;
       known.add(path);

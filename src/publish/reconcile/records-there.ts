@@ -12,6 +12,7 @@ import {
   imagesWith,
   instant,
   isBuildFolder,
+  pathBelow,
   sha256Hex,
   word,
 } from '../../build/record-values.ts';
@@ -31,6 +32,7 @@ const META = recordFormat({
     'atomic-nightly.published': z.array(word).exactOptional(),
     'atomic-nightly.pending-images': z.array(word).exactOptional(),
     'atomic-nightly.stream': word.exactOptional(),
+    'atomic-nightly.rebuilds': z.array(z.looseObject({ statement: pathBelow })).exactOptional(),
     'atomic-nightly.release': z.looseObject({}).exactOptional(),
     'atomic-nightly.retracted': z.looseObject({ by: buildId, reason: z.string() }).exactOptional(),
     images: imagesWith({ path: imagePath, size: count }).exactOptional(),

@@ -5,6 +5,7 @@ import type { BuildMeta } from '../../build/build-record.ts';
 import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
+import { rebuiltText, statementsOf } from '../../build/rebuilds.ts';
 import { signatureName } from '../../published/paths.ts';
 import { changesText, releasedText } from './build-row.ts';
 import type { Links } from './links.ts';
@@ -84,11 +85,13 @@ export function buildPage(request: BuildPageRequest) {
     tests: testsText(meta) ?? '',
     signedBy: meta.signedBy ?? [],
     records: hrefOf
-      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...provenanceFile(meta), SUMS].map((file) => ({
-          file,
-          href: hrefOf(file),
-          signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
-        }))
+      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...provenanceFile(meta), SUMS]
+          .map((file) => ({
+            file,
+            href: hrefOf(file),
+            signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
+          }))
+          .concat(statementsOf(meta).map((file) => ({ file, href: hrefOf(file), signature: '' })))
       : [],
     deltas: (meta.deltas ?? []).map(({ from, bytes, objects, objectBytes: without }) => ({
       from: from ?? 'scratch',
@@ -149,6 +152,7 @@ function facts(meta: BuildMeta): { name: string; value: string; code: boolean }[
     ['Kernel', compose?.kernel, true],
     ['Tree', tree && `${formatBytes(tree.bytes)} in ${tree.objects} objects`, false],
     ['Engine', engineText(engine), false],
+    ['Rebuilt', rebuiltText(meta), false],
     ['Published to', meta.published?.join(', '), false],
   ];
   return all.flatMap(([name, value, code]) => (value === undefined || value === '' ? [] : [{ name, value, code }]));

@@ -1,5 +1,6 @@
 import { sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import type { Provenance, TreefileProvenance } from '../../engines/provenance/provenance-format.ts';
 import { commitProvenanceIfGood, hasSignatures } from '../../engines/provenance/read-provenance.ts';
 import type { ProvenanceRequest } from '../../engines/provenance/rpm-provenance.ts';
 import type { Build } from '../../run/build.ts';
@@ -12,15 +13,18 @@ export async function provenanceRequest(
   { paths }: Build,
   treefileCopy: string,
 ): Promise<ProvenanceRequest> {
-  const { digest, files, elsewhere } = await copiedFiles(paths.treefileCopy, treefileCopy, stream.arch);
+  const treefile = await treefileProvenance(paths.treefileCopy, treefileCopy, stream.arch);
+  return { treefile, signatures: stream.provenance.signatures };
+}
+
+/** Returns what a tree says of its treefile. @param top path of the top treefile in the folder with the copy */
+export async function treefileProvenance(folder: string, top: string, arch: string): Promise<TreefileProvenance> {
+  const { digest, files, elsewhere } = await copiedFiles(folder, top, arch);
   const named: { path: string; sha256: string }[] = [];
   for (const { path, file } of files) named.push({ path, sha256: await sha256File(file) });
   const others: string[] = [];
   for (const file of elsewhere) others.push(await sha256File(file));
-  return {
-    treefile: { digest, files: named, ...(others.length === 0 ? {} : { elsewhere: others.sort() }) },
-    signatures: stream.provenance.signatures,
-  };
+  return { digest, files: named, ...(others.length === 0 ? {} : { elsewhere: others.sort() }) };
 }
 
 /**
@@ -33,12 +37,16 @@ export async function promotedProvenance(
   task: Task,
 ): Promise<ProvenanceRequest | undefined> {
   const found = await commitProvenanceIfGood(repo, nightly, task);
-  if (found?.treefile === undefined) return undefined;
+  return found?.treefile && sameProvenance(found, found.treefile);
+}
+
+/** Returns what a tree that is made again is to say, but for its treefile: what the first one says. */
+export function sameProvenance(found: Provenance, treefile: TreefileProvenance): ProvenanceRequest {
   const repositories = found.packages.flatMap(({ nevra, repository }) =>
     repository === undefined ? [] : [[nevra, repository] as const],
   );
   return {
-    treefile: found.treefile,
+    treefile,
     signatures: hasSignatures(found),
     repositories: Object.fromEntries(repositories),
   };

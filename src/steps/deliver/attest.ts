@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../attest/dsse.ts';
 import { type OsRelease, parseOsRelease } from '../../attest/os-release.ts';
 import { provenanceStatement } from '../../attest/statement.ts';
 import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
@@ -21,9 +20,9 @@ import type { ImageFile } from '../../images/image.ts';
 import { catFile, ostreeVersion } from '../../programs/ostree.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
-import type { StatementSigner } from '../../signing/statement-signer.ts';
 import type { BuiltImage } from '../images/images.ts';
 import { checksumsOf, fixedRecords } from './publish-build.ts';
+import { signStatement } from './sign-statement.ts';
 
 /** What is known of a build's tree once its provenance is written. */
 interface KnownTree {
@@ -75,17 +74,12 @@ export async function writeStatement(
   const payload = provenanceStatement(
     buildFacts({ ...known, ...times, meta, commit, files, builder: statement.builder }),
   );
-  await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), await signedLine(payload, statementSigner, task));
+  await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), await signStatement(payload, statementSigner, task));
 }
 
 /** Returns the records that the statement of a build is about. They are the same whether it is there already or not. */
 export function statedRecords(build: Pick<Build, 'paths'>): string[] {
   return fixedRecords(build).filter((name) => name !== STATEMENT_FILE);
-}
-
-async function signedLine(payload: Uint8Array, signer: StatementSigner, task: Task): Promise<string> {
-  const signature = await signer.sign(signedBytes(STATEMENT_TYPE, payload), task);
-  return envelopeLine(payload, keyId(await signer.publicKey()), signature);
 }
 
 /**
@@ -108,7 +102,7 @@ export async function writeImageStatement(
     imageFacts({ meta: await readMeta(paths), type, image, builder, versions, finishedOn }),
   );
   const path = imageStatementName(image.path);
-  const line = await signedLine(payload, statementSigner, task);
+  const line = await signStatement(payload, statementSigner, task);
   await writeFileAtomic(join(paths.dir, path), line);
   return { ...image, statement: { path, sha256: sha256(line), size: Buffer.byteLength(line) } };
 }

@@ -15,6 +15,7 @@ import {
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
 import { readMeta } from '../../build/build-store.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
+import { statementsOf } from '../../build/rebuilds.ts';
 import { getsTree } from '../../config/lookup.ts';
 import { withTemplates } from '../../images/image.ts';
 import type { ImageTemplate } from '../../images/template/image-template.ts';
@@ -183,6 +184,8 @@ export async function publishRecords(
   // With a signature that is made now, where one is due.
   if (signer) await signRecord(dir, signer, task);
   await logBuildHere(config, paths, { signed: signer !== undefined, told }, target, task);
+  const statements = statementsOf(await readMeta(paths)).map((name) => `${folder}/${name}`);
+  if (statements.length > 0) await target.send(config.work, statements, { immutable: true }, task);
   if (!signer) {
     const records = SIGNED_RECORDS.map((name) => `${folder}/${name}`);
     await target.send(config.work, records, { immutable: false }, task);

@@ -4,9 +4,10 @@ import { z } from 'zod';
 import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { REBUILDS_FOLDER, RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildPaths, readMeta } from '../../build/build-store.ts';
+import { statementsOf } from '../../build/rebuilds.ts';
 import { count, pathBelow, sha256Hex } from '../../build/record-values.ts';
 import type { Config } from '../../config/config.ts';
 import { fromBase64 } from '../../log/strict-text.ts';
@@ -130,6 +131,7 @@ function changeOf(meta: BuildMeta, changed: readonly LoggedFile[]): EntryOf<'bui
   if (changed.some(({ path }) => isSignatureName(path) && ![SUMS, RECORD_FILE].includes(signedName(path)))) {
     if (changed.every(({ path }) => isSignatureName(path))) return 'signed';
   }
+  if (changed.some(({ path }) => path.startsWith(`${REBUILDS_FOLDER}/`))) return 'rebuilt';
   if (meta.release?.withdrawn) return 'withdrawn';
   if (meta.retracted) return 'retracted';
   if (meta.release) return 'released';
@@ -143,7 +145,7 @@ function changeOf(meta: BuildMeta, changed: readonly LoggedFile[]): EntryOf<'bui
  */
 async function filesOf(
   paths: BuildPaths,
-  { sums, contents, told = [] }: BuildRecords,
+  { meta, sums, contents, told = [] }: BuildRecords,
   before: readonly LoggedFile[],
 ): Promise<LoggedFile[]> {
   const known = new Map(before.map((one) => [one.path, one]));
@@ -162,7 +164,7 @@ async function filesOf(
     const content = contents.get(name);
     if (content) add({ path: name, ...digestOf(content) });
   }
-  for (const path of told) add(await fileHere(paths, path));
+  for (const path of [...told, ...statementsOf(meta)]) add(await fileHere(paths, path));
   const folder = `${relative(paths.dir, paths.release)}/`;
   for (const one of before)
     if (one.path.startsWith(folder) && !found.has(one.path)) add((await fileHere(paths, one.path)) ?? one);

@@ -7,16 +7,12 @@ import { localObjects } from '../../ostree/objects.ts';
 import { packageFilesOf, RPMDB_FOLDERS } from '../../ostree/package-files.ts';
 import { diffTrees, type PathChange } from '../../ostree/tree-diff.ts';
 import { catFile } from '../../programs/ostree.ts';
-import { lockedEntries, readLockfile } from '../../rpm/lockfile.ts';
+import { readLockfile } from '../../rpm/lockfile.ts';
 import { lockedPackages, packageDiff } from '../../rpm/pkgdiff.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { Night } from '../../run/promoted-night.ts';
-
-/** A path that differs although it need not, with the package that owns it, where one does. */
-interface Unexpected extends PathChange {
-  readonly owner?: string;
-}
+import { type OwnedChange, placesOf, withOwners } from './path-owners.ts';
 
 export interface Compared {
   /** Whether the trees are the same but for what must differ. */
@@ -74,12 +70,12 @@ async function unexpectedChanges(
   build: Build,
   { night, commit }: { readonly night: Night; readonly commit: string },
   task: Task,
-): Promise<Unexpected[]> {
+): Promise<OwnedChange[]> {
   const { repo, treefile } = project;
   const changes: PathChange[] = [];
   for await (const { path, kind } of diffTrees(night.commit, commit, localObjects(repo))) changes.push({ path, kind });
   const owners = await ownersOfChanged(project, build, { night, commit }, task);
-  const found: Unexpected[] = [];
+  const found: PathChange[] = [];
   for (const change of changes) {
     const { path } = change;
     if (owners.size > 0 && (owners.has(path) || isDerived(path))) continue;
@@ -91,7 +87,8 @@ async function unexpectedChanges(
       continue;
     found.push(change);
   }
-  return withOwners(project, build, { changes: found, commit }, task);
+  const lockfile = await readLockfile(build.paths.lockfile);
+  return withOwners({ repo, commit, lockfile, dir: join(build.paths.scratch, 'rpmdb') }, found, task);
 }
 
 /** Paths in the tree that packages which changed own, before or after. */
@@ -109,38 +106,6 @@ async function ownersOfChanged(
     for (const path of [...files.values()].flat()) for (const place of placesOf(path)) found.add(place);
   }
   return found;
-}
-
-/** Names the package a path belongs to, among those of the rebuilt tree. */
-async function withOwners(
-  { repo }: Project,
-  build: Build,
-  { changes, commit }: { readonly changes: readonly Unexpected[]; readonly commit: string },
-  task: Task,
-): Promise<Unexpected[]> {
-  if (changes.length === 0) return [];
-  const names = lockedEntries(await readLockfile(build.paths.lockfile)).map(({ name }) => name);
-  const files = await packageFilesOf({ repo, checksum: commit, names }, join(build.paths.scratch, 'rpmdb'), task);
-  const owner = new Map<string, string>();
-  for (const [name, paths] of files)
-    for (const path of paths) for (const place of placesOf(path)) owner.set(place, name);
-  return changes.map((change) => {
-    const name = owner.get(change.path);
-    return name === undefined ? change : { ...change, owner: name };
-  });
-}
-
-/**
- * Returns where a package's path ends up in an OSTree tree; a folder is told from a file by nobody here, so both forms.
- */
-function placesOf(path: string): string[] {
-  const moved = path
-    .replace(/^\/(bin|sbin|lib|lib64)(?=\/)/, '/usr/$1')
-    .replace(/^\/etc(?=\/|$)/, '/usr/etc')
-    .replace(/^\/opt(?=\/|$)/, '/usr/lib/opt')
-    .replace(/^\/var\/lib\/(alternatives|vagrant)(?=\/|$)/, '/usr/lib/$1')
-    .replace(/^\/boot(?=\/|$)/, '/usr/lib/ostree-boot');
-  return [moved, `${moved}/`];
 }
 
 /** Made of all packages together: rpm's database, caches, the initramfs and what depmod writes, tmpfiles for /var. */

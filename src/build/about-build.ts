@@ -61,7 +61,8 @@ export function currentState({ meta }: Pick<StoredBuild, 'meta'>, lockHeld: bool
   return state === 'running' && !lockHeld ? 'interrupted' : state;
 }
 
-function isReleased(meta: BuildMeta): boolean {
+/** Whether a build is a release that nobody took back. */
+export function isReleased(meta: BuildMeta): boolean {
   const release = meta.release;
   return release !== undefined && release.withdrawn === undefined;
 }

@@ -4,6 +4,7 @@ import { NightlyError } from '../base/errors.ts';
 import { outliveReaders, shownText } from '../base/output.ts';
 import { EXIT } from '../build/outcomes.ts';
 import type { LogFormat } from '../reports/progress/select-listener.ts';
+import { withBuildIds, withoutMinus } from './build-names.ts';
 import { loadCommand, readCatalog } from './catalog.ts';
 import { exitCodeOfError } from './exit-code.ts';
 import { formatError } from './print.ts';
@@ -40,13 +41,14 @@ async function main(argv: readonly string[]): Promise<number> {
   let code: number = EXIT.done;
   // Trees and what is published are the same whoever runs this, and readable; what is secret is made with a mode of its own.
   process.umask(0o022);
-  const program = createProgram(await readCatalog(), async ({ name }, values) => {
-    const { run, interruptible } = await loadCommand(name);
+  const program = createProgram(await readCatalog(), async (entry, values) => {
+    const { run, interruptible } = await loadCommand(entry.name);
     const signal = interruptible ? { signal: interruptSignal() } : {};
-    code = await run(values, { ...program.opts<Globals>(), print, ...signal });
+    const globals = program.opts<Globals>();
+    code = await run(await withBuildIds(entry, values, globals.config), { ...globals, print, ...signal });
   });
   try {
-    await program.parseAsync(argv);
+    await program.parseAsync(withoutMinus(argv));
     return code;
   } catch (caught) {
     // Commander has printed its own message already; --help and --version end with 0.

@@ -94,7 +94,12 @@ streams:
         'atomic-nightly publish -c lab.yaml --reconcile --target m',
         'atomic-nightly diff -c lab.yaml 20261120_01 20261121',
       ]),
-    ).toEqual([['20261120_01', '20261121_02'], ['centos', 'fedora'], ['mirror'], ['20261121_02']]);
+    ).toEqual([
+      ['20261120_01', '20261121_02', 'latest', 'released', 'tested'],
+      ['centos', 'fedora'],
+      ['mirror'],
+      ['20261121_02'],
+    ]);
   });
 
   test('offers nothing, and says nothing, when there is no configuration or a faulty one', async () => {

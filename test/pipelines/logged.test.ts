@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow, sha256File } from '../../src/base/files.ts';
+import { everyCase } from '../support/every-case.ts';
 import { killIn } from '../support/kill.ts';
 import { addMirror, keepLog, provenEntry, unlogged } from '../support/logged-world.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
@@ -72,27 +73,31 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   await expectLogged();
 }, 300_000);
 
-test('I4, I17: a night that is killed while it publishes is logged when it is continued; without a log there is none', async () => {
-  const world = await makeWorld(temporaryFolder());
-  onTestFinished(() => world.stop());
-  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
-  expect([existsSync(join(world.published, 'log')), existsSync(join(world.dir, 'work/log'))]).toEqual([false, false]);
-  expect((await filesBelow(join(world.dir, 'work/builds'))).filter((path) => path.includes('logged'))).toEqual([]);
+test.runIf(everyCase)(
+  'I4, I17: a night that is killed while it publishes is logged when it is continued; without a log there is none',
+  async () => {
+    const world = await makeWorld(temporaryFolder());
+    onTestFinished(() => world.stop());
+    expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+    expect([existsSync(join(world.published, 'log')), existsSync(join(world.dir, 'work/log'))]).toEqual([false, false]);
+    expect((await filesBelow(join(world.dir, 'work/builds'))).filter((path) => path.includes('logged'))).toEqual([]);
 
-  await keepLog(world);
-  expect((await unlogged(world)).length).toBeGreaterThan(3);
-  // What was published before there was a log is logged when somebody asks for it.
-  expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
-  expect(await unlogged(world)).toEqual([]);
-  await world.distro.bump('app');
-  for (const [step, delayMs] of [
-    ['push-buildlogs', 60],
-    ['publish-buildlogs', 40],
-  ] as const) {
-    if (await killIn(world, step === 'push-buildlogs' ? ['nightly'] : ['resume'], { build: 1, step, delayMs })) break;
-    // A ref that is visible is logged at any moment.
-    expect((await unlogged(world)).filter(({ what }) => what === REF)).toEqual([]);
-  }
-  await world.nightly('resume');
-  expect(await unlogged(world)).toEqual([]);
-}, 300_000);
+    await keepLog(world);
+    expect((await unlogged(world)).length).toBeGreaterThan(3);
+    // What was published before there was a log is logged when somebody asks for it.
+    expect(await world.nightly('publish', '--reconcile')).toMatchObject({ code: 0 });
+    expect(await unlogged(world)).toEqual([]);
+    await world.distro.bump('app');
+    for (const [step, delayMs] of [
+      ['push-buildlogs', 60],
+      ['publish-buildlogs', 40],
+    ] as const) {
+      if (await killIn(world, step === 'push-buildlogs' ? ['nightly'] : ['resume'], { build: 1, step, delayMs })) break;
+      // A ref that is visible is logged at any moment.
+      expect((await unlogged(world)).filter(({ what }) => what === REF)).toEqual([]);
+    }
+    await world.nightly('resume');
+    expect(await unlogged(world)).toEqual([]);
+  },
+  300_000,
+);

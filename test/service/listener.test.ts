@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { run } from '../../src/programs/exec.ts';
 import { boundedLines, TOO_LONG } from '../../src/service/listener/bounded-lines.ts';
 import { parseFromListener } from '../../src/service/listener/messages.ts';
+import { everyCase } from '../support/every-case.ts';
 import { makePageBuilds } from '../support/page-builds.ts';
 import { isAlive, killIfThere } from '../support/processes.ts';
 import { configureService, endService, serviceState, startServe } from '../support/service.ts';
@@ -146,26 +147,29 @@ test('the end of the listening process is told, and it is started again; with th
   await until(() => !isAlive(second) && listenersOn(port).length === 0);
 });
 
-test('a service that cannot listen does not start: a user who is not there, root by another name, an address that is taken', async () => {
-  const { dir, builds, port } = await startedByRoot();
-  const other = temporaryFolder();
-  const { config } = await makePageBuilds(other, 1);
-  const before = readFileSync(config.path, 'utf8');
-  const serveWith = async (service: string) => {
-    await writeFile(config.path, `${before}service: {listen: '127.0.0.1:${port}', ${service}}\n`);
-    return runCli(other, ['serve']);
-  };
-  const absent = await serveWith('user: no-such-user');
-  expect([absent.code, absent.stderr]).toEqual([2, expect.stringContaining('There is no user "no-such-user"')]);
-  expect(absent.stderr).toContain('useradd --system');
-  const taken = await serveWith('user: nobody');
-  expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
-  expect(builds.config.path).toContain(dir);
-  await chmod(config.work, 0o700);
-  await writeFile(config.path, `${before}service: {listen: '127.0.0.1:0', user: nobody}\n`);
-  const closed = await runCli(other, ['serve']);
-  expect([closed.code, closed.stderr]).toEqual([2, expect.stringContaining(`User 65534 cannot read ${config.work}`)]);
-});
+test.runIf(everyCase)(
+  'a service that cannot listen does not start: a user who is not there, root by another name, an address that is taken',
+  async () => {
+    const { dir, builds, port } = await startedByRoot();
+    const other = temporaryFolder();
+    const { config } = await makePageBuilds(other, 1);
+    const before = readFileSync(config.path, 'utf8');
+    const serveWith = async (service: string) => {
+      await writeFile(config.path, `${before}service: {listen: '127.0.0.1:${port}', ${service}}\n`);
+      return runCli(other, ['serve']);
+    };
+    const absent = await serveWith('user: no-such-user');
+    expect([absent.code, absent.stderr]).toEqual([2, expect.stringContaining('There is no user "no-such-user"')]);
+    expect(absent.stderr).toContain('useradd --system');
+    const taken = await serveWith('user: nobody');
+    expect([taken.code, taken.stderr]).toEqual([2, expect.stringContaining('EADDRINUSE')]);
+    expect(builds.config.path).toContain(dir);
+    await chmod(config.work, 0o700);
+    await writeFile(config.path, `${before}service: {listen: '127.0.0.1:0', user: nobody}\n`);
+    const closed = await runCli(other, ['serve']);
+    expect([closed.code, closed.stderr]).toEqual([2, expect.stringContaining(`User 65534 cannot read ${config.work}`)]);
+  },
+);
 
 test('requests that are not in the list are never taken for one, whatever they look like', async () => {
   const kinds = ['trigger', 'holder', 'unreadiness', 'key-expiries', 'read'];

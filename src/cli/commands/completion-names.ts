@@ -1,3 +1,4 @@
+import { BUILD_NAMES } from '../../build/build-name.ts';
 import { listBuildIds } from '../../build/build-store.ts';
 import { loadConfig } from '../../config/load.ts';
 import { ASKED } from '../completion/completed.ts';
@@ -15,7 +16,7 @@ export const completionNames = defineCommand({
   async run({ kind }, { config: path, print }) {
     const { work, streams, targets, notify } = await loadConfig(path);
     const names = {
-      build: async () => (await listBuildIds(work)).slice(0, MOST_BUILDS),
+      build: async () => [...BUILD_NAMES, ...(await listBuildIds(work)).slice(0, MOST_BUILDS)],
       stream: async () => Object.keys(streams),
       target: async () => Object.keys(targets),
       sink: async () => notify.map(({ name }) => name),

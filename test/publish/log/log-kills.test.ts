@@ -50,7 +50,7 @@ it('I4, I17: killed before each of its writes, an append is completed by the nex
   }
 }, 300_000);
 
-it.each(LOG_BEDS.filter(([kind]) => everyCase || ['directory', 'ssh'].includes(kind)))(
+it.each(LOG_BEDS.filter(([kind]) => everyCase || kind === 'directory'))(
   'I4, I17: killed at any moment on a target of type %s',
   async (_, open) => {
     const bed = await open();

@@ -108,72 +108,75 @@ test.runIf(everyCase)(
   },
 );
 
-test('sinks that hang, fail or are not there: the night is as without them, and what they missed comes later, once', async () => {
-  const [hook, room] = [await startHttpLog(), await startHttpLog()];
-  const smtp = await startSmtpLog();
-  const mqttPort = await freePort();
-  const world = await worldWith(
-    webhook(hook),
-    `${matrix(room).slice(0, -1)}, events: [complete]}`,
-    `${mail(smtp.port).slice(0, -1)}, events: [complete]}`,
-    `{type: mqtt, url: 'mqtt://127.0.0.1:${mqttPort}'}`,
-  );
-  const config = readFileSync(world.config, 'utf8');
-  await writeFile(world.config, config.slice(0, config.indexOf('notify:')));
-  expect((await world.nightly('nightly')).code).toBe(0);
-  await writeFile(world.config, config);
+test.runIf(everyCase)(
+  'sinks that hang, fail or are not there: the night is as without them, and what they missed comes later, once',
+  async () => {
+    const [hook, room] = [await startHttpLog(), await startHttpLog()];
+    const smtp = await startSmtpLog();
+    const mqttPort = await freePort();
+    const world = await worldWith(
+      webhook(hook),
+      `${matrix(room).slice(0, -1)}, events: [complete]}`,
+      `${mail(smtp.port).slice(0, -1)}, events: [complete]}`,
+      `{type: mqtt, url: 'mqtt://127.0.0.1:${mqttPort}'}`,
+    );
+    const config = readFileSync(world.config, 'utf8');
+    await writeFile(world.config, config.slice(0, config.indexOf('notify:')));
+    expect((await world.nightly('nightly')).code).toBe(0);
+    await writeFile(world.config, config);
 
-  hook.answer = () => 'hang';
-  room.answer = () => ({ status: 500, body: 'out of order' });
-  smtp.mode = 'hang';
-  await world.distro.bump('app');
-  const begun = Date.now();
-  hook.requests.length = 0;
-  const night = await world.nightly('nightly');
-  const [before, meta] = await records(world);
-  const dir = join(world.dir, 'work/builds', String(meta?.['buildid']), 'x86_64');
-  expect(night.code, night.stderr).toBe(0);
-  // The run has ended when its pipeline had.
-  const journal = readFileSync(join(dir, 'journal.ndjson'), 'utf8').trimEnd().split('\n');
-  const ended = JSON.parse(journal.at(-1) ?? '');
-  expect(ended).toMatchObject({ event: 'end', state: 'complete' });
-  expect(Date.parse(ended.at)).toBeGreaterThan(begun);
-  // Telling ended at its limit, with tries left: three for what is told at the start, three for the end.
-  expect(night.stderr).toContain('notify: webhook: there was no answer in time (');
-  expect(hook.requests.length).toBeLessThanOrEqual(2 * 3);
-  const shape = (record: Record<string, unknown> | undefined) => ({
-    keys: Object.keys(record ?? {})
-      .filter((key) => key !== 'atomic-nightly.parent')
-      .sort(),
-    steps: stepsOf(world, record),
-    state: record?.['atomic-nightly.state'],
-    failures: record?.['atomic-nightly.failures'],
-  });
-  expect(shape(meta)).toEqual(shape(before));
-  for (const name of ['webhook', 'matrix', 'mail', 'mqtt']) {
-    expect(night.stderr).toMatch(new RegExp(`^notify: ${name}: .*kept for the next run`, 'm'));
-    expect(readFileSync(join(dir, 'logs/notify.log'), 'utf8')).toContain(`${name}: `);
-  }
-  expect(night.stderr).toContain('out of order');
+    hook.answer = () => 'hang';
+    room.answer = () => ({ status: 500, body: 'out of order' });
+    smtp.mode = 'hang';
+    await world.distro.bump('app');
+    const begun = Date.now();
+    hook.requests.length = 0;
+    const night = await world.nightly('nightly');
+    const [before, meta] = await records(world);
+    const dir = join(world.dir, 'work/builds', String(meta?.['buildid']), 'x86_64');
+    expect(night.code, night.stderr).toBe(0);
+    // The run has ended when its pipeline had.
+    const journal = readFileSync(join(dir, 'journal.ndjson'), 'utf8').trimEnd().split('\n');
+    const ended = JSON.parse(journal.at(-1) ?? '');
+    expect(ended).toMatchObject({ event: 'end', state: 'complete' });
+    expect(Date.parse(ended.at)).toBeGreaterThan(begun);
+    // Telling ended at its limit, with tries left: three for what is told at the start, three for the end.
+    expect(night.stderr).toContain('notify: webhook: there was no answer in time (');
+    expect(hook.requests.length).toBeLessThanOrEqual(2 * 3);
+    const shape = (record: Record<string, unknown> | undefined) => ({
+      keys: Object.keys(record ?? {})
+        .filter((key) => key !== 'atomic-nightly.parent')
+        .sort(),
+      steps: stepsOf(world, record),
+      state: record?.['atomic-nightly.state'],
+      failures: record?.['atomic-nightly.failures'],
+    });
+    expect(shape(meta)).toEqual(shape(before));
+    for (const name of ['webhook', 'matrix', 'mail', 'mqtt']) {
+      expect(night.stderr).toMatch(new RegExp(`^notify: ${name}: .*kept for the next run`, 'm'));
+      expect(readFileSync(join(dir, 'logs/notify.log'), 'utf8')).toContain(`${name}: `);
+    }
+    expect(night.stderr).toContain('out of order');
 
-  for (const server of [hook, room]) {
-    server.requests.length = 0;
-    server.answer = () => ({ status: 200 });
-  }
-  smtp.mode = 'take';
-  const broker = await startMosquitto(temporaryFolder(), { port: mqttPort });
-  expect((await world.nightly('nightly')).code).toBe(10);
-  expect(types(eventsOf(hook))).toEqual(['started', 'complete', 'started', 'unchanged']);
-  expect(eventsOf(hook)[1]).toMatchObject({ build: meta?.['buildid'], commit: meta?.['ostree-commit'] });
-  expect(noticesOf(room)).toHaveLength(1);
-  expect(smtp.lines.filter((line) => line.startsWith('Message-ID:'))).toHaveLength(1);
-  const topics = broker.heard
-    .filter((line) => line.includes('/events/'))
-    .map((line) => line.split(' ')[1]?.split('/').at(-1));
-  expect(topics).toEqual(['started', 'complete', 'started', 'unchanged']);
-  for (const name of ['webhook', 'matrix', 'mail', 'mqtt'])
-    expect(await readdir(join(world.dir, 'work/notify', name))).toEqual([]);
-});
+    for (const server of [hook, room]) {
+      server.requests.length = 0;
+      server.answer = () => ({ status: 200 });
+    }
+    smtp.mode = 'take';
+    const broker = await startMosquitto(temporaryFolder(), { port: mqttPort });
+    expect((await world.nightly('nightly')).code).toBe(10);
+    expect(types(eventsOf(hook))).toEqual(['started', 'complete', 'started', 'unchanged']);
+    expect(eventsOf(hook)[1]).toMatchObject({ build: meta?.['buildid'], commit: meta?.['ostree-commit'] });
+    expect(noticesOf(room)).toHaveLength(1);
+    expect(smtp.lines.filter((line) => line.startsWith('Message-ID:'))).toHaveLength(1);
+    const topics = broker.heard
+      .filter((line) => line.includes('/events/'))
+      .map((line) => line.split(' ')[1]?.split('/').at(-1));
+    expect(topics).toEqual(['started', 'complete', 'started', 'unchanged']);
+    for (const name of ['webhook', 'matrix', 'mail', 'mqtt'])
+      expect(await readdir(join(world.dir, 'work/notify', name))).toEqual([]);
+  },
+);
 
 test.runIf(everyCase)('a dry run tells nobody; a night that is stopped says so', async () => {
   const server = await startHttpLog();

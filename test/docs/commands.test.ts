@@ -46,7 +46,7 @@ function fault({ where, words }: Cited): readonly string[] {
   const globals = help.get('') ?? '';
   while (rest.length > 0) {
     const word = rest.shift() ?? '';
-    if (word.startsWith('-')) {
+    if (word.startsWith('-') && !/^-\d/.test(word)) {
       const option = word.replace(/=.*/, '');
       options.push(option);
       const takesValue = new RegExp(`(?:^|[ ,])${option}(?:, --[\\w-]+)? <`, 'm').test(help.get(name) ?? globals);

@@ -41,6 +41,8 @@ export type ErrorCode =
   | 'record'
   | 'koji'
   | 'koji-unreachable'
+  | 'builder-unreachable'
+  | 'builder-host-key'
   | 'log'
   | 'log-rolled-back'
   | 'log-split'

@@ -8,6 +8,7 @@ export const SECTIONS = [
   'Nightly builds',
   'Releases',
   'Content',
+  'Rebuilds',
   'Looking at builds',
   'Targets',
   'Service',

@@ -6,6 +6,7 @@ import { fillStream, type StreamConfig } from './streams.ts';
 import type { TargetConfig } from './targets.ts';
 
 export type { StatementKeyConfig } from './attestations.ts';
+export type { BuildersConfig } from './builders.ts';
 export type { ContentConfig, ContentRule } from './content.ts';
 export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
 export type { SmokeTestConfig } from './images.ts';

@@ -36,6 +36,7 @@ export type Need =
   | 'promotion'
   | 'release package'
   | 'content'
+  | 'rebuilds'
   | 'lab';
 
 const gnu = (atLeast?: string) => ({
@@ -144,11 +145,12 @@ export const TOOLS: readonly ToolCheck[] = [
   },
   {
     program: 'ssh',
-    neededBy: ['smoke test', 'target ssh', 'push over ssh'],
+    neededBy: ['smoke test', 'target ssh', 'push over ssh', 'rebuilds'],
     version: { args: ['-V'], pattern: /OpenSSH_(\d+\.\d+)/ },
     debian: 'openssh-client',
     fedora: 'openssh-clients',
   },
+  { program: 'sftp', neededBy: ['rebuilds'], debian: 'openssh-client', fedora: 'openssh-clients' },
   { program: 'ssh-keygen', neededBy: ['smoke test'], debian: 'openssh-client', fedora: 'openssh' },
   {
     program: 'rsync',

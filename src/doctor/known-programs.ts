@@ -1,5 +1,6 @@
 import { constants } from 'node:fs/promises';
 import { NightlyError } from '../base/errors.ts';
+import { staticBusybox } from '../builders/static-busybox.ts';
 import { run } from '../programs/exec.ts';
 import { findProgram, mayAccess } from '../programs/find-program.ts';
 import { FILES, type FileCheck, type Need, TOOLS, type ToolCheck } from './check-tools.ts';
@@ -12,6 +13,7 @@ export async function checkPrograms(needs: ReadonlySet<Need>): Promise<CheckResu
   return await Promise.all([
     ...wanted(TOOLS).map((tool) => checkTool(tool, needs)),
     ...wanted(FILES).map((file) => checkFile(file, needs)),
+    ...(needs.has('rebuilds') ? [checkBusybox()] : []),
   ]);
 }
 
@@ -49,4 +51,16 @@ async function checkFile(file: FileCheck, needs: ReadonlySet<Need>): Promise<Che
     detail: `no ${file.anyOf.join(' or ')}; needed by: ${file.neededBy.filter((need) => needs.has(need)).join(', ')}`,
     install: { debian: file.debian, fedora: file.fedora },
   };
+}
+
+/** What runs on builders must need no library of theirs: another busybox does not do. */
+async function checkBusybox(): Promise<CheckResult> {
+  const name = 'busybox';
+  try {
+    return { name, state: 'ok', detail: `${await staticBusybox()}, static` };
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    const detail = 'no static one; needed by: rebuilds';
+    return { name, state: 'missing', detail, install: { debian: 'busybox-static', fedora: 'busybox' } };
+  }
 }

@@ -32,6 +32,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.releasePackage) needs.add('release package');
   }
   if (config.content) needs.add('content');
+  if (config.builders) needs.add('rebuilds').add('engine dnf');
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');
     if (target.type === 'ssh') needs.add('target ssh with tar');
@@ -58,6 +59,7 @@ export function allNeeds(rpmOstreeInstalled: boolean, debian: boolean): Set<Need
     'push over ssh',
     'receive',
     'seed signatures',
+    'rebuilds',
     'signing',
     'signing with gpg',
     'promotion',

@@ -1,0 +1,13 @@
+import { NightlyError } from '../base/errors.ts';
+import { loadConfig } from '../config/load.ts';
+import type { OpenBuilders } from '../pipelines/rebuild.ts';
+
+/** Reads a configuration that has builders. @throws NightlyError `config` */
+export async function loadBuilders(path: string): Promise<OpenBuilders> {
+  const config = await loadConfig(path);
+  const { builders } = config;
+  if (builders) return { config, builders };
+  throw new NightlyError('config', `${config.path} has no builders.`, {
+    hint: 'Add the block "builders": docs/rebuilds.md.',
+  });
+}

@@ -1,0 +1,214 @@
+import { join } from 'node:path';
+import { asNightlyError } from '../base/as-nightly-error.ts';
+import { NightlyError } from '../base/errors.ts';
+import { writeFileAtomic } from '../base/files.ts';
+import type { Task } from '../base/task.ts';
+import { type FarMachine, type MachineConfig, openMachine } from '../builders/far-machine.ts';
+import type { KnownGood } from '../builders/known-file.ts';
+import { knownFromPackages } from '../builders/known-packages.ts';
+import type { BuildersConfig, Config } from '../config/config.ts';
+import { findStream, refOf } from '../config/lookup.ts';
+import { openLocalRepo, wholeCommitAt } from '../ostree/local-repo.ts';
+import { type BuildRoot, makeBuildRoot } from '../rebuild/build-root.ts';
+import { attemptFolder, beginAttempt, createJob, type Job } from '../rebuild/job.ts';
+import { knownFromCommit } from '../rebuild/known-commit.ts';
+import type { RebuildResult } from '../rebuild/result.ts';
+import { gatherSources, type SourcePackage } from '../rebuild/source-package.ts';
+import { checkMachine, requirePassed, type Verdict } from '../steps/rebuild/check-machine.ts';
+import { runAttempt } from '../steps/rebuild/run-attempt.ts';
+import { readTreefile } from '../treefile/read.ts';
+
+/** A configuration that has builders. */
+export interface OpenBuilders {
+  readonly config: Config;
+  readonly builders: BuildersConfig;
+}
+
+export interface RebuildRequest {
+  /** Files, URLs and folders of source packages. */
+  readonly sources: readonly string[];
+  /** .repo files that build roots are made of, absolute. */
+  readonly repoFiles: readonly string[];
+  /** The only machine to use. */
+  readonly on?: string | undefined;
+  /** Never to enter a repository, whatever its result. */
+  readonly scratch: boolean;
+}
+
+/** How the build of one source package ended. */
+export type Rebuilt = { readonly source: string } & (
+  | { readonly result: RebuildResult }
+  | { readonly error: NightlyError }
+);
+
+/** Folder of all that rebuilds keep. */
+const rebuildFolder = (work: string): string => join(work, 'rebuild');
+
+/**
+ * Builds source packages on the configured machines, one job a machine at a time. A machine is checked before each job and gets
+ * nothing of it before the verdict; one that vanishes, hangs or is refused gives its job to another.
+ * @returns what became of each, in the order of the sources
+ */
+export async function rebuild(open: OpenBuilders, request: RebuildRequest, task: Task): Promise<Rebuilt[]> {
+  const folder = rebuildFolder(open.config.work);
+  const sources = await gatherSources(folder, request.sources, task);
+  const machines = chosenMachines(open.builders, request.on);
+  const queue: Waiting[] = [];
+  for (const source of sources) {
+    const job = await createJob(folder, source, { scratch: request.scratch });
+    queue.push({ source, job, tried: new Map() });
+  }
+  const worlds = worldsOf(open, request, task);
+  const done = new Map<string, Rebuilt>();
+  const settle = (one: Waiting, outcome: Rebuilt) => done.set(one.source.sha256, outcome);
+  await Promise.all(machines.map((machine) => serve(machine, { queue, machines, open, worlds, settle }, task)));
+  for (const one of queue) settle(one, { source: one.source.nevra, error: nobodyFor(one, machines) });
+  return sources.flatMap(({ sha256 }) => done.get(sha256) ?? []);
+}
+
+/** A job that no machine has, with why those that had it gave it up. */
+interface Waiting {
+  readonly source: SourcePackage;
+  readonly job: Job;
+  readonly tried: Map<string, NightlyError>;
+}
+
+/** What jobs are built in and machines compared with, each made once and when it is needed. */
+interface Worlds {
+  known(machine: MachineConfig): Promise<KnownGood>;
+  root(source: SourcePackage, arch: string): Promise<BuildRoot>;
+}
+
+function worldsOf(open: OpenBuilders, { repoFiles }: RebuildRequest, task: Task): Worlds {
+  const { config, builders } = open;
+  const folder = rebuildFolder(config.work);
+  const known = new Map<string, Promise<KnownGood>>();
+  const roots = new Map<string, Promise<BuildRoot>>();
+  // One after another: engine and cache are shared.
+  let last: Promise<unknown> = Promise.resolve();
+  const once = <Value>(map: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>): Promise<Value> => {
+    const made = map.get(key) ?? last.then(make, make);
+    if (!map.has(key)) last = made.catch(() => undefined);
+    map.set(key, made);
+    return made;
+  };
+  return {
+    known: (machine) =>
+      once(known, machine.image ?? `packages ${buildArch(machine)}`, () => knownGoodOf(open, machine, task)),
+    root: ({ requires }, arch) => {
+      const packages = [...new Set([...builders.root, ...requires])].sort();
+      return once(roots, [arch, ...packages].join('\n'), () =>
+        makeBuildRoot({ folder, repoFiles, packages, arch }, task),
+      );
+    },
+  };
+}
+
+/** What a machine is compared with: the newest commit of the stream whose image it was booted from, or packages. */
+async function knownGoodOf({ config, builders }: OpenBuilders, machine: MachineConfig, task: Task): Promise<KnownGood> {
+  const folder = rebuildFolder(config.work);
+  const arch = buildArch(machine);
+  if (machine.image === undefined) {
+    return knownFromPackages({ folder, repoFiles: builders.knownGood, arch }, task);
+  }
+  const stream = findStream(config, machine.image);
+  const treefile =
+    stream.ref === undefined ? await readTreefile(stream.treefile, { basearch: stream.arch }) : undefined;
+  const ref = refOf(config, stream, treefile?.values.ref);
+  const repo = join(config.work, 'repo');
+  const commit = await wholeCommitAt(await openLocalRepo(repo), ref);
+  return knownFromCommit({ repo, commit, folder }, task);
+}
+
+/** The architecture that a machine's programs are of. */
+const buildArch = ({ arch }: MachineConfig): string => arch.find((one) => one !== 'noarch') ?? 'x86_64';
+
+interface Serving {
+  readonly queue: Waiting[];
+  readonly machines: readonly MachineConfig[];
+  readonly open: OpenBuilders;
+  readonly worlds: Worlds;
+  readonly settle: (one: Waiting, outcome: Rebuilt) => void;
+}
+
+/** Has one machine build what waits, until nothing is left for it. */
+async function serve(config: MachineConfig, serving: Serving, task: Task): Promise<void> {
+  const { queue, settle } = serving;
+  for (;;) {
+    const index = queue.findIndex(({ tried }) => !tried.has(config.name));
+    const [one] = index < 0 ? [] : queue.splice(index, 1);
+    if (one === undefined) return;
+    try {
+      settle(one, { source: one.source.nevra, result: await buildOn(config, one, serving, task) });
+    } catch (thrown) {
+      task.signal.throwIfAborted();
+      const error = asNightlyError(thrown);
+      one.tried.set(config.name, error);
+      task.say(`${config.name} does not build ${one.source.nevra}: ${error.message}`);
+      if (serving.machines.some(({ name }) => !one.tried.has(name))) queue.push(one);
+      else settle(one, { source: one.source.nevra, error: nobodyFor(one, serving.machines) });
+    }
+  }
+}
+
+async function buildOn(
+  config: MachineConfig,
+  one: Waiting,
+  { open, worlds }: Serving,
+  task: Task,
+): Promise<RebuildResult> {
+  const { work } = open.config;
+  const folder = rebuildFolder(work);
+  const arch = buildArch(config);
+  const known = await worlds.known(config);
+  const root = await worlds.root(one.source, arch);
+  const machine = await openMachine(config, work, task);
+  const job = await beginAttempt(folder, { ...one.job, attempts: [...one.tried.keys()] }, config.name);
+  const verdict = await checkMachine(machine, { work, known }, task);
+  await writeFileAtomic(join(attemptFolder(folder, job), 'probe.json'), verdict.text);
+  requirePassed(config.name, verdict);
+  const { stallSeconds } = open.builders;
+  try {
+    const request = { folder, job, source: one.source, root, arch, probe: verdict.digest, stallSeconds };
+    return await runAttempt(machine, request, task);
+  } catch (error) {
+    await letGo(machine, job, task);
+    throw error;
+  }
+}
+
+/** Ends what may be left of a job on a machine that has lost it; it may not hear. */
+async function letGo(machine: FarMachine, { job }: Job, task: Task): Promise<void> {
+  await machine.call('drop', [job], task, { stallSeconds: 10 }).catch(() => undefined);
+}
+
+/** Checks one machine without giving it anything. @throws NightlyError `usage`, `builder-unreachable`, `builder-host-key`, `gate-failed`. */
+export async function checkBuilder(open: OpenBuilders, name: string, task: Task): Promise<Verdict> {
+  const [machine] = chosenMachines(open.builders, name);
+  if (machine === undefined) throw new NightlyError('bug', `There is no builder "${name}".`);
+  const { work } = open.config;
+  const known = await knownGoodOf(open, machine, task);
+  return checkMachine(await openMachine(machine, work, task), { work, known }, task);
+}
+
+function chosenMachines({ machines }: BuildersConfig, name: string | undefined): readonly MachineConfig[] {
+  if (name === undefined) return machines;
+  const found = machines.filter((one) => one.name === name);
+  if (found.length > 0) return found;
+  throw new NightlyError('usage', `There is no builder "${name}".`, {
+    hint: `Builders: ${machines.map((one) => one.name).join(', ')}.`,
+  });
+}
+
+/** Why no machine has built a package: every one's own reason. */
+function nobodyFor({ source, tried }: Waiting, machines: readonly MachineConfig[]): NightlyError {
+  const reasons = machines.map(({ name }) => `  ${name}: ${tried.get(name)?.message ?? 'was not asked'}`);
+  const errors = [...tried.values()];
+  const code =
+    errors.length > 0 && errors.every((one) => one.code === 'gate-failed') ? 'gate-failed' : 'builder-unreachable';
+  const [first] = errors;
+  return new NightlyError(code, [`No machine has built ${source.nevra}:`, ...reasons].join('\n'), {
+    ...(first?.hint === undefined ? {} : { hint: first.hint }),
+    cause: first,
+  });
+}

@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
+import { makeFolder, readTextIfExists, sha256, writeFileAtomic, writeJson } from '../base/files.ts';
+import { readRecordIfGood, recordFormat, recordText } from '../base/read-record.ts';
+import type { Task } from '../base/task.ts';
+import { sha256Hex } from '../build/record-values.ts';
+import { createDnfEngine } from '../engines/dnf/dnf-engine.ts';
+import type { RpmEngine } from '../engines/engine.ts';
+import { checkOut, createRef, initRepo } from '../programs/ostree.ts';
+import { removeTree } from '../programs/rm.ts';
+import { readTreefile } from '../treefile/read.ts';
+import type { Treefile } from '../treefile/treefile.ts';
+import { readRepositories } from '../treefile/treefile-repos.ts';
+import { type RootEntry, readRootTree, treeListing } from './root-tree.ts';
+
+/** A build root: a tree of packages, named by the checksum of its commit. */
+export interface BuildRoot {
+  readonly commit: string;
+  /** Digest of the tree as builders take it before each build. */
+  readonly listing: string;
+  readonly entries: readonly RootEntry[];
+  /** The commit was there already: the repositories give the same packages. */
+  readonly unchanged: boolean;
+}
+
+export interface RootRequest {
+  /** Folder of all that rebuilds keep: `work/rebuild`. */
+  readonly folder: string;
+  /** .repo files that packages come from, absolute. */
+  readonly repoFiles: readonly string[];
+  readonly packages: readonly string[];
+  readonly arch: string;
+}
+
+/** What is remembered of a root, in `roots/KEY/root.json`. */
+const KNOWN_ROOT = recordFormat({
+  schema: z.looseObject({
+    'root-version': z.literal(1),
+    'input-hash': z.string(),
+    commit: sha256Hex,
+    listing: sha256Hex,
+  }),
+  hint: 'Remove it: the root is composed again.',
+});
+
+/** Mount points that a build needs and a tree may lack, with their modes. */
+const MOUNT_POINTS: readonly (readonly [string, number])[] = [
+  ['proc', 0o555],
+  ['dev', 0o755],
+  ['run', 0o755],
+  ['var', 0o755],
+  ['tmp', 0o1777],
+  ['builddir', 0o755],
+];
+
+/**
+ * Composes a build root with the dnf engine and commits it; where the repositories give the packages of an earlier one, that one is
+ * used.
+ * @throws NightlyError those of the engine: `repo-unreachable`, `package-missing`, `depsolve`, `package-unsigned`, `compose`.
+ */
+export async function makeBuildRoot(request: RootRequest, task: Task): Promise<BuildRoot> {
+  const { folder, packages, arch } = request;
+  const key = sha256([arch, ...request.repoFiles, ...packages].join('\n')).slice(0, 16);
+  const here = join(folder, 'roots', key);
+  const treefile = await writeRootTreefile(here, request);
+  const engine = await createDnfEngine();
+  engine.check(treefile);
+  const repo = join(folder, 'repo');
+  const cacheDir = join(folder, 'cache');
+  if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
+  const { lockfile, inputHash } = await engine.resolve({ treefile, cacheDir, repo }, task);
+  const tree = join(here, 'tree');
+  const known = readRecordIfGood(await readTextIfExists(join(here, 'root.json')), KNOWN_ROOT);
+  if (known?.inputHash === inputHash && existsSync(tree)) {
+    return { commit: known.commit, listing: known.listing, entries: await readRootTree(tree), unchanged: true };
+  }
+  const commit = await composeRoot({ engine, treefile, lockfile, inputHash, cacheDir, repo, here, key }, task);
+  await removeTree(tree, task);
+  await layOut(repo, commit, tree, task);
+  const listing = await treeListing(tree, task);
+  const record = { rootVersion: 1, inputHash, commit, listing } as const;
+  await writeFileAtomic(join(here, 'root.json'), recordText(record, KNOWN_ROOT));
+  task.say(`build root ${commit}: ${Object.keys(lockfile.packages).length} packages`);
+  return { commit, listing, entries: await readRootTree(tree), unchanged: false };
+}
+
+/** Writes what the engine composes from: a treefile with the packages, beside links to the .repo files. */
+async function writeRootTreefile(here: string, { repoFiles, packages, arch }: RootRequest): Promise<Treefile> {
+  await makeFolder(here);
+  const source = join(here, 'source');
+  await rm(source, { recursive: true, force: true });
+  await mkdir(source);
+  for (const [index, file] of repoFiles.entries()) {
+    if (!existsSync(file)) throw new NightlyError('config', `There is no .repo file ${file}.`);
+    await symlink(file, join(source, `${index}-${basename(file).replace(/(\.repo)?$/, '.repo')}`));
+  }
+  const path = join(source, 'root.json');
+  await writeJson(path, {
+    ref: `rebuild/${arch}/root`,
+    packages: [...new Set(packages)].sort(),
+    selinux: false,
+    documentation: false,
+    recommends: false,
+    container: true,
+    'tmp-is-dir': true,
+    'boot-location': 'modules',
+    'machineid-compat': false,
+  });
+  return readTreefile(path, { basearch: arch });
+}
+
+async function composeRoot(
+  parts: {
+    readonly engine: RpmEngine;
+    readonly treefile: Treefile;
+    readonly lockfile: Parameters<RpmEngine['compose']>[0]['lockfile'];
+    readonly inputHash: string;
+    readonly cacheDir: string;
+    readonly repo: string;
+    readonly here: string;
+    readonly key: string;
+  },
+  task: Task,
+): Promise<string> {
+  const { engine, here, key, ...given } = parts;
+  const scratchDir = join(here, 'scratch');
+  await removeTree(scratchDir, task);
+  await makeFolder(scratchDir);
+  const states = await readRepositories(parts.treefile, task);
+  const times = Object.fromEntries(states.map(({ id, generated }) => [id, generated]));
+  const ref = `rebuild/${key}`;
+  const composed = await engine.compose(
+    {
+      ...given,
+      ...{ scratchDir, ref, version: parts.inputHash.slice(0, 16), repoTimestamps: times, metadata: {} },
+      // Of the repositories: the same packages from the same repositories are the same commit.
+      timestamp: Math.max(1, ...Object.values(times)),
+    },
+    task,
+  );
+  await createRef(parts.repo, ref, composed.commit, task);
+  await removeTree(scratchDir, task);
+  return composed.commit;
+}
+
+/** Checks a commit out as a root that programs run in: /etc in its place, and what is mounted there. */
+async function layOut(repo: string, commit: string, tree: string, task: Task): Promise<void> {
+  const aside = `${tree}.new`;
+  await removeTree(aside, task);
+  await checkOut({ repo, commit, folder: aside }, task);
+  if (existsSync(join(aside, 'usr/etc'))) await rename(join(aside, 'usr/etc'), join(aside, 'etc'));
+  for (const [name, mode] of MOUNT_POINTS) {
+    await makeFolder(join(aside, name));
+    await chmod(join(aside, name), mode);
+  }
+  await addBuilder(join(aside, 'etc/passwd'), 'builder:x:1000:1000::/builddir:/bin/sh');
+  await addBuilder(join(aside, 'etc/group'), 'builder:x:1000:');
+  await rename(aside, tree);
+}
+
+/** Adds the account that builds run as, unless the packages have one with its number. */
+async function addBuilder(path: string, line: string): Promise<void> {
+  const text = (await readTextIfExists(path)) ?? '';
+  if (!/^[^:\n]*:[^:\n]*:1000:/m.test(text)) await writeFile(path, `${text}${line}\n`);
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import { link, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
+import { isErrno, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import { sha256Hex } from '../build/record-values.ts';
+import { jobId, packageFile, RESULT, type RebuildResult } from './result.ts';
+import type { SourcePackage } from './source-package.ts';
+
+const JOB = recordFormat({
+  schema: z.looseObject({
+    'job-version': z.literal(1),
+    job: jobId,
+    source: z.looseObject({ nevra: z.string().min(1), sha256: sha256Hex }),
+    scratch: z.boolean(),
+    'duplicate-of': jobId.exactOptional(),
+    /** The machines that were given the job, the last one at the end: what an earlier one says later does not count. */
+    attempts: z.array(z.string().min(1)),
+  }),
+  hint: 'Run the rebuild again: it makes a new job.',
+});
+
+/** A job: one source package that is to be built once. */
+export type Job = RecordOf<typeof JOB>;
+
+const COMMITMENT = recordFormat({
+  schema: z.looseObject({
+    'commitment-version': z.literal(1),
+    packages: z.array(z.looseObject({ file: packageFile, sha256: sha256Hex, size: z.int().min(1) })),
+    signature: z.base64(),
+  }),
+  hint: 'The job has to be run again.',
+});
+
+/** What a builder has committed itself to before it knew whether another has to build the same: digests, and its signature over them. */
+export type Commitment = RecordOf<typeof COMMITMENT>;
+
+/** The folder of a job. @param folder `work/rebuild` */
+export const jobFolder = (folder: string, job: string): string => join(folder, 'jobs', job);
+
+/** The folder of the running attempt of a job. */
+export const attemptFolder = (folder: string, { job, attempts }: Job): string =>
+  join(jobFolder(folder, job), `attempt-${attempts.length}`);
+
+/** Makes a job in a folder of its own. @param about.duplicateOf the job whose result it is compared with */
+export async function createJob(
+  folder: string,
+  source: SourcePackage,
+  about: { readonly scratch: boolean; readonly duplicateOf?: string | undefined },
+): Promise<Job> {
+  const { nevra, sha256 } = source;
+  const duplicate = about.duplicateOf === undefined ? {} : { duplicateOf: about.duplicateOf };
+  const job = {
+    jobVersion: 1,
+    job: randomBytes(16).toString('hex'),
+    source: { nevra, sha256 },
+    scratch: about.scratch,
+  } as const;
+  return save(folder, { ...job, ...duplicate, attempts: [] });
+}
+
+/** Gives a job to a machine: from now on no earlier one's result is taken. @returns the job with that attempt */
+export async function beginAttempt(folder: string, job: Job, machine: string): Promise<Job> {
+  const begun = await save(folder, { ...job, attempts: [...job.attempts, machine] });
+  await makeFolder(attemptFolder(folder, begun));
+  return begun;
+}
+
+async function save(folder: string, job: Job): Promise<Job> {
+  await writeFileAtomic(join(jobFolder(folder, job.job), 'job.json'), recordText(job, JOB));
+  return job;
+}
+
+/**
+ * Takes the commitment of an attempt, once and for all. A second one is taken only if it is the same, and none from a machine that
+ * the job was taken away from.
+ * @throws NightlyError `verify` naming the machine and why its result does not count.
+ */
+export async function takeCommitment(folder: string, { job, attempts }: Job, commitment: Commitment): Promise<void> {
+  const machine = attempts.at(-1);
+  const path = join(jobFolder(folder, job), 'job.json');
+  const now = readRecord(await readFile(path), JOB, path);
+  if (now.attempts.length !== attempts.length) {
+    throw new NightlyError('verify', `${machine} answers late: job ${job} is with ${now.attempts.at(-1)} by now.`, {
+      hint: 'Its result is not used, whatever it is.',
+    });
+  }
+  const text = recordText(commitment, COMMITMENT);
+  const place = join(attemptFolder(folder, now), 'commitment.json');
+  if (await createOnce(place, text)) return;
+  const before = readRecord(await readFile(place), COMMITMENT, place);
+  if (JSON.stringify(before.packages) === JSON.stringify(commitment.packages)) return;
+  throw new NightlyError('verify', `${machine} gives another result for job ${job} than the one it has signed.`, {
+    hint: `Neither is used. What it signed first is in ${place}.`,
+  });
+}
+
+/** Writes the result of a job, once: there is never a second one. @throws NightlyError `verify` when there is one already. */
+export async function settleJob(folder: string, result: RebuildResult): Promise<void> {
+  const path = join(jobFolder(folder, result.job), 'result.json');
+  if (await createOnce(path, recordText(result, RESULT))) return;
+  throw new NightlyError('verify', `Job ${result.job} has a result already; that of ${result.builder} comes second.`);
+}
+
+/** Reads the result of a job; undefined while it has none. @throws NightlyError `record` for a damaged one. */
+export async function readResult(folder: string, job: string): Promise<RebuildResult | undefined> {
+  const path = join(jobFolder(folder, job), 'result.json');
+  const text = await readTextIfExists(path);
+  return text === undefined ? undefined : readRecord(text, RESULT, path);
+}
+
+/** Makes a file that is whole from its first moment and is never replaced. @returns false when there is one already */
+async function createOnce(path: string, text: string): Promise<boolean> {
+  const aside = `${path}.${randomBytes(4).toString('hex')}`;
+  await writeFileAtomic(aside, text);
+  try {
+    await link(aside, path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false;
+    throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}

@@ -1,0 +1,95 @@
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { z } from 'zod';
+import { NightlyError } from '../../base/errors.ts';
+import { readTextIfExists, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
+import type { Task } from '../../base/task.ts';
+import type { FarMachine } from '../../builders/far-machine.ts';
+import { baselineOf, judgeProbe, type ProbeFinding } from '../../builders/judge-probe.ts';
+import type { KnownGood } from '../../builders/known-file.ts';
+import { parseProbe } from '../../builders/probe-report.ts';
+import { staticBusybox } from '../../builders/static-busybox.ts';
+
+const BASELINE = recordFormat({
+  schema: z.looseObject({
+    'baseline-version': z.literal(1),
+    'command-line': z.string(),
+    'security-modules': z.string(),
+  }),
+  hint: 'Remove it once you have looked at the machine: its next check writes it anew.',
+});
+
+/** What a check of a machine came to. */
+export interface Verdict {
+  /** The verdict as it is kept with a job. */
+  readonly text: string;
+  /** SHA-256 of that. */
+  readonly digest: string;
+  readonly findings: readonly ProbeFinding[];
+}
+
+/**
+ * Compares what is installed on a machine and what runs there with what is known to be good. A machine whose check has no findings
+ * for the first time is the measure for its later ones in what no package states: kernel command line and security modules.
+ * @throws NightlyError `builder-unreachable`, `gate-failed` for a report that cannot be read.
+ */
+export async function checkMachine(
+  machine: FarMachine,
+  { work, known }: { readonly work: string; readonly known: KnownGood },
+  task: Task,
+): Promise<Verdict> {
+  const { name } = machine.config;
+  const packed = await machine.call('probe', [], task, { stallSeconds: 300 });
+  const unpacked = unpackReport(packed, name);
+  const report = parseProbe(unpacked, name);
+  const path = join(work, 'builders', name, 'baseline.json');
+  const stored = await readTextIfExists(path);
+  const baseline = stored === undefined ? undefined : readRecord(stored, BASELINE, path);
+  const trusted = new Set([await sha256File(await staticBusybox())]);
+  const findings = judgeProbe(report, known, { baseline, trusted });
+  if (findings.length === 0 && baseline === undefined) {
+    await writeFileAtomic(path, recordText({ baselineVersion: 1, ...baselineOf(report) }, BASELINE));
+  }
+  const verdict = {
+    'verdict-version': 1,
+    machine: name,
+    'checked-at': new Date().toISOString(),
+    report: sha256(unpacked),
+    kernel: report.kernel,
+    files: report.files.size,
+    processes: report.processes.length,
+    findings,
+  };
+  const text = `${JSON.stringify(verdict, null, 2)}\n`;
+  task.say(`${name}: ${report.files.size} files, ${report.processes.length} processes, ${findings.length} findings`);
+  return { text, digest: sha256(text), findings };
+}
+
+/** So many findings are named in one message; all are in the verdict. */
+const NAMED = 10;
+
+/** Refuses a machine that is not as it should be. @throws NightlyError `gate-failed` naming what is wrong with it. */
+export function requirePassed(name: string, { findings }: Verdict): void {
+  if (findings.length === 0) return;
+  const shown = findings.slice(0, NAMED).map(({ message }) => `  ${message}`);
+  const more = findings.length > NAMED ? [`  and ${findings.length - NAMED} more`] : [];
+  throw new NightlyError(
+    'gate-failed',
+    [`${name} is refused; nothing of a job was sent there:`, ...shown, ...more].join('\n'),
+    {
+      hint: 'Ask its operator. What is right although no package says so must come in a package of known-good repositories.',
+    },
+  );
+}
+
+/** A report of a real machine is below it. */
+const MOST_BYTES = 1 << 29;
+
+function unpackReport(packed: Buffer, name: string): string {
+  try {
+    return gunzipSync(packed, { maxOutputLength: MOST_BYTES }).toString('utf8');
+  } catch (error) {
+    throw new NightlyError('gate-failed', `${name} is refused: its report cannot be unpacked.`, { cause: error });
+  }
+}

@@ -37,6 +37,11 @@ export function startSchedule(
   return { next: () => task.getNextRun() ?? undefined, stop: async () => task.destroy() };
 }
 
+/** Returns the next moments that a schedule names, oldest first. */
+export function nextMoments(schedule: ScheduleConfig, count: number): Date[] {
+  return cronTask(schedule, NOTHING).getNextRuns(count);
+}
+
 function cronTask({ cron, timeZone }: ScheduleConfig, onMoment: (moment: Date) => void): ScheduledTask {
   return createTask(cron, ({ date }) => onMoment(date), { timezone: timeZone, noOverlap: true });
 }

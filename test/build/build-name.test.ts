@@ -66,3 +66,14 @@ test('a command that is given a name says on standard error which build that is'
   expect(newest.stderr).toBe(`-1 is build ${await of('-1')}\n`);
   expect(newest.code).toBe(0);
 });
+
+test('list shows a state, or so many of the newest', async () => {
+  const states = async (...options: string[]): Promise<string[]> => {
+    const { stdout } = await runCli(dir, ['list', '--json', ...options]);
+    return JSON.parse(stdout).map((one: { 'atomic-nightly.state': string }) => one['atomic-nightly.state']);
+  };
+  expect(new Set(await states('--state', 'unchanged'))).toEqual(new Set(['unchanged']));
+  expect(await states('--limit', '2')).toHaveLength(2);
+  expect((await runCli(dir, ['list', '--state', 'running'])).stdout).toBe('No build is like that.\n');
+  expect((await runCli(dir, ['list', '--limit', '1'])).stdout).toMatch(/^BUILD +STREAM +STATE +AGE .*\n20261012_01 /);
+});

@@ -51,14 +51,18 @@ describe.each(DAMAGE)('I15: a meta.json that is %s', (_, spoil) => {
     await expect(findBuild(config.work, bad)).rejects.toMatchObject({ code: 'record' });
     expect((await findBuild(config.work, good)).meta.buildid).toBe(good);
     const context = { config: config.path, logFormat: 'json' } as const;
-    const list = await printed((print) => listCommand.run({ stream: undefined, json: false }, { ...context, print }));
+    const list = await printed((print) =>
+      listCommand.run({ stream: undefined, state: undefined, limit: 0, json: false }, { ...context, print }),
+    );
     expect(list).toMatch(new RegExp(`${bad} +damaged +.*is damaged`));
     expect(list).toContain(good);
     expect(await printed((print) => logCommand.run({ build: good, step: undefined }, { ...context, print }))).toContain(
       'compose',
     );
     const json = JSON.parse(
-      await printed((print) => listCommand.run({ stream: undefined, json: true }, { ...context, print })),
+      await printed((print) =>
+        listCommand.run({ stream: undefined, state: undefined, limit: 0, json: true }, { ...context, print }),
+      ),
     );
     expect(json.find((one: { buildid: string }) => one.buildid === bad)['atomic-nightly.state']).toBe('damaged');
     const pages = pagesApp({ config, work: openWork(config.work) });

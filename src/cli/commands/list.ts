@@ -1,14 +1,20 @@
 import { formatAge } from '../../base/format.ts';
-import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
+import { ageOf, currentState, type PromotedTo, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
 import { storedMeta } from '../../build/build-record-format.ts';
 import { placeOf, surveyBuilds } from '../../build/build-store.ts';
+import { OUTCOMES } from '../../build/outcomes.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
-import { flag, text } from '../inputs.ts';
+import { choice, flag, number, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
+
+/** States a build is listed in; `damaged` is one whose record cannot be read. */
+const STATES = [...Object.keys(OUTCOMES), 'damaged'];
 
 /** `atomic-nightly list`: lists builds, newest first, with what is needed to choose one for promotion. */
 export const list = defineCommand({
@@ -17,10 +23,16 @@ export const list = defineCommand({
   summary: 'list builds, newest first: state, age, changes, tests, images, promotions',
   options: {
     stream: text('NAME', 'only builds of this stream', { completes: 'stream' }),
+    state: choice('STATE', STATES, 'only builds in this state'),
+    limit: number('NUMBER', 'only so many of the newest; 0: all', 0),
     json: flag('the records, for scripts'),
   },
-  examples: ['atomic-nightly list --json | jq -r ".[0].buildid"'],
-  async run({ stream, json }, { config, print }) {
+  examples: [
+    'atomic-nightly list --limit 10',
+    'atomic-nightly list --state failed --stream nightly',
+    'atomic-nightly list --json | jq -r ".[0].buildid"',
+  ],
+  async run({ stream, state: wanted, limit, json }, { config, print }) {
     const { work } = await loadConfig(config);
     const held = await isRunLockHeld(work);
     const { builds: all, damaged } = await surveyBuilds(work);
@@ -31,7 +43,10 @@ export const list = defineCommand({
         state: currentState(build, held),
         age: ageOf(build.meta),
         promoted: promotedTo(all, build.meta.buildid, (one) => currentState(one, held)),
-      }));
+      }))
+      .filter(({ state }) => wanted === undefined || state === wanted)
+      .slice(0, limit === 0 ? undefined : limit);
+    const shownDamaged = wanted === undefined || wanted === 'damaged' ? damaged : [];
     if (json) {
       const known = builds.map(({ meta, state, age, promoted }) => ({
         place: placeOf(meta),
@@ -42,7 +57,7 @@ export const list = defineCommand({
           'atomic-nightly.promoted-to': promoted,
         },
       }));
-      const unknown = damaged.map(({ id, arch, error }) => ({
+      const unknown = shownDamaged.map(({ id, arch, error }) => ({
         place: { id },
         printed: {
           buildid: id,
@@ -59,35 +74,37 @@ export const list = defineCommand({
       return 0;
     }
     // Whose stream they are is not known, so they are named whatever was asked for.
-    for (const { id, error } of damaged) print(`${id.padEnd(12)}  ${'damaged'.padEnd(22)}  ${error.message}`);
-    if (builds.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
-    for (const { meta, state, age, promoted } of builds) {
-      const commit = meta.ostreeCommit?.slice(0, 12) ?? '-';
-      const images = Object.keys(meta.images ?? {}).join(' ');
-      const changes = meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '';
-      const tests = testsText(meta);
-      const { of } = meta.promotion ?? {};
-      const retracted = meta.retracted;
-      const later = meta.supersededBy;
-      print(
-        [
-          meta.buildid.padEnd(12),
-          meta.stream.padEnd(10),
-          state.padEnd(12),
-          formatAge(age).padStart(6),
-          commit.padEnd(13),
-          changes,
-          tests === undefined ? '' : `tests ${tests}`,
-          images,
-          of === undefined ? '' : `of ${of}`,
-          later === undefined ? '' : `superseded by ${later}`,
-          retracted === undefined ? '' : `retracted by ${retracted.by}`,
-          promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
-        ]
-          .filter((column) => column !== '')
-          .join('  '),
-      );
-    }
+    for (const { id, error } of shownDamaged) print(`${id}  damaged  ${error.message}`);
+    if (all.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
+    else if (builds.length + shownDamaged.length === 0) print('No build is like that.');
+    if (builds.length > 0) for (const line of tableLines([HEADER, ...builds.map(cellsOf)])) print(line);
     return 0;
   },
 });
+
+const HEADER = ['BUILD', 'STREAM', 'STATE', 'AGE', 'COMMIT', 'CHANGES', 'TESTS', 'IMAGES', 'PROMOTION'];
+
+interface Listed {
+  readonly meta: BuildMeta;
+  readonly state: string;
+  /** Seconds. */
+  readonly age: number;
+  readonly promoted: readonly PromotedTo[];
+}
+
+function cellsOf({ meta, state, age, promoted }: Listed): string[] {
+  const { promotion, supersededBy, retracted } = meta;
+  const notes = [
+    promotion === undefined ? '' : `of ${promotion.of}`,
+    supersededBy === undefined ? '' : `superseded by ${supersededBy}`,
+    retracted === undefined ? '' : `retracted by ${retracted.by}`,
+    promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
+  ];
+  return [
+    ...[meta.buildid, meta.stream, state, formatAge(age), meta.ostreeCommit?.slice(0, 12) ?? '-'],
+    meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '',
+    testsText(meta) ?? '',
+    Object.keys(meta.images ?? {}).join(' '),
+    notes.filter((note) => note !== '').join('  '),
+  ];
+}

@@ -1,0 +1,122 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { buildPaths } from '../../src/build/build-store.ts';
+import type { Config } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { run } from '../../src/programs/exec.ts';
+import { statusOf } from '../../src/service/status.ts';
+import { makePageBuilds, type PageBuilds } from '../support/page-builds.ts';
+import { makeSigningKey } from '../support/signing-key.ts';
+import { temporaryFolder } from '../support/tmp.ts';
+import { runCli } from '../support/world.ts';
+
+const NOON = new Date('2026-10-03T12:00:00Z');
+
+/** Three good nights, the last of 3 October, and a configuration changed as asked. */
+async function nights(change: (text: string) => string = (text) => text): Promise<PageBuilds & { path: string }> {
+  const dir = temporaryFolder();
+  const builds = await makePageBuilds(dir, 3);
+  const path = join(dir, 'atomic-nightly.yaml');
+  const text = readFileSync(path, 'utf8').replace(/^ {2}release:\n(?: {4}.*\n)+/m, '');
+  writeFileSync(path, change(text));
+  return { ...builds, path, config: await loadConfig(path) };
+}
+
+const problems = async (config: Config, now = NOON): Promise<readonly string[]> =>
+  (await statusOf(config, now)).problems;
+
+test('all is well after a good night: what was last, what comes next, the disk', async () => {
+  const { config } = await nights(scheduled);
+  const found = await statusOf(config, NOON);
+  expect(found).toMatchObject({
+    problems: [],
+    queue: [],
+    streams: [
+      {
+        stream: 'nightly',
+        last: { build: '20261003_01', state: 'complete', ageSeconds: 9.5 * 3600 },
+        good: { build: '20261003_01' },
+        behind: [],
+      },
+    ],
+  });
+  expect(Date.parse(found.streams[0]?.next ?? '')).toBeGreaterThan(Date.now());
+  expect(found.disk?.total).toBeGreaterThan(found.disk?.free ?? 0);
+});
+
+test('a failed night is named with the step and the cause, and stays so while the next one is under way', async () => {
+  const { config, write, meta, hold } = await nights();
+  const failure = { event: 'failed', step: 'compose', input: 'x', seconds: 1, code: 'tool-failed' } as const;
+  write({ ...meta('20261003_01'), state: 'failed' }, [
+    { ...failure, at: '2026-10-03T02:40:00Z', message: 'No package "nope" in any repository.\nand more' },
+  ]);
+  const cause = 'nightly: build 20261003_01 is failed, 9 h old: compose: No package "nope" in any repository.';
+  expect(await problems(config)).toEqual([cause]);
+  hold('nightly');
+  write({ ...meta('20261003_01'), buildid: '20261003_02', state: 'running' });
+  const found = await statusOf(config, NOON);
+  expect(found.running).toMatchObject({ command: 'nightly', pid: process.pid });
+  expect(found.problems).toEqual([cause]);
+});
+
+test('a stream without a good build for two periods of its schedule is late', async () => {
+  const { config } = await nights(scheduled);
+  expect(await problems(config, new Date('2026-10-05T02:00:00Z'))).toEqual([]);
+  expect(await problems(config, new Date('2026-10-05T03:00:00Z'))).toEqual([
+    'nightly: no build has succeeded for 2 d; the last was 20261003_01.',
+  ]);
+});
+
+test('a target that lacks the newest build, a key that is not there, and one that expires soon', async () => {
+  const dir = temporaryFolder();
+  const { home, key } = await makeSigningKey(dir);
+  await run('gpg', ['--homedir', home, '--batch', '--quick-set-expire', key, '20d']);
+  const { config } = await nights((text) =>
+    text
+      .replace(
+        'targets: [buildlogs]',
+        `targets: [buildlogs, staging]\n    signing: {type: gpg-agent, home: ${home}, key: ${key}}`,
+      )
+      .concat('  other:\n    treefile: ./tree.yaml\n    ref: lab/x86_64/other\n    targets: [mirror]\n')
+      .concat(`    signing: {type: openpgp, key-file: ${join(dir, 'none.asc')}}\n`),
+  );
+  const found = await problems(config);
+  expect(found[0]).toBe('nightly: not published to staging yet.');
+  expect(found[1]).toMatch(/^Signing: key [0-9A-F]{40} expires in (19|20) days, on /);
+  expect(found[2]).toContain('none.asc');
+  expect(found).toHaveLength(3);
+});
+
+test('I15: damaged records are named, and the rest is told as ever', async () => {
+  const { config } = await nights();
+  writeFileSync(buildPaths(config.work, '20261001_01', 'x86_64').meta, '{');
+  mkdirSync(join(config.work, 'service'));
+  writeFileSync(join(config.work, 'service/state.json'), '[]');
+  const found = await statusOf(config, NOON);
+  expect(found.problems).toHaveLength(2);
+  expect(found.problems[0]).toContain('Build 20261001_01 is damaged: ');
+  expect(found.problems[1]).toContain('service/state.json');
+  expect(found.streams[0]?.good?.build).toBe('20261003_01');
+});
+
+test('before the first night nothing is wrong, and the command says so; trouble is exit code 1', async () => {
+  const { path, config, write, meta } = await nights();
+  const dir = temporaryFolder();
+  writeFileSync(join(dir, 'tree.yaml'), 'ref: lab/x86_64/nightly\nrepos: [lab]\npackages: [bash]\n');
+  writeFileSync(join(dir, 'atomic-nightly.yaml'), readFileSync(path));
+  const empty = await runCli(dir, ['status']);
+  expect(empty.stdout).toMatch(/^All is well\.\n[\s\S]*\nnightly {2}- +no build yet/);
+  expect(empty.code).toBe(0);
+  write({ ...meta('20261003_01'), state: 'interrupted' });
+  const stopped = await runCli(join(config.work, '..'), ['status']);
+  expect(stopped.stdout).toMatch(/^1 thing needs you:\n {2}nightly: build 20261003_01 is interrupted, \d+ d old\.\n/);
+  expect(stopped.code).toBe(1);
+});
+
+function scheduled(text: string): string {
+  return text.replace(
+    '    targets: [buildlogs]\n',
+    "    targets: [buildlogs]\n    schedule: {cron: '30 2 * * *', time-zone: UTC}\n",
+  );
+}

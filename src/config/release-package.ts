@@ -18,6 +18,12 @@ export const releasePackageSchema = (here: Here) =>
     templates: filePath(here)
       .optional()
       .describe('Folder with package.spec.hbs, remote.conf.hbs and further files of your own.'),
+    'verify-upgrades': z
+      .boolean()
+      .default(false)
+      .describe(
+        'Also package whom to trust of the release log, and a unit that upgrades hosts to what it has alone; needs the block log.',
+      ),
   }).describe('The RPM that users have, with the OSTree remote of this stream and its public key.');
 
 export type ReleasePackageConfig = z.output<ReturnType<typeof releasePackageSchema>>;
@@ -28,10 +34,10 @@ interface Stream {
 }
 
 /**
- * Returns what is wrong with the packages of several streams taken together: one name for two of them, or one repository
- * that two keys would sign in turn.
+ * Returns what is wrong with the packages of several streams taken together: one name for two of them, one repository that two keys
+ * would sign in turn, or upgrades verified by a log that there is not.
  */
-export function checkReleasePackages(streams: Readonly<Record<string, Stream>>): Breach[] {
+export function checkReleasePackages(streams: Readonly<Record<string, Stream>>, keepsLog: boolean): Breach[] {
   const breaches: Breach[] = [];
   const names = new Map<string, string>();
   const repositories = new Map<string, { readonly stream: string; readonly signing: string }>();
@@ -39,6 +45,9 @@ export function checkReleasePackages(streams: Readonly<Record<string, Stream>>):
     if (releasePackage === undefined) continue;
     const { name, repository } = releasePackage;
     const path = ['streams', stream, 'release-package'];
+    if (releasePackage.verifyUpgrades && !keepsLog) {
+      breaches.push({ path: [...path, 'verify-upgrades'], message: 'needs a log, by which upgrades are verified.' });
+    }
     const other = names.get(name);
     names.set(name, other ?? stream);
     if (other !== undefined) {

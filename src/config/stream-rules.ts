@@ -41,7 +41,7 @@ export function checkStreams(parts: Parts): Breach[] {
     ),
     ...sharedRefs(parts.streams),
     ...unsignedBesideSigned(parts.streams),
-    ...checkReleasePackages(parts.streams),
+    ...checkReleasePackages(parts.streams, parts.written('log') !== undefined),
   ];
 }
 

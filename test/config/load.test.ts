@@ -497,7 +497,12 @@ test('release packages: one name for each stream, one key for each repository', 
   const path = await write(`${RELEASE.replace('  release:\n', `${block('nightly')}  release:\n`)}${block('release')}`);
   const { streams } = await loadConfig(path);
   const repository = join(path, '../rpms');
-  expect(streams['release']?.releasePackage).toEqual({ name: 'lab-release', version: '9', repository });
+  expect(streams['release']?.releasePackage).toEqual({
+    name: 'lab-release',
+    version: '9',
+    repository,
+    verifyUpgrades: false,
+  });
   const faults = await faultsOf(
     `${RELEASE.replace('  release:\n', `    signing: {type: openpgp, key-file: n}\n${block('same')}  release:\n`)}${block('same', ', templates: ./none')}    signing: {type: openpgp, key-file: k}\n`,
   );

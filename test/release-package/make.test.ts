@@ -6,6 +6,7 @@ import { sha256File } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
 import { breakSignature } from '../support/break-signature.ts';
 import { everyCase } from '../support/every-case.ts';
+import { keepLog } from '../support/logged-world.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';
 import { outsider } from '../support/outsider.ts';
 import { fileIn, makePackageWorld, PACKAGE, reconfigure, rpmFaults, sigRepository } from '../support/package-world.ts';
@@ -213,4 +214,30 @@ it.runIf(everyCase)('templates of its own add files, and one that makes another 
     code: 2,
     stderr: expect.stringMatching(/templates.*there is no/s),
   });
+});
+
+it('carries what hosts verify upgrades with: the scripts, whom to trust of the log, and a unit', async () => {
+  const dir = temporaryFolder();
+  const key = await makeSigningKey(dir);
+  const world = await makePackageWorld(join(dir, 'world'), [agent(key)]);
+  const plain = await world.nightly('release-package', '--dry-run');
+  await reconfigure(world, (text) => text.replace('repository: ./sig', 'repository: ./sig, verify-upgrades: true'));
+  expect(await world.nightly('release-package', '--dry-run')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('needs a log, by which upgrades are verified.'),
+  });
+  const vkey = await keepLog(world);
+  const { code, stdout, stderr } = await world.nightly('release-package', '--json');
+  expect([plain.code, code], stderr).toEqual([0, 0]);
+  const { file } = JSON.parse(stdout);
+  expect(await fileIn(file, `/etc/${PACKAGE}/log-policy`)).toBe(`log ${vkey}\nquorum none\n`);
+  for (const name of ['upgrade.sh', 'verify.sh']) {
+    const shipped = await readFile(new URL(`../../verify/${name}`, import.meta.url), 'utf8');
+    expect(await fileIn(file, `/usr/libexec/${PACKAGE}/${name}`)).toBe(shipped);
+  }
+  const unit = join(dir, 'unit.service');
+  await writeFile(unit, await fileIn(file, `/usr/lib/systemd/system/${PACKAGE}-upgrade.service`));
+  expect(await readFile(unit, 'utf8')).toContain(
+    `ExecStart=/bin/sh /usr/libexec/${PACKAGE}/upgrade.sh -p /etc/${PACKAGE}/log-policy mini:mini/x86_64/nightly\n`,
+  );
 });

@@ -6,6 +6,17 @@ import { fillIn } from '../../base/fill-in.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 
 const SPEC = 'package.spec.hbs';
+const UNIT = 'verified-upgrade.service.hbs';
+/** What hosts verify upgrades with. */
+const SCRIPTS = ['upgrade.sh', 'verify.sh'] as const;
+
+/** What a package holds that is no template. */
+export interface PackageKeys {
+  /** Armored; undefined where the stream does not sign. */
+  readonly publicKey: string | undefined;
+  /** Whom to trust of the release log (c2sp.org/tlog-policy); undefined where upgrades are not verified. */
+  readonly policy: string | undefined;
+}
 
 /** What the templates of a release package can say, but for its release and the digest, which follow from the rest. */
 export interface PackageFacts {
@@ -23,6 +34,8 @@ export interface PackageFacts {
   readonly keyFile: string;
   /** Whether clients check signatures, as OSTree writes it. */
   readonly verify: 'true' | 'false';
+  /** Where the scripts are that verify upgrades, and whom they trust; none where hosts upgrade as they like. */
+  readonly log?: { readonly scripts: string; readonly policy: string } | undefined;
 }
 
 /** A release package before it has a release number. */
@@ -38,13 +51,12 @@ export interface PackageContent {
 /**
  * Fills in the templates of a release package: each NAME.hbs becomes NAME, other files are taken as they are.
  * @param own folder with templates of the project's own; the built-in ones fill in the rest
- * @param publicKey armored; undefined where the stream does not sign
  * @throws NightlyError `config` with the template's file and line.
  */
 export async function packageContent(
   facts: PackageFacts,
   own: string | undefined,
-  publicKey: string | undefined,
+  { publicKey, policy }: PackageKeys,
 ): Promise<PackageContent> {
   const sources = new Map<string, string | Uint8Array>();
   if (publicKey !== undefined) sources.set('RPM-GPG-KEY', publicKey);
@@ -53,6 +65,11 @@ export async function packageContent(
     ...(own === undefined ? [] : await filesBelow(own)),
   ]);
   names.delete(SPEC);
+  if (policy === undefined) names.delete(UNIT);
+  else {
+    sources.set('policy', policy);
+    for (const script of SCRIPTS) sources.set(script, await readFile(join(SHIPPED.verify, script)));
+  }
   for (const name of [...names].toSorted()) {
     const file = placeOf(name, own);
     if (name.endsWith('.hbs'))

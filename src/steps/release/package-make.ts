@@ -5,13 +5,16 @@ import { filesBelow, makeFolder, withTemporaryFolder, writeFileAtomic } from '..
 import { armoredKey } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { ReleasePackageConfig } from '../../config/config.ts';
+import { formatVkey } from '../../log/note-keys.ts';
 import { queryRpms, type RpmFile } from '../../programs/rpm.ts';
 import { rpmBuild } from '../../programs/rpmbuild.ts';
+import { readPolicy } from '../../publish/log/witness-log.ts';
 import { type PackageContent, type PackageFacts, packageContent } from '../../reports/release/package.ts';
 import { checkRpms } from '../../rpm/check-signatures.ts';
 import { compareEvr } from '../../rpm/evr.ts';
 import { signAnyRpm } from '../../rpm/signature/sign-rpm.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
+import { openLogKey } from '../../signing/log-key.ts';
 
 /** What a stream's release package would be now, beside what its repository has. */
 export interface PackagePlan {
@@ -39,7 +42,9 @@ export function releasePackageOf({ stream, config }: Project): ReleasePackageCon
 export async function planPackage(project: Project, task: Task): Promise<PackagePlan> {
   const { name, version, repository, templates } = releasePackageOf(project);
   const keys = await publicKeys(project, task);
-  const content = await packageContent(factsOf(project, keys.length > 0), templates, keys.join('') || undefined);
+  const policy = await trustOf(project);
+  const facts = factsOf(project, { signs: keys.length > 0, verifies: policy !== undefined });
+  const content = await packageContent(facts, templates, { publicKey: keys.join('') || undefined, policy });
   const files = (await filesBelow(repository)).filter(
     (path) => path.endsWith('.rpm') && basename(path).startsWith(`${name}-`),
   );
@@ -153,8 +158,22 @@ async function publicKeys({ config, stream }: Project, task: Task): Promise<stri
   return keys;
 }
 
+/** Whom hosts are to trust of the release log: the policy that the publisher keeps to; without one, the key of the log. */
+async function trustOf({ config, stream }: Project): Promise<string | undefined> {
+  const { log } = config;
+  if (!stream.releasePackage?.verifyUpgrades || log === undefined) return undefined;
+  if (log.policy !== undefined) {
+    await readPolicy(log);
+    return readFile(log.policy, 'utf8');
+  }
+  return `log ${formatVkey(await openLogKey(log))}\nquorum none\n`;
+}
+
 /** A release's hosts follow the mirror, not the place where it is tested. */
-function factsOf({ config, stream, ref }: Project, signs: boolean): PackageFacts {
+function factsOf(
+  { config, stream, ref }: Project,
+  { signs, verifies }: { readonly signs: boolean; readonly verifies: boolean },
+): PackageFacts {
   const { name, version } = stream.releasePackage ?? { name: '', version: '' };
   const mirror = config.targets[stream.release?.to?.tree[0] ?? ''];
   return {
@@ -168,5 +187,6 @@ function factsOf({ config, stream, ref }: Project, signs: boolean): PackageFacts
     capability: `${config.name}-remote`,
     keyFile: signs ? `/etc/pki/rpm-gpg/RPM-GPG-KEY-${name}` : '',
     verify: signs ? 'true' : 'false',
+    log: verifies ? { scripts: `/usr/libexec/${name}`, policy: `/etc/${name}/log-policy` } : undefined,
   };
 }

@@ -62,7 +62,7 @@ async function restated(
 
 describe('rebuild-compose', () => {
   it('I10: somebody else gets the same tree from the published records alone, and signs it', async () => {
-    const trust = ['--gpg-key', signing.publicFile, '--log-key', vkey];
+    const trust = ['--gpg-key', signing.publicKeyFile, '--log-key', vkey];
     const result = await who(alice).rebuild(id, ...trust);
     expect(result, result.stderr).toMatchObject({ code: 0 });
     expect(result.stdout).toContain(`identical: build ${id}`);

@@ -7,7 +7,7 @@ import { EXIT, isPublishedState } from '../../build/outcomes.ts';
 import { rebuiltText, standingRebuilds } from '../../build/rebuilds.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type AcceptedRebuild, attestBuild } from '../../pipelines/attest.ts';
-import { refuseRetractedMeta } from '../../run/build.ts';
+import { isFetched, refuseRetractedMeta } from '../../run/build.ts';
 import {
   differenceText,
   type Rebuilder,
@@ -41,7 +41,8 @@ export const attest = defineCommand({
   async run({ build: id, files, json }, context) {
     if (files.length === 0) throw usageError('attest', 'Name at least one FILE with a statement.');
     const config = await loadConfig(context.config);
-    const { meta } = await findBuild(config.work, id);
+    const { meta, paths } = await findBuild(config.work, id);
+    if (isFetched(paths)) throw usageError('attest', `Build ${id} was made on another machine: attest it there.`);
     refuseUnpublished(meta);
     const rebuilders = await readRebuilders(config);
     const accepted = await Promise.all(files.map((file) => accept(file, { meta, rebuilders })));

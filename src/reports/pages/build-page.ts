@@ -5,7 +5,7 @@ import type { BuildMeta } from '../../build/build-record.ts';
 import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
-import { rebuiltText, statementsOf } from '../../build/rebuilds.ts';
+import { rebuiltText, standingRebuilds, statementsOf } from '../../build/rebuilds.ts';
 import { signatureName } from '../../published/paths.ts';
 import { changesText, releasedText } from './build-row.ts';
 import type { Links } from './links.ts';
@@ -37,6 +37,8 @@ export interface BuildPageRequest {
     readonly since: number;
     /** How many people must approve it before it is released. */
     readonly approvalsNeeded: number;
+    /** How many rebuilders must have composed it again, identically. */
+    readonly rebuildsNeeded: number;
     /** Whether its stream feeds a release stream. */
     readonly promotable: boolean;
     /** Whether its stream says where releases go. */
@@ -223,7 +225,7 @@ function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step
 /** Returns what can be done with a build next, as it is typed. */
 function commands(
   { meta, state }: BuildPageRequest,
-  { approvalsNeeded, promotable, releasable }: NonNullable<BuildPageRequest['run']>,
+  { approvalsNeeded, rebuildsNeeded, promotable, releasable }: NonNullable<BuildPageRequest['run']>,
 ): { what: string; command: string }[] {
   const id = meta.buildid;
   const found: { what: string; command: string }[] = [];
@@ -239,7 +241,10 @@ function commands(
   if (open && !meta.supersededBy) {
     const approvals = meta.approvals?.length ?? 0;
     if (approvals < approvalsNeeded) add(`Approve it (${approvals} of ${approvalsNeeded})`, `approve ${id} --by NAME`);
-    else if (releasable) add('Release it', `release ${id}`);
+    const identical = standingRebuilds(meta.rebuilds ?? []).filter(({ verdict }) => verdict === 'identical').length;
+    if (identical < rebuildsNeeded)
+      add(`Take statements of rebuilders (${identical} of ${rebuildsNeeded})`, `attest ${id} FILE`);
+    if (approvals >= approvalsNeeded && identical >= rebuildsNeeded && releasable) add('Release it', `release ${id}`);
   }
   if (releasedText(meta) === 'released') add('Take the release back', `release --withdraw ${id} --reason "…"`);
   if (built) add('What is newer since', `show ${id}`);

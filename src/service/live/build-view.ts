@@ -26,6 +26,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
       releaseEntries: await work.journal(releaseJournal(paths)),
       since: holder ? Date.parse(holder.since) : Number.POSITIVE_INFINITY,
       approvalsNeeded: stream?.release?.approvals ?? 0,
+      rebuildsNeeded: stream?.release?.rebuilds ?? 0,
       promotable: Object.values(config.streams).some(({ release }) => release?.promotesFrom === name),
       releasable: stream?.release?.to !== undefined,
     },

@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
+import { dearmored } from '../../base/openpgp-packets.ts';
+import { readPublicFile } from '../../base/secret-file.ts';
 import type { Task } from '../../base/task.ts';
 import { PROVENANCE_FILE, RECORD_FILE, SUMS, TREEFILE_ARCHIVE } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
@@ -16,6 +17,9 @@ import { type Lockfile, parseLockfile } from '../../rpm/lockfile.ts';
 import { isSignedByOne } from '../../signing/verify-detached.ts';
 
 const LOCKFILE = 'lockfile.json';
+
+const KEY_HINT =
+  'Get the key of whoever publishes the build from a place you trust; get/STREAM.gpg on the target has it.';
 
 /** Whom somebody who rebuilds believes about a build; nobody: whatever the URL serves counts. */
 export interface PublisherTrust {
@@ -96,10 +100,11 @@ async function fetchRecord(place: BuildPlace, name: string, task: Task): Promise
   if (trust.gpgKeys.length === 0) return content;
   const signature = await answered(place, () => files.get(signatureName(path)));
   for (const key of trust.gpgKeys) {
-    if (signature && (await isSignedByOne(await readFile(key), content, [signature], task))) return content;
+    const publicKey = dearmored(await readPublicFile(key, { what: 'public key', code: 'usage', missing: KEY_HINT }));
+    if (signature && (await isSignedByOne(publicKey, content, [signature], task))) return content;
   }
   throw new NightlyError('signing', `${place.url}/${path} has no good signature by a key that was given.`, {
-    hint: 'Get the key of whoever publishes the build from a place you trust; get/STREAM.gpg on the target has it.',
+    hint: KEY_HINT,
   });
 }
 

@@ -32,6 +32,8 @@ export interface BuildFacts {
   /** RFC 3339, UTC. */
   readonly startedOn: string;
   readonly finishedOn: string;
+  /** What else came of it. */
+  readonly byproducts?: readonly Resource[];
 }
 
 export const BUILD_TYPE = 'urn:atomic-nightly:build:1';
@@ -56,6 +58,7 @@ export function provenanceStatement(facts: BuildFacts): Buffer {
       runDetails: {
         builder: { id: facts.builder, version: facts.versions },
         metadata: { invocationId: facts.invocation, startedOn: facts.startedOn, finishedOn: facts.finishedOn },
+        byproducts: facts.byproducts,
       },
     },
   };

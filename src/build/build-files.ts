@@ -21,6 +21,9 @@ export const SBOM_FILE = 'sbom.cdx.json';
 /** Signed statement of what the tree was made from, by whom and how (src/attest/). */
 export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 
+/** Signed verification summary of a promotion: how many operators built its packages the same; only in the work folder. */
+export const QUORUM_FILE = 'rebuild-summary.intoto.jsonl';
+
 /** Returns the name of the signed statement of what an image was made from; it lies beside the image. */
 export const imageStatementName = (image: string): string => `${image}.intoto.jsonl`;
 

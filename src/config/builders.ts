@@ -4,7 +4,8 @@ import { statementKey } from './attestations.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import { checkPassphrase } from './private-keys.ts';
-import { filePath, httpUrl, wait } from './values.ts';
+import { signingKey } from './signing.ts';
+import { age, filePath, httpUrl, wait } from './values.ts';
 
 /** Kinds of host keys that OpenSSH still takes by default, each with its base64. */
 const HOST_KEY = /^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|rsa-sha2-(256|512)|ssh-rsa) [A-Za-z0-9+/]{40,}={0,2}$/;
@@ -98,6 +99,30 @@ export const buildersSchema = (here: Here) =>
       })
         .optional()
         .describe('Sign statements of results and of what a quorum of builders agrees on.'),
+      publish: block(
+        {
+          target: z.string().describe('Target that has the repositories.'),
+          path: z
+            .string()
+            .regex(
+              /^(?:[\w+~-][\w.+~-]*|<arch>)(?:\/(?:[\w+~-][\w.+~-]*|<arch>))*$/,
+              'must be words joined by "/", and <arch>',
+            )
+            .refine((text) => text.split('/').includes('<arch>'), { error: 'must have <arch> in it' })
+            .refine((text) => !/^(?:repo|builds|log|streams|vagrant|rpms)(?:\/|$)/.test(text), {
+              error: 'begins with a folder that builds are published to',
+            })
+            .default('rebuilds/<arch>')
+            .describe(
+              'Folder there; <arch> is the architecture. Debuginfo is beside it, with "-debug" behind its name.',
+            ),
+          signing: signingKey(here).describe('Key that signs the packages and the metadata.'),
+          keep: age.prefault('7d').describe('How long packages and metadata that nothing names any more stay.'),
+        },
+        { keep: 'keepSeconds' },
+      )
+        .optional()
+        .describe('Publish what is accepted as RPM repositories.'),
     },
     { stall: 'stallSeconds' },
   );
@@ -105,15 +130,19 @@ export const buildersSchema = (here: Here) =>
 /** Machines that rebuild packages, and what they are compared with. */
 export type BuildersConfig = z.output<ReturnType<typeof buildersSchema>>;
 
+/** A machine that rebuilds packages. */
+export type MachineConfig = BuildersConfig['machines'][number];
+
 interface Parts {
   /** Undefined when there is none, or it has a fault of its own. */
   readonly builders: BuildersConfig | undefined;
   readonly streamNames: readonly string[];
+  readonly targetNames: readonly string[];
   readonly written: WrittenAt;
 }
 
 /** Returns what is wrong with builders that depends on more than one value. */
-export function checkBuilders({ builders, streamNames, written }: Parts): Breach[] {
+export function checkBuilders({ builders, streamNames, targetNames, written }: Parts): Breach[] {
   if (builders === undefined) return [];
   const breaches: Breach[] = [];
   const add = (path: readonly (string | number)[], message: string) =>
@@ -133,7 +162,19 @@ export function checkBuilders({ builders, streamNames, written }: Parts): Breach
     const known = didYouMean(image, streamNames) || ` Streams here: ${streamNames.join(', ')}.`;
     add([...at, 'image'], `there is no stream "${image}".${known}`);
   }
-  return [...breaches, ...checkPassphrase(['builders', 'statement', 'key'], written)];
+  const { publish } = builders;
+  if (publish !== undefined && !targetNames.includes(publish.target)) {
+    const known = didYouMean(publish.target, targetNames) || ` Targets here: ${targetNames.join(', ')}.`;
+    add(['publish', 'target'], `there is no target "${publish.target}".${known}`);
+  }
+  if (publish !== undefined && builders.statement === undefined) {
+    add(['publish'], 'needs "statement": only results with a signed statement are published.');
+  }
+  return [
+    ...breaches,
+    ...checkPassphrase(['builders', 'statement', 'key'], written),
+    ...checkPassphrase(['builders', 'publish', 'signing'], written),
+  ];
 }
 
 export const buildersTemplate = `
@@ -154,4 +195,5 @@ export const buildersTemplate = `
 #   # root: [rpm-build, gcc, make]
 #   # rates: {new: 1, proven: 0.2, sponsor: 0.05}        # how many results are built twice
 #   # statement: {verifier: 'https://rebuilds.example.org', key: {type: key-file, key-file: /etc/atomic-nightly/results.pem}}
+#   # publish: {target: buildlogs, signing: {type: openpgp, key-file: /etc/atomic-nightly/rebuilds.key}}
 `;

@@ -23,6 +23,7 @@ export const BUILD_EVENT_TYPES = [
   'withdrawn',
   'key-expiring',
   'audit-finding',
+  'dispute',
 ] as const;
 
 export type BuildEventType = (typeof BUILD_EVENT_TYPES)[number];
@@ -37,6 +38,7 @@ const FOR_PEOPLE: readonly BuildEventType[] = [
   'withdrawn',
   'key-expiring',
   'audit-finding',
+  'dispute',
 ];
 
 /** The events that each type of sink gets unless told otherwise; programs get all. */

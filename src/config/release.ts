@@ -57,6 +57,18 @@ export interface CycleConfig {
   };
 }
 
+const quorum = block({
+  quorum: z.int().min(1).max(20).describe('How many independent operators must have built each package as it is.'),
+  packages: z
+    .array(z.string().regex(/^[\w.+*?-]+$/, 'must be the name of a package, with * and ?'))
+    .min(1, 'needs at least one name')
+    .default(['*'])
+    .describe('Names of the packages that it is asked for; * and ? stand for any characters and any one.'),
+}).describe('Promote only packages that several operators have built the same (docs/rebuilds.md).');
+
+/** What has to be known of the packages of a promotion. */
+export type QuorumConfig = z.output<typeof quorum>;
+
 /** Makes the keys of a stream that only a release stream has. */
 export const releaseKeys = (here: Here) =>
   ({
@@ -77,6 +89,7 @@ export const releaseKeys = (here: Here) =>
       .min(0)
       .default(0)
       .describe('How many rebuilders must have composed a promotion again, identically, before it is released.'),
+    rebuild: quorum.optional(),
     cycle: cycle.optional(),
     release: releaseToSchema(here).optional(),
   }) as const;
@@ -105,14 +118,14 @@ interface Stream extends Written {
  */
 export function checkRelease(
   stream: Stream,
-  streams: Readonly<Record<string, Pick<Stream, 'promotesFrom'>>>,
+  streams: Readonly<Record<string, Pick<Stream, 'promotesFrom' | 'treefile'>>>,
   names: readonly string[],
   engine: EngineConfig | undefined,
 ): Breach[] {
   const breaches: Breach[] = [];
   const { promotesFrom: source, cycle: times } = stream;
   if (source === undefined) {
-    const others = { 'rpm-keys': stream.rpmKeys, cycle: times, release: stream.to };
+    const others = { 'rpm-keys': stream.rpmKeys, rebuild: stream.rebuild, cycle: times, release: stream.to };
     for (const [key, value] of Object.entries(others)) {
       if (value !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
     }
@@ -147,6 +160,12 @@ export function checkRelease(
   }
   if (stream.provenance !== undefined) {
     breaches.push({ path: ['provenance'], message: 'must not be set: a release has the tree of its nightly build.' });
+  }
+  if (stream.rebuild !== undefined && streams[source]?.treefile === undefined) {
+    breaches.push({
+      path: ['rebuild'],
+      message: `is for streams that are made of packages; "${source}" has no treefile.`,
+    });
   }
   if (stream.ref === undefined) {
     breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });
@@ -189,6 +208,7 @@ export const releaseTemplate = (name: string): string => `
   #   rpm-keys: [/etc/pki/rpm-gpg/RPM-GPG-KEY-example]
   #   approvals: 2
   #   rebuilds: 1               # by "rebuilders", below
+  #   rebuild: {quorum: 2}     # each package built the same by two operators (docs/rebuilds.md)
   #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
   #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
 `;

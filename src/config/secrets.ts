@@ -65,7 +65,11 @@ function passphrases(config: Config): PassphraseSource[] {
     ...signing,
     attestations?.statement?.key,
   ]);
-  const keysOfOthers = [...Object.values(config.content?.keys ?? {}), config.builders?.statement?.key];
+  const keysOfOthers = [
+    ...Object.values(config.content?.keys ?? {}),
+    config.builders?.statement?.key,
+    config.builders?.publish?.signing,
+  ];
   return [...keys, ...keysOfOthers].flatMap((key) =>
     key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],
   );

@@ -86,7 +86,7 @@ export const streamSchema = (here: Here) =>
 /** A stream as it was written, with the defaults that do not depend on other values. */
 export type WrittenStream = z.output<ReturnType<typeof streamSchema>>;
 
-type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'rebuilds' | 'cycle' | 'to';
+type FromPromotion = 'promotesFrom' | 'rpmKeys' | 'approvals' | 'rebuilds' | 'rebuild' | 'cycle' | 'to';
 type Deep = 'seed' | 'remote' | 'smokeTest';
 type FromOthers = 'treefile' | 'engine' | 'bootable' | 'arch' | 'osName' | 'imagePrefix' | 'vagrantBox' | 'provenance';
 
@@ -118,11 +118,16 @@ export function fillStream(
   name: string,
   { product, streams, targets, engine }: Around,
 ): StreamConfig {
-  const { promotesFrom, rpmKeys, approvals, rebuilds, cycle, to, ...own } = written;
+  const { promotesFrom, rpmKeys, approvals, rebuilds, rebuild, cycle, to, ...own } = written;
   const release: ReleaseConfig | undefined =
     promotesFrom === undefined
       ? undefined
-      : { promotesFrom, rpmKeys: rpmKeys ?? [], approvals, rebuilds, ...(cycle && { cycle }), ...(to && { to }) };
+      : {
+          ...{ promotesFrom, rpmKeys: rpmKeys ?? [], approvals, rebuilds },
+          ...(rebuild && { rebuild }),
+          ...(cycle && { cycle }),
+          ...(to && { to }),
+        };
   const source = streams[promotesFrom ?? ''];
   const arch = own.arch ?? source?.arch ?? hostArchitecture();
   const repo = `${targets[own.targets[0]]?.url ?? ''}/repo`;

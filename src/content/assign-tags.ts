@@ -1,3 +1,4 @@
+import { fitsGlob } from '../base/glob.ts';
 import type { ContentConfig, ContentRule } from '../config/config.ts';
 import { fillParts, majorRelease, matchTag, type TagParts } from '../config/tag-pattern.ts';
 
@@ -87,12 +88,4 @@ function placeClashes(tags: readonly AssignedTag[]): Map<string, string> {
     }
   }
   return clashes;
-}
-
-function fitsGlob(pattern: string, tag: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`).test(tag);
 }

@@ -8,6 +8,7 @@ import type { Runner } from '../run/runner.ts';
 import { seed } from '../steps/compose/seed.ts';
 import { keepInputs, promoteInputs } from '../steps/promote/promote-inputs.ts';
 import { promotePackages, storeIsWhole } from '../steps/promote/promote-packages.ts';
+import { promoteQuorum } from '../steps/promote/promote-quorum.ts';
 import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
@@ -57,6 +58,16 @@ export async function preparePromotion(
     // Once the commit is made nobody asks for them any more.
     async () => (await readMeta(build.paths)).ostreeCommit !== undefined || storeIsWhole(project, build),
   );
+  const { rebuild } = stream.release ?? {};
+  if (rebuild !== undefined) {
+    const isMade = async () => (await readMeta(build.paths)).ostreeCommit !== undefined;
+    await runner.step(
+      'quorum',
+      { night: night.commit, changes, rebuild },
+      (task) => promoteQuorum(project, build, rebuild, task),
+      isMade,
+    );
+  }
   const known = { night, nights, parent, packages };
   if (recommit) return { ...known, inputHash: undefined };
   const { inputHash } = await runner.step('resolve', { night: night.commit, changes }, (task) =>

@@ -58,6 +58,9 @@ export const RESULT = recordFormat({
 /** What became of one job on one builder. */
 export type RebuildResult = RecordOf<typeof RESULT>;
 
+/** One package of a result, as it was read from the file. */
+export type RebuiltPackage = RebuildResult['packages'][number];
+
 /**
  * Returns the text that a builder signs for its result, before it knows whether another has to build the same: the job, and the
  * SHA-256 of each package file, sorted. A failed build has none.

@@ -16,8 +16,9 @@ export interface TagDifference {
   readonly files?: readonly string[];
 }
 
-/** So many values and paths of a tag are kept. */
+/** So many values of a tag are kept, and paths. */
 const KEPT = 20;
+const PATHS_KEPT = 1000;
 /** Characters of a value that are kept. */
 const LONGEST = 200;
 
@@ -46,15 +47,19 @@ function differenceOf(tag: number, a: Entries, b: Entries): TagDifference | unde
   const wrong = Array.from({ length }, (_, index) => index).filter((index) => left[index] !== right[index]);
   const shown = wrong.slice(0, KEPT);
   const paths = pathsOf(a);
-  const isPerFile = paths.length > 1 && left.length === paths.length && right.length === paths.length;
+  const isPerFile = hasValueForEachFile(tag) && left.length === paths.length && right.length === paths.length;
   return {
     tag: tagName(tag),
     one: shown.flatMap((index) => left[index] ?? []).map(short),
     other: shown.flatMap((index) => right[index] ?? []).map(short),
     count: Math.max(wrong.length, 1),
-    ...(isPerFile && { files: shown.map((index) => paths[index] ?? '') }),
+    ...(isPerFile && { files: wrong.slice(0, PATHS_KEPT).map((index) => paths[index] ?? '') }),
   };
 }
+
+/** rpm's names of such tags all begin so. */
+const hasValueForEachFile = (tag: number): boolean =>
+  tagName(tag).startsWith('FILE') && tagName(tag) !== 'FILEDIGESTALGO';
 
 const short = (text: string): string => (text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text);
 

@@ -12,6 +12,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   'src/steps/deliver/sign-builds.ts': 'files of the work folder, and images that have the digest of its SHA256SUMS',
   'src/steps/deliver/sign-statement.ts':
     'a statement that is made here, of records in the work folder or of what was composed here',
+  'src/rebuild/signed-statement.ts':
+    'a statement that is made here, of results that were verified and of what people said',
   'src/steps/release/release-notes.ts': 'texts that are made here',
   'src/steps/release/package-repository.ts': 'hands the signer over to renewMetadata',
   'src/rpm/repository/renew-metadata.ts': 'metadata that is made here, of packages whose digests were compared',

@@ -1,8 +1,55 @@
-import { defineGroup } from '../define.ts';
+import { type ListedBuilder, listBuilders } from '../../rebuild/builder-list.ts';
+import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
+import { defineCommand } from '../define.ts';
+import { flag } from '../inputs.ts';
+import { loadRebuilds } from '../open-builders.ts';
+import { type Printer, printJson } from '../print.ts';
 
-export const builders = defineGroup({
+/** `atomic-nightly builders`: who rebuilds for us, and what is known of each. */
+export const builders = defineCommand({
   name: 'builders',
   section: 'Rebuilds',
-  summary: 'check machines of others that rebuild packages: docs/rebuilds.md',
-  examples: ['atomic-nightly builders check alpha'],
+  summary: 'list the machines that rebuild packages, and what they are trusted with: docs/rebuilds.md',
+  options: { json: flag('for scripts, with the history of each') },
+  examples: ['atomic-nightly builders', 'atomic-nightly builders --json | jq ".builders[] | select(.open > 0)"'],
+  async run({ json }, { config: path, print }) {
+    const config = await loadRebuilds(path);
+    const records = await readRebuildRecords(config);
+    const listed = await listBuilders(config, records);
+    const faults = records.faults.map(({ message }) => message);
+    if (json) printJson({ builders: listed, faults }, print);
+    else {
+      printTable(listed, print);
+      for (const fault of faults) print(`damaged: ${fault}`);
+    }
+    return faults.length > 0 || listed.some(({ fault }) => fault !== undefined) ? 1 : 0;
+  },
 });
+
+const HEADINGS = ['name', 'operator', 'level', 'last check', 'jobs', 'confirmed', 'disputes'];
+
+function printTable(listed: readonly ListedBuilder[], print: Printer): void {
+  const rows = listed.map((one) => [
+    one.name,
+    one.operator ?? '?',
+    `${one.level ?? 'damaged'}${one.configured ? '' : ' (gone)'}`,
+    checkText(one),
+    String(one.jobs),
+    String(one.confirmed),
+    one.open > 0 ? `${one.disputes} (${one.open} open)` : String(one.disputes),
+  ]);
+  const widths = HEADINGS.map((heading, at) => Math.max(heading.length, ...rows.map((row) => row[at]?.length ?? 0)));
+  for (const row of [HEADINGS, ...rows])
+    print(
+      row
+        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+}
+
+function checkText({ lastCheck }: ListedBuilder): string {
+  if (lastCheck === undefined) return 'never';
+  const at = `${new Date(lastCheck.at * 1000).toISOString().slice(0, 16)}Z`;
+  return `${at} ${lastCheck.ok ? 'good' : `${lastCheck.faults.length} faults`}`;
+}

@@ -58,14 +58,15 @@ function groupFunction(entries: readonly Entry[], group: string): string {
     const specs = [...completedOptions(entry.options).flatMap(optionSpecs), ...argumentSpecs(entry)];
     return `        ${word})\n          _arguments $everywhere${specs.map((spec) => ` \\\n            ${quoted(spec)}`).join('')}\n          ;;`;
   });
-  // A command that also begins others takes its argument where their words stand.
+  // A command that also begins others takes its options and its argument where their words stand.
   const own = entries.find(({ name, isGroup }) => name === group && !isGroup);
   const [first] = Object.values(own?.arguments ?? {});
+  const options = completedOptions(own?.options ?? {}).flatMap(optionSpecs);
   return `${functionName(group)}() {
   local -a below=(
 ${describe.join('\n')}
   )
-  _arguments -C $everywhere '(-)1: :->word' '(-)*:: :->rest'
+  _arguments -C $everywhere${options.map((spec) => ` ${quoted(spec)}`).join('')} '(-)1: :->word' '(-)*:: :->rest'
   case $state in
     word) _describe -t commands command below${first === undefined ? '' : `; ${action(first).trim()}`} ;;
     rest)

@@ -36,8 +36,8 @@ export function openCourier(workDir: string, config: NotifyConfig): Courier {
 
 /** Whether a sink is to be told of it. */
 function wants({ events, streams }: NotifyConfig, { type, stream }: BuildEvent): boolean {
-  // An audit is about a target, whatever streams are published there.
-  const isMeant = type === 'audit-finding' || streams === undefined || streams.includes(stream);
+  // An audit is about a target, a dispute about a package, whatever streams are published there or have it.
+  const isMeant = type === 'audit-finding' || type === 'dispute' || streams === undefined || streams.includes(stream);
   return isMeant && events.some((one) => one === type);
 }
 

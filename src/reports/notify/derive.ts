@@ -121,7 +121,11 @@ function changesOf(diff: PackageDiff): Changes {
 /** Returns an event, with an id that no other has. */
 export function asEvent(about: Omit<AboutBuild, 'id' | 'at'>, what: Happening, now = new Date()): BuildEvent {
   // Several keys may grow old in the same moment; nothing else happens twice in one.
-  const which = what.type === 'key-expiring' ? `${what.key}-` : what.type === 'audit-finding' ? auditOf(about) : '';
+  const which = ((): string => {
+    if (what.type === 'key-expiring') return `${what.key}-`;
+    if (what.type === 'dispute') return `${what.dispute}-`;
+    return what.type === 'audit-finding' ? auditOf(about) : '';
+  })();
   const id = `${about.build}-${what.type}-${which}${now.getTime().toString(36)}`;
   return { id, at: now.toISOString(), ...about, ...what };
 }

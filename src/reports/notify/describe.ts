@@ -34,6 +34,8 @@ export function headline(event: BuildEvent): string {
       return `${product} ${stream}: signing key ${event.key} ${expiry(event.days)}`;
     case 'audit-finding':
       return `${product}: ${event.url ?? ''} is not as its release log has it: ${[...new Set(event.findings.map(({ kind }) => kind))].join(', ')}`;
+    case 'dispute':
+      return `${product}: rebuilds of ${event.source} on ${event.builders.join(' and ')} differ${event.task ? '' : ', and should not'}`;
     case 'test':
       return `${product}: a test of atomic-nightly's messages`;
   }
@@ -65,6 +67,8 @@ function nextStep(event: BuildEvent): string {
       return 'Begin a rotation now: docs/signing.md. Clients refuse what it signed from then on.';
     case 'audit-finding':
       return 'docs/audit.md says what each finding means; "atomic-nightly audit" looks again.';
+    case 'dispute':
+      return `"atomic-nightly disputes show ${event.dispute}" shows what differs; nothing of it is published until somebody resolves it.`;
     case 'started':
     case 'complete':
     case 'unchanged':

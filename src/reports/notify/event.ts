@@ -72,5 +72,14 @@ export type Happening =
   | { readonly type: 'key-expiring'; readonly key: string; readonly expires: string; readonly days: number }
   /** An audit found something that is not as the release log has it, and that the audit before did not find. */
   | { readonly type: 'audit-finding'; readonly findings: readonly Finding[] }
+  /** Two rebuilds of one package that should be the same are not; `task`: nobody knows yet whether it can be reproduced. */
+  | {
+      readonly type: 'dispute';
+      readonly dispute: string;
+      readonly task: boolean;
+      readonly source: string;
+      readonly packages: readonly string[];
+      readonly builders: readonly string[];
+    }
   /** Somebody tries whether messages arrive; nothing happened. */
   | { readonly type: 'test' };

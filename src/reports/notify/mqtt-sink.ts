@@ -27,9 +27,9 @@ export function mqttSink(config: MqttSinkConfig): Sink {
   };
 }
 
-/** A test, the age of a key, and what an audit found are no state of a stream. */
+/** A test, the age of a key, a dispute, and what an audit found are no state of a stream. */
 function saysState({ type }: BuildEvent): boolean {
-  return type !== 'test' && type !== 'key-expiring' && type !== 'audit-finding';
+  return type !== 'test' && type !== 'key-expiring' && type !== 'audit-finding' && type !== 'dispute';
 }
 
 async function withBroker(

@@ -51,6 +51,8 @@ export interface OverviewRequest {
   readonly disk?: { readonly free: number; readonly total: number } | undefined;
   /** Whether there is a page with what audits found. */
   readonly audited?: boolean;
+  /** Whether there is a page of builders. */
+  readonly rebuilt?: boolean;
 }
 
 /** Returns the first page: the values of the template `overview`. */
@@ -67,6 +69,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
     hasContent: request.hasContent ?? false,
     disk: disk ? diskView(disk) : false,
     audited: request.audited ?? false,
+    rebuilt: request.rebuilt ?? false,
   };
 }
 
@@ -84,6 +87,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
 
 interface OverviewView {
   readonly audited: boolean;
+  readonly rebuilt: boolean;
   readonly now: NowView | false;
   readonly damaged: readonly string[];
   readonly streams: readonly StreamRow[];

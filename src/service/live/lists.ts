@@ -40,6 +40,7 @@ export async function overview(context: WebContext, before: string | undefined) 
     hasContent: config.content !== undefined,
     disk,
     audited: config.audit !== undefined,
+    rebuilt: config.builders?.statement !== undefined,
   });
 }
 

@@ -24,6 +24,7 @@ import { oneStream, overview } from './lists.ts';
 import { type NextRuns, takeSnapshot, type WebContext } from './live-context.ts';
 import { createEvents } from './live-events.ts';
 import { offeredStreams, publicUrlOf } from './offers.ts';
+import { allBuilders, oneDispute, withBuilders } from './rebuild-view.ts';
 import type { Work } from './work-folder.ts';
 
 export interface PagesOptions {
@@ -168,6 +169,14 @@ export function pagesApp({
       });
     });
   }
+  const rebuilding = withBuilders(config);
+  if (rebuilding !== undefined) {
+    app.get('/builders/', async (c) => html(c, 'builders', await allBuilders(rebuilding)));
+    app.get('/builders/disputes/:id', async (c) => {
+      const view = await oneDispute(rebuilding, c.req.param('id'));
+      return view ? html(c, 'dispute', view) : missing(c, 'There is no such dispute.');
+    });
+  }
   app.get('/assets/:name', (c) => {
     const name = c.req.param('name');
     const content = readAsset(name);
@@ -180,6 +189,7 @@ export function pagesApp({
     '/builds/:id/:arch',
     '/get',
     '/audit',
+    '/builders',
     '/content',
     '/content/:tag',
   ];

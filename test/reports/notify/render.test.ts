@@ -19,6 +19,14 @@ const HAPPENINGS: readonly Happening[] = [
   { type: 'withdrawn', release: '20261101_01', previous: '20261001_01', reason: 'hosts lose their network' },
   { type: 'key-expiring', key: 'F'.repeat(40), expires: '2026-12-01', days: 7 },
   { type: 'audit-finding', findings: [{ kind: 'changed', what: 'get/verify.sh', why: 'it has other bytes' }] },
+  {
+    type: 'dispute',
+    dispute: '3f9c0a7b1d2e',
+    task: false,
+    source: 'a-1-1.src',
+    packages: ['a-1-1.x86_64'],
+    builders: ['alpha'],
+  },
 ];
 
 const EVIL = [

@@ -1,0 +1,33 @@
+import { EXIT } from '../../build/outcomes.ts';
+import { type ListedDispute, listDisputes } from '../../rebuild/dispute-list.ts';
+import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
+import { defineCommand } from '../define.ts';
+import { flag } from '../inputs.ts';
+import { loadRebuilds } from '../open-builders.ts';
+import { printJson } from '../print.ts';
+
+/** `atomic-nightly disputes`: results that should be the same and are not. */
+export const disputes = defineCommand({
+  name: 'disputes',
+  section: 'Rebuilds',
+  summary: 'list rebuilds that should be the same and are not: docs/rebuilds.md',
+  options: { all: flag('with those that are resolved'), json: flag('for scripts') },
+  exitCodes: { 0: 'none is open', 12: 'some wait for a person' },
+  examples: ['atomic-nightly disputes', 'atomic-nightly disputes --all --json'],
+  async run({ all, json }, { config: path, print }) {
+    const config = await loadRebuilds(path);
+    const listed = listDisputes(await readRebuildRecords(config));
+    const shown = listed.filter(({ open }) => all || open);
+    if (json) printJson(shown, print);
+    else if (shown.length === 0) print(all ? 'There never was one.' : 'None is open.');
+    else for (const one of shown) print(lineOf(one));
+    return listed.some(({ open }) => open) ? EXIT.gateFailed : 0;
+  },
+});
+
+function lineOf({ dispute, open, verdicts }: ListedDispute): string {
+  const { id, kind, source, one, other, at } = dispute;
+  const state = open ? `open ${kind}` : (verdicts.at(-1)?.verdict ?? kind);
+  const sides = `${one.operator}/${one.builder} and ${other.operator}/${other.builder}`;
+  return `${id}  ${new Date(at * 1000).toISOString().slice(0, 10)}  ${state.padEnd(16)}  ${source.nevra}  ${sides}`;
+}

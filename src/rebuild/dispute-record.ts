@@ -1,0 +1,122 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
+import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { inputsOf } from './duplicates.ts';
+import { CLASSES } from './package-classes.ts';
+import { rebuildFolder } from './rebuild-folder.ts';
+import { jobId, type RebuildResult } from './result.ts';
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
+const id = z.string().regex(/^[0-9a-f]{12}$/, 'must be 12 hexadecimal digits');
+
+const side = z.looseObject({
+  job: jobId,
+  builder: z.string(),
+  operator: z.string(),
+  outcome: z.enum(['built', 'failed']),
+  /** What this side made: `fingerprintOf`. */
+  fingerprint: hash,
+});
+
+/** Two results that should be one (`work/rebuild/disputes/ID/dispute.json`). It is written once; what people find is beside it. */
+export const DISPUTE = recordFormat({
+  schema: z.looseObject({
+    'dispute-version': z.literal(1),
+    id,
+    /**
+     * `dispute`: somebody may have tampered. `task`: nobody knows yet whether the package can be reproduced. `explained`: only what is
+     * known to differ does.
+     */
+    kind: z.enum(['dispute', 'task', 'explained']),
+    /** Class of the package then. */
+    class: z.enum(CLASSES),
+    /** Seconds since 1970. */
+    at: z.int().min(0),
+    source: z.looseObject({ nevra: z.string(), sha256: hash }),
+    root: hash,
+    arch: z.string(),
+    one: side,
+    other: side,
+    packages: z.array(
+      z.looseObject({
+        package: z.string(),
+        /** Digests of the immutable header; not there where a side has no such package. */
+        one: hash.exactOptional(),
+        other: hash.exactOptional(),
+        tags: z
+          .array(
+            z.looseObject({
+              tag: z.string(),
+              one: z.array(z.string()),
+              other: z.array(z.string()),
+              count: z.int(),
+              files: z.array(z.string()).exactOptional(),
+            }),
+          )
+          .exactOptional(),
+      }),
+    ),
+    /** Files of evidence, relative to the folder of the dispute. */
+    evidence: z.array(z.string()),
+  }),
+  hint: 'Put it back from a backup. Until then nothing of that package is published.',
+});
+
+export type Dispute = RecordOf<typeof DISPUTE>;
+
+/**
+ * Returns what a result made, in one digest: its packages by their headers. Results of the same inputs that have the same are the same,
+ * whoever made them; a failed build is the same as any other failed one.
+ */
+export function fingerprintOf({ outcome, packages }: Pick<RebuildResult, 'outcome' | 'packages'>): string {
+  const lines = packages.map(({ nevra, header }) => `${nevra} ${header}`).sort();
+  return sha256([outcome, ...lines].join('\n'));
+}
+
+/** Returns the id of the dispute between two results of the same inputs: the same whichever comes first, and after a kill. */
+export function disputeId(one: RebuildResult, other: RebuildResult): string {
+  const prints = [fingerprintOf(one), fingerprintOf(other)].sort();
+  return sha256([inputsOf(one), ...prints].join('\n')).slice(0, 12);
+}
+
+const disputesFolder = (work: string): string => join(rebuildFolder(work), 'disputes');
+
+/** Returns the folder of a dispute: its record, the evidence, the verdicts. */
+export const disputeFolder = (work: string, dispute: string): string => join(disputesFolder(work), dispute);
+
+const recordPath = (work: string, dispute: string): string => join(disputeFolder(work, dispute), 'dispute.json');
+
+/** Returns a dispute; undefined when there is none. @throws NightlyError `record` when it is damaged. */
+export async function readDispute(work: string, dispute: string): Promise<Dispute | undefined> {
+  const path = recordPath(work, dispute);
+  const text = await readTextIfExists(path);
+  return text === undefined ? undefined : readRecord(text, DISPUTE, path);
+}
+
+/** Writes a dispute, when all of its evidence is there. */
+export async function writeDispute(work: string, dispute: Dispute): Promise<void> {
+  await writeFileAtomic(recordPath(work, dispute.id), recordText(dispute, DISPUTE));
+}
+
+/** Reads all disputes, oldest first, and what is wrong with those that cannot be read (I15). */
+export async function readDisputes(
+  work: string,
+): Promise<{ readonly disputes: readonly Dispute[]; readonly faults: readonly NightlyError[] }> {
+  const names = ((await ifThere(readdir(disputesFolder(work)))) ?? []).filter((name) => id.safeParse(name).success);
+  const [disputes, faults]: [Dispute[], NightlyError[]] = [[], []];
+  for (const name of names) {
+    try {
+      const found = await readDispute(work, name);
+      if (found?.id === name) disputes.push(found);
+    } catch (error) {
+      if (error instanceof NightlyError) faults.push(error);
+      else if (isUnreadable(error)) faults.push(unreadable(recordPath(work, name), error));
+      else throw error;
+    }
+  }
+  return { disputes: disputes.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)), faults };
+}

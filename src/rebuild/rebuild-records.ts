@@ -1,0 +1,88 @@
+import type { KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { NightlyError } from '../base/errors.ts';
+import { ifThere } from '../base/files.ts';
+import type { BuildersConfig } from '../config/builders.ts';
+import type { Config } from '../config/config.ts';
+import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
+import { type Dispute, readDisputes } from './dispute-record.ts';
+import { verifyRebuildStatement } from './rebuild-statement.ts';
+import { type KeptResult, readKeptResults, statementPath } from './result-store.ts';
+import { type JudgedResult, judge } from './standings.ts';
+import { readVerdicts, type Verdict } from './verdicts.ts';
+
+/** A configuration that has builders. */
+export interface RebuildConfig extends Pick<Config, 'name' | 'work' | 'notify'> {
+  readonly builders: BuildersConfig;
+}
+
+/** Everything on record about rebuilds, judged. */
+export interface RebuildRecords {
+  readonly judged: readonly JudgedResult[];
+  readonly disputes: readonly Dispute[];
+  /** All verdicts of each dispute, oldest first, by its id. */
+  readonly verdicts: ReadonlyMap<string, readonly Verdict[]>;
+  /** What cannot be read, or is not signed by our key: it counts for nothing (I15). */
+  readonly faults: readonly NightlyError[];
+}
+
+/** Returns who signs statements of results, and the URI of whoever answers for verdicts. @throws NightlyError `config` */
+export function statementOf({ builders }: RebuildConfig): {
+  readonly signer: StatementSigner;
+  readonly verifier: string;
+} {
+  if (builders.statement)
+    return { signer: openStatementSigner(builders.statement.key), verifier: builders.statement.verifier };
+  throw new NightlyError('config', 'Nobody signs statements of results and verdicts: "builders" has no "statement".', {
+    hint: 'Add its key and the URI of whoever answers for it: docs/rebuilds.md.',
+  });
+}
+
+/**
+ * Reads and judges all results. One whose statement is not there, or is not signed by our key, counts for nothing: a kill came before
+ * it was made, or somebody changed the record.
+ * @throws NightlyError `config`, `signing`
+ */
+export async function readRebuildRecords(config: RebuildConfig): Promise<RebuildRecords> {
+  const { work } = config;
+  const key = await statementOf(config).signer.publicKey();
+  const [kept, found] = await Promise.all([readKeptResults(work), readDisputes(work)]);
+  const faults = [...kept.faults, ...found.faults];
+  const results: KeptResult[] = [];
+  for (const one of kept.results) {
+    const fault = await statementFault(work, one, key);
+    if (fault === undefined) results.push(one);
+    else faults.push(fault);
+  }
+  const verdicts = new Map<string, readonly Verdict[]>();
+  for (const { id } of found.disputes) {
+    const signed = await readVerdicts(work, id, key);
+    faults.push(...signed.faults);
+    if (signed.verdicts.length > 0) verdicts.set(id, signed.verdicts);
+  }
+  const last = new Map([...verdicts].flatMap(([id, all]) => all.slice(-1).map((one) => [id, one] as const)));
+  return {
+    judged: judge({ results, disputes: found.disputes, verdicts: last }),
+    disputes: found.disputes,
+    verdicts,
+    faults,
+  };
+}
+
+async function statementFault(work: string, { result }: KeptResult, key: KeyObject): Promise<NightlyError | undefined> {
+  const place = statementPath(work, result.job);
+  const line = await ifThere(readFile(place, 'utf8'));
+  if (line === undefined) {
+    return new NightlyError('record', `The result of job ${result.job} has no statement.`, {
+      hint: 'Hand the result in again: it is made then.',
+      place: { file: place },
+    });
+  }
+  try {
+    verifyRebuildStatement(line, result, key, place);
+    return undefined;
+  } catch (error) {
+    if (error instanceof NightlyError) return error;
+    throw error;
+  }
+}

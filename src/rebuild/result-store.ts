@@ -1,0 +1,109 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { NightlyError } from '../base/errors.ts';
+import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { RATED_LEVELS } from './builder-levels.ts';
+import { rebuildFolder, resultFolder } from './rebuild-folder.ts';
+import { jobId, RESULT, type RebuildResult, signedText } from './result.ts';
+
+/** What was drawn for a result (`work/rebuild/results/JOB/draw.json`); a result without it is not decided yet. */
+export const DRAW = recordFormat({
+  schema: z.looseObject({
+    'draw-version': z.literal(1),
+    /** UTC day whose secret decided: that on which the result arrived. */
+    day: z.iso.date(),
+    /** Level of the builder then, and how many of its results are built a second time. */
+    level: z.enum(RATED_LEVELS),
+    rate: z.number().min(0).max(1),
+    /** Whether another operator has to build the same. */
+    wanted: z.boolean(),
+    /** The job that does; it starts no sooner than `not-before`, in seconds since 1970. */
+    duplicate: z.looseObject({ job: jobId, 'not-before': z.int().min(0) }).exactOptional(),
+  }),
+  hint: 'Remove it, and hand the result in again: the same secret of the day decides the same.',
+});
+
+export type Draw = RecordOf<typeof DRAW>;
+
+/** A result that is kept, and what was drawn for it. */
+export interface KeptResult {
+  readonly result: RebuildResult;
+  readonly draw: Draw | undefined;
+}
+
+/** Every result that can be read, and what is wrong with the others (I15). */
+export interface KeptResults {
+  /** Sorted by the time at which they arrived, oldest first. */
+  readonly results: readonly KeptResult[];
+  readonly faults: readonly NightlyError[];
+}
+
+const resultPath = (work: string, job: string): string => join(resultFolder(work, job), 'result.json');
+const drawPath = (work: string, job: string): string => join(resultFolder(work, job), 'draw.json');
+
+/** Returns where the signed statement of a result is. */
+export const statementPath = (work: string, job: string): string =>
+  join(resultFolder(work, job), 'statement.intoto.jsonl');
+
+/** Returns the digest of what a builder signed for its result: what draws are made of. */
+export const resultDigest = ({ job, packages }: Pick<RebuildResult, 'job' | 'packages'>): string =>
+  sha256(
+    signedText(
+      job,
+      packages.map((one) => one.sha256),
+    ),
+  );
+
+/**
+ * Keeps a result, before anything is decided about it. A job has one result: the same again changes nothing.
+ * @throws NightlyError `verify` for another result of a job that has one.
+ */
+export async function keepResult(work: string, result: RebuildResult): Promise<void> {
+  const path = resultPath(work, result.job);
+  const before = await readTextIfExists(path);
+  if (before === undefined) return writeFileAtomic(path, recordText(result, RESULT));
+  const known = readRecord(before, RESULT, path);
+  if (known.builder === result.builder && resultDigest(known) === resultDigest(result)) return;
+  throw new NightlyError('verify', `Job ${result.job} has a result of ${known.builder} already, and this is another.`, {
+    hint: 'The first one counts; this one, late or sent twice, is not used.',
+  });
+}
+
+/** Returns a result that is kept; undefined when there is none. @throws NightlyError `record` when it is damaged. */
+export async function readKeptResult(work: string, job: string): Promise<KeptResult | undefined> {
+  const path = resultPath(work, job);
+  const text = await readTextIfExists(path);
+  if (text === undefined) return undefined;
+  const result = readRecord(text, RESULT, path);
+  const place = drawPath(work, job);
+  const drawn = await readTextIfExists(place);
+  return { result, draw: drawn === undefined ? undefined : readRecord(drawn, DRAW, place) };
+}
+
+/** Keeps what was drawn for a result. */
+export async function writeDraw(work: string, job: string, draw: Draw): Promise<void> {
+  await writeFileAtomic(drawPath(work, job), recordText(draw, DRAW));
+}
+
+/** Reads all results. One that is damaged stops nothing but itself. */
+export async function readKeptResults(work: string): Promise<KeptResults> {
+  const names = ((await ifThere(readdir(join(rebuildFolder(work), 'results')))) ?? []).filter(
+    (name) => jobId.safeParse(name).success,
+  );
+  const [results, faults]: [KeptResult[], NightlyError[]] = [[], []];
+  for (const job of names) {
+    try {
+      const kept = await readKeptResult(work, job);
+      if (kept && kept.result.job === job) results.push(kept);
+    } catch (error) {
+      if (error instanceof NightlyError) faults.push(error);
+      else if (isUnreadable(error)) faults.push(unreadable(resultPath(work, job), error));
+      else throw error;
+    }
+  }
+  const order = ({ result }: KeptResult): string => `${String(result.finishedAt).padStart(12, '0')} ${result.job}`;
+  return { results: results.sort((a, b) => (order(a) < order(b) ? -1 : 1)), faults };
+}

@@ -1,0 +1,30 @@
+import type { Config } from '../../config/config.ts';
+import { listBuilders } from '../../rebuild/builder-list.ts';
+import { listDisputes } from '../../rebuild/dispute-list.ts';
+import { drawDays } from '../../rebuild/draw-secrets.ts';
+import { type RebuildConfig, readRebuildRecords } from '../../rebuild/rebuild-records.ts';
+import { buildersPage, disputePage } from '../../reports/pages/rebuild-pages.ts';
+
+/** Returns a configuration whose builders have pages: verdicts and statements can be verified. */
+export function withBuilders(config: Config): (Config & RebuildConfig) | undefined {
+  const { builders } = config;
+  return builders?.statement === undefined ? undefined : { ...config, builders };
+}
+
+/** Returns the page of builders, disputes and draws. */
+export async function allBuilders(config: RebuildConfig) {
+  const records = await readRebuildRecords(config);
+  return buildersPage({
+    product: config.name,
+    builders: await listBuilders(config, records),
+    disputes: listDisputes(records),
+    days: await drawDays(config.work),
+    faults: records.faults.map(({ message }) => message),
+  });
+}
+
+/** Returns the page of a dispute; undefined when there is none of that id. */
+export async function oneDispute(config: RebuildConfig, id: string) {
+  const found = listDisputes(await readRebuildRecords(config)).find(({ dispute }) => dispute.id === id);
+  return found && disputePage(config.name, found);
+}

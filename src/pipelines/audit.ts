@@ -87,7 +87,7 @@ async function auditOne(config: AuditedConfig, { target, policy, before }: Order
     const { fullSeconds, maxAgeSeconds } = audit;
     const result = await auditTarget(
       {
-        ...{ url, files: publicFiles(url, task.signal), policy, fullSeconds },
+        ...{ url, files: publicFiles(url, task.signal), policy, fullSeconds, isOurs: !isAuditUrl(target) },
         ...(state && { state: parseAuditState(state, file) }),
         ...(maxAgeSeconds !== undefined && { maxAgeSeconds }),
       },

@@ -116,6 +116,11 @@ const schema = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     kind: z.literal('prune'),
+    /** Public URL of the target that gave it up, without a slash at its end; entries of earlier versions name none. */
+    target: z
+      .string()
+      .regex(/^https?:\/\/[!#-[\]-~]+[!#-.0-[\]-~]$/, 'must be a URL without a slash at its end')
+      .exactOptional(),
     commits: sorted(sha256Hex, (one) => one),
     builds: sorted(
       z.strictObject({ id: buildId, arch: architecture, gone: sorted(z.literal(['images', 'logs']), (one) => one) }),
@@ -143,6 +148,9 @@ const schema = z.discriminatedUnion('kind', [
 ]);
 
 const FORMAT = recordFormat({ schema, hint: LOG_HINT });
+
+/** Returns how entries call the target with that public URL. */
+export const loggedUrl = (url: string): string => new URL(url).href.replace(/\/+$/, '');
 
 /** An entry of the release log, or a part of one. */
 export type LogEntry = z.output<typeof schema>;

@@ -66,7 +66,9 @@ it.runIf(everyCase)(
       }
     }
     const older = pushed.slice(0, 2).sort();
-    expect((await lastEntries(1)).entries).toEqual([expect.objectContaining({ kind: 'prune', commits: older })]);
+    expect((await lastEntries(1)).entries).toEqual([
+      expect.objectContaining({ kind: 'prune', target: world.url, commits: older }),
+    ]);
     await expectClean('push --prune-to');
 
     expect(await world.nightly('nightly')).toMatchObject({ code: 0 });

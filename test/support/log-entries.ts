@@ -56,6 +56,7 @@ export const ENTRIES: readonly LogEntry[] = [
     commits: ['a'.repeat(64), 'b'.repeat(64)],
     builds: [{ id: '20261001_01', arch: 'x86_64', gone: ['images', 'logs'] }],
   },
+  { kind: 'prune', target: 'https://buildlogs.example.org/atomic', commits: ['a'.repeat(64)], builds: [] },
   { kind: 'rpms', folder: 'rpms/nightly', files: [{ path: 'repodata/repomd.xml', ...digest('7') }] },
   {
     kind: 'key',

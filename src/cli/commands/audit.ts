@@ -71,12 +71,13 @@ export const audit = defineCommand({
     const trust = await readLogTrust('audit', { logKey, policy, maxAge, state: undefined });
     if (!trust) throw usageError('audit', 'Name the key of the log with --log-key, or whom to trust with --policy.');
     checkAge('audit', '--full-every', fullEvery);
-    const url = /^https?:\/\//.test(target) ? target.replace(/\/+$/, '') : await urlOf(target, config);
+    const isOurs = !/^https?:\/\//.test(target);
+    const url = !isOurs ? target.replace(/\/+$/, '') : await urlOf(target, config);
     const before = await ifThere(readFile(file));
     const request = {
       ...trust,
       ...(before && { state: parseAuditState(before, file) }),
-      ...{ url, files: publicFiles(url, signal), fullSeconds: durationSeconds(fullEvery) },
+      ...{ url, isOurs, files: publicFiles(url, signal), fullSeconds: durationSeconds(fullEvery) },
     };
     const result = await auditTarget(request, quietTask('/dev/null', signal)).catch((error: unknown) => {
       if (!(error instanceof NoAnswerError)) throw error;

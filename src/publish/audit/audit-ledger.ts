@@ -19,6 +19,8 @@ export interface Ledger {
   readonly refs: Map<string, readonly string[]>;
   /** Builds that were logged, by `ID/ARCH`, with their commit; empty when retention gave it or the images up, and the index may leave the build out. */
   readonly builds: Map<string, string>;
+  /** Whether an entry names this target by its URL: from then on, what others gave up must be here. */
+  isNamed: boolean;
 }
 
 /** What was seen at an audit, for the next one. */
@@ -52,15 +54,17 @@ const FORMAT = recordFormat({
     shown: z.record(refName, sha256Hex),
     behind: z.record(z.string(), count),
     others: z.array(pathBelow).exactOptional(),
+    named: z.boolean().exactOptional(),
   }),
   hint: 'Put it back from a backup; or remove it, and the next audit reads the whole log and every file again.',
 });
 
 /** Reads the state of an audit. @throws NightlyError `record` */
 export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
-  const stored = readRecord(bytes, FORMAT, file);
+  const { named, ...stored } = readRecord(bytes, FORMAT, file);
   return {
     ...stored,
+    isNamed: named ?? false,
     others: stored.others ?? [],
     files: new Map(Object.entries(stored.files)),
     refs: new Map(Object.entries(stored.refs)),
@@ -71,7 +75,7 @@ export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
 }
 
 /** Returns the state as its file has it. */
-export function auditStateText({ files, refs, builds, shown, behind, ...state }: AuditState): string {
+export function auditStateText({ files, refs, builds, shown, behind, isNamed, ...state }: AuditState): string {
   const maps = {
     files: Object.fromEntries([...files].map(([path, all]) => [path, [...all]])),
     refs: Object.fromEntries([...refs].map(([ref, all]) => [ref, [...all]])),
@@ -84,6 +88,7 @@ export function auditStateText({ files, refs, builds, shown, behind, ...state }:
       ...state,
       indexed: [...state.indexed],
       others: [...state.others],
+      named: isNamed,
       builds: Object.fromEntries(builds),
       ...maps,
     },
@@ -92,20 +97,25 @@ export function auditStateText({ files, refs, builds, shown, behind, ...state }:
 }
 
 /** A ledger of which changes do not reach the one that it was made of. */
-export function copyLedger({ files, refs, builds }: Ledger): Ledger {
-  return { files: new Map(files), refs: new Map(refs), builds: new Map(builds) };
+export function copyLedger({ files, refs, builds, isNamed }: Ledger): Ledger {
+  return { files: new Map(files), refs: new Map(refs), builds: new Map(builds), isNamed };
 }
 
-export const newLedger = (): Ledger => ({ files: new Map(), refs: new Map(), builds: new Map() });
+/** @param isNamed whether the log is known to call this target by its URL */
+export const newLedger = (isNamed: boolean): Ledger => ({
+  ...{ files: new Map(), refs: new Map(), builds: new Map() },
+  isNamed,
+});
 
 /** Digests of one file that are remembered. */
 const REMEMBERED = 3;
 
 /**
  * Takes an entry into a ledger: files that must be there from now on, those that may be gone, and commits of refs.
+ * @param url of the target that is audited, without a slash at its end
  * @returns the paths about which it says something new
  */
-export function takeEntry(ledger: Ledger, entry: LogEntry): string[] {
+export function takeEntry(ledger: Ledger, entry: LogEntry, url: string): string[] {
   const vouched = vouchedFiles(entry);
   for (const { path, sha256, size } of vouched) {
     const before = (ledger.files.get(path) ?? []).filter((one) => one.sha256 !== sha256);
@@ -123,6 +133,9 @@ export function takeEntry(ledger: Ledger, entry: LogEntry): string[] {
       ledger.refs.set(entry.ref, [...(ledger.refs.get(entry.ref) ?? []), entry.commit]);
       break;
     case 'prune':
+      if (entry.target === url) ledger.isNamed = true;
+      // At an address that the log does not know it cannot be told which of the targets it is.
+      else if (entry.target !== undefined && ledger.isNamed) break;
       for (const [key, commit] of ledger.builds) if (entry.commits.includes(commit)) ledger.builds.set(key, '');
       for (const { id, arch, gone } of entry.builds) {
         if (gone.includes('images')) ledger.builds.set(`${id}/${arch}`, '');

@@ -5,7 +5,7 @@ import type { SignedCheckpoint } from '../../log/checkpoint.ts';
 import { isQuorum, type Policy } from '../../log/policy.ts';
 import { TILE_WIDTH } from '../../log/tile-math.ts';
 import { openTileTree, type TileTree } from '../../log/tile-tree.ts';
-import { parseEntry } from '../../published/log-entry.ts';
+import { loggedUrl, parseEntry } from '../../published/log-entry.ts';
 import { CHECKPOINT_PATH, logPath } from '../../published/paths.ts';
 import { historyOf, openWithPolicy } from '../verify/log-view.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
@@ -18,8 +18,10 @@ import { compareVisible, readVisible } from './visible.ts';
 
 export interface AuditRequest {
   readonly files: PublicFiles;
-  /** The target's URL, for messages. */
+  /** The target's URL, by which the log calls it, and messages. */
   readonly url: string;
+  /** Whether the log calls it so for certain: it is a target of the configuration, and no mirror of one. */
+  readonly isOurs?: boolean;
   readonly policy: Policy;
   /** What the last audit saw. */
   readonly state?: AuditState | undefined;
@@ -112,7 +114,7 @@ async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult
  * @returns what it says, and the paths about which that is new; or both checkpoints, where it does not continue what was seen
  */
 async function readLog(
-  { files, url, policy, state }: AuditRequest,
+  { files, url, policy, state, isOurs = false }: AuditRequest,
   about: {
     readonly checkpoint: SignedCheckpoint;
     readonly note: Buffer;
@@ -122,7 +124,7 @@ async function readLog(
   task: Task,
 ): Promise<{ ledger: Ledger; touched: Set<string> } | { evidence: Evidence; entries: number }> {
   const { checkpoint, note, isFull, findings } = about;
-  const ledger = isFull || !state ? newLedger() : copyLedger(state);
+  const ledger = isFull || !state ? newLedger(isOurs) : { ...copyLedger(state), isNamed: isOurs || state.isNamed };
   const touched = new Set<string>();
   const seen = state && openWithPolicy(Buffer.from(state.checkpoint), policy, 'the state of the last audit');
   const isSame = seen?.size === checkpoint.size && seen.root.equals(checkpoint.root);
@@ -137,7 +139,7 @@ async function readLog(
     findings.push({ kind: history, what: 'log', why });
     return { evidence: { seen: Buffer.from(state.checkpoint), now: note }, entries: tree.size };
   }
-  await takeEntries(tree, isFull ? 0 : (seen?.size ?? 0), { ledger, touched, findings }, task);
+  await takeEntries(tree, isFull ? 0 : (seen?.size ?? 0), { ledger, url, touched, findings }, task);
   return { ledger, touched };
 }
 
@@ -190,7 +192,7 @@ function witnessFindings(cosigned: SignedCheckpoint['cosigned'], { policy, maxAg
 async function takeEntries(
   tree: TileTree,
   from: number,
-  { ledger, touched, findings }: { ledger: Ledger; touched: Set<string>; findings: Finding[] },
+  { ledger, url, touched, findings }: { ledger: Ledger; url: string; touched: Set<string>; findings: Finding[] },
   task: Task,
 ): Promise<void> {
   for (let bundle = Math.floor(from / TILE_WIDTH); bundle * TILE_WIDTH < tree.size; bundle += 1) {
@@ -200,7 +202,7 @@ async function takeEntries(
       if (index < from) continue;
       try {
         const entry = parseEntry(bytes, { file: `log, entry ${index}` });
-        if (entry) for (const path of takeEntry(ledger, entry)) touched.add(path);
+        if (entry) for (const path of takeEntry(ledger, entry, loggedUrl(url))) touched.add(path);
       } catch (error) {
         if (!(error instanceof NightlyError && error.code === 'log')) throw error;
         findings.push({ kind: 'bad-log', what: `entry ${index}`, why: error.message });

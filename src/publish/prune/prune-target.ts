@@ -4,7 +4,7 @@ import { inBatches } from '../../base/batches.ts';
 import { makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
-import { type EntryOf, formatEntry } from '../../published/log-entry.ts';
+import { type EntryOf, formatEntry, loggedUrl } from '../../published/log-entry.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import type { PruneRequest } from './decide.ts';
 import { forgetBuilds } from './prune-builds.ts';
@@ -56,7 +56,7 @@ async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task):
   // Again: somebody may have published until a moment ago, and nobody can from now on.
   const plan = await withFiles(await planPrune(request, task), request, task);
   await lock.check(task);
-  if (hasRemovals(plan)) await request.log.before([formatEntry(pruneEntry(plan))], target, task);
+  if (hasRemovals(plan)) await request.log.before([formatEntry(pruneEntry(plan, target.publicUrl))], target, task);
   await forgetBuilds(plan.builds, target, task, request);
   await removeFiles(plan, request, lock, task);
   const { state, removed } = plan.decision;
@@ -65,7 +65,7 @@ async function removeDue(request: PruneRequest, lock: DeletingLock, task: Task):
 }
 
 /** What the log says of what goes. */
-function pruneEntry({ decision, builds }: PrunePlan): EntryOf<'prune'> {
+function pruneEntry({ decision, builds }: PrunePlan, publicUrl: string): EntryOf<'prune'> {
   const gone = new Map<string, Set<'images' | 'logs'>>();
   for (const { path } of builds.files) {
     const [, id = '', arch = '', what] = path.split('/');
@@ -74,6 +74,7 @@ function pruneEntry({ decision, builds }: PrunePlan): EntryOf<'prune'> {
   }
   return {
     kind: 'prune',
+    target: loggedUrl(publicUrl),
     commits: [...decision.goes.keys()],
     builds: [...gone].map(([key, parts]) => {
       const [id = '', arch = ''] = key.split('/');

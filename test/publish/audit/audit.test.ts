@@ -145,6 +145,31 @@ it('what is served is what the log has; nothing new costs three requests, and wh
   expect((await look({ state: saved(mended.state), fullSeconds: 0 })).said).toEqual([]);
 });
 
+it('what another target gave up must be here, where the log knows which target this is', async () => {
+  const { bed, look, log, folder } = await bedWithLog();
+  rmSync(join(bed.far, folder(0), 'images'), { recursive: true });
+  const build = { id: bed.builds[0]?.id ?? '', arch: 'x86_64', gone: ['images' as const] };
+  const by = (target: string, builds: (typeof build)[] = [build]) =>
+    bytes({ kind: 'prune', target, commits: [], builds });
+  const missing = [expect.stringMatching(/^missing: .*images/)];
+  log([]);
+  expect((await look()).said).toEqual(missing);
+  log([by(bed.url)]);
+  expect((await look()).said).toEqual([]);
+  // Nobody knows whose mirror this is; but a target of the configuration is known.
+  log([by('https://elsewhere.example.org')]);
+  const lenient = await look();
+  expect([lenient.said, (await look({ isOurs: true })).said]).toEqual([[], missing]);
+  // Once an entry names it, others' do not count; what was seen is remembered.
+  log([by(bed.url, []), by('https://elsewhere.example.org')]);
+  expect((await look()).said).toEqual(missing);
+  log([by('https://elsewhere.example.org'), by(bed.url, [])]);
+  expect(saved((await look()).state).isNamed).toBe(true);
+  // Entries of earlier versions count everywhere.
+  log([by(bed.url, []), bytes({ kind: 'prune', commits: [], builds: [build] })]);
+  expect((await look()).said).toEqual([]);
+});
+
 it('whatever is done to what is served is found, and named', async () => {
   const { bed, entries, look, log, put, folder, image } = await bedWithLog();
   const state = saved((await look()).state);

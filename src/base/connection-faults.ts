@@ -15,12 +15,19 @@ export function connectionFault(error: unknown, url: string, connection: Connect
   const proxy = UNREACHED.test(reason) ? proxyFor(new URL(url), connection) : undefined;
   if (proxy !== undefined)
     return new Error(`the proxy ${withoutUserinfo(proxy)} cannot be reached: ${reason}`, { cause: error });
+  if (reason === PROXY_SILENT)
+    return new Error(`the proxy ${withoutUserinfo(proxyFor(new URL(url), connection) ?? '')} ${reason}`, {
+      cause: error,
+    });
   if (UNTRUSTED.test(reason)) return new RefusedConnection(reason, { cause: error });
   return new Error(status === undefined ? reason : proxyAnswer(Number(status), url, connection), { cause: error });
 }
 
 /** No connection at all: with a proxy in between, it is the proxy that has none. */
 const UNREACHED = /^(connect|getaddrinfo) E|^Connect Timeout Error/;
+
+/** What the HTTP client says of a proxy that is there, and does not speak. */
+export const PROXY_SILENT = 'closes connections without an answer';
 
 /** What undici says of a proxy that opens no tunnel. */
 const PROXY_ANSWER = /Proxy (?:response|Authentication Required) \((\d+)\)/;

@@ -4,6 +4,8 @@ import {
   Agent,
   buildConnector,
   Dispatcher,
+  errors,
+  Pool,
   ProxyAgent,
   type RequestInit,
   Response,
@@ -12,7 +14,7 @@ import {
 import { caFileFor } from './ca-files.ts';
 import { CA_VARIABLES, tlsFiles } from './certificates.ts';
 import { basicAuth, type Connection, loginFor, loginIn, type TlsSettings } from './connection.ts';
-import { connectionFault } from './connection-faults.ts';
+import { connectionFault, PROXY_SILENT } from './connection-faults.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
 import { isSocks, throughSocks } from './socks.ts';
@@ -135,12 +137,37 @@ class ByOrigin extends Dispatcher {
       ...(login ? { token: basicAuth(login) } : {}),
       requestTls: this.#tls(),
       proxyTls: tlsOptions(this.#connection.proxyTls ?? {}),
+      clientFactory: (address, options) => new ProxyPool(address, options),
     });
   }
 
   #tls(): TlsOptions {
     this.#options ??= tlsOptions(this.#connection);
     return this.#options;
+  }
+}
+
+/**
+ * Connections to a proxy. undici takes a tunnel whose connection is closed before the proxy answers for one that went stale, and asks
+ * again at once, without an end; so that fault loses the code by which it is known.
+ */
+class ProxyPool extends Pool {
+  override connect(options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData>;
+  override connect(
+    options: Dispatcher.ConnectOptions,
+    callback: (error: Error | null, data: Dispatcher.ConnectData) => void,
+  ): void;
+  override connect(
+    options: Dispatcher.ConnectOptions,
+    callback?: (error: Error | null, data: Dispatcher.ConnectData) => void,
+  ): Promise<Dispatcher.ConnectData> | undefined {
+    if (callback) {
+      super.connect(options, callback);
+      return undefined;
+    }
+    return super.connect(options).catch((error: unknown) => {
+      throw error instanceof errors.SocketError ? new Error(PROXY_SILENT) : error;
+    });
   }
 }
 

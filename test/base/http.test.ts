@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { caFileFor, trustAt } from '../../src/base/ca-files.ts';
@@ -9,6 +9,8 @@ import { httpFetch } from '../../src/base/http.ts';
 import { proxyFor } from '../../src/base/proxies.ts';
 import { makePrivateCa } from '../support/proxy-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
+
+const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
 
 describe('one HTTP client: proxies by curl’s rules', () => {
   const asked = (url: string, env: Record<string, string>): string | undefined => proxyFor(new URL(url), {}, env);
@@ -65,7 +67,6 @@ describe('one HTTP client', () => {
       response.setHeader('location', request.url === '/loop' ? '/loop' : `http://127.0.0.1:${portOf(other)}/`);
       response.end();
     });
-    const portOf = (server: typeof other): number => (server.address() as AddressInfo).port;
     for (const server of [other, first]) {
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       onTestFinished(() => void server.close());
@@ -89,7 +90,6 @@ it('a proxy over TLS is trusted by its own settings, not by those of the server 
     const to = connect(Number(url.split(':')[1]), '127.0.0.1', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'));
     to.pipe(socket).pipe(to);
   });
-  const portOf = (server: { address(): unknown }): number => (server.address() as AddressInfo).port;
   for (const server of [far, proxy]) {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     onTestFinished(() => void server.close());
@@ -103,4 +103,44 @@ it('a proxy over TLS is trusted by its own settings, not by those of the server 
   expect(await ask({ proxyTls: { verify: false } })).toBe('through');
   await expect(ask({})).rejects.toThrow(/certificate is not trusted/);
   await expect(ask({ caFile: ca.ca, verify: false })).rejects.toThrow(/certificate is not trusted/);
+});
+
+describe('a proxy that does not speak is asked once, and named', () => {
+  const WAYS: readonly (readonly [string, (socket: Socket) => void])[] = [
+    ['closes at once', (socket) => socket.destroy()],
+    ['closes after the question', (socket) => socket.once('data', () => socket.destroy())],
+    ['resets after the question', (socket) => socket.once('data', () => socket.resetAndDestroy())],
+    ['ends after the question', (socket) => socket.once('data', () => socket.end())],
+    ['answers half a line', (socket) => socket.once('data', () => socket.end('HTTP/1.1 20'))],
+    ['answers something else', (socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.2\r\n'))],
+    ['opens the tunnel and closes it', (socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\n'))],
+  ];
+  // To a request that needs no tunnel, that answer is a good one.
+  const schemesFor = (way: string) => (way.startsWith('opens the tunnel') ? ['https'] : ['http', 'https']);
+  it.each(WAYS.flatMap(([way, act]) => schemesFor(way).map((scheme) => [way, scheme, act] as const)))(
+    '%s, for %s',
+    async (_, scheme, act) => {
+      let asked = 0;
+      const server = createTcpServer((socket) => {
+        asked += 1;
+        socket.on('error', () => undefined);
+        act(socket);
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void server.close());
+      const proxy = `http://127.0.0.1:${portOf(server)}`;
+      await expect(httpFetch(`${scheme}://example.test/x`, {}, { proxy })).rejects.toThrow();
+      expect(asked).toBe(1);
+    },
+  );
+
+  it('says which proxy it is', async () => {
+    const server = createTcpServer((socket) => socket.once('data', () => socket.destroy()));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const proxy = `http://127.0.0.1:${portOf(server)}`;
+    await expect(httpFetch('https://example.test/x', {}, { proxy })).rejects.toThrow(
+      `the proxy ${proxy} closes connections without an answer`,
+    );
+  });
 });

@@ -7,7 +7,12 @@ import { openLogGate } from '../publish/log/release-log.ts';
 import type { Runner } from '../run/runner.ts';
 import { keptSigner } from '../signing/kept.ts';
 import type { Signer } from '../signing/signer.ts';
-import { makeTagRepository, type TagRepository, tagRepositories } from '../steps/content/make-repositories.ts';
+import {
+  makeTagRepository,
+  type RepositoryContents,
+  type TagRepository,
+  tagRepositories,
+} from '../steps/content/make-repositories.ts';
 import {
   type PlacedRepository,
   placed,
@@ -18,6 +23,7 @@ import {
   verifyRepository,
 } from '../steps/content/push-repository.ts';
 import { type MadeChange, recordChange } from '../steps/content/record-change.ts';
+import { refuseMoved } from '../steps/content/refuse-moved.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { type PreparedContent, prepareContent, signerOf, type TagContent } from './prepare-content.ts';
@@ -48,6 +54,8 @@ export async function syncContent(of: TagContent, runner: Runner): Promise<Conte
   const folder = tagFolder(config.work, assigned.tag);
   const prepared = await runner.step('plan', {}, (task) => prepareContent(of, signer, task));
   if (prepared.plan.refused !== undefined) throw refusal(prepared.plan);
+  const places = tagRepositories(assigned, contentsOf(prepared), new Map(), folder);
+  if (push && !of.acceptRemovals) await refuseMoved(places, { tag: assigned.tag, folder });
   if (isDone(prepared, of)) {
     await noteUnchanged(of, prepared, folder, runner);
     return outcome('unchanged', prepared);
@@ -129,8 +137,7 @@ async function noteUnchanged(of: TagContent, prepared: PreparedContent, folder: 
   if (!before) return;
   let { waiting } = before;
   if (waiting > 0 && of.push) {
-    const contents = { arches: plan.arches, former: formerArches(prepared), wanted: [] };
-    const places = tagRepositories(of.assigned, contents, new Map(), folder);
+    const places = tagRepositories(of.assigned, contentsOf(prepared), new Map(), folder);
     const repositories = places.map((one) => placed(one, targetOf(of, one), folder));
     waiting = await retire(of, repositories, runner);
   }
@@ -156,6 +163,12 @@ async function retire(
   );
   return waiting.reduce((sum, count) => sum + count, 0);
 }
+
+/** What tells where the repositories of a tag are, without packages. */
+const contentsOf = (prepared: PreparedContent): RepositoryContents => ({
+  ...{ arches: prepared.plan.arches, former: formerArches(prepared) },
+  wanted: [],
+});
 
 /** Architectures that the tag had once and has no more. */
 function formerArches({ before, plan }: PreparedContent): string[] {

@@ -200,6 +200,23 @@ describe('what is wrong stops its tag before anything is made of it', () => {
   });
 });
 
+describe('a hub that is down for maintenance', () => {
+  it('C6: is waited for, before and while a tag is read: ten minutes are 30 looks at it, and none of them a failure', async () => {
+    await hub.transaction((state, say) => tagBuild(state, TESTING, 'tools-1.0-1.el8', say));
+    const minutes = Array<'offline'>(30).fill('offline');
+    hub.mishaps.push(...minutes);
+    let during = false;
+    hub.onCall = (name, value) => {
+      if (name === 'getBuildConfig' && !during) hub.mishaps.push(...minutes);
+      during ||= name === 'getBuildConfig';
+      return value;
+    };
+    expect(await world.sync(TESTING)).toMatchObject({ state: 'made', added: 2 });
+    expect([during, hub.mishaps]).toEqual([true, []]);
+    hub.onCall = undefined;
+  });
+});
+
 describe('a key that hosts of the release refuse', () => {
   it('C3: signs nothing of the tag, and nothing is given to koji', async () => {
     await hub.transaction((state) => {

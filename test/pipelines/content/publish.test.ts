@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { readHistory } from '../../../src/content/tag-history.ts';
@@ -104,4 +104,20 @@ it('C4: a build that comes back is published under its name with the same bytes'
   });
   expect((await namedIn(at(X86))).size).toBe(before + 2);
   expect(hub.calls).not.toContain('addRPMSig');
+});
+
+it('a rule whose path changes is refused where the tag was published, until somebody confirms it', async () => {
+  const config = await readFile(world.configFile, 'utf8');
+  await writeFile(world.configFile, config.replace('path: test/<release>', 'path: tests/<release>'));
+  const later = { push: true, now: START + 4 * DAY };
+  await expect(world.sync(TESTING, later)).rejects.toMatchObject({
+    code: 'gate-failed',
+    message: expect.stringMatching(
+      /does not publish it any more:\n {2}test\/8\/storage\/x86_64\/ceph on target "mirror"$/,
+    ),
+  });
+  expect(existsSync(at('tests'))).toBe(false);
+  expect(await world.sync(TESTING, { ...later, acceptRemovals: true })).toMatchObject({ state: 'published' });
+  expect((await namedIn(at('tests/8/storage/x86_64/ceph'))).size).toBe(2);
+  expect(await world.sync(TESTING, later)).toMatchObject({ state: 'unchanged' });
 });

@@ -97,10 +97,10 @@ case $verb in
   poll)
     pid=$(cat "$j/pid")
     state=run
-    kill -0 "$pid" 2> /dev/null || state=gone
+    grep -qs "$1" "/proc/$pid/cmdline" || state=gone
     [ ! -f "$j/state" ] || state=$(cat "$j/state")
     echo "$state $(ticks "$pid") $(stat -c %s "$j/log")"
-    tail -c "+$(($2 + 1))" "$j/log"
+    tail -c "+$(($2 + 1))" "$j/log" | head -c 8388608 || :
     ;;
   sign)
     { echo 'atomic-nightly-result v1' && echo "$1" && cut -c1-64 "$j/digests" | sort; } > "$j/text"
@@ -110,7 +110,9 @@ case $verb in
     ;;
   fetch) cut -d' ' -f3 "$j/digests" | while read -r f; do cat "$j/out/$f"; done ;;
   drop)
-    [ ! -f "$j/pid" ] || kill -9 "-$(cat "$j/pid")" 2> /dev/null || :
+    pid=$(cat "$j/pid" 2> /dev/null || :)
+    # Its number may be that of another process by now.
+    ! grep -qs "$1" "/proc/$pid/cmdline" || kill -9 "-$pid" 2> /dev/null || :
     rm -rf "$j"
     ;;
 esac

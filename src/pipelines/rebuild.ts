@@ -53,16 +53,15 @@ export async function rebuild(open: OpenBuilders, request: RebuildRequest, task:
   const folder = rebuildFolder(open.config.work);
   const sources = await gatherSources(folder, request.sources, task);
   const machines = chosenMachines(open.builders, request.on);
-  const queue: Waiting[] = [];
+  const queue = jobQueue();
   for (const source of sources) {
     const job = await createJob(folder, source, { scratch: request.scratch });
-    queue.push({ source, job, tried: new Map() });
+    queue.add({ source, job, tried: new Map() });
   }
   const worlds = worldsOf(open, request, task);
   const done = new Map<string, Rebuilt>();
   const settle = (one: Waiting, outcome: Rebuilt) => done.set(one.source.sha256, outcome);
   await Promise.all(machines.map((machine) => serve(machine, { queue, machines, open, worlds, settle }, task)));
-  for (const one of queue) settle(one, { source: one.source.nevra, error: nobodyFor(one, machines) });
   return sources.flatMap(({ sha256 }) => done.get(sha256) ?? []);
 }
 
@@ -71,6 +70,42 @@ interface Waiting {
   readonly source: SourcePackage;
   readonly job: Job;
   readonly tried: Map<string, NightlyError>;
+}
+
+/** Jobs that wait for a machine, and those that one has and may have to give back. */
+interface JobQueue {
+  add(one: Waiting): void;
+  /** Resolves with a job that a machine has not tried yet; undefined once no other can come back. */
+  take(machine: string): Promise<Waiting | undefined>;
+  /** Says that a machine is done with a job, whether it was added again or not. */
+  done(one: Waiting): void;
+}
+
+function jobQueue(): JobQueue {
+  const waiting: Waiting[] = [];
+  const inHand = new Set<Waiting>();
+  let wake: (() => void)[] = [];
+  const changed = () => {
+    for (const resume of wake) resume();
+    wake = [];
+  };
+  return {
+    add: (one) => void waiting.push(one),
+    done(one) {
+      inHand.delete(one);
+      changed();
+    },
+    async take(machine) {
+      const isFor = ({ tried }: Waiting) => !tried.has(machine);
+      for (;;) {
+        const index = waiting.findIndex(isFor);
+        const [one] = index < 0 ? [] : waiting.splice(index, 1);
+        if (one !== undefined) inHand.add(one);
+        if (one !== undefined || ![...inHand].some(isFor)) return one;
+        await new Promise<void>((resume) => wake.push(resume));
+      }
+    },
+  };
 }
 
 /** What jobs are built in and machines compared with, each made once and when it is needed. */
@@ -124,7 +159,7 @@ async function knownGoodOf({ config, builders }: OpenBuilders, machine: MachineC
 const buildArch = ({ arch }: MachineConfig): string => arch.find((one) => one !== 'noarch') ?? 'x86_64';
 
 interface Serving {
-  readonly queue: Waiting[];
+  readonly queue: JobQueue;
   readonly machines: readonly MachineConfig[];
   readonly open: OpenBuilders;
   readonly worlds: Worlds;
@@ -135,8 +170,7 @@ interface Serving {
 async function serve(config: MachineConfig, serving: Serving, task: Task): Promise<void> {
   const { queue, settle } = serving;
   for (;;) {
-    const index = queue.findIndex(({ tried }) => !tried.has(config.name));
-    const [one] = index < 0 ? [] : queue.splice(index, 1);
+    const one = await queue.take(config.name);
     if (one === undefined) return;
     try {
       settle(one, { source: one.source.nevra, result: await buildOn(config, one, serving, task) });
@@ -145,8 +179,10 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
       const error = asNightlyError(thrown);
       one.tried.set(config.name, error);
       task.say(`${config.name} does not build ${one.source.nevra}: ${error.message}`);
-      if (serving.machines.some(({ name }) => !one.tried.has(name))) queue.push(one);
+      if (serving.machines.some(({ name }) => !one.tried.has(name))) queue.add(one);
       else settle(one, { source: one.source.nevra, error: nobodyFor(one, serving.machines) });
+    } finally {
+      queue.done(one);
     }
   }
 }

@@ -9,6 +9,8 @@ const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 5000;
 /** One question takes milliseconds; a machine that takes longer is asked again. */
 const ANSWER_SECONDS = 30;
+/** Bytes; no build that ends prints more. */
+const LONGEST_LOG = 1 << 30;
 
 /**
  * Follows a job on its machine to its end, and has its log here as it grows. A connection that breaks is taken up again: what
@@ -40,6 +42,7 @@ export async function followJob(
       const { state, log } = answer;
       if (log.length > 0) await appendFile(logFile, log);
       offset += log.length;
+      if (offset > LONGEST_LOG) throw new NightlyError('verify', `Job ${job} on ${name} prints without an end.`);
       if (state.state === 'gone') throw new NightlyError('builder-unreachable', `${name} has lost job ${job}.`);
       if (state.state !== 'run' && offset >= state.logSize) return state.state;
       if (state.ticks !== before?.ticks || log.length > 0) {

@@ -1,0 +1,187 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { openMachine } from '../../src/builders/far-machine.ts';
+import { type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
+import { makeBuildRoot } from '../../src/rebuild/build-root.ts';
+import { beginAttempt, createJob } from '../../src/rebuild/job.ts';
+import type { RebuildResult } from '../../src/rebuild/result.ts';
+import { gatherSources } from '../../src/rebuild/source-package.ts';
+import { runAttempt } from '../../src/steps/rebuild/run-attempt.ts';
+import { startMachine, type TestMachine } from '../support/machines.ts';
+import { openTestBuilders } from '../support/rebuild-project.ts';
+import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
+import { sharedFolder, testTask } from '../support/tmp.ts';
+import { until } from '../support/until.ts';
+
+const dir = sharedFolder();
+const task = testTask(dir);
+let world: RebuildWorld;
+let source: string;
+let count = 0;
+
+/** A package whose build waits in some way; what makes it wait takes processor time, and that is progress. */
+const spec = (wait: string) => `BuildArch: noarch
+%description
+test
+%install
+echo waiting
+${wait}
+mkdir -p %{buildroot}/usr/share/hello
+echo hello > %{buildroot}/usr/share/hello/made
+%files
+/usr/share/hello`;
+
+beforeAll(async () => {
+  world = await makeRebuildWorld(dir, { compiler: false });
+  source = await world.source('hello', spec('until [ -e /tmp/go ]; do sleep 0.05; done'));
+});
+
+async function machines(number: number, changes: Readonly<Record<string, unknown>> = {}) {
+  const started: TestMachine[] = [];
+  for (let index = 0; index < number; index += 1) {
+    count += 1;
+    const machine = await startMachine({ name: `m${count}`, operator: `example${count}.org`, lower: world.lower, dir });
+    onTestFinished(machine.stop);
+    started.push(machine);
+  }
+  const open = await openTestBuilders(world, started, changes);
+  return { started, open };
+}
+
+const build = (open: OpenBuilders, path = source) =>
+  rebuild(open, { sources: [path], repoFiles: open.builders.repositories, scratch: false }, task);
+
+/** Resolves with the folder of the job that waits on a machine. */
+async function waitingOn({ root }: TestMachine): Promise<string> {
+  const jobs = join(root, 'var/lib/atomic-nightly-builder/jobs');
+  let found = '';
+  await until(async () => {
+    for (const job of existsSync(jobs) ? readdirSync(jobs) : []) {
+      const log = await readFile(join(jobs, job, 'log'), 'utf8').catch(() => '');
+      if (log.includes('\nwaiting\n')) found = join(jobs, job);
+    }
+    return found !== '';
+  });
+  return found;
+}
+
+function resultOf([one]: readonly Rebuilt[]): RebuildResult {
+  if (one && 'result' in one) return one.result;
+  throw one?.error ?? new Error('there is no result');
+}
+
+it('a connection that breaks is taken up again', async () => {
+  const {
+    started: [machine],
+    open,
+  } = await machines(1);
+  if (!machine) throw new Error('no machine');
+  const running = build(open);
+  const job = await waitingOn(machine);
+  await machine.cut();
+  await writeFile(join(job, 'tmp/go'), '');
+  await until(() => existsSync(join(job, 'state')));
+  await machine.mend();
+  const result = resultOf(await running);
+  expect(result).toMatchObject({ outcome: 'built', builder: machine.name });
+  const log = await readFile(join(open.config.work, 'rebuild/jobs', result.job, result.log.path), 'utf8');
+  expect(log.match(/^waiting$/gm)).toHaveLength(1);
+});
+
+it('a machine that vanishes gives its job to another one', async () => {
+  const {
+    started: [first, second],
+    open,
+  } = await machines(2, { stall: '5s' });
+  if (!first || !second) throw new Error('no machines');
+  const running = build(open);
+  const job = basename(await waitingOn(first));
+  const log = join(open.config.work, 'rebuild/jobs', job, 'attempt-1/log');
+  await until(async () => (await readFile(log, 'utf8')).includes('\nwaiting\n'));
+  await first.stop();
+  await writeFile(join(await waitingOn(second), 'tmp/go'), '');
+  const result = resultOf(await running);
+  expect(result).toMatchObject({ outcome: 'built', builder: second.name, log: { path: 'attempt-2/log' } });
+  // What the first one said while it was there is kept.
+  expect(result.job).toBe(job);
+  expect(await readFile(log, 'utf8')).toContain('\nwaiting\n');
+});
+
+it('a build that hangs is ended there and begun elsewhere', async () => {
+  const {
+    started: [first, second],
+    open,
+  } = await machines(2, { stall: '8s' });
+  if (!first || !second) throw new Error('no machines');
+  const running = build(open);
+  const job = await waitingOn(first);
+  await first.inside("kill -STOP $(ps | awk '$2 == 1000 { print $1 }')");
+  await writeFile(join(await waitingOn(second), 'tmp/go'), '');
+  expect(resultOf(await running)).toMatchObject({ outcome: 'built', builder: second.name });
+  // Nothing of it is left on the first.
+  expect(existsSync(job)).toBe(false);
+  expect(await first.inside("ps | awk '$2 == 1000'")).toBe('');
+});
+
+it('a result that another key has signed is refused', async () => {
+  const {
+    started: [one, other],
+  } = await machines(2);
+  if (!one || !other) throw new Error('no machines');
+  const config = { ...one.config, 'statement-key': other.config['statement-key'] };
+  const open = await openTestBuilders(world, [{ config }]);
+  const running = build(open);
+  await writeFile(join(await waitingOn(one), 'tmp/go'), '');
+  const [refused] = await running;
+  expect(refused).toMatchObject({
+    error: { message: expect.stringContaining('is not signed by the key of its operator') },
+  });
+});
+
+it('a warm machine gets the source package and little else; a damaged root is sent again', async () => {
+  const {
+    started: [machine],
+    open,
+  } = await machines(1);
+  const [config] = open.builders.machines;
+  if (!machine || !config) throw new Error('no machine');
+  const path = await world.source('quick', spec(':'), { data: 'x'.repeat(1 << 20) });
+  const folder = join(open.config.work, 'rebuild');
+  const [quick] = await gatherSources(folder, [path], task);
+  if (!quick) throw new Error('no source');
+  const { root: packages, repositories: repoFiles } = open.builders;
+  const root = await makeBuildRoot(
+    { folder, repoFiles, packages: [...packages, ...quick.requires], arch: 'x86_64' },
+    task,
+  );
+  const attempt = async () => {
+    const far = await openMachine(config, open.config.work, task);
+    const job = await beginAttempt(folder, await createJob(folder, quick, { scratch: true }), config.name);
+    const request = { folder, job, source: quick, root, arch: 'x86_64', probe: 'a'.repeat(64), stallSeconds: 60 };
+    return { result: await runAttempt(far, request, task), sent: far.sent() };
+  };
+  const cold = await attempt();
+  const warm = await attempt();
+  expect(warm.result.packages).toEqual(cold.result.packages);
+  expect(warm.sent).toBeLessThanOrEqual(1.1 * (await stat(quick.path)).size);
+  expect(cold.sent).toBeGreaterThan(10 * warm.sent);
+
+  await appendFile(join(machine.root, 'var/lib/atomic-nightly-builder/roots', root.commit, 'usr/bin/bash'), 'x');
+  const again = await attempt();
+  expect(again.result.packages).toEqual(cold.result.packages);
+  expect(task.lines).toContain(`${config.name}: its copy of the build root is damaged; sending it anew`);
+});
+
+it('the same packages are the same root', async () => {
+  const { open } = await machines(1);
+  const folder = join(open.config.work, 'rebuild');
+  const { root: packages, repositories: repoFiles } = open.builders;
+  const request = { folder, repoFiles, packages: [...packages], arch: 'x86_64' };
+  const first = await makeBuildRoot(request, task);
+  const second = await makeBuildRoot(request, task);
+  expect(second).toMatchObject({ commit: first.commit, unchanged: true });
+  await world.distro.bump('mini-release');
+  expect(await makeBuildRoot(request, task)).toMatchObject({ unchanged: false });
+});

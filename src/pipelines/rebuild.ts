@@ -9,11 +9,15 @@ import { knownFromPackages } from '../builders/known-packages.ts';
 import type { BuildersConfig, Config } from '../config/config.ts';
 import { findStream, refOf } from '../config/lookup.ts';
 import { openLocalRepo, wholeCommitAt } from '../ostree/local-repo.ts';
-import { type BuildRoot, makeBuildRoot } from '../rebuild/build-root.ts';
+import { type BuildRoot, earlierBuildRoot, makeBuildRoot } from '../rebuild/build-root.ts';
+import { levelOf } from '../rebuild/builder-ledger.ts';
+import { dueDuplicates, mayDuplicate } from '../rebuild/duplicates.ts';
 import { attemptFolder, beginAttempt, createJob, type Job } from '../rebuild/job.ts';
 import { knownFromCommit } from '../rebuild/known-commit.ts';
 import type { RebuildResult } from '../rebuild/result.ts';
-import { gatherSources, type SourcePackage } from '../rebuild/source-package.ts';
+import { readKeptResults } from '../rebuild/result-store.ts';
+import { gatherSources, keptSource, type SourcePackage } from '../rebuild/source-package.ts';
+import { type Accepted, acceptResult } from '../steps/rebuild/accept-result.ts';
 import { checkMachine, requirePassed, type Verdict } from '../steps/rebuild/check-machine.ts';
 import { runAttempt } from '../steps/rebuild/run-attempt.ts';
 import { readTreefile } from '../treefile/read.ts';
@@ -33,11 +37,17 @@ export interface RebuildRequest {
   readonly on?: string | undefined;
   /** Never to enter a repository, whatever its result. */
   readonly scratch: boolean;
+  /** Also what was drawn to be built by another operator and may begin by then; seconds since 1970. */
+  readonly due?: number | undefined;
 }
 
 /** How the build of one source package ended. */
 export type Rebuilt = { readonly source: string } & (
-  | { readonly result: RebuildResult }
+  | {
+      readonly result: RebuildResult;
+      /** What it is worth; undefined where nothing is on record, for want of a key that states it. */
+      readonly accepted?: Accepted | undefined;
+    }
   | { readonly error: NightlyError }
 );
 
@@ -47,22 +57,46 @@ const rebuildFolder = (work: string): string => join(work, 'rebuild');
 /**
  * Builds source packages on the configured machines, one job a machine at a time. A machine is checked before each job and gets
  * nothing of it before the verdict; one that vanishes, hangs or is refused gives its job to another.
- * @returns what became of each, in the order of the sources
+ * A result is taken, stated and drawn for as soon as it is here, and compared with those of others (steps/rebuild/accept-result.ts).
+ * @returns what became of each, in the order of the sources, behind them what was drawn
  */
 export async function rebuild(open: OpenBuilders, request: RebuildRequest, task: Task): Promise<Rebuilt[]> {
   const folder = rebuildFolder(open.config.work);
   const sources = await gatherSources(folder, request.sources, task);
   const machines = chosenMachines(open.builders, request.on);
   const queue = jobQueue();
+  const jobs: Waiting[] = [];
   for (const source of sources) {
-    const job = await createJob(folder, source, { scratch: request.scratch });
-    queue.add({ source, job, tried: new Map() });
+    jobs.push({ source, job: await createJob(folder, source, { scratch: request.scratch }), tried: new Map() });
   }
+  if (request.due !== undefined) jobs.push(...(await dueJobs(open.config.work, machines, request.due)));
+  for (const one of jobs) queue.add(one);
   const worlds = worldsOf(open, request, task);
   const done = new Map<string, Rebuilt>();
-  const settle = (one: Waiting, outcome: Rebuilt) => done.set(one.source.sha256, outcome);
+  const settle = (one: Waiting, outcome: Rebuilt) => done.set(one.job.job, outcome);
   await Promise.all(machines.map((machine) => serve(machine, { queue, machines, open, worlds, settle }, task)));
-  return sources.flatMap(({ sha256 }) => done.get(sha256) ?? []);
+  for (const one of jobs)
+    if (!done.has(one.job.job)) settle(one, { source: one.source.nevra, error: nobodyFor(one, machines) });
+  return jobs.flatMap(({ job }) => done.get(job.job) ?? []);
+}
+
+/** Makes jobs of what was drawn and may begin by then; operators that have built the same already are left out. */
+async function dueJobs(work: string, machines: readonly MachineConfig[], by: number): Promise<Waiting[]> {
+  const folder = rebuildFolder(work);
+  const { results } = await readKeptResults(work);
+  const jobs: Waiting[] = [];
+  for (const due of dueDuplicates(results).filter(({ notBefore }) => notBefore <= by)) {
+    const { of } = due;
+    const source = await keptSource(folder, of.source.sha256);
+    const job = await createJob(folder, source, { scratch: false, duplicate: { job: due.job, of: of.job } });
+    const left = machines.filter((machine) => !mayDuplicate(machine, due) || buildArch(machine) !== of.arch);
+    const why = new NightlyError(
+      'gate-failed',
+      'It is of an operator that has built the same, or of another architecture.',
+    );
+    jobs.push({ source, job, tried: new Map(left.map(({ name }) => [name, why])), root: of.root });
+  }
+  return jobs;
 }
 
 /** A job that no machine has, with why those that had it gave it up. */
@@ -70,6 +104,8 @@ interface Waiting {
   readonly source: SourcePackage;
   readonly job: Job;
   readonly tried: Map<string, NightlyError>;
+  /** Commit of the build root, where it must be that of another job. */
+  readonly root?: string;
 }
 
 /** Jobs that wait for a machine, and those that one has and may have to give back. */
@@ -111,7 +147,7 @@ function jobQueue(): JobQueue {
 /** What jobs are built in and machines compared with, each made once and when it is needed. */
 interface Worlds {
   known(machine: MachineConfig): Promise<KnownGood>;
-  root(source: SourcePackage, arch: string): Promise<BuildRoot>;
+  root(one: Waiting, arch: string): Promise<BuildRoot>;
 }
 
 function worldsOf(open: OpenBuilders, { repoFiles }: RebuildRequest, task: Task): Worlds {
@@ -130,8 +166,9 @@ function worldsOf(open: OpenBuilders, { repoFiles }: RebuildRequest, task: Task)
   return {
     known: (machine) =>
       once(known, machine.image ?? `packages ${buildArch(machine)}`, () => knownGoodOf(open, machine, task)),
-    root: ({ requires }, arch) => {
-      const packages = [...new Set([...builders.root, ...requires])].sort();
+    root: ({ source, root }, arch) => {
+      if (root !== undefined) return once(roots, root, () => earlierBuildRoot(folder, root, task));
+      const packages = [...new Set([...builders.root, ...source.requires])].sort();
       return once(roots, [arch, ...packages].join('\n'), () =>
         makeBuildRoot({ folder, repoFiles, packages, arch }, task),
       );
@@ -173,7 +210,8 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
     const one = await queue.take(config.name);
     if (one === undefined) return;
     try {
-      settle(one, { source: one.source.nevra, result: await buildOn(config, one, serving, task) });
+      const result = await buildOn(config, one, serving, task);
+      settle(one, await taken(serving.open, one, result, task));
     } catch (thrown) {
       task.signal.throwIfAborted();
       const error = asNightlyError(thrown);
@@ -187,6 +225,23 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
   }
 }
 
+/** Takes a result on record. One that cannot be taken is no reason to have another machine build the same. */
+async function taken(
+  { config, builders }: OpenBuilders,
+  one: Waiting,
+  result: RebuildResult,
+  task: Task,
+): Promise<Rebuilt> {
+  const { nevra } = one.source;
+  if (builders.statement === undefined) return { source: nevra, result };
+  try {
+    return { source: nevra, result, accepted: await acceptResult({ ...config, builders }, result, task) };
+  } catch (error) {
+    task.signal.throwIfAborted();
+    return { source: nevra, error: asNightlyError(error) };
+  }
+}
+
 async function buildOn(
   config: MachineConfig,
   one: Waiting,
@@ -196,8 +251,10 @@ async function buildOn(
   const { work } = open.config;
   const folder = rebuildFolder(work);
   const arch = buildArch(config);
+  if ((await levelOf(work, config.name)) === 'suspended')
+    throw new NightlyError('gate-failed', `${config.name} is suspended, and gets no job.`);
   const known = await worlds.known(config);
-  const root = await worlds.root(one.source, arch);
+  const root = await worlds.root(one, arch);
   const machine = await openMachine(config, work, task);
   const job = await beginAttempt(folder, { ...one.job, attempts: [...one.tried.keys()] }, config.name);
   const verdict = await checkMachine(machine, { work, known }, task);

@@ -87,6 +87,21 @@ export async function makeBuildRoot(request: RootRequest, task: Task): Promise<B
   return { commit, listing, entries: await readRootTree(tree), unchanged: false };
 }
 
+/**
+ * Returns the build root of an earlier job: what is compared with its result must be built in the same, whatever the repositories
+ * have by now.
+ * @param folder `work/rebuild`
+ * @throws NightlyError `tool-failed` when its commit is not here any more
+ */
+export async function earlierBuildRoot(folder: string, commit: string, task: Task): Promise<BuildRoot> {
+  const tree = join(folder, 'roots', commit, 'tree');
+  if (!existsSync(tree)) {
+    await makeFolder(join(folder, 'roots', commit));
+    await layOut(join(folder, 'repo'), commit, tree, task);
+  }
+  return { commit, listing: await treeListing(tree, task), entries: await readRootTree(tree), unchanged: true };
+}
+
 /** Writes what the engine composes from: a treefile with the packages, beside links to the .repo files. */
 async function writeRootTreefile(here: string, { repoFiles, packages, arch }: RootRequest): Promise<Treefile> {
   await makeFolder(here);

@@ -44,17 +44,20 @@ export const jobFolder = (folder: string, job: string): string => join(folder, '
 export const attemptFolder = (folder: string, { job, attempts }: Job): string =>
   join(jobFolder(folder, job), `attempt-${attempts.length}`);
 
-/** Makes a job in a folder of its own. @param about.duplicateOf the job whose result it is compared with */
+/**
+ * Makes a job in a folder of its own. @param about.duplicateOf the job whose result it is compared with; it was drawn with the id that
+ * this one gets
+ */
 export async function createJob(
   folder: string,
   source: SourcePackage,
-  about: { readonly scratch: boolean; readonly duplicateOf?: string | undefined },
+  about: { readonly scratch: boolean; readonly duplicate?: { readonly job: string; readonly of: string } },
 ): Promise<Job> {
   const { nevra, sha256 } = source;
-  const duplicate = about.duplicateOf === undefined ? {} : { duplicateOf: about.duplicateOf };
+  const duplicate = about.duplicate === undefined ? {} : { duplicateOf: about.duplicate.of };
   const job = {
     jobVersion: 1,
-    job: randomBytes(16).toString('hex'),
+    job: about.duplicate?.job ?? randomBytes(16).toString('hex'),
     source: { nevra, sha256 },
     scratch: about.scratch,
   } as const;

@@ -39,6 +39,14 @@ export async function gatherSources(folder: string, places: readonly string[], t
   return [...found.values()];
 }
 
+/**
+ * Returns a source package that was brought here before. @param folder `work/rebuild`
+ * @throws NightlyError `usage` when it is not here any more; one that was changed meanwhile has another digest
+ */
+export function keptSource(folder: string, digest: string): Promise<SourcePackage> {
+  return readSource(join(folder, 'sources', `${digest}.src.rpm`), join(folder, 'sources'));
+}
+
 async function filesAt(place: string, sources: string, task: Task): Promise<string[]> {
   if (/^https?:\/\//.test(place)) {
     const path = join(sources, `${sha256(place)}.part`);

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { newDuplicate } from '../../src/rebuild/duplicates.ts';
 import { beginAttempt, createJob, jobFolder, readResult, settleJob, takeCommitment } from '../../src/rebuild/job.ts';
 import type { RebuildResult } from '../../src/rebuild/result.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -58,7 +59,10 @@ it('a job has one result, the first', async () => {
 it('two jobs have nothing in common, so that nobody can tell a duplicate', async () => {
   const folder = temporaryFolder();
   const one = await createJob(folder, SOURCE, { scratch: false });
-  const other = await createJob(folder, SOURCE, { scratch: false, duplicateOf: one.job });
+  const other = await createJob(folder, SOURCE, {
+    scratch: false,
+    duplicate: { job: newDuplicate(0).job, of: one.job },
+  });
   expect(other.job).not.toBe(one.job);
   expect(other.job).toMatch(/^[0-9a-f]{32}$/);
 });

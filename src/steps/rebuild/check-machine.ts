@@ -10,6 +10,7 @@ import { baselineOf, judgeProbe, type ProbeFinding } from '../../builders/judge-
 import type { KnownGood } from '../../builders/known-file.ts';
 import { parseProbe } from '../../builders/probe-report.ts';
 import { staticBusybox } from '../../builders/static-busybox.ts';
+import { recordCheck } from '../../rebuild/builder-ledger.ts';
 
 const BASELINE = recordFormat({
   schema: z.looseObject({
@@ -62,6 +63,9 @@ export async function checkMachine(
     findings,
   };
   const text = `${JSON.stringify(verdict, null, 2)}\n`;
+  const faults = findings.map(({ message }) => message);
+  const at = Math.floor(Date.now() / 1000);
+  await recordCheck(work, name, { at, ok: findings.length === 0, probe: sha256(text), faults });
   task.say(`${name}: ${report.files.size} files, ${report.processes.length} processes, ${findings.length} findings`);
   return { text, digest: sha256(text), findings };
 }

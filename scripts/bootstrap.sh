@@ -89,6 +89,13 @@ LIST
 /usr/bin/systemd-nspawn systemd-container systemd-container
 /usr/sbin/capsh libcap2-bin libcap
 /usr/sbin/squid squid squid
+/usr/bin/file file file
+/usr/bin/bzip2 bzip2 bzip2
+/usr/bin/patch patch patch
+/usr/bin/make make make
+/usr/bin/gcc gcc gcc
+/usr/include/stdio.h libc6-dev glibc-devel
+/usr/bin/eu-strip elfutils elfutils
 /usr/bin/zsh zsh zsh
 /usr/bin/fish fish fish
 /usr/bin/man man-db man-db

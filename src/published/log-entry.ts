@@ -149,7 +149,7 @@ const schema = z.discriminatedUnion('kind', [
 
 const FORMAT = recordFormat({ schema, hint: LOG_HINT });
 
-/** Returns how entries call the target with that public URL. */
+/** Returns how entries call the target with that public URL, which must be one. */
 export const loggedUrl = (url: string): string => new URL(url).href.replace(/\/+$/, '');
 
 /** An entry of the release log, or a part of one. */

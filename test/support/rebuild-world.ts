@@ -8,7 +8,7 @@ import { MINI_EPOCH } from './mini-rpm.ts';
 
 /** What a build root without a compiler is made of, and one with it. */
 const TOOLS = 'bash coreutils sed grep mawk tar gzip bzip2 diffutils findutils file rpm dash'.split(' ');
-const C_TOOLS = [...TOOLS, ...'gcc make libc6-dev debugedit patch xz-utils'.split(' ')];
+const C_TOOLS = [...TOOLS, ...'gcc make libc6-dev debugedit elfutils binutils patch xz-utils'.split(' ')];
 
 /** Packages that build roots and machines are made of, and the root that machines start from. */
 export interface RebuildWorld {

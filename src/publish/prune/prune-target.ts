@@ -74,7 +74,8 @@ function pruneEntry({ decision, builds }: PrunePlan, publicUrl: string): EntryOf
   }
   return {
     kind: 'prune',
-    target: loggedUrl(publicUrl),
+    // A place that was named by hand may have no URL.
+    ...(URL.canParse(publicUrl) ? { target: loggedUrl(publicUrl) } : {}),
     commits: [...decision.goes.keys()],
     builds: [...gone].map(([key, parts]) => {
       const [id = '', arch = ''] = key.split('/');

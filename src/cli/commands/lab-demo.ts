@@ -36,7 +36,7 @@ const BOOT_SECONDS = 600;
  * night with all images, a check of it against the release log as an anonymous client, the first night's image booted,
  * upgraded to the second night, rolled back, and a third build with nothing to do. In a folder where it ran before it
  * continues from there. The images of the second night are booted where asked for: under software emulation that takes longer
- * than all the rest.
+ * than all the rest. Where nothing is to be booted, all else is done.
  */
 export const labDemo = defineCommand({
   name: 'lab demo',
@@ -46,7 +46,7 @@ export const labDemo = defineCommand({
     port: number('NUMBER', 'port of the web server for what is published', 8087),
     boot: text(
       'TYPES',
-      'images of the second build to boot, as in vagrant-libvirt,iso, or "all"; default: none of them',
+      'images of the second build to boot as well, as in vagrant-libvirt,iso, or "all"; "none": boot nothing, not even the host',
     ),
   },
   interruptible: true,
@@ -57,7 +57,7 @@ export const labDemo = defineCommand({
     const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
     if (unknown !== undefined) {
       throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
-        hint: `Its images are ${DEMO_IMAGES.join(', ')}; "all" boots all of them.`,
+        hint: `Its images are ${DEMO_IMAGES.join(', ')}; "all" boots all of them, "none" nothing.`,
       });
     }
     const begun = performance.now();
@@ -97,8 +97,10 @@ export const labDemo = defineCommand({
         await runner.step('client-check', {}, async (task) =>
           clientCheck(await clientOf({ ...context, config }, { dir, published, second, url: publicUrl }), print, task),
         );
-        say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
-        await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
+        if (wanted !== 'none') {
+          say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
+          await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
+        }
         say('Third nightly build, with nothing changed');
         demand(await night({ ...context, config }), [10]);
       } finally {

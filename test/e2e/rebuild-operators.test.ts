@@ -23,7 +23,6 @@ const HEADER = 'int answer(void);\n';
 
 /** Compiled, with debug information of its own and a part for every architecture. */
 const COMPILED = `%global _enable_debug_packages 1
-%global _find_debuginfo_opts --keep-section .comment
 AutoReqProv: no
 BuildRequires: gcc
 %description

@@ -16,31 +16,35 @@ const CLOCK = new URL('../support/clock.mjs', import.meta.url).href;
 const written = ({ keyFile, passphrase }: FileKey): string =>
   `{type: openpgp, key-file: ${keyFile}, passphrase-file: ${passphrase.file}}`;
 
-it('I17: images of another machine, further signatures and RPM repositories are logged before they are visible', async () => {
-  const dir = temporaryFolder();
-  const [old, next] = [await makeFileKey(dir, { name: 'old' }), await makeFileKey(dir, { name: 'next' })];
-  await mkdir(join(dir, 'world'));
-  const world = await makeWorld(join(dir, 'world'), {
-    images: ['generic-cloud'],
-    stream: [`signing: ${written(old)}`],
-  });
-  onTestFinished(() => world.stop());
-  const { logsFirst, expectClean } = await gatedWorld(world);
-  const first = await world.nightly('nightly', '--until', 'push', '--json');
-  expect(first, first.stderr).toMatchObject({ code: 0 });
-  const { build } = JSON.parse(first.stdout);
-  const agent = await makeAgent(world, join(dir, 'agent'));
-  await logsFirst('build-changed', () => agent.nightly('images', build));
-  expect(await world.nightly('resume', build)).toMatchObject({ code: 0 });
-  await expectClean('resume');
+it.runIf(everyCase)(
+  'I17: images of another machine, further signatures and RPM repositories are logged before they are visible',
+  async () => {
+    const dir = temporaryFolder();
+    const [old, next] = [await makeFileKey(dir, { name: 'old' }), await makeFileKey(dir, { name: 'next' })];
+    await mkdir(join(dir, 'world'));
+    const world = await makeWorld(join(dir, 'world'), {
+      images: ['generic-cloud'],
+      stream: [`signing: ${written(old)}`],
+    });
+    onTestFinished(() => world.stop());
+    const { logsFirst, expectClean } = await gatedWorld(world);
+    const first = await world.nightly('nightly', '--until', 'push', '--json');
+    expect(first, first.stderr).toMatchObject({ code: 0 });
+    const { build } = JSON.parse(first.stdout);
+    const agent = await makeAgent(world, join(dir, 'agent'));
+    await logsFirst('build-changed', () => agent.nightly('images', build));
+    expect(await world.nightly('resume', build)).toMatchObject({ code: 0 });
+    await expectClean('resume');
 
-  await reconfigure(world, (text) => text.replace(/signing: .*/, `signing: [${written(old)}, ${written(next)}]`));
-  await logsFirst('build-changed', () => world.nightly('publish', '--reconcile', '--sign-builds'));
+    await reconfigure(world, (text) => text.replace(/signing: .*/, `signing: [${written(old)}, ${written(next)}]`));
+    await logsFirst('build-changed', () => world.nightly('publish', '--reconcile', '--sign-builds'));
 
-  const block = "    release-package: {name: mini-remote-nightly, version: '9', repository: ./sig}\n";
-  await reconfigure(world, (text) => text.replace(/( {4}signing: .*\n)/, `$1${block}`));
-  await logsFirst('rpms', () => world.nightly('release-package'));
-}, 300_000);
+    const block = "    release-package: {name: mini-remote-nightly, version: '9', repository: ./sig}\n";
+    await reconfigure(world, (text) => text.replace(/( {4}signing: .*\n)/, `$1${block}`));
+    await logsFirst('rpms', () => world.nightly('release-package'));
+  },
+  300_000,
+);
 
 it.runIf(everyCase)(
   'I17: what retention or a push takes away is logged before it goes',

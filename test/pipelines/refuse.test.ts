@@ -125,7 +125,7 @@ test('a target that cannot be written to stops the run before any work', async (
   await refused(world, /Target "buildlogs", directory .*read-only: EROFS/);
 });
 
-test('a host key that is not the known one stops the run before any work, over ssh', async () => {
+test.runIf(everyCase)('a host key that is not the known one stops the run before any work, over ssh', async () => {
   const dir = temporaryFolder();
   const { port, identityFile, knownHostsFile, wrongKnownHostsFile } = await startSshd(dir);
   const world = await worldFor({
@@ -139,7 +139,7 @@ test('a host key that is not the known one stops the run before any work, over s
   expect(await pulled(world, join(world.dir, 'client'))).toBe(meta?.['ostree-commit']);
 });
 
-test('a full disk stops the run, and resume goes on once there is space', async () => {
+test.runIf(everyCase)('a full disk stops the run, and resume goes on once there is space', async () => {
   const world = await worldFor();
   const work = join(world.dir, 'work');
   await mountTmpfs(work, 'size=3m');

@@ -201,18 +201,21 @@ test.runIf(everyCase)(
   },
 );
 
-test('targets of the nightly builds are checked by the dry run of a promotion as by the promotion itself', async () => {
-  const world = await worldFor();
-  const id = await night(world);
-  const config = await readFile(world.config, 'utf8');
-  const file = join(world.dir, 'no-folder');
-  await writeFile(file, '');
-  await writeFile(world.config, config.replace(`path: ${world.published},`, `path: ${file},`));
-  for (const more of [['--dry-run'], []])
-    await refused(world, [id, ...more], /Target "buildlogs", directory \S+no-folder: /);
-  await writeFile(world.config, config);
-  expect(await world.nightly('promote', id, '--dry-run')).toMatchObject({ code: 0 });
-});
+test.runIf(everyCase)(
+  'targets of the nightly builds are checked by the dry run of a promotion as by the promotion itself',
+  async () => {
+    const world = await worldFor();
+    const id = await night(world);
+    const config = await readFile(world.config, 'utf8');
+    const file = join(world.dir, 'no-folder');
+    await writeFile(file, '');
+    await writeFile(world.config, config.replace(`path: ${world.published},`, `path: ${file},`));
+    for (const more of [['--dry-run'], []])
+      await refused(world, [id, ...more], /Target "buildlogs", directory \S+no-folder: /);
+    await writeFile(world.config, config);
+    expect(await world.nightly('promote', id, '--dry-run')).toMatchObject({ code: 0 });
+  },
+);
 
 test.runIf(everyCase)(
   'nothing is promoted that is no night of the stream, and no night is built in a release stream',

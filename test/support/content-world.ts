@@ -40,8 +40,14 @@ interface SyncOptions {
   readonly now: number;
 }
 
-/** @param options.more blocks of the configuration */
-export async function contentWorld(dir: string, { url = 'http://127.0.0.1:1', more = '' } = {}): Promise<ContentWorld> {
+/**
+ * @param options.more blocks of the configuration
+ * @param options.target what the target is, but for its URL; default: the folder
+ */
+export async function contentWorld(
+  dir: string,
+  { url = 'http://127.0.0.1:1', more = '', target = `type: directory, path: ${join(dir, 'published')}` } = {},
+): Promise<ContentWorld> {
   const certificate = await makeCertificate(dir);
   const topdir = join(dir, 'koji');
   await mkdir(topdir, { recursive: true });
@@ -58,7 +64,7 @@ export async function contentWorld(dir: string, { url = 'http://127.0.0.1:1', mo
   writeFileSync(
     configFile,
     `name: lab
-targets: {mirror: {type: directory, path: ${published}, url: "${url}"}}
+targets: {mirror: {${target}, url: "${url}"}}
 streams: {nightly: {treefile: host.yaml, targets: [mirror]}}
 koji:
   server: ${hub.server}

@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { damaged, readRecord, recordFormat } from '../base/read-record.ts';
 import { architecture, buildId, count, instant, refName, sha256Hex, word } from '../build/record-values.ts';
 import { isPackageName } from '../rpm/rpm-names.ts';
+import { STATEMENT, statementBytes } from './statement.ts';
 
 /** Says what the statement is: that somebody composed a published build again, and what came of it. */
 export const REBUILD_PREDICATE = 'urn:atomic-nightly:compose-rebuild:1';
-
-const STATEMENT = 'https://in-toto.io/Statement/v1';
 
 /** Name of the subject that is no file: SHA-256 over root dirtree and dirmeta, as `ostree show` prints it. */
 const CONTENT = 'ostree-content-checksum';
@@ -56,16 +55,11 @@ export interface ComposeRebuild extends z.output<typeof predicate> {
 
 /** Returns the in-toto statement of a rebuild, version 1. Format: https://in-toto.io/Statement/v1, docs/rebuild-compose.md. */
 export function rebuildStatement({ commit, published, ...rest }: ComposeRebuild): Buffer {
-  const statement = {
-    _type: STATEMENT,
-    subject: [
-      { name: commitPath(commit), digest: { sha256: commit } },
-      { name: CONTENT, digest: { sha256: published } },
-    ],
-    predicateType: REBUILD_PREDICATE,
-    predicate: rest,
-  };
-  return Buffer.from(JSON.stringify(statement));
+  const subjects = [
+    { name: commitPath(commit), digest: { sha256: commit } },
+    { name: CONTENT, digest: { sha256: published } },
+  ];
+  return statementBytes(subjects, REBUILD_PREDICATE, rest);
 }
 
 /** The checksum of a commit is the SHA-256 of the file it is in. */

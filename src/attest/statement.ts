@@ -36,31 +36,33 @@ export interface BuildFacts {
   readonly byproducts?: readonly Resource[];
 }
 
+/** What every statement begins with: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md */
+export const STATEMENT = 'https://in-toto.io/Statement/v1';
+
+/** Returns the bytes of an in-toto statement, version 1. @param predicateType URI that says what the predicate means */
+export function statementBytes(subject: readonly Subject[], predicateType: string, predicate: object): Buffer {
+  return Buffer.from(JSON.stringify({ _type: STATEMENT, subject, predicateType, predicate }));
+}
+
 export const BUILD_TYPE = 'urn:atomic-nightly:build:1';
 export const IMAGE_BUILD_TYPE = 'urn:atomic-nightly:image:1';
 
 /**
  * Returns the in-toto statement, version 1, with the SLSA provenance of a build, version 1.
- * Formats: https://in-toto.io/Statement/v1, https://slsa.dev/spec/v1.1/provenance
+ * Format: https://slsa.dev/spec/v1.1/provenance
  */
 export function provenanceStatement(facts: BuildFacts): Buffer {
-  const statement = {
-    _type: 'https://in-toto.io/Statement/v1',
-    subject: facts.subjects,
-    predicateType: 'https://slsa.dev/provenance/v1',
-    predicate: {
-      buildDefinition: {
-        buildType: facts.buildType,
-        externalParameters: facts.externalParameters,
-        internalParameters: facts.internalParameters,
-        resolvedDependencies: facts.dependencies,
-      },
-      runDetails: {
-        builder: { id: facts.builder, version: facts.versions },
-        metadata: { invocationId: facts.invocation, startedOn: facts.startedOn, finishedOn: facts.finishedOn },
-        byproducts: facts.byproducts,
-      },
+  return statementBytes(facts.subjects, 'https://slsa.dev/provenance/v1', {
+    buildDefinition: {
+      buildType: facts.buildType,
+      externalParameters: facts.externalParameters,
+      internalParameters: facts.internalParameters,
+      resolvedDependencies: facts.dependencies,
     },
-  };
-  return Buffer.from(JSON.stringify(statement));
+    runDetails: {
+      builder: { id: facts.builder, version: facts.versions },
+      metadata: { invocationId: facts.invocation, startedOn: facts.startedOn, finishedOn: facts.finishedOn },
+      byproducts: facts.byproducts,
+    },
+  });
 }

@@ -4,8 +4,13 @@ import { comparePlaced, isBuildId } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
 import { type BuildSurvey, insistOnWhole, placeOf, surveyBuilds } from './build-store.ts';
 
+interface Kind {
+  readonly what: string;
+  readonly has: (meta: BuildMeta) => boolean;
+}
+
 /** Words that stand for the newest build of a kind, and what a build of that kind has. */
-const KINDS: Readonly<Record<string, { readonly what: string; readonly has: (meta: BuildMeta) => boolean }>> = {
+const KINDS: Readonly<Record<string, Kind>> = {
   latest: { what: 'complete build', has: ({ state }) => state === 'complete' },
   tested: {
     what: 'complete build whose images were booted',
@@ -14,7 +19,7 @@ const KINDS: Readonly<Record<string, { readonly what: string; readonly has: (met
   released: { what: 'release', has: (meta) => isReleased(meta) },
 };
 
-const NEWEST = /^(latest|tested|released)(?::([A-Za-z0-9._-]+))?$/;
+const NEWEST = new RegExp(`^(${Object.keys(KINDS).join('|')})(?::([A-Za-z0-9._-]+))?$`);
 /** A shell's command line has `~` where people write `-`: see withoutMinus. */
 const BACK = /^[-~]([1-9]\d{0,5})$/;
 const PREFIX = /^\d{4,8}(?:_\d*)?$/;
@@ -30,8 +35,9 @@ export const BUILD_NAMES: readonly string[] = Object.keys(KINDS);
  */
 export async function resolveBuildName(workDir: string, name: string): Promise<string> {
   if (isBuildId(name)) return name;
-  const [, kind = '', stream] = NEWEST.exec(name) ?? [];
-  if (kind !== '') return newestOf(await surveyBuilds(workDir), kind, stream);
+  const [, word = '', stream] = NEWEST.exec(name) ?? [];
+  const kind = KINDS[word];
+  if (kind) return newestOf(await surveyBuilds(workDir), kind, stream);
   const back = BACK.exec(name)?.[1];
   if (back !== undefined) return nthNewest(idsOf(await surveyBuilds(workDir)), Number(back));
   return PREFIX.test(name) ? onlyOneWith(idsOf(await surveyBuilds(workDir)), name) : name;
@@ -43,8 +49,7 @@ function idsOf({ builds, damaged }: BuildSurvey): string[] {
   return [...new Set(places.toSorted((a, b) => comparePlaced(b, a)).map(({ id }) => id))];
 }
 
-function newestOf(survey: BuildSurvey, kind: string, stream: string | undefined): string {
-  const { what, has } = KINDS[kind] ?? { what: kind, has: () => false };
+function newestOf(survey: BuildSurvey, { what, has }: Kind, stream: string | undefined): string {
   const found = survey.builds.find(({ meta }) => has(meta) && (stream === undefined || meta.stream === stream));
   insistOnWhole(survey, found?.meta.buildid);
   if (found) return found.meta.buildid;

@@ -7,14 +7,11 @@ import { oneLine } from '../base/one-line.ts';
 import { shellWord } from '../base/quoting.ts';
 import { codeFile } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
-import type { BuildersConfig } from '../config/builders.ts';
+import type { MachineConfig } from '../config/builders.ts';
 import { converse } from '../programs/converse.ts';
 import { run } from '../programs/exec.ts';
 import { sshArguments } from '../programs/ssh.ts';
 import { staticBusybox } from './static-busybox.ts';
-
-/** A machine as the configuration has it. */
-export type MachineConfig = BuildersConfig['machines'][number];
 
 /**
  * A builder, over ssh with a pinned host key. What runs there is far.sh, read by a static busybox; of the machine itself only sshd

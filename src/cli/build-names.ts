@@ -1,3 +1,4 @@
+import { isBuildId } from '../build/build-id.ts';
 import type { Entry } from './define.ts';
 
 /**
@@ -20,7 +21,7 @@ type Given = Readonly<Record<string, unknown>>;
 export async function withBuildIds({ arguments: all }: Entry, values: Given, config: string): Promise<Given> {
   const named = Object.entries(all).flatMap(([key, { completes }]) => {
     const name = values[key];
-    return completes === 'build' && typeof name === 'string' && !/^\d{8}_\d\d+$/.test(name) ? [{ key, name }] : [];
+    return completes === 'build' && typeof name === 'string' && !isBuildId(name) ? [{ key, name }] : [];
   });
   if (named.length === 0) return values;
   // Only now: every command comes by here, and "--help" is to be quick.

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { writeFileAtomic } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
-import { type FarMachine, type MachineConfig, openMachine } from '../builders/far-machine.ts';
+import { type FarMachine, openMachine } from '../builders/far-machine.ts';
 import type { KnownGood } from '../builders/known-file.ts';
 import { knownFromPackages } from '../builders/known-packages.ts';
+import type { MachineConfig } from '../config/builders.ts';
 import type { BuildersConfig, Config } from '../config/config.ts';
 import { findStream, refOf } from '../config/lookup.ts';
 import { openLocalRepo, wholeCommitAt } from '../ostree/local-repo.ts';
@@ -13,10 +15,12 @@ import { type BuildRoot, earlierBuildRoot, makeBuildRoot } from '../rebuild/buil
 import { levelOf } from '../rebuild/builder-ledger.ts';
 import { dueDuplicates, mayDuplicate } from '../rebuild/duplicates.ts';
 import { attemptFolder, beginAttempt, createJob, type Job } from '../rebuild/job.ts';
+import { type JobQueue, jobQueue, type Waiting } from '../rebuild/job-queue.ts';
 import { knownFromCommit } from '../rebuild/known-commit.ts';
+import { rebuildFolder } from '../rebuild/rebuild-folder.ts';
 import type { RebuildResult } from '../rebuild/result.ts';
 import { readKeptResults } from '../rebuild/result-store.ts';
-import { gatherSources, keptSource, type SourcePackage } from '../rebuild/source-package.ts';
+import { gatherSources, keptSource } from '../rebuild/source-package.ts';
 import { type Accepted, acceptResult } from '../steps/rebuild/accept-result.ts';
 import { checkMachine, requirePassed, type Verdict } from '../steps/rebuild/check-machine.ts';
 import { runAttempt } from '../steps/rebuild/run-attempt.ts';
@@ -50,9 +54,6 @@ export type Rebuilt = { readonly source: string } & (
     }
   | { readonly error: NightlyError }
 );
-
-/** Folder of all that rebuilds keep. */
-const rebuildFolder = (work: string): string => join(work, 'rebuild');
 
 /**
  * Builds source packages on the configured machines, one job a machine at a time. A machine is checked before each job and gets
@@ -99,51 +100,6 @@ async function dueJobs(work: string, machines: readonly MachineConfig[], by: num
   return jobs;
 }
 
-/** A job that no machine has, with why those that had it gave it up. */
-interface Waiting {
-  readonly source: SourcePackage;
-  readonly job: Job;
-  readonly tried: Map<string, NightlyError>;
-  /** Commit of the build root, where it must be that of another job. */
-  readonly root?: string;
-}
-
-/** Jobs that wait for a machine, and those that one has and may have to give back. */
-interface JobQueue {
-  add(one: Waiting): void;
-  /** Resolves with a job that a machine has not tried yet; undefined once no other can come back. */
-  take(machine: string): Promise<Waiting | undefined>;
-  /** Says that a machine is done with a job, whether it was added again or not. */
-  done(one: Waiting): void;
-}
-
-function jobQueue(): JobQueue {
-  const waiting: Waiting[] = [];
-  const inHand = new Set<Waiting>();
-  let wake: (() => void)[] = [];
-  const changed = () => {
-    for (const resume of wake) resume();
-    wake = [];
-  };
-  return {
-    add: (one) => void waiting.push(one),
-    done(one) {
-      inHand.delete(one);
-      changed();
-    },
-    async take(machine) {
-      const isFor = ({ tried }: Waiting) => !tried.has(machine);
-      for (;;) {
-        const index = waiting.findIndex(isFor);
-        const [one] = index < 0 ? [] : waiting.splice(index, 1);
-        if (one !== undefined) inHand.add(one);
-        if (one !== undefined || ![...inHand].some(isFor)) return one;
-        await new Promise<void>((resume) => wake.push(resume));
-      }
-    },
-  };
-}
-
 /** What jobs are built in and machines compared with, each made once and when it is needed. */
 interface Worlds {
   known(machine: MachineConfig): Promise<KnownGood>;
@@ -156,10 +112,9 @@ function worldsOf(open: OpenBuilders, { repoFiles }: RebuildRequest, task: Task)
   const known = new Map<string, Promise<KnownGood>>();
   const roots = new Map<string, Promise<BuildRoot>>();
   // One after another: engine and cache are shared.
-  let last: Promise<unknown> = Promise.resolve();
+  const turn = pLimit(1);
   const once = <Value>(map: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>): Promise<Value> => {
-    const made = map.get(key) ?? last.then(make, make);
-    if (!map.has(key)) last = made.catch(() => undefined);
+    const made = map.get(key) ?? turn(make);
     map.set(key, made);
     return made;
   };

@@ -5,12 +5,12 @@ import { NightlyError } from '../base/errors.ts';
 import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
+import { sha256Hex } from '../build/record-values.ts';
 import { inputsOf } from './duplicates.ts';
 import { CLASSES } from './package-classes.ts';
 import { rebuildFolder } from './rebuild-folder.ts';
 import { jobId, type RebuildResult } from './result.ts';
 
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
 const id = z.string().regex(/^[0-9a-f]{12}$/, 'must be 12 hexadecimal digits');
 
 const side = z.looseObject({
@@ -19,7 +19,7 @@ const side = z.looseObject({
   operator: z.string(),
   outcome: z.enum(['built', 'failed']),
   /** What this side made: `fingerprintOf`. */
-  fingerprint: hash,
+  fingerprint: sha256Hex,
 });
 
 /** Two results that should be one (`work/rebuild/disputes/ID/dispute.json`). It is written once; what people find is beside it. */
@@ -36,8 +36,8 @@ export const DISPUTE = recordFormat({
     class: z.enum(CLASSES),
     /** Seconds since 1970. */
     at: z.int().min(0),
-    source: z.looseObject({ nevra: z.string(), sha256: hash }),
-    root: hash,
+    source: z.looseObject({ nevra: z.string(), sha256: sha256Hex }),
+    root: sha256Hex,
     arch: z.string(),
     one: side,
     other: side,
@@ -45,8 +45,8 @@ export const DISPUTE = recordFormat({
       z.looseObject({
         package: z.string(),
         /** Digests of the immutable header; not there where a side has no such package. */
-        one: hash.exactOptional(),
-        other: hash.exactOptional(),
+        one: sha256Hex.exactOptional(),
+        other: sha256Hex.exactOptional(),
         tags: z
           .array(
             z.looseObject({

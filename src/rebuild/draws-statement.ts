@@ -1,3 +1,4 @@
+import { statementBytes } from '../attest/statement.ts';
 import type { DrawDay } from './draw-secrets.ts';
 
 /**
@@ -6,16 +7,11 @@ import type { DrawDay } from './draw-secrets.ts';
  * @param at seconds since 1970
  */
 export function drawsStatement(days: readonly DrawDay[], at: number): Buffer {
-  const statement = {
-    _type: 'https://in-toto.io/Statement/v1',
-    subject: days.map(({ day, commitment }) => ({ name: `draws/${day}`, digest: { sha256: commitment } })),
-    predicateType: 'urn:atomic-nightly:draws:1',
-    predicate: {
-      at: new Date(at * 1000).toISOString(),
-      days: days.map(({ day, commitment, madeAt, secret }) => {
-        return { day, commitment, madeAt: new Date(madeAt * 1000).toISOString(), secret };
-      }),
-    },
-  };
-  return Buffer.from(JSON.stringify(statement));
+  const subjects = days.map(({ day, commitment }) => ({ name: `draws/${day}`, digest: { sha256: commitment } }));
+  return statementBytes(subjects, 'urn:atomic-nightly:draws:1', {
+    at: new Date(at * 1000).toISOString(),
+    days: days.map(({ day, commitment, madeAt, secret }) => {
+      return { day, commitment, madeAt: new Date(madeAt * 1000).toISOString(), secret };
+    }),
+  });
 }

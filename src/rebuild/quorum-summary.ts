@@ -1,4 +1,4 @@
-import type { Subject } from '../attest/statement.ts';
+import { type Subject, statementBytes } from '../attest/statement.ts';
 import { VERSION } from '../base/version.ts';
 
 /** Says what the levels of a summary mean: docs/rebuilds.md. */
@@ -22,23 +22,17 @@ export interface QuorumFacts {
 
 /** Returns the in-toto statement of a verification summary. Format: https://slsa.dev/spec/v1.1/verification_summary */
 export function quorumSummary({ subjects, verifier, resource, quorum, inputs, passed, at }: QuorumFacts): Buffer {
-  const statement = {
-    _type: 'https://in-toto.io/Statement/v1',
-    subject: subjects,
-    predicateType: 'https://slsa.dev/verification_summary/v1',
-    predicate: {
-      verifier: { id: verifier, version: { 'atomic-nightly': VERSION } },
-      timeVerified: new Date(at * 1000).toISOString(),
-      resourceUri: resource,
-      policy: { uri: QUORUM_POLICY, annotations: { quorum } },
-      inputAttestations: inputs.map(({ job, sha256 }) => ({
-        uri: `urn:atomic-nightly:job:${job}`,
-        digest: { sha256 },
-      })),
-      verificationResult: passed ? 'PASSED' : 'FAILED',
-      verifiedLevels: passed ? [`ATOMIC_NIGHTLY_REBUILT_BY_${quorum}`] : [],
-      slsaVersion: '1.1',
-    },
-  };
-  return Buffer.from(JSON.stringify(statement));
+  return statementBytes(subjects, 'https://slsa.dev/verification_summary/v1', {
+    verifier: { id: verifier, version: { 'atomic-nightly': VERSION } },
+    timeVerified: new Date(at * 1000).toISOString(),
+    resourceUri: resource,
+    policy: { uri: QUORUM_POLICY, annotations: { quorum } },
+    inputAttestations: inputs.map(({ job, sha256 }) => ({
+      uri: `urn:atomic-nightly:job:${job}`,
+      digest: { sha256 },
+    })),
+    verificationResult: passed ? 'PASSED' : 'FAILED',
+    verifiedLevels: passed ? [`ATOMIC_NIGHTLY_REBUILT_BY_${quorum}`] : [],
+    slsaVersion: '1.1',
+  });
 }

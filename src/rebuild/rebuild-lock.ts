@@ -1,11 +1,12 @@
 import { join } from 'node:path';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { takeFlock } from '../programs/flock.ts';
 import { rebuildFolder } from './rebuild-folder.ts';
 
 /** Work of this process, by folder: one after the other, before anybody asks for the lock. */
-const turns = new Map<string, Promise<unknown>>();
+const turns = new Map<string, LimitFunction>();
 
 /**
  * Does something while nobody else changes the records of rebuilds: draws, disputes, levels, classes. It is held for moments, so
@@ -13,13 +14,9 @@ const turns = new Map<string, Promise<unknown>>();
  */
 export async function withRebuildLock<Result>(work: string, task: Task, what: () => Promise<Result>): Promise<Result> {
   const folder = rebuildFolder(work);
-  const before = turns.get(folder) ?? Promise.resolve();
-  const mine = before.catch(() => undefined).then(() => locked(folder, task, what));
-  turns.set(
-    folder,
-    mine.catch(() => undefined),
-  );
-  return mine;
+  const turn = turns.get(folder) ?? pLimit(1);
+  turns.set(folder, turn);
+  return turn(() => locked(folder, task, what));
 }
 
 async function locked<Result>(folder: string, task: Task, what: () => Promise<Result>): Promise<Result> {

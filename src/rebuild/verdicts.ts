@@ -3,6 +3,7 @@ import { appendFile, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isSignedBy, parseEnvelope } from '../attest/dsse.ts';
+import { STATEMENT, statementBytes } from '../attest/statement.ts';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists } from '../base/files.ts';
 import { damaged, readRecord, recordFormat } from '../base/read-record.ts';
@@ -15,7 +16,6 @@ export const VERDICTS = ['tampered', 'not-reproducible', 'environment'] as const
 export type VerdictKind = (typeof VERDICTS)[number];
 
 const VERDICT_TYPE = 'urn:atomic-nightly:rebuild-verdict:1';
-const STATEMENT = 'https://in-toto.io/Statement/v1';
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
 
 const predicate = z.strictObject({
@@ -51,7 +51,7 @@ export function verdictStatement(verdict: Verdict, { packages, source }: Dispute
     [one, other].flatMap((header) => (header === undefined ? [] : [{ name, digest: { 'rpm-header-sha256': header } }])),
   );
   const subject = headers.length > 0 ? headers : [{ name: source.nevra, digest: { sha256: source.sha256 } }];
-  return Buffer.from(JSON.stringify({ _type: STATEMENT, subject, predicateType: VERDICT_TYPE, predicate: verdict }));
+  return statementBytes(subject, VERDICT_TYPE, verdict);
 }
 
 const verdictsPath = (work: string, dispute: string): string =>

@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises';
+import { type DiskSpace, diskSpace } from '../base/disk-space.ts';
 import { NightlyError } from '../base/errors.ts';
 import { formatAge, formatBytes } from '../base/format.ts';
 import { quietTask } from '../base/task.ts';
@@ -46,7 +46,7 @@ export interface Status {
   readonly queue: readonly Pick<Job, 'stream' | 'cause' | 'notBefore' | 'failures'>[];
   readonly streams: readonly StreamStatus[];
   /** Bytes of the file system of the work folder; left out before the first run. */
-  readonly disk?: { readonly free: number; readonly total: number };
+  readonly disk?: DiskSpace;
 }
 
 /** Looks at the work folder and the keys of a configuration, and changes nothing. Damage to a record is a problem that is told. */
@@ -54,7 +54,7 @@ export async function statusOf(config: Config, now = new Date()): Promise<Status
   const [survey, running, disk] = await Promise.all([
     surveyBuilds(config.work),
     lockHolder(config.work),
-    diskOf(config.work),
+    diskSpace(config.work),
   ]);
   const streams = await Promise.all(
     Object.values(config.streams).map((stream) => {
@@ -156,9 +156,4 @@ async function queueOf(work: string): Promise<{ queue: Status['queue']; fault: r
     if (!(error instanceof NightlyError)) throw error;
     return { queue: [], fault: [error.message] };
   }
-}
-
-async function diskOf(work: string): Promise<Status['disk']> {
-  const found = await statfs(work).catch(() => undefined);
-  return found && { free: found.bavail * found.bsize, total: found.blocks * found.bsize };
 }

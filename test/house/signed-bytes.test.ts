@@ -10,10 +10,8 @@ const SIGNS: Readonly<Record<string, string>> = {
   'src/steps/images/shared-record.ts': 'what was there is verified before it is merged',
   'src/steps/deliver/sign-files.ts': 'files of the work folder',
   'src/steps/deliver/sign-builds.ts': 'files of the work folder, and images that have the digest of its SHA256SUMS',
-  'src/steps/deliver/sign-statement.ts':
-    'a statement that is made here, of records in the work folder or of what was composed here',
-  'src/rebuild/signed-statement.ts':
-    'a statement that is made here, of results that were verified and of what people said',
+  'src/attest/sign-statement.ts':
+    'a statement that is made here: of records in the work folder, of what was composed here, of results that were verified, of what people said',
   'src/steps/release/release-notes.ts': 'texts that are made here',
   'src/steps/release/package-repository.ts': 'hands the signer over to renewMetadata',
   'src/rpm/repository/renew-metadata.ts': 'metadata that is made here, of packages whose digests were compared',

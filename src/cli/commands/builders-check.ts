@@ -1,6 +1,6 @@
-import { join } from 'node:path';
 import { EXIT } from '../../build/outcomes.ts';
 import { checkBuilder } from '../../pipelines/rebuild.ts';
+import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed } from '../inputs.ts';
 import { loadBuilders } from '../open-builders.ts';
@@ -19,7 +19,7 @@ export const buildersCheck = defineCommand({
   interruptible: true,
   async run({ name, json }, context) {
     const open = await loadBuilders(context.config);
-    return withSteps(join(open.config.work, 'rebuild'), context, async (runner) => {
+    return withSteps(rebuildFolder(open.config.work), context, async (runner) => {
       const verdict = await runner.step(`check-${name}`, {}, (task) => checkBuilder(open, name, task));
       const { findings } = verdict;
       if (json) printJson({ builder: name, ok: findings.length === 0, findings }, context.print);

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
@@ -9,7 +10,6 @@ import { drawsStatement } from '../../rebuild/draws-statement.ts';
 import { withRebuildLock } from '../../rebuild/rebuild-lock.ts';
 import { type RebuildConfig, statementOf } from '../../rebuild/rebuild-records.ts';
 import { readKeptResults } from '../../rebuild/result-store.ts';
-import { signedStatement } from '../../rebuild/signed-statement.ts';
 import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
@@ -43,7 +43,7 @@ export const buildersDraws = defineCommand({
     if (check !== undefined) return checkDay(config, check, json, print);
     const days = await drawDays(config.work);
     if (publish !== undefined) {
-      const line = await signedStatement(drawsStatement(days, now), statementOf(config).signer, task);
+      const line = await signStatement(drawsStatement(days, now), statementOf(config).signer, task);
       await writeFile(publish, line);
     }
     if (json) printJson(days, print);

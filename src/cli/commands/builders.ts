@@ -4,6 +4,7 @@ import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { type Printer, printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 /** `atomic-nightly builders`: who rebuilds for us, and what is known of each. */
 export const builders = defineCommand({
@@ -38,14 +39,7 @@ function printTable(listed: readonly ListedBuilder[], print: Printer): void {
     String(one.confirmed),
     one.open > 0 ? `${one.disputes} (${one.open} open)` : String(one.disputes),
   ]);
-  const widths = HEADINGS.map((heading, at) => Math.max(heading.length, ...rows.map((row) => row[at]?.length ?? 0)));
-  for (const row of [HEADINGS, ...rows])
-    print(
-      row
-        .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
+  for (const line of tableLines([HEADINGS, ...rows])) print(line);
 }
 
 function checkText({ lastCheck }: ListedBuilder): string {

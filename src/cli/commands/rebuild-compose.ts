@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { rebuildStatement } from '../../attest/compose-rebuild.ts';
+import { signStatement } from '../../attest/sign-statement.ts';
 import { makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { isBuildId } from '../../build/build-id.ts';
 import { EXIT } from '../../build/outcomes.ts';
@@ -10,7 +11,6 @@ import { type Rebuilt, rebuildCompose } from '../../pipelines/rebuild-compose.ts
 import { publicFiles } from '../../publish/verify/public-http.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
 import { openStatementSigner, type StatementSigner } from '../../signing/statement-signer.ts';
-import { signStatement } from '../../steps/deliver/sign-statement.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { choice, flag, needed, text, words } from '../inputs.ts';

@@ -3,6 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { type Rebuilt, rebuild as rebuildAll } from '../../pipelines/rebuild.ts';
+import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { RESULT } from '../../rebuild/result.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
 import type { Accepted } from '../../steps/rebuild/accept-result.ts';
@@ -48,7 +49,7 @@ export const rebuild = defineCommand({
         hint: 'Name .repo files with --repo, or as builders.repositories.',
       });
     }
-    const folder = join(open.config.work, 'rebuild');
+    const folder = rebuildFolder(open.config.work);
     await makeFolder(folder);
     const lock = await takeRunLock(folder, 'rebuild');
     try {

@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { currentState } from '../../build/about-build.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
@@ -74,15 +73,4 @@ export async function chartedBuilds(context: WebContext, { builds }: Snapshot, s
       .toReversed()
       .map((build) => listed(context, build)),
   );
-}
-
-/** Bytes of the file system that the work folder is on; undefined when there is no such folder yet. */
-export async function diskOf({ work }: WebContext): Promise<{ free: number; total: number } | undefined> {
-  try {
-    const { bsize, blocks, bavail } = await statfs(work.folder);
-    return { free: bavail * bsize, total: blocks * bsize };
-  } catch {
-    // Before the first run; a page is not a place to fail for that.
-    return undefined;
-  }
 }

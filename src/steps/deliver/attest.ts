@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type OsRelease, parseOsRelease } from '../../attest/os-release.ts';
+import { signStatement } from '../../attest/sign-statement.ts';
 import { provenanceStatement } from '../../attest/statement.ts';
 import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
@@ -22,7 +23,6 @@ import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import type { BuiltImage } from '../images/images.ts';
 import { checksumsOf, fixedRecords } from './publish-build.ts';
-import { signStatement } from './sign-statement.ts';
 
 /** What is known of a build's tree once its provenance is written. */
 interface KnownTree {

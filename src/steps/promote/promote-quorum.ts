@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic } from '../../base/files.ts';
 import { fitsGlob } from '../../base/glob.ts';
@@ -10,7 +11,6 @@ import { type AgreedPackage, type AskedPackage, agreementOn } from '../../rebuil
 import { quorumSummary } from '../../rebuild/quorum-summary.ts';
 import { type RebuildConfig, readRebuildRecords, statementOf } from '../../rebuild/rebuild-records.ts';
 import { statementPath } from '../../rebuild/result-store.ts';
-import { signedStatement } from '../../rebuild/signed-statement.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { lockedEntries, readLockfile } from '../../rpm/lockfile.ts';
 import { readRpmStart } from '../../rpm/signature/rpm-signature.ts';
@@ -94,6 +94,6 @@ async function writeSummary(
   const at = Math.floor(Date.now() / 1000);
   const resource = `urn:atomic-nightly:build:${config.name}:${id}`;
   const payload = quorumSummary({ subjects, verifier, resource, quorum, inputs, passed, at });
-  const line = await signedStatement(payload, signer, task);
+  const line = await signStatement(payload, signer, task);
   await writeFileAtomic(join(paths.dir, QUORUM_FILE), line);
 }

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
@@ -19,7 +20,6 @@ import { rebuildStatement } from '../../rebuild/rebuild-statement.ts';
 import type { RebuildResult } from '../../rebuild/result.ts';
 import { verifyResult } from '../../rebuild/result-signature.ts';
 import { type Draw, keepResult, readKeptResult, statementPath, writeDraw } from '../../rebuild/result-store.ts';
-import { signedStatement } from '../../rebuild/signed-statement.ts';
 import type { JudgedResult, Standing } from '../../rebuild/standings.ts';
 import { readPackageIdentity } from '../../rpm/package-identity.ts';
 import type { StatementSigner } from '../../signing/statement-signer.ts';
@@ -96,7 +96,7 @@ async function checkResult({ work, builders }: RebuildConfig, result: RebuildRes
 async function stateResult(work: string, result: RebuildResult, signer: StatementSigner, task: Task): Promise<void> {
   const path = statementPath(work, result.job);
   if (await ifThere(stat(path))) return;
-  await writeFileAtomic(path, await signedStatement(rebuildStatement(result), signer, task));
+  await writeFileAtomic(path, await signStatement(rebuildStatement(result), signer, task));
 }
 
 /** Draws once for each result, with the secret of the day on which it arrived. Duplicates and scratch builds are not drawn. */

@@ -1,3 +1,4 @@
+import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
 import { addToLedger, levelIn, readLedger } from '../../rebuild/builder-ledger.ts';
@@ -12,7 +13,6 @@ import {
   readRebuildRecords,
   statementOf,
 } from '../../rebuild/rebuild-records.ts';
-import { signedStatement } from '../../rebuild/signed-statement.ts';
 import { addVerdict, type Verdict, type VerdictKind, verdictStatement } from '../../rebuild/verdicts.ts';
 import { parseNevra } from '../../rpm/evr.ts';
 
@@ -56,7 +56,7 @@ export async function resolveDispute(
     const last = records.verdicts.get(dispute.id)?.at(-1);
     const isSame = last !== undefined && sameFinding(last, verdict);
     if (!isSame) {
-      await addVerdict(work, dispute.id, await signedStatement(verdictStatement(verdict, dispute), signer, task));
+      await addVerdict(work, dispute.id, await signStatement(verdictStatement(verdict, dispute), signer, task));
     }
     return { verdict: isSame ? last : verdict, consequences: await follow(work, verdict, dispute, now) };
   });

@@ -1,6 +1,6 @@
-import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../attest/dsse.ts';
-import type { Task } from '../../base/task.ts';
-import type { StatementSigner } from '../../signing/statement-signer.ts';
+import type { Task } from '../base/task.ts';
+import type { StatementSigner } from '../signing/statement-signer.ts';
+import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from './dsse.ts';
 
 /** Returns the line of a `.intoto.jsonl` file that holds a statement, signed. @throws NightlyError `signing` */
 export async function signStatement(payload: Uint8Array, signer: StatementSigner, task: Task): Promise<string> {

@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { sha256, writeFileAtomic } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
+import { Turns } from '../base/turns.ts';
 import type { GpgvFinding } from '../programs/gpg.ts';
 import { readKeyInfo } from './key-info.ts';
 import type { Signable, Signer } from './signer.ts';
 import { findingsOf } from './verify-detached.ts';
 
+/** Who signs the same with the same key at the same time waits, and gets what is kept then. */
+const turns = new Turns();
+
 /**
  * Returns a signer with one key that keeps each signature, by the key and the digest of what it signs, before anybody
- * gets it: a step that is repeated after a kill takes the same one, and a card or a person is asked once. What is
- * handed out has been checked by gpgv against the public key alone (I2).
+ * gets it: a step that is repeated after a kill takes the same one, targets that are published to at the same time get
+ * the same one, and a card or a person is asked once. What is handed out has been checked by gpgv against the public key alone (I2).
  * @param folder where signatures are kept, as FINGERPRINT/SHA256.sig; made when missing
  */
 export function keptSigner(signer: Signer, folder: string): Signer {
@@ -37,18 +41,20 @@ export function keptSigner(signer: Signer, folder: string): Signer {
       const accepted = async (signature: Uint8Array) =>
         (await findingsOf({ what, signature, publicKey: clientKey }, task)).includes('good');
       const kept = join(folder, fingerprint, `${digestOf(what)}.sig`);
-      if (existsSync(kept)) {
-        const signature = new Uint8Array(await readFile(kept));
-        // One that the key can no longer vouch for, because it has expired since, is of no more use.
-        if (isGood(await findingsOf({ what, signature, publicKey }, task)) && (await accepted(signature)))
-          return signature;
-      }
-      const signature = await signer.sign(what, task);
-      const findings = await findingsOf({ what, signature, publicKey }, task);
-      if (!isGood(findings)) throw refused(findings, fingerprint, task);
-      if (!(await accepted(signature))) throw tooNew(fingerprint, task);
-      await writeFileAtomic(kept, signature);
-      return signature;
+      return turns.take(kept, async () => {
+        if (existsSync(kept)) {
+          const signature = new Uint8Array(await readFile(kept));
+          // One that the key can no longer vouch for, because it has expired since, is of no more use.
+          if (isGood(await findingsOf({ what, signature, publicKey }, task)) && (await accepted(signature)))
+            return signature;
+        }
+        const signature = await signer.sign(what, task);
+        const findings = await findingsOf({ what, signature, publicKey }, task);
+        if (!isGood(findings)) throw refused(findings, fingerprint, task);
+        if (!(await accepted(signature))) throw tooNew(fingerprint, task);
+        await writeFileAtomic(kept, signature);
+        return signature;
+      });
     },
   };
 }

@@ -1,3 +1,4 @@
+import { Turns } from '../base/turns.ts';
 import { cosign } from '../log/cosignature.ts';
 import { formatNote, parseNote, signatureLine } from '../log/note.ts';
 import type { NoteKey, NoteSigner } from '../log/note-keys.ts';
@@ -29,17 +30,15 @@ export function startWitness(
   logs: ReadonlyMap<string, readonly NoteKey[]>,
   state: WitnessState,
 ): Witness {
-  const turns = new Map<string, Promise<unknown>>();
+  const turns = new Turns();
   return {
     checkpoint: (hex) => state.checkpoint(hex),
-    async settled() {
-      await Promise.all(turns.values());
-    },
+    settled: () => turns.settled(),
     async cosign(body) {
       const request = readRequest(body, logs);
       if (request.kind !== 'known') return request;
       const { origin, checkpoint } = request;
-      const work = async (): Promise<CosignOutcome> => {
+      return turns.take(origin, async (): Promise<CosignOutcome> => {
         const verdict = judgeCheckpoint(request, state.last(origin));
         if (verdict.kind !== 'consistent') return verdict;
         const { text, tree } = verdict;
@@ -49,11 +48,7 @@ export function startWitness(
         const own = signatures.filter((one) => request.keys.some((key) => key.name === one.name && key.id === one.id));
         await state.keep(origin, tree, formatNote({ text, signatures: [...own, signature] }));
         return { kind: 'cosigned', lines: signatureLine(signature) };
-      };
-      const turn = (turns.get(origin) ?? Promise.resolve()).then(work);
-      const settled = turn.catch(() => undefined);
-      turns.set(origin, settled);
-      return turn;
+      });
     },
   };
 }

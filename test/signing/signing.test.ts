@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { signaturesIn, withSignature } from '../../src/ostree/commit-signatures.ts';
 import { run } from '../../src/programs/exec.ts';
@@ -53,6 +54,33 @@ it('I2: a signature is kept before it is used, and one that gpgv refuses is not 
   const refused = keptSigner(wrong, join(dir, 'elsewhere')).sign(Buffer.from('not what it signed'), task);
   await expect(refused).rejects.toMatchObject({ code: 'signing', message: expect.stringContaining('gpgv') });
   await expect(stat(join(dir, 'elsewhere'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('targets that are published to at the same time get one signature over the same bytes, and its maker is asked once', async () => {
+  const { key, kept, task } = await bed();
+  const maker = openSigner(key);
+  let asked = 0;
+  // A signature has the second in which it was made: each of these differs from the one before.
+  const slow: Signer = {
+    ...maker,
+    async sign(what, of) {
+      asked += 1;
+      await setTimeout(1100);
+      return maker.sign(what, of);
+    },
+  };
+  const [one, other] = [keptSigner(slow, kept), keptSigner(slow, kept)];
+  const bytes = Buffer.from('a record');
+  const signatures = await Promise.all([one.sign(bytes, task), one.sign(bytes, task), other.sign(bytes, task)]);
+  expect(new Set(signatures.map((signature) => Buffer.from(signature).toString('hex'))).size).toBe(1);
+  expect(asked).toBe(1);
+  // One that fails holds nobody up.
+  const failing: Signer = { ...maker, sign: () => Promise.reject(new Error('the card is out')) };
+  const later = Buffer.from('another');
+  const refused = keptSigner(failing, kept);
+  await expect(refused.sign(later, task)).rejects.toThrow('the card is out');
+  const tries = await Promise.allSettled([refused.sign(later, task), one.sign(later, task), other.sign(later, task)]);
+  expect(tries.slice(1).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
 });
 
 it('I11: what a signing failure says names the key and the home, and gives a way on', async () => {

@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { Turns } from '../../base/turns.ts';
 import type { Config, LogConfig } from '../../config/config.ts';
 import type { NoteKey } from '../../log/note-keys.ts';
 import { takeFlock } from '../../programs/flock.ts';
@@ -33,7 +34,7 @@ export interface ReleaseLog {
 }
 
 /** Appends of this process, by the file that each is noted in: one after the other. */
-const running = new Map<string, Promise<unknown>>();
+const running = new Turns();
 
 /** A configuration that keeps a log. */
 export type LoggedConfig = Config & { readonly log: LogConfig };
@@ -79,8 +80,8 @@ export async function openLogGate(config: Config): Promise<LogGate> {
 }
 
 /** Other processes wait as well: what is published of koji's tags does not take the run lock. */
-async function inTurn<Result>(state: string, task: Task, work: () => Promise<Result>): Promise<Result> {
-  const mine = (running.get(state) ?? Promise.resolve()).then(async () => {
+function inTurn<Result>(state: string, task: Task, work: () => Promise<Result>): Promise<Result> {
+  return running.take(state, async () => {
     await makeFolder(dirname(state));
     const free = await takeFlock(`${state}.lock`, task);
     try {
@@ -89,9 +90,6 @@ async function inTurn<Result>(state: string, task: Task, work: () => Promise<Res
       await free();
     }
   });
-  const settled = mine.catch(() => undefined);
-  running.set(state, settled);
-  return mine;
 }
 
 interface Places {

@@ -58,6 +58,12 @@ export interface SourcePlace {
   readonly column?: number;
 }
 
+/** One of several things that are wrong in files. */
+export interface Fault {
+  readonly place: SourcePlace;
+  readonly message: string;
+}
+
 export interface ErrorDetail {
   /** What to do next, as a full sentence or a command. */
   readonly hint?: string;
@@ -65,6 +71,8 @@ export interface ErrorDetail {
   readonly cause?: unknown;
   /** File with the full output of what failed. */
   readonly log?: string | undefined;
+  /** What the message lists, for programs. */
+  readonly faults?: readonly Fault[];
 }
 
 /** The one error class of the program; anything else that is thrown is a bug in it. No message holds a secret. */
@@ -74,6 +82,8 @@ export class NightlyError extends Error {
   readonly hint: string | undefined;
   readonly place: SourcePlace | undefined;
   readonly log: string | undefined;
+  /** Every fault that the message lists, sorted like there; empty where it lists none. */
+  readonly faults: readonly Fault[];
   /** The step it happened in; set by the runner. */
   step: string | undefined;
   /** The build it happened to, and its stream; set by the attempt. */
@@ -85,6 +95,7 @@ export class NightlyError extends Error {
     this.hint = detail.hint === undefined ? undefined : redact(detail.hint);
     this.place = detail.place;
     this.log = detail.log;
+    this.faults = (detail.faults ?? []).map(({ place, message }) => ({ place, message: redact(message) }));
   }
 }
 

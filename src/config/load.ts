@@ -1,12 +1,12 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { trustAt } from '../base/ca-files.ts';
-import { NightlyError } from '../base/errors.ts';
+import { type Fault, NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
 import { readUtf8 } from '../base/utf8-text.ts';
 import { knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';
-import { dotted, type Fault, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
+import { dotted, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
 import type { Here } from './block.ts';
 import { type Config, fillConfig } from './config.ts';
 import { configJsonSchema } from './json-schema.ts';

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { NightlyError } from '../base/errors.ts';
+import { type Fault, NightlyError } from '../base/errors.ts';
 import { type JsonSchema, knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';
-import { type Fault, faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
+import { faultsError, schemaFaults } from '../base/yaml/yaml-faults.ts';
 import { block, type Here } from './block.ts';
 import { checkSigning, signingSchema } from './signing.ts';
 import { commandLine, filePath, httpUrl, nonEmpty, someOf, word } from './values.ts';

@@ -1,7 +1,6 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import type { Variable } from './shapes.ts';
 import { kindOf, type Located } from './treefile-document.ts';
-import type { Fault } from './treefile-faults.ts';
 import type { Variables } from './variables.ts';
 
 const OPERATORS = ['==', '!=', '<', '<=', '>', '>='] as const;

@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { NightlyError, type SourcePlace } from '../base/errors.ts';
+import { type Fault, NightlyError, type SourcePlace } from '../base/errors.ts';
 import { ifThere, isErrno, sha256, sha256File } from '../base/files.ts';
 import { withoutCredentials } from '../rpm/repofile.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile, CheckGroups, CheckPasswd } from './structures.ts';
-import type { Fault } from './treefile-faults.ts';
 import type { KeyName, TreefileValues } from './treefile-keys.ts';
 
 const FILE_KEYS = [

@@ -1,9 +1,8 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import { type Condition, readConditions } from './conditions.ts';
 import { entries, items, text } from './shapes.ts';
 import { kindOf, type Located, type LocatedMap } from './treefile-document.ts';
-import type { Fault } from './treefile-faults.ts';
 import { BASE_ARCHES } from './treefile-keys.ts';
 
 /** A treefile named by another one. */

@@ -1,8 +1,8 @@
+import type { Fault } from '../base/errors.ts';
 import type { Item } from './item.ts';
 import { splitPackages } from './package-lists.ts';
 import { entries, items, type Shape, text } from './shapes.ts';
 import type { Located } from './treefile-document.ts';
-import type { Fault } from './treefile-faults.ts';
 
 /**
  * How a key behaves when a treefile meets what it includes (rpm-ostree's rust/src/treefile.rs, `treefile_merge`):

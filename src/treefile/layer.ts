@@ -1,8 +1,7 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import { didYouMean } from '../base/nearest.ts';
 import type { Item } from './item.ts';
 import { kindOf, type Located, type LocatedEntry, type LocatedMap, type TreefileFormat } from './treefile-document.ts';
-import type { Fault } from './treefile-faults.ts';
 import {
   BASE_ARCHES,
   CLIENT_KEYS,

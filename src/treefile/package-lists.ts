@@ -1,6 +1,5 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import type { Item } from './item.ts';
-import type { Fault } from './treefile-faults.ts';
 
 /**
  * Splits an entry of a package list as rpm-ostree does: at blanks, except between single quotes, which are dropped:

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { NightlyError, type SourcePlace } from '../base/errors.ts';
+import { type Fault, NightlyError, type SourcePlace } from '../base/errors.ts';
 import { readUtf8 } from '../base/utf8-text.ts';
 import { conditionsHold } from './conditions.ts';
 import {
@@ -17,7 +17,7 @@ import { settleRepoPackages } from './package-lists.ts';
 import type { Variable } from './shapes.ts';
 import type { KeyUse, Treefile } from './treefile.ts';
 import { formatOf, parseTreefileText } from './treefile-document.ts';
-import { type Fault, shortPath, treefileError } from './treefile-faults.ts';
+import { shortPath, treefileError } from './treefile-faults.ts';
 import { digestJson } from './treefile-json.ts';
 import { keySpec, type TreefileValues } from './treefile-keys.ts';
 import { checkRules } from './treefile-rules.ts';

@@ -1,5 +1,5 @@
+import type { Fault } from '../base/errors.ts';
 import { kindOf, type Located, type LocatedMap } from './treefile-document.ts';
-import type { Fault } from './treefile-faults.ts';
 
 /** Reads one kind of value; what does not fit is added to `faults` and gives undefined. */
 export type Shape<T> = (node: Located, faults: Fault[]) => T | undefined;

@@ -1,8 +1,7 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import { MAX_LEVELS, tooDeepAt } from '../base/yaml/yaml-depth.ts';
 import { syntaxMessage } from '../base/yaml/yaml-document.ts';
-import type { Fault } from './treefile-faults.ts';
 
 /** A value together with where it was written. */
 export interface Located {

@@ -1,19 +1,18 @@
 import { isAbsolute, relative } from 'node:path';
-import { formatPlace, NightlyError, type SourcePlace } from '../base/errors.ts';
-
-/** One thing that is wrong in a treefile. */
-export interface Fault {
-  readonly place: SourcePlace;
-  readonly message: string;
-}
+import { type Fault, formatPlace, NightlyError, type SourcePlace } from '../base/errors.ts';
 
 /** Returns all faults of a treefile and its includes as one error, in the order they were met. */
 export function treefileError(topFile: string, faults: readonly Fault[]): NightlyError {
-  const lines = [...new Set(faults.map(({ place, message }) => `${placeText(place)}: ${message}`))];
-  const count = lines.length === 1 ? 'a fault' : `${lines.length} faults`;
-  return new NightlyError('treefile', [`The treefile ${shortPath(topFile)} has ${count}:`, ...lines].join('\n'), {
-    hint: 'Correct the places above; the keys are those of rpm-ostree: https://coreos.github.io/rpm-ostree/treefile/',
-  });
+  const lines = new Map(faults.map((fault) => [`${placeText(fault.place)}: ${fault.message}`, fault]));
+  const count = lines.size === 1 ? 'a fault' : `${lines.size} faults`;
+  return new NightlyError(
+    'treefile',
+    [`The treefile ${shortPath(topFile)} has ${count}:`, ...lines.keys()].join('\n'),
+    {
+      faults: [...lines.values()],
+      hint: 'Correct the places above; the keys are those of rpm-ostree: https://coreos.github.io/rpm-ostree/treefile/',
+    },
+  );
 }
 
 /** `file:line:col` with the file as in `shortPath`. */

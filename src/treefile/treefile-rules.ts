@@ -1,7 +1,7 @@
+import type { Fault } from '../base/errors.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { AddFile } from './structures.ts';
-import type { Fault } from './treefile-faults.ts';
 import type { KeyName } from './treefile-keys.ts';
 
 /** What must hold between the merged values; the rules are rpm-ostree's own, found there later or on the way. */

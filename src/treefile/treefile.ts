@@ -1,5 +1,4 @@
-import type { SourcePlace } from '../base/errors.ts';
-import type { Fault } from './treefile-faults.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import type { TreefileValues } from './treefile-keys.ts';
 
 /** A treefile with all its includes flattened into one, for one base architecture. */

@@ -1,8 +1,7 @@
-import type { SourcePlace } from '../base/errors.ts';
+import type { Fault, SourcePlace } from '../base/errors.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
 import type { Variable } from './shapes.ts';
-import type { Fault } from './treefile-faults.ts';
 import type { KeyName } from './treefile-keys.ts';
 
 /** Filled in by the reader and by `releasever`; nobody may define them. */

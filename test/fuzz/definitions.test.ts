@@ -1,13 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Fault } from '../../src/base/errors.ts';
 import { NightlyError } from '../../src/base/errors.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { parseProvenanceReport } from '../../src/engines/folder/provenance-report.ts';
 import { loadImageTemplate } from '../../src/images/template/load-template.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { parseTreefileText } from '../../src/treefile/treefile-document.ts';
-import type { Fault } from '../../src/treefile/treefile-faults.ts';
 import { fuzz, fuzzAsync, mutatedText } from '../support/fuzz.ts';
 import { sharedFolder } from '../support/tmp.ts';
 

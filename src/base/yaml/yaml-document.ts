@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument, type YAMLError } from 'yaml';
+import type { Fault } from '../errors.ts';
 import { MAX_LEVELS, tooDeepAt } from './yaml-depth.ts';
-import { type Fault, faultsError } from './yaml-faults.ts';
+import { faultsError } from './yaml-faults.ts';
 import { createPlaces, type Places } from './yaml-places.ts';
 
 /** A YAML file as plain values, and where each was written. */

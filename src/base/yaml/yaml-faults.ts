@@ -1,13 +1,7 @@
 import type { z } from 'zod';
-import { formatPlace, NightlyError, type SourcePlace } from '../errors.ts';
+import { type Fault, formatPlace, NightlyError } from '../errors.ts';
 import { didYouMean } from '../nearest.ts';
 import type { KeyPath, Places } from './yaml-places.ts';
-
-/** One thing that is wrong in a file. */
-export interface Fault {
-  readonly place: SourcePlace;
-  readonly message: string;
-}
 
 /**
  * Returns all faults of a file as one error, one line each, in the order of the file. `hint` says what helps to correct
@@ -17,9 +11,12 @@ export function faultsError(file: string, faults: readonly Fault[], hint: string
   const sorted = faults.toSorted(
     (a, b) => (a.place.line ?? 0) - (b.place.line ?? 0) || (a.place.column ?? 0) - (b.place.column ?? 0),
   );
-  const lines = new Set(sorted.map(({ place, message }) => `${formatPlace(place)}: ${message}`));
+  const lines = new Map(sorted.map((fault) => [`${formatPlace(fault.place)}: ${fault.message}`, fault]));
   const count = lines.size === 1 ? 'a fault' : `${lines.size} faults`;
-  return new NightlyError('config', [`${file} has ${count}:`, ...lines].join('\n'), { hint });
+  return new NightlyError('config', [`${file} has ${count}:`, ...lines.keys()].join('\n'), {
+    hint,
+    faults: [...lines.values()],
+  });
 }
 
 /** What a fault is looked up in. */

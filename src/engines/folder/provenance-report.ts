@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { NightlyError } from '../../base/errors.ts';
+import { type Fault, NightlyError } from '../../base/errors.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml, type YamlFile } from '../../base/yaml/yaml-document.ts';
-import { type Fault, faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
+import { faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
 import type { KeyPath } from '../../base/yaml/yaml-places.ts';
 import { type Component, componentKeys, type Source, sourceKeys } from '../provenance/component.ts';
 

@@ -29,15 +29,26 @@ function follow() {
 function show(html) {
   const focused = now.contains(document.activeElement) ? document.activeElement.id : '';
   const before = stepText();
+  const unfolded = unfoldedIn(now);
   now.innerHTML = html;
+  unfold(unfolded);
   if (focused !== '') document.getElementById(focused)?.focus({ preventScroll: true });
   const after = stepText();
   // Readers are told of steps, not of each second.
   if (announce && after !== before) announce.textContent = after;
 }
 
+function unfoldedIn(part) {
+  return [...part.querySelectorAll('details[open][id]')].map(({ id }) => id);
+}
+
+/** What a reader unfolded stays so when the part around it is shown anew. */
+function unfold(ids) {
+  for (const id of ids) document.getElementById(id)?.setAttribute('open', '');
+}
+
 function stepText() {
-  const last = now.querySelector('.steps > li:last-child');
+  const last = now.querySelector('.current > li:last-child');
   if (!last) return now.textContent.trim().split('\n')[0];
   return `${last.querySelector('a').textContent}: ${last.querySelector('.state').textContent.replace(/^\W+/, '')}`;
 }
@@ -50,7 +61,9 @@ async function refresh() {
   for (const part of document.querySelectorAll('[data-refresh]')) {
     const next = page.getElementById(part.id);
     if (next && next.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) {
+      const unfolded = unfoldedIn(part);
       part.replaceChildren(...next.childNodes);
+      unfold(unfolded);
     }
   }
 }

@@ -9,6 +9,7 @@ import type { ContentService, ContentStatus } from './content/content-service.ts
 import { type KeyExpiry, keyExpiries } from './key-expiries.ts';
 import { unreadiness } from './readiness.ts';
 import type { Service } from './service.ts';
+import { keyProblems } from './status.ts';
 
 /** Files of root's that the listening part needs: to know who may ask for a build, and to log in at a broker. */
 export const LISTENER_FILES = [
@@ -53,6 +54,8 @@ export interface ServiceControl {
   /** What keeps the service from doing its work, a sentence each. */
   unreadiness(): Promise<readonly string[]>;
   keyExpiries(): Promise<readonly KeyExpiry[]>;
+  /** What is wrong with signing keys, a sentence each. */
+  keyProblems(): Promise<readonly string[]>;
   /**
    * Reads a file that the configuration names; undefined when it names none, or there is no list of users or tokens.
    * @throws NightlyError `config` when it cannot be used.
@@ -105,6 +108,7 @@ export function localControl(config: Config, service: Service, content?: Content
     },
     unreadiness: () => unreadiness(config, service),
     keyExpiries: () => keyExpiries(config),
+    keyProblems: () => keyProblems(config),
     read: (file) => readListenerFile(config, file),
   };
 }

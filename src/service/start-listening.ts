@@ -1,3 +1,4 @@
+import { remembered } from '../base/remembered.ts';
 import type { Config } from '../config/config.ts';
 import type { ServiceControl } from './control.ts';
 import { followHubBus } from './events/hub-bus.ts';
@@ -13,6 +14,9 @@ import type { ServiceLog } from './service-log.ts';
 const WARM_UPS = 2;
 /** How long the first who asks waits for old builds to be read. */
 const OLD_BUILDS_MS = 100;
+
+/** Keys change seldom, and a look at them starts programs. */
+const KEYS_AGAIN_MS = 60_000;
 
 /** The listening part of a service: all that others can reach over the network. */
 export interface Listening {
@@ -33,6 +37,7 @@ export async function startListening(config: Config, control: ServiceControl, lo
     nextRuns: control.nextRuns,
     content: control.content,
     holder: control.holder,
+    keyProblems: remembered(KEYS_AGAIN_MS, control.keyProblems),
   });
   // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
   // others there may be thousands, which are read while it listens.

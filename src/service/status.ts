@@ -3,8 +3,9 @@ import { NightlyError } from '../base/errors.ts';
 import { formatAge, formatBytes } from '../base/format.ts';
 import { quietTask } from '../base/task.ts';
 import { ageOf, currentState } from '../build/about-build.ts';
-import { type StoredBuild, surveyBuilds } from '../build/build-store.ts';
-import { surveyJournal } from '../build/journal.ts';
+import type { BuildMeta } from '../build/build-record.ts';
+import { type BuildPaths, type DamagedBuild, surveyBuilds } from '../build/build-store.ts';
+import { type JournalEntry, surveyJournal } from '../build/journal.ts';
 import { outcomeOf } from '../build/outcomes.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
 import { lockHolder } from '../run/lock-holder.ts';
@@ -28,13 +29,19 @@ export interface StreamStatus {
     readonly state: string;
     readonly ageSeconds: number;
     readonly why?: string;
+    /** The step that failed: its log has more. */
+    readonly step?: string;
   };
+  /** Where `last` needs somebody: the oldest of the builds in a row that do, and how many they are. */
+  readonly failing?: { readonly build: string; readonly ageSeconds: number; readonly builds: number };
   /** The newest successful one: complete, or with nothing to build. */
   readonly good?: { readonly build: string; readonly state: string; readonly ageSeconds: number };
   /** RFC 3339, UTC: when its schedule starts the next build, while the service runs. */
   readonly next?: string;
   /** Targets that lack the newest build with a commit. */
   readonly behind: readonly string[];
+  /** What needs somebody here, a sentence each; also among those of the whole. */
+  readonly problems: readonly string[];
 }
 
 /** What runs, what is wrong and what comes next: plain JSON. */
@@ -49,27 +56,56 @@ export interface Status {
   readonly disk?: DiskSpace;
 }
 
+/** A build as the judgement needs it. */
+export interface JudgedBuild {
+  readonly paths: Pick<BuildPaths, 'journal'>;
+  readonly meta: Omit<BuildMeta, 'pkgdiff'>;
+  /** How it stands now. */
+  readonly state: string;
+}
+
+/** What a configuration is judged by: `statusOf` reads it all, pages have most of it at hand. */
+export interface StatusMaterial {
+  /** Newest first. */
+  readonly builds: readonly JudgedBuild[];
+  readonly damaged: readonly DamagedBuild[];
+  readonly running: LockHolder | undefined;
+  readonly disk: DiskSpace | undefined;
+  readonly journal: (path: string) => Promise<readonly JournalEntry[]>;
+  /** As `keyProblems` finds them. */
+  readonly keyProblems: readonly string[];
+}
+
 /** Looks at the work folder and the keys of a configuration, and changes nothing. Damage to a record is a problem that is told. */
 export async function statusOf(config: Config, now = new Date()): Promise<Status> {
-  const [survey, running, disk] = await Promise.all([
+  const [survey, running, disk, keys] = await Promise.all([
     surveyBuilds(config.work),
     lockHolder(config.work),
     diskSpace(config.work),
+    keyProblems(config),
   ]);
+  const builds = survey.builds.map((build) => ({ ...build, state: currentState(build, running !== undefined) }));
+  const journal = async (path: string) => (await surveyJournal(path)).entries;
+  return judge(config, { builds, damaged: survey.damaged, running, disk, journal, keyProblems: keys }, now);
+}
+
+/** Judges what was found in a work folder: the command `status`, the first line of the overview and the API say the same. */
+export async function judge(config: Config, found: StatusMaterial, now = new Date()): Promise<Status> {
+  const { running, disk } = found;
   const streams = await Promise.all(
     Object.values(config.streams).map((stream) => {
-      const builds = survey.builds.filter(({ meta }) => meta.stream === stream.name);
-      return streamStatus(stream, builds, running !== undefined, now);
+      const builds = found.builds.filter(({ meta }) => meta.stream === stream.name);
+      return streamStatus(stream, builds, found.journal, now);
     }),
   );
   const { queue, fault } = await queueOf(config.work);
   return {
     problems: [
-      ...survey.damaged.map(({ id, error }) => `Build ${id} is damaged: ${error.message}`),
+      ...found.damaged.map(({ id, error }) => `Build ${id} is damaged: ${error.message}`),
       ...fault,
-      ...streams.flatMap((stream) => streamProblems(stream, config.streams[stream.stream]?.schedule)),
+      ...streams.flatMap(({ problems }) => problems),
       ...diskProblems(disk),
-      ...(await keyProblems(config)),
+      ...found.keyProblems,
     ],
     ...(running && { running }),
     queue,
@@ -80,44 +116,67 @@ export async function statusOf(config: Config, now = new Date()): Promise<Status
 
 async function streamStatus(
   { name, targets, schedule }: StreamConfig,
-  builds: readonly StoredBuild[],
-  held: boolean,
+  builds: readonly JudgedBuild[],
+  journal: StatusMaterial['journal'],
   now: Date,
 ): Promise<StreamStatus> {
   // What failed must not fall silent while the next one is under way.
-  const last = builds.find((build) => currentState(build, held) !== 'running');
+  const ended = builds.filter(({ state }) => state !== 'running');
+  const [last] = ended;
   const good = builds.find(({ meta }) => meta.state === 'complete' || meta.state === 'unchanged');
   const made = builds.find(({ meta }) => meta.ostreeCommit !== undefined && meta.state !== 'running');
   const there = made?.meta.published;
   const [moment] = schedule ? nextMoments(schedule, 1) : [];
-  return {
+  const status = {
     stream: name,
-    ...(last && { last: { ...shortly(last, held, now), ...(await whyOf(last)) } }),
-    ...(good && { good: shortly(good, held, now) }),
+    ...(last && { last: { ...shortly(last, now), ...(await whyOf(last, journal)) } }),
+    ...failingOf(ended, now),
+    ...(good && { good: shortly(good, now) }),
     ...(schedule && moment && { next: startOf(name, schedule, moment).toISOString() }),
     behind: there === undefined ? [] : targets.filter((target) => !there.includes(target)),
   };
+  return { ...status, problems: streamProblems(status, schedule) };
 }
 
-function shortly(build: StoredBuild, held: boolean, now: Date) {
-  const { meta } = build;
-  return { build: meta.buildid, state: currentState(build, held), ageSeconds: ageOf(meta, now.getTime()) };
+function shortly({ meta, state }: JudgedBuild, now: Date) {
+  return { build: meta.buildid, state, ageSeconds: ageOf(meta, now.getTime()) };
 }
 
-/** The first line of what a build failed for. */
-async function whyOf({ meta, paths }: StoredBuild): Promise<{ readonly why?: string }> {
+const needsSomebody = (state: string): boolean => outcomeOf(state)?.bad === true || state === 'interrupted';
+
+/** @param ended newest first */
+function failingOf(ended: readonly JudgedBuild[], now: Date): Pick<StreamStatus, 'failing'> {
+  const good = ended.findIndex(({ state }) => !needsSomebody(state));
+  const row = good === -1 ? ended : ended.slice(0, good);
+  const first = row.at(-1);
+  if (!first) return {};
+  const { build, ageSeconds } = shortly(first, now);
+  return { failing: { build, ageSeconds, builds: row.length } };
+}
+
+/** The first line of what a build failed for, with the step. */
+async function whyOf(
+  { meta, paths }: JudgedBuild,
+  journal: StatusMaterial['journal'],
+): Promise<{ readonly why?: string; readonly step?: string }> {
   if (!outcomeOf(meta.state)?.bad) return {};
-  const { entries } = await surveyJournal(paths.journal);
-  const failure = entries.findLast((entry) => entry.event === 'failed');
+  const failure = (await journal(paths.journal)).findLast((entry) => entry.event === 'failed');
   if (failure?.event !== 'failed') return {};
-  return { why: `${failure.step}: ${failure.message.split('\n')[0]}` };
+  return { why: `${failure.step}: ${failure.message.split('\n')[0]}`, step: failure.step };
 }
 
-function streamProblems({ stream, last, good, behind }: StreamStatus, schedule: StreamConfig['schedule']): string[] {
+function streamProblems(
+  { stream, last, failing, good, behind }: Omit<StreamStatus, 'problems'>,
+  schedule: StreamConfig['schedule'],
+): string[] {
   const problems: string[] = [];
-  const outcome = last && outcomeOf(last.state);
-  if (last && (outcome?.bad || last.state === 'interrupted')) {
-    const since = `${stream}: build ${last.build} is ${outcome?.label ?? last.state}, ${formatAge(last.ageSeconds)} old`;
+  if (last && failing) {
+    const label = outcomeOf(last.state)?.label ?? last.state;
+    const row =
+      failing.builds > 1
+        ? `, the last of ${failing.builds} in a row since ${failing.build} (${formatAge(failing.ageSeconds)} ago)`
+        : '';
+    const since = `${stream}: build ${last.build} is ${label}, ${formatAge(last.ageSeconds)} old${row}`;
     problems.push(last.why === undefined ? `${since}.` : `${since}: ${last.why}`);
   }
   const [first, second] = schedule ? nextMoments(schedule, 2) : [];
@@ -135,7 +194,8 @@ function diskProblems(disk: Status['disk']): string[] {
   ];
 }
 
-async function keyProblems(config: Config): Promise<string[]> {
+/** What is wrong with the signing keys of a configuration, a sentence each. */
+export async function keyProblems(config: Config): Promise<string[]> {
   const found = await Promise.all(
     configuredKeys(config).map(async ({ config: key }) => {
       const info = await inspectKey(key, quietTask());

@@ -33,7 +33,12 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
   let asked: string[] = [];
   const control: ServiceControl = {
     ...{ jobs: () => ({ waiting: 0, active: 0 }), draining: () => false, nextRuns: () => [] },
-    ...{ holder: async () => undefined, unreadiness: async () => [], keyExpiries: async () => [] },
+    ...{
+      holder: async () => undefined,
+      unreadiness: async () => [],
+      keyExpiries: async () => [],
+      keyProblems: async () => [],
+    },
     trigger: async (stream, from) => {
       asked.push(stream, from);
       return new Date(0);

@@ -60,6 +60,17 @@ test('a failed night is named with the step and the cause, and stays so while th
   expect(found.problems).toEqual([cause]);
 });
 
+test('of several failures in a row it is told since when', async () => {
+  const { config, write, meta } = await nights();
+  write({ ...meta('20261002_01'), state: 'interrupted' });
+  write({ ...meta('20261003_01'), state: 'incomplete' });
+  const found = await statusOf(config, NOON);
+  expect(found.streams[0]?.failing).toEqual({ build: '20261002_01', ageSeconds: 33.5 * 3600, builds: 2 });
+  expect(found.problems).toEqual([
+    'nightly: build 20261003_01 is incomplete, 9 h old, the last of 2 in a row since 20261002_01 (33 h ago).',
+  ]);
+});
+
 test('a stream without a good build for two periods of its schedule is late', async () => {
   const { config } = await nights(scheduled);
   expect(await problems(config, new Date('2026-10-05T02:00:00Z'))).toEqual([]);

@@ -14,7 +14,7 @@ import { imageViews } from './page-images.ts';
 import { packagesView } from './page-packages.ts';
 import { stateView, stepStateView } from './page-state.ts';
 import { timeView } from './time-view.ts';
-import { stepTimes, workingSeconds } from './times.ts';
+import { finishedText, type StepTime, stepTimes, workingSeconds } from './times.ts';
 
 export interface BuildPageRequest {
   readonly meta: BuildMeta;
@@ -116,8 +116,8 @@ export function buildPage(request: BuildPageRequest) {
     })),
     withdrawal: withdrawalView(meta, linkTo),
     ...retractionViews(meta, linkTo),
-    steps: run ? stepRows(run.entries, run.since, logOf) : [],
-    releaseSteps: run ? stepRows(run.releaseEntries, run.since, logOf) : [],
+    steps: run ? stepsView(run.entries, run.since, logOf) : false,
+    releaseSteps: run ? stepsView(run.releaseEntries, run.since, logOf) : false,
     commands: run ? commands(request, run) : [],
     comparable: run ? comparable(request) : [],
   };
@@ -211,8 +211,23 @@ function retractionViews(meta: BuildMeta, linkTo: LinkTo) {
   };
 }
 
-function stepRows(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
-  return stepTimes(entries, since).map(({ step, state, start, end, message = '' }) => ({
+/** Returns the steps of a build: what failed or runs first, what is done for those who unfold it; false without any. */
+function stepsView(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
+  const steps = stepTimes(entries, since);
+  if (steps.length === 0) return false;
+  const done = steps.filter(({ state }) => state === 'done');
+  return {
+    open: stepRows(
+      steps.filter(({ state }) => state !== 'done'),
+      hrefOf,
+    ),
+    done: stepRows(done, hrefOf),
+    doneText: finishedText(done.length),
+  };
+}
+
+function stepRows(steps: readonly StepTime[], hrefOf: (step: string) => string) {
+  return steps.map(({ step, state, start, end, message = '' }) => ({
     step,
     state: stepStateView(state),
     message,

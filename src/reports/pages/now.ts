@@ -2,7 +2,7 @@ import { formatSeconds } from '../../base/format.ts';
 import type { Links } from './links.ts';
 import { type StateView, stepStateView } from './page-state.ts';
 import { type TimeView, timeView } from './time-view.ts';
-import type { StepTime } from './times.ts';
+import { finishedText, type StepTime } from './times.ts';
 
 /** What is under way: the values of the partial `now`. */
 export interface NowView {
@@ -21,16 +21,22 @@ interface RunView {
   readonly elapsed: string;
   /** How long the last complete build of the stream took; empty when there is none. */
   readonly usual: string;
-  readonly steps: readonly {
-    readonly step: string;
-    readonly href: string;
-    readonly state: StateView;
-    readonly duration: string;
-    readonly line: string;
-  }[];
+  /** What runs or failed; when nothing does, what was done last. */
+  readonly steps: readonly StepLine[];
+  /** What is done before it. */
+  readonly done: readonly StepLine[];
+  readonly doneText: string;
   /** The end of the log that is written to just now; empty when there is none. */
   readonly tailOf: string;
   readonly tail: string;
+}
+
+interface StepLine {
+  readonly step: string;
+  readonly href: string;
+  readonly state: StateView;
+  readonly duration: string;
+  readonly line: string;
 }
 
 export interface RunningBuild {
@@ -65,6 +71,16 @@ function runView(
 ): RunView {
   const latest = steps.filter(({ state }) => state === 'running').at(-1);
   const lastLine = (step: string) => tails.get(step)?.trimEnd().split('\n').at(-1) ?? '';
+  const isShown = ({ state }: StepTime): boolean => state !== 'done';
+  const shown = steps.some(isShown) ? steps.filter(isShown) : steps.slice(-1);
+  const folded = steps.filter((step) => !shown.includes(step));
+  const lineOf = ({ step, state, start, end, message = '' }: StepTime): StepLine => ({
+    step,
+    href: links.log(id, arch, step),
+    state: stepStateView(state),
+    duration: state === 'cut off' ? '' : wholeSeconds((end ?? now) - start),
+    line: state === 'running' && step !== latest?.step ? lastLine(step) : (message.split('\n')[0] ?? ''),
+  });
   return {
     id,
     stream,
@@ -73,13 +89,9 @@ function runView(
     href: links.build(id, arch),
     elapsed: formatSeconds(Math.max(0, Math.floor((now - started) / 1000))),
     usual: usualSeconds === undefined ? '' : formatSeconds(usualSeconds),
-    steps: steps.map(({ step, state, start, end, message = '' }) => ({
-      step,
-      href: links.log(id, arch, step),
-      state: stepStateView(state),
-      duration: state === 'cut off' ? '' : wholeSeconds((end ?? now) - start),
-      line: state === 'running' && step !== latest?.step ? lastLine(step) : (message.split('\n')[0] ?? ''),
-    })),
+    steps: shown.map(lineOf),
+    done: folded.map(lineOf),
+    doneText: finishedText(folded.length),
     tailOf: latest?.step ?? '',
     tail: tails.get(latest?.step ?? '') ?? '',
   };

@@ -5,6 +5,7 @@ import { lastRelease } from '../../build/promotions.ts';
 import { type BuildRow, buildRow } from './build-row.ts';
 import type { ChartView } from './charts/chart.ts';
 import { nightCharts } from './charts/nights.ts';
+import { type HealthView, healthView, type Judgement, publishedHealth } from './health.ts';
 import type { Links } from './links.ts';
 import type { NowView } from './now.ts';
 import { type PageView, pageView } from './page.ts';
@@ -43,6 +44,8 @@ export interface OverviewRequest {
   /** The id to continue below; empty at the end. */
   readonly older: string;
   readonly now?: NowView;
+  /** What the service judged; undefined where only what is published is known. */
+  readonly judgement?: Judgement;
   /** What is wrong with builds whose record cannot be read, a sentence each. */
   readonly damaged?: readonly string[];
   /** Whether tags of koji are published as well. */
@@ -62,6 +65,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
   return {
     ...page,
     now: now ?? false,
+    health: healthOf(request, page.links),
     damaged: request.damaged ?? [],
     streams: streams.map((stream) => streamRow(stream, builds, page.links)),
     ...listView(request, page.links),
@@ -89,6 +93,7 @@ interface OverviewView {
   readonly audited: boolean;
   readonly rebuilt: boolean;
   readonly now: NowView | false;
+  readonly health: HealthView;
   readonly damaged: readonly string[];
   readonly streams: readonly StreamRow[];
   readonly builds: readonly BuildRow[];
@@ -98,6 +103,12 @@ interface OverviewView {
   readonly disk:
     | { readonly used: string; readonly free: string; readonly total: string; readonly percent: number }
     | false;
+}
+
+function healthOf({ judgement, streams, builds }: OverviewRequest, links: Links): HealthView {
+  if (!judgement) return publishedHealth(streams, builds, links);
+  const arches = new Map(builds.map(({ meta }) => [meta.buildid, meta.basearch]));
+  return healthView(judgement, { links, archOf: (id) => arches.get(id) });
 }
 
 function listView({ shown, builds, charted }: OverviewRequest, links: Links) {

@@ -52,6 +52,9 @@ export function workingSeconds(entries: readonly JournalEntry[], now?: number): 
   return joinedSeconds(spans);
 }
 
+/** What stands for steps that are folded away. */
+export const finishedText = (count: number): string => (count === 1 ? '1 finished step' : `${count} finished steps`);
+
 /** Seconds that some spans of ms cover together: what overlaps counts once. */
 export function joinedSeconds(spans: readonly (readonly [start: number, end: number])[]): number {
   let [total, until] = [0, Number.NEGATIVE_INFINITY];

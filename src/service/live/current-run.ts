@@ -83,15 +83,12 @@ const releaseLogs = ({ release }: BuildPaths): string => join(release, 'logs');
 
 /** Returns the last lines of a log; undefined when there is none. */
 async function logTail(path: string): Promise<string | undefined> {
-  const text = (await logEnd(path, TAIL.bytes))?.text;
+  const text = await logEnd(path, TAIL.bytes);
   return text === undefined ? undefined : text.trimEnd().split('\n').slice(-TAIL.lines).join('\n');
 }
 
-/** Returns the end of a log, from a whole line on, with its size in bytes; undefined when there is none. */
-export async function logEnd(
-  path: string,
-  bytes: number,
-): Promise<{ readonly text: string; readonly size: number; readonly cut: boolean } | undefined> {
+/** Returns the end of a log, from a whole line on; undefined when there is none. */
+async function logEnd(path: string, bytes: number): Promise<string | undefined> {
   const file = await ifThere(open(path, 'r'));
   if (!file) return undefined;
   try {
@@ -100,7 +97,7 @@ export async function logEnd(
     const buffer = Buffer.alloc(size - start);
     const { bytesRead } = await file.read(buffer, 0, buffer.length, start);
     const text = plainLog(buffer.subarray(0, bytesRead).toString());
-    return { text: start === 0 ? text : text.slice(text.indexOf('\n') + 1), size, cut: start > 0 };
+    return start === 0 ? text : text.slice(text.indexOf('\n') + 1);
   } finally {
     await file.close();
   }

@@ -1,11 +1,18 @@
-import { diskSpace } from '../../base/disk-space.ts';
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import { createLinks } from '../../reports/pages/links.ts';
 import { nowView } from '../../reports/pages/now.ts';
 import { overviewPage, streamPage } from '../../reports/pages/overview.ts';
 import { currentRun } from './current-run.ts';
-import { chartedBuilds, listed, listedStream, type Snapshot, takeSnapshot, type WebContext } from './live-context.ts';
+import {
+  chartedBuilds,
+  judgeSnapshot,
+  listed,
+  listedStream,
+  type Snapshot,
+  takeSnapshot,
+  type WebContext,
+} from './live-context.ts';
 
 /** How many builds a list shows. */
 const LISTED = 20;
@@ -20,7 +27,7 @@ export async function overview(context: WebContext, before: string | undefined) 
     nightly.map(async ({ name }) => [name, await chartedBuilds(context, snapshot, name)] as const),
   );
   const running = await currentRun(work, builds, snapshot.holder);
-  const disk = await diskSpace(context.work.folder);
+  const judgement = await judgeSnapshot(context, snapshot);
   return overviewPage({
     product: config.name,
     live: true,
@@ -31,7 +38,8 @@ export async function overview(context: WebContext, before: string | undefined) 
     charted: new Map(charts),
     now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),
     hasContent: config.content !== undefined,
-    disk,
+    judgement,
+    disk: judgement.disk,
     audited: config.audit !== undefined,
     rebuilt: config.builders?.statement !== undefined,
   });

@@ -5,7 +5,6 @@ import { Readable } from 'node:stream';
 import { type Context, Hono } from 'hono';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
 import type { Config } from '../../config/config.ts';
 import { auditFolder, readAuditReport } from '../../publish/audit/audit-report.ts';
 import { auditPage } from '../../reports/pages/audit-page.ts';
@@ -18,11 +17,12 @@ import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
 import { liveBuildPage } from './build-view.ts';
 import { allTags, oneTag } from './content-view.ts';
-import { findLog, logEnd } from './current-run.ts';
+import { findLog } from './current-run.ts';
 import { createDifferences } from './differences.ts';
 import { oneStream, overview } from './lists.ts';
 import { type NextRuns, takeSnapshot, type WebContext } from './live-context.ts';
 import { createEvents } from './live-events.ts';
+import { logPage } from './log-view.ts';
 import { offeredStreams, publicUrlOf } from './offers.ts';
 import { allBuilders, oneDispute, withBuilders } from './rebuild-view.ts';
 import type { Work } from './work-folder.ts';
@@ -36,10 +36,9 @@ export interface PagesOptions {
   readonly content?: WebContext['content'];
   /** Who has the run lock; default: as the work folder says. */
   readonly holder?: WebContext['holder'];
+  /** What is wrong with signing keys; default: nothing is known of them. */
+  readonly keyProblems?: WebContext['keyProblems'];
 }
-
-/** How much of the end of a log its page has. */
-const LOG_BYTES = 256 * 1024;
 
 /**
  * Returns the pages over a work folder, for reading only: whatever is asked, nothing changes. All of it is read from
@@ -52,8 +51,9 @@ export function pagesApp({
   nextRuns = () => [],
   content = () => undefined,
   holder = () => lockHolder(work.folder),
+  keyProblems = async () => [],
 }: PagesOptions): Hono {
-  const context: WebContext = { config, work, nextRuns, content, holder };
+  const context: WebContext = { config, work, nextRuns, content, holder, keyProblems };
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
@@ -100,26 +100,16 @@ export function pagesApp({
     return view ? html(c, 'build', view) : noBuild(c);
   });
   app.get('/builds/:id/log/:step', async (c) => {
-    const build = await context.work.build(c.req.param('id'));
-    const step = c.req.param('step');
-    const path = build && (await findLog(build, step));
-    if (!build || path === undefined) return missing(c, 'There is no such log.');
-    const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
-    if (c.req.query('raw') !== undefined) {
-      return c.body(Readable.toWeb(createReadStream(path)) as ReadableStream, 200, headers);
+    const { id, step } = c.req.param();
+    if (c.req.query('raw') === undefined) {
+      const view = await logPage(context, { id, step, query: c.req.query('q'), line: c.req.query('line') });
+      return view ? html(c, 'log', view) : missing(c, 'There is no such log.');
     }
-    const end = await logEnd(path, LOG_BYTES);
-    const page = pageView(config.name, `Log of ${step}, build ${build.meta.buildid}`, { depth: 3, live: true });
-    return html(c, 'log', {
-      ...page,
-      step,
-      id: build.meta.buildid,
-      text: end?.text ?? '',
-      cut: end?.cut ?? false,
-      rawHref: '?raw',
-      size: formatBytes(end?.size ?? 0),
-      buildHref: page.links.build(build.meta.buildid, build.meta.basearch),
-    });
+    const build = await context.work.build(id);
+    const path = build && (await findLog(build, step));
+    if (path === undefined) return missing(c, 'There is no such log.');
+    const headers = { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
+    return c.body(Readable.toWeb(createReadStream(path)) as ReadableStream, 200, headers);
   });
   app.get('/compare', (c) => {
     const [from = '', to = ''] = [c.req.query('from'), c.req.query('to')];

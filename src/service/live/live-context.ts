@@ -1,3 +1,4 @@
+import { diskSpace } from '../../base/disk-space.ts';
 import { currentState } from '../../build/about-build.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
@@ -6,6 +7,7 @@ import { CHARTED } from '../../reports/pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
 import type { ContentStatus } from '../content/content-service.ts';
+import { judge, type Status } from '../status.ts';
 import type { IndexedBuild, Work } from './work-folder.ts';
 
 /** When streams run next, soonest first; told by whoever starts them. */
@@ -20,6 +22,8 @@ export interface WebContext {
   readonly content: () => ContentStatus | undefined;
   /** Who has the run lock. */
   readonly holder: () => Promise<LockHolder | undefined>;
+  /** What is wrong with signing keys, a sentence each. */
+  readonly keyProblems: () => Promise<readonly string[]>;
 }
 
 /** The work folder at a moment. */
@@ -38,6 +42,13 @@ export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promis
     damaged,
     builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })),
   };
+}
+
+/** Judges what is known of a moment, as the command `status` does. */
+export async function judgeSnapshot({ config, work, keyProblems }: WebContext, snapshot: Snapshot): Promise<Status> {
+  const { builds, damaged, holder: running } = snapshot;
+  const [disk, problems] = await Promise.all([diskSpace(work.folder), keyProblems()]);
+  return judge(config, { builds, damaged, running, disk, journal: work.journal, keyProblems: problems });
 }
 
 /** Returns a stream of the configuration, as lists name it. */

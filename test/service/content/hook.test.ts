@@ -28,7 +28,12 @@ service: {trigger: {token-hash-file: ./hashes}}
   const asked: string[] = [];
   const control: ServiceControl = {
     ...{ jobs: () => ({ waiting: 0, active: 0 }), draining: () => false, nextRuns: () => [] },
-    ...{ holder: async () => undefined, unreadiness: async () => [], keyExpiries: async () => [] },
+    ...{
+      holder: async () => undefined,
+      unreadiness: async () => [],
+      keyExpiries: async () => [],
+      keyProblems: async () => [],
+    },
     trigger: async () => new Date(0),
     content: () => ({
       tags: [{ tag: TAG, running: false, failures: 2, due: 5000 }],

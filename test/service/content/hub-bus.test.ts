@@ -31,7 +31,12 @@ content:
   let status: ContentStatus = { tags: [], problems: [] };
   const control: ServiceControl = {
     ...{ jobs: () => ({ waiting: 0, active: 0 }), draining: () => false, nextRuns: () => [] },
-    ...{ holder: async () => undefined, unreadiness: async () => [], keyExpiries: async () => [] },
+    ...{
+      holder: async () => undefined,
+      unreadiness: async () => [],
+      keyExpiries: async () => [],
+      keyProblems: async () => [],
+    },
     trigger: async () => new Date(0),
     content: () => status,
     heard: (tag) => void heard.push(tag),

@@ -85,6 +85,8 @@ test('from the overview to a build, its log and the one before, by keyboard alon
   await tabTo(String(builds.ids[11]));
   await page.keyboard.press('Enter');
   await page.waitForURL(/builds\/20261012_01\/x86_64\/$/);
+  await tabTo('11 finished steps');
+  await page.keyboard.press('Enter');
   await tabTo('compose');
   await page.keyboard.press('Enter');
   await page.waitForURL(/log\/compose$/);
@@ -122,8 +124,9 @@ test('a run that somebody else started shows live: steps, times, the end of the 
     await run('echo', ['<b>installing</b> \u202egnp.exe'], { task });
     await finished;
   });
+  await now.locator('.current li', { hasText: 'compose' }).waitFor();
+  await now.getByText('1 finished step').click();
   await now.getByText('seed').waitFor();
-  await now.locator('.steps li:last-child', { hasText: 'compose' }).waitFor();
   await now.locator('pre.tail', { hasText: '<b>installing</b> \uFFFDgnp.exe' }).waitFor();
   await page.locator('#builds th', { hasText: id }).waitFor();
   await page.screenshot({ path: join(SHOTS, 'running.png') });
@@ -133,6 +136,8 @@ test('a run that somebody else started shows live: steps, times, the end of the 
   const before = await now.locator('.running .number').textContent();
   await expect.poll(() => now.locator('.running .number').textContent()).not.toBe(before);
   expect(await page.evaluate('document.activeElement.id')).toBe('now-compose');
+  // So does whoever unfolded what is done.
+  expect(await now.getByText('seed').isVisible()).toBe(true);
 
   finish();
   await step;

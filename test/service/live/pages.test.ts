@@ -60,6 +60,47 @@ test('what changes on disk shows at the next look: a record, a journal, a build'
   expect((await get('/')).text).toContain('20261119_01');
 });
 
+test('the first line says whether all is well, else what is wrong since when, with the log beside the cause', async () => {
+  const { builds, get } = await site(3);
+  const health = async () => {
+    const { text } = await get('/');
+    return text.slice(text.indexOf('id="health"'), text.indexOf('id="now-title"')).replaceAll(/\s+/g, ' ');
+  };
+  // The release stream signs with a key that nobody looked at here.
+  expect(await health()).toContain('All is well.');
+  const [before, last] = [String(builds.ids[1]), String(builds.ids[2])];
+  const failed = { event: 'failed', step: 'compose', input: 'x', seconds: 1, code: 'tool-failed' } as const;
+  builds.write({ ...builds.meta(before), state: 'failed' });
+  builds.write({ ...builds.meta(last), state: 'failed' }, [
+    { ...failed, at: '2026-10-03T02:40:00Z', message: 'No package "<nope>".' },
+  ]);
+  const found = await health();
+  expect(found).toContain('1 thing needs attention:');
+  expect(found).toMatch(
+    new RegExp(
+      `nightly: build ${last} is failed, \\d+ d old, the last of 2 in a row since ${before} \\(\\d+ d ago\\): compose: No package &quot;&lt;nope&gt;&quot;`,
+    ),
+  );
+  expect(found).toContain(`<a href="./builds/${last}/log/compose"`);
+  expect(found).toMatch(new RegExp(`Last success: nightly <a href="[^"]*">${builds.ids[0]}</a>, \\d+ d ago`));
+});
+
+test('of a build what failed comes first, and what is done is folded away', async () => {
+  const { builds, get } = await site(2);
+  const id = String(builds.ids[1]);
+  const at = '2026-10-02T02:40:00Z';
+  builds.write({ ...builds.meta(id), state: 'failed' }, [
+    { at, event: 'start', step: 'seed', input: 'i' },
+    { at, event: 'done', step: 'seed', input: 'i', seconds: 1 },
+    { at, event: 'start', step: 'compose', input: 'i' },
+    { at, event: 'failed', step: 'compose', input: 'i', seconds: 1, code: 'tool-failed', message: 'no space' },
+  ]);
+  const { text } = await get(`/builds/${id}/x86_64/`);
+  const steps = text.slice(text.indexOf('id="steps"'));
+  expect(steps.indexOf('no space')).toBeLessThan(steps.indexOf('<details'));
+  expect(steps.indexOf('1 finished step')).toBeLessThan(steps.indexOf('>seed</a>'));
+});
+
 test('a build that runs is told from one that was killed, without a touch of the lock', async () => {
   const { builds, get } = await site(2);
   const id = '20261120_01';
@@ -145,6 +186,16 @@ test('of a long log the page has the end, and the address beside it all of it', 
   expect(page.text.length).toBeLessThan(300_000);
   expect(page.text).toContain('line 59999');
   expect(page.text).not.toContain('line 59\n');
+  // Numbered as `grep -n` does it.
+  expect(page.text).toContain('id="L60000"><a href="#L60000" tabindex="-1">60000</a>line 59999\n');
+  const found = await get(`/builds/${id}/log/compose?q=LINE+4321`);
+  expect(found.text).toContain('Lines with “LINE 4321”: 11');
+  const href = /<a href="([^"]*)">43216<\/a>/.exec(found.text)?.[1]?.replaceAll('&#x3D;', '=').replaceAll('&amp;', '&');
+  expect(href).toBe('?q=LINE%204321&line=43216#L43216');
+  const there = await get(`/builds/${id}/log/compose${href}`);
+  expect(there.text).toContain('id="L43216"><a href="#L43216" tabindex="-1">43216</a>line 43215\n');
+  expect(there.text).not.toContain('line 59999\n');
+  expect((await get(`/builds/${id}/log/compose?q=nowhere`)).text).toContain('No line has “nowhere”');
   const raw = await get(`/builds/${id}/log/compose?raw`);
   expect(raw.headers.get('content-type')).toBe('text/plain; charset=utf-8');
   expect(raw.text).toBe(all);

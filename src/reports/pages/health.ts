@@ -1,0 +1,108 @@
+import { formatAge } from '../../base/format.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
+import { outcomeOf } from '../../build/outcomes.ts';
+import type { Links } from './links.ts';
+import type { StateView } from './page-state.ts';
+import { timeView } from './time-view.ts';
+
+/** How one stream stands, as the service judges it. */
+interface JudgedStream {
+  readonly stream: string;
+  readonly last?: { readonly build: string; readonly step?: string };
+  readonly good?: { readonly build: string; readonly ageSeconds: number };
+  readonly problems: readonly string[];
+}
+
+/** What the service judged: all problems, and those of each stream once more with it. */
+export interface Judgement {
+  readonly problems: readonly string[];
+  readonly streams: readonly JudgedStream[];
+}
+
+/** The first lines of the overview: the values of the partial `health`. */
+export interface HealthView extends Pick<StateView, 'symbol' | 'tone'> {
+  readonly headline: string;
+  readonly problems: readonly {
+    readonly text: string;
+    /** The build that it is about; empty where it is about none. */
+    readonly href: string;
+    readonly id: string;
+    /** The log of the step that failed; empty where there is none. */
+    readonly logHref: string;
+    readonly step: string;
+  }[];
+  readonly good: readonly {
+    readonly stream: string;
+    readonly id: string;
+    readonly href: string;
+    readonly when: string;
+  }[];
+}
+
+interface Known {
+  readonly links: Links;
+  /** Architecture of a build, which its address has. */
+  readonly archOf: (id: string) => string | undefined;
+}
+
+/** Returns what the service judged, with links to the builds and logs that it speaks of. */
+export function healthView({ problems, streams }: Judgement, { links, archOf }: Known): HealthView {
+  const hrefOf = (id: string): string => {
+    const arch = archOf(id);
+    return arch === undefined ? '' : links.build(id, arch);
+  };
+  const ofStreams = streams.flatMap(({ problems: all, last }) =>
+    // The first is about the last build; the others are about the stream.
+    all.map((text, index) => {
+      const id = index === 0 && last !== undefined && text.includes(last.build) ? last.build : '';
+      const [arch, step = ''] = [archOf(id), id === '' ? undefined : last?.step];
+      return { text, id, href: hrefOf(id), step, logHref: arch && step ? links.log(id, arch, step) : '' };
+    }),
+  );
+  const told = new Set(ofStreams.map(({ text }) => text));
+  const others = problems.filter((text) => !told.has(text));
+  return {
+    ...verdict(problems.length),
+    problems: [...ofStreams, ...others.map((text) => ({ text, id: '', href: '', step: '', logHref: '' }))],
+    good: streams.flatMap(({ stream, good }) =>
+      good ? [{ stream, id: good.build, href: hrefOf(good.build), when: `${formatAge(good.ageSeconds)} ago` }] : [],
+    ),
+  };
+}
+
+/**
+ * Returns how published streams stand, told by their records alone: without ages, for nobody knows when the page is read.
+ * @param builds newest first, of all streams
+ */
+export function publishedHealth(
+  streams: readonly { readonly name: string }[],
+  builds: readonly { readonly meta: BuildMeta; readonly state: string }[],
+  links: Links,
+): HealthView {
+  const found = streams.map(({ name }) => {
+    const ours = builds.filter(({ meta }) => meta.stream === name);
+    return { name, newest: ours[0], good: ours.find(({ state }) => state === 'complete' || state === 'unchanged') };
+  });
+  const problems = found.flatMap(({ name, newest }) => {
+    const outcome = newest && outcomeOf(newest.state);
+    if (!newest || !outcome?.bad) return [];
+    const { buildid: id, basearch: arch } = newest.meta;
+    const text = `${name}: the newest build, ${id}, is ${outcome.label}.`;
+    return [{ text, id, href: links.build(id, arch), step: '', logHref: '' }];
+  });
+  return {
+    ...verdict(problems.length),
+    problems,
+    good: found.flatMap(({ name: stream, good }) => {
+      if (!good) return [];
+      const { buildid: id, basearch: arch, ostreeTimestamp } = good.meta;
+      return [{ stream, id, href: links.build(id, arch), when: timeView(ostreeTimestamp).text }];
+    }),
+  };
+}
+
+function verdict(problems: number): Pick<HealthView, 'headline' | 'symbol' | 'tone'> {
+  if (problems === 0) return { headline: 'All is well.', symbol: '✓', tone: 'good' };
+  const headline = problems === 1 ? '1 thing needs attention:' : `${problems} things need attention:`;
+  return { headline, symbol: '!', tone: 'bad' };
+}

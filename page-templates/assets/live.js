@@ -1,4 +1,4 @@
-// Keeps a page up to date while a run goes on, and lets commands be copied. Everything can be read without it.
+// Keeps a page up to date while a run goes on. Everything can be read without it.
 const root = new URL(document.documentElement.dataset.root, location.href);
 const now = document.querySelector('#now[data-live]');
 const announce = document.querySelector('#announce');
@@ -13,7 +13,6 @@ if (now) {
     refresh();
   });
 }
-for (const block of document.querySelectorAll('pre[data-copy]')) addCopyButton(block);
 
 function follow() {
   const events = new URL('events', root);
@@ -66,22 +65,4 @@ async function refresh() {
       unfold(unfolded);
     }
   }
-}
-
-function addCopyButton(block) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.className = 'copy';
-  button.textContent = 'Copy';
-  button.addEventListener('click', async () => {
-    await navigator.clipboard.writeText(block.textContent);
-    button.textContent = 'Copied';
-    setTimeout(() => {
-      button.textContent = 'Copy';
-    }, 1500);
-  });
-  const frame = document.createElement('div');
-  frame.className = 'copyable';
-  block.replaceWith(frame);
-  frame.append(block, button);
 }

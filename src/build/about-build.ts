@@ -50,6 +50,14 @@ export function testsText(meta: BuildMeta): string | undefined {
   return `${passed}/${passed + Object.keys(meta.refusedImages ?? {}).length}`;
 }
 
+/** Whether every image that a stream wants tested has booted. */
+export function wasTested(
+  { smokeTest }: { readonly smokeTest: false | { readonly images: readonly string[] } },
+  { smokeTests = {} }: Pick<BuildMeta, 'smokeTests'>,
+): boolean {
+  return smokeTest !== false && smokeTest.images.every((name) => Object.hasOwn(smokeTests, name));
+}
+
 /** Seconds since a build was begun. */
 export function ageOf(meta: BuildMeta, now = Date.now()): number {
   return Math.max(0, Math.floor((now - Date.parse(meta.ostreeTimestamp)) / 1000));

@@ -7,6 +7,7 @@ import { engineSchema } from './engine.ts';
 import { kojiSchema } from './koji.ts';
 import { logSchema } from './log.ts';
 import { notifySchema, sinkSchema } from './notify.ts';
+import { pagesSchema } from './pages.ts';
 import { rebuildersSchema } from './rebuilders.ts';
 import { serviceSchema } from './service.ts';
 import { streamSchema } from './streams.ts';
@@ -45,6 +46,7 @@ export function schemasFor(here: Here) {
     builders: builders.optional().describe('Machines of others that rebuild packages.'),
     audit: audit.optional().describe('What is compared with its log, and when.'),
     rebuilders: rebuilders.prefault([]).describe('Others who compose our builds again and say what came of it.'),
+    pages: pagesSchema(here).optional(),
     notify: notifySchema(sink),
     service: serviceSchema(here).prefault({}),
   });

@@ -6,6 +6,7 @@ import { imageTypesTemplate } from './image-types.ts';
 import { kojiTemplate } from './koji.ts';
 import { logTemplate } from './log.ts';
 import { notifyTemplate } from './notify.ts';
+import { pagesTemplate } from './pages.ts';
 import { rebuildersTemplate } from './rebuilders.ts';
 import { serviceTemplate } from './service.ts';
 import { streamsTemplate } from './streams.ts';
@@ -29,6 +30,7 @@ export function configTemplate(name: string, tree: TreeTemplate): string {
     contentTemplate,
     buildersTemplate,
     rebuildersTemplate,
+    pagesTemplate,
     notifyTemplate,
     serviceTemplate,
   ].join('');

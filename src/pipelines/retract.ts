@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { quietTask } from '../base/task.ts';
+import { wasTested } from '../build/about-build.ts';
 import { SUMS } from '../build/build-files.ts';
 import type { RetractionRecord } from '../build/build-record.ts';
 import { findBuild, updateMeta } from '../build/build-store.ts';
@@ -24,7 +25,7 @@ import {
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { areSigned, recordSignature, signFiles } from '../steps/deliver/sign-files.ts';
-import { markTested, wasTested } from '../steps/deliver/tested.ts';
+import { markTested } from '../steps/deliver/tested.ts';
 import { openImages } from '../steps/images/images.ts';
 import { logBefore, withdrawEntry } from '../steps/log/log-before.ts';
 import { markRetracted } from '../steps/release/mark-retracted.ts';

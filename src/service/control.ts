@@ -3,6 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists } from '../base/files.ts';
 import { type FilePurpose, readPublicFile, readSecretText } from '../base/secret-file.ts';
 import type { Config } from '../config/config.ts';
+import { readLogo } from '../reports/pages/brand.ts';
 import { lockHolder } from '../run/lock-holder.ts';
 import type { LockHolder } from '../run/run-lock.ts';
 import type { ContentService, ContentStatus } from './content/content-service.ts';
@@ -11,7 +12,7 @@ import { unreadiness } from './readiness.ts';
 import type { Service } from './service.ts';
 import { keyProblems } from './status.ts';
 
-/** Files of root's that the listening part needs: to know who may ask for a build, and to log in at a broker. */
+/** Files of root's that the listening part needs: to know who may ask for a build, to log in at a broker, to show a logo. */
 export const LISTENER_FILES = [
   'trigger-tokens',
   'mqtt-users',
@@ -21,6 +22,7 @@ export const LISTENER_FILES = [
   'koji-bus-ca',
   'koji-bus-cert',
   'koji-bus-key',
+  'logo',
 ] as const;
 export type ListenerFile = (typeof LISTENER_FILES)[number];
 
@@ -57,7 +59,8 @@ export interface ServiceControl {
   /** What is wrong with signing keys, a sentence each. */
   keyProblems(): Promise<readonly string[]>;
   /**
-   * Reads a file that the configuration names; undefined when it names none, or there is no list of users or tokens.
+   * Reads a file that the configuration names, the logo as base64; undefined when it names none, or there is no list of users
+   * or tokens.
    * @throws NightlyError `config` when it cannot be used.
    */
   read(file: ListenerFile): Promise<string | undefined>;
@@ -113,7 +116,7 @@ export function localControl(config: Config, service: Service, content?: Content
   };
 }
 
-async function readListenerFile({ service, content }: Config, file: ListenerFile): Promise<string | undefined> {
+async function readListenerFile({ service, content, pages }: Config, file: ListenerFile): Promise<string | undefined> {
   const { mqtt, tokenHashFile } = service;
   const ifNamed = async (path: string | undefined, read: (path: string) => Promise<string | undefined>) =>
     path === undefined ? undefined : await read(path);
@@ -138,6 +141,8 @@ async function readListenerFile({ service, content }: Config, file: ListenerFile
       return content?.messages?.caFile === undefined
         ? systemCa()?.toString('utf8')
         : (await readPublicFile(content.messages.caFile, BUS_CA)).toString('utf8');
+    case 'logo':
+      return ifNamed(pages?.logo, async (path) => (await readLogo(path)).content.toString('base64'));
     case 'koji-bus-cert':
       return ifNamed(content?.messages?.certFile, async (path) =>
         (await readPublicFile(path, BUS_CERT)).toString('utf8'),

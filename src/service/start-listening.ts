@@ -1,5 +1,7 @@
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { remembered } from '../base/remembered.ts';
 import type { Config } from '../config/config.ts';
+import { type Logo, logoOf } from '../reports/pages/brand.ts';
 import type { ServiceControl } from './control.ts';
 import { followHubBus } from './events/hub-bus.ts';
 import { startMqttTrigger } from './events/mqtt-events.ts';
@@ -17,6 +19,7 @@ const OLD_BUILDS_MS = 100;
 
 /** Keys change seldom, and a look at them starts programs. */
 const KEYS_AGAIN_MS = 60_000;
+const LOGO_AGAIN_MS = 300_000;
 
 /** The listening part of a service: all that others can reach over the network. */
 export interface Listening {
@@ -37,6 +40,7 @@ export async function startListening(config: Config, control: ServiceControl, lo
     nextRuns: control.nextRuns,
     content: control.content,
     holder: control.holder,
+    logo: remembered(LOGO_AGAIN_MS, () => logoFrom(config, control, log)),
     keyProblems: remembered(KEYS_AGAIN_MS, control.keyProblems),
   });
   // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
@@ -60,5 +64,18 @@ export async function startListening(config: Config, control: ServiceControl, lo
     await server.stop();
     await bus?.stop();
     throw error;
+  }
+}
+
+/** Pages are shown without a picture that cannot be used. */
+async function logoFrom({ pages }: Config, control: ServiceControl, log: ServiceLog): Promise<Logo | undefined> {
+  try {
+    const content = pages?.logo === undefined ? undefined : await control.read('logo');
+    return content === undefined || pages?.logo === undefined
+      ? undefined
+      : logoOf(pages.logo, Buffer.from(content, 'base64'));
+  } catch (error) {
+    log(`error: ${asNightlyError(error).message}`);
+    return undefined;
   }
 }

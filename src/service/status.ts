@@ -72,7 +72,7 @@ export interface StatusMaterial {
   readonly running: LockHolder | undefined;
   readonly disk: DiskSpace | undefined;
   readonly journal: (path: string) => Promise<readonly JournalEntry[]>;
-  /** As `keyProblems` finds them. */
+  /** What `keyProblems` found. */
   readonly keyProblems: readonly string[];
 }
 

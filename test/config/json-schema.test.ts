@@ -26,6 +26,7 @@ test('the keys known at a path follow the written type', () => {
     'builders',
     'audit',
     'rebuilders',
+    'pages',
     'notify',
     'service',
   ]);

@@ -29,12 +29,16 @@ const ARCH = 'x86_64';
 const DAY = 86_400_000;
 const FIRST = Date.UTC(2026, 9, 1, 2, 30);
 
-/** Makes the folder with a configuration and so many nights of the stream `nightly`, and a release stream beside it. */
-export async function makePageBuilds(dir: string, nights: number): Promise<PageBuilds> {
+/** Makes the folder with a configuration, changed as asked, and so many nights of the stream `nightly`, and a release stream beside it. */
+export async function makePageBuilds(
+  dir: string,
+  nights: number,
+  change: (config: string) => string = (text) => text,
+): Promise<PageBuilds> {
   const path = join(dir, 'atomic-nightly.yaml');
   mkdirSync(dir, { recursive: true });
   writeFileSync(join(dir, 'tree.yaml'), 'ref: lab/x86_64/nightly\nrepos: [lab]\npackages: [bash]\n');
-  writeFileSync(path, CONFIG);
+  writeFileSync(path, change(CONFIG));
   const config = await loadConfig(path);
   const metas = new Map<string, BuildMeta>();
   const builds: PageBuilds = {

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { lastRelease } from '../../build/promotions.ts';
+import type { Brand } from './brand.ts';
 import { changesText } from './build-row.ts';
 import { encodePath, type Links } from './links.ts';
 import { pageView } from './page.ts';
@@ -18,30 +19,40 @@ export interface OfferedStream {
   readonly url: string;
   /** URL of the public key; empty where the stream does not sign. */
   readonly keyUrl: string;
+  /** The ref that only builds get whose images booted; empty where none is moved. */
+  readonly testedRef: string;
+  readonly isTested: (meta: BuildMeta) => boolean;
   /** Published builds, newest first. */
   readonly builds: readonly BuildMeta[];
 }
 
 /** Returns how to get and verify what there is: the values of the template `get`. Releases come first. */
-export function getPage(product: string, streams: readonly OfferedStream[], live: boolean) {
+export function getPage({ name: product, about, logo }: Brand, streams: readonly OfferedStream[], live: boolean) {
   const page = pageView(product, `Get ${product}`, { depth: 1, live });
   const offers = streams
     .toSorted((a, b) => Number(b.isRelease) - Number(a.isRelease))
     .map((stream) => offer(stream, page.links));
-  return { ...page, streams: offers };
+  // Whoever only reads needs none; commands can be copied with it.
+  return { ...page, scripts: live ? page.scripts : ['copy.js'], about, logo, streams: offers };
 }
 
-function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStream, links: Links) {
+function offer(
+  { name, isRelease, ref, remote, url, keyUrl, builds, testedRef, isTested }: OfferedStream,
+  links: Links,
+) {
   const good = ({ ostreeCommit: commit, state, ...rest }: BuildMeta) =>
     commit !== undefined && state === 'complete' && rest.retracted === undefined;
+  const newest = builds.find(good);
+  const tested = testedRef === '' ? undefined : builds.find((meta) => good(meta) && isTested(meta));
   const latest = isRelease
     ? lastRelease(
         builds.map((meta) => ({ meta })),
         name,
       )?.meta
-    : builds.find(good);
+    : (tested ?? newest);
   // A night whose images failed has none: those of the one before are still good.
-  const pictured = isRelease ? latest : builds.find((meta) => good(meta) && Object.keys(meta.images ?? {}).length > 0);
+  const hasImages = ({ images = {} }: BuildMeta): boolean => Object.keys(images).length > 0;
+  const pictured = isRelease ? latest : (tested ?? builds.find((meta) => good(meta) && hasImages(meta)));
   const folderOf = (meta: BuildMeta) => `${url}/builds/${encodePath(`${meta.buildid}/${meta.basearch}`)}`;
   const link = (meta: BuildMeta) => ({
     id: meta.buildid,
@@ -52,7 +63,9 @@ function offer({ name, isRelease, ref, remote, url, keyUrl, builds }: OfferedStr
   return {
     name,
     isRelease,
-    ref,
+    isTested: !isRelease && tested !== undefined,
+    newer: !isRelease && newest && newest !== latest ? link(newest) : false,
+    ref: !isRelease && tested ? testedRef : ref,
     remote,
     keyUrl,
     keyFile,

@@ -33,6 +33,8 @@ export interface ListedStream {
 
 export interface OverviewRequest {
   readonly product: string;
+  /** A sentence on what it is. */
+  readonly about?: string;
   readonly live: boolean;
   readonly streams: readonly ListedStream[];
   /** Newest first, of all streams. */
@@ -64,6 +66,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
   const page = pageView(product, product, { depth: 0, live });
   return {
     ...page,
+    about: request.about ?? '',
     now: now ?? false,
     health: healthOf(request, page.links),
     damaged: request.damaged ?? [],
@@ -90,6 +93,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
 }
 
 interface OverviewView {
+  readonly about: string;
   readonly audited: boolean;
   readonly rebuilt: boolean;
   readonly now: NowView | false;

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { basename, extname } from 'node:path';
 import { formatBytes } from '../../base/format.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { signatureName } from '../../published/paths.ts';
@@ -6,6 +6,8 @@ import { signatureName } from '../../published/paths.ts';
 /** An image as pages offer it. */
 export interface ImageView {
   readonly type: string;
+  /** What it is for; empty where nobody knows. */
+  readonly platform: string;
   readonly file: string;
   /** Empty where it is not published. */
   readonly href: string;
@@ -26,6 +28,7 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
     const degraded = test?.state === 'degraded' ? ', degraded' : '';
     return {
       type,
+      platform: platformOf(type, path),
       file: basename(path),
       sha256,
       size: formatBytes(size),
@@ -35,3 +38,19 @@ export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) |
     };
   });
 }
+
+/** Where an image runs, told by its type, else by what its file is. */
+function platformOf(type: string, path: string): string {
+  const name = Object.keys(PLATFORMS).find((one) => one === type) ?? extname(path);
+  return PLATFORMS[name] ?? '';
+}
+
+const PLATFORMS: Readonly<Record<string, string>> = {
+  'generic-cloud': 'OpenStack, libvirt, QEMU and other clouds with cloud-init',
+  'vagrant-libvirt': 'Vagrant with libvirt (KVM)',
+  'vagrant-virtualbox': 'Vagrant with VirtualBox',
+  iso: 'installs from a USB stick or a CD, on machines and virtual machines',
+  '.iso': 'installs from a USB stick or a CD, on machines and virtual machines',
+  '.qcow2': 'QEMU and libvirt',
+  '.box': 'Vagrant',
+};

@@ -6,6 +6,8 @@ export interface PageView {
   readonly title: string;
   readonly product: string;
   readonly links: Links;
+  /** Names of assets that it loads; all of it can be read without them. */
+  readonly scripts: readonly string[];
 }
 
 /** @param depth folders below the top @param live see `createLinks` */
@@ -15,5 +17,5 @@ export function pageView(
   { depth, live }: { readonly depth: number; readonly live: boolean },
 ): PageView {
   const whole = title.includes(product) ? title : `${title} – ${product}`;
-  return { product, title: whole, links: createLinks(depth, live) };
+  return { product, title: whole, links: createLinks(depth, live), scripts: live ? ['copy.js', 'live.js'] : [] };
 }

@@ -7,6 +7,7 @@ import { visibleView } from './page-text.ts';
 /** Files that pages refer to, below `assets/`, with their types. */
 export const ASSETS: Readonly<Record<string, string>> = {
   'style.css': 'text/css; charset=utf-8',
+  'copy.js': 'text/javascript; charset=utf-8',
   'live.js': 'text/javascript; charset=utf-8',
   'icon.svg': 'image/svg+xml',
 };

@@ -1,5 +1,6 @@
 import { readHistory } from '../../content/tag-history.ts';
 import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
+import { brandOf } from '../../reports/pages/brand.ts';
 import { contentPage, type ListedTag, tagPage } from '../../reports/pages/content-pages.ts';
 import type { ContentStatus } from '../content/content-service.ts';
 import type { WebContext } from './live-context.ts';
@@ -14,7 +15,7 @@ export async function allTags({ config, content }: WebContext) {
     ...new Set([...(await processedTags(config.work)), ...(status?.tags ?? []).map(({ tag }) => tag)]),
   ].sort();
   const tags = await Promise.all(names.map((tag) => listed(config.work, tag, status)));
-  return contentPage({ product: config.name, awaySince: status?.awaySince }, tags);
+  return contentPage({ product: brandOf(config).name, awaySince: status?.awaySince }, tags);
 }
 
 /** Returns the page of a tag; undefined when there is none of that name. */
@@ -27,7 +28,7 @@ export async function oneTag({ config, content }: WebContext, tag: string) {
   if (found === undefined) return undefined;
   const history = await readHistory(tagFolder(config.work, found));
   return tagPage(
-    { product: config.name },
+    { product: brandOf(config).name },
     await listed(config.work, found, status),
     history.slice(-LISTED).toReversed(),
   );

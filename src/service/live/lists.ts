@@ -1,5 +1,6 @@
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { StreamConfig } from '../../config/config.ts';
+import { brandOf } from '../../reports/pages/brand.ts';
 import { createLinks } from '../../reports/pages/links.ts';
 import { nowView } from '../../reports/pages/now.ts';
 import { overviewPage, streamPage } from '../../reports/pages/overview.ts';
@@ -29,7 +30,8 @@ export async function overview(context: WebContext, before: string | undefined) 
   const running = await currentRun(work, builds, snapshot.holder);
   const judgement = await judgeSnapshot(context, snapshot);
   return overviewPage({
-    product: config.name,
+    product: brandOf(config).name,
+    about: brandOf(config).about,
     live: true,
     streams: Object.values(config.streams).map((stream) => listedStream(context, stream)),
     builds,
@@ -52,7 +54,7 @@ export async function oneStream(context: WebContext, stream: StreamConfig, befor
   const ours = builds.filter(({ meta }) => meta.stream === stream.name);
   const entry = listedStream(context, stream);
   return streamPage({
-    product: context.config.name,
+    product: brandOf(context.config).name,
     live: true,
     stream: entry,
     streams: [entry],

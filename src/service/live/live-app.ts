@@ -8,6 +8,7 @@ import { ifThere } from '../../base/files.ts';
 import type { Config } from '../../config/config.ts';
 import { auditFolder, readAuditReport } from '../../publish/audit/audit-report.ts';
 import { auditPage } from '../../reports/pages/audit-page.ts';
+import { brandOf } from '../../reports/pages/brand.ts';
 import { comparePage } from '../../reports/pages/compare-page.ts';
 import { feed } from '../../reports/pages/feed.ts';
 import { getPage } from '../../reports/pages/get-page.ts';
@@ -36,6 +37,8 @@ export interface PagesOptions {
   readonly content?: WebContext['content'];
   /** Who has the run lock; default: as the work folder says. */
   readonly holder?: WebContext['holder'];
+  /** The picture of the distribution; default: none. */
+  readonly logo?: WebContext['logo'];
   /** What is wrong with signing keys; default: nothing is known of them. */
   readonly keyProblems?: WebContext['keyProblems'];
 }
@@ -51,16 +54,18 @@ export function pagesApp({
   nextRuns = () => [],
   content = () => undefined,
   holder = () => lockHolder(work.folder),
+  logo = async () => undefined,
   keyProblems = async () => [],
 }: PagesOptions): Hono {
-  const context: WebContext = { config, work, nextRuns, content, holder, keyProblems };
+  const context: WebContext = { config, work, nextRuns, content, holder, logo, keyProblems };
+  const brand = brandOf(config);
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
   const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
     c.html(render(name, view), status, { 'cache-control': 'no-cache' });
   const missing = (c: Context, message: string) => {
     const depth = Math.max(0, c.req.path.split('/').length - 2);
-    const page = pageView(config.name, 'Not found', { depth, live: true });
+    const page = pageView(brand.name, 'Not found', { depth, live: true });
     return html(c, 'fault', { ...page, heading: '', message }, 404);
   };
 
@@ -69,7 +74,7 @@ export function pagesApp({
     const found = await work.damagedBuild(c.req.param('id') ?? '', c.req.param('arch'));
     if (!found) return missing(c, 'There is no such build.');
     const depth = Math.max(0, c.req.path.split('/').length - 2);
-    const page = pageView(config.name, `Build ${found.id}`, { depth, live: true });
+    const page = pageView(brand.name, `Build ${found.id}`, { depth, live: true });
     return html(
       c,
       'fault',
@@ -127,12 +132,13 @@ export function pagesApp({
   });
   app.get('/get/', async (c) => {
     const { builds } = await takeSnapshot(context);
-    return html(c, 'get', getPage(config.name, offeredStreams(config, builds), true));
+    const shown = (await logo()) ? brand : { ...brand, logo: '' };
+    return html(c, 'get', getPage(shown, offeredStreams(config, builds), true));
   });
   app.get('/feed.atom', async (c) => {
     const { builds } = await takeSnapshot(context);
     const metas = builds.map(({ meta }) => meta);
-    return c.body(feed(config.name, { url: publicUrlOf(config), builds: metas, live: true }), 200, {
+    return c.body(feed(brand.name, { url: publicUrlOf(config), builds: metas, live: true }), 200, {
       'content-type': 'application/atom+xml; charset=utf-8',
       'cache-control': 'no-cache',
     });
@@ -143,7 +149,7 @@ export function pagesApp({
     app.get('/audit/', async (c) => {
       const read = (target: string) => readAuditReport(config.work, target).catch(() => undefined);
       const audits = await Promise.all(targets.map(async (target) => ({ target, report: await read(target) })));
-      return html(c, 'audit', auditPage(config.name, audits));
+      return html(c, 'audit', auditPage(brand.name, audits));
     });
     app.get('/audit/evidence/:name', async (c) => {
       const name = c.req.param('name');
@@ -167,11 +173,12 @@ export function pagesApp({
       return view ? html(c, 'dispute', view) : missing(c, 'There is no such dispute.');
     });
   }
-  app.get('/assets/:name', (c) => {
+  app.get('/assets/:name', async (c) => {
     const name = c.req.param('name');
-    const content = readAsset(name);
+    const picture = name === brand.logo ? await logo() : undefined;
+    const [content, type] = picture ? [picture.content, picture.type] : [readAsset(name), ASSETS[name]];
     if (!content) return missing(c, 'There is no such file.');
-    return c.body(new Uint8Array(content), 200, { 'content-type': ASSETS[name] ?? '', 'cache-control': 'max-age=300' });
+    return c.body(new Uint8Array(content), 200, { 'content-type': type ?? '', 'cache-control': 'max-age=300' });
   });
   const folders = [
     '/streams/:stream',

@@ -3,6 +3,7 @@ import { currentState } from '../../build/about-build.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
+import type { Logo } from '../../reports/pages/brand.ts';
 import { CHARTED } from '../../reports/pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
@@ -22,6 +23,8 @@ export interface WebContext {
   readonly content: () => ContentStatus | undefined;
   /** Who has the run lock. */
   readonly holder: () => Promise<LockHolder | undefined>;
+  /** The picture of the distribution; undefined where the configuration names none, or it cannot be read. */
+  readonly logo: () => Promise<Logo | undefined>;
   /** What is wrong with signing keys, a sentence each. */
   readonly keyProblems: () => Promise<readonly string[]>;
 }

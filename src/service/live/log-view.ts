@@ -1,4 +1,5 @@
 import { formatBytes } from '../../base/format.ts';
+import { brandOf } from '../../reports/pages/brand.ts';
 import { pageView } from '../../reports/pages/page.ts';
 import { visibleText } from '../../reports/pages/page-text.ts';
 import { findLog } from './current-run.ts';
@@ -24,7 +25,7 @@ export async function logPage({ config, work }: WebContext, { id, step, query = 
   const found =
     path === undefined ? undefined : await viewLog(path, { text, ...(isLine(line) && { line: Number(line) }) });
   if (!build || !found) return undefined;
-  const page = pageView(config.name, `Log of ${step}, build ${build.meta.buildid}`, { depth: 3, live: true });
+  const page = pageView(brandOf(config).name, `Log of ${step}, build ${build.meta.buildid}`, { depth: 3, live: true });
   const hrefOf = (number: number) => `?q=${encodeURIComponent(text)}&line=${number}#L${number}`;
   return {
     ...page,

@@ -1,3 +1,4 @@
+import { wasTested } from '../../build/about-build.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
@@ -6,6 +7,7 @@ import { targetsOf } from '../../config/lookup.ts';
 import { keyPath } from '../../published/paths.ts';
 import type { OfferedStream } from '../../reports/pages/get-page.ts';
 import { encodePath } from '../../reports/pages/links.ts';
+import { testedRefOf } from '../../run/streams-on.ts';
 
 /**
  * Returns the streams as their users see them: a release where it was released to, else on the stream's first target.
@@ -20,6 +22,8 @@ export function offeredStreams(config: Config, builds: readonly Pick<StoredBuild
       ref: metas[0]?.ref ?? stream.ref ?? '',
       remote: { name: stream.remote.name, url: `${tree}/repo` },
       url: images,
+      testedRef: testedRefOf(stream, metas[0]?.ref ?? stream.ref ?? '') ?? '',
+      isTested: (meta) => wasTested(stream, meta),
       keyUrl: stream.signing ? `${images}/${keyPath(stream.name)}` : '',
       builds: metas.filter((meta) => isPublished(config, meta)),
     };

@@ -3,6 +3,7 @@ import { listBuilders } from '../../rebuild/builder-list.ts';
 import { listDisputes } from '../../rebuild/dispute-list.ts';
 import { drawDays } from '../../rebuild/draw-secrets.ts';
 import { type RebuildConfig, readRebuildRecords } from '../../rebuild/rebuild-records.ts';
+import { brandOf } from '../../reports/pages/brand.ts';
 import { buildersPage, disputePage } from '../../reports/pages/rebuild-pages.ts';
 
 /** Returns a configuration whose builders have pages: verdicts and statements can be verified. */
@@ -15,7 +16,7 @@ export function withBuilders(config: Config): (Config & RebuildConfig) | undefin
 export async function allBuilders(config: RebuildConfig) {
   const records = await readRebuildRecords(config);
   return buildersPage({
-    product: config.name,
+    product: brandOf(config).name,
     builders: await listBuilders(config, records),
     disputes: listDisputes(records),
     days: await drawDays(config.work),
@@ -26,5 +27,5 @@ export async function allBuilders(config: RebuildConfig) {
 /** Returns the page of a dispute; undefined when there is none of that id. */
 export async function oneDispute(config: RebuildConfig, id: string) {
   const found = listDisputes(await readRebuildRecords(config)).find(({ dispute }) => dispute.id === id);
-  return found && disputePage(config.name, found);
+  return found && disputePage(brandOf(config).name, found);
 }

@@ -5,6 +5,7 @@ import { sha256 } from '../../base/files.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { VERSION } from '../../base/version.ts';
+import { wasTested } from '../../build/about-build.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
@@ -14,6 +15,7 @@ import type { LogEntry } from '../../published/log-entry.ts';
 import { keyPath, recordPath, signatureName, VERIFIER_PATH } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
+import { type Brand, brandOf, type Logo, readLogo } from '../../reports/pages/brand.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
 import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
@@ -21,6 +23,7 @@ import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
+import { testedRefOf } from '../../run/streams-on.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
 import { keyEntry } from '../log/key-entry.ts';
@@ -46,6 +49,8 @@ export async function publishPages(
   task: Task,
 ): Promise<void> {
   const { config, stream, signer } = project;
+  const logo = await logoOrNone(config, task);
+  const brand = logo ? brandOf(config) : { ...brandOf(config), logo: '' };
   const trust = recordTrust(config, target.name, task);
   const key = signer && (await signer.publicKey(task));
   const first = await streamSigners(config, stream)[0]?.publicKey(task);
@@ -70,9 +75,10 @@ export async function publishPages(
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
       const files = new Map([
         ...assets(),
+        ...(logo ? [[`assets/${logo.name}`, logo.content] as const] : []),
         ...keys,
         ...(await verifier(config)),
-        ...pages(config, target, { metas, lacking, keys: known }),
+        ...pages(config, target, { metas, lacking, keys: known, brand }),
       ]);
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
@@ -92,6 +98,17 @@ export async function publishPages(
     target,
     task,
   );
+}
+
+/** A picture that cannot be used is left out, and named: no build fails for it (I15). */
+async function logoOrNone({ pages }: Config, task: Task): Promise<Logo | undefined> {
+  try {
+    return pages?.logo === undefined ? undefined : await readLogo(pages.logo);
+  } catch (error) {
+    if (!(error instanceof NightlyError)) throw error;
+    task.say(error.message);
+    return undefined;
+  }
 }
 
 /** The script that checks downloads against the log, where one is kept. */
@@ -153,13 +170,14 @@ interface Material {
   readonly lacking: readonly BuildMeta[];
   /** Paths of the public keys that are there. */
   readonly keys: ReadonlySet<string>;
+  readonly brand: Brand;
 }
 
 /** Returns the index last: it leads to the others. */
-function pages(config: Config, target: Target, { metas, lacking, keys }: Material): Files {
+function pages(config: Config, target: Target, { metas, lacking, keys, brand }: Material): Files {
   const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
   const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
-  const product = config.name;
+  const product = brand.name;
   const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
   const views: [string, string][] = lacking.map((meta) => {
     const { buildid, basearch: arch, state } = meta;
@@ -167,13 +185,14 @@ function pages(config: Config, target: Target, { metas, lacking, keys }: Materia
     return [buildPagePath(buildid, arch), render('build', view)];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
-  views.push(['get/index.html', render('get', getPage(product, offers, false))]);
+  views.push(['get/index.html', render('get', getPage(brand, offers, false))]);
   views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
   const charted = new Map(
     streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
   );
   const overview = overviewPage({
     product,
+    about: brand.about,
     live: false,
     streams: streams.map(listedStream),
     builds,
@@ -209,6 +228,8 @@ function offer(
     ref: builds[0]?.ref ?? '',
     remote: { name: stream.remote.name, url: `${tree}/repo` },
     url: target.publicUrl,
+    testedRef: builds[0] ? (testedRefOf(stream, builds[0].ref) ?? '') : '',
+    isTested: (meta) => wasTested(stream, meta),
     keyUrl: keys.has(keyPath(stream.name)) ? `${target.publicUrl}/${keyPath(stream.name)}` : '',
     builds,
   };

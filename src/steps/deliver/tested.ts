@@ -1,6 +1,5 @@
 import type { Task } from '../../base/task.ts';
-import type { BuildMeta } from '../../build/build-record.ts';
-import type { StreamConfig } from '../../config/config.ts';
+import { wasTested } from '../../build/about-build.ts';
 import { readTargetRef } from '../../publish/heads.ts';
 import { openLogGate } from '../../publish/log/release-log.ts';
 import { moveRef } from '../../publish/move-ref.ts';
@@ -50,11 +49,6 @@ export async function markTested(
     task,
     testedSigning(project, target, task),
   );
-}
-
-/** Whether every image that a stream wants tested came up. */
-export function wasTested({ smokeTest }: StreamConfig, { smokeTests = {} }: Pick<BuildMeta, 'smokeTests'>): boolean {
-  return smokeTest !== false && smokeTest.images.every((name) => Object.hasOwn(smokeTests, name));
 }
 
 /** Who signs it, and what it is made from: the record of the build whose commit the tested ref names. */

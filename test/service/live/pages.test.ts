@@ -6,15 +6,19 @@ import { writeApprovals } from '../../../src/build/approvals.ts';
 import type { BuildMeta } from '../../../src/build/build-record.ts';
 import { buildPaths } from '../../../src/build/build-store.ts';
 import { run } from '../../../src/programs/exec.ts';
+import { logoOf } from '../../../src/reports/pages/brand.ts';
 import { pagesApp } from '../../../src/service/live/live-app.ts';
 import { openWork } from '../../../src/service/live/work-folder.ts';
 import { makePageBuilds } from '../../support/page-builds.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
-async function site(nights: number) {
+const LOGO = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>');
+
+async function site(nights: number, change: (config: string) => string = (text) => text) {
   const dir = temporaryFolder();
-  const builds = await makePageBuilds(dir, nights);
-  const app = pagesApp({ config: builds.config, work: openWork(builds.config.work) });
+  const builds = await makePageBuilds(dir, nights, change);
+  const logo = async () => logoOf('logo.svg', LOGO);
+  const app = pagesApp({ config: builds.config, work: openWork(builds.config.work), logo });
   const get = async (path: string) => {
     const response = await app.request(path);
     return { status: response.status, headers: response.headers, text: await response.text() };
@@ -151,6 +155,29 @@ test('I2: a night that is incomplete is not offered as the latest', async () => 
   const offer = (await get('/get/')).text;
   expect(offer).not.toContain(`/builds/${newest}/`);
   expect(offer).toContain(`/builds/${before}/`);
+});
+
+test('I2: the last tested build is offered, with the ref that only tested ones get, and a newer one is marked', async () => {
+  const { builds, get } = await site(12, (text) =>
+    text
+      .replace('    images: [generic-cloud, vagrant-libvirt]\n', '    images: [generic-cloud]\n    smoke-test: {}\n')
+      .concat("pages: {name: 'Lab & Co', about: 'A host <to try>.', logo: ./logo.svg}\n"),
+  );
+  const [newest, before] = [String(builds.ids.at(-1)), String(builds.ids.at(-2))];
+  const { smokeTests: _, ...untested } = builds.meta(newest);
+  builds.write(untested);
+  const { text } = await get('/get/');
+  expect(text).toContain(`Latest tested nightly build: <a href="../builds/${before}/x86_64/">`);
+  expect(text).toMatch(new RegExp(`A newer build, <a href="[^"]*">${newest}</a> of .*, has not passed its tests`));
+  expect(text).toContain('rpm-ostree rebase lab-atomic-host:lab/x86_64/nightly-tested');
+  expect(text).toContain('ostree admin switch lab-atomic-host:lab/x86_64/nightly-tested');
+  expect(text).toContain('OpenStack, libvirt, QEMU and other clouds');
+  expect(text).toContain('<h1>Get Lab &amp; Co</h1>');
+  expect(text).toContain('A host &lt;to try&gt;.');
+  expect(text).toContain('<img class="logo" src="../assets/logo.svg" alt="">');
+  const logo = await get('/assets/logo.svg');
+  expect(logo.headers.get('content-type')).toBe('image/svg+xml');
+  expect(logo.text).toBe(LOGO.toString());
 });
 
 test('a release under way shows as such; a build that was killed does not, whoever has the lock', async () => {

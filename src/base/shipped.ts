@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +13,12 @@ export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Returns the path of a file beside the code that uses it, whether built or not. @param path below src/ */
 export const codeFile = (path: string): string => join(PROJECT, FROM_SOURCES ? 'src' : 'dist', path);
+
+/**
+ * How people run this program: from a clone by its path. Never by npx, which outside the clone asks npm's registry for a name
+ * that anybody may register.
+ */
+export const OWN_COMMAND = existsSync(join(PROJECT, 'package-lock.json')) ? 'bin/atomic-nightly.js' : 'atomic-nightly';
 
 const shipped = (name: string): string => join(PROJECT, name, '/');
 

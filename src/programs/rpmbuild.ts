@@ -20,6 +20,8 @@ export interface RpmBuildRequest {
   readonly home: string;
   /** Seconds since the epoch: build time and the latest time stamp of a packed file. */
   readonly timestamp: number;
+  /** What the spec needs defined, and macros in place of those given here. */
+  readonly macros?: Readonly<Record<string, string>>;
 }
 
 /** Packs a build root into a binary RPM with the same bytes for the same input. Prints the RPM's path as its result. */
@@ -34,6 +36,7 @@ export async function rpmBuild(request: RpmBuildRequest, task: Task): Promise<st
     _buildhost: request.buildHost,
     use_source_date_epoch_as_buildtime: '1',
     clamp_mtime_to_source_date_epoch: '1',
+    ...request.macros,
   };
   const { stdout } = await run(
     'rpmbuild',

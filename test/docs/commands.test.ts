@@ -30,7 +30,7 @@ function commandLines(where: string, text: string): readonly Cited[] {
 }
 
 function citedIn(where: string, line: string): readonly Cited[] {
-  const found = /(?:^|[\s("])atomic-nightly((?:\s+[^\s#|>;)"]\S*)+)/.exec(line.replace(/\s+/g, ' '));
+  const found = /(?:^|[\s("]|bin\/)atomic-nightly(?:\.js)?((?:\s+[^\s#|>;)"]\S*)+)/.exec(line.replace(/\s+/g, ' '));
   const [arguments_ = ''] = found?.[1]?.split(/ [#|>;]|\)|"$/) ?? [];
   const words = arguments_.trim().split(' ');
   // `cd atomic-nightly && …`, and names of units and files.
@@ -76,7 +76,7 @@ test('every command in README and docs exists, with the options it is shown with
 });
 
 test('a wrong command and a wrong option are found', () => {
-  const found = commandLines('x', '```\nnpx atomic-nightly nightly --dryrun   # why\n```\n`atomic-nightly nights`');
+  const found = commandLines('x', '```\nbin/atomic-nightly.js nightly --dryrun   # why\n```\n`atomic-nightly nights`');
   expect(found.flatMap(fault)).toEqual([
     'x: atomic-nightly nightly --dryrun: "nightly" has no option --dryrun',
     'x: atomic-nightly nights: there is no command "nights"',

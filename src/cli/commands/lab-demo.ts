@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
+import { OWN_COMMAND } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { bootImage } from '../../boot/boot-image.ts';
 import { checkSystem, type SystemExpectation } from '../../boot/check-system.ts';
@@ -77,7 +78,7 @@ export const labDemo = defineCommand({
       const server = await serveFolder({ root: published, port });
       try {
         say('A release log, in which nothing that is published changes unseen');
-        print(`$ npx atomic-nightly --config ${config} log init`);
+        print(`$ ${OWN_COMMAND} --config ${config} log init`);
         await logInit.run({}, { ...context, config });
         say('First nightly build');
         demand(await night({ ...context, config }), [0, 10]);
@@ -115,14 +116,14 @@ export const labDemo = defineCommand({
 
 /** Returns what one may look at when the demo is done. */
 function nextSteps(config: string, dir: string): string[] {
-  const command = `npx atomic-nightly --config ${config}`;
+  const command = `${OWN_COMMAND} --config ${config}`;
   return [
     `Pages for people:   ${join(dir, 'published/index.html')}`,
     `All builds:         ${command} list`,
     `What changed:       ${command} show latest`,
     `The release log:    ${command} log show`,
     `Live pages:         ${command} serve`,
-    `Boot all images:    npx atomic-nightly lab demo ${dir} --boot all`,
+    `Boot all images:    ${OWN_COMMAND} lab demo ${dir} --boot all`,
   ];
 }
 
@@ -139,7 +140,7 @@ async function clientOf(
   return {
     ...{ url, vkey, meta: second.meta, dir: own, published },
     audit() {
-      context.print(`$ npx atomic-nightly audit ${url} --log-key ${vkey.slice(0, 24)}… --state audit.json`);
+      context.print(`$ ${OWN_COMMAND} audit ${url} --log-key ${vkey.slice(0, 24)}… --state audit.json`);
       return audit.run({ target: url, ...asked, fullEvery: '7d', json: false }, context);
     },
   };
@@ -159,7 +160,7 @@ const USUAL_NIGHT = {
 /** Runs a night as a person would, showing the command, and gives its exit code. */
 async function night(context: RunContext): Promise<number> {
   const { config, print } = context;
-  print(`$ npx atomic-nightly --config ${config} nightly`);
+  print(`$ ${OWN_COMMAND} --config ${config} nightly`);
   const begun = performance.now();
   const code = await nightly.run(USUAL_NIGHT, context);
   print(`exit code ${code} after ${formatSeconds((performance.now() - begun) / 1000)}`);

@@ -6,11 +6,11 @@ import { VERSION } from '../../src/base/version.ts';
 import { staticBusybox } from '../../src/builders/static-busybox.ts';
 import { run } from '../../src/programs/exec.ts';
 import { REPOSITORY } from '../support/repository.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { sharedFolder, temporaryFolder } from '../support/tmp.ts';
 import { makeWorld, pulled, records } from '../support/world.ts';
 
 const [RPM, TARBALL] = [`atomic-nightly-${VERSION}-1.noarch.rpm`, `atomic-nightly-${VERSION}.tgz`];
-let made: string;
+const made = sharedFolder();
 
 async function makePackages(folder: string): Promise<void> {
   await run('npm', ['run', '--silent', 'package', '--', folder], {
@@ -19,10 +19,7 @@ async function makePackages(folder: string): Promise<void> {
   });
 }
 
-beforeAll(async () => {
-  made = temporaryFolder();
-  await makePackages(made);
-});
+beforeAll(() => makePackages(made));
 
 test('I10: the same sources make the same packages', async () => {
   const again = temporaryFolder();

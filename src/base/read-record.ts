@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { NightlyError } from './errors.ts';
+import { type FormatVersion, refuseNewer } from './format-versions.ts';
 import { oneLine } from './one-line.ts';
 import { type Inside, keyCodec } from './record-keys.ts';
 import { expectation } from './yaml/yaml-faults.ts';
@@ -10,6 +11,8 @@ export interface RecordFormat<Value> {
   readonly schema: z.ZodType;
   /** What to do about one that is damaged. */
   readonly hint: string;
+  /** Where it has its version; undefined for a format of others, or one that has none. */
+  readonly version?: FormatVersion | undefined;
   /** Returns what the schema has passed, with the keys that it has inside. */
   decode(stored: unknown): Value;
   /** Returns a value with the keys that are stored. */
@@ -23,14 +26,17 @@ export type RecordOf<Format> = Format extends RecordFormat<infer Value> ? Value 
 export function recordFormat<Schema extends z.ZodType>({
   schema,
   hint,
+  version,
 }: {
   readonly schema: Schema;
   readonly hint: string;
+  readonly version?: FormatVersion;
 }): RecordFormat<Inside<z.output<Schema>>> {
   const codec = keyCodec(schema);
   return {
     schema,
     hint,
+    version,
     // The codec follows the schema as the types do; a record is an object or a list.
     decode: (stored) => (codec ? codec.decode(stored) : stored) as Inside<z.output<Schema>>,
     encode: (value) => (codec ? codec.encode(value) : value) as object,
@@ -52,10 +58,12 @@ const NAMED = 5;
  * Reads a record that somebody wrote earlier, here or elsewhere, and that is not believed before it was parsed. Keys keep
  * their order, so that a record that is written again differs only in what changed.
  * @param place the file, with its target where it is on one, for messages
- * @throws NightlyError `record` when it is empty, cut short, or not of that format, naming all that is wrong with it.
+ * @throws NightlyError `record` when it is empty, cut short, or not of that format, naming all that is wrong with it; and when a
+ *   newer version of this program wrote it.
  */
 export function readRecord<Value>(content: string | Uint8Array, format: RecordFormat<Value>, place: string): Value {
   const json = parseJson(content, format, place);
+  if (format.version) refuseNewer(json, format.version, place);
   const { error } = format.schema.safeParse(json);
   if (error) throw damaged(place, reasons(error), format.hint, error);
   return format.decode(json);

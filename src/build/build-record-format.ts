@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FORMATS } from '../base/format-versions.ts';
 import { damaged, type RecordFormat, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
@@ -171,6 +172,7 @@ const schema = z.looseObject({
 });
 
 const META: RecordFormat<BuildMeta> = recordFormat({
+  version: FORMATS.build,
   schema,
   hint: 'Bring it back from a backup or a target that has it, or rename it, and the build counts as one that was never made. Until then what depends on it waits, and nothing of it is removed.',
 });

@@ -2,13 +2,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ifThere, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex');
 const md5 = z.string().regex(/^[0-9a-f]{32}$/, 'must be an MD5 in lower-case hex');
 
 const schema = z.looseObject({
-  version: z.literal(1),
+  version: z.literal(FORMATS['tag of koji'].newest),
   tag: z.string(),
   'tag-id': z.int().nonnegative(),
   /** Event of the snapshot that it was made of. */
@@ -35,6 +36,7 @@ const schema = z.looseObject({
 
 /** The record of a tag. */
 export const TAG_STATE = recordFormat({
+  version: FORMATS['tag of koji'],
   schema,
   hint: 'Without it nobody knows what was published: look at the targets, then remove it and run "content sync TAG" again.',
 });

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readTextIfExists, writeJson } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { DebDownload } from '../programs/apt.ts';
 
@@ -35,8 +36,9 @@ const texts = z.array(text);
 const deb = z.looseObject({ name: text, version: text, url: text, file: text, size: z.int().min(0), hash: text });
 
 const LAB: RecordFormat<LabState> = recordFormat({
+  version: FORMATS.lab,
   schema: z.looseObject({
-    format: z.literal(1),
+    format: z.literal(FORMATS.lab.newest),
     publicUrl: text,
     baseUrl: text.exactOptional(),
     cacheDir: text.exactOptional(),

@@ -14,6 +14,7 @@ import { strictUtf8 } from '../log/strict-text.ts';
 /** The first line of every entry; a later version is another line. */
 const HEADER = 'atomic-nightly/1\n';
 const ANY_VERSION = /^atomic-nightly\/[^\n]*\n/;
+const NEWER_VERSION = /^atomic-nightly\/(?:[2-9]|[1-9]\d+)\n$/;
 
 /** The length stands in two bytes before an entry. */
 const MOST_ENTRY_BYTES = 65_534;
@@ -191,12 +192,11 @@ export function parseEntry(bytes: Uint8Array, place: LogPlace): LogEntry | undef
   const [first] = (whole === undefined ? undefined : ANY_VERSION.exec(whole)) ?? [];
   if (whole === undefined || first === undefined) return undefined;
   if (first !== HEADER) {
-    const hint = 'Use the version of atomic-nightly that wrote it, or a later one.';
-    throw logFault(
-      place,
-      `This entry begins with "${first.trimEnd().slice(0, 40)}", a version that is not known here.`,
-      hint,
-    );
+    const begins = `begins with "${first.trimEnd().slice(0, 40)}"`;
+    const message = NEWER_VERSION.test(first)
+      ? `This entry was written by a newer atomic-nightly: it ${begins}, this one reads "${HEADER.trimEnd()}".`
+      : `This entry ${begins}, which is no version of its format.`;
+    throw logFault(place, message, 'Use the version of atomic-nightly that wrote it, or a later one.');
   }
   const json = whole.slice(HEADER.length, -1);
   const entry = readEntry(json, place);

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder, readTextIfExists, sha256, writeFileAtomic, writeJson } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { readRecordIfGood, recordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { sha256Hex } from '../build/record-values.ts';
@@ -36,9 +37,10 @@ export interface RootRequest {
 }
 
 /** What is remembered of a root, in `roots/KEY/root.json`. */
-const KNOWN_ROOT = recordFormat({
+export const KNOWN_ROOT = recordFormat({
+  version: FORMATS['build root'],
   schema: z.looseObject({
-    'root-version': z.literal(1),
+    'root-version': z.literal(FORMATS['build root'].newest),
     'input-hash': z.string(),
     commit: sha256Hex,
     listing: sha256Hex,

@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ifThere, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { BUILDER_LEVELS, type BuilderLevel } from './builder-levels.ts';
 import { rebuildFolder } from './rebuild-folder.ts';
@@ -10,8 +11,9 @@ const who = z.string().min(1);
 
 /** The history of a builder (`work/rebuild/builders/NAME.json`). Lines are added, none is ever changed or taken away. */
 export const LEDGER = recordFormat({
+  version: FORMATS.builder,
   schema: z.looseObject({
-    'ledger-version': z.literal(1),
+    'ledger-version': z.literal(FORMATS.builder.newest),
     name: z.string().min(1),
     /** Oldest first; the last one says the level. */
     history: z.array(
@@ -34,8 +36,9 @@ export type LedgerLine = Ledger['history'][number];
 
 /** What the last look at a builder found (`work/rebuild/builders/NAME.check.json`). */
 export const CHECK = recordFormat({
+  version: FORMATS['check of a builder'],
   schema: z.looseObject({
-    'check-version': z.literal(1),
+    'check-version': z.literal(FORMATS['check of a builder'].newest),
     at: z.int().min(0),
     ok: z.boolean(),
     /** SHA-256 of the verdict. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { sha256Hex } from '../build/record-values.ts';
@@ -24,8 +25,9 @@ const side = z.looseObject({
 
 /** Two results that should be one (`work/rebuild/disputes/ID/dispute.json`). It is written once; what people find is beside it. */
 export const DISPUTE = recordFormat({
+  version: FORMATS.dispute,
   schema: z.looseObject({
-    'dispute-version': z.literal(1),
+    'dispute-version': z.literal(FORMATS.dispute.newest),
     id,
     /**
      * `dispute`: somebody may have tampered. `task`: nobody knows yet whether the package can be reproduced. `explained`: only what is

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, makeFolder, readTextIfExists, sha256, syncFolder, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { damaged, type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { readSecretText } from '../base/secret-file.ts';
 import { dayAt } from './draws.ts';
@@ -14,8 +15,9 @@ const hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits');
 
 /** What everybody may know of a day's draws (`work/rebuild/draws/DAY.json`). */
 export const DRAW_DAY = recordFormat({
+  version: FORMATS['day of draws'],
   schema: z.looseObject({
-    'day-version': z.literal(1),
+    'day-version': z.literal(FORMATS['day of draws'].newest),
     day: z.iso.date(),
     /** SHA-256 of the secret's 32 bytes, in hex. */
     commitment: hex,

@@ -4,14 +4,17 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { sha256Hex } from '../build/record-values.ts';
 import { jobId, packageFile, RESULT, type RebuildResult } from './result.ts';
 import type { SourcePackage } from './source-package.ts';
 
-const JOB = recordFormat({
+/** A job (`work/rebuild/jobs/JOB/job.json`). */
+export const JOB = recordFormat({
+  version: FORMATS.job,
   schema: z.looseObject({
-    'job-version': z.literal(1),
+    'job-version': z.literal(FORMATS.job.newest),
     job: jobId,
     source: z.looseObject({ nevra: z.string().min(1), sha256: sha256Hex }),
     scratch: z.boolean(),
@@ -25,9 +28,11 @@ const JOB = recordFormat({
 /** A job: one source package that is to be built once. */
 export type Job = RecordOf<typeof JOB>;
 
-const COMMITMENT = recordFormat({
+/** The commitment of an attempt (`work/rebuild/jobs/JOB/attempt-N/commitment.json`). */
+export const COMMITMENT = recordFormat({
+  version: FORMATS.commitment,
   schema: z.looseObject({
-    'commitment-version': z.literal(1),
+    'commitment-version': z.literal(FORMATS.commitment.newest),
     packages: z.array(z.looseObject({ file: packageFile, sha256: sha256Hex, size: z.int().min(1) })),
     signature: z.base64(),
   }),

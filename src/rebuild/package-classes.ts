@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { parseNevra } from '../rpm/evr.ts';
 import type { TagDifference } from '../rpm/header-differences.ts';
@@ -23,8 +24,9 @@ export type KnownDifference = z.output<typeof allowed>;
 
 /** Classes of a source package (`work/rebuild/classes/NAME.json`). Lines are added, none is ever changed or taken away. */
 export const CLASS_RECORD = recordFormat({
+  version: FORMATS['class of a package'],
   schema: z.looseObject({
-    'class-version': z.literal(1),
+    'class-version': z.literal(FORMATS['class of a package'].newest),
     name: z.string().min(1),
     /** Oldest first; the last one counts. */
     history: z.array(

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { RATED_LEVELS } from './builder-levels.ts';
@@ -11,8 +12,9 @@ import { jobId, RESULT, type RebuildResult, signedText } from './result.ts';
 
 /** What was drawn for a result (`work/rebuild/results/JOB/draw.json`); a result without it is not decided yet. */
 export const DRAW = recordFormat({
+  version: FORMATS.draw,
   schema: z.looseObject({
-    'draw-version': z.literal(1),
+    'draw-version': z.literal(FORMATS.draw.newest),
     /** UTC day whose secret decided: that on which the result arrived. */
     day: z.iso.date(),
     /** Level of the builder then, and how many of its results are built a second time. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordFormat, type RecordOf, recordFormat } from '../base/read-record.ts';
 import { sha256Hex } from '../build/record-values.ts';
 
@@ -28,8 +29,9 @@ const rebuiltPackage = z.looseObject({
  * the builder says of itself is in it but its signature.
  */
 export const RESULT = recordFormat({
+  version: FORMATS.result,
   schema: z.looseObject({
-    'result-version': z.literal(1),
+    'result-version': z.literal(FORMATS.result.newest),
     job: jobId,
     source: z.looseObject({ nevra: z.string().min(1), sha256: sha256Hex }),
     builder: z.string().min(1),

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { buildId, count, instant, word } from '../build/record-values.ts';
@@ -69,9 +70,16 @@ const jobSchema = z.looseObject({
 });
 
 const STATE: RecordFormat<ServiceState> = recordFormat({
+  version: FORMATS.service,
   schema: z.looseObject({ moments: z.record(word, instant), jobs: z.array(jobSchema) }),
   hint: 'It is set aside by the next start of the service, which then begins with the schedules as they are.',
 });
+
+/** The state as one of the records of a work folder, for those who read all of them. */
+export const SERVICE_RECORD = {
+  path: 'service/state.json',
+  read: (content: Uint8Array, path: string): ServiceState => readRecord(content, STATE, path),
+};
 
 const NOTHING: ServiceState = { moments: {}, jobs: [] };
 

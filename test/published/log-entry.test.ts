@@ -61,7 +61,7 @@ describe('entries of the release log', () => {
     for (const part of ['stream: must be a name', 'id: must be a build id', 'arch: must be', 'commit: must be', 'more'])
       expect(message).toContain(part);
     expect(() => read('atomic-nightly/2\n{}\n')).toThrow(
-      'begins with "atomic-nightly/2", a version that is not known here',
+      'written by a newer atomic-nightly: it begins with "atomic-nightly/2", this one reads "atomic-nightly/1"',
     );
     expect(read('someone/1\n{}\n')).toBeUndefined();
     expect(read(Buffer.of(0xff, 0xfe))).toBeUndefined();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { damaged, readRecord, recordFormat } from '../../base/read-record.ts';
+import { FORMATS } from '../../base/format-versions.ts';
+import { readRecord, recordFormat } from '../../base/read-record.ts';
 import { type Component, componentKeys, sourceKeys } from './component.ts';
 
 /**
@@ -62,7 +63,7 @@ export const PROVENANCE_PATH = '/usr/share/atomic-nightly/provenance.json';
 const SCHEMA = 'atomic-nightly/provenance';
 
 /** Raised when the same inputs give another file: it counts as an input of every tree. */
-export const PROVENANCE_VERSION = 1;
+export const PROVENANCE_VERSION = FORMATS.provenance.newest;
 
 /** Puts a provenance together from its parts. */
 export function provenanceOf(parts: Partial<Omit<Provenance, 'schema' | 'version'>>): Provenance {
@@ -111,7 +112,7 @@ const schema = z.looseObject({
 
 const HINT = 'It is not what a compose wrote there; the records of the build name its packages too.';
 
-const FORMAT = recordFormat({ schema, hint: HINT });
+const FORMAT = recordFormat({ version: FORMATS.provenance, schema, hint: HINT });
 
 /**
  * Reads a provenance, whoever wrote it.
@@ -119,7 +120,5 @@ const FORMAT = recordFormat({ schema, hint: HINT });
  * @throws NightlyError `record` when it is damaged, or of a later version than is known here.
  */
 export function parseProvenance(content: string | Uint8Array, place: string): Provenance {
-  const found: Provenance = readRecord(content, FORMAT, place);
-  if (found.version <= PROVENANCE_VERSION) return found;
-  throw damaged(place, `it is of version ${found.version}, and this program reads up to ${PROVENANCE_VERSION}`, HINT);
+  return readRecord(content, FORMAT, place);
 }

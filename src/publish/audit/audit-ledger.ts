@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import { count, pathBelow, refName, sha256Hex } from '../../build/record-values.ts';
 import type { LogEntry } from '../../published/log-entry.ts';
@@ -42,9 +43,11 @@ export interface AuditState extends Ledger {
 const digest = z.strictObject({ sha256: sha256Hex, size: count });
 const key = z.string().regex(/^\d{8}_\d{2,}\/[A-Za-z0-9_]+$/, 'must be a build and its architecture');
 
-const FORMAT = recordFormat({
+/** The state as it is stored. */
+export const AUDIT_STATE = recordFormat({
+  version: FORMATS['audit state'],
   schema: z.strictObject({
-    version: z.literal(1),
+    version: z.literal(FORMATS['audit state'].newest),
     checkpoint: z.string(),
     'full-at': count,
     files: z.record(pathBelow, z.array(digest).min(1)),
@@ -61,7 +64,7 @@ const FORMAT = recordFormat({
 
 /** Reads the state of an audit. @throws NightlyError `record` */
 export function parseAuditState(bytes: Uint8Array, file: string): AuditState {
-  const { named, ...stored } = readRecord(bytes, FORMAT, file);
+  const { named, ...stored } = readRecord(bytes, AUDIT_STATE, file);
   return {
     ...stored,
     isNamed: named ?? false,
@@ -92,7 +95,7 @@ export function auditStateText({ files, refs, builds, shown, behind, isNamed, ..
       builds: Object.fromEntries(builds),
       ...maps,
     },
-    FORMAT,
+    AUDIT_STATE,
   );
 }
 

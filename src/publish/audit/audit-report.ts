@@ -2,13 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ifThere, sha256, writeFileAtomic } from '../../base/files.ts';
+import { FORMATS } from '../../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import { count, instant } from '../../build/record-values.ts';
 import { FINDING_KINDS } from './audit-findings.ts';
 
-const FORMAT = recordFormat({
+export const AUDIT_REPORT = recordFormat({
+  version: FORMATS['audit report'],
   schema: z.strictObject({
-    version: z.literal(1),
+    version: z.literal(FORMATS['audit report'].newest),
     /** A target of the configuration, or a URL. */
     target: z.string(),
     url: z.string(),
@@ -29,7 +31,7 @@ const FORMAT = recordFormat({
 });
 
 /** What an audit found, as its file `work/audit/NAME.report.json` and `--json` have it. */
-export type AuditReport = RecordOf<typeof FORMAT>;
+export type AuditReport = RecordOf<typeof AUDIT_REPORT>;
 
 /** Folder of a work folder for what audits remember and found. */
 export const auditFolder = (work: string): string => join(work, 'audit');
@@ -45,7 +47,7 @@ const reportPath = (work: string, target: string): string =>
   join(auditFolder(work), `${auditName(target)}.report.json`);
 
 /** Returns a report with the keys that are stored, for scripts. */
-export const storedReport = (report: AuditReport): object => FORMAT.encode(report);
+export const storedReport = (report: AuditReport): object => AUDIT_REPORT.encode(report);
 
 /** Reads what the last audit of a target found; undefined when there was none. @throws NightlyError `record` */
 export async function readAuditReport(work: string, target: string): Promise<AuditReport | undefined> {
@@ -56,10 +58,10 @@ export async function readAuditReport(work: string, target: string): Promise<Aud
 
 /** Reads a report. @throws NightlyError `record` */
 export function parseAuditReport(content: Uint8Array, file: string): AuditReport {
-  return readRecord(content, FORMAT, file);
+  return readRecord(content, AUDIT_REPORT, file);
 }
 
 /** Stores a report as the last of its target. */
 export async function writeAuditReport(work: string, report: AuditReport): Promise<void> {
-  await writeFileAtomic(reportPath(work, report.target), recordText(report, FORMAT));
+  await writeFileAtomic(reportPath(work, report.target), recordText(report, AUDIT_REPORT));
 }

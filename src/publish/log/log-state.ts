@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, writeFileAtomic } from '../../base/files.ts';
+import { FORMATS } from '../../base/format-versions.ts';
 import { damaged, readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { TreeHead } from '../../log/consistency.ts';
 import { fromBase64, hashFromBase64 } from '../../log/strict-text.ts';
@@ -30,9 +31,11 @@ const head = z.strictObject({ size: z.int().min(0), root: hash });
 const HINT =
   'Bring it back from a backup. Without it nobody here knows what was signed: remove it only when "atomic-nightly log check" finds the log whole, and as new as its copies.';
 
-const FORMAT = recordFormat({
+/** The state as it is stored (`work/log/state.json`). */
+export const LOG_STATE = recordFormat({
+  version: FORMATS['release log'],
   schema: z.strictObject({
-    version: z.literal(1),
+    version: z.literal(FORMATS['release log'].newest),
     origin: z.string(),
     signed: head,
     pending: z
@@ -57,7 +60,7 @@ export function logStatePath(work: string): string {
 export async function readLogState(path: string, origin: string): Promise<LogState | undefined> {
   const content = await ifThere(readFile(path));
   if (content === undefined) return undefined;
-  const stored = readRecord(content, FORMAT, path);
+  const stored = readRecord(content, LOG_STATE, path);
   if (stored.origin !== origin) {
     throw new NightlyError(
       'config',
@@ -103,7 +106,7 @@ function textOf({ origin, signed, pending }: LogState): string {
       pending: { from: storedHead(pending.from), entries: pending.entries.map((one) => one.toString('base64')) },
     }),
   };
-  return recordText(stored, FORMAT);
+  return recordText(stored, LOG_STATE);
 }
 
 const headOf = ({ size, root }: { size: number; root: string }): TreeHead => ({

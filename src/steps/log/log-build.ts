@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { REBUILDS_FOLDER, RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -31,8 +32,9 @@ export interface BuildRecords {
 
 /** `logged.json`: what this machine last logged of a build; the next entry has what differs. */
 export const LOGGED = recordFormat({
+  version: FORMATS['what the log has of a build'],
   schema: z.strictObject({
-    version: z.literal(1),
+    version: z.literal(FORMATS['what the log has of a build'].newest),
     files: z.array(z.strictObject({ path: pathBelow, sha256: sha256Hex, size: count })),
     entry: z.array(z.string().refine((text) => fromBase64(text) !== undefined, 'must be base64')).min(1),
   }),

@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import type { FarMachine } from '../../builders/far-machine.ts';
@@ -12,9 +13,10 @@ import { parseProbe } from '../../builders/probe-report.ts';
 import { staticBusybox } from '../../builders/static-busybox.ts';
 import { recordCheck } from '../../rebuild/builder-ledger.ts';
 
-const BASELINE = recordFormat({
+export const BASELINE = recordFormat({
+  version: FORMATS['baseline of a builder'],
   schema: z.looseObject({
-    'baseline-version': z.literal(1),
+    'baseline-version': z.literal(FORMATS['baseline of a builder'].newest),
     'command-line': z.string(),
     'security-modules': z.string(),
   }),

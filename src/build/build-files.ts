@@ -12,6 +12,9 @@ export const PROVENANCE_FILE = 'provenance.json';
 /** Checksum of the file and key of the signature of each RPM package, whether or not the tree has them too. */
 export const SIGNATURES_FILE = 'signatures.json';
 
+/** Which advisories the package changes of the build bring (src/build/build-advisories.ts). */
+export const ADVISORIES_FILE = 'advisories.json';
+
 /** The copy of the treefile with all its files. */
 export const TREEFILE_ARCHIVE = 'treefile.tar.gz';
 

@@ -4,6 +4,7 @@ import { damaged, type RecordFormat, readRecord, recordFormat, recordText } from
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
 import { isRepoId } from '../rpm/rpm-names.ts';
+import { fixedAdvisories } from './build-advisories.ts';
 import type { BuildMeta, PromotionRecord } from './build-record.ts';
 import {
   architecture,
@@ -117,6 +118,8 @@ const schema = z.looseObject({
   'rpm-ostree-inputhash': text.exactOptional(),
   pkgdiff: z.array(packageChange).exactOptional(),
   images: images.exactOptional(),
+  'atomic-nightly.advisories': fixedAdvisories.exactOptional(),
+  'atomic-nightly.advisories-unread': z.array(text).exactOptional(),
   'atomic-nightly.stream': word,
   'atomic-nightly.state': buildState,
   'atomic-nightly.parent': sha256Hex.exactOptional(),

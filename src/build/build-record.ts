@@ -2,6 +2,7 @@ import type { SmokeResult } from '../boot/image-smoke-test.ts';
 import type { ImageFile } from '../images/image.ts';
 import type { DeltaRecord } from '../ostree/delta-record.ts';
 import type { TreeSize } from '../ostree/tree-size.ts';
+import type { FixedAdvisory } from '../rpm/fixed-advisories.ts';
 import type { PackageDiff } from '../rpm/pkgdiff.ts';
 import type { BuildState } from './outcomes.ts';
 import type { Stop } from './stops.ts';
@@ -22,6 +23,10 @@ export interface BuildMeta {
   readonly ostreeTimestamp: string;
   readonly rpmOstreeInputhash?: string;
   readonly pkgdiff?: PackageDiff;
+  /** What these changes fix, as far as repositories have updateinfo; not there where none has. */
+  readonly advisories?: readonly FixedAdvisory[];
+  /** Ids of repositories whose updateinfo could not be read then: advisories of theirs may be missing. */
+  readonly advisoriesUnread?: readonly string[];
   readonly images?: Readonly<Record<string, ImageFile>>;
   readonly stream: string;
   readonly state: BuildState;

@@ -10,6 +10,7 @@ import { diff } from '../steps/compose/diff.ts';
 import { makeDeltas } from '../steps/deliver/make-deltas.ts';
 import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
+import { recordAdvisories } from '../steps/deliver/record-advisories.ts';
 import { sign } from '../steps/deliver/sign.ts';
 import { billTree, stateBuild } from './attest-build.ts';
 import { deliverImages } from './deliver-images.ts';
@@ -48,6 +49,9 @@ export async function deliver(
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { parent, commit }, task),
   );
+  const advisories = await runner.step('advisories', { parent, commit }, (task) =>
+    recordAdvisories(project, build, pkgdiff, task),
+  );
   await runner.step('provenance', { commit, from: from?.meta.buildid }, async (task) => {
     const own = from ?? { paths: build.paths, meta: await readMeta(build.paths) };
     await writeProvenanceRecords(build, { repo: project.repo, commit, from: own }, task);
@@ -72,6 +76,7 @@ export async function deliver(
     ostreeContentChecksum: composed.contentChecksum,
     rpmOstreeInputhash: inputHash,
     pkgdiff,
+    ...advisories,
     tree,
     parent,
     ...(deltas.length === 0 ? {} : { deltas }),

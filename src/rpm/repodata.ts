@@ -25,35 +25,52 @@ const MOST_BYTES = 500_000_000;
  * @throws NightlyError `repo-unreachable` when it cannot be read or is damaged.
  */
 export async function readRepoContent(repo: RepoDefinition, task: Task): Promise<RepoContent> {
-  const { state, files } = await openRepository(repo, task);
-  const read = async <Result>(type: string, parse: (text: string) => Result): Promise<Result | undefined> => {
-    const file = files.find((one) => one.type === type && one.href !== '');
-    if (!file) return undefined;
-    try {
-      const bytes = await fetchBytes(`${state.url}${file.href}`, task, {
-        connection: repo.connection,
-        mostBytes: MOST_BYTES,
-      });
-      refuseOther(file, bytes);
-      return parse(await decompressText(file.href, bytes, task));
-    } catch (error) {
-      task.signal.throwIfAborted();
-      if (error instanceof NightlyError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      throw new NightlyError('repo-unreachable', `Repository "${repo.id}": ${state.url}${file.href}: ${why}`, {
-        hint: 'The repository may be being updated; run again in a while.',
-        place: { file: repo.file, line: repo.line },
-        cause: error,
-      });
-    }
-  };
-  const packages = await read('primary', (text) => parsePrimary(text, state.url));
-  const advisories = await read('updateinfo', parseUpdateinfo);
+  const open = await openRepository(repo, task);
+  const { url } = open.state;
+  const packages = await readMetadata(repo, open, { type: 'primary', parse: (text) => parsePrimary(text, url) }, task);
+  const advisories = await readMetadata(repo, open, { type: 'updateinfo', parse: parseUpdateinfo }, task);
   return {
     id: repo.id,
     packages: (packages ?? []).map((one) => ({ ...one, connection: repo.connection })),
     advisories,
   };
+}
+
+/**
+ * Reads a repository's advisories alone; undefined where it has no updateinfo.
+ * @throws NightlyError `repo-unreachable` when it cannot be read or is damaged.
+ */
+export async function readRepoAdvisories(repo: RepoDefinition, task: Task): Promise<Advisory[] | undefined> {
+  const open = await openRepository(repo, task);
+  return readMetadata(repo, open, { type: 'updateinfo', parse: parseUpdateinfo }, task);
+}
+
+/** Reads one kind of metadata, checked against repomd.xml; undefined where there is none of that kind. */
+async function readMetadata<Result>(
+  repo: RepoDefinition,
+  { state, files }: Awaited<ReturnType<typeof openRepository>>,
+  { type, parse }: { readonly type: string; readonly parse: (text: string) => Result },
+  task: Task,
+): Promise<Result | undefined> {
+  const file = files.find((one) => one.type === type && one.href !== '');
+  if (!file) return undefined;
+  try {
+    const bytes = await fetchBytes(`${state.url}${file.href}`, task, {
+      connection: repo.connection,
+      mostBytes: MOST_BYTES,
+    });
+    refuseOther(file, bytes);
+    return parse(await decompressText(file.href, bytes, task));
+  } catch (error) {
+    task.signal.throwIfAborted();
+    if (error instanceof NightlyError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new NightlyError('repo-unreachable', `Repository "${repo.id}": ${state.url}${file.href}: ${why}`, {
+      hint: 'The repository may be being updated; run again in a while.',
+      place: { file: repo.file, line: repo.line },
+      cause: error,
+    });
+  }
 }
 
 /** @throws FormatError when the bytes have another checksum than repomd.xml says. */

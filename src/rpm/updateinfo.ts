@@ -28,7 +28,7 @@ export function parseUpdateinfo(xml: string): Advisory[] {
         fields[path.slice('updates/update/'.length)] = text;
         break;
       case 'updates/update/references/reference':
-        if (attributes['type'] === 'cve') cves.push(attributes['id'] ?? '');
+        cves.push(...cvesOf(attributes));
         break;
       case 'updates/update/pkglist/collection/package': {
         packages.push(packageOf(attributes));
@@ -46,6 +46,12 @@ export function parseUpdateinfo(xml: string): Advisory[] {
     }
   });
   return advisories;
+}
+
+/** Red Hat's references name a CVE by its id; Bodhi's are to Bugzilla, where the title of a tracking bug begins with them. */
+function cvesOf({ type, id = '', title = '' }: Readonly<Record<string, string>>): string[] {
+  if (type === 'cve') return [id];
+  return type === 'bugzilla' ? (/^(CVE-\d{4}-\d{4,}[ ,]*)+/.exec(title)?.[0].match(/CVE-\d{4}-\d{4,}/g) ?? []) : [];
 }
 
 function packageOf(attributes: Readonly<Record<string, string>>): Evra & { readonly name: string } {

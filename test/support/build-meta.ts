@@ -26,6 +26,13 @@ export function fullMeta(id = '20261121_02', arch = 'x86_64'): BuildMeta {
     ostreeTimestamp: '2026-11-21T02:30:00Z',
     rpmOstreeInputhash: 'cafe',
     pkgdiff: [['bash', 2, { PreviousPackage: ['bash', '5-1', 'x86_64'], NewPackage: ['bash', '5-2', 'x86_64'] }]],
+    advisories: [
+      {
+        ...{ id: 'EX-1', type: 'security', severity: 'Important', title: 'fix', cves: ['CVE-2026-1234'] },
+        packages: [{ name: 'bash', from: '5-1.x86_64', to: '5-2.x86_64', fixed: '5-2.x86_64' }],
+      },
+    ],
+    advisoriesUnread: ['extras'],
     images: { 'generic-cloud': image },
     stream: 'nightly',
     state: 'complete',

@@ -28,6 +28,8 @@ export interface MiniRecipe {
   readonly files: readonly MiniFile[];
   readonly pre?: string;
   readonly post?: string;
+  /** Lines of the changelog as a spec file has them, newest entry first. */
+  readonly changelog?: readonly string[];
 }
 
 const CACHE = join(tmpdir(), 'atomic-nightly-test-cache');
@@ -155,6 +157,7 @@ function specOf(recipe: MiniRecipe, tree: string): string {
     ...(recipe.post === undefined ? [] : ['%post', recipe.post]),
     '%files',
     ...recipe.files.map(fileLine),
+    ...(recipe.changelog === undefined ? [] : ['%changelog', ...recipe.changelog]),
     '',
   ];
   return lines.join('\n');

@@ -13,6 +13,7 @@ import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
 import { formatDiff, partNames } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
+import { advisoryLines } from '../advisory-lines.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, negation, text } from '../inputs.ts';
 import { junitReport } from '../junit.ts';
@@ -80,6 +81,7 @@ export const show = defineCommand({
     ];
     for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
     if (meta.pkgdiff) print(`${capital(partNames(meta.pkgdiff).many)}:\n${formatDiff(meta.pkgdiff)}`);
+    for (const line of advisoryLines(meta)) print(line);
     if (updates) for (const line of updateLines(updates)) print(line);
     for (const { from, bytes, objects, seconds, objectBytes: without } of meta.deltas ?? []) {
       const start = from === undefined ? 'scratch' : from.slice(0, 12);

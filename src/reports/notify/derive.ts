@@ -3,6 +3,7 @@ import { sha256 } from '../../base/files.ts';
 import type { BuildFailure, BuildMeta } from '../../build/build-record.ts';
 import type { BuildState } from '../../build/outcomes.ts';
 import { outcomeOf } from '../../build/outcomes.ts';
+import { type FixedAdvisory, summarizeAdvisories, summarizeSecurity } from '../../rpm/fixed-advisories.ts';
 import { type PackageDiff, summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { dayOf, daysLeft, type KeyInfo } from '../../signing/key-info.ts';
 import type { AboutBuild, BuildEvent, Changes, Happening } from './event.ts';
@@ -94,7 +95,7 @@ export function aboutBuild(meta: BuildMeta, publicUrl: string, end?: RunEnd): Om
     commit,
     ...(published ? { url: `${publicUrl}/builds/${buildid}/${arch}/` } : {}),
     ...(end === undefined ? {} : { seconds: end.seconds }),
-    ...(pkgdiff === undefined ? {} : { changes: changesOf(pkgdiff) }),
+    ...(pkgdiff === undefined ? {} : { changes: changesOf(pkgdiff, meta.advisories ?? []) }),
     failures: failuresOf(meta.failures ?? []),
   };
 }
@@ -109,13 +110,20 @@ export function failuresOf(all: readonly (BuildFailure | NightlyError)[]): Build
   }));
 }
 
-function changesOf(diff: PackageDiff): Changes {
+function changesOf(diff: PackageDiff, fixed: readonly FixedAdvisory[]): Changes {
+  const [advisories, security] = [summarizeAdvisories(fixed), summarizeSecurity(fixed)];
   const packages = diff.slice(0, MOST_PACKAGES).map(([name, , { PreviousPackage: from, NewPackage: to }]) => ({
     name,
     ...(from === undefined ? {} : { from: from[1] }),
     ...(to === undefined ? {} : { to: to[1] }),
   }));
-  return { summary: summarizeDiff(diff), packages, more: diff.length - packages.length };
+  return {
+    summary: summarizeDiff(diff),
+    packages,
+    more: diff.length - packages.length,
+    ...(advisories === undefined ? {} : { advisories }),
+    ...(security === undefined ? {} : { security }),
+  };
 }
 
 /** Returns an event, with an id that no other has. */

@@ -42,7 +42,9 @@ export function headline(event: BuildEvent): string {
 }
 
 function changed({ changes }: BuildEvent): string {
-  return changes === undefined ? '' : `, ${changes.summary}`;
+  if (changes === undefined) return '';
+  const { summary, security } = changes;
+  return `, ${summary}${security === undefined ? '' : ` (${security})`}`;
 }
 
 function expiry(days: number): string {
@@ -99,6 +101,7 @@ export function templateValues(event: BuildEvent) {
     summary: changes?.summary ?? '',
     packages: (changes?.packages ?? []).map(({ name, from = '', to = '' }) => ({ name, from, to })),
     more: changes?.more ?? 0,
+    advisories: changes?.advisories ?? '',
     failures: event.failures.map(({ step, code, message, hint = '' }) => ({ step, code, message, hint })),
     reason: 'reason' in event ? (event.reason ?? '') : '',
     notes: 'notes' in event ? event.notes : '',

@@ -40,6 +40,10 @@ export interface Changes {
   readonly packages: readonly { readonly name: string; readonly from?: string; readonly to?: string }[];
   /** How many further packages changed. */
   readonly more: number;
+  /** What they fix, as in `security: 3 important; bugfix: 2`; not there where no advisory is about them. */
+  readonly advisories?: string;
+  /** The part of it that is about security, as in `security: 3 important`. */
+  readonly security?: string;
 }
 
 /** What happened. */

@@ -1,12 +1,13 @@
 import { formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { promotedTo, testsText } from '../../build/about-build.ts';
-import { PROVENANCE_FILE, RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { ADVISORIES_FILE, PROVENANCE_FILE, RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
 import { rebuiltText, standingRebuilds, statementsOf } from '../../build/rebuilds.ts';
 import { signatureName } from '../../published/paths.ts';
+import { advisoriesView } from './advisories-view.ts';
 import { changesText, releasedText } from './build-row.ts';
 import type { Links } from './links.ts';
 import { pageView } from './page.ts';
@@ -81,13 +82,14 @@ export function buildPage(request: BuildPageRequest) {
       href: run || request.published ? logOf(step) : '',
     })),
     packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
+    advisories: advisoriesView(meta),
     images,
     imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
     refused: Object.keys(meta.refusedImages ?? {}).join(', '),
     tests: testsText(meta) ?? '',
     signedBy: meta.signedBy ?? [],
     records: hrefOf
-      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...provenanceFile(meta), SUMS]
+      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...furtherFiles(meta), SUMS]
           .map((file) => ({
             file,
             href: hrefOf(file),
@@ -123,8 +125,11 @@ export function buildPage(request: BuildPageRequest) {
   };
 }
 
-/** There for builds whose record says what they were made from. */
-const provenanceFile = (meta: BuildMeta): string[] => (meta.inputs === undefined ? [] : [PROVENANCE_FILE]);
+/** There for builds whose record says what they were made from, or what their changes fix. */
+const furtherFiles = ({ inputs, advisories }: BuildMeta): string[] => [
+  ...(inputs === undefined ? [] : [PROVENANCE_FILE]),
+  ...(advisories === undefined ? [] : [ADVISORIES_FILE]),
+];
 
 /** Ids of builds that have a tree as well. */
 function comparable({ meta, others }: BuildPageRequest): string[] {

@@ -1,8 +1,10 @@
 import { basename } from 'node:path';
 import { capital, formatBytes } from '../../base/format.ts';
+import { advisoriesSince } from '../../build/advisories-since.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
 import { readCommit } from '../../ostree/objects.ts';
+import { byUrgency, summarizeAdvisories } from '../../rpm/fixed-advisories.ts';
 import { type PackageDiff, packageDiff, partNames, summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { dayOf, readKeyInfo } from '../../signing/key-info.ts';
 
@@ -28,6 +30,17 @@ export interface ReleaseFacts {
   readonly part: string;
   /** Sorted by name; a package that is new has no `from`, one that went no `to`. */
   readonly packages: readonly { readonly name: string; readonly from: string; readonly to: string }[];
+  /** How many advisories these changes bring, as in `security: 3 important; bugfix: 2`; empty where none is known. */
+  readonly advisorySummary: string;
+  /** The most urgent first. Severities are empty where the repository has none. */
+  readonly advisories: readonly {
+    readonly id: string;
+    readonly type: string;
+    readonly severity: string;
+    readonly title: string;
+    readonly cves: string;
+    readonly packages: string;
+  }[];
   readonly images: readonly {
     readonly type: string;
     readonly file: string;
@@ -66,6 +79,8 @@ export interface FactsRequest {
   readonly meta: BuildMeta;
   readonly repo: string;
   readonly previous: StoredBuild | undefined;
+  /** Records of all builds that are known. */
+  readonly builds: readonly BuildMeta[];
   readonly releasedAt: Date;
   readonly remote: ReleaseFacts['remote'];
   /** URL of the release package. */
@@ -85,6 +100,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     meta,
     repo,
     previous,
+    builds,
     releasedAt,
     remote,
     packageUrl,
@@ -97,6 +113,7 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
   const commit = meta.ostreeCommit ?? '';
   const promotion = meta.promotion;
   const changes = await changesSince(repo, previous?.meta.ostreeCommit, commit);
+  const { advisories } = advisoriesSince({ build: meta, since: previous?.meta, diff: changes }, builds);
   const keys = await readKeyInfo(publicKey, 'the public key of the release');
   return {
     product,
@@ -112,6 +129,11 @@ export async function releaseFacts(request: FactsRequest): Promise<ReleaseFacts>
     summary: summarizeDiff(changes),
     part: capital(partNames(changes).one),
     packages: previous ? changes.map(packageLine) : [],
+    advisorySummary: summarizeAdvisories(advisories) ?? '',
+    advisories: byUrgency(advisories).map(({ id, type, severity = '', title, cves, packages }) => ({
+      ...{ id, type, severity, title, cves: cves.join(', ') },
+      packages: packages.map(({ name }) => name).join(', '),
+    })),
     images: Object.entries(meta.images ?? {}).map(([type, { path, size, sha256 }]) => ({
       type,
       file: basename(path),

@@ -6,7 +6,10 @@ import type { PackageChange, PackageDiff } from '../../rpm/pkgdiff.ts';
  * What lists, charts, the feed and the metrics need of a record: it stays in memory for each of thousands of builds. Of
  * package changes there is only their kind, and of failures only where they were; `Work.build` has all of it.
  */
-export type IndexedMeta = Omit<BuildMeta, 'steps' | 'compose' | 'deltas' | 'approvals' | 'pendingImages'>;
+export type IndexedMeta = Omit<
+  BuildMeta,
+  'steps' | 'compose' | 'deltas' | 'approvals' | 'pendingImages' | 'advisories'
+>;
 
 /** One change of each kind, shared by all builds. */
 const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => ['', kind, {}]);
@@ -19,6 +22,7 @@ export function indexed(meta: BuildMeta): IndexedMeta {
     deltas: _deltas,
     approvals: _approvals,
     pendingImages: _pending,
+    advisories: _advisories,
     ...rest
   } = meta;
   const { pkgdiff, failures, promotion } = meta;

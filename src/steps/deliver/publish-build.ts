@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { ifThere, readTextIfExists, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import {
+  ADVISORIES_FILE,
   PROVENANCE_FILE,
   RECORD_FILE,
   SBOM_FILE,
@@ -44,8 +45,18 @@ export { type BuildIndex, INDEX_PATH };
 /** The records of every build that never change once its commit is made; they and the images are in SHA256SUMS. */
 export const FIXED_RECORDS = ['lockfile.json', 'treefile.json', 'diff.json'] as const;
 
-/** Records that a build has if its tree says what it is made of, and if its treefile can be published. */
-export const FURTHER_RECORDS = [PROVENANCE_FILE, SIGNATURES_FILE, SBOM_FILE, STATEMENT_FILE, TREEFILE_ARCHIVE] as const;
+/**
+ * Records that a build has if its tree says what it is made of, if its treefile can be published, and if repositories have
+ * updateinfo.
+ */
+export const FURTHER_RECORDS = [
+  PROVENANCE_FILE,
+  SIGNATURES_FILE,
+  SBOM_FILE,
+  STATEMENT_FILE,
+  TREEFILE_ARCHIVE,
+  ADVISORIES_FILE,
+] as const;
 
 /** Returns the fixed records that a build has. */
 export function fixedRecords(build: Pick<Build, 'paths'>): string[] {

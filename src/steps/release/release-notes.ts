@@ -4,7 +4,7 @@ import { sha256, writeFileAtomic } from '../../base/files.ts';
 import { armoredKey, armoredSignature } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
-import type { StoredBuild } from '../../build/build-store.ts';
+import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import type { Config, ReleaseTo, StreamConfig } from '../../config/config.ts';
 import { formatVkey } from '../../log/note-keys.ts';
 import { proofPath, rpmFolder, signatureName, sumsPath, VERIFIER_PATH } from '../../published/paths.ts';
@@ -51,6 +51,7 @@ export async function writeNotes(
     meta,
     repo,
     previous,
+    builds: (await surveyBuilds(config.work)).builds.map((one) => one.meta),
     publicKey,
     folder,
     releasedAt: new Date(at),

@@ -24,6 +24,13 @@ const FACTS: ReleaseFacts = {
     { name: 'podman', from: '', to: '5.1-1' },
     { name: 'docker', from: '1.13-2', to: '' },
   ],
+  advisorySummary: 'security: 1 important',
+  advisories: [
+    {
+      ...{ id: 'CESA-2026:1', type: 'security', severity: 'Important', title: 'bash | fix *this*' },
+      ...{ cves: 'CVE-2026-1234', packages: 'bash' },
+    },
+  ],
   images: [
     {
       type: 'generic-cloud',
@@ -42,6 +49,17 @@ const FACTS: ReleaseFacts = {
   verifier: '',
   knownIssues: '- None of the clocks are right.',
 };
+
+it('every text tells the advisories, whose titles become no markup', async () => {
+  expect(await renderRelease('notes.md', FACTS, undefined)).toContain(
+    '| CESA-2026:1 | security, Important | bash \\| fix \\*this\\* | CVE-2026-1234 | bash |\n',
+  );
+  expect(await renderRelease('announcement.txt', FACTS, undefined)).toContain(
+    'Advisories: security: 1 important.\n\n  CESA-2026:1 (Important): bash | fix *this* (CVE-2026-1234)\n',
+  );
+  const none = { ...FACTS, advisories: [], advisorySummary: '' };
+  for (const name of RELEASE_TEXTS) expect(await renderRelease(name, none, undefined)).not.toContain('dvisor');
+});
 
 it('notes name the script that checks downloads by its digest, where a log is kept', async () => {
   const url = 'https://cloud.example.org/get/verify.sh';

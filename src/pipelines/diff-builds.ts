@@ -121,7 +121,8 @@ function isWhole(repo: string, commit: string): boolean {
   return existsSync(join(repo, objectPath(commit, 'commit'))) && !existsSync(partial);
 }
 
-async function packagesOf(repo: string, { paths, meta }: StoredBuild): Promise<readonly PackageId[]> {
+/** Returns the packages of a build: those it locked, else those of its commit. @throws NightlyError `not-found` when it has neither. */
+export async function packagesOf(repo: string, { paths, meta }: StoredBuild): Promise<readonly PackageId[]> {
   const locked = existsSync(paths.lockfile) ? lockedPackages(await readLockfile(paths.lockfile)) : [];
   if (locked.length > 0) return locked;
   const commit = meta.ostreeCommit;

@@ -11,6 +11,8 @@ const TAG = {
   fileUser: 1039,
   requireName: 1049,
   changelogTime: 1080,
+  changelogName: 1081,
+  changelogText: 1082,
   dirIndexes: 1116,
   baseNames: 1117,
   dirNames: 1118,

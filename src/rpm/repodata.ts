@@ -1,8 +1,10 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import { decompressText } from '../programs/decompress.ts';
+import type { ChangelogEntry } from './changelog.ts';
 import { fetchBytes } from './download.ts';
 import { FormatError, otherContent } from './format-error.ts';
+import { parseOther } from './other-metadata.ts';
 import { parsePrimary, type RepoPackage } from './primary.ts';
 import type { RepoDefinition } from './repofile.ts';
 import { openRepository, type RepodataFile } from './repomd.ts';
@@ -43,6 +45,21 @@ export async function readRepoContent(repo: RepoDefinition, task: Task): Promise
 export async function readRepoAdvisories(repo: RepoDefinition, task: Task): Promise<Advisory[] | undefined> {
   const open = await openRepository(repo, task);
   return readMetadata(repo, open, { type: 'updateinfo', parse: parseUpdateinfo }, task);
+}
+
+/**
+ * Reads the changelogs that a repository has of some packages, by NEVRA; empty where it has no such metadata.
+ * @param wanted `name-[epoch:]version-release.arch`
+ * @throws NightlyError `repo-unreachable` when it cannot be read or is damaged.
+ */
+export async function readRepoChangelogs(
+  repo: RepoDefinition,
+  wanted: ReadonlySet<string>,
+  task: Task,
+): Promise<Map<string, readonly ChangelogEntry[]>> {
+  const open = await openRepository(repo, task);
+  const parse = (text: string) => parseOther(text, wanted);
+  return (await readMetadata(repo, open, { type: 'other', parse }, task)) ?? new Map();
 }
 
 /** Reads one kind of metadata, checked against repomd.xml; undefined where there is none of that kind. */

@@ -37,7 +37,7 @@ export function parseUpdateinfo(xml: string): Advisory[] {
       case 'updates/update': {
         const { id = '', title = '', severity } = fields;
         const known = severity === undefined || severity === '' ? {} : { severity };
-        advisories.push({ id, type: attributes['type'] ?? '', title, ...known, cves, packages });
+        advisories.push({ id, type: attributes['type'] ?? '', title, ...known, cves: [...new Set(cves)], packages });
         fields = {};
         cves = [];
         packages = [];

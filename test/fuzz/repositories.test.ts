@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compareEvr, formatEvra, parseEvra, parseNevra, rpmFileName } from '../../src/rpm/evr.ts';
 import { FormatError } from '../../src/rpm/format-error.ts';
 import { parseLockfile } from '../../src/rpm/lockfile.ts';
+import { parseOther } from '../../src/rpm/other-metadata.ts';
 import { parsePrimary } from '../../src/rpm/primary.ts';
 import { parseRepoFile } from '../../src/rpm/repofile.ts';
 import { parseMetalink, parseMirrorlist, parseRepomd } from '../../src/rpm/repomd.ts';
@@ -70,6 +71,20 @@ describe('text from outside never becomes a path: repositories', () => {
       refusals,
       check: (advisories) => {
         for (const { packages } of advisories) for (const one of packages) expectFileName(one.name, formatEvra(one));
+      },
+    });
+  });
+
+  it('other.xml', () => {
+    const other =
+      '<otherdata xmlns="http://linux.duke.edu/metadata/other" packages="1"><package pkgid="x" name="a" arch="noarch"><version epoch="0" ver="1.0" rel="1"/><changelog author="Jo &lt;jo@example.org&gt; - 1.0-1" date="1767225600">- first</changelog></package></otherdata>';
+    fuzz(mutatedText([other]), (text) => parseOther(text, new Set(['a-1.0-1.noarch'])), {
+      refusals,
+      check: (found) => {
+        for (const [nevra, entries] of found) {
+          expect(nevra).toBe('a-1.0-1.noarch');
+          for (const { time } of entries) new Date(time * 1000).toISOString();
+        }
       },
     });
   });

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,8 +13,12 @@ let second: string;
 
 beforeAll(async () => {
   world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')));
+  const told = ['* Thu Jan 01 2026 Jo <jo@example.org> - 1:2.0-2', '- older'];
+  await world.distro.bump('app', { changelog: told });
   first = await night(world);
-  await world.distro.bump('app');
+  await world.distro.bump('app', {
+    changelog: ['* Fri Jan 02 2026 Jo <jo@example.org> - 1:2.0-3', '- close the hole', '- and more', '', ...told],
+  });
   await updateinfo();
   second = await night(world);
 });
@@ -23,14 +27,14 @@ afterAll(async () => {
   await rm(world.dir, { recursive: true, force: true });
 });
 
-/** Adds advisories for the second release of `app` to the repository, as a vendor's tool does. */
+/** Adds advisories for the newest release of `app` to the repository, as a vendor's tool does. */
 async function updateinfo(): Promise<void> {
   const file = join(world.dir, 'updateinfo.xml');
   const update = (id: string, type: string, release: string) =>
     `<update type="${type}"><id>${id}</id><title>app &lt;b&gt;fix</title><severity>Important</severity><references><reference type="cve" id="CVE-2026-1234"/></references><pkglist><collection><package name="app" epoch="1" version="2.0" release="${release}" arch="noarch"/></collection></pkglist></update>`;
   await writeFile(
     file,
-    `<updates>${update('MINI-1', 'security', '2')}${update('MINI-2', 'bugfix', '2')}${update('MINI-3', 'security', '3')}</updates>`,
+    `<updates>${update('MINI-1', 'security', '3')}${update('MINI-2', 'bugfix', '3')}${update('MINI-3', 'security', '4')}</updates>`,
   );
   await run('modifyrepo_c', ['--mdtype=updateinfo', file, join(world.distro.repoDir, 'repodata')]);
 }
@@ -50,7 +54,24 @@ test('the advisories that an update brings are in the record, published and sign
   expect(page).toContain('app &lt;b&gt;fix');
   expect(page).toContain('href="https://www.cve.org/CVERecord?id&#x3D;CVE-2026-1234"');
   expect((await world.nightly('show', second, '--no-updates')).stdout).toContain(
-    'Advisories: security: 1 important; bugfix: 1\n  MINI-1 (security): Important, app <b>fix, CVE-2026-1234\n    app 1:2.0-2.noarch\n',
+    'Advisories: security: 1 important; bugfix: 1\n  MINI-1 (security): Important, app <b>fix, CVE-2026-1234\n    app 1:2.0-3.noarch\n',
   );
   expect((await world.nightly('show', first, '--no-updates')).stdout).not.toContain('Advisories');
+});
+
+test('the changelog of an upgrade is what is new in it, from the RPM at hand or the metadata of the repository', async () => {
+  const text =
+    'app 1:2.0-2.noarch -> 1:2.0-3.noarch\n  * Fri Jan 02 2026 Jo <jo@example.org> - 1:2.0-3\n  - close the hole\n  - and more\n';
+  expect((await world.nightly('show', second, '--changelog')).stdout).toBe(text);
+  const away = join(world.dir, 'cache-away');
+  await rename(join(world.dir, 'work/cache'), away);
+  expect((await world.nightly('show', second, '--changelog', '--since', first)).stdout).toBe(text);
+  await rename(away, join(world.dir, 'work/cache'));
+  const found = JSON.parse((await world.nightly('show', second, '--changelog', '--json')).stdout);
+  expect(found).toMatchObject({
+    build: second,
+    packages: [{ name: 'app', known: 'since', entries: [{ time: 1_767_355_200 }] }],
+  });
+  expect((await world.nightly('show', first, '--changelog')).stdout).toContain('no package that is newer');
+  expect(await world.nightly('show', first, '--since', second)).toMatchObject({ code: 2 });
 });

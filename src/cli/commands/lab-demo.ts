@@ -91,7 +91,14 @@ export const labDemo = defineCommand({
         if (!first || !second)
           throw new NightlyError('bug', 'Two nightly builds succeeded, but there are no two complete builds.');
         await show.run(
-          { build: second.meta.buildid, updates: false, junit: undefined, json: false },
+          {
+            build: second.meta.buildid,
+            updates: false,
+            changelog: false,
+            since: undefined,
+            junit: undefined,
+            json: false,
+          },
           { ...context, config },
         );
         say('An anonymous client checks an image and the commit against the release log');

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
 import { capital, formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
@@ -19,6 +20,7 @@ import { flag, needed, negation, text } from '../inputs.ts';
 import { junitReport } from '../junit.ts';
 import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
+import { showChangelogs } from '../show-changelogs.ts';
 import { promotionFacts, updateLines } from '../show-promotion.ts';
 
 /**
@@ -32,16 +34,31 @@ export const show = defineCommand({
   arguments: { build: needed('BUILD', 'build id', 'build') },
   options: {
     updates: negation('do not ask the repositories for newer packages'),
+    changelog: flag('show instead what the changelogs of the upgraded packages say, from their RPMs or repositories'),
+    since: text('BUILD', 'with --changelog: since that build, in place of the one before', { completes: 'build' }),
     junit: text('FILE', 'write steps and smoke tests as a JUnit report instead', { completes: 'file' }),
     json: flag('the record, for scripts'),
   },
-  examples: ['atomic-nightly show 20261121_02', 'atomic-nightly show 20261121_02 --junit reports/20261121_02.xml'],
+  examples: [
+    'atomic-nightly show 20261121_02',
+    'atomic-nightly show 20261121_02 --changelog --since released',
+    'atomic-nightly show 20261121_02 --junit reports/20261121_02.xml',
+  ],
   interruptible: true,
   async run({ build: id, json, ...options }, { config: path, signal, print }) {
     const config = await loadConfig(path);
     const { work } = config;
     const stored = await findBuild(work, id);
     const { meta, paths } = stored;
+    if (options.since !== undefined && !options.changelog) {
+      throw new NightlyError('usage', '--since goes with --changelog.', {
+        hint: `"atomic-nightly diff A B" compares packages.`,
+      });
+    }
+    if (options.changelog) {
+      await showChangelogs(config, stored, { since: options.since, json, signal }, print);
+      return 0;
+    }
     if (options.junit !== undefined) {
       await writeFileAtomic(options.junit, await junitReport(stored));
       return 0;

@@ -1,4 +1,4 @@
-// Job DSL seed (plugin "job-dsl"): the three jobs. REPOSITORY, BRANCH and STREAM come from the seed job; jenkins/casc.yaml sets them.
+// Job DSL seed (plugin "job-dsl"): the four jobs. REPOSITORY, BRANCH and STREAM come from the seed job; jenkins/casc.yaml sets them.
 
 def pipeline = { job, file ->
     job.definition {
@@ -52,4 +52,19 @@ pipelineJob('atomic-promote') {
     }
     properties { disableConcurrentBuilds() }
     pipeline(delegate, 'Jenkinsfile.promote')
+}
+
+pipelineJob('atomic-rebuild') {
+    description('Source packages on builders that nobody has to trust; by its timer, what was drawn and is due.')
+    parameters {
+        textParam('SRPMS', '', 'Source packages: files, URLs or folders, one a line; empty: only what was drawn and is due')
+        stringParam('ON', '', 'The only builder to use; empty: all that are configured')
+        booleanParam('SCRATCH', false, 'Never to enter a repository')
+        stringParam('ARCH', 'x86_64', 'Label of the agent of its architecture')
+    }
+    properties {
+        disableConcurrentBuilds()
+        pipelineTriggers { triggers { cron { spec('H/10 * * * *') } } }
+    }
+    pipeline(delegate, 'Jenkinsfile.rebuild')
 }

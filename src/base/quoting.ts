@@ -69,13 +69,3 @@ export function kickstartText(text: string): string {
 export function yamlText(text: string): string {
   return JSON.stringify(text);
 }
-
-const KEY_FILE: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-/**
- * Returns a value in a key file as GLib reads it (g_key_file_set_string): ostree's remotes and repository
- * configuration.
- */
-export function keyFileValue(text: string): string {
-  return text.replace(/[\\\n\r\t]/g, (character) => KEY_FILE[character] ?? character).replace(/^ /, '\\s');
-}

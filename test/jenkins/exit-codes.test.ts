@@ -24,7 +24,7 @@ shift $((n - 1))
 exit $1
 `;
   await writeFile(join(bin, 'atomic-nightly'), program, { mode: 0o755 });
-  const agents = [await makeJenkinsAgent(dir, 'one', ['atomic', 'atomic-tree', 'x86_64'], bin)];
+  const agents = [await makeJenkinsAgent(dir, 'one', ['atomic', 'atomic-tree', 'atomic-rebuild', 'x86_64'], bin)];
   const credentials = {
     'atomic-signing-key': 'key',
     'atomic-signing-passphrase': 'planted',
@@ -77,5 +77,19 @@ describe.skipIf(whyNoGroovy())('I7: what an exit code means for a job', () => {
     expect((await calls())[0]).toBe(
       'promote --resume --id-file build-id --stream=release --override=a-1-1.noarch --override=--force -- 20261121_01',
     );
+  });
+
+  it('a rebuild waits in the same way; 12 asks for a person, and what is disputed is kept', async () => {
+    const { job, calls } = await bed({ rebuild: [11, 12], disputes: [12] });
+    const { runs } = await job('atomic-rebuild', { SRPMS: 'one two.src.rpm\n\n--due', ON: '$(id)', SCRATCH: 'true' });
+    expect(runs).toMatchObject([{ result: 'UNSTABLE', artifacts: ['disputes.json', 'results.json'] }]);
+    const rebuild = 'rebuild --json --on=$(id) --scratch -- one two.src.rpm --due';
+    expect(await calls()).toEqual([rebuild, rebuild, 'disputes --json']);
+  });
+
+  it('a rebuild without source packages builds what is due', async () => {
+    const { job, calls } = await bed({ rebuild: [1] });
+    expect((await job('atomic-rebuild', {})).runs).toMatchObject([{ result: 'FAILURE' }]);
+    expect(await calls()).toEqual(['rebuild --json --due --', 'disputes --json']);
   });
 });

@@ -49,6 +49,7 @@ const JOBS = {
   'atomic-nightly': 'Jenkinsfile.nightly',
   'atomic-images': 'Jenkinsfile.images',
   'atomic-promote': 'Jenkinsfile.promote',
+  'atomic-rebuild': 'Jenkinsfile.rebuild',
 };
 
 /** An agent with a work folder of its own, `DIR/NAME/work`. @param path what stands in front of its PATH */

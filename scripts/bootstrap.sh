@@ -105,6 +105,9 @@ LIST
 /usr/bin/go golang-go golang
 /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog/tlog.go golang-golang-x-mod-dev golang-x-mod-devel
 /usr/bin/ostree-push ostree-push -
+/usr/bin/swtpm swtpm swtpm
+/usr/bin/tpm2_createprimary tpm2-tools tpm2-tools
+/usr/bin/socat socat socat
 LIST
 }
 

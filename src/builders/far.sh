@@ -9,6 +9,7 @@
 #   sign JOB COMMAND             -> `DIGEST SIZE FILE` of each package, `.`, the signature in base64
 #   fetch JOB                    -> the packages, one behind the other, in that order
 #   drop JOB                     kills what is left of a job and removes it
+#   tpm DEVICE COMMAND           -> what a TPM answers; the command is in base64
 #   listing FOLDER               -> one digest of a tree: contents, kinds, modes, owners, what links lead to
 #
 # An object is a file named by SHA-256, mode, owner and group. A job's state is here and nowhere else: a connection that breaks
@@ -82,18 +83,23 @@ case $verb in
     gzip -d | tar -x -p --numeric-owner -C "$b" -f -
     mv "$b/new/$1" "$b/roots/$1"
     ;;
-  listing) listing "$1" ;;
+  tpm)
+    [ -c "$1" ] || { echo "$1 is no device" >&2; exit 1; }
+    exec 3<> "$1"
+    # A TPM takes a command in one piece, and gives its answer in one.
+    echo "$2" | base64 -d | dd bs=4096 count=1 iflag=fullblock 2> /dev/null >&3
+    dd bs=4096 count=1 2> /dev/null <&3
+    ;;
   job)
     [ "$(listing "$b/roots/$2")" = "$3" ] || { rm -rf "$b/roots" "$b/objects"; echo root; exit 0; }
-    mkdir -p "$b/jobs"
-    mkdir -m 711 "$j"
+    mkdir -p "$b/jobs" && mkdir -m 711 "$j"
     cat > "$j/in.rpm"
     [ "$(sha256sum < "$j/in.rpm" | cut -c1-64)" = "$4" ] || { rm -rf "$j"; echo source; exit 0; }
     setsid "$bb" sh "$0" build "$1" "$2" "$5" < /dev/null > "$j/log" 2>&1 &
     echo $! > "$j/pid"
     echo started
     ;;
-  build | inside) "$verb" "$@" ;;
+  build | inside | listing) "$verb" "$@" ;;
   poll)
     pid=$(cat "$j/pid")
     state=run

@@ -18,7 +18,8 @@ export interface ProbeFinding {
     | 'mount'
     | 'kernel-command-line'
     | 'kernel'
-    | 'security-modules';
+    | 'security-modules'
+    | 'tpm';
   /** What it is about and what is wrong, as one sentence. */
   readonly message: string;
 }

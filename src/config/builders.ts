@@ -51,6 +51,26 @@ const machine = (here: Here) =>
       .describe(
         "Command on the machine that signs its standard input with the private half, in DER: its operator's business.",
       ),
+    tpm: block({
+      key: filePath(here).describe('Public half of the attestation key, in PEM, as its operator gives it.'),
+      handle: z
+        .string()
+        .regex(/^0x81[0-9a-fA-F]{6}$/, 'must be a persistent handle, as in "0x81010002"')
+        .default('0x81010002')
+        .describe('Where the TPM has that key: a restricted one without a password.'),
+      pcrs: z
+        .array(z.int().min(0).max(23))
+        .min(1, 'needs at least one register')
+        .default([0, 1, 2, 3, 4, 5, 6, 7])
+        .describe('Registers, SHA-256 bank, that must stay as they were at the first accepted check.'),
+      device: z
+        .string()
+        .regex(/^\/[\w./-]+$/, 'must be an absolute path')
+        .default('/dev/tpmrm0')
+        .describe('Device of the TPM on the machine.'),
+    })
+      .optional()
+      .describe('Ask the TPM of the machine for a quote at each check.'),
     image: z
       .string()
       .optional()
@@ -189,6 +209,7 @@ export const buildersTemplate = `
 #         host-key: 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGwOkuDn7KnXQBKHTPT4pNwWFyDvMEgYOhgqcO6JIK8M'
 #       arch: [x86_64, noarch]
 #       statement-key: /etc/atomic-nightly/alpha.pem     # its operator's public key
+#       # tpm: {key: /etc/atomic-nightly/alpha-tpm.pem}   # its TPM vouches for firmware and boot loader
 #       # image: nightly               # booted from an image of this stream
 #   known-good: [/etc/yum.repos.d/fedora.repo]           # what is installed on machines without an image
 #   repositories: [/etc/yum.repos.d/fedora.repo]         # what build roots are made of

@@ -6,6 +6,8 @@ import { readTextIfExists, sha256, sha256File, writeFileAtomic } from '../../bas
 import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
+import { sha256Hex } from '../../build/record-values.ts';
+import { askTpm } from '../../builders/ask-tpm.ts';
 import type { FarMachine } from '../../builders/far-machine.ts';
 import { baselineOf, judgeProbe, type ProbeFinding } from '../../builders/judge-probe.ts';
 import type { KnownGood } from '../../builders/known-file.ts';
@@ -19,6 +21,7 @@ export const BASELINE = recordFormat({
     'baseline-version': z.literal(FORMATS['baseline of a builder'].newest),
     'command-line': z.string(),
     'security-modules': z.string(),
+    'pcr-digest': sha256Hex.exactOptional(),
   }),
   hint: 'Remove it once you have looked at the machine: its next check writes it anew.',
 });
@@ -34,7 +37,8 @@ export interface Verdict {
 
 /**
  * Compares what is installed on a machine and what runs there with what is known to be good. A machine whose check has no findings
- * for the first time is the measure for its later ones in what no package states: kernel command line and security modules.
+ * for the first time is the measure for its later ones in what no package states: kernel command line, security modules, and what
+ * its TPM has measured where one is asked.
  * @throws NightlyError `builder-unreachable`, `gate-failed` for a report that cannot be read.
  */
 export async function checkMachine(
@@ -50,9 +54,12 @@ export async function checkMachine(
   const stored = await readTextIfExists(path);
   const baseline = stored === undefined ? undefined : readRecord(stored, BASELINE, path);
   const trusted = new Set([await sha256File(await staticBusybox())]);
-  const findings = judgeProbe(report, known, { baseline, trusted });
-  if (findings.length === 0 && baseline === undefined) {
-    await writeFileAtomic(path, recordText({ baselineVersion: 1, ...baselineOf(report) }, BASELINE));
+  const quoted = await askTpm(machine, sha256(unpacked), baseline?.pcrDigest, task);
+  const findings = [...judgeProbe(report, known, { baseline, trusted }), ...quoted.findings];
+  const { pcrDigest = baseline?.pcrDigest } = quoted;
+  if (findings.length === 0 && (baseline === undefined || baseline.pcrDigest !== pcrDigest)) {
+    const first = { baselineVersion: 1 as const, ...baselineOf(report), ...(pcrDigest && { pcrDigest }) };
+    await writeFileAtomic(path, recordText(first, BASELINE));
   }
   const verdict = {
     'verdict-version': 1,
@@ -62,6 +69,7 @@ export async function checkMachine(
     kernel: report.kernel,
     files: report.files.size,
     processes: report.processes.length,
+    ...(quoted.pcrDigest && { 'pcr-digest': quoted.pcrDigest }),
     findings,
   };
   const text = `${JSON.stringify(verdict, null, 2)}\n`;

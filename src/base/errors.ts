@@ -1,4 +1,5 @@
 import { redact } from './redact.ts';
+import { startHintFor } from './served-here.ts';
 
 /**
  * Every failure this program reports on purpose. The code is closed, so that the CLI can map it to an exit code
@@ -92,7 +93,9 @@ export class NightlyError extends Error {
   constructor(code: ErrorCode, message: string, detail: ErrorDetail = {}) {
     super(redact(message), detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
-    this.hint = detail.hint === undefined ? undefined : redact(detail.hint);
+    // Of all that a failed connection may mean, this is what it does mean.
+    const hint = startHintFor(message) ?? detail.hint;
+    this.hint = hint === undefined ? undefined : redact(hint);
     this.place = detail.place;
     this.log = detail.log;
     this.faults = (detail.faults ?? []).map(({ place, message }) => ({ place, message: redact(message) }));

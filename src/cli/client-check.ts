@@ -31,7 +31,7 @@ export interface ClientCheck {
 export async function clientCheck(check: ClientCheck, print: Printer, task: Task): Promise<void> {
   const { url, vkey, meta, dir, published, audit } = check;
   const { buildid, basearch, ref, ostreeCommit: commit = '' } = meta;
-  const image = `${buildFolder(buildid, basearch)}/${meta.images?.['generic-cloud']?.path}`;
+  const image = `${buildFolder(buildid, basearch)}/${Object.values(meta.images ?? {})[0]?.path}`;
   const name = basename(image);
   await makeFolder(dir);
   const fetch = (path: string, to: string) => fetchFile(`${url}/${path}`, join(dir, to), task);

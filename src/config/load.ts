@@ -3,6 +3,8 @@ import type { z } from 'zod';
 import { trustAt } from '../base/ca-files.ts';
 import { type Fault, NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
+import { plainShellWord } from '../base/quoting.ts';
+import { servedBy } from '../base/served-here.ts';
 import { readUtf8 } from '../base/utf8-text.ts';
 import { knownKeys } from '../base/yaml/known-keys.ts';
 import { parseYaml } from '../base/yaml/yaml-document.ts';
@@ -54,6 +56,10 @@ export function parseConfig(text: string, path: string, { rules = true } = {}): 
   if (!parsed.success || faults.length > 0) throw faultsError(path, faults, HINT);
   const config = fillConfig(parsed.data);
   for (const { url, caFile } of Object.values(config.targets)) if (caFile !== undefined) trustAt(url, caFile);
+  const command = `atomic-nightly --config ${plainShellWord(path)} serve`;
+  for (const target of Object.values(config.targets)) {
+    if (target.type === 'directory' && target.serve !== undefined) servedBy(target.url, command);
+  }
   return { ...config, path: resolve(path), placeOf: (...keys) => places.value(keys) };
 }
 

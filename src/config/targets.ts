@@ -4,6 +4,7 @@ import { hasPassword } from '../base/url-text.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import { targetRetention } from './retention.ts';
+import { checkServed, serveTarget } from './serve-target.ts';
 import { filePath, httpUrl } from './values.ts';
 
 const sshOptions = (here: Here) =>
@@ -39,6 +40,7 @@ const directoryTarget = (here: Here) =>
   block({
     type: z.literal('directory'),
     path: filePath(here).describe('The folder a web server publishes; it will hold repo/ and builds/.'),
+    serve: serveTarget,
     ...anyTarget(here, 'that folder'),
   });
 
@@ -132,7 +134,9 @@ export function checkTargets({ targets, work, written }: Parts): Breach[] {
 }
 
 function checkTarget(name: string, target: Nameless, work: string | undefined, written: WrittenAt): Breach[] {
-  if (target.type === 'directory') return work === undefined ? [] : besideWork(name, target.path, work);
+  if (target.type === 'directory') {
+    return [...checkServed(name, target), ...(work === undefined ? [] : besideWork(name, target.path, work))];
+  }
   if (target.type !== 'rsync') return [];
   const [key, message] = isSshDestination(target.destination)
     ? ['password-file', 'is for rsync://host/module/path only; a destination over ssh takes ssh.identity-file.']
@@ -189,6 +193,7 @@ targets:
     type: directory
     path: ./published
     url: http://localhost:8080
+    # serve: true                      # "atomic-nightly serve" is its web server: docs/targets.md
     # pages: false                     # no index.html, page of each build and feed for people: docs/pages.md
 
   # Over ssh; without "ssh" keys, what ssh itself would use.

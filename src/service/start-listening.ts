@@ -5,6 +5,7 @@ import { type Logo, logoOf } from '../reports/pages/brand.ts';
 import type { ServiceControl } from './control.ts';
 import { followHubBus } from './events/hub-bus.ts';
 import { startMqttTrigger } from './events/mqtt-events.ts';
+import { startTargetServers, type TargetServers } from './files/target-servers.ts';
 import { serveHttp } from './http/http-server.ts';
 import { serviceMetrics } from './http/metrics.ts';
 import { serviceApp } from './http/service-app.ts';
@@ -29,7 +30,7 @@ export interface Listening {
 }
 
 /**
- * Starts HTTP and MQTT. It reads the work folder and asks the control for all else.
+ * Starts HTTP and MQTT. It reads the work folder, the folders of targets that it serves, and asks the control for all else.
  * @throws NightlyError `usage` when an address is taken, `config` when a file that the configuration names cannot be read.
  */
 export async function startListening(config: Config, control: ServiceControl, log: ServiceLog): Promise<Listening> {
@@ -50,18 +51,20 @@ export async function startListening(config: Config, control: ServiceControl, lo
   const metrics = serviceMetrics(config, { work, control, busCounts: () => bus?.counts() });
   const app = serviceApp(config, control, { pages, work, log }, metrics);
   const server = await serveHttp(app, config.service.listen);
+  let targets: TargetServers | undefined;
   try {
+    targets = await startTargetServers(config, log);
     const mqtt = config.service.mqtt ? await startMqttTrigger(config.service.mqtt, control, log) : undefined;
     return {
       url: server.url,
       async stop() {
-        await server.stop();
+        await Promise.all([server.stop(), targets?.stop()]);
         await mqtt?.stop();
         await bus?.stop();
       },
     };
   } catch (error) {
-    await server.stop();
+    await Promise.all([server.stop(), targets?.stop()]);
     await bus?.stop();
     throw error;
   }

@@ -1,7 +1,6 @@
 import { link, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { quietTask } from '../../src/base/task.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { NO_LOG } from '../../src/publish/log/logged.ts';
 import { publishRpms } from '../../src/publish/rpms/publish-rpms.ts';
@@ -15,6 +14,7 @@ import { repomdSigning } from '../../src/signing/repomd-signing.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import { manyRpms } from '../support/many-rpms.ts';
 import { MINI_EPOCH } from '../support/mini-rpm.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { makeKey } from '../support/signing-key.ts';
 import { median } from '../support/statistics.ts';
 

@@ -30,7 +30,7 @@ test('the keys known at a path follow the written type', () => {
     'notify',
     'service',
   ]);
-  expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'url', 'ca-file', 'retention', 'pages']);
+  expect(knownKeys(['targets', 'a'], input)).toEqual(['type', 'path', 'serve', 'url', 'ca-file', 'retention', 'pages']);
   expect(knownKeys(['targets', 'b'], input)).toContain('destination');
   expect(knownKeys(['targets', 'b', 'ssh'], input)).toEqual(['identity-file', 'known-hosts-file', 'port']);
   expect(knownKeys(['streams', 's', 'smoke-test', 'allow-degraded', 0], input)).toEqual(['unit', 'reason']);

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
 import { loadConfig, parseConfig } from '../../src/config/load.ts';
 import { findReleaseStream, findStream, refOf, targetsOf } from '../../src/config/lookup.ts';
+import { servedAt } from '../../src/config/serve-target.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const SMALL = `name: lab-atomic-host
@@ -651,4 +652,21 @@ test('an audit: what it compares and whom it trusts must be known', async () => 
   for (const [text, fault] of faults) expect((await faultsOf(`${SMALL}audit: ${text}\n`)).join('\n')).toContain(fault);
   const log = 'log: {home: buildlogs, key-file: k, policy: p}\n';
   expect((await loadConfig(await write(`${SMALL}${log}audit: {targets: [buildlogs]}\n`))).audit).toBeDefined();
+});
+
+test('a target is served at the port of its url, on loopback, unless it says otherwise', async () => {
+  const text = (url: string, serve: string) => SMALL.replace('"http://localhost:8080/"', `"${url}", serve: ${serve}`);
+  const served = async (url: string, serve: string) => {
+    const { buildlogs } = (await loadConfig(await write(text(url, serve)))).targets;
+    return buildlogs?.type === 'directory' ? servedAt(buildlogs) : undefined;
+  };
+  expect(await served('http://localhost:8080', 'true')).toEqual({ host: '127.0.0.1', port: 8080 });
+  expect(await served('http://nightly.example.org/atomic', 'true')).toEqual({ host: '127.0.0.1', port: 80 });
+  expect(await served('http://localhost:8080', 'false')).toBeUndefined();
+  expect(await served('http://localhost:8080', '{address: "::"}')).toEqual({ host: '::', port: 8080 });
+  expect(await served('https://nightly.example.org', '{port: 8088}')).toEqual({ host: '127.0.0.1', port: 8088 });
+  expect(await faultsOf(text('https://nightly.example.org', 'true'))).toEqual([
+    'FILE:3:95: targets.buildlogs.serve: needs a port: behind a url with https:// another server listens, and passes requests on to it.',
+  ]);
+  expect(await faultsOf(text('http://localhost:8080', '{port: 0}'))).toHaveLength(1);
 });

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { contentWorld, namedIn, RELEASE } from '../support/content-world.ts';
 import { tagBuild, untagBuild } from '../support/koji-admin.ts';
 import { buildForKoji, importBuilds } from '../support/koji-material.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { startSshd } from '../support/sshd.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

@@ -3,15 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { readCommit } from '../../src/ostree/objects.ts';
 import { run } from '../../src/programs/exec.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { type CliResult, runCli } from '../support/world.ts';
 
 // The whole story on real packages, told once; the tests look at it from different sides. E2E_BOOT names the image types
 // to boot where there is no time for all of them, or "none".
 const types = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
 const wanted = process.env['E2E_BOOT'];
+// The first build has the GenericCloud image; the second has one if it is to be booted.
 const boot = wanted === 'none' ? [] : (wanted?.split(',') ?? types);
 let dir: string;
 let port: number;
@@ -47,13 +48,15 @@ test('the demo goes through: two nights, images, a host upgraded and rolled back
 test('I17: an anonymous client checks an image and the commit with sh and openssl; a changed byte is named by that and by the audit', () => {
   const origin = 'lab.example/atomic-host/log';
   expect(demo.stdout).toMatch(
-    new RegExp(`\nok: images/\\S+\\.qcow2 of build \\d{8}_\\d\\d is entry \\d+ of the log ${origin}, `),
+    new RegExp(`\nok: images/\\S+\\.(?:qcow2|box) of build \\d{8}_\\d\\d is entry \\d+ of the log ${origin}, `),
   );
   expect(demo.stdout).toMatch(
     new RegExp(`\nok: commit [0-9a-f]{64} of \\S+/nightly is entry \\d+ of the log ${origin}, `),
   );
-  expect(demo.stdout).toMatch(/\nrefused: the entry names no file \S+\.qcow2 with the bytes of /);
-  expect(demo.stdout).toMatch(/\nchanged: builds\/\S+\.qcow2: [^\n]*\n[^\n]*: 1 finding; [^\n]*\nexit code 1\n/);
+  expect(demo.stdout).toMatch(/\nrefused: the entry names no file \S+\.(?:qcow2|box) with the bytes of /);
+  expect(demo.stdout).toMatch(
+    /\nchanged: builds\/\S+\.(?:qcow2|box): [^\n]*\n[^\n]*: 1 finding; [^\n]*\nexit code 1\n/,
+  );
 });
 
 test('the second night lists exactly the updated packages', async () => {
@@ -99,9 +102,9 @@ test('the commit says what rpm-ostree would say, whichever engine made it', asyn
   expect(commit.inputHash).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('the second night has all four images, and those that were booted came up', async () => {
+test('the second night has its images, and those that were booted came up', async () => {
   const [, second] = await builds();
-  expect(Object.keys(second?.['images'] as object)).toEqual(types);
+  expect(Object.keys(second?.['images'] as object)).toEqual(boot.includes('generic-cloud') ? types : types.slice(1));
   const tests = (second?.['atomic-nightly.smoke-tests'] ?? {}) as Record<string, { state: string }>;
   expect(Object.keys(tests)).toEqual(boot);
   for (const type of boot) expect(tests[type]?.state, type).toBe('running');
@@ -134,9 +137,8 @@ test('published checksums verify, and the index names both builds', async () => 
   const [first, second] = await builds();
   for (const build of [first, second]) {
     const folder = join(dir, 'published/builds', String(build?.['buildid']), 'x86_64');
-    expect((await run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder })).stdout).toContain(
-      'GenericCloud.qcow2: OK',
-    );
+    const { stdout } = await run('sha256sum', ['--check', 'SHA256SUMS'], { cwd: folder });
+    expect(stdout).toContain(build === second ? 'Libvirt.box: OK' : 'GenericCloud.qcow2: OK');
   }
   const index = JSON.parse(await readFile(join(dir, 'published/builds/builds.json'), 'utf8'));
   expect(index.builds.map(({ id }: { id: string }) => id)).toEqual([second?.['buildid'], first?.['buildid']]);

@@ -14,9 +14,7 @@ import { runInstaller } from '../../src/boot/run-installer.ts';
 import { reboot, upgrade } from '../../src/boot/upgrade.ts';
 import { createDnfEngine } from '../../src/engines/dnf/dnf-engine.ts';
 import { buildIso } from '../../src/images/iso/iso.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
-import type { StaticServer } from '../../src/programs/nginx.ts';
 import { createRef, initRepo } from '../../src/programs/ostree.ts';
 import { type Accelerator, startMachine } from '../../src/programs/qemu.ts';
 import { createOverlay } from '../../src/programs/qemu-img.ts';
@@ -24,6 +22,8 @@ import { makeSshKey } from '../../src/programs/ssh.ts';
 import { makeIso } from '../../src/programs/xorriso.ts';
 import { readTreefile } from '../../src/treefile/read.ts';
 import { ISO_SIZES } from '../images/synthetic-tree.ts';
+import type { StaticServer } from '../support/nginx.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { testLab } from '../support/test-lab.ts';
 import { testTask } from '../support/tmp.ts';
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { commitTestTree, makeClient, makeRepo, TEST_REF, TEST_TIME, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 

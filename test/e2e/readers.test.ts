@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { TargetConfig } from '../../src/config/config.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { type Fault, startFaultProxy } from '../support/fault-proxy.ts';
 import { mountTmpfs } from '../support/mounts.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { TEST_REF } from '../support/ostree-repo.ts';
 import { pruner } from '../support/reader-pruner.ts';
 import {

@@ -9,6 +9,8 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { type HubMessage, readHubMessage } from '../../src/content/hub-message.ts';
 import type { ServiceControl } from '../../src/service/control.ts';
+import { readByteRange } from '../../src/service/files/byte-range.ts';
+import { requestedPath } from '../../src/service/files/published-file.ts';
 import { serviceApp } from '../../src/service/http/service-app.ts';
 import { isKnownToken, makeToken } from '../../src/service/http/token.ts';
 import { boundedLines, TOO_LONG } from '../../src/service/listener/bounded-lines.ts';
@@ -18,6 +20,19 @@ import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../supp
 import { sharedFolder } from '../support/tmp.ts';
 
 const dir = sharedFolder();
+
+it('the web server of a target takes any path, and names nothing outside of the folder', () => {
+  const paths = ['/repo/config', '/a%2e%2e/%2fb', '/../.atomic-nightly/x', '/x.lock', '/a//b/', '/%00%ff'];
+  fuzz(mutatedText(paths), (path) => requestedPath(path), {
+    check: (path = '') =>
+      expect(path.split('/').some((part) => part.startsWith('.') || part.includes('\0'))).toBe(false),
+  });
+  fuzz(mutatedText(['bytes=0-1', 'bytes=-5', 'bytes=7-', 'bytes=0-1,4-5']), (header) => readByteRange(header, 10), {
+    check(range) {
+      if (typeof range === 'object') expect(range.start >= 0 && range.start <= range.end && range.end < 10).toBe(true);
+    },
+  });
+});
 
 describe('the HTTP trigger', () => {
   const { token, hash } = makeToken();

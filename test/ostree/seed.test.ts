@@ -3,9 +3,9 @@ import { cp, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { seedFrom } from '../../src/ostree/seed-repo.ts';
 import { run } from '../../src/programs/exec.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { commitTestTree, makeRepo, TEST_REF } from '../support/ostree-repo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 

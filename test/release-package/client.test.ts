@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { breakSignature } from '../support/break-signature.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { makePackageWorld, nameInTreefile, PACKAGE, sigRepository } from '../support/package-world.ts';
 import { night } from '../support/release-world.ts';
 import { asHost, dnfInstall } from '../support/rpm-client.ts';

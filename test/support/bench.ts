@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Task } from '../../src/base/task.ts';
 import { buildLab, type Lab } from '../../src/lab/build-lab.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { serveFolder } from './nginx.ts';
 import { runCli } from './world.ts';
 
 /** The lab distribution with a configuration that publishes it to a folder behind nginx. */

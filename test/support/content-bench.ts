@@ -2,12 +2,12 @@ import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { type BenchKey, makeBenchKey } from './bench-key.ts';
 import { makeCertificate } from './certificate.ts';
 import { type KojiHub, type KojiHubOptions, startKojiHub } from './koji-hub.ts';
 import { buildForKoji, type MadeBuild } from './koji-material.ts';
 import { MODEL, modelName, rpmRenamer } from './many-rpms.ts';
+import { serveFolder } from './nginx.ts';
 
 /** A stand-in hub, a folder behind nginx, and a configuration that publishes a SIG's tags there. */
 export interface ContentBench {

@@ -1,7 +1,7 @@
 import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { serveFolder } from './nginx.ts';
 import { temporaryFolder } from './tmp.ts';
 
 /**

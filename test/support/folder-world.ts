@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serveFolder } from '../../src/lab/webserver.ts';
+import { serveFolder } from './nginx.ts';
 import { type CliResult, runCli } from './world.ts';
 
 /** A configuration whose stream commits a folder, and a server in front of what it publishes. */

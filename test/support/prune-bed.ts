@@ -2,7 +2,6 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { RefPolicy, TargetRetention } from '../../src/config/config.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
 import { NO_LOG } from '../../src/publish/log/logged.ts';
@@ -10,6 +9,7 @@ import { type PruneResult, pruneTarget } from '../../src/publish/prune/prune-tar
 import { planPublish } from '../../src/publish/publish-plan.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { serveFolder } from './nginx.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, type TestCommit } from './ostree-repo.ts';
 import { temporaryFolder, testTask } from './tmp.ts';
 

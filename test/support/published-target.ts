@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { sha256, writeJson } from '../../src/base/files.ts';
 import type { Task } from '../../src/base/task.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { deltaIndexPath, deltaPath } from '../../src/ostree/static-deltas.ts';
 import { run } from '../../src/programs/exec.ts';
 import { applyPublish } from '../../src/publish/apply.ts';
@@ -16,6 +15,7 @@ import { TESTED_POINTER } from '../../src/published/stream-files.ts';
 import { INDEX_PATH, withBuild } from '../../src/steps/deliver/publish-build.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target } from '../../src/targets/target.ts';
+import { serveFolder } from './nginx.ts';
 import { commitTestTree, makeRepo, TEST_REF, TEST_TIME, testTree } from './ostree-repo.ts';
 import { testTask } from './tmp.ts';
 

@@ -2,11 +2,11 @@ import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BuildMeta } from '../../src/build/build-record.ts';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { gpgExport, gpgFingerprint, gpgStopAgent } from '../../src/programs/gpg.ts';
-import type { StaticServer } from '../../src/programs/nginx.ts';
 import { metaOf } from './build-meta.ts';
+import type { StaticServer } from './nginx.ts';
+import { serveFolder } from './nginx.ts';
 import { testTask } from './tmp.ts';
 import { type CliResult, runCli } from './world.ts';
 

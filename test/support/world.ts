@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { run } from '../../src/programs/exec.ts';
 import { MINI_TREEFILE, type MiniDistro, makeMiniDistro } from './mini-distro.ts';
 import type { MiniRecipe } from './mini-rpm.ts';
+import { serveFolder } from './nginx.ts';
 
 /** The built program, as people run it; test/support/global-setup.ts sees to it that it is up to date. */
 export const program = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;

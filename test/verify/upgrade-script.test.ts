@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serveFolder } from '../../src/lab/webserver.ts';
 import { noteSigner } from '../../src/log/note-keys.ts';
 import { gpgStopAgent } from '../../src/programs/gpg.ts';
 import { everyCase } from '../support/every-case.ts';
 import { LOG } from '../support/log-files.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { TEST_REF } from '../support/ostree-repo.ts';
 import { makeKey } from '../support/signing-key.ts';
 import { sharedFolder, testTask } from '../support/tmp.ts';

@@ -1,21 +1,21 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { makeFolder, readTextIfExists } from '../../base/files.ts';
+import { makeFolder } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
 import { OWN_COMMAND } from '../../base/shipped.ts';
-import type { Task } from '../../base/task.ts';
-import { bootImage } from '../../boot/boot-image.ts';
-import { checkSystem, type SystemExpectation } from '../../boot/check-system.ts';
-import { upgradeAndRollback } from '../../boot/upgrade.ts';
 import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { buildLab, updateLab } from '../../lab/build-lab.ts';
-import { serveFolder } from '../../lab/webserver.ts';
 import { formatVkey } from '../../log/note-keys.ts';
+import { filesApp } from '../../service/files/files-app.ts';
+import { serveHttp } from '../../service/http/http-server.ts';
+import { serviceLog } from '../../service/service-log.ts';
 import { openLogKey } from '../../signing/log-key.ts';
 import { type ClientCheck, clientCheck } from '../client-check.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
+import { DEMO_IMAGES, type DemoFolder, demoConfig, demoFolder } from '../demo-config.ts';
+import { type DemoHost, startDemoHost } from '../demo-host.ts';
 import { number, optionalWithDefault, text } from '../inputs.ts';
 import { loadLoggedConfig } from '../open-log.ts';
 import { withSteps } from '../with-steps.ts';
@@ -27,109 +27,115 @@ import { show } from './show.ts';
 /** Packages of the lab that the second night finds newer. */
 const UPDATED = ['curl', 'hostname', 'iputils-ping', 'sudo', 'tree'];
 
-const DEMO_IMAGES: readonly string[] = ['generic-cloud', 'vagrant-libvirt', 'vagrant-virtualbox', 'iso'];
-
-/** Seconds a boot may take; software emulation on a busy machine needs them. */
-const BOOT_SECONDS = 600;
-
 /**
  * `atomic-nightly lab demo`: the whole story on this machine. Lab distribution, first night, package updates, second
- * night with all images, a check of it against the release log as an anonymous client, the first night's image booted,
- * upgraded to the second night, rolled back, and a third build with nothing to do. In a folder where it ran before it
- * continues from there. The images of the second night are booted where asked for: under software emulation that takes longer
- * than all the rest. Where nothing is to be booted, all else is done.
+ * night with the other images, a check of it against the release log as an anonymous client, a third build with nothing to do;
+ * beside all this the first night's image is booted, upgraded to the second night, and rolled back. In a folder where it ran
+ * before it continues from there. The images of the second night are booted where asked for: under software emulation that
+ * takes longer than all the rest. Where nothing is to be booted, all else is done.
  */
 export const labDemo = defineCommand({
   name: 'lab demo',
   summary: 'run two nightly builds, upgrade a booted host and roll it back, and a third build with nothing to do',
   arguments: { folder: optionalWithDefault('DIR', 'folder for everything the demo makes', 'demo', 'folder') },
   options: {
-    port: number('NUMBER', 'port of the web server for what is published', 8087),
+    port: number('NUMBER', 'port of the web server, in a new folder', 8087),
     boot: text(
       'TYPES',
       'images of the second build to boot as well, as in vagrant-libvirt,iso, or "all"; "none": boot nothing, not even the host',
     ),
   },
+  examples: ['atomic-nightly lab demo ./demo', 'atomic-nightly lab demo ./demo --boot all'],
   interruptible: true,
   async run({ folder, port, boot: wanted }, context) {
     const dir = resolve(folder);
     const { print } = context;
-    const boot = wanted === 'all' ? DEMO_IMAGES : wanted === 'none' ? [] : (wanted?.split(',') ?? []);
-    const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
-    if (unknown !== undefined) {
-      throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
-        hint: `Its images are ${DEMO_IMAGES.join(', ')}; "all" boots all of them, "none" nothing.`,
-      });
-    }
+    const boot = imagesToBoot(wanted);
     const begun = performance.now();
     const say = (text: string) => print(`\n== ${text} [${formatSeconds((performance.now() - begun) / 1000)}]`);
-    const publicUrl = `http://127.0.0.1:${port}`;
-    const published = join(dir, 'published');
-    const labDir = join(dir, 'lab');
-    const config = join(dir, 'atomic-nightly.yaml');
-    await makeFolder(published);
+    await makeFolder(join(dir, 'published'));
+    const demo = await demoFolder(dir, port);
+    const { config, url } = demo;
+    const own = { ...context, config };
     await withSteps(dir, context, async (runner) => {
-      say('A small distribution out of Debian packages: signed RPMs in two repositories');
-      await runner.step('lab-build', {}, (task) => buildLab({ dir: labDir, publicUrl }, task));
-      const before = await readTextIfExists(config);
-      // One of a time before there was a log is written again.
-      if (!before?.includes('\nlog:'))
-        await writeFile(config, demoConfig(labDir, published, publicUrl, ['generic-cloud'], []));
-      const server = await serveFolder({ root: published, port });
+      const address = { host: '127.0.0.1', port: demo.port };
+      const server = await serveHttp(
+        filesApp(demo.published, '', serviceLog(context.logFormat, process.stderr)),
+        address,
+        '--port',
+      );
+      let host: DemoHost | undefined;
       try {
+        print(`What is published appears at ${url}/ while this runs.`);
+        say('A small distribution out of Debian packages: signed RPMs in two repositories');
+        await runner.step('lab-build', {}, (task) => buildLab({ dir: demo.lab, publicUrl: url }, task));
+        if (!demo.isBegun) await writeFile(config, demoConfig(demo, DEMO_IMAGES.slice(0, 1), []));
         say('A release log, in which nothing that is published changes unseen');
         print(`$ ${OWN_COMMAND} --config ${config} log init`);
-        await logInit.run({}, { ...context, config });
+        await logInit.run({}, own);
         say('First nightly build');
-        demand(await night({ ...context, config }), [0, 10]);
+        demand(await night(own), [0, 10]);
+        const [first] = (await completeBuilds(dir)).filter(({ meta }) => meta.images?.['generic-cloud']);
+        if (!first) throw new NightlyError('bug', 'A nightly build succeeded, but no complete build has an image.');
+        print(`To look at: ${url}/ (pages), ${url}/repo (the OSTree repository)`);
+        if (wanted !== 'none') {
+          say(`The image of ${first.meta.buildid} boots, while the second nightly build is made`);
+          host = startDemoHost(first, demo.port, runner);
+        }
         say(`Updates appear: ${UPDATED.join(', ')}`);
-        await runner.step('lab-update', {}, (task) => updateLab({ dir: labDir, packages: UPDATED }, task));
-        say(`Second nightly build, now with all images; booted: ${boot.join(', ') || 'none'}`);
-        await writeFile(config, demoConfig(labDir, published, publicUrl, DEMO_IMAGES, boot));
-        demand(await night({ ...context, config }), [0]);
-        const [second, first] = await completeBuilds(join(dir, 'work'));
-        if (!first || !second)
-          throw new NightlyError('bug', 'Two nightly builds succeeded, but there are no two complete builds.');
-        await show.run(
-          {
-            build: second.meta.buildid,
-            updates: false,
-            changelog: false,
-            since: undefined,
-            junit: undefined,
-            json: false,
-          },
-          { ...context, config },
-        );
+        await runner.step('lab-update', {}, (task) => updateLab({ dir: demo.lab, packages: UPDATED }, task));
+        say(`Second nightly build, now with the other images; booted: ${boot.join(', ') || 'none'}`);
+        const images = DEMO_IMAGES.filter((type, index) => index > 0 || boot.includes(type));
+        await writeFile(config, demoConfig(demo, images, boot));
+        demand(await night(own), [0]);
+        const [second] = await completeBuilds(dir);
+        if (!second) throw new NightlyError('bug', 'Two nightly builds succeeded, but there is no complete build.');
+        const upgraded = host?.upgradeTo(second);
+        // Somebody waits for it later.
+        upgraded?.catch(() => undefined);
+        const shown = { updates: false, changelog: false, since: undefined, junit: undefined, json: false };
+        await show.run({ build: second.meta.buildid, ...shown }, own);
         say('An anonymous client checks an image and the commit against the release log');
         await runner.step('client-check', {}, async (task) =>
-          clientCheck(await clientOf({ ...context, config }, { dir, published, second, url: publicUrl }), print, task),
+          clientCheck(await clientOf(own, { dir, published: demo.published, second, url }), print, task),
         );
-        if (wanted !== 'none') {
-          say(`The image of ${first.meta.buildid} boots, follows its ref to ${second.meta.buildid}, and rolls back`);
-          await runner.step('boot', {}, (task) => bootAndUpgrade(first, second, port, task));
-        }
         say('Third nightly build, with nothing changed');
-        demand(await night({ ...context, config }), [10]);
+        demand(await night(own), [10]);
+        if (host) say(`The host of ${first.meta.buildid} follows its ref to ${second.meta.buildid}, and rolls back`);
+        await upgraded;
       } finally {
+        await host?.end();
         await server.stop();
       }
     });
     say('Done');
-    for (const line of nextSteps(config, dir)) print(line);
+    for (const line of nextSteps(demo, dir)) print(line);
     return 0;
   },
 });
 
+/** Returns the image types to boot. @throws NightlyError `usage` for one that the demo does not make. */
+function imagesToBoot(wanted: string | undefined): readonly string[] {
+  const boot = wanted === 'all' ? DEMO_IMAGES : wanted === 'none' ? [] : (wanted?.split(',') ?? []);
+  const unknown = boot.find((type) => !DEMO_IMAGES.includes(type));
+  if (unknown === undefined) return boot;
+  throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
+    hint: `Its images are ${DEMO_IMAGES.join(', ')}; "all" boots all of them, "none" nothing.`,
+  });
+}
+
 /** Returns what one may look at when the demo is done. */
-function nextSteps(config: string, dir: string): string[] {
+function nextSteps({ config, url, published }: DemoFolder, dir: string): string[] {
   const command = `${OWN_COMMAND} --config ${config}`;
   return [
-    `Pages for people:   ${join(dir, 'published/index.html')}`,
+    `Serve it again:     ${command} serve`,
+    `  what is published: ${url}/, until then ${join(published, 'index.html')}`,
+    '  live pages:        http://127.0.0.1:8099/',
     `All builds:         ${command} list`,
     `What changed:       ${command} show latest`,
     `The release log:    ${command} log show`,
-    `Live pages:         ${command} serve`,
+    `While it is served: ${command} verify`,
+    `                    ${OWN_COMMAND} lab update ${join(dir, 'lab')} less, then ${command} nightly`,
     `Boot all images:    ${OWN_COMMAND} lab demo ${dir} --boot all`,
   ];
 }
@@ -181,65 +187,7 @@ function demand(code: number, wanted: readonly number[]): void {
   });
 }
 
-async function completeBuilds(work: string): Promise<StoredBuild[]> {
-  return (await surveyBuilds(work)).builds.filter(({ meta }) => meta.state === 'complete');
-}
-
-/** Boots the older build's image and does what a person does with a new night. */
-async function bootAndUpgrade(first: StoredBuild, second: StoredBuild, port: number, task: Task): Promise<void> {
-  const { paths, meta } = first;
-  const image = join(paths.dir, meta.images?.['generic-cloud']?.path ?? '');
-  const serialLog = task.logFile.replace(/\.log$/, '.serial.log');
-  const timeoutSeconds = BOOT_SECONDS;
-  const vm = await bootImage({ image, timeoutSeconds, serialLog, firmware: 'bios', reversePorts: [port] }, task);
-  try {
-    task.say(`ssh login succeeded after ${formatSeconds(vm.bootSeconds)}`);
-    const { state } = await checkSystem(vm, expectation(first), task);
-    task.say(`systemctl is-system-running: ${state}, on ${meta.buildid}`);
-    await upgradeAndRollback(vm, { from: expectation(first), to: expectation(second), timeoutSeconds }, task);
-  } finally {
-    await vm.stop();
-  }
-}
-
-function expectation({ meta }: StoredBuild): SystemExpectation {
-  const { buildid: version, ostreeCommit: commit = '' } = meta;
-  return { version, commit, allowDegraded: [], timeoutSeconds: BOOT_SECONDS };
-}
-
-function demoConfig(
-  labDir: string,
-  published: string,
-  publicUrl: string,
-  images: readonly string[],
-  boot: readonly string[],
-): string {
-  return `# Written by "atomic-nightly lab demo". A nightly stream of the lab distribution, published to a folder.
-name: lab-atomic-host
-work: ./work
-engine: auto
-
-targets:
-  buildlogs:
-    type: directory
-    path: ${published}
-    url: ${publicUrl}
-
-log:
-  home: buildlogs
-  origin: lab.example/atomic-host/log
-  key-file: ./log.key
-
-streams:
-  nightly:
-    treefile: ${join(labDir, 'lab-atomic-host.yaml')}
-    ref: lab-atomic-host/\${basearch}/nightly
-    seed:
-      allow-new: true
-    targets: [buildlogs]
-    remote:
-      name: lab-atomic
-    deltas: [parent]
-    images: [${images.join(', ')}]
-${boot.length > 0 ? `    smoke-test: {timeout: ${BOOT_SECONDS}, images: [${boot.join(', ')}]}\n` : ''}`;
+/** Complete builds of a demo, the newest first. */
+async function completeBuilds(dir: string): Promise<StoredBuild[]> {
+  return (await surveyBuilds(join(dir, 'work'))).builds.filter(({ meta }) => meta.state === 'complete');
 }

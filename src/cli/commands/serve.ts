@@ -1,3 +1,4 @@
+import { makeFolder } from '../../base/files.ts';
 import { loadConfig } from '../../config/load.ts';
 import { listenerUser } from '../../run/listener-user.ts';
 import { startAudits } from '../../service/audits.ts';
@@ -6,6 +7,7 @@ import { pollHub } from '../../service/content/poll-hub.ts';
 import { runSync } from '../../service/content/run-sync.ts';
 import { startNightsOf } from '../../service/content/start-nights.ts';
 import { localControl } from '../../service/control.ts';
+import { servedTargets } from '../../service/files/target-servers.ts';
 import { configForListener } from '../../service/listener/config-for-listener.ts';
 import { keepListening } from '../../service/listener/keep-listening.ts';
 import { startListenerProcess } from '../../service/listener/listener-process.ts';
@@ -24,7 +26,7 @@ import { defineCommand } from '../define.ts';
 export const serve = defineCommand({
   name: 'serve',
   section: 'Service',
-  summary: 'run schedules, pages, metrics and triggers until stopped: docs/service.md',
+  summary: 'run schedules, pages, metrics, triggers and web servers of targets until stopped: docs/service.md',
   notes:
     'A run keeps going when the service is killed; the next service waits for it, or resumes it. SIGTERM starts no more nightly builds\n' +
     'and interrupts the one under way after "service.drain".',
@@ -37,6 +39,8 @@ export const serve = defineCommand({
     // From now on: a signal that comes while all of this starts must not be lost.
     let hurry = (): void => undefined;
     const stopped = untilSignalled(() => hurry());
+    // The listening process is given the folder itself, and would not see one that is made later.
+    for (const target of servedTargets(config)) await makeFolder(target.path);
     const free = await takeServiceLock(config.work);
     lowerPriority();
     const systemd = notifier();

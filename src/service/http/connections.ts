@@ -18,6 +18,8 @@ export interface Connections {
   note(stream: Duplex, doing: Doing): void;
   /** Ends those that were read least recently while more than the allowed bytes wait; called every second or so. */
   sweep(): void;
+  /** Ends those that have no request under way. */
+  endIdle(): void;
   endAll(): void;
   readonly size: number;
 }
@@ -121,6 +123,9 @@ export function createConnections(limits: ConnectionLimits): Connections {
         unread -= connection.unread;
         end(connection);
       }
+    },
+    endIdle() {
+      for (const connection of all.values()) if (connection.doing === 'nothing') end(connection);
     },
     endAll() {
       for (const connection of all.values()) end(connection);

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import type { Address } from '../../config/config.ts';
@@ -17,6 +18,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   unread: 32 * 1024 * 1024,
 };
 const SWEEP_MS = 1000;
+/** Between two looks at which answers are still under way while a server stops. */
+const STOP_LOOK_MS = 50;
 
 /** Health probes do not wait for other requests; their answers take a tenth of a millisecond. */
 const PROBES_EACH_ROUND = 8;
@@ -28,8 +31,8 @@ const REFUSAL =
 export interface HttpServer {
   /** `http://HOST:PORT` */
   readonly url: string;
-  /** Takes no more requests and cuts those under way. */
-  stop(): Promise<void>;
+  /** Takes no more requests, and cuts those under way once the time is over. @param graceMs default: at once */
+  stop(graceMs?: number): Promise<void>;
 }
 
 /**
@@ -38,11 +41,17 @@ export interface HttpServer {
  * of one connection are read and worked on one after another, each once the answer before it was read: whoever does not
  * read keeps one answer, not fifty. Port 0 takes a free one.
  * @param setting that has the address, for messages
+ * @param limits of connections
  * @throws NightlyError `usage` when the address is taken or not this machine's.
  */
-export async function serveHttp(app: Hono, { host, port }: Address, setting = 'service.listen'): Promise<HttpServer> {
+export async function serveHttp(
+  app: Hono,
+  { host, port }: Address,
+  setting = 'service.listen',
+  limits = CONNECTION_LIMITS,
+): Promise<HttpServer> {
   const answer = getRequestListener(app.fetch);
-  const connections = createConnections(CONNECTION_LIMITS);
+  const connections = createConnections(limits);
   const [turns, probes] = [createTurns(), createTurns(PROBES_EACH_ROUND)];
   const gates = new WeakMap<object, Gate>();
   const server = createServer(
@@ -87,9 +96,14 @@ export async function serveHttp(app: Hono, { host, port }: Address, setting = 's
   const bound = typeof address === 'object' && address ? address.port : port;
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    async stop() {
-      clearInterval(sweeping);
+    async stop(graceMs = 0) {
       const closed = new Promise((settle) => server.close(settle));
+      const until = performance.now() + graceMs;
+      while (connections.size > 0 && performance.now() < until) {
+        connections.endIdle();
+        await sleep(STOP_LOOK_MS);
+      }
+      clearInterval(sweeping);
       connections.endAll();
       await closed;
     },

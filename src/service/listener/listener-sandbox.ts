@@ -1,9 +1,11 @@
 import { dirname, extname, join } from 'node:path';
 import { codeFile, PROJECT } from '../../base/shipped.ts';
 import type { Config } from '../../config/config.ts';
+import { servedAt } from '../../config/serve-target.ts';
 import { bwrap, hostPrograms, type Mount } from '../../programs/bwrap.ts';
 import { setpriv } from '../../programs/setpriv.ts';
 import type { SystemUser } from '../../programs/users.ts';
+import { servedTargets } from '../files/target-servers.ts';
 
 /** What `setpriv` needs to become somebody else; nothing of it is left afterwards. */
 const TO_CHANGE_USER = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'] as const;
@@ -20,12 +22,19 @@ const ETC = [
 const PACKAGE = ['package.json', 'dist', 'src', 'node_modules', 'page-templates'];
 
 /**
- * argv of the listening process: a user's without rights, that sees the host's programs, this program, the work folder and
- * the network. All of it is read-only, and there is no /tmp; neither the configuration nor a key or password is in sight,
+ * argv of the listening process: a user's without rights, that sees the host's programs, this program, the work folder,
+ * the folders of targets that it serves, and the network. All of it is read-only, and there is no /tmp; neither the configuration nor a key or password is in sight,
  * whatever the modes of their files are (I15).
  */
-export function listenerCommand({ work, service }: Config, user: SystemUser): string[] {
-  const ports = [service.listen.port, ...(service.mqtt?.type === 'embedded' ? [service.mqtt.listen.port] : [])];
+export function listenerCommand(config: Config, user: SystemUser): string[] {
+  const { work, service } = config;
+  const targets = servedTargets(config);
+  const ports = [
+    service.listen.port,
+    ...(service.mqtt?.type === 'embedded' ? [service.mqtt.listen.port] : []),
+    ...targets.map((target) => servedAt(target)?.port ?? 0),
+  ];
+  const published = targets.map(({ path }) => path);
   const low = ports.some((port) => port > 0 && port < FIRST_FREE_PORT) ? ['CAP_NET_BIND_SERVICE'] : [];
   const script = codeFile(`service/listener/listener-main${extname(import.meta.url)}`);
   const { TZ: zone } = process.env;
@@ -36,12 +45,13 @@ export function listenerCommand({ work, service }: Config, user: SystemUser): st
   ];
   return bwrap(setpriv([process.execPath, ...process.execArgv, script], user, low), {
     mounts: [
-      ...foldersAbove([...own, work]),
+      ...foldersAbove([...own, work, ...published]),
       ...hostPrograms(),
       { kind: 'proc', at: '/proc' },
       { kind: 'dev', at: '/dev' },
       ...own.map((path) => ({ kind: 'readonly-if-there', from: path, at: path }) as const),
       { kind: 'readonly', from: work, at: work },
+      ...published.map((path) => ({ kind: 'readonly', from: path, at: path }) as const),
       { kind: 'then-readonly', at: '/' },
     ],
     env: {

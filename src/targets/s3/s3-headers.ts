@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { extname } from 'node:path';
+import { contentType } from '../../base/content-types.ts';
 
 /** What a file is stored with, for caches and browsers. */
 export interface FileHeaders {
@@ -10,24 +10,12 @@ export interface FileHeaders {
 /** Names under which another content may stand tomorrow, however they were sent. */
 const MUTABLE = /(^|\/)(refs\/|summary(\.sig)?$|config$)|\.json$/;
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.json': 'application/json',
-  '.asc': 'application/pgp-signature',
-  '.atom': 'application/atom+xml; charset=utf-8',
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.js': 'text/javascript; charset=utf-8',
-  '.svg': 'image/svg+xml',
-  '.txt': 'text/plain; charset=utf-8',
-  '.log': 'text/plain; charset=utf-8',
-};
-
 /** Returns a year for what never changes under its name, a minute for all else. */
 export function headersOf(path: string, immutable: boolean): FileHeaders {
   const fixed = immutable && !MUTABLE.test(path);
   return {
     CacheControl: fixed ? 'public, max-age=31536000, immutable' : 'public, max-age=60',
-    ContentType: TYPES[extname(path)] ?? 'application/octet-stream',
+    ContentType: contentType(path),
   };
 }
 

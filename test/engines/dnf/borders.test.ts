@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { copyFile, cp, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { removeTree } from '../../../src/programs/rm.ts';
 import { changePrimary } from '../../support/changed-repo.ts';
 import { type MiniDistro, makeMiniDistro } from '../../support/mini-distro.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { composeMini, makePlace, type Place } from './support.ts';
 
 async function world(options: { readonly signed?: boolean } = {}): Promise<{ place: Place; distro: MiniDistro }> {

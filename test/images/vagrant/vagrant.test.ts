@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sha256File } from '../../../src/base/files.ts';
 import { packLibvirtBox } from '../../../src/images/vagrant/libvirt.ts';
 import { packVirtualBoxBox } from '../../../src/images/vagrant/virtualbox.ts';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { type RunResult, run } from '../../../src/programs/exec.ts';
-import type { StaticServer } from '../../../src/programs/nginx.ts';
 import { type BoxCatalogue, withBoxVersion } from '../../../src/published/vagrant-catalogue.ts';
+import type { StaticServer } from '../../support/nginx.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 import { boxRequest, MIB, makeDisk, unpackBox } from './boxes.ts';
 

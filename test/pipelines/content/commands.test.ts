@@ -2,10 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { contentWorld, RELEASE, TESTING } from '../../support/content-world.ts';
 import { tagBuild } from '../../support/koji-admin.ts';
 import { buildForKoji, importBuilds } from '../../support/koji-material.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { sharedFolder } from '../../support/tmp.ts';
 import { runCli } from '../../support/world.ts';
 

@@ -2,7 +2,6 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { parseVkey } from '../../../src/log/note-keys.ts';
 import type { AuditState } from '../../../src/publish/audit/audit-ledger.ts';
 import { auditTarget } from '../../../src/publish/audit/audit-target.ts';
@@ -11,6 +10,7 @@ import { contentWorld, namedIn, TESTING } from '../../support/content-world.ts';
 import { tagBuild, untagBuild } from '../../support/koji-admin.ts';
 import { buildForKoji, importBuilds } from '../../support/koji-material.ts';
 import { VECTORS } from '../../support/log-files.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { sharedFolder, testTask } from '../../support/tmp.ts';
 import { runCli } from '../../support/world.ts';
 

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { readHistory } from '../../../src/content/tag-history.ts';
 import { readTagState } from '../../../src/content/tag-state.ts';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { contentWorld, namedIn, RELEASE, TESTING } from '../../support/content-world.ts';
 import { tagBuild, untagBuild } from '../../support/koji-admin.ts';
 import { buildForKoji, importBuilds } from '../../support/koji-material.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { dnfInstall } from '../../support/rpm-client.ts';
 import { sharedFolder } from '../../support/tmp.ts';
 

@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { sha256 } from '../../../src/base/files.ts';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { formatEntry } from '../../../src/published/log-entry.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { killIfThere } from '../../support/processes.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 import { runScript, SCRIPT } from '../../support/verify-script.ts';

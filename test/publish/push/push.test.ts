@@ -3,11 +3,11 @@ import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { serveFolder } from '../../../src/lab/webserver.ts';
 import { signaturesIn } from '../../../src/ostree/commit-signatures.ts';
 import { objectPath } from '../../../src/ostree/objects.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../../src/programs/gpg.ts';
+import { serveFolder } from '../../support/nginx.ts';
 import { commitTestTree, TEST_REF, TEST_TIME, type TestCommit, testTree } from '../../support/ostree-repo.ts';
 import { pushHere } from '../../support/push-here.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../../support/radosgw.ts';

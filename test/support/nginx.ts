@@ -1,11 +1,11 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
-import { freePort } from '../base/free-port.ts';
-import { httpFetch } from '../base/http.ts';
-import type { Task } from '../base/task.ts';
-import { temporaryPrefix } from '../base/temporary.ts';
-import { start } from './exec.ts';
+import { NightlyError } from '../../src/base/errors.ts';
+import { freePort } from '../../src/base/free-port.ts';
+import { httpFetch } from '../../src/base/http.ts';
+import type { Task } from '../../src/base/task.ts';
+import { temporaryPrefix } from '../../src/base/temporary.ts';
+import { start } from '../../src/programs/exec.ts';
 
 /** A web server that serves one folder. */
 export interface StaticServer {
@@ -15,7 +15,7 @@ export interface StaticServer {
   stop(): Promise<void>;
 }
 
-export interface StaticServerRequest {
+interface StaticServerRequest {
   readonly root: string;
   /** Default: a free one. */
   readonly port?: number;
@@ -24,11 +24,12 @@ export interface StaticServerRequest {
 }
 
 /**
- * Starts nginx in the foreground with a configuration of its own in a temporary folder, on the loopback interface.
+ * Serves a folder with nginx, as an operator's web server in front of a published folder would: in the foreground, with a
+ * configuration of its own in a temporary folder, on the loopback interface. QEMU guests reach it as 10.0.2.2 on the same port.
  * Resolves when it answers.
  * @throws NightlyError `tool-missing`, `tool-failed` when it ends or does not answer (the port is taken).
  */
-export async function startNginx(request: StaticServerRequest): Promise<StaticServer> {
+export async function serveFolder(request: StaticServerRequest): Promise<StaticServer> {
   const prefix = await mkdtemp(temporaryPrefix('nginx'));
   const port = request.port ?? (await freePort());
   // Answers only in this instance: another program on the same port would answer too, while nginx still tries to bind.

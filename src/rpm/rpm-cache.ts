@@ -19,19 +19,19 @@ export async function cachedRpms(cacheDir: string): Promise<Map<string, string[]
   return found;
 }
 
-/**
- * Removes the RPM files of a compose cache that none of the lockfiles names: a cache of years would fill the disk.
- * @returns how many were removed
- */
-export async function pruneRpms(cacheDir: string, lockfiles: readonly Lockfile[]): Promise<number> {
+/** Returns the RPM files of a compose cache that none of the lockfiles names; absolute. */
+export async function unneededRpms(cacheDir: string, lockfiles: readonly Lockfile[]): Promise<string[]> {
   const wanted = new Set(
     lockfiles.flatMap(({ packages }) => Object.entries(packages).map(([name, { evra }]) => rpmFileName(name, evra))),
   );
-  const unneeded = [...(await cachedRpms(cacheDir))].flatMap(([name, paths]) => (wanted.has(name) ? [] : paths));
-  for (const path of unneeded) {
+  return [...(await cachedRpms(cacheDir))].flatMap(([name, paths]) => (wanted.has(name) ? [] : paths));
+}
+
+/** Removes RPM files of a compose cache. */
+export async function removeRpms(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
     await rm(path, { force: true });
     // Links lie in a folder each; dnf's folder holds others and stays.
     await rmdir(dirname(path)).catch(() => undefined);
   }
-  return unneeded.length;
 }

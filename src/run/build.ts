@@ -161,7 +161,7 @@ export function frozenError(
  * The journal knows: the record says `complete` a little earlier, because it is published before the last
  * steps.
  */
-async function isFinished({ paths }: StoredBuild): Promise<boolean> {
+export async function isFinished({ paths }: StoredBuild): Promise<boolean> {
   const last = (await readJournal(paths.journal)).at(-1);
   return last?.event === 'end' && ['complete', 'unchanged'].includes(last.state);
 }

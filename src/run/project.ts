@@ -57,6 +57,9 @@ interface CommonProject {
   readonly cacheDir: string;
 }
 
+/** Returns the folder with what the builds of a stream keep for each other. */
+export const cacheFolder = (work: string, stream: string): string => join(work, 'cache', stream);
+
 /**
  * Opens a stream of a configuration. Without a name, the only nightly stream there is.
  * @param treefilePath instead of the stream's treefile: a promotion is built from that of its night
@@ -101,7 +104,7 @@ export async function openProject(
     signer,
     ...(statementSigner && { statementSigner }),
     repo: join(config.work, 'repo'),
-    cacheDir: join(config.work, 'cache', stream.name),
+    cacheDir: cacheFolder(config.work, stream.name),
   };
 }
 

@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import type { Task } from '../../base/task.ts';
-import { type BuildSurvey, buildPaths, surveyBuilds } from '../../build/build-store.ts';
+import { type BuildSurvey, buildPaths, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import type { StreamConfig } from '../../config/config.ts';
 import { type Lockfile, readLockfile } from '../../rpm/lockfile.ts';
-import { pruneRpms } from '../../rpm/rpm-cache.ts';
-import type { Project } from '../../run/project.ts';
+import { removeRpms, unneededRpms } from '../../rpm/rpm-cache.ts';
+import { cacheFolder, type Project } from '../../run/project.ts';
 
 /**
  * Removes the images of builds beyond the stream's retention from the work folder, and their work files. Records and
@@ -13,29 +14,44 @@ import type { Project } from '../../run/project.ts';
  * files of as many nights, so that those can be promoted when the repositories have moved on. Of a build whose record is
  * damaged nothing is removed, nor what its lockfile names: whose it is, and how it stands, is not known.
  */
-export async function prune(project: Project, task: Task): Promise<void> {
-  const { name, retention } = project.stream;
-  const { builds: all, damaged } = await surveyBuilds(project.config.work);
-  const builds = all.filter(({ meta }) => meta.stream === name);
-  for (const { paths, meta } of builds.slice(retention.builds)) {
-    const made = { ...meta.images, ...meta.refusedImages };
-    if (Object.keys(made).length === 0) continue;
+export async function prune({ config, stream }: Project, task: Task): Promise<void> {
+  const survey = await surveyBuilds(config.work);
+  for (const { paths } of imagesBeyond(stream, survey)) {
     await rm(paths.images, { recursive: true, force: true });
     await rm(paths.scratch, { recursive: true, force: true });
-    task.say(`removed the local images of ${paths.id}, beyond the newest ${retention.builds} builds`);
+    task.say(`removed the local images of ${paths.id}, beyond the newest ${stream.retention.builds} builds`);
   }
-  // A release stream has the cache of its nights.
-  if (project.stream.release === undefined) await pruneCache(project, { builds, damaged }, task);
+  const rpms = await rpmsBeyond(config.work, stream, survey);
+  if ('unknown' in rpms) task.say(`nothing is removed from the RPM cache: ${rpms.unknown}`);
+  else if (rpms.unneeded.length > 0) {
+    await removeRpms(rpms.unneeded);
+    task.say(`removed ${rpms.unneeded.length} RPM files from the cache that none of ${rpms.nights} builds needs`);
+  }
 }
 
-async function pruneCache(
-  { cacheDir, stream, config }: Project,
-  { builds, damaged }: BuildSurvey,
-  task: Task,
-): Promise<void> {
-  const nights = builds.filter(({ paths }) => existsSync(paths.lockfile)).slice(0, stream.retention.builds);
+type Stream = Pick<StreamConfig, 'name' | 'retention' | 'release'>;
+
+/** Returns the builds of a stream whose images its retention no longer keeps. */
+export function imagesBeyond({ name, retention }: Stream, { builds }: BuildSurvey): StoredBuild[] {
+  return builds
+    .filter(({ meta }) => meta.stream === name)
+    .slice(retention.builds)
+    .filter(({ meta }) => Object.keys({ ...meta.images, ...meta.refusedImages }).length > 0);
+}
+
+/** What of a compose cache may go, and how many nights the rest is for; or why that is not known. */
+export type RpmsBeyond =
+  | { readonly unneeded: readonly string[]; readonly nights: number }
+  | { readonly unknown: string };
+
+/** Finds the RPM files in the compose cache of a stream that none of the nights needs which its retention keeps. */
+export async function rpmsBeyond(work: string, stream: Stream, { builds, damaged }: BuildSurvey): Promise<RpmsBeyond> {
+  // A release stream has the cache of its nights.
+  if (stream.release !== undefined) return { unneeded: [], nights: 0 };
+  const own = builds.filter(({ meta }) => meta.stream === stream.name);
+  const nights = own.filter(({ paths }) => existsSync(paths.lockfile)).slice(0, stream.retention.builds);
   const lockfiles: Lockfile[] = [];
-  const unknown = damaged.flatMap(({ id, arch }) => (arch === undefined ? [] : buildPaths(config.work, id, arch)));
+  const unknown = damaged.flatMap(({ id, arch }) => (arch === undefined ? [] : buildPaths(work, id, arch)));
   for (const { lockfile } of [
     ...nights.map(({ paths }) => paths),
     ...unknown.filter((one) => existsSync(one.lockfile)),
@@ -44,10 +60,8 @@ async function pruneCache(
       lockfiles.push(await readLockfile(lockfile));
     } catch (error) {
       // What that night needs is not known, so nothing goes (I8); the night itself goes on (I15).
-      task.say(`nothing is removed from the RPM cache: ${asNightlyError(error).message}`);
-      return;
+      return { unknown: asNightlyError(error).message };
     }
   }
-  const removed = await pruneRpms(cacheDir, lockfiles);
-  if (removed > 0) task.say(`removed ${removed} RPM files from the cache that none of ${nights.length} builds needs`);
+  return { unneeded: await unneededRpms(cacheFolder(work, stream.name), lockfiles), nights: nights.length };
 }

@@ -1,0 +1,159 @@
+import { existsSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { diskUse } from '../../base/disk-use.ts';
+import { filesBelow, ifThere } from '../../base/files.ts';
+import { isBuildId } from '../../build/build-id.ts';
+import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import type { Config } from '../../config/config.ts';
+import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
+import { isFinished } from '../../run/build.ts';
+import { imagesBeyond, rpmsBeyond } from '../deliver/prune.ts';
+
+/** What of the work folder nobody needs. */
+export interface Garbage {
+  /**
+   * `scratch`: work files of builds that have ended; `images`, `packages`: what retention no longer keeps; `cache`: of a stream that
+   * is not configured; `unfinished`: files that a killed process was writing; `build-root`: one that a rebuild lays out again.
+   */
+  readonly kind: 'scratch' | 'images' | 'packages' | 'cache' | 'unfinished' | 'build-root';
+  /** Relative to the work folder. */
+  readonly path: string;
+  /** What goes, absolute: the path itself, or some files in it. */
+  readonly parts: readonly string[];
+  /** What is free once it is gone; what a target has by a hard link is not. */
+  readonly bytes: number;
+  readonly why: string;
+}
+
+/** Milliseconds after which a file with the name of an unfinished one belongs to nobody: whoever writes one takes moments. */
+const ABANDONED_MS = 24 * 3600 * 1000;
+
+/** Names of files that `writeFileAtomic` writes aside, and of images that are being made. */
+const UNFINISHED = /\.\d+\.\d+\.tmp$|^\..+\.part$/;
+
+/** Folders of the work folder where such files can be; the others have a tidying of their own. */
+const WRITTEN = ['builds', 'cache/repositories', 'log', 'notify', 'signatures', 'audit'];
+
+/**
+ * Finds what can go from a work folder while its run lock is held. A build that can be resumed keeps all it has, and so does one
+ * whose record is damaged (I8, I15).
+ * @returns the items, and what is not known well enough to remove anything of it, a sentence each
+ */
+export async function findGarbage(config: Config): Promise<{ items: Garbage[]; notes: string[] }> {
+  const { work } = config;
+  const survey = await surveyBuilds(work);
+  const open = await openIds(survey);
+  const { items: packages, notes } = await packagesToGo(config, survey);
+  const found = [
+    ...(await scratchToGo(work, currentIds(survey, open))),
+    ...(await imagesToGo(config, survey, open)),
+    ...packages,
+    ...(await cachesToGo(config)),
+    ...(await unfinishedToGo(work, open)),
+  ];
+  return { items: await measured(work, found), notes };
+}
+
+/** Finds build roots of earlier jobs while the lock of rebuilds is held: they are laid out again when a job is compared with another. */
+export async function findBuildRoots(work: string): Promise<Garbage[]> {
+  const roots = join(rebuildFolder(work), 'roots');
+  const earlier = (await namesIn(roots)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+  const why = 'of an earlier job; laid out again when needed';
+  return measured(
+    work,
+    earlier.map((name) => whole('build-root', join(roots, name), why)),
+  );
+}
+
+type Found = Omit<Garbage, 'path' | 'bytes'> & { readonly at: string };
+
+const whole = (kind: Garbage['kind'], at: string, why: string): Found => ({ kind, at, parts: [at], why });
+
+async function measured(work: string, found: readonly Found[]): Promise<Garbage[]> {
+  const items: Garbage[] = [];
+  for (const { at, ...rest } of found) {
+    let bytes = 0;
+    for (const part of rest.parts) bytes += await diskUse(part);
+    items.push({ ...rest, path: at.slice(work.length + 1), bytes });
+  }
+  return items;
+}
+
+const namesIn = async (folder: string): Promise<string[]> => ((await ifThere(readdir(folder))) ?? []).sort();
+
+/** Returns the ids of builds that can be continued, and of those of which that is not known. */
+async function openIds({ builds, damaged }: BuildSurvey): Promise<Set<string>> {
+  const open = damaged.map(({ id }) => id);
+  for (const build of builds) {
+    // With a damaged journal it cannot be continued, but what it is good for is for somebody to look at.
+    if (!(await isFinished(build).catch(() => false))) open.push(build.meta.buildid);
+  }
+  return new Set(open);
+}
+
+/** Returns the open ids but for those that a later build of the stream has replaced: continued after all, they make their work files again. */
+function currentIds({ builds }: BuildSurvey, open: ReadonlySet<string>): Set<string> {
+  const replaced = builds.filter(({ meta }, index) =>
+    builds.slice(0, index).some((later) => later.meta.stream === meta.stream && !open.has(later.meta.buildid)),
+  );
+  const ids = new Set(replaced.map(({ meta }) => meta.buildid));
+  return new Set([...open].filter((id) => !ids.has(id)));
+}
+
+async function scratchToGo(work: string, current: ReadonlySet<string>): Promise<Found[]> {
+  const folder = join(work, 'scratch');
+  const names = (await namesIn(folder)).filter((name) => !current.has(name));
+  return names.map((name) =>
+    whole('scratch', join(folder, name), isBuildId(name) ? `build ${name} has ended` : 'left by a run that has ended'),
+  );
+}
+
+async function imagesToGo({ streams }: Config, survey: BuildSurvey, open: ReadonlySet<string>): Promise<Found[]> {
+  const beyond = Object.values(streams).flatMap((stream) =>
+    imagesBeyond(stream, survey).map((build) => ({ build, most: stream.retention.builds })),
+  );
+  return beyond
+    .filter(({ build }) => !open.has(build.meta.buildid) && existsSync(build.paths.images))
+    .map(({ build, most }) => whole('images', build.paths.images, whyBeyond(build, most)));
+}
+
+const whyBeyond = ({ meta }: StoredBuild, most: number): string => `beyond the newest ${most} builds of ${meta.stream}`;
+
+async function packagesToGo(
+  { work, streams }: Config,
+  survey: BuildSurvey,
+): Promise<{ items: Found[]; notes: string[] }> {
+  const items: Found[] = [];
+  const notes: string[] = [];
+  for (const stream of Object.values(streams)) {
+    const rpms = await rpmsBeyond(work, stream, survey);
+    if ('unknown' in rpms) notes.push(`Nothing goes from the RPM cache of ${stream.name}: ${rpms.unknown}`);
+    else if (rpms.unneeded.length > 0) {
+      const why = `${rpms.unneeded.length} RPM files that none of ${rpms.nights} builds needs`;
+      items.push({ kind: 'packages', at: join(work, 'cache', stream.name), parts: rpms.unneeded, why });
+    }
+  }
+  return { items, notes };
+}
+
+async function cachesToGo({ work, streams }: Config): Promise<Found[]> {
+  const folder = join(work, 'cache');
+  const unknown = (await namesIn(folder)).filter((name) => name !== 'repositories' && !Object.hasOwn(streams, name));
+  return unknown.map((name) => whole('cache', join(folder, name), `no stream ${name} is configured`));
+}
+
+async function unfinishedToGo(work: string, open: ReadonlySet<string>): Promise<Found[]> {
+  const before = Date.now() - ABANDONED_MS;
+  const found: Found[] = [];
+  for (const folder of WRITTEN) {
+    for (const file of await filesBelow(join(work, folder))) {
+      const id = folder === 'builds' ? file.slice(0, file.indexOf('/')) : '';
+      if (!UNFINISHED.test(basename(file)) || open.has(id)) continue;
+      const at = join(work, folder, file);
+      if (((await ifThere(lstat(at)))?.mtimeMs ?? before) < before)
+        found.push(whole('unfinished', at, 'its writer was killed'));
+    }
+  }
+  return found;
+}

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sha256File } from '../../src/base/files.ts';
 import type { ImageFile } from '../../src/images/image.ts';
 import { run } from '../../src/programs/exec.ts';
 import { metaOf } from '../support/build-meta.ts';
@@ -81,6 +82,36 @@ test("the box catalogue on the target names both boxes with their checksums and 
       },
     ],
   });
+});
+
+test('another machine fetches the build with its images, each verified before it has its name', async () => {
+  const id = String((await records(world))[0]?.['buildid']);
+  const elsewhere = join(world.dir, 'elsewhere.yaml');
+  const text = await readFile(world.config, 'utf8');
+  await writeFile(elsewhere, text.replace('work: ./work', 'work: ./work-elsewhere'));
+  const fetch = (...args: readonly string[]) => world.nightly('--config', elsewhere, 'fetch', id, ...args);
+  const folder = join(world.dir, 'work-elsewhere/builds', id, 'x86_64');
+  const iso = images['iso']?.path ?? '';
+  // One byte of an image changes on the target.
+  const there = join(world.published, 'builds', id, 'x86_64', iso);
+  const whole = await readFile(there);
+  await rm(there);
+  await writeFile(there, Buffer.concat([whole.subarray(0, -1), Buffer.from([1])]));
+  const refused = await fetch('--images');
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toMatch(/installer\.iso is not what the record of build \S+ says\./);
+  expect(readdirSync(join(folder, 'images')).filter((name) => name.includes('installer'))).toEqual([]);
+  await rm(there);
+  await writeFile(there, whole);
+
+  const fetched = await fetch('--images', '--json');
+  // The others were whole, and are not fetched again.
+  expect([fetched.code, JSON.parse(fetched.stdout).images]).toEqual([0, [iso]]);
+  for (const { path } of Object.values(images))
+    expect(await sha256File(join(folder, path))).toBe(await sha256File(join(await buildDir(), path)));
+  const commit = (await records(world))[0]?.['ostree-commit'];
+  await run('ostree', [`--repo=${join(world.dir, 'work-elsewhere/repo')}`, 'ls', String(commit)]);
+  expect((await world.nightly('fetch', id)).stderr).toContain('was made here');
 });
 
 test('the disk images share one sysroot: the commit is deployed once', async () => {

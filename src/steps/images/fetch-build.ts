@@ -21,13 +21,13 @@ import { FIXED_RECORDS, FURTHER_RECORDS } from '../deliver/publish-build.ts';
 import { readShared } from './shared-record.ts';
 
 /**
- * Returns the stream whose first target has the record of a build that was made on another machine.
+ * Returns the stream on whose first target, or on the target of that name, the record of a build is that was made on another machine.
  * @throws NightlyError `not-found`, those of the targets.
  */
-export async function findPublishedStream(config: Config, id: string, task: Task): Promise<string> {
+export async function findPublishedStream(config: Config, id: string, task: Task, from?: string): Promise<string> {
   const asked: string[] = [];
   for (const stream of Object.values(config.streams)) {
-    const [first] = targetsOf(config, stream);
+    const [first] = targetsOf(config, stream).filter(({ name }) => from === undefined || name === from);
     if (!first) continue;
     const target = openTarget(first);
     const path = recordPath(id, stream.arch);
@@ -48,9 +48,15 @@ export async function findPublishedStream(config: Config, id: string, task: Task
 /**
  * Fetches the records of a build from the first target of its stream into the work folder, in place of those fetched before:
  * through the target itself, past any cache, with their signatures checked where the stream signs.
+ * @param released whether a build may be released, which never changes any more; default: it is refused
  * @throws NightlyError `not-found`, `verify` when they do not belong together, `usage` when the build is released.
  */
-export async function fetchRecords(project: Project, id: string, task: Task): Promise<StoredBuild> {
+export async function fetchRecords(
+  project: Project,
+  id: string,
+  task: Task,
+  { released = false }: { readonly released?: boolean } = {},
+): Promise<StoredBuild> {
   const { config, stream, signer, targets, ref } = project;
   const [target] = targets;
   const paths = buildPaths(config.work, id, stream.arch);
@@ -64,7 +70,7 @@ export async function fetchRecords(project: Project, id: string, task: Task): Pr
   const { meta, sums } = shared;
   if (meta.buildid !== id || meta.ref !== ref || meta.stream !== stream.name)
     throw damaged(`its record is that of ${meta.buildid} at ${meta.ref}`);
-  if (meta.release || (await isReleased(project, folder, task))) throw frozenError(id);
+  if (!released && (meta.release || (await isReleased(project, folder, task)))) throw frozenError(id);
   const further = FURTHER_RECORDS.filter((name) => sums.some(({ path }) => path === name));
   const fixed = [...FIXED_RECORDS, ...further];
   const names = signer ? fixed.flatMap((name) => [name, signatureName(name)]) : fixed;

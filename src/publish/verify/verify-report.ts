@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { startHintFor } from '../../base/served-here.ts';
 import { NO_ANSWER_HINT, NoAnswerError } from './public-http.ts';
 
 /** What one look at a published target found. */
@@ -44,7 +45,7 @@ export async function attempt<Result>(
 
 /** Returns the advice that fits: what a server that gives no answer needs is no repair of the target. */
 export function hintFor(error: unknown, hint: string): string {
-  return error instanceof NoAnswerError || isRefusal(error) ? NO_ANSWER_HINT : hint;
+  return startHintFor(reasonOf(error)) ?? (error instanceof NoAnswerError || isRefusal(error) ? NO_ANSWER_HINT : hint);
 }
 
 /** Whether a pull of ostree failed for want of an answer: a file that is not there has status 404 or 410. */

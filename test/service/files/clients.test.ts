@@ -11,6 +11,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { askDnfClient } from '../../../src/programs/dnf-client.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { makeClient as makeClientRepo, pullAsClient } from '../../../src/programs/ostree-client.ts';
+import { hintFor } from '../../../src/publish/verify/verify-report.ts';
 import { startTargetServers, type TargetServers } from '../../../src/service/files/target-servers.ts';
 import { buildMiniRpm } from '../../support/mini-rpm.ts';
 import { commitTestTree, makeClient, makeRepo, TEST_REF, testTree } from '../../support/ostree-repo.ts';
@@ -232,6 +233,7 @@ describe('whoever is refused where this program is the web server', () => {
     expect(await refused()).toMatchObject({ code: 'tool-failed', hint });
     const why = await httpFetch(nobody).catch((error: unknown) => error);
     expect(new NightlyError('verify', `nobody answers: ${String(why)}`, { hint: 'another' })).toMatchObject({ hint });
+    expect(hintFor(why, 'another')).toBe(hint);
     expect(new NightlyError('verify', 'http://127.0.0.1:1 ECONNREFUSED', { hint: 'another' }).hint).toBe('another');
   });
 });

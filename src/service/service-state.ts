@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeJson } from '../base/files.ts';
-import { FORMATS } from '../base/format-versions.ts';
+import { FORMATS, NewerFormat } from '../base/format-versions.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { buildId, count, instant, word } from '../build/record-values.ts';
@@ -101,12 +101,14 @@ export async function readState(work: string): Promise<ServiceState> {
  * As `readState`, but a file that is damaged is set aside and nothing is remembered: a service that does not start for it
  * would run no night at all (I15). Only the holder of the service lock may.
  * @param tell given what is wrong and where the file is now
+ * @throws NightlyError `record` when a newer version wrote it: that one still needs it, after an update that was taken back.
  */
 async function readOrSetAside(work: string, tell: (sentence: string) => void): Promise<ServiceState> {
   try {
     return await readState(work);
   } catch (error) {
     if (!(error instanceof NightlyError && error.code === 'record')) throw error;
+    if (error.cause instanceof NewerFormat) throw error;
     const aside = `${statePath(work)}.damaged-${new Date().toISOString().replace(/\W/g, '')}`;
     await rename(statePath(work), aside);
     tell(`error: ${error.message} It is set aside as ${aside}; nights that waited in it are forgotten.`);
@@ -122,7 +124,10 @@ export interface StateFile {
   change(how: (state: ServiceState) => ServiceState): Promise<void>;
 }
 
-/** Opens the state of a work folder, a damaged one set aside; only the holder of the service lock may. */
+/**
+ * Opens the state of a work folder, a damaged one set aside; only the holder of the service lock may.
+ * @throws NightlyError `record` when a newer version wrote it
+ */
 export async function openState(work: string, tell: (sentence: string) => void): Promise<StateFile> {
   let state = await readOrSetAside(work, tell);
   let written: Promise<void> = Promise.resolve();

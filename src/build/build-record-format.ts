@@ -174,6 +174,9 @@ const schema = z.looseObject({
   'atomic-nightly.failures': z.array(failure).exactOptional(),
 });
 
+/** The stored form of a `meta.json`, for descriptions of it; `readBuildMeta` reads one. */
+export const BUILD_RECORD_SCHEMA: z.ZodType = schema;
+
 const META: RecordFormat<BuildMeta> = recordFormat({
   version: FORMATS.build,
   schema,

@@ -64,7 +64,8 @@ export type ChangeWord = 'upgraded' | 'changed' | 'downgraded' | 'removed' | 'ad
 /** The words in the order of `rpm-ostree db diff`. */
 const WORDS: readonly ChangeWord[] = ['upgraded', 'changed', 'downgraded', 'removed', 'added'];
 
-function wordOf([, kind, { NewPackage: to }]: PackageChange): ChangeWord {
+/** Returns what became of the package of a change. */
+export function wordOf([, kind, { NewPackage: to }]: PackageChange): ChangeWord {
   if (kind === 2) return to?.[2] === '' ? 'changed' : 'upgraded';
   return kind === 3 ? 'downgraded' : kind === 1 ? 'removed' : 'added';
 }

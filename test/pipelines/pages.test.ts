@@ -80,7 +80,7 @@ test('each link of the published pages leads to something, and nothing is wrong 
     expect(await page.locator('script').count()).toBe(url.endsWith('/get/index.html') ? 1 : 0);
     pending.push(
       ...((await page.evaluate(
-        '[...document.querySelectorAll("a[href], link[href]")].map((one) => one.href.split("#")[0])',
+        '[...document.querySelectorAll("a[href], link[href]")].map((one) => new URL(one.getAttribute("href"), document.baseURI).href.split("#")[0])',
       )) as string[]),
     );
   }

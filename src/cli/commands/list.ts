@@ -1,10 +1,9 @@
 import { formatAge } from '../../base/format.ts';
-import { ageOf, currentState, type PromotedTo, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
+import { currentState, promotedText, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
-import type { BuildMeta } from '../../build/build-record.ts';
-import { storedMeta } from '../../build/build-record-format.ts';
 import { placeOf, surveyBuilds } from '../../build/build-store.ts';
 import { OUTCOMES } from '../../build/outcomes.ts';
+import { type PrintableBuild, printable, printedBuild, printedDamage } from '../../build/printed-build.ts';
 import { loadConfig } from '../../config/load.ts';
 import { summarizeDiff } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
@@ -35,37 +34,20 @@ export const list = defineCommand({
   async run({ stream, state: wanted, limit, json }, { config, print }) {
     const { work } = await loadConfig(config);
     const held = await isRunLockHeld(work);
-    const { builds: all, damaged } = await surveyBuilds(work);
+    const { builds: found, damaged } = await surveyBuilds(work);
+    const all = found.map((build) => ({ meta: build.meta, state: currentState(build, held) }));
     const builds = all
       .filter(({ meta }) => stream === undefined || meta.stream === stream)
-      .map((build) => ({
-        meta: build.meta,
-        state: currentState(build, held),
-        age: ageOf(build.meta),
-        promoted: promotedTo(all, build.meta.buildid, (one) => currentState(one, held)),
-      }))
+      .map((build) => printable(build, all))
       .filter(({ state }) => wanted === undefined || state === wanted)
       .slice(0, limit === 0 ? undefined : limit);
     const shownDamaged = wanted === undefined || wanted === 'damaged' ? damaged : [];
     if (json) {
       const known = builds.map(({ meta, state, age, promoted }) => ({
         place: placeOf(meta),
-        printed: {
-          ...storedMeta(meta),
-          'atomic-nightly.state': state,
-          'atomic-nightly.age-seconds': age,
-          'atomic-nightly.promoted-to': promoted,
-        },
+        printed: printedBuild({ meta, state, age, promoted }),
       }));
-      const unknown = shownDamaged.map(({ id, arch, error }) => ({
-        place: { id },
-        printed: {
-          buildid: id,
-          'coreos-assembler.basearch': arch,
-          'atomic-nightly.state': 'damaged',
-          'atomic-nightly.damage': error.message,
-        },
-      }));
+      const unknown = shownDamaged.map((one) => ({ place: { id: one.id }, printed: printedDamage(one) }));
       const all = [...known, ...unknown].toSorted((a, b) => comparePlaced(b.place, a.place));
       printJson(
         all.map(({ printed }) => printed),
@@ -84,15 +66,7 @@ export const list = defineCommand({
 
 const HEADER = ['BUILD', 'STREAM', 'STATE', 'AGE', 'COMMIT', 'CHANGES', 'TESTS', 'IMAGES', 'PROMOTION'];
 
-interface Listed {
-  readonly meta: BuildMeta;
-  readonly state: string;
-  /** Seconds. */
-  readonly age: number;
-  readonly promoted: readonly PromotedTo[];
-}
-
-function cellsOf({ meta, state, age, promoted }: Listed): string[] {
+function cellsOf({ meta, state, age, promoted }: PrintableBuild): string[] {
   const { promotion, supersededBy, retracted } = meta;
   const notes = [
     promotion === undefined ? '' : `of ${promotion.of}`,

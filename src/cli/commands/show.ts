@@ -5,9 +5,9 @@ import { capital, formatAge, formatBytes, formatSeconds } from '../../base/forma
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
 import type { InputsRecord } from '../../build/build-record.ts';
-import { storedMeta } from '../../build/build-record-format.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { engineText } from '../../build/engine-text.ts';
+import { printedBuild } from '../../build/printed-build.ts';
 import { rebuiltText } from '../../build/rebuilds.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
@@ -70,11 +70,8 @@ export const show = defineCommand({
       : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
-      const age = ageOf(meta);
-      printJson(
-        { ...storedMeta(meta), 'atomic-nightly.age-seconds': age, 'atomic-nightly.promoted-to': promoted, ...found },
-        print,
-      );
+      const printed = printedBuild({ meta, state: currentState(stored, held), age: ageOf(meta), promoted });
+      printJson({ ...printed, ...found }, print);
       return 0;
     }
     const facts: readonly (readonly [string, string | undefined])[] = [

@@ -3,6 +3,7 @@ import type { BuildMeta } from '../../build/build-record.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
 import { type BuildRow, buildRow } from './build-row.ts';
+import { calendar, type MonthView } from './calendar.ts';
 import type { ChartView } from './charts/chart.ts';
 import { nightCharts } from './charts/nights.ts';
 import { type HealthView, healthView, type Judgement, publishedHealth } from './health.ts';
@@ -72,6 +73,7 @@ export function overviewPage(request: OverviewRequest): PageView & OverviewView 
     damaged: request.damaged ?? [],
     streams: streams.map((stream) => streamRow(stream, builds, page.links)),
     ...listView(request, page.links),
+    calendars: calendarsOf(request, page.links),
     older: older === '' ? '' : `?before=${older}`,
     hasContent: request.hasContent ?? false,
     disk: disk ? diskView(disk) : false,
@@ -88,6 +90,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
     ...page,
     stream: streamRow(stream, builds, page.links),
     ...listView(request, page.links),
+    calendars: calendar(stream.name, builds, page.links),
     older: older === '' ? '' : `?before=${older}`,
   };
 }
@@ -102,11 +105,17 @@ interface OverviewView {
   readonly streams: readonly StreamRow[];
   readonly builds: readonly BuildRow[];
   readonly charts: readonly ChartView[];
+  readonly calendars: readonly MonthView[];
   readonly older: string;
   readonly hasContent: boolean;
   readonly disk:
     | { readonly used: string; readonly free: string; readonly total: string; readonly percent: number }
     | false;
+}
+
+/** Streams that are charted have a calendar: those that are built on their own. */
+function calendarsOf({ charted, builds }: OverviewRequest, links: Links): MonthView[] {
+  return [...charted.keys()].flatMap((stream) => calendar(stream, builds, links));
 }
 
 function healthOf({ judgement, streams, builds }: OverviewRequest, links: Links): HealthView {

@@ -1,5 +1,6 @@
 import { capital } from '../../base/format.ts';
 import { changesByKind, type PackageDiff, partNames, summarizeDiff } from '../../rpm/pkgdiff.ts';
+import { encodeName } from './links.ts';
 
 /** Package changes as pages show them, in the order of `rpm-ostree db diff`. */
 export interface PackagesView {
@@ -13,6 +14,8 @@ export interface PackagesView {
   readonly changes: readonly {
     readonly kind: string;
     readonly name: string;
+    /** The name as a part of an address. */
+    readonly query: string;
     readonly from: string;
     readonly to: string;
   }[];
@@ -23,7 +26,7 @@ export function packagesView(diff: PackageDiff): PackagesView {
     ofKind.map(([name, , { PreviousPackage: from, NewPackage: to }]) => {
       const arches = from && to && from[2] !== to[2];
       const text = (one: typeof from) => (one ? `${one[1]}${arches ? `.${one[2]}` : ''}` : '');
-      return { kind: word, name, from: text(from), to: text(to) };
+      return { kind: word, name, query: encodeName(name), from: text(from), to: text(to) };
     }),
   );
   const { one, many } = partNames(diff);

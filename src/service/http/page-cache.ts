@@ -18,7 +18,8 @@ export function withPageCache(pages: Hono): (request: Request) => Promise<Respon
     const { pathname, search } = new URL(request.url);
     // A page's own script asks because something has just changed (Fetch Metadata: its destination is empty).
     const byScript = request.headers.get('sec-fetch-dest') === 'empty';
-    const whole = !/^\/(events|assets\/)|\/log\//.test(pathname);
+    // Answers of the API may be large, and each client asks for others.
+    const whole = !/^\/(events|assets\/|api\/)|\/log\//.test(pathname);
     if (request.method !== 'GET' || byScript || !whole) return pages.fetch(request);
     const key = pathname + search;
     let page = kept.get(key);

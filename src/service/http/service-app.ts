@@ -31,28 +31,9 @@ export function serviceApp(
   metrics: () => Promise<string>,
 ): Hono {
   const app = new Hono();
-  app.use(
-    secureHeaders({
-      contentSecurityPolicy: {
-        defaultSrc: ["'none'"],
-        styleSrc: ["'self'"],
-        scriptSrc: ["'self'"],
-        imgSrc: ["'self'", 'data:'],
-        connectSrc: ["'self'"],
-        baseUri: ["'none'"],
-        formAction: ["'self'"],
-        frameAncestors: ["'none'"],
-      },
-      crossOriginOpenerPolicy: 'same-origin',
-      crossOriginResourcePolicy: 'same-origin',
-      referrerPolicy: 'no-referrer',
-      xFrameOptions: 'DENY',
-      // The service itself speaks plain HTTP; whoever puts TLS in front of it promises that there.
-      strictTransportSecurity: false,
-      xXssProtection: false,
-      xDownloadOptions: false,
-    }),
-  );
+  const [own, shared] = [headersFor('same-origin'), headersFor('cross-origin')];
+  // Badges are there to be shown on pages of others, and the API to be read by them.
+  app.use((c, next) => (/^\/(badge|api)\//.test(c.req.path) ? shared : own)(c, next));
   app.use(async ({ req, text, res: _ }, next) => {
     // The Host that a client names is part of it: "1.2.3.4.5" looks like a name and is none.
     if (!URL.canParse(req.url)) return text('This is not an address.\n', 400);
@@ -84,6 +65,30 @@ export function serviceApp(
   app.all('*', ({ req }) => answer(req.raw));
   app.onError(errorAnswer(log, 'the log of the service'));
   return app;
+}
+
+/** @param who may use what is answered: pages of this service only, or those of others as well */
+function headersFor(who: 'same-origin' | 'cross-origin') {
+  return secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      styleSrc: ["'self'"],
+      scriptSrc: ["'self'"],
+      imgSrc: ["'self'", 'data:'],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'self'"],
+      frameAncestors: ["'none'"],
+    },
+    crossOriginOpenerPolicy: 'same-origin',
+    crossOriginResourcePolicy: who,
+    referrerPolicy: 'no-referrer',
+    xFrameOptions: 'DENY',
+    // The service itself speaks plain HTTP; whoever puts TLS in front of it promises that there.
+    strictTransportSecurity: false,
+    xXssProtection: false,
+    xDownloadOptions: false,
+  });
 }
 
 /** Looks a stream up, and asks for its nightly build. */

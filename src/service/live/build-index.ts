@@ -1,15 +1,19 @@
 import { setTimeout as sleep, setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { BuildMeta } from '../../build/build-record.ts';
+import { packChanges } from '../../rpm/packed-changes.ts';
 import type { PackageChange, PackageDiff } from '../../rpm/pkgdiff.ts';
 
 /**
  * What lists, charts, the feed and the metrics need of a record: it stays in memory for each of thousands of builds. Of
- * package changes there is only their kind, and of failures only where they were; `Work.build` has all of it.
+ * package changes there is only their kind, and one string to search them, and of failures only where they were; `Work.build` has all of it.
  */
 export type IndexedMeta = Omit<
   BuildMeta,
   'steps' | 'compose' | 'deltas' | 'approvals' | 'pendingImages' | 'advisories'
->;
+> & {
+  /** Its package changes, as `packChanges` has them. */
+  readonly changes?: string;
+};
 
 /** One change of each kind, shared by all builds. */
 const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => ['', kind, {}]);
@@ -28,7 +32,7 @@ export function indexed(meta: BuildMeta): IndexedMeta {
   const { pkgdiff, failures, promotion } = meta;
   return {
     ...rest,
-    ...(pkgdiff ? { pkgdiff: kindsOf(pkgdiff) } : {}),
+    ...(pkgdiff ? { pkgdiff: kindsOf(pkgdiff), changes: packChanges(pkgdiff) } : {}),
     ...(failures ? { failures: failures.map(({ step, code }) => ({ step, code, message: '' })) } : {}),
     ...(promotion ? { promotion: { ...promotion, overrides: [], excludes: [] } } : {}),
   };

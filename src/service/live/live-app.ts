@@ -8,6 +8,7 @@ import { ifThere } from '../../base/files.ts';
 import type { Config } from '../../config/config.ts';
 import { auditFolder, readAuditReport } from '../../publish/audit/audit-report.ts';
 import { auditPage } from '../../reports/pages/audit-page.ts';
+import { badge, badgePath } from '../../reports/pages/badge.ts';
 import { brandOf } from '../../reports/pages/brand.ts';
 import { comparePage } from '../../reports/pages/compare-page.ts';
 import { feed } from '../../reports/pages/feed.ts';
@@ -16,6 +17,7 @@ import { encodeName } from '../../reports/pages/links.ts';
 import { pageView } from '../../reports/pages/page.ts';
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
 import { lockHolder } from '../../run/lock-holder.ts';
+import { apiApp } from '../api/api-app.ts';
 import { liveBuildPage } from './build-view.ts';
 import { allTags, oneTag } from './content-view.ts';
 import { findLog } from './current-run.ts';
@@ -26,6 +28,7 @@ import { createEvents } from './live-events.ts';
 import { logPage } from './log-view.ts';
 import { offeredStreams, publicUrlOf } from './offers.ts';
 import { allBuilders, oneDispute, withBuilders } from './rebuild-view.ts';
+import { searchResults } from './search.ts';
 import type { Work } from './work-folder.ts';
 
 export interface PagesOptions {
@@ -144,6 +147,15 @@ export function pagesApp({
     });
   });
   app.get('/events', createEvents(context));
+  app.route('/api/v1', apiApp(context));
+  app.get('/badge/:file', async (c) => {
+    const stream = Object.keys(config.streams).find((name) => badgePath(name) === `badge/${c.req.param('file')}`);
+    if (stream === undefined) return missing(c, 'There is no such stream.');
+    const { builds } = await takeSnapshot(context);
+    const ours = builds.filter(({ meta }) => meta.stream === stream);
+    return c.body(badge(stream, ours), 200, { 'content-type': 'image/svg+xml', 'cache-control': 'no-cache' });
+  });
+  app.get('/search/', async (c) => html(c, 'search', await searchResults(context, new URL(c.req.url).searchParams)));
   if (config.audit !== undefined) {
     const { targets } = config.audit;
     app.get('/audit/', async (c) => {
@@ -185,6 +197,7 @@ export function pagesApp({
     '/builds/:id',
     '/builds/:id/:arch',
     '/get',
+    '/search',
     '/audit',
     '/builders',
     '/content',

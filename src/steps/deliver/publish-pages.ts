@@ -15,6 +15,7 @@ import type { LogEntry } from '../../published/log-entry.ts';
 import { keyPath, recordPath, signatureName, VERIFIER_PATH } from '../../published/paths.ts';
 import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
 import { placeOn, readTargetRecord } from '../../published/target-record.ts';
+import { badge, badgePath } from '../../reports/pages/badge.ts';
 import { type Brand, brandOf, type Logo, readLogo } from '../../reports/pages/brand.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
@@ -187,6 +188,10 @@ function pages(config: Config, target: Target, { metas, lacking, keys, brand }: 
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
   views.push(['get/index.html', render('get', getPage(brand, offers, false))]);
   views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
+  for (const { name } of streams) {
+    const ours = builds.filter(({ meta }) => meta.stream === name);
+    views.push([badgePath(name), badge(name, ours)]);
+  }
   const charted = new Map(
     streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
   );

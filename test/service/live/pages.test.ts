@@ -271,6 +271,9 @@ test('whatever names, reasons and log lines hold stays text, in pages, drawings 
     `/builds/${builds.candidate}/x86_64/`,
     `/builds/${damaged}/x86_64/`,
     `/builds/${id}/log/compose`,
+    `/builds/${id}/log/compose?q=${encodeURIComponent('alert(1)')}`,
+    `/search/?package=${encodeURIComponent(HOSTILE.slice(1))}`,
+    '/search/?package=*',
   ]) {
     const { status, text } = await get(path);
     expect(status, path).toBe(200);

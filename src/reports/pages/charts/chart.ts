@@ -33,7 +33,13 @@ export interface ChartView {
   readonly labelY: number;
   readonly bars: readonly Bar[];
   readonly lines: readonly { readonly series: number; readonly points: string }[];
-  readonly dots: readonly { readonly series: number; readonly x: number; readonly y: number; readonly title: string }[];
+  readonly dots: readonly {
+    readonly series: number;
+    readonly x: number;
+    readonly y: number;
+    readonly title: string;
+    readonly href: string;
+  }[];
   readonly legend: readonly { readonly series: number; readonly label: string }[];
   readonly columns: readonly string[];
   readonly rows: readonly { readonly label: string; readonly href: string; readonly cells: readonly string[] }[];
@@ -46,6 +52,7 @@ interface Bar {
   readonly width: number;
   readonly height: number;
   readonly title: string;
+  readonly href: string;
 }
 
 const BOX = { width: 460, height: 190, left: 60, right: 452, top: 10, bottom: 166 } as const;
@@ -58,7 +65,7 @@ export function stackedBars(data: ChartData): ChartView {
   const frame = frameOf(data, Math.max(...sums, 0));
   const room = (BOX.right - BOX.left) / Math.max(data.points.length, 1);
   const width = Math.min(room * 0.72, 26);
-  const bars = data.points.flatMap(({ label }, index) => {
+  const bars = data.points.flatMap(({ label, href }, index) => {
     let below = 0;
     return data.series.flatMap(({ label: name, values }, series): Bar[] => {
       const value = values[index] ?? 0;
@@ -75,6 +82,7 @@ export function stackedBars(data: ChartData): ChartView {
           width: round(width),
           height: round(bottom - top),
           title,
+          href,
         },
       ];
     });
@@ -100,6 +108,7 @@ export function lines(data: ChartData): ChartView {
               x: x(index),
               y: round(frame.y(value)),
               title: `${data.points[index]?.label ?? ''}: ${label} ${data.format(value)}`,
+              href: data.points[index]?.href ?? '',
             },
           ],
     );

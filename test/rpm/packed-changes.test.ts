@@ -1,0 +1,31 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { changeFinder, packChanges } from '../../src/rpm/packed-changes.ts';
+import type { PackageChange } from '../../src/rpm/pkgdiff.ts';
+
+const upgraded = (name: string): PackageChange => [
+  name,
+  2,
+  { PreviousPackage: [name, '1-1', 'x86_64'], NewPackage: [name, '2-1', 'x86_64'] },
+];
+
+test('what is found is what changed, whatever packages are called', () => {
+  const name = fc.oneof(fc.string({ maxLength: 8 }), fc.constantFrom('a\tb', 'a\nb', 'a.b', 'a*', '(', '\\'));
+  fc.assert(
+    fc.property(fc.uniqueArray(name, { maxLength: 6 }), name, (names, wanted) => {
+      const packed = packChanges(names.map(upgraded));
+      const plain = (text: string) => text.replaceAll(/[\t\n]/g, ' ');
+      const found = changeFinder(wanted)(packed).map((one) => one.name);
+      if (!wanted.includes('*')) expect(found).toEqual(names.map(plain).filter((one) => one === plain(wanted)));
+      expect(changeFinder('*')(packed)).toHaveLength(names.length);
+    }),
+  );
+});
+
+test('a star stands for any characters, and nothing else for any', () => {
+  const packed = packChanges(['kernel', 'kernel-core', 'kernel.core', 'a-kernel'].map(upgraded));
+  expect(changeFinder('kernel*')(packed).map(({ name }) => name)).toEqual(['kernel', 'kernel-core', 'kernel.core']);
+  expect(changeFinder('*.core')(packed)).toEqual([{ name: 'kernel.core', word: 'upgraded', from: '1-1', to: '2-1' }]);
+  const [added] = changeFinder('x')(packChanges([['x', 0, { NewPackage: ['x', '2:1-1', 'noarch'] }]]));
+  expect(added).toEqual({ name: 'x', word: 'added', from: '', to: '2:1-1' });
+});

@@ -15,6 +15,7 @@ export interface FormatVersion {
 export const FORMATS = {
   build: { key: 'atomic-nightly.format', newest: 1 },
   provenance: { key: 'version', newest: 1 },
+  advisories: { key: 'version', newest: 1 },
   'what the log has of a build': { key: 'version', newest: 1 },
   'release log': { key: 'version', newest: 1 },
   'audit state': { key: 'version', newest: 1 },

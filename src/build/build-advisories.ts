@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordFormat, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import type { FixedAdvisory } from '../rpm/fixed-advisories.ts';
 
@@ -28,9 +29,11 @@ export const fixedAdvisories = z.array(
   }),
 );
 
-const FORMAT: RecordFormat<BuildAdvisories> = recordFormat({
+/** The format of `advisories.json`. */
+export const ADVISORIES: RecordFormat<BuildAdvisories> = recordFormat({
+  version: FORMATS.advisories,
   schema: z.looseObject({
-    version: z.literal(1),
+    version: z.literal(FORMATS.advisories.newest),
     repositories: z.array(text),
     unread: z.array(text).exactOptional(),
     advisories: fixedAdvisories,
@@ -40,10 +43,10 @@ const FORMAT: RecordFormat<BuildAdvisories> = recordFormat({
 
 /** Returns the text of an `advisories.json`. */
 export function buildAdvisoriesText(advisories: BuildAdvisories): string {
-  return recordText(advisories, FORMAT);
+  return recordText(advisories, ADVISORIES);
 }
 
 /** Reads an `advisories.json`. @throws NightlyError `record` when it is damaged or of a later version. */
 export function readBuildAdvisories(content: string | Uint8Array, place: string): BuildAdvisories {
-  return readRecord(content, FORMAT, place);
+  return readRecord(content, ADVISORIES, place);
 }

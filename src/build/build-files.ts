@@ -15,6 +15,9 @@ export const SIGNATURES_FILE = 'signatures.json';
 /** Which advisories the package changes of the build bring (src/build/build-advisories.ts). */
 export const ADVISORIES_FILE = 'advisories.json';
 
+/** What this machine last logged of the build (src/steps/log/log-build.ts); only in the work folder. */
+export const LOGGED_FILE = 'logged.json';
+
 /** The copy of the treefile with all its files. */
 export const TREEFILE_ARCHIVE = 'treefile.tar.gz';
 

@@ -37,7 +37,8 @@ async function diffSince({ work }: Config, before: StoredBuild, build: StoredBui
   return packageDiff(await packagesOf(repo, before), await packagesOf(repo, build));
 }
 
-function changelogReport(
+/** Returns the lines of a report on changelogs. */
+export function changelogReport(
   { packages, unasked }: FoundChangelogs,
   { build, since }: { readonly build: string; readonly since: string | undefined },
 ): string[] {

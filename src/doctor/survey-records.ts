@@ -7,6 +7,7 @@ import { NewerFormat } from '../base/format-versions.ts';
 import { type RecordFormat, readRecord } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { readApprovals } from '../build/approvals.ts';
+import { ADVISORIES } from '../build/build-advisories.ts';
 import { readBuildMeta, readStepTimes } from '../build/build-record-format.ts';
 import { surveyJournal } from '../build/journal.ts';
 import { TAG_CHANGE } from '../content/tag-history.ts';
@@ -78,6 +79,7 @@ const KINDS: readonly RecordKind[] = [
   { path: 'builds/*/*/journal.ndjson', read: readJournalStrictly },
   { path: 'builds/*/*/lockfile.json', read: (content, path) => parseLockfile(new TextDecoder().decode(content), path) },
   { path: 'builds/*/*/provenance.json', read: parseProvenance },
+  record('builds/*/*/advisories.json', ADVISORIES),
   record('builds/*/*/logged.json', LOGGED),
   record('log/state.json', LOG_STATE),
   record('audit/*.report.json', AUDIT_REPORT),

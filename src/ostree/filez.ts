@@ -3,7 +3,16 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw, inflateRawSync } from 'node:zlib';
-import { asArray, asBigint, asString, decodeVariant, encodeVariant, swap64, type VariantValue } from './gvariant.ts';
+import {
+  asArray,
+  asBigint,
+  asBytes,
+  asString,
+  decodeVariant,
+  encodeVariant,
+  swap64,
+  type VariantValue,
+} from './gvariant.ts';
 
 /** Size limit of a file header; no legitimate one comes near it. */
 const MAX_HEADER = 1 << 20;
@@ -16,6 +25,8 @@ export interface FilezHeader {
   readonly mode: number;
   /** What a symbolic link leads to; empty for others. */
   readonly linkTarget: string;
+  /** Extended attributes by name, as in `security.capability`. */
+  readonly attributes: ReadonlyMap<string, Uint8Array>;
   /** What is digested before the unpacked content. */
   readonly digested: Uint8Array;
 }
@@ -36,8 +47,20 @@ function readHeader(header: Uint8Array): FilezHeader {
     size: Number(swap64(asBigint(size))),
     mode: swap32(fields[2]),
     linkTarget: asString(fields[4]),
+    attributes: new Map(asArray(fields[5]).map(attributeOf)),
     digested: Buffer.concat([start, plain]),
   };
+}
+
+/** A name, which ends in a zero byte, and its value. */
+function attributeOf(pair: VariantValue): [string, Uint8Array] {
+  const [name, value] = asArray(pair).map(asBytes);
+  return [
+    Buffer.from(name ?? [])
+      .toString('utf8')
+      .replace(/\0$/, ''),
+    value ?? new Uint8Array(),
+  ];
 }
 
 /** A number in network order that was decoded in the other. */
@@ -112,6 +135,29 @@ export async function filezFile(path: string): Promise<FilezObject | undefined> 
 }
 
 class TooMuch extends Error {}
+
+/** Reads the header of a `.filez` object, without what follows it; undefined when the file has none. */
+export async function filezHeader(path: string): Promise<FilezHeader | undefined> {
+  const file = await open(path);
+  try {
+    const prefix = Buffer.alloc(8);
+    if ((await file.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
+    const length = prefix.readUInt32BE(0);
+    if (length > MAX_HEADER) return undefined;
+    const bytes = Buffer.alloc(length);
+    return (await file.read(bytes, 0, length, 8)).bytesRead < length ? undefined : readHeader(bytes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Returns the unpacked content of a `.filez` object at hand; undefined when it is none, or is larger than `most` bytes. */
+export function filezContent(object: Uint8Array, most: number): Buffer | undefined {
+  const found = filezObject(object);
+  if (found === undefined || found.bytes > most) return undefined;
+  const packed = object.subarray(8 + Buffer.from(object.buffer, object.byteOffset).readUInt32BE(0));
+  return packed.length === 0 ? Buffer.alloc(0) : inflateRawSync(packed, { maxOutputLength: Math.max(most, 1) });
+}
 
 /** Returns the checksum that a `.filez` object's content has; undefined when the file is not such an object, or is cut short. */
 export async function filezChecksum(path: string): Promise<string | undefined> {

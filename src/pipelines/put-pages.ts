@@ -2,6 +2,7 @@ import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { publishPages } from '../steps/deliver/publish-pages.ts';
 import type { Target } from '../targets/target.ts';
+import { reviewPages } from './review-pages.ts';
 
 /**
  * The step that puts pages on a target, for those that get any.
@@ -15,5 +16,8 @@ export async function putPages(
   runner: Runner,
 ): Promise<void> {
   if (project.config.targets[target.name]?.pages === false) return;
-  await runner.step(`pages-${target.name}`, inputs, (task) => publishPages(project, [of].flat(), target, task));
+  const again = [of].flat();
+  await runner.step(`pages-${target.name}`, inputs, async (task) =>
+    publishPages(project, { again, reviews: await reviewPages(project, again, task) }, target, task),
+  );
 }

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/format.ts';
 import { oneLine } from '../../base/one-line.ts';
-import { findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
-import { lastRelease } from '../../build/promotions.ts';
+import { findBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type BuildDiff, diffBuilds } from '../../pipelines/diff-builds.ts';
+import { releaseBefore } from '../../pipelines/release-before.ts';
 import { formatDiff } from '../../rpm/pkgdiff.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, optional } from '../inputs.ts';
@@ -48,13 +48,7 @@ async function twoBuilds(
   }
   const build = await findBuild(config.work, first);
   if (second !== undefined) return [build, await findBuild(config.work, second)];
-  const stream = build.meta.stream;
-  const fed = Object.values(config.streams).filter(
-    ({ name, release }) => name === stream || release?.promotesFrom === stream,
-  );
-  const survey = await surveyBuilds(config.work);
-  const found = fed.map(({ name }) => lastRelease(survey.builds, name)).find((one) => one !== undefined);
-  insistOnWhole(survey, found?.paths.id);
+  const found = releaseBefore(config, await surveyBuilds(config.work), build);
   if (found) return [found, build];
   throw new NightlyError('not-found', `Nothing was released yet that build ${first} could be compared with.`, {
     hint: 'Name another build to compare with.',

@@ -21,7 +21,7 @@ export interface Unlogged {
 export function isVouchedPath(path: string): boolean {
   const [, id, arch, ...rest] = path.split('/');
   if (!isBuildFolder(`${id}/${arch}`) || rest.length === 0) return false;
-  return !/^(journal\.ndjson|index\.html|logs\/)/.test(rest.join('/'));
+  return !/^(journal\.ndjson|(index|review)\.html|logs\/)/.test(rest.join('/'));
 }
 
 /**

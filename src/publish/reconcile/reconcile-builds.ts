@@ -116,7 +116,9 @@ export async function compareBuilds(request: BuildsRequest, task: Task): Promise
   const isForeign = (path: string): boolean => {
     const [, build, name] = IN_BUILD.exec(path) ?? [];
     if (build === undefined || name === undefined) return !OWN.test(path);
-    return wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|index\.html)$/.test(name);
+    return (
+      wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|(index|review)\.html)$/.test(name)
+    );
   };
   return {
     phases: [

@@ -4,8 +4,8 @@ import { ADVISORIES_FILE, PROVENANCE_FILE, RECORD_FILE, SUMS } from '../../build
 import type { BuildMeta } from '../../build/build-record.ts';
 import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
-import { isPublishedState } from '../../build/outcomes.ts';
-import { rebuiltText, standingRebuilds, statementsOf } from '../../build/rebuilds.ts';
+import { nextCommands, type StreamNeeds } from '../../build/next-commands.ts';
+import { rebuiltText, statementsOf } from '../../build/rebuilds.ts';
 import { signatureName } from '../../published/paths.ts';
 import { advisoriesView } from './advisories-view.ts';
 import { changesText, releasedText } from './build-row.ts';
@@ -14,6 +14,7 @@ import { pageView } from './page.ts';
 import { imageViews } from './page-images.ts';
 import { packagesView } from './page-packages.ts';
 import { stateView, stepStateView } from './page-state.ts';
+import { REVIEW_PAGE } from './static-paths.ts';
 import { timeView } from './time-view.ts';
 import { finishedText, type StepTime, stepTimes, workingSeconds } from './times.ts';
 
@@ -28,22 +29,16 @@ export interface BuildPageRequest {
   readonly folder?: string | undefined;
   /** Its files lie beside the page, or in `folder`. */
   readonly published: boolean;
+  /** Whether the page for those who approve it lies beside it. */
+  readonly reviewed?: boolean;
   /** Seconds after which its images are removed from there; undefined: never. */
   readonly imagesSeconds?: number | undefined;
   /** Present on the service's own pages only. */
-  readonly run?: {
+  readonly run?: StreamNeeds & {
     readonly entries: readonly JournalEntry[];
     readonly releaseEntries: readonly JournalEntry[];
     /** Time in the form that `stepTimes` takes. */
     readonly since: number;
-    /** How many people must approve it before it is released. */
-    readonly approvalsNeeded: number;
-    /** How many rebuilders must have composed it again, identically. */
-    readonly rebuildsNeeded: number;
-    /** Whether its stream feeds a release stream. */
-    readonly promotable: boolean;
-    /** Whether its stream says where releases go. */
-    readonly releasable: boolean;
   };
 }
 
@@ -104,6 +99,7 @@ export function buildPage(request: BuildPageRequest) {
       without: formatBytes(without),
     })),
     promotion: promotionView(meta, linkTo),
+    reviewHref: request.reviewed === true ? links.file(meta.buildid, arch, REVIEW_PAGE) : '',
     promoted: promotedTo(
       others.map((one) => ({ meta: one })),
       meta.buildid,
@@ -120,7 +116,7 @@ export function buildPage(request: BuildPageRequest) {
     ...retractionViews(meta, linkTo),
     steps: run ? stepsView(run.entries, run.since, logOf) : false,
     releaseSteps: run ? stepsView(run.releaseEntries, run.since, logOf) : false,
-    commands: run ? commands(request, run) : [],
+    commands: run ? nextCommands(meta, state, run) : [],
     comparable: run ? comparable(request) : [],
   };
 }
@@ -240,33 +236,4 @@ function stepRows(steps: readonly StepTime[], hrefOf: (step: string) => string) 
     start: timeView(start),
     duration: end === undefined ? '' : formatSeconds((end - start) / 1000),
   }));
-}
-
-/** Returns what can be done with a build next, as it is typed. */
-function commands(
-  { meta, state }: BuildPageRequest,
-  { approvalsNeeded, rebuildsNeeded, promotable, releasable }: NonNullable<BuildPageRequest['run']>,
-): { what: string; command: string }[] {
-  const id = meta.buildid;
-  const found: { what: string; command: string }[] = [];
-  const add = (what: string, command: string) => found.push({ what, command: `atomic-nightly ${command}` });
-  if (['interrupted', 'failed', 'incomplete'].includes(state)) add('Go on with it', `resume ${id}`);
-  const built = meta.ostreeCommit !== undefined && isPublishedState(state);
-  const stands = !meta.retracted && !meta.retraction;
-  if (built && promotable && stands && !meta.promotion) {
-    add('See what a promotion would be', `promote ${id} --dry-run`);
-    add('Promote it', `promote ${id} --reason "…"`);
-  }
-  const open = meta.promotion && !meta.release && state === 'complete';
-  if (open && !meta.supersededBy) {
-    const approvals = meta.approvals?.length ?? 0;
-    if (approvals < approvalsNeeded) add(`Approve it (${approvals} of ${approvalsNeeded})`, `approve ${id} --by NAME`);
-    const identical = standingRebuilds(meta.rebuilds ?? []).filter(({ verdict }) => verdict === 'identical').length;
-    if (identical < rebuildsNeeded)
-      add(`Take statements of rebuilders (${identical} of ${rebuildsNeeded})`, `attest ${id} FILE`);
-    if (approvals >= approvalsNeeded && identical >= rebuildsNeeded && releasable) add('Release it', `release ${id}`);
-  }
-  if (releasedText(meta) === 'released') add('Take the release back', `release --withdraw ${id} --reason "…"`);
-  if (built) add('What is newer since', `show ${id}`);
-  return found;
 }

@@ -6,7 +6,7 @@ import { packagesView } from './page-packages.ts';
 import { timeView } from './time-view.ts';
 
 /** What differs between two builds, as `pipelines/diff-builds.ts` finds it. */
-interface Difference {
+export interface Difference {
   readonly pkgdiff: PackageDiff;
   readonly kernel: { readonly from?: string; readonly to?: string };
   readonly images: Readonly<Record<string, { readonly from?: number; readonly to?: number }>>;

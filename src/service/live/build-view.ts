@@ -1,6 +1,7 @@
 import { currentState } from '../../build/about-build.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { releaseJournal } from '../../run/build.ts';
+import { streamNeeds } from '../../run/stream-needs.ts';
 import { takeSnapshot, type WebContext } from './live-context.ts';
 import { folderOf } from './offers.ts';
 
@@ -25,10 +26,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
       entries: await work.journal(paths.journal),
       releaseEntries: await work.journal(releaseJournal(paths)),
       since: holder ? Date.parse(holder.since) : Number.POSITIVE_INFINITY,
-      approvalsNeeded: stream?.release?.approvals ?? 0,
-      rebuildsNeeded: stream?.release?.rebuilds ?? 0,
-      promotable: Object.values(config.streams).some(({ release }) => release?.promotesFrom === name),
-      releasable: stream?.release?.to !== undefined,
+      ...streamNeeds(config, name),
     },
   });
 }

@@ -22,7 +22,7 @@ import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
 import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
 import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts';
 import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
-import { buildPagePath } from '../../reports/pages/static-paths.ts';
+import { buildPagePath, reviewPagePath } from '../../reports/pages/static-paths.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
 import { testedRefOf } from '../../run/streams-on.ts';
 import { contentEquals } from '../../targets/expect.ts';
@@ -36,6 +36,14 @@ const ONLY_LIVE = ['live.js'];
 
 type Files = ReadonlyMap<string, Uint8Array>;
 
+/** Which pages of builds are wanted. */
+interface AskedPages {
+  /** Ids of builds whose page is made again. */
+  readonly again: readonly string[];
+  /** Pages of candidates for those who approve them, by build id. */
+  readonly reviews: ReadonlyMap<string, string>;
+}
+
 /**
  * Puts the pages for people on a target: index.html, get/, feed.atom, the page of each build that has none yet or is named
  * in `again`, and what they refer to. They are made from the target's own index and records, so they tell nothing that is
@@ -45,7 +53,7 @@ type Files = ReadonlyMap<string, Uint8Array>;
  */
 export async function publishPages(
   project: Project,
-  again: readonly string[],
+  { again, reviews }: AskedPages,
   target: Target,
   task: Task,
 ): Promise<void> {
@@ -79,7 +87,7 @@ export async function publishPages(
         ...(logo ? [[`assets/${logo.name}`, logo.content] as const] : []),
         ...keys,
         ...(await verifier(config)),
-        ...pages(config, target, { metas, lacking, keys: known, brand }),
+        ...pages(config, target, { metas, lacking, keys: known, brand, reviews }),
       ]);
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
@@ -172,18 +180,22 @@ interface Material {
   /** Paths of the public keys that are there. */
   readonly keys: ReadonlySet<string>;
   readonly brand: Brand;
+  readonly reviews: ReadonlyMap<string, string>;
 }
 
 /** Returns the index last: it leads to the others. */
-function pages(config: Config, target: Target, { metas, lacking, keys, brand }: Material): Files {
+function pages(config: Config, target: Target, { metas, lacking, keys, brand, reviews }: Material): Files {
   const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
   const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
   const product = brand.name;
   const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
-  const views: [string, string][] = lacking.map((meta) => {
+  const views = lacking.flatMap((meta): [string, string][] => {
     const { buildid, basearch: arch, state } = meta;
-    const view = buildPage({ meta, state, others: metas, live: false, published: true, imagesSeconds });
-    return [buildPagePath(buildid, arch), render('build', view)];
+    const review = reviews.get(buildid);
+    const reviewed = review !== undefined;
+    const view = buildPage({ meta, state, others: metas, live: false, published: true, imagesSeconds, reviewed });
+    const page: [string, string] = [buildPagePath(buildid, arch), render('build', view)];
+    return review === undefined ? [page] : [[reviewPagePath(buildid, arch), review], page];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
   views.push(['get/index.html', render('get', getPage(brand, offers, false))]);

@@ -5,7 +5,7 @@ import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.t
 import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { REBUILDS_FOLDER, RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { LOGGED_FILE, REBUILDS_FOLDER, RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildPaths, readMeta } from '../../build/build-store.ts';
 import { statementsOf } from '../../build/rebuilds.ts';
@@ -55,7 +55,7 @@ export async function logBuild(
 ): Promise<void> {
   if (config.log === undefined) return;
   const gate = await openLogGate(config);
-  const state = join(paths.dir, 'logged.json');
+  const state = join(paths.dir, LOGGED_FILE);
   const content = await ifThere(readFile(state));
   const before = content && readRecord(content, LOGGED, state);
   const files = await filesOf(paths, records, before?.files ?? []);

@@ -80,7 +80,8 @@ export function timeIn(headers: Pick<HttpResponse['headers'], 'get'>): number | 
   return Number.isNaN(sent) ? undefined : sent + (/^\d{1,9}$/.test(age) ? Number(age) : 0);
 }
 
-function isLocal(hostname: string): boolean {
+/** Whether a URL's host is this machine itself, as only programs on it see it. */
+export function isLocal(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '');
   return /(^|\.)localhost$/.test(host) || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }

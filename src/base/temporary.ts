@@ -18,16 +18,24 @@ export function temporaryPrefix(what: string, parent = tmpdir()): string {
 const place = (): string => createHash('sha256').update(`${bootId()} ${pidNamespace()}`).digest('hex').slice(0, 8);
 
 /**
- * Removes the temporary folders of processes that were killed. Those of other users, namespaces and boots stay, as of those
- * it cannot be known whether they have ended.
+ * Returns the temporary folders of processes that were killed. Those of other users, namespaces and boots are left out, as of
+ * those it cannot be known whether they have ended.
  */
-export function removeStaleFolders(parent = tmpdir()): void {
+export function staleFolders(parent = tmpdir()): string[] {
   const mine = new RegExp(`^atomic-nightly-[a-z]+-(\\d+)-${place()}-\\w{6}$`);
-  for (const name of readdirSync(parent)) {
-    const pid = mine.exec(name)?.[1];
-    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
-    const path = join(parent, name);
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found?.isDirectory() && found.uid === process.getuid?.()) rmSync(path, { recursive: true, force: true });
-  }
+  return readdirSync(parent)
+    .filter((name) => {
+      const pid = mine.exec(name)?.[1];
+      return pid !== undefined && !existsSync(`/proc/${pid}`);
+    })
+    .map((name) => join(parent, name))
+    .filter((path) => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found?.isDirectory() && found.uid === process.getuid?.();
+    });
+}
+
+/** Removes the temporary folders of processes that were killed. */
+export function removeStaleFolders(parent = tmpdir()): void {
+  for (const path of staleFolders(parent)) rmSync(path, { recursive: true, force: true });
 }

@@ -1,5 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { freePort } from '../base/free-port.ts';
 import type { Task } from '../base/task.ts';
 import { temporaryPrefix } from '../base/temporary.ts';
@@ -33,6 +34,8 @@ export interface BootRequest {
   readonly memoryMib?: number;
   /** Ports of this machine's 127.0.0.1 that commands in the guest reach under the same address. */
   readonly reversePorts?: readonly number[];
+  /** Open the serial line to a person, who may log in there with the guest's password. Default: it is only logged. */
+  readonly console?: boolean;
 }
 
 /** A user that the image lets in. */
@@ -42,18 +45,26 @@ export interface Login {
   readonly privateKey: string;
 }
 
-/** A booted machine. Its disk is an overlay that goes away with it. */
-export interface Vm {
+/** A machine that was switched on. Its disk is an overlay that goes away with it. */
+export interface Guest {
   readonly host: SshHost;
   readonly accelerator: Accelerator;
   readonly serialLog: string;
   readonly reversePorts: readonly number[];
-  /** Seconds from power-on to the first login over ssh. */
-  readonly bootSeconds: number;
+  /** The serial line as a socket, and the user's password there where one was made; only if a console was asked for. */
+  readonly console?: { readonly socket: string; readonly password: string | undefined };
   /** The machine's exit code once it has ended, else undefined. */
   ended(): number | null | undefined;
+  /** Resolves when the machine has ended; never rejects. */
+  readonly exited: Promise<unknown>;
   /** Ends the machine at once and removes its files. */
   stop(): Promise<void>;
+}
+
+/** A machine that somebody has logged in to. */
+export interface Vm extends Guest {
+  /** Seconds from power-on to the first login over ssh. */
+  readonly bootSeconds: number;
 }
 
 const USER = 'nightly';
@@ -63,62 +74,64 @@ const USER = 'nightly';
  * @throws NightlyError `gate-failed` with the last serial lines when that does not happen in time; `tool-missing`.
  */
 export async function bootImage(request: BootRequest, task: Task): Promise<Vm> {
+  const started = performance.now();
+  const guest = await startGuest(request, task);
+  try {
+    await waitForSsh(guest, request.timeoutSeconds, task);
+  } catch (error) {
+    await guest.stop();
+    throw error;
+  }
+  return { ...guest, bootSeconds: (performance.now() - started) / 1000 };
+}
+
+/** Switches a machine on without waiting for anything. @throws NightlyError `tool-missing`, `tool-failed`. */
+export async function startGuest(request: BootRequest, task: Task): Promise<Guest> {
   const dir = await mkdtemp(temporaryPrefix('vm'));
   try {
-    return await bootIn(dir, request, task);
+    return await startIn(dir, request, task);
   } catch (error) {
     await rm(dir, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function bootIn(dir: string, request: BootRequest, task: Task): Promise<Vm> {
+async function startIn(dir: string, request: BootRequest, task: Task): Promise<Guest> {
   const accelerator = request.accelerator ?? (await chooseAccelerator(task));
   const keyFile = join(dir, 'key');
   const publicKey = await makeSshKey(keyFile, 'boot test', task);
-  const seed = await makeSeed({ dir, user: USER, publicKey, instanceId: 'boot-test', hostName: 'boot-test' }, task);
+  const password = request.console && request.login === undefined ? randomBytes(6).toString('hex') : undefined;
+  const about = { user: USER, publicKey, password, instanceId: 'boot-test', hostName: 'boot-test' };
+  const seed = await makeSeed({ dir, ...about }, task);
   const disk = join(dir, 'disk.qcow2');
   await makeDisk(dir, disk, request, task);
   const sshPort = await freePort();
   const uefi = request.firmware === 'uefi' ? await uefiIn(dir) : undefined;
   const { serialLog } = request;
+  const serialSocket = request.console ? join(dir, 'console') : undefined;
   task.say(`Booting ${request.image} (${request.firmware.toUpperCase()}, ${accelerator.toUpperCase()})`);
-  const started = performance.now();
+  const { cpus = 2, memoryMib = 1536 } = request;
   const machine = await startMachine(
-    {
-      accelerator,
-      disk,
-      seed,
-      sshPort,
-      serialLog,
-      cpus: request.cpus ?? 2,
-      memoryMib: request.memoryMib ?? 1536,
-      uefi,
-    },
+    { dir, accelerator, disk, seed, sshPort, serialLog, serialSocket, cpus, memoryMib, uefi },
     task,
   );
   let exitCode: number | null | undefined;
-  void machine.exited.then((code) => {
+  const exited = machine.exited.then((code) => {
     exitCode = code;
   });
-  const vm = {
+  return {
     host: { address: '127.0.0.1', port: sshPort, ...(await loginIn(dir, keyFile, request.login)) },
     accelerator,
     serialLog,
     reversePorts: request.reversePorts ?? [],
+    ...(serialSocket !== undefined && { console: { socket: serialSocket, password } }),
     ended: () => exitCode,
+    exited,
     async stop() {
       await machine.stop();
       await rm(dir, { recursive: true, force: true });
     },
   };
-  try {
-    await waitForSsh(vm, request.timeoutSeconds, task);
-  } catch (error) {
-    await machine.stop();
-    throw error;
-  }
-  return { ...vm, bootSeconds: (performance.now() - started) / 1000 };
 }
 
 async function loginIn(dir: string, cloudInitKey: string, login: Login | undefined) {
@@ -130,12 +143,14 @@ async function loginIn(dir: string, cloudInitKey: string, login: Login | undefin
 
 /**
  * The machine's disk: an overlay on the image's plain content. On the compressed image itself each small read, such as
- * GRUB's and Python's, would unpack 64 KiB again: the boot loader alone took three times as long.
+ * GRUB's and Python's, would unpack 64 KiB again: the boot loader alone took three times as long. A raw image has nothing to
+ * unpack, so that guests may share it.
  */
 async function makeDisk(dir: string, disk: string, request: BootRequest, task: Task): Promise<void> {
   const { format, virtualSize } = await imageInfo(request.image, task);
-  const plain = join(dir, 'plain.raw');
-  await convertImage({ source: request.image, sourceFormat: format, target: plain, targetFormat: 'raw' }, task);
+  const plain = format === 'raw' ? resolve(request.image) : join(dir, 'plain.raw');
+  if (format !== 'raw')
+    await convertImage({ source: request.image, sourceFormat: format, target: plain, targetFormat: 'raw' }, task);
   await createOverlay(plain, 'raw', disk, request.diskBytes ?? virtualSize, task);
 }
 

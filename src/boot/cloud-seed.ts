@@ -10,6 +10,8 @@ export interface SeedRequest {
   readonly user: string;
   /** The line for authorized_keys. */
   readonly publicKey: string;
+  /** Lets the user log in on the console too; not on a machine that matters, for the seed holds it as it is. */
+  readonly password?: string | undefined;
   readonly instanceId: string;
   readonly hostName: string;
 }
@@ -21,8 +23,11 @@ export interface SeedRequest {
 export async function makeSeed(request: SeedRequest, task: Task): Promise<string> {
   const folder = join(request.dir, 'cidata');
   await makeFolder(folder);
-  const { user, publicKey, instanceId, hostName } = request;
-  await writeFile(join(folder, 'user-data'), await renderTemplate('boot/user-data.hbs', { user, publicKey }));
+  const { user, publicKey, password, instanceId, hostName } = request;
+  await writeFile(
+    join(folder, 'user-data'),
+    await renderTemplate('boot/user-data.hbs', { user, publicKey, password: password ?? '' }),
+  );
   await writeFile(join(folder, 'meta-data'), await renderTemplate('boot/meta-data.hbs', { instanceId, hostName }));
   const iso = join(request.dir, 'seed.iso');
   await makeIso(iso, 'cidata', folder, task);

@@ -40,13 +40,17 @@ export async function upgradeAndRollback(vm: Vm, request: UpgradeRequest, task: 
   return timings;
 }
 
-/** Pulls and deploys what the machine's remote has now. @throws NightlyError `gate-failed` when that is another commit. */
+/**
+ * Pulls and deploys what the machine's remote has now; or that very commit of its ref, where the ref may have moved on since.
+ * @throws NightlyError `gate-failed` when it is another commit.
+ */
 export async function upgrade(
   vm: Vm,
-  to: { readonly commit: string; readonly version: string },
+  to: { readonly commit: string; readonly version: string; readonly isOld?: boolean },
   task: Task,
 ): Promise<void> {
-  const { stdout } = await inGuest(vm, 'sudo ostree admin upgrade', task, { timeoutSeconds: 900 });
+  const which = to.isOld ? ` --override-commit=${to.commit}` : '';
+  const { stdout } = await inGuest(vm, `sudo ostree admin upgrade${which}`, task, { timeoutSeconds: 900 });
   const [next] = await deploymentsOf(vm, task);
   if (next?.commit === to.commit) return;
   throw await machineFault(

@@ -4,7 +4,12 @@ import { type RunningProcess, start } from './exec.ts';
 
 export type Accelerator = 'kvm' | 'tcg';
 
+/** The variable that names a machine's folder in its environment: a later run finds those by it whose program was killed. */
+export const MACHINE_MARKER = 'ATOMIC_NIGHTLY_MACHINE';
+
 export interface MachineRequest {
+  /** Its own folder, gone with it. */
+  readonly dir: string;
   readonly accelerator: Accelerator;
   readonly cpus: number;
   readonly memoryMib: number;
@@ -16,6 +21,8 @@ export interface MachineRequest {
   readonly sshPort: number;
   /** Everything the guest writes to its first serial line. */
   readonly serialLog: string;
+  /** Path of a socket that is that line for one program at a time, both ways. */
+  readonly serialSocket?: string | undefined;
   /** UEFI firmware and its variables (written to); BIOS without. */
   readonly uefi?: { readonly code: string; readonly variables: string } | undefined;
 }
@@ -49,8 +56,14 @@ export async function startMachine(request: MachineRequest, task: Task): Promise
       // No boot ROM: it would try the network before the disk.
       ...['-device', 'virtio-net-pci,netdev=net0,romfile='],
       ...['-device', 'virtio-rng-pci'],
-      ...['-serial', `file:${request.serialLog}`],
+      ...serialArguments(request),
     ],
-    { task },
+    { task, env: { [MACHINE_MARKER]: request.dir } },
   );
+}
+
+function serialArguments({ serialLog, serialSocket }: MachineRequest): string[] {
+  if (serialSocket === undefined) return ['-serial', `file:${serialLog}`];
+  const socket = `socket,id=line,server=on,wait=off,path=${qemuValue(serialSocket)},logfile=${qemuValue(serialLog)}`;
+  return ['-chardev', socket, '-serial', 'chardev:line'];
 }

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { plainShellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { type RunResult, run } from './exec.ts';
 
@@ -16,6 +17,10 @@ export interface SshOptions {
   /** Ports of this machine's 127.0.0.1 that the far side sees under the same number on its own. */
   readonly reversePorts?: readonly number[];
   readonly okExitCodes?: readonly number[];
+  /** Written to the command's standard input, which is otherwise empty. */
+  readonly input?: string;
+  /** Called for each line as it arrives; standard output is not kept then. */
+  readonly onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
 }
 
 /** How to reach an account on a machine that matters; what is left out is as ssh itself has it. */
@@ -86,8 +91,24 @@ export async function sshToThrowAway(
       task,
       okExitCodes: options.okExitCodes ?? [0],
       timeoutMs: options.timeoutMs,
+      onLine: options.onLine,
+      ...(options.input !== undefined && { input: options.input }),
     },
   );
+}
+
+/** Returns the command line by which a person logs in to a throw-away machine. */
+export function throwAwayLogin(
+  { address, port, user, keyFile }: SshHost,
+  reversePorts: readonly number[] = [],
+): string {
+  const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
+  const words = [
+    ...['ssh', '-p', String(port), '-i', keyFile, ...options.flatMap((option) => ['-o', option])],
+    ...reversePorts.flatMap((one) => ['-R', `127.0.0.1:${one}:127.0.0.1:${one}`]),
+    `${user}@${address}`,
+  ];
+  return words.map(plainShellWord).join(' ');
 }
 
 /** Whether an ssh server greets on that port within the time; cheaper than starting ssh to find out. */

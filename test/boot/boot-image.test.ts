@@ -192,6 +192,7 @@ test.each([
       reversePorts: [],
       bootSeconds: 0,
       ended: () => undefined,
+      exited: Promise.resolve(),
       stop: () => Promise.resolve(),
     } as const;
     await expect(inGuest(vm, 'uptime', testTask(folder), { timeoutSeconds: 2 })).rejects.toMatchObject({

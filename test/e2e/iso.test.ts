@@ -151,7 +151,7 @@ async function bootInstalled(disk: string, keyFile: string): Promise<Vm> {
   // The place of the seed has to hold some ISO; the installer would boot.
   const seed = join(dir, 'no-seed.iso');
   await makeIso(seed, 'EMPTY', join(dir, 'scratch'), task);
-  const hardware = { accelerator, cpus: 2, memoryMib: 1536, disk: overlay, seed };
+  const hardware = { dir, accelerator, cpus: 2, memoryMib: 1536, disk: overlay, seed };
   const machine = await startMachine({ ...hardware, sshPort, serialLog, uefi: { code, variables } }, task);
   let exitCode: number | null | undefined;
   void machine.exited.then((value) => {
@@ -159,7 +159,7 @@ async function bootInstalled(disk: string, keyFile: string): Promise<Vm> {
   });
   const host = { address: '127.0.0.1', port: sshPort, user: 'admin', keyFile };
   const vm = { host, accelerator, serialLog, reversePorts: [], bootSeconds: 0, ended: () => exitCode };
-  const stoppable = { ...vm, stop: () => machine.stop() };
+  const stoppable = { ...vm, exited: machine.exited, stop: () => machine.stop() };
   running.push(stoppable);
   await waitForSsh(stoppable, SECONDS, task);
   return stoppable;

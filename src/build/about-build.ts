@@ -50,12 +50,13 @@ export function testsText(meta: BuildMeta): string | undefined {
   return `${passed}/${passed + Object.keys(meta.refusedImages ?? {}).length}`;
 }
 
-/** Whether every image that a stream wants tested has booted. */
+/** Whether every image that a stream wants tested has booted, and none was refused for another test. */
 export function wasTested(
   { smokeTest }: { readonly smokeTest: false | { readonly images: readonly string[] } },
-  { smokeTests = {} }: Pick<BuildMeta, 'smokeTests'>,
+  { smokeTests = {}, refusedImages = {} }: Pick<BuildMeta, 'smokeTests' | 'refusedImages'>,
 ): boolean {
-  return smokeTest !== false && smokeTest.images.every((name) => Object.hasOwn(smokeTests, name));
+  if (smokeTest === false || Object.keys(refusedImages).length > 0) return false;
+  return smokeTest.images.every((name) => Object.hasOwn(smokeTests, name));
 }
 
 /** Seconds since a build was begun. */

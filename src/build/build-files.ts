@@ -30,6 +30,12 @@ export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 /** Signed verification summary of a promotion: how many operators built its packages the same; only in the work folder. */
 export const QUORUM_FILE = 'rebuild-summary.intoto.jsonl';
 
+/** Results of the SIG's own tests (src/build/tests-record.ts). */
+export const TESTS_FILE = 'tests.json';
+
+/** Folder with the artifacts of these tests, by image type and test; only in the work folder. */
+export const TESTS_FOLDER = 'tests';
+
 /** Returns the name of the signed statement of what an image was made from; it lies beside the image. */
 export const imageStatementName = (image: string): string => `${image}.intoto.jsonl`;
 

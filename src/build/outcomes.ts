@@ -1,8 +1,8 @@
 /**
  * Exit codes of the program (I7). Scripts, Jenkins and the service go by them.
  * - `done` 0; `failed` 1; `usage` 2: the command line, the configuration or the treefile; `unchanged` 10: nothing to build;
- * - `locked` 11: another run works on it; `gateFailed` 12: built and published, but its smoke test did not pass, or a command
- *   was refused because of that;
+ * - `locked` 11: another run works on it; `gateFailed` 12: built and published, but its smoke test or a test of the SIG's own
+ *   did not pass, or a command was refused because of that;
  * - `interrupted` 130: by a signal; `resume` continues it.
  */
 export const EXIT = {
@@ -39,7 +39,7 @@ export interface OutcomeSpec {
  * - `failed`: no commit was published
  * - `incomplete`: the tree is published; an image or a later step failed, or images are still to be made. Or nothing is visible yet,
  *   because too few witnesses have cosigned the log
- * - `gate-failed`: built, but its smoke test did not pass
+ * - `gate-failed`: built, but its smoke test, or a test of the SIG's own, did not pass
  * - `complete`: all of it
  */
 export const OUTCOMES = {

@@ -2,6 +2,7 @@ import { xmlText } from '../base/xml-text.ts';
 import type { BuildMeta } from '../build/build-record.ts';
 import type { StoredBuild } from '../build/build-store.ts';
 import { type JournalEntry, readJournal } from '../build/journal.ts';
+import { type TestsRecord, testsOrNone } from '../build/tests-record.ts';
 
 interface TestCase {
   readonly name: string;
@@ -17,7 +18,31 @@ interface TestCase {
  */
 export async function junitReport({ meta, paths }: StoredBuild): Promise<string> {
   const steps = stepCases(await readJournal(paths.journal), meta);
-  const suites = [suite(meta, 'steps', steps), suite(meta, 'smoke tests', smokeCases(meta))];
+  const own = await testsOrNone(paths);
+  const suites = [
+    suite(meta, 'steps', steps),
+    suite(meta, 'smoke tests', smokeCases(meta)),
+    ...(own ? [suite(meta, 'tests', ownCases(own))] : []),
+  ];
+  return report(suites);
+}
+
+/** Returns the SIG's own tests of a build as such a report. */
+export async function testsReport({ meta, paths }: StoredBuild): Promise<string> {
+  const own = await testsOrNone(paths);
+  return report(own ? [suite(meta, 'tests', ownCases(own))] : []);
+}
+
+function ownCases({ results }: TestsRecord): TestCase[] {
+  return results.map(({ name, image, verdict, seconds, message = '' }) => ({
+    name: `${image}: ${name}`,
+    seconds,
+    ...(verdict === 'failed' && { failure: { type: 'gate-failed', message } }),
+    ...(verdict === 'skipped' && { skipped: message }),
+  }));
+}
+
+function report(suites: readonly string[]): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join('')}</testsuites>\n`;
 }
 
@@ -43,7 +68,7 @@ function stepCases(journal: readonly JournalEntry[], meta: BuildMeta): TestCase[
     const name = `image-${type}`;
     if (!cases.has(name)) cases.set(name, { name, seconds: 0, skipped: 'Still to be made.' });
   }
-  return [...cases.values()].filter(({ name }) => !name.startsWith(SMOKE));
+  return [...cases.values()].filter(({ name }) => !name.startsWith(SMOKE) && !name.startsWith('test-'));
 }
 
 const SMOKE = 'smoke-test-';

@@ -4,6 +4,7 @@ import type { KeyPath } from '../base/yaml/yaml-places.ts';
 import { hostArchitecture } from './architecture.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import { checkCheckoutPlace, checkStreamEngine, type EngineConfig, isFolderEngine } from './engine.ts';
+import { checkGuestTests } from './guest-tests.ts';
 import { checkImages } from './images.ts';
 import { checkPassphrase } from './private-keys.ts';
 import { checkRelease } from './release.ts';
@@ -81,7 +82,7 @@ function checkStream(name: string, stream: WrittenStream, parts: Parts): Breach[
   for (const [path, file] of files) {
     if (file !== undefined && !existsSync(file)) add(path, `there is no ${file}.`);
   }
-  return [...breaches, ...checkImages(stream, parts.imageTemplates)];
+  return [...breaches, ...checkImages(stream, parts.imageTemplates), ...checkGuestTests(stream)];
 }
 
 /** Names of targets that there are none of, or that stand twice in a list. */

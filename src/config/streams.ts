@@ -3,6 +3,7 @@ import { architectureSchema, hostArchitecture } from './architecture.ts';
 import { attestationsSchema, attestationsTemplate } from './attestations.ts';
 import { block, type Filled, type Here } from './block.ts';
 import { type EngineConfig, streamEngineSchema, type TreeTemplate, treeTemplate } from './engine.ts';
+import { guestTestsSchema, guestTestsTemplate } from './guest-tests.ts';
 import { fillSmokeTest, imagesSchema, imagesTemplate, type SmokeTestConfig, smokeTestSchema } from './images.ts';
 import { type ReleaseConfig, releaseKeys, releaseTemplate } from './release.ts';
 import { releasePackageSchema, releasePackageTemplate } from './release-package.ts';
@@ -50,6 +51,7 @@ export const streamSchema = (here: Here) =>
       images: imagesSchema,
       'image-prefix': word.optional().describe('Start of image file names; default: the name at the top of this file.'),
       'smoke-test': smokeTestSchema,
+      tests: guestTestsSchema(here).optional(),
       'tested-ref': refName
         .optional()
         .describe('Moved when the smoke test has passed; default: the ref and "-tested".'),
@@ -189,7 +191,7 @@ ${treeTemplate(name, tree)}
 
     # The stateroot on hosts. Default: name as above.
     # os-name: ${name}
-${imagesTemplate(name, 'treefile' in tree ? 'generic-cloud' : '')}${'treefile' in tree ? packagesTemplate : ''}${signingTemplate}${'treefile' in tree ? releasePackageTemplate(name) : ''}
+${imagesTemplate(name, 'treefile' in tree ? 'generic-cloud' : '')}${guestTestsTemplate}${'treefile' in tree ? packagesTemplate : ''}${signingTemplate}${'treefile' in tree ? releasePackageTemplate(name) : ''}
     # What the tree says of what it is made of (docs/provenance.md): with "signatures" a package that is only signed again
     # makes a new build.
     # provenance: {signatures: true}

@@ -24,7 +24,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
       if (formatOf(template).kind === 'installer') needs.add('installer ISO');
       else if (template.disk['root-filesystem'] === 'xfs') needs.add('images with XFS');
     }
-    if (stream.smokeTest !== false) needs.add('smoke test');
+    if (stream.smokeTest !== false || stream.tests) needs.add('smoke test');
     if (stream.seed.gpgKeys.length > 0) needs.add('seed signatures');
     if (stream.signing) needs.add('signing');
     if (stream.signing?.some(({ type }) => type === 'gpg-agent')) needs.add('signing with gpg');

@@ -17,6 +17,7 @@ import { type ImageResults, stateOf, sumsOf, wholeRecord } from '../steps/images
 import { missingImages } from '../steps/images/missing-images.ts';
 import { publishPart } from '../steps/images/publish-part.ts';
 import type { Target } from '../targets/target.ts';
+import { guestTests } from './guest-tests.ts';
 import { makeImages, sortImages, stateImages } from './make-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
 import { putPages } from './put-pages.ts';
@@ -66,7 +67,9 @@ export async function deliverImages(
   const wanted = set.templates.filter(({ name }) => types.includes(name));
   const imaged = await makeImages(build, set, wanted, runner);
   const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
-  const sorted = sortImages(imaged.results, gated.failed);
+  const booted = imaged.results.filter(({ name }) => !gated.failed.includes(name));
+  const tested = await guestTests(project, build, { set, images: booted, commit }, runner);
+  const sorted = sortImages(imaged.results, [...gated.failed, ...tested.failed]);
   const good = imaged.results.filter(({ name }) => name in sorted.images);
   // One whose statement cannot be had waits for a resume, as one without a signature does.
   const stated = await stateImages(project, build, good, runner);
@@ -75,7 +78,7 @@ export async function deliverImages(
     images: sortImages(stated.results, []).images,
     refused: sorted.refused,
     tests: gated.tests,
-    failures: [...imaged.failures, ...gated.failures, ...stated.failures],
+    failures: [...imaged.failures, ...gated.failures, ...tested.failures, ...stated.failures],
   };
   const failures = [...(tree?.failures ?? []), ...results.failures];
   const ofTree = tree && { ...tree, meta: local, sums: await checksumsOf(build, fixedRecords(build)) };

@@ -1,16 +1,12 @@
 import { join } from 'node:path';
-import { isLocal } from '../base/server-time.ts';
 import { type BootRequest, bootImage, type Guest, startGuest, type Vm } from '../boot/boot-image.ts';
 import { reboot, upgrade } from '../boot/upgrade.ts';
 import type { StoredBuild } from '../build/build-store.ts';
-import type { Config, StreamConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { findStream } from '../config/lookup.ts';
 import type { Runner } from '../run/runner.ts';
-import { bootableDisk, machineOf } from '../steps/images/bootable-disk.ts';
+import { bootableDisk, localPorts, machineOf, timeoutOf } from '../steps/images/bootable-disk.ts';
 import { keptImage } from '../steps/images/kept-image.ts';
-
-/** Seconds without output on the serial line, where the stream does not say. */
-const TIMEOUT_SECONDS = 300;
 
 export interface ImageRun {
   readonly config: Config;
@@ -22,7 +18,7 @@ export interface ImageRun {
   readonly type?: string | undefined;
   /** Undefined: what the image type asks for. */
   readonly memoryMib?: number | undefined;
-  /** For what is unpacked, and the logs; the caller removes it. */
+  /** A folder for what is unpacked, and the logs; the caller removes it. */
   readonly dir: string;
 }
 
@@ -65,15 +61,4 @@ async function upgradeTo({ meta }: StoredBuild, vm: Vm, timeoutSeconds: number, 
     await upgrade(vm, to, task);
     await reboot(vm, timeoutSeconds, task);
   });
-}
-
-/** Returns the seconds of silence after which a boot of a stream's image counts as hung. */
-export function timeoutOf({ smokeTest }: Pick<StreamConfig, 'smokeTest'>): number {
-  return smokeTest === false ? TIMEOUT_SECONDS : smokeTest.timeoutSeconds;
-}
-
-/** Returns the port of a URL that only programs on this machine reach: guests reach it through ssh. */
-export function localPorts(url: string): number[] {
-  const { hostname, port, protocol } = new URL(url);
-  return isLocal(hostname) ? [Number(port || (protocol === 'https:' ? 443 : 80))] : [];
 }

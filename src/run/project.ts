@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { quietTask } from '../base/task.ts';
+import { readTestFolder } from '../boot/guest-tests/test-folder.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
 import { isFolderEngine } from '../config/engine.ts';
 import { loadConfig } from '../config/load.ts';
@@ -81,9 +82,10 @@ export async function openProject(
   const ref = refOf(config, stream, treefile?.values.ref);
   const { engine, reason } = await selectEngine(stream.engine);
   const made = madeBy(engine, treefile);
-  // Image types are read again for each build; a fault in one shall be known before any work.
+  // Image types and tests are read again for each build; a fault in one shall be known before any work.
   const values = templateValues(config, stream, ref, '00000000_00');
   for (const image of stream.images) await loadImageTemplate(image, config.imageTemplates, values);
+  if (stream.tests?.gate) await readTestFolder(stream.tests.dir);
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
   const signer = streamSigner(config, stream);
   // Not after hours of composing: a key that has expired, a passphrase that does not fit.

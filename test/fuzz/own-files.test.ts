@@ -3,6 +3,9 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseOsRelease } from '../../src/attest/os-release.ts';
 import { sha256 } from '../../src/base/files.ts';
+import { parseArtifacts } from '../../src/boot/guest-tests/artifacts.ts';
+import { parseDeclaration } from '../../src/boot/guest-tests/test-folder.ts';
+import { parseTests } from '../../src/build/tests-record.ts';
 import { composedChecksum } from '../../src/engines/rpm-ostree/output.ts';
 import { cosign } from '../../src/log/cosignature.ts';
 import { formatNote } from '../../src/log/note.ts';
@@ -40,6 +43,31 @@ describe('what was written earlier, and may be damaged since', () => {
     expect(read(JSON.stringify(state)).refs.get('a/b')).toEqual([SHA]);
     fuzz(mutatedJson([state]), (value) => read(JSON.stringify(value) ?? ''));
     fuzz(mutatedText([JSON.stringify(state)]), read);
+  });
+
+  it("the results of a SIG's own tests, their declarations, and what a guest prints of artifacts", () => {
+    const one = {
+      name: 'a',
+      image: 'generic-cloud',
+      verdict: 'passed',
+      at: '2026-11-21T00:00:00Z',
+      seconds: 1,
+      reboots: 0,
+    };
+    const results = [{ ...one, 'starts-from': '20261121_01', log: 'logs/a.log', artifacts: ['tests/a/b'] }];
+    const record = { version: 1, build: '20261121_01', commit: SHA, results };
+    expect(parseTests(JSON.stringify(record), 'FILE').results[0]?.startsFrom).toBe('20261121_01');
+    fuzz(mutatedJson([record]), (value) => parseTests(JSON.stringify(value) ?? '', 'FILE'));
+    const yaml = 'images: [iso]\nmemory: 2 GiB\nreboots: true\ntimeout: 600\ntags: [a]\nstarts-from: previous build\n';
+    expect(parseDeclaration(yaml, 'FILE')).toMatchObject({ isAlone: true, timeoutSeconds: 600 });
+    fuzz(mutatedText([yaml]), (text) => parseDeclaration(text, 'FILE'));
+    const base64 = (text: string) => Buffer.from(text).toString('base64');
+    const printed = ['a/b', '../c', '/d', 'a', 'e'].map((path) => `${base64(path)} ${base64('x')}\n`).join('');
+    expect(parseArtifacts(printed).map(({ path }) => path)).toEqual(['a/b', 'e']);
+    const isBelow = (path: string) => !path.startsWith('/') && !path.split('/').includes('..');
+    fuzz(mutatedText([printed]), (text) => {
+      expect(parseArtifacts(text).every(({ path }) => isBelow(path))).toBe(true);
+    });
   });
 
   it('the state of a log', async () => {

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { standInPrograms } from '../support/guest-world.ts';
 import { type CliResult, makeWorld, records, runCli, type World } from '../support/world.ts';
 
 let world: World;
@@ -54,4 +55,36 @@ test('the tree is published, but the tested ref and its pointer do not move', ()
   expect(existsSync(join(world.published, 'repo/refs/heads/mini/x86_64/nightly'))).toBe(true);
   expect(existsSync(join(world.published, 'repo/refs/heads/mini/x86_64/nightly-tested'))).toBe(false);
   expect(existsSync(join(world.published, 'streams/nightly/tested.json'))).toBe(false);
+});
+
+test("an image that boots and fails a test of the SIG's own is exit code 12 and published nowhere, until it passes", async () => {
+  const tests = join(world.dir, 'tests');
+  mkdirSync(tests);
+  writeFileSync(join(tests, 'looks'), '#!/bin/sh\necho the reason\nexit 1\n', { mode: 0o755 });
+  const config = readFileSync(world.config, 'utf8')
+    .replace('images: [generic-cloud, vagrant-libvirt]', 'images: [generic-cloud]')
+    .replace(/smoke-test: .*/, 'smoke-test: {timeout: 60}\n    tests: {dir: ./tests, gate: true}');
+  writeFileSync(world.config, config);
+  const env = standInPrograms(world.dir, join(world.dir, 'work/builds'));
+  const failed = await runCli(world.dir, ['nightly', '--force'], env);
+  expect(failed.code, failed.stderr).toBe(12);
+  expect(failed.stdout).toContain('the reason');
+  const meta = (await records(world)).at(-1);
+  const there = join(world.published, 'builds', String(meta?.['buildid']), 'x86_64');
+  const testedRef = join(world.published, 'repo/refs/heads/mini/x86_64/nightly-tested');
+  expect(meta?.['atomic-nightly.state']).toBe('gate-failed');
+  expect([existsSync(join(there, 'images')), existsSync(testedRef)]).toEqual([false, false]);
+  expect(JSON.parse(readFileSync(join(there, 'tests.json'), 'utf8')).results).toMatchObject([
+    { name: 'looks', image: 'generic-cloud', verdict: 'failed', 'starts-from': meta?.['buildid'] },
+  ]);
+  expect(readFileSync(join(there, 'logs/test-generic-cloud.looks.log'), 'utf8')).toContain('the reason');
+  expect(readFileSync(join(there, 'index.html'), 'utf8')).toMatch(
+    /<td>failed<\/td><th scope="row"><a href=[^>]*>looks</,
+  );
+
+  writeFileSync(join(tests, 'looks'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+  const mended = await runCli(world.dir, ['resume', String(meta?.['buildid'])], env);
+  expect(mended.code, mended.stderr).toBe(0);
+  expect(await readdir(join(there, 'images'))).toHaveLength(1);
+  expect(readFileSync(testedRef, 'utf8').trim()).toBe(meta?.['ostree-commit']);
 });

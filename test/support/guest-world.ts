@@ -26,7 +26,8 @@ export const COMMITS = ['a'.repeat(64), 'b'.repeat(64)] as const;
  * folder with what the guest keeps. Where `panics` lies beside it, it says so and ends.
  */
 const QEMU = `#!/usr/bin/env node
-const { appendFileSync, existsSync, mkdirSync, rmSync, writeFileSync } = require('node:fs');
+const { execFileSync } = require('node:child_process');
+const { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, watchFile, writeFileSync } = require('node:fs');
 const { createServer } = require('node:net');
 const { join } = require('node:path');
 const words = process.argv.slice(2);
@@ -40,11 +41,19 @@ const say = (text) => { appendFileSync(log, text); line?.write(text); };
 let line;
 if (existsSync(join(home, 'panics'))) { say('Kernel panic\\n'); process.exit(3); }
 const state = join(home, String(port));
-for (const name of ['lib', 'tmp', 'root']) mkdirSync(join(state, name), { recursive: true });
+for (const name of ['lib', 'tmp']) mkdirSync(join(state, name), { recursive: true });
+execFileSync('sh', ['-c', 'mkdir "$1/etc" && cp -a /etc/passwd /etc/group /etc/alternatives /etc/ld.so.* "$1/etc"', 'sh', state]);
 writeFileSync(join(state, 'boot-id'), 'boot-1');
-const image = /file=([^ ,]*)disk.qcow2/.exec(all)[1];
-const backing = require('node:child_process').execFileSync('qemu-img', ['info', '-U', '--backing-chain', join(image, 'disk.qcow2')]).toString();
-const commit = backing.includes('second') || require('node:fs').readFileSync(join(image, 'plain.raw')).includes('second') ? '${COMMITS[1]}' : '${COMMITS[0]}';
+const disk = /file=([^ ,]*disk.qcow2)/.exec(all)[1];
+const info = JSON.parse(execFileSync('qemu-img', ['info', '-U', '--output=json', disk]));
+let commit = readFileSync(info['full-backing-filename']).includes('second') ? '${COMMITS[1]}' : '${COMMITS[0]}';
+let version = 'x';
+const builds = process.env.STAND_IN_BUILDS;
+if (builds) {
+  version = readdirSync(builds).sort().at(-1);
+  commit = JSON.parse(readFileSync(join(builds, version, 'x86_64/meta.json')))['ostree-commit'];
+}
+writeFileSync(join(state, 'version'), version);
 writeFileSync(join(state, 'booted'), commit);
 if (socket) createServer((client) => {
   line = client;
@@ -57,11 +66,9 @@ if (socket) createServer((client) => {
     else if (/^nightly\\r[0-9a-f]{12}\\r$/.test(typed)) client.write('\\r\\nWelcome to mini\\r\\n');
   });
 }).listen(socket);
-appendFileSync(join(home, 'running'), '+');
-process.on('SIGTERM', () => { appendFileSync(join(home, 'running'), '-'); process.exit(0); });
 createServer((client) => client.on('error', () => undefined).end('SSH-2.0-standin\\r\\n'))
   .listen(port, '127.0.0.1', () => say('mini login: \\n'));
-require('node:fs').watchFile(join(state, 'boot-id'), { interval: 50 }, () => say('Restarting\\nmini login: \\n'));
+watchFile(join(state, 'boot-id'), { interval: 50 }, () => say('Restarting\\nmini login: \\n'));
 `;
 
 /** ssh: the command runs on this machine, in a jail whose /var/lib and /tmp are the guest's; programs of a host are in /srv. */
@@ -74,7 +81,8 @@ case $1 in
   'cat /proc/sys/kernel/random/boot_id') exec cat "$state/boot-id" ;;
 esac
 printf '%s\\n' "$1" >> "$STAND_IN_GUESTS/commands"
-exec bwrap --die-with-parent --bind / / --dev /dev --proc /proc --bind "$state/lib" /var/lib --bind "$state/tmp" /tmp \\
+exec bwrap --die-with-parent --unshare-pid --ro-bind / / --dev /dev --proc /proc --bind "$state/lib" /var/lib \\
+  --bind "$state/tmp" /tmp --bind "$state/etc" /etc --ro-bind "$state/boot-id" /proc/sys/kernel/random/boot_id \\
   --bind "$state" /mnt --ro-bind "$STAND_IN_GUESTS/guest-bin" /srv --setenv PATH "/srv:$PATH" --setenv TMPDIR /tmp \\
   --chdir / sh -c "$1"
 `;
@@ -94,7 +102,9 @@ next=$(cat /mnt/next 2>/dev/null || echo "$booted")
 case "$*" in
   'admin status')
     [ "$next" = "$booted" ] || printf '  mini %s.0 (pending)\\n    Version: x\\n    origin refspec: mini:x\\n' "$next"
-    printf '* mini %s.0\\n    Version: x\\n    origin refspec: mini:x\\n' "$booted" ;;
+    printf '* mini %s.0\\n    Version: %s\\n    origin refspec: mini:x\\n' "$booted" "$(cat /mnt/version)" ;;
+  'remote list') echo mini ;;
+  'admin deploy '*) echo "\${*##* }" > /mnt/next ;;
   'admin upgrade '*--override-commit=*) echo "$*" | sed 's/.*--override-commit=//; s/ .*//' > /mnt/next ;;
   pull*) echo "$*" >> /mnt/pulled ;;
 esac
@@ -102,24 +112,33 @@ esac
   journalctl: "#!/bin/sh\necho 'a line of the journal'\n",
 };
 
-/** @param stream further keys of the stream, as lines of the configuration */
-export async function makeGuestWorld(dir: string, stream: readonly string[] = []): Promise<GuestWorld> {
+/**
+ * Puts the programs that stand in for QEMU, ssh and what is in a guest below a folder. Guests run the newest of these builds, or
+ * what their image says. @returns the environment in which they are found
+ */
+export function standInPrograms(dir: string, builds?: string): Readonly<Record<string, string>> {
   const guests = join(dir, 'stand-in');
-  const tmp = join(dir, 'tmp');
   const bin = join(dir, 'bin');
-  for (const folder of [join(guests, 'guest-bin'), tmp, bin]) mkdirSync(folder, { recursive: true });
+  for (const folder of [join(guests, 'guest-bin'), bin]) mkdirSync(folder, { recursive: true });
   const scripts = Object.entries(IN_GUEST).map(([name, text]) => [join(guests, 'guest-bin', name), text] as const);
   for (const [path, text] of [...scripts, [join(bin, 'qemu-system-x86_64'), QEMU], [join(bin, 'ssh'), SSH]] as const)
     writeFileSync(path, text, { mode: 0o755 });
+  const path = `${bin}:${process.env['PATH']}`;
+  return { PATH: path, STAND_IN_GUESTS: guests, ...(builds !== undefined && { STAND_IN_BUILDS: builds }) };
+}
+
+/** @param stream further keys of the stream, as lines of the configuration */
+export async function makeGuestWorld(dir: string, stream: readonly string[] = []): Promise<GuestWorld> {
+  const tmp = join(dir, 'tmp');
+  mkdirSync(tmp, { recursive: true });
   writeFileSync(join(dir, 'tree.yaml'), 'ref: mini/x86_64/nightly\nrepos: [mini]\npackages: [bash]\n');
   writeFileSync(join(dir, 'atomic-nightly.yaml'), configText(dir, stream));
   const ids = ['20261120_01', '20261121_01'] as const;
   for (const [index, id] of ids.entries()) await writeBuild(dir, id, COMMITS[index] ?? '', index);
-  const path = `${bin}:${process.env['PATH']}`;
-  const env = { PATH: path, TMPDIR: tmp, STAND_IN_GUESTS: guests };
+  const env = { ...standInPrograms(dir), TMPDIR: tmp };
   return {
     ...{ dir, ids, env },
-    leftovers: () => [...readdirSync(tmp), ...readdirSync(join(dir, 'work/guests'))],
+    leftovers: () => [tmp, join(dir, 'work/guests')].flatMap((folder) => readdirSync(folder)),
     cli: (...args) => runCli(dir, args, env),
     start: (...args) => startCli(dir, args, env),
   };

@@ -9,6 +9,7 @@ import { findBuild, surveyBuilds } from '../../build/build-store.ts';
 import { engineText } from '../../build/engine-text.ts';
 import { printedBuild } from '../../build/printed-build.ts';
 import { rebuiltText } from '../../build/rebuilds.ts';
+import { testsOrNone } from '../../build/tests-record.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
@@ -109,6 +110,8 @@ export const show = defineCommand({
     for (const [name, image] of Object.entries(meta.refusedImages ?? {})) {
       print(`Refused image ${name}, not published: ${image.path}`);
     }
+    for (const { verdict, name, image, seconds } of (await testsOrNone(paths))?.results ?? [])
+      print(`Test ${name} on ${image}: ${verdict} after ${formatSeconds(seconds)}`);
     for (const { step, message } of meta.failures ?? []) print(`Failed: ${step}: ${message}`);
     const steps = meta.steps ?? [];
     if (steps.length > 0)

@@ -6,6 +6,7 @@ import { engineText } from '../../build/engine-text.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { nextCommands, type StreamNeeds } from '../../build/next-commands.ts';
 import { rebuiltText, statementsOf } from '../../build/rebuilds.ts';
+import type { TestsRecord } from '../../build/tests-record.ts';
 import { signatureName } from '../../published/paths.ts';
 import { advisoriesView } from './advisories-view.ts';
 import { changesText, releasedText } from './build-row.ts';
@@ -22,6 +23,8 @@ export interface BuildPageRequest {
   readonly meta: BuildMeta;
   /** How it stands now. */
   readonly state: string;
+  /** What became of the SIG's own tests, where some ran. */
+  readonly ownTests?: TestsRecord | undefined;
   /** Others that the page may link to. */
   readonly others: readonly BuildMeta[];
   readonly live: boolean;
@@ -82,6 +85,13 @@ export function buildPage(request: BuildPageRequest) {
     imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
     refused: Object.keys(meta.refusedImages ?? {}).join(', '),
     tests: testsText(meta) ?? '',
+    ownTests: (request.ownTests?.results ?? []).map((result) => ({
+      ...{ name: result.name, image: result.image, verdict: result.verdict, reboots: result.reboots },
+      duration: formatSeconds(result.seconds),
+      // A message may name paths of the build host (I9).
+      message: run ? (result.message ?? '') : '',
+      href: result.log !== undefined && (run || request.published) ? logOf(`test-${result.image}.${result.name}`) : '',
+    })),
     signedBy: meta.signedBy ?? [],
     records: hrefOf
       ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...furtherFiles(meta), SUMS]

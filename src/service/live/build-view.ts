@@ -1,4 +1,5 @@
 import { currentState } from '../../build/about-build.ts';
+import { testsOrNone } from '../../build/tests-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { releaseJournal } from '../../run/build.ts';
 import { streamNeeds } from '../../run/stream-needs.ts';
@@ -18,6 +19,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
   return buildPage({
     meta,
     state: currentState(build, holder !== undefined),
+    ownTests: await testsOrNone(paths),
     others: builds.map((other) => other.meta),
     live: true,
     published: folder !== undefined,

@@ -11,6 +11,7 @@ import {
   SIGNATURES_FILE,
   STATEMENT_FILE,
   SUMS,
+  TESTS_FILE,
   TREEFILE_ARCHIVE,
 } from '../../build/build-files.ts';
 import { comparePlaced, type Placed } from '../../build/build-id.ts';
@@ -150,13 +151,17 @@ export async function publishBuild(
   return record;
 }
 
-/** Returns the journal and all logs of a build; on a machine that makes only images of it, the logs of these types. */
-export async function logsOf({ paths: { logs } }: Pick<Build, 'paths'>, types?: readonly string[]): Promise<string[]> {
+/** Returns the journal, the results of tests, and all logs of a build; on a machine that makes only images of it, the logs of these types. */
+export async function logsOf(
+  { paths: { dir, logs } }: Pick<Build, 'paths'>,
+  types?: readonly string[],
+): Promise<string[]> {
   const names = (await ifThere(readdir(logs))) ?? [];
   const isOfType = (name: string) =>
-    types?.some((type) => /^(image|smoke-test)-/.test(name) && name.includes(`-${type}.`));
+    types?.some((type) => /^(image|smoke-test|test)-/.test(name) && name.includes(`-${type}.`));
   const sent = types === undefined ? names : names.filter(isOfType);
-  return [...(types === undefined ? ['journal.ndjson'] : []), ...sent.map((name) => `logs/${name}`)];
+  const others = ['journal.ndjson', TESTS_FILE].filter((name) => existsSync(join(dir, name)));
+  return [...(types === undefined ? others : []), ...sent.map((name) => `logs/${name}`)];
 }
 
 /** Who signs it, and what it is made from: the records of all builds whose commit the target has. */

@@ -8,6 +8,8 @@ import { VERSION } from '../../base/version.ts';
 import { wasTested } from '../../build/about-build.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { readBuildMeta } from '../../build/build-record-format.ts';
+import { buildPaths } from '../../build/build-store.ts';
+import { type TestsRecord, testsOrNone } from '../../build/tests-record.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
 import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
@@ -87,7 +89,7 @@ export async function publishPages(
         ...(logo ? [[`assets/${logo.name}`, logo.content] as const] : []),
         ...keys,
         ...(await verifier(config)),
-        ...pages(config, target, { metas, lacking, keys: known, brand, reviews }),
+        ...pages(config, target, { metas, lacking, keys: known, brand, reviews, tests: await testsOf(config, lacking) }),
       ]);
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
@@ -181,10 +183,19 @@ interface Material {
   readonly keys: ReadonlySet<string>;
   readonly brand: Brand;
   readonly reviews: ReadonlyMap<string, string>;
+  /** Results of the builds that were tested on this machine, by record. */
+  readonly tests: ReadonlyMap<BuildMeta, TestsRecord>;
+}
+
+async function testsOf({ work }: Config, metas: readonly BuildMeta[]): Promise<Material['tests']> {
+  const found = await Promise.all(
+    metas.map(async (meta) => [meta, await testsOrNone(buildPaths(work, meta.buildid, meta.basearch))] as const),
+  );
+  return new Map(found.flatMap(([meta, tests]) => (tests ? [[meta, tests] as const] : [])));
 }
 
 /** Returns the index last: it leads to the others. */
-function pages(config: Config, target: Target, { metas, lacking, keys, brand, reviews }: Material): Files {
+function pages(config: Config, target: Target, { metas, lacking, keys, brand, reviews, tests }: Material): Files {
   const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
   const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
   const product = brand.name;
@@ -193,8 +204,9 @@ function pages(config: Config, target: Target, { metas, lacking, keys, brand, re
     const { buildid, basearch: arch, state } = meta;
     const review = reviews.get(buildid);
     const reviewed = review !== undefined;
-    const view = buildPage({ meta, state, others: metas, live: false, published: true, imagesSeconds, reviewed });
-    const page: [string, string] = [buildPagePath(buildid, arch), render('build', view)];
+    const ownTests = tests.get(meta);
+    const request = { meta, state, ownTests, others: metas, live: false, published: true, imagesSeconds, reviewed };
+    const page: [string, string] = [buildPagePath(buildid, arch), render('build', buildPage(request))];
     return review === undefined ? [page] : [[reviewPagePath(buildid, arch), review], page];
   });
   const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));

@@ -1,10 +1,12 @@
 import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
+import { isLocal } from '../../base/server-time.ts';
 import type { Task } from '../../base/task.ts';
 import { chooseAccelerator } from '../../boot/accelerator.ts';
 import type { Login } from '../../boot/boot-image.ts';
 import { runInstaller } from '../../boot/run-installer.ts';
+import type { StreamConfig } from '../../config/config.ts';
 import { formatOf } from '../../images/formats.ts';
 import { type ImageTemplate, sizeBytes, templateFile } from '../../images/template/image-template.ts';
 
@@ -13,7 +15,7 @@ export interface Packed {
   readonly template: ImageTemplate;
   /** Its path. */
   readonly file: string;
-  /** For what is unpacked or installed. */
+  /** A folder for what is unpacked or installed. */
   readonly scratchDir: string;
   /** Seconds without output on the installer's serial line. */
   readonly timeoutSeconds: number;
@@ -46,6 +48,20 @@ export async function machineOf(template: ImageTemplate): Promise<Machine> {
     memoryMib: sizeBytes(machine.memory) / 1024 ** 2,
     login: login === undefined || key === undefined ? undefined : { user: login.user, privateKey: key },
   };
+}
+
+/** Seconds without output on the serial line, where the stream does not say. */
+const TIMEOUT_SECONDS = 300;
+
+/** Returns the seconds of silence after which a boot of a stream's image counts as hung. */
+export function timeoutOf({ smokeTest }: Pick<StreamConfig, 'smokeTest'>): number {
+  return smokeTest === false ? TIMEOUT_SECONDS : smokeTest.timeoutSeconds;
+}
+
+/** Returns the port of a URL that only programs on this machine reach: guests reach it through ssh. */
+export function localPorts(url: string): number[] {
+  const { hostname, port, protocol } = new URL(url);
+  return isLocal(hostname) ? [Number(port || (protocol === 'https:' ? 443 : 80))] : [];
 }
 
 /** The line with which the installer says that it is done. */

@@ -45,6 +45,18 @@ export async function keptImage(config: Config, { meta, paths }: StoredBuild, ty
   });
 }
 
+/** Returns all images of a build whose files are here. */
+export async function keptImages(config: Config, { meta, paths }: StoredBuild): Promise<KeptImage[]> {
+  const images = Object.entries({ ...meta.refusedImages, ...meta.images });
+  const found = await Promise.all(
+    images.map(async ([name, { path }]) => ({
+      template: await templateOf(config, meta, name),
+      file: join(paths.dir, path),
+    })),
+  );
+  return found.filter(({ file }) => existsSync(file));
+}
+
 function templateOf(config: Config, { stream: name, ref, buildid }: StoredBuild['meta'], type: string) {
   const stream = findStream(config, name);
   return loadImageTemplate(type, config.imageTemplates, templateValues(config, stream, ref, buildid));

@@ -141,10 +141,12 @@ export function stateOf(
 /** Whether every image that the stream wants tested came up. */
 function passedGate(meta: BuildMeta, { smokeTest }: Images): boolean {
   const tests = meta.smokeTests ?? {};
-  return smokeTest !== false && smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
+  // An image may come up and be refused all the same, for a test of the SIG's own.
+  if (smokeTest === false || Object.keys(meta.refusedImages ?? {}).length > 0) return false;
+  return smokeTest.images.every((type) => type in tests && meta.images?.[type] !== undefined);
 }
 
 /** Returns the image type that a step works on; undefined for other steps. */
 function typeOf(step: string): string | undefined {
-  return /^(?:image|smoke-test|statement)-(.+)$/.exec(step)?.[1];
+  return /^(?:image|smoke-test|test|statement)-(.+)$/.exec(step)?.[1];
 }

@@ -28,6 +28,18 @@ export function formatAge(seconds: number): string {
   return `${Math.floor(seconds / 86_400)} d`;
 }
 
+/** Returns a moment for people, in UTC: `2026-11-30 01:05 UTC`. */
+export function formatMoment(moment: Date): string {
+  return `${moment.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+/** Returns a moment with how long ago it was: `2026-11-30 01:05 UTC, 3 h ago`. */
+export function formatMomentAndAge(moment: Date, now = Date.now()): string {
+  const seconds = Math.floor((now - moment.getTime()) / 1000);
+  // A clock that was ahead, or a date fixed by SOURCE_DATE_EPOCH, says nothing of an age.
+  return seconds < 0 ? formatMoment(moment) : `${formatMoment(moment)}, ${formatAge(seconds)} ago`;
+}
+
 /** Returns a count with its total: `12/243 packages`, `3.1 MB of 20.0 MB`. */
 export function formatProgress(done: number, total: number | undefined, unit: ProgressUnit): string {
   if (unit === 'bytes')

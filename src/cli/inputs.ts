@@ -54,9 +54,9 @@ interface TextDetail {
 /** Never undefined when there is a default or the option must be given. */
 type Given<Detail, Value> = Detail extends { default: string } | { required: true } ? Value : Value | undefined;
 
-/** `--name`: false without it. */
-export function flag(help: string): Option<boolean> {
-  return { kind: 'flag', help };
+/** `--name`: false without it. @param detail.short letter of a short form */
+export function flag(help: string, { short }: { readonly short?: string } = {}): Option<boolean> {
+  return { kind: 'flag', help, ...(short === undefined ? {} : { short }) };
 }
 
 /** `--no-name`: sets to false what is true without it. */

@@ -56,9 +56,11 @@ describe.each(DAMAGE)('I15: a meta.json that is %s', (_, spoil) => {
     );
     expect(list).toMatch(new RegExp(`${bad} +damaged +.*is damaged`));
     expect(list).toContain(good);
-    expect(await printed((print) => logCommand.run({ build: good, step: undefined }, { ...context, print }))).toContain(
-      'compose',
-    );
+    expect(
+      await printed((print) =>
+        logCommand.run({ build: good, step: undefined, follow: false, json: false }, { ...context, print }),
+      ),
+    ).toContain('compose');
     const json = JSON.parse(
       await printed((print) =>
         listCommand.run({ stream: undefined, state: undefined, limit: 0, json: true }, { ...context, print }),

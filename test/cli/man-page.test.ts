@@ -20,7 +20,7 @@ test('the man page is faultless for mandoc and for man, and shows every command 
     const title = new RegExp(`^ {3}atomic-nightly ${entry.name}(?: [[<A-Z].*)?\\n([^]*?)^ {0,3}\\S`, 'm');
     const [, section] = title.exec(stdout) ?? [];
     expect(section, entry.name).toBeDefined();
-    for (const flag of flagsOf(entry)) expect(section, entry.name).toMatch(new RegExp(`^ +${flag}\\b`, 'm'));
+    for (const flag of flagsOf(entry)) expect(section, entry.name).toMatch(new RegExp(`^ +(?:-\\w, )?${flag}\\b`, 'm'));
     for (const { value } of Object.values(entry.arguments))
       expect(section, entry.name).toMatch(new RegExp(`^ +${value}\\b`, 'm'));
   }

@@ -1,10 +1,11 @@
 import { pathToFileURL } from 'node:url';
+import { oneLine } from './one-line.ts';
 
 /**
  * One function for each language that texts are put into, beside those that have a home of their own: XML (xml-text.ts),
- * a terminal's line (one-line.ts), GVariant (engines/dnf/gvariant.ts), tmpfiles.d (engines/dnf/tree/tmpfiles.ts), Markdown
- * (release/render.ts); HTML is escaped by its templates. A text that replaces another one in a string goes through a
- * function, `replace(pattern, () => text)`: in a replacement that is a string `$&` and the like mean something.
+ * a terminal's line (one-line.ts), GVariant (engines/dnf/gvariant.ts), tmpfiles.d (engines/dnf/tree/tmpfiles.ts); HTML is
+ * escaped by its templates. A text that replaces another one in a string goes through a function,
+ * `replace(pattern, () => text)`: in a replacement that is a string `$&` and the like mean something.
  */
 
 /** Returns a word of a shell's command line, whatever shell. */
@@ -68,4 +69,9 @@ export function kickstartText(text: string): string {
 /** Returns a scalar of YAML, in double quotes: what JSON writes is YAML. */
 export function yamlText(text: string): string {
   return JSON.stringify(text);
+}
+
+/** Returns a value as plain text in a line or the cell of a table of Markdown. */
+export function markdownCell(value: unknown): string {
+  return oneLine(value).replace(/[\\`*_[\]<>|&#!]/g, '\\$&');
 }

@@ -164,7 +164,7 @@ describe('I15: what a damaged record could make wrong stops, and nothing else', 
     const night = builds.ids.at(-2) ?? '';
     const diff = () =>
       diffCommand.run(
-        { from: night, to: undefined, lastRelease: true, json: true },
+        { from: night, to: undefined, lastRelease: true, format: 'full', json: true },
         { config: config.path, logFormat: 'json', print: () => undefined },
       );
     const mirror = config.targets['mirror'];

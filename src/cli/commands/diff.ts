@@ -1,15 +1,14 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { formatBytes } from '../../base/format.ts';
-import { oneLine } from '../../base/one-line.ts';
 import { findBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import { EXIT } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { type BuildDiff, diffBuilds } from '../../pipelines/diff-builds.ts';
+import { diffBuilds } from '../../pipelines/diff-builds.ts';
 import { releaseBefore } from '../../pipelines/release-before.ts';
-import { formatDiff } from '../../rpm/pkgdiff.ts';
 import { defineCommand } from '../define.ts';
-import { flag, needed, optional } from '../inputs.ts';
+import { fullDiff, markdownDiff, shortDiff } from '../diff-text.ts';
+import { choice, flag, needed, optional } from '../inputs.ts';
 import { printJson } from '../print.ts';
 
 /**
@@ -24,15 +23,38 @@ export const diff = defineCommand({
     from: needed('FROM', 'build id; with --last-release the newer one', 'build'),
     to: optional('TO', 'build id', 'build'),
   },
-  options: { lastRelease: flag('compare with the last release'), json: flag('for scripts') },
-  examples: ['atomic-nightly diff 20261120_01 20261121_02', 'atomic-nightly diff 20261121_02 --last-release'],
-  async run({ from: first, to: second, lastRelease: sinceRelease, json }, { config: path, print }) {
+  options: {
+    lastRelease: flag('compare with the last release'),
+    format: choice('FORMAT', ['full', 'short', 'json', 'markdown'], 'how it is printed; short: one line', {
+      default: 'full',
+    }),
+    json: flag('the same as --format json'),
+  },
+  notes: 'Packages are listed in the words of "rpm-ostree db diff": upgraded, downgraded, removed, added.',
+  examples: [
+    'atomic-nightly diff 20261120_01 20261121_02',
+    'atomic-nightly diff -2 -1 --format short',
+    'atomic-nightly diff 20261121_02 --last-release --format markdown',
+  ],
+  async run({ from: first, to: second, lastRelease: sinceRelease, format, json }, { config: path, print }) {
     const config = await loadConfig(path);
     const [from, to] = await twoBuilds(config, [first, second], sinceRelease);
     const diff = await diffBuilds(join(config.work, 'repo'), from, to);
-    if (json) printJson(diff, print);
-    else for (const line of diffLines(diff)) print(line);
-    return 0;
+    switch (json ? 'json' : format) {
+      case 'json':
+        printJson(diff, print);
+        break;
+      case 'short':
+        print(shortDiff(diff));
+        break;
+      case 'markdown':
+        for (const line of markdownDiff(diff)) print(line);
+        break;
+      case 'full':
+        for (const line of fullDiff(diff)) print(line);
+        break;
+    }
+    return EXIT.done;
   },
 });
 
@@ -53,37 +75,4 @@ async function twoBuilds(
   throw new NightlyError('not-found', `Nothing was released yet that build ${first} could be compared with.`, {
     hint: 'Name another build to compare with.',
   });
-}
-
-function diffLines({ pkgdiff, kernel, images, files, folders = [], update }: BuildDiff): string[] {
-  const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
-  return [
-    formatDiff(pkgdiff),
-    ...kernelLine(kernel),
-    files
-      ? `Files: ${files.added} added, ${files.removed} removed, ${files.changed} changed`
-      : 'Files: not known, because one of the trees is not in the local repository as a whole',
-    ...(update ? [`Update: ${update.objects} objects, ${formatBytes(update.bytes)}`] : []),
-    ...Object.entries(images).map(([type, { from, to }]) => `Image ${type}: ${size(from)} -> ${size(to)}`),
-    ...(folders.length === 0 ? [] : ['Files by folder:', ...folderLines(folders)]),
-  ];
-}
-
-/** A tree without a kernel has nothing to say of one. */
-function kernelLine({ from, to }: BuildDiff['kernel']): string[] {
-  if (from === to) return to === undefined ? [] : [`Kernel: ${to}, the same`];
-  return [`Kernel: ${from ?? 'none'} -> ${to ?? 'none'}`];
-}
-
-/** So many folders are shown; --json has all. */
-const FOLDERS = 20;
-
-function folderLines(folders: NonNullable<BuildDiff['folders']>): string[] {
-  const lines = folders.slice(0, FOLDERS).map(({ path, growth, ...counts }) => {
-    const parts = (['added', 'removed', 'changed'] as const).flatMap((kind) =>
-      counts[kind] === 0 ? [] : [`${counts[kind]} ${kind}`],
-    );
-    return `  ${oneLine(path)}: ${parts.join(', ')}, ${growth < 0 ? '-' : '+'}${formatBytes(Math.abs(growth))}`;
-  });
-  return folders.length > FOLDERS ? [...lines, `  and ${folders.length - FOLDERS} more folders`] : lines;
 }

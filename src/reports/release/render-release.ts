@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fillIn } from '../../base/fill-in.ts';
 import { oneLine } from '../../base/one-line.ts';
+import { markdownCell } from '../../base/quoting.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 import type { ReleaseFacts } from './facts.ts';
 
@@ -15,7 +16,7 @@ export const RELEASE_TEXTS = ['notes.md', 'wiki', 'announcement.txt'] as const;
  */
 const HELPERS = {
   line: oneLine,
-  cell: (value: unknown) => oneLine(value).replace(/[\\`*_[\]<>|&#!]/g, '\\$&'),
+  cell: markdownCell,
   wiki: (value: unknown) => {
     const text = oneLine(value).replaceAll('`', "'");
     // Two bars without anything in between would span the next cell.

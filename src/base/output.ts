@@ -1,5 +1,6 @@
 import { harmlessLines } from './one-line.ts';
 import { redact } from './redact.ts';
+import { coloured } from './tone.ts';
 
 /**
  * What stands for our symbols where the locale has no UTF-8 (locale(7): LC_ALL goes before LC_CTYPE, and that before LANG). A
@@ -26,6 +27,11 @@ export function shownText(text: string, env: NodeJS.ProcessEnv = process.env): s
   const shown = harmlessLines(redact(text));
   if (isUnicode(env)) return shown;
   return shown.replace(/[^\n\t\x20-\x7e]/gu, (found) => ASCII[found] ?? '?');
+}
+
+/** Writes a line for people to a stream, in colours where the stream shows them. */
+export function writeLine(stream: NodeJS.WritableStream, text: string): void {
+  stream.write(`${coloured(text, stream, shownText)}\n`);
 }
 
 /**

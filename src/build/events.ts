@@ -5,7 +5,8 @@ import type { BuildState } from './outcomes.ts';
 /** What happens in a run, in order. The terminal, the log and later the metrics and pages only listen to these. */
 export type RunEvent =
   | { readonly type: 'run-started'; readonly build: string; readonly stream: string; readonly resumed: boolean }
-  | { readonly type: 'step-started'; readonly step: string }
+  /** `log`: where what its programs print arrives. */
+  | { readonly type: 'step-started'; readonly step: string; readonly log?: string }
   /** The step was done in an earlier attempt of this build; its recorded result is used. */
   | { readonly type: 'step-kept'; readonly step: string }
   | { readonly type: 'step-line'; readonly step: string; readonly line: string }

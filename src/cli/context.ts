@@ -1,4 +1,4 @@
-import type { LogFormat } from '../reports/progress/select-listener.ts';
+import type { LogFormat } from '../reports/progress/log-format.ts';
 import type { Printer } from './print.ts';
 
 /** What every command is given beside its own arguments and options. */

@@ -1,21 +1,23 @@
 import { formatSeconds } from '../base/format.ts';
 import { oneLine } from '../base/one-line.ts';
+import { type Tone, toned } from '../base/tone.ts';
 import type { JournalEntry } from '../build/journal.ts';
 import { outcomeOf } from '../build/outcomes.ts';
 
 /** Returns an entry of a journal as a line for people: `2026-11-30 01:05:09  done    compose (42 s)`. */
 export function entryText(entry: JournalEntry): string {
   const at = entry.at.slice(0, 19).replace('T', ' ');
-  const line = (word: string, text: string) => `${at}  ${word.padEnd(6)}  ${oneLine(text)}`;
+  const line = (word: string, tone: Tone, text: string) =>
+    `${at}  ${toned(tone, word)}${' '.repeat(6 - word.length)}  ${oneLine(text)}`;
   switch (entry.event) {
     case 'start':
-      return line('start', entry.step);
+      return line('start', 'busy', entry.step);
     case 'done':
-      return line('done', `${entry.step} (${formatSeconds(entry.seconds)})`);
+      return line('done', 'good', `${entry.step} (${formatSeconds(entry.seconds)})`);
     case 'failed':
-      return line('failed', `${entry.step} (${formatSeconds(entry.seconds)}): ${entry.message.split('\n')[0]}`);
+      return line('failed', 'bad', `${entry.step} (${formatSeconds(entry.seconds)}): ${entry.message.split('\n')[0]}`);
     case 'end':
-      return line('end', outcomeOf(entry.state)?.label ?? entry.state);
+      return line('end', outcomeOf(entry.state)?.tone ?? 'idle', outcomeOf(entry.state)?.label ?? entry.state);
   }
 }
 

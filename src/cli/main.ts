@@ -1,9 +1,10 @@
 import { CommanderError } from 'commander';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { outliveReaders, shownText } from '../base/output.ts';
+import { outliveReaders, writeLine } from '../base/output.ts';
+import { type ColourMode, isColoured, useTones } from '../base/tone.ts';
 import { EXIT } from '../build/outcomes.ts';
-import type { LogFormat } from '../reports/progress/select-listener.ts';
+import type { LogFormat } from '../reports/progress/log-format.ts';
 import { withBuildIds, withoutMinus } from './build-names.ts';
 import { loadCommand, readCatalog } from './catalog.ts';
 import { exitCodeOfError } from './exit-code.ts';
@@ -13,10 +14,20 @@ import { createProgram } from './program.ts';
 interface Globals {
   readonly config: string;
   readonly logFormat: LogFormat;
+  readonly color: ColourMode;
+  readonly quiet?: true;
+  readonly verbose?: true;
+}
+
+/** How progress is shown; --quiet and --verbose are ways to show it that have a short form. */
+function logFormatOf({ logFormat, quiet, verbose }: Globals): LogFormat {
+  if (quiet && verbose) throw new NightlyError('usage', '--quiet and --verbose exclude each other.');
+  if (logFormat === 'json') return logFormat;
+  return quiet ? 'quiet' : verbose ? 'verbose' : logFormat;
 }
 
 const print = (text: string): void => {
-  process.stdout.write(`${shownText(text)}\n`);
+  writeLine(process.stdout, text);
 };
 
 /** Aborts on the first SIGINT or SIGTERM; a second one ends the program at once. */
@@ -45,7 +56,10 @@ async function main(argv: readonly string[]): Promise<number> {
     const { run, interruptible } = await loadCommand(entry.name);
     const signal = interruptible ? { signal: interruptSignal() } : {};
     const globals = program.opts<Globals>();
-    code = await run(await withBuildIds(entry, values, globals.config), { ...globals, print, ...signal });
+    const { config, color } = globals;
+    for (const stream of [process.stdout, process.stderr]) if (isColoured(stream, color)) useTones(stream);
+    const logFormat = logFormatOf(globals);
+    code = await run(await withBuildIds(entry, values, config), { config, logFormat, print, ...signal });
   });
   try {
     await program.parseAsync(withoutMinus(argv));
@@ -57,7 +71,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (program.opts<Globals>().logFormat === 'json') {
       const { jsonLog } = await import('../reports/progress/json-lines.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);
-    } else process.stderr.write(`${shownText(formatError(error))}\n`);
+    } else writeLine(process.stderr, formatError(error));
     return exitCodeOfError(error);
   }
 }

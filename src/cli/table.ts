@@ -1,10 +1,16 @@
-/** Returns the lines of a table: cells of a column begin below each other. @param rows the header first, all of one length */
+import { seenLength, toned } from '../base/tone.ts';
+
+/**
+ * Returns the lines of a table: cells of a column begin below each other, and its header is set off where there are colours.
+ * @param rows the header first, all of one length
+ */
 export function tableLines(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => seenLength(row[column] ?? ''))));
+  return rows.map((row, index) => {
+    const line = row
+      .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - seenLength(cell)))
       .join('  ')
-      .trimEnd(),
-  );
+      .trimEnd();
+    return index === 0 ? toned('head', line) : line;
+  });
 }

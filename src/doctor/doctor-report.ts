@@ -1,11 +1,14 @@
+import { type Tone, toned } from '../base/tone.ts';
 import type { CheckResult } from './doctor-check.ts';
+
+const TONES: Readonly<Record<CheckResult['state'], Tone>> = { ok: 'good', missing: 'bad', note: 'warn' };
 
 /** Returns the results as lines for people, with the command that installs what is missing at the end. */
 export function reportLines(results: readonly CheckResult[]): string[] {
   const width = Math.max(...results.map(({ name }) => name.length));
   const lines = results.map(
     ({ name, state, detail }) =>
-      `${state.padEnd(8)} ${name.padEnd(width)}  ${detail.replaceAll('\n', `\n${' '.repeat(9)}`)}`,
+      `${toned(TONES[state], state)}${' '.repeat(8 - state.length)} ${name.padEnd(width)}  ${detail.replaceAll('\n', `\n${' '.repeat(9)}`)}`,
   );
   const missing = results.filter(({ state }) => state === 'missing');
   if (missing.length === 0) return [...lines, '', 'Everything needed is there.'];

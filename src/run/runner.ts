@@ -51,10 +51,11 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
       await makeFolder(logDir);
       const begun = performance.now();
       const seconds = () => Math.round(performance.now() - begun) / 1000;
-      listen({ type: 'step-started', step: name });
+      const log = join(logDir, `${name}.log`);
+      listen({ type: 'step-started', step: name, log });
       await journal.append({ at: now(), event: 'start', step: name, input: digest });
       try {
-        const output = await work(createTask(name, join(logDir, `${name}.log`), signal, listen));
+        const output = await work(createTask(name, log, signal, listen));
         signal.throwIfAborted();
         const entry = { at: now(), event: 'done', step: name, input: digest, seconds: seconds(), output } as const;
         await journal.append(entry);

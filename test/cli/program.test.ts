@@ -36,7 +36,7 @@ test.each([
   [['nighly'], 'Did you mean nightly?'],
   [['keys', 'shw'], 'Did you mean show?'],
   [['nightly', '--until', 'pus'], 'Allowed choices are resolve, compose, push. Did you mean "push"?'],
-  [['--log-format', 'jsn', 'list'], 'Allowed choices are auto, plain, json. Did you mean "json"?'],
+  [['--log-format', 'jsn', 'list'], 'Allowed choices are auto, plain, quiet, verbose, json. Did you mean "json"?'],
 ])('%j is refused with the nearest that there is', async (words, said) => {
   const { printed, command } = await parse(...words);
   expect(command).toBeUndefined();

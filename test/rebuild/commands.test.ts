@@ -38,7 +38,7 @@ describe('builders', () => {
         .slice(0, 3)
         .map((line) => line.split(/ {2,}/)),
     ).toEqual([
-      ['name', 'operator', 'level', 'last check', 'jobs', 'confirmed', 'disputes'],
+      ['NAME', 'OPERATOR', 'LEVEL', 'LAST CHECK', 'JOBS', 'CONFIRMED', 'DISPUTES'],
       ['alpha', 'one.example', 'new', '2026-11-21T12:00Z good', '1', '0', '1 (1 open)'],
       ['beta', 'two.example', 'new', 'never', '1', '0', '1 (1 open)'],
     ]);
@@ -80,7 +80,7 @@ describe('builders', () => {
 
   test('draws: commitments, a signed statement of them, and the check of a day', async () => {
     const listed = await cli('builders', 'draws');
-    expect(listed.stdout).toMatch(/^2026-11-21 {2}[0-9a-f]{64} {2}[0-9a-f]{64}\n/);
+    expect(listed.stdout).toMatch(/^DAY +COMMITMENT +SECRET\n2026-11-21 {2}[0-9a-f]{64} {2}[0-9a-f]{64}\n/);
     const file = join(dir, 'draws.intoto.jsonl');
     expect((await cli('builders', 'draws', '--publish', file)).code).toBe(0);
     const envelope = parseEnvelope(readFileSync(file), file);
@@ -101,7 +101,7 @@ describe('disputes', () => {
     const listed = await cli('disputes');
     expect(listed).toMatchObject({
       code: 12,
-      stdout: expect.stringMatching(new RegExp(`^${id} .* open task .* hello-1.0-1.src`)),
+      stdout: expect.stringMatching(new RegExp(`^DISPUTE .*\n${id} .* open task .* hello-1.0-1.src`)),
     });
     const { stdout } = await cli('disputes', 'show', id);
     for (const part of [

@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
 import { buildPaths } from '../../src/build/build-store.ts';
 import type { Config } from '../../src/config/config.ts';
@@ -123,6 +124,10 @@ test('before the first night nothing is wrong, and the command says so; trouble 
   const stopped = await runCli(join(config.work, '..'), ['status']);
   expect(stopped.stdout).toMatch(/^1 thing needs you:\n {2}nightly: build 20261003_01 is interrupted, \d+ d old\.\n/);
   expect(stopped.code).toBe(1);
+  const coloured = await runCli(join(config.work, '..'), ['status', '--color', 'always']);
+  expect(coloured.stdout.startsWith('\x1b[31m1 thing needs you:\x1b[0m\n')).toBe(true);
+  // Columns are as wide as what is seen of them.
+  expect(stripVTControlCharacters(coloured.stdout)).toBe(stopped.stdout);
 });
 
 function scheduled(text: string): string {

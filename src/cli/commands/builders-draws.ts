@@ -14,6 +14,7 @@ import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { type Printer, printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 /** `atomic-nightly builders draws`: what may be known of the days' secrets, or whether the draws of a day were as they should. */
 export const buildersDraws = defineCommand({
@@ -47,8 +48,10 @@ export const buildersDraws = defineCommand({
       await writeFile(publish, line);
     }
     if (json) printJson(days, print);
-    else
-      for (const { day, commitment, secret } of days) print(`${day}  ${commitment}  ${secret ?? 'not revealed yet'}`);
+    else {
+      const rows = days.map(({ day, commitment, secret }) => [day, commitment, secret ?? 'not revealed yet']);
+      for (const line of tableLines([['DAY', 'COMMITMENT', 'SECRET'], ...rows])) print(line);
+    }
     return 0;
   },
 });

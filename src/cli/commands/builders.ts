@@ -27,7 +27,7 @@ export const builders = defineCommand({
   },
 });
 
-const HEADINGS = ['name', 'operator', 'level', 'last check', 'jobs', 'confirmed', 'disputes'];
+const HEADINGS = ['NAME', 'OPERATOR', 'LEVEL', 'LAST CHECK', 'JOBS', 'CONFIRMED', 'DISPUTES'];
 
 function printTable(listed: readonly ListedBuilder[], print: Printer): void {
   const rows = listed.map((one) => [

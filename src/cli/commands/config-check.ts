@@ -1,4 +1,5 @@
 import { type Fault, formatPlace, NightlyError } from '../../base/errors.ts';
+import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import { isFolderEngine } from '../../config/engine.ts';
@@ -44,8 +45,9 @@ export const configCheck = defineCommand({
         print,
       );
     } else {
-      for (const { place, message } of faults) print(`${formatPlace(place)}: error: ${message}`);
-      for (const { place, message } of warnings) print(`${formatPlace(place)}: warning: ${message}`);
+      for (const { place, message } of faults) print(`${formatPlace(place)}: ${toned('bad', 'error')}: ${message}`);
+      for (const { place, message } of warnings)
+        print(`${formatPlace(place)}: ${toned('warn', 'warning')}: ${message}`);
       print(`${path}: ${counted(faults, 'fault')}, ${counted(warnings, 'warning')}${about}`);
       if (hint !== undefined) print(`  what to do: ${hint}`);
     }

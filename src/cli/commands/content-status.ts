@@ -1,9 +1,12 @@
 import { asNightlyError } from '../../base/as-nightly-error.ts';
+import { formatMomentAndAge } from '../../base/format.ts';
+import { toned } from '../../base/tone.ts';
 import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
-import { type Printer, printJson } from '../print.ts';
+import { printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 /** `atomic-nightly content status`: what was made of each tag last, without asking koji. */
 export const contentStatus = defineCommand({
@@ -17,7 +20,7 @@ export const contentStatus = defineCommand({
     const tags = await statesOf(config.work);
     if (json) printJson({ tags }, print);
     else if (tags.length === 0) print('Nothing was published yet: "atomic-nightly content sync --all" does it.');
-    else printTable(tags, print);
+    else for (const line of tableLines([HEADER, ...tags.map(cellsOf)])) print(line);
     return tags.some((one) => 'damaged' in one) ? 1 : 0;
   },
 });
@@ -52,14 +55,11 @@ async function statesOf(work: string): Promise<Status[]> {
   return found.flat();
 }
 
-function printTable(tags: readonly Status[], print: Printer): void {
-  const width = Math.max(...tags.map(({ tag }) => tag.length));
-  for (const one of tags) {
-    const name = one.tag.padEnd(width);
-    if ('damaged' in one) print(`${name}  damaged    ${one.damaged}`);
-    else {
-      const blocked = one.blocked > 0 ? `, ${one.blocked} blocked` : '';
-      print(`${name}  ${one.state.padEnd(9)}  ${one.at}  event ${one.event}, ${one.packages} packages${blocked}`);
-    }
-  }
+const HEADER = ['TAG', 'STATE', 'PUBLISHED', 'EVENT', 'PACKAGES', 'BLOCKED'];
+
+function cellsOf(one: Status): string[] {
+  if ('damaged' in one) return [one.tag, toned('bad', 'damaged'), one.damaged, '', '', ''];
+  const { tag, state, at, event, packages, blocked } = one;
+  const counts = [event, packages, blocked].map(String);
+  return [tag, toned(state === 'published' ? 'good' : 'idle', state), formatMomentAndAge(new Date(at)), ...counts];
 }

@@ -1,3 +1,4 @@
+import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { type ListedDispute, listDisputes } from '../../rebuild/dispute-list.ts';
 import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
@@ -5,6 +6,7 @@ import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 /** `atomic-nightly disputes`: results that should be the same and are not. */
 export const disputes = defineCommand({
@@ -20,14 +22,16 @@ export const disputes = defineCommand({
     const shown = listed.filter(({ open }) => all || open);
     if (json) printJson(shown, print);
     else if (shown.length === 0) print(all ? 'There never was one.' : 'None is open.');
-    else for (const one of shown) print(lineOf(one));
+    else for (const line of tableLines([HEADER, ...shown.map(cellsOf)])) print(line);
     return listed.some(({ open }) => open) ? EXIT.gateFailed : 0;
   },
 });
 
-function lineOf({ dispute, open, verdicts }: ListedDispute): string {
+const HEADER = ['DISPUTE', 'DATE', 'STATE', 'SOURCE', 'BETWEEN'];
+
+function cellsOf({ dispute, open, verdicts }: ListedDispute): string[] {
   const { id, kind, source, one, other, at } = dispute;
   const state = open ? `open ${kind}` : (verdicts.at(-1)?.verdict ?? kind);
   const sides = `${one.operator}/${one.builder} and ${other.operator}/${other.builder}`;
-  return `${id}  ${new Date(at * 1000).toISOString().slice(0, 10)}  ${state.padEnd(16)}  ${source.nevra}  ${sides}`;
+  return [id, new Date(at * 1000).toISOString().slice(0, 10), toned(open ? 'bad' : 'idle', state), source.nevra, sides];
 }

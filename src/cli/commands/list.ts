@@ -10,6 +10,7 @@ import { isRunLockHeld } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
 import { choice, flag, number, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
+import { stateText } from '../state-text.ts';
 import { tableLines } from '../table.ts';
 
 /** States a build is listed in; `damaged` is one whose record cannot be read. */
@@ -75,7 +76,7 @@ function cellsOf({ meta, state, age, promoted }: PrintableBuild): string[] {
     promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
   ];
   return [
-    ...[meta.buildid, meta.stream, state, formatAge(age), meta.ostreeCommit?.slice(0, 12) ?? '-'],
+    ...[meta.buildid, meta.stream, stateText(state), formatAge(age), meta.ostreeCommit?.slice(0, 12) ?? '-'],
     meta.pkgdiff ? summarizeDiff(meta.pkgdiff) : '',
     testsText(meta) ?? '',
     Object.keys(meta.images ?? {}).join(' '),

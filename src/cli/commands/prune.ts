@@ -2,7 +2,7 @@ import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
-import { shownText } from '../../base/output.ts';
+import { writeLine } from '../../base/output.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
@@ -70,7 +70,7 @@ export const prune = defineCommand({
           : await runner.step('prune-local', {}, (task) => pruneLocalRepo(config, { dryRun, wouldGo }, task));
         if (json) printJson({ dryRun, targets: reports, ...(local ? { local } : {}) }, print);
         else printReports(reports, local, dryRun, print);
-        for (const error of others) process.stderr.write(`${shownText(formatError(error))}\n`);
+        for (const error of others) writeLine(process.stderr, formatError(error));
         if (first) throw first;
         return 0;
       });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
-import { capital, formatAge, formatBytes, formatSeconds } from '../../base/format.ts';
+import { capital, formatBytes, formatMomentAndAge, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
 import type { InputsRecord } from '../../build/build-record.ts';
@@ -23,6 +23,7 @@ import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { showChangelogs } from '../show-changelogs.ts';
 import { promotionFacts, updateLines } from '../show-promotion.ts';
+import { stateText } from '../state-text.ts';
 
 /**
  * `atomic-nightly show BUILD`: one build: its commit, what changed, its images, how long each step took, what it was
@@ -76,12 +77,12 @@ export const show = defineCommand({
       return 0;
     }
     const facts: readonly (readonly [string, string | undefined])[] = [
-      ['Build', `${meta.buildid} (${currentState(stored, held)}), ${formatAge(ageOf(meta))} old`],
+      ['Build', `${meta.buildid} (${stateText(currentState(stored, held))})`],
       ['Stream', `${meta.stream}, ${meta.basearch}`],
       ['Ref', meta.ref],
       ['Commit', meta.ostreeCommit],
       ['Parent', meta.parent],
-      ['Time', meta.ostreeTimestamp],
+      ['Time', formatMomentAndAge(new Date(meta.ostreeTimestamp))],
       ['Engine', engineText(meta.engine)],
       ['Kernel', meta.compose?.kernel],
       ['Checkout', checkoutText(meta.inputs?.checkout)],

@@ -1,10 +1,12 @@
-import { formatAge, formatBytes } from '../../base/format.ts';
+import { formatAge, formatBytes, formatMomentAndAge } from '../../base/format.ts';
+import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type Status, type StreamStatus, statusOf } from '../../service/status.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { printJson } from '../print.ts';
+import { stateText } from '../state-text.ts';
 import { tableLines } from '../table.ts';
 
 /** `atomic-nightly status`: one screen for whoever comes to work in the morning, one exit code for a monitor. */
@@ -29,10 +31,12 @@ function statusLines({ problems, running, queue, streams, disk }: Status): strin
   const now = Date.now();
   const count = problems.length === 1 ? '1 thing needs you:' : `${problems.length} things need you:`;
   return [
-    ...(problems.length === 0 ? ['All is well.'] : [count, ...problems.map((problem) => `  ${problem}`)]),
+    ...(problems.length === 0
+      ? [toned('good', 'All is well.')]
+      : [toned('bad', count), ...problems.map((problem) => `  ${problem}`)]),
     '',
     running
-      ? `Running:  ${running.command} (process ${running.pid} on ${running.host}), since ${running.since}`
+      ? `Running:  ${running.command} (process ${running.pid} on ${running.host}), since ${formatMomentAndAge(new Date(running.since), now)}`
       : 'Running:  nothing',
     ...queue.map(
       ({ stream, cause, notBefore, failures }) =>
@@ -50,7 +54,14 @@ function statusLines({ problems, running, queue, streams, disk }: Status): strin
 function streamCells({ stream, last, good, next }: StreamStatus, now: number): string[] {
   const age = (one: { ageSeconds: number } | undefined): string => (one ? formatAge(one.ageSeconds) : '-');
   return [
-    ...[stream, last?.build ?? '-', last?.state ?? 'no build yet', age(last), good?.build ?? '-', age(good)],
+    ...[
+      stream,
+      last?.build ?? '-',
+      last ? stateText(last.state) : 'no build yet',
+      age(last),
+      good?.build ?? '-',
+      age(good),
+    ],
     next === undefined ? '-' : inOrDue(next, now),
   ];
 }

@@ -1,5 +1,6 @@
 import { formatProgress, formatSeconds } from '../../base/format.ts';
 import { oneLine } from '../../base/one-line.ts';
+import { toned } from '../../base/tone.ts';
 import type { Listener, RunEvent } from '../../build/events.ts';
 
 /** Seconds between two progress lines of one step: a log of an hour's download stays readable. */
@@ -17,6 +18,11 @@ export function lineListener(write: (line: string) => void): Listener {
     }
     write(describeEvent(event));
   };
+}
+
+/** Lines only of what fails. */
+export function quietListener(write: (line: string) => void): { readonly listen: Listener } {
+  return { listen: (event) => event.type === 'step-failed' && write(describeEvent(event)) };
 }
 
 /** One event as a line, whatever the texts in it hold. */
@@ -37,9 +43,9 @@ function lineOf(event: RunEvent): string {
     case 'step-progress':
       return `    ${event.step}: ${formatProgress(event.done, event.total, event.unit)}`;
     case 'step-done':
-      return `  ✓ ${event.step} (${formatSeconds(event.seconds)})`;
+      return `  ${toned('good', '✓')} ${event.step} (${formatSeconds(event.seconds)})`;
     case 'step-failed':
-      return `  ✗ ${event.step} (${formatSeconds(event.seconds)}): ${event.message.split('\n')[0]}`;
+      return `  ${toned('bad', '✗')} ${event.step} (${formatSeconds(event.seconds)}): ${event.message.split('\n')[0]}`;
     case 'run-ended':
       return `Build ${event.build}: ${event.state} (${formatSeconds(event.seconds)})`;
   }

@@ -1,6 +1,6 @@
 import type { WriteStream } from 'node:tty';
 import { formatProgress, formatSeconds } from '../../base/format.ts';
-import { shownText } from '../../base/output.ts';
+import { shownText, writeLine } from '../../base/output.ts';
 import type { Listener } from '../../build/events.ts';
 import { describeEvent } from './progress-lines.ts';
 
@@ -45,14 +45,14 @@ export function terminalListener(out: WriteStream): { listen: Listener; close():
         case 'step-failed':
           active.delete(event.step);
           clear();
-          out.write(`${shownText(describeEvent(event))}\n`);
+          writeLine(out, describeEvent(event));
           break;
         case 'step-line':
         case 'step-kept':
         case 'run-started':
         case 'run-ended':
           clear();
-          out.write(`${shownText(describeEvent(event))}\n`);
+          writeLine(out, describeEvent(event));
           break;
       }
       draw();

@@ -8,6 +8,7 @@ import { type RecordFormat, readRecord } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { readApprovals } from '../build/approvals.ts';
 import { ADVISORIES } from '../build/build-advisories.ts';
+import { RECORD_FILE } from '../build/build-files.ts';
 import { readBuildMeta, readStepTimes } from '../build/build-record-format.ts';
 import { surveyJournal } from '../build/journal.ts';
 import { TAG_CHANGE } from '../content/tag-history.ts';
@@ -70,7 +71,7 @@ const lines = (path: string, format: RecordFormat<unknown>): RecordKind => ({
 /** All kinds that are kept for good, but the service's, which is above this folder: caches are made again, locks are of a moment. */
 const KINDS: readonly RecordKind[] = [
   {
-    path: 'builds/*/*/meta.json',
+    path: `builds/*/*/${RECORD_FILE}`,
     read: (content, path) =>
       readBuildMeta(content, { id: basename(dirname(dirname(path))), arch: basename(dirname(path)) }, path),
   },

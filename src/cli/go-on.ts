@@ -1,5 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import { findBuild, insistOnWhole, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
+import { continueHint } from '../build/continue-hint.ts';
 import { loadConfig } from '../config/load.ts';
 import { reopenBuild } from '../run/build.ts';
 import type { RunContext } from './context.ts';
@@ -44,7 +45,7 @@ export async function buildWithCommit(configPath: string, id: string | undefined
   const { meta } = stored;
   if (meta.ostreeCommit === undefined) {
     throw new NightlyError('usage', `Build ${meta.buildid} has no commit.`, {
-      hint: `It is ${meta.state}; "atomic-nightly resume ${meta.buildid}" continues it.`,
+      hint: `It is ${meta.state}. ${continueHint(meta)}`,
     });
   }
   return stored;

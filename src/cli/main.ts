@@ -8,6 +8,7 @@ import type { LogFormat } from '../reports/progress/log-format.ts';
 import { withBuildIds, withoutMinus } from './build-names.ts';
 import { loadCommand, readCatalog } from './catalog.ts';
 import { exitCodeOfError } from './exit-code.ts';
+import { withHelpfulHint } from './helpful-hint.ts';
 import { formatError } from './print.ts';
 import { createProgram } from './program.ts';
 
@@ -50,9 +51,11 @@ function interruptSignal(): AbortSignal {
 
 async function main(argv: readonly string[]): Promise<number> {
   let code: number = EXIT.done;
+  let isDryRun = false;
   // Trees and what is published are the same whoever runs this, and readable; what is secret is made with a mode of its own.
   process.umask(0o022);
   const program = createProgram(await readCatalog(), async (entry, values) => {
+    isDryRun = values['dryRun'] === true;
     const { run, interruptible } = await loadCommand(entry.name);
     const signal = interruptible ? { signal: interruptSignal() } : {};
     const globals = program.opts<Globals>();
@@ -67,7 +70,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (caught) {
     // Commander has printed its own message already; --help and --version end with 0.
     if (caught instanceof CommanderError) return caught.exitCode === 0 ? EXIT.done : EXIT.usage;
-    const error = asNightlyError(caught);
+    const error = withHelpfulHint(asNightlyError(caught), { dryRun: isDryRun });
     if (program.opts<Globals>().logFormat === 'json') {
       const { jsonLog } = await import('../reports/progress/json-lines.ts');
       jsonLog(process.stderr, { build: null, stream: null }).error(error);

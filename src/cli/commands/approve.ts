@@ -2,6 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { readApprovals, writeApprovals } from '../../build/approvals.ts';
 import type { Approval, BuildMeta } from '../../build/build-record.ts';
 import { findBuild } from '../../build/build-store.ts';
+import { continueHint } from '../../build/continue-hint.ts';
 import { loadConfig } from '../../config/load.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
@@ -79,7 +80,7 @@ function refuse(meta: BuildMeta): void {
   }
   if (state !== 'complete') {
     throw new NightlyError('usage', `Build ${id} is ${state}, not complete.`, {
-      hint: `"atomic-nightly resume ${id}" continues it.`,
+      hint: continueHint(meta),
     });
   }
   if (later !== undefined) {

@@ -3,6 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { ifThere } from '../../base/files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { findBuild } from '../../build/build-store.ts';
+import { continueHint } from '../../build/continue-hint.ts';
 import { EXIT, isPublishedState } from '../../build/outcomes.ts';
 import { rebuiltText, standingRebuilds } from '../../build/rebuilds.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -73,6 +74,6 @@ function refuseUnpublished(meta: BuildMeta): void {
   refuseRetractedMeta(meta);
   if (meta.ostreeCommit !== undefined && isPublishedState(meta.state)) return;
   throw new NightlyError('usage', `Build ${meta.buildid} is ${meta.state}: nobody can have composed it again.`, {
-    hint: `"atomic-nightly resume ${meta.buildid}" continues it.`,
+    hint: continueHint(meta),
   });
 }

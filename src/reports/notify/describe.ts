@@ -1,4 +1,5 @@
 import { formatSeconds } from '../../base/format.ts';
+import { isForGood } from '../../build/continue-hint.ts';
 import type { BuildEvent } from './event.ts';
 
 /** One sentence on what happened, as in `mini nightly 20261121_01 failed in compose`. May hold what others wrote. */
@@ -60,6 +61,10 @@ function nextStep(event: BuildEvent): string {
     case 'incomplete':
     case 'gate-failed':
     case 'interrupted':
+      // What it began with is what is wrong: going on with it would fail again.
+      if (isForGood({ state: type, failures: event.failures })) {
+        return `"atomic-nightly log ${build}" shows what happened; once that is corrected, begin a new build.`;
+      }
       return event.state === 'complete'
         ? `"atomic-nightly release ${build}" continues it.`
         : `"atomic-nightly log ${build}" shows what happened; "atomic-nightly resume ${build}" continues it.`;

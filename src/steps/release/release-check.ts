@@ -7,6 +7,7 @@ import type { Task } from '../../base/task.ts';
 import { SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { StoredBuild } from '../../build/build-store.ts';
+import { continueHint } from '../../build/continue-hint.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { objectPath } from '../../ostree/objects.ts';
 import { fsck } from '../../programs/ostree.ts';
@@ -41,7 +42,7 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
           : 'List the images to boot in the release stream (smoke-test), then promote again.',
     });
   }
-  if (state !== 'complete') refuse(`is ${state}`, `Run "atomic-nightly resume ${buildid}" first.`);
+  if (state !== 'complete') refuse(`is ${state}`, continueHint(meta));
   const later = meta.supersededBy;
   if (later !== undefined) refuse(`was superseded by ${later}`, `Release ${later}, or promote ${promotion?.of} again.`);
   const given = meta.approvals ?? [];

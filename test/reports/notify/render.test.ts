@@ -77,7 +77,7 @@ test('the mail of a failed night says what failed, what to do and what changed',
 resolve: The packages cannot be installed together:
   what to do: Wait.
 
-"atomic-nightly log 20261121_01" shows what happened; "atomic-nightly resume 20261121_01" continues it.
+"atomic-nightly log 20261121_01" shows what happened; once that is corrected, begin a new build.
 
 Changes: 2 upgraded
   app 2.0-1 -> 2.0-2

@@ -45,7 +45,7 @@ async function planDeb(deb: string, hash: string, state: LabState): Promise<Plan
     repo: SIG_PACKAGES.has(name) ? 'lab-sig-atomic' : 'lab-base',
     key: sha256(
       JSON.stringify([
-        ...[RECIPE, hash, bump, ABSENT_PACKAGES, extrasOf(debName), await overlayDigest(debName)],
+        ...[RECIPE, hash, updateKey(bump), ABSENT_PACKAGES, extrasOf(debName), await overlayDigest(debName)],
         // Numbers of owners become names by its accounts.
         await overlayDigest('setup'),
       ]),
@@ -54,6 +54,9 @@ async function planDeb(deb: string, hash: string, state: LabState): Promise<Plan
   };
 }
 
+/** Part of a key: an update has a changelog, and what was never updated has the RPM that it always had. */
+const updateKey = (bump: number): number | string => (bump === 0 ? 0 : `${bump} with a changelog`);
+
 async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key: LabKey): Promise<PlannedRpm> {
   const bump = state.updates[own.name] ?? 0;
   const variables = { publicUrl: state.publicUrl.replace(/\/+$/, '') };
@@ -61,7 +64,7 @@ async function planOwn(own: (typeof OWN_PACKAGES)[number], state: LabState, key:
   const inputs = [
     RECIPE,
     own,
-    bump,
+    updateKey(bump),
     variables,
     generated.map(([path, content]) => [path, sha256(content)]),
     await overlayDigest(own.name),

@@ -17,7 +17,7 @@ import { byText } from './order.ts';
 import type { OwnPackage } from './own-packages.ts';
 import { latestTime, packagedFiles } from './packaged-files.ts';
 import { NO_SCRIPTS, rpmScripts } from './scripts.ts';
-import { type SpecInput, specFile } from './spec.ts';
+import { type SpecChange, type SpecInput, specFile } from './spec.ts';
 import { touchContent } from './touch.ts';
 import { type Evr, evrOfDebianVersion, formatEvr } from './version.ts';
 
@@ -123,6 +123,7 @@ async function prepareDeb(
       relations: debRelations(fields, debName, evr, source.bump),
       scripts: rpmScripts(postinst, extras),
       after: ['filesystem'],
+      changelog: updates(evr, source.bump, timestamp),
       files: await packagedFiles(root, {
         conffiles: await conffiles(join(work, 'control'), debName),
         capabilities: new Map(extras.capabilities ?? []),
@@ -145,6 +146,15 @@ function debRelations(fields: ControlFields, name: string, evr: Evr, bump: numbe
 /** `2+deb12u7` becomes `2+deb12u7^lab1`: newer than it was, older than Debian's next. */
 function bumped(evr: Evr, bump: number): Evr {
   return bump === 0 ? evr : { ...evr, release: `${evr.release}^lab${bump}` };
+}
+
+/** One entry for each update, a day after the other. @param time of the package as it was first, in seconds since the epoch */
+function updates(evr: Evr, bump: number, time: number): SpecChange[] {
+  return Array.from({ length: bump }, (_, index) => bump - index).map((update) => ({
+    time: time + update * 86_400,
+    evr: formatEvr(bumped(evr, update)),
+    text: `Update ${update} of the lab: a line more in one file`,
+  }));
 }
 
 async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: string): Promise<Prepared> {
@@ -173,12 +183,13 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
     accounts: await readAccounts(SETUP_ROOT),
     ownShared: own.name === 'filesystem',
   });
+  const evr = { epoch: 0, version: own.version, release: '1' };
   const none: RpmRelations = { requires: [], recommends: [], provides: [], conflicts: [], obsoletes: [] };
   return {
     timestamp: OWN_TIME,
     spec: {
       name: own.name,
-      evr: bumped({ epoch: 0, version: own.version, release: '1' }, source.bump),
+      evr: bumped(evr, source.bump),
       arch: 'noarch',
       summary: own.summary,
       description: own.summary,
@@ -187,6 +198,7 @@ async function prepareOwn(source: Extract<RpmSource, { kind: 'own' }>, root: str
       relations: { ...none, ...own.relations },
       scripts: NO_SCRIPTS,
       after: own.after,
+      changelog: updates(evr, source.bump, OWN_TIME),
       files,
     },
   };

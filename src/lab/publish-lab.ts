@@ -6,6 +6,7 @@ import type { Task } from '../base/task.ts';
 import { createRepo } from '../programs/createrepo.ts';
 import { gpgStopAgent } from '../programs/gpg.ts';
 import { rpmSign } from '../programs/rpmbuild.ts';
+import { adviseUpdates } from './lab-advisories.ts';
 import type { LabKey } from './lab-keys.ts';
 import { LAB_REPOS, type LabRepo, type PlannedRpm } from './lab-plan.ts';
 import { makeRpm } from './make-rpm.ts';
@@ -41,8 +42,11 @@ export async function publish(
   }
   const changed: LabRepo[] = [];
   for (const repo of LAB_REPOS) {
-    const wanted = plan.filter((rpm) => rpm.repo === repo).map((rpm) => join(signed, rpm.key));
-    if (await layOut(join(dir, repo), wanted, task)) changed.push(repo);
+    const planned = plan.filter((rpm) => rpm.repo === repo);
+    const wanted = planned.map((rpm) => join(signed, rpm.key));
+    const updated = planned.filter(({ source }) => source.bump > 0);
+    const advise = (folder: string) => adviseUpdates(folder, updated, task);
+    if (await layOut(join(dir, repo), wanted, advise, task)) changed.push(repo);
   }
   return changed;
 }
@@ -113,8 +117,16 @@ async function signMissing(
   }
 }
 
-/** Makes a repository folder hold exactly the RPMs of the given folders, as hard links, and renews its metadata. */
-async function layOut(folder: string, wanted: readonly string[], task: Task): Promise<boolean> {
+/**
+ * Makes a repository folder hold exactly the RPMs of the given folders, as hard links, and renews its metadata.
+ * @param advise adds the advisories to the metadata
+ */
+async function layOut(
+  folder: string,
+  wanted: readonly string[],
+  advise: (folder: string) => Promise<void>,
+  task: Task,
+): Promise<boolean> {
   await makeFolder(folder);
   const target = new Map<string, string>();
   for (const source of wanted) {
@@ -140,6 +152,7 @@ async function layOut(folder: string, wanted: readonly string[], task: Task): Pr
   }
   for (const name of obsolete) if (!target.has(name)) await rm(join(folder, name));
   await createRepo(folder, task);
+  await advise(folder);
   await rm(mark);
   return true;
 }

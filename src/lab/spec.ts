@@ -29,6 +29,17 @@ export interface SpecInput {
   /** Packages that must be unpacked before this one. */
   readonly after: readonly string[];
   readonly files: readonly PackagedFile[];
+  /** Newest first; a package that was not updated has none. */
+  readonly changelog: readonly SpecChange[];
+}
+
+/** An entry of the changelog. */
+export interface SpecChange {
+  /** Seconds since the epoch; the day of it counts, UTC. */
+  readonly time: number;
+  /** `[epoch:]version-release` that it made. */
+  readonly evr: string;
+  readonly text: string;
 }
 
 /**
@@ -68,6 +79,7 @@ export function specFile(input: SpecInput): string {
     ),
     '%files',
     ...input.files.map(fileLine),
+    ...(input.changelog.length === 0 ? [] : ['%changelog', ...input.changelog.flatMap(changeLines)]),
     '',
   ];
   return lines.join('\n');
@@ -75,6 +87,12 @@ export function specFile(input: SpecInput): string {
 
 /** Priority of Fedora's glibc: before triggers that run programs with the libraries. */
 const TRIGGER_PRIORITY = 2_000_000;
+
+/** `* Thu Jan 01 2026 NAME <ADDRESS> - VERSION`, as rpmbuild takes it. */
+function changeLines({ time, evr, text }: SpecChange): string[] {
+  const [weekday = '', day = '', month = '', year = ''] = new Date(time * 1000).toUTCString().split(/,? /);
+  return [`* ${weekday} ${month} ${day} ${year} Lab <lab@lab.invalid> - ${rpmText(evr)}`, `- ${rpmText(text)}`];
+}
 
 const section = (head: string, lines: readonly string[]): readonly string[] =>
   lines.length === 0 ? [] : [head, ...lines.map(rpmText)];

@@ -9,6 +9,11 @@ export async function createRepo(folder: string, task: Task): Promise<void> {
   await run('createrepo_c', ['--update', ...OPTIONS, folder], { task });
 }
 
+/** Adds a file to a folder's `repodata/`, in place of another of its type, as in `updateinfo`. */
+export async function addMetadata(folder: string, file: string, type: string, task: Task): Promise<void> {
+  await run('modifyrepo_c', [`--mdtype=${type}`, file, `${folder}/repodata`], { task });
+}
+
 export interface CreateRepoRequest {
   /** Where the packages are. */
   readonly folder: string;

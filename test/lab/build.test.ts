@@ -12,9 +12,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Task } from '../../src/base/task.ts';
 import { buildLab, updateLab } from '../../src/lab/build-lab.ts';
+import { parseUpdateinfo } from '../../src/rpm/updateinfo.ts';
 
 /** A lab of four .debs made here, without any archive or network. */
 const dir = mkdtempSync(join(tmpdir(), 'atomic-nightly-lab-'));
@@ -198,6 +200,26 @@ describe('a lab from local packages', () => {
     expect((await updateLab({ dir: lab, packages: ['tool'] }, task)).changed).toEqual(['lab-base']);
     expect(rpms().filter((file) => file.includes('/tool-'))).toHaveLength(1);
     expect(rpmOf('tool')).toContain('^lab2');
+  });
+
+  it('says what an update is for: in its changelog, and in an advisory of the repository', () => {
+    const log = rpm('-qp', '--nosignature', '--changelog', rpmOf('tool'));
+    expect(log.match(/^\* .* - .*\^lab\d$/gm)).toEqual([
+      expect.stringContaining('^lab2'),
+      expect.stringContaining('^lab1'),
+    ]);
+    expect(rpm('-qp', '--nosignature', '--changelog', rpmOf('setup'))).not.toContain('Lab');
+    const folder = join(lab, 'lab-base/repodata');
+    const file = readdirSync(folder).find((name) => name.includes('updateinfo')) ?? '';
+    const found = parseUpdateinfo(gunzipSync(readFileSync(join(folder, file))).toString());
+    expect(found.map(({ id, type, cves }) => [id, type, cves])).toEqual(
+      expect.arrayContaining([
+        ['LAB-helper-1', 'security', ['CVE-0000-1001']],
+        ['LAB-tool-2', 'bugfix', []],
+      ]),
+    );
+    const of = found.find(({ id }) => id === 'LAB-tool-2')?.packages[0];
+    expect(`tool-${of?.version}-${of?.release}.${of?.arch}`).toBe('tool-1.2^p1-3+deb12u1^lab2.x86_64');
   });
 
   it('takes a package out, and a later build leaves it out', async () => {

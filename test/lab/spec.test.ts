@@ -25,6 +25,7 @@ describe('specFile', () => {
         { path: '/usr/bin/chage', kind: 'file', owner: { user: 'root', group: 'shadow' } },
         { path: '/usr/share/doc/x/50%', kind: 'file', mark: 'doc' },
       ],
+      changelog: [{ time: 1_767_225_600, evr: '1:2-3^lab1', text: '100% new' }],
     });
     expect(text).toContain('Epoch: 1\nVersion: 2\nRelease: 3\n');
     expect(text).toContain('Summary: 100%% x');
@@ -37,6 +38,9 @@ describe('specFile', () => {
       '%caps(cap_net_raw=ep) "/usr/bin/ping"',
       '%attr(-, root, shadow) "/usr/bin/chage"',
       '%doc "/usr/share/doc/x/50%%"',
+      '%changelog',
+      '* Thu Jan 01 2026 Lab <lab@lab.invalid> - 1:2-3^lab1',
+      '- 100%% new',
       '',
     ]);
   });
@@ -44,7 +48,7 @@ describe('specFile', () => {
   it('writes scripts with what has to be there for them, and no macro of theirs', () => {
     const text = specFile({
       ...{ name: 'x', evr: { epoch: 0, version: '2', release: '3' }, arch: 'noarch', summary: 'x', description: 'd' },
-      ...{ license: 'MIT', url: undefined, relations: none, after: ['filesystem'], files: [] },
+      ...{ license: 'MIT', url: undefined, relations: none, after: ['filesystem'], files: [], changelog: [] },
       scripts: {
         ...NO_SCRIPTS,
         pre: ['groupadd x', 'date +%s'],

@@ -89,7 +89,14 @@ export async function publishPages(
         ...(logo ? [[`assets/${logo.name}`, logo.content] as const] : []),
         ...keys,
         ...(await verifier(config)),
-        ...pages(config, target, { metas, lacking, keys: known, brand, reviews, tests: await testsOf(config, lacking) }),
+        ...pages(config, target, {
+          metas,
+          lacking,
+          keys: known,
+          brand,
+          reviews,
+          tests: await testsOf(config, lacking),
+        }),
       ]);
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);

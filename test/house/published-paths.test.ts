@@ -9,7 +9,7 @@ const HOMES = [
   // dnf's name for the signature of a repository's metadata.
   'src/rpm/repository/renew-metadata.ts',
   // Media types by suffix.
-  'src/targets/s3/s3-headers.ts',
+  'src/base/content-types.ts',
   // Keys, not signatures.
   'src/rpm/check-signatures.ts',
   'src/steps/release/release-notes.ts',

@@ -11,7 +11,7 @@ const FOR_GOOD: readonly ErrorCode[] = [
   'depsolve',
 ];
 
-/** Whether going on with what a build began with meets the same failure. */
+/** Whether a build that is continued meets the same failure, because of what it began with. */
 export function isForGood({ state, failures = [] }: Pick<BuildMeta, 'state' | 'failures'>): boolean {
   return state === 'failed' && failures.some(({ code }) => FOR_GOOD.some((one) => one === code));
 }

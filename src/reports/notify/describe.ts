@@ -61,7 +61,7 @@ function nextStep(event: BuildEvent): string {
     case 'incomplete':
     case 'gate-failed':
     case 'interrupted':
-      // What it began with is what is wrong: going on with it would fail again.
+      // What it began with is what is wrong: to continue it would fail again.
       if (isForGood({ state: type, failures: event.failures })) {
         return `"atomic-nightly log ${build}" shows what happened; once that is corrected, begin a new build.`;
       }

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { withTemporaryFolder } from '../base/files.ts';
+import { isErrno, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import type { GpgAgentConfig } from '../config/config.ts';
 import { gpgExportTo, gpgSecretParts, gpgSignFile } from '../programs/gpg.ts';
@@ -31,6 +31,9 @@ export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
       const found = await gpgExportTo({ home, key, file }, task)
         .then(() => readFile(file))
         .catch((error: unknown) => {
+          // gpg exports nothing, makes no file, and calls that a success.
+          if (isErrno(error, 'ENOENT'))
+            throw failed(`The public key of ${key} cannot be had`, `${place} has no such key`);
           throw failed(`The public key of ${key} cannot be had`, error);
         });
       return new Uint8Array(found);

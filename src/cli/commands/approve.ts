@@ -64,7 +64,7 @@ function refuse(meta: BuildMeta): void {
   const later = meta.supersededBy;
   if (meta.promotion === undefined) {
     throw new NightlyError('usage', `Build ${id} is not a promotion; only promotions are approved.`, {
-      hint: `Promote it first: "atomic-nightly promote ${id}".`,
+      hint: state === 'complete' ? `Promote it first: "atomic-nightly promote ${id}".` : continueHint(meta),
     });
   }
   if (meta.release !== undefined) {

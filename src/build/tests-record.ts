@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { FORMATS } from '../base/format-versions.ts';
 import { type RecordFormat, type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { TESTS_FILE } from './build-files.ts';
 import type { BuildPaths } from './build-store.ts';
@@ -21,7 +22,7 @@ const result = z.looseObject({
 });
 
 const schema = z.looseObject({
-  version: z.literal(1),
+  version: z.literal(FORMATS['tests of a build'].newest),
   build: buildId,
   commit: sha256Hex,
   results: z.array(result),
@@ -31,7 +32,11 @@ const schema = z.looseObject({
  * `tests.json` of a build: what became of the SIG's own tests, each test once for each image type; paths are relative to the
  * build's folder. It is not part of the build's record, since tests may run at any time after the build was published.
  */
-const FORMAT = recordFormat({ schema, hint: 'Remove it, and run the tests again with "atomic-nightly test".' });
+const FORMAT = recordFormat({
+  version: FORMATS['tests of a build'],
+  schema,
+  hint: 'Remove it, and run the tests again with "atomic-nightly test".',
+});
 
 export type TestsRecord = RecordOf<typeof FORMAT>;
 export type TestResult = TestsRecord['results'][number];

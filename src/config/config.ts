@@ -9,7 +9,6 @@ export type { StatementKeyConfig } from './attestations.ts';
 export type { BuildersConfig } from './builders.ts';
 export type { ContentConfig, ContentRule } from './content.ts';
 export type { CheckoutConfig, CommandConfig, EngineConfig, FolderEngineConfig } from './engine.ts';
-export type { GuestTestsConfig } from './guest-tests.ts';
 export type { SmokeTestConfig } from './images.ts';
 export type { KojiConfig } from './koji.ts';
 export type { LogConfig, LogKeySource } from './log.ts';

@@ -17,7 +17,7 @@ export const guestTestsSchema = (here: Here) =>
   }).describe("The SIG's own tests, run in guests that are booted from the images.");
 
 /** Where a stream's own tests are, and whether they are a gate. */
-export type GuestTestsConfig = z.output<ReturnType<typeof guestTestsSchema>>;
+type GuestTestsConfig = z.output<ReturnType<typeof guestTestsSchema>>;
 
 interface Parts {
   readonly images: readonly string[];

@@ -11,6 +11,7 @@ import { ADVISORIES } from '../build/build-advisories.ts';
 import { RECORD_FILE } from '../build/build-files.ts';
 import { readBuildMeta, readStepTimes } from '../build/build-record-format.ts';
 import { surveyJournal } from '../build/journal.ts';
+import { parseTests } from '../build/tests-record.ts';
 import { TAG_CHANGE } from '../content/tag-history.ts';
 import { TAG_STATE } from '../content/tag-state.ts';
 import { parseProvenance } from '../engines/provenance/provenance-format.ts';
@@ -76,6 +77,7 @@ const KINDS: readonly RecordKind[] = [
       readBuildMeta(content, { id: basename(dirname(dirname(path))), arch: basename(dirname(path)) }, path),
   },
   { path: 'builds/*/*/steps.json', read: readStepTimes },
+  { path: 'builds/*/*/tests.json', read: parseTests },
   { path: 'builds/*/*/approvals.json', read: (_, path) => readApprovals(path) },
   { path: 'builds/*/*/journal.ndjson', read: readJournalStrictly },
   { path: 'builds/*/*/lockfile.json', read: (content, path) => parseLockfile(new TextDecoder().decode(content), path) },

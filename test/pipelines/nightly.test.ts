@@ -78,7 +78,7 @@ test('list, show and log tell people what there is', async () => {
   expect(list.stdout).toMatch(/^\d{8}_\d\d +nightly +complete .*1 upgraded.*generic-cloud/m);
   const [oldest] = await records(world);
   const id = String(oldest?.['buildid']);
-  expect((await world.nightly('log', id)).stdout).toMatch(/ done {3}compose \(/);
+  expect((await world.nightly('log', id)).stdout).toMatch(/ done {4}compose \(/);
   expect((await world.nightly('log', id, 'compose')).stdout).toContain('dracut');
   expect(await world.nightly('log', id, 'nonsense')).toMatchObject({
     code: 1,

@@ -6,7 +6,7 @@ import { builtEntries, flagsOf } from '../support/cli-entries.ts';
 import { type CompletingShell, completingShell, SHELLS } from '../support/shells.ts';
 
 const entries = builtEntries().filter(({ hidden }) => hidden !== true);
-const EVERYWHERE = ['--config', '--help', '--log-format', '--version'];
+const EVERYWHERE = ['--color', '--config', '--help', '--log-format', '--quiet', '--verbose', '--version'];
 
 describe.each(SHELLS)('%s', (name) => {
   let dir: string;
@@ -70,7 +70,12 @@ streams:
         'atomic-nightly list --log-format ',
         'atomic-nightly completion ',
       ]),
-    ).toEqual([['compose', 'push', 'resolve'], ['push'], ['auto', 'json', 'plain'], ['bash', 'fish', 'zsh']]);
+    ).toEqual([
+      ['compose', 'push', 'resolve'],
+      ['push'],
+      ['auto', 'json', 'plain', 'quiet', 'verbose'],
+      ['bash', 'fish', 'zsh'],
+    ]);
   });
 
   test('offers files where a file is meant, folders where a folder is, and nothing where there is nothing to choose', async () => {

@@ -54,10 +54,22 @@ function addCommand(parent: Command, word: string, entry: Entry, start: Start): 
 
 /** Returns the command's values by name, each as its kind promises. */
 function valuesOf(entry: Entry, command: Command): Record<string, unknown> {
-  const given = command.opts<Record<string, unknown>>();
   const values = Object.keys(entry.arguments).map((name, index) => [name, command.processedArgs[index]]);
-  const options = Object.entries(entry.options).map(([name, { kind }]) => [name, given[name] ?? EMPTY[kind]]);
+  const options = Object.entries(entry.options).map(([name, { kind }]) => [
+    name,
+    givenValue(command, name) ?? EMPTY[kind],
+  ]);
   return Object.fromEntries([...values, ...options]);
+}
+
+/**
+ * Returns the value of an option. The parser gives one that the command above has as well to that one, wherever it stands:
+ * `builders check NAME --json` sets the `--json` of `builders`.
+ */
+function givenValue(command: Command, name: string): unknown {
+  const { parent } = command;
+  const isAbove = parent?.parent && parent.getOptionValueSource(name) === 'cli';
+  return isAbove ? parent.getOptionValue(name) : command.getOptionValue(name);
 }
 
 /** The value of an option that is not given and has no default. */

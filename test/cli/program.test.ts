@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { parse } from '../support/cli-entries.ts';
+import { optionFlag } from '../../src/cli/define.ts';
+import { builtEntries, parse } from '../support/cli-entries.ts';
 
 test('values have the names and types of the definition, with what stands for those not given', async () => {
   expect(await parse('nightly')).toMatchObject({
@@ -21,6 +22,26 @@ test('values have the names and types of the definition, with what stands for th
   expect((await parse('show', '20261117_01', '--no-updates')).values).toMatchObject({ updates: false });
   expect((await parse('lab', 'demo', '--port', '80')).values).toMatchObject({ folder: 'demo', port: 80 });
   expect((await parse('lab', 'update', 'lab', 'less', 'curl')).values).toMatchObject({ packages: ['less', 'curl'] });
+});
+
+test('an option behind the word of a command is its own, also where the command above it has one of that name', async () => {
+  const entries = builtEntries();
+  const shadowed = entries.flatMap((entry) => {
+    const above = entries.find(({ name }) => entry.name.startsWith(`${name} `));
+    return Object.entries(entry.options).flatMap(([name, data]) => {
+      const other = above?.options[name];
+      return other ? [{ entry, name, data, other }] : [];
+    });
+  });
+  expect(shadowed.map(({ entry }) => entry.name)).toEqual(expect.arrayContaining(['log show', 'builders check']));
+  for (const { entry, name, data, other } of shadowed) {
+    expect([data.kind, other.kind]).toEqual(['flag', 'flag']);
+    const words = Object.values(entry.arguments).map(() => '20261117_01');
+    const needed = Object.entries(entry.options).filter(([, { required }]) => required);
+    const given = needed.flatMap(([one, about]) => [optionFlag(one, about), about.choices?.[0] ?? 'x']);
+    const parsed = await parse(...entry.name.split(' '), ...words, ...given, optionFlag(name, data));
+    expect([parsed.command, parsed.values?.[name]]).toEqual([entry.name, true]);
+  }
 });
 
 test('a global option counts before the command and after it', async () => {

@@ -8,8 +8,18 @@ import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '..
 import { journal, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
-  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff', 'measure'],
-  ...['push-staging', 'verify-staging', 'checksums', 'publish-staging', 'pages-staging', 'prune', 'supersede'],
+  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff', 'advisories'],
+  ...[
+    'provenance',
+    'measure',
+    'push-staging',
+    'verify-staging',
+    'checksums',
+    'publish-staging',
+    'pages-staging',
+    'prune',
+    'supersede',
+  ],
 ];
 
 /** In these a run may be over before the kill arrives, and then nothing is left to resume. */

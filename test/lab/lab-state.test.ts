@@ -16,7 +16,7 @@ it('is read as it was written; none is no fault', async () => {
   expect(await readState(dir)).toEqual(STATE);
 });
 
-it.each(['', '{', 'null', '{"format": 2}', JSON.stringify({ ...STATE, updates: { bash: '1' } })])(
+it.each(['', '{', 'null', '{"format": 0}', JSON.stringify({ ...STATE, updates: { bash: '1' } })])(
   'one that holds %j is named',
   async (text) => {
     const dir = temporaryFolder();
@@ -25,3 +25,9 @@ it.each(['', '{', 'null', '{"format": 2}', JSON.stringify({ ...STATE, updates: {
     await expect(readState(dir)).rejects.toMatchObject({ code: 'record', message });
   },
 );
+
+it('one of a later version is not called damaged', async () => {
+  const dir = temporaryFolder();
+  writeFileSync(join(dir, 'lab.json'), '{"format": 2}');
+  await expect(readState(dir)).rejects.toThrow(/lab\.json was written by a newer atomic-nightly: format 2/);
+});

@@ -16,6 +16,7 @@ const STEPS = [
   'resolve',
   'compose',
   'diff',
+  'advisories',
   'provenance',
   'measure',
   'sign',

@@ -98,7 +98,8 @@ function disputeRow({ dispute, open, verdicts }: ListedDispute) {
   const last = verdicts.at(-1);
   return {
     ...{ id, source: source.nevra, packages: packages.map((all) => all.package), time: timeView(at * 1000) },
-    sides: [one, other].map(({ operator, builder }) => `${operator}/${builder}`),
+    // By name: which of the two is the first of the record says nothing.
+    sides: [one, other].map(({ operator, builder }) => `${operator}/${builder}`).sort(),
     state: disputeState(open, kind, last?.verdict),
     verdict: last === undefined ? '' : `${last.by}: ${last.note}`,
     href: `disputes/${id}`,

@@ -31,11 +31,7 @@ const plain = (text: string): string => text.replaceAll(/[\t\n]/g, ' ');
 /** @param wanted name of a package, in which `*` stands for any characters */
 export function changeFinder(wanted: string): ChangeFinder {
   const name = plain(wanted);
-  if (name.includes('*')) {
-    const pattern = name.split('*').map((part) => part.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
-    const line = new RegExp(`^${pattern.join('[^\\t\\n]*')}\\t[^\\n]*$`, 'gm');
-    return (packed) => [...packed.matchAll(line)].map(([text]) => changeIn(text));
-  }
+  if (name.includes('*')) return patternFinder(name.split('*'));
   const start = `\n${name}\t`;
   return (packed) => {
     const found: FoundChange[] = [];
@@ -43,6 +39,40 @@ export function changeFinder(wanted: string): ChangeFinder {
       found.push(changeIn(packed.slice(at + 1, packed.indexOf('\n', at + 1))));
     return found;
   };
+}
+
+/**
+ * Anybody may ask for any pattern: a regular expression with many stars would try every way to spread a name over them, so parts
+ * are looked for one behind the other.
+ * @param parts what stands before, between and behind the stars
+ */
+function patternFinder(parts: readonly string[]): ChangeFinder {
+  const [longest = ''] = parts.toSorted((a, b) => b.length - a.length);
+  return (packed) => {
+    const found: FoundChange[] = [];
+    // Most lines have nothing of it, and are passed over without a look.
+    for (let at = packed.indexOf(longest, 1); at !== -1 && at < packed.length; ) {
+      const end = packed.indexOf('\n', at);
+      if (end === -1) break;
+      const line = packed.slice(packed.lastIndexOf('\n', at - 1) + 1, end);
+      if (fitsParts(parts, line.slice(0, line.indexOf('\t')))) found.push(changeIn(line));
+      at = packed.indexOf(longest, end + 1);
+    }
+    return found;
+  };
+}
+
+function fitsParts(parts: readonly string[], name: string): boolean {
+  const [first = '', last = ''] = [parts[0], parts.at(-1)];
+  if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
+  const end = name.length - last.length;
+  let at = first.length;
+  for (const part of parts.slice(1, -1)) {
+    const found = name.indexOf(part, at);
+    if (found === -1 || found + part.length > end) return false;
+    at = found + part.length;
+  }
+  return true;
 }
 
 function changeIn(line: string): FoundChange {

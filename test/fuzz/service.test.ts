@@ -15,6 +15,7 @@ import { serviceApp } from '../../src/service/http/service-app.ts';
 import { isKnownToken, makeToken } from '../../src/service/http/token.ts';
 import { boundedLines, TOO_LONG } from '../../src/service/listener/bounded-lines.ts';
 import { parseFromService } from '../../src/service/listener/messages.ts';
+import { findBuilds, parseBuildQuery } from '../../src/service/live/build-query.ts';
 import { openWork } from '../../src/service/live/work-folder.ts';
 import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../support/fuzz.ts';
 import { sharedFolder } from '../support/tmp.ts';
@@ -30,6 +31,20 @@ it('the web server of a target takes any path, and names nothing outside of the 
   fuzz(mutatedText(['bytes=0-1', 'bytes=-5', 'bytes=7-', 'bytes=0-1,4-5']), (header) => readByteRange(header, 10), {
     check(range) {
       if (typeof range === 'object') expect(range.start >= 0 && range.start <= range.end && range.end < 10).toBe(true);
+    },
+  });
+});
+
+it('the API takes any query, and says what is wrong with it', () => {
+  const queries = [
+    'package=a*b&state=failed&limit=5',
+    'since=2026-11-21&until=2026-11-22T01:02:03Z',
+    'before=20261121_01&stream=x',
+  ];
+  fuzz(mutatedText(queries), (query) => parseBuildQuery(new URLSearchParams(query)), {
+    check(answer) {
+      if ('faults' in answer) expect(answer.faults.length).toBeGreaterThan(0);
+      else expect(findBuilds([], answer.query)).toEqual({ found: [], more: false });
     },
   });
 });

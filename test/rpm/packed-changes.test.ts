@@ -29,3 +29,22 @@ test('a star stands for any characters, and nothing else for any', () => {
   const [added] = changeFinder('x')(packChanges([['x', 0, { NewPackage: ['x', '2:1-1', 'noarch'] }]]));
   expect(added).toEqual({ name: 'x', word: 'added', from: '', to: '2:1-1' });
 });
+
+test('a pattern finds what the regular expression of it finds', () => {
+  const word = fc.array(fc.constantFrom('a', 'b', '-', '.'), { maxLength: 6 }).map((parts) => parts.join(''));
+  const pattern = fc.array(fc.constantFrom('a', 'b', '.', '*'), { maxLength: 6 }).map((parts) => `*${parts.join('')}`);
+  fc.assert(
+    fc.property(fc.uniqueArray(word, { maxLength: 6 }), pattern, (names, wanted) => {
+      const expected = new RegExp(`^${wanted.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
+      const found = changeFinder(wanted)(packChanges(names.map(upgraded))).map(({ name }) => name);
+      expect(found).toEqual(names.filter((name) => expected.test(name)));
+    }),
+  );
+});
+
+test('I12: no pattern keeps the service busy, however many stars it has', () => {
+  const packed = packChanges(Array.from({ length: 200 }, (_, index) => upgraded(`${'a'.repeat(120)}${index}`)));
+  // A regular expression tries every way to spread the name over the stars: more than there are atoms.
+  expect(changeFinder(`${'*a'.repeat(60)}*b`)(packed)).toEqual([]);
+  expect(changeFinder(`${'*a'.repeat(60)}*7`)(packed)).toHaveLength(20);
+});

@@ -4,6 +4,7 @@ import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno } from '../base/files.ts';
 import { NewerFormat } from '../base/format-versions.ts';
+import { fitsGlob } from '../base/glob.ts';
 import { type RecordFormat, readRecord } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { readApprovals } from '../build/approvals.ts';
@@ -133,12 +134,11 @@ export async function surveyRecords(work: string, others: readonly RecordKind[])
 /** Returns the paths below a folder that fit the parts of a pattern. */
 async function matching(folder: string, [part, ...rest]: readonly string[]): Promise<string[]> {
   if (part === undefined) return [folder];
-  const fits = new RegExp(`^${part.replaceAll('.', '\\.').replaceAll('*', '.*')}$`);
   const names = await readdir(folder).catch((error: unknown) => {
     if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return [];
     throw error;
   });
-  const found = names.filter((name) => fits.test(name)).map((name) => matching(join(folder, name), rest));
+  const found = names.filter((name) => fitsGlob(part, name)).map((name) => matching(join(folder, name), rest));
   return (await Promise.all(found)).flat();
 }
 

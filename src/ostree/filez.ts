@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw, inflateRawSync } from 'node:zlib';
 import {
@@ -80,18 +80,30 @@ export interface FilezObject {
 
 /** Reads a `.filez` object at hand; undefined when it is not one, is cut short, or its size is not what its header says. */
 export function filezObject(object: Uint8Array): FilezObject | undefined {
+  const found = unpacked(object, Number.POSITIVE_INFINITY);
+  if (found === undefined) return undefined;
+  const { header, content } = found;
+  const checksum = createHash('sha256').update(header.digested).update(content).digest('hex');
+  return { header, checksum, bytes: content.length };
+}
+
+/** Returns the unpacked content of a `.filez` object at hand; undefined when it is none, or is larger than `most` bytes. */
+export function filezContent(object: Uint8Array, most: number): Buffer | undefined {
+  return unpacked(object, most)?.content;
+}
+
+function unpacked(object: Uint8Array, most: number): { header: FilezHeader; content: Buffer } | undefined {
   try {
     const bytes = Buffer.from(object.buffer, object.byteOffset, object.byteLength);
     const length = bytes.readUInt32BE(0);
     if (length > MAX_HEADER || bytes.length < 8 + length) return undefined;
     const header = readHeader(bytes.subarray(8, 8 + length));
-    const hash = createHash('sha256').update(header.digested);
+    if (header.size > most) return undefined;
     const packed = bytes.subarray(8 + length);
     // Symbolic links have no content.
     const content =
       packed.length === 0 ? Buffer.alloc(0) : inflateRawSync(packed, { maxOutputLength: Math.max(header.size, 1) });
-    if (content.length !== header.size) return undefined;
-    return { header, checksum: hash.update(content).digest('hex'), bytes: content.length };
+    return content.length === header.size ? { header, content } : undefined;
   } catch {
     return undefined;
   }
@@ -104,18 +116,15 @@ export function filezObject(object: Uint8Array): FilezObject | undefined {
 export async function filezFile(path: string): Promise<FilezObject | undefined> {
   const file = await open(path, 'r');
   try {
-    const prefix = Buffer.alloc(8);
-    if ((await file.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
-    const length = prefix.readUInt32BE(0);
-    if (length > MAX_HEADER) return undefined;
-    const bytes = Buffer.alloc(length);
-    if ((await file.read(bytes, 0, length, 8)).bytesRead < length) return undefined;
+    const bytes = await headerBytes(file);
+    if (bytes === undefined) return undefined;
     const header = readHeader(bytes);
+    const start = 8 + bytes.length;
     const hash = createHash('sha256').update(header.digested);
     const { size } = await file.stat();
     let unpackedBytes = 0;
-    if (size > 8 + length) {
-      await pipeline(createReadStream(path, { start: 8 + length }), createInflateRaw(), async (unpacked) => {
+    if (size > start) {
+      await pipeline(createReadStream(path, { start }), createInflateRaw(), async (unpacked) => {
         for await (const chunk of unpacked) {
           hash.update(chunk as Buffer);
           unpackedBytes += (chunk as Buffer).length;
@@ -140,23 +149,21 @@ class TooMuch extends Error {}
 export async function filezHeader(path: string): Promise<FilezHeader | undefined> {
   const file = await open(path);
   try {
-    const prefix = Buffer.alloc(8);
-    if ((await file.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
-    const length = prefix.readUInt32BE(0);
-    if (length > MAX_HEADER) return undefined;
-    const bytes = Buffer.alloc(length);
-    return (await file.read(bytes, 0, length, 8)).bytesRead < length ? undefined : readHeader(bytes);
+    const bytes = await headerBytes(file);
+    return bytes && readHeader(bytes);
   } finally {
     await file.close();
   }
 }
 
-/** Returns the unpacked content of a `.filez` object at hand; undefined when it is none, or is larger than `most` bytes. */
-export function filezContent(object: Uint8Array, most: number): Buffer | undefined {
-  const found = filezObject(object);
-  if (found === undefined || found.bytes > most) return undefined;
-  const packed = object.subarray(8 + Buffer.from(object.buffer, object.byteOffset).readUInt32BE(0));
-  return packed.length === 0 ? Buffer.alloc(0) : inflateRawSync(packed, { maxOutputLength: Math.max(most, 1) });
+/** The bytes of a header, which its length stands before; undefined for a file that is shorter, or no such object. */
+async function headerBytes(file: FileHandle): Promise<Buffer | undefined> {
+  const prefix = Buffer.alloc(8);
+  if ((await file.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
+  const length = prefix.readUInt32BE(0);
+  if (length > MAX_HEADER) return undefined;
+  const bytes = Buffer.alloc(length);
+  return (await file.read(bytes, 0, length, 8)).bytesRead < length ? undefined : bytes;
 }
 
 /** Returns the checksum that a `.filez` object's content has; undefined when the file is not such an object, or is cut short. */

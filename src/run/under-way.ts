@@ -13,9 +13,14 @@ export function isUnderWay(
 ): boolean {
   if (holder === undefined) return false;
   if (holder.command.split(' ').includes(meta.buildid)) return true;
+  if (entries.length === 0) return meta.state === 'running';
+  return isWrittenSince(entries, Date.parse(holder.since));
+}
+
+/** Whether a journal was written to since then, and not ended. @param since milliseconds since the epoch */
+export function isWrittenSince(entries: readonly JournalEntry[], since: number): boolean {
   const last = entries.at(-1);
-  if (last === undefined) return meta.state === 'running';
-  return last.event !== 'end' && Date.parse(last.at) >= Date.parse(holder.since);
+  return last !== undefined && last.event !== 'end' && Date.parse(last.at) >= since;
 }
 
 /** How many of the newest builds are looked at for the one under way. */

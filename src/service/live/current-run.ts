@@ -7,6 +7,7 @@ import { plainLog } from '../../reports/pages/page-text.ts';
 import { stepTimes, workingSeconds } from '../../reports/pages/times.ts';
 import { releaseJournal } from '../../run/build.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
+import { isWrittenSince } from '../../run/under-way.ts';
 import type { IndexedBuild, Work } from './work-folder.ts';
 
 /** How much of the end of a log is looked at, and how many lines of it are shown. */
@@ -64,17 +65,13 @@ async function buildUnderWay(
   builds: readonly IndexedBuild[],
   since: number,
 ): Promise<UnderWay | undefined> {
-  const isWritten = (entries: UnderWay['entries']): boolean => {
-    const newest = entries.at(-1);
-    return newest !== undefined && newest.event !== 'end' && Date.parse(newest.at) >= since;
-  };
   for (const build of builds.filter(({ meta }) => meta.state === 'running')) {
     const entries = await work.journal(build.paths.journal);
-    if (entries.length === 0 || isWritten(entries)) return { build, entries, logs: build.paths.logs };
+    if (entries.length === 0 || isWrittenSince(entries, since)) return { build, entries, logs: build.paths.logs };
   }
   for (const build of builds.slice(0, RECENT).filter(({ meta }) => meta.promotion)) {
     const entries = await work.journal(releaseJournal(build.paths));
-    if (isWritten(entries)) return { build, entries, logs: releaseLogs(build.paths) };
+    if (isWrittenSince(entries, since)) return { build, entries, logs: releaseLogs(build.paths) };
   }
   return undefined;
 }

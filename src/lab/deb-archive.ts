@@ -1,12 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { byText } from '../base/by-text.ts';
 import { NightlyError } from '../base/errors.ts';
 import { sha256, writeFileAtomic } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { type AptRequest, type DebDownload, downloadDebs, packageNames, resolveDebs } from '../programs/apt.ts';
 import { ABSENT_PACKAGES, KERNEL_PACKAGE } from './lab-packages.ts';
 import type { LabState } from './lab-state.ts';
-import { byText } from './order.ts';
 
 const LISTS = '/var/lib/apt/lists';
 

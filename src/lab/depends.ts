@@ -1,5 +1,5 @@
+import { byText } from '../base/by-text.ts';
 import { type ControlFields, type DebianOperator, parseRelations, type Relation } from './control.ts';
-import { byText } from './order.ts';
 import { evrOfDebianVersion, formatEvr } from './version.ts';
 
 /** A package's relations as lines of a spec file (`Requires: …`), sorted, each once. */

@@ -1,5 +1,6 @@
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { byText } from '../base/by-text.ts';
 import { filesBelow, makeFolder, readTextIfExists, sha256 } from '../base/files.ts';
 import { entryInRoot, followInRoot } from '../base/paths-in-root.ts';
 import { PROJECT } from '../base/shipped.ts';
@@ -13,7 +14,6 @@ import { arrangeKernel, arrangeTree } from './deb-tree.ts';
 import { type RpmRelations, rpmRelations } from './depends.ts';
 import { readAccounts } from './lab-accounts.ts';
 import { ABSENT_PACKAGES, extrasOf, KERNEL_PACKAGE, rpmName } from './lab-packages.ts';
-import { byText } from './order.ts';
 import type { OwnPackage } from './own-packages.ts';
 import { latestTime, packagedFiles } from './packaged-files.ts';
 import { NO_SCRIPTS, rpmScripts } from './scripts.ts';

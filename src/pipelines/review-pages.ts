@@ -1,6 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import { findBuild, surveyBuilds } from '../build/build-store.ts';
+import { type BuildSurvey, findBuild, surveyBuilds } from '../build/build-store.ts';
 import { render } from '../reports/pages/render-page.ts';
 import { reviewPage } from '../reports/pages/review-page.ts';
 import type { Project } from '../run/project.ts';
@@ -16,11 +16,12 @@ export async function reviewPages(
   task: Task,
 ): Promise<ReadonlyMap<string, string>> {
   const pages = new Map<string, string>();
+  let survey: BuildSurvey | undefined;
   for (const id of ids) {
     try {
       const build = await findBuild(config.work, id);
       if (build.meta.promotion === undefined || build.meta.ostreeCommit === undefined) continue;
-      const survey = await surveyBuilds(config.work);
+      survey ??= await surveyBuilds(config.work);
       const found = await review(config, { build, since: undefined, survey, state: build.meta.state }, task);
       pages.set(id, render('review', reviewPage(found, { linked: true })));
     } catch (error) {

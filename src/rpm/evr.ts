@@ -1,3 +1,4 @@
+import { byText } from '../base/by-text.ts';
 import { NightlyError } from '../base/errors.ts';
 import { isPackageName } from './rpm-names.ts';
 
@@ -54,7 +55,7 @@ export function compareVersions(a: string, b: string): number {
     const other = runOf(b, j, kind);
     // A number is newer than letters.
     if (other === '') return kind === isDigit ? 1 : -1;
-    const order = kind === isDigit ? compareNumbers(one, other) : compareText(one, other);
+    const order = kind === isDigit ? compareNumbers(one, other) : byText(one, other);
     if (order !== 0) return order;
     i += one.length;
     j += other.length;
@@ -118,10 +119,5 @@ function runOf(text: string, start: number, kind: (code: number) => boolean): st
 function compareNumbers(a: string, b: string): number {
   const one = a.replace(/^0+/, '');
   const other = b.replace(/^0+/, '');
-  return one.length === other.length ? compareText(one, other) : Math.sign(one.length - other.length);
-}
-
-/** Compares by code unit: the strings compared here are ASCII, and a locale must not matter. */
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
+  return one.length === other.length ? byText(one, other) : Math.sign(one.length - other.length);
 }

@@ -1,3 +1,4 @@
+import { byText } from '../base/by-text.ts';
 import { oneLine } from '../base/one-line.ts';
 import { compareEvr, type Evra, formatEvra, parseEvra } from './evr.ts';
 import type { DiffPackage, PackageDiff } from './pkgdiff.ts';
@@ -51,17 +52,17 @@ export function fixedAdvisories(diff: PackageDiff, advisories: readonly Advisory
       }
     }
     if (packages.size === before) continue;
-    const sorted = [...packages.values()].toSorted((a, b) => compareText(a.name, b.name));
+    const sorted = [...packages.values()].toSorted((a, b) => byText(a.name, b.name));
     found.set(id, {
       id: harmless(id),
       type: harmless(type),
       ...(severity === undefined ? {} : { severity: harmless(severity) }),
       title: harmless(title),
-      cves: [...new Set(cves.map(harmless))].toSorted(compareText),
+      cves: [...new Set(cves.map(harmless))].toSorted(byText),
       packages: sorted,
     });
   }
-  return [...found.values()].toSorted((a, b) => compareText(a.id, b.id));
+  return [...found.values()].toSorted((a, b) => byText(a.id, b.id));
 }
 
 /** Returns those of some advisories that lie within package changes, with the versions of these. */
@@ -95,8 +96,6 @@ function brings({ from, to }: Upgrade, fixed: Evra): boolean {
 }
 
 const harmless = (text: string): string => oneLine(text).trim().slice(0, LONGEST_TITLE);
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 /** The severities that vendors write, most urgent first; what has another, or none, comes last. */
 const SEVERITIES = ['critical', 'important', 'high', 'moderate', 'medium', 'low'];
@@ -132,9 +131,7 @@ const severityOf = ({ severity = '' }: FixedAdvisory): string =>
 export function byUrgency(advisories: readonly FixedAdvisory[]): FixedAdvisory[] {
   return advisories.toSorted(
     (a, b) =>
-      byPlaceIn(TYPES)(a.type, b.type) ||
-      byPlaceIn(SEVERITIES)(severityOf(a), severityOf(b)) ||
-      compareText(a.id, b.id),
+      byPlaceIn(TYPES)(a.type, b.type) || byPlaceIn(SEVERITIES)(severityOf(a), severityOf(b)) || byText(a.id, b.id),
   );
 }
 
@@ -143,5 +140,5 @@ function byPlaceIn(order: readonly string[]): (a: string, b: string) => number {
     const at = order.indexOf(one);
     return at < 0 ? order.length : at;
   };
-  return (a, b) => place(a) - place(b) || compareText(a, b);
+  return (a, b) => place(a) - place(b) || byText(a, b);
 }

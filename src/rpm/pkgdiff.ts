@@ -1,3 +1,4 @@
+import { byText } from '../base/by-text.ts';
 import { NightlyError } from '../base/errors.ts';
 import { capital } from '../base/format.ts';
 import { compareEvr, parseEvra } from './evr.ts';
@@ -173,7 +174,5 @@ export function lockedPackages(lockfile: Lockfile): PackageId[] {
 
 /** Order of a commit's package list: by name, then architecture; ASCII, as rpm-ostree sorts. */
 export function comparePackages(a: PackageId, b: PackageId): number {
-  return compareText(a.name, b.name) || compareText(a.arch, b.arch);
+  return byText(a.name, b.name) || byText(a.arch, b.arch);
 }
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

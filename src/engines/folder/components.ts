@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { byText } from '../../base/by-text.ts';
 import { makeFolder, sha256 } from '../../base/files.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
@@ -54,9 +55,8 @@ export async function treeComponents(
   };
 }
 
-const byDeb = (a: DebProvenance, b: DebProvenance): number => compareText(debText(a), debText(b));
+const byDeb = (a: DebProvenance, b: DebProvenance): number => byText(debText(a), debText(b));
 const debText = ({ name, version, arch }: DebProvenance): string => [name, version, arch].join('\0');
-const compareText = (a: string, b: string): number => (a < b ? -1 : Number(a > b));
 
 async function installedRpms(root: string, scratchDir: string, task: Task): Promise<RpmHeader[] | undefined> {
   for (const path of RPMDB_FOLDERS) {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { byText } from '../../base/by-text.ts';
 import { type Fault, NightlyError } from '../../base/errors.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml, type YamlFile } from '../../base/yaml/yaml-document.ts';
@@ -58,7 +59,7 @@ export function parseProvenanceReport(text: string, path: string): ProvenanceRep
     const message = `the component ${JSON.stringify(components[twice]?.name)} is there twice.`;
     throw wrong([{ place: places.value(at), message }]);
   }
-  return { components: components.toSorted((a, b) => compare(a.name, b.name)) };
+  return { components: components.toSorted((a, b) => byText(a.name, b.name)) };
 }
 
 function parseReport(text: string, path: string): YamlFile {
@@ -79,7 +80,6 @@ function noReport(faults: NightlyError, count = 0): NightlyError {
   );
 }
 
-const bySource = (a: Source, b: Source): number => compare(sourceText(a), sourceText(b));
+const bySource = (a: Source, b: Source): number => byText(sourceText(a), sourceText(b));
 const sourceText = ({ kind, url = '', commit = '', digest = '' }: Source): string =>
   [kind, url, commit, digest].join('\0');
-const compare = (a: string, b: string): number => (a < b ? -1 : Number(a > b));

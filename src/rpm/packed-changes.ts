@@ -13,15 +13,20 @@ export interface FoundChange {
 /** Finds changes of packages by name; `*` stands for any characters. */
 export type ChangeFinder = (packed: string) => FoundChange[];
 
+/** Returns package changes in the words of lists. */
+export function foundChanges(diff: PackageDiff): FoundChange[] {
+  return diff.map((change) => {
+    const [name, , { PreviousPackage: from, NewPackage: to }] = change;
+    return { name, word: wordOf(change), from: from?.[1] ?? '', to: to?.[1] ?? '' };
+  });
+}
+
 /**
  * Returns package changes as one string, a line each: of thousands of builds that stays in memory, and is searched
  * without being taken apart.
  */
 export function packChanges(diff: PackageDiff): string {
-  const lines = diff.map((change) => {
-    const [name, , { PreviousPackage: from, NewPackage: to }] = change;
-    return [name, wordOf(change), from?.[1] ?? '', to?.[1] ?? ''].map(plain).join('\t');
-  });
+  const lines = foundChanges(diff).map(({ name, word, from, to }) => [name, word, from, to].map(plain).join('\t'));
   return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
 }
 

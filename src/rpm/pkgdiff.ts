@@ -59,11 +59,13 @@ export function downgrades(parent: readonly PackageId[], lockfile: Lockfile): Do
   );
 }
 
-/** What can become of a package, or of a component: whether that went up or down, nobody can tell. */
-export type ChangeWord = 'upgraded' | 'changed' | 'downgraded' | 'removed' | 'added';
+/**
+ * What can become of a package, or of a component (`changed`: whether that went up or down, nobody can tell), in the order of
+ * `rpm-ostree db diff`.
+ */
+export const CHANGE_WORDS = ['upgraded', 'changed', 'downgraded', 'removed', 'added'] as const;
 
-/** The words in the order of `rpm-ostree db diff`. */
-const WORDS: readonly ChangeWord[] = ['upgraded', 'changed', 'downgraded', 'removed', 'added'];
+export type ChangeWord = (typeof CHANGE_WORDS)[number];
 
 /** Returns what became of the package of a change. */
 export function wordOf([, kind, { NewPackage: to }]: PackageChange): ChangeWord {
@@ -73,7 +75,7 @@ export function wordOf([, kind, { NewPackage: to }]: PackageChange): ChangeWord 
 
 /** Returns the changes by kind, in the order of `rpm-ostree db diff`; kinds without a change are there, too. */
 export function changesByKind(diff: PackageDiff): { readonly word: ChangeWord; readonly changes: PackageDiff }[] {
-  return WORDS.map((word) => ({ word, changes: diff.filter((change) => wordOf(change) === word) }));
+  return CHANGE_WORDS.map((word) => ({ word, changes: diff.filter((change) => wordOf(change) === word) }));
 }
 
 /** What changes are of: one, and many. Components are what a tree has that others made ([any-tree.md]). */

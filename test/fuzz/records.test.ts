@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { type RecordFormat, readRecord } from '../../src/base/read-record.ts';
 import { readApprovals } from '../../src/build/approvals.ts';
@@ -9,6 +10,7 @@ import { isPathBelow } from '../../src/build/record-values.ts';
 import { parseAuditReport } from '../../src/publish/audit/audit-report.ts';
 import { commitIn } from '../../src/publish/heads.ts';
 import { readLogState } from '../../src/publish/log/log-state.ts';
+import { readSearchIndex } from '../../src/published/search-index.ts';
 import { parseSums } from '../../src/published/sha256sums.ts';
 import { readLockHolder } from '../../src/run/run-lock.ts';
 import { readState } from '../../src/service/service-state.ts';
@@ -50,6 +52,13 @@ describe('text from outside never becomes a path: records', () => {
   it('meta.json', () => {
     const build = { id: '20261121_02', arch: 'x86_64' };
     fuzzRecord(storedMeta(fullMeta()), (text) => readBuildMeta(text, build, 'FILE'), expectHarmless);
+  });
+
+  it('the search index, unpacked', () => {
+    const [, , sample] = FORMATS.find(([name]) => name === 'search/builds.json.gz') ?? [];
+    const read = (bytes: Uint8Array) => readSearchIndex(bytes, { name: 'FILE' });
+    fuzz(mutatedJson([sample]), (value) => named(() => read(gzipSync(JSON.stringify(value) ?? ''))));
+    fuzz(mutatedBytes([gzipSync(JSON.stringify(sample))]), (bytes) => named(() => read(bytes)));
   });
 
   it('SHA256SUMS', () => {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { filesBelow } from '../../src/base/files.ts';
@@ -70,14 +71,15 @@ test('each link of the published pages leads to something, and nothing is wrong 
   for (let url = pending.pop(); url !== undefined; url = pending.pop()) {
     if (seen.has(url) || !url.startsWith(world.url)) continue;
     seen.add(url);
-    if (!url.endsWith('.html')) {
+    if (!new URL(url).pathname.endsWith('.html')) {
       const { status } = await fetch(url, { method: 'HEAD' });
       if (status !== 200) faults.push(`${url}: ${status}`);
       continue;
     }
     expect((await page.goto(url))?.status(), url).toBe(200);
     faults.push(...(await axeViolations(page)));
-    expect(await page.locator('script').count()).toBe(url.endsWith('/get/index.html') ? 1 : 0);
+    // Only what can do without: commands are copied, and builds are searched, where JavaScript is.
+    expect(await page.locator('script').count()).toBe(/\/(get|search)\/index\.html/.test(url) ? 1 : 0);
     pending.push(
       ...((await page.evaluate(
         '[...document.querySelectorAll("a[href], link[href]")].map((one) => new URL(one.getAttribute("href"), document.baseURI).href.split("#")[0])',
@@ -87,10 +89,34 @@ test('each link of the published pages leads to something, and nothing is wrong 
   expect(faults).toEqual([]);
   expect(complaints).toEqual([]);
   // The pages, images with signatures, records, the feed, the key and the style.
-  expect([...seen].filter((url) => url.endsWith('.html'))).toHaveLength(4);
+  expect([...seen].filter((url) => url.endsWith('.html'))).toHaveLength(5);
   expect(seen.size).toBeGreaterThan(25);
   // A repair knows them as ours.
   expect((await world.nightly('publish', String(ids[1]), '--reconcile', '--dry-run')).stdout).not.toContain('not ours');
+});
+
+test('all builds are searched in the browser, from a plain file server, and an address keeps what was asked', async () => {
+  const { page, complaints } = await openPage(browser, 'phone');
+  await page.goto(`${world.url}/${pageOf(ids[1])}`);
+  await page.locator('#packages-title ~ .wide').getByRole('link', { name: 'app', exact: true }).click();
+  await page.getByRole('heading', { name: 'Builds in which app changed' }).waitFor();
+  const rows = page.locator('#builds tbody tr');
+  expect(await rows.count()).toBe(2);
+  expect(await rows.first().textContent()).toMatch(/app upgraded \S+ → \S+/);
+  expect(await rows.last().textContent()).toMatch(/app added \S+/);
+  await page.getByLabel('Package that changed').fill('');
+  await page.getByLabel('Stream').selectOption('nightly');
+  await page.getByRole('button', { name: 'Search' }).click();
+  await page.getByRole('heading', { name: 'Builds', exact: true }).waitFor();
+  expect(new URL(page.url()).search).toBe('?stream=nightly');
+  expect(await axeViolations(page)).toEqual([]);
+  await page.goBack();
+  await page.getByRole('heading', { name: 'Builds in which app changed' }).waitFor();
+  await rows.first().getByRole('link').click();
+  expect(await page.locator('h1').textContent()).toBe(`Build ${ids[1]}`);
+  await page.goto(`${world.url}/search/index.html?package=<b>&until=2001-01-01`);
+  await page.getByText('No build is like that.').waitFor();
+  expect(complaints).toEqual([]);
 });
 
 test('what a user copies from there works: the key is that of the stream, the remote serves the ref', async () => {
@@ -122,6 +148,8 @@ test('pages come after the records; when they cannot be written the build is inc
   await rm(join(world.published, 'feed.atom'));
   // A folder in the place of a file can be written by nobody, root included.
   await mkdir(join(world.published, 'feed.atom'));
+  const index = join(world.published, 'search/builds.json.gz');
+  await writeFile(index, 'nothing');
   const night = await world.nightly('nightly', 'nightly');
   expect(night.code).toBe(1);
   const id = String((await records(world)).at(-1)?.['buildid']);
@@ -135,7 +163,10 @@ test('pages come after the records; when they cannot be written the build is inc
   await rm(join(world.published, 'feed.atom'), { recursive: true });
   const resumed = await world.nightly('resume');
   expect(resumed.stderr).toContain('index.html on buildlogs was not made by atomic-nightly and is left alone');
+  expect(resumed.stderr).toContain('search/builds.json.gz on target "buildlogs" is damaged: it does not unpack.');
   expect(resumed.code).toBe(0);
+  const searched: { builds: { id: string }[] } = JSON.parse(gunzipSync(await readFile(index)).toString());
+  expect(searched.builds.map((build) => build.id)).toEqual([id, ...ids.toReversed()]);
   expect(await read('index.html')).toBe(foreign);
   expect(await read(pageOf(id))).toContain(`<h1>Build ${id}</h1>`);
 });

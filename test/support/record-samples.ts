@@ -5,6 +5,7 @@ import { isBuildFolder, isPathBelow } from '../../src/build/record-values.ts';
 import { BUILD_INDEX } from '../../src/published/build-index.ts';
 import { PRUNE_EPOCH } from '../../src/published/epoch-format.ts';
 import { PROMOTED, RETIRED } from '../../src/published/retired.ts';
+import { SEARCH_INDEX } from '../../src/published/search-index.ts';
 import { LATEST_POINTER, RELEASE_INDEX, STREAM_METADATA, TESTED_POINTER } from '../../src/published/stream-files.ts';
 import { BOX_CATALOGUE } from '../../src/published/vagrant-catalogue.ts';
 
@@ -38,6 +39,21 @@ export const FORMATS: readonly (readonly [name: string, format: RecordFormat<unk
       },
       apart: { [SHA]: 'a/b' },
       builds: { '20261121_01/x86_64': { images: '2026-11-21T00:00:00Z' } },
+    },
+  ],
+  [
+    'search/builds.json.gz',
+    SEARCH_INDEX,
+    {
+      version: 1,
+      builds: [
+        {
+          ...{ id: '20261121_01', arch: 'x86_64', stream: 'nightly', state: 'complete' },
+          begun: '2026-11-21T00:00:00Z',
+        },
+      ],
+      packages: [['curl', [[0, 'upgraded', '1-1', '2-1']]]],
+      without: ['20261120_01/x86_64'],
     },
   ],
   ['promoted.json', PROMOTED, { commits: { [SHA]: { build: '20261121_01', release: '20261121_02' } } }],

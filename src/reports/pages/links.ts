@@ -8,6 +8,7 @@ export interface Links {
   readonly root: string;
   readonly index: string;
   readonly get: string;
+  readonly search: string;
   readonly feed: string;
   build(id: string, arch: string): string;
   /** A file of a build, by its path in the build's folder; only of those that are published. */
@@ -32,6 +33,7 @@ export function createLinks(depth: number, live: boolean): Links {
     root,
     index: root + page,
     get: `${root}get/${page}`,
+    search: `${root}search/${page}`,
     feed: `${root}feed.atom`,
     build: (id, arch) => folder(id, arch) + page,
     file,

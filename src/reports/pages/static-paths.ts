@@ -12,3 +12,6 @@ export const REVIEW_PAGE = 'review.html';
 export function reviewPagePath(id: string, arch: string): string {
   return `${buildFolder(id, arch)}/${REVIEW_PAGE}`;
 }
+
+/** Where the search of published pages is. */
+export const SEARCH_PAGE = 'search/index.html';

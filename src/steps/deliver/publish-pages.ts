@@ -5,38 +5,28 @@ import { sha256 } from '../../base/files.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
 import { VERSION } from '../../base/version.ts';
-import { wasTested } from '../../build/about-build.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
-import { readBuildMeta } from '../../build/build-record-format.ts';
 import { buildPaths } from '../../build/build-store.ts';
-import { type TestsRecord, testsOrNone } from '../../build/tests-record.ts';
-import type { Config, StreamConfig } from '../../config/config.ts';
+import { testsOrNone } from '../../build/tests-record.ts';
+import type { Config } from '../../config/config.ts';
 import { swapWithRetry } from '../../publish/swap-with-retry.ts';
-import { BUILD_INDEX, type BuildIndex, INDEX_PATH } from '../../published/build-index.ts';
+import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import type { LogEntry } from '../../published/log-entry.ts';
-import { keyPath, recordPath, signatureName, VERIFIER_PATH } from '../../published/paths.ts';
-import { NOT_SIGNED, type RecordTrust } from '../../published/record-trust.ts';
-import { placeOn, readTargetRecord } from '../../published/target-record.ts';
-import { badge, badgePath } from '../../reports/pages/badge.ts';
-import { type Brand, brandOf, type Logo, readLogo } from '../../reports/pages/brand.ts';
-import { buildPage } from '../../reports/pages/build-page.ts';
-import { FEED_BUILDS, feed } from '../../reports/pages/feed.ts';
-import { getPage, type OfferedStream } from '../../reports/pages/get-page.ts';
-import { type ListedStream, overviewPage } from '../../reports/pages/overview.ts';
-import { ASSETS, readAsset, render } from '../../reports/pages/render-page.ts';
-import { buildPagePath, reviewPagePath } from '../../reports/pages/static-paths.ts';
+import { keyPath, VERIFIER_PATH } from '../../published/paths.ts';
+import { SEARCH_INDEX_PATH } from '../../published/search-index.ts';
+import { readTargetRecord } from '../../published/target-record.ts';
+import { brandOf, type Logo, readLogo } from '../../reports/pages/brand.ts';
+import { FEED_BUILDS } from '../../reports/pages/feed.ts';
+import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
-import { testedRefOf } from '../../run/streams-on.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { SwapRequest, Target } from '../../targets/target.ts';
 import { keyEntry } from '../log/key-entry.ts';
 import { logBefore } from '../log/log-before.ts';
+import { type Files, type Material, makePages, pageAssets } from './make-pages.ts';
+import { namedBuilds, readPublished } from './published-records.ts';
 import { recordTrust } from './record-trust.ts';
-
-/** What none of the pages for reading needs: there is nothing to follow on a file server. */
-const ONLY_LIVE = ['live.js'];
-
-type Files = ReadonlyMap<string, Uint8Array>;
+import { searchIndex } from './search-index.ts';
 
 /** Which pages of builds are wanted. */
 interface AskedPages {
@@ -67,29 +57,38 @@ export async function publishPages(
   const first = await streamSigners(config, stream)[0]?.publicKey(task);
   await swapWithRetry(
     async (): Promise<SwapRequest | undefined> => {
-      const [content, front, oldFeed] = await target.readMany([INDEX_PATH, 'index.html', 'feed.atom'], task);
-      if (!content) return undefined;
-      const metas = await readMetas(
-        readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target),
-        { target, trust },
+      const [content, front, oldFeed, there] = await target.readMany(
+        [INDEX_PATH, 'index.html', 'feed.atom', SEARCH_INDEX_PATH],
         task,
       );
+      if (!content) return undefined;
+      const named = namedBuilds(readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target));
+      const newest = named.slice(0, FEED_BUILDS);
+      const older = named.slice(FEED_BUILDS).filter(({ id }) => again.includes(id));
+      const [metas, changedLater] = [
+        await readPublished(newest, { target, trust }, task),
+        await readPublished(older, { target, trust }, task),
+      ];
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);
       const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
       // The feed was put after the pages of the builds that it names.
-      const named = text(oldFeed);
-      const lacking = metas.filter(
+      const inFeed = text(oldFeed);
+      const read = [...metas, ...changedLater];
+      const lacking = read.filter(
         ({ buildid, basearch: arch }) =>
-          again.includes(buildid) || !named.includes(`"./${buildPagePath(buildid, arch)}"`),
+          again.includes(buildid) || !inFeed.includes(`"./${buildPagePath(buildid, arch)}"`),
       );
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
+      const looked = [...newest, ...older];
+      const search = await searchIndex({ target, trust, named, looked, metas: read, there }, task);
       const files = new Map([
-        ...assets(),
+        ...pageAssets(),
         ...(logo ? [[`assets/${logo.name}`, logo.content] as const] : []),
         ...keys,
         ...(await verifier(config)),
-        ...pages(config, target, {
+        [SEARCH_INDEX_PATH, search] as const,
+        ...makePages(config, target, {
           metas,
           lacking,
           keys: known,
@@ -147,51 +146,10 @@ function verifierEntry(script: Uint8Array): LogEntry {
 
 const text = (content: Uint8Array | undefined): string => new TextDecoder().decode(content);
 
-/** Records of the newest builds, as the target has them; one that is damaged, or another's, is left out and named (I15). */
-async function readMetas(
-  index: BuildIndex,
-  { target, trust }: { readonly target: Target; readonly trust: RecordTrust | undefined },
-  task: Task,
-): Promise<BuildMeta[]> {
-  const builds = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch }))).slice(0, FEED_BUILDS);
-  const paths = builds.map(({ id, arch }) => recordPath(id, arch));
-  const contents = await target.readMany([...paths, ...(trust ? paths.map(signatureName) : [])], task);
-  const metas: BuildMeta[] = [];
-  for (const [at, { id, arch }] of builds.entries()) {
-    const [content, path = ''] = [contents[at], paths[at]];
-    if (!content) continue;
-    if (trust && !(await trust.believes(path, content, contents[paths.length + at]))) {
-      task.say(`${placeOn(path, target)} is shown nowhere: ${NOT_SIGNED}`);
-      continue;
-    }
-    try {
-      metas.push(readBuildMeta(content, { id, arch }, placeOn(path, target)));
-    } catch (error) {
-      if (!(error instanceof NightlyError)) throw error;
-      task.say(error.message);
-    }
-  }
-  return metas;
-}
-
 async function keysThere(config: Config, target: Target, task: Task): Promise<string[]> {
   const paths = Object.keys(config.streams).map(keyPath);
   const contents = await target.readMany(paths, task);
   return paths.filter((_, at) => contents[at] !== undefined);
-}
-
-/** What pages are made from. */
-interface Material {
-  /** Newest first. */
-  readonly metas: readonly BuildMeta[];
-  /** The builds among them whose page is to be made. */
-  readonly lacking: readonly BuildMeta[];
-  /** Paths of the public keys that are there. */
-  readonly keys: ReadonlySet<string>;
-  readonly brand: Brand;
-  readonly reviews: ReadonlyMap<string, string>;
-  /** Results of the builds that were tested on this machine, by record. */
-  readonly tests: ReadonlyMap<BuildMeta, TestsRecord>;
 }
 
 async function testsOf({ work }: Config, metas: readonly BuildMeta[]): Promise<Material['tests']> {
@@ -199,81 +157,6 @@ async function testsOf({ work }: Config, metas: readonly BuildMeta[]): Promise<M
     metas.map(async (meta) => [meta, await testsOrNone(buildPaths(work, meta.buildid, meta.basearch))] as const),
   );
   return new Map(found.flatMap(([meta, tests]) => (tests ? [[meta, tests] as const] : [])));
-}
-
-/** Returns the index last: it leads to the others. */
-function pages(config: Config, target: Target, { metas, lacking, keys, brand, reviews, tests }: Material): Files {
-  const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
-  const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
-  const product = brand.name;
-  const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
-  const views = lacking.flatMap((meta): [string, string][] => {
-    const { buildid, basearch: arch, state } = meta;
-    const review = reviews.get(buildid);
-    const reviewed = review !== undefined;
-    const ownTests = tests.get(meta);
-    const request = { meta, state, ownTests, others: metas, live: false, published: true, imagesSeconds, reviewed };
-    const page: [string, string] = [buildPagePath(buildid, arch), render('build', buildPage(request))];
-    return review === undefined ? [page] : [[reviewPagePath(buildid, arch), review], page];
-  });
-  const offers = streams.map((stream) => offer(config, stream, target, { metas, keys }));
-  views.push(['get/index.html', render('get', getPage(brand, offers, false))]);
-  views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
-  for (const { name } of streams) {
-    const ours = builds.filter(({ meta }) => meta.stream === name);
-    views.push([badgePath(name), badge(name, ours)]);
-  }
-  const charted = new Map(
-    streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
-  );
-  const overview = overviewPage({
-    product,
-    about: brand.about,
-    live: false,
-    streams: streams.map(listedStream),
-    builds,
-    shown: builds,
-    charted,
-    older: '',
-  });
-  views.push(['index.html', render('overview', overview)]);
-  return new Map(views.map(([path, page]) => [path, Buffer.from(page)]));
-}
-
-/** Names no other stream: that one may not be public. */
-function listedStream({ name, release }: StreamConfig): ListedStream {
-  return { name, kind: release ? 'releases' : 'nightly builds', cycle: '' };
-}
-
-function offer(
-  config: Config,
-  stream: StreamConfig,
-  target: Target,
-  { metas, keys }: Pick<Material, 'metas' | 'keys'>,
-): OfferedStream {
-  const builds = metas.filter((meta) => meta.stream === stream.name);
-  const { to } = stream.release ?? {};
-  // Where images are without a tree, hosts follow the first of those that have it.
-  const trees = to?.images.includes(target.name) ? to.tree : stream.targets;
-  const tree = trees.includes(target.name)
-    ? target.publicUrl
-    : (config.targets[trees[0] ?? '']?.url ?? target.publicUrl);
-  return {
-    name: stream.name,
-    isRelease: stream.release !== undefined,
-    ref: builds[0]?.ref ?? '',
-    remote: { name: stream.remote.name, url: `${tree}/repo` },
-    url: target.publicUrl,
-    testedRef: builds[0] ? (testedRefOf(stream, builds[0].ref) ?? '') : '',
-    isTested: (meta) => wasTested(stream, meta),
-    keyUrl: keys.has(keyPath(stream.name)) ? `${target.publicUrl}/${keyPath(stream.name)}` : '',
-    builds,
-  };
-}
-
-function assets(): Files {
-  const names = Object.keys(ASSETS).filter((name) => !ONLY_LIVE.includes(name));
-  return new Map(names.map((name) => [`assets/${name}`, readAsset(name) ?? Buffer.alloc(0)]));
 }
 
 /** So that a repeated step, and what seldom changes, costs no more than a look. */

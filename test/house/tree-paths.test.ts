@@ -81,7 +81,6 @@ const JOINS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'join(root, file);': 'the files that this project lays over packages',
   },
   'programs/ostree-admin.ts': { '`${request.sysroot}/ostree/repo`;': "the disk's own folders, made by ostree" },
-  'steps/deliver/publish-pages.ts': { '`${tree}/repo` },': 'a URL' },
 };
 
 /** What files that touch trees use of these functions, and on what. */

@@ -94,14 +94,14 @@ function offer(
   const { to } = stream.release ?? {};
   // Where images are without a tree, hosts follow the first of those that have it.
   const trees = to?.images.includes(target.name) ? to.tree : stream.targets;
-  const tree = trees.includes(target.name)
+  const treeUrl = trees.includes(target.name)
     ? target.publicUrl
     : (config.targets[trees[0] ?? '']?.url ?? target.publicUrl);
   return {
     name: stream.name,
     isRelease: stream.release !== undefined,
     ref: builds[0]?.ref ?? '',
-    remote: { name: stream.remote.name, url: `${tree}/repo` },
+    remote: { name: stream.remote.name, url: `${treeUrl}/repo` },
     url: target.publicUrl,
     testedRef: builds[0] ? (testedRefOf(stream, builds[0].ref) ?? '') : '',
     isTested: (meta) => wasTested(stream, meta),

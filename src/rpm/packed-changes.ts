@@ -1,3 +1,4 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { type ChangeWord, type PackageDiff, wordOf } from './pkgdiff.ts';
 
 /** What became of a package in a build. */
@@ -10,9 +11,6 @@ export interface FoundChange {
   readonly to: string;
 }
 
-/** Finds changes of packages by name; `*` stands for any characters. */
-export type ChangeFinder = (packed: string) => FoundChange[];
-
 /** Returns package changes in the words of lists. */
 export function foundChanges(diff: PackageDiff): FoundChange[] {
   return diff.map((change) => {
@@ -21,54 +19,69 @@ export function foundChanges(diff: PackageDiff): FoundChange[] {
   });
 }
 
-/**
- * Returns package changes as one string, a line each: of thousands of builds that stays in memory, and is searched
- * without being taken apart.
- */
-export function packChanges(diff: PackageDiff): string {
-  const lines = foundChanges(diff).map(({ name, word, from, to }) => [name, word, from, to].map(plain).join('\t'));
-  return lines.length === 0 ? '' : `\n${lines.join('\n')}\n`;
+/** Changes of one build, packed: of thousands of builds they stay in memory, and are seldom asked for. */
+export interface PackedChanges {
+  /** Which package each is of, by the numbers of `packageNumber`. */
+  readonly packages: Uint32Array;
+  /** What became of them, in the same order: a line each, deflated. */
+  readonly lines: Uint8Array;
 }
 
-/** Names of others must not look like the end of a field. */
+const NAMES: string[] = [];
+const NUMBERS = new Map<string, number>();
+
+/** Each name is kept once: distributions have some thousands, whatever the number of builds. */
+function packageNumber(name: string): number {
+  const known = NUMBERS.get(name);
+  if (known !== undefined) return known;
+  NUMBERS.set(name, NAMES.length);
+  return NAMES.push(name) - 1;
+}
+
+/** Packs package changes, so that they can be searched without being unpacked. */
+export function packChanges(diff: PackageDiff): PackedChanges {
+  const changes = foundChanges(diff);
+  const lines = changes.map(({ word, from, to }) => [word, from, to].map(plain).join('\t')).join('\n');
+  return {
+    packages: Uint32Array.from(changes, ({ name }) => packageNumber(name)),
+    // Copied: what zlib returns is the beginning of a larger buffer.
+    lines: new Uint8Array(deflateRawSync(lines, { level: 1 })),
+  };
+}
+
+/** Versions of others must not look like the end of a field. */
 const plain = (text: string): string => text.replaceAll(/[\t\n]/g, ' ');
+
+/** Finds the changes that are wanted among those of a build. */
+export type ChangeFinder = (packed: PackedChanges) => FoundChange[];
 
 /** @param wanted name of a package, in which `*` stands for any characters */
 export function changeFinder(wanted: string): ChangeFinder {
-  const name = plain(wanted);
-  if (name.includes('*')) return patternFinder(name.split('*'));
-  const start = `\n${name}\t`;
-  return (packed) => {
-    const found: FoundChange[] = [];
-    for (let at = packed.indexOf(start); at !== -1; at = packed.indexOf(start, at + 1))
-      found.push(changeIn(packed.slice(at + 1, packed.indexOf('\n', at + 1))));
-    return found;
+  const parts = wanted.split('*');
+  const numbers = new Set<number>();
+  let looked = 0;
+  return ({ packages, lines }) => {
+    // Builds that were packed since may have brought new names.
+    for (; looked < NAMES.length; looked += 1) if (fitsParts(parts, NAMES[looked] ?? '')) numbers.add(looked);
+    const places: number[] = [];
+    for (let at = 0; at < packages.length; at += 1) if (numbers.has(packages[at] ?? -1)) places.push(at);
+    if (places.length === 0) return [];
+    const all = inflateRawSync(lines).toString().split('\n');
+    return places.map((at) => {
+      const [word = '', from = '', to = ''] = (all[at] ?? '').split('\t');
+      return { name: NAMES[packages[at] ?? 0] ?? '', word: word as ChangeWord, from, to };
+    });
   };
 }
 
 /**
  * Anybody may ask for any pattern: a regular expression with many stars would try every way to spread a name over them, so parts
  * are looked for one behind the other.
- * @param parts what stands before, between and behind the stars
+ * @param parts what stands before, between and behind the stars; one part is the whole name
  */
-function patternFinder(parts: readonly string[]): ChangeFinder {
-  const [longest = ''] = parts.toSorted((a, b) => b.length - a.length);
-  return (packed) => {
-    const found: FoundChange[] = [];
-    // Most lines have nothing of it, and are passed over without a look.
-    for (let at = packed.indexOf(longest, 1); at !== -1 && at < packed.length; ) {
-      const end = packed.indexOf('\n', at);
-      if (end === -1) break;
-      const line = packed.slice(packed.lastIndexOf('\n', at - 1) + 1, end);
-      if (fitsParts(parts, line.slice(0, line.indexOf('\t')))) found.push(changeIn(line));
-      at = packed.indexOf(longest, end + 1);
-    }
-    return found;
-  };
-}
-
 function fitsParts(parts: readonly string[], name: string): boolean {
   const [first = '', last = ''] = [parts[0], parts.at(-1)];
+  if (parts.length === 1) return name === first;
   if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
   const end = name.length - last.length;
   let at = first.length;
@@ -78,9 +91,4 @@ function fitsParts(parts: readonly string[], name: string): boolean {
     at = found + part.length;
   }
   return true;
-}
-
-function changeIn(line: string): FoundChange {
-  const [name = '', word = '', from = '', to = ''] = line.split('\t');
-  return { name, word: word as ChangeWord, from, to };
 }

@@ -14,9 +14,8 @@ test('what is found is what changed, whatever packages are called', () => {
   fc.assert(
     fc.property(fc.uniqueArray(name, { maxLength: 6 }), name, (names, wanted) => {
       const packed = packChanges(names.map(upgraded));
-      const plain = (text: string) => text.replaceAll(/[\t\n]/g, ' ');
       const found = changeFinder(wanted)(packed).map((one) => one.name);
-      if (!wanted.includes('*')) expect(found).toEqual(names.map(plain).filter((one) => one === plain(wanted)));
+      if (!wanted.includes('*')) expect(found).toEqual(names.filter((one) => one === wanted));
       expect(changeFinder('*')(packed)).toHaveLength(names.length);
     }),
   );

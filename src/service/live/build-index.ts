@@ -1,22 +1,25 @@
 import { setTimeout as sleep, setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { BuildMeta } from '../../build/build-record.ts';
-import { packChanges } from '../../rpm/packed-changes.ts';
-import type { PackageChange, PackageDiff } from '../../rpm/pkgdiff.ts';
+import { type PackedChanges, packChanges } from '../../rpm/packed-changes.ts';
+import {
+  CHANGE_WORDS,
+  type ChangeWord,
+  changesByKind,
+  type PackageChange,
+  type PackageDiff,
+} from '../../rpm/pkgdiff.ts';
 
 /**
  * What lists, charts, the feed and the metrics need of a record: it stays in memory for each of thousands of builds. Of
- * package changes there is only their kind, and one string to search them, and of failures only where they were; `Work.build` has all of it.
+ * package changes there is only how many of each kind, and packed what is searched; of failures only where they were. `Work.build` has all of it.
  */
 export type IndexedMeta = Omit<
   BuildMeta,
   'steps' | 'compose' | 'deltas' | 'approvals' | 'pendingImages' | 'advisories'
 > & {
   /** Its package changes, as `packChanges` has them. */
-  readonly changes?: string;
+  readonly changes?: PackedChanges;
 };
-
-/** One change of each kind, shared by all builds. */
-const CHANGES: readonly PackageChange[] = ([0, 1, 2, 3] as const).map((kind) => ['', kind, {}]);
 
 /** Leaves of a record what the index keeps. */
 export function indexed(meta: BuildMeta): IndexedMeta {
@@ -38,7 +41,27 @@ export function indexed(meta: BuildMeta): IndexedMeta {
   };
 }
 
-const kindsOf = (diff: PackageDiff): PackageDiff => diff.map((change) => CHANGES[change[1]] ?? change);
+/** One change of each kind, shared by all builds. */
+const SAMPLES: Readonly<Record<ChangeWord, PackageChange>> = {
+  upgraded: ['', 2, {}],
+  changed: ['', 2, { NewPackage: ['', '', ''] }],
+  downgraded: ['', 3, {}],
+  removed: ['', 1, {}],
+  added: ['', 0, {}],
+};
+
+const COUNTED = new Map<string, PackageDiff>();
+
+/** Returns changes that count like those; builds with as many of each kind share one list. */
+function kindsOf(diff: PackageDiff): PackageDiff {
+  const counts = changesByKind(diff).map(({ changes }) => changes.length);
+  const key = counts.join();
+  const known = COUNTED.get(key);
+  if (known) return known;
+  const made = CHANGE_WORDS.flatMap((word, at) => Array<PackageChange>(counts[at] ?? 0).fill(SAMPLES[word]));
+  COUNTED.set(key, made);
+  return made;
+}
 
 /**
  * So many of the newest builds are looked at every time; the others' records seldom change, and a look at a thousand

@@ -97,7 +97,7 @@ export function findBuilds(
     if (query.state !== undefined && state !== query.state) continue;
     const at = Date.parse(meta.ostreeTimestamp);
     if (at < since || at > until) continue;
-    const changes = finder ? finder(meta.changes ?? '') : [];
+    const changes = finder && meta.changes ? finder(meta.changes) : [];
     if (finder && changes.length === 0) continue;
     if (found.length === limit) return { found, more: true };
     found.push({ build, changes });

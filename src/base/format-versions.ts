@@ -14,6 +14,7 @@ export interface FormatVersion {
  */
 export const FORMATS = {
   build: { key: 'atomic-nightly.format', newest: 1 },
+  'tag of a build': { key: 'version', newest: 1 },
   'tests of a build': { key: 'version', newest: 1 },
   provenance: { key: 'version', newest: 1 },
   advisories: { key: 'version', newest: 1 },

@@ -1,8 +1,10 @@
 import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
 import { isReleased } from './about-build.ts';
 import { comparePlaced, isBuildId } from './build-id.ts';
 import type { BuildMeta } from './build-record.ts';
 import { type BuildSurvey, insistOnWhole, placeOf, surveyBuilds } from './build-store.ts';
+import { readTag, TAG_NAME } from './build-tags.ts';
 
 interface Kind {
   readonly what: string;
@@ -29,7 +31,7 @@ export const BUILD_NAMES: readonly string[] = Object.keys(KINDS);
 
 /**
  * Returns the id of the build that a name stands for: `latest`, `tested`, `released`, each also `NAME:STREAM`; `-1` for the newest of all,
- * whatever became of it, `-2` for the one before; or the beginning of one build's id. What is a build id already, or none of
+ * whatever became of it, `-2` for the one before; the beginning of one build's id; or a tag. What is a build id already, or none of
  * these, is returned as it is: who asked for a build knows what else it may be.
  * @throws NightlyError `not-found`, `usage` when several ids begin so, `record` when a damaged record may be the one that is meant.
  */
@@ -40,7 +42,23 @@ export async function resolveBuildName(workDir: string, name: string): Promise<s
   if (kind) return newestOf(await surveyBuilds(workDir), kind, stream);
   const back = BACK.exec(name)?.[1];
   if (back !== undefined) return nthNewest(idsOf(await surveyBuilds(workDir)), Number(back));
-  return PREFIX.test(name) ? onlyOneWith(idsOf(await surveyBuilds(workDir)), name) : name;
+  if (PREFIX.test(name)) return onlyOneWith(idsOf(await surveyBuilds(workDir)), name);
+  return (TAG_NAME.test(name) ? await readTag(workDir, name) : undefined)?.build ?? name;
+}
+
+/** Refuses what no tag may be called: what names a build already, now or later. @throws NightlyError `usage` */
+export function refuseTagName(name: string): void {
+  const refuse = (why: string): never => {
+    throw new NightlyError('usage', `"${oneLine(name).slice(0, 80)}" cannot be the name of a tag: ${why}.`, {
+      hint: 'Begin with a letter, then up to 62 letters, digits, ".", "_" and "-", as in before-kernel-change.',
+    });
+  };
+  if (isBuildId(name)) refuse('it is a build id');
+  if (BACK.test(name)) refuse('it stands for a build by its place in "list"');
+  if (PREFIX.test(name)) refuse('it is the beginning of build ids');
+  if (BUILD_NAMES.includes(name.toLowerCase().split(':')[0] ?? ''))
+    refuse('that word stands for the newest build of a kind');
+  if (!TAG_NAME.test(name)) refuse('it has characters, or a length, that names of tags have not');
 }
 
 /** The ids of all builds, newest first, as "list" has them. */

@@ -179,7 +179,7 @@ export function insistOnWhole({ damaged }: BuildSurvey, since: string | undefine
 export async function findBuild(workDir: string, id: string): Promise<StoredBuild> {
   if (!isBuildId(id)) {
     throw new NightlyError('usage', `"${id}" is not a build id.`, {
-      hint: 'Build ids look like 20261121_01; "latest", "tested", "released" and -1 name the newest ones.',
+      hint: 'Build ids look like 20261121_01; "latest", "tested", "released" and -1 name the newest ones; "atomic-nightly tag --list" shows names of your own.',
     });
   }
   const { builds, damaged } = await surveyBuild(workDir, id);

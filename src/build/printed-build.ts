@@ -10,22 +10,28 @@ export interface PrintableBuild {
   /** Seconds since it was begun. */
   readonly age: number;
   readonly promoted: readonly PromotedTo[];
+  /** Its tags. */
+  readonly tags: readonly string[];
 }
 
 type Standing = Pick<PrintableBuild, 'meta' | 'state'>;
 
 /** Returns what is told of a build beside its record. @param all builds among which its promotions are */
-export function printable({ meta, state }: Standing, all: readonly Standing[]): PrintableBuild {
-  return { meta, state, age: ageOf(meta), promoted: promotedTo(all, meta.buildid, (one) => one.state) };
+export function printable(
+  { meta, state, tags }: Standing & Pick<PrintableBuild, 'tags'>,
+  all: readonly Standing[],
+): PrintableBuild {
+  return { meta, state, tags, age: ageOf(meta), promoted: promotedTo(all, meta.buildid, (one) => one.state) };
 }
 
-/** Returns a build as `list --json`, `show --json` and the API give it: its record, how it stands, its age, its promotions. */
-export function printedBuild({ meta, state, age, promoted }: PrintableBuild): object {
+/** Returns a build as `list --json`, `show --json` and the API give it: its record, how it stands, its age, promotions and tags. */
+export function printedBuild({ meta, state, age, promoted, tags }: PrintableBuild): object {
   return {
     ...storedMeta(meta),
     'atomic-nightly.state': state,
     'atomic-nightly.age-seconds': age,
     'atomic-nightly.promoted-to': promoted,
+    'atomic-nightly.tags': tags,
   };
 }
 

@@ -1,5 +1,5 @@
 /** What a shell offers for a value: files, folders, or names that it asks the program for. */
-export type Completes = 'file' | 'folder' | 'build' | 'stream' | 'target' | 'sink';
+export type Completes = 'file' | 'folder' | 'build' | 'stream' | 'target' | 'sink' | 'tag';
 
 /** An option as plain JSON: for the parser, the help, the man page and the shells. */
 export interface OptionData {

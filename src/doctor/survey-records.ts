@@ -11,6 +11,7 @@ import { readApprovals } from '../build/approvals.ts';
 import { ADVISORIES } from '../build/build-advisories.ts';
 import { RECORD_FILE } from '../build/build-files.ts';
 import { readBuildMeta, readStepTimes } from '../build/build-record-format.ts';
+import { parseTag } from '../build/build-tags.ts';
 import { surveyJournal } from '../build/journal.ts';
 import { parseTests } from '../build/tests-record.ts';
 import { TAG_CHANGE } from '../content/tag-history.ts';
@@ -85,6 +86,7 @@ const KINDS: readonly RecordKind[] = [
   { path: 'builds/*/*/provenance.json', read: parseProvenance },
   record('builds/*/*/advisories.json', ADVISORIES),
   record('builds/*/*/logged.json', LOGGED),
+  { path: 'tags/*.json', read: (content, path) => parseTag(content, basename(path, '.json'), path) },
   record('log/state.json', LOG_STATE),
   record('audit/*.report.json', AUDIT_REPORT),
   record('audit/audit-*.json', AUDIT_STATE),

@@ -1,20 +1,30 @@
 import type { Task } from '../base/task.ts';
 import { run, start } from './exec.ts';
 
+/** How a lock is taken. */
+interface HowLocked {
+  /** A second file, locked while the first one is: `isFlockHeld` looks at it without keeping anybody out. */
+  readonly witness?: string;
+  /** Beside others who take it so, but beside nobody who does not. */
+  readonly shared?: boolean;
+}
+
 /**
  * Takes a flock(2) lock on a file, made when missing, and gives the function that frees it; undefined when another
  * process has it. The lock is held by a child that ends when its standard input closes: the kernel closes it when this
  * program dies in whatever way, so a SIGKILL leaves no stale lock.
- * @param witness a second file, locked while the first one is: `isFlockHeld` looks at it without keeping anybody out
  */
-export async function tryFlock(path: string, witness?: string): Promise<(() => Promise<void>) | undefined> {
+export async function tryFlock(
+  path: string,
+  { witness, shared = false }: HowLocked = {},
+): Promise<(() => Promise<void>) | undefined> {
   let settle: (held: boolean) => void = () => undefined;
   const answer = new Promise<boolean>((resolve) => {
     settle = resolve;
   });
   const inner = ['sh', '-c', 'echo held; exec cat'];
   const held = witness === undefined ? inner : ['flock', witness, ...inner];
-  const holder = await start('flock', ['--nonblock', path, ...held], {
+  const holder = await start('flock', ['--nonblock', ...(shared ? ['--shared'] : []), path, ...held], {
     keepStdinOpen: true,
     onLine: (line) => line === 'held' && settle(true),
   });
@@ -26,10 +36,10 @@ export async function tryFlock(path: string, witness?: string): Promise<(() => P
  * As `tryFlock`, but waits until whoever has the lock gives it up.
  * @throws NightlyError `interrupted`.
  */
-export async function takeFlock(path: string, task: Task): Promise<() => Promise<void>> {
+export async function takeFlock(path: string, task: Task, how: HowLocked = {}): Promise<() => Promise<void>> {
   for (;;) {
     task.signal.throwIfAborted();
-    const free = await tryFlock(path);
+    const free = await tryFlock(path, how);
     if (free) return free;
     await untilFlockFree(path, task);
   }

@@ -71,7 +71,7 @@ const witnessPath = (workDir: string): string => join(workDir, 'lock.held');
 export async function takeRunLock(workDir: string, command: string): Promise<RunLock> {
   const lockPath = join(workDir, 'lock');
   const whoPath = join(workDir, 'lock.json');
-  const free = await tryFlock(lockPath, witnessPath(workDir));
+  const free = await tryFlock(lockPath, { witness: witnessPath(workDir) });
   if (!free) throw await lockedError(workDir);
   await killLeftovers(workDir);
   removeStaleFolders();

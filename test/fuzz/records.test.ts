@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type RecordFormat, readRecord } from '../../src/base/read-record.ts';
 import { readApprovals } from '../../src/build/approvals.ts';
 import { readBuildMeta, storedMeta } from '../../src/build/build-record-format.ts';
+import { parseTag } from '../../src/build/build-tags.ts';
 import { surveyJournal } from '../../src/build/journal.ts';
 import { isPathBelow } from '../../src/build/record-values.ts';
 import { parseAuditReport } from '../../src/publish/audit/audit-report.ts';
@@ -108,6 +109,15 @@ describe('files of the work folder', () => {
     const write = file('approvals.json');
     const approvals = JSON.stringify({ approvals: [{ by: 'a', at: '2026-11-21T00:00:00.000Z', note: 'n' }] });
     await fuzzAsync(mutatedText([approvals]), async (text) => readApprovals(write(text)));
+  });
+
+  it('tags of builds', () => {
+    const tag = { version: 1, name: 'a', build: '20261121_01', at: '2026-11-21T00:00:00Z', by: 'b', reason: 'c' };
+    fuzzRecord(
+      tag,
+      (text) => parseTag(text, 'a', 'FILE'),
+      ({ name }) => expect(name).toBe('a'),
+    );
   });
 
   it('lock.json', async () => {

@@ -1,5 +1,6 @@
 import { BUILD_NAMES } from '../../build/build-name.ts';
 import { listBuildIds } from '../../build/build-store.ts';
+import { surveyTags } from '../../build/build-tags.ts';
 import { loadConfig } from '../../config/load.ts';
 import { ASKED } from '../completion/completed.ts';
 import { defineCommand } from '../define.ts';
@@ -15,8 +16,10 @@ export const completionNames = defineCommand({
   arguments: { kind: neededChoice('KIND', ASKED, 'what they name') },
   async run({ kind }, { config: path, print }) {
     const { work, streams, targets, notify } = await loadConfig(path);
+    const tags = async () => (await surveyTags(work)).tags.map(({ name }) => name);
     const names = {
-      build: async () => [...BUILD_NAMES, ...(await listBuildIds(work)).slice(0, MOST_BUILDS)],
+      build: async () => [...BUILD_NAMES, ...(await tags()), ...(await listBuildIds(work)).slice(0, MOST_BUILDS)],
+      tag: tags,
       stream: async () => Object.keys(streams),
       target: async () => Object.keys(targets),
       sink: async () => notify.map(({ name }) => name),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
+import { whileTagsStay } from '../../build/build-tags.ts';
 import { loadConfig } from '../../config/load.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
@@ -10,6 +11,7 @@ import { removeGarbage } from '../../steps/collect/remove-garbage.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
+import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { tableLines } from '../table.ts';
 import { withSteps } from '../with-steps.ts';
@@ -37,7 +39,11 @@ export const gc = defineCommand({
     const { work } = config;
     const { print } = context;
     await makeFolder(work);
-    const own = await collect(work, work, { dryRun, context }, () => findGarbage(config));
+    const own = await whileTagsStay(
+      work,
+      (tags) => collect(work, work, { dryRun, context }, () => findGarbage(config, tags)),
+      preparationTask({ config }, context.signal),
+    );
     const roots = existsSync(rebuildFolder(work))
       ? await collect(work, rebuildFolder(work), { dryRun, context }, async () => ({
           items: await findBuildRoots(work),

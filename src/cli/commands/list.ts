@@ -2,6 +2,7 @@ import { formatAge } from '../../base/format.ts';
 import { currentState, promotedText, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
 import { placeOf, surveyBuilds } from '../../build/build-store.ts';
+import { surveyTags, tagsOf } from '../../build/build-tags.ts';
 import { OUTCOMES } from '../../build/outcomes.ts';
 import { type PrintableBuild, printable, printedBuild, printedDamage } from '../../build/printed-build.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -36,18 +37,16 @@ export const list = defineCommand({
     const { work } = await loadConfig(config);
     const held = await isRunLockHeld(work);
     const { builds: found, damaged } = await surveyBuilds(work);
+    const tags = await surveyTags(work);
     const all = found.map((build) => ({ meta: build.meta, state: currentState(build, held) }));
     const builds = all
       .filter(({ meta }) => stream === undefined || meta.stream === stream)
-      .map((build) => printable(build, all))
+      .map((build) => printable({ ...build, tags: tagsOf(tags, build.meta.buildid) }, all))
       .filter(({ state }) => wanted === undefined || state === wanted)
       .slice(0, limit === 0 ? undefined : limit);
     const shownDamaged = wanted === undefined || wanted === 'damaged' ? damaged : [];
     if (json) {
-      const known = builds.map(({ meta, state, age, promoted }) => ({
-        place: placeOf(meta),
-        printed: printedBuild({ meta, state, age, promoted }),
-      }));
+      const known = builds.map((build) => ({ place: placeOf(build.meta), printed: printedBuild(build) }));
       const unknown = shownDamaged.map((one) => ({ place: { id: one.id }, printed: printedDamage(one) }));
       const all = [...known, ...unknown].toSorted((a, b) => comparePlaced(b.place, a.place));
       printJson(
@@ -65,14 +64,15 @@ export const list = defineCommand({
   },
 });
 
-const HEADER = ['BUILD', 'STREAM', 'STATE', 'AGE', 'COMMIT', 'CHANGES', 'TESTS', 'IMAGES', 'PROMOTION'];
+const HEADER = ['BUILD', 'STREAM', 'STATE', 'AGE', 'COMMIT', 'CHANGES', 'TESTS', 'IMAGES', 'NOTES'];
 
-function cellsOf({ meta, state, age, promoted }: PrintableBuild): string[] {
+function cellsOf({ meta, state, age, promoted, tags }: PrintableBuild): string[] {
   const { promotion, supersededBy, retracted } = meta;
   const notes = [
     promotion === undefined ? '' : `of ${promotion.of}`,
     supersededBy === undefined ? '' : `superseded by ${supersededBy}`,
     retracted === undefined ? '' : `retracted by ${retracted.by}`,
+    tags.length === 0 ? '' : `tagged ${tags.join(', ')}`,
     promoted.length === 0 ? '' : `promoted to ${promoted.map(promotedText).join(', ')}`,
   ];
   return [

@@ -57,7 +57,7 @@ export const prune = defineCommand({
             const result = await runner.step(`prune-${name}`, {}, (task) =>
               pruneConfigured(config, openTarget(target), { dryRun }, task),
             );
-            if (retention) reports.push(reportPrune(name, result, retention));
+            if (retention) reports.push(reportPrune(name, result, { retention, tagged: result.tagged }));
             if (dryRun) wouldGo.set(name, new Set(result.plan.decision.goes.keys()));
           } catch (error) {
             context.signal.throwIfAborted();
@@ -120,11 +120,11 @@ function printReports(
   }
 }
 
-function commitLine({ commit, version, date, state, why, due }: ReportedCommit, dryRun: boolean): string {
+function commitLine({ commit, version, date, state, why, tags = [], due }: ReportedCommit, dryRun: boolean): string {
   const name = `${(version ?? date).padEnd(12)} ${commit.slice(0, 12)}`;
   switch (state) {
     case 'kept':
-      return `${name}  stays: ${why.join(', ')}`;
+      return `${name}  stays: ${why.map((one) => (one === 'build-tag' ? `tag ${tags.join(', ')}` : one)).join(', ')}`;
     case 'given-up':
       return `${name}  given up, goes after ${due}`;
     case 'removed':

@@ -6,6 +6,7 @@ import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
 import type { InputsRecord } from '../../build/build-record.ts';
 import { findBuild, surveyBuilds } from '../../build/build-store.ts';
+import { surveyTags, tagsOf } from '../../build/build-tags.ts';
 import { engineText } from '../../build/engine-text.ts';
 import { printedBuild } from '../../build/printed-build.ts';
 import { rebuiltText } from '../../build/rebuilds.ts';
@@ -67,17 +68,19 @@ export const show = defineCommand({
     }
     const held = await isRunLockHeld(work);
     const promoted = promotedTo((await surveyBuilds(work)).builds, id, (build) => currentState(build, held));
+    const tags = tagsOf(await surveyTags(work), id);
     const updates = options.updates
       ? await findUpdates(config, stored, preparationTask({ config }, signal))
       : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
-      const printed = printedBuild({ meta, state: currentState(stored, held), age: ageOf(meta), promoted });
+      const printed = printedBuild({ meta, state: currentState(stored, held), age: ageOf(meta), promoted, tags });
       printJson({ ...printed, ...found }, print);
       return 0;
     }
     const facts: readonly (readonly [string, string | undefined])[] = [
       ['Build', `${meta.buildid} (${stateText(currentState(stored, held))})`],
+      ['Tags', tags.length === 0 ? undefined : tags.join(', ')],
       ['Stream', `${meta.stream}, ${meta.basearch}`],
       ['Ref', meta.ref],
       ['Commit', meta.ostreeCommit],

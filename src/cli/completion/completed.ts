@@ -13,7 +13,7 @@ export interface CompletedOption {
  * The kinds of names that the program is asked for while somebody types: it reads the configuration and the work
  * folder.
  */
-export const ASKED = ['build', 'stream', 'target', 'sink'] as const;
+export const ASKED = ['build', 'stream', 'target', 'sink', 'tag'] as const;
 
 const HELP: CompletedOption = { flags: ['--help', '-h'], data: { kind: 'flag', help: 'display help for command' } };
 const VERSION: CompletedOption = {

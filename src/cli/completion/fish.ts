@@ -115,6 +115,7 @@ function valueText(data: OptionData | ArgumentData, alone: string, needed: strin
     case 'stream':
     case 'target':
     case 'sink':
+    case 'tag':
       return `${alone} -a '(__atomic_nightly_names ${what})'`.trim();
   }
 }

@@ -115,6 +115,7 @@ function action(data: OptionData | ArgumentData): string {
     case 'stream':
     case 'target':
     case 'sink':
+    case 'tag':
       return ` _atomic_nightly_names ${what}`;
   }
 }

@@ -28,8 +28,18 @@ export interface PruneRequest {
   readonly trust?: RecordTrust | undefined;
   /** Commits that were promoted from here: they stay where they are, whether the target says so or not. */
   readonly promoted?: readonly string[];
+  /** Builds that somebody here gave a name of their own: what of them is there stays. */
+  readonly tagged?: readonly TaggedBuild[];
   /** Signs the index and the catalogues that lose something, and what is remembered. */
   readonly signer?: Signer | undefined;
+}
+
+/** A build with a tag. */
+export interface TaggedBuild {
+  readonly id: string;
+  /** One for each of its architectures, where it has one. */
+  readonly commits: readonly string[];
+  readonly tags: readonly string[];
 }
 
 /** Which commits of a target stay, which are given up, and which go now. */
@@ -69,7 +79,11 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
   for (const stray of strays) records.set(stray.checksum, stray);
   const kept = await keep(
     { histories, policies: retention.refs, now, target: target.name },
-    { promoted: state.promoted, own: request.promoted ?? [] },
+    {
+      promoted: state.promoted,
+      own: request.promoted ?? [],
+      tagged: (request.tagged ?? []).flatMap(({ commits }) => commits),
+    },
     read,
     target,
   );
@@ -132,8 +146,8 @@ async function findStrays(
 
 /** A release keeps the night it was made of, whether promotion wrote that down or only its commit says so. */
 async function keep(
-  question: Omit<Parameters<typeof keptCommits>[0], 'promoted'>,
-  { promoted, own }: Pick<TargetState, 'promoted'> & { readonly own: readonly string[] },
+  question: Omit<Parameters<typeof keptCommits>[0], 'promoted' | 'buildTagged'>,
+  { promoted, own, tagged }: Pick<TargetState, 'promoted'> & Readonly<Record<'own' | 'tagged', readonly string[]>>,
   read: ReadCommits,
   target: Target,
 ): Promise<Map<string, Set<KeepReason>>> {
@@ -143,8 +157,9 @@ async function keep(
     throw missingCommit(target, named[index] ?? '', `which ${PROMOTED_PATH} says a release was made of`);
   });
   const all = new Set([...named, ...(await read(own)).flatMap((commit) => commit?.checksum ?? [])]);
+  const buildTagged = new Set((await read(tagged)).flatMap((commit) => commit?.checksum ?? []));
   for (;;) {
-    const kept = keptCommits({ ...question, promoted: all });
+    const kept = keptCommits({ ...question, promoted: all, buildTagged });
     const sources = (await read([...kept.keys()])).flatMap((commit) => commit?.promotionOf ?? []);
     const found = (await read(sources))
       .flatMap((commit) => commit?.checksum ?? [])

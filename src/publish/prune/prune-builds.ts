@@ -14,7 +14,7 @@ import { onTarget, placeOn, readTargetRecord } from '../../published/target-reco
 import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
 import { updateRecord } from '../publish-files.ts';
-import type { PruneDecision } from './decide.ts';
+import type { PruneDecision, TaggedBuild } from './decide.ts';
 import { tombstonePath } from './tombstone.ts';
 
 /** What goes of the builds on a target. Their records stay: they are small, and the evidence. */
@@ -59,11 +59,13 @@ export async function planBuilds(
     retention,
     now,
     trust,
+    tagged = [],
   }: {
     readonly target: Target;
     readonly retention: TargetRetention;
     readonly now: number;
     readonly trust?: RecordTrust | undefined;
+    readonly tagged?: readonly TaggedBuild[];
   },
   decision: PruneDecision,
   task: Task,
@@ -93,7 +95,11 @@ export async function planBuilds(
     const age = now - Date.parse(meta.ostreeTimestamp) / 1000;
     const reasons = decision.kept.get(commit);
     const isNeeded =
-      reasons?.has('promoted') || reasons?.has('ref') || linkedBuilds.has(id) || isPromoted(id, promoted);
+      reasons?.has('promoted') ||
+      reasons?.has('ref') ||
+      linkedBuilds.has(id) ||
+      isPromoted(id, promoted) ||
+      tagged.some((one) => one.id === id);
     const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
     const mark = marks[key] ?? {};
     const images = Object.values(meta.images ?? {}).flatMap(filesOfImage);

@@ -20,14 +20,17 @@ export interface RefHistory<Commit extends HistoryCommit = HistoryCommit> {
  * - `tagged`: another ref than the one whose history it is in names it
  * - `depth`, `age`: the policy of a ref that has it in its history
  * - `promoted`: a release was made of it
+ * - `build-tag`: somebody gave its build a name of their own
  */
-export type KeepReason = 'ref' | 'tagged' | 'depth' | 'age' | 'promoted';
+export type KeepReason = 'ref' | 'tagged' | 'depth' | 'age' | 'promoted' | 'build-tag';
 
 export interface RetentionQuestion {
   readonly histories: readonly RefHistory[];
   readonly policies: readonly RefPolicy[];
   /** Commits that a release was made of. */
   readonly promoted: ReadonlySet<string>;
+  /** Commits of builds that have a tag. */
+  readonly buildTagged?: ReadonlySet<string>;
   /** Seconds since the epoch. */
   readonly now: number;
   /** Name of the target, for messages. */
@@ -40,12 +43,13 @@ export interface RetentionQuestion {
  * @throws NightlyError `config` when a ref has no policy, or one that says nothing (I8).
  */
 export function keptCommits(question: RetentionQuestion): Map<string, Set<KeepReason>> {
-  const { histories, policies, promoted, now, target } = question;
+  const { histories, policies, promoted, buildTagged = [], now, target } = question;
   const kept = new Map<string, Set<KeepReason>>();
   const keep = (checksum: string, reason: KeepReason): void => {
     kept.set(checksum, (kept.get(checksum) ?? new Set()).add(reason));
   };
   for (const checksum of promoted) keep(checksum, 'promoted');
+  for (const checksum of buildTagged) keep(checksum, 'build-tag');
   const named = new Set(histories.flatMap(({ commits }) => commits[0]?.checksum ?? []));
   for (const { ref, commits } of histories) {
     const policy = policyOf(ref, policies, target);

@@ -28,6 +28,8 @@ export interface BuildPageRequest {
   /** Others that the page may link to. */
   readonly others: readonly BuildMeta[];
   readonly live: boolean;
+  /** Names that people gave it; on the service's own pages only. */
+  readonly tags?: readonly string[];
   /** URL of the build's folder where it is published; undefined: it is not, or the page lies in that folder. */
   readonly folder?: string | undefined;
   /** Its files lie beside the page, or in `folder`. */
@@ -66,6 +68,7 @@ export function buildPage(request: BuildPageRequest) {
     streamHref: live ? links.stream(meta.stream) : '',
     state: stateView(state),
     released: releasedText(meta),
+    tags: request.tags ?? [],
     time: timeView(meta.ostreeTimestamp),
     duration: run && run.entries.length > 0 ? formatSeconds(workingSeconds(run.entries)) : '',
     changes: changesText(meta),

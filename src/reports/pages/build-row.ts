@@ -22,6 +22,8 @@ export interface BuildRow {
   readonly ofHref: string;
   readonly released: '' | 'released' | 'withdrawn' | 'retracted';
   readonly superseded: string;
+  /** Names that people gave it. */
+  readonly tags: readonly string[];
 }
 
 export interface RowRequest {
@@ -32,10 +34,12 @@ export interface RowRequest {
   readonly known: ReadonlySet<string>;
   /** How long it took, where that is known. */
   readonly seconds?: number;
+  /** Names that people gave it: what is published says nothing of them. */
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** Returns a build as a row of a list. */
-export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowRequest): BuildRow {
+export function buildRow(meta: BuildMeta, { links, state, known, seconds, tags = [] }: RowRequest): BuildRow {
   const arch = meta.basearch;
   const of = meta.promotion?.of ?? '';
   return {
@@ -53,6 +57,7 @@ export function buildRow(meta: BuildMeta, { links, state, known, seconds }: RowR
     ofHref: !known.has(of) ? '' : links.build(of, arch),
     released: releasedText(meta),
     superseded: meta.supersededBy ?? '',
+    tags,
   };
 }
 

@@ -18,6 +18,8 @@ export interface ListedBuild {
   readonly meta: BuildMeta;
   /** How it stands now. */
   readonly state: string;
+  /** Names that people gave it; on the service's own pages only. */
+  readonly tags?: readonly string[];
   /** None where only the record is known. */
   readonly entries: readonly JournalEntry[];
 }
@@ -127,9 +129,9 @@ function healthOf({ judgement, streams, builds }: OverviewRequest, links: Links)
 function listView({ shown, builds, charted }: OverviewRequest, links: Links) {
   const known = new Set(builds.map(({ meta }) => meta.buildid));
   return {
-    builds: shown.map(({ meta, state, entries }) => {
+    builds: shown.map(({ meta, state, tags, entries }) => {
       const seconds = workingSeconds(entries, state === 'running' ? Date.now() : undefined);
-      return buildRow(meta, { links, state, known, ...(entries.length === 0 ? {} : { seconds }) });
+      return buildRow(meta, { links, state, known, tags, ...(entries.length === 0 ? {} : { seconds }) });
     }),
     charts: [...charted].flatMap(([stream, list]) => nightCharts(stream, list, links)),
   };

@@ -2,6 +2,7 @@ import { type Context, Hono } from 'hono';
 import { currentState } from '../../build/about-build.ts';
 import { comparePlaced, isBuildId } from '../../build/build-id.ts';
 import { placeOf, surveyBuild } from '../../build/build-store.ts';
+import { tagsOf } from '../../build/build-tags.ts';
 import { printable, printedBuild, printedDamage } from '../../build/printed-build.ts';
 import { brandOf } from '../../reports/pages/brand.ts';
 import { type BuildQuery, findBuilds, parseBuildQuery } from '../live/build-query.ts';
@@ -54,7 +55,8 @@ async function oneBuild(context: WebContext, id: string): Promise<object | undef
   const [build] = mine;
   if (!build) return damaged[0] && printedDamage(damaged[0]);
   const { builds, holder } = await takeSnapshot(context);
-  return printedBuild(printable({ meta: build.meta, state: currentState(build, holder !== undefined) }, builds));
+  const tags = tagsOf(await context.work.tags(), id);
+  return printedBuild(printable({ meta: build.meta, state: currentState(build, holder !== undefined), tags }, builds));
 }
 
 async function listed(
@@ -66,12 +68,12 @@ async function listed(
   // Looked through for each build of the answer: of thousands, few are promotions.
   const promotions = all.filter(({ meta }) => meta.promotion !== undefined);
   const known = await Promise.all(
-    found.map(async ({ build: { meta, state } }) => {
+    found.map(async ({ build: { meta, state, tags } }) => {
       // Lists have no more of a record than they need: answers have all of it.
       const survey = await surveyBuild(work.folder, meta.buildid);
       const whole = survey.builds.find((one) => one.meta.basearch === meta.basearch);
       return whole
-        ? [{ place: placeOf(meta), printed: printedBuild(printable({ meta: whole.meta, state }, promotions)) }]
+        ? [{ place: placeOf(meta), printed: printedBuild(printable({ meta: whole.meta, state, tags }, promotions)) }]
         : [];
     }),
   );

@@ -19,6 +19,7 @@ export const PRINTED = z.looseObject({
   'atomic-nightly.state': z.string(),
   'atomic-nightly.age-seconds': seconds,
   'atomic-nightly.promoted-to': z.array(promoted),
+  'atomic-nightly.tags': z.array(word).describe('Names that people gave to the build.'),
 });
 
 /** A build whose record cannot be read. */

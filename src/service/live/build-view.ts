@@ -1,4 +1,5 @@
 import { currentState } from '../../build/about-build.ts';
+import { tagsOf } from '../../build/build-tags.ts';
 import { testsOrNone } from '../../build/tests-record.ts';
 import { buildPage } from '../../reports/pages/build-page.ts';
 import { releaseJournal } from '../../run/build.ts';
@@ -22,6 +23,7 @@ export async function liveBuildPage(context: WebContext, id: string, arch: strin
     ownTests: await testsOrNone(paths),
     others: builds.map((other) => other.meta),
     live: true,
+    tags: tagsOf(await work.tags(), id),
     published: folder !== undefined,
     folder,
     run: {

@@ -1,6 +1,7 @@
 import { diskSpace } from '../../base/disk-space.ts';
 import { currentState } from '../../build/about-build.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
+import { tagsOf } from '../../build/build-tags.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import type { Logo } from '../../reports/pages/brand.ts';
@@ -32,18 +33,24 @@ export interface WebContext {
 /** The work folder at a moment. */
 export interface Snapshot {
   /** Newest first. */
-  readonly builds: readonly (IndexedBuild & { readonly state: string })[];
+  readonly builds: readonly (IndexedBuild & { readonly state: string; readonly tags: readonly string[] })[];
   readonly holder: LockHolder | undefined;
   /** Builds whose record cannot be read. */
   readonly damaged: readonly DamagedBuild[];
 }
 
+const NO_TAGS: readonly string[] = [];
+
 export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
-  const [builds, damaged, holder] = await Promise.all([work.builds(), work.damaged(), lookUp()]);
+  const [builds, damaged, holder, tags] = await Promise.all([work.builds(), work.damaged(), lookUp(), work.tags()]);
   return {
     holder,
     damaged,
-    builds: builds.map((build) => ({ ...build, state: currentState(build, holder !== undefined) })),
+    builds: builds.map((build) => ({
+      ...build,
+      state: currentState(build, holder !== undefined),
+      tags: tags.tags.length === 0 ? NO_TAGS : tagsOf(tags, build.meta.buildid),
+    })),
   };
 }
 
@@ -74,7 +81,7 @@ function cycleText({ release }: StreamConfig): string {
 
 /** Returns a build with what its journal says. */
 export async function listed({ work }: WebContext, build: Snapshot['builds'][number]): Promise<ListedBuild> {
-  return { meta: build.meta, state: build.state, entries: await work.journal(build.paths.journal) };
+  return { meta: build.meta, state: build.state, tags: build.tags, entries: await work.journal(build.paths.journal) };
 }
 
 /** Returns the last builds of a stream that its charts are drawn from, oldest first. */

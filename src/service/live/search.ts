@@ -28,8 +28,8 @@ function found({ builds }: Snapshot, query: BuildQuery, asked: URLSearchParams) 
   const links = createLinks(1, true);
   const known = new Set(builds.map(({ meta }) => meta.buildid));
   const { found: all, more } = findBuilds(builds, query);
-  const rows = all.map(({ build: { meta, state }, changes }) => ({
-    row: buildRow(meta, { links, state, known }),
+  const rows = all.map(({ build: { meta, state, tags }, changes }) => ({
+    row: buildRow(meta, { links, state, known, tags }),
     changes,
   }));
   const last = all.at(-1)?.build.meta.buildid;

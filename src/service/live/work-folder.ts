@@ -12,6 +12,7 @@ import {
   type StoredBuild,
   tryReadMeta,
 } from '../../build/build-store.ts';
+import { surveyTags, type TagSurvey, tagsFolder } from '../../build/build-tags.ts';
 import { type JournalEntry, type JournalSurvey, surveyJournal } from '../../build/journal.ts';
 import { isArchitecture } from '../../build/record-values.ts';
 import { type IndexedMeta, indexed, indexInBatches } from './build-index.ts';
@@ -36,6 +37,8 @@ export interface Work {
   builds(): Promise<readonly IndexedBuild[]>;
   /** Returns the builds whose record cannot be read, so that only the id is known; newest first. */
   damaged(): Promise<readonly DamagedBuild[]>;
+  /** Names that people gave to builds. */
+  tags(): Promise<TagSurvey>;
   /** Changes whenever a record did. */
   version(): number;
   /**
@@ -72,6 +75,8 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     return meta === undefined || meta instanceof NightlyError ? meta : indexed(meta);
   });
   const approvals = createFileCache(approvalsOrNone);
+  // A tag that is moved changes the folder: it is written aside, and renamed.
+  const tags = createFileCache(() => surveyTags(folder));
   const journals = createFileCache(async (path) => withoutOutputs(await surveyJournal(path)), WHOLE_BYTES);
 
   const look = async <Meta extends IndexedMeta>(
@@ -104,7 +109,8 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     folder,
     builds: async () => (await rounds.all()).flatMap(({ builds }) => builds),
     damaged: async () => (await rounds.all()).flatMap(({ damaged }) => damaged),
-    version: () => ids.reads + brief.reads + approvals.reads,
+    tags: async () => (await tags.get(tagsFolder(folder))) ?? NO_TAGS,
+    version: () => ids.reads + brief.reads + approvals.reads + tags.reads,
     build: async (id, arch) => {
       // Only names that were given out: a path of somebody's own never becomes one of ours.
       if (parseBuildId(id) === undefined) return undefined;
@@ -124,6 +130,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
 }
 
 const NO_IDS: readonly string[] = [];
+const NO_TAGS: TagSurvey = { tags: [], damaged: [] };
 
 /**
  * Build ids, newest first: each is taken apart once, for a thousand of them compared as text take longer than reading

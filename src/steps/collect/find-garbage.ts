@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { diskUse } from '../../base/disk-use.ts';
 import { filesBelow, ifThere } from '../../base/files.ts';
 import { isBuildId } from '../../build/build-id.ts';
 import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import type { TagSurvey } from '../../build/build-tags.ts';
 import type { Config } from '../../config/config.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { isFinished } from '../../run/build.ts';
@@ -33,26 +33,28 @@ const ABANDONED_MS = 24 * 3600 * 1000;
 const UNFINISHED = /\.\d+\.\d+\.tmp$|^\..+\.part$/;
 
 /** Folders of the work folder where such files can be; the others have a tidying of their own. */
-const WRITTEN = ['builds', 'cache/repositories', 'log', 'notify', 'signatures', 'audit'];
+const WRITTEN = ['builds', 'cache/repositories', 'log', 'notify', 'signatures', 'audit', 'tags'];
 
 /**
  * Finds what can go from a work folder while its run lock is held. A build that can be resumed keeps all it has, and so does one
  * whose record is damaged (I8, I15).
+ * @param tags which stay as they are meanwhile
  * @returns the items, and what is not known well enough to remove anything of it, a sentence each
  */
-export async function findGarbage(config: Config): Promise<{ items: Garbage[]; notes: string[] }> {
+export async function findGarbage(config: Config, tags: TagSurvey): Promise<{ items: Garbage[]; notes: string[] }> {
   const { work } = config;
   const survey = await surveyBuilds(work);
   const open = await openIds(survey);
-  const { items: packages, notes } = await packagesToGo(config, survey);
+  const images = imagesToGo(config, survey, { open, tags });
+  const { items: packages, notes } = await packagesToGo(config, survey, tags);
   const found = [
     ...(await scratchToGo(work, currentIds(survey, open))),
-    ...(await imagesToGo(config, survey, open)),
+    ...images.items,
     ...packages,
     ...(await cachesToGo(config)),
     ...(await unfinishedToGo(work, open)),
   ];
-  return { items: await measured(work, found), notes };
+  return { items: await measured(work, found), notes: [...images.notes, ...notes] };
 }
 
 /** Finds build roots of earlier jobs while the lock of rebuilds is held: they are laid out again when a job is compared with another. */
@@ -109,13 +111,23 @@ async function scratchToGo(work: string, current: ReadonlySet<string>): Promise<
   );
 }
 
-async function imagesToGo({ streams }: Config, survey: BuildSurvey, open: ReadonlySet<string>): Promise<Found[]> {
-  const beyond = Object.values(streams).flatMap((stream) =>
-    imagesBeyond(stream, survey).map((build) => ({ build, most: stream.retention.builds })),
-  );
-  return beyond
-    .filter(({ build }) => !open.has(build.meta.buildid) && existsSync(build.paths.images))
-    .map(({ build, most }) => whole('images', build.paths.images, whyBeyond(build, most)));
+function imagesToGo(
+  { streams }: Config,
+  survey: BuildSurvey,
+  { open, tags }: { readonly open: ReadonlySet<string>; readonly tags: TagSurvey },
+): { items: Found[]; notes: string[] } {
+  const beyond = Object.values(streams).map((stream) => ({
+    ...imagesBeyond(stream, survey, tags),
+    most: stream.retention.builds,
+  }));
+  return {
+    items: beyond.flatMap(({ builds, most }) =>
+      builds
+        .filter(({ meta }) => !open.has(meta.buildid))
+        .map((build) => whole('images', build.paths.images, whyBeyond(build, most))),
+    ),
+    notes: beyond.flatMap(({ notes }) => notes),
+  };
 }
 
 const whyBeyond = ({ meta }: StoredBuild, most: number): string => `beyond the newest ${most} builds of ${meta.stream}`;
@@ -123,11 +135,12 @@ const whyBeyond = ({ meta }: StoredBuild, most: number): string => `beyond the n
 async function packagesToGo(
   { work, streams }: Config,
   survey: BuildSurvey,
+  tags: TagSurvey,
 ): Promise<{ items: Found[]; notes: string[] }> {
   const items: Found[] = [];
   const notes: string[] = [];
   for (const stream of Object.values(streams)) {
-    const rpms = await rpmsBeyond(work, stream, survey);
+    const rpms = await rpmsBeyond(work, stream, survey, tags);
     if ('unknown' in rpms) notes.push(`Nothing goes from the RPM cache of ${stream.name}: ${rpms.unknown}`);
     else if (rpms.unneeded.length > 0) {
       const why = `${rpms.unneeded.length} RPM files that none of ${rpms.nights} builds needs`;

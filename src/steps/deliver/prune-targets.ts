@@ -7,10 +7,12 @@ import { ifThere, isErrno } from '../../base/files.ts';
 import { readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
-import { buildPaths, listBuildIds, surveyBuilds } from '../../build/build-store.ts';
+import { buildPaths, listBuildIds, surveyBuild, surveyBuilds } from '../../build/build-store.ts';
+import { insistOnWholeTags, surveyTags, type TagSurvey, tagsOf, whileTagsStay } from '../../build/build-tags.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { getsTree } from '../../config/lookup.ts';
 import { openLogGate } from '../../publish/log/release-log.ts';
+import type { TaggedBuild } from '../../publish/prune/decide.ts';
 import { commitReader, readHistory } from '../../publish/prune/history.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
 import { pruneRepo } from '../../publish/prune/prune-repo.ts';
@@ -30,13 +32,30 @@ export interface PruneOptions {
 }
 
 /**
- * Prunes one target of a configuration by its retention. @throws NightlyError `config` when it has none, `clock`
- * for a clock in doubt (then nothing is removed), and what `pruneTarget` throws.
+ * Prunes one target of a configuration by its retention, and returns with it the builds that stay for their tags.
+ * @throws NightlyError `config` when it has none, `clock` for a clock in doubt, `record` for a damaged tag (then nothing is removed),
+ * and what `pruneTarget` throws.
  */
 export async function pruneConfigured(
   config: Config,
   target: Target,
-  { dryRun, now: asked }: PruneOptions,
+  options: PruneOptions,
+  task: Task,
+): Promise<PruneResult & { readonly tagged: readonly TaggedBuild[] }> {
+  return whileTagsStay(
+    config.work,
+    async (tags) => {
+      const tagged = await taggedBuilds(config.work, tags);
+      return { ...(await pruneBy(config, target, { ...options, tagged }, task)), tagged };
+    },
+    task,
+  );
+}
+
+async function pruneBy(
+  config: Config,
+  target: Target,
+  { dryRun, now: asked, tagged }: PruneOptions & { readonly tagged: readonly TaggedBuild[] },
   task: Task,
 ): Promise<PruneResult> {
   const { name } = target;
@@ -62,6 +81,7 @@ export async function pruneConfigured(
     trust,
     signer,
     promoted: await ownPromotions(config.work),
+    tagged,
     log: await openLogGate(config),
   };
   return dryRun ? dryPrune(request, task) : pruneTarget(request, task);
@@ -69,6 +89,14 @@ export async function pruneConfigured(
 
 /** Prunes a target that a build was published to. */
 export async function prunePublished({ config }: Project, target: Target, task: Task): Promise<void> {
+  try {
+    await taggedBuilds(config.work, await surveyTags(config.work));
+  } catch (error) {
+    if (!(error instanceof NightlyError && error.code === 'record')) throw error;
+    // The build that is just published is none the worse for it (I15).
+    task.say(`nothing is deleted from ${target.name}: ${error.message}`);
+    return;
+  }
   const { plan } = await pruneConfigured(config, target, { dryRun: false }, task);
   if (totalOf(plan.stages).files === 0) task.say(`nothing to delete from ${target.name} yet`);
 }
@@ -80,12 +108,25 @@ async function ownPromotions(work: string): Promise<string[]> {
   return builds.flatMap(({ meta }) => (nights.has(meta.buildid) ? (meta.ostreeCommit ?? []) : []));
 }
 
+/** The builds with a tag, and their commits. @throws NightlyError `record` when it is not known which these are (I8) */
+async function taggedBuilds(work: string, tags: TagSurvey): Promise<TaggedBuild[]> {
+  insistOnWholeTags(tags);
+  const ids = [...new Set(tags.tags.map(({ build }) => build))];
+  return Promise.all(
+    ids.map(async (id) => {
+      const { builds, damaged } = await surveyBuild(work, id);
+      if (damaged[0]) throw damaged[0].error;
+      return { id, commits: builds.flatMap(({ meta }) => meta.ostreeCommit ?? []), tags: tagsOf(tags, id) };
+    }),
+  );
+}
+
 /** Commits that a dry run found would go, keyed by target. */
 export type WouldGo = ReadonlyMap<string, ReadonlySet<string>>;
 
 /**
  * Removes from the local repository what no target of the configuration has any more. Commits of builds that may still
- * be resumed stay. Call it after the targets were pruned.
+ * be resumed, or have a tag, stay. Call it after the targets were pruned.
  * @throws NightlyError when it cannot be found out what a target has; then nothing is removed.
  */
 export async function pruneLocalRepo(
@@ -95,13 +136,30 @@ export async function pruneLocalRepo(
 ): Promise<Awaited<ReturnType<typeof pruneRepo>>> {
   const repo = join(config.work, 'repo');
   if (!existsSync(join(repo, 'objects'))) return { commits: [], files: 0, bytes: 0 };
-  const wanted = await resumableCommits(config.work);
+  return whileTagsStay(
+    config.work,
+    async (tags) => {
+      const tagged = await taggedBuilds(config.work, tags);
+      const wanted = new Set([...(await resumableCommits(config.work)), ...tagged.flatMap(({ commits }) => commits)]);
+      await addPublished(wanted, config, { repo, wouldGo }, task);
+      return pruneRepo({ repo, wanted, dryRun }, task);
+    },
+    task,
+  );
+}
+
+/** Adds the commits that targets have. */
+async function addPublished(
+  wanted: Set<string>,
+  config: Config,
+  { repo, wouldGo }: { readonly repo: string; readonly wouldGo: WouldGo },
+  task: Task,
+): Promise<void> {
   for (const target of Object.values(config.targets)) {
     for (const commit of await commitsOn(target, { repo, trust: recordTrust(config, target.name, task) }, task)) {
       if (!wouldGo.get(target.name)?.has(commit)) wanted.add(commit);
     }
   }
-  return pruneRepo({ repo, wanted, dryRun }, task);
 }
 
 /** Returns every commit that a target has, or may take back: those that are given up but not removed as well. */

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import type { Task } from '../../base/task.ts';
+import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildSurvey, buildPaths, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import { type TagSurvey, tagsOf, whileTagsStay } from '../../build/build-tags.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import { type Lockfile, readLockfile } from '../../rpm/lockfile.ts';
 import { removeRpms, unneededRpms } from '../../rpm/rpm-cache.ts';
@@ -15,13 +17,23 @@ import { cacheFolder, type Project } from '../../run/project.ts';
  * damaged nothing is removed, nor what its lockfile names: whose it is, and how it stands, is not known.
  */
 export async function prune({ config, stream }: Project, task: Task): Promise<void> {
+  await whileTagsStay(config.work, (tags) => pruneBy(tags, { config, stream }, task), task);
+}
+
+async function pruneBy(
+  tags: TagSurvey,
+  { config, stream }: Pick<Project, 'config' | 'stream'>,
+  task: Task,
+): Promise<void> {
   const survey = await surveyBuilds(config.work);
-  for (const { paths } of imagesBeyond(stream, survey)) {
+  const beyond = imagesBeyond(stream, survey, tags);
+  for (const note of beyond.notes) task.say(note);
+  for (const { paths } of beyond.builds) {
     await rm(paths.images, { recursive: true, force: true });
     await rm(paths.scratch, { recursive: true, force: true });
     task.say(`removed the local images of ${paths.id}, beyond the newest ${stream.retention.builds} builds`);
   }
-  const rpms = await rpmsBeyond(config.work, stream, survey);
+  const rpms = await rpmsBeyond(config.work, stream, survey, tags);
   if ('unknown' in rpms) task.say(`nothing is removed from the RPM cache: ${rpms.unknown}`);
   else if (rpms.unneeded.length > 0) {
     await removeRpms(rpms.unneeded);
@@ -31,25 +43,56 @@ export async function prune({ config, stream }: Project, task: Task): Promise<vo
 
 type Stream = Pick<StreamConfig, 'name' | 'retention' | 'release'>;
 
-/** Returns the builds of a stream whose images its retention no longer keeps. */
-export function imagesBeyond({ name, retention }: Stream, { builds }: BuildSurvey): StoredBuild[] {
-  return builds
+/** Images that a retention no longer keeps, and a sentence for each build whose images stay nevertheless. */
+export interface ImagesBeyond {
+  readonly builds: readonly StoredBuild[];
+  readonly notes: readonly string[];
+}
+
+/**
+ * Finds the builds of a stream whose images its retention no longer keeps. Those of a tagged build stay, and while it is not known
+ * which build a tag is for, all do (I8).
+ */
+export function imagesBeyond({ name, retention }: Stream, { builds }: BuildSurvey, tags: TagSurvey): ImagesBeyond {
+  const beyond = builds
     .filter(({ meta }) => meta.stream === name)
     .slice(retention.builds)
-    .filter(({ meta }) => Object.keys({ ...meta.images, ...meta.refusedImages }).length > 0);
+    .filter(({ meta, paths }) => hasImages(meta) && existsSync(paths.images));
+  const [unknown] = tags.damaged;
+  if (unknown && beyond.length > 0) {
+    return { builds: [], notes: [`No images of ${name} are removed: ${unknown.error.message}`] };
+  }
+  const named = beyond.map((build) => ({ build, names: tagsOf(tags, build.meta.buildid) }));
+  return {
+    builds: named.flatMap(({ build, names }) => (names.length === 0 ? [build] : [])),
+    notes: named.flatMap(({ build, names }) =>
+      names.length === 0 ? [] : [`The images of ${build.meta.buildid} stay: it is tagged ${names.join(', ')}.`],
+    ),
+  };
 }
+
+const hasImages = ({ images, refusedImages }: BuildMeta): boolean =>
+  Object.keys({ ...images, ...refusedImages }).length > 0;
 
 /** What of a compose cache may go, and how many nights the rest is for; or why that is not known. */
 export type RpmsBeyond =
   | { readonly unneeded: readonly string[]; readonly nights: number }
   | { readonly unknown: string };
 
-/** Finds the RPM files in the compose cache of a stream that none of the nights needs which its retention keeps. */
-export async function rpmsBeyond(work: string, stream: Stream, { builds, damaged }: BuildSurvey): Promise<RpmsBeyond> {
+/** Finds the RPM files in the compose cache of a stream that none of the nights needs which its retention or a tag keeps. */
+export async function rpmsBeyond(
+  work: string,
+  stream: Stream,
+  { builds, damaged }: BuildSurvey,
+  tags: TagSurvey,
+): Promise<RpmsBeyond> {
   // A release stream has the cache of its nights.
   if (stream.release !== undefined) return { unneeded: [], nights: 0 };
   const own = builds.filter(({ meta }) => meta.stream === stream.name);
-  const nights = own.filter(({ paths }) => existsSync(paths.lockfile)).slice(0, stream.retention.builds);
+  if (tags.damaged[0]) return { unknown: tags.damaged[0].error.message };
+  const nights = own
+    .filter(({ paths }) => existsSync(paths.lockfile))
+    .filter(({ meta }, index) => index < stream.retention.builds || tagsOf(tags, meta.buildid).length > 0);
   const lockfiles: Lockfile[] = [];
   const unknown = damaged.flatMap(({ id, arch }) => (arch === undefined ? [] : buildPaths(work, id, arch)));
   for (const { lockfile } of [

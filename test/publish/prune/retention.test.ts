@@ -59,12 +59,14 @@ describe('keptCommits', () => {
       ],
       policies: [{ pattern: '*', depth: 1 }],
       promoted: new Set<string>(),
+      buildTagged: new Set(['c1']),
       now: 100,
       target: 't',
     };
     expect(Object.fromEntries([...keptCommits(question)].map(([commit, why]) => [commit, [...why]]))).toEqual({
       c3: ['ref', 'depth'],
       c2: ['tagged', 'ref', 'depth'],
+      c1: ['build-tag'],
     });
   });
 });

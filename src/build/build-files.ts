@@ -33,6 +33,9 @@ export const QUORUM_FILE = 'rebuild-summary.intoto.jsonl';
 /** Results of the SIG's own tests (src/build/tests-record.ts). */
 export const TESTS_FILE = 'tests.json';
 
+/** How far the build is from upstream (src/build/upstream-record.ts); only in the work folder. */
+export const UPSTREAM_FILE = 'upstream.json';
+
 /** Folder with the artifacts of these tests, by image type and test; only in the work folder. */
 export const TESTS_FOLDER = 'tests';
 

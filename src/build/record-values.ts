@@ -59,7 +59,7 @@ export const pathBelow = z.string().refine(isPathBelow, 'must be a relative path
 
 /** What a build's folder holds beside its images: no image may have such a name, or removing it would remove a record. */
 const RECORDS =
-  /^((meta|steps|lockfile|treefile|diff|advisories|fetched|tests)\.json|SHA256SUMS|journal\.ndjson|(index|review)\.html|(logs|release|rebuilds|publish|treefile|tests)(\/.*)?)(\.asc)?$/;
+  /^((meta|steps|lockfile|treefile|diff|advisories|fetched|tests|upstream)\.json|SHA256SUMS|journal\.ndjson|(index|review)\.html|(logs|release|rebuilds|publish|treefile|tests)(\/.*)?)(\.asc)?$/;
 
 /** Path of an image in its build's folder. */
 export const imagePath = pathBelow.refine((text) => !RECORDS.test(text), 'must not be that of a record');

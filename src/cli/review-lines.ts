@@ -8,13 +8,14 @@ import { advisoryLines } from './advisory-lines.ts';
 import { changelogReport } from './show-changelogs.ts';
 
 /** Returns a review as text. */
-export function reviewLines({ meta, state, changes, needs, proof, next }: Review): string[] {
+export function reviewLines({ meta, state, changes, needs, proof, distance, next }: Review): string[] {
   const { buildid: id, promotion, approvals = [] } = meta;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['Build', `${id} (${state}), ${meta.stream}, ${meta.basearch}`],
     ['Promotes', promotion?.of],
     ['Reason', promotion?.reason],
     ['Upstream', promotion?.upstream],
+    ['Distance', distance],
     ['Commit', meta.ostreeCommit],
     ['Tests', testsText(meta) === undefined ? 'none' : `${testsText(meta)} images booted`],
     ['Rebuilt', rebuiltText(meta)],

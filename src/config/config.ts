@@ -42,6 +42,7 @@ export type {
   SshTargetConfig,
   TargetConfig,
 } from './targets.ts';
+export type { UpstreamConfig, UpstreamSource } from './upstream.ts';
 
 /**
  * The configuration as the program uses it: absolute paths, every default filled in. The types of its blocks are inferred

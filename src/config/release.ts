@@ -4,6 +4,7 @@ import { block, type Filled, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
 import { type EngineConfig, isFolderEngine } from './engine.ts';
 import { releaseToSchema } from './release-to.ts';
+import { checkSource, checkUpstreamStream, type UpstreamConfig, upstreamKeys, upstreamOf } from './upstream.ts';
 import { filePath } from './values.ts';
 
 /** A UTC day. */
@@ -21,7 +22,8 @@ const upstreamCycle = block({
     .default('{date}')
     .describe('How upstream names a release: {date} is its day, {count} its number from "start" on.'),
   releases: z.record(day, z.string().min(1)).default({}).describe('By day: ids of releases that are named otherwise.'),
-});
+  ...upstreamKeys,
+}).superRefine(checkSource);
 
 const cycle = block({
   start: day.describe('UTC day on which the first candidate is due.'),
@@ -35,9 +37,14 @@ const cycle = block({
     const startDay = dayOf(start) ?? 0;
     if (upstream === undefined) return { startDay, weeks };
     const { id, releases } = upstream;
+    const compared = upstreamOf(upstream);
     const named = Object.entries(releases).map(([date, name]) => [dayOf(date) ?? 0, name] as const);
     const first = dayOf(upstream.start ?? start) ?? 0;
-    return { startDay, weeks, upstream: { startDay: first, weeks: upstream.weeks, id, releases: new Map(named) } };
+    return {
+      startDay,
+      weeks,
+      upstream: { startDay: first, weeks: upstream.weeks, id, releases: new Map(named), compared },
+    };
   });
 
 /** Days are counted from 1970-01-01, UTC. */
@@ -54,6 +61,8 @@ export interface CycleConfig {
     readonly id: string;
     /** Ids that do not follow that pattern, keyed by day. */
     readonly releases: ReadonlyMap<number, string>;
+    /** What candidates are compared with; undefined: nothing. */
+    readonly compared?: UpstreamConfig | undefined;
   };
 }
 
@@ -179,6 +188,7 @@ export function checkRelease(
   if (stream.to !== undefined && stream.signing === undefined) {
     breaches.push({ path: ['release'], message: 'needs "signing" in the stream: nothing is released unsigned.' });
   }
+  breaches.push(...checkUpstreamStream(times?.upstream?.compared, names));
   if (times?.upstream && times.weeks % times.upstream.weeks !== 0) {
     breaches.push({
       path: ['cycle', 'upstream', 'weeks'],
@@ -210,5 +220,5 @@ export const releaseTemplate = (name: string): string => `
   #   rebuilds: 1               # by "rebuilders", below
   #   rebuild: {quorum: 2}     # each package built the same by two operators (docs/rebuilds.md)
   #   release-package: {name: ${name}-remote-release, version: '1', repository: ./release-rpms}
-  #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0'}}
+  #   cycle: {start: 2026-01-06, weeks: 4, upstream: {weeks: 2, id: '43.{date}.0', packages: 'https://example.org/packages.txt', max-missing: 0}}
 `;

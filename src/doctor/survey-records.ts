@@ -14,6 +14,7 @@ import { readBuildMeta, readStepTimes } from '../build/build-record-format.ts';
 import { parseTag } from '../build/build-tags.ts';
 import { surveyJournal } from '../build/journal.ts';
 import { parseTests } from '../build/tests-record.ts';
+import { parseUpstream } from '../build/upstream-record.ts';
 import { TAG_CHANGE } from '../content/tag-history.ts';
 import { TAG_STATE } from '../content/tag-state.ts';
 import { parseProvenance } from '../engines/provenance/provenance-format.ts';
@@ -85,6 +86,7 @@ const KINDS: readonly RecordKind[] = [
   { path: 'builds/*/*/lockfile.json', read: (content, path) => parseLockfile(new TextDecoder().decode(content), path) },
   { path: 'builds/*/*/provenance.json', read: parseProvenance },
   record('builds/*/*/advisories.json', ADVISORIES),
+  { path: 'builds/*/*/upstream.json', read: parseUpstream },
   record('builds/*/*/logged.json', LOGGED),
   { path: 'tags/*.json', read: (content, path) => parseTag(content, basename(path, '.json'), path) },
   record('log/state.json', LOG_STATE),

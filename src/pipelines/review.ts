@@ -13,6 +13,7 @@ import { proofPath, sumsPath } from '../published/paths.ts';
 import { streamNeeds } from '../run/stream-needs.ts';
 import { type BuildDiff, diffBuilds } from './diff-builds.ts';
 import { type FoundChangelogs, findChangelogs } from './find-changelogs.ts';
+import { knownDistance } from './known-distance.ts';
 import { releaseBefore } from './release-before.ts';
 
 /** What somebody has to know who decides about a build: what hosts get with it, and how far it is. */
@@ -27,6 +28,8 @@ export interface Review {
   readonly needs: StreamNeeds;
   /** URL of the proof that the release log has its checksums; undefined: it is not logged. */
   readonly proof?: string;
+  /** How far it is from upstream, in a line; undefined: there is none to compare with. */
+  readonly distance?: string;
   readonly next: readonly NextCommand[];
 }
 
@@ -68,6 +71,7 @@ export async function review(config: Config, request: ReviewRequest, task: Task)
   const since = request.since ?? releaseBefore(config, survey, build);
   const changes = since && (await changesSince(config, { build, since, survey }, task));
   const needs = streamNeeds(config, meta.stream);
+  const distance = await knownDistance(config, build);
   const home = config.log && config.targets[config.log.home];
   const logged = home && existsSync(join(paths.dir, LOGGED_FILE));
   return {
@@ -76,6 +80,7 @@ export async function review(config: Config, request: ReviewRequest, task: Task)
     state,
     ...(changes && { changes }),
     needs,
+    ...(distance !== undefined && { distance }),
     ...(logged && { proof: `${home.url}/${proofPath(sumsPath(meta.buildid, meta.basearch))}` }),
     next: nextCommands(meta, state, needs),
   };

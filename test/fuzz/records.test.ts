@@ -8,11 +8,13 @@ import { readBuildMeta, storedMeta } from '../../src/build/build-record-format.t
 import { parseTag } from '../../src/build/build-tags.ts';
 import { surveyJournal } from '../../src/build/journal.ts';
 import { isPathBelow } from '../../src/build/record-values.ts';
+import { parseUpstream } from '../../src/build/upstream-record.ts';
 import { parseAuditReport } from '../../src/publish/audit/audit-report.ts';
 import { commitIn } from '../../src/publish/heads.ts';
 import { readLogState } from '../../src/publish/log/log-state.ts';
 import { readSearchIndex } from '../../src/published/search-index.ts';
 import { parseSums } from '../../src/published/sha256sums.ts';
+import { parsePackageList } from '../../src/rpm/package-list.ts';
 import { readLockHolder } from '../../src/run/run-lock.ts';
 import { readState } from '../../src/service/service-state.ts';
 import { LOGGED } from '../../src/steps/log/log-build.ts';
@@ -118,6 +120,15 @@ describe('files of the work folder', () => {
       (text) => parseTag(text, 'a', 'FILE'),
       ({ name }) => expect(name).toBe('a'),
     );
+  });
+
+  it('upstream.json, and lists of packages', () => {
+    const other = { name: 'b', ours: '1-1.noarch', upstream: '2-1.noarch' };
+    const source = { kind: 'ref', repo: 'https://x/repo', ref: 'a/b', commit: SHA };
+    const about = { version: 1, build: '20261121_01', at: '2026-11-21T00:00:00Z', release: 'r', source };
+    const record = { ...about, missing: ['a'], older: [other], newer: [], extra: [], kernel: { ours: '1-1' } };
+    fuzzRecord(record, (text) => parseUpstream(text, 'FILE'));
+    fuzz(mutatedText(['a-1:2-3.noarch\n# x\n']), (text) => named(() => parsePackageList(text, 'FILE')));
   });
 
   it('lock.json', async () => {

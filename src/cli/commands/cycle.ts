@@ -1,9 +1,11 @@
 import { NightlyError } from '../../base/errors.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
-import { type DamagedBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
+import { type DamagedBuild, findBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { type CycleState, cycleAt, type UpstreamRelease } from '../../build/cycle.ts';
+import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { findReleaseStream } from '../../config/lookup.ts';
+import { knownDistance } from '../../pipelines/known-distance.ts';
 import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { noteDamage } from '../open-run.ts';
@@ -17,7 +19,7 @@ interface CycleReport extends CycleState {
    * The night that is due: the newest complete one up to the due day, else the first complete one after it. Not told while a
    * newer record is damaged: that may be the night, or its promotion.
    */
-  readonly candidate?: { readonly build: string };
+  readonly candidate?: { readonly build: string; readonly distance?: string };
   /** Promotions that were made for this cycle, newest first. */
   readonly promoted: readonly {
     readonly build: string;
@@ -58,7 +60,7 @@ export const cycle = defineCommand({
       ...now,
       stream: name,
       from: release.promotesFrom,
-      ...(candidate === undefined ? {} : { candidate: { build: candidate } }),
+      ...(candidate === undefined ? {} : { candidate: await withDistance(config, candidate) }),
       promoted: promotedIn(builds, name, now.number),
     };
     if (json) printJson(report, print);
@@ -66,6 +68,12 @@ export const cycle = defineCommand({
     return 0;
   },
 });
+
+/** How far it is from upstream, where that is known or could be. */
+async function withDistance(config: Config, build: string): Promise<NonNullable<CycleReport['candidate']>> {
+  const distance = await knownDistance(config, await findBuild(config.work, build));
+  return { build, ...(distance !== undefined && { distance }) };
+}
 
 /** @param nights newest first @param due `YYYY-MM-DD` */
 function dueNight(nights: readonly StoredBuild[], due: string): string | undefined {
@@ -94,6 +102,7 @@ function reportLines(
       ? `Stream ${stream}, fed by ${from}: the first cycle has not begun.`
       : `Stream ${stream}, fed by ${from}: cycle ${number}, week ${week} of ${weeks}.`;
   const current = due === undefined ? [] : [`  due ${due}: ${candidate?.build ?? missing}${upstreamText(upstream)}`];
+  const distance = candidate?.distance === undefined ? [] : [`  distance from upstream: ${candidate.distance}`];
   const done = promoted.map(
     ({ build, of, state, released }) => `  promoted: ${build} of ${of}, ${released ? 'released' : state}`,
   );
@@ -101,7 +110,7 @@ function reportLines(
     due !== undefined && promoted.length === 0 && candidate
       ? [`  not promoted yet: atomic-nightly promote ${candidate.build}`]
       : [];
-  return [head, ...current, ...done, ...open, `  next ${next.day}${upstreamText(next.upstream)}`];
+  return [head, ...current, ...distance, ...done, ...open, `  next ${next.day}${upstreamText(next.upstream)}`];
 }
 
 function upstreamText(upstream: UpstreamRelease | undefined): string {

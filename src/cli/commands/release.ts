@@ -5,7 +5,9 @@ import { readApprovals } from '../../build/approvals.ts';
 import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild } from '../../build/build-store.ts';
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
+import { writeUpstream } from '../../build/upstream-record.ts';
 import { loadConfig } from '../../config/load.ts';
+import { compareUpstream } from '../../pipelines/compare-upstream.ts';
 import { openReleasePlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
 import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -13,11 +15,12 @@ import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { requireRebuilds } from '../../steps/release/rebuild-statements.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
+import { refuseTooFar } from '../../steps/release/upstream-limits.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
 import { flag, needed, text } from '../inputs.ts';
-import { preparationTask, showAttempt, withLockedProject, withSinks } from '../open-run.ts';
+import { preparationTask, showAttempt, warn, withLockedProject, withSinks } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
 import { printOutcome } from '../print-outcome.ts';
 import { refuseControlCharacters } from '../typed.ts';
@@ -80,6 +83,9 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
     await readApprovals(stored.paths.approvals);
     refuseUnreleasable(stored.meta, project.stream.release?.approvals ?? 0);
     await requireRebuilds(stored, { needed: project.stream.release?.rebuilds ?? 0, config: project.config });
+    // Upstream may move while a release that was begun is continued; what it was let through by is kept.
+    const isBegun = journal.entries.length > 0;
+    if (!isBegun) await requireNearUpstream(project, stored, dryRun, context);
     const places = openReleasePlaces(project);
     if (dryRun) {
       printPlan(project, stored, places, print);
@@ -115,6 +121,33 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
     }
     return 0;
   });
+}
+
+/** Compares with upstream, keeps what was found unless it is a dry run, and refuses what is too far. */
+async function requireNearUpstream(
+  { config, stream }: Project,
+  stored: StoredBuild,
+  dryRun: boolean,
+  { signal, logFormat }: RunContext,
+): Promise<void> {
+  const upstream = stream.release?.cycle?.upstream?.compared;
+  if (!upstream) return;
+  const isGate = upstream.maxMissing !== undefined || upstream.maxOlder !== undefined;
+  try {
+    const record = await compareUpstream(config, stored, upstream, preparationTask({ config }, signal));
+    if (!dryRun) await writeUpstream(stored.paths, record);
+    refuseTooFar(record, upstream);
+  } catch (caught) {
+    const error = asNightlyError(caught);
+    signal.throwIfAborted();
+    if (error.code === 'gate-failed') throw error;
+    if (isGate)
+      throw new NightlyError('gate-failed', error.message, {
+        hint: error.hint ?? 'Correct cycle.upstream, or run again when it can be read.',
+        cause: error,
+      });
+    warn([error.message], logFormat);
+  }
 }
 
 /** Takes a bad release back, by a build of its own. Gives the exit code. */

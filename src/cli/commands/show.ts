@@ -14,6 +14,7 @@ import { testsOrNone } from '../../build/tests-record.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
+import { knownDistance } from '../../pipelines/known-distance.ts';
 import { formatDiff, partNames } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
 import { advisoryLines } from '../advisory-lines.ts';
@@ -95,6 +96,7 @@ export const show = defineCommand({
       ['Tests', testsText(meta) && `${testsText(meta)} images booted`],
       ['Rebuilt', rebuiltText(meta)],
       ...promotionFacts(meta),
+      ['Distance', await knownDistance(config, stored)],
       ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
       ['Records', paths.dir],
     ];

@@ -36,6 +36,7 @@ interface Reviewed {
   };
   readonly needs: StreamNeeds;
   readonly proof?: string;
+  readonly distance?: string;
   readonly next: readonly NextCommand[];
 }
 
@@ -44,7 +45,7 @@ interface Reviewed {
  * @param options.linked whether it lies among the other pages; else it is one file that links to none of them
  */
 export function reviewPage(review: Reviewed, { linked }: { readonly linked: boolean }) {
-  const { at, meta, state, changes, needs, proof = '', next } = review;
+  const { at, meta, state, changes, needs, proof = '', distance = '', next } = review;
   const page = pageView(meta.name, `Review of ${meta.buildid}`, { depth: 3, live: false });
   const { promotion, approvals = [], smokeTests = {}, refusedImages = {} } = meta;
   return {
@@ -62,6 +63,7 @@ export function reviewPage(review: Reviewed, { linked }: { readonly linked: bool
     reason: promotion?.reason ?? '',
     accepted: promotion?.differencesAccepted ? String(promotion.differencesAccepted.count) : '',
     proof,
+    distance,
     tests: [
       ...Object.entries(smokeTests).map(([type, { bootSeconds }]) => ({
         type,

@@ -1,0 +1,16 @@
+import type { StoredBuild } from '../build/build-store.ts';
+import { sourceText, upstreamOrNone } from '../build/upstream-record.ts';
+import type { Config } from '../config/config.ts';
+import { distanceText } from '../rpm/upstream-distance.ts';
+import { upstreamFor } from './compare-upstream.ts';
+
+/**
+ * Returns in a line how far a build was from upstream when it was last compared; undefined where neither that nor an upstream is known.
+ * Needs no network.
+ */
+export async function knownDistance(config: Config, { paths, meta }: StoredBuild): Promise<string | undefined> {
+  const record = await upstreamOrNone(paths);
+  if (record) return `${distanceText(record)} (${sourceText(record)}, on ${record.at.slice(0, 10)})`;
+  if (meta.ostreeCommit === undefined || !upstreamFor(config, meta.stream)) return undefined;
+  return `not known: it was not compared yet ("atomic-nightly compare ${meta.buildid} --upstream")`;
+}

@@ -57,15 +57,15 @@ export function checkSource(written: WrittenUpstream, context: z.core.$Refinemen
   const { repo, ref, packages, stream, ignore, maxMissing, maxOlder } = written;
   const fault = (key: string, message: string) =>
     context.addIssue({ code: 'custom', path: [key], message, input: written });
-  if (repo !== undefined && ref === undefined) fault('repo', 'needs a "ref" beside it.');
-  if (ref !== undefined && repo === undefined) fault('ref', 'needs a "repo" beside it.');
+  if (repo !== undefined && ref === undefined) fault('repo', 'needs a "ref" beside it');
+  if (ref !== undefined && repo === undefined) fault('ref', 'needs a "repo" beside it');
   const sources = { repo, packages, stream };
   const given = Object.entries(sources).flatMap(([key, value]) => (value === undefined ? [] : [key]));
-  if (given.length > 1) fault(given[1] ?? '', `must not stand beside "${given[0]}": there is one upstream.`);
+  if (given.length > 1) fault(given[1] ?? '', `must not stand beside "${given[0]}": there is one upstream`);
   if (given.length > 0) return;
   const limits = { ignore: ignore.length === 0 ? undefined : ignore, 'max-missing': maxMissing, 'max-older': maxOlder };
   for (const [key, value] of Object.entries(limits))
-    if (value !== undefined) fault(key, 'needs "repo" and "ref", "packages" or "stream": what to compare with.');
+    if (value !== undefined) fault(key, 'needs "repo" and "ref", "packages" or "stream": what to compare with');
 }
 
 /** Returns what is wrong with the stream that is named as upstream. @param names of all streams */

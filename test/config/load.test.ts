@@ -441,6 +441,21 @@ test('a release stream has the treefile and architecture of its nights, and a cy
   );
 });
 
+test('upstream is one source, whole; limits need one', async () => {
+  const upstream = async (text: string) => {
+    const faults = await faultsOf(`${RELEASE}    cycle: {start: 2026-01-06, upstream: {${text}}}\n`);
+    return faults.map((fault) => fault.replace(/^.*cycle\.upstream\./, ''));
+  };
+  expect(await upstream('repo: https://example.org/repo')).toEqual(['repo: needs a "ref" beside it.']);
+  expect(await upstream('packages: https://example.org/list, stream: nightly')).toEqual([
+    'stream: must not stand beside "packages": there is one upstream.',
+  ]);
+  expect(await upstream('max-missing: 0')).toEqual([
+    'max-missing: needs "repo" and "ref", "packages" or "stream": what to compare with.',
+  ]);
+  expect(await upstream('stream: nihgtly')).toEqual([expect.stringContaining('stream: there is no stream "nihgtly".')]);
+});
+
 test('what does not go with a release stream, or only with one', async () => {
   const faults = await faultsOf(`${RELEASE}    treefile: host.yaml
     arch: aarch64

@@ -4,17 +4,18 @@
 #   sh verify.sh -p POLICY [-n NAME] FILE PROOF        a downloaded file
 #   sh verify.sh -p POLICY [-r REF] -c COMMIT PROOF    a commit of an OSTree repository
 #   sh verify.sh -k VKEY ...                           one log, and no witnesses
+#   sh verify.sh -g KEYS ...                           logs that an OpenPGP key signs, where openssl is older than 3
 #
 # POLICY says which log and which witnesses to trust (c2sp.org/tlog-policy); have it from somewhere else than FILE.
 # PROOF is log/proofs/....tlog-proof on the server (c2sp.org/tlog-proof), with the entry of the log in its "extra" line.
 # NAME is what the file is called in the log, where it is called otherwise here.
 # Exit code: 0 it is in the log, 1 it is not, 2 the command line is wrong.
-# Needs openssl 3 and, of coreutils or busybox, awk cat cmp date head mktemp mv rm tail tr wc.
+# Needs openssl 3 (with -g an older one does, and gpg with gpgv) and, of coreutils or busybox, awk cat cmp date head mktemp mv rm tail tr wc.
 
 LC_ALL=C; export LC_ALL
 set -f
 
-usage() { echo 'usage: verify.sh -p POLICY | -k VKEY  [-n NAME] FILE | [-r REF] -c COMMIT  PROOF' >&2; exit 2; }
+usage() { echo 'usage: verify.sh -p POLICY | -k VKEY | -g KEYS  [-n NAME] FILE | [-r REF] -c COMMIT  PROOF' >&2; exit 2; }
 no() { echo "refused: $*" >&2; exit 1; }
 
 hash() { openssl dgst -sha256 -binary; }
@@ -66,6 +67,19 @@ by_log() {
   return "$found"
 }
 
+# Whether a key in $t/keys signed the checkpoint with OpenPGP: a line of the log's own name has the signature.
+by_openpgp() {
+  printf '%s\n' "$text" > "$t/message"
+  while read -r id time signature name; do
+    [ "$name" = "$origin" ] || continue
+    printf "$signature" > "$t/signature"
+    case $(gpgv --homedir "$t" --keyring "$t/keys" --status-fd 1 "$t/signature" "$t/message" 2> /dev/null) in
+      *'[GNUPG:] GOODSIG '*) return 0 ;;
+    esac
+  done < "$t/signers"
+  return 1
+}
+
 # Whether the witness with that name and id cosigned the checkpoint, and when.
 by_witness() {
   found=1
@@ -81,10 +95,11 @@ by_witness() {
   return "$found"
 }
 
-policy='' vkey='' called='' commit='' ref=''
-while getopts :c:k:n:p:r: option; do
+policy='' vkey='' keys='' called='' commit='' ref=''
+while getopts :c:g:k:n:p:r: option; do
   case $option in
     c) commit=$OPTARG ;;
+    g) keys=$OPTARG ;;
     k) vkey=$OPTARG ;;
     n) called=$OPTARG ;;
     p) policy=$OPTARG ;;
@@ -93,7 +108,7 @@ while getopts :c:k:n:p:r: option; do
   esac
 done
 shift "$((OPTIND - 1))"
-case ${policy:+p}${vkey:+k} in p | k) ;; *) usage ;; esac
+case ${policy:+p}${vkey:+k}${keys:+g} in p | k | g) ;; *) usage ;; esac
 if [ -n "$commit" ]; then
   [ "$#" -eq 1 ] && [ -z "$called" ] && [ "${#commit}" -eq 64 ] || usage
   case $commit in *[!0-9a-f]*) usage ;; esac
@@ -106,9 +121,9 @@ fi
 proof=$1
 [ -f "$proof" ] || no "there is no proof $proof"
 
-case $(openssl pkeyutl -help 2>&1) in
+case ${keys:+-rawin}$(openssl pkeyutl -help 2>&1) in
   *-rawin*) ;;
-  *) no 'the openssl here cannot verify Ed25519 signatures, OpenSSL 3 can: check on another machine, or what OpenPGP signed (gpg --verify SHA256SUMS.asc SHA256SUMS)' ;;
+  *) no 'the openssl here cannot verify Ed25519 signatures, OpenSSL 3 can: check on another machine, or with the OpenPGP keys of the project (-g KEYS)' ;;
 esac
 
 t=$(mktemp -d) || no 'there is no room for temporary files'
@@ -174,14 +189,22 @@ done < "$t/hashes"
 printf "$root" | cmp -s - "$t/node" || no 'the entry is not in the log: the proof does not lead to the root'
 
 # The policy: lines that name keys, with these taken apart, and groups with how many of them are needed.
-if [ -n "$vkey" ]; then
+if [ -n "$keys" ]; then
+  [ -f "$keys" ] || no "there is no file of keys $keys"
+  command -v gpgv > "$t/gpgv" || no 'with -g this needs gpgv, of GnuPG'
+  case $(head -c 5 < "$keys" | tr -d '\000') in
+    -----) gpg --homedir "$t" --batch --dearmor < "$keys" > "$t/keys" 2> /dev/null ;;
+    *) cat < "$keys" > "$t/keys" ;;
+  esac
+  : > "$t/rules"
+elif [ -n "$vkey" ]; then
   printf 'log %s\nquorum none\n' "$vkey" > "$t/policy"
 else
   [ -f "$policy" ] || no "there is no policy $policy"
   is_text "$policy" '\011\012\040-\176\200-\377' || no 'the policy is not text, or was cut short'
   cat < "$policy" > "$t/policy"
 fi
-awk -v t="$t/" "$decode"'
+[ -n "$keys" ] || awk -v t="$t/" "$decode"'
   function key(vkey, type, name, id, bytes, octal, i) {
     name = id = vkey
     sub(/\+.*/, "", name)
@@ -237,6 +260,7 @@ while read -r kind member rest; do
     quorum) case " none$have" in *" $member "*) ;; *) no "too few witnesses of the policy cosigned$who" ;; esac ;;
   esac
 done < "$t/rules"
+[ -z "$keys" ] || { by_openpgp && logged=yes who=', signed with OpenPGP'; }
 [ -n "$logged" ] || no 'the checkpoint is not signed by the log that is trusted'
 
 # The entry: two lines, and what is asked for is in the second.

@@ -97,8 +97,9 @@ function unheard({ streams, notify, placeOf: at }: Config): Fault[] {
 
 async function keyWarnings(config: Config): Promise<Fault[]> {
   const found = await Promise.all(
-    configuredKeys(config).map(async ({ config: key, streams: [stream], content: [name = ''] }): Promise<Fault[]> => {
-      const path = stream === undefined ? ['content', 'keys', name] : ['streams', stream, 'signing'];
+    configuredKeys(config).map(async ({ config: key, streams: [stream], content: [name] }): Promise<Fault[]> => {
+      const others = name === undefined ? ['log', 'signing'] : ['content', 'keys', name];
+      const path = stream === undefined ? others : ['streams', stream, 'signing'];
       const info = await inspectKey(key, quietTask());
       const message =
         info instanceof NightlyError

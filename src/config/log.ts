@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { didYouMean } from '../base/nearest.ts';
 import { isKeyName } from '../log/note-keys.ts';
 import { block, type Filled, type Here } from './block.ts';
-import type { Breach } from './breach.ts';
+import type { Breach, WrittenAt } from './breach.ts';
+import { checkSigning, signingSchema } from './signing.ts';
 import { filePath, word } from './values.ts';
 
 /** Makes the schema of the `log` block. */
@@ -25,6 +26,9 @@ export const logSchema = (here: Here) =>
       .enum(['required', 'optional'])
       .default('required')
       .describe('Whether a build without the quorum of the policy is incomplete, or only warns.'),
+    signing: signingSchema(here).describe(
+      'OpenPGP keys that sign each checkpoint as well, for those whose openssl cannot verify Ed25519; two while one takes over.',
+    ),
   });
 
 /** The block as it was written. */
@@ -58,12 +62,13 @@ interface Parts {
   readonly log: WrittenLog | undefined;
   readonly targetNames: readonly string[];
   readonly targets: Readonly<Record<string, { readonly url: string }>>;
+  readonly written: WrittenAt;
 }
 
 /** Returns what is wrong with the log that depends on more than one value. */
-export function checkLog({ log, targetNames, targets }: Parts): Breach[] {
+export function checkLog({ log, targetNames, targets, written }: Parts): Breach[] {
   if (log === undefined) return [];
-  const breaches: Breach[] = [];
+  const breaches = checkSigning(log.signing ?? [], ['log', 'signing'], written);
   const add = (path: readonly (string | number)[], message: string) =>
     breaches.push({ path: ['log', ...path], message });
   const checkName = (name: string, path: readonly (string | number)[]): void => {
@@ -104,4 +109,6 @@ export const logTemplate = `
 #   # Who must have witnessed it; without the quorum a build is incomplete ("optional": it only warns).
 #   # policy: /etc/atomic-nightly/log-policy
 #   # witnesses: required
+#   # An OpenPGP key that signs it as well, for users whose openssl is older than 3 (as in EL 8).
+#   # signing: {type: gpg-agent, home: /etc/atomic-nightly/gnupg, key: 0123456789ABCDEF0123456789ABCDEF01234567}
 `;

@@ -69,6 +69,7 @@ function passphrases(config: Config): PassphraseSource[] {
     ...Object.values(config.content?.keys ?? {}),
     config.builders?.statement?.key,
     config.builders?.publish?.signing,
+    ...(config.log?.signing ?? []),
   ];
   return [...keys, ...keysOfOthers].flatMap((key) =>
     key && 'passphrase' in key && key.passphrase ? [key.passphrase] : [],

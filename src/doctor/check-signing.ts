@@ -7,11 +7,12 @@ import { openSigner } from '../signing/open-signer.ts';
 import { openStatementSigner } from '../signing/statement-signer.ts';
 import type { CheckResult } from './doctor-check.ts';
 
-/** Whether each key that streams sign with is there, can be used, and for how long. */
+/** Whether each key that streams, content and the log sign with is there, can be used, and for how long. */
 export async function checkSigning(config: Config, task: Task): Promise<CheckResult[]> {
   return Promise.all(
-    configuredKeys(config).map(async ({ config: key, streams }): Promise<CheckResult> => {
-      const name = `signing key of ${streams.join(', ')}`;
+    configuredKeys(config).map(async ({ config: key, streams, content, log }): Promise<CheckResult> => {
+      const users = [...streams, ...content, ...(log ? ['the release log'] : [])];
+      const name = `signing key of ${users.join(', ')}`;
       const bad = (error: NightlyError): CheckResult => {
         return { name, state: 'missing', detail: error.hint ? `${error.message} ${error.hint}` : error.message };
       };

@@ -14,10 +14,12 @@ export interface ConfiguredKey {
   readonly targets: readonly string[];
   /** Names that `content.keys` has for it. */
   readonly content: readonly string[];
+  /** Whether checkpoints of the release log are signed with it. */
+  readonly log: boolean;
 }
 
-/** Returns the keys of all streams and of content, in the order of the file; one that is named several times is there once. */
-export function configuredKeys({ streams, content }: Config): ConfiguredKey[] {
+/** Returns the keys of all streams, of content and of the log, in that order; one that is named several times is there once. */
+export function configuredKeys({ streams, content, log }: Config): ConfiguredKey[] {
   const found = new Map<string, ConfiguredKey>();
   for (const stream of Object.values(streams)) {
     const { name, signing } = stream;
@@ -29,13 +31,18 @@ export function configuredKeys({ streams, content }: Config): ConfiguredKey[] {
         streams: [...(before?.streams ?? []), name],
         targets: [...new Set([...(before?.targets ?? []), ...targetUses(stream).keys()])],
         content: [],
+        log: false,
       });
     }
   }
   for (const [name, config] of Object.entries(content?.keys ?? {})) {
     const id = JSON.stringify(config);
     const { streams: users = [], targets = [], content: names = [] } = found.get(id) ?? {};
-    found.set(id, { config, streams: users, targets, content: [...names, name] });
+    found.set(id, { config, streams: users, targets, content: [...names, name], log: false });
+  }
+  for (const config of log?.signing ?? []) {
+    const id = JSON.stringify(config);
+    found.set(id, { config, streams: [], targets: [], content: [], ...found.get(id), log: true });
   }
   return [...found.values()];
 }

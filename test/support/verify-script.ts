@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createMessage, generateKey, sign } from 'openpgp';
 import { sha256 } from '../../src/base/files.ts';
 import { inParallel } from '../../src/base/parallel.ts';
 import { checkpointText, signCheckpoint } from '../../src/log/checkpoint.ts';
@@ -10,6 +11,7 @@ import { proveInclusion } from '../../src/log/inclusion.ts';
 import { leafHash } from '../../src/log/merkle.ts';
 import { signatureLine } from '../../src/log/note.ts';
 import { formatVkey, type NoteSigner, noteKey, noteSigner } from '../../src/log/note-keys.ts';
+import { openpgpId } from '../../src/log/openpgp-line.ts';
 import { formatProof } from '../../src/log/proof-file.ts';
 import { openTileTree } from '../../src/log/tile-tree.ts';
 import { formatEntry, type LogEntry } from '../../src/published/log-entry.ts';
@@ -133,12 +135,14 @@ export interface ProofParts {
   readonly extension?: string;
   /** Default: the name of the key. */
   readonly origin?: string;
+  /** Makes further lines of signatures over the text of the checkpoint. */
+  more?(text: string): Promise<string>;
 }
 
 /** Makes a proof for an entry in a log of others, signed and cosigned. */
 export async function proofOf(parts: ProofParts): Promise<string> {
   const { entry, index, size, log = LOG, witnesses = WITNESSES, at = AT, told = entry, extension = '' } = parts;
-  const { origin = log.name } = parts;
+  const { origin = log.name, more = async () => '' } = parts;
   const entries = Array.from({ length: size }, (_, place) =>
     place === index ? entry : Buffer.from(`other ${place}\n`),
   );
@@ -151,7 +155,8 @@ export async function proofOf(parts: ProofParts): Promise<string> {
     extension === ''
       ? signCheckpoint(head, log)
       : `${text}\n${signatureLine({ ...log, signature: log.sign(Buffer.from(text)) })}`;
-  const checkpoint = signed + witnesses.map((witness) => signatureLine(cosign(text, at, witness))).join('');
+  const cosignatures = witnesses.map((witness) => signatureLine(cosign(text, at, witness))).join('');
+  const checkpoint = signed + cosignatures + (await more(text));
   return formatProof({ extra: told, index, hashes: await proveInclusion(tree.nodeOf, index, size), checkpoint });
 }
 
@@ -199,7 +204,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   // An openssl before 3, which has no -rawin, and so cannot verify Ed25519 signatures.
   mkdirSync(join(dir, 'old'), { recursive: true });
   const old =
-    '#!/bin/sh\ncase "$1 $2" in "pkeyutl -help") echo " -verify  Verify with public key" >&2 ;; *) exit 1 ;; esac\n';
+    '#!/bin/sh\ncase "$1 $2" in "pkeyutl -help") echo " -verify  Verify with public key" >&2 ;; pkeyutl*) exit 1 ;; *) PATH=${PATH#*:} exec openssl "$@" ;; esac\n';
   writeFileSync(join(dir, 'old/openssl'), old, { mode: 0o755 });
   cases.push({
     ...{ name: 'an openssl that is too old', args: ['-p', POLICY, 'disk.qcow2', PROOF], code: 1 },
@@ -215,7 +220,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
       name,
       args,
       code: 2,
-      says: /^usage: verify\.sh -p POLICY \| -k VKEY {2}\[-n NAME\] FILE \| \[-r REF\] -c COMMIT {2}PROOF\n$/,
+      says: /^usage: verify\.sh -p POLICY \| -k VKEY \| -g KEYS {2}\[-n NAME\] FILE \| \[-r REF\] -c COMMIT {2}PROOF\n$/,
     });
   /** With another proof than the good one. */
   const proofCase = (name: string, text: string | Uint8Array, says: RegExp, policy = POLICY) =>
@@ -272,6 +277,11 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     vectorProof(),
     /the entry names no file/,
     fresh(`log ${VECTORS.logVkey}\nwitness w ${VECTORS.witnessVkey}\nquorum w\n`),
+  );
+
+  await openpgpCases(
+    { good, accept, refuse, wrong, fresh, write, old: { PATH: `${join(dir, 'old')}:${process.env['PATH']}` } },
+    cases,
   );
 
   // The command line.
@@ -732,6 +742,71 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
       /about another commit/,
     );
   return cases;
+}
+
+interface OpenpgpCases {
+  /** A proof without a signature of that kind. */
+  readonly good: string;
+  accept(name: string, args: readonly string[], says: RegExp): void;
+  refuse(name: string, args: readonly string[], says: RegExp): void;
+  wrong(name: string, args: readonly string[]): void;
+  fresh(content: string | Uint8Array): string;
+  write(name: string, content: string | Uint8Array): string;
+  /** With an openssl that is too old for Ed25519. */
+  readonly old: Readonly<Record<string, string>>;
+}
+
+/** By the OpenPGP keys of the log's owner. */
+async function openpgpCases(
+  { good, accept, refuse, wrong, fresh, write, old }: OpenpgpCases,
+  cases: VerifyCase[],
+): Promise<void> {
+  const made = () =>
+    generateKey({
+      ...{ type: 'ecc', curve: 'ed25519Legacy', userIDs: [{ name: 'x' }], subkeys: [], format: 'object' },
+      date: new Date(Date.now() - 60_000),
+    } as const);
+  const [ours, others] = [await made(), await made()];
+  const keys = write('keys.gpg', ours.publicKey.write());
+  const armored = write('keys.asc', ours.publicKey.armor());
+  const stranger = write('stranger.gpg', others.publicKey.write());
+  const lineOf = async (text: string, key = ours, name = LOG.name, signed = text): Promise<string> => {
+    const message = await createMessage({ binary: Buffer.from(signed) });
+    const bytes = await sign({ message, signingKeys: key.privateKey, detached: true, format: 'binary' });
+    return signatureLine({ name, id: openpgpId(name, key.publicKey.getFingerprint()), signature: Buffer.from(bytes) });
+  };
+  const proofWith = async (more: (text: string) => Promise<string>, witnesses = WITNESSES): Promise<string> =>
+    fresh(await proofOf({ entry: ENTRIES.build, index: 5, size: 13, witnesses, more }));
+  const signed = await proofWith((text) => lineOf(text));
+  const says =
+    /^ok: images\/disk\.qcow2 of build 20261129_01 is entry 5 of the log lab\.example\/atomic-log, which had 13 entries, signed with OpenPGP\n$/;
+  accept('-g: a key', ['-g', keys, 'disk.qcow2', signed], says);
+  accept('-g: an armored key', ['-g', armored, 'disk.qcow2', signed], says);
+  cases.push({
+    name: '-g: an openssl that is too old',
+    args: ['-g', keys, 'disk.qcow2', signed],
+    code: 0,
+    says,
+    env: old,
+  });
+  accept(
+    'a proof that OpenPGP signed, by the policy',
+    ['-p', 'policy', 'disk.qcow2', signed],
+    /^ok: .*by w3 on [-0-9]+\n$/,
+  );
+  const second = await proofWith(async (text) => (await lineOf(text, others)) + (await lineOf(text)), []);
+  accept('-g: the second of two keys', ['-g', keys, 'disk.qcow2', second], says);
+  const unsigned = /not signed by the log that is trusted/;
+  refuse('-g: nobody signed with OpenPGP', ['-g', keys, 'disk.qcow2', fresh(good)], unsigned);
+  refuse('-g: another key', ['-g', stranger, 'disk.qcow2', signed], unsigned);
+  refuse('-g: no key', ['-g', fresh('nothing\n'), 'disk.qcow2', signed], unsigned);
+  refuse('-g: no file of keys', ['-g', 'nowhere', 'disk.qcow2', signed], /there is no file of keys nowhere/);
+  const other = await proofWith((text) => lineOf(text, ours, LOG.name, `${text}x`));
+  refuse('-g: over another text', ['-g', keys, 'disk.qcow2', other], unsigned);
+  const named = await proofWith((text) => lineOf(text, ours, 'other.example/log'));
+  refuse('-g: under another name', ['-g', keys, 'disk.qcow2', named], unsigned);
+  refuse('-g: another file', ['-g', keys, 'away/disk.qcow2', signed], /names no file disk\.qcow2/);
+  wrong('-g and a policy', ['-g', keys, '-p', 'policy', 'disk.qcow2', signed]);
 }
 
 const flipped = (text: string): string => text.replace(/^./, (letter) => (letter === 'A' ? 'B' : 'A'));

@@ -30,8 +30,8 @@ interface SeenKey {
   readonly found: KeyInfo | NightlyError;
 }
 
-function keyJson({ key: { config, streams, targets, content }, found }: SeenKey) {
-  const users = { type: config.type, place: placeOf(config), streams, targets, content };
+function keyJson({ key: { config, ...of }, found }: SeenKey) {
+  const users = { type: config.type, place: placeOf(config), ...of };
   if (found instanceof NightlyError) return { ...users, problem: found.message };
   const warning = expiryWarning(found);
   return {
@@ -42,11 +42,12 @@ function keyJson({ key: { config, streams, targets, content }, found }: SeenKey)
   };
 }
 
-function keyLines({ key: { config, streams, targets, content }, found }: SeenKey): string[] {
+function keyLines({ key: { config, streams, targets, content, log }, found }: SeenKey): string[] {
   const users = [
     `  from:     ${config.type}, ${placeOf(config)}`,
     ...(streams.length > 0 ? [`  streams:  ${streams.join(', ')}`, `  targets:  ${targets.join(', ')}`] : []),
     ...(content.length > 0 ? [`  content:  ${content.join(', ')}`] : []),
+    ...(log ? ['  log:      signs its checkpoints'] : []),
   ];
   if (found instanceof NightlyError) {
     return [`not ok  ${placeOf(config)}: ${found.message}`, ...users, `  what to do: ${found.hint ?? ''}`];

@@ -76,8 +76,9 @@ export const verify = defineCommand({
             if (!trust) return isWell;
             const report = reportTo((check) => checks.push(check));
             const files = publicFiles(target.url, task.signal);
+            const openpgp = await signingKeyOf(config.log?.signing, task);
             const { note, evidence } = await inspectLog(
-              { ...trust, files, url: target.url, builds: build },
+              { ...trust, files, url: target.url, builds: build, ...(openpgp && { openpgp }) },
               report,
               task,
             );
@@ -148,8 +149,13 @@ function isPublished(
 
 /** Returns the public halves of the keys that the stream signs with, in a file. */
 async function signingKey({ name, signing }: StreamConfig, keyDir: string, task: Task): Promise<string[]> {
-  if (!signing) return [];
+  const keys = await signingKeyOf(signing, task);
+  if (!keys) return [];
   const file = join(keyDir, `${name}.gpg`);
-  await writeFile(file, await jointSigner(signing.map(openSigner)).clientKey(task));
+  await writeFile(file, keys);
   return [file];
+}
+
+async function signingKeyOf(signing: StreamConfig['signing'], task: Task): Promise<Uint8Array | undefined> {
+  return signing && jointSigner(signing.map(openSigner)).clientKey(task);
 }

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { Turns } from '../../base/turns.ts';
@@ -6,7 +6,9 @@ import type { Config, LogConfig } from '../../config/config.ts';
 import type { NoteKey } from '../../log/note-keys.ts';
 import { takeFlock } from '../../programs/flock.ts';
 import { formatEntry, type LogEntry } from '../../published/log-entry.ts';
+import { keptSigner } from '../../signing/kept.ts';
 import { openLogKey } from '../../signing/log-key.ts';
+import { openSigner } from '../../signing/open-signer.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
 import { appendToLog } from './append.ts';
@@ -50,15 +52,15 @@ export async function openReleaseLog({ log, work, targets }: LoggedConfig): Prom
   if (home === undefined) throw new RangeError(`the configuration passed its checks without the target ${log.home}`);
   const copies = log.copies.flatMap(open);
   const state = logStatePath(work);
+  const signers = (log.signing ?? []).map((one) => keptSigner(openSigner(one), join(work, 'signatures')));
   const append = (entries: readonly (readonly Buffer[])[], task: Task): Promise<readonly number[]> =>
     inTurn(state, task, async () => {
       const { indices, head } = await appendToLog(entries, { home, key, state }, task);
       await witnessed(head, Math.min(head.checkpoint.size, ...indices), task);
       return indices;
     });
-  const witnessed = async (head: LogHead, before: number, task: Task): Promise<void> => {
-    if (policy) await witnessLog(head, { home, key, policy, witnesses: log.witnesses }, before, task);
-  };
+  const witnessed = (head: LogHead, before: number, task: Task): Promise<LogHead> =>
+    witnessLog(head, { home, key, policy, witnesses: log.witnesses, signers }, before, task);
   return {
     config: log,
     key,
@@ -66,7 +68,7 @@ export async function openReleaseLog({ log, work, targets }: LoggedConfig): Prom
     copies,
     append: (entries, task) => append(entries.map(formatEntry), task),
     appendBytes: (bytes, task) => append([[bytes]], task),
-    gate: gateOf(append, loggedHere(state), { home, key, copies }),
+    gate: gateOf({ append, witnessed }, loggedHere(state), { home, key, copies }),
     async copyTo(target, task) {
       if (isAmong(target, copies))
         await copyLog({ home, head: await readLogHead(home, { log: key }, task), key }, target, task);
@@ -112,10 +114,13 @@ function loggedHere(state: string): Logged {
   return known;
 }
 
-type Append = (entries: readonly (readonly Buffer[])[], task: Task) => Promise<readonly number[]>;
+interface Growth {
+  append(entries: readonly (readonly Buffer[])[], task: Task): Promise<readonly number[]>;
+  witnessed(head: LogHead, before: number, task: Task): Promise<LogHead>;
+}
 
 /** Logs each entry once in the life of this process, whichever target asks first, and brings each target up to it. */
-function gateOf(append: Append, logged: Logged, { home, key, copies }: Places): LogGate {
+function gateOf({ append, witnessed }: Growth, logged: Logged, { home, key, copies }: Places): LogGate {
   const logOnce = (entry: readonly Buffer[], task: Task): Promise<readonly number[]> => {
     const name = sha256(Buffer.concat([...entry]));
     const known = logged.get(name) ?? append([entry], task);
@@ -129,7 +134,9 @@ function gateOf(append: Append, logged: Logged, { home, key, copies }: Places): 
     for (const entry of entries) indices.push(...(await logOnce(entry, task)));
     const isCopy = isAmong(target, copies);
     if (!isCopy && target.name !== home.name) return;
-    const head = await readLogHead(home, { log: key }, task);
+    const newest = await readLogHead(home, { log: key }, task);
+    // Another machine may have gone on meanwhile, and not have its signatures yet: proofs and copies are to have them all.
+    const head = await witnessed(newest, newest.checkpoint.size, task);
     const proofs = await proofsOf(await openLog(home, head, task), head, indices);
     if (isCopy) await copyLog({ home, head, key }, target, task);
     await sendProofs(proofs, target, task);

@@ -6,7 +6,8 @@ import { isQuorum, type Policy } from '../../log/policy.ts';
 import { TILE_WIDTH } from '../../log/tile-math.ts';
 import type { TileTree } from '../../log/tile-tree.ts';
 import { type LogEntry, parseEntry } from '../../published/log-entry.ts';
-import { sumsPath } from '../../published/paths.ts';
+import { CHECKPOINT_PATH, sumsPath } from '../../published/paths.ts';
+import { requireOpenpgp } from '../log/sign-openpgp.ts';
 import { historyOf, type LogView, openLogView, openWithPolicy } from './log-view.ts';
 import type { PublicFiles } from './public-http.ts';
 import { attempt, type Report } from './verify-report.ts';
@@ -23,6 +24,8 @@ export interface InspectLog {
   readonly builds: readonly string[];
   /** Seconds after which the newest cosignature is too old. */
   readonly maxAgeSeconds?: number;
+  /** OpenPGP keys that must have signed it as well: binary, one behind another. */
+  readonly openpgp?: Uint8Array;
 }
 
 /** What was served when a client was shown two histories. */
@@ -57,6 +60,7 @@ export async function inspectLog(request: InspectLog, report: Report, task: Task
   const { note, checkpoint } = view;
   report.ok('log', `${checkpoint.origin}, ${checkpoint.size} entries, signed by its key`);
   inspectWitnesses(view, request, report);
+  await attempt(report, 'log openpgp', LOG_HINT, task.signal, () => inspectOpenpgp(view, request, report, task));
   const evidence = await attempt(report, 'log history', LOG_HINT, task.signal, () =>
     inspectHistory(view, request, report),
   );
@@ -79,6 +83,17 @@ function inspectWitnesses({ checkpoint }: LogView, { policy, maxAgeSeconds }: In
   const words = `cosigned ${formatSeconds(age)} ago`;
   if (maxAgeSeconds === undefined || age <= maxAgeSeconds) report.ok('log age', words);
   else report.fault('log age', `${words}; ${formatSeconds(maxAgeSeconds)} are allowed`, STALE_HINT);
+}
+
+async function inspectOpenpgp(
+  { note, checkpoint: { origin: name } }: LogView,
+  { openpgp: keyring, url }: InspectLog,
+  report: Report,
+  task: Task,
+): Promise<void> {
+  if (keyring === undefined) return;
+  const keys = await requireOpenpgp(note, { name, keyring, file: `${url}/${CHECKPOINT_PATH}` }, task);
+  report.ok('log openpgp', `signed by ${keys.join(' and ')}`);
 }
 
 async function inspectHistory(

@@ -7,11 +7,15 @@ import { formatPrivateKey, formatVkey } from '../../../src/log/note-keys.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { logHead } from '../../../src/publish/log/log-files.ts';
 import { keepsLog, openReleaseLog } from '../../../src/publish/log/release-log.ts';
+import { requireOpenpgp } from '../../../src/publish/log/sign-openpgp.ts';
+import { formatEntry, type LogEntry } from '../../../src/published/log-entry.ts';
 import { openLogKey } from '../../../src/signing/log-key.ts';
 import { ENTRIES } from '../../support/log-entries.ts';
 import { LOG, VECTORS, WITNESS } from '../../support/log-files.ts';
+import { makeFileKey } from '../../support/openpgp-key.ts';
 import { cosignAll, scriptedWitness } from '../../support/scripted-witness.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
+import { runScript, SCRIPT } from '../../support/verify-script.ts';
 
 interface Place {
   readonly dir: string;
@@ -90,6 +94,37 @@ describe('a release log with witnesses', () => {
     expect(await (await openOf(here)).append(entries, task)).toEqual([0]);
     expect(task.lines.join('\n')).toContain('Witness w has not cosigned the log');
   });
+});
+
+it('OpenPGP keys sign the checkpoint at home, in copies and in proofs; gpgv, verify.sh and a second append agree', async () => {
+  const dir = temporaryFolder();
+  const key = await makeFileKey(dir);
+  const { type, keyFile, passphrase, publicFile, fingerprint } = key;
+  const signing = { type, 'key-file': keyFile, 'passphrase-file': passphrase.file };
+  const here = await place([`signing: ${JSON.stringify(signing)}`]);
+  const task = testTask(here.dir);
+  const log = await openOf(here);
+  const commit = 'c0'.repeat(32);
+  const ref: LogEntry = { kind: 'ref', ref: 'a/x86_64/b', commit, timestamp: 1_700_000_000 };
+  for (const place of [log.home, ...log.copies]) await log.gate.before([formatEntry(ref)], place, task);
+  const keyring = await readFile(publicFile);
+  for (const folder of ['home', 'copy']) {
+    const note = await readFile(join(here.dir, folder, 'log/checkpoint'));
+    expect(logHead(note, { log: LOG }, { name: folder }).checkpoint.size).toBe(1);
+    const about = { name: LOG.name, keyring, file: folder };
+    expect(await requireOpenpgp(note, about, task)).toEqual([fingerprint]);
+    const other = Buffer.from(note.toString().replace('\n1\n', '\n2\n'));
+    await expect(requireOpenpgp(other, about, task)).rejects.toThrow('is wrong');
+    const unsigned = Buffer.from(note.toString().split('\n').slice(0, -2).join('\n').concat('\n'));
+    await expect(requireOpenpgp(unsigned, about, task)).rejects.toThrow('has not signed it');
+    const proof = join(here.dir, folder, `log/proofs/refs/a/x86_64/b/${commit}.tlog-proof`);
+    const { said } = await runScript(['dash'], SCRIPT, ['-g', publicFile, '-c', commit, proof], dir);
+    expect(said).toMatch(/^ok: commit .* signed with OpenPGP\n$/);
+  }
+  // Nothing is lacking, so nothing is written.
+  const before = await stat(join(here.dir, 'home/log/checkpoint'));
+  await (await openOf(here)).append([ref], task);
+  expect((await stat(join(here.dir, 'home/log/checkpoint'))).ino).toBe(before.ino);
 });
 
 describe('the key of a log', () => {

@@ -3,6 +3,7 @@ import { repositoryFiles, repositoryText } from '../support/repository.ts';
 
 /** Who may have bytes signed, and why they are not somebody else's (I12). */
 const SIGNS: Readonly<Record<string, string>> = {
+  'src/publish/log/sign-openpgp.ts': 'the text of a checkpoint whose signature by our own log key was just verified',
   'src/publish/publish-files.ts': 'updateRecord: made of what somebody vouches for, or anew',
   'src/publish/flip.ts': 'the summary: made of one that somebody vouches for, or of commits that are ours or signed',
   'src/steps/promote/promote-keep.ts': 'promoted.json: as updateRecord, in one swap with prune.json',

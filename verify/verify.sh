@@ -10,7 +10,7 @@
 # PROOF is log/proofs/....tlog-proof on the server (c2sp.org/tlog-proof), with the entry of the log in its "extra" line.
 # NAME is what the file is called in the log, where it is called otherwise here.
 # Exit code: 0 it is in the log, 1 it is not, 2 the command line is wrong.
-# Needs openssl 3 (with -g an older one does, and gpg with gpgv) and, of coreutils or busybox, awk cat cmp date head mktemp mv rm tail tr wc.
+# Needs openssl 3 (with -g an older one does, and gpg with gpgv) and, of coreutils or busybox, awk cat date head mktemp mv rm tail tr wc.
 
 LC_ALL=C; export LC_ALL
 set -f
@@ -163,7 +163,7 @@ awk -v t="$t/" "$decode"'
     if (line[1] !~ /^[^ +]+$/) bad("the checkpoint has no origin")
     if (!number(line[2])) bad("the checkpoint has no size")
     if (length(decode(line[3])) != 128) bad("the checkpoint has no root")
-    print at, line[2], decode(line[3]), line[1]
+    print at, line[2], line[3], line[1]
   }' < "$proof" > "$t/head" || no "$(cat "$t/why")"
 read -r index size root origin < "$t/head"
 text=$(cat "$t/text")
@@ -186,7 +186,7 @@ while read -r sibling; do
   fn=$((fn / 2)) sn=$((sn / 2))
 done < "$t/hashes"
 [ "$sn" -eq 0 ] || no 'the proof has too few hashes'
-printf "$root" | cmp -s - "$t/node" || no 'the entry is not in the log: the proof does not lead to the root'
+[ "$(openssl base64 -A < "$t/node")" = "$root" ] || no 'the entry is not in the log: the proof does not lead to the root'
 
 # The policy: lines that name keys, with these taken apart, and groups with how many of them are needed.
 if [ -n "$keys" ]; then

@@ -6,7 +6,7 @@ import type { World } from './world.ts';
 
 /** Files of a target that no stream signs; and what is not whole yet, which no web server may read. */
 const UNSIGNED =
-  /^repo\/|^\.atomic-nightly\/|\.asc$|\/logs\/|journal\.ndjson$|^prune\.json$|retired\.json$|\.html$|^assets\/|^badge\/|^get\/|^feed\.atom$|\.lock$/;
+  /^repo\/|^\.atomic-nightly\/|\.asc$|\/logs\/|journal\.ndjson$|^prune\.json$|retired\.json$|\.html$|^assets\/|^badge\/|^get\/|^search\/|^feed\.atom$|\.lock$/;
 
 /** The published files that somebody with a public key finds signed, those that they do not, and signatures over nothing. */
 export async function signedFiles(world: World, dir: string, publicKeyFile: string) {

@@ -14,19 +14,20 @@ export interface PackagesView {
   readonly changes: readonly {
     readonly kind: string;
     readonly name: string;
-    /** The name as a part of an address. */
+    /** The name as a part of an address; empty where the page links to no other. */
     readonly query: string;
     readonly from: string;
     readonly to: string;
   }[];
 }
 
-export function packagesView(diff: PackageDiff): PackagesView {
+/** @param linked whether names lead to the search, which a page that is one file for itself has not */
+export function packagesView(diff: PackageDiff, linked = true): PackagesView {
   const changes = changesByKind(diff).flatMap(({ word, changes: ofKind }) =>
     ofKind.map(([name, , { PreviousPackage: from, NewPackage: to }]) => {
       const arches = from && to && from[2] !== to[2];
       const text = (one: typeof from) => (one ? `${one[1]}${arches ? `.${one[2]}` : ''}` : '');
-      return { kind: word, name, query: encodeName(name), from: text(from), to: text(to) };
+      return { kind: word, name, query: linked ? encodeName(name) : '', from: text(from), to: text(to) };
     }),
   );
   const { one, many } = partNames(diff);

@@ -82,11 +82,14 @@ export function reviewPage(review: Reviewed, { linked }: { readonly linked: bool
     approvals: approvals.map(({ by, at: when, note = '' }) => ({ by, note, at: timeView(when) })),
     approvalsNeeded: needs.approvalsNeeded,
     next,
-    changes: changes ? changesView(changes) : false,
+    changes: changes ? changesView(changes, linked) : false,
   };
 }
 
-function changesView({ since, diff, advisories, changelogs, facts }: NonNullable<Reviewed['changes']>) {
+function changesView(
+  { since, diff, advisories, changelogs, facts }: NonNullable<Reviewed['changes']>,
+  linked: boolean,
+) {
   const { kernel, images, files, update } = diff;
   const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
   const fixed = advisoriesView({
@@ -95,7 +98,7 @@ function changesView({ since, diff, advisories, changelogs, facts }: NonNullable
   });
   return {
     since: since.buildid,
-    packages: packagesView(diff.pkgdiff),
+    packages: packagesView(diff.pkgdiff, linked),
     rows: [
       { name: 'Kernel', from: kernel.from ?? 'none', to: kernel.to ?? 'none' },
       ...Object.entries(images).map(([type, one]) => ({

@@ -6,14 +6,7 @@ import { NightlyError } from '../base/errors.ts';
 import { ifThere, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
 import { FORMATS } from '../base/format-versions.ts';
 import { hasControlCharacters } from '../base/one-line.ts';
-import {
-  damaged,
-  type RecordFormat,
-  type RecordOf,
-  readRecord,
-  recordFormat,
-  recordText,
-} from '../base/read-record.ts';
+import { damaged, type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { takeFlock, tryFlock } from '../programs/flock.ts';
@@ -66,7 +59,7 @@ const tagPath = (work: string, name: string): string => join(tagsFolder(work), `
 
 /** Reads the text of a tag's record. @throws NightlyError `record`, also when it is that of another name */
 export function parseTag(content: string | Uint8Array, name: string, place: string): BuildTag {
-  const tag = readRecord(content, BUILD_TAG satisfies RecordFormat<BuildTag>, place);
+  const tag = readRecord(content, BUILD_TAG, place);
   if (tag.name !== name) throw damaged(place, `it is the record of the tag ${tag.name}`, BUILD_TAG.hint);
   return tag;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists, writeFileAtomic } from '../base/files.ts';
 import { FORMATS } from '../base/format-versions.ts';
-import { type RecordFormat, type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { UPSTREAM_FILE } from './build-files.ts';
 import type { BuildPaths } from './build-store.ts';
 import { buildId, instant, refName, sha256Hex, word } from './record-values.ts';
@@ -46,7 +46,7 @@ export type UpstreamRecord = RecordOf<typeof FORMAT>;
 
 /** Reads the text of an `upstream.json`. @throws NightlyError `record` */
 export function parseUpstream(content: string | Uint8Array, place: string): UpstreamRecord {
-  return readRecord(content, FORMAT satisfies RecordFormat<UpstreamRecord>, place);
+  return readRecord(content, FORMAT, place);
 }
 
 /** Returns how far a build was from upstream; undefined where nobody compared it, or the record is damaged (I15). */

@@ -10,6 +10,11 @@ export interface OtherVersion {
   readonly upstream: string;
 }
 
+/** Returns it in a line: `curl 8.0-1.x86_64, upstream 8.1-1.x86_64`. */
+export function otherVersionText({ name, ours, upstream }: OtherVersion): string {
+  return `${name} ${ours}, upstream ${upstream}`;
+}
+
 /** How far a tree is from another; lists sorted by name. */
 export interface UpstreamDistance {
   /** Only upstream has them: `name-evra`. */

@@ -4,7 +4,7 @@ import { findBuild } from '../../build/build-store.ts';
 import { sourceText, type UpstreamRecord, writeUpstream } from '../../build/upstream-record.ts';
 import { loadConfig } from '../../config/load.ts';
 import { compareUpstream, upstreamFor } from '../../pipelines/compare-upstream.ts';
-import { distanceText } from '../../rpm/upstream-distance.ts';
+import { distanceText, otherVersionText } from '../../rpm/upstream-distance.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, needed } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
@@ -48,9 +48,7 @@ export const compare = defineCommand({
 
 function lines(record: UpstreamRecord): string[] {
   const { missing, older, newer, extra } = record;
-  const versions = (list: UpstreamRecord['older']) =>
-    list.map(({ name, ours, upstream }) => `${name} ${ours}, upstream ${upstream}`);
-  const groups = { missing, older: versions(older), newer: versions(newer), extra };
+  const groups = { missing, older: older.map(otherVersionText), newer: newer.map(otherVersionText), extra };
   return [
     `${record.build} against ${sourceText(record)}: ${distanceText(record)}`,
     ...Object.entries(groups).flatMap(([word, list]) =>

@@ -24,7 +24,7 @@ import type { SwapRequest, Target } from '../../targets/target.ts';
 import { keyEntry } from '../log/key-entry.ts';
 import { logBefore } from '../log/log-before.ts';
 import { type Files, type Material, makePages, pageAssets } from './make-pages.ts';
-import { namedBuilds, readPublished } from './published-records.ts';
+import { namedBuilds, readPublishedRecords } from './published-records.ts';
 import { recordTrust } from './record-trust.ts';
 import { searchIndex } from './search-index.ts';
 
@@ -66,8 +66,8 @@ export async function publishPages(
       const newest = named.slice(0, FEED_BUILDS);
       const older = named.slice(FEED_BUILDS).filter(({ id }) => again.includes(id));
       const [metas, changedLater] = [
-        await readPublished(newest, { target, trust }, task),
-        await readPublished(older, { target, trust }, task),
+        await readPublishedRecords(newest, { target, trust }, task),
+        await readPublishedRecords(older, { target, trust }, task),
       ];
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);

@@ -24,7 +24,7 @@ export function namedBuilds(index: BuildIndex): NamedBuild[] {
  * named (I15).
  * @param trust undefined where nothing is signed
  */
-export async function readPublished(
+export async function readPublishedRecords(
   builds: readonly NamedBuild[],
   { target, trust }: { readonly target: Target; readonly trust: RecordTrust | undefined },
   task: Task,

@@ -11,7 +11,7 @@ import {
 import { changesText, releasedText } from '../../reports/pages/build-row.ts';
 import { foundChanges } from '../../rpm/packed-changes.ts';
 import type { Target } from '../../targets/target.ts';
-import { type NamedBuild, readPublished } from './published-records.ts';
+import { type NamedBuild, readPublishedRecords } from './published-records.ts';
 
 /** Records read at once. */
 const AT_ONCE = 100;
@@ -38,20 +38,18 @@ export async function searchIndex(
 ): Promise<Buffer> {
   const before = there ? knownBefore(there, target, task) : NOTHING;
   const fresh = new Set(looked.map(keyOf));
-  const without = new Set(before.without.filter((key) => !fresh.has(key)));
-  const known = new Map([...before.builds, ...metas.map(searched)].map((build) => [keyOf(build), build]));
-  const lacking = named.filter((build) => {
-    const key = keyOf(build);
-    return !fresh.has(key) && !known.has(key) && !without.has(key);
-  });
+  // What was looked at just now counts as it was found: a record that is not believed any more is shown nowhere.
+  const older = before.builds.filter((build) => !fresh.has(keyOf(build)));
+  const known = new Map([...older, ...metas.map(searched)].map((build) => [keyOf(build), build]));
+  const settled = new Set([...fresh, ...known.keys(), ...before.without]);
+  const lacking = named.filter((build) => !settled.has(keyOf(build)));
   for (let at = 0; at < lacking.length; at += AT_ONCE) {
     if (at > 0) task.say(`search index: ${at} of ${lacking.length} records read`);
-    const some = await readPublished(lacking.slice(at, at + AT_ONCE), { target, trust }, task);
-    for (const meta of some) known.set(keyOf(searched(meta)), searched(meta));
+    const some = await readPublishedRecords(lacking.slice(at, at + AT_ONCE), { target, trust }, task);
+    for (const build of some.map(searched)) known.set(keyOf(build), build);
   }
-  const builds = named.flatMap((build) => known.get(keyOf(build)) ?? []);
   return packSearchIndex({
-    builds,
+    builds: named.flatMap((build) => known.get(keyOf(build)) ?? []),
     without: named.map(keyOf).filter((key) => !known.has(key)),
   });
 }

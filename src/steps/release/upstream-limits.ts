@@ -1,16 +1,16 @@
 import { NightlyError } from '../../base/errors.ts';
 import { sourceText, type UpstreamRecord } from '../../build/upstream-record.ts';
 import type { UpstreamConfig } from '../../config/config.ts';
+import { otherVersionText } from '../../rpm/upstream-distance.ts';
 
 /**
  * Refuses a release that is too far from upstream, naming the packages.
  * @throws NightlyError `gate-failed`
  */
 export function refuseTooFar(record: UpstreamRecord, { maxMissing, maxOlder }: UpstreamConfig): void {
-  const older = record.older.map(({ name, ours, upstream }) => `${name} ${ours}, upstream ${upstream}`);
   const over = [
     ...overLimit('missing', record.missing, maxMissing),
-    ...overLimit('older than upstream', older, maxOlder),
+    ...overLimit('older than upstream', record.older.map(otherVersionText), maxOlder),
   ];
   if (over.length === 0) return;
   throw new NightlyError(

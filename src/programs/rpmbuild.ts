@@ -20,6 +20,8 @@ export interface RpmBuildRequest {
   readonly home: string;
   /** Seconds since the epoch: build time and the latest time stamp of a packed file. */
   readonly timestamp: number;
+  /** Descriptions of file types, magic(5), in place of the system's. */
+  readonly magic?: string;
   /** What the spec needs defined, and macros in place of those given here. */
   readonly macros?: Readonly<Record<string, string>>;
 }
@@ -29,7 +31,7 @@ export async function rpmBuild(request: RpmBuildRequest, task: Task): Promise<st
   const macros: Readonly<Record<string, string>> = {
     _topdir: rpmMacro(request.topDir),
     ...(request.sourceDir === undefined ? {} : { _sourcedir: rpmMacro(request.sourceDir) }),
-    // Read by rpm of every age. Light: the lab is made and read once, so time counts and size does not.
+    // Read by rpm of every age.
     _binary_payload: 'w1.gzdio',
     _build_id_links: 'none',
     __os_install_post: '%{nil}',
@@ -48,7 +50,7 @@ export async function rpmBuild(request: RpmBuildRequest, task: Task): Promise<st
       ...Object.entries(macros).flatMap(([name, value]) => ['--define', `${name} ${value}`]),
       request.spec,
     ],
-    { task, env: { HOME: request.home, SOURCE_DATE_EPOCH: String(request.timestamp) } },
+    { task, env: { HOME: request.home, SOURCE_DATE_EPOCH: String(request.timestamp), MAGIC: request.magic } },
   );
   return /^Wrote: (.+\.rpm)$/m.exec(stdout)?.[1] ?? '';
 }

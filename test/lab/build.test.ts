@@ -34,7 +34,7 @@ const home = join(dir, 'home');
 function deb(
   name: string,
   control: string,
-  files: Record<string, string | { text: string; mode: number }>,
+  files: Record<string, string | { text: string | Buffer; mode: number }>,
   groupShadow: readonly string[] = [],
 ): string {
   const root = join(dir, 'debs', name);
@@ -118,7 +118,10 @@ beforeAll(() => {
       { 'usr/share/helper/x': { text: 'x\n', mode: 0o2755 } },
       ['usr/share/helper/x'],
     ),
-    deb('extra', 'Version: 1\nArchitecture: all\n', { 'usr/share/doc/extra/copyright': 'free\n' }),
+    deb('extra', 'Version: 1\nArchitecture: amd64\n', {
+      'usr/libexec/extra': { text: readFileSync('/usr/bin/true'), mode: 0o755 },
+      'usr/share/doc/extra/copyright': 'free\n',
+    }),
   ];
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -163,6 +166,12 @@ describe('a lab from local packages', () => {
     ]);
     expect(rpm('-qp', '--nosignature', '--configfiles', rpmOf('tool')).trim()).toBe('/etc/tool.conf');
     expect(rpm('-qp', '--nosignature', '--qf', '[%{FILELANGS} ]', rpmOf('tool'))).toContain('de');
+  });
+
+  it('says which files are programs of 64 bits, by which rpm decides between those of two architectures', () => {
+    expect(rpm('-qp', '--nosignature', '--qf', '[%{FILENAMES} %{FILECOLORS}\n]', rpmOf('extra'))).toBe(
+      '/usr/libexec/extra 2\n/usr/share/doc/extra 0\n/usr/share/doc/extra/copyright 0\n',
+    );
   });
 
   it('leaves the top level to filesystem and the accounts to setup', () => {

@@ -11,7 +11,6 @@ import {
   type ReadObject,
   readCommit,
 } from '../ostree/objects.ts';
-import { readPublished } from '../ostree/seed-repo.ts';
 import type { Target } from '../targets/target.ts';
 
 /**
@@ -37,6 +36,8 @@ export async function fetchCommit(repo: string, checksum: string, target: Target
 export async function readPublic(path: string, target: Target, task: Task): Promise<Uint8Array | undefined> {
   if (target.publicUrl === '') return target.read(path, task);
   const url = `${target.publicUrl}/${path}`;
+  // The HTTP client takes longer to load than a push takes to be looked at, and a push needs it rarely.
+  const { readPublished } = await import('../ostree/seed-repo.ts');
   return readPublished(url, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);

@@ -23,7 +23,7 @@ export function moveIn(refs: readonly CheckedRef[], staging: string, repo: strin
 function moveObject(path: string, staging: string, repo: string): void {
   const there = statSync(join(repo, path), { throwIfNoEntry: false });
   // One of another size is damaged.
-  if (there?.size !== statSync(join(staging, path)).size) rename(path, staging, repo);
+  if (there === undefined || there.size !== statSync(join(staging, path)).size) rename(path, staging, repo);
 }
 
 function rename(path: string, staging: string, repo: string): void {

@@ -13,6 +13,8 @@ export interface DemoFolder {
   readonly lab: string;
   readonly published: string;
   readonly port: number;
+  /** Where live pages are served. */
+  readonly livePort: number;
   /** Where what is published is read, without a slash at the end. */
   readonly url: string;
   /** Whether a demo began here before; it is continued with its configuration. */
@@ -20,23 +22,28 @@ export interface DemoFolder {
 }
 
 /**
- * Reads which demo is in a folder. The port stays what it was: hosts of builds made before upgrade from there.
- * @param port to be used in a new folder
+ * Reads which demo is in a folder. Ports stay what they were: hosts of builds made before upgrade from there.
+ * @param ports to be used in a new folder
  */
-export async function demoFolder(dir: string, port: number): Promise<DemoFolder> {
+export async function demoFolder(dir: string, ports: Pick<DemoFolder, 'port' | 'livePort'>): Promise<DemoFolder> {
   const config = join(dir, 'atomic-nightly.yaml');
   const before = (await readTextIfExists(config)) ?? '';
   // One of a version that published with another web server, or kept no log, is written again.
   const isBegun = before.includes('\n    serve: true\n') && before.includes('\nlog:');
-  const [, recorded] = /^ {4}url: http:\/\/127\.0\.0\.1:(\d+)$/m.exec(before) ?? [];
-  const used = recorded === undefined ? port : Number(recorded);
-  const url = `http://127.0.0.1:${used}`;
-  return { config, lab: join(dir, 'lab'), published: join(dir, 'published'), port: used, url, isBegun };
+  const port = recordedPort(before, /^ {4}url: http:\/\/127\.0\.0\.1:(\d+)$/m) ?? ports.port;
+  const livePort = recordedPort(before, /^ {2}listen: 127\.0\.0\.1:(\d+)$/m) ?? ports.livePort;
+  const url = `http://127.0.0.1:${port}`;
+  return { config, lab: join(dir, 'lab'), published: join(dir, 'published'), port, livePort, url, isBegun };
+}
+
+function recordedPort(config: string, line: RegExp): number | undefined {
+  const [, port] = line.exec(config) ?? [];
+  return port === undefined ? undefined : Number(port);
 }
 
 /** Returns the configuration of a demo. @param boot image types to boot in a smoke test */
 export function demoConfig(
-  { lab, published, url }: DemoFolder,
+  { lab, published, url, livePort }: DemoFolder,
   images: readonly string[],
   boot: readonly string[],
 ): string {
@@ -51,6 +58,9 @@ targets:
     path: ${published}
     url: ${url}
     serve: true
+
+service:
+  listen: 127.0.0.1:${livePort}
 
 log:
   home: buildlogs

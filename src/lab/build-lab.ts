@@ -128,13 +128,21 @@ async function checkNames(dir: string, state: LabState, names: readonly string[]
   }
 }
 
+/** Puts the treefile of a lab into its folder, before anything else of it is there: a configuration may name it by then. */
+export async function placeLabTreefile(dir: string): Promise<void> {
+  await makeFolder(dir);
+  await placeTreefile(treefileIn(dir), (await readState(dir))?.treefile);
+}
+
+const treefileIn = (dir: string): string => join(dir, 'lab-atomic-host.yaml');
+
 /** Makes the folder what its state says. */
 async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
   const cacheDir = state.cacheDir ?? join(dir, 'cache');
   await makeFolder(cacheDir);
   const key = await labKey(dir, task);
   const resolved = await resolveArchive(state, cacheDir, task);
-  const treefile = join(dir, 'lab-atomic-host.yaml');
+  const treefile = treefileIn(dir);
   const treefileDigest = await placeTreefile(treefile, state.treefile);
   await writeState(dir, { ...state, resolved, treefile: treefileDigest });
   const archives = await fetchArchive(state, resolved.debs, cacheDir, task);

@@ -20,7 +20,8 @@ let demo: CliResult;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   port = await freePort();
-  demo = await runCli(dir, ['lab', 'demo', '.', '--port', String(port), '--boot', boot.join(',') || 'none']);
+  const ports = ['--port', String(port), '--live-port', String(await freePort())];
+  demo = await runCli(dir, ['lab', 'demo', '.', ...ports, '--boot', boot.join(',') || 'none']);
 });
 afterAll(async () => {
   await rm(dir, { recursive: true, force: true });

@@ -5,10 +5,8 @@ import { makeFolder } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
 import { OWN_COMMAND } from '../../base/shipped.ts';
 import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
-import { buildLab, updateLab } from '../../lab/build-lab.ts';
+import { buildLab, placeLabTreefile, updateLab } from '../../lab/build-lab.ts';
 import { formatVkey } from '../../log/note-keys.ts';
-import { filesApp } from '../../service/files/files-app.ts';
-import { serveHttp } from '../../service/http/http-server.ts';
 import { serviceLog } from '../../service/service-log.ts';
 import { openLogKey } from '../../signing/log-key.ts';
 import { type ClientCheck, clientCheck } from '../client-check.ts';
@@ -16,6 +14,7 @@ import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
 import { DEMO_IMAGES, type DemoFolder, demoConfig, demoFolder } from '../demo-config.ts';
 import { type DemoHost, startDemoHost } from '../demo-host.ts';
+import { serveDemo } from '../demo-service.ts';
 import { number, optionalWithDefault, text } from '../inputs.ts';
 import { loadLoggedConfig } from '../open-log.ts';
 import { withSteps } from '../with-steps.ts';
@@ -39,7 +38,8 @@ export const labDemo = defineCommand({
   summary: 'run two nightly builds, upgrade a booted host and roll it back, and a third build with nothing to do',
   arguments: { folder: optionalWithDefault('DIR', 'folder for everything the demo makes', 'demo', 'folder') },
   options: {
-    port: number('NUMBER', 'port of the web server, in a new folder', 8087),
+    port: number('NUMBER', 'port of the web server of what is published, in a new folder', 8087),
+    livePort: number('NUMBER', 'port of live pages, in a new folder', 8099),
     boot: text(
       'TYPES',
       'images of the second build to boot as well, as in vagrant-libvirt,iso, or "all"; "none": boot nothing, not even the host',
@@ -47,29 +47,26 @@ export const labDemo = defineCommand({
   },
   examples: ['atomic-nightly lab demo ./demo', 'atomic-nightly lab demo ./demo --boot all'],
   interruptible: true,
-  async run({ folder, port, boot: wanted }, context) {
+  async run({ folder, port, livePort, boot: wanted }, context) {
     const dir = resolve(folder);
     const { print } = context;
     const boot = imagesToBoot(wanted);
     const begun = performance.now();
     const say = (text: string) => print(`\n== ${text} [${formatSeconds((performance.now() - begun) / 1000)}]`);
-    await makeFolder(join(dir, 'published'));
-    const demo = await demoFolder(dir, port);
+    await makeFolder(dir);
+    const demo = await demoFolder(dir, { port, livePort });
     const { config, url } = demo;
     const own = { ...context, config };
     await withSteps(dir, context, async (runner) => {
-      const address = { host: '127.0.0.1', port: demo.port };
-      const server = await serveHttp(
-        filesApp(demo.published, '', serviceLog(context.logFormat, process.stderr)),
-        address,
-        '--port',
-      );
+      await placeLabTreefile(demo.lab);
+      if (!demo.isBegun) await writeFile(config, demoConfig(demo, DEMO_IMAGES.slice(0, 1), []));
+      const server = await serveDemo(config, serviceLog(context.logFormat, process.stderr));
       let host: DemoHost | undefined;
       try {
-        print(`What is published appears at ${url}/ while this runs.`);
+        print(`To look at while this runs: ${server.url}/ (live: the build under way, its steps and logs)`);
+        print(`and, once there is a first build: ${url}/ (what is published)`);
         say('A small distribution out of Debian packages: signed RPMs in two repositories');
         await runner.step('lab-build', {}, (task) => buildLab({ dir: demo.lab, publicUrl: url }, task));
-        if (!demo.isBegun) await writeFile(config, demoConfig(demo, DEMO_IMAGES.slice(0, 1), []));
         say('A release log, in which nothing that is published changes unseen');
         print(`$ ${OWN_COMMAND} --config ${config} log init`);
         await logInit.run({}, own);
@@ -125,12 +122,12 @@ function imagesToBoot(wanted: string | undefined): readonly string[] {
 }
 
 /** Returns what one may look at when the demo is done. */
-function nextSteps({ config, url, published }: DemoFolder, dir: string): string[] {
+function nextSteps({ config, url, livePort, published }: DemoFolder, dir: string): string[] {
   const command = `${OWN_COMMAND} --config ${config}`;
   return [
     `Serve it again:     ${command} serve`,
     `  what is published: ${url}/, until then ${join(published, 'index.html')}`,
-    '  live pages:        http://127.0.0.1:8099/',
+    `  live pages:        http://127.0.0.1:${livePort}/`,
     `All builds:         ${command} list`,
     `What changed:       ${command} show latest`,
     `The release log:    ${command} log show`,

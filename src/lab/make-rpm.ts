@@ -110,7 +110,7 @@ async function prepareDeb(
 ): Promise<Prepared> {
   const control = join(work, 'control');
   await debUnpack(source.deb, root, task);
-  await rename(join(root, 'DEBIAN'), control);
+  await rename(entryInRoot(root, 'DEBIAN'), control);
   const fields = parseControl(await readFile(join(control, 'control'), 'utf8'));
   const debName = fields.get('Package') ?? basename(source.deb);
   const timestamp = await latestTime(root);

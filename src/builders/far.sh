@@ -2,7 +2,7 @@
 # static busybox that was sent with it, whose applets are the only programs used. It needs root and Linux 4.9 or newer.
 #
 #   probe                        -> what is installed and what runs, as lines (src/builders/probe-report.ts reads them)
-#   objects, roots               -> names of the objects, and of the build roots, that are here
+#   objects, roots, jobs         -> names of the objects, of the build roots, and of the jobs that are here
 #   put ROOT                     a gzipped tar: objects, and new/ROOT, whose files are links to objects
 #   job JOB ROOT LISTING DIGEST EPOCH   a source package; starts its build, once the root and the package are what they should be
 #   poll JOB OFFSET              -> `STATE TICKS SIZE`, then the log from OFFSET on
@@ -77,7 +77,7 @@ shift
 j=$b/jobs/${1-}
 case $verb in
   probe) . "$b/probe.sh" | gzip ;;
-  objects | roots) mkdir -p "$b/$verb" && ls "$b/$verb" | gzip ;;
+  objects | roots | jobs) mkdir -p "$b/$verb" && ls "$b/$verb" | gzip ;;
   put)
     rm -rf "$b/new"
     gzip -d | tar -x -p --numeric-owner -C "$b" -f -

@@ -113,6 +113,17 @@ export const buildersSchema = (here: Here) =>
       })
         .prefault({})
         .describe('How many results are built a second time by another operator, by the level of the builder.'),
+      keep: block(
+        {
+          jobs: z.int().min(0).default(1000).describe('So many at most.'),
+          age: age.prefault('90d').describe('How long at most.'),
+        },
+        { age: 'ageSeconds' },
+      )
+        .prefault({})
+        .describe(
+          'Scratch builds, failed builds and jobs without a result that "gc" keeps; results that count for something stay.',
+        ),
       statement: block({
         verifier: httpUrl.describe('URI of whoever answers for verdicts on results.'),
         key: statementKey(here),

@@ -2,9 +2,8 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { writeFileAtomic } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
-import { type FarMachine, openMachine } from '../builders/far-machine.ts';
+import { openMachine } from '../builders/far-machine.ts';
 import type { KnownGood } from '../builders/known-file.ts';
 import { knownFromPackages } from '../builders/known-packages.ts';
 import type { MachineConfig } from '../config/builders.ts';
@@ -12,18 +11,16 @@ import type { BuildersConfig, Config } from '../config/config.ts';
 import { findStream, refOf } from '../config/lookup.ts';
 import { openLocalRepo, wholeCommitAt } from '../ostree/local-repo.ts';
 import { type BuildRoot, earlierBuildRoot, makeBuildRoot } from '../rebuild/build-root.ts';
-import { levelOf } from '../rebuild/builder-ledger.ts';
-import { dueDuplicates, mayDuplicate } from '../rebuild/duplicates.ts';
-import { attemptFolder, beginAttempt, createJob, type Job } from '../rebuild/job.ts';
+import { createJob } from '../rebuild/job.ts';
 import { type JobQueue, jobQueue, type Waiting } from '../rebuild/job-queue.ts';
 import { knownFromCommit } from '../rebuild/known-commit.ts';
 import { rebuildFolder } from '../rebuild/rebuild-folder.ts';
 import type { RebuildResult } from '../rebuild/result.ts';
-import { readKeptResults } from '../rebuild/result-store.ts';
-import { gatherSources, keptSource } from '../rebuild/source-package.ts';
+import { gatherSources } from '../rebuild/source-package.ts';
 import { type Accepted, acceptResult } from '../steps/rebuild/accept-result.ts';
-import { checkMachine, requirePassed, type Verdict } from '../steps/rebuild/check-machine.ts';
-import { runAttempt } from '../steps/rebuild/run-attempt.ts';
+import { attemptJob } from '../steps/rebuild/attempt-job.ts';
+import { checkMachine, type Verdict } from '../steps/rebuild/check-machine.ts';
+import { buildArch, gatherJobs } from '../steps/rebuild/gather-jobs.ts';
 import { readTreefile } from '../treefile/read.ts';
 
 /** A configuration that has builders. */
@@ -67,37 +64,29 @@ export async function rebuild(open: OpenBuilders, request: RebuildRequest, task:
   const machines = chosenMachines(open.builders, request.on);
   const queue = jobQueue();
   const jobs: Waiting[] = [];
-  for (const source of sources) {
-    jobs.push({ source, job: await createJob(folder, source, { scratch: request.scratch }), tried: new Map() });
-  }
-  if (request.due !== undefined) jobs.push(...(await dueJobs(open.config.work, machines, request.due)));
-  for (const one of jobs) queue.add(one);
-  const worlds = worldsOf(open, request, task);
   const done = new Map<string, Rebuilt>();
   const settle = (one: Waiting, outcome: Rebuilt) => done.set(one.job.job, outcome);
-  await Promise.all(machines.map((machine) => serve(machine, { queue, machines, open, worlds, settle }, task)));
+  const { scratch, due } = request;
+  const { config, builders } = open;
+  for (const { waiting, result } of await gatherJobs({
+    work: config.work,
+    builders,
+    machines,
+    sources,
+    scratch,
+    due,
+  })) {
+    const one = result === undefined ? waiting : await takenUp(open, waiting, result, settle, task);
+    jobs.push(one);
+    if (!done.has(one.job.job)) queue.add(one);
+  }
+  const worlds = worldsOf(open, request, task);
+  await Promise.all(
+    machines.map((machine) => serve(machine, { queue, machines, open, worlds, settle, cleared: new Set() }, task)),
+  );
   for (const one of jobs)
     if (!done.has(one.job.job)) settle(one, { source: one.source.nevra, error: nobodyFor(one, machines) });
   return jobs.flatMap(({ job }) => done.get(job.job) ?? []);
-}
-
-/** Makes jobs of what was drawn and may begin by then; operators that have built the same already are left out. */
-async function dueJobs(work: string, machines: readonly MachineConfig[], by: number): Promise<Waiting[]> {
-  const folder = rebuildFolder(work);
-  const { results } = await readKeptResults(work);
-  const jobs: Waiting[] = [];
-  for (const due of dueDuplicates(results).filter(({ notBefore }) => notBefore <= by)) {
-    const { of } = due;
-    const source = await keptSource(folder, of.source.sha256);
-    const job = await createJob(folder, source, { scratch: false, duplicate: { job: due.job, of: of.job } });
-    const left = machines.filter((machine) => !mayDuplicate(machine, due) || buildArch(machine) !== of.arch);
-    const why = new NightlyError(
-      'gate-failed',
-      'It is of an operator that has built the same, or of another architecture.',
-    );
-    jobs.push({ source, job, tried: new Map(left.map(({ name }) => [name, why])), root: of.root });
-  }
-  return jobs;
 }
 
 /** What jobs are built in and machines compared with, each made once and when it is needed. */
@@ -147,15 +136,14 @@ async function knownGoodOf({ config, builders }: OpenBuilders, machine: MachineC
   return knownFromCommit({ repo, commit, folder }, task);
 }
 
-/** The architecture that a machine's programs are of. */
-const buildArch = ({ arch }: MachineConfig): string => arch.find((one) => one !== 'noarch') ?? 'x86_64';
-
 interface Serving {
   readonly queue: JobQueue;
   readonly machines: readonly MachineConfig[];
   readonly open: OpenBuilders;
   readonly worlds: Worlds;
   readonly settle: (one: Waiting, outcome: Rebuilt) => void;
+  /** Whether what earlier runs left on the machine is gone. */
+  readonly cleared: Set<string>;
 }
 
 /** Has one machine build what waits, until nothing is left for it. */
@@ -165,7 +153,10 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
     const one = await queue.take(config.name);
     if (one === undefined) return;
     try {
-      const result = await buildOn(config, one, serving, task);
+      const { open, worlds, cleared } = serving;
+      const { work } = open.config;
+      const world = { known: () => worlds.known(config), root: () => worlds.root(one, buildArch(config)), cleared };
+      const result = await attemptJob(config, one, { work, stallSeconds: open.builders.stallSeconds, ...world }, task);
       settle(one, await taken(serving.open, one, result, task));
     } catch (thrown) {
       task.signal.throwIfAborted();
@@ -197,37 +188,26 @@ async function taken(
   }
 }
 
-async function buildOn(
-  config: MachineConfig,
+/** Puts a result on record that a run was killed before. Where it does not count (any more), the package is built anew. */
+async function takenUp(
+  open: OpenBuilders,
   one: Waiting,
-  { open, worlds }: Serving,
+  result: RebuildResult,
+  settle: Serving['settle'],
   task: Task,
-): Promise<RebuildResult> {
-  const { work } = open.config;
-  const folder = rebuildFolder(work);
-  const arch = buildArch(config);
-  if ((await levelOf(work, config.name)) === 'suspended')
-    throw new NightlyError('gate-failed', `${config.name} is suspended, and gets no job.`);
-  const known = await worlds.known(config);
-  const root = await worlds.root(one, arch);
-  const machine = await openMachine(config, work, task);
-  const job = await beginAttempt(folder, { ...one.job, attempts: [...one.tried.keys()] }, config.name);
-  const verdict = await checkMachine(machine, { work, known }, task);
-  await writeFileAtomic(join(attemptFolder(folder, job), 'probe.json'), verdict.text);
-  requirePassed(config.name, verdict);
-  const { stallSeconds } = open.builders;
-  try {
-    const request = { folder, job, source: one.source, root, arch, probe: verdict.digest, stallSeconds };
-    return await runAttempt(machine, request, task);
-  } catch (error) {
-    await letGo(machine, job, task);
-    throw error;
+): Promise<Waiting> {
+  const outcome = await taken(open, one, result, task);
+  if (!('error' in outcome && ['verify', 'package-missing'].includes(outcome.error.code))) {
+    settle(one, outcome);
+    return one;
   }
-}
-
-/** Ends what may be left of a job on a machine that has lost it; it may not hear. */
-async function letGo(machine: FarMachine, { job }: Job, task: Task): Promise<void> {
-  await machine.call('drop', [job], task, { stallSeconds: 10 }).catch(() => undefined);
+  task.say(`${one.source.nevra}: the result of job ${result.job} does not count: ${outcome.error.message}`);
+  const { duplicateOf, scratch } = one.job;
+  if (duplicateOf !== undefined) {
+    settle(one, outcome);
+    return one;
+  }
+  return { ...one, job: await createJob(rebuildFolder(open.config.work), one.source, { scratch }) };
 }
 
 /** Checks one machine without giving it anything. @throws NightlyError `usage`, `builder-unreachable`, `builder-host-key`, `gate-failed`. */

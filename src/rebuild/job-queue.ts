@@ -5,10 +5,13 @@ import type { SourcePackage } from './source-package.ts';
 /** A job that no machine has, with why those that had it gave it up. */
 export interface Waiting {
   readonly source: SourcePackage;
-  readonly job: Job;
+  /** It has the attempts that were made so far. */
+  job: Job;
   readonly tried: Map<string, NightlyError>;
   /** Commit of the build root, where it must be that of another job. */
   readonly root?: string;
+  /** The machine that an earlier run gave it to: it is asked first. */
+  readonly holder?: string;
 }
 
 /** Jobs that wait for a machine, and those that one has and may have to give back. */
@@ -36,12 +39,14 @@ export function jobQueue(): JobQueue {
       changed();
     },
     async take(machine) {
-      const isFor = ({ tried }: Waiting) => !tried.has(machine);
+      const mayCome = ({ tried }: Waiting) => !tried.has(machine);
+      const isFor = (one: Waiting) =>
+        mayCome(one) && (one.holder === undefined || one.holder === machine || one.tried.has(one.holder));
       for (;;) {
         const index = waiting.findIndex(isFor);
         const [one] = index < 0 ? [] : waiting.splice(index, 1);
         if (one !== undefined) inHand.add(one);
-        if (one !== undefined || ![...inHand].some(isFor)) return one;
+        if (one !== undefined || ![...inHand, ...waiting].some(mayCome)) return one;
         await new Promise<void>((resume) => wake.push(resume));
       }
     },

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { link, readFile, rm } from 'node:fs/promises';
+import { link, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { ifThere, isErrno, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
 import { FORMATS } from '../base/format-versions.ts';
-import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
+import { type RecordOf, readRecord, readRecordIfGood, recordFormat, recordText } from '../base/read-record.ts';
 import { sha256Hex } from '../build/record-values.ts';
 import { jobId, packageFile, RESULT, type RebuildResult } from './result.ts';
 import type { SourcePackage } from './source-package.ts';
@@ -21,6 +21,10 @@ export const JOB = recordFormat({
     'duplicate-of': jobId.exactOptional(),
     /** The machines that were given the job, the last one at the end: what an earlier one says later does not count. */
     attempts: z.array(z.string().min(1)),
+    /** What the last one was told to build in, and which verdict let it: written before anything is sent, so that a later run can go on. */
+    given: z
+      .looseObject({ root: sha256Hex, arch: z.string().min(1), probe: sha256Hex, 'started-at': z.int().min(0) })
+      .exactOptional(),
   }),
   hint: 'Run the rebuild again: it makes a new job.',
 });
@@ -70,10 +74,40 @@ export async function createJob(
 }
 
 /** Gives a job to a machine: from now on no earlier one's result is taken. @returns the job with that attempt */
-export async function beginAttempt(folder: string, job: Job, machine: string): Promise<Job> {
+export async function beginAttempt(folder: string, { given: _, ...job }: Job, machine: string): Promise<Job> {
   const begun = await save(folder, { ...job, attempts: [...job.attempts, machine] });
   await makeFolder(attemptFolder(folder, begun));
   return begun;
+}
+
+/** Says what the machine of the last attempt is about to get. @returns the job with that */
+export const giveJob = (folder: string, job: Job, given: NonNullable<Job['given']>): Promise<Job> =>
+  save(folder, { ...job, given });
+
+/** A job that has no result on record. */
+export interface OpenJob {
+  readonly job: Job;
+  /** What it gave, where a run was killed between that and putting it on record. */
+  readonly result: RebuildResult | undefined;
+}
+
+/**
+ * Reads the jobs without a result on record, by what there is in folders: only these are read. A damaged one is none: a new job is
+ * made in its place.
+ * @param folder `work/rebuild`
+ */
+export async function readOpenJobs(folder: string): Promise<OpenJob[]> {
+  const names = async (below: string): Promise<string[]> => (await ifThere(readdir(join(folder, below)))) ?? [];
+  const recorded = new Set(await names('results'));
+  const open: OpenJob[] = [];
+  for (const name of (await names('jobs')).sort()) {
+    if (recorded.has(name) || !jobId.safeParse(name).success) continue;
+    const job = readRecordIfGood(await readTextIfExists(join(jobFolder(folder, name), 'job.json')), JOB);
+    const text = await readTextIfExists(join(jobFolder(folder, name), 'result.json'));
+    const result = readRecordIfGood(text, RESULT);
+    if (job?.job === name && (text === undefined || result !== undefined)) open.push({ job, result });
+  }
+  return open;
 }
 
 async function save(folder: string, job: Job): Promise<Job> {
@@ -110,6 +144,13 @@ export async function settleJob(folder: string, result: RebuildResult): Promise<
   const path = join(jobFolder(folder, result.job), 'result.json');
   if (await createOnce(path, recordText(result, RESULT))) return;
   throw new NightlyError('verify', `Job ${result.job} has a result already; that of ${result.builder} comes second.`);
+}
+
+/** Reads a job; undefined where there is none. @throws NightlyError `record` for a damaged one. */
+export async function readJob(folder: string, job: string): Promise<Job | undefined> {
+  const path = join(jobFolder(folder, job), 'job.json');
+  const text = await readTextIfExists(path);
+  return text === undefined ? undefined : readRecord(text, JOB, path);
 }
 
 /** Reads the result of a job; undefined while it has none. @throws NightlyError `record` for a damaged one. */

@@ -6,7 +6,9 @@ import type { BuildersConfig } from '../config/builders.ts';
 import type { Config } from '../config/config.ts';
 import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
 import { type Dispute, readDisputes } from './dispute-record.ts';
+import { sameInputs } from './duplicates.ts';
 import { verifyRebuildStatement } from './rebuild-statement.ts';
+import type { RebuildResult } from './result.ts';
 import { type KeptResult, readKeptResults, statementPath } from './result-store.ts';
 import { type JudgedResult, judge } from './standings.ts';
 import { readVerdicts, type Verdict } from './verdicts.ts';
@@ -39,17 +41,18 @@ export function statementOf({ builders }: RebuildConfig): {
 }
 
 /**
- * Reads and judges all results. One whose statement is not there, or is not signed by our key, counts for nothing: a kill came before
- * it was made, or somebody changed the record.
+ * Reads and judges all results, or those of the same inputs as one: none but these has a say in what it is worth. One whose statement
+ * is not there, or is not signed by our key, counts for nothing: a kill came before it was made, or somebody changed the record.
  * @throws NightlyError `config`, `signing`
  */
-export async function readRebuildRecords(config: RebuildConfig): Promise<RebuildRecords> {
+export async function readRebuildRecords(config: RebuildConfig, like?: RebuildResult): Promise<RebuildRecords> {
   const { work } = config;
   const key = await statementOf(config).signer.publicKey();
   const [kept, found] = await Promise.all([readKeptResults(work), readDisputes(work)]);
   const faults = [...kept.faults, ...found.faults];
   const results: KeptResult[] = [];
-  for (const one of kept.results) {
+  const asked = like ? kept.results.filter(({ result }) => sameInputs(result, like)) : kept.results;
+  for (const one of asked) {
     const fault = await statementFault(work, one, key);
     if (fault === undefined) results.push(one);
     else faults.push(fault);

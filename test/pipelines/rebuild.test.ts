@@ -1,13 +1,15 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkBuilder, type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
+import { checkBuilder, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
 import type { RebuildResult } from '../../src/rebuild/result.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
 import { sharedFolder, testTask } from '../support/tmp.ts';
+import { until } from '../support/until.ts';
+import { startCli } from '../support/world.ts';
 
 // The stories with compilers, and every kind of tampering, are in test/e2e/rebuild-*.test.ts.
 
@@ -16,7 +18,7 @@ const task = testTask(dir);
 let world: RebuildWorld;
 let alpha: TestMachine;
 let beta: TestMachine;
-let open: OpenBuilders;
+let open: Awaited<ReturnType<typeof openTestBuilders>>;
 let source: string;
 
 /** A package without a compiler; it prints what a build can see of the machine. */
@@ -70,6 +72,32 @@ it('two operators give the same package, header for header (I10)', async () => {
   expect(existsSync(join(folder, 'attempt-1/probe.json'))).toBe(true);
   // Nothing of a job is left there once its result is here.
   expect(await alpha.inside('ls /var/lib/atomic-nightly-builder/jobs')).toBe('');
+});
+
+it('what a run that was killed has given to a machine is taken up, and not built again (I18)', async () => {
+  const waiting =
+    'BuildArch: noarch\n%description\ntest\n%install\necho waiting\nuntil [ -e /tmp/go ]; do sleep 0.05; done\n%files';
+  const path = await world.source('slow', waiting);
+  const run = startCli(dir, ['rebuild', path, '--on', 'alpha', '-c', open.path]);
+  const closed = new Promise((resolve) => run.on('close', resolve));
+  const there = join(alpha.root, 'var/lib/atomic-nightly-builder/jobs');
+  const logOf = (job: string) => readFile(join(there, job, 'log'), 'utf8').catch(() => '');
+  let job = '';
+  await until(async () => {
+    [job = ''] = existsSync(there) ? readdirSync(there) : [];
+    return (await logOf(job)).includes('\nwaiting\n');
+  });
+  if (run.pid === undefined) throw new Error('it did not start');
+  process.kill(-run.pid, 'SIGKILL');
+  await closed;
+  await writeFile(join(there, job, 'tmp/go'), '');
+  // Without --on: the machine that has it is asked first.
+  const result = resultOf(await rebuild(open, { ...request('alpha'), on: undefined, sources: [path] }, task));
+  expect(result).toMatchObject({ job, builder: 'alpha', outcome: 'built', log: { path: 'attempt-1/log' } });
+  expect(task.lines).toContain(`alpha: taking up job ${job} of slow-1.0-1.src`);
+  const log = await readFile(join(open.config.work, 'rebuild/jobs', job, result.log.path), 'utf8');
+  expect(log.match(/^waiting$/gm)).toHaveLength(1);
+  expect(readdirSync(there)).toEqual([]);
 });
 
 it('a machine with a changed program is refused before a byte of a job leaves, and the other one has it', async () => {

@@ -6,7 +6,9 @@ import { whileTagsStay } from '../../build/build-tags.ts';
 import { loadConfig } from '../../config/load.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
-import { findBuildRoots, findGarbage, type Garbage } from '../../steps/collect/find-garbage.ts';
+import { findBuildRoots, findGarbage } from '../../steps/collect/find-garbage.ts';
+import { findOldJobs } from '../../steps/collect/find-old-jobs.ts';
+import type { Garbage } from '../../steps/collect/garbage.ts';
 import { removeGarbage } from '../../steps/collect/remove-garbage.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
@@ -36,7 +38,7 @@ export const gc = defineCommand({
   interruptible: true,
   async run({ dryRun, json }, context) {
     const config = await loadConfig(context.config);
-    const { work } = config;
+    const { work, builders } = config;
     const { print } = context;
     await makeFolder(work);
     const own = await whileTagsStay(
@@ -46,7 +48,10 @@ export const gc = defineCommand({
     );
     const roots = existsSync(rebuildFolder(work))
       ? await collect(work, rebuildFolder(work), { dryRun, context }, async () => ({
-          items: await findBuildRoots(work),
+          items: [
+            ...(await findBuildRoots(work)),
+            ...(builders ? await findOldJobs({ ...config, builders }, Date.now() / 1000) : []),
+          ],
           notes: [],
         })).catch(whileRebuilding)
       : { items: [], notes: [] };
@@ -92,5 +97,5 @@ async function collect(
 
 function whileRebuilding(error: unknown): Found {
   if (!(error instanceof NightlyError && error.code === 'locked')) throw error;
-  return { items: [], notes: ['Build roots stay: packages are being rebuilt.'] };
+  return { items: [], notes: ['Build roots and jobs stay: packages are being rebuilt.'] };
 }

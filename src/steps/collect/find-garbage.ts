@@ -1,6 +1,5 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { diskUse } from '../../base/disk-use.ts';
 import { filesBelow, ifThere } from '../../base/files.ts';
 import { isBuildId } from '../../build/build-id.ts';
 import { type BuildSurvey, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
@@ -9,22 +8,7 @@ import type { Config } from '../../config/config.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { isFinished } from '../../run/build.ts';
 import { imagesBeyond, rpmsBeyond } from '../deliver/prune.ts';
-
-/** What of the work folder nobody needs. */
-export interface Garbage {
-  /**
-   * `scratch`: work files of builds that have ended; `images`, `packages`: what retention no longer keeps; `cache`: of a stream that
-   * is not configured; `unfinished`: files that a killed process was writing; `build-root`: one that a rebuild lays out again.
-   */
-  readonly kind: 'scratch' | 'images' | 'packages' | 'cache' | 'unfinished' | 'build-root';
-  /** Relative to the work folder. */
-  readonly path: string;
-  /** What goes, absolute: the path itself, or some files in it. */
-  readonly parts: readonly string[];
-  /** What is free once it is gone; what a target has by a hard link is not. */
-  readonly bytes: number;
-  readonly why: string;
-}
+import { type Found, type Garbage, measured, namesIn, whole } from './garbage.ts';
 
 /** Milliseconds after which a file with the name of an unfinished one belongs to nobody: whoever writes one takes moments. */
 const ABANDONED_MS = 24 * 3600 * 1000;
@@ -67,22 +51,6 @@ export async function findBuildRoots(work: string): Promise<Garbage[]> {
     earlier.map((name) => whole('build-root', join(roots, name), why)),
   );
 }
-
-type Found = Omit<Garbage, 'path' | 'bytes'> & { readonly at: string };
-
-const whole = (kind: Garbage['kind'], at: string, why: string): Found => ({ kind, at, parts: [at], why });
-
-async function measured(work: string, found: readonly Found[]): Promise<Garbage[]> {
-  const items: Garbage[] = [];
-  for (const { at, ...rest } of found) {
-    let bytes = 0;
-    for (const part of rest.parts) bytes += await diskUse(part);
-    items.push({ ...rest, path: at.slice(work.length + 1), bytes });
-  }
-  return items;
-}
-
-const namesIn = async (folder: string): Promise<string[]> => ((await ifThere(readdir(folder))) ?? []).sort();
 
 /** Returns the ids of builds that can be continued, and of those of which that is not known. */
 async function openIds({ builds, damaged }: BuildSurvey): Promise<Set<string>> {

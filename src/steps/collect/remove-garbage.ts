@@ -4,7 +4,7 @@ import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { removeTree } from '../../programs/rm.ts';
 import { removeRpms } from '../../rpm/rpm-cache.ts';
-import type { Garbage } from './find-garbage.ts';
+import type { Garbage } from './garbage.ts';
 
 /**
  * Removes it. Folders first lose their name, by which they would be used, as a whole: when this is killed, what is left of them lies

@@ -10,12 +10,7 @@ import { newDuplicate } from '../../rebuild/duplicates.ts';
 import { addClass, classIn, readClass, sourceName } from '../../rebuild/package-classes.ts';
 import { packagePath } from '../../rebuild/rebuild-folder.ts';
 import { withRebuildLock } from '../../rebuild/rebuild-lock.ts';
-import {
-  type RebuildConfig,
-  type RebuildRecords,
-  readRebuildRecords,
-  statementOf,
-} from '../../rebuild/rebuild-records.ts';
+import { type RebuildConfig, type RebuildRecords, statementOf } from '../../rebuild/rebuild-records.ts';
 import { rebuildStatement } from '../../rebuild/rebuild-statement.ts';
 import type { RebuildResult } from '../../rebuild/result.ts';
 import { verifyResult } from '../../rebuild/result-signature.ts';
@@ -55,7 +50,7 @@ export async function acceptResult(
     await keepResult(work, result);
     await stateResult(work, result, signer, task);
     await drawFor(config, result, now);
-    const records = await openDisputes(config, await readRebuildRecords(config), now, task);
+    const records = await openDisputes(config, result, now, task);
     await noteClasses(work, records, result, now);
     const judged = records.judged.find((one) => one.result.job === result.job);
     if (judged === undefined)

@@ -22,23 +22,24 @@ import { parseNevra } from '../../rpm/evr.ts';
 import { headerDifferences, type TagDifference } from '../../rpm/header-differences.ts';
 
 /**
- * Opens a dispute for every two results of the same inputs that differ and of which none is on record: evidence first, then the record,
+ * Opens a dispute for every two results of the inputs of one that differ, where none is on record: evidence first, then the record,
  * then everybody who is to know. Whatever a kill left undone is done the next time.
- * @returns the records with the new disputes
+ * @returns what is on record of these inputs, with the new disputes
  */
 export async function openDisputes(
   config: RebuildConfig,
-  records: RebuildRecords,
+  like: RebuildResult,
   now: number,
   task: Task,
 ): Promise<RebuildRecords> {
+  const records = await readRebuildRecords(config, like);
   let opened = false;
   for (const [one, other] of differing(records)) {
     if ((await readDispute(config.work, disputeId(one, other))) !== undefined) continue;
     await openDispute(config.work, one, other, now, task);
     opened = true;
   }
-  const known = opened ? await readRebuildRecords(config) : records;
+  const known = opened ? await readRebuildRecords(config, like) : records;
   await tellDisputes(config, known.disputes, task);
   return known;
 }

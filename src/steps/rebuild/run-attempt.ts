@@ -8,9 +8,18 @@ import type { Task } from '../../base/task.ts';
 import { type FarMachine, fileBytes } from '../../builders/far-machine.ts';
 import { readStatementKey } from '../../builders/statement-key.ts';
 import type { BuildRoot } from '../../rebuild/build-root.ts';
-import { type AnnouncedPackage, parseCommitment } from '../../rebuild/far-job.ts';
-import { attemptFolder, type Job, jobFolder, settleJob, takeCommitment } from '../../rebuild/job.ts';
-import { type RebuildResult, signedText } from '../../rebuild/result.ts';
+import { type AnnouncedPackage, parseCommitment, parseJobState } from '../../rebuild/far-job.ts';
+import {
+  attemptFolder,
+  giveJob,
+  type Job,
+  jobFolder,
+  readJob,
+  readResult,
+  settleJob,
+  takeCommitment,
+} from '../../rebuild/job.ts';
+import { jobId, type RebuildResult, signedText } from '../../rebuild/result.ts';
 import { rootArchive } from '../../rebuild/root-tree.ts';
 import type { SourcePackage } from '../../rebuild/source-package.ts';
 import { tarBytes } from '../../rebuild/tar-stream.ts';
@@ -36,13 +45,55 @@ export interface AttemptRequest {
  * @throws NightlyError `builder-unreachable` when another machine should have the job, `verify` for a result that does not count.
  */
 export async function runAttempt(machine: FarMachine, request: AttemptRequest, task: Task): Promise<RebuildResult> {
-  const { folder, job, root } = request;
-  const startedAt = seconds();
+  const { folder, root, arch, probe } = request;
+  const given = { root: root.commit, arch, probe, startedAt: seconds() };
+  const job = await giveJob(folder, request.job, given);
+  await startJob(machine, request, task);
+  return finishAttempt(machine, { ...request, job, given }, task);
+}
+
+/**
+ * Whether a machine still has what it was given of a job in the same root, so that a run after one that was killed can wait for its
+ * result. What is left of a build that has come to nothing is removed there.
+ */
+export async function isUnderWay(machine: FarMachine, { job }: Job, task: Task): Promise<boolean> {
+  if (!(await names(machine, 'jobs', task)).has(job)) return false;
+  const line = await machine.call('poll', [job, '0'], task).catch((error: unknown) => {
+    // Only a part of the source package arrived.
+    if (error instanceof NightlyError && error.code === 'tool-failed') return undefined;
+    throw error;
+  });
+  const end = line?.indexOf(0x0a) ?? -1;
+  if (line && parseJobState(line.subarray(0, Math.max(end, 0)).toString('utf8'), machine.config.name).state !== 'gone')
+    return true;
+  await machine.call('drop', [job], task);
+  return false;
+}
+
+/**
+ * Removes from a machine what it has of jobs that have a result, or that it lost to another one: a run that was killed had no time for
+ * it. Jobs of other projects are not known here and stay.
+ */
+export async function dropOver(machine: FarMachine, folder: string, task: Task): Promise<void> {
+  for (const name of await names(machine, 'jobs', task)) {
+    if (!jobId.safeParse(name).success) continue;
+    const job = await readJob(folder, name);
+    if (job === undefined) continue;
+    const isOver = job.attempts.at(-1) !== machine.config.name || (await readResult(folder, name)) !== undefined;
+    if (isOver) await machine.call('drop', [name], task);
+  }
+}
+
+/** Follows the build that a machine was given to its end, and takes its result. @throws NightlyError as `runAttempt` does */
+export async function finishAttempt(
+  machine: FarMachine,
+  request: AttemptRequest & { readonly given: NonNullable<Job['given']> },
+  task: Task,
+): Promise<RebuildResult> {
+  const { folder, job, given, stallSeconds } = request;
   const attempt = attemptFolder(folder, job);
   const logFile = join(attempt, 'log');
   await writeFile(logFile, '');
-  await startJob(machine, request, task);
-  const { stallSeconds } = request;
   const exitCode = await followJob(machine, { job: job.job, logFile, stallSeconds }, task);
   const { packages, signature } = await committed(machine, job, task);
   await takeCommitment(folder, job, { commitmentVersion: 1, packages: packages.map((one) => ({ ...one })), signature });
@@ -55,14 +106,14 @@ export async function runAttempt(machine: FarMachine, request: AttemptRequest, t
     source: job.source,
     builder: machine.config.name,
     operator: machine.config.operator,
-    root: root.commit,
-    arch: request.arch,
+    root: given.root,
+    arch: given.arch,
     scratch: job.scratch,
     ...(job.duplicateOf === undefined ? {} : { duplicateOf: job.duplicateOf }),
-    ...{ startedAt, finishedAt: seconds(), outcome },
+    ...{ startedAt: given.startedAt, finishedAt: seconds(), outcome },
     packages: await describe(files, fetched, request.source),
     log: { path: relative(jobFolder(folder, job.job), logFile), sha256: await sha256File(logFile) },
-    probe: request.probe,
+    probe: given.probe,
     signature,
   };
   await settleJob(folder, result);
@@ -71,6 +122,16 @@ export async function runAttempt(machine: FarMachine, request: AttemptRequest, t
 }
 
 const seconds = (): number => Math.floor(Date.now() / 1000);
+
+/** What a machine has of a kind, by name. */
+async function names(
+  machine: FarMachine,
+  kind: 'objects' | 'roots' | 'jobs',
+  task: Task,
+): Promise<ReadonlySet<string>> {
+  const list = gunzipSync(await machine.call(kind, [], task), { maxOutputLength: 1 << 28 });
+  return new Set(list.toString('utf8').split('\n').filter(Boolean));
+}
 
 /** Brings the root there, as far as it is missing, and starts the build; a root that is not what it should be is sent anew, once. */
 async function startJob(machine: FarMachine, request: AttemptRequest, task: Task): Promise<void> {
@@ -92,14 +153,8 @@ async function startJob(machine: FarMachine, request: AttemptRequest, task: Task
 
 /** Sends a build root: the objects that the machine lacks, and how they make the tree. */
 async function sendRoot(machine: FarMachine, { commit, entries }: BuildRoot, task: Task): Promise<void> {
-  const names = async (verb: string): Promise<ReadonlySet<string>> =>
-    new Set(
-      gunzipSync(await machine.call(verb, [], task), { maxOutputLength: 1 << 28 })
-        .toString('utf8')
-        .split('\n'),
-    );
-  if ((await names('roots')).has(commit)) return;
-  const archive = rootArchive(commit, entries, await names('objects'));
+  if ((await names(machine, 'roots', task)).has(commit)) return;
+  const archive = rootArchive(commit, entries, await names(machine, 'objects', task));
   const packed = createGzip({ level: 6 });
   const before = machine.sent();
   const feeding = (async () => {

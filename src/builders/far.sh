@@ -77,7 +77,7 @@ shift
 j=$b/jobs/${1-}
 case $verb in
   probe) . "$b/probe.sh" | gzip ;;
-  objects | roots | jobs) mkdir -p "$b/$verb" && ls "$b/$verb" | gzip ;;
+  objects | roots | jobs) { ls "$b/$verb" 2> /dev/null || :; } | gzip ;;
   put)
     rm -rf "$b/new"
     gzip -d | tar -x -p --numeric-owner -C "$b" -f -

@@ -4,10 +4,11 @@ import { quietTask } from '../base/task.ts';
 import { wasTested } from '../build/about-build.ts';
 import { SUMS } from '../build/build-files.ts';
 import type { RetractionRecord } from '../build/build-record.ts';
-import { findBuild, updateMeta } from '../build/build-store.ts';
+import { findBuild, type StoredBuild, updateMeta } from '../build/build-store.ts';
 import { withTemplates } from '../images/image.ts';
 import { treeSize } from '../ostree/tree-size.ts';
 import { readTargetRef } from '../publish/heads.ts';
+import type { Summed } from '../published/sha256sums.ts';
 import { type Build, reopenBuild } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
@@ -35,6 +36,16 @@ import type { Delivered } from './outcome.ts';
 import { putPages } from './put-pages.ts';
 import { forEachTarget } from './release.ts';
 
+/** A retraction under way: the new build, its record, and the builds it is about. */
+interface Retraction {
+  readonly build: Build;
+  readonly record: RetractionRecord;
+  readonly good: StoredBuild;
+  /** Commits of the bad night and of the good one. */
+  readonly parent: string;
+  readonly back: string;
+}
+
 /**
  * Takes bad nights back, a step a line: the tree of a good one in a new commit on top of the bad, which hosts take as an
  * upgrade, then everything that leads to images. Nothing is deleted, and no images are made: those of the good one are right.
@@ -42,16 +53,37 @@ import { forEachTarget } from './release.ts';
 export async function retract(
   project: Project,
   build: Build,
-  { of, previous, between, reason }: RetractionRecord,
+  record: RetractionRecord,
   runner: Runner,
 ): Promise<Delivered> {
-  const { config, repo, ref, signer, targets, testedRef } = project;
-  const [bad, good] = [await findBuild(config.work, of), await findBuild(config.work, previous)];
+  const { config, targets } = project;
+  const [bad, good] = [await findBuild(config.work, record.of), await findBuild(config.work, record.previous)];
   const [parent, back] = [bad.meta.ostreeCommit ?? '', good.meta.ostreeCommit ?? ''];
+  const of: Retraction = { build, record, good, parent, back };
+  const commit = await makeCommit(project, of, runner);
+  await sendCommit(project, of, commit, runner);
+  await moveLocalRef(project, commit);
+  // What is told of it from here on is true: hosts get the good tree.
+  await updateMeta(build.paths, { published: targets.map(({ name }) => name), state: 'complete' });
+  const files = await sumRecords(project, build, commit, runner);
+  await markOnTargets(project, of, { commit, files }, runner);
+  return { state: 'complete', commit, failures: [] };
+}
+
+/** What the record of the good night says of its tree is true of the new commit. */
+const KEPT = ['ostreeContentChecksum', 'rpmOstreeInputhash', 'treefileDigest', 'engine', 'inputs', 'compose'] as const;
+
+/** Makes the commit and the records that go with it; nothing of that is visible yet. @returns the commit */
+async function makeCommit(
+  project: Project,
+  { build, record, good, parent, back }: Retraction,
+  runner: Runner,
+): Promise<string> {
+  const { repo, signer } = project;
   const commit = await runner.step('commit', { parent, back }, async (task) => {
     await copyFile(good.paths.lockfile, build.paths.lockfile);
     await copyFile(good.paths.treefile, build.paths.treefile);
-    return commitBack(project, build, 'retracts', { bad: parent, of, previous: back }, task);
+    return commitBack(project, build, 'retracts', { bad: parent, of: record.of, previous: back }, task);
   });
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
     diff(project, build, { parent, commit }, task),
@@ -62,16 +94,8 @@ export async function retract(
   await billTree(project, build, commit, runner);
   const tree = await runner.step('measure', { commit }, (task) => treeSize(repo, commit, task));
   const signedBy = signer ? await runner.step('sign', { commit }, (task) => sign(repo, commit, signer, task)) : [];
-  const kept = [
-    'ostreeContentChecksum',
-    'rpmOstreeInputhash',
-    'treefileDigest',
-    'engine',
-    'inputs',
-    'compose',
-  ] as const;
   await updateMeta(build.paths, {
-    ...Object.fromEntries(kept.flatMap((key) => (good.meta[key] === undefined ? [] : [[key, good.meta[key]]]))),
+    ...Object.fromEntries(KEPT.flatMap((key) => (good.meta[key] === undefined ? [] : [[key, good.meta[key]]]))),
     ostreeCommit: commit,
     ostreeVersion: build.id,
     pkgdiff,
@@ -80,36 +104,60 @@ export async function retract(
     ...(signedBy.length === 0 ? {} : { signedBy }),
   });
   await stateBuild(project, build, commit, runner);
+  return commit;
+}
 
+async function sendCommit(
+  project: Project,
+  { build, record }: Retraction,
+  commit: string,
+  runner: Runner,
+): Promise<void> {
+  const { config, stream, ref, targets } = project;
+  const { of, previous, between, reason } = record;
   await forEachTarget(targets, async (target) => {
     await runner.step(`push-${target.name}`, { commit }, async (task) => {
       const taken = { ids: [of, ...between], by: build.id, commit, previous, reason };
-      await logBefore(config, [withdrawEntry(project.stream, taken)], target, task);
+      await logBefore(config, [withdrawEntry(stream, taken)], target, task);
       await push(project, build, target, { commit, deltas: [] }, task);
     });
     await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
   });
-  await moveLocalRef(project, commit);
-  // What is told of it from here on is true: hosts get the good tree.
-  await updateMeta(build.paths, {
-    published: targets.map(({ name }) => name),
-    state: 'complete',
-  });
+}
 
+/** @returns the files of the build that are published, with their checksums */
+async function sumRecords(
+  { signer }: Project,
+  build: Build,
+  commit: string,
+  runner: Runner,
+): Promise<readonly Summed[]> {
   const further = furtherRecords(build);
   await runner.step('checksums', { commit, ...further }, async () =>
     writeSums(build, await checksumsOf(build, fixedRecords(build))),
   );
   const files = await readSums(build);
-  if (signer) {
-    const toSign = [...files, ...(await checksumsOf(build, [SUMS]))];
-    await runner.step(
-      'sign-files',
-      { commit, ...further },
-      (task) => signFiles(build, toSign, signer, task),
-      async () => areSigned(build, toSign),
-    );
-  }
+  if (!signer) return files;
+  const toSign = [...files, ...(await checksumsOf(build, [SUMS]))];
+  await runner.step(
+    'sign-files',
+    { commit, ...further },
+    (task) => signFiles(build, toSign, signer, task),
+    async () => areSigned(build, toSign),
+  );
+  return files;
+}
+
+/** Publishes the records, and has those of the builds that were taken back say so, here and on the targets. */
+async function markOnTargets(
+  project: Project,
+  { build, record, good, back }: Retraction,
+  { commit, files }: { readonly commit: string; readonly files: readonly Summed[] },
+  runner: Runner,
+): Promise<void> {
+  const { config, signer, targets, testedRef } = project;
+  const { of, previous, between, reason } = record;
+  const further = furtherRecords(build);
   const at = new Date().toISOString();
   const gone = await Promise.all([of, ...between].map((id) => findBuild(config.work, id)));
   const ids = gone.map(({ meta }) => meta.buildid);
@@ -144,5 +192,4 @@ export async function retract(
     }
     await putPages(project, { of: [build.id, ...ids], inputs: { commit, reason } }, target, runner);
   });
-  return { state: 'complete', commit, failures: [] };
 }

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { freePort } from '../../src/base/free-port.ts';
@@ -6,6 +9,7 @@ import { demoConfig, demoFolder } from '../../src/cli/demo-config.ts';
 import { serveDemo } from '../../src/cli/demo-service.ts';
 import { placeLabTreefile } from '../../src/lab/build-lab.ts';
 import { temporaryFolder } from '../support/tmp.ts';
+import { runCli } from '../support/world.ts';
 
 test('a demo serves live pages and what is published from its start, before there is a lab or a build', async () => {
   const dir = temporaryFolder();
@@ -28,4 +32,25 @@ test('a demo serves live pages and what is published from its start, before ther
   await (await serveDemo(fresh.config, () => undefined)).stop();
   // One that is continued keeps its ports, whatever is asked for.
   expect(await demoFolder(dir, { port: 1, livePort: 2 })).toEqual({ ...fresh, isBegun: true });
+});
+
+test('a port that is taken is named with the option that chooses another, and is not kept for the next try', async () => {
+  const dir = temporaryFolder();
+  const other = createServer();
+  const taken = String(await freePort());
+  await once(other.listen(taken, '127.0.0.1'), 'listening');
+  try {
+    for (const option of ['--port', '--live-port']) {
+      const free = ['--port', '--live-port'].find((one) => one !== option) ?? '';
+      const ports = [option, taken, free, String(await freePort())];
+      const { code, stderr } = await runCli(dir, ['lab', 'demo', '.', ...ports, '--boot', 'none']);
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(new RegExp(`127\\.0\\.0\\.1:${taken}: .*\n.*${option} for`)),
+      ]);
+      expect(existsSync(join(dir, 'atomic-nightly.yaml'))).toBe(false);
+    }
+  } finally {
+    other.close();
+  }
 });

@@ -60,7 +60,14 @@ export const labDemo = defineCommand({
     await withSteps(dir, context, async (runner) => {
       await placeLabTreefile(demo.lab);
       if (!demo.isBegun) await writeFile(config, demoConfig(demo, DEMO_IMAGES.slice(0, 1), []));
-      const server = await serveDemo(config, serviceLog(context.logFormat, process.stderr));
+      const server = await serveDemo(config, serviceLog(context.logFormat, process.stderr)).catch(
+        async (error: unknown) => {
+          if (demo.isBegun) throw error;
+          // The next try is not to find these ports recorded.
+          await rm(config);
+          throw withOtherPorts(error);
+        },
+      );
       let host: DemoHost | undefined;
       try {
         print(`To look at while this runs: ${server.url}/ (live: the build under way, its steps and logs)`);
@@ -119,6 +126,13 @@ function imagesToBoot(wanted: string | undefined): readonly string[] {
   throw new NightlyError('usage', `The demo has no image "${unknown}" to boot.`, {
     hint: `Its images are ${DEMO_IMAGES.join(', ')}; "all" boots all of them, "none" nothing.`,
   });
+}
+
+/** Says what to do where an address of a new demo is taken. */
+function withOtherPorts(error: unknown): unknown {
+  if (!(error instanceof NightlyError) || error.code !== 'usage') return error;
+  const hint = 'Choose other ports: --port for what is published, --live-port for live pages.';
+  return new NightlyError('usage', error.message, { hint, cause: error });
 }
 
 /** Returns what one may look at when the demo is done. */

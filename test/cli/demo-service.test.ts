@@ -37,12 +37,12 @@ test('a demo serves live pages and what is published from its start, before ther
 test('a port that is taken is named with the option that chooses another, and is not kept for the next try', async () => {
   const dir = temporaryFolder();
   const other = createServer();
-  const taken = String(await freePort());
+  const taken = await freePort();
   await once(other.listen(taken, '127.0.0.1'), 'listening');
   try {
     for (const option of ['--port', '--live-port']) {
       const free = ['--port', '--live-port'].find((one) => one !== option) ?? '';
-      const ports = [option, taken, free, String(await freePort())];
+      const ports = [option, String(taken), free, String(await freePort())];
       const { code, stderr } = await runCli(dir, ['lab', 'demo', '.', ...ports, '--boot', 'none']);
       expect([code, stderr]).toEqual([
         2,

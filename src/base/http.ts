@@ -1,5 +1,6 @@
 import type { ReadableStream } from 'node:stream/web';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { AbortError } from 'p-retry';
 import {
   Agent,
   buildConnector,
@@ -15,6 +16,7 @@ import { caFileFor } from './ca-files.ts';
 import { CA_VARIABLES, tlsFiles } from './certificates.ts';
 import { basicAuth, type Connection, loginFor, loginIn, type TlsSettings } from './connection.ts';
 import { connectionFault, PROXY_SILENT } from './connection-faults.ts';
+import { formatBytes } from './format.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
 import { isSocks, throughSocks } from './socks.ts';
@@ -32,6 +34,30 @@ export type HttpResponse = Response;
 /** Returns the answer with what its body was made into. */
 export function withBody(response: HttpResponse, body: ReadableStream): HttpResponse {
   return new Response(body, response);
+}
+
+/** What is read into memory. ostree takes no larger object of metadata (`OSTREE_MAX_METADATA_SIZE`); records are far smaller. */
+const MOST_BYTES = 128 << 20;
+
+/**
+ * Returns the whole body of an answer.
+ * @param onPart called with each part that arrives
+ * @throws AbortError of p-retry when it is longer than fits into memory: a server that sends without an end is not asked again.
+ */
+export async function bodyOf(
+  { body }: HttpResponse,
+  onPart: () => void = () => undefined,
+  mostBytes = MOST_BYTES,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    onPart();
+    length += chunk.length;
+    if (length > mostBytes) throw new AbortError(`it is longer than ${formatBytes(mostBytes)}`);
+    chunks.push(chunk);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 /**

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, isErrno } from '../base/files.ts';
-import { httpFetch } from '../base/http.ts';
+import { bodyOf, httpFetch } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { addRemote, initRepo, pullPaths } from '../programs/ostree.ts';
 import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
@@ -74,18 +74,25 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
   return readCommit(repo, checksum);
 }
 
+/** Milliseconds until a server that sends nothing counts as gone; how long all of it takes is no matter. */
+const PATIENCE_MS = 30_000;
+
 /**
  * Content of a published file; undefined when the server says that there is none. Tried again on passing faults.
  * @throws Error that says why when there is no clear answer; whose file it is, and what to do then, the caller knows.
  */
-export async function readPublished(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+export async function readPublished(
+  url: string,
+  signal: AbortSignal,
+  patienceMs = PATIENCE_MS,
+): Promise<Uint8Array | undefined> {
   if (url.startsWith('file://')) {
     return readRegular(fileURLToPath(url)).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT') || isErrno(error, 'ENOTDIR')) return undefined;
       throw error;
     });
   }
-  return pRetry(() => get(url, signal), { retries: 3, minTimeout: 300, signal });
+  return pRetry(() => get(url, signal, patienceMs), { retries: 3, minTimeout: 300, signal });
 }
 
 /**
@@ -119,11 +126,18 @@ async function readRegular(path: string): Promise<Uint8Array> {
   return readFile(path);
 }
 
-async function get(url: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-  const response = await httpFetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
-  if (response.status === 404 || response.status === 410) return undefined;
-  if (!response.ok) throw new Error(`HTTP status ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
+async function get(url: string, signal: AbortSignal, patienceMs: number): Promise<Uint8Array | undefined> {
+  const silent = new AbortController();
+  const timer = setTimeout(() => silent.abort(new Error(`nothing arrived for ${patienceMs / 1000} s`)), patienceMs);
+  try {
+    const response = await httpFetch(url, { signal: AbortSignal.any([signal, silent.signal]) });
+    if (response.ok) return await bodyOf(response, () => timer.refresh());
+    await response.body?.cancel();
+    if (response.status === 404 || response.status === 410) return undefined;
+    throw new Error(`HTTP status ${response.status}`);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function unsigned(url: string, checksum: string, cause: unknown): NightlyError {

@@ -5,8 +5,9 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { caFileFor, trustAt } from '../../src/base/ca-files.ts';
-import { httpFetch } from '../../src/base/http.ts';
+import { bodyOf, httpFetch } from '../../src/base/http.ts';
 import { proxyFor } from '../../src/base/proxies.ts';
+import { readPublished } from '../../src/ostree/seed-repo.ts';
 import { makePrivateCa } from '../support/proxy-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
@@ -53,6 +54,38 @@ describe('one HTTP client', () => {
     expect(caFileFor('https://a.example.org/x/y')).toBe('/x.pem');
     expect(caFileFor('https://a.example.org/x')).toBe('/x.pem');
     expect(caFileFor('https://a.example.org.evil/x')).toBeUndefined();
+  });
+
+  it('K7: ends a body without an end, and waits for a slow one as long as it goes on', async () => {
+    const zeros = Buffer.alloc(65_536);
+    let asked = 0;
+    const server = createServer((request, response) => {
+      asked += 1;
+      if (request.url === '/silent') return;
+      let [sent, open] = [0, true];
+      response.on('close', () => {
+        open = false;
+      });
+      const send = (): void => {
+        sent += 1;
+        if (!open) return;
+        if (request.url === '/slow') {
+          if (sent > 8) response.end();
+          else response.write('x', () => setTimeout(send, 100));
+        } else response.write(zeros, send);
+      };
+      send();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close().closeAllConnections());
+    const url = `http://127.0.0.1:${portOf(server)}`;
+    await expect(bodyOf(await httpFetch(url), undefined, 1_000_000)).rejects.toThrow('it is longer than 1.0 MB');
+    const signal = new AbortController().signal;
+    expect(await readPublished(`${url}/slow`, signal, 400)).toHaveLength(8);
+    await expect(readPublished(`${url}/silent`, AbortSignal.timeout(300), 100_000)).rejects.toThrow('timeout');
+    asked = 0;
+    await expect(readPublished(`${url}/silent`, signal, 50)).rejects.toThrow('nothing arrived for 0.05 s');
+    expect(asked).toBe(4);
   });
 
   it('sends a login to the server alone, not to where it redirects, and tells redirections without an end', async () => {

@@ -39,6 +39,16 @@ describe('parsePackageList', () => {
     expect(parsePackageList(lockfile, 'URL')).toEqual(list('a-1:2-3.noarch'));
   });
 
+  it('reads what rpm prints on a host, with the keys it trusts and packages without an epoch', () => {
+    const text =
+      'gpg-pubkey-8483c65d-5ccc5b19.(none)\ngpg-pubkey-(none):8483c65d-5ccc5b19.(none)\na-(none):2-3.noarch\r\ngpg-pubkey-8483c65d-5ccc5b19\n';
+    expect(parsePackageList(text, 'URL')).toEqual(list('a-2-3.noarch'));
+    expect(() => parsePackageList('gpg-pubkeys-1-1.(none)\n', 'URL')).toThrow(
+      'URL:1: "gpg-pubkeys-1-1.(none)" is no name-',
+    );
+    expect(() => parsePackageList('gpg-pubkey-8483c65d-5ccc5b19.(none)\n', 'URL')).toThrow('URL lists no packages.');
+  });
+
   it('names the line that is none', () => {
     expect(() => parsePackageList('a-1-1.noarch\n<html>\n', 'URL')).toThrow('URL:2: "<html>" is no name-');
     expect(() => parsePackageList('\n', 'URL')).toThrow('URL lists no packages.');

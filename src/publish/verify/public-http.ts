@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import pRetry, { AbortError } from 'p-retry';
 import { reasonOf } from '../../base/connection-faults.ts';
-import { type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
+import { bodyOf, type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
 
 /** Files as the public URL of a target serves them; passing faults of the server are tried again. */
 export interface PublicFiles {
@@ -66,7 +66,7 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
   return {
     get: (path) =>
       ask(path, 'GET', async (response) => {
-        const bytes = new Uint8Array(await response.arrayBuffer());
+        const bytes = await bodyOf(response);
         if (isPage(path, bytes)) throw new AbortError(`${path}: a web page came in its place`);
         return bytes;
       }),

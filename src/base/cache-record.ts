@@ -1,6 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import type { z } from 'zod';
-import { isErrno } from './files.ts';
+import { isErrno, readRegular } from './files.ts';
 import { readRecordIfGood, recordFormat } from './read-record.ts';
 import type { Inside } from './record-keys.ts';
 import { isUnreadable } from './unreadable.ts';
@@ -14,7 +14,7 @@ export async function readCacheRecord<Schema extends z.ZodType>(
   schema: Schema,
 ): Promise<Inside<z.output<Schema>> | undefined> {
   try {
-    const value = readRecordIfGood(await readFile(path), recordFormat({ schema, hint: '' }));
+    const value = readRecordIfGood(await readRegular(path), recordFormat({ schema, hint: '' }));
     if (value === undefined) await rm(path, { force: true });
     return value;
   } catch (error) {

@@ -1,6 +1,17 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdirSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, createReadStream, mkdirSync, statSync } from 'node:fs';
+import {
+  type FileHandle,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { temporaryPrefix } from './temporary.ts';
 
@@ -110,10 +121,42 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Returns the file's text, or undefined when there is no such file; other faults throw. */
+/** The code of reading what is neither a file nor a folder, as macOS and BSD call it; Linux has none. */
+export const NO_FILE = 'EFTYPE';
+
+/**
+ * Opens a regular file to read it: a FIFO that somebody left in its place would be waited for without an end, and a device such as
+ * /dev/zero read without one (I7). A folder is opened too, and refused by who reads it.
+ * @throws the system's error; one with the code `NO_FILE` for a FIFO, a socket or a device
+ */
+export async function openRegular(path: string): Promise<FileHandle> {
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  const file = await open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  const info = await file.stat();
+  if (info.isFile() || info.isDirectory()) return file;
+  await file.close();
+  throw Object.assign(new Error(`${path} is a FIFO or a device, not a file`), { code: NO_FILE });
+}
+
+/** Returns the content of a regular file. @throws what `openRegular` throws */
+export async function readRegular(path: string): Promise<Buffer> {
+  const file = await openRegular(path);
+  try {
+    return await file.readFile();
+  } finally {
+    await file.close();
+  }
+}
+
+/** `readRegular`; undefined when there is no such file. */
+export function bytesIfThere(path: string): Promise<Buffer | undefined> {
+  return ifThere(readRegular(path));
+}
+
+/** Returns the file's text, or undefined when there is no such file; other faults throw, as those of `readRegular`. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return (await readRegular(path)).toString('utf8');
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
@@ -142,16 +185,11 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
 
 /** Regular files below a folder, relative to it and sorted; none when there is no such folder. */
 export async function filesBelow(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-      .sort();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
+  const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 /** Whether a caught value is a system error of that code, as in `isErrno(error, 'EEXIST')`. */

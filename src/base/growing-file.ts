@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import { ifThere } from './files.ts';
+import { ifThere, openRegular } from './files.ts';
 
 /** Bytes that are read at once. */
 const PIECE = 1 << 20;
@@ -20,7 +19,7 @@ export function growingFile(path: string, tail = Number.POSITIVE_INFINITY): Grow
   let read = 0;
   let isFirst = true;
   const piece = async (): Promise<Buffer> => {
-    const file = await ifThere(open(path, 'r'));
+    const file = await ifThere(openRegular(path));
     if (!file) return Buffer.alloc(0);
     try {
       const { size } = await file.stat();

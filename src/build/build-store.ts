@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, makeFolder, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
+import { isErrno, makeFolder, readRegular, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
 import { RECORD_FILE } from './build-files.ts';
@@ -146,7 +146,7 @@ export async function tryReadMeta(
   { id, meta }: BuildPaths,
   arch: string,
 ): Promise<BuildMeta | NightlyError | undefined> {
-  return lookAt(meta, async () => readBuildMeta(await readFile(meta), { id, arch }, meta));
+  return lookAt(meta, async () => readBuildMeta(await readRegular(meta), { id, arch }, meta));
 }
 
 /** What is read of a file, or why it cannot be: damage to one is not to end what looks at all of them. */
@@ -192,7 +192,7 @@ export async function findBuild(workDir: string, id: string): Promise<StoredBuil
 
 /** A build's record as it is now. @throws NightlyError `record`. */
 export async function readMeta(paths: BuildPaths): Promise<BuildMeta> {
-  return withWhatIsBeside(paths, readBuildMeta(await readFile(paths.meta, 'utf8'), nameOf(paths), paths.meta));
+  return withWhatIsBeside(paths, readBuildMeta(await readRegular(paths.meta), nameOf(paths), paths.meta));
 }
 
 /** What a folder is named after. */
@@ -203,7 +203,7 @@ const nameOf = ({ id, dir }: BuildPaths) => ({ id, arch: basename(dir) });
  * none, and the build is as it was (I15). Damaged approvals count as none here; who approves or releases is told.
  */
 async function withWhatIsBeside({ steps, approvals }: BuildPaths, meta: BuildMeta): Promise<BuildMeta> {
-  const times = await lookAt(steps, async () => readStepTimes(await readFile(steps), steps));
+  const times = await lookAt(steps, async () => readStepTimes(await readRegular(steps), steps));
   const given = await approvalsOrNone(approvals);
   return {
     ...meta,

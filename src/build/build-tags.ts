@@ -1,9 +1,9 @@
-import { readdir, rm } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { byText } from '../base/by-text.ts';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
+import { ifThere, isErrno, makeFolder, readTextIfExists, writeFileAtomic } from '../base/files.ts';
 import { FORMATS } from '../base/format-versions.ts';
 import { hasControlCharacters } from '../base/one-line.ts';
 import { damaged, type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
@@ -53,6 +53,9 @@ export interface TagSurvey {
   readonly damaged: readonly DamagedTag[];
 }
 
+/** Stands for every tag there may be; no tag is called so. */
+const ALL_TAGS = '(all)';
+
 export const tagsFolder = (work: string): string => join(work, 'tags');
 
 const tagPath = (work: string, name: string): string => join(tagsFolder(work), `${name}.json`);
@@ -75,9 +78,10 @@ export async function readTag(work: string, name: string): Promise<BuildTag | un
   }
 }
 
-/** Returns all tags, those that are damaged apart. */
+/** Returns all tags, those that are damaged apart; where their folder cannot be read, `ALL_TAGS` is. */
 export async function surveyTags(work: string): Promise<TagSurvey> {
-  const files = (await ifThere(readdir(tagsFolder(work)))) ?? [];
+  const files = await filesOfTags(tagsFolder(work));
+  if (files instanceof NightlyError) return { tags: [], damaged: [{ name: ALL_TAGS, error: files }] };
   const names = files.flatMap((file) => (file.endsWith('.json') ? [file.slice(0, -'.json'.length)] : []));
   const [tags, broken]: [BuildTag[], DamagedTag[]] = [[], []];
   for (const name of names.filter((one) => TAG_NAME.test(one)).sort(byText)) {
@@ -90,6 +94,17 @@ export async function surveyTags(work: string): Promise<TagSurvey> {
     }
   }
   return { tags, damaged: broken };
+}
+
+/** A file in the place of the folder, or a link that leads nowhere, is not the same as no tag: what they keep is not known then. */
+async function filesOfTags(folder: string): Promise<string[] | NightlyError> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT') && !(await ifThere(lstat(folder)))) return [];
+    if (isErrno(error, 'ENOENT') || isUnreadable(error)) return unreadable(folder, error);
+    throw error;
+  }
 }
 
 /** Returns the names that a build has. */

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { ifThere, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere, writeFileAtomic } from '../base/files.ts';
 import { type FilePurpose, readPublicFile } from '../base/secret-file.ts';
 import { durationSeconds } from '../config/duration.ts';
 import { parseVkey } from '../log/note-keys.ts';
@@ -52,7 +51,7 @@ export async function readLogTrust(
   }
   if (maxAge !== undefined) checkAge(command, '--max-age', maxAge);
   const trusted = await readPolicyOf(command, logKey, policy);
-  const note = state === undefined ? undefined : await ifThere(readFile(state));
+  const note = state === undefined ? undefined : await bytesIfThere(state);
   return {
     policy: trusted,
     ...(state !== undefined && note && { seen: { note, file: state } }),

@@ -1,8 +1,8 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno } from '../base/files.ts';
+import { isErrno, readRegular } from '../base/files.ts';
 import { NewerFormat } from '../base/format-versions.ts';
 import { fitsGlob } from '../base/glob.ts';
 import { type RecordFormat, readRecord } from '../base/read-record.ts';
@@ -148,7 +148,7 @@ async function matching(folder: string, [part, ...rest]: readonly string[]): Pro
 
 async function refusalOf(kind: RecordKind, path: string, work: string): Promise<RefusedRecord | undefined> {
   try {
-    await kind.read(await readFile(path), path);
+    await kind.read(await readRegular(path), path);
     return undefined;
   } catch (error) {
     const fault = isUnreadable(error) ? unreadable(path, error) : error;

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere, writeFileAtomic } from '../base/files.ts';
 import { decodeVariant, encodeVariant, type Variant, type VariantValue, variantMap } from './gvariant.ts';
 import { objectPath } from './objects.ts';
 
@@ -12,7 +11,7 @@ const FORMAT = 'a{sv}';
 
 /** Returns the detached metadata of a commit in a repository; undefined when it has none. */
 export async function readDetached(repo: string, commit: string): Promise<Uint8Array | undefined> {
-  return ifThere(readFile(join(repo, objectPath(commit, 'commitmeta'))));
+  return bytesIfThere(join(repo, objectPath(commit, 'commitmeta')));
 }
 
 /** Adds to a commit's detached metadata; what is there under other keys stays. Equal metadata gives equal bytes. */
@@ -23,7 +22,7 @@ export async function addDetached(
 ): Promise<void> {
   if (Object.keys(added).length === 0) return;
   const path = join(repo, objectPath(commit, 'commitmeta'));
-  const before = await ifThere(readFile(path));
+  const before = await bytesIfThere(path);
   const entries = before ? variantMap(decodeVariant(FORMAT, before)) : new Map<string, Variant>();
   for (const [key, value] of Object.entries(added)) entries.set(key, value);
   const bytes = encodeVariant(

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { definedOnly } from '../base/defined-only.ts';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, isErrno, readTextIfExists, sha256 } from '../base/files.ts';
+import { bytesIfThere, isErrno, readTextIfExists, sha256 } from '../base/files.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
 import { listedPackages } from './commit-packages.ts';
 import {
@@ -139,7 +138,7 @@ export async function readCommit(repo: string, checksum: string): Promise<Commit
  */
 async function withDetachedTimes(commit: CommitInfo, repo: string): Promise<CommitInfo> {
   if (commit.repoTimestamps !== undefined) return commit;
-  const bytes = await ifThere(readFile(join(repo, objectPath(commit.checksum, 'commitmeta'))));
+  const bytes = await bytesIfThere(join(repo, objectPath(commit.checksum, 'commitmeta')));
   if (!bytes) return commit;
   try {
     const detached = variantMap(decodeVariant('a{sv}', bytes)).get('rpmostree.rpmmd-repos');

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, makeFolder, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere, makeFolder, writeFileAtomic } from '../base/files.ts';
 import { formatBytes } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import { type AuditConfig, isAuditUrl } from '../config/audit.ts';
@@ -63,7 +62,7 @@ async function policyOf({ audit, log }: AuditedConfig): Promise<Policy> {
     });
   }
   const file = audit.policy ?? log?.policy ?? '';
-  const content = await ifThere(readFile(file));
+  const content = await bytesIfThere(file);
   if (content !== undefined) return parsePolicy(content, { file });
   throw new NightlyError('config', `The policy ${file} is not there.`, {
     hint: 'Correct "audit.policy" in the configuration, or put the file there: docs/audit.md.',
@@ -83,7 +82,7 @@ async function auditOne(config: AuditedConfig, { target, policy, before }: Order
   const at = new Date().toISOString();
   const about = { version: 1 as const, target, url, at };
   try {
-    const state = await ifThere(readFile(file));
+    const state = await bytesIfThere(file);
     const { fullSeconds, maxAgeSeconds } = audit;
     const result = await auditTarget(
       {

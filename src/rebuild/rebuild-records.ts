@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere } from '../base/files.ts';
+import { bytesIfThere } from '../base/files.ts';
 import type { BuildersConfig } from '../config/builders.ts';
 import type { Config } from '../config/config.ts';
 import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
@@ -74,7 +73,7 @@ export async function readRebuildRecords(config: RebuildConfig, like?: RebuildRe
 
 async function statementFault(work: string, { result }: KeptResult, key: KeyObject): Promise<NightlyError | undefined> {
   const place = statementPath(work, result.job);
-  const line = await ifThere(readFile(place, 'utf8'));
+  const line = (await bytesIfThere(place))?.toString('utf8');
   if (line === undefined) {
     return new NightlyError('record', `The result of job ${result.job} has no statement.`, {
       hint: 'Hand the result in again: it is made then.',

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, writeJson } from '../base/files.ts';
+import { isErrno, readRegular, writeJson } from '../base/files.ts';
 import { reasons } from '../base/read-record.ts';
 import { parseEvra } from './evr.ts';
 import { isDigest, isPackageName, isRepoId } from './rpm-names.ts';
@@ -104,7 +103,7 @@ const lockfileSchema = z.object({
 export async function readLockfile(path: string): Promise<Lockfile> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await readRegular(path)).toString('utf8');
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error;
     throw new NightlyError('not-found', `There is no lockfile ${path}.`, { cause: error });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { refuseTagName, resolveBuildName } from '../../src/build/build-name.ts';
@@ -110,6 +110,26 @@ test('I8, I15: a damaged tag is named, keeps everything, and stops no other name
   const { refused } = await surveyRecords(work, []);
   expect(refused).toContainEqual(expect.objectContaining({ path: 'tags/bad.json', newerFormat: 2 }));
   await tag({ delete: 'bad' });
+});
+
+test.each([
+  ['a file', (folder: string) => writeFile(folder, '')],
+  ['a link that leads nowhere', (folder: string) => symlink('/nowhere/tags', folder)],
+])('I8: %s in the place of the folder of tags keeps everything, and lets others go on', async (_, spoil) => {
+  const aside = join(dir, 'aside');
+  await rename(join(work, 'tags'), aside);
+  await spoil(join(work, 'tags'));
+  try {
+    const { tags, damaged } = await surveyTags(work);
+    expect([tags, damaged.map(({ error }) => error.code)]).toEqual([[], ['record']]);
+    const found = await findGarbage(builds.config, { tags, damaged });
+    expect(found.items.filter(({ kind }) => kind === 'images' || kind === 'packages')).toEqual([]);
+    expect((await runCli(dir, ['list'])).stdout).toContain(first);
+    expect(await tag({ list: true })).toContain(`damaged  ${join(work, 'tags')} is damaged`);
+  } finally {
+    await rm(join(work, 'tags'));
+    await rename(aside, join(work, 'tags'));
+  }
 });
 
 test('who deletes by tags and who changes them wait for each other; those who delete do not', async () => {

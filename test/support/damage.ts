@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 
 /** Ways in which a file that should hold a record may be damaged. */
 export const DAMAGE: readonly (readonly [how: string, spoil: (path: string) => void])[] = [
@@ -12,6 +13,20 @@ export const DAMAGE: readonly (readonly [how: string, spoil: (path: string) => v
     (path) => {
       rmSync(path, { force: true });
       mkdirSync(path, { recursive: true });
+    },
+  ],
+  [
+    'a FIFO',
+    (path) => {
+      rmSync(path, { force: true });
+      execFileSync('mkfifo', [path]);
+    },
+  ],
+  [
+    'a link to a device without an end',
+    (path) => {
+      rmSync(path, { force: true });
+      symlinkSync('/dev/zero', path);
     },
   ],
 ];

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
 import { filesBelow } from '../../src/base/files.ts';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
+import { run } from '../../src/programs/exec.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
 import type { Target, TargetFile } from '../../src/targets/target.ts';
 import { mountTmpfs, readOnlyFolder } from '../support/mounts.ts';
@@ -238,6 +239,26 @@ describe('directory', () => {
     await mkdir(join(far, 'repo/objects/aa'), { recursive: true });
     await writeFile(join(far, 'repo/objects/aa/1.filez'), '');
     expect(await target.send(source, OBJECTS, { immutable: true }, testTask(dir))).toEqual({ files: 2, bytes: 7 });
+  });
+
+  it.each([
+    ['a FIFO', 'a FIFO or a device', 'mkfifo'],
+    ['a folder', 'a folder', 'mkdir'],
+  ])('K7: names %s in the place of a file, and does not wait for it', async (_, what, make) => {
+    const { dir, far, target } = await directoryBed();
+    const path = join(far, 'builds.json');
+    await mkdir(far, { recursive: true });
+    await run(make, [path]);
+    for (const read of [
+      target.read('builds.json', testTask(dir)),
+      target.readMany(['builds.json'], testTask(dir)),
+      target.readWithLinks(['builds.json'], 'repo', testTask(dir)),
+    ]) {
+      await expect(read).rejects.toMatchObject({
+        code: 'target-unreachable',
+        message: `Target "dir" has ${what} where a file should be: ${path}`,
+      });
+    }
   });
 
   it('says when the path is not a folder or cannot be written', async () => {

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
@@ -73,7 +72,7 @@ export const audit = defineCommand({
     checkAge('audit', '--full-every', fullEvery);
     const isOurs = !/^https?:\/\//.test(target);
     const url = !isOurs ? target.replace(/\/+$/, '') : await urlOf(target, config);
-    const before = await ifThere(readFile(file));
+    const before = await bytesIfThere(file);
     const request = {
       ...trust,
       ...(before && { state: parseAuditState(before, file) }),

@@ -6,7 +6,15 @@ import { didYouMean } from '../../base/nearest.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { refuseTagName } from '../../build/build-name.ts';
 import { findBuild, type StoredBuild } from '../../build/build-store.ts';
-import { type BuildTag, changeTags, deleteTag, readTag, surveyTags, writeTag } from '../../build/build-tags.ts';
+import {
+  type BuildTag,
+  changeTags,
+  deleteTag,
+  readTag,
+  surveyTags,
+  TAG_NAME,
+  writeTag,
+} from '../../build/build-tags.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { objectPath } from '../../ostree/objects.ts';
@@ -134,7 +142,7 @@ async function removeTag(config: Config, name: string, json: boolean, context: R
   await locked(config, context, async () => {
     const { tags, damaged } = await surveyTags(work);
     const known = [...tags, ...damaged].map((one) => one.name);
-    if (known.includes(name)) return deleteTag(work, name);
+    if (known.includes(name) && TAG_NAME.test(name)) return deleteTag(work, name);
     throw new NightlyError('not-found', `There is no tag "${oneLine(name)}" here.${didYouMean(name, known)}`, {
       hint: '"atomic-nightly tag --list" shows the tags there are.',
     });

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, sha256, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, sha256, writeFileAtomic } from '../../base/files.ts';
 import { FORMATS } from '../../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import { count, instant } from '../../build/record-values.ts';
@@ -52,7 +51,7 @@ export const storedReport = (report: AuditReport): object => AUDIT_REPORT.encode
 /** Reads what the last audit of a target found; undefined when there was none. @throws NightlyError `record` */
 export async function readAuditReport(work: string, target: string): Promise<AuditReport | undefined> {
   const path = reportPath(work, target);
-  const content = await ifThere(readFile(path));
+  const content = await bytesIfThere(path);
   return content && parseAuditReport(content, path);
 }
 

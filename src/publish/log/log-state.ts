@@ -1,8 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, writeFileAtomic } from '../../base/files.ts';
 import { FORMATS } from '../../base/format-versions.ts';
 import { damaged, readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { TreeHead } from '../../log/consistency.ts';
@@ -58,7 +58,7 @@ export function logStatePath(work: string): string {
  * @throws NightlyError `record` when it is damaged; `config` when it is that of another log.
  */
 export async function readLogState(path: string, origin: string): Promise<LogState | undefined> {
-  const content = await ifThere(readFile(path));
+  const content = await bytesIfThere(path);
   if (content === undefined) return undefined;
   const stored = readRecord(content, LOG_STATE, path);
   if (stored.origin !== origin) {

@@ -1,7 +1,7 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, makeFolder, writeJson } from '../../base/files.ts';
+import { bytesIfThere, makeFolder, writeJson } from '../../base/files.ts';
 import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { RECEIVE_FOLDER } from './staging.ts';
 
@@ -40,7 +40,7 @@ const bookPath = (root: string): string => join(root, RECEIVE_FOLDER, 'pushes.js
 
 /** Reads what is remembered of earlier pushes; one that was lost begins anew. */
 export async function readBook(root: string): Promise<Book> {
-  return readRecordIfGood(await ifThere(readFile(bookPath(root))), BOOK) ?? { bytes: {}, refs: [] };
+  return readRecordIfGood(await bytesIfThere(bookPath(root)), BOOK) ?? { bytes: {}, refs: [] };
 }
 
 /** Notes a push that was accepted; the caller holds the lock. */

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import { type RecordOf, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -78,7 +77,7 @@ export async function addAltered(
   const files = paths.flatMap((path) => [path, signatureName(path)]);
   const contents = await target.readMany(files, task);
   for (const [index, path] of files.entries()) {
-    const local = await ifThere(readFile(join(work, path)));
+    const local = await bytesIfThere(join(work, path));
     if (!local || contentEquals(contents[index], local) || due.has(path)) continue;
     const list = isSignatureName(path) ? found.signatures : found.records;
     list.push({ path, bytes: local.length, why: listed.has(path) ? 'content' : 'missing' });

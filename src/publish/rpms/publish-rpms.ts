@@ -1,7 +1,7 @@
 import { copyFile, link, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
+import { bytesIfThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { formatEntry } from '../../published/log-entry.ts';
 import { fetchBytes } from '../../rpm/download.ts';
@@ -52,7 +52,7 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
   const { repository, folder, memory, all = false } = request;
   const repomd = await readFile(join(repository, REPOMD));
   const made = await namedHere(repository, repomd, task);
-  const signature = await ifThere(readFile(join(repository, REPOMD_SIGNATURE)));
+  const signature = await bytesIfThere(join(repository, REPOMD_SIGNATURE));
   const files = [
     ...(signature === undefined ? [] : [{ path: `${folder}/${REPOMD_SIGNATURE}`, content: signature }]),
     { path: `${folder}/${REPOMD}`, content: repomd },

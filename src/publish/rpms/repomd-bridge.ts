@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { REPOMD } from '../../rpm/repository/package-digests.ts';
 import { REPOMD_SIGNATURE } from '../../rpm/repository/renew-metadata.ts';
@@ -45,7 +45,7 @@ export async function settleSignature(
   target: Target,
   task: Task,
 ): Promise<void> {
-  const signature = await ifThere(readFile(join(repository, REPOMD_SIGNATURE)));
+  const signature = await bytesIfThere(join(repository, REPOMD_SIGNATURE));
   const repomd = await readFile(join(repository, REPOMD));
   const paths = [`${folder}/${REPOMD_SIGNATURE}`, `${folder}/${REPOMD}`] as const;
   const [oldSignature, oldRepomd] = await target.readMany(paths, task);

@@ -1,7 +1,7 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ifThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
+import { ifThere, makeFolder, readRegular, writeFileAtomic } from '../../base/files.ts';
 import { type RecordFormat, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { redact } from '../../base/redact.ts';
 import { isUnreadable } from '../../base/unreadable.ts';
@@ -87,7 +87,7 @@ const EVENT: RecordFormat<BuildEvent> = recordFormat({
 
 async function readEvent(path: string): Promise<BuildEvent | undefined> {
   try {
-    return readRecordIfGood(await readFile(path), EVENT);
+    return readRecordIfGood(await readRegular(path), EVENT);
   } catch (error) {
     if (isUnreadable(error)) return undefined;
     throw error;

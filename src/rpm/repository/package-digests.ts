@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { decompressText } from '../../programs/decompress.ts';
 import { FormatError } from '../format-error.ts';
@@ -22,7 +21,7 @@ export type ReadRepositoryFile = (path: string) => Promise<Uint8Array | undefine
 export const localRepository =
   (folder: string): ReadRepositoryFile =>
   (path) =>
-    ifThere(readFile(join(folder, path)));
+    bytesIfThere(join(folder, path));
 
 /**
  * Reads which packages a repository has, sources among them: their digests (`sha256:…`) by path.

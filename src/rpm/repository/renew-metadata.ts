@@ -1,7 +1,7 @@
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, makeFolder, sha256, syncFolder } from '../../base/files.ts';
+import { bytesIfThere, ifThere, makeFolder, sha256, syncFolder } from '../../base/files.ts';
 import { armoredSignature, dearmored } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { createRepoAside } from '../../programs/createrepo.ts';
@@ -55,7 +55,7 @@ export async function renewMetadata(request: MetadataRequest, task: Task): Promi
   const { folder, packages, signing } = request;
   const aside = join(folder, '.repodata-new');
   await rm(aside, { recursive: true, force: true });
-  const before = await ifThere(readFile(join(folder, REPOMD)));
+  const before = await bytesIfThere(join(folder, REPOMD));
   const named = before && (await packagesOf(request, before, task));
   if (before && named && isSame(named, packages) && (await isSignedAsItShould(request, before))) {
     return { repomd: sha256(before), changed: false, dropped: [] };
@@ -78,7 +78,7 @@ export async function renewMetadata(request: MetadataRequest, task: Task): Promi
 
 /** Names of metadata files in a repository that its repomd.xml does not name: those of an earlier one. */
 export async function unnamedMetadata(folder: string): Promise<string[]> {
-  const repomd = await ifThere(readFile(join(folder, REPOMD), 'utf8'));
+  const repomd = (await bytesIfThere(join(folder, REPOMD)))?.toString('utf8');
   const named = new Set(namesIn(repomd));
   const there = (await ifThere(readdir(join(folder, 'repodata')))) ?? [];
   return there.filter((name) => /^[0-9a-f]{64}-/.test(name) && !named.has(name));
@@ -102,7 +102,7 @@ const withoutKind = (digests: ReadonlyMap<string, string>): Map<string, string> 
   new Map([...digests].map(([path, digest]) => [path, digest.replace(/^sha256:/, '')]));
 
 async function isSignedAsItShould({ folder, signing }: MetadataRequest, repomd: Buffer): Promise<boolean> {
-  const signature = await ifThere(readFile(join(folder, REPOMD_SIGNATURE)));
+  const signature = await bytesIfThere(join(folder, REPOMD_SIGNATURE));
   // One that is left of a time when it was signed is as wrong as none.
   if (signature === undefined || !signing) return signature === undefined && !signing;
   return signing.isGood(repomd, dearmored(signature));

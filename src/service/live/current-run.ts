@@ -1,6 +1,6 @@
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from '../../base/files.ts';
+import { ifThere, openRegular } from '../../base/files.ts';
 import type { BuildPaths } from '../../build/build-store.ts';
 import type { RunningBuild } from '../../reports/pages/now.ts';
 import { plainLog } from '../../reports/pages/page-text.ts';
@@ -86,7 +86,7 @@ async function logTail(path: string): Promise<string | undefined> {
 
 /** Returns the end of a log, from a whole line on; undefined when there is none. */
 async function logEnd(path: string, bytes: number): Promise<string | undefined> {
-  const file = await ifThere(open(path, 'r'));
+  const file = await ifThere(openRegular(path));
   if (!file) return undefined;
   try {
     const { size } = await file.stat();

@@ -1,10 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Context, Hono } from 'hono';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import type { Config } from '../../config/config.ts';
 import { auditFolder, readAuditReport } from '../../publish/audit/audit-report.ts';
 import { auditPage } from '../../reports/pages/audit-page.ts';
@@ -169,7 +168,7 @@ export function pagesApp({
         targets.map((target) => readAuditReport(config.work, target).catch(() => undefined)),
       );
       const isKept = reports.some((report) => report?.evidence.includes(name));
-      const content = isKept ? await ifThere(readFile(join(auditFolder(config.work), name))) : undefined;
+      const content = isKept ? await bytesIfThere(join(auditFolder(config.work), name)) : undefined;
       if (!content) return missing(c, 'There is no such evidence.');
       return c.body(new Uint8Array(content), 200, {
         'content-type': 'text/plain; charset=utf-8',

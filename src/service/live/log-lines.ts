@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises';
-import { ifThere } from '../../base/files.ts';
+import { ifThere, openRegular } from '../../base/files.ts';
 import { plainLog } from '../../reports/pages/page-text.ts';
 
 /** A line of a log with its number in the file, from 1: as `grep -n` counts. */
@@ -74,7 +73,7 @@ export async function viewLog(path: string, { text = '', line }: LogQuestion): P
 
 /** Reads the end of a file, from a whole line on, and counts the lines before it. */
 async function readEnd(path: string) {
-  const file = await ifThere(open(path, 'r'));
+  const file = await ifThere(openRegular(path));
   if (!file) return undefined;
   try {
     const { size } = await file.stat();

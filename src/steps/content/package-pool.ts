@@ -40,7 +40,7 @@ export async function readPool(folder: string): Promise<Map<string, PooledPackag
  */
 export async function prunePool(pool: string, needed: ReadonlySet<string>, until: number): Promise<number> {
   let removed = 0;
-  for (const name of (await ifThere(filesBelow(pool))) ?? []) {
+  for (const name of await filesBelow(pool)) {
     const [, sha256] = /\/[0-9a-f]{32}-([0-9a-f]{64})\.rpm$/.exec(name) ?? [];
     const isLeftover = name.endsWith('.tmp');
     if (!isLeftover && (sha256 === undefined || needed.has(sha256))) continue;

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
@@ -41,7 +40,7 @@ export function recordTrust(
   };
   const keysFor = async (path: string) => new Uint8Array(Buffer.concat(await Promise.all(writersOf(path).map(keyOf))));
   const isOurs = async (path: string, content: Uint8Array) =>
-    contentEquals(content, await ifThere(readFile(join(config.work, path))));
+    contentEquals(content, await bytesIfThere(join(config.work, path)));
   const wasSigned = async (content: Uint8Array, publicKey: Uint8Array) =>
     isSignedByOne(publicKey, content, await keptSignatures(kept, content), task);
   return {

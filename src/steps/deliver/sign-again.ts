@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { ifThere } from '../../base/files.ts';
+import { bytesIfThere } from '../../base/files.ts';
 import { signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
@@ -124,7 +123,7 @@ async function historyOf(repo: string, heads: readonly string[]): Promise<Set<st
 /** Whether one of these keys has signed a commit, and another has not; what nobody here has signed before may be anything. */
 async function lacksSignature(repo: string, commit: string, signers: readonly Signer[], task: Task): Promise<boolean> {
   const bytes = await localObjects(repo)(commit, 'commit');
-  const meta = await ifThere(readFile(join(repo, objectPath(commit, 'commitmeta'))));
+  const meta = await bytesIfThere(join(repo, objectPath(commit, 'commitmeta')));
   const signatures = meta ? signaturesIn(meta) : [];
   if (!bytes || signatures.length === 0 || (await isSignedByAll(signers, bytes, signatures, task))) return false;
   return isSignedByOne(await jointSigner(signers).clientKey(task), bytes, signatures, task);

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { filesBelow, ifThere, sha256File, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, filesBelow, sha256File, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -48,7 +47,7 @@ export async function findUnsignedFiles(
   for (const build of (await surveyBuilds(work)).builds.filter(isThere)) {
     task.signal.throwIfAborted();
     for (const { path, sha256 } of await filesOf(build, { work, signer }, task)) {
-      const local = await ifThere(readFile(join(work, signatureName(path))));
+      const local = await bytesIfThere(join(work, signatureName(path)));
       const there = signaturePacketsIn(local ?? (await target.read(signatureName(path), task)));
       if (there.length === 0) continue;
       const lacks: Signer[] = [];
@@ -66,7 +65,7 @@ async function filesOf(
   task: Task,
 ): Promise<{ path: string; sha256?: string }[]> {
   const folder = relative(work, paths.dir);
-  const sums = await ifThere(readFile(join(paths.dir, SUMS), 'utf8'));
+  const sums = (await bytesIfThere(join(paths.dir, SUMS)))?.toString('utf8');
   if (sums === undefined) return [];
   const released = await filesBelow(paths.release);
   const notes = released.filter((name) => released.includes(signatureName(name)));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifThere, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, writeFileAtomic } from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE } from '../../build/build-files.ts';
@@ -46,7 +46,7 @@ export type RecordSignature = 'current' | 'stale' | 'others' | 'none';
 /** @param signer of the stream; several keys as one: each counts. @throws NightlyError `signing` when a key cannot be had. */
 export async function recordSignature(dir: string, signer: Signer, task: Task): Promise<RecordSignature> {
   const file = join(dir, RECORD_FILE);
-  const packets = signaturePacketsIn(await ifThere(readFile(signatureName(file))));
+  const packets = signaturePacketsIn(await bytesIfThere(signatureName(file)));
   if (packets.length === 0) return 'none';
   const [what, publicKey] = [await readFile(file), await signer.clientKey(task)];
   const findings: GpgvFinding[] = [];

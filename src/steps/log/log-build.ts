@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
 import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
@@ -56,7 +56,7 @@ export async function logBuild(
   if (config.log === undefined) return;
   const gate = await openLogGate(config);
   const state = join(paths.dir, LOGGED_FILE);
-  const content = await ifThere(readFile(state));
+  const content = await bytesIfThere(state);
   const before = content && readRecord(content, LOGGED, state);
   const files = await filesOf(paths, records, before?.files ?? []);
   const entry = before?.entry.map((part) => Buffer.from(part, 'base64'));
@@ -82,7 +82,7 @@ export async function logBuildHere(
   const names = [SUMS, RECORD_FILE].flatMap((name) => (signed ? [signatureName(name), name] : [name]));
   const contents = new Map<string, Uint8Array>();
   for (const name of names) {
-    const content = await ifThere(readFile(join(paths.dir, name)));
+    const content = await bytesIfThere(join(paths.dir, name));
     if (content) contents.set(name, content);
   }
   const meta = await readMeta(paths);

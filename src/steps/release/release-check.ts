@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, sha256File } from '../../base/files.ts';
+import { bytesIfThere, ifThere, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
@@ -92,7 +92,7 @@ async function checkFiles(dir: string, publicKey: Uint8Array, task: Task): Promi
   const files = parseSums(sums);
   const bad: string[] = [];
   const isSigned = async (path: string, what: Signable): Promise<boolean> => {
-    const signature = await ifThere(readFile(join(dir, signatureName(path))));
+    const signature = await bytesIfThere(join(dir, signatureName(path)));
     return signature !== undefined && isSignedByOne(publicKey, what, [signature], task);
   };
   if (!(await isSigned(SUMS, Buffer.from(sums)))) bad.push(`${SUMS} has no good signature`);

@@ -1,8 +1,18 @@
 import { constants, type Dirent, renameSync } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, isErrno, linksBelow, makeFolder, sha256File, sizeIfThere, syncFolder } from '../../base/files.ts';
+import {
+  bytesIfThere,
+  ifThere,
+  isErrno,
+  linksBelow,
+  makeFolder,
+  NO_FILE,
+  sha256File,
+  sizeIfThere,
+  syncFolder,
+} from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { tryFlock } from '../../programs/flock.ts';
@@ -29,7 +39,12 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       throw faultOf(error, root, name);
     }
   };
-  const read = (path: string): Promise<Uint8Array | undefined> => guarded(() => readThere(join(root, path)));
+  const read = (path: string): Promise<Uint8Array | undefined> =>
+    guarded(() =>
+      readThere(join(root, path)).catch((error: unknown) => {
+        throw isErrno(error, 'EISDIR') || isErrno(error, NO_FILE) ? noFileThere(join(root, path), name, error) : error;
+      }),
+    );
   return {
     name,
     publicUrl: url,
@@ -183,7 +198,15 @@ async function place(
 
 /** Links in a circle lead to nothing, as for a web server. */
 async function readThere(path: string): Promise<Uint8Array | undefined> {
-  return unlessCircle(ifThere(readFile(path)));
+  return unlessCircle(bytesIfThere(path));
+}
+
+function noFileThere(path: string, name: string, cause: unknown): NightlyError {
+  const what = isErrno(cause, 'EISDIR') ? 'a folder' : 'a FIFO or a device';
+  return new NightlyError('target-unreachable', `Target "${name}" has ${what} where a file should be: ${path}`, {
+    hint: 'Find out who made it, and move it away; then "atomic-nightly resume", or "atomic-nightly publish --reconcile", puts the file there.',
+    cause,
+  });
 }
 
 async function unlessCircle<Result>(work: Promise<Result>): Promise<Result | undefined> {

@@ -1,7 +1,7 @@
-import { readFile, utimes } from 'node:fs/promises';
+import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { RsyncTargetConfig } from '../../config/config.ts';
 import { isSshDestination } from '../../config/targets.ts';
@@ -128,7 +128,7 @@ async function readFiles(
 ): Promise<(Uint8Array | undefined)[]> {
   return withTemporaryFolder(async (folder) => {
     await rsyncFetch(remote, paths, folder, task);
-    return Promise.all(paths.map((path) => ifThere(readFile(join(folder, path)))));
+    return Promise.all(paths.map((path) => bytesIfThere(join(folder, path))));
   });
 }
 
@@ -142,7 +142,7 @@ async function readWithLinks(
   return withTemporaryFolder(async (into) => {
     const links = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
     const isBehind = (path: string): boolean => [...links.keys()].some((link) => `${path}/`.startsWith(`${link}/`));
-    const read = async (path: string) => (isBehind(path) ? undefined : ifThere(readFile(join(into, path))));
+    const read = async (path: string) => (isBehind(path) ? undefined : bytesIfThere(join(into, path)));
     return { contents: await Promise.all(paths.map(read)), links };
   });
 }

@@ -1,0 +1,19 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { filesBelow } from '../../src/base/files.ts';
+
+const source = new URL('../../src/', import.meta.url).pathname;
+
+/** Read what a person named on the command line or in the configuration, which may well be a pipe. */
+const NAMED_BY_PEOPLE = ['cli/commands/attest.ts', 'cli/commands/log-append.ts', 'publish/log/witness-log.ts'];
+
+it('I7: records are read by what waits for no FIFO and reads no device (openRegular of src/base/files.ts)', async () => {
+  const found: string[] = [];
+  for (const file of (await filesBelow(source)).filter((one) => one.endsWith('.ts'))) {
+    const text = await readFile(join(source, file), 'utf8');
+    const isRecord = /^(build|published)\//.test(file) && /\breadFile(Sync)?\(/.test(text);
+    if (isRecord || /\bifThere\(\s*readFile\(/.test(text)) found.push(file);
+  }
+  expect(found.sort()).toEqual(NAMED_BY_PEOPLE);
+});

@@ -249,16 +249,13 @@ describe('directory', () => {
     const path = join(far, 'builds.json');
     await mkdir(far, { recursive: true });
     await run(make, [path]);
-    for (const read of [
-      target.read('builds.json', testTask(dir)),
-      target.readMany(['builds.json'], testTask(dir)),
-      target.readWithLinks(['builds.json'], 'repo', testTask(dir)),
-    ]) {
-      await expect(read).rejects.toMatchObject({
-        code: 'target-unreachable',
-        message: `Target "dir" has ${what} where a file should be: ${path}`,
-      });
-    }
+    const fault = {
+      code: 'target-unreachable',
+      message: `Target "dir" has ${what} where a file should be: ${path}`,
+    };
+    await expect(target.read('builds.json', testTask(dir))).rejects.toMatchObject(fault);
+    await expect(target.readMany(['builds.json'], testTask(dir))).rejects.toMatchObject(fault);
+    await expect(target.readWithLinks(['builds.json'], 'repo', testTask(dir))).rejects.toMatchObject(fault);
   });
 
   it('says when the path is not a folder or cannot be written', async () => {

@@ -19,6 +19,8 @@ export interface RunningProcess {
   readonly exited: Promise<number | null>;
   /** SIGTERM to the group, SIGKILL after `graceMs` (default 3000). */
   stop(graceMs?: number): Promise<void>;
+  /** Lets this program end while that one runs, which is killed then. */
+  unref(): void;
 }
 
 /**
@@ -94,7 +96,7 @@ export async function start(
   options: RunOptions = {},
 ): Promise<RunningProcess> {
   const log = openLog(options.task, command, args);
-  const { child, ending, stdout, stderr } = spawn(command, args, options);
+  const { child, ending, stdin, stdout, stderr } = spawn(command, args, options);
   const onLine = options.onLine ?? (() => undefined);
   const output = Promise.all([eachLine(stdout, 'stdout', onLine, log), eachLine(stderr, 'stderr', onLine, log)]);
   const { pid } = child;
@@ -113,6 +115,9 @@ export async function start(
   return {
     pid,
     exited,
+    unref: () => {
+      for (const one of [child, stdin, stdout, stderr]) one?.unref();
+    },
     async stop(graceMs = 3000) {
       killGroup(pid, 'SIGTERM');
       const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), graceMs);

@@ -29,7 +29,10 @@ export async function tryFlock(
     onLine: (line) => line === 'held' && settle(true),
   });
   void holder.exited.then(() => settle(false));
-  return (await answer) ? () => holder.stop() : undefined;
+  if (!(await answer)) return undefined;
+  // Whoever fails while it has a lock, as on a full disk, is not to stay because of it.
+  holder.unref();
+  return () => holder.stop();
 }
 
 /**

@@ -73,19 +73,28 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
   const whoPath = join(workDir, 'lock.json');
   const free = await tryFlock(lockPath, { witness: witnessPath(workDir) });
   if (!free) throw await lockedError(workDir);
-  await killLeftovers(workDir);
-  removeStaleFolders();
-  process.env[RUN_MARKER] = resolve(workDir);
-  const who: LockHolder = { ...processPlace(), host: hostname(), command, since: new Date().toISOString() };
-  // A folder in its place would be in the way.
-  if ((await readLockHolder(workDir)) instanceof NightlyError) await rm(whoPath, { recursive: true, force: true });
-  await writeJson(whoPath, who);
+  try {
+    await killLeftovers(workDir);
+    removeStaleFolders();
+    process.env[RUN_MARKER] = resolve(workDir);
+    const who: LockHolder = { ...processPlace(), host: hostname(), command, since: new Date().toISOString() };
+    // A folder in its place would be in the way.
+    if ((await readLockHolder(workDir)) instanceof NightlyError) await rm(whoPath, { recursive: true, force: true });
+    await writeJson(whoPath, who);
+  } catch (error) {
+    // A full disk: whoever holds a lock of this program keeps it from ending.
+    await free();
+    throw error;
+  }
   return {
     async release() {
-      await endAgents(workDir);
-      delete process.env[RUN_MARKER];
-      await rm(whoPath, { force: true });
-      await free();
+      try {
+        await endAgents(workDir);
+        delete process.env[RUN_MARKER];
+        await rm(whoPath, { force: true });
+      } finally {
+        await free();
+      }
     },
   };
 }

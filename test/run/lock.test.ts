@@ -6,11 +6,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { withTemporaryFolder } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
-import { takeRunLock } from '../../src/run/run-lock.ts';
+import { tryFlock } from '../../src/programs/flock.ts';
+import { isRunLockHeld, takeRunLock } from '../../src/run/run-lock.ts';
+import { mountTmpfs } from '../support/mounts.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 const lockModule = new URL('../../src/run/run-lock.ts', import.meta.url).href;
+const flockModule = new URL('../../src/programs/flock.ts', import.meta.url).href;
 const filesModule = new URL('../../src/base/files.ts', import.meta.url).href;
 const execModule = new URL('../../src/programs/exec.ts', import.meta.url).href;
 
@@ -41,6 +44,33 @@ test('a second run is told who has the lock', async () => {
   });
   await lock.release();
   await (await takeRunLock(folder, 'again')).release();
+});
+
+test('I7: a full disk while the lock is taken, or freed, frees it, and holds nobody up', async () => {
+  const folder = temporaryFolder();
+  await mountTmpfs(folder, 'size=64k');
+  const full = (fill: boolean) =>
+    fill ? run('dd', ['if=/dev/zero', `of=${folder}/fill`], { okExitCodes: [1] }) : run('rm', [join(folder, 'fill')]);
+  await (await takeRunLock(folder, 'first')).release();
+  await full(true);
+  await expect(takeRunLock(folder, 'nightly')).rejects.toMatchObject({ code: 'ENOSPC' });
+  expect(await isRunLockHeld(folder)).toBe(false);
+  await full(false);
+  const lock = await takeRunLock(folder, 'nightly');
+  await run('mount', ['-o', 'remount,ro', folder]);
+  await expect(lock.release()).rejects.toMatchObject({ code: 'EROFS' });
+  await run('mount', ['-o', 'remount,rw', folder]);
+  expect(await isRunLockHeld(folder)).toBe(false);
+});
+
+test('I7: who fails while it has a lock ends, and the lock is free then', async () => {
+  const path = join(temporaryFolder(), 'lock');
+  const script = `
+    const { tryFlock } = await import(${JSON.stringify(flockModule)});
+    console.log(typeof (await tryFlock(${JSON.stringify(path)})));`;
+  const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
+  expect(stdout).toBe('function\n');
+  await (await retried(async () => (await tryFlock(path)) ?? Promise.reject(new Error('held'))))();
 });
 
 test('I4: SIGKILL of the holder frees the lock, and its leftover children are ended by the next holder', async () => {

@@ -44,7 +44,6 @@ export const serve = defineCommand({
     const free = await takeServiceLock(config.work);
     lowerPriority();
     const systemd = notifier();
-    // The lock is held by a process of its own, which would keep this one alive.
     const service = await startService(config, log).catch(async (error: unknown) => {
       await free();
       throw error;

@@ -57,6 +57,9 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   const shown = JSON.parse((await world.nightly('log', 'show', '--last', '50', '--json')).stdout);
   const kinds = shown.entries.map(({ kind }: { kind: string }) => kind);
   expect(kinds).toEqual(expect.arrayContaining(['key', 'ref', 'build', 'build-changed', 'withdraw']));
+  const table = (await world.nightly('log', 'show', '--last', '50')).stdout;
+  expect(table).toMatch(/^root: .*\n\nENTRY +KIND +WHAT\n/m);
+  expect(table).toMatch(/^\d+ +withdraw +\S+ by \S+: a "bad" one$/m);
   const back = shown.entries.find(({ kind }: { kind: string }) => kind === 'withdraw');
   expect(back).toMatchObject({ by: taking?.['buildid'], reason: 'a "bad" one' });
 

@@ -60,7 +60,9 @@ test('publish --dry-run tells what a further target lacks; publish sends it ther
   expect(plan.targets[1].phases.map(({ name }: { name: string }) => name)).toEqual(['objects', 'commit', 'deltas']);
   const text = (await world.nightly('publish', id, '--dry-run')).stdout;
   expect(text).toMatch(/buildlogs: has [0-9a-f]{12} at mini\/x86_64\/nightly; no ref would move/);
-  expect(text).toMatch(/mirror: mini\/x86_64\/nightly from nothing \(a new ref\) to [0-9a-f]{12}/);
+  expect(text).toMatch(
+    /mirror: mini\/x86_64\/nightly from nothing \(a new ref\) to [0-9a-f]{12}\n {2}PHASE +FILES +SIZE\n {2}objects +\d+ /,
+  );
   expect(await readdir(world.published)).not.toContain('second');
 
   const published = await world.nightly('publish', id);

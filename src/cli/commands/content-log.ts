@@ -4,6 +4,7 @@ import { defineCommand, usageError } from '../define.ts';
 import { flag, needed } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
 import { type Printer, printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 /** `atomic-nightly content log TAG`: each publication of a tag, with who tagged what. */
 export const contentLog = defineCommand({
@@ -20,15 +21,31 @@ export const contentLog = defineCommand({
     const { config } = await loadContent(path);
     const changes = await readHistory(tagFolder(config.work, tag));
     if (json) printJson({ tag, changes }, print);
-    else for (const change of changes) printChange(change, print);
+    else if (changes.length > 0) printChanges(changes, print);
     return 0;
   },
 });
 
-function printChange({ at, event, key, pushed, added, removed }: TagChange, print: Printer): void {
-  print(`${at}  event ${event}  ${pushed ? 'published' : 'made, not sent'}  key ${key}`);
-  const who = ({ by, event: when }: TagChange['added'][number]): string =>
-    when === undefined ? '' : `  (${by ?? 'unknown'}, event ${when})`;
-  for (const one of added) print(`  + ${one.file}${who(one)}`);
-  for (const one of removed) print(`  - ${one.file}${who(one)}`);
+const HEADER = ['TIME', 'EVENT', 'STATE', 'KEY'];
+
+/** A line for each publication, and below it what was added and removed. */
+function printChanges(changes: readonly TagChange[], print: Printer): void {
+  const rows = changes.map(({ at, event, key, pushed }) => [
+    at,
+    `${event}`,
+    pushed ? 'published' : 'made, not sent',
+    key,
+  ]);
+  const [header = '', ...lines] = tableLines([HEADER, ...rows]);
+  print(header);
+  for (const [index, line] of lines.entries()) {
+    print(line);
+    const { added = [], removed = [] } = changes[index] ?? {};
+    for (const one of added) print(`  + ${one.file}${whoTagged(one)}`);
+    for (const one of removed) print(`  - ${one.file}${whoTagged(one)}`);
+  }
+}
+
+function whoTagged({ by, event }: TagChange['added'][number]): string {
+  return event === undefined ? '' : `  (${by ?? 'unknown'}, event ${event})`;
 }

@@ -7,6 +7,7 @@ import { defineCommand } from '../define.ts';
 import { flag, number } from '../inputs.ts';
 import { loadLoggedConfig } from '../open-log.ts';
 import { printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 
 export const logShow = defineCommand({
   name: 'log show',
@@ -35,34 +36,37 @@ export const logShow = defineCommand({
       return 0;
     }
     for (const [name, value] of Object.entries(about)) print(`${`${name}:`.padEnd(8)} ${value}`);
-    for (const { index, entry } of entries) print(`${String(index).padStart(8)}  ${lineOf(entry)}`);
+    const rows = entries.map(({ index, entry }) => [String(index), entry?.kind ?? 'other', contentOf(entry)]);
+    if (rows.length > 0) for (const line of ['', ...tableLines([HEADER, ...rows])]) print(line);
     return 0;
   },
 });
 
-/** What an entry says, in a line. */
-function lineOf(entry: LogEntry | undefined): string {
+const HEADER = ['ENTRY', 'KIND', 'WHAT'];
+
+/** What an entry says beside its kind, in a line. */
+function contentOf(entry: LogEntry | undefined): string {
   switch (entry?.kind) {
     case undefined:
-      return 'other          in the format of somebody else';
+      return 'in the format of somebody else';
     case 'ref':
-      return `ref            ${entry.ref} ${entry.commit.slice(0, 12)} ${entry.version ?? ''}`.trimEnd();
+      return `${entry.ref} ${entry.commit.slice(0, 12)} ${entry.version ?? ''}`.trimEnd();
     case 'build':
-      return `build          ${entry.id} ${entry.arch}, ${entry.files.length} files${partOf(entry)}`;
+      return `${entry.id} ${entry.arch}, ${entry.files.length} files${partOf(entry)}`;
     case 'build-changed':
-      return `build-changed  ${entry.id} ${entry.arch}: ${entry.change}, ${entry.files.length} files${partOf(entry)}`;
+      return `${entry.id} ${entry.arch}: ${entry.change}, ${entry.files.length} files${partOf(entry)}`;
     case 'release':
-      return `release        ${entry.id} ${entry.arch} of ${entry.of.id}`;
+      return `${entry.id} ${entry.arch} of ${entry.of.id}`;
     case 'withdraw':
-      return `withdraw       ${entry.ids.join(', ')} by ${entry.by}: ${entry.reason}`;
+      return `${entry.ids.join(', ')} by ${entry.by}: ${entry.reason}`;
     case 'prune':
-      return `prune          ${entry.commits.length} commits, ${entry.builds.length} builds${partOf(entry)}`;
+      return `${entry.commits.length} commits, ${entry.builds.length} builds${partOf(entry)}`;
     case 'rpms':
-      return `rpms           ${entry.folder}`;
+      return entry.folder;
     case 'key':
-      return `key            ${entry.use}${entry.stream === undefined ? '' : ` of ${entry.stream}`}: ${entry.current.join(' ')}`;
+      return `${entry.use}${entry.stream === undefined ? '' : ` of ${entry.stream}`}: ${entry.current.join(' ')}`;
     case 'tool':
-      return `tool           ${entry.file.path} ${entry.version}`;
+      return `${entry.file.path} ${entry.version}`;
   }
 }
 

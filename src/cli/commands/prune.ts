@@ -14,6 +14,7 @@ import { openTarget } from '../../targets/open-target.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional } from '../inputs.ts';
 import { formatError, type Printer, printJson } from '../print.ts';
+import { tableLines } from '../table.ts';
 import { withSteps } from '../with-steps.ts';
 
 /**
@@ -103,11 +104,13 @@ function printReports(
     print(`Target ${target}:`);
     for (const { ref, commits } of refs) {
       print(`  ${ref}`);
-      for (const commit of commits) print(`    ${commitLine(commit, dryRun)}`);
+      const rows = commits.map((commit) => commitCells(commit, dryRun));
+      if (rows.length > 0) for (const line of tableLines([COMMITS, ...rows])) print(`    ${line}`);
     }
     const total = totalOf(removed);
     print(`  ${did} ${total.files} files, ${formatBytes(total.bytes)}`);
-    for (const { name, files, bytes } of removed) print(`    ${name}: ${files} files, ${formatBytes(bytes)}`);
+    const rows = removed.map(({ name, files, bytes }) => [name, String(files), formatBytes(bytes)]);
+    if (rows.length > 0) for (const line of tableLines([REMOVED, ...rows])) print(`    ${line}`);
     if (unlisted.length > 0) print(`  the index no longer names ${unlisted.join(', ')}`);
     if (later && later.files > 0) {
       print(`  once all that is given up has gone: ${later.files} objects, ${formatBytes(later.bytes)}`);
@@ -120,14 +123,21 @@ function printReports(
   }
 }
 
-function commitLine({ commit, version, date, state, why, tags = [], due }: ReportedCommit, dryRun: boolean): string {
-  const name = `${(version ?? date).padEnd(12)} ${commit.slice(0, 12)}`;
+const COMMITS = ['VERSION', 'COMMIT', 'STATE'];
+const REMOVED = ['WHAT', 'FILES', 'SIZE'];
+
+function commitCells(reported: ReportedCommit, dryRun: boolean): readonly string[] {
+  const { commit, version, date } = reported;
+  return [version ?? date, commit.slice(0, 12), stateOf(reported, dryRun)];
+}
+
+function stateOf({ state, why, tags = [], due }: ReportedCommit, dryRun: boolean): string {
   switch (state) {
     case 'kept':
-      return `${name}  stays: ${why.map((one) => (one === 'build-tag' ? `tag ${tags.join(', ')}` : one)).join(', ')}`;
+      return `stays: ${why.map((one) => (one === 'build-tag' ? `tag ${tags.join(', ')}` : one)).join(', ')}`;
     case 'given-up':
-      return `${name}  given up, goes after ${due}`;
+      return `given up, goes after ${due}`;
     case 'removed':
-      return `${name}  ${dryRun ? 'goes now' : 'gone'}`;
+      return dryRun ? 'goes now' : 'gone';
   }
 }

@@ -1,3 +1,4 @@
+import { formatBytes } from '../../base/format.ts';
 import { planBuildPublish, type TargetPlan } from '../../pipelines/plan-build.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { buildWithCommit, continueBuild } from '../go-on.ts';
@@ -5,6 +6,7 @@ import { flag, optional, text } from '../inputs.ts';
 import { preparationTask, withLockedBuild } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { reconcileTargets } from '../reconcile.ts';
+import { tableLines } from '../table.ts';
 
 /**
  * `atomic-nightly publish [BUILD]`: sends a build to those targets of its stream that do not have it, for instance one
@@ -51,23 +53,20 @@ export const publish = defineCommand({
   },
 });
 
+const HEADER = ['PHASE', 'FILES', 'SIZE'];
+
 function planLines(plan: TargetPlan): string[] {
   if ('refused' in plan) return [`${plan.target}: would be refused`, `  ${plan.refused}`];
   const { target, ref, from, to, phases, files, bytes, deletions, 'prune-refused': unpruned } = plan;
-  const removed =
-    unpruned !== undefined
-      ? [`  its retention would remove nothing: ${unpruned}`]
-      : deletions === undefined || deletions.files === 0
-        ? []
-        : [`  ${'removed'.padEnd(8)} ${String(deletions.files).padStart(7)} files ${mb(deletions.bytes)} (retention)`];
-  if (from === to) return [`${target}: has ${short(to)} at ${ref}; no ref would move`, ...removed];
-  return [
-    `${target}: ${ref} from ${from === undefined ? 'nothing (a new ref)' : short(from)} to ${short(to)}`,
-    ...phases.map((phase) => `  ${phase.name.padEnd(8)} ${String(phase.files).padStart(7)} files ${mb(phase.bytes)}`),
-    `  ${'in all'.padEnd(8)} ${String(files).padStart(7)} files ${mb(bytes)}`,
-    ...removed,
-  ];
+  const stays = unpruned === undefined ? [] : [`  its retention would remove nothing: ${unpruned}`];
+  const gone =
+    unpruned === undefined && deletions && deletions.files > 0 ? [{ name: 'removed (retention)', ...deletions }] : [];
+  const rows = from === to ? gone : [...phases, { name: 'in all', files, bytes }, ...gone];
+  const cells = rows.map((row) => [row.name, String(row.files), formatBytes(row.bytes)]);
+  const table = cells.length === 0 ? [] : tableLines([HEADER, ...cells]).map((line) => `  ${line}`);
+  if (from === to) return [`${target}: has ${short(to)} at ${ref}; no ref would move`, ...table, ...stays];
+  const moved = `${target}: ${ref} from ${from === undefined ? 'nothing (a new ref)' : short(from)} to ${short(to)}`;
+  return [moved, ...table, ...stays];
 }
 
 const short = (commit: string): string => commit.slice(0, 12);
-const mb = (bytes: number): string => `${(bytes / 1e6).toFixed(1).padStart(9)} MB`;

@@ -95,7 +95,7 @@ describe('content status, show and log', () => {
     const log = await runCli(dir, ['content', 'log', RELEASE]);
     expect(log.stdout).toMatch(
       new RegExp(
-        `event \\d+ {2}published {2}key ${key.fingerprint}\\n {2}\\+ ceph-1.0-1.el8.src.rpm {2}\\(alice, event \\d+\\)`,
+        `^TIME +EVENT +STATE +KEY\\n\\S+ {2}\\d+ +published {2}${key.fingerprint}\\n {2}\\+ ceph-1.0-1.el8.src.rpm {2}\\(alice, event \\d+\\)`,
       ),
     );
     expect(await runCli(dir, ['content', 'show', '../x'])).toMatchObject({ code: 2 });

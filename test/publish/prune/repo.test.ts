@@ -102,6 +102,7 @@ it('atomic-nightly prune: tells what stays and why, gives up, and stops at a ref
 
   const done = await runCli(bed.dir, ['prune']);
   expect(done.code).toBe(0);
+  expect(done.stdout).toMatch(/^ +VERSION +COMMIT +STATE$/m);
   expect(done.stdout).toContain(`${nightId(0)}  ${commits[0]?.slice(0, 12)}  given up, goes after`);
   expect(Object.keys((await bed.readFar('builds/retired.json')).commits)).toEqual([commits[0]]);
 

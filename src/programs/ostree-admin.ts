@@ -1,5 +1,6 @@
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { pullLocalPath } from './ostree.ts';
 
 /** `ostree admin` and what a sysroot's own repo needs; src/programs/ostree.ts has the commands for plain repositories. */
 
@@ -38,7 +39,8 @@ export async function pullIntoSysroot(
   task: Task,
 ): Promise<void> {
   const inner = `${request.sysroot}/ostree/repo`;
-  await run('ostree', ['pull-local', `--repo=${inner}`, '--disable-fsync', request.repo, request.commit], { task });
+  const repo = pullLocalPath(request.repo);
+  await run('ostree', ['pull-local', `--repo=${inner}`, '--disable-fsync', repo, request.commit], { task });
   await run('ostree', ['refs', `--repo=${inner}`, `--create=${request.remote}:${request.ref}`, request.commit], {
     task,
   });

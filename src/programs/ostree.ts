@@ -69,12 +69,16 @@ export async function ostreeVersion(): Promise<string> {
   return /Version: '?([^'\n]+)/.exec(stdout)?.[1] ?? 'unknown';
 }
 
+/** Returns a repository as `ostree pull-local` takes it with a commit: it makes a URL of the path, without escaping anything. */
+export const pullLocalPath = (path: string): string => path.replace(/[%#?]/g, encodeURIComponent);
+
 /** Copies a commit with everything in it from one local repository into another, checking each new object. */
 export async function pullLocal(
   request: { readonly from: string; readonly to: string; readonly commit: string },
   task: Task,
 ): Promise<void> {
-  await run('ostree', ['pull-local', `--repo=${request.to}`, '--untrusted', request.from, request.commit], { task });
+  const from = pullLocalPath(request.from);
+  await run('ostree', ['pull-local', `--repo=${request.to}`, '--untrusted', from, request.commit], { task });
 }
 
 /** Writes a commit's tree to a new folder, with owners, modes and extended attributes; needs root. */

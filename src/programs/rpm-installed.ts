@@ -5,6 +5,7 @@ import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { rpmDatabase } from './rpm-database.ts';
+import { inFolders } from './rpm-files.ts';
 
 /** A package with what its header says of where it comes from. The epoch is "0" when there is none. */
 export interface RpmHeader {
@@ -57,10 +58,13 @@ export async function listInstalled(database: string, home: string, task: Task):
 
 /** Reads the headers of RPM files, in the order of the files; signatures are not checked. @param home an empty folder */
 export async function readHeaders(files: readonly string[], home: string, task: Task): Promise<RpmHeader[]> {
-  if (files.length === 0) return [];
   const flags = ['--query', '--package', '--nomanifest', '--nosignature', '--nodigest'];
-  const args = [...flags, '--queryformat', `${FORMAT}\\n`, '--', ...files];
-  return parseHeaders((await run('rpm', args, { task, env: { HOME: home } })).stdout);
+  const found: RpmHeader[] = [];
+  for (const { cwd, names } of inFolders(files)) {
+    const args = [...flags, '--queryformat', `${FORMAT}\\n`, '--', ...names];
+    found.push(...parseHeaders((await run('rpm', args, { task, cwd, env: { HOME: home } })).stdout));
+  }
+  return found;
 }
 
 /** Parses what rpm prints by FORMAT. */

@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
-
-import { resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { inBatches } from '../base/batches.ts';
 import { makeFolder } from '../base/files.ts';
 import { inParallel } from '../base/parallel.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { rpmDatabase } from './rpm-database.ts';
+import { inFolders, type RpmFolder } from './rpm-files.ts';
 
 /** Why an RPM file did not pass `rpmkeys --checksig`. */
 export interface SignatureFault {
@@ -154,32 +154,33 @@ export interface RpmIdentity {
 /** Reads names and versions from the headers of RPM files, in the order of the files; signatures are not looked at. */
 export async function identifyRpms(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
   const found: RpmIdentity[] = [];
-  // Far below the kernel's limit for an argument list.
-  for (let start = 0; start < files.length; start += 500) {
-    found.push(...(await identifySome(files.slice(start, start + 500), home, task)));
+  for (const { cwd, names } of inFolders(files)) {
+    // Far below the kernel's limit for an argument list.
+    for (const some of inBatches(names, 500)) found.push(...(await identifySome({ cwd, names: some }, home, task)));
   }
   return found;
 }
 
-async function identifySome(files: readonly string[], home: string, task: Task): Promise<RpmIdentity[]> {
+async function identifySome({ cwd, names }: RpmFolder, home: string, task: Task): Promise<RpmIdentity[]> {
   const format = '%{NAME}\\t%{EPOCHNUM}\\t%{VERSION}\\t%{RELEASE}\\t%{ARCH}\\t%{SOURCEPACKAGE}\\n';
   // What is not an RPM would be taken for a list of RPMs to read.
   const flags = ['--query', '--package', '--nomanifest', '--nosignature', '--nodigest', '--queryformat', format];
-  const { stdout } = await run('rpm', [...flags, '--', ...files], {
+  const { stdout } = await run('rpm', [...flags, '--', ...names], {
     task,
+    cwd,
     env: { HOME: home },
     okExitCodes: Array.from({ length: 256 }, (_, code) => code),
   });
   const lines = stdout.split('\n').filter((line) => line !== '');
-  if (lines.length !== files.length && files.length > 1) {
+  if (lines.length !== names.length && names.length > 1) {
     // Some cannot be read, and rpm leaves these out: one by one it is clear which.
     const each: RpmIdentity[] = [];
-    for (const file of files) each.push(...(await identifySome([file], home, task)));
+    for (const name of names) each.push(...(await identifySome({ cwd, names: [name] }, home, task)));
     return each;
   }
-  return files.map((path, index) => {
+  return names.map((file, index) => {
     const [name = '', epoch = '0', version = '', release = '', arch = '', source] = lines[index]?.split('\t') ?? [];
-    return { path, name, epoch, version, release, arch, source: source === '1' };
+    return { path: join(cwd, file), name, epoch, version, release, arch, source: source === '1' };
   });
 }
 
@@ -189,8 +190,8 @@ export async function queryRpms(files: readonly string[], home: string, task: Ta
   const format = `${tags}[\\t%{PROVIDENAME} %{PROVIDEFLAGS:depflags} %{PROVIDEVERSION}]\\n`;
   const found: RpmFile[] = [];
   for (const path of files) {
-    const args = ['--query', '--package', '--nosignature', '--nodigest', '--queryformat', format, path];
-    const { stdout } = await run('rpm', args, { task, env: { HOME: home } });
+    const args = ['--query', '--package', '--nosignature', '--nodigest', '--queryformat', format, '--', basename(path)];
+    const { stdout } = await run('rpm', args, { task, cwd: dirname(path), env: { HOME: home } });
     const [name = '', epoch = '0', version = '', release = '', arch = '', ...provides] = stdout.trim().split('\t');
     found.push({ path, name, epoch, version, release, arch, provides: provides.map((one) => one.trim()) });
   }

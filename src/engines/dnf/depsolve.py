@@ -8,6 +8,7 @@ standard error and exit code 1.
 Nothing of the host's configuration is read: no /etc/dnf, no plugins, no variables, no repositories of the host.
 """
 
+import glob
 import json
 import logging
 import os
@@ -44,7 +45,8 @@ def open_base(request):
     conf = dnf.conf.Conf()
     conf.config_file_path = ""
     conf.check_config_file_age = False
-    conf.reposdir = [request["reposDir"]]
+    # It is taken for a pattern of names.
+    conf.reposdir = [glob.escape(request["reposDir"])]
     conf.varsdir = []
     conf.pluginpath = []
     conf.plugins = False
@@ -78,6 +80,9 @@ def open_base(request):
         if faults.messages:
             raise Refused("config", "dnf does not take a .repo file as it is:\n" + "\n".join(faults.messages))
         enabled = set(request["repos"])
+        unread = enabled - {repo.id for repo in base.repos.values()}
+        if unread:
+            raise Refused("config", "dnf finds no repository %s in %s" % (", ".join(sorted(unread)), request["reposDir"]))
         for repo in base.repos.values():
             if repo.id in enabled:
                 repo.enable()

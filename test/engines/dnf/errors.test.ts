@@ -41,6 +41,11 @@ describe('resolve', () => {
     expect(await resolve(first.lockfile)).toMatchObject({ inputHash: first.inputHash });
   });
 
+  it('takes the folder of .repo files by its name, which is no pattern', async () => {
+    distro = await makeMiniDistro(join(place.dir, "it's [odd] %2F*"));
+    expect((await resolve()).lockfile.packages['app']?.evra).toBe('1:2.0-1.noarch');
+  });
+
   it('lists the packages that are not there, each with its place', async () => {
     await distro.writeTreefile({ packages: ['app', 'nonesuch', 'another-one'] });
     await expect(resolve()).rejects.toMatchObject({

@@ -1,5 +1,15 @@
 import { createHash } from 'node:crypto';
-import { constants, createReadStream, mkdirSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import {
   type FileHandle,
   mkdir,
@@ -130,11 +140,20 @@ export const NO_FILE = 'EFTYPE';
  * @throws the system's error; one with the code `NO_FILE` for a FIFO, a socket or a device
  */
 export async function openRegular(path: string): Promise<FileHandle> {
-  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
-  const file = await open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  const info = await file.stat();
-  if (info.isFile() || info.isDirectory()) return file;
-  await file.close();
+  const file = await open(path, REGULAR);
+  try {
+    refuseNoFile(path, await file.stat());
+    return file;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+const REGULAR = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
+function refuseNoFile(path: string, info: Stats): void {
+  if (info.isFile() || info.isDirectory()) return;
   throw Object.assign(new Error(`${path} is a FIFO or a device, not a file`), { code: NO_FILE });
 }
 
@@ -160,6 +179,26 @@ export async function readTextIfExists(path: string): Promise<string | undefined
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
+  }
+}
+
+/**
+ * Reads the text of a small regular file at once; undefined when there is none. Only where many are read one after the other: a hop to
+ * another thread for each takes ten times as long as the reading.
+ */
+export function textIfThere(path: string): string | undefined {
+  let file: number;
+  try {
+    file = openSync(path, REGULAR);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  try {
+    refuseNoFile(path, fstatSync(file));
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
   }
 }
 

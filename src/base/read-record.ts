@@ -97,7 +97,7 @@ function parseJson(
 ): unknown {
   const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
   if (text.trim() === '') throw damaged(place, 'it is empty', hint);
-  if (depthOf(text) > MAX_DEPTH) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);
+  if (isDeeperThan(text, MAX_DEPTH)) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -119,21 +119,32 @@ function hasProtoKey(value: unknown): boolean {
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
 }
 
-/** How deep brackets are nested, those in strings apart. */
-function depthOf(text: string): number {
-  let [depth, deepest, inString] = [0, 0, false];
-  for (let at = 0; at < text.length; at += 1) {
+/** Whether brackets are nested deeper than that, those in strings apart. A text that has fewer of them is not looked at any closer. */
+function isDeeperThan(text: string, most: number): boolean {
+  if (!hasMoreOpen(text, most)) return false;
+  let [depth, inString] = [0, false];
+  for (let at = 0; at < text.length && depth <= most; at += 1) {
     const code = text.charCodeAt(at);
     if (inString) {
       if (code === 0x5c) at += 1;
       else if (code === 0x22) inString = false;
     } else if (code === 0x22) inString = true;
-    else if (code === 0x7b || code === 0x5b) {
-      depth += 1;
-      if (depth > deepest) deepest = depth;
-    } else if (code === 0x7d || code === 0x5d) depth -= 1;
+    else if (code === 0x7b || code === 0x5b) depth += 1;
+    else if (code === 0x7d || code === 0x5d) depth -= 1;
   }
-  return deepest;
+  return depth > most;
+}
+
+/** Whether a text has more opening brackets than that, found as fast as the engine finds a character. */
+function hasMoreOpen(text: string, most: number): boolean {
+  let count = 0;
+  for (const bracket of '{[') {
+    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
+      count += 1;
+      if (count > most) return true;
+    }
+  }
+  return false;
 }
 
 /** Returns what is wrong with a record, the first few faults each with its place in it, as a part of a sentence. */

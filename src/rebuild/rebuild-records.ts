@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
+import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { bytesIfThere } from '../base/files.ts';
+import { textIfThere } from '../base/files.ts';
 import type { BuildersConfig } from '../config/builders.ts';
 import type { Config } from '../config/config.ts';
 import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
@@ -27,6 +28,9 @@ export interface RebuildRecords {
   readonly faults: readonly NightlyError[];
 }
 
+/** Statements verified side by side. */
+const PARALLEL = 16;
+
 /** Returns who signs statements of results, and the URI of whoever answers for verdicts. @throws NightlyError `config` */
 export function statementOf({ builders }: RebuildConfig): {
   readonly signer: StatementSigner;
@@ -49,13 +53,10 @@ export async function readRebuildRecords(config: RebuildConfig, like?: RebuildRe
   const key = await statementOf(config).signer.publicKey();
   const [kept, found] = await Promise.all([readKeptResults(work), readDisputes(work)]);
   const faults = [...kept.faults, ...found.faults];
-  const results: KeptResult[] = [];
   const asked = like ? kept.results.filter(({ result }) => sameInputs(result, like)) : kept.results;
-  for (const one of asked) {
-    const fault = await statementFault(work, one, key);
-    if (fault === undefined) results.push(one);
-    else faults.push(fault);
-  }
+  const wrong = await pLimit(PARALLEL).map(asked, (one) => statementFault(work, one, key));
+  faults.push(...wrong.filter((fault) => fault !== undefined));
+  const results = asked.filter((_, index) => wrong[index] === undefined);
   const verdicts = new Map<string, readonly Verdict[]>();
   for (const { id } of found.disputes) {
     const signed = await readVerdicts(work, id, key);
@@ -73,7 +74,7 @@ export async function readRebuildRecords(config: RebuildConfig, like?: RebuildRe
 
 async function statementFault(work: string, { result }: KeptResult, key: KeyObject): Promise<NightlyError | undefined> {
   const place = statementPath(work, result.job);
-  const line = (await bytesIfThere(place))?.toString('utf8');
+  const line = textIfThere(place);
   if (line === undefined) {
     return new NightlyError('record', `The result of job ${result.job} has no statement.`, {
       hint: 'Hand the result in again: it is made then.',
@@ -81,7 +82,7 @@ async function statementFault(work: string, { result }: KeptResult, key: KeyObje
     });
   }
   try {
-    verifyRebuildStatement(line, result, key, place);
+    await verifyRebuildStatement(line, result, key, place);
     return undefined;
   } catch (error) {
     if (error instanceof NightlyError) return error;

@@ -1,9 +1,9 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import pLimit from 'p-limit';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { ifThere, readTextIfExists, sha256, textIfThere, writeFileAtomic } from '../base/files.ts';
 import { FORMATS } from '../base/format-versions.ts';
 import { type RecordOf, readRecord, recordFormat, recordText } from '../base/read-record.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
@@ -76,13 +76,13 @@ export async function keepResult(work: string, result: RebuildResult): Promise<v
 }
 
 /** Returns a result that is kept; undefined when there is none. @throws NightlyError `record` when it is damaged. */
-export async function readKeptResult(work: string, job: string): Promise<KeptResult | undefined> {
+export function readKeptResult(work: string, job: string): KeptResult | undefined {
   const path = resultPath(work, job);
-  const text = await readTextIfExists(path);
+  const text = textIfThere(path);
   if (text === undefined) return undefined;
   const result = readRecord(text, RESULT, path);
   const place = drawPath(work, job);
-  const drawn = await readTextIfExists(place);
+  const drawn = textIfThere(place);
   return { result, draw: drawn === undefined ? undefined : readRecord(drawn, DRAW, place) };
 }
 
@@ -91,8 +91,8 @@ export async function writeDraw(work: string, job: string, draw: Draw): Promise<
   await writeFileAtomic(drawPath(work, job), recordText(draw, DRAW));
 }
 
-/** Results read side by side. */
-const PARALLEL = 16;
+/** Results read before others have their turn. */
+const AT_A_TIME = 50;
 
 /** Reads all results. One that is damaged stops nothing but itself. */
 export async function readKeptResults(work: string): Promise<KeptResults> {
@@ -100,17 +100,18 @@ export async function readKeptResults(work: string): Promise<KeptResults> {
     (name) => jobId.safeParse(name).success,
   );
   const [results, faults]: [KeptResult[], NightlyError[]] = [[], []];
-  // Each is some small files: side by side their waiting costs nothing.
-  await pLimit(PARALLEL).map(names, async (job) => {
+  for (const [index, job] of names.entries()) {
+    if (index % AT_A_TIME === 0) await nextTurn();
     try {
-      const kept = await readKeptResult(work, job);
+      const kept = readKeptResult(work, job);
       if (kept && kept.result.job === job) results.push(kept);
     } catch (error) {
       if (error instanceof NightlyError) faults.push(error);
       else if (isUnreadable(error)) faults.push(unreadable(resultPath(work, job), error));
       else throw error;
     }
-  });
-  const order = ({ result }: KeptResult): string => `${String(result.finishedAt).padStart(12, '0')} ${result.job}`;
-  return { results: results.sort((a, b) => (order(a) < order(b) ? -1 : 1)), faults };
+  }
+  const byTime = ({ result: one }: KeptResult, { result: other }: KeptResult): number =>
+    one.finishedAt - other.finishedAt || (one.job < other.job ? -1 : 1);
+  return { results: results.sort(byTime), faults };
 }

@@ -1,7 +1,6 @@
 import type { Dispute } from './dispute-record.ts';
 import { disputeId, fingerprintOf } from './dispute-record.ts';
 import { inputsOf } from './duplicates.ts';
-import type { RebuildResult } from './result.ts';
 import type { KeptResult } from './result-store.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -46,43 +45,66 @@ export interface Known {
  * are disputed until a record says otherwise (I18).
  */
 export function judge(known: Known): JudgedResult[] {
-  const groups = new Map<string, KeptResult[]>();
-  for (const kept of known.results) {
-    if (kept.result.scratch) continue;
-    const inputs = inputsOf(kept.result);
-    groups.set(inputs, [...(groups.get(inputs) ?? []), kept]);
+  const verdicts = given(known);
+  const results = known.results.map((kept): Printed => {
+    const [inputs, fingerprint] = [inputsOf(kept.result), fingerprintOf(kept.result)];
+    const isVoid = (verdicts.byInputs.get(inputs) ?? []).some(
+      (one) =>
+        (one.verdict === 'tampered' && one.fingerprints.includes(fingerprint)) || one.jobs.includes(kept.result.job),
+    );
+    return { kept, inputs, fingerprint, isVoid };
+  });
+  const groups = new Map<string, Printed[]>();
+  for (const one of results) {
+    if (one.kept.result.scratch || one.isVoid) continue;
+    const group = groups.get(one.inputs);
+    if (group) group.push(one);
+    else groups.set(one.inputs, [one]);
   }
-  const distrusted = distrustedBuilders(known.verdicts);
-  return known.results.map((kept) => {
+  return results.map((one) => {
+    const { kept, inputs, isVoid } = one;
     if (kept.result.scratch) return { ...kept, standing: 'scratch', operators: [], disputes: [] };
-    if (isVoid(kept.result, known)) return { ...kept, standing: 'rejected', operators: [], disputes: [] };
-    const mates = (groups.get(inputsOf(kept.result)) ?? []).filter(({ result }) => !isVoid(result, known));
-    return { ...kept, ...judgeOne(kept, mates, known, distrusted) };
+    if (isVoid) return { ...kept, standing: 'rejected', operators: [], disputes: [] };
+    return { ...kept, ...judgeOne(one, groups.get(inputs) ?? [], verdicts) };
   });
 }
 
-/** Returns the builders that a verdict says have tampered. */
-function distrustedBuilders(verdicts: Known['verdicts']): ReadonlySet<string> {
-  return new Set([...verdicts.values()].flatMap(({ verdict, builders }) => (verdict === 'tampered' ? builders : [])));
+/** A result with what it is compared by, computed once. */
+interface Printed {
+  readonly kept: KeptResult;
+  readonly inputs: string;
+  readonly fingerprint: string;
+  /** A verdict says that it counts for nothing: what was tampered with whoever sends it again, else that one result. */
+  readonly isVoid: boolean;
 }
 
-/** Whether a verdict says that a result counts for nothing: what was tampered with whoever sends it again, else that one result. */
-function isVoid(result: RebuildResult, { disputes, verdicts }: Known): boolean {
-  return disputes.some((dispute) => {
+/** What people have found, by what it is looked up by. */
+interface Given {
+  /** Verdicts on disputes about the same inputs. */
+  readonly byInputs: ReadonlyMap<string, readonly Verdict[]>;
+  readonly dispute: ReadonlyMap<string, { readonly record: Dispute; readonly verdict: Verdict | undefined }>;
+  /** Builders that a verdict says have tampered. */
+  readonly distrusted: ReadonlySet<string>;
+}
+
+function given({ disputes, verdicts }: Known): Given {
+  const byInputs = new Map<string, Verdict[]>();
+  for (const dispute of disputes) {
     const verdict = verdicts.get(dispute.id);
-    if (verdict === undefined || inputsOf(dispute) !== inputsOf(result)) return false;
-    if (verdict.verdict === 'tampered' && verdict.fingerprints.includes(fingerprintOf(result))) return true;
-    return verdict.jobs.includes(result.job);
-  });
+    if (verdict) byInputs.set(inputsOf(dispute), [...(byInputs.get(inputsOf(dispute)) ?? []), verdict]);
+  }
+  return {
+    byInputs,
+    dispute: new Map(disputes.map((record) => [record.id, { record, verdict: verdicts.get(record.id) }])),
+    distrusted: new Set(
+      [...verdicts.values()].flatMap(({ verdict, builders }) => (verdict === 'tampered' ? builders : [])),
+    ),
+  };
 }
 
-function judgeOne(
-  { result, draw }: KeptResult,
-  mates: readonly KeptResult[],
-  known: Known,
-  distrusted: ReadonlySet<string>,
-): Omit<JudgedResult, keyof KeptResult> {
-  const related = mates.map((mate) => ({ mate: mate.result, relation: relationOf(result, mate.result, known) }));
+function judgeOne(one: Printed, mates: readonly Printed[], verdicts: Given): Omit<JudgedResult, keyof KeptResult> {
+  const { result, draw } = one.kept;
+  const related = mates.map((mate) => ({ mate: mate.kept.result, relation: relationOf(one, mate, verdicts) }));
   const open = related.flatMap(({ relation }) => (relation.kind === 'agrees' ? [] : [relation]));
   const disputes = [...new Set(open.map(({ dispute }) => dispute))].sort();
   const agreeing = related.filter(({ relation }) => relation.kind === 'agrees');
@@ -91,7 +113,8 @@ function judgeOne(
     if (open.some(({ kind }) => kind === 'dispute')) return 'disputed';
     if (open.length > 0) return 'class-unknown';
     if (draw === undefined && result.duplicateOf === undefined) return 'undecided';
-    if ((draw?.wanted === true || distrusted.has(result.builder)) && operators.length < 2) return 'duplicate-wanted';
+    if ((draw?.wanted === true || verdicts.distrusted.has(result.builder)) && operators.length < 2)
+      return 'duplicate-wanted';
     return result.outcome === 'failed' ? 'failed' : 'accepted';
   })();
   return { standing, operators, disputes };
@@ -103,12 +126,13 @@ type Relation =
   | { readonly kind: 'dispute' | 'task'; readonly dispute: string };
 
 /** How a result stands to another of the same inputs, of which neither is void. */
-function relationOf(result: RebuildResult, mate: RebuildResult, { disputes, verdicts }: Known): Relation {
-  if (fingerprintOf(result) === fingerprintOf(mate)) return { kind: 'agrees' };
-  const dispute = disputeId(result, mate);
-  const record = disputes.find(({ id }) => id === dispute);
+function relationOf(one: Printed, mate: Printed, verdicts: Given): Relation {
+  if (one.fingerprint === mate.fingerprint) return { kind: 'agrees' };
+  const dispute = disputeId(one.kept.result, mate.kept.result);
+  const found = verdicts.dispute.get(dispute);
   // A kill came before the record was written, or it is damaged.
-  if (record === undefined) return { kind: 'dispute', dispute };
-  if (record.kind === 'explained' || verdicts.get(dispute)?.verdict === 'not-reproducible') return { kind: 'agrees' };
-  return { kind: verdicts.has(dispute) ? 'dispute' : record.kind, dispute };
+  if (found === undefined) return { kind: 'dispute', dispute };
+  const { record, verdict } = found;
+  if (record.kind === 'explained' || verdict?.verdict === 'not-reproducible') return { kind: 'agrees' };
+  return { kind: verdict ? 'dispute' : record.kind, dispute };
 }

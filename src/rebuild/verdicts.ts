@@ -83,7 +83,7 @@ export async function readVerdicts(work: string, dispute: string, key: KeyObject
   for (const [index, line] of ((await readTextIfExists(path)) ?? '').split('\n').entries()) {
     if (line === '') continue;
     try {
-      verdicts.push(readVerdict(line, { dispute, key, place: `${path}:${index + 1}` }));
+      verdicts.push(await readVerdict(line, { dispute, key, place: `${path}:${index + 1}` }));
     } catch (error) {
       if (!(error instanceof NightlyError)) throw error;
       faults.push(error);
@@ -92,12 +92,12 @@ export async function readVerdicts(work: string, dispute: string, key: KeyObject
   return { verdicts, faults };
 }
 
-function readVerdict(
+async function readVerdict(
   line: string,
   { dispute, key, place }: { readonly dispute: string; readonly key: KeyObject; readonly place: string },
-): Verdict {
+): Promise<Verdict> {
   const envelope = parseEnvelope(Buffer.from(line), place);
-  if (!isSignedBy(envelope, key)) throw damaged(place, 'it is not signed by our key', FORMAT.hint);
+  if (!(await isSignedBy(envelope, key))) throw damaged(place, 'it is not signed by our key', FORMAT.hint);
   const { predicate: verdict } = readRecord(envelope.payload, FORMAT, place);
   if (verdict.dispute !== dispute) throw damaged(place, `it is about dispute ${verdict.dispute}`, FORMAT.hint);
   return verdict;

@@ -57,7 +57,7 @@ test('I18: a promotion demands the quorum for every package, says which lack it,
   const { build } = JSON.parse(passed.stdout);
   const file = join(rebuilds.config.work, 'builds', build, 'x86_64/rebuild-summary.intoto.jsonl');
   const envelope = parseEnvelope(readFileSync(file), file);
-  expect(isSignedBy(envelope, await statementOf(rebuilds.config).signer.publicKey())).toBe(true);
+  expect(await isSignedBy(envelope, await statementOf(rebuilds.config).signer.publicKey())).toBe(true);
   const { subject, predicateType, predicate } = JSON.parse(envelope.payload.toString());
   expect(predicateType).toBe('https://slsa.dev/verification_summary/v1');
   expect(predicate).toMatchObject({ verificationResult: 'PASSED', verifiedLevels: ['ATOMIC_NIGHTLY_REBUILT_BY_2'] });

@@ -67,8 +67,8 @@ describe('rebuild-compose', () => {
     expect(result, result.stderr).toMatchObject({ code: 0 });
     expect(result.stdout).toContain(`identical: build ${id}`);
     const envelope = parseEnvelope(await readFile(who(alice).statement(id) ?? ''), 'statement');
-    expect(isSignedBy(envelope, who(alice).publicKey)).toBe(true);
-    expect(isSignedBy(envelope, who(bob).publicKey)).toBe(false);
+    expect(await isSignedBy(envelope, who(alice).publicKey)).toBe(true);
+    expect(await isSignedBy(envelope, who(bob).publicKey)).toBe(false);
     const meta = metaOf();
     expect(parseRebuild(envelope.payload, 'statement')).toMatchObject({
       rebuilder: who(alice).uri,

@@ -84,7 +84,7 @@ describe('builders', () => {
     const file = join(dir, 'draws.intoto.jsonl');
     expect((await cli('builders', 'draws', '--publish', file)).code).toBe(0);
     const envelope = parseEnvelope(readFileSync(file), file);
-    expect(isSignedBy(envelope, await statementOf(world.config).signer.publicKey())).toBe(true);
+    expect(await isSignedBy(envelope, await statementOf(world.config).signer.publicKey())).toBe(true);
     expect(JSON.parse(envelope.payload.toString()).predicate.days[0]).toMatchObject({ day: '2026-11-21' });
     const checked = await cli('builders', 'draws', '--check', '2026-11-21');
     expect(checked.stdout).toMatch(/one\.example\/alpha {2}it was drawn at 0|one\.example\/alpha {2}not drawn/);

@@ -67,7 +67,7 @@ async function accept(
 ): Promise<AcceptedRebuild> {
   const content = await ifThere(readFile(file));
   if (content === undefined) throw new NightlyError('usage', `There is no file ${file}.`);
-  return { ...readStatement(content, file, about), content };
+  return { ...(await readStatement(content, file, about)), content };
 }
 
 function refuseUnpublished(meta: BuildMeta): void {

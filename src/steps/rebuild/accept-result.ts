@@ -98,7 +98,7 @@ async function stateResult(work: string, result: RebuildResult, signer: Statemen
 async function drawFor({ work, builders }: RebuildConfig, result: RebuildResult, now: number): Promise<void> {
   await keepDrawSecrets(work, now);
   if (result.scratch || result.duplicateOf !== undefined) return;
-  if ((await readKeptResult(work, result.job))?.draw !== undefined) return;
+  if (readKeptResult(work, result.job)?.draw !== undefined) return;
   const day = await drawingDay(work, result, now);
   const level = levelIn(await readLedger(work, result.builder));
   // Work that was under way when it was suspended is looked at as closely as that of a new one.

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ComposeRebuild, parseRebuild } from '../../attest/compose-rebuild.ts';
-import { isSignedBy, keyId, parseEnvelope } from '../../attest/dsse.ts';
+import { isSignedBy, keyId, type OpenedEnvelope, parseEnvelope } from '../../attest/dsse.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { readPublicFile } from '../../base/secret-file.ts';
 import type { BuildMeta, RebuildRecord } from '../../build/build-record.ts';
@@ -65,13 +65,13 @@ function parsePublicKey(pem: Buffer): KeyObject | undefined {
  * @param file for messages
  * @throws NightlyError `record` for what is no statement of a rebuild, `verify` for one of somebody unknown or about another build.
  */
-export function readStatement(
+export async function readStatement(
   content: Uint8Array,
   file: string,
   { meta, rebuilders }: { readonly meta: BuildMeta; readonly rebuilders: readonly Rebuilder[] },
-): KnownRebuild {
+): Promise<KnownRebuild> {
   const envelope = parseEnvelope(content, file);
-  const signer = rebuilders.find(({ key }) => isSignedBy(envelope, key));
+  const signer = await signerOf(envelope, rebuilders);
   if (signer === undefined) {
     const known = rebuilders.map(({ name }) => name).join(', ') || 'nobody';
     throw new NightlyError('verify', `${file} has no good signature by a rebuilder that is known here (${known}).`, {
@@ -97,6 +97,11 @@ export function readStatement(
   );
 }
 
+async function signerOf(envelope: OpenedEnvelope, rebuilders: readonly Rebuilder[]): Promise<Rebuilder | undefined> {
+  for (const one of rebuilders) if (await isSignedBy(envelope, one.key)) return one;
+  return undefined;
+}
+
 /**
  * Refuses a release that rebuilders speak against, or that too few of them have composed again. What the record says is not
  * believed: statements are read again, with the keys that are configured now.
@@ -113,7 +118,7 @@ export async function requireRebuilds(
   const found: (KnownRebuild & Pick<RebuildRecord, 'at'>)[] = [];
   for (const { statement } of rebuilds) {
     const file = join(paths.dir, statement);
-    const known = readStatement(await readFile(file), file, { meta, rebuilders });
+    const known = await readStatement(await readFile(file), file, { meta, rebuilders });
     found.push({ ...known, at: known.said.finishedOn });
   }
   const standing = standingRebuilds(found);

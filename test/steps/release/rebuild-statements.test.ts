@@ -112,7 +112,7 @@ describe('statements of rebuilders', () => {
     const file = join(paths.dir, statement);
     const rebuilders = await readRebuilders(configOf('alice'));
     const content = await readFile(file);
-    expect(() => readStatement(content, file, { meta: META, rebuilders })).toThrow(message);
+    await expect(readStatement(content, file, { meta: META, rebuilders })).rejects.toThrow(message);
   });
 
   it('count once for each key', async () => {

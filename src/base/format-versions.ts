@@ -36,6 +36,7 @@ export const FORMATS = {
   'check of a builder': { key: 'check-version', newest: 1 },
   'baseline of a builder': { key: 'baseline-version', newest: 1 },
   'build root': { key: 'root-version', newest: 1 },
+  'laid out root': { key: 'tree-version', newest: 1 },
   lab: { key: 'format', newest: 1 },
 } as const satisfies Readonly<Record<string, FormatVersion>>;
 

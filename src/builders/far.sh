@@ -4,6 +4,7 @@
 #   probe                        -> what is installed and what runs, as lines (src/builders/probe-report.ts reads them)
 #   objects, roots, jobs         -> names of the objects, of the build roots, and of the jobs that are here
 #   put ROOT                     a gzipped tar: objects, and new/ROOT, whose files are links to objects
+#   prune KEEP                   -> the roots that it removed: beyond so many, those longest unused of which no job is here
 #   job JOB ROOT LISTING DIGEST EPOCH   a source package; starts its build, once the root and the package are what they should be
 #   poll JOB OFFSET              -> `STATE TICKS SIZE`, then the log from OFFSET on
 #   sign JOB COMMAND             -> `DIGEST SIZE FILE` of each package, `.`, the signature in base64
@@ -31,13 +32,10 @@ ticks() {
 }
 
 build() {
-  j=$b/jobs/$1
-  mkdir "$j/mnt" "$j/out"
-  mkdir -p "$j/work/build" "$j/tmp"
+  mkdir -p "$j/mnt" "$j/out" "$j/work/build" "$j/tmp"
   mv "$j/in.rpm" "$j/work/in.src.rpm"
   chown -R 1000:1000 "$j/work" "$j/tmp"
-  code=0
-  "$bb" unshare -m -u -i -n -p -f --propagation private "$bb" sh "$0" inside "$@" || code=$?
+  "$bb" unshare -m -u -i -n -p -f --propagation private "$bb" sh "$0" inside "$@" && code=0 || code=$?
   find "$j/work/build/RPMS" -type f -links 1 -name '*.rpm' -exec mv {} "$j/out" \; || :
   (cd "$j/out" && for f in *.rpm; do
     if [ -f "$f" ]; then echo "$(sha256sum < "$f" | cut -c1-64) $(stat -c %s "$f") $f"; fi
@@ -48,20 +46,16 @@ build() {
 
 # In namespaces of its own: no network, no process of the machine, a read-only root, and a user that owns nothing but the build.
 inside() {
-  j=$b/jobs/$1
   m=$j/mnt
   mount -o bind "$b/roots/$2" "$m"
   mount -o remount,bind,ro,nosuid "$m"
   mount -t proc proc "$m/proc"
-  mount -t tmpfs -o mode=755 dev "$m/dev"
+  for d in dev run var; do mount -t tmpfs -o mode=755 "$d" "$m/$d"; done
   for n in null:3 zero:5 full:7 random:8 urandom:9; do mknod -m 666 "$m/dev/${n%:*}" c 1 "${n#*:}"; done
   ln -s /proc/self/fd "$m/dev/fd"
   cp "$bb" "$m/dev/busybox"
-  mount -t tmpfs -o mode=755 run "$m/run"
-  mount -t tmpfs -o mode=755 var "$m/var"
   mkdir "$m/var/tmp" "$m/dev/shm"
-  mount -o bind "$j/tmp" "$m/tmp"
-  mount -o bind "$j/tmp" "$m/var/tmp"
+  for d in tmp var/tmp; do mount -o bind "$j/tmp" "$m/$d"; done
   mount -o bind "$j/work" "$m/builddir"
   hostname localhost
   cd /
@@ -72,16 +66,24 @@ inside() {
     -D 'build_mtime_policy clamp_to_source_date_epoch' -D '_buildhost reproducible'
 }
 
-verb=$1
-shift
+verb=$1; shift
 j=$b/jobs/${1-}
 case $verb in
   probe) . "$b/probe.sh" | gzip ;;
   objects | roots | jobs) { ls "$b/$verb" 2> /dev/null || :; } | gzip ;;
   put)
-    rm -rf "$b/new"
+    rm -rf "$b/new" && mkdir "$b/new"
     gzip -d | tar -x -p --numeric-owner -C "$b" -f -
-    mv "$b/new/$1" "$b/roots/$1"
+    mv "$b/new/$1" "$b/roots/$1" && rmdir "$b/new"
+    ;;
+  prune)
+    # A root that an earlier version of this file used is as good as used now.
+    for r in $(ls "$b/roots"); do [ -f "$b/used/$r" ] || : > "$b/used/$r"; done
+    for r in $(ls -t "$b/used" | tail -n "+$(($1 + 1))"); do
+      grep -qsx "$r" "$b"/jobs/*/root || { rm -rf "$b/roots/$r" "$b/used/$r" && echo "$r"; }
+    done
+    # While a root arrives, its objects have no second name yet.
+    [ -d "$b/new" ] || find "$b/objects" -type f -links 1 -exec rm -f {} +
     ;;
   tpm)
     [ -c "$1" ] || { echo "$1 is no device" >&2; exit 1; }
@@ -91,8 +93,10 @@ case $verb in
     dd bs=4096 count=1 2> /dev/null <&3
     ;;
   job)
-    [ "$(listing "$b/roots/$2")" = "$3" ] || { rm -rf "$b/roots" "$b/objects"; echo root; exit 0; }
-    mkdir -p "$b/jobs" && mkdir -m 711 "$j"
+    # Other roots stay: builds of others run in them, and what they are made of has names there, too.
+    [ "$(listing "$b/roots/$2")" = "$3" ] || { rm -rf "$b/roots/$2" "$b/objects"; echo root; exit 0; }
+    mkdir -p "$b/jobs" "$b/used" && mkdir -m 711 "$j"
+    echo "$2" | tee "$j/root" > "$b/used/$2"
     cat > "$j/in.rpm"
     [ "$(sha256sum < "$j/in.rpm" | cut -c1-64)" = "$4" ] || { rm -rf "$j"; echo source; exit 0; }
     setsid "$bb" sh "$0" build "$1" "$2" "$5" < /dev/null > "$j/log" 2>&1 &

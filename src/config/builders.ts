@@ -117,12 +117,17 @@ export const buildersSchema = (here: Here) =>
         {
           jobs: z.int().min(0).default(1000).describe('So many at most.'),
           age: age.prefault('90d').describe('How long at most.'),
+          roots: z
+            .int()
+            .min(1)
+            .default(20)
+            .describe('Build roots that stay on each machine, those used last; a root in which a job is built stays.'),
         },
         { age: 'ageSeconds' },
       )
         .prefault({})
         .describe(
-          'Scratch builds, failed builds and jobs without a result that "gc" keeps; results that count for something stay.',
+          'What stays: scratch builds, failed builds and jobs without a result that "gc" keeps, and build roots on machines. Results that count for something stay for good.',
         ),
       statement: block({
         verifier: httpUrl.describe('URI of whoever answers for verdicts on results.'),

@@ -26,6 +26,7 @@ import { CHECK, LEDGER } from '../rebuild/builder-ledger.ts';
 import { DISPUTE } from '../rebuild/dispute-record.ts';
 import { DRAW_DAY } from '../rebuild/draw-secrets.ts';
 import { COMMITMENT, JOB } from '../rebuild/job.ts';
+import { LAID_TREE } from '../rebuild/laid-tree.ts';
 import { CLASS_RECORD } from '../rebuild/package-classes.ts';
 import { RESULT } from '../rebuild/result.ts';
 import { DRAW } from '../rebuild/result-store.ts';
@@ -105,6 +106,7 @@ const KINDS: readonly RecordKind[] = [
   record('rebuild/builders/*.check.json', CHECK),
   record('rebuild/builders/*.json', LEDGER),
   record('rebuild/roots/*/root.json', KNOWN_ROOT),
+  record('rebuild/roots/*/tree.json', LAID_TREE),
   record('builders/*/baseline.json', BASELINE),
 ];
 

@@ -154,9 +154,10 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
     if (one === undefined) return;
     try {
       const { open, worlds, cleared } = serving;
-      const { work } = open.config;
+      const { stallSeconds, keep } = open.builders;
+      const held = { work: open.config.work, stallSeconds, keepRoots: keep.roots };
       const world = { known: () => worlds.known(config), root: () => worlds.root(one, buildArch(config)), cleared };
-      const result = await attemptJob(config, one, { work, stallSeconds: open.builders.stallSeconds, ...world }, task);
+      const result = await attemptJob(config, one, { ...held, ...world }, task);
       settle(one, await taken(serving.open, one, result, task));
     } catch (thrown) {
       task.signal.throwIfAborted();

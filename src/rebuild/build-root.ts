@@ -15,14 +15,11 @@ import { removeTree } from '../programs/rm.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { Treefile } from '../treefile/treefile.ts';
 import { readRepositories } from '../treefile/treefile-repos.ts';
-import { type RootEntry, readRootTree, treeListing } from './root-tree.ts';
+import { type LaidTree, recallTree, rememberTree } from './laid-tree.ts';
 
 /** A build root: a tree of packages, named by the checksum of its commit. */
-export interface BuildRoot {
+export interface BuildRoot extends LaidTree {
   readonly commit: string;
-  /** Digest of the tree as builders take it before each build. */
-  readonly listing: string;
-  readonly entries: readonly RootEntry[];
   /** The commit was there already: the repositories give the same packages. */
   readonly unchanged: boolean;
 }
@@ -74,19 +71,17 @@ export async function makeBuildRoot(request: RootRequest, task: Task): Promise<B
   const cacheDir = join(folder, 'cache');
   if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
   const { lockfile, inputHash } = await engine.resolve({ treefile, cacheDir, repo }, task);
-  const tree = join(here, 'tree');
   const known = readRecordIfGood(await readTextIfExists(join(here, 'root.json')), KNOWN_ROOT);
-  if (known?.inputHash === inputHash && existsSync(tree)) {
-    return { commit: known.commit, listing: known.listing, entries: await readRootTree(tree), unchanged: true };
+  if (known?.inputHash === inputHash) {
+    const laid = await recallTree(here);
+    if (laid?.listing === known.listing) return { commit: known.commit, ...laid, unchanged: true };
   }
   const commit = await composeRoot({ engine, treefile, lockfile, inputHash, cacheDir, repo, here, key }, task);
-  await removeTree(tree, task);
-  await layOut(repo, commit, tree, task);
-  const listing = await treeListing(tree, task);
-  const record = { rootVersion: 1, inputHash, commit, listing } as const;
+  const laid = await layOut(repo, commit, here, task);
+  const record = { rootVersion: 1, inputHash, commit, listing: laid.listing } as const;
   await writeFileAtomic(join(here, 'root.json'), recordText(record, KNOWN_ROOT));
   task.say(`build root ${commit}: ${Object.keys(lockfile.packages).length} packages`);
-  return { commit, listing, entries: await readRootTree(tree), unchanged: false };
+  return { commit, ...laid, unchanged: false };
 }
 
 /**
@@ -96,12 +91,10 @@ export async function makeBuildRoot(request: RootRequest, task: Task): Promise<B
  * @throws NightlyError `tool-failed` when its commit is not here any more
  */
 export async function earlierBuildRoot(folder: string, commit: string, task: Task): Promise<BuildRoot> {
-  const tree = join(folder, 'roots', commit, 'tree');
-  if (!existsSync(tree)) {
-    await makeFolder(join(folder, 'roots', commit));
-    await layOut(join(folder, 'repo'), commit, tree, task);
-  }
-  return { commit, listing: await treeListing(tree, task), entries: await readRootTree(tree), unchanged: true };
+  const here = join(folder, 'roots', commit);
+  await makeFolder(here);
+  const laid = (await recallTree(here)) ?? (await layOut(join(folder, 'repo'), commit, here, task));
+  return { commit, ...laid, unchanged: true };
 }
 
 /** Writes what the engine composes from: a treefile with the packages, beside links to the .repo files. */
@@ -163,9 +156,11 @@ async function composeRoot(
   return composed.commit;
 }
 
-/** Checks a commit out as a root that programs run in: /etc in its place, and what is mounted there. */
-async function layOut(repo: string, commit: string, tree: string, task: Task): Promise<void> {
+/** Checks a commit out as a root that programs run in: /etc in its place, and what is mounted there. One that is there goes. */
+async function layOut(repo: string, commit: string, here: string, task: Task): Promise<LaidTree> {
+  const tree = join(here, 'tree');
   const aside = `${tree}.new`;
+  await removeTree(tree, task);
   await removeTree(aside, task);
   await checkOut({ repo, commit, folder: aside }, task);
   if (existsSync(join(aside, 'usr/etc'))) await rename(join(aside, 'usr/etc'), join(aside, 'etc'));
@@ -176,6 +171,7 @@ async function layOut(repo: string, commit: string, tree: string, task: Task): P
   await addBuilder(join(aside, 'etc/passwd'), 'builder:x:1000:1000::/builddir:/bin/sh');
   await addBuilder(join(aside, 'etc/group'), 'builder:x:1000:');
   await rename(aside, tree);
+  return rememberTree(here, task);
 }
 
 /** Adds the account that builds run as, unless the packages have one with its number. */

@@ -41,7 +41,7 @@ function knownOf(entry: RootEntry): KnownFile {
     mode: KINDS[entry.kind] | entry.mode,
     byRoot: entry.uid === 0,
     config: false,
-    ...(entry.kind === 'file' && { digest: entry.object.slice(0, 64) }),
+    ...(entry.kind === 'file' && { digest: entry.sha256 }),
     ...(entry.kind === 'symlink' && { link: entry.target }),
   };
 }

@@ -2,56 +2,85 @@ import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
-import { sha256File } from '../base/files.ts';
+import { ifThere, sha256File } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { farScript } from '../builders/far-machine.ts';
 import { staticBusybox } from '../builders/static-busybox.ts';
 import { run } from '../programs/exec.ts';
 import type { TarEntry } from './tar-stream.ts';
 
-/** What is in a build root, below its top. */
-export type RootEntry = { readonly path: string; readonly mode: number; readonly uid: number; readonly gid: number } & (
-  | { readonly kind: 'file'; readonly object: string; readonly content: string; readonly size: number }
-  | { readonly kind: 'folder' }
-  | { readonly kind: 'symlink'; readonly target: string }
-);
+interface Owned {
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
-/** Reads a tree that was checked out, folders before what is in them, each folder sorted. @throws NightlyError `compose` for what no commit holds. */
-export async function readRootTree(tree: string): Promise<RootEntry[]> {
-  const limit = pLimit(4);
-  const walk = async (below: string): Promise<RootEntry[]> => {
-    const names = (await readdir(join(tree, below))).sort();
+type Other = { readonly kind: 'folder' } | { readonly kind: 'symlink'; readonly target: string };
+
+/** What is in a build root, below its top. */
+export type RootEntry = Owned &
+  (
+    | Other
+    | {
+        readonly kind: 'file';
+        /** Name that the file has on builders. */
+        readonly object: string;
+        readonly sha256: string;
+        /** Where it is here. */
+        readonly content: string;
+        /** Bytes. */
+        readonly size: number;
+      }
+  );
+
+/** What the file system says of something in a tree; of a file also what changes with each write to it. */
+export type SeenEntry = Owned & (Other | { readonly kind: 'file'; readonly size: number; readonly touched: string });
+
+/**
+ * Looks at a tree that was checked out without reading files: folders before what is in them, each folder sorted. Nothing is opened.
+ * @throws NightlyError `compose` for what no commit holds.
+ */
+export async function seeTree(tree: string): Promise<SeenEntry[]> {
+  const see = async (below: string): Promise<SeenEntry[]> => {
+    const names = (await ifThere(readdir(join(tree, below)))) ?? [];
     const found = await Promise.all(
-      names.map(async (name): Promise<RootEntry[]> => {
+      names.sort().map(async (name): Promise<SeenEntry[]> => {
         const path = below === '' ? name : `${below}/${name}`;
-        const content = join(tree, path);
-        const {
-          mode: full,
-          uid,
-          gid,
-          size,
-          ...kind
-        } = await lstat(content).then((status) => ({
-          mode: status.mode & 0o7777,
-          uid: status.uid,
-          gid: status.gid,
-          size: status.size,
-          folder: status.isDirectory(),
-          link: status.isSymbolicLink(),
-          file: status.isFile(),
-        }));
-        const owned = { path, mode: full, uid, gid };
-        if (kind.folder) return [{ ...owned, kind: 'folder' }, ...(await walk(path))];
-        if (kind.link) return [{ ...owned, kind: 'symlink', target: await readlink(content) }];
-        if (!kind.file) throw new NightlyError('compose', `${content} is neither a file, a folder nor a link.`);
-        const digest = await limit(() => sha256File(content));
-        const object = `${digest}.${full.toString(8)}.${uid}.${gid}`;
-        return [{ ...owned, kind: 'file', object, content, size }];
+        const place = join(tree, path);
+        const status = await lstat(place, { bigint: true });
+        const mode = Number(status.mode) & 0o7777;
+        const owned = { path, mode, uid: Number(status.uid), gid: Number(status.gid) };
+        if (status.isDirectory()) return [{ ...owned, kind: 'folder' }, ...(await see(path))];
+        if (status.isSymbolicLink()) return [{ ...owned, kind: 'symlink', target: await readlink(place) }];
+        if (!status.isFile()) throw new NightlyError('compose', `${place} is neither a file, a folder nor a link.`);
+        const touched = `${status.ino} ${status.mtimeNs} ${status.ctimeNs}`;
+        return [{ ...owned, kind: 'file', size: Number(status.size), touched }];
       }),
     );
     return found.flat();
   };
-  return walk('');
+  return see('');
+}
+
+/**
+ * Reads a tree that was checked out, in the order of `seeTree`.
+ * @param known what was seen of it, and SHA-256 of its files by path where they were read before; else it is looked at and read
+ * @throws NightlyError `compose` for what no commit holds.
+ */
+export async function readRootTree(
+  tree: string,
+  known?: { readonly seen: readonly SeenEntry[]; readonly digests: ReadonlyMap<string, string> },
+): Promise<RootEntry[]> {
+  const entries = known?.seen ?? (await seeTree(tree));
+  return pLimit(4).map(entries, async (entry): Promise<RootEntry> => {
+    if (entry.kind !== 'file') return entry;
+    const { touched: _, ...rest } = entry;
+    const content = join(tree, entry.path);
+    const digest = known?.digests.get(entry.path) ?? (await sha256File(content));
+    const { mode, uid, gid } = entry;
+    return { ...rest, content, sha256: digest, object: `${digest}.${mode.toString(8)}.${uid}.${gid}` };
+  });
 }
 
 /** Returns the digest of a tree as a builder takes it, by the same script and the same busybox. */
@@ -69,7 +98,7 @@ export function rootArchive(commit: string, entries: readonly RootEntry[], has: 
   const missing = new Map<string, TarEntry>();
   for (const { path: _, ...entry } of entries) {
     if (entry.kind !== 'file' || has.has(entry.object)) continue;
-    const { object, ...rest } = entry;
+    const { object, sha256: _digest, ...rest } = entry;
     missing.set(object, { ...rest, path: `objects/${object}` });
   }
   const folder = { mode: 0o755, uid: 0, gid: 0, kind: 'folder' } as const;

@@ -160,7 +160,16 @@ it('a warm machine gets the source package and little else; a damaged root is se
   const attempt = async () => {
     const far = await openMachine(config, open.config.work, task);
     const job = await beginAttempt(folder, await createJob(folder, quick, { scratch: true }), config.name);
-    const request = { folder, job, source: quick, root, arch: 'x86_64', probe: 'a'.repeat(64), stallSeconds: 60 };
+    const request = {
+      folder,
+      job,
+      source: quick,
+      root,
+      arch: 'x86_64',
+      probe: 'a'.repeat(64),
+      stallSeconds: 60,
+      keepRoots: 1,
+    };
     return { result: await runAttempt(far, request, task), sent: far.sent() };
   };
   const cold = await attempt();
@@ -182,7 +191,13 @@ it('the same packages are the same root', async () => {
   const request = { folder, repoFiles, packages: [...packages], arch: 'x86_64' };
   const first = await makeBuildRoot(request, task);
   const second = await makeBuildRoot(request, task);
-  expect(second).toMatchObject({ commit: first.commit, unchanged: true });
+  expect(second).toEqual({ ...first, unchanged: true });
+  // What somebody wrote into it here is not sent anywhere.
+  const bash = first.entries.find(({ path }) => path === 'usr/bin/bash');
+  if (bash?.kind !== 'file') throw new Error('the root has no bash');
+  await appendFile(bash.content, 'x');
+  const { entries: _, ...third } = await makeBuildRoot(request, task);
+  expect(third).toMatchObject({ commit: first.commit, listing: first.listing });
   await world.distro.bump('mini-release');
   expect(await makeBuildRoot(request, task)).toMatchObject({ unchanged: false });
 });

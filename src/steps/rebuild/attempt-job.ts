@@ -19,6 +19,8 @@ import { dropOver, finishAttempt, isUnderWay, runAttempt } from './run-attempt.t
 export interface AttemptWorld {
   readonly work: string;
   readonly stallSeconds: number;
+  /** Build roots that stay on a machine. */
+  readonly keepRoots: number;
   known(): Promise<KnownGood>;
   root(): Promise<BuildRoot>;
   /** Machines on which nothing of earlier runs is left over. */
@@ -33,7 +35,7 @@ export interface AttemptWorld {
 export async function attemptJob(
   config: MachineConfig,
   one: Waiting,
-  { work, stallSeconds, cleared, ...world }: AttemptWorld,
+  { work, stallSeconds, keepRoots, cleared, ...world }: AttemptWorld,
   task: Task,
 ): Promise<RebuildResult> {
   const folder = rebuildFolder(work);
@@ -45,7 +47,7 @@ export async function attemptJob(
   const machine = await openMachine(config, work, task);
   if (!cleared.has(config.name)) await dropOver(machine, folder, task);
   cleared.add(config.name);
-  const held = { folder, source: one.source, root, arch, stallSeconds };
+  const held = { folder, source: one.source, root, arch, stallSeconds, keepRoots };
   const { given, attempts } = one.job;
   if (given && attempts.at(-1) === config.name) {
     const { job } = one;

@@ -1,11 +1,10 @@
 import { createHash, verify } from 'node:crypto';
 import { open, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { createGzip, gunzipSync } from 'node:zlib';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { type FarMachine, fileBytes } from '../../builders/far-machine.ts';
+import type { FarMachine } from '../../builders/far-machine.ts';
 import { readStatementKey } from '../../builders/statement-key.ts';
 import type { BuildRoot } from '../../rebuild/build-root.ts';
 import { type AnnouncedPackage, parseCommitment, parseJobState } from '../../rebuild/far-job.ts';
@@ -20,11 +19,10 @@ import {
   takeCommitment,
 } from '../../rebuild/job.ts';
 import { jobId, type RebuildResult, signedText } from '../../rebuild/result.ts';
-import { rootArchive } from '../../rebuild/root-tree.ts';
 import type { SourcePackage } from '../../rebuild/source-package.ts';
-import { tarBytes } from '../../rebuild/tar-stream.ts';
 import { readPackageIdentity } from '../../rpm/package-identity.ts';
 import { followJob } from './follow-job.ts';
+import { namesOn, startJob } from './start-job.ts';
 
 export interface AttemptRequest {
   /** `work/rebuild` */
@@ -37,6 +35,8 @@ export interface AttemptRequest {
   /** SHA-256 of the verdict on the machine, which let it have the job. */
   readonly probe: string;
   readonly stallSeconds: number;
+  /** Build roots that stay on the machine. */
+  readonly keepRoots: number;
 }
 
 /**
@@ -57,7 +57,7 @@ export async function runAttempt(machine: FarMachine, request: AttemptRequest, t
  * result. What is left of a build that has come to nothing is removed there.
  */
 export async function isUnderWay(machine: FarMachine, { job }: Job, task: Task): Promise<boolean> {
-  if (!(await names(machine, 'jobs', task)).has(job)) return false;
+  if (!(await namesOn(machine, 'jobs', task)).has(job)) return false;
   const line = await machine.call('poll', [job, '0'], task).catch((error: unknown) => {
     // Only a part of the source package arrived.
     if (error instanceof NightlyError && error.code === 'tool-failed') return undefined;
@@ -75,7 +75,7 @@ export async function isUnderWay(machine: FarMachine, { job }: Job, task: Task):
  * it. Jobs of other projects are not known here and stay.
  */
 export async function dropOver(machine: FarMachine, folder: string, task: Task): Promise<void> {
-  for (const name of await names(machine, 'jobs', task)) {
+  for (const name of await namesOn(machine, 'jobs', task)) {
     if (!jobId.safeParse(name).success) continue;
     const job = await readJob(folder, name);
     if (job === undefined) continue;
@@ -122,49 +122,6 @@ export async function finishAttempt(
 }
 
 const seconds = (): number => Math.floor(Date.now() / 1000);
-
-/** What a machine has of a kind, by name. */
-async function names(
-  machine: FarMachine,
-  kind: 'objects' | 'roots' | 'jobs',
-  task: Task,
-): Promise<ReadonlySet<string>> {
-  const list = gunzipSync(await machine.call(kind, [], task), { maxOutputLength: 1 << 28 });
-  return new Set(list.toString('utf8').split('\n').filter(Boolean));
-}
-
-/** Brings the root there, as far as it is missing, and starts the build; a root that is not what it should be is sent anew, once. */
-async function startJob(machine: FarMachine, request: AttemptRequest, task: Task): Promise<void> {
-  const { job, source, root } = request;
-  for (const again of [true, false]) {
-    await sendRoot(machine, root, task);
-    const args = [job.job, root.commit, root.listing, source.sha256, String(source.epoch)];
-    const answer = (await machine.call('job', args, task, { input: fileBytes(source.path) })).toString('utf8').trim();
-    if (answer === 'started') return;
-    if (answer === 'root' && again)
-      task.say(`${machine.config.name}: its copy of the build root is damaged; sending it anew`);
-    else
-      throw new NightlyError(
-        'verify',
-        `${machine.config.name} does not start the build: its copy of the ${answer === 'root' ? 'build root' : 'source package'} is damaged.`,
-      );
-  }
-}
-
-/** Sends a build root: the objects that the machine lacks, and how they make the tree. */
-async function sendRoot(machine: FarMachine, { commit, entries }: BuildRoot, task: Task): Promise<void> {
-  if ((await names(machine, 'roots', task)).has(commit)) return;
-  const archive = rootArchive(commit, entries, await names(machine, 'objects', task));
-  const packed = createGzip({ level: 6 });
-  const before = machine.sent();
-  const feeding = (async () => {
-    for await (const chunk of tarBytes(archive))
-      if (!packed.write(chunk)) await new Promise((resolve) => packed.once('drain', resolve));
-    packed.end();
-  })();
-  await Promise.all([machine.call('put', [commit], task, { input: packed }), feeding]);
-  task.say(`${machine.config.name}: build root sent, ${machine.sent() - before} bytes`);
-}
 
 /** Asks for what the machine has built, signed; checks the signature. */
 async function committed(machine: FarMachine, { job }: Job, task: Task) {

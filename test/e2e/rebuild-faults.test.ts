@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { openMachine } from '../../src/builders/far-machine.ts';
 import { type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
-import { makeBuildRoot } from '../../src/rebuild/build-root.ts';
+import { type BuildRoot, makeBuildRoot } from '../../src/rebuild/build-root.ts';
 import { beginAttempt, createJob } from '../../src/rebuild/job.ts';
 import type { RebuildResult } from '../../src/rebuild/result.ts';
 import { gatherSources } from '../../src/rebuild/source-package.ts';
@@ -99,7 +99,8 @@ it('a machine that vanishes gives its job to another one', async () => {
   const running = build(open);
   const job = basename(await waitingOn(first));
   const log = join(open.config.work, 'rebuild/jobs', job, 'attempt-1/log');
-  await until(async () => (await readFile(log, 'utf8')).includes('\nwaiting\n'));
+  const streamed = () => readFile(log, 'utf8').catch(() => '');
+  await until(async () => (await streamed()).includes('\nwaiting\n'));
   await first.stop();
   await writeFile(join(await waitingOn(second), 'tmp/go'), '');
   const result = resultOf(await running);
@@ -157,7 +158,7 @@ it('a warm machine gets the source package and little else; a damaged root is se
     { folder, repoFiles, packages: [...packages, ...quick.requires], arch: 'x86_64' },
     task,
   );
-  const attempt = async () => {
+  const attempt = async (root: BuildRoot) => {
     const far = await openMachine(config, open.config.work, task);
     const job = await beginAttempt(folder, await createJob(folder, quick, { scratch: true }), config.name);
     const request = {
@@ -172,16 +173,24 @@ it('a warm machine gets the source package and little else; a damaged root is se
     };
     return { result: await runAttempt(far, request, task), sent: far.sent() };
   };
-  const cold = await attempt();
-  const warm = await attempt();
+  const cold = await attempt(root);
+  const warm = await attempt(root);
   expect(warm.result.packages).toEqual(cold.result.packages);
   expect(warm.sent).toBeLessThanOrEqual(1.1 * (await stat(quick.path)).size);
   expect(cold.sent).toBeGreaterThan(10 * warm.sent);
 
   await appendFile(join(machine.root, 'var/lib/atomic-nightly-builder/roots', root.commit, 'usr/bin/bash'), 'x');
-  const again = await attempt();
+  const again = await attempt(root);
   expect(again.result.packages).toEqual(cold.result.packages);
   expect(task.lines).toContain(`${config.name}: its copy of the build root is damaged; sending it anew`);
+
+  const others = [...packages, ...quick.requires, 'machine'];
+  const other = await makeBuildRoot({ folder, repoFiles, packages: others, arch: 'x86_64' }, task);
+  await attempt(other);
+  expect(task.lines).toContain(
+    `${config.name}: build root ${root.commit} removed; the 1 used last stay (builders.keep.roots)`,
+  );
+  expect(readdirSync(join(machine.root, 'var/lib/atomic-nightly-builder/roots'))).toEqual([other.commit]);
 });
 
 it('the same packages are the same root', async () => {

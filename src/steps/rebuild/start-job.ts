@@ -72,7 +72,7 @@ async function pruneRoots(machine: FarMachine, keep: number, task: Task): Promis
   try {
     const removed = (await machine.call('prune', [String(keep)], task)).toString('utf8').split('\n');
     for (const root of removed.filter((line) => /^[0-9a-f]{64}$/.test(line)))
-      task.say(`${name}: build root ${root} removed, ${keep} others were used since`);
+      task.say(`${name}: build root ${root} removed; the ${keep} used last stay (builders.keep.roots)`);
   } catch (error) {
     task.signal.throwIfAborted();
     if (!(error instanceof NightlyError)) throw error;

@@ -134,6 +134,8 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** The code of reading what is neither a file nor a folder, as macOS and BSD call it; Linux has none. */
 export const NO_FILE = 'EFTYPE';
 
+const REGULAR = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
 /**
  * Opens a regular file to read it: a FIFO that somebody left in its place would be waited for without an end, and a device such as
  * /dev/zero read without one (I7). A folder is opened too, and refused by who reads it.
@@ -149,8 +151,6 @@ export async function openRegular(path: string): Promise<FileHandle> {
     throw error;
   }
 }
-
-const REGULAR = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 function refuseNoFile(path: string, info: Stats): void {
   if (info.isFile() || info.isDirectory()) return;

@@ -51,3 +51,8 @@ export function formatProgress(done: number, total: number | undefined, unit: Pr
 export function capital(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
+
+/** Returns a count with its noun: `1 entry`, `2 entries`; `many` is by default the noun with an "s". */
+export function formatCount(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

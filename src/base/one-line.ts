@@ -28,3 +28,13 @@ export function harmlessJson(json: string, unicode = true): string {
 export function hasControlCharacters(text: string): boolean {
   return /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text);
 }
+
+/**
+ * Returns the first line of a message; where that line introduces a list, with what is first in it and how many more there
+ * are, as in `Packages not found: hostnam (my.yaml:9), and 2 more`.
+ */
+export function gistOf(message: string): string {
+  const [first = '', second, ...more] = message.split('\n');
+  if (second === undefined || !first.endsWith(':')) return first;
+  return `${first} ${second.trim()}${more.length === 0 ? '' : `, and ${more.length} more`}`;
+}

@@ -18,6 +18,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitName>> = {
   usage: 'usage',
   config: 'usage',
   treefile: 'usage',
+  'repo-unknown': 'usage',
   unsupported: 'usage',
   locked: 'locked',
   'gate-failed': 'gateFailed',

@@ -1,5 +1,5 @@
 import { formatSeconds } from '../base/format.ts';
-import { oneLine } from '../base/one-line.ts';
+import { gistOf, oneLine } from '../base/one-line.ts';
 import { type Tone, toned } from '../base/tone.ts';
 import type { JournalEntry } from '../build/journal.ts';
 import { outcomeOf } from '../build/outcomes.ts';
@@ -15,7 +15,7 @@ export function entryText(entry: JournalEntry): string {
     case 'done':
       return line('done', 'good', `${entry.step} (${formatSeconds(entry.seconds)})`);
     case 'failed':
-      return line('failed', 'bad', `${entry.step} (${formatSeconds(entry.seconds)}): ${entry.message.split('\n')[0]}`);
+      return line('failed', 'bad', `${entry.step} (${formatSeconds(entry.seconds)}): ${gistOf(entry.message)}`);
     case 'end':
       return line('end', outcomeOf(entry.state)?.tone ?? 'idle', outcomeOf(entry.state)?.label ?? entry.state);
   }

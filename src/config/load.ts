@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import { trustAt } from '../base/ca-files.ts';
 import { type Fault, NightlyError } from '../base/errors.ts';
@@ -85,7 +85,12 @@ async function readConfig(path: string): Promise<string> {
     }
     if (error instanceof NightlyError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new NightlyError('config', `The configuration file ${path} cannot be read: ${why}.`, { cause: error });
+    throw new NightlyError('config', `The configuration file ${path} cannot be read: ${why}.`, {
+      hint: isErrno(error, 'EISDIR')
+        ? `It is a folder: name the file in it, as in --config ${join(path, 'atomic-nightly.yaml')}.`
+        : 'Check who may read it, or name another with --config.',
+      cause: error,
+    });
   }
 }
 

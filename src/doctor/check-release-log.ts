@@ -1,4 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
+import { formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
 import { formatVkey } from '../log/note-keys.ts';
@@ -23,16 +24,17 @@ export async function checkReleaseLog(config: Config, task: Task): Promise<Check
     if (state === undefined && checkpoint.size === 0) {
       return [{ name, state: 'missing', detail: 'it was not begun yet. Run "atomic-nightly log init".' }];
     }
+    const entries = formatCount(checkpoint.size, 'entry', 'entries');
     const known = state?.pending?.from.size ?? state?.signed.size ?? 0;
     if (checkpoint.size < known) {
-      const detail = `target ${home.name} has ${checkpoint.size} entries, and this machine signed ${known}: it went back. See docs/release-log.md.`;
+      const detail = `target ${home.name} has ${entries}, and this machine signed ${known}: it went back. See docs/release-log.md.`;
       return [{ name, state: 'missing', detail }];
     }
     if (state === undefined) {
-      const detail = `${checkpoint.size} entries; ${logStatePath(work)} is not there, so the next append trusts what target ${home.name} has`;
+      const detail = `${entries}; ${logStatePath(work)} is not there, so the next append trusts what target ${home.name} has`;
       return [{ name, state: 'note', detail }];
     }
-    return [{ name, state: 'ok', detail: `${checkpoint.size} entries, ${formatVkey(key)}` }];
+    return [{ name, state: 'ok', detail: `${entries}, ${formatVkey(key)}` }];
   } catch (error) {
     task.signal.throwIfAborted();
     if (!(error instanceof NightlyError)) throw error;

@@ -1,5 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import { httpFetch } from '../base/http.ts';
+import { startHintFor } from '../base/served-here.ts';
 import type { Task } from '../base/task.ts';
 import type { TargetConfig } from '../config/config.ts';
 import { openTarget } from '../targets/open-target.ts';
@@ -22,6 +23,9 @@ async function checkWriting(config: TargetConfig, task: Task): Promise<CheckResu
   }
 }
 
+/** What to do where no other command of this program serves the folder. */
+const START = 'Start the web server of the target, or correct its url: docs/targets.md.';
+
 /** Any answer will do, also "not found": there may be nothing published yet. */
 async function checkUrl({ name, url }: TargetConfig, signal: AbortSignal): Promise<CheckResult> {
   const label = `URL of ${name}`;
@@ -36,7 +40,7 @@ async function checkUrl({ name, url }: TargetConfig, signal: AbortSignal): Promi
     return {
       name: label,
       state: 'missing',
-      detail: `${url} does not answer (${why}); publishing is verified from there`,
+      detail: `${url} does not answer (${why}); publishing is verified from there. ${startHintFor(why) ?? START}`,
     };
   }
 }

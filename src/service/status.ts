@@ -1,6 +1,7 @@
 import { type DiskSpace, diskSpace } from '../base/disk-space.ts';
 import { NightlyError } from '../base/errors.ts';
 import { formatAge, formatBytes } from '../base/format.ts';
+import { gistOf } from '../base/one-line.ts';
 import { quietTask } from '../base/task.ts';
 import { ageOf, currentState } from '../build/about-build.ts';
 import type { BuildMeta } from '../build/build-record.ts';
@@ -154,7 +155,7 @@ function failingOf(ended: readonly JudgedBuild[], now: Date): Pick<StreamStatus,
   return { failing: { build, ageSeconds, builds: row.length } };
 }
 
-/** The first line of what a build failed for, with the step. */
+/** What a build failed for, on one line, with the step. */
 async function whyOf(
   { meta, paths }: JudgedBuild,
   journal: StatusMaterial['journal'],
@@ -162,7 +163,7 @@ async function whyOf(
   if (!outcomeOf(meta.state)?.bad) return {};
   const failure = (await journal(paths.journal)).findLast((entry) => entry.event === 'failed');
   if (failure?.event !== 'failed') return {};
-  return { why: `${failure.step}: ${failure.message.split('\n')[0]}`, step: failure.step };
+  return { why: `${failure.step}: ${gistOf(failure.message)}`, step: failure.step };
 }
 
 function streamProblems(

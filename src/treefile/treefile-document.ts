@@ -1,7 +1,7 @@
 import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import type { Fault, SourcePlace } from '../base/errors.ts';
 import { MAX_LEVELS, tooDeepAt } from '../base/yaml/yaml-depth.ts';
-import { syntaxMessage } from '../base/yaml/yaml-document.ts';
+import { syntaxMessage, tellingErrors } from '../base/yaml/yaml-document.ts';
 
 /** A value together with where it was written. */
 export interface Located {
@@ -65,7 +65,7 @@ function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: str
     uniqueKeys: !json,
     ...(json ? { schema: 'json' } : { version: '1.2' }),
   });
-  const problems = [...document.errors, ...document.warnings];
+  const problems = [...tellingErrors(document.errors), ...document.warnings];
   for (const problem of problems) {
     faults.push({
       place: place(problem.pos[0]),

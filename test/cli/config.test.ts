@@ -34,6 +34,7 @@ streams:
 function folderWith(text: string, treefile = TREEFILE): string {
   const dir = temporaryFolder();
   writeFileSync(join(dir, 'host.yaml'), treefile);
+  writeFileSync(join(dir, 'lab.repo'), '[lab]\nbaseurl=http://127.0.0.1/lab\n');
   writeFileSync(join(dir, 'new.yaml'), text);
   return dir;
 }
@@ -135,4 +136,13 @@ test('config show prints what a small file means, spelled like the file; a part 
     'There is no "sined" in streams. Did you mean "signed"?',
   );
   expect(readFileSync(join(dir, 'new.yaml'), 'utf8')).toContain('nightLY');
+});
+
+test('a repository that no .repo file beside the treefile has is a fault of the treefile', async () => {
+  const { code, text } = await checked(folderWith(DOUBTFUL, TREEFILE.replace('[lab]', '[lap]')));
+  expect(code).toBe(2);
+  expect(text).toContain(
+    'host.yaml:2:9: error: The treefile names the repository "lap", which no .repo file beside it',
+  );
+  expect(text).toContain('what to do: Correct the id in the treefile, or add a [lap] section');
 });

@@ -304,12 +304,21 @@ streams:
 
 test('broken YAML is reported with every place', async () => {
   expect(await faultsOf('name: a\nname: b\ntargets: {a: [1, 2}\nwork: c\n')).toEqual([
-    expect.stringMatching(/^FILE:2:1: Map keys must be unique/),
+    expect.stringMatching(/^FILE:2:1: this key stands in its map a second time/),
     expect.stringMatching(/^FILE:3:/),
     expect.stringMatching(/^FILE:3:/),
   ]);
   expect(await faultsOf('')).toEqual(['FILE:1:1: expected a map of keys, found nothing.']);
   expect(await faultsOf('- a\n')).toEqual(['FILE:1:1: expected a map of keys, found a list.']);
+});
+
+test('a wrong indentation is one fault, in words for whoever wrote the file', async () => {
+  expect(await faultsOf('targets:\n  a:\n   type: directory\n    path: ./a\n    url: http://a\n')).toEqual([
+    expect.stringMatching(/^FILE:3:10: a "key: value" where no key can begin: indent the line/),
+  ]);
+  expect(await faultsOf('name: a\ntargets:\n\ta: {}\n  b: {}\n')).toEqual([
+    expect.stringMatching(/^FILE:3:1: a tab indents this line/),
+  ]);
 });
 
 test('a missing or unreadable file is said so', async () => {
@@ -320,7 +329,10 @@ test('a missing or unreadable file is said so', async () => {
     hint: expect.stringContaining('atomic-nightly init'),
   });
   await mkdir(join(folder, 'dir.yaml'));
-  await expect(loadConfig(join(folder, 'dir.yaml'))).rejects.toMatchObject({ code: 'config' });
+  await expect(loadConfig(join(folder, 'dir.yaml'))).rejects.toMatchObject({
+    code: 'config',
+    hint: expect.stringContaining(join(folder, 'dir.yaml', 'atomic-nightly.yaml')),
+  });
 });
 
 test('a YAML alias keeps the place of what it stands for', async () => {

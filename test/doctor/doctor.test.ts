@@ -87,7 +87,7 @@ test('what cannot be reached or is not there is named, and the exit code is 1', 
   );
   expect(Object.keys(missing)).toEqual(expect.arrayContaining(['password of web', 'target web', 'URL of web']));
   expect(missing['password of web']).toContain('chmod 600');
-  expect(missing['URL of web']).toContain('does not answer');
+  expect(missing['URL of web']).toMatch(/does not answer .*Start the web server of the target/);
 });
 
 test('a faulty configuration is reported with its places', async () => {

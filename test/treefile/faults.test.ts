@@ -51,7 +51,7 @@ test('broken YAML and JSON are refused with the place', async () => {
   expect(await refusal({ 'top.json': 'ref: a' })).toMatch(/top\.json:1:\d+: not valid JSON/);
   expect(await refusal({ 'top.json': '{"ref": "a" // remark\n}' })).toMatch(/not valid JSON/);
   expect(await refusal({ 'top.yaml': 'ref: a\nref: b' })).toMatch(
-    /top\.yaml:2:1: not valid YAML: Map keys must be unique/,
+    /top\.yaml:2:1: not valid YAML: this key stands in its map a second time/,
   );
   expect(await refusal({ 'top.yaml': '- a' })).toContain('a treefile is a map of keys, this is a list');
   expect(await refusal({ 'top.yaml': 'packages: &a [*a]' })).toContain('alias *a');

@@ -24,7 +24,7 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   if (document.errors.length > 0) {
-    const faults = document.errors.map((error): Fault => {
+    const faults = tellingErrors(document.errors).map((error): Fault => {
       const { line, col } = lines.linePos(error.pos[0]);
       return { place: { file: path, line, column: col }, message: syntaxMessage(error) };
     });
@@ -33,9 +33,30 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
   return { input: valuesOf(document, path, hint), places: createPlaces(path, document, lines) };
 }
 
-/** Returns what is wrong, in words for whoever wrote the file; the parser's own are partly for programmers. */
-export function syntaxMessage({ code, message }: Pick<YAMLError, 'code' | 'message'>): string {
-  return code === 'MULTIPLE_DOCS' ? 'a second document begins here, and one is read' : message;
+/** By the parser's code: what is wrong, in words for whoever wrote the file; its own are partly for programmers. */
+const WORDS: Partial<Record<YAMLError['code'], string>> = {
+  MULTIPLE_DOCS: 'a second document begins here, and one is read',
+  DUPLICATE_KEY: 'this key stands in its map a second time; remove one of the two',
+  BLOCK_AS_IMPLICIT_KEY:
+    'a "key: value" where no key can begin: indent the line as those beside it, or put quotes around a text that has ": "',
+  TAB_AS_INDENT: 'a tab indents this line; YAML wants blanks',
+};
+
+type Found = Pick<YAMLError, 'code' | 'message'>;
+
+/** Of a map or list whose lines are indented differently; the parser has the same code for brackets that nothing closes. */
+const isUneven = ({ message }: Found): boolean => /^All \S+ items must start at the same column/.test(message);
+
+/** Returns what is wrong with the syntax of a YAML or JSON file. */
+export function syntaxMessage(error: Found): string {
+  return isUneven(error) ? 'this line is not indented as those beside it' : (WORDS[error.code] ?? error.message);
+}
+
+/** Returns the errors up to the first wrong indentation, which makes the parser report nearly every line after it. */
+export function tellingErrors<One extends Found>(errors: readonly One[]): readonly One[] {
+  const isIndent = (one: One) => isUneven(one) || one.code === 'BLOCK_AS_IMPLICIT_KEY' || one.code === 'TAB_AS_INDENT';
+  const first = errors.findIndex(isIndent);
+  return first === -1 ? errors : errors.slice(0, first + 1);
 }
 
 function valuesOf(document: ReturnType<typeof parseDocument>, path: string, hint: string): unknown {

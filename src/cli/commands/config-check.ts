@@ -7,6 +7,7 @@ import { loadConfig } from '../../config/load.ts';
 import { refOf } from '../../config/lookup.ts';
 import { readTreefile } from '../../treefile/read.ts';
 import type { Treefile } from '../../treefile/treefile.ts';
+import { treefileRepos } from '../../treefile/treefile-repos.ts';
 import { configWarnings } from '../config-warnings.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional } from '../inputs.ts';
@@ -75,7 +76,7 @@ async function judge(path: string): Promise<Verdict> {
   return { ...trees, warnings, about };
 }
 
-/** Reads the treefile of each stream for its architecture, and looks for its ref. */
+/** Reads the treefile of each stream for its architecture, and looks for its ref and its repositories. */
 async function judgeTrees(config: Config): Promise<Pick<Verdict, 'faults' | 'warnings' | 'hint'>> {
   const [faults, warnings] = [new Map<string, Fault>(), new Map<string, Fault>()];
   const hints = new Set<string>();
@@ -96,10 +97,11 @@ async function judgeTrees(config: Config): Promise<Pick<Verdict, 'faults' | 'war
   return { faults: [...faults.values()], warnings: [...warnings.values()], hint: [...hints].join(' ') || undefined };
 }
 
-/** @throws NightlyError `treefile`, `unsupported`, `config` when neither it nor the stream has a ref. */
+/** @throws NightlyError `treefile`, `unsupported`, `repo-unknown`, `config` for a .repo file, and where nothing has a ref. */
 async function treefileOf(config: Config, stream: StreamConfig): Promise<Treefile> {
   const treefile = await readTreefile(stream.treefile, { basearch: stream.arch });
   refOf(config, stream, treefile.values.ref);
+  await treefileRepos(treefile, { locked: false });
   return treefile;
 }
 

@@ -55,7 +55,11 @@ export const keysGenerate = defineCommand({
     print(`  private, encrypted: ${files.privateKey}`);
     print(`  public:             ${files.armored} (text), ${files.binary} (binary)`);
     print(`  revocation:         ${files.revocation}: keep it elsewhere, for the day the key is lost or stolen`);
-    print(`In a stream of the configuration:\n  signing: {type: openpgp, key-file: ${files.privateKey}, …}`);
+    const passphraseKey =
+      passphraseFile === undefined ? `passphrase-env: ${passphraseEnv}` : `passphrase-file: ${resolve(passphraseFile)}`;
+    print(
+      `In a stream of the configuration:\n  signing: {type: openpgp, key-file: ${files.privateKey}, ${passphraseKey}}`,
+    );
     return 0;
   },
 });

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 /** Why a file is sent again: it is not there, has another size, or (with `checksums`) another content. */
 export type SendReason = 'missing' | 'size' | 'content';
 
@@ -77,7 +77,7 @@ export function planLines(plan: ReconcilePlan): string[] {
   const { looked } = plan;
   const lines = [
     plan.tree
-      ? `target ${plan.target}: ${looked.commits} commits with ${looked.objects} objects, ${looked.files} other files`
+      ? `target ${plan.target}: ${formatCount(looked.commits, 'commit')} with ${looked.objects} objects, ${looked.files} other files`
       : `target ${plan.target}: no tree is published there; ${looked.files} files`,
   ];
   for (const { name, files } of plan.phases) {

@@ -1,6 +1,7 @@
 import pLimit from 'p-limit';
 import { z } from 'zod';
 import { sha256 } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { readRecord, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -70,7 +71,7 @@ export async function inspectBuilds(request: BuildsInspection, report: Report, t
   });
   if (!index) return [];
   const named = index.builds.flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
-  report.ok('builds.json', `names ${named.length} builds`);
+  report.ok('builds.json', `names ${formatCount(named.length, 'build')}`);
   let done = 0;
   const found = await pLimit(PARALLEL).map(named, async ({ id, arch }) => {
     task.signal.throwIfAborted();

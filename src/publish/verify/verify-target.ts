@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
@@ -104,7 +105,7 @@ export async function inspectTarget(
     const summary = await files.get('repo/summary');
     if (!summary) throw new Error(`${url}/repo/summary is not there`);
     const found = listedRefs(summary);
-    report.ok('summary', `names ${found.refs.size} refs`);
+    report.ok('summary', `names ${formatCount(found.refs.size, 'ref')}`);
     return found;
   };
   const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;

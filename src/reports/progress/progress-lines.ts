@@ -1,5 +1,5 @@
 import { formatProgress, formatSeconds } from '../../base/format.ts';
-import { oneLine } from '../../base/one-line.ts';
+import { gistOf, oneLine } from '../../base/one-line.ts';
 import { toned } from '../../base/tone.ts';
 import type { Listener, RunEvent } from '../../build/events.ts';
 
@@ -45,7 +45,7 @@ function lineOf(event: RunEvent): string {
     case 'step-done':
       return `  ${toned('good', '✓')} ${event.step} (${formatSeconds(event.seconds)})`;
     case 'step-failed':
-      return `  ${toned('bad', '✗')} ${event.step} (${formatSeconds(event.seconds)}): ${event.message.split('\n')[0]}`;
+      return `  ${toned('bad', '✗')} ${event.step} (${formatSeconds(event.seconds)}): ${gistOf(event.message)}`;
     case 'run-ended':
       return `Build ${event.build}: ${event.state} (${formatSeconds(event.seconds)})`;
   }

@@ -8,6 +8,7 @@ export function printLab(lab: Lab, json: boolean, print: Printer): void {
   } else {
     const changed = lab.changed.length > 0 ? `changed: ${lab.changed.join(', ')}` : 'nothing changed';
     print(`Lab in ${lab.dir}: ${lab.packageCount} RPMs, ${changed}`);
-    print(`  treefile: ${lab.treefile}`);
+    print(`  treefile:     ${lab.treefile}`);
+    print(`  repositories: ${lab.repoFile}; their key: ${lab.publicKey}`);
   }
 }

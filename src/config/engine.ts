@@ -180,7 +180,8 @@ export type TreeTemplate = { readonly treefile: string } | { readonly engine: Fo
 /** Returns the lines of a stream that say what its trees are made from. */
 export function treeTemplate(name: string, tree: TreeTemplate): string {
   if ('treefile' in tree) {
-    return `    treefile: ${tree.treefile}
+    return `    # One to start from. Copy it and the .repo files beside it to here to change it: an update replaces the program's own.
+    treefile: ${tree.treefile}
 
     # Instead of the treefile's ref.
     # ref: ${name}/\${basearch}/nightly

@@ -55,7 +55,7 @@ it('a promotion is approved, released, followed by the next release, and that on
     code: 2,
     stderr: expect.stringContaining('is a night'),
   });
-  expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('needs 1 approvals') });
+  expect(await cli('release', first)).toMatchObject({ code: 2, stderr: expect.stringContaining('needs 1 approval, ') });
   expect(await cli('approve', first, '--by', 'Jane Doe')).toMatchObject({ code: 0 });
   await expectSilence(world, ['buildlogs', 'staging']);
 

@@ -33,7 +33,7 @@ export function parseYaml(text: string, path: string, hint: string): YamlFile {
   return { input: valuesOf(document, path, hint), places: createPlaces(path, document, lines) };
 }
 
-/** By the parser's code: what is wrong, in words for whoever wrote the file; its own are partly for programmers. */
+/** What is wrong, by the parser's code, in words for whoever wrote the file; its own are partly for programmers. */
 const WORDS: Partial<Record<YAMLError['code'], string>> = {
   MULTIPLE_DOCS: 'a second document begins here, and one is read',
   DUPLICATE_KEY: 'this key stands in its map a second time; remove one of the two',
@@ -44,7 +44,7 @@ const WORDS: Partial<Record<YAMLError['code'], string>> = {
 
 type Found = Pick<YAMLError, 'code' | 'message'>;
 
-/** Of a map or list whose lines are indented differently; the parser has the same code for brackets that nothing closes. */
+/** Whether lines of one map or list are indented differently; the parser has the same code for brackets that nothing closes. */
 const isUneven = ({ message }: Found): boolean => /^All \S+ items must start at the same column/.test(message);
 
 /** Returns what is wrong with the syntax of a YAML or JSON file. */

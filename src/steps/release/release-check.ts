@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { bytesIfThere, ifThere, sha256File } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { SUMS } from '../../build/build-files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
@@ -49,7 +50,7 @@ export function refuseUnreleasable(meta: BuildMeta, approvals: number): void {
   if (given.length < approvals) {
     const by = given.length === 0 ? 'nobody has' : `only ${given.map((one) => one.by).join(', ')} has`;
     refuse(
-      `needs ${approvals} approvals, and ${by} approved it`,
+      `needs ${formatCount(approvals, 'approval')}, and ${by} approved it`,
       `Each who has tested it runs "atomic-nightly approve ${buildid} --by NAME".`,
     );
   }

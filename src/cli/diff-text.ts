@@ -1,4 +1,4 @@
-import { capital, formatBytes } from '../base/format.ts';
+import { capital, formatBytes, formatCount } from '../base/format.ts';
 import { oneLine } from '../base/one-line.ts';
 import { markdownCell } from '../base/quoting.ts';
 import type { BuildDiff } from '../pipelines/diff-builds.ts';
@@ -58,7 +58,7 @@ const filesLine = ({ added, removed, changed }: NonNullable<BuildDiff['files']>)
   `Files: ${added} added, ${removed} removed, ${changed} changed`;
 
 const updateLine = ({ objects, bytes }: NonNullable<BuildDiff['update']>): string =>
-  `Update: ${objects} objects, ${formatBytes(bytes)}`;
+  `Update: ${formatCount(objects, 'object')}, ${formatBytes(bytes)}`;
 
 /** A tree without a kernel has nothing to say of one. */
 function kernelLine({ from, to }: BuildDiff['kernel']): string[] {

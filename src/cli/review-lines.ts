@@ -1,4 +1,4 @@
-import { capital, formatBytes } from '../base/format.ts';
+import { capital, formatBytes, formatCount } from '../base/format.ts';
 import { testsText } from '../build/about-build.ts';
 import { rebuiltText } from '../build/rebuilds.ts';
 import type { Fact } from '../ostree/tree-facts.ts';
@@ -40,7 +40,7 @@ function changeLines(id: string, { since, diff, advisories, changelogs, facts }:
     `Since ${since.buildid}:`,
     `  Kernel: ${change(kernel)}`,
     ...(files ? [`  Files: ${files.added} added, ${files.removed} removed, ${files.changed} changed`] : []),
-    ...(update ? [`  Update: ${update.objects} objects, ${formatBytes(update.bytes)}`] : []),
+    ...(update ? [`  Update: ${formatCount(update.objects, 'object')}, ${formatBytes(update.bytes)}`] : []),
     ...Object.entries(images).map(([type, { from, to }]) => `  Image ${type}: ${size(from)} -> ${size(to)}`),
   ];
   const fixed = advisories.known

@@ -1,4 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
+import { formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import type { Config, ContentConfig } from '../config/config.ts';
 import type { Assignment } from '../content/assign-tags.ts';
@@ -72,7 +73,7 @@ async function checkTags(hub: Hub, content: ContentConfig, task: Task): Promise<
 const NAMED = 5;
 
 function tagsOf({ assigned, faults }: Assignment): string {
-  if (faults.length === 0) return `${assigned.length} tags to publish`;
+  if (faults.length === 0) return `${formatCount(assigned.length, 'tag')} to publish`;
   const some = faults.slice(0, NAMED).map(({ tag, why }) => `${tag}: ${why}`);
   const more = faults.length > NAMED ? `, and ${faults.length - NAMED} more` : '';
   throw new NightlyError('config', `${some.join('; ')}${more}.`, {

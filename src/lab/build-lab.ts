@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
+import { formatCount } from '../base/format.ts';
 import { repoFileUrl } from '../base/quoting.ts';
 import { PROJECT } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
@@ -151,7 +152,9 @@ async function realize(dir: string, state: LabState, task: Task): Promise<Lab> {
   const repoFile = join(dir, 'lab.repo');
   await writeChanged(repoFile, repoFileText(state.baseUrl ?? repoFileUrl(dir), key.publicFile));
   task.say(
-    changed.length === 0 ? 'The lab is up to date.' : `Published ${changed.join(' and ')}: ${plan.length} packages.`,
+    changed.length === 0
+      ? 'The lab is up to date.'
+      : `Published ${changed.join(' and ')}: ${formatCount(plan.length, 'package')}.`,
   );
   return { dir, repoFile, treefile, publicKey: key.publicFile, packageCount: plan.length, changed };
 }

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { bytesIfThere, makeFolder, writeFileAtomic } from '../base/files.ts';
-import { formatBytes } from '../base/format.ts';
+import { formatBytes, formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import { type AuditConfig, isAuditUrl } from '../config/audit.ts';
 import type { Config } from '../config/config.ts';
@@ -96,7 +96,9 @@ async function auditOne(config: AuditedConfig, { target, policy, before }: Order
     if (result.state) await writeFileAtomic(file, auditStateText(result.state));
     const { findings, entries, read } = result;
     for (const { kind, what, why } of findings) task.say(`${kind}: ${what}: ${why}`);
-    task.say(`${url}: ${entries} entries, ${read.files} files read (${formatBytes(read.bytes)})`);
+    task.say(
+      `${url}: ${formatCount(entries, 'entry', 'entries')}, ${formatCount(read.files, 'file')} read (${formatBytes(read.bytes)})`,
+    );
     const ok = findings.length === 0;
     const goodAt = ok ? at : before?.goodAt;
     const found = { ok, entries, read, findings: [...findings], evidence: evidence.map((path) => basename(path)) };

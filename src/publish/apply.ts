@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { inBatches } from '../base/batches.ts';
 import { NightlyError } from '../base/errors.ts';
-import { formatBytes } from '../base/format.ts';
+import { formatBytes, formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import type { SendGroup } from '../targets/target.ts';
 import { flip } from './flip.ts';
@@ -25,7 +25,7 @@ export async function applyPublish(plan: PublishPlan, places: PublishPlaces, tas
   // Targets keep relative paths, and on every target the repository is repo/.
   if (basename(root) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const { files: total, bytes } = planSize(plan);
-  if (total > 0) task.say(`${total} files, ${formatBytes(bytes)} to ${target.describe()}`);
+  if (total > 0) task.say(`${formatCount(total, 'file')}, ${formatBytes(bytes)} to ${target.describe()}`);
   if (total <= TOGETHER && target.sendInOrder) {
     await target.sendInOrder(dirname(root), [...groupsOf(plan)], task);
   } else {

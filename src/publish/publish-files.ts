@@ -1,5 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
-import { formatBytes } from '../base/format.ts';
+import { formatBytes, formatCount } from '../base/format.ts';
 import { armoredSignature, signaturePacketsIn } from '../base/openpgp-packets.ts';
 import { type RecordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
@@ -34,7 +34,7 @@ export async function publishFiles(
   const replaced = await target.send(root, remade, { immutable: true, replace: true }, task);
   await target.send(root, records, { immutable: false }, task);
   const bytes = formatBytes(sent.bytes + replaced.bytes);
-  task.say(`${fixed.length + records.length} files, ${bytes} to ${target.describe()}`);
+  task.say(`${formatCount(fixed.length + records.length, 'file')}, ${bytes} to ${target.describe()}`);
 }
 
 /**

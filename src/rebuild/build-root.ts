@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder, readTextIfExists, sha256, writeFileAtomic, writeJson } from '../base/files.ts';
+import { formatCount } from '../base/format.ts';
 import { FORMATS } from '../base/format-versions.ts';
 import { readRecordIfGood, recordFormat, recordText } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
@@ -80,7 +81,7 @@ export async function makeBuildRoot(request: RootRequest, task: Task): Promise<B
   const laid = await layOut(repo, commit, here, task);
   const record = { rootVersion: 1, inputHash, commit, listing: laid.listing } as const;
   await writeFileAtomic(join(here, 'root.json'), recordText(record, KNOWN_ROOT));
-  task.say(`build root ${commit}: ${Object.keys(lockfile.packages).length} packages`);
+  task.say(`build root ${commit}: ${formatCount(Object.keys(lockfile.packages).length, 'package')}`);
   return { commit, ...laid, unchanged: false };
 }
 

@@ -1,5 +1,5 @@
 import { NightlyError } from '../base/errors.ts';
-import { formatSeconds } from '../base/format.ts';
+import { formatCount, formatSeconds } from '../base/format.ts';
 import type { Hash } from '../log/merkle.ts';
 import type { NoteSignature } from '../log/note.ts';
 import type { PolicyWitness } from '../log/policy.ts';
@@ -71,7 +71,7 @@ export async function askWitness(
     if (answer.kind === 'cosigned') return timely(answer);
     if (answer.kind === 'refused') return { kind: kindOf(answer.status), why: answer.why };
     if (answer.size > tree.size) {
-      const why = `it has cosigned ${answer.size} entries of this log, which has ${tree.size} now`;
+      const why = `it has cosigned ${formatCount(answer.size, 'entry', 'entries')} of this log, which has ${tree.size} now`;
       return { kind: 'ahead', why };
     }
     if (answer.size === old && old === tree.size)

@@ -53,7 +53,7 @@ const cli = (...args: readonly string[]) => runCli(join(dir, 'here'), args);
 test('a release too far from upstream is refused by name, and a page can say later what it was compared with', async () => {
   expect(await knownDistance(builds.config, candidate)).toContain('not known: it was not compared yet');
   const refused = await cli('release', builds.candidate);
-  expect(refused.stderr).toContain('1 packages are missing, and at most 0 may be:\n  curl-1:8.1-1.el9.x86_64\n');
+  expect(refused.stderr).toContain('1 package is missing, and at most 0 may be:\n  curl-1:8.1-1.el9.x86_64\n');
   expect(refused.stderr).not.toContain('older than upstream');
   expect(refused.code).toBe(12);
   const file = join(candidate.paths.dir, 'upstream.json');

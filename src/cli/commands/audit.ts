@@ -1,6 +1,6 @@
 import { NightlyError } from '../../base/errors.ts';
 import { bytesIfThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
@@ -142,7 +142,7 @@ function printResult(
 ): void {
   for (const { kind, what, why } of findings) print(`${kind}: ${what}: ${why}`);
   for (const path of kept) print(`evidence: ${path}`);
-  const size = `${entries} entries, ${read.files} files read (${formatBytes(read.bytes)})`;
+  const size = `${formatCount(entries, 'entry', 'entries')}, ${formatCount(read.files, 'file')} read (${formatBytes(read.bytes)})`;
   print(
     `${url}: ${findings.length === 0 ? GOOD : `${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`}; ${size}`,
   );

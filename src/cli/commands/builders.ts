@@ -1,3 +1,4 @@
+import { formatCount } from '../../base/format.ts';
 import { type ListedBuilder, listBuilders } from '../../rebuild/builder-list.ts';
 import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
 import { defineCommand } from '../define.ts';
@@ -45,5 +46,5 @@ function printTable(listed: readonly ListedBuilder[], print: Printer): void {
 function checkText({ lastCheck }: ListedBuilder): string {
   if (lastCheck === undefined) return 'never';
   const at = `${new Date(lastCheck.at * 1000).toISOString().slice(0, 16)}Z`;
-  return `${at} ${lastCheck.ok ? 'good' : `${lastCheck.faults.length} faults`}`;
+  return `${at} ${lastCheck.ok ? 'good' : `${formatCount(lastCheck.faults.length, 'fault')}`}`;
 }

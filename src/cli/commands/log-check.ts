@@ -1,3 +1,4 @@
+import { formatCount } from '../../base/format.ts';
 import { formatVkey } from '../../log/note-keys.ts';
 import { isQuorum } from '../../log/policy.ts';
 import { censusOf } from '../../publish/log/check-log.ts';
@@ -55,7 +56,7 @@ export const logCheck = defineCommand({
     else {
       const kinds = Object.entries(found.kinds).map(([kind, count]) => `${count} ${kind}`);
       context.print(
-        `${ok ? 'ok    ' : 'not ok'} ${log.origin} on ${target.name}: ${found.size} entries, root ${found.root}`,
+        `${ok ? 'ok    ' : 'not ok'} ${log.origin} on ${target.name}: ${formatCount(found.size, 'entry', 'entries')}, root ${found.root}`,
       );
       if (kinds.length > 0) context.print(`  ${kinds.join(', ')}`);
       for (const problem of found.problems) context.print(`  ${problem}`);

@@ -1,3 +1,4 @@
+import { formatCount } from '../../base/format.ts';
 import { quietTask } from '../../base/task.ts';
 import { formatVkey } from '../../log/note-keys.ts';
 import { openLog, readLogHead } from '../../publish/log/log-files.ts';
@@ -52,15 +53,15 @@ function contentOf(entry: LogEntry | undefined): string {
     case 'ref':
       return `${entry.ref} ${entry.commit.slice(0, 12)} ${entry.version ?? ''}`.trimEnd();
     case 'build':
-      return `${entry.id} ${entry.arch}, ${entry.files.length} files${partOf(entry)}`;
+      return `${entry.id} ${entry.arch}, ${formatCount(entry.files.length, 'file')}${partOf(entry)}`;
     case 'build-changed':
-      return `${entry.id} ${entry.arch}: ${entry.change}, ${entry.files.length} files${partOf(entry)}`;
+      return `${entry.id} ${entry.arch}: ${entry.change}, ${formatCount(entry.files.length, 'file')}${partOf(entry)}`;
     case 'release':
       return `${entry.id} ${entry.arch} of ${entry.of.id}`;
     case 'withdraw':
       return `${entry.ids.join(', ')} by ${entry.by}: ${entry.reason}`;
     case 'prune':
-      return `${entry.commits.length} commits, ${entry.builds.length} builds${partOf(entry)}`;
+      return `${formatCount(entry.commits.length, 'commit')}, ${formatCount(entry.builds.length, 'build')}${partOf(entry)}`;
     case 'rpms':
       return entry.folder;
     case 'key':

@@ -1,5 +1,6 @@
 import { NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { compareBuildIds } from '../../build/build-id.ts';
 import type { PromotionRecord } from '../../build/build-record.ts';
 import { PROMOTION } from '../../build/build-record-format.ts';
@@ -216,7 +217,7 @@ function printPlan({ promotion, ref, parent, packages, changes, pkgdiff }: Promo
   const { of, attempt, upstream, recommit, supersedes } = promotion;
   print(`${recommit ? 'The tree' : 'A rebuild'} of ${of} at ${ref} on top of ${parent ?? 'nothing (a new ref)'}:`);
   print(
-    `  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${packages} packages with good signatures`,
+    `  attempt ${attempt}${upstream === undefined ? '' : `, for upstream ${upstream}`}, ${formatCount(packages, 'package')} with good signatures`,
   );
   if (supersedes.length > 0) print(`  in the place of ${supersedes.join(', ')}`);
   if (changes.length > 0) print(`Compared with the nightly build:\n${formatDiff(changes)}`);

@@ -1,7 +1,7 @@
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 import { writeLine } from '../../base/output.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -108,17 +108,17 @@ function printReports(
       if (rows.length > 0) for (const line of tableLines([COMMITS, ...rows])) print(`    ${line}`);
     }
     const total = totalOf(removed);
-    print(`  ${did} ${total.files} files, ${formatBytes(total.bytes)}`);
+    print(`  ${did} ${formatCount(total.files, 'file')}, ${formatBytes(total.bytes)}`);
     const rows = removed.map(({ name, files, bytes }) => [name, String(files), formatBytes(bytes)]);
     if (rows.length > 0) for (const line of tableLines([REMOVED, ...rows])) print(`    ${line}`);
     if (unlisted.length > 0) print(`  the index no longer names ${unlisted.join(', ')}`);
     if (later && later.files > 0) {
-      print(`  once all that is given up has gone: ${later.files} objects, ${formatBytes(later.bytes)}`);
+      print(`  once all that is given up has gone: ${formatCount(later.files, 'object')}, ${formatBytes(later.bytes)}`);
     }
   }
   if (local && local.commits.length > 0) {
     print(
-      `Local repository: ${did} ${local.commits.length} commits, ${local.files} files, ${formatBytes(local.bytes)}`,
+      `Local repository: ${did} ${formatCount(local.commits.length, 'commit')}, ${formatCount(local.files, 'file')}, ${formatBytes(local.bytes)}`,
     );
   }
 }

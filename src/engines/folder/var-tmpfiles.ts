@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolder } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { escapePath, linkTarget, TMPFILES } from '../dnf/tree/tmpfiles.ts';
 import { declaredPaths } from '../dnf/tree/var.ts';
@@ -27,7 +28,9 @@ export async function writeVarTmpfiles(
   const dropped = inVar.filter(({ entry }) => entry.kind === 'file').map(({ path }) => path);
   if (dropped.length > 0) {
     const list = dropped.slice(0, 5).join(', ');
-    task.say(`left out of the tree: ${dropped.length} files in /var (${list}${dropped.length > 5 ? ', …' : ''})`);
+    task.say(
+      `left out of the tree: ${formatCount(dropped.length, 'file')} in /var (${list}${dropped.length > 5 ? ', …' : ''})`,
+    );
   }
   const lines = inVar.flatMap(({ entry, path, uid, gid }) => {
     if (declared.has(path)) return [];

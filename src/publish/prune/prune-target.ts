@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inBatches } from '../../base/batches.ts';
 import { makeFolder, writeFileAtomic } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { type EntryOf, formatEntry, loggedUrl } from '../../published/log-entry.ts';
 import { beginDeleting, type DeletingLock, EPOCH_PATH, parseEpoch } from '../epoch.ts';
@@ -117,7 +117,7 @@ async function removeFiles(plan: PrunePlan, request: PruneRequest, lock: Deletin
     }
   }
   if (total.files > 0) {
-    const amount = `${plan.decision.goes.size} commits, ${total.files} files, ${formatBytes(total.bytes)}`;
+    const amount = `${formatCount(plan.decision.goes.size, 'commit')}, ${formatCount(total.files, 'file')}, ${formatBytes(total.bytes)}`;
     task.say(`removed ${amount} from ${target.describe()}`);
   }
 }

@@ -1,4 +1,4 @@
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import type { RefPolicy } from '../../config/config.ts';
 import type { PruneSigning } from '../../published/record-trust.ts';
@@ -34,7 +34,8 @@ export async function pruneTo(request: PruneTo, task: Task): Promise<void> {
   const { plan } = await pruneTarget({ target, retention, repo, scratchDir, now, signer, trust, log }, task);
   const { files, bytes } = totalOf(plan.stages);
   const gone = plan.decision.goes.size;
-  if (gone > 0) task.say(`${gone} older commits removed: ${files} files, ${formatBytes(bytes)}`);
+  if (gone > 0)
+    task.say(`${formatCount(gone, 'older commit')} removed: ${formatCount(files, 'file')}, ${formatBytes(bytes)}`);
 }
 
 async function policiesOf({ target, refs, depth, repo, trust }: PruneTo, task: Task): Promise<RefPolicy[]> {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder, withTemporaryFolder } from '../../base/files.ts';
-import { formatBytes } from '../../base/format.ts';
+import { formatBytes, formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { isWhole } from '../../ostree/local-repo.ts';
 import { localObjects, readCommit } from '../../ostree/objects.ts';
@@ -145,7 +145,7 @@ async function converseWith(
       await checkMoves(request, state, far);
       return { refs: results };
     }
-    task.say(`${files} files, ${formatBytes(all)} to ${far.name}`);
+    task.say(`${formatCount(files, 'file')}, ${formatBytes(all)} to ${far.name}`);
     const sending = sendObjects(far, repo, { paths, commits, files, bytes: all }, task);
     sending.catch(() => undefined);
     const accepted = await verdict(far, task);

@@ -77,8 +77,8 @@ export function planLines(plan: ReconcilePlan): string[] {
   const { looked } = plan;
   const lines = [
     plan.tree
-      ? `target ${plan.target}: ${formatCount(looked.commits, 'commit')} with ${looked.objects} objects, ${looked.files} other files`
-      : `target ${plan.target}: no tree is published there; ${looked.files} files`,
+      ? `target ${plan.target}: ${formatCount(looked.commits, 'commit')} with ${formatCount(looked.objects, 'object')}, ${looked.files} other files`
+      : `target ${plan.target}: no tree is published there; ${formatCount(looked.files, 'file')}`,
   ];
   for (const { name, files } of plan.phases) {
     if (files.length === 0) continue;

@@ -2,6 +2,7 @@ import { copyFile, link, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { bytesIfThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { formatEntry } from '../../published/log-entry.ts';
 import { fetchBytes } from '../../rpm/download.ts';
@@ -79,7 +80,7 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
     });
     await request.log.before(entries, target, task);
     await target.swap({ expect, put: visible }, task);
-    task.say(`${sent} files to ${target.describe()}/${folder}`);
+    task.say(`${formatCount(sent, 'file')} to ${target.describe()}/${folder}`);
   }
   if (place) await notePublished(place, published, { ...made, repomd: sha256(repomd), now: memory.now });
   for (const { path, content } of visible) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);

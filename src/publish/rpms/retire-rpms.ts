@@ -1,5 +1,6 @@
 import { inBatches } from '../../base/batches.ts';
 import { NightlyError } from '../../base/errors.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { REPOMD } from '../../rpm/repository/package-digests.ts';
 import { type RpmsPlace, readNamedThere, readPublishedNames, writePublishedNames } from './published-names.ts';
@@ -56,6 +57,8 @@ export async function retireRpms(
     await writePublishedNames(memory, { ...known, left, gone });
   }
   if (removed.length > 0)
-    task.say(`removed ${removed.length} files from ${target.describe()}/${folder} that nothing names any more`);
+    task.say(
+      `removed ${formatCount(removed.length, 'file')} from ${target.describe()}/${folder} that nothing names any more`,
+    );
   return { removed, waiting: left.size };
 }

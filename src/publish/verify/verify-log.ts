@@ -1,5 +1,5 @@
 import { sha256 } from '../../base/files.ts';
-import { formatSeconds } from '../../base/format.ts';
+import { formatCount, formatSeconds } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { LOG_HINT } from '../../log/log-fault.ts';
 import { isQuorum, type Policy } from '../../log/policy.ts';
@@ -58,7 +58,7 @@ export async function inspectLog(request: InspectLog, report: Report, task: Task
   });
   if (!view) return {};
   const { note, checkpoint } = view;
-  report.ok('log', `${checkpoint.origin}, ${checkpoint.size} entries, signed by its key`);
+  report.ok('log', `${checkpoint.origin}, ${formatCount(checkpoint.size, 'entry', 'entries')}, signed by its key`);
   inspectWitnesses(view, request, report);
   await attempt(report, 'log openpgp', LOG_HINT, task.signal, () => inspectOpenpgp(view, request, report, task));
   const evidence = await attempt(report, 'log history', LOG_HINT, task.signal, () =>
@@ -117,7 +117,11 @@ async function inspectHistory(
       report.ok('log history', `has all ${before.size} entries that were seen before`);
       return undefined;
     case 'rolled-back':
-      report.fault('log history', `it had ${before.size} entries and has ${tree.size} now: it went back`, LOG_HINT);
+      report.fault(
+        'log history',
+        `it had ${formatCount(before.size, 'entry', 'entries')} and has ${tree.size} now: it went back`,
+        LOG_HINT,
+      );
       return evidence;
     case 'split':
       report.fault(

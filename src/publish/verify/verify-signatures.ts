@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import pLimit from 'p-limit';
+import { formatCount } from '../../base/format.ts';
 import { dearmored, signaturePackets, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
@@ -109,7 +110,7 @@ async function inspectBuild(
     await check(path, () => isGood(files, path, keyring, task));
   }
   for (const path of images.keys()) await check(path, () => isThere(files, path));
-  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, `${good} files`);
+  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, `${formatCount(good, 'file')}`);
 }
 
 /** Whether the file is there; if so its signature is good. @throws Error when it is not. */

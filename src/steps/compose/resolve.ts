@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { writeJson } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { ownFolders } from '../../config/lookup.ts';
 import type { CommitInfo } from '../../ostree/objects.ts';
@@ -53,7 +54,7 @@ export async function resolve(
     lockfile,
     'The repositories have older packages than the published commit',
   );
-  task.say(`${Object.keys(lockfile.packages).length} packages`);
+  task.say(`${formatCount(Object.keys(lockfile.packages).length, 'package')}`);
   const unchanged = await treeUnchanged(project, parent, resolution, task);
   return { inputHash, unchanged, treefileCopy, ...(checkout === undefined ? {} : { checkout }) };
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesIfThere, writeFileAtomic } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE } from '../../build/build-files.ts';
@@ -27,7 +28,7 @@ export async function signFiles(
     const file = join(dir, path);
     await writeFileAtomic(signatureName(file), armoredSignature(await signer.sign({ file, sha256 }, task)));
   }
-  task.say(`signed ${files.length} files`);
+  task.say(`signed ${formatCount(files.length, 'file')}`);
 }
 
 /** Whether the signatures of these files of a build are still there; retention removes images with theirs. */

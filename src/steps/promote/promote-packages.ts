@@ -2,6 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { withTemporaryFolder, writeJson } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import { findBuild } from '../../build/build-store.ts';
 import { createRepo } from '../../programs/createrepo.ts';
@@ -66,7 +67,7 @@ export async function promotePackages(
   await createRepo(store, task);
   await writeLockfile(build.paths.lockfile, lockfile);
   await writeJson(build.paths.treefile, treefileJson(project.treefile));
-  task.say(`${rpms.length} packages, each with a good signature`);
+  task.say(`${formatCount(rpms.length, 'package')}, each with a good signature`);
   return { packages: rpms.length };
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, writeFileAtomic } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { fitsGlob } from '../../base/glob.ts';
 import type { Task } from '../../base/task.ts';
 import { QUORUM_FILE } from '../../build/build-files.ts';
@@ -36,7 +37,7 @@ export async function promoteQuorum(
   const lacking = agreed.filter(({ operators }) => operators.length < quorum);
   await writeSummary(config, build, { agreed, quorum, passed: lacking.length === 0 }, task);
   if (lacking.length === 0) {
-    task.say(`${asked.length} packages, each built the same by ${quorum} operators`);
+    task.say(`${formatCount(asked.length, 'package')}, each built the same by ${quorum} operators`);
     return { packages: asked.length };
   }
   const lines = lacking.map(({ nevra, operators }) => `  ${nevra}: built by ${operators.join(', ') || 'nobody'}`);

@@ -3,6 +3,7 @@ import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { FORMATS } from '../../base/format-versions.ts';
 import { readRecord, recordFormat, recordText } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
@@ -76,7 +77,9 @@ export async function checkMachine(
   const faults = findings.map(({ message }) => message);
   const at = Math.floor(Date.now() / 1000);
   await recordCheck(work, name, { at, ok: findings.length === 0, probe: sha256(text), faults });
-  task.say(`${name}: ${report.files.size} files, ${report.processes.length} processes, ${findings.length} findings`);
+  task.say(
+    `${name}: ${formatCount(report.files.size, 'file')}, ${formatCount(report.processes.length, 'process', 'processes')}, ${formatCount(findings.length, 'finding')}`,
+  );
   return { text, digest: sha256(text), findings };
 }
 

@@ -1,5 +1,6 @@
 import { NightlyError } from '../../base/errors.ts';
 import { sha256 } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import { dearmored } from '../../base/openpgp-packets.ts';
 import { readPublicFile } from '../../base/secret-file.ts';
 import type { Task } from '../../base/task.ts';
@@ -85,7 +86,7 @@ export async function fetchPublishedBuild(place: BuildPlace, task: Task): Promis
   const provenance = parseProvenance(await listed(PROVENANCE_FILE), shown(PROVENANCE_FILE));
   const treefile = await readTreefileArchive(await listed(TREEFILE_ARCHIVE), shown(TREEFILE_ARCHIVE));
   task.say(
-    `${id} for ${arch}: ${Object.keys(lockfile.packages).length} packages, ${treefile.length} files of the treefile`,
+    `${id} for ${arch}: ${formatCount(Object.keys(lockfile.packages).length, 'package')}, ${formatCount(treefile.length, 'file')} of the treefile`,
   );
   return { url, meta, commit, lockfile, provenance, treefile, top, inputs };
 }

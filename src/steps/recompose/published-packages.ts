@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { withTemporaryFolder } from '../../base/files.ts';
+import { formatCount } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import type { Provenance } from '../../engines/provenance/provenance-format.ts';
 import { createRepo } from '../../programs/createrepo.ts';
@@ -44,7 +45,7 @@ export async function publishedPackages(request: PackagesRequest, task: Task): P
   }
   await withTemporaryFolder((home) => checkHeaders(rpms, home, task));
   await createRepo(store, task);
-  task.say(`${rpms.length} packages, each as the lockfile has it`);
+  task.say(`${formatCount(rpms.length, 'package')}, each as the lockfile has it`);
   return store;
 }
 

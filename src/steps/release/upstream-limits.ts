@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { formatCount } from '../../base/format.ts';
 import { sourceText, type UpstreamRecord } from '../../build/upstream-record.ts';
 import type { UpstreamConfig } from '../../config/config.ts';
 import { otherVersionText } from '../../rpm/upstream-distance.ts';
@@ -25,7 +26,7 @@ export function refuseTooFar(record: UpstreamRecord, { maxMissing, maxOlder }: U
 function overLimit(what: string, packages: readonly string[], limit: number | undefined): string[] {
   if (limit === undefined || packages.length <= limit) return [];
   return [
-    `${packages.length} packages are ${what}, and at most ${limit} may be:`,
+    `${formatCount(packages.length, 'package is', 'packages are')} ${what}, and at most ${limit} may be:`,
     ...packages.map((one) => `  ${one}`),
   ];
 }

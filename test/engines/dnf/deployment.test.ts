@@ -119,7 +119,7 @@ describe('a deployment', () => {
     expect(readlinkSync(join(host, 'usr/lib/opt/vendor app/bin/again'))).toBe('tool');
     expect(readlinkSync(join(host, 'usr/lib/opt/vendor app/conf'))).toBe('/etc/hosts');
     expect(readdirSync(join(host, 'var/usrlocal/bin'))).toEqual([]);
-    expect(place.task.lines.join('\n')).toContain('1 files in /usr/local (/usr/local/bin/admins)');
+    expect(place.task.lines.join('\n')).toContain('1 file in /usr/local (/usr/local/bin/admins)');
   });
 
   it('has the folders for temporary files and caches, without what the compose left in them', () => {

@@ -58,7 +58,7 @@ streams:
   expect(checked.said).toMatch(/^ok: get\/verify\.sh is entry 1 of the log .*, which had 2 entries, cosigned by w on /);
 
   const audit = ['audit', url, '--policy', 'policy', '--state', 'audit.json', '--max-age', '1d'];
-  expect(await cli(...audit)).toMatch(/all is as the log has it; 2 entries, 1 files read/);
+  expect(await cli(...audit)).toMatch(/all is as the log has it; 2 entries, 1 file read/);
   expect(await cli(...audit)).toMatch(/2 entries, 0 files read/);
   writeFileSync(script, `${content}\n`);
   const found = await runCli(dir, [...audit, '--full-every', '1m']);

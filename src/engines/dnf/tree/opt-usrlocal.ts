@@ -1,6 +1,7 @@
 import { lstat, readlink, rename } from 'node:fs/promises';
 import { dirname, posix } from 'node:path';
 import { NightlyError } from '../../../base/errors.ts';
+import { formatCount } from '../../../base/format.ts';
 import type { Task } from '../../../base/task.ts';
 import { folderInTree, kindOf, linkInTree, namesIn } from '../../../base/tree-files.ts';
 import type { TreefileValues } from '../../../treefile/treefile-keys.ts';
@@ -103,7 +104,7 @@ async function sayDropped(root: string, task: Task): Promise<void> {
   const list = dropped.slice(0, 5).join(', ');
   const more = dropped.length > 5 ? ', …' : '';
   task.say(
-    `left out of the tree: ${dropped.length} files in /usr/local (${list}${more}), which is the host's own; "opt-usrlocal: state-overlay" keeps them`,
+    `left out of the tree: ${formatCount(dropped.length, 'file')} in /usr/local (${list}${more}), which is the host's own; "opt-usrlocal: state-overlay" keeps them`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { lstat, readlink } from 'node:fs/promises';
+import { formatCount } from '../../../base/format.ts';
 import type { Task } from '../../../base/task.ts';
 import { kindOf, namesIn, readInTree, replaceInTree } from '../../../base/tree-files.ts';
 import { escapePath, linkTarget, TMPFILES } from './tmpfiles.ts';
@@ -29,7 +30,9 @@ export async function varToTmpfiles(
   }
   if (dropped.length > 0) {
     const list = dropped.slice(0, 5).join(', ');
-    task.say(`left out of the tree: ${dropped.length} files in /var (${list}${dropped.length > 5 ? ', …' : ''})`);
+    task.say(
+      `left out of the tree: ${formatCount(dropped.length, 'file')} in /var (${list}${dropped.length > 5 ? ', …' : ''})`,
+    );
   }
 }
 

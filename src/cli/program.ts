@@ -45,8 +45,13 @@ function addCommand(parent: Command, word: string, entry: Entry, start: Start): 
   if (entry.usage !== undefined) command.usage(entry.usage);
   for (const data of Object.values(entry.arguments)) command.addArgument(argumentOf(data));
   for (const [name, data] of Object.entries(entry.options)) command.addOption(optionOf(name, data));
-  const more = [aboutText(entry), examplesText(entry)].filter((part) => part !== '');
-  if (more.length > 0) command.addHelpText('after', `\n${more.join('\n\n')}`);
+  const [about, examples] = [aboutText(entry), examplesText(entry)];
+  if (about + examples !== '') {
+    command.addHelpText('after', ({ error }) => {
+      const parts = [command.createHelp().boxWrap(about, helpWidth(command, error)), examples];
+      return `\n${parts.filter((part) => part !== '').join('\n\n')}`;
+    });
+  }
   // Without a handler the parser prints the help of the word.
   if (!entry.isGroup) command.action(() => start(entry, valuesOf(entry, command)));
   return command;
@@ -107,22 +112,17 @@ function wholeNumber(word: string): number {
   throw new InvalidArgumentError('It must be a whole number.');
 }
 
+/** Returns the width that the parser gives to its own part of the help, in columns. */
+function helpWidth(command: Command, isError: boolean): number {
+  const { getErrHelpWidth, getOutHelpWidth } = command.configureOutput();
+  return (isError ? getErrHelpWidth?.() : getOutHelpWidth?.()) ?? 80;
+}
+
 /** Exit codes and notes of a command in a paragraph. */
 function aboutText({ exitCodes, notes }: Entry): string {
   const codes = Object.entries(exitCodes ?? {}).map(([code, meaning]) => `${code} ${meaning}`);
-  const sentence = codes.length === 0 ? '' : wrapped(`Exit codes: ${codes.join(', ')}.`);
+  const sentence = codes.length === 0 ? '' : `Exit codes: ${codes.join(', ')}.`;
   return [sentence, notes].filter((part) => part).join(' ');
-}
-
-/** Breaks a list at its commas before a line gets longer than 100 characters. */
-function wrapped(sentence: string): string {
-  let line = 0;
-  const parts = sentence.split(', ').map((part) => {
-    const isFull = line > 0 && line + part.length + 2 > 100;
-    line = (isFull ? 0 : line) + part.length + 2;
-    return `${isFull ? '\n' : ' '}${part}`;
-  });
-  return parts.join(',').trim();
 }
 
 function examplesText({ examples }: Entry): string {

@@ -89,7 +89,7 @@ test.runIf(everyCase)('an unsatisfiable dependency is explained', async () => {
 test('a repository id that no .repo file has is named with the known ones', async () => {
   const world = await worldFor();
   await world.distro.writeTreefile({ repos: ['mini', 'sig'] });
-  await refused(world, /"sig".* Defined are mini/);
+  await refused(world, /"sig".* Defined are mini/, 2);
 });
 
 test('a repository that cannot be reached is named with its URL', async () => {

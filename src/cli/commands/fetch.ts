@@ -24,7 +24,7 @@ export const fetch = defineCommand({
     json: flag('for scripts'),
   },
   notes:
-    'Signatures are checked where the stream signs or names keys. A build that was made here is left alone; one that was fetched before\n' +
+    'Signatures are checked where the stream signs or names keys. A build that was made here is left alone; one that was fetched before ' +
     'is brought up to date. One that was killed is continued by the same command.',
   examples: ['atomic-nightly fetch 20261121_01', 'atomic-nightly fetch 20261121_01 --images --from mirror'],
   interruptible: true,

@@ -14,7 +14,7 @@ export const logAppend = defineCommand({
   summary: "add a file's bytes to the release log as an entry",
   arguments: { file: needed('FILE', 'at most 65,535 bytes; of more, append the checksums', 'file') },
   notes:
-    'For what others want to have in the log. An entry that begins with "atomic-nightly/" must be one of the\n' +
+    'For what others want to have in the log. An entry that begins with "atomic-nightly/" must be one of the ' +
     'format of this program; any other is taken as it is, and says nothing about what is published here.',
   examples: ['sha256sum *.iso > SUMS && atomic-nightly log append SUMS'],
   interruptible: true,

@@ -28,7 +28,7 @@ export const serve = defineCommand({
   section: 'Service',
   summary: 'run schedules, pages, metrics, triggers and web servers of targets until stopped: docs/service.md',
   notes:
-    'A run keeps going when the service is killed; the next service waits for it, or resumes it. SIGTERM starts no more nightly builds\n' +
+    'A run keeps going when the service is killed; the next service waits for it, or resumes it. SIGTERM starts no more nightly builds ' +
     'and interrupts the one under way after "service.drain".',
   examples: ['atomic-nightly serve', 'curl http://127.0.0.1:8099/readyz'],
   async run(_, { config: path, logFormat }) {

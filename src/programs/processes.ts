@@ -18,6 +18,21 @@ export async function procStrings(pid: number, file: 'environ' | 'cmdline'): Pro
   }
 }
 
+/** Whether this program, or something that it started, started a process. One whose parent has ended belongs to nobody. */
+export async function isStartedHere(pid: number): Promise<boolean> {
+  for (let one: number | undefined = pid; one !== undefined && one > 1; one = await parentOf(one)) {
+    if (one === process.pid) return true;
+  }
+  return false;
+}
+
+/** The name of a program, which comes before, may have spaces and parentheses (proc_pid_stat(5)). */
+async function parentOf(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  const [, parent] = /\) \S (\d+) [^)]*$/.exec(stat) ?? [];
+  return parent === undefined ? undefined : Number(parent);
+}
+
 /** Ends a process at once; one that has ended is no fault. */
 export function killProcess(pid: number): void {
   try {

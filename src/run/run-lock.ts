@@ -12,7 +12,7 @@ import { removeStaleFolders } from '../base/temporary.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { count, instant } from '../build/record-values.ts';
 import { isFlockHeld, tryFlock, untilFlockFree } from '../programs/flock.ts';
-import { killProcess, processesMarked, procStrings } from '../programs/processes.ts';
+import { isStartedHere, killProcess, processesMarked, procStrings } from '../programs/processes.ts';
 import { RUN_MARKER } from '../programs/spawn.ts';
 
 /**
@@ -121,10 +121,13 @@ export async function untilRunLockFree(workDir: string, task: Task): Promise<voi
 
 /**
  * Children lead their own process groups and outlive a SIGKILL of this program. They carry the work folder in their
- * environment; whoever has the lock now is the only one who may have such children.
+ * environment; whoever has the lock now is the only one who may have such children. What this program itself started beside an
+ * earlier run, as the demo does its host, is no leftover.
  */
 async function killLeftovers(workDir: string): Promise<void> {
-  for (const pid of await processesMarked(`${RUN_MARKER}=${resolve(workDir)}`)) killProcess(pid);
+  for (const pid of await processesMarked(`${RUN_MARKER}=${resolve(workDir)}`)) {
+    if (!(await isStartedHere(pid))) killProcess(pid);
+  }
 }
 
 /** Daemons of GnuPG, which its programs start by themselves and which stay: dnf checks `repo_gpgcheck` in a folder of the cache. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { withTemporaryFolder } from '../../src/base/files.ts';
-import { run } from '../../src/programs/exec.ts';
+import { run, start } from '../../src/programs/exec.ts';
 import { tryFlock } from '../../src/programs/flock.ts';
 import { isRunLockHeld, takeRunLock } from '../../src/run/run-lock.ts';
 import { mountTmpfs } from '../support/mounts.ts';
@@ -71,6 +71,19 @@ test('I7: who fails while it has a lock ends, and the lock is free then', async 
   const { stdout } = await run(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
   expect(stdout).toBe('function\n');
   await (await retried(async () => (await tryFlock(path)) ?? Promise.reject(new Error('held'))))();
+});
+
+test('what this program started beside an earlier run is no leftover of it', async () => {
+  const folder = temporaryFolder();
+  const first = await takeRunLock(folder, 'nightly');
+  const beside = await start('sh', ['-c', 'sleep 300; true']);
+  await first.release();
+  try {
+    await (await takeRunLock(folder, 'nightly')).release();
+    expect(isAlive(beside.pid)).toBe(true);
+  } finally {
+    await beside.stop();
+  }
 });
 
 test('I4: SIGKILL of the holder frees the lock, and its leftover children are ended by the next holder', async () => {

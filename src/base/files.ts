@@ -174,12 +174,7 @@ export function bytesIfThere(path: string): Promise<Buffer | undefined> {
 
 /** Returns the file's text, or undefined when there is no such file; other faults throw, as those of `readRegular`. */
 export async function readTextIfExists(path: string): Promise<string | undefined> {
-  try {
-    return (await readRegular(path)).toString('utf8');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return undefined;
-    throw error;
-  }
+  return (await bytesIfThere(path))?.toString('utf8');
 }
 
 /**

@@ -91,17 +91,21 @@ export interface OpenJob {
   readonly result: RebuildResult | undefined;
 }
 
+/** Returns the jobs of which no result is on record, sorted, by their folders. @param folder `work/rebuild` */
+export async function jobsWithoutResult(folder: string): Promise<string[]> {
+  const names = async (below: string): Promise<string[]> => (await ifThere(readdir(join(folder, below)))) ?? [];
+  const recorded = new Set(await names('results'));
+  return (await names('jobs')).filter((name) => !recorded.has(name) && jobId.safeParse(name).success).sort();
+}
+
 /**
  * Reads the jobs without a result on record, by what there is in folders: only these are read. A damaged one is none: a new job is
  * made in its place.
  * @param folder `work/rebuild`
  */
 export async function readOpenJobs(folder: string): Promise<OpenJob[]> {
-  const names = async (below: string): Promise<string[]> => (await ifThere(readdir(join(folder, below)))) ?? [];
-  const recorded = new Set(await names('results'));
   const open: OpenJob[] = [];
-  for (const name of (await names('jobs')).sort()) {
-    if (recorded.has(name) || !jobId.safeParse(name).success) continue;
+  for (const name of await jobsWithoutResult(folder)) {
     const job = readRecordIfGood(await readTextIfExists(join(jobFolder(folder, name), 'job.json')), JOB);
     const text = await readTextIfExists(join(jobFolder(folder, name), 'result.json'));
     const result = readRecordIfGood(text, RESULT);

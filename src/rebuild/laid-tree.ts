@@ -35,11 +35,14 @@ const treePath = (here: string): string => join(here, 'tree');
 export async function rememberTree(here: string, task: Task): Promise<LaidTree> {
   const tree = treePath(here);
   // Seen first: what changes while it is read is not what is remembered.
-  const status = statusOf(await seeTree(tree));
+  const seen = await seeTree(tree);
   const listing = await treeListing(tree, task);
-  const entries = await readRootTree(tree);
+  const entries = await readRootTree(tree, { seen, digests: new Map() });
   const files = Object.fromEntries(entries.flatMap((one) => (one.kind === 'file' ? [[one.path, one.sha256]] : [])));
-  await writeFileAtomic(recordPath(here), recordText({ treeVersion: 1, listing, status, files }, LAID_TREE));
+  await writeFileAtomic(
+    recordPath(here),
+    recordText({ treeVersion: 1, listing, status: statusOf(seen), files }, LAID_TREE),
+  );
   return { listing, entries };
 }
 

@@ -91,7 +91,8 @@ function given({ disputes, verdicts }: Known): Given {
   const byInputs = new Map<string, Verdict[]>();
   for (const dispute of disputes) {
     const verdict = verdicts.get(dispute.id);
-    if (verdict) byInputs.set(inputsOf(dispute), [...(byInputs.get(inputsOf(dispute)) ?? []), verdict]);
+    const inputs = inputsOf(dispute);
+    if (verdict) byInputs.set(inputs, [...(byInputs.get(inputs) ?? []), verdict]);
   }
   return {
     byInputs,

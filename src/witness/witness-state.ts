@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { bytesIfThere, ifThere, makeFolder, sha256, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere, ifThere, makeFolder, readTextIfExists, sha256, writeFileAtomic } from '../base/files.ts';
 import { parseCheckpointText } from '../log/checkpoint.ts';
 import type { TreeHead } from '../log/consistency.ts';
 import { cosignedAt } from '../log/cosignature.ts';
@@ -38,7 +38,7 @@ export async function makeWitnessState(folder: string, witness: NoteKey): Promis
 
 /** Checks that a folder is that of a witness. @throws NightlyError `config` when it is that of another or not there. */
 export async function requireWitnessState(folder: string, witness: NoteKey): Promise<void> {
-  const identity = (await bytesIfThere(join(folder, IDENTITY)))?.toString('utf8');
+  const identity = await readTextIfExists(join(folder, IDENTITY));
   if (identity !== `${formatVkey(witness)}\n`) {
     const why = identity === undefined ? 'has no state of a witness' : `is that of the witness ${identity.trim()}`;
     throw new NightlyError('config', `The state folder ${folder} ${why}, not that of ${formatVkey(witness)}.`, {

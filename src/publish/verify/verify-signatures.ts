@@ -110,7 +110,7 @@ async function inspectBuild(
     await check(path, () => isGood(files, path, keyring, task));
   }
   for (const path of images.keys()) await check(path, () => isThere(files, path));
-  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, `${formatCount(good, 'file')}`);
+  if (good > 0) report.ok(`build ${id} ${arch}, signatures`, formatCount(good, 'file'));
 }
 
 /** Whether the file is there; if so its signature is good. @throws Error when it is not. */

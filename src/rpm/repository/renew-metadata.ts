@@ -1,7 +1,7 @@
 import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { bytesIfThere, ifThere, makeFolder, sha256, syncFolder } from '../../base/files.ts';
+import { bytesIfThere, ifThere, makeFolder, readTextIfExists, sha256, syncFolder } from '../../base/files.ts';
 import { armoredSignature, dearmored } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { createRepoAside } from '../../programs/createrepo.ts';
@@ -78,7 +78,7 @@ export async function renewMetadata(request: MetadataRequest, task: Task): Promi
 
 /** Names of metadata files in a repository that its repomd.xml does not name: those of an earlier one. */
 export async function unnamedMetadata(folder: string): Promise<string[]> {
-  const repomd = (await bytesIfThere(join(folder, REPOMD)))?.toString('utf8');
+  const repomd = await readTextIfExists(join(folder, REPOMD));
   const named = new Set(namesIn(repomd));
   const there = (await ifThere(readdir(join(folder, 'repodata')))) ?? [];
   return there.filter((name) => /^[0-9a-f]{64}-/.test(name) && !named.has(name));

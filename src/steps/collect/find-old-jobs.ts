@@ -1,14 +1,13 @@
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifThere } from '../../base/files.ts';
 import type { BuildersConfig } from '../../config/builders.ts';
 import type { Config } from '../../config/config.ts';
 import { inputsOf } from '../../rebuild/duplicates.ts';
-import { jobFolder, readJob } from '../../rebuild/job.ts';
+import { jobFolder, jobsWithoutResult, readJob } from '../../rebuild/job.ts';
 import { rebuildFolder, resultFolder } from '../../rebuild/rebuild-folder.ts';
 import { type RebuildRecords, readRebuildRecords } from '../../rebuild/rebuild-records.ts';
-import { jobId } from '../../rebuild/result.ts';
-import { type Found, type Garbage, measured, namesIn, whole } from './garbage.ts';
+import { type Found, type Garbage, measured, whole } from './garbage.ts';
 
 /** A job that nobody has to have for good. */
 interface OldJob {
@@ -67,10 +66,8 @@ function endedJobs(records: RebuildRecords | undefined): OldJob[] {
 
 /** Jobs of which no result is on record. */
 async function unrecordedJobs(folder: string): Promise<OldJob[]> {
-  const recorded = new Set(await namesIn(join(folder, 'results')));
   const jobs: OldJob[] = [];
-  for (const name of (await ifThere(readdir(join(folder, 'jobs')))) ?? []) {
-    if (recorded.has(name) || !jobId.safeParse(name).success) continue;
+  for (const name of await jobsWithoutResult(folder)) {
     const job = await readJob(folder, name).catch(() => undefined);
     const status = await ifThere(stat(join(jobFolder(folder, name), 'job.json')));
     if (job && status) jobs.push({ job: name, at: Math.floor(status.mtimeMs / 1000), what: 'no result is on record' });

@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { bytesIfThere, filesBelow, sha256File, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import {
+  bytesIfThere,
+  filesBelow,
+  readTextIfExists,
+  sha256File,
+  withTemporaryFolder,
+  writeFileAtomic,
+} from '../../base/files.ts';
 import { armoredSignature, signaturePacketsIn } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
@@ -65,7 +72,7 @@ async function filesOf(
   task: Task,
 ): Promise<{ path: string; sha256?: string }[]> {
   const folder = relative(work, paths.dir);
-  const sums = (await bytesIfThere(join(paths.dir, SUMS)))?.toString('utf8');
+  const sums = await readTextIfExists(join(paths.dir, SUMS));
   if (sums === undefined) return [];
   const released = await filesBelow(paths.release);
   const notes = released.filter((name) => released.includes(signatureName(name)));

@@ -7,9 +7,11 @@ import {
   asArray,
   asBigint,
   asBytes,
+  asNumber,
   asString,
   decodeVariant,
   encodeVariant,
+  swap32,
   swap64,
   type VariantValue,
 } from './gvariant.ts';
@@ -45,7 +47,7 @@ function readHeader(header: Uint8Array): FilezHeader {
   start.writeUInt32BE(plain.length, 0);
   return {
     size: Number(swap64(asBigint(size))),
-    mode: swap32(fields[2]),
+    mode: swap32(asNumber(fields[2])),
     linkTarget: asString(fields[4]),
     attributes: new Map(asArray(fields[5]).map(attributeOf)),
     digested: Buffer.concat([start, plain]),
@@ -61,13 +63,6 @@ function attributeOf(pair: VariantValue): [string, Uint8Array] {
       .replace(/\0$/, ''),
     value ?? new Uint8Array(),
   ];
-}
-
-/** A number in network order that was decoded in the other. */
-function swap32(value: VariantValue | undefined): number {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(typeof value === 'number' ? value : 0);
-  return bytes.readUInt32BE();
 }
 
 /** A `.filez` object that was read whole. */

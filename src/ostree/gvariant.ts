@@ -34,6 +34,11 @@ export function swap64(value: bigint): bigint {
   return Buffer.from(new BigUint64Array([BigInt.asUintN(64, value)]).buffer).readBigUInt64BE();
 }
 
+/** The same of a 32-bit number. */
+export function swap32(value: number): number {
+  return ((value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
+}
+
 /** Entries of a decoded `a{sv}` by key. */
 export function variantMap(value: VariantValue): Map<string, Variant> {
   const map = new Map<string, Variant>();
@@ -56,6 +61,11 @@ export function asString(value: VariantValue | undefined): string {
 
 export function asBytes(value: VariantValue | undefined): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new Error('GVariant bytes were expected.');
+  return value;
+}
+
+export function asNumber(value: VariantValue | undefined): number {
+  if (typeof value !== 'number') throw new Error('A GVariant number was expected.');
   return value;
 }
 

@@ -258,7 +258,7 @@ export function commitSeconds(stored: bigint): number | undefined {
 export function checksumOf(value: VariantValue | undefined): string {
   const bytes = asBytes(value);
   if (bytes.length !== 32) throw new Error(`a checksum has ${bytes.length} bytes`);
-  return Buffer.from(bytes).toString('hex');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
 /**

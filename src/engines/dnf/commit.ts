@@ -5,7 +5,7 @@ import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { packageLists } from '../../ostree/commit-packages.ts';
 import { addDetached } from '../../ostree/detached.ts';
-import { swap64, type Variant } from '../../ostree/gvariant.ts';
+import { swap32, swap64, type Variant } from '../../ostree/gvariant.ts';
 import { readCommit } from '../../ostree/objects.ts';
 import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import { commitTree, contentChecksum, createRef, initRepo, pruneToRefs, pullLocal } from '../../programs/ostree.ts';
@@ -174,8 +174,4 @@ function advisoriesVariant(advisories: readonly Advisory[]): Variant {
     [['cve_references', { type: 'a(ss)', value: references }]],
   ]);
   return { type: 'a(suuasa{sv})', value };
-}
-
-function swap32(value: number): number {
-  return Buffer.from(new Uint32Array([value]).buffer).readUInt32BE();
 }

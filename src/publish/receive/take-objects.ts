@@ -6,7 +6,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { makeFolderSync, sha256 } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type FilezObject, filezFile, filezObject } from '../../ostree/filez.ts';
-import { asArray, decodeVariant, variantMap } from '../../ostree/gvariant.ts';
+import { asArray, asNumber, decodeVariant, swap32, variantMap } from '../../ostree/gvariant.ts';
 import { parseCommit, parseDirTree } from '../../ostree/objects.ts';
 import { HEADER_BYTES, type ObjectId, parseHeader } from '../push/push-protocol.ts';
 
@@ -101,9 +101,7 @@ function checkNames(checksum: string, content: Buffer): void {
 
 function checkFolderMeta(content: Buffer): void {
   const [, , mode] = asArray(decodeVariant('(uuua(ayay))', content));
-  const swapped = Buffer.alloc(4);
-  swapped.writeUInt32LE(typeof mode === 'number' ? mode : 0);
-  if (kind(swapped.readUInt32BE()) !== 0o040000) throw new Error('it is not that of a folder');
+  if (kind(swap32(asNumber(mode))) !== 0o040000) throw new Error('it is not that of a folder');
 }
 
 function damaged({ type, checksum }: ObjectId, why: string): NightlyError {

@@ -1,10 +1,10 @@
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, Stats } from 'node:fs';
 import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
-import { digestLike, makeFolder, writeJson } from '../../base/files.ts';
+import { digestLike, isErrno, makeFolder, writeJson } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
@@ -31,7 +31,7 @@ const knownFiles = z.record(z.string(), z.string());
  * Brings every locked package's RPM file here, from the cache of earlier nights where it has it, and checks each against
  * the lockfile: its digest, and the name and version in its header. The cache keeps them all, for promotions of the night.
  * @returns the packages, and the security advisories the repositories have for them.
- * @throws NightlyError `package-missing`, `repo-unreachable`, `verify` on a wrong digest or another package, `disk-full`.
+ * @throws NightlyError `package-missing`, `repo-unreachable` also for a file that a repository of this machine lacks, `verify` on a wrong digest or another package, `disk-full`.
  */
 export async function fetchPackages(
   treefile: Treefile,
@@ -53,8 +53,24 @@ export async function fetchPackages(
     },
     task,
   );
+  await requireFiles(packages);
   await phases.time('digests', 'self', () => checkFiles(packages, lockfile, cacheDir, task));
   return { packages, advisories };
+}
+
+/** dnf takes the files of a `file://` repository to be there: one that is being synchronised may lack some, or have other things. */
+async function requireFiles(packages: readonly DescribedPackage[]): Promise<void> {
+  const bad: string[] = [];
+  for (const { name, evra, path } of packages) {
+    const found = await stat(path).catch((error: unknown) => error);
+    if (found instanceof Stats && found.isFile()) continue;
+    const why = found instanceof Stats ? 'is no file' : isErrno(found, 'ENOENT') ? 'is not there' : String(found);
+    bad.push(`  ${name}-${evra}: ${path} ${why}`);
+  }
+  if (bad.length === 0) return;
+  throw new NightlyError('repo-unreachable', `RPM files that the repositories list are missing:\n${bad.join('\n')}`, {
+    hint: 'Bring the repository up to date, its packages before its metadata, or run createrepo_c on it; then resume the build.',
+  });
 }
 
 async function checkFiles(

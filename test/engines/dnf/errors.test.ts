@@ -1,4 +1,5 @@
-import { appendFileSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDnfEngine } from '../../../src/engines/dnf/dnf-engine.ts';
@@ -118,6 +119,21 @@ describe('compose', () => {
     await expect(composeMini(distro, place)).rejects.toMatchObject({
       code: 'verify',
       message: expect.stringContaining('app-1:2.0-1.noarch'),
+    });
+  });
+
+  it('I7: names all that a repository of this machine lists and has not, or has as something else', async () => {
+    const fileOf = (name: string) => join(distro.repoDir, `${name}.noarch.rpm`);
+    const [app, lib, svc] = [fileOf('app-2.0-1'), fileOf('lib-1.0-1'), fileOf('svc-1.0-1')] as const;
+    for (const path of [app, lib, svc]) rmSync(path);
+    mkdirSync(app);
+    symlinkSync('/nonexistent/lib.rpm', lib);
+    execFileSync('mkfifo', [svc]);
+    await expect(composeMini(distro, place)).rejects.toMatchObject({
+      code: 'repo-unreachable',
+      message: expect.stringMatching(
+        /app-1:2\.0-1\.noarch: \S+app-2\.0-1\.noarch\.rpm is no file\n(?:.*\n)*? {2}lib-1\.0-1\.noarch: \S+ is not there\n(?:.*\n)*? {2}svc-1\.0-1\.noarch: \S+ is no file/,
+      ),
     });
   });
 

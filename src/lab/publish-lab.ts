@@ -1,7 +1,8 @@
-import { copyFile, link, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { isErrno, makeFolder } from '../base/files.ts';
+import { linkOrCopy } from '../base/link-or-copy.ts';
 import type { Task } from '../base/task.ts';
 import { createRepo } from '../programs/createrepo.ts';
 import { gpgStopAgent } from '../programs/gpg.ts';
@@ -118,7 +119,7 @@ async function signMissing(
 }
 
 /**
- * Makes a repository folder hold exactly the RPMs of the given folders, as hard links, and renews its metadata.
+ * Makes a repository folder hold exactly the RPMs of the given folders, as hard links where that can be, and renews its metadata.
  * @param advise adds the advisories to the metadata
  */
 async function layOut(
@@ -148,7 +149,7 @@ async function layOut(
   await writeFile(mark, '');
   for (const [name, source] of target) {
     await rm(join(folder, name), { force: true });
-    await link(source, join(folder, name));
+    await linkOrCopy(source, join(folder, name));
   }
   for (const name of obsolete) if (!target.has(name)) await rm(join(folder, name));
   await createRepo(folder, task);
@@ -189,5 +190,6 @@ const isFile = async (path: string): Promise<boolean> =>
 
 async function sameFile(a: string, b: string): Promise<boolean> {
   const [one, other] = await Promise.all([stat(a), stat(b)]);
-  return one.ino === other.ino && one.dev === other.dev;
+  // A copy has the times of what it was made from.
+  return (one.ino === other.ino && one.dev === other.dev) || (one.size === other.size && one.mtimeMs === other.mtimeMs);
 }

@@ -1,10 +1,11 @@
-import { constants, existsSync, Stats } from 'node:fs';
-import { copyFile, link, rename, rm, stat } from 'node:fs/promises';
+import { existsSync, Stats } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { z } from 'zod';
 import { readCacheRecord } from '../../base/cache-record.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { digestLike, isErrno, makeFolder, writeJson } from '../../base/files.ts';
+import { linkOrCopy } from '../../base/link-or-copy.ts';
 import type { Task } from '../../base/task.ts';
 import { rpmFileName } from '../../rpm/evr.ts';
 import { type Lockfile, lockedEntries } from '../../rpm/lockfile.ts';
@@ -122,11 +123,7 @@ async function keep({ name, evra, path }: DescribedPackage, digest: string, cach
   const kept = join(cacheDir, 'rpms', digest.slice(digest.indexOf(':') + 1).slice(0, 16), rpmFileName(name, evra));
   if (existsSync(kept)) return kept;
   await makeFolder(dirname(kept));
-  await link(path, kept).catch(async () => {
-    // Another file system, or a file that may not be linked.
-    await copyFile(path, `${kept}.part`, constants.COPYFILE_FICLONE);
-    await rename(`${kept}.part`, kept);
-  });
+  await linkOrCopy(path, kept);
   return kept;
 }
 

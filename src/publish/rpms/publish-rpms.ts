@@ -1,8 +1,9 @@
-import { copyFile, link, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { bytesIfThere, isErrno, makeFolder, sha256 } from '../../base/files.ts';
+import { bytesIfThere, makeFolder, sha256 } from '../../base/files.ts';
 import { formatCount } from '../../base/format.ts';
+import { linkOrCopy } from '../../base/link-or-copy.ts';
 import type { Task } from '../../base/task.ts';
 import { formatEntry } from '../../published/log-entry.ts';
 import { fetchBytes } from '../../rpm/download.ts';
@@ -108,7 +109,12 @@ async function sendMissing(
     ...made.metadata.filter((path) => !has?.metadata.includes(path)),
   ];
   await rm(dir, { recursive: true, force: true });
-  for (const path of paths) await linkOrCopy(join(repository, path), join(dir, folder, path));
+  for (const path of paths) {
+    // Targets want files under the paths they are to have.
+    const named = join(dir, folder, path);
+    await makeFolder(dirname(named));
+    await linkOrCopy(join(repository, path), named);
+  }
   const names = paths.map((path) => `${folder}/${path}`);
   const { files } = await target.send(dir, names, { immutable: true }, task);
   await rm(dir, { recursive: true, force: true });
@@ -118,15 +124,6 @@ async function sendMissing(
 const loggedFile = ({ path, content }: SmallFile, folder: string) => {
   return { path: path.slice(folder.length + 1), sha256: sha256(content), size: content.length };
 };
-
-/** Targets want files under the paths they are to have. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await makeFolder(dirname(to));
-  await link(from, to).catch((error: unknown) => {
-    if (!isErrno(error, 'EXDEV') && !isErrno(error, 'EPERM')) throw error;
-    return copyFile(from, to);
-  });
-}
 
 async function insistOnPublic(url: string, content: Uint8Array, task: Task): Promise<void> {
   const seen = await fetchBytes(url, task).catch((error: unknown) => {

@@ -1,7 +1,8 @@
-import { copyFile, link, rename, rm, rmdir, stat, utimes } from 'node:fs/promises';
+import { rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { filesBelow, ifThere, isErrno, makeFolder, sha256File } from '../../base/files.ts';
+import { filesBelow, ifThere, makeFolder, sha256File } from '../../base/files.ts';
+import { linkOrCopy } from '../../base/link-or-copy.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { Task } from '../../base/task.ts';
 import type { FileStamp } from './repository-memory.ts';
@@ -103,16 +104,5 @@ async function requireAll(packages: readonly PackageFile[], task: Task): Promise
   if (missing.length === 0) return;
   throw new NightlyError('package-missing', `Packages of a repository are not there:\n${missing.sort().join('\n')}`, {
     hint: 'Nothing was changed. They have to be fetched again.',
-  });
-}
-
-/** One file under a second name; a copy where the file system has no such thing. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(async (error: unknown) => {
-    if (!['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].some((code) => isErrno(error, code))) throw error;
-    await copyFile(from, to);
-    // The metadata has this time.
-    const { atime, mtime } = await stat(from);
-    await utimes(to, atime, mtime);
   });
 }

@@ -1,7 +1,8 @@
-import { link, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { bytesIfThere, ifThere, makeFolder, readTextIfExists, sha256, syncFolder } from '../../base/files.ts';
+import { linkOrCopy } from '../../base/link-or-copy.ts';
 import { armoredSignature, dearmored } from '../../base/openpgp-packets.ts';
 import type { Task } from '../../base/task.ts';
 import { createRepoAside } from '../../programs/createrepo.ts';
@@ -120,7 +121,7 @@ async function makeAside(request: MetadataRequest, { aside, before, named }: Bef
   const list = join(aside, 'packages');
   await writeFile(list, [...packages.keys()].map((path) => `${path}\n`).join(''));
   for (const href of named && before ? metadataFiles(before.toString()) : []) {
-    await link(join(folder, href), join(aside, href));
+    await linkOrCopy(join(folder, href), join(aside, href));
   }
   if (named && before) await writeFile(join(aside, REPOMD), before);
   // Of a package that was replaced under its name size and time may be the same: what was known of it is not what it is.

@@ -1,6 +1,6 @@
-import { copyFile, link } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '../../base/files.ts';
+import { isErrno, makeFolder } from '../../base/files.ts';
+import { linkOrCopy } from '../../base/link-or-copy.ts';
 import type { Task } from '../../base/task.ts';
 import { diffoscope } from '../../programs/diffoscope.ts';
 import {
@@ -102,7 +102,10 @@ async function keepSide(work: string, result: RebuildResult, folder: string, sid
 
 async function keep(from: string, to: string): Promise<void> {
   await makeFolder(dirname(to));
-  await link(from, to).catch(() => copyFile(from, to));
+  await linkOrCopy(from, to).catch((error: unknown) => {
+    // Kept before this was killed.
+    if (!isErrno(error, 'EEXIST')) throw error;
+  });
 }
 
 /** The packages in which two results differ, tag by tag. */

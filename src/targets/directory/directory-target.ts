@@ -13,6 +13,7 @@ import {
   sizeIfThere,
   syncFolder,
 } from '../../base/files.ts';
+import { isNoLink } from '../../base/link-or-copy.ts';
 import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { tryFlock } from '../../programs/flock.ts';
@@ -288,8 +289,7 @@ async function linked(from: string, to: string, size: number): Promise<boolean> 
   } catch (error) {
     // Another publisher was faster, or a damaged object is in its place.
     if (isErrno(error, 'EEXIST')) return (await sizeIfThere(to)) === size;
-    // Another file system, one without hard links, or too many links to one file.
-    if (['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'].some((code) => isErrno(error, code))) return false;
+    if (isNoLink(error)) return false;
     throw error;
   }
 }

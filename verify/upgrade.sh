@@ -40,8 +40,8 @@ t=$(mktemp -d) || no 'there is no room for temporary files'
 trap 'rm -rf "$t"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# Fetches a file of the log. Ends with 22 when the server does not have it.
-get() { curl -fsSL --retry 2 --connect-timeout 30 --speed-time 60 --speed-limit 1 -o "$t/part" "$url/log/$1" 2> "$t/why" && mv "$t/part" "$2"; }
+# Fetches a file of the log. $t/status has what the server answered.
+get() { curl -fsSL --retry 2 --connect-timeout 30 --speed-time 60 --speed-limit 1 -w '%{http_code}' -o "$t/part" "$url/log/$1" > "$t/status" 2> "$t/why" && mv "$t/part" "$2"; }
 
 octal() { od -An -v -to1 | tr -d '\n' | tr ' ' '\\'; }
 
@@ -135,6 +135,8 @@ roots() (
   fi
 )
 
+entries() { case $1 in 1) echo '1 entry' ;; *) echo "$1 entries" ;; esac; }
+
 # Size and root (octal escapes) of a checkpoint.
 head_of() {
   set -- "$(sed -n 2p "$1")" "$(sed -n 3p "$1")"
@@ -162,26 +164,26 @@ now=$(head_of "$t/checkpoint") || no "$url/log/checkpoint is malformed"
 size=${now% *} root=${now#* }
 if [ -f "$folder/checkpoint" ]; then
   seen=$(head_of "$folder/checkpoint") || no "$folder/checkpoint is malformed: what this host saw last is not known"
-  [ "$size" -ge "${seen% *}" ] || no "the release log $url/log has been rolled back: this host saw ${seen% *} entries, and it has $size now"
+  [ "$size" -ge "${seen% *}" ] || no "the release log $url/log has been rolled back: this host saw $(entries "${seen% *}"), and it has $size now"
   both=$(roots "${seen% *}" 0 "$size") || no "the release log $url/log cannot be read: $(cat "$t/why")"
   [ "${both#* }" = "$root" ] || no "the release log $url/log does not hold together: its tiles do not lead to its root"
-  [ "${both% *}" = "${seen#* }" ] || no "the release log $url/log is not the one that this host saw: its first ${seen% *} entries are others now"
+  [ "${both% *}" = "${seen#* }" ] || no "the release log $url/log is not the one that this host saw: it no longer begins with the same $(entries "${seen% *}")"
 fi
 
 # The entry of the commit, with the way from there to the root as it is now.
 get "proofs/refs/$ref/$commit.tlog-proof" "$t/served" || {
-  [ "$?" -ne 22 ] || no "commit $commit of $ref is not in the release log $url/log, though it may be signed"
+  case $(cat "$t/status") in 404 | 410) no "commit $commit of $ref is not in the release log $url/log, though it may be signed" ;; esac
   no "the release log $url/log cannot be read: $(cat "$t/why")"
 }
 index=$(sed -n 's/^index //p' "$t/served" | head -n 1)
 case $index in '' | *[!0-9]* | ????????????????*) no 'the proof of the commit is malformed' ;; esac
-[ "$index" -lt "$size" ] || no "commit $commit of $ref is not in the release log $url/log: it has $size entries, and the proof is of entry $index"
+[ "$index" -lt "$size" ] || no "commit $commit of $ref is not in the release log $url/log: it has $(entries "$size"), and the proof is of entry $index"
 way "$index" 0 "$size" > "$t/way" || no "the release log $url/log cannot be read: $(cat "$t/why")"
 { sed 3q "$t/served"; cat "$t/way"; echo; cat "$t/checkpoint"; } > "$t/proof"
 said=$(sh "$here/verify.sh" -p "$policy" -r "$ref" -c "$commit" "$t/proof" 2>&1) || no "commit $commit of $ref: ${said#refused: }"
 
 # Remembered before anything follows from it.
-mkdir -p "$folder" && cp "$t/checkpoint" "$folder/.checkpoint" && sync "$folder/.checkpoint" && mv "$folder/.checkpoint" "$folder/checkpoint" || no "$folder cannot be written"
+{ mkdir -p "$folder" && cp "$t/checkpoint" "$folder/.checkpoint" && sync "$folder/.checkpoint" && mv "$folder/.checkpoint" "$folder/checkpoint"; } 2> "$t/why" || no "$folder cannot be written: $(cat "$t/why")"
 trap 'rm -rf "$t"' EXIT
 echo "$said"
 [ -z "$check" ] || exit 0

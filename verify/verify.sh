@@ -291,4 +291,5 @@ else
     }' "$t/entry")
   [ -n "$found" ] || no "the entry names no file $called with the bytes of $file"
 fi
-echo "ok: $found is entry $index of the log $origin, which had $size entries$who"
+case $size in 1) entries='1 entry' ;; *) entries="$size entries" ;; esac
+echo "ok: $found is entry $index of the log $origin, which had $entries$who"

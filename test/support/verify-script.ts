@@ -60,6 +60,7 @@ const NAMES = [
   'when',
   'index',
   'size',
+  'entries',
 ];
 const HOSTILE = Object.fromEntries(NAMES.map((name) => [name, name === 'have' ? ' w1 w2 w3 g ' : 'nowhere']));
 
@@ -262,7 +263,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   accept(
     'a log of one entry',
     ['-p', POLICY, 'repomd.xml', rpms],
-    /^ok: repodata\/repomd\.xml is entry 0 .* had 1 entries/,
+    /^ok: repodata\/repomd\.xml is entry 0 .* had 1 entry\n$/,
   );
   const tool = fresh(await proofOf({ entry: ENTRIES.tool, index: 1, size: 3 }));
   accept('the script itself', ['-p', POLICY, 'verify.sh', tool], /^ok: get\/verify\.sh is entry 1 /);
@@ -393,7 +394,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
     accept(
       `entry ${index} of ${size}`,
       ['-k', VECTORS.logVkey, 'disk.qcow2', fresh(await proofOf({ entry: ENTRIES.build, index, size }))],
-      new RegExp(`is entry ${index} .* had ${size} entries`),
+      new RegExp(`is entry ${index} .* had ${size} entries\\n$`),
     );
 
   // The checkpoint.

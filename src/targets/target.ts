@@ -105,7 +105,7 @@ export interface SwapRequest {
   readonly put: readonly SmallFile[];
   /**
    * Makes files that must not exist anywhere unless the expectations hold, as a signature of what there may be one of only. Called
-   * under the lock, behind `ahead`; put in order, behind `put`. When it throws, they are not put.
+   * under the lock, beside `ahead` or behind it; put in order, behind `put`. When it throws, they are not put.
    */
   seal?(): Promise<readonly SmallFile[]>;
 }

@@ -133,9 +133,11 @@ async function checkAndPut(
     if (!contentEquals(await read(path), content)) throw movedError(name, path);
   }
   const folders = new Folders(root);
-  if (ahead.length > 0) await putTogether(ahead, root, folders);
-  for (const group of signedPairs(put)) await putTogether(group, root, folders);
-  for (const group of signedPairs((await seal?.()) ?? [])) await putTogether(group, root, folders);
+  // Each waits for a disk; what is sealed is put behind what goes ahead, and need not be made behind it.
+  const [inPlace, sealed] = await Promise.allSettled([putTogether(ahead, root, folders), seal?.()]);
+  if (inPlace.status === 'rejected') throw inPlace.reason;
+  if (sealed.status === 'rejected') throw sealed.reason;
+  for (const group of signedPairs([...put, ...(sealed.value ?? [])])) await putTogether(group, root, folders);
 }
 
 async function putTogether(group: readonly SmallFile[], root: string, folders: Folders): Promise<void> {

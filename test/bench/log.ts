@@ -1,84 +1,50 @@
+/**
+ * Measures the release log, each figure against its bar:
+ *   appends  what one entry costs beside a swap of a checkpoint alone, in turns, at 10 entries and at BENCH_ENTRIES (1,000,000)
+ *   check    "log check" of all of these against golang.org/x/mod's verifier over the same tiles: seconds, and memory of both
+ *   audit    an audit that reads every file against "curl | sha256sum" of the same files; requests of one with nothing new
+ *   night    a night with log, bill of materials and signed statement against one without, in turns; requests of an anonymous client
+ *            that verifies a build
+ *
+ *   npm run bench:log [-- PART...]
+ *
+ * For a quick try: BENCH_ENTRIES, BENCH_TURNS (60 appends), BENCH_MIB (1024, to audit), BENCH_RUNS (3).
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { quietTask } from '../../src/base/task.ts';
-import { noteSigner } from '../../src/log/note-keys.ts';
-import { appendToLog } from '../../src/publish/log/append.ts';
-import { censusOf } from '../../src/publish/log/check-log.ts';
-import { openLog, readLogHead } from '../../src/publish/log/log-files.ts';
-import { swapWithRetry } from '../../src/publish/swap-with-retry.ts';
-import { openTarget } from '../../src/targets/open-target.ts';
-import { median } from '../support/statistics.ts';
+import { logBench } from '../support/log-bench.ts';
+import { benchAppends } from './log-appends.ts';
+import { benchAudit } from './log-audit.ts';
+import { benchCheck } from './log-check.ts';
+import { benchNight } from './log-night.ts';
 
-/**
- * Appends to a release log in a folder: what one entry costs beside a swap of a checkpoint alone, in turns, at 10 entries and at
- * BENCH_ENTRIES (default: 1,000,000); then reads and verifies all of it, with the memory that takes. BENCH_TURNS=N takes
- * another number of appends.
- */
-const [ENTRIES, TURNS] = [Number(process.env['BENCH_ENTRIES'] ?? 1_000_000), Number(process.env['BENCH_TURNS'] ?? 60)];
-const BATCH = 4096;
+const setting = (name: string, byDefault: number): number => Number(process.env[`BENCH_${name}`] ?? byDefault);
+const [entries, turns, runs] = [setting('ENTRIES', 1_000_000), setting('TURNS', 60), setting('RUNS', 3)];
+const parts = process.argv.slice(2);
+const isWanted = (...names: readonly string[]): boolean =>
+  parts.length === 0 || names.some((name) => parts.includes(name));
 
 const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
-const task = quietTask();
-const key = noteSigner('bench.example/log', 'ed25519', Buffer.alloc(32, 7));
-const home = openTarget({ type: 'directory', name: 'home', path: join(dir, 'home'), url: 'http://127.0.0.1:1' });
-const places = { home, key, state: join(dir, 'state.json') };
-
-let made = 0;
-const entry = (): Buffer[] => {
-  made += 1;
-  return [Buffer.from(`bench/1\n${String(made).padEnd(600, '.')}\n`)];
-};
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const begun = performance.now();
-  await work();
-  return performance.now() - begun;
-}
-
-async function swapAlone(): Promise<void> {
-  const path = 'log/other';
-  const prepare = async () => {
-    const content = await home.read(path, task);
-    return { expect: [{ path, content }], put: [{ path, content: Buffer.from(`${made}\n`.padEnd(200, '.')) }] };
-  };
-  await swapWithRetry(prepare, home, task);
-}
-
-/** Medians of appends and of swaps, in turns. */
-async function measure(): Promise<{ readonly append: number; readonly swap: number }> {
-  const [appends, swaps]: [number[], number[]] = [[], []];
-  for (let turn = 0; turn < TURNS; turn += 1) {
-    swaps.push(await timed(swapAlone));
-    appends.push(await timed(() => appendToLog([entry()], places, task)));
-  }
-  return { append: median(appends), swap: median(swaps) };
-}
-
-const ms = (value: number): string => `${value.toFixed(1)} ms`;
-
 try {
-  await appendToLog(Array.from({ length: 10 }, entry), places, task);
-  const small = await measure();
-  console.log(
-    `at ${made} entries: append ${ms(small.append)}, swap of a checkpoint alone ${ms(small.swap)}, ratio ${(small.append / small.swap).toFixed(2)}`,
-  );
-  const built = await timed(async () => {
-    while (made < ENTRIES)
-      await appendToLog(Array.from({ length: Math.min(BATCH, ENTRIES - made) }, entry), places, task);
-  });
-  console.log(`${made} entries in batches of ${BATCH}: ${(built / 1000).toFixed(1)} s`);
-  const large = await measure();
-  console.log(
-    `at ${made} entries: append ${ms(large.append)}, swap ${ms(large.swap)}, ratio ${(large.append / large.swap).toFixed(2)}; ${(large.append / small.append).toFixed(2)} times an append at 10`,
-  );
-  const checked = await timed(async () => {
-    const head = await readLogHead(home, { log: key }, task);
-    await censusOf(await openLog(home, head, task), task);
-  });
-  console.log(
-    `log check: ${(checked / 1000).toFixed(1)} s, ${Math.round(process.resourceUsage().maxRSS / 1024)} MB resident at most`,
-  );
+  if (isWanted('appends', 'check')) {
+    const bench = await logBench(join(dir, 'log'));
+    try {
+      await benchAppends(bench, { entries, turns });
+      if (isWanted('check')) await benchCheck(bench, { runs });
+    } finally {
+      await bench.server.stop();
+    }
+  }
+  if (isWanted('audit')) {
+    const bench = await logBench(join(dir, 'audit'));
+    try {
+      await benchAudit(bench, { bytes: setting('MIB', 1024) * 1024 ** 2, runs });
+    } finally {
+      await bench.server.stop();
+    }
+  }
+  if (isWanted('night')) await benchNight(join(dir, 'night'), runs);
 } finally {
   await rm(dir, { recursive: true, force: true });
 }

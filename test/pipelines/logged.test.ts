@@ -3,14 +3,37 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow, sha256File } from '../../src/base/files.ts';
+import { run } from '../../src/programs/exec.ts';
 import { everyCase } from '../support/every-case.ts';
 import { killIn } from '../support/kill.ts';
 import { addMirror, keepLog, provenEntry, unlogged } from '../support/logged-world.ts';
+import { serveFolder } from '../support/nginx.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records } from '../support/world.ts';
+import { makeWorld, records, type World } from '../support/world.ts';
 
 const REF = 'mini/x86_64/nightly';
+
+/** What an anonymous client asks a server for who verifies a build, and one who audits what is as it was. */
+async function expectFewRequests(world: World, vkey: string, sums: string): Promise<void> {
+  const { url, requests, stop } = await serveFolder({ root: world.published, counts: true });
+  try {
+    const script = `curl -fsSO '${url}/get/verify.sh' -fO '${url}/${sums}' -fo proof '${url}/log/proofs/${sums}.tlog-proof'
+sh verify.sh -k '${vkey}' SHA256SUMS proof`;
+    const { stdout } = await run('sh', ['-ec', script], { cwd: world.dir });
+    expect(stdout).toMatch(/^ok: SHA256SUMS of build /);
+    const asked = ['get/verify.sh', `log/proofs/${sums}.tlog-proof`, sums].map((path) => `GET /${path} 200`);
+    expect((await requests()).toSorted()).toEqual(asked.toSorted());
+    const audit = () => world.nightly('audit', url, '--log-key', vkey, '--state', 'seen.json');
+    expect(await audit()).toMatchObject({ code: 0 });
+    expect((await requests()).length).toBeGreaterThan(10);
+    expect(await audit()).toMatchObject({ code: 0 });
+    const looked = ['builds/builds.json', 'log/checkpoint', 'repo/summary'].map((path) => `GET /${path} 200`);
+    expect((await requests()).toSorted()).toEqual(looked);
+  } finally {
+    await stop();
+  }
+}
 
 test('I17: every ref, and every file of a build, is in the log whatever made it visible, and on each target', async () => {
   const dir = temporaryFolder();
@@ -20,7 +43,7 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   });
   onTestFinished(() => world.stop());
   const mirror = await addMirror(world);
-  await keepLog(world);
+  const vkey = await keepLog(world);
   const expectLogged = async (): Promise<void> => {
     expect(await unlogged(world)).toEqual([]);
     expect(await unlogged(world, mirror)).toEqual([]);
@@ -44,6 +67,7 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   // The same entry at the same place; the log has grown since.
   const published = await readFile(join(world.published, `log/proofs/${sums}.tlog-proof`), 'utf8');
   expect(proof.stdout.split('\n').slice(0, 3)).toEqual(published.split('\n').slice(0, 3));
+  await expectFewRequests(world, vkey, sums);
 
   await world.distro.bump('app');
   expect(await world.nightly('nightly')).toMatchObject({ code: 0 });

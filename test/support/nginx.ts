@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { NightlyError } from '../../src/base/errors.ts';
 import { freePort } from '../../src/base/free-port.ts';
@@ -12,6 +12,8 @@ export interface StaticServer {
   readonly port: number;
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly url: string;
+  /** What was asked for since the last call, as `METHOD /PATH STATUS`; nothing unless it counts. */
+  requests(): Promise<readonly string[]>;
   stop(): Promise<void>;
 }
 
@@ -19,6 +21,8 @@ interface StaticServerRequest {
   readonly root: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** Whether it keeps what is asked for. */
+  readonly counts?: boolean;
   /** Gives cancellation and the log file. */
   readonly task?: Task;
 }
@@ -38,7 +42,7 @@ export async function serveFolder(request: StaticServerRequest): Promise<StaticS
   await mkdir(join(prefix, 'tmp'));
   // A variable would begin in it, or its quotes end: nginx has no way to write `$` in a path.
   await symlink(resolve(request.root), join(prefix, 'root'));
-  await writeFile(join(prefix, 'nginx.conf'), configuration(port, probe));
+  await writeFile(join(prefix, 'nginx.conf'), configuration(port, probe, request.counts ?? false));
   const server = await start('nginx', ['-p', prefix, '-e', 'stderr', '-c', join(prefix, 'nginx.conf')], {
     task: request.task,
     onLine: (line) => errors.push(line),
@@ -51,12 +55,27 @@ export async function serveFolder(request: StaticServerRequest): Promise<StaticS
     await server.stop();
     await rm(prefix, { recursive: true, force: true });
   };
+  const accesses = join(prefix, 'access.log');
+  const requests = async (): Promise<readonly string[]> => {
+    if (!request.counts) return [];
+    // A request is written down after it was answered; the last is there once one that came later is.
+    const end = `${probe}?${Math.random()}`;
+    await answers(`${url}/${end}`);
+    for (;;) {
+      const lines = (await readFile(accesses, 'utf8')).split('\n');
+      if (lines.some((line) => line.includes(end))) {
+        await truncate(accesses);
+        return lines.filter((line) => line !== '' && !line.includes(probe));
+      }
+      await pause(5);
+    }
+  };
   let ended = false;
   void server.exited.then(() => {
     ended = true;
   });
   for (let tries = 0; tries < 100 && !ended; tries += 1) {
-    if (await answers(`${url}/${probe}`)) return { port, url, stop };
+    if (await answers(`${url}/${probe}`)) return { port, url, requests, stop };
     await pause(50);
   }
   await stop();
@@ -80,7 +99,7 @@ async function answers(url: string): Promise<boolean> {
  *
  * Started as root, the workers stay root: what is served may lie in folders that only root can read.
  */
-function configuration(port: number, probe: string): string {
+function configuration(port: number, probe: string, counts: boolean): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `  ${name}_temp_path tmp/${name};`)
     .join('\n');
@@ -90,7 +109,8 @@ ${process.getuid?.() === 0 ? 'user root;' : ''}
 pid nginx.pid;
 events { worker_connections 256; }
 http {
-  access_log off;
+  log_format asked '$request_method $request_uri $status';
+  access_log ${counts ? 'access.log asked' : 'off'};
 ${temporary}
   # What Vagrant is told to be JSON it takes for a box catalogue, anything else for a box.
   types {

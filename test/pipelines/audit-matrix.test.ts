@@ -1,6 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { requireOpenpgp } from '../../src/publish/log/sign-openpgp.ts';
+import { CHECKPOINT_PATH } from '../../src/published/paths.ts';
 import { makeAgent } from '../support/agents.ts';
 import { auditFaults } from '../support/audit-faults.ts';
 import { everyCase } from '../support/every-case.ts';
@@ -9,7 +12,7 @@ import { type FileKey, makeFileKey } from '../support/openpgp-key.ts';
 import { reconfigure } from '../support/package-world.ts';
 import { makeReleaseWorld } from '../support/release-world.ts';
 import { standInGuest } from '../support/stand-in-guest.ts';
-import { temporaryFolder } from '../support/tmp.ts';
+import { temporaryFolder, testTask } from '../support/tmp.ts';
 import { type CliResult, makeWorld, records, runCli, type World } from '../support/world.ts';
 
 const REF = 'mini/x86_64/nightly';
@@ -18,8 +21,19 @@ const CLOCK = new URL('../support/clock.mjs', import.meta.url).href;
 const written = ({ keyFile, passphrase }: FileKey): string =>
   `{type: openpgp, key-file: ${keyFile}, passphrase-file: ${passphrase.file}}`;
 
-/** Audits targets of a world as somebody with their URL and the key of the log; what the last audit saw counts. */
-function auditor(world: World, vkey: string, targets: readonly string[]) {
+/** A key for statements, and the block of a stream that has its builds attested with it. */
+async function attestations(dir: string): Promise<string> {
+  const key = join(dir, 'statements.pem');
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  await writeFile(key, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  return `attestations: {statement: {builder: 'https://ci.example.org/atomic', key: {type: key-file, key-file: ${key}}}}`;
+}
+
+/**
+ * Audits targets of a world as somebody with their URL and the key of the log; what the last audit saw counts.
+ * @param keyring OpenPGP keys that must have signed each checkpoint
+ */
+function auditor(world: World, vkey: string, targets: readonly string[], keyring: readonly FileKey[]) {
   const stateOf = (target: string) => join(world.dir, `audit-${target || 'buildlogs'}.json`);
   const audit = (target: string, state: string, options: readonly string[] = ['--log-key', vkey]): Promise<CliResult> =>
     world.nightly('audit', [world.url, target].filter(Boolean).join('/'), ...options, '--state', state, '--json');
@@ -27,7 +41,14 @@ function auditor(world: World, vkey: string, targets: readonly string[]) {
     audit,
     stateOf,
     async expectClean(what: string): Promise<void> {
+      const keys = Buffer.concat(await Promise.all(keyring.map(({ publicFile }) => readFile(publicFile))));
       for (const target of targets) {
+        const note = await readFile(join(world.published, target, CHECKPOINT_PATH));
+        const about = { name: vkey.split('+')[0] ?? '', keyring: keys, file: target };
+        expect([what, target, await requireOpenpgp(note, about, testTask(world.dir))]).toEqual([
+          ...[what, target],
+          keyring.map(({ fingerprint }) => fingerprint),
+        ]);
         const state = stateOf(target);
         // First only what is new, then every file.
         for (const fullAt of [undefined, 1]) {
@@ -48,7 +69,7 @@ const parsed = async (path: string): Promise<Record<string, unknown>> => JSON.pa
 
 /** Does each fault to what is published, and undoes it. */
 async function expectFound(world: World, vkey: string, earlier: { log: string; record: Buffer; build: string }) {
-  const { audit, stateOf } = auditor(world, vkey, ['']);
+  const { audit, stateOf } = auditor(world, vkey, [''], []);
   const newest = (await records(world)).findLast((meta) => meta['ref'] === REF && meta['ostree-commit'] !== undefined);
   const faults = await auditFaults({
     ...{ world, vkey, ref: REF, commit: String(newest?.['ostree-commit']), build: earlier.build },
@@ -81,10 +102,11 @@ it.runIf(everyCase)(
     const dir = temporaryFolder();
     const key = await makeFileKey(dir);
     await mkdir(join(dir, 'world'));
-    const world = await makeWorld(join(dir, 'world'), { stream: [`signing: ${written(key)}`] });
+    const stream = [`signing: ${written(key)}`, await attestations(dir)];
+    const world = await makeWorld(join(dir, 'world'), { stream });
     onTestFinished(() => world.stop());
-    const vkey = await keepLog(world);
-    const { expectClean } = auditor(world, vkey, ['']);
+    const vkey = await keepLog(world, `, signing: ${written(key)}`);
+    const { expectClean } = auditor(world, vkey, [''], [key]);
     const run = async (code: number, ...args: readonly string[]) => {
       const done = await world.nightly(...args);
       expect([args, done.code], done.stderr).toEqual([args, code]);
@@ -115,12 +137,14 @@ it.runIf(everyCase)(
   async () => {
     const dir = temporaryFolder();
     const [old, next] = [await makeFileKey(dir, { name: 'old' }), await makeFileKey(dir, { name: 'next' })];
+    const attested = await attestations(dir);
     await mkdir(join(dir, 'world'));
     const world = await makeReleaseWorld(join(dir, 'world'), {
       images: ['generic-cloud'],
       targets: ['mirror', 'cloud'],
-      stream: [`signing: ${written(old)}`],
+      stream: [`signing: ${written(old)}`, attested],
       release: [
+        attested,
         'images: [generic-cloud]',
         'smoke-test: {timeout: 60}',
         'approvals: 1',
@@ -129,9 +153,11 @@ it.runIf(everyCase)(
       ],
     });
     onTestFinished(() => world.stop());
-    const vkey = await keepLog(world);
-    const { expectClean } = auditor(world, vkey, ['']);
-    const everywhere = auditor(world, vkey, ['', 'staging', 'mirror', 'cloud']);
+    const vkey = await keepLog(world, `, signing: ${written(old)}`);
+    // From when another key signs as well it must have signed.
+    const keyring = [old];
+    const { expectClean } = auditor(world, vkey, [''], keyring);
+    const everywhere = auditor(world, vkey, ['', 'staging', 'mirror', 'cloud'], keyring);
     const path = await standInGuest(world.dir, join(world.dir, 'work'));
     const run = async (code: number, ...args: readonly string[]): Promise<string> => {
       const done = await runCli(world.dir, args, { PATH: path });
@@ -175,7 +201,9 @@ it.runIf(everyCase)(
     await everywhere.expectClean('retract');
 
     // Keys: another signs as well, from now on and what was published before.
-    await reconfigure(world, (text) => text.replaceAll(/signing: .*/g, `signing: [${written(old)}, ${written(next)}]`));
+    const both = `signing: [${written(old)}, ${written(next)}]`;
+    await reconfigure(world, (text) => text.replaceAll(/signing: \{[^}]*\}/g, both));
+    keyring.push(next);
     await run(0, 'publish', '--reconcile', '--sign-builds');
     await everywhere.expectClean('sign-builds');
     await world.distro.bump('app');

@@ -27,7 +27,7 @@ it.runIf(everyCase)(
       stream: [`signing: ${written(old)}`],
     });
     onTestFinished(() => world.stop());
-    const { logsFirst, expectClean } = await gatedWorld(world);
+    const { logsFirst, expectClean } = await gatedWorld(world, `, signing: ${written(old)}`);
     const first = await world.nightly('nightly', '--until', 'push', '--json');
     expect(first, first.stderr).toMatchObject({ code: 0 });
     const { build } = JSON.parse(first.stdout);
@@ -36,7 +36,9 @@ it.runIf(everyCase)(
     expect(await world.nightly('resume', build)).toMatchObject({ code: 0 });
     await expectClean('resume');
 
-    await reconfigure(world, (text) => text.replace(/signing: .*/, `signing: [${written(old)}, ${written(next)}]`));
+    await reconfigure(world, (text) =>
+      text.replaceAll(/signing: \{[^}]*\}/g, `signing: [${written(old)}, ${written(next)}]`),
+    );
     await logsFirst('build-changed', () => world.nightly('publish', '--reconcile', '--sign-builds'));
 
     const block = "    release-package: {name: mini-remote-nightly, version: '9', repository: ./sig}\n";
@@ -52,7 +54,8 @@ it.runIf(everyCase)(
     const dir = temporaryFolder();
     const world = await makeWorld(dir);
     onTestFinished(() => world.stop());
-    const { logsFirst, lastEntries, expectClean } = await gatedWorld(world);
+    const signing = `, signing: ${written(await makeFileKey(dir))}`;
+    const { logsFirst, lastEntries, expectClean } = await gatedWorld(world, signing);
     await mkdir(join(dir, 'pushed'));
     const repo = await makeRepo(join(dir, 'pushed'));
     const pushed: string[] = [];

@@ -43,9 +43,9 @@ export interface LogsFirst {
   logsFirst(kind: string, command: () => Promise<CliResult>): Promise<void>;
 }
 
-/** Has a world keep a log, and gives what tries commands against its gate. */
-export async function gatedWorld(world: World): Promise<LogsFirst> {
-  const gate = await keepLogWithGate(world);
+/** Has a world keep a log, and gives what tries commands against its gate. @param more further keys of the block `log` */
+export async function gatedWorld(world: World, more = ''): Promise<LogsFirst> {
+  const gate = await keepLogWithGate(world, more);
   const lastEntries: LogsFirst['lastEntries'] = async (count) =>
     JSON.parse((await world.nightly('log', 'show', '--last', String(count), '--json')).stdout);
   const expectClean = (what: string) => expectCleanAudit(world, gate.vkey, what);

@@ -29,13 +29,15 @@ export async function keepLog(world: World, more = ''): Promise<string> {
 
 /**
  * Has a world keep a log whose gate can be shut: entries are logged then, but nobody cosigns them, and nothing may become visible.
+ * @param more further keys of the block
  * @returns the log's public key; and what shuts and opens the gate
  */
 export async function keepLogWithGate(
   world: World,
+  more = '',
 ): Promise<{ readonly vkey: string; shut(): Promise<void>; open(): Promise<void> }> {
   const policy = join(world.dir, 'policy');
-  const vkey = await keepLog(world);
+  const vkey = await keepLog(world, more);
   const text = await readFile(world.config, 'utf8');
   await writeFile(world.config, text.replace('log: {', `log: {policy: ${policy}, `));
   const write = (witnesses: string) => writeFile(policy, `log ${vkey}\n${witnesses}`);

@@ -18,7 +18,7 @@ export const FORMATS = {
   'tests of a build': { key: 'version', newest: 1 },
   provenance: { key: 'version', newest: 1 },
   advisories: { key: 'version', newest: 1 },
-  'distance from upstream': { key: 'version', newest: 1 },
+  'distance from upstream': { key: 'version', newest: 2 },
   'what the log has of a build': { key: 'version', newest: 1 },
   'release log': { key: 'version', newest: 1 },
   'audit state': { key: 'version', newest: 1 },

@@ -10,10 +10,12 @@ import { buildId, instant, refName, sha256Hex, word } from './record-values.ts';
 
 const line = z.string().min(1).max(500);
 const other = z.strictObject({ name: line, ours: line, upstream: line });
+const names = z.array(line);
+const onlyIn = z.strictObject({ missing: names, extra: names });
 const sides = z.strictObject({ ours: line.exactOptional(), upstream: line.exactOptional() });
 
 const schema = z.strictObject({
-  version: z.literal(FORMATS['distance from upstream'].newest),
+  version: z.literal([1, FORMATS['distance from upstream'].newest]),
   build: buildId,
   at: instant,
   /** The upstream release that the promotion maps to. */
@@ -30,6 +32,22 @@ const schema = z.strictObject({
   extra: z.array(line),
   kernel: sides.exactOptional(),
   ostree: sides.exactOptional(),
+  /** The same differences by source package, as far as that is known; this and what follows are there from version 2 on. */
+  sources: z
+    .array(
+      z.strictObject({
+        name: line,
+        ours: line.exactOptional(),
+        upstream: line.exactOptional(),
+        ...{ missing: names, older: names, newer: names, extra: names },
+      }),
+    )
+    .exactOptional(),
+  /** Units that something in the tree starts, and users. */
+  units: onlyIn.exactOptional(),
+  users: onlyIn.exactOptional(),
+  /** What could not be compared and why, a line each. */
+  unknown: z.array(line).exactOptional(),
 });
 
 /**

@@ -13,39 +13,44 @@ const day = z
   .regex(/^\d{4}-\d{2}-\d{2}$/, 'must be a day, as in 2026-01-06')
   .refine((text) => dayOf(text) !== undefined, { error: 'is not a calendar day' });
 
-const upstreamCycle = block({
-  start: day.optional().describe('UTC day of one of its releases; default: that of the first candidate.'),
-  weeks: z.int().min(1).max(52).default(2).describe('From one upstream release to the next.'),
-  id: z
-    .string()
-    .min(1)
-    .default('{date}')
-    .describe('How upstream names a release: {date} is its day, {count} its number from "start" on.'),
-  releases: z.record(day, z.string().min(1)).default({}).describe('By day: ids of releases that are named otherwise.'),
-  ...upstreamKeys,
-}).superRefine(checkSource);
+const upstreamCycle = (here: Here) =>
+  block({
+    start: day.optional().describe('UTC day of one of its releases; default: that of the first candidate.'),
+    weeks: z.int().min(1).max(52).default(2).describe('From one upstream release to the next.'),
+    id: z
+      .string()
+      .min(1)
+      .default('{date}')
+      .describe('How upstream names a release: {date} is its day, {count} its number from "start" on.'),
+    releases: z
+      .record(day, z.string().min(1))
+      .default({})
+      .describe('By day: ids of releases that are named otherwise.'),
+    ...upstreamKeys(here),
+  }).superRefine(checkSource);
 
-const cycle = block({
-  start: day.describe('UTC day on which the first candidate is due.'),
-  weeks: z.int().min(1).max(52).default(4).describe('From one candidate to the next.'),
-  upstream: upstreamCycle
-    .optional()
-    .describe('The releases that candidates map to: the newest on or before the day a candidate is due.'),
-})
-  .describe('When a nightly build is due for promotion.')
-  .transform(({ start, weeks, upstream }): CycleConfig => {
-    const startDay = dayOf(start) ?? 0;
-    if (upstream === undefined) return { startDay, weeks };
-    const { id, releases } = upstream;
-    const compared = upstreamOf(upstream);
-    const named = Object.entries(releases).map(([date, name]) => [dayOf(date) ?? 0, name] as const);
-    const first = dayOf(upstream.start ?? start) ?? 0;
-    return {
-      startDay,
-      weeks,
-      upstream: { startDay: first, weeks: upstream.weeks, id, releases: new Map(named), compared },
-    };
-  });
+const cycle = (here: Here) =>
+  block({
+    start: day.describe('UTC day on which the first candidate is due.'),
+    weeks: z.int().min(1).max(52).default(4).describe('From one candidate to the next.'),
+    upstream: upstreamCycle(here)
+      .optional()
+      .describe('The releases that candidates map to: the newest on or before the day a candidate is due.'),
+  })
+    .describe('When a nightly build is due for promotion.')
+    .transform(({ start, weeks, upstream }): CycleConfig => {
+      const startDay = dayOf(start) ?? 0;
+      if (upstream === undefined) return { startDay, weeks };
+      const { id, releases } = upstream;
+      const compared = upstreamOf(upstream);
+      const named = Object.entries(releases).map(([date, name]) => [dayOf(date) ?? 0, name] as const);
+      const first = dayOf(upstream.start ?? start) ?? 0;
+      return {
+        startDay,
+        weeks,
+        upstream: { startDay: first, weeks: upstream.weeks, id, releases: new Map(named), compared },
+      };
+    });
 
 /** Days are counted from 1970-01-01, UTC. */
 export interface CycleConfig {
@@ -99,7 +104,7 @@ export const releaseKeys = (here: Here) =>
       .default(0)
       .describe('How many rebuilders must have composed a promotion again, identically, before it is released.'),
     rebuild: quorum.optional(),
-    cycle: cycle.optional(),
+    cycle: cycle(here).optional(),
     release: releaseToSchema(here).optional(),
   }) as const;
 

@@ -20,6 +20,8 @@ export interface SeedRequest {
   readonly paths?: readonly string[];
   /** Public keys, one of which must have signed the commit; none: no signature is asked for. */
   readonly gpgKeys: readonly string[];
+  /** Whether a commit may be there that was made for another ref; default: ostree refuses it. */
+  readonly anyBinding?: boolean;
   /** Whether a commit needs no signature; default: each needs one where there are keys. */
   readonly isKnown?: (checksum: string) => Promise<boolean>;
 }
@@ -39,7 +41,7 @@ export const ID_FILES = ['/usr/lib/passwd', '/usr/lib/group', '/usr/etc/passwd',
  * @throws NightlyError `seed` when the server does not answer, the commit is damaged, or its signature is not good.
  */
 export async function seedFrom(request: SeedRequest, task: Task): Promise<CommitInfo | undefined> {
-  const { url, ref, repo, paths = [], isKnown = async () => false } = request;
+  const { url, ref, repo, paths = [], anyBinding = false, isKnown = async () => false } = request;
   if (!existsSync(join(repo, 'config'))) await initRepo(repo, 'archive', task);
   const content = await readPublished(`${url}/refs/heads/${ref}`, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();
@@ -62,14 +64,11 @@ export async function seedFrom(request: SeedRequest, task: Task): Promise<Commit
   if (gpgKeys.length > 0 || !existsSync(join(repo, objectPath(checksum, 'commit')))) {
     if (url.startsWith('file://')) await refuseSpecialFiles(fileURLToPath(url));
     await addRemote({ repo, name: REMOTE, url, gpgKeys }, task);
-    await pullPaths({ repo, remote: REMOTE, ref, commit: checksum, paths: [...ID_FILES, ...paths] }, task).catch(
-      (error: unknown) => {
-        const text = error instanceof Error ? error.message : String(error);
-        throw gpgKeys.length > 0 && /signature|GPG/i.test(text)
-          ? unsigned(url, checksum, error)
-          : seedError(url, error);
-      },
-    );
+    const wanted = { commit: checksum, paths: [...ID_FILES, ...paths], ...(!anyBinding && { ref }) };
+    await pullPaths({ repo, remote: REMOTE, ...wanted }, task).catch((error: unknown) => {
+      const text = error instanceof Error ? error.message : String(error);
+      throw gpgKeys.length > 0 && /signature|GPG/i.test(text) ? unsigned(url, checksum, error) : seedError(url, error);
+    });
   }
   return readCommit(repo, checksum);
 }
@@ -143,9 +142,9 @@ async function get(url: string, signal: AbortSignal, patienceMs: number): Promis
 function unsigned(url: string, checksum: string, cause: unknown): NightlyError {
   return new NightlyError(
     'seed',
-    `The commit ${checksum} at ${url} has no good signature by a key that the stream trusts: nothing is built on top of it.`,
+    `The commit ${checksum} at ${url} has no good signature by a key that is trusted here.`,
     {
-      hint: 'Find out who put it there; "atomic-nightly publish --reconcile" on the machine that publishes puts the ref back. If it is right, name a key that signed it under seed.gpg-keys.',
+      hint: 'Nothing is built on top of it. Find out who put it there; "atomic-nightly publish --reconcile" on the machine that publishes puts the ref back. If it is right, name a key that signed it under seed.gpg-keys.',
       cause,
     },
   );

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { accountsIn, sysusersIn } from './account-lists.ts';
 import { capabilityText } from './capability-text.ts';
 import { filezContent, filezHeader } from './filez.ts';
 import { localObjects, objectPath } from './objects.ts';
@@ -121,29 +122,15 @@ async function addAccounts(
   const file = ACCOUNTS.exec(path)?.[1];
   if (file === undefined && !SYSUSERS.test(path)) return;
   for (const [side, object] of [['from', from] as const, ['to', to] as const]) {
-    const lines = ((await textOf(repo, object)) ?? '').split('\n');
-    if (file === 'passwd') accounts.users.add(side, lines.flatMap(accountOf));
-    else if (file === 'group') accounts.groups.add(side, lines.flatMap(accountOf));
+    const text = (await textOf(repo, object)) ?? '';
+    if (file === 'passwd') accounts.users.add(side, accountsIn(text));
+    else if (file === 'group') accounts.groups.add(side, accountsIn(text));
     else {
-      accounts.users.add(side, lines.flatMap(sysuserOf('u')));
-      accounts.groups.add(side, lines.flatMap(sysuserOf('g')));
+      accounts.users.add(side, sysusersIn(text, 'u'));
+      accounts.groups.add(side, sysusersIn(text, 'g'));
     }
   }
 }
-
-/** A line of passwd or group: name, password, number. */
-function accountOf(line: string): [string, string][] {
-  const [name = '', , id = ''] = line.split(':');
-  return name !== '' && /^\d+$/.test(id) ? [[name, id]] : [];
-}
-
-/** A line of sysusers.d(5): type, name, number. */
-const sysuserOf =
-  (kind: 'u' | 'g') =>
-  (line: string): [string, string][] => {
-    const [type = '', name = '', id = '-'] = line.trim().split(/\s+/);
-    return type.replace('!', '') === kind && name !== '' ? [[name, id === '-' ? 'automatic' : id]] : [];
-  };
 
 function add(facts: Fact[], name: string, from: string | undefined, to: string | undefined): void {
   if (from === to) return;

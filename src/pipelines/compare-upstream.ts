@@ -1,23 +1,25 @@
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { sha256 } from '../base/files.ts';
+import { makeFolder, withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
-import { type BuildSurvey, insistOnWhole, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
-import { lastRelease } from '../build/promotions.ts';
+import type { StoredBuild } from '../build/build-store.ts';
 import type { UpstreamRecord } from '../build/upstream-record.ts';
-import type { Config, UpstreamConfig, UpstreamSource } from '../config/config.ts';
-import { checkedObject, isChecksum, objectPath, parseCommit } from '../ostree/objects.ts';
-import { readPublished } from '../ostree/seed-repo.ts';
+import type { Config, UpstreamConfig } from '../config/config.ts';
+import { packagesIn } from '../ostree/package-files.ts';
+import { type TreeFeatures, treeFeatures } from '../ostree/tree-features.ts';
+import type { RpmHeader } from '../programs/rpm-installed.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
-import { parsePackageList } from '../rpm/package-list.ts';
-import { upstreamDistance } from '../rpm/upstream-distance.ts';
+import { bySource } from '../rpm/source-distance.ts';
+import { type UpstreamDistance, upstreamDistance } from '../rpm/upstream-distance.ts';
 import { packagesOf } from './diff-builds.ts';
+import { type ReadableTree, readUpstream, treeOf } from './read-upstream.ts';
 
-/** Packages of upstream, and what exactly they were read from. */
-interface UpstreamPackages {
+/** A build whose packages are known; one that is not composed yet has no tree. */
+export type ComparedBuild = Pick<UpstreamRecord, 'build' | 'release'> & {
+  readonly basearch: string;
   readonly packages: readonly PackageId[];
-  readonly source: UpstreamRecord['source'];
-}
+  readonly tree?: ReadableTree | undefined;
+};
 
 /** Returns what the builds of a stream, or of the release streams it feeds, are compared with; undefined: nothing is configured. */
 export function upstreamFor({ streams }: Pick<Config, 'streams'>, stream: string): UpstreamConfig | undefined {
@@ -31,92 +33,101 @@ export function upstreamFor({ streams }: Pick<Config, 'streams'>, stream: string
  */
 export async function compareUpstream(
   config: Config,
-  { paths, meta }: StoredBuild,
+  stored: StoredBuild,
+  upstream: UpstreamConfig,
+  task: Task,
+): Promise<UpstreamRecord> {
+  const { buildid: build, basearch, promotion } = stored.meta;
+  const packages = await packagesOf(join(config.work, 'repo'), stored);
+  const release = promotion?.upstream;
+  const compared = { build, basearch, packages, tree: treeOf(config, stored) };
+  return comparePackages(config, { ...compared, ...(release !== undefined && { release }) }, upstream, task);
+}
+
+/** Compares what a build is, or is to be made of, with upstream as it is now. @throws NightlyError `unsupported` when that cannot be read */
+export async function comparePackages(
+  config: Config,
+  ours: ComparedBuild,
   { source, ignore }: UpstreamConfig,
   task: Task,
 ): Promise<UpstreamRecord> {
-  const repo = join(config.work, 'repo');
-  const ours = await packagesOf(repo, { paths, meta });
-  const upstream = await readUpstream(config, source, meta.basearch, task);
-  const distance = upstreamDistance(ours, upstream.packages, ignore);
-  const release = meta.promotion?.upstream;
+  return withTemporaryFolder(async (dir) => {
+    const upstream = await readUpstream(config, source, { arch: ours.basearch, dir }, task);
+    const mine = await readTree(ours.tree, join(dir, 'ours'), task);
+    const theirs = await readTree(upstream.tree, join(dir, 'theirs'), task);
+    // A tree that others made may say of its packages nothing but what its rpm database says.
+    const own = ours.packages.length > 0 ? ours.packages : (mine.headers ?? []);
+    const other = upstream.packages.length > 0 ? upstream.packages : (theirs.headers ?? []);
+    const distance = upstreamDistance(own, other, ignore);
+    return {
+      ...{ version: 2, build: ours.build, at: new Date().toISOString() },
+      ...(ours.release !== undefined && { release: ours.release }),
+      source: upstream.source,
+      ...copied(distance),
+      ...((mine.headers || theirs.headers) && { sources: sourcesOf(distance, mine, theirs) }),
+      ...(mine.features && theirs.features && features(mine.features, theirs.features)),
+      unknown: [
+        ...unknownOf('upstream', theirs, upstream.tree ? undefined : whyNoTree(upstream.source)),
+        ...unknownOf('this build', mine, ours.tree ? undefined : 'its tree is not composed, or not here any more'),
+      ],
+    };
+  });
+}
+
+/** What was found in a tree; undefined where it could not be. */
+interface FoundInTree {
+  readonly headers?: readonly RpmHeader[] | undefined;
+  readonly features?: TreeFeatures | undefined;
+}
+
+async function readTree(tree: ReadableTree | undefined, dir: string, task: Task): Promise<FoundInTree> {
+  if (!tree) return {};
+  await makeFolder(dir);
   return {
-    ...{ version: 1, build: meta.buildid, at: new Date().toISOString() },
-    ...(release === undefined ? {} : { release }),
-    source: upstream.source,
-    ...distance,
-    ...{ missing: [...distance.missing], older: [...distance.older] },
-    ...{ newer: [...distance.newer], extra: [...distance.extra] },
+    headers: await ifReadable(() => packagesIn(tree, join(dir, 'rpmdb'), task), task),
+    features: await ifReadable(() => treeFeatures(tree, dir, task), task),
   };
 }
 
-async function readUpstream(
-  config: Config,
-  source: UpstreamSource,
-  arch: string,
-  task: Task,
-): Promise<UpstreamPackages> {
-  switch (source.kind) {
-    case 'ref':
-      return readCommitPackages({ ...source, ref: source.ref.replaceAll('${basearch}', arch) }, task);
-    case 'packages': {
-      const content = await fetched(source.url, task);
-      const text = new TextDecoder().decode(content);
-      return { packages: parsePackageList(text, source.url), source: { ...source, sha256: sha256(content) } };
-    }
-    case 'stream': {
-      const found = newestGood(await surveyBuilds(config.work), source.stream);
-      const packages = await packagesOf(join(config.work, 'repo'), found);
-      return { packages, source: { ...source, build: found.meta.buildid } };
-    }
-  }
-}
-
-/** Reads the commit alone: its metadata lists the packages, and nothing else of the tree is fetched. */
-async function readCommitPackages(
-  source: Extract<UpstreamSource, { kind: 'ref' }>,
-  task: Task,
-): Promise<UpstreamPackages> {
-  const { repo, ref } = source;
-  const commit = new TextDecoder().decode(await fetched(`${repo}/refs/heads/${ref}`, task)).trim();
-  if (!isChecksum(commit)) throw unreadable(`${repo}/refs/heads/${ref}`, 'it does not hold a commit');
-  const object = checkedObject(await fetched(`${repo}/${objectPath(commit, 'commit')}`, task), commit, 'commit', repo);
-  const { packages } = parseCommit(commit, object);
-  if (packages === undefined) {
-    throw unreadable(`commit ${commit} of ${repo}`, 'it does not list its packages (rpmostree.rpmdb.pkglist)');
-  }
-  return { packages, source: { ...source, commit } };
-}
-
-async function fetched(url: string, task: Task): Promise<Uint8Array> {
-  const content = await readPublished(url, task.signal).catch((error: unknown) => {
+/** What a tree does not have, or an rpm of another age cannot be read by the one here, stops no comparison of packages. */
+async function ifReadable<Value>(read: () => Promise<Value>, task: Task): Promise<Value | undefined> {
+  try {
+    return await read();
+  } catch (error) {
     task.signal.throwIfAborted();
-    const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw unreadable(url, `${error instanceof Error ? error.message : String(error)}${cause}`, error);
-  });
-  if (content === undefined) throw unreadable(url, 'there is no such file');
-  return content;
+    if (!(error instanceof NightlyError)) throw error;
+    task.say(`not compared: ${error.message}`);
+    return undefined;
+  }
 }
 
-function unreadable(what: string, why: string, cause?: unknown): NightlyError {
-  return new NightlyError('unsupported', `How far it is from upstream is not known: ${what}: ${why}.`, {
-    hint: 'Correct cycle.upstream, or wait until it can be read.',
-    cause,
-  });
+function sourcesOf(distance: UpstreamDistance, mine: FoundInTree, theirs: FoundInTree) {
+  return bySource(distance, mine.headers ?? [], theirs.headers ?? []).map((one) => ({ ...one, ...listsOf(one) }));
 }
 
-/** The last release of a stream that was not withdrawn, else its newest complete build. */
-function newestGood(survey: BuildSurvey, stream: string): StoredBuild {
-  const found =
-    lastRelease(survey.builds, stream) ??
-    survey.builds.find(({ meta }) => meta.stream === stream && meta.state === 'complete' && !meta.retracted);
-  insistOnWhole(survey, found?.meta.buildid);
-  if (found) return found;
-  throw new NightlyError(
-    'not-found',
-    `Stream "${stream}" has neither a release nor a complete build to compare with.`,
-    {
-      hint: `Run "atomic-nightly nightly ${stream}" first.`,
-    },
-  );
+function listsOf({ missing, older, newer, extra }: Record<'missing' | 'older' | 'newer' | 'extra', readonly string[]>) {
+  return { missing: [...missing], older: [...older], newer: [...newer], extra: [...extra] };
+}
+
+function copied({ missing, older, newer, extra, ...rest }: UpstreamDistance) {
+  return { missing: [...missing], older: [...older], newer: [...newer], extra: [...extra], ...rest };
+}
+
+const whyNoTree = ({ kind }: UpstreamRecord['source']): string =>
+  kind === 'packages' ? 'a list of packages does not say it' : 'its tree is not here any more';
+
+function features(mine: TreeFeatures, theirs: TreeFeatures): Pick<UpstreamRecord, 'units' | 'users'> {
+  const only = (ours: readonly string[], upstream: readonly string[]) => ({
+    missing: upstream.filter((name) => !ours.includes(name)),
+    extra: ours.filter((name) => !upstream.includes(name)),
+  });
+  return { units: only(mine.units, theirs.units), users: only(mine.users, theirs.users) };
+}
+
+/** What cannot be said of a side, and why. @param why a side has no tree to read */
+function unknownOf(side: string, { headers, features }: FoundInTree, why: string | undefined): string[] {
+  return [
+    ...(headers ? [] : [`source packages of ${side}: ${why ?? 'its tree has no rpm database that can be read'}`]),
+    ...(features ? [] : [`enabled units and users of ${side}: ${why ?? 'its tree cannot be read'}`]),
+  ];
 }

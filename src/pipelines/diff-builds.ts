@@ -116,7 +116,8 @@ type Counted = { -readonly [Key in Exclude<keyof FolderChange, 'path'>]: FolderC
 
 const changesIn = ({ added, removed, changed }: FolderChange): number => added + removed + changed;
 
-function isWhole(repo: string, commit: string): boolean {
+/** Whether a commit is in a local repository, with everything in it. */
+export function isWhole(repo: string, commit: string): boolean {
   const partial = join(repo, 'state', `${commit}.commitpartial`);
   return existsSync(join(repo, objectPath(commit, 'commit'))) && !existsSync(partial);
 }

@@ -1,6 +1,10 @@
 import type { PromotionRecord } from '../build/build-record.ts';
 import { readMeta } from '../build/build-store.ts';
+import { type UpstreamRecord, writeUpstream } from '../build/upstream-record.ts';
 import { targetsOf } from '../config/lookup.ts';
+import { readCommit } from '../ostree/objects.ts';
+import { readLockfile } from '../rpm/lockfile.ts';
+import { lockedPackages } from '../rpm/pkgdiff.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import { type Night, openPromotedNight } from '../run/promoted-night.ts';
@@ -12,6 +16,9 @@ import { promoteQuorum } from '../steps/promote/promote-quorum.ts';
 import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
+import { comparePackages } from './compare-upstream.ts';
+import { isWhole } from './diff-builds.ts';
+import { requireNear } from './require-near.ts';
 
 /** What a promotion is made from, found out before anything is composed. */
 export interface PreparedPromotion {
@@ -49,6 +56,7 @@ export async function preparePromotion(
     const inputHash = await runner.step('inputs', { night: night.commit, recommit }, (task) =>
       recommit ? keepInputs(project, build, night) : promoteInputs(project, build, night, task),
     );
+    await compareCandidate({ project, build, night, promotion }, runner);
     return { night, nights, parent, packages: 0, inputHash };
   }
   const { packages } = await runner.step(
@@ -58,6 +66,7 @@ export async function preparePromotion(
     // Once the commit is made nobody asks for them any more.
     async () => (await readMeta(build.paths)).ostreeCommit !== undefined || storeIsWhole(project, build),
   );
+  await compareCandidate({ project, build, night, promotion }, runner);
   const { rebuild } = stream.release ?? {};
   if (rebuild !== undefined) {
     const isMade = async () => (await readMeta(build.paths)).ostreeCommit !== undefined;
@@ -74,6 +83,43 @@ export async function preparePromotion(
     promoteResolve(project, build, { night, changes }, task),
   );
   return { ...known, inputHash };
+}
+
+/** Compares what will be promoted with upstream, before it is composed. A record of it is kept for those who review it. */
+async function compareCandidate(
+  {
+    project: { config, stream, repo, treefile },
+    build,
+    night,
+    promotion,
+  }: { readonly project: Project; readonly build: Build; readonly night: Night; readonly promotion: PromotionRecord },
+  runner: Runner,
+): Promise<void> {
+  const upstream = stream.release?.cycle?.upstream?.compared;
+  if (!upstream) return;
+  const { overrides, excludes, upstream: release } = promotion;
+  const isTree = overrides.length + excludes.length === 0 && isWhole(repo, night.commit);
+  await runner.step('upstream', { night: night.commit, overrides, excludes, upstream }, async (task) => {
+    const packages =
+      treefile === undefined
+        ? ((await readCommit(repo, night.commit)).packages ?? [])
+        : lockedPackages(await readLockfile(build.paths.lockfile));
+    const tree = isTree ? { repo, checksum: night.commit } : undefined;
+    const candidate = {
+      build: build.id,
+      basearch: stream.arch,
+      packages,
+      tree,
+      ...(release !== undefined && { release }),
+    };
+    const gate = {
+      compare: () => comparePackages(config, candidate, upstream, task),
+      keep: (record: UpstreamRecord) => writeUpstream(build.paths, record),
+      warn: (message: string) => task.say(message),
+    };
+    await requireNear(upstream, gate, task);
+    return {};
+  });
 }
 
 function nightTargets({ config }: Project, { meta }: Night): Target[] {

@@ -7,6 +7,7 @@ import { LOGGED_FILE } from '../build/build-files.ts';
 import type { BuildMeta } from '../build/build-record.ts';
 import type { BuildSurvey, StoredBuild } from '../build/build-store.ts';
 import { type NextCommand, nextCommands, type StreamNeeds } from '../build/next-commands.ts';
+import { type UpstreamRecord, upstreamOrNone } from '../build/upstream-record.ts';
 import type { Config } from '../config/config.ts';
 import { type TreeFacts, treeFacts } from '../ostree/tree-facts.ts';
 import { proofPath, sumsPath } from '../published/paths.ts';
@@ -30,6 +31,8 @@ export interface Review {
   readonly proof?: string;
   /** How far it is from upstream, in a line; undefined: there is none to compare with. */
   readonly distance?: string;
+  /** What the last comparison with it found; undefined: there was none. */
+  readonly upstream?: UpstreamRecord;
   readonly next: readonly NextCommand[];
 }
 
@@ -72,6 +75,7 @@ export async function review(config: Config, request: ReviewRequest, task: Task)
   const changes = since && (await changesSince(config, { build, since, survey }, task));
   const needs = streamNeeds(config, meta.stream);
   const distance = await knownDistance(config, build);
+  const upstream = await upstreamOrNone(paths);
   const home = config.log && config.targets[config.log.home];
   const logged = home && existsSync(join(paths.dir, LOGGED_FILE));
   return {
@@ -81,6 +85,7 @@ export async function review(config: Config, request: ReviewRequest, task: Task)
     ...(changes && { changes }),
     needs,
     ...(distance !== undefined && { distance }),
+    ...(upstream && { upstream }),
     ...(logged && { proof: `${home.url}/${proofPath(sumsPath(meta.buildid, meta.basearch))}` }),
     next: nextCommands(meta, state, needs),
   };

@@ -29,6 +29,18 @@ export interface UpstreamDistance {
   readonly ostree?: Sides;
 }
 
+/** Names that one side has and the other has not; each list sorted. */
+export interface OnlyOneSide {
+  readonly missing: readonly string[];
+  readonly extra: readonly string[];
+}
+
+/** What may be known of a distance beside the packages. */
+interface FeatureDistance {
+  readonly units?: OnlyOneSide;
+  readonly users?: OnlyOneSide;
+}
+
 interface Sides {
   readonly ours?: string;
   readonly upstream?: string;
@@ -84,14 +96,25 @@ function newestByName(packages: readonly PackageId[]): Map<string, PackageId> {
   return newest;
 }
 
-/** Returns it in a line: `2 missing, 3 older, 14 newer, 5 extra; kernel 5.14.0-1 against 5.14.0-3`. */
-export function distanceText({ missing, older, newer, extra, kernel, ostree }: UpstreamDistance): string {
-  const counts = { missing, older, newer, extra };
-  const parts = Object.entries(counts).map(([word, list]) => `${list.length} ${word}`);
+/**
+ * Returns it in a line: `2 missing, 3 older, 14 newer, 5 extra; kernel 5.14.0-1 against 5.14.0-3; enabled units: 1 missing`. What is
+ * equal is left out, but for the packages.
+ */
+export function distanceText(distance: UpstreamDistance & FeatureDistance): string {
+  const { missing, older, newer, extra, kernel, ostree, units, users } = distance;
+  const counted = (lists: Readonly<Record<string, readonly string[] | readonly OtherVersion[]>>, all: boolean) =>
+    Object.entries(lists)
+      .filter(([, list]) => all || list.length > 0)
+      .map(([word, list]) => `${list.length} ${word}`)
+      .join(', ');
   const versions = Object.entries({ kernel, ostree }).flatMap(([name, sides]) =>
     sides === undefined || sides.ours === sides.upstream
       ? []
-      : [`; ${name} ${sides.ours ?? 'none'} against ${sides.upstream ?? 'none'}`],
+      : [`${name} ${sides.ours ?? 'none'} against ${sides.upstream ?? 'none'}`],
   );
-  return `${parts.join(', ')}${versions.join('')}`;
+  const features = Object.entries({ 'enabled units': units, users }).flatMap(([what, sides]) => {
+    const counts = sides ? counted({ missing: sides.missing, extra: sides.extra }, false) : '';
+    return counts === '' ? [] : [`${what}: ${counts}`];
+  });
+  return [counted({ missing, older, newer, extra }, true), ...versions, ...features].join('; ');
 }

@@ -8,7 +8,18 @@ import { makeReleaseWorld, metadataOf, night, pulledRelease, recordOf } from '..
 import { journal, records, restore, snapshot, type World } from '../support/world.ts';
 
 const STEPS = [
-  ...['seed', 'packages', 'resolve', 'compose', 'compare', 'commit', 'keep-buildlogs', 'diff', 'advisories'],
+  ...[
+    'seed',
+    'packages',
+    'upstream',
+    'resolve',
+    'compose',
+    'compare',
+    'commit',
+    'keep-buildlogs',
+    'diff',
+    'advisories',
+  ],
   ...[
     'provenance',
     'measure',
@@ -32,7 +43,9 @@ let nightCommit: string;
 
 // A night was promoted before; promoted again, it runs once undisturbed to know its steps.
 beforeAll(async () => {
-  world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')));
+  world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), {
+    release: ['cycle: {start: 2020-01-07, upstream: {stream: nightly, max-missing: 0}}'],
+  });
   nightId = await night(world);
   nightCommit = String((await recordOf(world, nightId)).ostreeCommit);
   expect((await world.nightly('promote', nightId)).code).toBe(0);

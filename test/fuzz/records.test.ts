@@ -125,9 +125,13 @@ describe('files of the work folder', () => {
   it('upstream.json, and lists of packages', () => {
     const other = { name: 'b', ours: '1-1.noarch', upstream: '2-1.noarch' };
     const source = { kind: 'ref', repo: 'https://x/repo', ref: 'a/b', commit: SHA };
-    const about = { version: 1, build: '20261121_01', at: '2026-11-21T00:00:00Z', release: 'r', source };
+    const about = { version: 2, build: '20261121_01', at: '2026-11-21T00:00:00Z', release: 'r', source };
     const record = { ...about, missing: ['a'], older: [other], newer: [], extra: [], kernel: { ours: '1-1' } };
-    fuzzRecord(record, (text) => parseUpstream(text, 'FILE'));
+    const sources = [{ name: 's', ours: '1-1', missing: ['a'], older: ['b'], newer: [], extra: [] }];
+    const sides = { missing: ['x.service'], extra: [] };
+    const whole = { ...record, sources, units: sides, users: sides, unknown: ['why'] };
+    fuzzRecord(whole, (text) => parseUpstream(text, 'FILE'));
+    expect(parseUpstream(JSON.stringify({ ...record, version: 1 }), 'FILE').version).toBe(1);
     fuzz(mutatedText(['a-1:2-3.noarch\n# x\n']), (text) => named(() => parsePackageList(text, 'FILE')));
   });
 

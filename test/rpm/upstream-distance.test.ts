@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseNevra } from '../../src/rpm/evr.ts';
 import { parsePackageList } from '../../src/rpm/package-list.ts';
+import { bySource, sourceLine } from '../../src/rpm/source-distance.ts';
 import { distanceText, upstreamDistance } from '../../src/rpm/upstream-distance.ts';
 
 const list = (...nevras: readonly string[]) => nevras.flatMap((one) => parseNevra(one) ?? []);
@@ -28,6 +29,35 @@ describe('upstreamDistance', () => {
     expect(distanceText(found)).toBe(
       '1 missing, 1 older, 0 newer, 0 extra; kernel 5.14.0-2 against 5.14.0-3; ostree none against 2025.1-1',
     );
+  });
+});
+
+describe('bySource', () => {
+  it('groups what differs by the package it is made from, on whichever side that is known', () => {
+    const ours = list('curl-1-1.el9.x86_64', 'libcurl-1-1.el9.x86_64', 'mine-1-1.noarch', 'unknown-1-1.noarch');
+    const upstream = list(
+      'curl-2-1.el9.x86_64',
+      'libcurl-2-1.el9.x86_64',
+      'curl-tool-2-1.el9.x86_64',
+      'told-1-1.noarch',
+    );
+    const from = (source: string) => (name: string) => ({ name, source });
+    const found = bySource(
+      upstreamDistance(ours, upstream, []),
+      [
+        ...['curl', 'libcurl'].map(from('curl-1-1.el9.src.rpm')),
+        { name: 'mine', source: '../mine.rpm' },
+        { name: 'unknown' },
+      ],
+      ['curl', 'curl-tool', 'libcurl'].map(from('curl-2-1.el9.src.rpm')),
+    );
+    expect(found).toEqual([
+      {
+        ...{ name: 'curl', ours: '1-1.el9', upstream: '2-1.el9' },
+        ...{ missing: ['curl-tool'], older: ['curl', 'libcurl'], newer: [], extra: [] },
+      },
+    ]);
+    expect(found.map(sourceLine)).toEqual(['curl (1-1.el9, upstream 2-1.el9): missing curl-tool; older curl, libcurl']);
   });
 });
 

@@ -1,10 +1,10 @@
 import { NightlyError } from '../../base/errors.ts';
-import { capital } from '../../base/format.ts';
 import { findBuild } from '../../build/build-store.ts';
 import { sourceText, type UpstreamRecord, writeUpstream } from '../../build/upstream-record.ts';
 import { loadConfig } from '../../config/load.ts';
 import { compareUpstream, upstreamFor } from '../../pipelines/compare-upstream.ts';
-import { distanceText, otherVersionText } from '../../rpm/upstream-distance.ts';
+import { distanceGroups } from '../../reports/distance-groups.ts';
+import { distanceText } from '../../rpm/upstream-distance.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, needed } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
@@ -14,7 +14,7 @@ import { printJson } from '../print.ts';
 export const compare = defineCommand({
   name: 'compare',
   section: 'Releases',
-  summary: 'compare the packages of a build with upstream: missing, older, newer, extra',
+  summary: 'compare a build with upstream: packages that are missing, older, newer or extra, units, users',
   arguments: { build: needed('BUILD', 'build id of a promotion or nightly build', 'build') },
   options: {
     upstream: flag('with what cycle.upstream of the release stream names; "diff" compares two builds'),
@@ -47,12 +47,8 @@ export const compare = defineCommand({
 });
 
 function lines(record: UpstreamRecord): string[] {
-  const { missing, older, newer, extra } = record;
-  const groups = { missing, older: older.map(otherVersionText), newer: newer.map(otherVersionText), extra };
   return [
     `${record.build} against ${sourceText(record)}: ${distanceText(record)}`,
-    ...Object.entries(groups).flatMap(([word, list]) =>
-      list.length === 0 ? [] : [`${capital(word)}:`, ...list.map((one) => `  ${one}`)],
-    ),
+    ...distanceGroups(record).flatMap(({ title, lines: all }) => [`${title}:`, ...all.map((one) => `  ${one}`)]),
   ];
 }

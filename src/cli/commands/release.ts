@@ -5,17 +5,17 @@ import { readApprovals } from '../../build/approvals.ts';
 import { type BuildSurvey, findBuild, insistOnWhole, type StoredBuild } from '../../build/build-store.ts';
 import { openJournal } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
-import { writeUpstream } from '../../build/upstream-record.ts';
+import { type UpstreamRecord, writeUpstream } from '../../build/upstream-record.ts';
 import { loadConfig } from '../../config/load.ts';
 import { compareUpstream } from '../../pipelines/compare-upstream.ts';
 import { openReleasePlaces, type ReleasePlaces, release } from '../../pipelines/release.ts';
+import { requireNear } from '../../pipelines/require-near.ts';
 import { releaseJournal, reopenBuild, reserveBuild } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
 import { checkBuildClock } from '../../steps/compose/clock.ts';
 import { publishedBuildIds } from '../../steps/deliver/publish-build.ts';
 import { requireRebuilds } from '../../steps/release/rebuild-statements.ts';
 import { checkContent, refuseUnreleasable } from '../../steps/release/release-check.ts';
-import { refuseTooFar } from '../../steps/release/upstream-limits.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { exitCodeOf } from '../exit-code.ts';
@@ -123,7 +123,7 @@ async function sendRelease(id: string, { dryRun, json }: How, context: RunContex
   });
 }
 
-/** Compares with upstream, keeps what was found unless it is a dry run, and refuses what is too far. */
+/** Compares with upstream anew, and keeps what was found unless it is a dry run. @throws NightlyError `gate-failed` */
 async function requireNearUpstream(
   { config, stream }: Project,
   stored: StoredBuild,
@@ -132,22 +132,13 @@ async function requireNearUpstream(
 ): Promise<void> {
   const upstream = stream.release?.cycle?.upstream?.compared;
   if (!upstream) return;
-  const isGate = upstream.maxMissing !== undefined || upstream.maxOlder !== undefined;
-  try {
-    const record = await compareUpstream(config, stored, upstream, preparationTask({ config }, signal));
-    if (!dryRun) await writeUpstream(stored.paths, record);
-    refuseTooFar(record, upstream);
-  } catch (caught) {
-    const error = asNightlyError(caught);
-    signal.throwIfAborted();
-    if (error.code === 'gate-failed') throw error;
-    if (isGate)
-      throw new NightlyError('gate-failed', error.message, {
-        hint: error.hint ?? 'Correct cycle.upstream, or run again when it can be read.',
-        cause: error,
-      });
-    warn([error.message], logFormat);
-  }
+  const task = preparationTask({ config }, signal);
+  const gate = {
+    compare: () => compareUpstream(config, stored, upstream, task),
+    keep: async (record: UpstreamRecord) => (dryRun ? undefined : writeUpstream(stored.paths, record)),
+    warn: (message: string) => warn([message], logFormat),
+  };
+  await requireNear(upstream, gate, task);
 }
 
 /** Takes a bad release back, by a build of its own. Gives the exit code. */

@@ -3,8 +3,10 @@ import type { AdvisoriesSince } from '../../build/advisories-since.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { NextCommand, StreamNeeds } from '../../build/next-commands.ts';
 import { standingRebuilds } from '../../build/rebuilds.ts';
+import type { UpstreamRecord } from '../../build/upstream-record.ts';
 import type { Fact, TreeFacts } from '../../ostree/tree-facts.ts';
 import { type ChangelogEntry, changelogLines } from '../../rpm/changelog.ts';
+import { distanceGroups } from '../distance-groups.ts';
 import { advisoriesView } from './advisories-view.ts';
 import type { Difference } from './compare-page.ts';
 import { pageView } from './page.ts';
@@ -37,6 +39,7 @@ interface Reviewed {
   readonly needs: StreamNeeds;
   readonly proof?: string;
   readonly distance?: string;
+  readonly upstream?: UpstreamRecord;
   readonly next: readonly NextCommand[];
 }
 
@@ -64,6 +67,7 @@ export function reviewPage(review: Reviewed, { linked }: { readonly linked: bool
     accepted: promotion?.differencesAccepted ? String(promotion.differencesAccepted.count) : '',
     proof,
     distance,
+    distanceGroups: review.upstream ? distanceGroups(review.upstream) : [],
     tests: [
       ...Object.entries(smokeTests).map(([type, { bootSeconds }]) => ({
         type,

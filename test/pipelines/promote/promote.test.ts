@@ -22,7 +22,10 @@ const attempts: string[] = [];
 
 beforeAll(async () => {
   world = await makeReleaseWorld(await mkdtemp(join(tmpdir(), 'atomic-nightly-test-')), {
-    release: ['approvals: 2', 'cycle: {start: 2020-01-07, upstream: {id: "U{count}"}}'],
+    release: [
+      'approvals: 2',
+      'cycle: {start: 2020-01-07, upstream: {id: "U{count}", stream: nightly, max-missing: 0}}',
+    ],
   });
   first = await night(world);
   await world.distro.bump('app');
@@ -55,6 +58,12 @@ test('a dry run checks the packages and builds nothing', async () => {
   expect((await json<unknown[]>(world, 'list')).length).toBe(2);
 });
 
+test('what is too far from upstream is refused before it is composed', async () => {
+  const refused = await world.nightly('promote', first, '--exclude', 'lib', '--dry-run');
+  expect(refused.stderr).toContain('1 package is missing, and at most 0 may be:\n  lib-1.0-1.noarch');
+  expect(refused.code).toBe(12);
+});
+
 test('I10: a promotion is the tree of its night, in a commit of its own ref', async () => {
   const { build, commit, stderr } = await promote(first, '--reason', 'cycle 1');
   expect(stderr).toContain('byte for byte');
@@ -64,6 +73,12 @@ test('I10: a promotion is the tree of its night, in a commit of its own ref', as
   expect(meta.promotion).toMatchObject({
     ...{ of: first, commit: before.ostreeCommit, stream: 'nightly', attempt: 1, reason: 'cycle 1' },
     ...{ overrides: [], excludes: [], supersedes: [], upstream: expect.stringMatching(/^U\d+$/) },
+  });
+  const distance = await json<{ upstream: unknown }>(world, 'review', build);
+  expect(distance.upstream).toMatchObject({
+    older: [{ name: 'app', ours: '1:2.0-1.noarch', upstream: '1:2.0-2.noarch' }],
+    ...{ missing: [], source: { kind: 'stream', build: second }, sources: [{ name: 'app', older: ['app'] }] },
+    ...{ units: { missing: [], extra: [] }, users: { missing: [], extra: [] }, unknown: [] },
   });
   expect(await pulledRelease(world, join(world.dir, 'client-1'))).toBe(commit);
   expect(await metadataOf(world, commit, 'version')).toBe(`'${build}'`);

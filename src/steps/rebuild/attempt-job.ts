@@ -42,28 +42,28 @@ export async function attemptJob(
   const arch = buildArch(config);
   if ((await levelOf(work, config.name)) === 'suspended')
     throw new NightlyError('gate-failed', `${config.name} is suspended, and gets no job.`);
-  const known = await world.known();
-  const root = await world.root();
   const machine = await openMachine(config, work, task);
   if (!cleared.has(config.name)) await dropOver(machine, folder, task);
   cleared.add(config.name);
-  const held = { folder, source: one.source, root, arch, stallSeconds, keepRoots };
+  const held = { folder, source: one.source, arch, stallSeconds, keepRoots };
   const { given, attempts } = one.job;
   if (given && attempts.at(-1) === config.name) {
     const { job } = one;
+    const root = await world.root();
     if (given.root === root.commit && given.arch === arch && (await isUnderWay(machine, job, task))) {
       task.say(`${config.name}: taking up job ${job.job} of ${one.source.nevra}`);
-      const request = { ...held, job, probe: given.probe, given };
+      const request = { ...held, root, job, probe: given.probe, given };
       return orLetGo(machine, job, () => finishAttempt(machine, request, task), task);
     }
     await letGo(machine, job, task);
   }
   const job = await beginAttempt(folder, one.job, config.name);
   one.job = job;
-  const verdict = await checkMachine(machine, { work, known }, task);
+  // The machine looks at itself while its root is made here.
+  const [verdict, root] = await Promise.all([checkMachine(machine, { work, known: world.known }, task), world.root()]);
   await writeFileAtomic(join(attemptFolder(folder, job), 'probe.json'), verdict.text);
   requirePassed(config.name, verdict);
-  const request = { ...held, job, probe: verdict.digest };
+  const request = { ...held, root, job, probe: verdict.digest };
   return orLetGo(machine, job, () => runAttempt(machine, request, task), task);
 }
 

@@ -44,11 +44,11 @@ export interface Verdict {
  */
 export async function checkMachine(
   machine: FarMachine,
-  { work, known }: { readonly work: string; readonly known: KnownGood },
+  { work, known: wanted }: { readonly work: string; readonly known: () => Promise<KnownGood> },
   task: Task,
 ): Promise<Verdict> {
   const { name } = machine.config;
-  const packed = await machine.call('probe', [], task, { stallSeconds: 300 });
+  const [packed, known] = await Promise.all([machine.call('probe', [], task, { stallSeconds: 300 }), wanted()]);
   const unpacked = unpackReport(packed, name);
   const report = parseProbe(unpacked, name);
   const path = join(work, 'builders', name, 'baseline.json');

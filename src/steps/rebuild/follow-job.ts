@@ -5,8 +5,10 @@ import type { Task } from '../../base/task.ts';
 import type { FarMachine } from '../../builders/far-machine.ts';
 import { type JobState, parseJobState } from '../../rebuild/far-job.ts';
 
-const FIRST_PAUSE_MS = 300;
+const SHORTEST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 5000;
+/** Between questions; each is a connection, which on a busy machine takes from the build that it asks for. */
+const PAUSE_SHARE = 0.03;
 /** One question takes milliseconds; a machine that takes longer is asked again. */
 const ANSWER_SECONDS = 30;
 /** Bytes; no build that ends prints more. */
@@ -27,8 +29,8 @@ export async function followJob(
   const { name } = machine.config;
   let offset = 0;
   let before: JobState | undefined;
-  let progressAt = performance.now();
-  let wait = FIRST_PAUSE_MS;
+  const begun = performance.now();
+  let progressAt = begun;
   for (;;) {
     const silent = (performance.now() - progressAt) / 1000;
     if (silent > stallSeconds) {
@@ -45,15 +47,13 @@ export async function followJob(
       if (offset > LONGEST_LOG) throw new NightlyError('verify', `Job ${job} on ${name} prints without an end.`);
       if (state.state === 'gone') throw new NightlyError('builder-unreachable', `${name} has lost job ${job}.`);
       if (state.state !== 'run' && offset >= state.logSize) return state.state;
-      if (state.ticks !== before?.ticks || log.length > 0) {
-        progressAt = performance.now();
-        wait = FIRST_PAUSE_MS;
-      }
+      if (state.ticks !== before?.ticks || log.length > 0) progressAt = performance.now();
       before = state;
     }
+    const share = (performance.now() - begun) * PAUSE_SHARE;
+    const wait = Math.min(Math.max(share, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
     await pause(wait, undefined, { signal: task.signal }).catch(() => undefined);
     task.signal.throwIfAborted();
-    wait = Math.min(wait * 1.5, LONGEST_PAUSE_MS);
   }
 }
 

@@ -108,6 +108,8 @@ LIST
 /usr/bin/swtpm swtpm swtpm
 /usr/bin/tpm2_createprimary tpm2-tools tpm2-tools
 /usr/bin/socat socat socat
+/usr/lib/python3/dist-packages/securesystemslib python3-securesystemslib python3-securesystemslib
+/usr/lib/python3/dist-packages/cryptography python3-cryptography python3-cryptography
 LIST
 }
 
@@ -127,8 +129,8 @@ present() {
     /usr/bin/grub-mkimage) [ -e /usr/bin/grub2-mkimage ] ;;
     /usr/bin/gpg) [ -e /usr/bin/gpg2 ] ;;
     /usr/share/OVMF/OVMF_CODE.fd) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || [ -e /usr/share/edk2/ovmf/OVMF_CODE.fd ] ;;
-    # dnf's Python modules: a /usr/bin/dnf may be dnf5, which has none.
-    /usr/lib/python3/dist-packages/dnf) ls -d /usr/lib/python3*/site-packages/dnf >/dev/null 2>&1 ;;
+    # Python modules; those of dnf, because a /usr/bin/dnf may be dnf5, which has none.
+    /usr/lib/python3/dist-packages/*) ls -d /usr/lib*/python3*/site-packages/"${1##*/}" >/dev/null 2>&1 ;;
     /usr/sbin/*) [ -e "/sbin/${1##*/}" ] || [ -e "/usr/bin/${1##*/}" ] ;;
     *) [ -e "/bin/${1##*/}" ] ;;
   esac

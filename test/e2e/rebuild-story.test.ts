@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
+import { lie } from '../support/liar.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
@@ -56,21 +57,6 @@ const build = (about: { readonly sources?: readonly string[]; readonly on?: stri
 function done(one: Rebuilt | undefined) {
   if (one && 'result' in one) return { ...one.result, ...one.accepted };
   throw one?.error ?? new Error('there is no result');
-}
-
-/**
- * What root of a machine can do unseen: the files that the check and the build read are good ones, and the script that starts the build is
- * another as soon as it is there.
- */
-function lie({ root }: TestMachine): () => void {
-  const script = join(root, 'var/lib/atomic-nightly-builder/far.sh');
-  const timer = setInterval(() => {
-    const text = existsSync(script) ? readFileSync(script, 'utf8') : '';
-    if (!text.includes('_buildhost reproducible')) return;
-    writeFileSync(`${script}.new`, text.replace('_buildhost reproducible', '_buildhost tampered'));
-    renameSync(`${script}.new`, script);
-  }, 20);
-  return () => clearInterval(timer);
 }
 
 it('what a new builder made is built by another operator, and counts once both are the same', async () => {

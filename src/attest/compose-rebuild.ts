@@ -37,6 +37,11 @@ const predicate = z.strictObject({
       )
       .max(50),
   }),
+  /** Images that were made again from the published commit, by type: `uncompressed-sha256` of both. */
+  images: z
+    .array(z.strictObject({ type: word, published: sha256Hex, rebuilt: sha256Hex }))
+    .max(50)
+    .exactOptional(),
   /** The published records that it was made from. */
   inputs: z.array(z.strictObject({ name: line, digest: z.strictObject({ sha256: sha256Hex }) })).max(20),
   /** Versions of the programs that made it. */
@@ -61,6 +66,10 @@ export function rebuildStatement({ commit, published, ...rest }: ComposeRebuild)
   ];
   return statementBytes(subjects, REBUILD_PREDICATE, rest);
 }
+
+/** Returns the types of the images that came out otherwise. */
+export const differingImages = (images: ComposeRebuild['images'] | undefined = []): string[] =>
+  images.filter(({ published, rebuilt }) => published !== rebuilt).map(({ type }) => type);
 
 /** The checksum of a commit is the SHA-256 of the file it is in. */
 const commitPath = (commit: string): string => `repo/objects/${commit.slice(0, 2)}/${commit.slice(2)}.commit`;
@@ -89,8 +98,9 @@ export function parseRebuild(payload: Uint8Array, place: string): ComposeRebuild
   if (commit.name !== commitPath(commit.digest.sha256) || content.name !== CONTENT)
     throw refuse('its subjects are not a commit and its content');
   const published = content.digest.sha256;
-  const isSame = said.rebuilt === published;
-  if (isSame !== (said.verdict === 'identical') || (isSame && said.differences.count > 0))
+  const isSameTree = said.rebuilt === published;
+  const isSame = isSameTree && differingImages(said.images).length === 0;
+  if (isSame !== (said.verdict === 'identical') || (isSameTree && said.differences.count > 0))
     throw refuse(`its verdict is "${said.verdict}", and its checksums say otherwise`);
   return { ...said, commit: commit.digest.sha256, published };
 }

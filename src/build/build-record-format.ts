@@ -39,6 +39,7 @@ const image = z.looseObject({
   'uncompressed-size': count,
   'atomic-nightly.commit': sha256Hex,
   'atomic-nightly.template-digest': text,
+  'atomic-nightly.values': z.record(text, z.union([text, z.number()])).exactOptional(),
   'atomic-nightly.boot-loader': text.exactOptional(),
   'atomic-nightly.statement': z.looseObject({ path: imagePath, sha256: sha256Hex, size: count }).exactOptional(),
 });
@@ -139,6 +140,7 @@ const schema = z.looseObject({
         at: instant,
         statement: pathBelow,
         differences: count,
+        images: z.array(z.looseObject({ type: word, verdict: z.literal(['identical', 'differs']) })).exactOptional(),
       }),
     )
     .exactOptional(),

@@ -133,6 +133,8 @@ export interface RebuildRecord {
   readonly statement: string;
   /** How many paths differ. */
   readonly differences: number;
+  /** Images that were made again, too. */
+  readonly images?: readonly { readonly type: string; readonly verdict: 'identical' | 'differs' }[];
 }
 
 /** Somebody's word that a promotion may be released. */

@@ -40,6 +40,7 @@ export async function buildImage(request: ImageRequest, base: () => Promise<Base
     ...made,
     commit: request.commit,
     templateDigest: template.digest,
+    values: request.values,
   };
   await makeDurable(aside);
   await rename(aside, target);

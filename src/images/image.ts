@@ -46,6 +46,8 @@ export interface ImageFile {
   readonly commit: string;
   /** Digest of the image type's folder. */
   readonly templateDigest: string;
+  /** What its type was filled in with; not there in records of versions that did not keep it. */
+  readonly values?: TemplateValues;
   /** Which boot loader, and where its files come from. */
   readonly bootLoader?: string;
   /** The signed statement of what it was made from, a file beside it. */

@@ -88,5 +88,11 @@ function recordOf({ by, said, content }: AcceptedRebuild): RebuildRecord {
     at: said.finishedOn,
     statement: `${REBUILDS_FOLDER}/${by}-${sha256(content).slice(0, 16)}.intoto.jsonl`,
     differences: said.differences.count,
+    ...(said.images && {
+      images: said.images.map(({ type, published, rebuilt }) => ({
+        type,
+        verdict: published === rebuilt ? ('identical' as const) : ('differs' as const),
+      })),
+    }),
   };
 }

@@ -17,6 +17,20 @@ describe('the statement of a rebuild', () => {
     expect(() => parseRebuild(payload, 'file')).toThrow(/file is damaged: its verdict is .* and its checksums say/);
   });
 
+  const image = (rebuilt: string) => [{ type: 'generic-cloud', published: 'c'.repeat(64), rebuilt }];
+
+  it('has images that were made again, and differs where one of them does', () => {
+    const same = { ...IDENTICAL, images: image('c'.repeat(64)) };
+    expect(parseRebuild(rebuildStatement(same), 'file')).toEqual(same);
+    const other = { ...IDENTICAL, verdict: 'differs' as const, images: image('d'.repeat(64)) };
+    expect(parseRebuild(rebuildStatement(other), 'file')).toEqual(other);
+    for (const wrong of [
+      { ...same, verdict: 'differs' as const },
+      { ...other, verdict: 'identical' as const },
+    ])
+      expect(() => parseRebuild(rebuildStatement(wrong), 'file')).toThrow(/its checksums say otherwise/);
+  });
+
   it('is refused with a name of a package that is none, and with what nobody knows', () => {
     const payload = rebuildStatement({
       ...IDENTICAL,
@@ -42,6 +56,18 @@ describe('what rebuilders say now', () => {
   it('is the last that each said, whatever came last', () => {
     expect(standingRebuilds([bad, good])).toEqual([good]);
     expect(standingRebuilds([good, bad])).toEqual([good]);
+  });
+
+  it('says which images were made again, and which came out otherwise', () => {
+    const made = (type: string, verdict: 'identical' | 'differs') => ({ type, verdict });
+    const all = { ...good, images: [made('iso', 'identical'), made('generic-cloud', 'identical')] };
+    const one = {
+      ...said('bob', 'differs', good.at),
+      images: [made('iso', 'identical'), made('generic-cloud', 'differs')],
+    };
+    expect(rebuiltText({ rebuilds: [all, one] })).toBe(
+      'by 1 other, DIFFERENT: bob (image generic-cloud); by 1 other, identical: alice (2 images)',
+    );
   });
 
   it('has everybody in it', () => {

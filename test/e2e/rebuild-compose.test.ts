@@ -27,7 +27,7 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-e2e-'));
   key = await makeKey(dir);
   world = await makeReleaseWorld(dir, {
-    images: ['generic-cloud'],
+    images: ['generic-cloud', 'vagrant-libvirt'],
     targets: ['mirror', 'cloud'],
     release: [...releasing(key).filter((line) => !line.startsWith('approvals')), 'rebuilds: 2'],
   });
@@ -124,6 +124,43 @@ test('a tree with another file than its packages make is found, with the package
   });
   expect(honest.statement(id)).toBeDefined();
 }, 300_000);
+
+test('I10: images are the same again, each by what is in it; one that is not is named, also on the page', async () => {
+  const good = who('alice');
+  const from = ['--images', '--from', world.url];
+  const elsewhere = await good.rebuild(id, ...from);
+  expect(elsewhere.stderr).toMatch(/The image type generic-cloud here is not the one that build \d+_\d+ was made with/);
+  expect(elsewhere.code).toBe(2);
+  const types = ['--image-types', join(dir, 'image-types')];
+  const found = await good.rebuild(id, ...from, ...types);
+  expect(found, found.stderr).toMatchObject({ code: 0 });
+  expect(found.stdout).toMatch(/^ {2}image generic-cloud: identical, [0-9a-f]{64}$/m);
+  expect(found.stdout).toMatch(/^ {2}image vagrant-libvirt: identical, [0-9a-f]{64}$/m);
+  const taken = await world.nightly('attest', id, good.statement(id) ?? '');
+  expect(taken, taken.stderr).toMatchObject({ code: 0 });
+  const page = join(world.published, 'builds', id, 'x86_64/index.html');
+  expect(await readFile(page, 'utf8')).toContain('by 1 other, identical: alice (2 images)');
+
+  const record = join(world.published, 'builds', id, 'x86_64/meta.json');
+  const text = await readFile(record, 'utf8');
+  const said = JSON.parse(text);
+  said.images['generic-cloud']['uncompressed-sha256'] = 'a'.repeat(64);
+  await writeFile(`${record}.new`, JSON.stringify(said));
+  await rename(`${record}.new`, record);
+  onTestFinished(() => writeFile(record, text));
+  const honest = await makeRebuilder(world, dir, 'carol');
+  const other = await honest.rebuild(id, ...from, ...types, '--json');
+  expect(other, other.stderr).toMatchObject({ code: 12 });
+  const image = { type: 'generic-cloud', published: 'a'.repeat(64) };
+  expect(JSON.parse(other.stdout)).toMatchObject({
+    verdict: 'differs',
+    differences: { count: 0 },
+    images: [image, {}],
+  });
+  // It is about another image than the build has.
+  const refused = await world.nightly('attest', id, honest.statement(id) ?? '');
+  expect(refused.code).toBe(1);
+}, 900_000);
 
 test('a build whose images other machines still make waits for its statements', async () => {
   const first = await world.nightly('nightly', '--until', 'push', '--force', '--json');

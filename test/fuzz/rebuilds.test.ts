@@ -4,9 +4,11 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { parseRebuild, rebuildStatement } from '../../src/attest/compose-rebuild.ts';
 import { envelopeLine, parseEnvelope } from '../../src/attest/dsse.ts';
+import { readRecord } from '../../src/base/read-record.ts';
 import { isPathBelow } from '../../src/build/record-values.ts';
 import { makeTar } from '../../src/programs/tar.ts';
 import { readTreefileArchive } from '../../src/published/treefile-members.ts';
+import { IMAGE_VALUES } from '../../src/steps/recompose/published-images.ts';
 import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../support/fuzz.ts';
 import { IDENTICAL } from '../support/rebuild-samples.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
@@ -17,6 +19,19 @@ it('statements of strangers', () => {
   fuzz(mutatedText([String(payload)]), read);
   fuzz(mutatedJson([JSON.parse(String(payload))]), (value) => read(JSON.stringify(value) ?? ''), {
     check: ({ verdict, rebuilt, published }) => expect(verdict === 'identical').toBe(rebuilt === published),
+  });
+});
+
+it('what strangers say that images were filled in with: nothing ends a word in a file', () => {
+  const values = {
+    ...{ product: 'lab', prefix: 'Lab', version: '20261121_01', stream: 'nightly', arch: 'x86_64' },
+    ...{ ref: 'lab/x86_64/nightly', osName: 'lab', remoteName: 'lab', remoteUrl: 'https://lab.example/repo' },
+  };
+  fuzz(mutatedJson([values]), (value) => readRecord(JSON.stringify(value) ?? '', IMAGE_VALUES, 'FILE'), {
+    check: (read) => {
+      for (const text of Object.values(read)) expect(text).not.toMatch(/[\n'"`$\\{}]/);
+      for (const name of [read.osName, read.remoteName]) expect(name).not.toMatch(/^\.|\//);
+    },
   });
 });
 

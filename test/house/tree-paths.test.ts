@@ -108,7 +108,11 @@ const USES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     readFile: "the core image, and GRUB's files, among which there are no links",
     writeFile: 'files in the scratch folder',
   },
-  'images/disk/sysroot.ts': { writeFile: "the repository's and the boot folder's own files, made by ostree" },
+  'images/disk/sysroot.ts': {
+    writeFile: "the repository's and the boot folder's own files, made by ostree",
+    copyFile: "the repository's own objects, made by ostree",
+    utimes: "the repository's own objects, made by ostree",
+  },
   'images/iso/built-in.ts': { writeFile: "the medium's own files" },
   'images/iso/installer-files.ts': {
     writeFile: 'a folder that was made anew',

@@ -40,6 +40,10 @@ export const rebuildComposeCommand = defineCommand({
       default: 'rebuild-compose',
       completes: 'folder',
     }),
+    images: flag('also make its images again, and compare what is in them'),
+    imageTypes: text('FOLDER', 'image types that do not come with this program, a folder each; with --images', {
+      completes: 'folder',
+    }),
     repo: words('FILE.repo', 'repositories to look for packages in, in place of published ones of the same id'),
     gpgKey: words('FILE', 'public keys of the publisher: one must have signed the records and the commit'),
     logKey: text('VKEY', 'the release log with this public key must have them'),
@@ -53,13 +57,14 @@ export const rebuildComposeCommand = defineCommand({
     output: text('FILE', 'where the statement goes; default: rebuild-BUILD-ARCH.intoto.jsonl', { completes: 'file' }),
     json: flag('for scripts'),
   },
-  exitCodes: { 0: 'the trees are identical', 1: 'it could not be composed', 12: 'the trees differ' },
+  exitCodes: { 0: 'all is identical', 1: 'it could not be composed', 12: 'the trees or images differ' },
   notes:
     'It needs no configuration and runs as root. Scripts of the packages and of the treefile run in a jail; docs/rebuild-compose.md says what one trusts.',
   examples: [
     'atomic-nightly rebuild-compose 20261121_02 --from https://buildlogs.example.org/atomic',
     'atomic-nightly rebuild-compose 20261121_02 --from https://buildlogs.example.org/atomic --by https://example.net/rebuilds --key rebuilds.pem',
     'atomic-nightly rebuild-compose 20261121_02 --from https://buildlogs.example.org/atomic --gpg-key nightly.gpg --repo archive.repo',
+    'atomic-nightly rebuild-compose 20261121_02 --from https://buildlogs.example.org/atomic --images',
   ],
   interruptible: true,
   async run(options, context) {
@@ -68,6 +73,8 @@ export const rebuildComposeCommand = defineCommand({
     if (!isBuildId(id)) throw usageError('rebuild-compose', `"${id}" is no build id; these look like 20261121_02.`);
     if (by === undefined && key !== undefined)
       throw usageError('rebuild-compose', 'A statement needs to say with --by who answers for it.');
+    if (options.imageTypes !== undefined && !options.images)
+      throw usageError('rebuild-compose', '--image-types is for --images.');
     const trusted = await readLogTrust('rebuild-compose', { logKey, policy, state: undefined, maxAge: undefined });
     const arch = options.arch ?? hostArchitecture();
     if (arch !== hostArchitecture())
@@ -89,13 +96,15 @@ export const rebuildComposeCommand = defineCommand({
         nights: placeAt(nights),
         work,
         repos: options.repo.map((file) => resolve(file)),
+        images: options.images ? { types: options.imageTypes && resolve(options.imageTypes) } : undefined,
       };
       const output = resolve(options.output ?? `rebuild-${id}-${arch}.intoto.jsonl`);
       const rebuilt = await withSteps(work, context, (runner) => rebuildCompose(request, runner));
       const file = await writeStatement(rebuilt, { by, signer, output, work }, context);
-      if (json) printJson({ ...rebuilt.found, statement: file ?? null }, context.print);
+      const { found, notCompared } = rebuilt;
+      if (json) printJson({ ...found, notCompared, statement: file ?? null }, context.print);
       else printRebuilt(rebuilt, { work, file }, context.print);
-      return rebuilt.found.verdict === 'identical' ? EXIT.done : EXIT.gateFailed;
+      return found.verdict === 'identical' ? EXIT.done : EXIT.gateFailed;
     } finally {
       await lock.release();
     }
@@ -144,11 +153,11 @@ async function writeStatement(
 }
 
 function printRebuilt(
-  { found, differences }: Rebuilt,
+  { found, differences, notCompared }: Rebuilt,
   { work, file }: { readonly work: string; readonly file: string | undefined },
   print: Printer,
 ): void {
-  const { build, commit, published, rebuilt, verdict } = found;
+  const { build, commit, published, rebuilt, verdict, images } = found;
   print(`${verdict === 'identical' ? 'identical' : 'DIFFERS'}: build ${build.id} for ${build.arch}, commit ${commit}`);
   print(`  published content ${published}`);
   print(`  rebuilt content   ${rebuilt}`);
@@ -156,6 +165,11 @@ function printRebuilt(
     print(`  ${kind} ${path}${owner === undefined ? '' : ` (${owner})`}`);
   const more = differences.length - SHOWN;
   if (more > 0) print(`  and ${more} more: ${work}/differences.json`);
+  for (const image of images ?? []) {
+    if (image.published === image.rebuilt) print(`  image ${image.type}: identical, ${image.published}`);
+    else print(`  image ${image.type} DIFFERS: published ${image.published}, rebuilt ${image.rebuilt}: ${work}/images`);
+  }
+  for (const type of notCompared) print(`  image ${type}: not compared, XFS is not the same each time`);
   if (file === undefined)
     print('No statement was written: name yourself with --by and your key with --key to sign what you found.');
   else print(`Statement: ${file}; send it to whoever publishes the build.`);

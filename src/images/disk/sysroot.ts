@@ -1,4 +1,4 @@
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { copyFile, lstat, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
@@ -56,6 +56,7 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
   await mountBoot(deployment, request.bootUuid);
   await configureRemote(deployment, repo, source.remote, task);
   await removeTraces(repo);
+  await setObjectTimes(join(repo, 'objects'), source.timestamp);
   return relative;
 }
 
@@ -125,6 +126,24 @@ async function remoteInTree(deployment: string, name: string): Promise<Readonly<
     if (keys['url'] !== undefined) return keys;
   }
   return undefined;
+}
+
+/**
+ * Gives all objects but files of the tree one time. They have that at which the repository here got them: with an earlier build, or with a pull
+ * of somebody who makes the same image again. Those that are links to that repository are copied first.
+ */
+async function setObjectTimes(objects: string, timestamp: number): Promise<void> {
+  for (const folder of await readdir(objects)) {
+    for (const name of await readdir(join(objects, folder))) {
+      if (name.endsWith('.file')) continue;
+      const path = join(objects, folder, name);
+      if ((await lstat(path)).nlink > 1) {
+        await copyFile(path, `${path}.new`);
+        await rename(`${path}.new`, path);
+      }
+      await utimes(path, timestamp, timestamp);
+    }
+  }
 }
 
 /** ostree names its staging folder after the build host's boot id. */

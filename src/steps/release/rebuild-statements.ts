@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ComposeRebuild, parseRebuild } from '../../attest/compose-rebuild.ts';
+import { type ComposeRebuild, differingImages, parseRebuild } from '../../attest/compose-rebuild.ts';
 import { isSignedBy, keyId, type OpenedEnvelope, parseEnvelope } from '../../attest/dsse.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { readPublicFile } from '../../base/secret-file.ts';
@@ -84,6 +84,9 @@ export async function readStatement(
     ['architecture', meta.basearch, said.build.arch],
     ['commit', meta.ostreeCommit, said.commit],
     ['content checksum', meta.ostreeContentChecksum, said.published],
+    ...(said.images ?? []).map(
+      ({ type, published }) => [`image ${type}`, meta.images?.[type]?.uncompressedSha256, published] as const,
+    ),
   ];
   const other = about.find(([, own, its]) => own !== its);
   if (other === undefined) return { by: signer.name, said };
@@ -142,10 +145,14 @@ export async function requireRebuilds(
   );
 }
 
-/** Returns in a line what differs, by package as far as packages own it. */
-export function differenceText({ differences }: Pick<ComposeRebuild, 'differences'>): string {
+/** Returns in a line what differs: paths, by package as far as packages own them, and images. */
+export function differenceText({ differences, images }: Pick<ComposeRebuild, 'differences' | 'images'>): string {
   const { count, paths } = differences;
+  const types = differingImages(images);
+  const ofImages =
+    types.length === 0 ? [] : [`${types.length === 1 ? 'image differs' : 'images differ'}: ${types.join(', ')}`];
+  if (count === 0 && types.length > 0) return ofImages.join();
   const packages = [...new Set(paths.flatMap((one) => one.package ?? []))];
   const of = packages.length === 0 ? '' : `, of ${packages.join(', ')}`;
-  return `${count} ${count === 1 ? 'path differs' : 'paths differ'}${of}`;
+  return [`${count} ${count === 1 ? 'path differs' : 'paths differ'}${of}`, ...ofImages].join('; ');
 }

@@ -27,6 +27,9 @@ export const SBOM_FILE = 'sbom.cdx.json';
 /** Signed statement of what the tree was made from, by whom and how (src/attest/). */
 export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 
+/** The same with the proof that a Rekor log has its signature, as a sigstore bundle (src/attest/sigstore-bundle.ts). */
+export const BUNDLE_FILE = 'provenance.sigstore.json';
+
 /** Signed verification summary of a promotion: how many operators built its packages the same; only in the work folder. */
 export const QUORUM_FILE = 'rebuild-summary.intoto.jsonl';
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { parseVkey } from '../log/note-keys.ts';
 import { block, type Here } from './block.ts';
 import { passphraseKeys, signingCommandKeys, withPassphrase } from './private-keys.ts';
-import { filePath } from './values.ts';
+import { filePath, httpUrl } from './values.ts';
 
 /** A private key in PEM, used by this program itself. */
 const keyFile = (here: Here) =>
@@ -27,6 +28,14 @@ export const statementKey = (here: Here) => z.discriminatedUnion('type', [keyFil
 /** The key that signs statements, by who has its private half. */
 export type StatementKeyConfig = z.output<ReturnType<typeof statementKey>>;
 
+function isLogKey(text: string): boolean {
+  try {
+    return parseVkey(text, { file: 'log-key' }).type === 'ed25519';
+  } catch {
+    return false;
+  }
+}
+
 /** Makes the schema of the `attestations` key of a stream. */
 export const attestationsSchema = (here: Here) =>
   block({
@@ -34,6 +43,15 @@ export const attestationsSchema = (here: Here) =>
     statement: block({
       builder: z.url().describe('URI of whoever runs these builds and answers for them.'),
       key: statementKey(here),
+      rekor: block({
+        url: httpUrl.describe('Address of the log.'),
+        'log-key': z
+          .string()
+          .refine(isLogKey, 'must be NAME+ID+KEY, with an Ed25519 key')
+          .describe('Public key that signs its checkpoints, as NAME+ID+KEY.'),
+      })
+        .optional()
+        .describe('Have the signature in a Rekor log (version 2) as well, before the build is published.'),
     })
       .optional()
       .describe('Publish a signed statement (SLSA provenance) beside each build.'),
@@ -49,4 +67,6 @@ export const attestationsTemplate = `
     #   statement:
     #     builder: https://ci.example.org/atomic
     #     key: {type: key-file, key-file: /etc/atomic-nightly/statements.pem}
+    #     # A transparency log of sigstore's that is to have the signature, and the key that signs its checkpoints.
+    #     # rekor: {url: 'https://rekor.example.org', log-key: rekor.example.org+37d63fe0+AQOh…}
 `;

@@ -1,7 +1,7 @@
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
-import { statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
+import { bundleStatement, statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
 
 /** Has the bill of materials of a build's tree made, where the stream asks for one. */
 export async function billTree(project: Project, build: Build, commit: string, runner: Runner): Promise<void> {
@@ -17,4 +17,6 @@ export async function stateBuild(project: Project, build: Build, commit: string,
   await runner.step('statement', { commit, configured, records: statedRecords(build) }, (task) =>
     writeStatement(project, build, commit, task),
   );
+  if (configured?.statement?.rekor === undefined) return;
+  await runner.step('statement-log', { commit, configured }, (task) => bundleStatement(project, build, task));
 }

@@ -8,22 +8,26 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sha256File } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
 import { everyCase } from '../support/every-case.ts';
+import { type RekorServer, startRekor } from '../support/rekor-server.ts';
 import { makeWorld, records, type World } from '../support/world.ts';
 
 let world: World;
 let folder: string;
 let commit: string;
+let rekor: RekorServer;
 beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
   const key = join(dir, 'statements.pem');
   await run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key]);
   await run('chmod', ['600', key]);
   await run('openssl', ['ec', '-in', key, '-pubout', '-out', join(dir, 'statements.pub')]);
+  rekor = await startRekor(join(dir, 'rekor'));
   world = await makeWorld(dir, {
     stream: [
       'attestations:',
       '  statement:',
       '    builder: https://ci.example.org/atomic',
+      `    rekor: {url: '${rekor.url}', log-key: ${rekor.vkey}}`,
       `    key: {type: key-file, key-file: ${key}}`,
     ],
   });
@@ -33,6 +37,7 @@ beforeAll(async () => {
   folder = join(world.published, 'builds', JSON.parse(night.stdout).build, 'x86_64');
 });
 afterAll(async () => {
+  await rekor.stop();
   await world.stop();
   await rm(world.dir, { recursive: true, force: true });
 });
@@ -82,6 +87,31 @@ test('I2: the statement beside a build is one that openssl verifies; its subject
     digest: { sha256: createHash('sha256').update(repomd).digest('hex') },
   });
   expect(predicate.runDetails.builder.id).toBe('https://ci.example.org/atomic');
+});
+
+test('the bundle beside a statement has its entry in the Rekor log, which took what openssl verified', async () => {
+  const sums = await run('sha256sum', ['--check', '--strict', 'SHA256SUMS'], { cwd: folder });
+  expect(sums.stdout).toContain('provenance.sigstore.json: OK');
+  const read = async (name: string) => JSON.parse(await readFile(join(folder, name), 'utf8'));
+  const { mediaType, verificationMaterial, dsseEnvelope } = await read('provenance.sigstore.json');
+  expect(mediaType).toBe('application/vnd.dev.sigstore.bundle.v0.3+json');
+  expect(dsseEnvelope).toEqual(await read('provenance.intoto.jsonl'));
+  const [{ logIndex, canonicalizedBody }] = verificationMaterial.tlogEntries;
+  expect([logIndex, Buffer.from(canonicalizedBody, 'base64')]).toEqual(['3', rekor.entries[3]]);
+});
+
+test.runIf(everyCase)('without its log a build is incomplete and not to be seen; resume completes it', async () => {
+  rekor.mode = 'down';
+  const night = await world.nightly('nightly', '--force', '--json');
+  rekor.mode = 'up';
+  expect([night.code, night.stderr]).toEqual([1, expect.stringContaining('has not taken the signed statement')]);
+  const stopped = (await records(world)).at(-1);
+  expect(stopped).toMatchObject({ 'atomic-nightly.state': 'incomplete' });
+  const build = String(stopped?.['buildid']);
+  expect(existsSync(join(world.published, 'builds', build))).toBe(false);
+  expect((await world.nightly('resume', build)).code).toBe(0);
+  const place = join(world.published, 'builds', build, 'x86_64');
+  expect(existsSync(join(place, 'provenance.sigstore.json'))).toBe(true);
 });
 
 test('I16: publishing again changes neither; with nothing new there is no further build', async () => {

@@ -1,13 +1,18 @@
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseEnvelope, STATEMENT_TYPE, signedBytes } from '../../attest/dsse.ts';
 import { type OsRelease, parseOsRelease } from '../../attest/os-release.ts';
+import { logInRekor } from '../../attest/rekor-client.ts';
 import { signStatement } from '../../attest/sign-statement.ts';
+import { bundleText, isBundleOf } from '../../attest/sigstore-bundle.ts';
 import { provenanceStatement } from '../../attest/statement.ts';
-import { ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, ifThere, sha256, sha256File, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { VERSION } from '../../base/version.ts';
 import {
+  BUNDLE_FILE,
   imageStatementName,
   PROVENANCE_FILE,
   SBOM_FILE,
@@ -18,6 +23,7 @@ import { readMeta } from '../../build/build-store.ts';
 import { type Provenance, parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { type PackageSignatures, readSignatures } from '../../engines/provenance/rpm-provenance.ts';
 import type { ImageFile } from '../../images/image.ts';
+import { parseVkey } from '../../log/note-keys.ts';
 import { catFile, ostreeVersion } from '../../programs/ostree.ts';
 import type { Build } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
@@ -77,9 +83,35 @@ export async function writeStatement(
   await writeFileAtomic(join(build.paths.dir, STATEMENT_FILE), await signStatement(payload, statementSigner, task));
 }
 
+/**
+ * Has a transparency log take the signature of a build's statement, and keeps the proof with the statement in a bundle beside it; one that
+ * is there already stays as it is.
+ * @throws NightlyError `unwitnessed` when the log gives no answer, `log`, `record` when its answer proves nothing; `signing`.
+ */
+export async function bundleStatement(
+  { stream, statementSigner }: Pick<Project, 'stream' | 'statementSigner'>,
+  { paths: { dir } }: Pick<Build, 'paths'>,
+  task: Task,
+): Promise<void> {
+  const rekor = stream.attestations?.statement?.rekor;
+  const content = await bytesIfThere(join(dir, STATEMENT_FILE));
+  if (rekor === undefined || statementSigner === undefined || content === undefined) return;
+  const envelope = parseEnvelope(content, STATEMENT_FILE);
+  const place = join(dir, BUNDLE_FILE);
+  if (isBundleOf(await bytesIfThere(place), envelope)) return;
+  const key = await statementSigner.publicKey();
+  const [signature = new Uint8Array()] = envelope.signatures;
+  const digest = createHash('sha256').update(signedBytes(STATEMENT_TYPE, envelope.payload)).digest();
+  const wanted = { digest, signature, publicKey: key.export({ type: 'spki', format: 'der' }) };
+  const log = { url: rekor.url.replace(/\/+$/, ''), key: parseVkey(rekor.logKey, { file: 'log-key' }) };
+  const entry = await logInRekor(wanted, log, task);
+  await writeFileAtomic(place, bundleText(envelope, key, entry));
+  task.say(`the statement is entry ${entry.logIndex} of ${log.key.name}`);
+}
+
 /** Returns the records that the statement of a build is about. They are the same whether it is there already or not. */
 export function statedRecords(build: Pick<Build, 'paths'>): string[] {
-  return fixedRecords(build).filter((name) => name !== STATEMENT_FILE);
+  return fixedRecords(build).filter((name) => name !== STATEMENT_FILE && name !== BUNDLE_FILE);
 }
 
 /**

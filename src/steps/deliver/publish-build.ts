@@ -5,6 +5,7 @@ import { ifThere, readTextIfExists, sha256File, writeFileAtomic } from '../../ba
 import type { Task } from '../../base/task.ts';
 import {
   ADVISORIES_FILE,
+  BUNDLE_FILE,
   PROVENANCE_FILE,
   RECORD_FILE,
   SBOM_FILE,
@@ -55,6 +56,7 @@ export const FURTHER_RECORDS = [
   SIGNATURES_FILE,
   SBOM_FILE,
   STATEMENT_FILE,
+  BUNDLE_FILE,
   TREEFILE_ARCHIVE,
   ADVISORIES_FILE,
 ] as const;

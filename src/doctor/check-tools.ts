@@ -8,6 +8,8 @@ export interface ToolCheck {
   readonly neededBy: readonly Need[];
   readonly version?: {
     readonly args: readonly string[];
+    /** What has that version, where it is not the program; it stands before the version. */
+    readonly of?: string;
     /** The first group is the version. */
     readonly pattern: RegExp;
     readonly atLeast?: string | undefined;
@@ -63,6 +65,7 @@ export const TOOLS: readonly ToolCheck[] = [
       args: ['-I', '-c', 'import dnf.const; print("dnf", dnf.const.VERSION)'],
       pattern: /dnf (\d+\.\d+)/,
       atLeast: '4.14',
+      of: 'dnf',
     },
     debian: 'python3-dnf',
     fedora: 'python3-dnf',

@@ -28,13 +28,15 @@ export async function checkTool(tool: ToolCheck, needs: ReadonlySet<Need>): Prom
   });
   if (!(await findProgram(name))) return bad('not installed');
   if (tool.version === undefined) return { name, state: 'ok', detail: 'installed' };
-  const { args, pattern, atLeast } = tool.version;
+  const { args, pattern, atLeast, of } = tool.version;
+  const named = (version: string) => (of === undefined ? version : `${of} ${version}`);
   try {
     const { stdout, stderr } = await run(name, args, { timeoutMs: 20_000 });
     const found = pattern.exec(stdout + stderr)?.[1];
     if (found === undefined) return bad(`does not say its version (${args.join(' ')})`);
-    if (atLeast !== undefined && !isAtLeast(found, atLeast)) return bad(`version ${found} is older than ${atLeast}`);
-    return { name, state: 'ok', detail: found };
+    if (atLeast !== undefined && !isAtLeast(found, atLeast))
+      return bad(`version ${named(found)} is older than ${atLeast}`);
+    return { name, state: 'ok', detail: named(found) };
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;
     return bad(`does not work: ${error.message.split('\n').at(-1) ?? ''}`);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
+import { NightlyError, type SourcePlace } from '../base/errors.ts';
 import { quietTask } from '../base/task.ts';
 import { readTestFolder } from '../boot/guest-tests/test-folder.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
@@ -89,10 +89,11 @@ export async function openProject(
   const [first, ...others] = targetsOf(config, stream).map(openTarget);
   const signer = streamSigner(config, stream);
   // Not after hours of composing: a key that has expired, a passphrase that does not fit.
-  await signer?.check(quietTask());
+  const at = config.placeOf('streams', stream.name, 'signing');
+  if (signer) await checkAt(at, signer.check(quietTask()));
   const statement = stream.attestations?.statement;
   const statementSigner = statement && openStatementSigner(statement.key);
-  await statementSigner?.check();
+  if (statementSigner) await checkAt(config.placeOf('streams', stream.name, 'attestations'), statementSigner.check());
   if (config.log) await openLogKey(config.log);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {
@@ -138,4 +139,13 @@ export function streamSigners({ work }: Pick<Config, 'work'>, { signing }: Strea
 export function targetSigner(config: Pick<Config, 'streams' | 'work'>, target: string): Signer | undefined {
   const streams = Object.values(config.streams).filter((stream) => targetUses(stream).has(target));
   return streams.map((stream) => streamSigner(config, stream)).find((signer) => signer !== undefined);
+}
+
+/** Adds to what a check throws the place in the configuration that names what it checks. */
+async function checkAt(place: SourcePlace, check: Promise<void>): Promise<void> {
+  await check.catch((error: unknown) => {
+    if (!(error instanceof NightlyError) || error.place !== undefined) throw error;
+    const { code, message, hint, log } = error;
+    throw new NightlyError(code, message, { place, log, cause: error, ...(hint !== undefined && { hint }) });
+  });
 }

@@ -72,7 +72,7 @@ describe('one HTTP client', () => {
         if (request.url === '/slow') {
           if (sent > 8) response.end();
           else response.write('x', () => setTimeout(send, 100));
-        } else response.write(zeros, send);
+        } else response.write(zeros, () => setImmediate(send));
       };
       send();
     });

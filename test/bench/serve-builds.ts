@@ -1,6 +1,6 @@
 /**
  * Measures the service over thousands of builds, and among many clients: seconds until it listens, the first page, its memory
- * once all records are read, and the slowest answer of /healthz while records are read, while two thousand idle connections,
+ * once all records are read, searches over all of them and each kind of page, and the slowest answer of /healthz while records are read, while two thousand idle connections,
  * live updates and connections that do not read are there, and while its broker is flooded.
  *
  *   npm run bench:builds [-- BUILDS]
@@ -24,6 +24,18 @@ const LISTENING_SECONDS = 5;
 const PAGE_MS = 200;
 const MEMORY_BYTES = 250e6;
 const HEALTH_MS = 100;
+const SEARCH_MS = 100;
+/** So often a page or search is asked for: the middle one counts. */
+const TIMES = 9;
+/** Searches that must look at every build, but for the first. */
+const SEARCHES = [
+  'package=package-7',
+  'package=no-such-package',
+  'package=*7-not-there*',
+  'package=*a*b*c*d*',
+  'state=incomplete&package=curl',
+  'since=2026-10-01&until=2026-10-20',
+];
 
 /** As a monitor: a process of its own. Says the slowest answer and their number when asked. */
 const PROBE = `
@@ -89,6 +101,13 @@ try {
   await (await fetch(`${url}/?again`)).text();
   report('a page later', performance.now() - again, 'ms', PAGE_MS);
   report('memory', (await memory(url)) / 1e6, 'MB', MEMORY_BYTES / 1e6);
+  for (const search of SEARCHES) {
+    report(`/search/?${search}`, await middle(`${url}/search/?${search}`), 'ms', SEARCH_MS);
+    report(`/api/v1/builds?${search}`, await middle(`${url}/api/v1/builds?${search}`), 'ms', SEARCH_MS);
+  }
+  const newest = builds.ids.at(-1);
+  for (const page of ['', 'streams/nightly/', 'get/', 'feed.atom', `builds/${newest}/x86_64/`, 'api/v1/status'])
+    report(`/${page}`, await middle(`${url}/${page}`), 'ms', PAGE_MS);
 
   const port = Number(new URL(url).port);
   const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
@@ -114,6 +133,19 @@ function report(what: string, value: number, unit: string, target: number): void
   console.log(
     `${what.padEnd(52)} ${text.padStart(9)} (target: under ${target} ${unit})${value < target ? '' : ' MISSED'}`,
   );
+}
+
+/** Milliseconds of the middle one of several answers, after the first, by the clock and with all of the answer read. */
+async function middle(url: string): Promise<number> {
+  const times: number[] = [];
+  for (let index = 0; index <= TIMES; index += 1) {
+    const begun = performance.now();
+    const answer = await fetch(url);
+    await answer.arrayBuffer();
+    if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+    if (index > 0) times.push(performance.now() - begun);
+  }
+  return times.toSorted((a, b) => a - b)[Math.floor(TIMES / 2)] ?? Number.NaN;
 }
 
 /** A number that the listening process tells of itself; as root it is another process than the one that was started. */

@@ -150,7 +150,7 @@ test('a key that cannot sign stops a build before any work; without attestations
   const before = await records(world);
   const stopped = await world.nightly('nightly', '--force');
   expect(stopped.code).toBe(1);
-  expect(stopped.stderr).toContain('none.pem is not there');
+  expect(stopped.stderr).toMatch(/atomic-nightly\.yaml:\d+:\d+: .*none\.pem is not there/);
   expect(await records(world)).toHaveLength(before.length);
   await writeFile(world.config, config.replace(/ *attestations:[\s\S]*?key-file: \S+\}\n/, ''));
   const plain = await world.nightly('nightly', '--force', '--json');

@@ -7,6 +7,7 @@ import { loadConfig } from '../../config/load.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
 import { flag, needed, text } from '../inputs.ts';
+import { warn } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { refuseControlCharacters } from '../typed.ts';
 
@@ -26,7 +27,7 @@ export const approve = defineCommand({
     json: flag('for scripts'),
   },
   examples: ['atomic-nightly approve 20261121_03 --by "Jane Doe" --note "booted on bare metal"'],
-  async run({ build: id, note, json, ...options }, { config: path, print }) {
+  async run({ build: id, note, json, ...options }, { config: path, logFormat, print }) {
     const by = options.by.trim();
     refuseControlCharacters({ by, note });
     if (by === '') {
@@ -40,6 +41,11 @@ export const approve = defineCommand({
     try {
       const { meta, paths } = await findBuild(config.work, id);
       refuse(meta);
+      if (Object.keys(meta.smokeTests ?? {}).length === 0)
+        warn(
+          [`Build ${id} was never tested: none of its images was booted, and "release" refuses it for that.`],
+          logFormat,
+        );
       const approvals = (await readApprovals(paths.approvals)) ?? meta.approvals ?? [];
       const known = approvals.find((one) => one.by === by);
       const approval: Approval = { by, at: new Date().toISOString(), note };

@@ -42,7 +42,7 @@ export interface Snapshot {
 const NO_TAGS: readonly string[] = [];
 
 export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
-  const [builds, damaged, holder, tags] = await Promise.all([work.builds(), work.damaged(), lookUp(), work.tags()]);
+  const [{ builds, damaged }, holder, tags] = await Promise.all([work.all(), lookUp(), work.tags()]);
   return {
     holder,
     damaged,

@@ -37,6 +37,8 @@ export interface Work {
   builds(): Promise<readonly IndexedBuild[]>;
   /** Returns the builds whose record cannot be read, so that only the id is known; newest first. */
   damaged(): Promise<readonly DamagedBuild[]>;
+  /** Returns both of one look at the folder, which takes half as long. */
+  all(): Promise<{ readonly builds: readonly IndexedBuild[]; readonly damaged: readonly DamagedBuild[] }>;
   /** Names that people gave to builds. */
   tags(): Promise<TagSurvey>;
   /** Changes whenever a record did. */
@@ -109,6 +111,10 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     folder,
     builds: async () => (await rounds.all()).flatMap(({ builds }) => builds),
     damaged: async () => (await rounds.all()).flatMap(({ damaged }) => damaged),
+    all: async () => {
+      const found = await rounds.all();
+      return { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap(({ damaged }) => damaged) };
+    },
     tags: async () => (await tags.get(tagsFolder(folder))) ?? NO_TAGS,
     version: () => ids.reads + brief.reads + approvals.reads + tags.reads,
     build: async (id, arch) => {

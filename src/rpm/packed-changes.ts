@@ -58,13 +58,24 @@ export type ChangeFinder = (packed: PackedChanges) => FoundChange[];
 /** @param wanted name of a package, in which `*` stands for any characters */
 export function changeFinder(wanted: string): ChangeFinder {
   const parts = wanted.split('*');
-  const numbers = new Set<number>();
-  let looked = 0;
+  // By number: over thousands of builds a million and more are looked at, and in a Set each takes several times as long.
+  let wantedNumbers = new Uint8Array(0);
+  let isAnyWanted = false;
   return ({ packages, lines }) => {
     // Builds that were packed since may have brought new names.
-    for (; looked < NAMES.length; looked += 1) if (fitsParts(parts, NAMES[looked] ?? '')) numbers.add(looked);
+    if (wantedNumbers.length < NAMES.length) {
+      const grown = new Uint8Array(NAMES.length);
+      grown.set(wantedNumbers);
+      for (let number = wantedNumbers.length; number < NAMES.length; number += 1) {
+        if (!fitsParts(parts, NAMES[number] ?? '')) continue;
+        grown[number] = 1;
+        isAnyWanted = true;
+      }
+      wantedNumbers = grown;
+    }
+    if (!isAnyWanted) return [];
     const places: number[] = [];
-    for (let at = 0; at < packages.length; at += 1) if (numbers.has(packages[at] ?? -1)) places.push(at);
+    for (let at = 0; at < packages.length; at += 1) if (wantedNumbers[packages[at] ?? 0] === 1) places.push(at);
     if (places.length === 0) return [];
     const all = inflateRawSync(lines).toString().split('\n');
     return places.map((at) => {

@@ -24,13 +24,14 @@ export interface RsyncRemote extends SshAccess {
 const TIMEOUT = 120;
 
 /**
- * When a file that is there already is left alone: with the same size, with the same content, when it is newer, never. With
+ * When a file that is there already is left alone: always, with the same size, with the same content, when it is newer, never. With
  * `together` never either, and no file appears before all have arrived; only one such transfer at a time may write a file.
  * Files get the time they are written at; `with its time` that of the source, and none is left alone.
  */
-export type RsyncCompare = 'size' | 'content' | 'not newer' | 'always' | 'together' | 'with its time';
+export type RsyncCompare = 'any' | 'size' | 'content' | 'not newer' | 'always' | 'together' | 'with its time';
 
 const COMPARE: Readonly<Record<RsyncCompare, readonly string[]>> = {
+  any: ['--ignore-existing'],
   size: ['--size-only'],
   content: ['--checksum'],
   'not newer': ['--ignore-times', '--update'],

@@ -60,7 +60,7 @@ export type Compared = 'absent' | 'same' | 'different';
 /** What each kind of target does; open.ts makes a `Target` of it. */
 export interface PlainTarget extends Target {
   /** Like `send` of `Target`, but when `immutable`, a file of the same size counts as the same. */
-  send(sourceRoot: string, paths: readonly string[], options: SendOptions, task: Task): Promise<SendStats>;
+  send(sourceRoot: string, paths: readonly string[], options: PlainSendOptions, task: Task): Promise<SendStats>;
   /** Compares files with those the target has under the same relative paths, by their content, in the order asked for. */
   compare(sourceRoot: string, paths: readonly string[], task: Task): Promise<readonly Compared[]>;
 }
@@ -83,6 +83,14 @@ export interface SendOptions {
   readonly replace?: boolean;
   /** What an earlier attempt sent of files whose names hold their digest; asked by targets that cannot see what is there without a request for each file. */
   readonly sent?: SentLog | undefined;
+}
+
+export interface PlainSendOptions extends SendOptions {
+  /**
+   * Only files that are not there: one that somebody else has put there meanwhile, even an empty one, is left alone, and not
+   * counted as sent. By rsync, which cannot look and rename in one, two that send at the same moment may both do so.
+   */
+  readonly fresh?: boolean;
 }
 
 /** Remembers over a kill what arrived at a target. */

@@ -1,11 +1,14 @@
 import { NightlyError } from '../base/errors.ts';
-import type { PlainTarget, SendGroup, Target } from './target.ts';
+import type { Task } from '../base/task.ts';
+import type { PlainTarget, SendGroup, SendStats, Target } from './target.ts';
 
 /**
  * Names that hold a digest of their content, or of what decides it: objects of a repository, a commit's tombstone among
  * them, and metadata of RPM repositories. What has such a name and the right size is the right file, or damaged.
  */
 const BY_DIGEST = /^repo\/objects\/|^repo\/state\/[0-9a-f]{64}\.|(^|\/)repodata\/[0-9a-f]{64,128}-[^/]+$|\/$/;
+
+const NOTHING: SendStats = { files: 0, bytes: 0 };
 
 const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
 
@@ -19,16 +22,27 @@ export function withWriteOnce(target: PlainTarget): Target {
   const { compare, ...plain } = target;
   const { sendInOrder } = target;
   /** Returns the files that the target does not have. @throws NightlyError `target-differs`. */
-  const absent = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
+  const absent = async (root: string, paths: readonly string[], task: Task) => {
     const { missing, different } = await look(root, paths, task);
     if (different[0] !== undefined) throw differsError(target, different);
     return missing;
   };
-  const look = async (root: string, paths: readonly string[], task: Parameters<typeof compare>[2]) => {
+  const look = async (root: string, paths: readonly string[], task: Task) => {
     const found = paths.length === 0 ? [] : await compare(root, paths, task);
     const are = (what: string) => paths.filter((_, index) => found[index] === what);
     const different = are('different');
     return { different, missing: paths.filter((path, index) => found[index] !== 'same' && !different.includes(path)) };
+  };
+  /** Sends files that were not there a moment ago. Where another publisher was faster, its bytes stay, and have to be ours. */
+  const sendFresh = async (root: string, paths: readonly string[], task: Task): Promise<SendStats> => {
+    if (paths.length === 0) return NOTHING;
+    const sent = await target.send(root, paths, { immutable: true, fresh: true }, task);
+    if (sent.files >= paths.length) return sent;
+    const { different, missing: empty } = await look(root, paths, task);
+    if (different[0] !== undefined) throw differsError(target, different);
+    if (empty.length === 0) return sent;
+    const filled = await target.send(root, empty, { immutable: false }, task);
+    return { files: sent.files + filled.files, bytes: sent.bytes + filled.bytes };
   };
   return {
     ...plain,
@@ -40,10 +54,14 @@ export function withWriteOnce(target: PlainTarget): Target {
         task,
       );
       if (different[0] !== undefined && options.replace !== true) throw differsError(target, different);
-      const sent = await target.send(sourceRoot, [...paths.filter(isByDigest), ...missing], options, task);
-      if (different.length === 0) return sent;
-      const replaced = await target.send(sourceRoot, different, { immutable: false }, task);
-      return { files: sent.files + replaced.files, bytes: sent.bytes + replaced.bytes };
+      const digested = paths.filter(isByDigest);
+      const sent = [
+        digested.length === 0 ? NOTHING : await target.send(sourceRoot, digested, options, task),
+        await sendFresh(sourceRoot, missing, task),
+        different.length === 0 ? NOTHING : await target.send(sourceRoot, different, { immutable: false }, task),
+      ];
+      const sum = (of: 'files' | 'bytes') => sent.reduce((total, one) => total + one[of], 0);
+      return { files: sum('files'), bytes: sum('bytes') };
     },
     ...(sendInOrder && {
       async sendInOrder(sourceRoot, groups, task) {

@@ -1,17 +1,25 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { describe, expect, it } from 'vitest';
-import { whyNoRadosgw } from '../support/radosgw.ts';
+import { openTarget } from '../../src/targets/open-target.ts';
+import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
+import { makeBucket } from '../support/s3-bucket.ts';
 import { sentLog } from '../support/sent-log.ts';
 import { type Bed, daemonBed, directoryBed, rrsyncBed, s3Bed, sshBed } from '../support/target-beds.ts';
 import { testTask } from '../support/tmp.ts';
 
-describe.each<[string, () => Promise<Bed>]>([
-  ['directory', directoryBed],
+type Kind = readonly [name: string, open: () => Promise<Bed>];
+
+const S3: readonly Kind[] = whyNoRadosgw() === undefined ? [['S3', s3Bed]] : [];
+
+/** Of these, one at a time puts a file under a name that is free. */
+const ONE_AT_A_TIME: readonly Kind[] = [['directory', directoryBed], ['ssh', sshBed], ...S3];
+
+describe.each<Kind>([
+  ...ONE_AT_A_TIME,
   ['rsync over ssh, account restricted to rrsync', rrsyncBed],
   ['rsync daemon', daemonBed],
-  ['ssh', sshBed],
-  ...(whyNoRadosgw() === undefined ? [['S3', s3Bed] as [string, () => Promise<Bed>]] : []),
 ])('write-once means same bytes on %s', (_, open) => {
   it('I16: refuses other bytes of the same size, sends nothing then, and leaves the same bytes alone', async () => {
     const { dir, source, target, look } = await open();
@@ -75,4 +83,58 @@ describe.each<[string, () => Promise<Bed>]>([
       code: 'target-differs',
     });
   });
+});
+
+it.each(ONE_AT_A_TIME)(
+  'I16: of two that send other bytes under one name at the same moment to %s, one is refused',
+  async (_, open) => {
+    const { dir, target, look } = await open();
+    const task = testTask(dir);
+    await target.check(task);
+    const writers = ['a', 'b'];
+    for (const round of [1, 2, 3]) {
+      const paths = [1, 2, 3].map((one) => `rpms/${round}/a + ${one}.noarch.rpm`);
+      for (const path of paths) {
+        for (const writer of writers) {
+          await mkdir(dirname(join(dir, writer, path)), { recursive: true });
+          // The second round's have other sizes as well.
+          await writeFile(join(dir, writer, path), writer.repeat(round === 2 && writer === 'b' ? 1500 : 1000));
+        }
+      }
+      const ends = await Promise.allSettled(
+        writers.map((writer) => target.send(join(dir, writer), paths, { immutable: true }, task)),
+      );
+      const there = await Promise.all(paths.map(async (path) => (await look(path)).slice(0, 1)));
+      for (const [index, end] of ends.entries()) {
+        if (end.status === 'fulfilled') expect(new Set(there)).toEqual(new Set([writers[index]]));
+        else expect(end.reason).toMatchObject({ code: 'target-differs' });
+      }
+      expect(ends.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+    }
+  },
+);
+
+it.runIf(S3.length > 0)('knows a large file that another program sent in as many parts of another size', async () => {
+  const { dir, source } = await s3Bed();
+  const { config, client } = await makeBucket(await sharedRadosgw());
+  const target = openTarget(config);
+  const task = testTask(dir);
+  await target.check(task);
+  const content = Buffer.alloc(17 << 20, 'one of our files ');
+  await writeFile(join(source, 'builds/image.raw'), content);
+  const at = { Bucket: config.bucket, Key: `${config.prefix}/builds/image.raw` };
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(at));
+  const PART = 6 << 20;
+  const parts = [1, 2, 3].map(async (PartNumber) => {
+    const Body = content.subarray((PartNumber - 1) * PART, PartNumber * PART);
+    const { ETag } = await client.send(new UploadPartCommand({ ...at, UploadId, PartNumber, Body }));
+    return { PartNumber, ETag };
+  });
+  const MultipartUpload = { Parts: await Promise.all(parts) };
+  await client.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload }));
+  const send = () => target.send(source, ['builds/image.raw'], { immutable: true }, task);
+  expect(await send()).toEqual({ files: 0, bytes: 0 });
+  content[20] = 0;
+  await writeFile(join(source, 'builds/image.raw'), content);
+  await expect(send()).rejects.toMatchObject({ code: 'target-differs' });
 });

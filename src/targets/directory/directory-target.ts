@@ -61,13 +61,13 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       contents: await Promise.all(paths.map(read)),
       links: await guarded(() => linksBelow(root, folder)),
     }),
-    send: (sourceRoot, paths, { immutable }, task) =>
+    send: (sourceRoot, paths, { immutable, fresh = false }, task) =>
       guarded(async () => {
         const stats = { files: 0, bytes: 0 };
         const folders = new Folders(root);
         let done = 0;
         await inParallel(paths, { atATime: PARALLEL, signal: task.signal }, async (path) => {
-          const bytes = await place(sourceRoot, root, path, immutable, folders);
+          const bytes = await place({ sourceRoot, root, path, immutable, fresh }, folders);
           if (bytes !== undefined) {
             stats.files += 1;
             stats.bytes += bytes;
@@ -170,6 +170,15 @@ async function openLockFile(root: string): Promise<void> {
   await (await open(join(root, LOCK), 'a', 0o644)).close();
 }
 
+/** A file to be put there, with the options of `send`. */
+interface Placed {
+  readonly sourceRoot: string;
+  readonly root: string;
+  readonly path: string;
+  readonly immutable: boolean;
+  readonly fresh: boolean;
+}
+
 /**
  * Puts a file under its final name, whole. Objects become hard links where both are on one file system: their content
  * never changes, wherever it is. Anything else is copied (by reference where the file system can), since an image or a
@@ -177,10 +186,7 @@ async function openLockFile(root: string): Promise<void> {
  * @returns its size in bytes, or undefined when it was there.
  */
 async function place(
-  sourceRoot: string,
-  root: string,
-  path: string,
-  immutable: boolean,
+  { sourceRoot, root, path, immutable, fresh }: Placed,
   folders: Folders,
 ): Promise<number | undefined> {
   if (path.endsWith('/')) {
@@ -189,12 +195,14 @@ async function place(
   }
   const [from, to] = [join(sourceRoot, path), join(root, path)];
   const { size, mode } = await stat(from);
-  if (immutable && (await sizeIfThere(to)) === size) return undefined;
+  const there = immutable ? await sizeIfThere(to) : undefined;
+  if (fresh ? there !== undefined : there === size) return undefined;
   await folders.make(dirname(path));
   const mayLink = immutable && path.startsWith('repo/objects/') && (mode & 0o444) === 0o444;
   if (!(mayLink && (await linked(from, to, size)))) {
     const aside = await asideOf(root, path, folders);
-    await intoPlace(to, aside, () => copyFile(from, aside, constants.COPYFILE_FICLONE));
+    const isOurs = await intoPlace(to, aside, () => copyFile(from, aside, constants.COPYFILE_FICLONE), fresh);
+    if (!isOurs) return undefined;
   }
   return size;
 }
@@ -265,14 +273,37 @@ async function tidyAside(root: string): Promise<void> {
   }
 }
 
-/** Has a file written aside and renamed. */
-async function intoPlace(to: string, aside: string, write: (aside: string) => Promise<void>): Promise<void> {
+/**
+ * Has a file written aside and renamed; where it must be `fresh`, linked, which fails where another file is.
+ * @returns whether it is there under its name now
+ */
+async function intoPlace(
+  to: string,
+  aside: string,
+  write: (aside: string) => Promise<void>,
+  fresh: boolean,
+): Promise<boolean> {
   try {
     await writeAside(aside, write);
-    await rename(aside, to);
+    if (!fresh) await rename(aside, to);
+    else if (await linkedFresh(aside, to)) await rm(aside);
+    return true;
   } catch (error) {
     await rm(aside, { force: true });
+    if (fresh && isErrno(error, 'EEXIST')) return false;
     throw error;
+  }
+}
+
+/** Whether it could be linked: a file system without links has it renamed. @throws EEXIST */
+async function linkedFresh(aside: string, to: string): Promise<boolean> {
+  try {
+    await link(aside, to);
+    return true;
+  } catch (error) {
+    if (!isNoLink(error)) throw error;
+    await rename(aside, to);
+    return false;
   }
 }
 

@@ -70,9 +70,10 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
     readWithLinks: (paths, folder, task) => connect(task, (remote) => readWithLinks(remote, paths, folder, task)),
-    async send(sourceRoot, paths, { immutable }, task) {
+    async send(sourceRoot, paths, { immutable, fresh }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
-      return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, immutable ? 'size' : 'content', task));
+      const how = fresh ? 'any' : immutable ? 'size' : 'content';
+      return connect(task, (remote) => rsyncSend(remote, sourceRoot, paths, how, task));
     },
     async compare(sourceRoot, paths, task) {
       if (paths.length === 0) return [];

@@ -1,6 +1,6 @@
 import type { Task } from '../../base/task.ts';
 import type { Bucket } from './s3-client.ts';
-import { codeOf } from './s3-faults.ts';
+import { codeOf, isConditionLost } from './s3-faults.ts';
 import { headersOf, md5Of } from './s3-headers.ts';
 import { sameEtag } from './s3-put.ts';
 
@@ -61,23 +61,30 @@ export async function putPart(
   return upload.etags.size === upload.parts;
 }
 
-/** Makes the object out of its parts. */
-export async function finishUpload(bucket: Bucket, upload: Multipart, task: Task): Promise<void> {
+/**
+ * Makes the object out of its parts.
+ * @param fresh only where no such object is
+ * @returns whether it did
+ */
+export async function finishUpload(bucket: Bucket, upload: Multipart, fresh: boolean, task: Task): Promise<boolean> {
   const { sdk, client, at } = bucket;
   const parts = [...upload.etags].sort(([a], [b]) => a - b).map(([PartNumber, ETag]) => ({ PartNumber, ETag }));
-  const input = { ...at(upload.path), UploadId: upload.id, MultipartUpload: { Parts: parts } };
+  const condition = fresh ? { IfNoneMatch: '*' } : {};
+  const input = { ...at(upload.path), ...condition, UploadId: upload.id, MultipartUpload: { Parts: parts } };
   let tries = 0;
-  const finish = async (): Promise<void> => {
+  const finish = async (): Promise<boolean> => {
     tries += 1;
     try {
       await client.send(new sdk.CompleteMultipartUploadCommand(input));
     } catch (error) {
+      if (fresh && isConditionLost(error)) return false;
       // The answer to an earlier try was lost: then the upload is no more, and the object is there.
       const mayBeDone = tries > 1 && codeOf(error) === 'NoSuchUpload';
       if (!(mayBeDone && (await isFinished(bucket, upload)))) throw error;
     }
+    return true;
   };
-  await bucket.request(`POST all parts of ${upload.path}`, finish, task);
+  return bucket.request(`POST all parts of ${upload.path}`, finish, task);
 }
 
 /** S3 gives an object in parts the MD5 of its parts' MD5s, and their number, as its ETag. */

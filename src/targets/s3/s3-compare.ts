@@ -14,7 +14,7 @@ import { keysOf } from './s3-names.ts';
 /**
  * Compares a file with the object under its name, by the ETag, which is the MD5 of the content or, of one that came in
  * parts, of its parts' MD5s. What has another kind of ETag (encrypted with a managed key, or sent in parts by another
- * program) is read. A file with two keys is the same if both are.
+ * program, whose parts may be as many and of another size) is read. A file with two keys is the same if both are.
  */
 export async function compareObject(bucket: Bucket, sourceRoot: string, path: string, task: Task): Promise<Compared> {
   const found: Compared[] = [];
@@ -36,10 +36,10 @@ async function compareKey(bucket: Bucket, key: string, file: string, task: Task)
   if (there.ContentLength !== size) return 'different';
   const [, digest = '', parts] = /^"?([0-9a-f]{32})(?:-(\d+))?"?$/.exec(there.ETag ?? '') ?? [];
   const encrypted = ![undefined, 'AES256'].includes(there.ServerSideEncryption);
-  if (digest !== '' && !encrypted && (parts === undefined || Number(parts) === Math.ceil(size / partBytesOf(size)))) {
-    return digest === (await (parts === undefined ? md5File(file) : md5OfParts(file, partBytesOf(size))))
-      ? 'same'
-      : 'different';
+  if (digest !== '' && !encrypted) {
+    if (parts === undefined) return digest === (await md5File(file)) ? 'same' : 'different';
+    const isAsMany = Number(parts) === Math.ceil(size / partBytesOf(size));
+    if (isAsMany && digest === (await md5OfParts(file, partBytesOf(size)))) return 'same';
   }
   return (await sha256Object(bucket, key, task)) === (await sha256File(file)) ? 'same' : 'different';
 }

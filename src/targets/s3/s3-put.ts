@@ -28,6 +28,19 @@ export function putObject(
   return bucket.request(`PUT ${path}`, () => putOnce(bucket, path, content, { immutable }), task);
 }
 
+/** The same where no such file is. @returns whether there was none; false also where an earlier try arrived without an answer */
+export async function putFresh(bucket: Bucket, path: string, content: Uint8Array, task: Task): Promise<boolean> {
+  const put = (): Promise<boolean> =>
+    putOnce(bucket, path, content, { immutable: true, condition: { IfNoneMatch: '*' } }).then(
+      () => true,
+      (error: unknown) => {
+        if (isConditionLost(error)) return false;
+        throw error;
+      },
+    );
+  return bucket.request(`PUT ${path}`, put, task);
+}
+
 interface Tried {
   /** ETag of what is there now; undefined when the condition does not hold and this put changed nothing. */
   readonly etag: string | undefined;

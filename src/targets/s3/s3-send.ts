@@ -3,12 +3,12 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inParallel } from '../../base/parallel.ts';
 import type { Task } from '../../base/task.ts';
-import type { SendOptions, SendStats, SentLog } from '../target.ts';
+import type { PlainSendOptions, SendStats, SentLog } from '../target.ts';
 import { byteBudget } from './byte-budget.ts';
 import { abandonUpload, beginUpload, finishUpload, type Multipart, putPart } from './multipart.ts';
 import type { Bucket } from './s3-client.ts';
 import { keysOf } from './s3-names.ts';
-import { putObject } from './s3-put.ts';
+import { putFresh, putObject } from './s3-put.ts';
 
 /** Larger files go in parts, each of which is tried again on its own. */
 const LARGE_BYTES = 16 << 20;
@@ -36,16 +36,17 @@ interface LargeFile {
 
 /**
  * Sends files by one PUT for each of their keys (names.ts), large ones in parts, and asks nothing about what is there:
- * what an earlier attempt sent is known from `options.sent`. An object appears whole or not at all.
+ * what an earlier attempt sent is known from `options.sent`. An object appears whole or not at all. What has to be `fresh` is
+ * put on condition that nothing is there; that a server may disregard for large files, which come in parts.
  */
 export async function sendFiles(
   bucket: Bucket,
   sourceRoot: string,
   paths: readonly string[],
-  options: SendOptions,
+  options: PlainSendOptions,
   task: Task,
 ): Promise<SendStats> {
-  const { immutable } = options;
+  const { immutable, fresh = false } = options;
   // Under a name that is used again, an earlier attempt may have sent something else.
   const sent = immutable ? options.sent : undefined;
   const tally = openTally(sent, paths.length, task);
@@ -75,15 +76,20 @@ export async function sendFiles(
       case 'file':
         return budget(job.bytes, async () => {
           const content = await readWhole(join(sourceRoot, job.path), job.bytes);
-          for (const key of keysOf(job.path)) await putObject(bucket, key, content, immutable, within);
-          await tally.arrived(job.path, content.length);
+          let isOurs = true;
+          for (const key of keysOf(job.path)) {
+            if (!fresh) await putObject(bucket, key, content, immutable, within);
+            else if (!(await putFresh(bucket, key, content, within))) isOurs = false;
+          }
+          if (isOurs) await tally.arrived(job.path, content.length);
         });
       case 'part':
         return budget(job.upload.partBytes, async () => {
           const { file, upload, part } = job;
           const content = await readPart(join(sourceRoot, file.path), upload, part);
           if (!(await putPart(bucket, upload, part, content, within))) return;
-          await finishUpload(bucket, upload, within);
+          // What is not finished is given up in the end.
+          if (!(await finishUpload(bucket, upload, fresh, within))) return;
           file.uploads.delete(upload);
           if (file.uploads.size === 0) await tally.arrived(file.path, file.bytes);
         });

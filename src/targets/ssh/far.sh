@@ -3,7 +3,8 @@
 # say; paths stand on lines or in NUL-separated lists of their own and are never part of a command. Every answer is a
 # number of lines and then `ok`. Any fault ends the shell with a message on standard error.
 #
-#   put BYTES once|again  a tar archive and the line `go`; -> SIZE of each file that was there already (once)
+#   put BYTES once|again|new   a tar archive and the line `go`; -> SIZE of each file that was there already (once: with that
+#                         size, others are replaced; new: whatever is there stays)
 #   flush                 makes durable what was put
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
 #   digest BYTES          a list of paths; -> for each the SHA-256 of the file, or `-`; `unreadable` for what is none
@@ -66,7 +67,7 @@ put() {
   head -c "$1" | tar -xmf - --no-same-owner --no-same-permissions -C "$stage/tree"
   next_line
   [ "$line" = go ]
-  if [ "$2" = once ]; then link_all; else move_all; fi
+  if [ "$2" = again ]; then move_all; else link_all "$2"; fi
   echo ok
   # Nobody need wait for it.
   rm -rf -- "$stage" > /dev/null 2>&1 &
@@ -78,6 +79,10 @@ link_all() {
   # What has only one name was left alone.
   (cd "$stage/tree" && find . -type f -links 1 -printf '%s %P\n') > "$stage/left"
   [ -s "$stage/left" ] || return 0
+  if [ "$1" = new ]; then
+    cut -d ' ' -f 1 "$stage/left"
+    return 0
+  fi
   cut -d ' ' -f 2- "$stage/left" | tr '\n' '\0' > "$stage/names"
   xargs -0 stat -c '%s %n' -- < "$stage/names" > "$stage/there" 2> /dev/null || :
   sort "$stage/left" > "$stage/left.sorted"

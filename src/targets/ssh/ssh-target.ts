@@ -24,27 +24,30 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
   const pool = shellPool({ destination, ...ssh });
   const readMany = (paths: readonly string[], task: Task) =>
     pool.use(task, async (shell) => contentsIn(await ask(shell, readBody(paths))));
-  const sendInOrder = async (sourceRoot: string, groups: readonly SendGroup[], task: Task): Promise<SendStats> => {
+  const sendInOrder = async (sourceRoot: string, groups: readonly Group[], task: Task): Promise<SendStats> => {
     const paths = groups.flatMap((group) => group.paths);
     if (paths.length === 0) return { files: 0, bytes: 0 };
     const folders = paths.filter(isFolder);
     const all = await Promise.all(
-      groups.map(async ({ paths: some, immutable }) => {
+      groups.map(async ({ paths: some, immutable, fresh = false }) => {
         return {
           files: await sized(
             sourceRoot,
             some.filter((path) => !isFolder(path)),
           ),
           immutable,
+          fresh,
         };
       }),
     );
     return pool.use(task, async (shell) => {
       if (folders.length > 0) await ask(shell, list('mkdir', folders));
       const parts: Part[] = [];
-      for (const { files, immutable } of all) {
-        const due = immutable && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
-        parts.push(...batches(due).map((batch) => ({ files: batch, immutable })));
+      for (const { files, immutable, fresh } of all) {
+        const due = immutable && !fresh && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
+        parts.push(
+          ...batches(due).map((batch) => ({ files: batch, how: fresh ? 'new' : immutable ? 'once' : 'again' })),
+        );
       }
       return parts.length === 0 ? { files: 0, bytes: 0 } : sendAll(shell, sourceRoot, parts, task);
     });
@@ -66,7 +69,8 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
         const contents = contentsIn(await answerOf(shell));
         return { contents, links: linksIn(await answerOf(shell), folder) };
       }),
-    send: (sourceRoot, paths, { immutable }, task) => sendInOrder(sourceRoot, [{ paths, immutable }], task),
+    send: (sourceRoot, paths, { immutable, fresh }, task) =>
+      sendInOrder(sourceRoot, [{ paths, immutable, fresh }], task),
     sendInOrder,
     async compare(sourceRoot, paths, task) {
       if (paths.length === 0) return [];
@@ -133,7 +137,12 @@ const EMPTY = sha256('');
 /** Files that go in one archive. */
 interface Part {
   readonly files: readonly SizedFile[];
-  readonly immutable: boolean;
+  /** See `put` of far.sh. */
+  readonly how: string;
+}
+
+interface Group extends SendGroup {
+  readonly fresh?: boolean | undefined;
 }
 
 /**
@@ -144,8 +153,8 @@ async function sendAll(shell: FarShell, root: string, parts: readonly Part[], ta
   const all = sum(parts.flatMap(({ files }) => files));
   const there: number[] = [];
   const pour = async (): Promise<void> => {
-    for (const { files, immutable } of parts) {
-      shell.write(`put ${archiveBytes(files)} ${immutable ? 'once' : 'again'}\n`);
+    for (const { files, how } of parts) {
+      shell.write(`put ${archiveBytes(files)} ${how}\n`);
       await streamArchive(shell, root, files, task);
       shell.write('go\n');
     }

@@ -212,6 +212,49 @@ test('a flood of messages of one user is read later, not lost, and others are he
   await expect.poll(() => new Set(heard).size, { timeout: 30_000 }).toBe(300);
 });
 
+/** PUBLISH of MQTT 3.1.1. @param id for QoS 2; without it QoS 0 */
+function publishPacket(topic: string, payload: Uint8Array, id?: number): Buffer {
+  const name = Buffer.concat([Buffer.from([0, topic.length]), Buffer.from(topic)]);
+  const rest = Buffer.concat([name, ...(id === undefined ? [] : [Buffer.from([0, id])]), payload]);
+  const length = [(rest.length & 127) | 128, ((rest.length >> 7) & 127) | 128, rest.length >> 14];
+  return Buffer.concat([Buffer.from([id === undefined ? 0x30 : 0x34, ...length]), rest]);
+}
+
+test('a reader who does not read what it subscribed to holds up no message of others', async () => {
+  const { port, heard } = await broker();
+  const stuck = raw(port, connectPacket('stuck', 'reader', 'two'));
+  await expect.poll(() => stuck.code, { timeout: 20_000 }).toBe(0);
+  // SUBSCRIBE to "#".
+  stuck.socket.write(Buffer.from([0x82, 6, 0, 1, 0, 1, 0x23, 0]));
+  stuck.socket.pause();
+  const loud = raw(port, connectPacket('loud', 'mirror', 'one'));
+  await expect.poll(() => loud.code, { timeout: 20_000 }).toBe(0);
+  // More than the buffers of a connection hold, and more than are delivered at a time.
+  for (let index = 0; index < 190; index += 1) loud.socket.write(publishPacket('t/loud', Buffer.alloc(60_000)));
+  await expect.poll(() => heard.length, { timeout: 10_000 }).toBeGreaterThan(60);
+  const mirror = await client(port, 'mirror');
+  mirror.publish('t/nightly', 'changed');
+  await expect.poll(() => heard, { timeout: 10_000 }).toContain('t/nightly');
+  expect(stuck.ended).toBe(false);
+});
+
+test('nothing is kept for who never acknowledges, and little of who never releases', async () => {
+  const { port, heard } = await broker();
+  const reader = await client(port, 'reader');
+  await reader.subscribeAsync('#', { qos: 2 });
+  const came: number[] = [];
+  reader.on('message', (_topic, _payload, { qos }) => came.push(qos));
+  const greedy = raw(port, connectPacket('greedy', 'mirror', 'one'));
+  await expect.poll(() => greedy.code, { timeout: 20_000 }).toBe(0);
+  for (let id = 1; id <= 60; id += 1) greedy.socket.write(publishPacket('t/x', Buffer.alloc(200), id));
+  await expect.poll(() => greedy.ended, { timeout: 20_000 }).toBe(true);
+  // Those that use what they say go on.
+  await (await client(port, 'mirror')).publishAsync('t/nightly', 'x', { qos: 2 });
+  await expect.poll(() => heard, { timeout: 10_000 }).toContain('t/nightly');
+  await expect.poll(() => came.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  expect(new Set(came)).toEqual(new Set([0]));
+});
+
 test('property: whoever may subscribe to a filter hears only topics of it', () => {
   const level = fc.constantFrom('a', 'b', '+', '');
   const filter = fc

@@ -29,6 +29,8 @@ const DRAIN_MS = 20_000;
 const WRONG_MS = 1000;
 const MAX_SUBSCRIPTIONS = 100;
 const MAX_RETAINED = 256;
+/** QoS 2 messages of a connection that it has not released: as many as mosquitto's clients have. Each is kept. */
+const MAX_UNRELEASED = 20;
 /** Messages of one user: at once after a rest, and then in a second. */
 const MESSAGES = { burst: 200, perSecond: 50 } as const;
 
@@ -58,7 +60,8 @@ interface Session {
 /**
  * Returns the embedded broker, for one machine or a small network, with users of a mosquitto password file. A user may
  * publish to the topics in `publish` and subscribe to those in `subscribe`; where that is not given, to all but those
- * that begin with `$`. Sessions end with their connection: nothing is kept for who is not there.
+ * that begin with `$`. Sessions end with their connection: nothing is kept for who is not there. Messages go out with QoS 0, so
+ * that nothing is kept either for who reads and never acknowledges; a connection loses no message as long as it lasts.
  * @throws NightlyError `usage` when the address is taken.
  */
 export async function startBroker(
@@ -119,6 +122,7 @@ export async function startBroker(
   const broker = await Aedes.createBroker({
     connectTimeout: CONNECT_MS,
     drainTimeout: DRAIN_MS,
+    maxInflightInbound: MAX_UNRELEASED,
     preConnect(_client, packet, done) {
       packet.clean = true;
       done(null, true);
@@ -145,9 +149,14 @@ export async function startBroker(
       else if (retain && retained.size >= MAX_RETAINED && !retained.has(topic))
         return done(new Error('too many are kept'));
       else if (retain) retained.add(topic);
+      const pass = () => {
+        // Now, and not when it has been delivered: that waits for readers who do not read.
+        onMessage(topic);
+        done(null);
+      };
       const ms = pace(user);
-      if (ms === 0) done(null);
-      else setTimeout(() => done(null), ms).unref();
+      if (ms === 0) pass();
+      else setTimeout(pass, ms).unref();
     },
     authorizeSubscribe(client, subscription, done) {
       const session = sessions.get(client);
@@ -157,11 +166,8 @@ export async function startBroker(
       const allowed = !topic.startsWith('$') && filters.some((filter) => coversFilter(filter, topic));
       const room = session && (session.filters.has(topic) || session.filters.size < MAX_SUBSCRIPTIONS);
       if (allowed && room) session.filters.add(topic);
-      done(null, allowed && room ? subscription : null);
+      done(null, allowed && room ? { ...subscription, qos: 0 } : null);
     },
-  });
-  broker.on('publish', ({ topic }, client) => {
-    if (client) onMessage(topic);
   });
   broker.on('unsubscribe', (topics, client) => {
     for (const topic of topics) sessions.get(client)?.filters.delete(topic);

@@ -19,7 +19,7 @@ import { bearerToken, isKnownToken } from './token.ts';
 
 /** A hook has nothing to say beyond its address. */
 const MAX_BODY_BYTES = 4096;
-/** Limit for one address per minute; no mirror needs more. */
+/** Limit for one token per minute; no mirror needs more. */
 const REQUESTS_A_MINUTE = 30;
 const WRONG_TOKENS_A_MINUTE = 5;
 
@@ -121,21 +121,24 @@ function addTrigger(app: Hono, config: Config, control: ServiceControl): void {
   if (config.service.tokenHashFile === undefined) return;
   const requests = rateLimit(REQUESTS_A_MINUTE, 60_000);
   const wrong = rateLimit(WRONG_TOKENS_A_MINUTE, 60_000);
+  const tokens = () => control.read('trigger-tokens');
+  const tokensOfLate = remembered(1000, tokens);
   const guarded = (act: (context: Context, who: string) => Promise<Response>) => async (context: Context) => {
     const who = getConnInfo(context).remote.address ?? 'somebody';
     const tooMany = (seconds: number) =>
       context.json({ error: 'too many requests' }, 429, { 'Retry-After': String(seconds) });
     const group = addressGroup(who);
-    const wait = requests.take(group);
-    if (wait > 0) return tooMany(wait);
     const token = bearerToken(context.req.header('authorization'));
-    // Read each time: a token is added or taken back without a restart.
-    if (token === undefined || !isKnownToken(token, (await control.read('trigger-tokens')) ?? '')) {
-      const longer = wrong.take(group);
-      if (longer > 0) return tooMany(longer);
+    // Read each time: a token is added or taken back without a restart. Whoever guesses has it read once in a second.
+    const known = token === undefined ? '' : await (wrong.spent(group) ? tokensOfLate() : tokens());
+    if (token === undefined || !isKnownToken(token, known ?? '')) {
+      const wait = wrong.take(group);
+      if (wait > 0) return tooMany(wait);
       return context.json({ error: 'a known token is needed' }, 401, { 'WWW-Authenticate': 'Bearer' });
     }
-    return act(context, `${who} over HTTP`);
+    // Of the token, not of the address: behind a web server all have one, and others who guess from there must not use it up.
+    const wait = requests.take(token);
+    return wait > 0 ? tooMany(wait) : act(context, `${who} over HTTP`);
   };
   const limit = bodyLimit({ maxSize: MAX_BODY_BYTES });
   app.post(

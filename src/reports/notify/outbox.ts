@@ -15,7 +15,7 @@ import type { BuildEvent } from './event.ts';
  */
 export interface Outbox {
   add(event: BuildEvent): Promise<void>;
-  /** Oldest first. Those too old or too many are dropped. */
+  /** Oldest first. Those that are too many are dropped. */
   waiting(): Promise<readonly Waiting[]>;
 }
 
@@ -43,8 +43,7 @@ export function openOutbox(workDir: string, sink: string): Outbox {
     },
     async waiting() {
       const names = ((await ifThere(readdir(folder))) ?? []).filter((name) => name.endsWith('.json')).sort();
-      const oldest = Date.now() - LONGEST_KEPT_MS;
-      const kept = names.slice(-MOST_KEPT).filter((name) => Number.parseInt(name, 10) >= oldest);
+      const kept = names.slice(-MOST_KEPT);
       for (const name of names)
         if (!kept.includes(name)) await rm(join(folder, name), { recursive: true, force: true });
       const found: Waiting[] = [];
@@ -94,10 +93,21 @@ async function readEvent(path: string): Promise<BuildEvent | undefined> {
   }
 }
 
-/** Drops what is too old in every outbox, also those of sinks that are not configured any more. */
-export async function forgetOld(workDir: string): Promise<void> {
-  const entries = (await ifThere(readdir(outboxFolder(workDir), { withFileTypes: true }))) ?? [];
-  for (const entry of entries) if (entry.isDirectory()) await openOutbox(workDir, entry.name).waiting();
+/**
+ * Drops what is too old in every outbox, also those of sinks that are not configured any more.
+ * @param clock gives the seconds since the epoch, or throws where the clock is in doubt: then nothing goes (I8). It is asked only where
+ *   something would
+ */
+export async function forgetOld(workDir: string, clock: () => Promise<number>): Promise<void> {
+  const folders = (await ifThere(readdir(outboxFolder(workDir), { withFileTypes: true }))) ?? [];
+  for (const { name: sink } of folders.filter((entry) => entry.isDirectory())) {
+    const folder = join(outboxFolder(workDir), sink);
+    const old = (now: number) => (name: string) => Number.parseInt(name, 10) < now - LONGEST_KEPT_MS;
+    const names = (await readdir(folder)).filter((name) => name.endsWith('.json')).filter(old(Date.now()));
+    if (names.length === 0) continue;
+    for (const name of names.filter(old((await clock()) * 1000)))
+      await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 /** Folder of all outboxes. */

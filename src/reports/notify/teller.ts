@@ -14,7 +14,7 @@ import { readKeyInfo } from '../../signing/key-info.ts';
 import { openCourier } from './deliver-event.ts';
 import { aboutBuild, asEvent, endEvent, expiringKeys, failuresOf, type RunEnd } from './derive.ts';
 import type { Happening } from './event.ts';
-import { forgetOld, outboxFolder } from './outbox.ts';
+import { outboxFolder } from './outbox.ts';
 
 /** How long notifications may delay the end of a run, in all; less when somebody waits for an interrupted one to stop. */
 const LIMIT_MS = 20_000;
@@ -80,7 +80,6 @@ export async function openTeller(project: Project, build: Build, { say, signal }
   };
 
   await quietly(async () => {
-    await forgetOld(work);
     before = await standing(project, build);
   });
   return {

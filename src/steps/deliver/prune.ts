@@ -6,17 +6,22 @@ import type { BuildMeta } from '../../build/build-record.ts';
 import { type BuildSurvey, buildPaths, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { type TagSurvey, tagsOf, whileTagsStay } from '../../build/build-tags.ts';
 import type { StreamConfig } from '../../config/config.ts';
+import { forgetOld } from '../../reports/notify/outbox.ts';
 import { type Lockfile, readLockfile } from '../../rpm/lockfile.ts';
 import { removeRpms, unneededRpms } from '../../rpm/rpm-cache.ts';
 import { cacheFolder, type Project } from '../../run/project.ts';
+import { targetsClock } from '../compose/clock.ts';
 
 /**
  * Removes the images of builds beyond the stream's retention from the work folder, and their work files. Records and
  * logs are small and stay: they are the evidence, and their folders keep the ids taken (I3). The compose cache keeps the RPM
  * files of as many nights, so that those can be promoted when the repositories have moved on. Of a build whose record is
- * damaged nothing is removed, nor what its lockfile names: whose it is, and how it stands, is not known.
+ * damaged nothing is removed, nor what its lockfile names: whose it is, and how it stands, is not known. Messages that a sink has not
+ * taken for a week go as well.
+ * @throws NightlyError `clock` when one would go, and the clock is in doubt.
  */
 export async function prune({ config, stream }: Project, task: Task): Promise<void> {
+  await forgetOld(config.work, () => targetsClock(config, task.signal));
   await whileTagsStay(config.work, (tags) => pruneBy(tags, { config, stream }, task), task);
 }
 

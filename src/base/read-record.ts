@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { NightlyError } from './errors.ts';
 import { type FormatVersion, refuseNewer } from './format-versions.ts';
+import { keyTwice } from './json-keys.ts';
 import { oneLine } from './one-line.ts';
 import { type Inside, keyCodec } from './record-keys.ts';
 import { expectation } from './yaml/yaml-faults.ts';
@@ -110,6 +111,8 @@ function parseJson(
     );
   }
   if (/__proto__|\\u/.test(text) && hasProtoKey(value)) throw damaged(place, 'it has a key "__proto__"', hint);
+  const twice = keyTwice(text);
+  if (twice !== undefined) throw damaged(place, `it has the key ${oneLine(JSON.stringify(twice))} twice`, hint);
   return value;
 }
 

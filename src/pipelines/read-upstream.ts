@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
+import { type ErrorCode, NightlyError } from '../base/errors.ts';
 import { sha256 } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { type BuildSurvey, insistOnWhole, type StoredBuild, surveyBuilds } from '../build/build-store.ts';
@@ -31,7 +31,7 @@ export interface Upstream {
 /**
  * Reads upstream as it is now.
  * @param dir an empty folder
- * @throws NightlyError `unsupported` when it cannot be read, or has no signature by a key that was given
+ * @throws NightlyError `repo-unreachable` when nothing answers, `unsupported` when it cannot be read otherwise, or has no signature by a key that was given
  */
 export async function readUpstream(
   config: Config,
@@ -74,7 +74,9 @@ async function readRef(
   const anyBinding = gpgKeys.length === 0;
   const request = { repo, url, ref, gpgKeys, anyBinding, paths: [...RPMDB_FOLDERS, ...FEATURE_PATHS] };
   const commit = await seedFrom(request, task).catch((error: unknown) => {
-    throw error instanceof NightlyError && error.code === 'seed' ? unknownBecause(error.message, error) : error;
+    if (!(error instanceof NightlyError) || error.code !== 'seed') throw error;
+    // What has a cause was said by a server, or by ostree of what it sent.
+    throw unknownBecause(error.message, error, error.cause === undefined ? 'unsupported' : 'repo-unreachable');
   });
   if (commit === undefined) throw unreadable(`${url}/refs/heads/${ref}`, 'there is no such file');
   const tree = { repo, checksum: commit.checksum };
@@ -92,7 +94,8 @@ async function fetched(url: string, task: Task): Promise<Uint8Array> {
   const content = await readPublished(url, task.signal).catch((error: unknown) => {
     task.signal.throwIfAborted();
     const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : '';
-    throw unreadable(url, `${error instanceof Error ? error.message : String(error)}${cause}`, error);
+    const why = error instanceof Error ? error.message : String(error);
+    throw unknownBecause(`${url}: ${why}${cause}.`, error, 'repo-unreachable');
   });
   if (content === undefined) throw unreadable(url, 'there is no such file');
   return content;
@@ -101,8 +104,9 @@ async function fetched(url: string, task: Task): Promise<Uint8Array> {
 const unreadable = (what: string, why: string, cause?: unknown): NightlyError =>
   unknownBecause(`${what}: ${why}.`, cause);
 
-function unknownBecause(why: string, cause: unknown): NightlyError {
-  return new NightlyError('unsupported', `How far it is from upstream is not known: ${why}`, {
+/** @param code `repo-unreachable` where nothing was got at all: that is no fault of the configuration */
+function unknownBecause(why: string, cause: unknown, code: ErrorCode = 'unsupported'): NightlyError {
+  return new NightlyError(code, `How far it is from upstream is not known: ${why}`, {
     hint: 'Correct cycle.upstream, or wait until it can be read.',
     cause,
   });

@@ -1,3 +1,5 @@
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Task } from '../base/task.ts';
 import { run, start } from './exec.ts';
 
@@ -9,10 +11,14 @@ interface HowLocked {
   readonly shared?: boolean;
 }
 
+/** A look at a witness takes some milliseconds. Whoever holds it for longer keeps no run out. */
+const WITNESS_SECONDS = '2';
+
 /**
  * Takes a flock(2) lock on a file, made when missing, and gives the function that frees it; undefined when another
  * process has it. The lock is held by a child that ends when its standard input closes: the kernel closes it when this
  * program dies in whatever way, so a SIGKILL leaves no stale lock.
+ * @throws the system's error when the file can be neither opened nor made.
  */
 export async function tryFlock(
   path: string,
@@ -22,8 +28,18 @@ export async function tryFlock(
   const answer = new Promise<boolean>((resolve) => {
     settle = resolve;
   });
-  const inner = ['sh', '-c', 'echo held; exec cat'];
-  const held = witness === undefined ? inner : ['flock', witness, ...inner];
+  const held =
+    witness === undefined
+      ? ['sh', '-c', 'echo held; exec cat']
+      : [
+          'sh',
+          '-c',
+          ': >> "$1"; exec 9< "$1"; flock --timeout "$2" 9 || :; echo held; exec cat',
+          'sh',
+          witness,
+          WITNESS_SECONDS,
+        ];
+  await closeToOthers(path);
   const holder = await start('flock', ['--nonblock', ...(shared ? ['--shared'] : []), path, ...held], {
     keepStdinOpen: true,
     onLine: (line) => line === 'held' && settle(true),
@@ -33,6 +49,22 @@ export async function tryFlock(
   // Whoever fails while it has a lock, as on a full disk, is not to stay because of it.
   holder.unref();
   return () => holder.stop();
+}
+
+/**
+ * Makes a lock file, and takes the rights on it from whoever is neither its owner nor of its group: whoever may read a file may lock
+ * it (I15), and work folders and targets are readable so that pages can be made of them. A witness stays readable; who holds that one
+ * only makes a lock that is free look held.
+ */
+async function closeToOthers(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_CREAT, 0o660);
+  try {
+    const { mode, uid } = await file.stat();
+    const self = process.geteuid?.();
+    if ((mode & 0o007) !== 0 && (self === uid || self === 0)) await file.chmod(mode & 0o770);
+  } finally {
+    await file.close();
+  }
 }
 
 /**

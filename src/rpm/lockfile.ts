@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, readRegular, writeJson } from '../base/files.ts';
+import { keyTwice } from '../base/json-keys.ts';
 import { reasons } from '../base/read-record.ts';
 import { parseEvra } from './evr.ts';
 import { isDigest, isPackageName, isRepoId } from './rpm-names.ts';
@@ -119,6 +120,13 @@ export function parseLockfile(text: string, path: string): Lockfile {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new NightlyError('usage', `The lockfile ${path} is not JSON: ${why}.`, { cause: error });
+  }
+  const twice = keyTwice(text);
+  if (twice !== undefined) {
+    throw new NightlyError('usage', `The lockfile ${path} has the key ${JSON.stringify(twice)} twice.`, {
+      hint: 'Leave one: rpm-ostree and atomic-nightly would not take the same.',
+      place: { file: path },
+    });
   }
   const parsed = lockfileSchema.safeParse(json);
   if (!parsed.success) {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../src/base/free-port.ts';
 import { findBuild, type StoredBuild } from '../../src/build/build-store.ts';
 import { parseUpstream, type UpstreamRecord } from '../../src/build/upstream-record.ts';
 import { review } from '../../src/cli/commands/review.ts';
@@ -161,6 +162,12 @@ test('upstream that cannot be read: what and why; the gate refuses, and show doe
     'bad.txt:2: "404 not here"',
   );
   await expect(compare({ kind: 'packages', url: `${server.url}/none` })).rejects.toThrow('there is no such file');
+  // A network that fails is no fault of the configuration: exit code 1.
+  const down = { kind: 'packages', url: `http://127.0.0.1:${await freePort()}/list.txt` } as const;
+  await expect(compare(down)).rejects.toMatchObject({
+    code: 'repo-unreachable',
+    message: expect.stringContaining('ECONNREFUSED'),
+  });
   const empty = await commitTestTree({ repo: join(far, 'repo'), tree: { a: 'c' } });
   await run('ostree', [`--repo=${far}/repo`, 'refs', '--create=plain', empty]);
   const plain = { kind: 'ref', repo: `${server.url}/repo`, ref: 'plain', gpgKeys: [] } as const;

@@ -46,6 +46,34 @@ test('a second run is told who has the lock', async () => {
   await (await takeRunLock(folder, 'again')).release();
 });
 
+test('I15: no other user can hold the lock, and who holds the file that looks are made at keeps no run out', async () => {
+  const folder = temporaryFolder();
+  await run('chmod', ['755', folder]);
+  await (await takeRunLock(folder, 'first')).release();
+  // As an earlier version made it.
+  await run('chmod', ['644', join(folder, 'lock')]);
+  await (await takeRunLock(folder, 'second')).release();
+  const asNobody = (file: string) =>
+    start('setpriv', [
+      '--reuid=65534',
+      '--regid=65534',
+      '--clear-groups',
+      'flock',
+      '--nonblock',
+      join(folder, file),
+      'sleep',
+      '300',
+    ]);
+  const refused = await asNobody('lock');
+  // Of flock(1): the file cannot be opened.
+  expect(await refused.exited).toBe(66);
+  const other = await asNobody('lock.held');
+  await expect.poll(() => isRunLockHeld(folder)).toBe(true);
+  await (await takeRunLock(folder, 'third')).release();
+  await other.stop();
+  expect(await isRunLockHeld(folder)).toBe(false);
+});
+
 test('I7: a full disk while the lock is taken, or freed, frees it, and holds nobody up', async () => {
   const folder = temporaryFolder();
   await mountTmpfs(folder, 'size=64k');

@@ -1,14 +1,17 @@
+import { statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { NightlyError } from './errors.ts';
 import { isUnreadable } from './unreadable.ts';
 
 /**
  * Returns what was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours.
+ * @param near folders that were written to: a full disk is told by them where the system names no file
  */
-export function asNightlyError(caught: unknown): NightlyError {
+export function asNightlyError(caught: unknown, near: readonly string[] = []): NightlyError {
   if (caught instanceof NightlyError) return caught;
   const message = caught instanceof Error ? caught.message : String(caught);
   if (/ENOSPC|EDQUOT/.test(message)) {
-    return new NightlyError('disk-full', `The disk is full: ${message}.`, {
+    return new NightlyError('disk-full', `The disk is full${whichDisk(message, near)}: ${message}.`, {
       hint: 'Free some space on that file system, then run "atomic-nightly resume".',
       cause: caught,
     });
@@ -29,4 +32,22 @@ export function asNightlyError(caught: unknown): NightlyError {
     hint: 'This is a fault in atomic-nightly itself; please report it with the lines above.',
     cause: caught,
   });
+}
+
+/** With less than that left, a file system counts as full. */
+const FULL_BYTES = 256 * 1024;
+
+/** The system names a file where it opens or copies one, and none where it writes into one that is open. */
+function whichDisk(message: string, near: readonly string[]): string {
+  if (message.includes("'")) return '';
+  const isFull = (folder: string): boolean => {
+    try {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize < FULL_BYTES;
+    } catch {
+      return false;
+    }
+  };
+  const full = [...near, tmpdir()].filter(isFull);
+  return full.length === 0 ? '' : ` at ${full.join(' and ')}`;
 }

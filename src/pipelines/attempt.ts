@@ -64,7 +64,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     ended(state);
     return outcome;
   } catch (caught) {
-    const error = asNightlyError(caught);
+    const error = asNightlyError(caught, [paths.dir]);
     error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
     const state = stateAfter(error);

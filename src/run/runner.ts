@@ -63,7 +63,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
         listen({ type: 'step-done', step: name, seconds: entry.seconds });
         return output;
       } catch (caught) {
-        const error = signal.aborted ? interrupted(caught) : asNightlyError(caught);
+        const error = signal.aborted ? interrupted(caught) : asNightlyError(caught, [logDir]);
         const { code, message } = error;
         error.step = name;
         listen({ type: 'step-failed', step: name, seconds: seconds(), code, message });

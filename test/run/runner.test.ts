@@ -1,4 +1,5 @@
 import { appendFileSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
@@ -7,6 +8,7 @@ import type { RunEvent } from '../../src/build/events.ts';
 import { openJournal } from '../../src/build/journal.ts';
 import { run } from '../../src/programs/exec.ts';
 import { createRunner } from '../../src/run/runner.ts';
+import { mountTmpfs } from '../support/mounts.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 async function attempt(folder: string, signal = new AbortController().signal) {
@@ -32,6 +34,16 @@ test('what a step says is in its log too, without secrets', async () => {
   await runner.step('tell', {}, async (task) => task.say('left out: hunter2222'));
   expect(readFileSync(join(folder, 'logs/tell.log'), 'utf8')).toBe('# left out: ***\n');
   expect(events).toContainEqual({ type: 'step-line', step: 'tell', line: 'left out: ***' });
+});
+
+test('a full disk is named, also where the system says nothing of the file that was written', async () => {
+  const folder = temporaryFolder();
+  await mountTmpfs(folder, 'size=128k');
+  const { runner, events } = await attempt(folder);
+  const write = () => runner.step('write', {}, () => writeFile(join(folder, 'large'), Buffer.alloc(1 << 20)));
+  const message = expect.stringMatching(/^The disk is full at .+\/logs.*: ENOSPC/);
+  await expect(write()).rejects.toMatchObject({ code: 'disk-full', message });
+  expect(events).toContainEqual(expect.objectContaining({ type: 'step-failed', message }));
 });
 
 test('I4: a resumed run keeps what was done with the same input and repeats the rest', async () => {

@@ -1,5 +1,4 @@
 import { statfsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { NightlyError } from './errors.ts';
 import { isUnreadable } from './unreadable.ts';
 
@@ -34,7 +33,7 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
   });
 }
 
-/** With less than that left, a file system counts as full. */
+/** Bytes below which what is left makes a file system a full one. */
 const FULL_BYTES = 256 * 1024;
 
 /** The system names a file where it opens or copies one, and none where it writes into one that is open. */
@@ -48,6 +47,6 @@ function whichDisk(message: string, near: readonly string[]): string {
       return false;
     }
   };
-  const full = [...near, tmpdir()].filter(isFull);
+  const full = near.filter(isFull);
   return full.length === 0 ? '' : ` at ${full.join(' and ')}`;
 }

@@ -111,7 +111,7 @@ function parseJson(
     );
   }
   if (/__proto__|\\u/.test(text) && hasProtoKey(value)) throw damaged(place, 'it has a key "__proto__"', hint);
-  const twice = keyTwice(text);
+  const twice = keyTwice(text, value);
   if (twice !== undefined) throw damaged(place, `it has the key ${oneLine(JSON.stringify(twice))} twice`, hint);
   return value;
 }

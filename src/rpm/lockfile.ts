@@ -121,7 +121,7 @@ export function parseLockfile(text: string, path: string): Lockfile {
     const why = error instanceof Error ? error.message : String(error);
     throw new NightlyError('usage', `The lockfile ${path} is not JSON: ${why}.`, { cause: error });
   }
-  const twice = keyTwice(text);
+  const twice = keyTwice(text, json);
   if (twice !== undefined) {
     throw new NightlyError('usage', `The lockfile ${path} has the key ${JSON.stringify(twice)} twice.`, {
       hint: 'Leave one: rpm-ostree and atomic-nightly would not take the same.',

@@ -176,7 +176,9 @@ it('keys show tells each key, who uses it and how long it lasts; doctor warns to
   await expect(stat(join(dir, 'work'))).rejects.toMatchObject({ code: 'ENOENT' });
   expect(await runCli(dir, ['nightly', 'nightly'])).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/error: atomic-nightly\.yaml:\d+:\d+: The key .* has expired on 2026-01-31\.\n {2}what to do: Nothing was done\./),
+    stderr: expect.stringMatching(
+      /error: atomic-nightly\.yaml:\d+:\d+: The key .* has expired on 2026-01-31\.\n {2}what to do: Nothing was done\./,
+    ),
   });
   await expect(stat(join(dir, 'work'))).rejects.toMatchObject({ code: 'ENOENT' });
 });

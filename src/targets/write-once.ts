@@ -1,6 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import type { PlainTarget, SendGroup, SendStats, Target } from './target.ts';
+import type { PlainTarget, SendGroup, SendStats, SentLog, Target } from './target.ts';
 
 /**
  * Names that hold a digest of their content, or of what decides it: objects of a repository, a commit's tombstone among
@@ -34,9 +34,14 @@ export function withWriteOnce(target: PlainTarget): Target {
     return { different, missing: paths.filter((path, index) => found[index] !== 'same' && !different.includes(path)) };
   };
   /** Sends files that were not there a moment ago. Where another publisher was faster, its bytes stay, and have to be ours. */
-  const sendFresh = async (root: string, paths: readonly string[], task: Task): Promise<SendStats> => {
+  const sendFresh = async (
+    root: string,
+    paths: readonly string[],
+    log: SentLog | undefined,
+    task: Task,
+  ): Promise<SendStats> => {
     if (paths.length === 0) return NOTHING;
-    const sent = await target.send(root, paths, { immutable: true, fresh: true }, task);
+    const sent = await target.send(root, paths, { immutable: true, fresh: true, sent: log }, task);
     if (sent.files >= paths.length) return sent;
     const { different, missing: empty } = await look(root, paths, task);
     if (different[0] !== undefined) throw differsError(target, different);
@@ -57,7 +62,7 @@ export function withWriteOnce(target: PlainTarget): Target {
       const digested = paths.filter(isByDigest);
       const sent = [
         digested.length === 0 ? NOTHING : await target.send(sourceRoot, digested, options, task),
-        await sendFresh(sourceRoot, missing, task),
+        await sendFresh(sourceRoot, missing, options.sent, task),
         different.length === 0 ? NOTHING : await target.send(sourceRoot, different, { immutable: false }, task),
       ];
       const sum = (of: 'files' | 'bytes') => sent.reduce((total, one) => total + one[of], 0);

@@ -263,7 +263,7 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   accept(
     'a log of one entry',
     ['-p', POLICY, 'repomd.xml', rpms],
-    /^ok: repodata\/repomd\.xml is entry 0 .* had 1 entry\n$/,
+    /^ok: repodata\/repomd\.xml is entry 0 .* had 1 entry, cosigned/,
   );
   const tool = fresh(await proofOf({ entry: ENTRIES.tool, index: 1, size: 3 }));
   accept('the script itself', ['-p', POLICY, 'verify.sh', tool], /^ok: get\/verify\.sh is entry 1 /);

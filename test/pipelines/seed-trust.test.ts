@@ -55,7 +55,7 @@ it('I2: a signing stream follows what its key signed or this machine made, whate
       expect(refused, refused.stderr).toMatchObject({ code: 1 });
       expect(refused.stderr).toContain(`The commit ${bad}`);
       expect(refused.stderr).toMatch(
-        /no good signature by a key that the stream trusts[\s\S]*what to do: .*seed\.gpg-keys/,
+        /no good signature by a key that is trusted here[\s\S]*what to do: .*seed\.gpg-keys/,
       );
     }
   }

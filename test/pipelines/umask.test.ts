@@ -26,8 +26,9 @@ test('I10: the tree and what is published are the same under any umask', async (
     const { build } = JSON.parse(stdout);
     const meta = readFileSync(join(dir, 'work/builds', build, 'x86_64/meta.json'), 'utf8');
     contents.push(JSON.parse(meta)['ostree-content-checksum']);
-    // What is only for this program lies in one folder, which nobody else reads.
-    const published = [join(dir, 'published'), '-name', '.atomic-nightly', '-prune', '-o'];
+    // What is only for this program: a folder, and a lock that others could hold if they could read it (I15).
+    const own = ['(', '-name', '.atomic-nightly', '-o', '-name', '.atomic-nightly.lock', ')'];
+    const published = [join(dir, 'published'), ...own, '-prune', '-o'];
     const hidden = await run('find', [...published, '!', '-type', 'l', '!', '-perm', '-o=r', '-print']);
     const noWay = await run('find', [...published, '-type', 'd', '!', '-perm', '-o=x', '-print']);
     expect(hidden.stdout + noWay.stdout).toBe('');

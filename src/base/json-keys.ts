@@ -25,29 +25,33 @@ export function keyTwice(json: string, value: unknown): string | undefined {
   return undefined;
 }
 
-const SPACE = new Set([' ', '\t', '\n', '\r']);
+const [TAB, LINE_FEED, RETURN, BLANK, QUOTE] = [0x09, 0x0a, 0x0d, 0x20, 0x22];
+const isSpace = (code: number): boolean => code === BLANK || code === LINE_FEED || code === RETURN || code === TAB;
 
 /** How many colons have a quote before them: those of all keys, and some within strings. */
 function colonsIn(json: string): number {
   let count = 0;
   for (let at = json.indexOf(':'); at >= 0; at = json.indexOf(':', at + 1)) {
     let before = at - 1;
-    while (SPACE.has(json[before] ?? '')) before -= 1;
-    if (json[before] === '"') count += 1;
+    while (isSpace(json.charCodeAt(before))) before -= 1;
+    if (json.charCodeAt(before) === QUOTE) count += 1;
   }
   return count;
 }
 
-function keysIn(value: unknown): number {
+/** Levels that are counted by calls within calls. */
+const DEEPEST = 200;
+
+/**
+ * How many keys a value has in all; NaN for one that is too deep to count. It makes no lists on the way: thousands of records are
+ * read when a service starts.
+ */
+function keysIn(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  if (depth > DEEPEST) return Number.NaN;
   let count = 0;
-  const todo = [value];
-  while (todo.length > 0) {
-    const one = todo.pop();
-    if (typeof one !== 'object' || one === null) continue;
-    const inside: unknown[] = Object.values(one);
-    if (!Array.isArray(one)) count += inside.length;
-    for (const each of inside) todo.push(each);
-  }
+  if (Array.isArray(value)) for (const one of value) count += keysIn(one, depth + 1);
+  else for (const key of Object.keys(value)) count += 1 + keysIn(Reflect.get(value, key), depth + 1);
   return count;
 }
 
@@ -63,6 +67,6 @@ function endOfString(json: string, at: number): number {
 /** @param end the place of a string's last quote */
 function isKey(json: string, end: number): boolean {
   let next = end + 1;
-  while (SPACE.has(json[next] ?? '')) next += 1;
+  while (isSpace(json.charCodeAt(next))) next += 1;
   return json[next] === ':';
 }

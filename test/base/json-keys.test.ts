@@ -34,3 +34,9 @@ test('strings of any length, with quotes and colons in them, are no keys', () =>
   expect(twice(JSON.stringify({ a: long, b: [{ a: '"a":' }, { a: 1 }] }))).toBeUndefined();
   expect(twice(`{"a":${JSON.stringify(long)},"\\\\":1,"a"\n:2}`)).toBe('a');
 });
+
+test('values of any depth are looked at', () => {
+  const deep = (inside: string) => `${'{"a":['.repeat(100_000)}${inside}${']}'.repeat(100_000)}`;
+  expect(twice(deep('{"b":1,"c":2}'))).toBeUndefined();
+  expect(twice(deep('{"b":1,"b":2}'))).toBe('b');
+});

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createMessage, generateKey, sign } from 'openpgp';
 import { sha256 } from '../../src/base/files.ts';
@@ -209,9 +218,12 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   writeFileSync(join(dir, 'old/openssl'), old, { mode: 0o755 });
   cases.push({
     ...{ name: 'an openssl that is too old', args: ['-p', POLICY, 'disk.qcow2', PROOF], code: 1 },
-    says: /^refused: the openssl here cannot verify Ed25519 signatures/,
+    says: /^refused: the openssl here cannot verify Ed25519 signatures, OpenSSL 3 can: /,
     env: { PATH: `${join(dir, 'old')}:${process.env['PATH']}` },
   });
+  const poor = join(dir, 'poor');
+  mkdirSync(poor, { recursive: true });
+  for (const name of readdirSync('/usr/bin')) if (name !== 'gpgv') symlinkSync(`/usr/bin/${name}`, join(poor, name));
   const accept = (name: string, args: readonly string[], says: RegExp): void =>
     void cases.push({ name, args, code: 0, says });
   const refuse = (name: string, args: readonly string[], says: RegExp): void =>
@@ -281,7 +293,11 @@ export async function verifyCases(dir: string): Promise<VerifyCase[]> {
   );
 
   await openpgpCases(
-    { good, accept, refuse, wrong, fresh, write, old: { PATH: `${join(dir, 'old')}:${process.env['PATH']}` } },
+    {
+      ...{ good, accept, refuse, wrong, fresh, write },
+      old: { PATH: `${join(dir, 'old')}:${process.env['PATH']}` },
+      poor: { PATH: poor },
+    },
     cases,
   );
 
@@ -755,11 +771,13 @@ interface OpenpgpCases {
   write(name: string, content: string | Uint8Array): string;
   /** With an openssl that is too old for Ed25519. */
   readonly old: Readonly<Record<string, string>>;
+  /** Without gpgv. */
+  readonly poor: Readonly<Record<string, string>>;
 }
 
 /** By the OpenPGP keys of the log's owner. */
 async function openpgpCases(
-  { good, accept, refuse, wrong, fresh, write, old }: OpenpgpCases,
+  { good, accept, refuse, wrong, fresh, write, old, poor }: OpenpgpCases,
   cases: VerifyCase[],
 ): Promise<void> {
   const made = () =>
@@ -789,6 +807,10 @@ async function openpgpCases(
     code: 0,
     says,
     env: old,
+  });
+  cases.push({
+    ...{ name: '-g: a host without gpgv', args: ['-g', keys, 'disk.qcow2', signed], code: 1, env: poor },
+    says: /^refused: with -g this needs gpgv, of GnuPG/,
   });
   accept(
     'a proof that OpenPGP signed, by the policy',

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { readRecord, recordFormat } from '../base/read-record.ts';
 import { openCheckpoint } from '../log/checkpoint.ts';
 import { isIncluded } from '../log/inclusion.ts';
 import { logFault } from '../log/log-fault.ts';
 import { leafHash } from '../log/merkle.ts';
-import type { NoteKey } from '../log/note-keys.ts';
+import { keyDigest, type NoteKey } from '../log/note-keys.ts';
 import { fromBase64, hashFromBase64, sizeFromText } from '../log/strict-text.ts';
 
 /**
@@ -29,7 +28,7 @@ const KIND = { kind: 'hashedrekord', version: '0.0.2' } as const;
 /** A tree of 2^63 leaves has no longer proof. */
 const MOST_HASHES = 63;
 
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 const encoded = z.string().refine((text) => fromBase64(text) !== undefined, 'must be base64');
 const hash = z.string().refine((text) => hashFromBase64(text) !== undefined, 'must be the base64 of 32 bytes');
 const number = z.string().refine((text) => sizeFromText(text) !== undefined, 'must be a number in decimal');
@@ -102,16 +101,29 @@ export function rekorRequest({ digest, signature, publicKey }: LoggedSignature):
 /** Reads an answer, of which nothing is verified yet. @param place the URL @throws NightlyError `record` */
 export function parseRekorEntry(bytes: Uint8Array, place: string): RekorEntry {
   const { logIndex, logId, inclusionProof, canonicalizedBody } = readRecord(bytes, REKOR_ENTRY, place);
-  const { rootHash, treeSize, hashes, checkpoint } = inclusionProof;
+  const { rootHash, treeSize, hashes = [], checkpoint } = inclusionProof;
+  return entryOf(
+    { logIndex: logIndex ?? '0', keyId: logId.keyId, canonicalizedBody },
+    { logIndex: inclusionProof.logIndex ?? '0', rootHash, treeSize, hashes, envelope: checkpoint.envelope },
+  );
+}
+
+type Proof = Omit<RekorEntry['inclusionProof'], 'checkpoint'> & { readonly envelope: string };
+
+function entryOf(
+  {
+    logIndex,
+    keyId,
+    canonicalizedBody,
+  }: Pick<RekorEntry, 'logIndex' | 'canonicalizedBody'> & { readonly keyId: string },
+  { envelope, ...proof }: Proof,
+): RekorEntry {
   return {
-    logIndex: logIndex ?? '0',
-    logId: { keyId: logId.keyId },
+    logIndex,
+    logId: { keyId },
     kindVersion: KIND,
     integratedTime: '0',
-    inclusionProof: {
-      ...{ logIndex: inclusionProof.logIndex ?? '0', rootHash, treeSize },
-      ...{ hashes: hashes ?? [], checkpoint: { envelope: checkpoint.envelope } },
-    },
+    inclusionProof: { ...proof, checkpoint: { envelope } },
     canonicalizedBody,
   };
 }
@@ -129,21 +141,13 @@ export interface ProvenEntry {
 }
 
 /** Returns an entry that was found in the log's tiles as the log itself would have answered with it. */
-export function rekorEntry(entry: ProvenEntry, { name, publicKey }: NoteKey): RekorEntry {
+export function rekorEntry(entry: ProvenEntry, key: NoteKey): RekorEntry {
   const { index, body, size, root, hashes, checkpoint } = entry;
-  // The id that notes have the first four bytes of.
-  const id = createHash('sha256').update(`${name}\n`).update(Buffer.of(0x01)).update(publicKey).digest('base64');
-  return {
-    logIndex: String(index),
-    logId: { keyId: id },
-    kindVersion: KIND,
-    integratedTime: '0',
-    inclusionProof: {
-      ...{ logIndex: String(index), rootHash: base64(root), treeSize: String(size) },
-      ...{ hashes: hashes.map(base64), checkpoint: { envelope: checkpoint } },
-    },
-    canonicalizedBody: base64(body),
-  };
+  const logIndex = String(index);
+  return entryOf(
+    { logIndex, keyId: base64(keyDigest(key)), canonicalizedBody: base64(body) },
+    { logIndex, rootHash: base64(root), treeSize: String(size), hashes: hashes.map(base64), envelope: checkpoint },
+  );
 }
 
 /**

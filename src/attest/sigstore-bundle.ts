@@ -2,7 +2,7 @@ import { createHash, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { readRecordIfGood, recordFormat } from '../base/read-record.ts';
 import { keyId, type OpenedEnvelope, STATEMENT_TYPE } from './dsse.ts';
-import { REKOR_ENTRY, type RekorEntry } from './rekor-entry.ts';
+import { base64, REKOR_ENTRY, type RekorEntry } from './rekor-entry.ts';
 
 /** The format of bundles, in sigstore's protobuf-specs. */
 const MEDIA_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
@@ -18,8 +18,6 @@ const BUNDLE = recordFormat({
   }),
   hint: REKOR_ENTRY.hint,
 });
-
-const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 /** Returns a bundle: a signed statement with the proof that a log has its signature, in one file that is verified without a network. */
 export function bundleText({ payload, signatures }: OpenedEnvelope, key: KeyObject, entry: RekorEntry): string {

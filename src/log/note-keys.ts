@@ -54,8 +54,12 @@ export function parseVkey(text: string, place: LogPlace): NoteKey {
 
 /** Returns a public key with its id. */
 export function noteKey(name: string, type: KeyType, publicKey: Buffer): NoteKey {
-  const preimage = Buffer.concat([Buffer.from(`${name}\n`), typed(type, publicKey)]);
-  return { name, type, publicKey, id: hash('sha256', preimage, 'buffer').subarray(0, 4).toString('hex') };
+  return { name, type, publicKey, id: keyDigest({ name, type, publicKey }).subarray(0, 4).toString('hex') };
+}
+
+/** Returns the SHA-256 of which the first four bytes are a key's id. */
+export function keyDigest({ name, type, publicKey }: Omit<NoteKey, 'id'>): Buffer {
+  return hash('sha256', Buffer.concat([Buffer.from(`${name}\n`), typed(type, publicKey)]), 'buffer');
 }
 
 /** Returns what signs with a private key. */

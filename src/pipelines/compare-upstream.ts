@@ -63,7 +63,8 @@ export async function comparePackages(
       ...{ version: 2, build: ours.build, at: new Date().toISOString() },
       ...(ours.release !== undefined && { release: ours.release }),
       source: upstream.source,
-      ...copied(distance),
+      ...distance,
+      ...listsOf(distance),
       ...((mine.headers || theirs.headers) && { sources: sourcesOf(distance, mine, theirs) }),
       ...(mine.features && theirs.features && features(mine.features, theirs.features)),
       unknown: [
@@ -105,12 +106,14 @@ function sourcesOf(distance: UpstreamDistance, mine: FoundInTree, theirs: FoundI
   return bySource(distance, mine.headers ?? [], theirs.headers ?? []).map((one) => ({ ...one, ...listsOf(one) }));
 }
 
-function listsOf({ missing, older, newer, extra }: Record<'missing' | 'older' | 'newer' | 'extra', readonly string[]>) {
+/** The lists of a difference, for a record. */
+function listsOf<Other>({
+  missing,
+  older,
+  newer,
+  extra,
+}: Record<'missing' | 'extra', readonly string[]> & Record<'older' | 'newer', readonly Other[]>) {
   return { missing: [...missing], older: [...older], newer: [...newer], extra: [...extra] };
-}
-
-function copied({ missing, older, newer, extra, ...rest }: UpstreamDistance) {
-  return { missing: [...missing], older: [...older], newer: [...newer], extra: [...extra], ...rest };
 }
 
 const whyNoTree = ({ kind }: UpstreamRecord['source']): string =>

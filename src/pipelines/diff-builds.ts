@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import type { StoredBuild } from '../build/build-store.ts';
 import { filezSize } from '../ostree/filez.ts';
+import { isWhole } from '../ostree/local-repo.ts';
 import { localObjects, objectPath, readCommit } from '../ostree/objects.ts';
 import { diffTrees } from '../ostree/tree-diff.ts';
 import { walkNew } from '../ostree/tree-walk.ts';
@@ -48,7 +49,8 @@ const DEPTH = 3;
 export async function diffBuilds(repo: string, from: StoredBuild, to: StoredBuild): Promise<BuildDiff> {
   const pkgdiff = packageDiff(await packagesOf(repo, from), await packagesOf(repo, to));
   const [before, after] = [from.meta.ostreeCommit, to.meta.ostreeCommit];
-  const whole = before !== undefined && after !== undefined && [before, after].every((commit) => isWhole(repo, commit));
+  const whole =
+    before !== undefined && after !== undefined && [before, after].every((commit) => isWhole({ path: repo }, commit));
   return {
     from: from.meta.buildid,
     to: to.meta.buildid,
@@ -115,12 +117,6 @@ async function diffContents(
 type Counted = { -readonly [Key in Exclude<keyof FolderChange, 'path'>]: FolderChange[Key] };
 
 const changesIn = ({ added, removed, changed }: FolderChange): number => added + removed + changed;
-
-/** Whether a commit is in a local repository, with everything in it. */
-export function isWhole(repo: string, commit: string): boolean {
-  const partial = join(repo, 'state', `${commit}.commitpartial`);
-  return existsSync(join(repo, objectPath(commit, 'commit'))) && !existsSync(partial);
-}
 
 /** Returns the packages of a build: those it locked, else those of its commit. @throws NightlyError `not-found` when it has neither. */
 export async function packagesOf(repo: string, { paths, meta }: StoredBuild): Promise<readonly PackageId[]> {

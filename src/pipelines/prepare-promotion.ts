@@ -2,6 +2,7 @@ import type { PromotionRecord } from '../build/build-record.ts';
 import { readMeta } from '../build/build-store.ts';
 import { type UpstreamRecord, writeUpstream } from '../build/upstream-record.ts';
 import { targetsOf } from '../config/lookup.ts';
+import { isWhole } from '../ostree/local-repo.ts';
 import { readCommit } from '../ostree/objects.ts';
 import { readLockfile } from '../rpm/lockfile.ts';
 import { lockedPackages } from '../rpm/pkgdiff.ts';
@@ -17,7 +18,6 @@ import { promoteResolve } from '../steps/promote/promote-resolve.ts';
 import { openTarget } from '../targets/open-target.ts';
 import type { Target } from '../targets/target.ts';
 import { comparePackages } from './compare-upstream.ts';
-import { isWhole } from './diff-builds.ts';
 import { requireNear } from './require-near.ts';
 
 /** What a promotion is made from, found out before anything is composed. */
@@ -98,7 +98,7 @@ async function compareCandidate(
   const upstream = stream.release?.cycle?.upstream?.compared;
   if (!upstream) return;
   const { overrides, excludes, upstream: release } = promotion;
-  const isTree = overrides.length + excludes.length === 0 && isWhole(repo, night.commit);
+  const isTree = overrides.length + excludes.length === 0 && isWhole({ path: repo }, night.commit);
   await runner.step('upstream', { night: night.commit, overrides, excludes, upstream }, async (task) => {
     const packages =
       treefile === undefined

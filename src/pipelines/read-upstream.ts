@@ -7,12 +7,13 @@ import { type BuildSurvey, insistOnWhole, type StoredBuild, surveyBuilds } from 
 import { lastRelease } from '../build/promotions.ts';
 import type { UpstreamRecord } from '../build/upstream-record.ts';
 import type { Config, UpstreamSource } from '../config/config.ts';
+import { isWhole } from '../ostree/local-repo.ts';
 import { packagesIn, RPMDB_FOLDERS } from '../ostree/package-files.ts';
 import { readPublished, seedFrom } from '../ostree/seed-repo.ts';
 import { FEATURE_PATHS } from '../ostree/tree-features.ts';
 import type { PackageId } from '../rpm/lockfile.ts';
 import { parsePackageList } from '../rpm/package-list.ts';
-import { isWhole, packagesOf } from './diff-builds.ts';
+import { packagesOf } from './diff-builds.ts';
 
 /** A commit of a local repository, which may be there in part: with the paths that a comparison reads. */
 export interface ReadableTree {
@@ -59,7 +60,7 @@ export async function readUpstream(
 /** Returns the tree of a build, where it is here as a whole. */
 export function treeOf({ work }: Pick<Config, 'work'>, { meta }: Pick<StoredBuild, 'meta'>): ReadableTree | undefined {
   const [repo, checksum] = [join(work, 'repo'), meta.ostreeCommit];
-  return checksum !== undefined && isWhole(repo, checksum) ? { repo, checksum } : undefined;
+  return checksum !== undefined && isWhole({ path: repo }, checksum) ? { repo, checksum } : undefined;
 }
 
 /** Pulls the commit, and of its content what says which packages, units and users it has. */

@@ -14,7 +14,7 @@ import { proofPath, sumsPath } from '../published/paths.ts';
 import { streamNeeds } from '../run/stream-needs.ts';
 import { type BuildDiff, diffBuilds } from './diff-builds.ts';
 import { type FoundChangelogs, findChangelogs } from './find-changelogs.ts';
-import { knownDistance } from './known-distance.ts';
+import { distanceLine } from './known-distance.ts';
 import { releaseBefore } from './release-before.ts';
 
 /** What somebody has to know who decides about a build: what hosts get with it, and how far it is. */
@@ -74,8 +74,8 @@ export async function review(config: Config, request: ReviewRequest, task: Task)
   const since = request.since ?? releaseBefore(config, survey, build);
   const changes = since && (await changesSince(config, { build, since, survey }, task));
   const needs = streamNeeds(config, meta.stream);
-  const distance = await knownDistance(config, build);
   const upstream = await upstreamOrNone(paths);
+  const distance = distanceLine(config, build, upstream);
   const home = config.log && config.targets[config.log.home];
   const logged = home && existsSync(join(paths.dir, LOGGED_FILE));
   return {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
 import { readRebuildRecords } from '../../src/rebuild/rebuild-records.ts';
-import { lie } from '../support/liar.ts';
+import { helloSpec } from '../support/hello-source.ts';
+import { lie, tamperedBy } from '../support/liar.ts';
 import { startMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
@@ -17,18 +18,9 @@ const task = testTask(dir);
 let world: RebuildWorld;
 let source: string;
 
-const SPEC = `BuildArch: noarch
-%description
-test
-%install
-mkdir -p %{buildroot}/usr/share/hello
-echo hello > %{buildroot}/usr/share/hello/made
-%files
-/usr/share/hello`;
-
 beforeAll(async () => {
   world = await makeRebuildWorld(dir, { compiler: false });
-  source = await world.source('hello', SPEC);
+  source = await world.source('hello', helloSpec());
 });
 
 /** Makes a project whose machines these are, by name and operator; those of operators called "bad…" lie. */
@@ -100,17 +92,7 @@ it('I18: two operators that lie alike pass until a third builds the same; then a
   const [id = ''] = third.disputes ?? [];
   const shown = await cli('disputes', 'show', id);
   expect(shown.stdout).toContain('the odd one out is not necessarily the cheat');
-  const verdict = [
-    '--by',
-    'Jane Doe',
-    '--verdict',
-    'tampered',
-    '--builder',
-    'first',
-    '--note',
-    'its build host is another',
-  ];
-  expect(await cli('disputes', 'resolve', id, ...verdict)).toMatchObject({ code: 0 });
+  expect(await cli('disputes', 'resolve', id, ...tamperedBy('first'))).toMatchObject({ code: 0 });
   // What was tampered with counts for nothing, whoever sends it.
   expect(await standings()).toMatchObject({ first: 'rejected', second: 'rejected' });
 });

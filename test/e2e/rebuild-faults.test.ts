@@ -9,6 +9,7 @@ import { beginAttempt, createJob } from '../../src/rebuild/job.ts';
 import type { RebuildResult } from '../../src/rebuild/result.ts';
 import { gatherSources } from '../../src/rebuild/source-package.ts';
 import { runAttempt } from '../../src/steps/rebuild/run-attempt.ts';
+import { helloSpec } from '../support/hello-source.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
@@ -22,16 +23,7 @@ let source: string;
 let count = 0;
 
 /** A package whose build waits in some way; what makes it wait takes processor time, and that is progress. */
-const spec = (wait: string) => `BuildArch: noarch
-%description
-test
-%install
-echo waiting
-${wait}
-mkdir -p %{buildroot}/usr/share/hello
-echo hello > %{buildroot}/usr/share/hello/made
-%files
-/usr/share/hello`;
+const spec = (wait: string) => helloSpec('echo waiting', wait);
 
 beforeAll(async () => {
   world = await makeRebuildWorld(dir, { compiler: false });

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readOpenJobs } from '../../src/rebuild/job.ts';
 import { readRebuildRecords } from '../../src/rebuild/rebuild-records.ts';
+import { helloSpec } from '../support/hello-source.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { killIfThere } from '../support/processes.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
@@ -21,16 +22,7 @@ let machine: TestMachine;
 let open: Awaited<ReturnType<typeof openTestBuilders>>;
 
 /** It takes a while, so that kills come while it is built, too. */
-const SPEC = `BuildArch: noarch
-%description
-test
-%install
-echo "it was built"
-sleep 2
-mkdir -p %{buildroot}/usr/share/hello
-echo hello > %{buildroot}/usr/share/hello/made
-%files
-/usr/share/hello`;
+const SPEC = helloSpec('echo "it was built"', 'sleep 2');
 
 beforeAll(async () => {
   world = await makeRebuildWorld(dir, { compiler: false });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type OpenBuilders, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
-import { lie } from '../support/liar.ts';
+import { lie, tamperedBy } from '../support/liar.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
@@ -103,17 +103,7 @@ it('a liar passes its check, a duplicate finds it out, nothing of it counts, and
   const [id] = result.disputes;
   expect((await cli('disputes')).stdout).toContain(id);
   expect((await cli('disputes', 'show', id)).stdout).toMatch(/buildhost|tampered/i);
-  const verdict = [
-    '--by',
-    'Jane Doe',
-    '--verdict',
-    'tampered',
-    '--builder',
-    'liar',
-    '--note',
-    'its build host is another',
-  ];
-  expect(await cli('disputes', 'resolve', id, ...verdict)).toMatchObject({ code: 0 });
+  expect(await cli('disputes', 'resolve', id, ...tamperedBy('liar'))).toMatchObject({ code: 0 });
   const { builders } = JSON.parse((await cli('builders', '--json')).stdout);
   expect(builders.find(({ name }: { name: string }) => name === 'liar')).toMatchObject({ level: 'suspended' });
   expect(await cli('rebuild', source, '--on', 'liar')).toMatchObject({ code: 12 });

@@ -16,3 +16,9 @@ export function lie({ root }: TestMachine): () => void {
   }, 20);
   return () => clearInterval(timer);
 }
+
+/** Options of `disputes resolve` by which a builder is named as the one that cheated. */
+export const tamperedBy = (builder: string): string[] => [
+  ...['--by', 'Jane Doe', '--verdict', 'tampered'],
+  ...['--builder', builder, '--note', 'its build host is another'],
+];

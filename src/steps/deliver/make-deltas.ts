@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -6,7 +5,8 @@ import pLimit from 'p-limit';
 import { formatBytes } from '../../base/format.ts';
 import type { Task } from '../../base/task.ts';
 import type { DeltaRecord } from '../../ostree/delta-record.ts';
-import { localObjects, objectPath, readRef } from '../../ostree/objects.ts';
+import { isWhole } from '../../ostree/local-repo.ts';
+import { localObjects, readRef } from '../../ostree/objects.ts';
 import { deltaPath } from '../../ostree/static-deltas.ts';
 import { walkNew } from '../../ostree/tree-walk.ts';
 import { generateDelta, indexDeltas } from '../../programs/ostree.ts';
@@ -35,7 +35,7 @@ export async function makeDeltas(
   }
   const limit = pLimit(availableParallelism());
   const made = await limit.map([...starts], async ([from, name]): Promise<DeltaRecord[]> => {
-    if (from !== undefined && !isWhole(repo, from)) {
+    if (from !== undefined && !isWhole({ path: repo }, from)) {
       task.say(`no delta ${name}: ${from.slice(0, 12)} was built elsewhere and is here in part only`);
       return [];
     }
@@ -52,11 +52,6 @@ export async function makeDeltas(
   });
   if (made.flat().length > 0) await indexDeltas(repo, commit, task);
   return made.flat();
-}
-
-function isWhole(repo: string, commit: string): boolean {
-  const partial = join(repo, 'state', `${commit}.commitpartial`);
-  return existsSync(join(repo, objectPath(commit, 'commit'))) && !existsSync(partial);
 }
 
 async function withoutDelta(

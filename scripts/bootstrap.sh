@@ -223,11 +223,14 @@ install_debian() {
   apt_install $packages
 }
 
+# Where the tests look for what is unpacked aside, out of other releases: it does not run into what the machine has.
+cache=${ATOMIC_NIGHTLY_TEST_CACHE:-/var/cache/atomic-nightly-tests}
+
 # The tests run against every rsync that Debian has, not only the newest: hosts out there may be without its updates.
 # Unpacked aside, where test/support/far-rsync.ts looks.
 other_rsyncs() {
   [ "$tests" = yes ] || return 0
-  others=/var/cache/atomic-nightly-tests/rsync
+  others=$cache/rsync
   if [ "$others" -nt "$lists/atomic-nightly-updated" ] || ! may_be_root; then return 0; fi
   as_root mkdir -p "$others"
   as_root touch "$others"
@@ -243,6 +246,66 @@ other_rsyncs() {
     fi
     rm -rf "$aside"
   done
+}
+
+# Programs of others that read and write the same formats, which this Debian does not have yet: cosign, torchwood and its
+# witness, Sigsum, and a Go that builds with torchwood's library. Unpacked aside, where test/support/oracles.ts looks; tests
+# that want one are skipped without it. apt has lists of its own for that, so that nothing is installed from them. The release
+# is signed by Debian, and its pool has only its newest packages: so they are looked at anew once a week, and a day after
+# a failure.
+later_suite=forky
+oracle_packages='cosign torchwood sigsum-go sigsum-log-go golang-filippo-torchwood-dev golang-golang-x-mod-dev
+  golang-golang-x-crypto-dev golang-golang-x-sync-dev'
+
+other_oracles() {
+  [ "$tests" = yes ] || return 0
+  oracles=$cache/oracles
+  days=1
+  [ ! -e "$oracles/tree" ] || days=7
+  if within "$oracles/looked" $((days * 1440)) || ! may_be_root; then return 0; fi
+  as_root mkdir -p "$oracles"
+  as_root touch "$oracles/looked"
+  aside=$(mktemp -d)
+  say "looking for cosign, torchwood and Sigsum in Debian $later_suite, for tests"
+  unpack_oracles || say "that failed; $([ -e "$oracles/tree" ] && echo "those here stay" || echo "the tests go without them")"
+  rm -rf "$aside"
+}
+
+# What it is told goes to apt alone, below $aside.
+apt_aside() { APT_CONFIG=$aside/apt.conf "$@"; }
+
+unpack_oracles() {
+  mkdir -p "$aside/lists/partial" "$aside/cache/archives/partial" "$aside/debs"
+  : > "$aside/status"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $later_suite main" > "$aside/sources.list"
+  cat > "$aside/apt.conf" <<CONF
+Dir::Etc::sourcelist "$aside/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State::lists "$aside/lists";
+Dir::State::status "$aside/status";
+Dir::Cache "$aside/cache";
+Acquire::Languages "none";
+Acquire::Retries "1";
+Acquire::http::Timeout "20";
+APT::Update::Error-Mode "any";
+APT::Sandbox::User "root";
+CONF
+  apt_aside apt-get update -qq || return 1
+  # golang-go only names the present version, golang-1.27-go.
+  go=$(apt_aside apt-cache show golang-go | sed -n 's/^Depends:.*\(golang-[0-9.]*\)-go.*/\1/p' | head -n 1)
+  # What the suite does not have at present is left out.
+  apt_aside apt-cache show --no-all-versions $oracle_packages "$go-go" "$go-src" 2>/dev/null |
+    sed -n 's/^Package: //p; s/^Version: //p' | paste -d ' ' - - > "$aside/packages"
+  if [ ! -s "$aside/packages" ]; then return 1; fi
+  if cmp -s "$aside/packages" "$oracles/packages"; then return 0; fi
+  say "unpacking aside: $(paste -s -d , "$aside/packages" | sed 's/,/, /g')"
+  wanted=$(cut -d ' ' -f 1 "$aside/packages")
+  (cd "$aside/debs" && apt_aside apt-get download -qq $wanted) || return 1
+  for deb in "$aside"/debs/*.deb; do dpkg -x "$deb" "$aside/tree" || return 1; done
+  as_root rm -rf "$oracles/tree" "$oracles/packages"
+  as_root mv "$aside/tree" "$oracles/tree" && as_root cp "$aside/packages" "$oracles/packages"
 }
 
 install_fedora() {
@@ -287,6 +350,7 @@ build_program() {
 if command -v apt-get >/dev/null; then
   install_debian
   other_rsyncs
+  other_oracles
 elif command -v dnf >/dev/null; then
   install_fedora
 else

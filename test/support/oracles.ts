@@ -1,0 +1,38 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, type SuiteFactory } from 'vitest';
+
+/** Where `scripts/bootstrap.sh --tests` unpacks programs out of a later Debian. */
+const TREE = join(process.env['ATOMIC_NIGHTLY_TEST_CACHE'] ?? '/var/cache/atomic-nightly-tests', 'oracles/tree');
+
+const PLACES = {
+  cosign: 'usr/bin/cosign',
+  litewitness: 'usr/bin/litewitness',
+  witnessctl: 'usr/bin/witnessctl',
+  'sigsum-submit': 'usr/bin/sigsum-submit',
+  'sigsum-verify': 'usr/bin/sigsum-verify',
+  'sigsum-key': 'usr/bin/sigsum-key',
+  'sigsum-log-primary': 'usr/bin/sigsum-log-primary',
+  /** The sources of torchwood's library. */
+  torchwood: 'usr/share/gocode/src/filippo.io/torchwood/policy.go',
+} as const;
+
+/** Programs of others that read and write the formats that this one does. */
+export type Oracle = keyof typeof PLACES;
+
+/** Returns the path of one that is there. */
+export const oracle = (name: Oracle): string => join(TREE, PLACES[name]);
+
+/** Returns why tests that want these cannot run here; undefined when they can. */
+function whyNo(...names: Oracle[]): string | undefined {
+  const missing = names.filter((name) => !existsSync(oracle(name)));
+  if (missing.length === 0) return undefined;
+  return `${missing.join(', ')} of a later Debian is not there: npm run bootstrap -- --tests`;
+}
+
+/** Describes what these accept. Where one is missing the tests are skipped, and their name and a line on the terminal say why. */
+export function describeWith(names: readonly Oracle[], title: string, tests: SuiteFactory): void {
+  const why = whyNo(...names);
+  if (why !== undefined) process.stderr.write(`SKIPPED: ${title}: ${why}\n`);
+  describe.skipIf(why !== undefined)(why === undefined ? title : `${title} (${why})`, tests);
+}

@@ -1,4 +1,4 @@
-import { createHash, type KeyObject, verify } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { damaged, readRecord, recordFormat } from '../base/read-record.ts';
@@ -21,21 +21,23 @@ export function signedBytes(payloadType: string, payload: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(head), payload]);
 }
 
-/** Returns the line of a `.intoto.jsonl` file that holds a statement with its signature. @param sig as the key's algorithm makes it */
-export function envelopeLine(payload: Uint8Array, keyid: string, sig: Uint8Array): string {
-  const envelope: Envelope = {
+/**
+ * Returns the envelope of a statement with its signatures, which are as the key's algorithm makes them. It names no key: the specification
+ * calls that a hint, but programs skip a signature whose key has another name with them, and each language's has another (in Go, with
+ * cosign, that of ssh).
+ */
+export function envelopeOf(payload: Uint8Array, signatures: readonly Uint8Array[]): Envelope {
+  const base64Of = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  return {
     payloadType: STATEMENT_TYPE,
-    payload: Buffer.from(payload).toString('base64'),
-    signatures: [{ keyid, sig: Buffer.from(sig).toString('base64') }],
+    payload: base64Of(payload),
+    signatures: signatures.map((sig) => ({ keyid: '', sig: base64Of(sig) })),
   };
-  return `${JSON.stringify(envelope)}\n`;
 }
 
-/** Returns the id of a key: SHA-256 of its SubjectPublicKeyInfo in lower-case hex. To readers it is a hint only. */
-export function keyId(key: KeyObject): string {
-  return createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('hex');
+/** Returns the line of a `.intoto.jsonl` file that holds a statement with its signature. */
+export function envelopeLine(payload: Uint8Array, sig: Uint8Array): string {
+  return `${JSON.stringify(envelopeOf(payload, [sig]))}\n`;
 }
 
 const verifyAside = promisify(verify);

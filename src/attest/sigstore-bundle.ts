@@ -1,7 +1,7 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import { readRecordIfGood, recordFormat } from '../base/read-record.ts';
-import { keyId, type OpenedEnvelope, STATEMENT_TYPE } from './dsse.ts';
+import { envelopeOf, type OpenedEnvelope } from './dsse.ts';
 import { base64, REKOR_ENTRY, type RekorEntry } from './rekor-entry.ts';
 
 /** The format of bundles, in sigstore's protobuf-specs. */
@@ -27,11 +27,7 @@ export function bundleText({ payload, signatures }: OpenedEnvelope, key: KeyObje
   const bundle = {
     mediaType: MEDIA_TYPE,
     verificationMaterial: { publicKey: { hint }, tlogEntries: [entry] },
-    dsseEnvelope: {
-      payloadType: STATEMENT_TYPE,
-      payload: base64(payload),
-      signatures: signatures.map((sig) => ({ keyid: keyId(key), sig: base64(sig) })),
-    },
+    dsseEnvelope: envelopeOf(payload, signatures),
   };
   return `${JSON.stringify(bundle)}\n`;
 }

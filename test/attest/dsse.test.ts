@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, generateKeyPairSync, sign } from 'node:cr
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
+import { envelopeLine, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
 import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
@@ -33,7 +33,7 @@ const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
 test('openssl verifies what is signed, with the plain key', async () => {
   const folder = temporaryFolder();
   const signature = sign('sha256', signedBytes(STATEMENT_TYPE, PAYLOAD), privateKey);
-  const line = envelopeLine(PAYLOAD, keyId(publicKey), signature);
+  const line = envelopeLine(PAYLOAD, signature);
   const { signatures, payload } = JSON.parse(line);
   await writeFile(join(folder, 'key.pub'), pem);
   await writeFile(join(folder, 'sig'), Buffer.from(signatures[0].sig, 'base64'));

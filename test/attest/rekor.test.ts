@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { envelopeLine, keyId, parseEnvelope, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
+import { envelopeLine, parseEnvelope, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
 import { logInRekor } from '../../src/attest/rekor-client.ts';
 import { parseRekorEntry, verifyRekorEntry } from '../../src/attest/rekor-entry.ts';
 import { bundleText, isBundleOf } from '../../src/attest/sigstore-bundle.ts';
@@ -23,7 +23,7 @@ afterAll(() => server.stop());
 function signed(text: string) {
   const payload = Buffer.from(text);
   const bytes = signedBytes(STATEMENT_TYPE, payload);
-  const line = envelopeLine(payload, keyId(publicKey), sign('sha256', bytes, privateKey));
+  const line = envelopeLine(payload, sign('sha256', bytes, privateKey));
   const envelope = parseEnvelope(Buffer.from(line), 'statement');
   const digest = createHash('sha256').update(bytes).digest();
   const der = publicKey.export({ type: 'spki', format: 'der' });

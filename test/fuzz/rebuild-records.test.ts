@@ -108,7 +108,7 @@ describe('records of rebuilds', () => {
     };
     const payload = verdictStatement(verdict, dispute);
     const line = (key: typeof own) =>
-      envelopeLine(payload, 'k', sign('sha256', signedBytes(STATEMENT_TYPE, payload), key.privateKey));
+      envelopeLine(payload, sign('sha256', signedBytes(STATEMENT_TYPE, payload), key.privateKey));
     const folder = join(dir, 'rebuild/disputes', ID);
     mkdirSync(folder, { recursive: true });
     const read = async (text: string) => {

@@ -9,7 +9,8 @@ import { sha256File } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
 import { everyCase } from '../support/every-case.ts';
 import { type RekorServer, startRekor } from '../support/rekor-server.ts';
-import { makeWorld, records, type World } from '../support/world.ts';
+import { makeStatedWorld } from '../support/stated-world.ts';
+import { records, type World } from '../support/world.ts';
 
 let world: World;
 let folder: string;
@@ -17,20 +18,8 @@ let commit: string;
 let rekor: RekorServer;
 beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
-  const key = join(dir, 'statements.pem');
-  await run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key]);
-  await run('chmod', ['600', key]);
-  await run('openssl', ['ec', '-in', key, '-pubout', '-out', join(dir, 'statements.pub')]);
   rekor = await startRekor(join(dir, 'rekor'));
-  world = await makeWorld(dir, {
-    stream: [
-      'attestations:',
-      '  statement:',
-      '    builder: https://ci.example.org/atomic',
-      `    rekor: {url: '${rekor.url}', log-key: ${rekor.vkey}}`,
-      `    key: {type: key-file, key-file: ${key}}`,
-    ],
-  });
+  world = await makeStatedWorld(dir, [`rekor: {url: '${rekor.url}', log-key: ${rekor.vkey}}`]);
   const night = await world.nightly('nightly', '--json');
   expect(night.stderr).not.toContain('✗');
   ({ commit } = JSON.parse(night.stdout));

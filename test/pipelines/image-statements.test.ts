@@ -7,25 +7,13 @@ import type { ImageFile } from '../../src/images/image.ts';
 import { run } from '../../src/programs/exec.ts';
 import { metaOf } from '../support/build-meta.ts';
 import { everyCase } from '../support/every-case.ts';
+import { makeStatedWorld } from '../support/stated-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
-import { makeWorld, records, type World } from '../support/world.ts';
+import { records, type World } from '../support/world.ts';
 
 /** A world whose stream has statements signed, and one image. */
 async function statedWorld(): Promise<World> {
-  const dir = temporaryFolder();
-  const key = join(dir, 'statements.pem');
-  await run('openssl', ['ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', key]);
-  await run('chmod', ['600', key]);
-  await run('openssl', ['ec', '-in', key, '-pubout', '-out', join(dir, 'statements.pub')]);
-  const world = await makeWorld(dir, {
-    images: ['iso'],
-    stream: [
-      'attestations:',
-      '  statement:',
-      '    builder: https://ci.example.org/atomic',
-      `    key: {type: key-file, key-file: ${key}}`,
-    ],
-  });
+  const world = await makeStatedWorld(temporaryFolder(), [], ['iso']);
   onTestFinished(() => world.stop());
   return world;
 }

@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type ComposeRebuild, differingImages, parseRebuild } from '../../attest/compose-rebuild.ts';
-import { isSignedBy, keyId, type OpenedEnvelope, parseEnvelope } from '../../attest/dsse.ts';
+import { isSignedBy, type OpenedEnvelope, parseEnvelope } from '../../attest/dsse.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { readPublicFile } from '../../base/secret-file.ts';
 import type { BuildMeta, RebuildRecord } from '../../build/build-record.ts';
@@ -30,7 +30,7 @@ export async function readRebuilders({ rebuilders, placeOf }: RebuilderPart): Pr
   const found: Rebuilder[] = [];
   for (const [index, rebuilder] of rebuilders.entries()) {
     const key = await readKey(rebuilder);
-    const same = found.find((one) => keyId(one.key) === keyId(key));
+    const same = found.find((one) => one.key.equals(key));
     if (same !== undefined) {
       throw new NightlyError('config', `The rebuilders ${same.name} and ${rebuilder.name} have the same key.`, {
         hint: 'Each of them counts, so each must have a key of its own.',

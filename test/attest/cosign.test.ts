@@ -2,9 +2,9 @@ import { appendFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { formatVkey, keyDigest, noteSigner, parseVkey } from '../../src/log/note-keys.ts';
-import { run } from '../../src/programs/exec.ts';
-import { describeWith, oracle } from '../support/oracles.ts';
+import { formatVkey, noteSigner } from '../../src/log/note-keys.ts';
+import { type CosignCommands, cosignCommands, cosignSays, trustedRoot } from '../support/cosign.ts';
+import { describeWith } from '../support/oracles.ts';
 import { type RekorServer, startRekor } from '../support/rekor-server.ts';
 import { makeStatedWorld, newStatementKey } from '../support/stated-world.ts';
 import type { World } from '../support/world.ts';
@@ -19,7 +19,7 @@ describeWith(['cosign'], 'cosign and the statements of a night', () => {
   let folder: string;
   /** Its one image, by its path there. */
   let image: string;
-  let commands: { readonly plain: string; readonly bundle: string };
+  let commands: CosignCommands;
 
   beforeAll(async () => {
     const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-'));
@@ -38,11 +38,7 @@ describeWith(['cosign'], 'cosign and the statements of a night', () => {
     image = `images/${images.find((name) => name.endsWith('.iso')) ?? ''}`;
     await cp(join(dir, 'statements.pub'), join(folder, 'statements.pub'));
     await writeFile(join(folder, 'rekor-root.json'), trustedRoot(rekor.vkey));
-    const page = await readFile(new URL('../../docs/attestations.md', import.meta.url), 'utf8');
-    const found = page.replaceAll('\\\n', '').match(/^cosign verify-blob-attestation .* lockfile\.json$/gm) ?? [];
-    const [bundle = '', plain = ''] = found;
-    expect(found.map((line) => line.includes('--bundle'))).toEqual([true, false]);
-    commands = { plain, bundle };
+    commands = await cosignCommands();
   }, 300_000);
   afterAll(async () => {
     await rekor.stop();
@@ -50,23 +46,8 @@ describeWith(['cosign'], 'cosign and the statements of a night', () => {
     await rm(world.dir, { recursive: true, force: true });
   });
 
-  /** Runs a line of docs/attestations.md, changed; returns what it said. */
-  const says = async (line: string, ...changes: readonly (readonly [string, string])[]): Promise<string> => {
-    let changed = line;
-    for (const [from, to] of changes) changed = changed.replace(from, to);
-    const { exitCode, stderr } = await run('sh', ['-c', changed.replace('cosign', oracle('cosign'))], {
-      cwd: folder,
-      // Nothing of sigstore's own is looked up, and nothing kept.
-      env: {
-        HOME: world.dir,
-        TUF_ROOT: join(world.dir, 'tuf'),
-        HTTPS_PROXY: 'http://127.0.0.1:9',
-        NO_PROXY: '127.0.0.1',
-      },
-      okExitCodes: [0, 1],
-    });
-    return exitCode === 0 ? (/Verified OK/.exec(stderr)?.[0] ?? stderr) : `refused: ${stderr}`;
-  };
+  const says = (line: string, ...changes: readonly (readonly [string, string])[]): Promise<string> =>
+    cosignSays(folder, line, changes);
 
   it('I2: accepts the statement of a build for the commit and each record, and that of an image for the image', async () => {
     const { plain } = commands;
@@ -130,27 +111,3 @@ describeWith(['cosign'], 'cosign and the statements of a night', () => {
     expect(await says(commands.bundle, ['rekor-root.json', 'other-root.json'])).toMatch(/^refused: /);
   });
 });
-
-/** A trusted root of sigstore's with one log in it, as whoever runs the log gives it away. */
-function trustedRoot(vkey: string): string {
-  const key = parseVkey(vkey, { file: 'log-key' });
-  return JSON.stringify({
-    mediaType: 'application/vnd.dev.sigstore.trustedroot+json;version=0.1',
-    tlogs: [
-      {
-        // Cosign takes the name of the log's key from here.
-        baseUrl: `https://${key.name}`,
-        hashAlgorithm: 'SHA2_256',
-        publicKey: {
-          rawBytes: Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), key.publicKey]).toString('base64'),
-          keyDetails: 'PKIX_ED25519',
-          validFor: { start: '2020-01-01T00:00:00Z' },
-        },
-        logId: { keyId: keyDigest(key).toString('base64') },
-      },
-    ],
-    certificateAuthorities: [],
-    ctlogs: [],
-    timestampAuthorities: [],
-  });
-}

@@ -24,15 +24,19 @@ export type Oracle = keyof typeof PLACES;
 export const oracle = (name: Oracle): string => join(TREE, PLACES[name]);
 
 /** Returns why tests that want these cannot run here; undefined when they can. */
-function whyNo(...names: Oracle[]): string | undefined {
+export function whyNo(...names: Oracle[]): string | undefined {
   const missing = names.filter((name) => !existsSync(oracle(name)));
   if (missing.length === 0) return undefined;
   return `${missing.join(', ')} of a later Debian is not there: npm run bootstrap -- --tests`;
 }
 
-/** Describes what these accept. Where one is missing the tests are skipped, and their name and a line on the terminal say why. */
+/** Describes what these accept, and skips it where one is missing. */
 export function describeWith(names: readonly Oracle[], title: string, tests: SuiteFactory): void {
-  const why = whyNo(...names);
+  describeIf(whyNo(...names), title, tests);
+}
+
+/** Describes tests that are skipped for a reason, if there is one: then their name and a line on the terminal say it. */
+export function describeIf(why: string | undefined, title: string, tests: SuiteFactory): void {
   if (why !== undefined) process.stderr.write(`SKIPPED: ${title}: ${why}\n`);
   describe.skipIf(why !== undefined)(why === undefined ? title : `${title} (${why})`, tests);
 }

@@ -8,7 +8,8 @@ import {
   recordedBuilders,
 } from './builder-ledger.ts';
 import type { BuilderLevel } from './builder-levels.ts';
-import type { RebuildConfig, RebuildRecords } from './rebuild-records.ts';
+import type { RebuildList } from './rebuild-list.ts';
+import type { RebuildConfig } from './rebuild-records.ts';
 
 /** A builder with all that is known of it. */
 export interface ListedBuilder {
@@ -35,18 +36,16 @@ export interface ListedBuilder {
 /** Returns all builders, those of the configuration first, as it has them. */
 export async function listBuilders(
   { work, builders }: RebuildConfig,
-  records: RebuildRecords,
+  { results, disputes }: RebuildList,
 ): Promise<ListedBuilder[]> {
   const configured = builders.machines.map(({ name }) => name);
   const others = (await recordedBuilders(work)).filter((name) => !configured.includes(name));
-  const operators = new Map(records.judged.map(({ result }) => [result.builder, result.operator]));
+  const operators = new Map(results.map((one) => [one.builder, one.operator]));
   for (const { name, operator } of builders.machines) operators.set(name, operator);
   return Promise.all(
     [...configured, ...others].map(async (name): Promise<ListedBuilder> => {
-      const mine = records.judged.filter(({ result }) => result.builder === name);
-      const parts = records.disputes.filter(
-        ({ kind, one, other }) => kind !== 'explained' && [one.builder, other.builder].includes(name),
-      );
+      const mine = results.filter(({ builder }) => builder === name);
+      const parts = disputes.filter(({ one, other }) => [one.builder, other.builder].includes(name));
       const counts = {
         jobs: mine.length,
         confirmed: mine.filter((one) => one.operators.length > 1).length,

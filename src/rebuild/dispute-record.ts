@@ -80,9 +80,16 @@ export function fingerprintOf({ outcome, packages }: Pick<RebuildResult, 'outcom
 }
 
 /** Returns the id of the dispute between two results of the same inputs: the same whichever comes first, and after a kill. */
-export function disputeId(one: RebuildResult, other: RebuildResult): string {
-  const prints = [fingerprintOf(one), fingerprintOf(other)].sort();
-  return sha256([inputsOf(one), ...prints].join('\n')).slice(0, 12);
+export const disputeId = (one: RebuildResult, other: RebuildResult): string =>
+  disputeIdOf({ inputs: inputsOf(one), fingerprint: fingerprintOf(one) }, { fingerprint: fingerprintOf(other) });
+
+/** Returns `disputeId` of two results of which only this is at hand. */
+export function disputeIdOf(
+  { inputs, fingerprint }: { readonly inputs: string; readonly fingerprint: string },
+  other: { readonly fingerprint: string },
+): string {
+  const prints = [fingerprint, other.fingerprint].sort();
+  return sha256([inputs, ...prints].join('\n')).slice(0, 12);
 }
 
 const disputesFolder = (work: string): string => join(rebuildFolder(work), 'disputes');
@@ -90,7 +97,10 @@ const disputesFolder = (work: string): string => join(rebuildFolder(work), 'disp
 /** Returns the folder of a dispute: its record, the evidence, the verdicts. */
 export const disputeFolder = (work: string, dispute: string): string => join(disputesFolder(work), dispute);
 
-const recordPath = (work: string, dispute: string): string => join(disputeFolder(work, dispute), 'dispute.json');
+/** The record, in the folder of a dispute. */
+export const DISPUTE_FILE = 'dispute.json';
+
+const recordPath = (work: string, dispute: string): string => join(disputeFolder(work, dispute), DISPUTE_FILE);
 
 /** Returns a dispute; undefined when there is none. @throws NightlyError `record` when it is damaged. */
 export async function readDispute(work: string, dispute: string): Promise<Dispute | undefined> {
@@ -104,21 +114,37 @@ export async function writeDispute(work: string, dispute: Dispute): Promise<void
   await writeFileAtomic(recordPath(work, dispute.id), recordText(dispute, DISPUTE));
 }
 
+/** Returns the ids of disputes that have a folder, in no order. */
+export async function disputeIds(work: string): Promise<string[]> {
+  const names = (await ifThere(readdir(disputesFolder(work)))) ?? [];
+  return names.filter((name) => id.safeParse(name).success);
+}
+
+/** Returns a dispute, or what is wrong with it; undefined where there is none of that id. */
+export async function disputeOrFault(work: string, dispute: string): Promise<Dispute | NightlyError | undefined> {
+  try {
+    const found = await readDispute(work, dispute);
+    return found?.id === dispute ? found : undefined;
+  } catch (error) {
+    if (error instanceof NightlyError) return error;
+    if (isUnreadable(error)) return unreadable(recordPath(work, dispute), error);
+    throw error;
+  }
+}
+
+/** Orders disputes by when they were opened, the oldest first. */
+export const byAge = (one: Pick<Dispute, 'at' | 'id'>, other: Pick<Dispute, 'at' | 'id'>): number =>
+  one.at - other.at || (one.id < other.id ? -1 : 1);
+
 /** Reads all disputes, oldest first, and what is wrong with those that cannot be read (I15). */
 export async function readDisputes(
   work: string,
 ): Promise<{ readonly disputes: readonly Dispute[]; readonly faults: readonly NightlyError[] }> {
-  const names = ((await ifThere(readdir(disputesFolder(work)))) ?? []).filter((name) => id.safeParse(name).success);
   const [disputes, faults]: [Dispute[], NightlyError[]] = [[], []];
-  for (const name of names) {
-    try {
-      const found = await readDispute(work, name);
-      if (found?.id === name) disputes.push(found);
-    } catch (error) {
-      if (error instanceof NightlyError) faults.push(error);
-      else if (isUnreadable(error)) faults.push(unreadable(recordPath(work, name), error));
-      else throw error;
-    }
+  for (const name of await disputeIds(work)) {
+    const found = await disputeOrFault(work, name);
+    if (found instanceof NightlyError) faults.push(found);
+    else if (found) disputes.push(found);
   }
-  return { disputes: disputes.sort((a, b) => a.at - b.at || (a.id < b.id ? -1 : 1)), faults };
+  return { disputes: disputes.sort(byAge), faults };
 }

@@ -6,11 +6,11 @@ import type { BuildersConfig } from '../config/builders.ts';
 import type { Config } from '../config/config.ts';
 import { openStatementSigner, type StatementSigner } from '../signing/statement-signer.ts';
 import { type Dispute, readDisputes } from './dispute-record.ts';
-import { sameInputs } from './duplicates.ts';
+import { inputsOf, sameInputs } from './duplicates.ts';
 import { verifyRebuildStatement } from './rebuild-statement.ts';
 import type { RebuildResult } from './result.ts';
 import { type KeptResult, readKeptResults, statementPath } from './result-store.ts';
-import { type JudgedResult, judge } from './standings.ts';
+import { factsOf, type JudgedResult, judge } from './standings.ts';
 import { readVerdicts, type Verdict } from './verdicts.ts';
 
 /** A configuration that has builders. */
@@ -64,15 +64,28 @@ export async function readRebuildRecords(config: RebuildConfig, like?: RebuildRe
     if (signed.verdicts.length > 0) verdicts.set(id, signed.verdicts);
   }
   const last = new Map([...verdicts].flatMap(([id, all]) => all.slice(-1).map((one) => [id, one] as const)));
+  const judgements = judge({
+    results: results.map(factsOf),
+    disputes: found.disputes.map((one) => ({ id: one.id, kind: one.kind, inputs: inputsOf(one) })),
+    verdicts: last,
+  });
   return {
-    judged: judge({ results, disputes: found.disputes, verdicts: last }),
+    judged: results.flatMap((kept, index) => {
+      const judgement = judgements[index];
+      return judgement ? [{ ...kept, ...judgement }] : [];
+    }),
     disputes: found.disputes,
     verdicts,
     faults,
   };
 }
 
-async function statementFault(work: string, { result }: KeptResult, key: KeyObject): Promise<NightlyError | undefined> {
+/** Returns what is wrong with the statement of a result; undefined for one that our key has signed. */
+export async function statementFault(
+  work: string,
+  { result }: KeptResult,
+  key: KeyObject,
+): Promise<NightlyError | undefined> {
   const place = statementPath(work, result.job);
   const line = textIfThere(place);
   if (line === undefined) {

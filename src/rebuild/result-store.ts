@@ -92,24 +92,37 @@ export async function writeDraw(work: string, job: string, draw: Draw): Promise<
 }
 
 /** Results read before others have their turn. */
-const AT_A_TIME = 50;
+export const AT_A_TIME = 50;
+
+/** Returns the jobs that have a folder for their result, in no order. */
+export async function jobsWithResult(work: string): Promise<string[]> {
+  const names = (await ifThere(readdir(join(rebuildFolder(work), 'results')))) ?? [];
+  return names.filter((name) => jobId.safeParse(name).success);
+}
+
+/** What says what a result is, what was drawn for it, and who stands for it: names in the folder of a result. */
+export const RESULT_FILES = ['result.json', 'draw.json', 'statement.intoto.jsonl'] as const;
+
+/** Returns a result that is kept, or what is wrong with it; undefined where there is none of that job. */
+export function resultOrFault(work: string, job: string): KeptResult | NightlyError | undefined {
+  try {
+    const kept = readKeptResult(work, job);
+    return kept?.result.job === job ? kept : undefined;
+  } catch (error) {
+    if (error instanceof NightlyError) return error;
+    if (isUnreadable(error)) return unreadable(resultPath(work, job), error);
+    throw error;
+  }
+}
 
 /** Reads all results. One that is damaged stops nothing but itself. */
 export async function readKeptResults(work: string): Promise<KeptResults> {
-  const names = ((await ifThere(readdir(join(rebuildFolder(work), 'results')))) ?? []).filter(
-    (name) => jobId.safeParse(name).success,
-  );
   const [results, faults]: [KeptResult[], NightlyError[]] = [[], []];
-  for (const [index, job] of names.entries()) {
+  for (const [index, job] of (await jobsWithResult(work)).entries()) {
     if (index % AT_A_TIME === 0) await nextTurn();
-    try {
-      const kept = readKeptResult(work, job);
-      if (kept && kept.result.job === job) results.push(kept);
-    } catch (error) {
-      if (error instanceof NightlyError) faults.push(error);
-      else if (isUnreadable(error)) faults.push(unreadable(resultPath(work, job), error));
-      else throw error;
-    }
+    const found = resultOrFault(work, job);
+    if (found instanceof NightlyError) faults.push(found);
+    else if (found) results.push(found);
   }
   const byTime = ({ result: one }: KeptResult, { result: other }: KeptResult): number =>
     one.finishedAt - other.finishedAt || (one.job < other.job ? -1 : 1);

@@ -1,6 +1,6 @@
-import type { Dispute } from './dispute-record.ts';
-import { disputeId, fingerprintOf } from './dispute-record.ts';
+import { type Dispute, disputeIdOf, fingerprintOf } from './dispute-record.ts';
 import { inputsOf } from './duplicates.ts';
+import type { RebuildResult } from './result.ts';
 import type { KeptResult } from './result-store.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -23,8 +23,8 @@ export type Standing =
   /** It never counts. */
   | 'scratch';
 
-/** A result with what it is worth. */
-export interface JudgedResult extends KeptResult {
+/** What a result is worth, and by what. */
+export interface Judgement {
   readonly standing: Standing;
   /** Operators that made the same, its own among them, sorted; none where it counts for nothing. */
   readonly operators: readonly string[];
@@ -32,66 +32,79 @@ export interface JudgedResult extends KeptResult {
   readonly disputes: readonly string[];
 }
 
+/** A result with what it is worth. */
+export interface JudgedResult extends KeptResult, Judgement {}
+
+/** What of a result it is judged by. */
+export interface ResultFacts extends Pick<RebuildResult, 'job' | 'builder' | 'operator' | 'outcome' | 'scratch'> {
+  /** `inputsOf`, `fingerprintOf` */
+  readonly inputs: string;
+  readonly fingerprint: string;
+  readonly isDuplicate: boolean;
+  /** Whether another operator has to build the same; undefined while nothing was drawn. */
+  readonly isWanted?: boolean | undefined;
+}
+
+/** What of a dispute and of a verdict results are judged by. */
+export type DisputeFacts = Pick<Dispute, 'id' | 'kind'> & { readonly inputs: string };
+export type VerdictFacts = Pick<Verdict, 'verdict' | 'builders' | 'fingerprints' | 'jobs'>;
+
+/** Returns what a result is judged by. */
+export const factsOf = ({ result, draw }: KeptResult): ResultFacts => ({
+  ...{ job: result.job, builder: result.builder, operator: result.operator },
+  ...{ outcome: result.outcome, scratch: result.scratch, isDuplicate: result.duplicateOf !== undefined },
+  ...{ inputs: inputsOf(result), fingerprint: fingerprintOf(result), isWanted: draw?.wanted },
+});
+
 /** All that judging goes by. */
 export interface Known {
-  readonly results: readonly KeptResult[];
-  readonly disputes: readonly Dispute[];
+  readonly results: readonly ResultFacts[];
+  readonly disputes: readonly DisputeFacts[];
   /** The verdict that counts, by the id of its dispute. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: ReadonlyMap<string, VerdictFacts>;
 }
 
 /**
  * Judges all results, each by those of the same inputs, from the records alone: whatever a kill left undone, two results that differ
  * are disputed until a record says otherwise (I18).
+ * @returns what each is worth, in their order
  */
-export function judge(known: Known): JudgedResult[] {
+export function judge(known: Known): Judgement[] {
   const verdicts = given(known);
-  const results = known.results.map((kept): Printed => {
-    const [inputs, fingerprint] = [inputsOf(kept.result), fingerprintOf(kept.result)];
-    const isVoid = (verdicts.byInputs.get(inputs) ?? []).some(
-      (one) =>
-        (one.verdict === 'tampered' && one.fingerprints.includes(fingerprint)) || one.jobs.includes(kept.result.job),
+  const isVoid = ({ inputs, fingerprint, job }: ResultFacts): boolean =>
+    (verdicts.byInputs.get(inputs) ?? []).some(
+      (one) => (one.verdict === 'tampered' && one.fingerprints.includes(fingerprint)) || one.jobs.includes(job),
     );
-    return { kept, inputs, fingerprint, isVoid };
-  });
-  const groups = new Map<string, Printed[]>();
-  for (const one of results) {
-    if (one.kept.result.scratch || one.isVoid) continue;
+  const worthless = new Set(known.results.filter(isVoid));
+  const groups = new Map<string, ResultFacts[]>();
+  for (const one of known.results) {
+    if (one.scratch || worthless.has(one)) continue;
     const group = groups.get(one.inputs);
     if (group) group.push(one);
     else groups.set(one.inputs, [one]);
   }
-  return results.map((one) => {
-    const { kept, inputs, isVoid } = one;
-    if (kept.result.scratch) return { ...kept, standing: 'scratch', operators: [], disputes: [] };
-    if (isVoid) return { ...kept, standing: 'rejected', operators: [], disputes: [] };
-    return { ...kept, ...judgeOne(one, groups.get(inputs) ?? [], verdicts) };
+  return known.results.map((one): Judgement => {
+    if (one.scratch) return { standing: 'scratch', operators: [], disputes: [] };
+    // A verdict says that it counts for nothing: what was tampered with whoever sends it again, else that one result.
+    if (worthless.has(one)) return { standing: 'rejected', operators: [], disputes: [] };
+    return judgeOne(one, groups.get(one.inputs) ?? [], verdicts);
   });
-}
-
-/** A result with what it is compared by, computed once. */
-interface Printed {
-  readonly kept: KeptResult;
-  readonly inputs: string;
-  readonly fingerprint: string;
-  /** A verdict says that it counts for nothing: what was tampered with whoever sends it again, else that one result. */
-  readonly isVoid: boolean;
 }
 
 /** What people have found, by what it is looked up by. */
 interface Given {
   /** Verdicts on disputes about the same inputs. */
-  readonly byInputs: ReadonlyMap<string, readonly Verdict[]>;
-  readonly dispute: ReadonlyMap<string, { readonly record: Dispute; readonly verdict: Verdict | undefined }>;
+  readonly byInputs: ReadonlyMap<string, readonly VerdictFacts[]>;
+  readonly dispute: ReadonlyMap<string, { readonly record: DisputeFacts; readonly verdict: VerdictFacts | undefined }>;
   /** Builders that a verdict says have tampered. */
   readonly distrusted: ReadonlySet<string>;
 }
 
 function given({ disputes, verdicts }: Known): Given {
-  const byInputs = new Map<string, Verdict[]>();
+  const byInputs = new Map<string, VerdictFacts[]>();
   for (const dispute of disputes) {
     const verdict = verdicts.get(dispute.id);
-    const inputs = inputsOf(dispute);
+    const { inputs } = dispute;
     if (verdict) byInputs.set(inputs, [...(byInputs.get(inputs) ?? []), verdict]);
   }
   return {
@@ -103,9 +116,8 @@ function given({ disputes, verdicts }: Known): Given {
   };
 }
 
-function judgeOne(one: Printed, mates: readonly Printed[], verdicts: Given): Omit<JudgedResult, keyof KeptResult> {
-  const { result, draw } = one.kept;
-  const related = mates.map((mate) => ({ mate: mate.kept.result, relation: relationOf(one, mate, verdicts) }));
+function judgeOne(one: ResultFacts, mates: readonly ResultFacts[], verdicts: Given): Judgement {
+  const related = mates.map((mate) => ({ mate, relation: relationOf(one, mate, verdicts) }));
   const open = related.flatMap(({ relation }) => (relation.kind === 'agrees' ? [] : [relation]));
   const disputes = [...new Set(open.map(({ dispute }) => dispute))].sort();
   const agreeing = related.filter(({ relation }) => relation.kind === 'agrees');
@@ -113,10 +125,10 @@ function judgeOne(one: Printed, mates: readonly Printed[], verdicts: Given): Omi
   const standing = ((): Standing => {
     if (open.some(({ kind }) => kind === 'dispute')) return 'disputed';
     if (open.length > 0) return 'class-unknown';
-    if (draw === undefined && result.duplicateOf === undefined) return 'undecided';
-    if ((draw?.wanted === true || verdicts.distrusted.has(result.builder)) && operators.length < 2)
+    if (one.isWanted === undefined && !one.isDuplicate) return 'undecided';
+    if ((one.isWanted === true || verdicts.distrusted.has(one.builder)) && operators.length < 2)
       return 'duplicate-wanted';
-    return result.outcome === 'failed' ? 'failed' : 'accepted';
+    return one.outcome === 'failed' ? 'failed' : 'accepted';
   })();
   return { standing, operators, disputes };
 }
@@ -127,9 +139,9 @@ type Relation =
   | { readonly kind: 'dispute' | 'task'; readonly dispute: string };
 
 /** How a result stands to another of the same inputs, of which neither is void. */
-function relationOf(one: Printed, mate: Printed, verdicts: Given): Relation {
+function relationOf(one: ResultFacts, mate: ResultFacts, verdicts: Given): Relation {
   if (one.fingerprint === mate.fingerprint) return { kind: 'agrees' };
-  const dispute = disputeId(one.kept.result, mate.kept.result);
+  const dispute = disputeIdOf(one, mate);
   const found = verdicts.dispute.get(dispute);
   // A kill came before the record was written, or it is damaged.
   if (found === undefined) return { kind: 'dispute', dispute };

@@ -54,8 +54,10 @@ export function verdictStatement(verdict: Verdict, { packages, source }: Dispute
   return statementBytes(subject, VERDICT_TYPE, verdict);
 }
 
-const verdictsPath = (work: string, dispute: string): string =>
-  join(disputeFolder(work, dispute), 'verdicts.intoto.jsonl');
+/** Where the verdicts are, in the folder of a dispute. */
+export const VERDICTS_FILE = 'verdicts.intoto.jsonl';
+
+const verdictsPath = (work: string, dispute: string): string => join(disputeFolder(work, dispute), VERDICTS_FILE);
 
 /** Adds a signed verdict to those of a dispute; none is ever taken away. @param line an envelope with its line break */
 export async function addVerdict(work: string, dispute: string, line: string): Promise<void> {

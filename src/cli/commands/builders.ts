@@ -1,6 +1,6 @@
 import { formatCount } from '../../base/format.ts';
 import { type ListedBuilder, listBuilders } from '../../rebuild/builder-list.ts';
-import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
+import { readRebuildList } from '../../rebuild/rebuild-list.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
@@ -16,9 +16,9 @@ export const builders = defineCommand({
   examples: ['atomic-nightly builders', 'atomic-nightly builders --json | jq ".builders[] | select(.open > 0)"'],
   async run({ json }, { config: path, print }) {
     const config = await loadRebuilds(path);
-    const records = await readRebuildRecords(config);
-    const listed = await listBuilders(config, records);
-    const faults = records.faults.map(({ message }) => message);
+    const list = await readRebuildList(config);
+    const listed = await listBuilders(config, list);
+    const faults = list.faults.map(({ message }) => message);
     if (json) printJson({ builders: listed, faults }, print);
     else {
       printTable(listed, print);

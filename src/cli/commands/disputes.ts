@@ -1,6 +1,7 @@
 import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
-import { type ListedDispute, listDisputes } from '../../rebuild/dispute-list.ts';
+import { listDisputes } from '../../rebuild/dispute-list.ts';
+import { type DisputeRow, readRebuildList } from '../../rebuild/rebuild-list.ts';
 import { readRebuildRecords } from '../../rebuild/rebuild-records.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
@@ -18,20 +19,28 @@ export const disputes = defineCommand({
   examples: ['atomic-nightly disputes', 'atomic-nightly disputes --all --json'],
   async run({ all, json }, { config: path, print }) {
     const config = await loadRebuilds(path);
-    const listed = listDisputes(await readRebuildRecords(config));
-    const shown = listed.filter(({ open }) => all || open);
-    if (json) printJson(shown, print);
-    else if (shown.length === 0) print(all ? 'There never was one.' : 'None is open.');
+    const isShown = ({ open }: { readonly open: boolean }) => all || open;
+    if (json) {
+      // Scripts are given whole records.
+      const listed = listDisputes(await readRebuildRecords(config));
+      printJson(listed.filter(isShown), print);
+      return exitCodeOf(listed);
+    }
+    const { disputes: listed } = await readRebuildList(config);
+    const shown = listed.filter(isShown);
+    if (shown.length === 0) print(all ? 'There never was one.' : 'None is open.');
     else for (const line of tableLines([HEADER, ...shown.map(cellsOf)])) print(line);
-    return listed.some(({ open }) => open) ? EXIT.gateFailed : 0;
+    return exitCodeOf(listed);
   },
 });
 
+const exitCodeOf = (listed: readonly { readonly open: boolean }[]): number =>
+  listed.some(({ open }) => open) ? EXIT.gateFailed : 0;
+
 const HEADER = ['DISPUTE', 'DATE', 'STATE', 'SOURCE', 'BETWEEN'];
 
-function cellsOf({ dispute, open, verdicts }: ListedDispute): string[] {
-  const { id, kind, source, one, other, at } = dispute;
-  const state = open ? `open ${kind}` : (verdicts.at(-1)?.verdict ?? kind);
+function cellsOf({ id, kind, source, one, other, at, open, verdict }: DisputeRow): string[] {
+  const state = open ? `open ${kind}` : (verdict?.verdict ?? kind);
   const sides = `${one.operator}/${one.builder} and ${other.operator}/${other.builder}`;
-  return [id, new Date(at * 1000).toISOString().slice(0, 10), toned(open ? 'bad' : 'idle', state), source.nevra, sides];
+  return [id, new Date(at * 1000).toISOString().slice(0, 10), toned(open ? 'bad' : 'idle', state), source, sides];
 }

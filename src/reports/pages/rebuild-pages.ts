@@ -1,6 +1,7 @@
 import type { ListedBuilder } from '../../rebuild/builder-list.ts';
 import type { ListedDispute } from '../../rebuild/dispute-list.ts';
 import type { DrawDay } from '../../rebuild/draw-secrets.ts';
+import { type DisputeRow, disputeFacts } from '../../rebuild/rebuild-list.ts';
 import { pageView } from './page.ts';
 import type { StateView } from './page-state.ts';
 import { timeView } from './time-view.ts';
@@ -10,7 +11,7 @@ interface RebuildsView {
   readonly product: string;
   readonly builders: readonly ListedBuilder[];
   /** Oldest first. */
-  readonly disputes: readonly ListedDispute[];
+  readonly disputes: readonly DisputeRow[];
   /** Oldest first. */
   readonly days: readonly DrawDay[];
   /** What of the records cannot be read. */
@@ -93,11 +94,9 @@ function levelView(level: ListedBuilder['level']): StateView {
   }
 }
 
-function disputeRow({ dispute, open, verdicts }: ListedDispute) {
-  const { id, source, one, other, at, kind, packages } = dispute;
-  const last = verdicts.at(-1);
+function disputeRow({ id, source, one, other, at, kind, packages, open, verdict: last }: DisputeRow) {
   return {
-    ...{ id, source: source.nevra, packages: packages.map((all) => all.package), time: timeView(at * 1000) },
+    ...{ id, source, packages, time: timeView(at * 1000) },
     // By name: which of the two is the first of the record says nothing.
     sides: [one, other].map(({ operator, builder }) => `${operator}/${builder}`).sort(),
     state: disputeState(open, kind, last?.verdict),
@@ -118,7 +117,7 @@ export function disputePage(product: string, listed: ListedDispute) {
   const { one, other, packages, evidence, root, arch, class: known } = dispute;
   return {
     ...pageView(product, `Dispute ${dispute.id}`, { depth: 3, live: true }),
-    ...disputeRow(listed),
+    ...disputeRow({ ...disputeFacts(dispute, verdicts), open }),
     ...{ root, arch, known, evidence, isOpen: open },
     both: [one, other].map(({ operator, builder, job, outcome }) => ({ who: `${operator}/${builder}`, job, outcome })),
     differences: packages.map(({ package: name, one: left = 'not made', other: right = 'not made', tags = [] }) => ({

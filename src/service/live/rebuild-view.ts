@@ -2,6 +2,7 @@ import type { Config } from '../../config/config.ts';
 import { listBuilders } from '../../rebuild/builder-list.ts';
 import { listDisputes } from '../../rebuild/dispute-list.ts';
 import { drawDays } from '../../rebuild/draw-secrets.ts';
+import { readRebuildList } from '../../rebuild/rebuild-list.ts';
 import { type RebuildConfig, readRebuildRecords } from '../../rebuild/rebuild-records.ts';
 import { brandOf } from '../../reports/pages/brand.ts';
 import { buildersPage, disputePage } from '../../reports/pages/rebuild-pages.ts';
@@ -14,13 +15,13 @@ export function withBuilders(config: Config): (Config & RebuildConfig) | undefin
 
 /** Returns the page of builders, disputes and draws. */
 export async function allBuilders(config: RebuildConfig) {
-  const records = await readRebuildRecords(config);
+  const list = await readRebuildList(config);
   return buildersPage({
     product: brandOf(config).name,
-    builders: await listBuilders(config, records),
-    disputes: listDisputes(records),
+    builders: await listBuilders(config, list),
+    disputes: list.disputes,
     days: await drawDays(config.work),
-    faults: records.faults.map(({ message }) => message),
+    faults: list.faults.map(({ message }) => message),
   });
 }
 

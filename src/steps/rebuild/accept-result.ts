@@ -9,6 +9,7 @@ import { dayAt, decideDuplicate } from '../../rebuild/draws.ts';
 import { newDuplicate } from '../../rebuild/duplicates.ts';
 import { addClass, classIn, readClass, sourceName } from '../../rebuild/package-classes.ts';
 import { packagePath } from '../../rebuild/rebuild-folder.ts';
+import { readRebuildList } from '../../rebuild/rebuild-list.ts';
 import { withRebuildLock } from '../../rebuild/rebuild-lock.ts';
 import { type RebuildConfig, type RebuildRecords, statementOf } from '../../rebuild/rebuild-records.ts';
 import { rebuildStatement } from '../../rebuild/rebuild-statement.ts';
@@ -55,6 +56,8 @@ export async function acceptResult(
     const judged = records.judged.find((one) => one.result.job === result.job);
     if (judged === undefined)
       throw new NightlyError('bug', `The result of job ${result.job} was kept and is not there.`);
+    // Lists find it verified.
+    await readRebuildList(config);
     task.say(`${result.source.nevra} on ${result.builder}: ${judged.standing}`);
     return acceptedOf(judged);
   });

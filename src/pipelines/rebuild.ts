@@ -11,7 +11,7 @@ import type { BuildersConfig, Config } from '../config/config.ts';
 import { findStream, refOf } from '../config/lookup.ts';
 import { openLocalRepo, wholeCommitAt } from '../ostree/local-repo.ts';
 import { type BuildRoot, earlierBuildRoot, makeBuildRoot } from '../rebuild/build-root.ts';
-import { createJob } from '../rebuild/job.ts';
+import { createJob, markTold } from '../rebuild/job.ts';
 import { type JobQueue, jobQueue, type Waiting } from '../rebuild/job-queue.ts';
 import { knownFromCommit } from '../rebuild/known-commit.ts';
 import { rebuildFolder } from '../rebuild/rebuild-folder.ts';
@@ -87,6 +87,11 @@ export async function rebuild(open: OpenBuilders, request: RebuildRequest, task:
   for (const one of jobs)
     if (!done.has(one.job.job)) settle(one, { source: one.source.nevra, error: nobodyFor(one, machines) });
   return jobs.flatMap(({ job }) => done.get(job.job) ?? []);
+}
+
+/** Says that whoever asked for these was told what became of them: jobs that came to no result are taken up by a later run. */
+export async function markRebuilt({ config }: OpenBuilders, all: readonly Rebuilt[]): Promise<void> {
+  for (const one of all) if ('result' in one) await markTold(rebuildFolder(config.work), one.result.job);
 }
 
 /** What jobs are built in and machines compared with, each made once and when it is needed. */
@@ -189,7 +194,7 @@ async function taken(
   }
 }
 
-/** Puts a result on record that a run was killed before. Where it does not count (any more), the package is built anew. */
+/** Puts a result on record that a run was killed before, or before it told of it. Where it does not count (any more), the package is built anew. */
 async function takenUp(
   open: OpenBuilders,
   one: Waiting,
@@ -208,7 +213,9 @@ async function takenUp(
     settle(one, outcome);
     return one;
   }
-  return { ...one, job: await createJob(rebuildFolder(open.config.work), one.source, { scratch }) };
+  const folder = rebuildFolder(open.config.work);
+  await markTold(folder, one.job.job);
+  return { ...one, job: await createJob(folder, one.source, { scratch }) };
 }
 
 /** Checks one machine without giving it anything. @throws NightlyError `usage`, `builder-unreachable`, `builder-host-key`, `gate-failed`. */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -70,7 +71,16 @@ export async function createJob(
     source: { nevra, sha256 },
     scratch: about.scratch,
   } as const;
+  await writeFileAtomic(untoldPath(folder, job.job), '');
   return save(folder, { ...job, ...duplicate, attempts: [] });
+}
+
+/** Is there from a job's first moment until a run has told what became of it: a kill comes between any two of its steps. */
+const untoldPath = (folder: string, job: string): string => join(jobFolder(folder, job), 'untold');
+
+/** Says that whoever asked for a job was told of its result: it is over, and the same source package is another job from now on. */
+export async function markTold(folder: string, job: string): Promise<void> {
+  await rm(untoldPath(folder, job), { force: true });
 }
 
 /** Gives a job to a machine: from now on no earlier one's result is taken. @returns the job with that attempt */
@@ -84,28 +94,35 @@ export async function beginAttempt(folder: string, { given: _, ...job }: Job, ma
 export const giveJob = (folder: string, job: Job, given: NonNullable<Job['given']>): Promise<Job> =>
   save(folder, { ...job, given });
 
-/** A job that has no result on record. */
+/** A job that is not over. */
 export interface OpenJob {
   readonly job: Job;
-  /** What it gave, where a run was killed between that and putting it on record. */
+  /** What it gave, where a run was killed between that and telling it. */
   readonly result: RebuildResult | undefined;
+}
+
+/** Returns all jobs, sorted, by their folders. */
+async function jobNames(folder: string): Promise<string[]> {
+  const names = (await ifThere(readdir(join(folder, 'jobs')))) ?? [];
+  return names.filter((name) => jobId.safeParse(name).success).sort();
 }
 
 /** Returns the jobs of which no result is on record, sorted, by their folders. @param folder `work/rebuild` */
 export async function jobsWithoutResult(folder: string): Promise<string[]> {
-  const names = async (below: string): Promise<string[]> => (await ifThere(readdir(join(folder, below)))) ?? [];
-  const recorded = new Set(await names('results'));
-  return (await names('jobs')).filter((name) => !recorded.has(name) && jobId.safeParse(name).success).sort();
+  const recorded = new Set((await ifThere(readdir(join(folder, 'results')))) ?? []);
+  return (await jobNames(folder)).filter((name) => !recorded.has(name));
 }
 
 /**
- * Reads the jobs without a result on record, by what there is in folders: only these are read. A damaged one is none: a new job is
- * made in its place.
+ * Reads the jobs that are not over: those without a result on record, and those whose result nobody was told of. Only these are read. A
+ * damaged one is none: a new job is made in its place.
  * @param folder `work/rebuild`
  */
 export async function readOpenJobs(folder: string): Promise<OpenJob[]> {
+  const unrecorded = new Set(await jobsWithoutResult(folder));
   const open: OpenJob[] = [];
-  for (const name of await jobsWithoutResult(folder)) {
+  for (const name of await jobNames(folder)) {
+    if (!unrecorded.has(name) && !existsSync(untoldPath(folder, name))) continue;
     const job = readRecordIfGood(await readTextIfExists(join(jobFolder(folder, name), 'job.json')), JOB);
     const text = await readTextIfExists(join(jobFolder(folder, name), 'result.json'));
     const result = readRecordIfGood(text, RESULT);

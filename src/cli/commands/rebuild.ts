@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { EXIT } from '../../build/outcomes.ts';
-import { type Rebuilt, rebuild as rebuildAll } from '../../pipelines/rebuild.ts';
+import { markRebuilt, type Rebuilt, rebuild as rebuildAll } from '../../pipelines/rebuild.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
 import { RESULT } from '../../rebuild/result.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
@@ -63,6 +63,8 @@ export const rebuild = defineCommand({
         if (json) printJson({ results: results.map(asJson) }, context.print);
         else if (results.length === 0) context.print('Nothing that was drawn is due.');
         else for (const one of results) printRebuilt(one, folder, context.print);
+        // After that: whoever was told nothing because this was killed is told the next time.
+        await markRebuilt(open, results);
         return exitCodeFor(results);
       });
     } finally {

@@ -8,7 +8,7 @@ import type { RebuildResult } from '../../rebuild/result.ts';
 import { readKeptResults } from '../../rebuild/result-store.ts';
 import { keptSource, type SourcePackage } from '../../rebuild/source-package.ts';
 
-/** A job of this run, with its result where an earlier run was killed before that was on record. */
+/** A job of this run, with its result where an earlier run was killed before it had told of it. */
 export interface GatheredJob {
   readonly waiting: Waiting;
   readonly result: RebuildResult | undefined;
@@ -29,8 +29,8 @@ export interface JobsRequest {
 export const buildArch = ({ arch }: MachineConfig): string => arch.find((one) => one !== 'noarch') ?? 'x86_64';
 
 /**
- * Returns the jobs of a run: what an earlier one left without a result on record is taken up, by the digest of its source package, and
- * everything else is a new job. What was drawn keeps the job that it was drawn with.
+ * Returns the jobs of a run: what an earlier one left, or told nobody of, is taken up, by the digest of its source package, and everything
+ * else is a new job. What was drawn keeps the job that it was drawn with.
  */
 export async function gatherJobs(request: JobsRequest): Promise<GatheredJob[]> {
   const { work, machines, sources, scratch, due } = request;
@@ -60,6 +60,12 @@ export async function gatherJobs(request: JobsRequest): Promise<GatheredJob[]> {
     );
     const tried = new Map(unfit.map(({ name }) => [name, why]));
     jobs.push(gathered({ source, job, tried, root: of.root }, found, machines));
+  }
+  // A duplicate whose result is on record is not due any more, and still nobody was told.
+  const taken = new Set(jobs.map(({ waiting }) => waiting.job.job));
+  for (const found of left.filter(({ job, result }) => job.duplicateOf && result && !taken.has(job.job))) {
+    const source = await keptSource(folder, found.job.source.sha256);
+    jobs.push(gathered({ source, job: found.job, tried: new Map() }, found, machines));
   }
   return jobs;
 }

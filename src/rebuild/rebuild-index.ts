@@ -59,7 +59,7 @@ const result = z.tuple([marks, resultFacts]);
 const dispute = z.tuple([marks, disputeFacts]);
 const index = z.object({
   version: z.literal(VERSION),
-  /** Id of the key that statements and verdicts are signed with. */
+  /** SHA-256 of the key that statements and verdicts are signed with. */
   key: z.string(),
   results: z.array(result),
   disputes: z.array(dispute),
@@ -78,7 +78,7 @@ export interface RebuildIndex {
 
 const indexPath = (work: string): string => join(rebuildFolder(work), 'listed.json');
 
-/** Reads the index. One of another key or version is empty. @param key id of the key that statements and verdicts are signed with */
+/** Reads the index. One of another key or version is empty. @param key SHA-256 of the key that statements and verdicts are signed with */
 export async function readIndex(work: string, key: string): Promise<RebuildIndex> {
   const found = await ifPossible(readCacheRecord(indexPath(work), index));
   const { results, disputes } = found?.key === key ? found : { results: [], disputes: [] };

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { keyId } from '../attest/dsse.ts';
 import { NightlyError } from '../base/errors.ts';
+import { sha256 } from '../base/files.ts';
 import { byAge, DISPUTE_FILE, type Dispute, disputeFolder, disputeIds, disputeOrFault } from './dispute-record.ts';
 import { inputsOf } from './duplicates.ts';
 import { resultFolder } from './rebuild-folder.ts';
@@ -34,7 +34,8 @@ export interface DisputeRow extends IndexedDispute {
 export async function readRebuildList(config: RebuildConfig): Promise<RebuildList> {
   const { work } = config;
   const key = await statementOf(config).signer.publicKey();
-  const index = await readIndex(work, keyId(key));
+  const keyName = sha256(key.export({ type: 'spki', format: 'der' }));
+  const index = await readIndex(work, keyName);
   const results = await gather(await jobsWithResult(work), index.results, {
     marks: (job) => marksOf(resultFolder(work, job), RESULT_FILES),
     read: (job) => verifiedResult(work, job, key),
@@ -44,7 +45,7 @@ export async function readRebuildList(config: RebuildConfig): Promise<RebuildLis
     read: (id) => verifiedDispute(work, id, key),
   });
   const known = { results: results.sound, disputes: disputes.sound };
-  if (results.isChanged || disputes.isChanged) await writeIndex(work, keyId(key), known);
+  if (results.isChanged || disputes.isChanged) await writeIndex(work, keyName, known);
   const faults = [...results.faults, ...disputes.faults];
   return { ...judged(results.facts, disputes.facts.toSorted(byAge)), faults };
 }

@@ -1,7 +1,7 @@
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { envelopeLine, keyId, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
+import { envelopeLine, STATEMENT_TYPE, signedBytes } from '../../src/attest/dsse.ts';
 import { sha256 } from '../../src/base/files.ts';
 import { recordText } from '../../src/base/read-record.ts';
 import { type Dispute, disputeId, fingerprintOf, writeDispute } from '../../src/rebuild/dispute-record.ts';
@@ -66,11 +66,7 @@ function keep(work: string, result: RebuildResult, own: KeyObject): void {
 }
 
 function signed(statement: Buffer, own: KeyObject): string {
-  return envelopeLine(
-    statement,
-    keyId(createPublicKey(own)),
-    sign('sha256', signedBytes(STATEMENT_TYPE, statement), own),
-  );
+  return envelopeLine(statement, sign('sha256', signedBytes(STATEMENT_TYPE, statement), own));
 }
 
 async function dispute(

@@ -1,6 +1,10 @@
-import { statfsSync } from 'node:fs';
 import { NightlyError } from './errors.ts';
+import { fullAmong } from './full-disk.ts';
 import { isUnreadable } from './unreadable.ts';
+
+/** What to do about a file system that takes nothing, whatever rights one has. */
+export const READ_ONLY_HINT =
+  'Mount that file system so that it can be written to; the kernel makes it read-only when its disk has errors ("dmesg").';
 
 /**
  * Returns what was thrown, as the one error class; system errors keep their meaning, anything else is a bug of ours.
@@ -15,7 +19,13 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
       cause: caught,
     });
   }
-  if (/^(EACCES|EPERM|EROFS)\b/.test(message)) {
+  if (/^EROFS\b/.test(message)) {
+    return new NightlyError('permission', `Nothing can be written there: ${message}.`, {
+      hint: `${READ_ONLY_HINT} Then run "atomic-nightly resume".`,
+      cause: caught,
+    });
+  }
+  if (/^(EACCES|EPERM)\b/.test(message)) {
     return new NightlyError('permission', `No permission: ${message}.`, {
       hint: 'Give the user that runs this access to the path named above, then run "atomic-nightly resume".',
       cause: caught,
@@ -33,20 +43,9 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
   });
 }
 
-/** Bytes below which what is left makes a file system a full one. */
-const FULL_BYTES = 256 * 1024;
-
 /** The system names a file where it opens or copies one, and none where it writes into one that is open. */
 function whichDisk(message: string, near: readonly string[]): string {
   if (message.includes("'")) return '';
-  const isFull = (folder: string): boolean => {
-    try {
-      const { bavail, bsize } = statfsSync(folder);
-      return bavail * bsize < FULL_BYTES;
-    } catch {
-      return false;
-    }
-  };
-  const full = near.filter(isFull);
+  const full = fullAmong(near);
   return full.length === 0 ? '' : ` at ${full.join(' and ')}`;
 }

@@ -30,10 +30,11 @@ export function failed(
 ): NightlyError {
   // What it printed may be what others gave it (K17).
   const lastLines = harmlessLines(output.trimEnd().split('\n').slice(-12).join('\n'));
-  const full = /No space left on device|Disk quota exceeded/i.test(output);
+  // ostree keeps some of a disk free, and stops before it is full (ostree.repo-config(5), min-free-space-percent).
+  const full = /No space left on device|Disk quota exceeded|min-free-space-(?:percent|size) .*exceeded/i.test(output);
   return new NightlyError(
     full ? 'disk-full' : 'tool-failed',
-    `${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
+    `${full ? 'The disk is full, so ' : ''}${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
     {
       hint: full
         ? 'Free some space on that file system, then run "atomic-nightly resume".'

@@ -1,9 +1,10 @@
 import { appendFileSync } from 'node:fs';
-
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
+import { withFullDisk } from '../base/full-disk.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
 import type { Listener } from '../build/events.ts';
@@ -63,7 +64,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
         listen({ type: 'step-done', step: name, seconds: entry.seconds });
         return output;
       } catch (caught) {
-        const error = signal.aborted ? interrupted(caught) : asNightlyError(caught, [logDir]);
+        const error = signal.aborted ? interrupted(caught) : failureOf(caught, logDir);
         const { code, message } = error;
         error.step = name;
         listen({ type: 'step-failed', step: name, seconds: seconds(), code, message });
@@ -75,6 +76,10 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
       }
     },
   };
+}
+
+function failureOf(caught: unknown, logDir: string): NightlyError {
+  return withFullDisk(asNightlyError(caught, [logDir]), [logDir, tmpdir()]);
 }
 
 function createTask(step: string, logFile: string, signal: AbortSignal, listen: Listener): Task {

@@ -122,7 +122,7 @@ test('a target that cannot be written to stops the run before any work', async (
     target: (_, url) => `{type: directory, path: ${join(dir, 'read-only')}, url: '${url}'}`,
   });
   await readOnlyFolder(dir);
-  await refused(world, /Target "buildlogs", directory .*read-only: EROFS/);
+  await refused(world, /Target "buildlogs", directory .*read-only: EROFS[\s\S]*Mount that file system/);
 });
 
 test.runIf(everyCase)('a host key that is not the known one stops the run before any work, over ssh', async () => {

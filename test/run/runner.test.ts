@@ -46,6 +46,26 @@ test('a full disk is named, also where the system says nothing of the file that 
   expect(events).toContainEqual(expect.objectContaining({ type: 'step-failed', message }));
 });
 
+test('I7: a full disk is the cause that is named first, whatever else a program said of it', async () => {
+  const folder = temporaryFolder();
+  await mountTmpfs(folder, 'size=128k');
+  const { runner } = await attempt(folder);
+  const said = new NightlyError('repo-unreachable', 'Failed to download: all mirrors were tried.', {
+    hint: 'The network.',
+  });
+  const fail = (error: NightlyError) => runner.step('fail', {}, () => Promise.reject(error));
+  await expect(fail(said)).rejects.toMatchObject({
+    code: 'disk-full',
+    message: expect.stringMatching(/^The disk is full at .+\/logs.*: Failed to download: all mirrors were tried\.$/),
+    hint: expect.stringMatching(/^Free some space/),
+  });
+  // What has nothing to do with disks stays as it is.
+  await expect(fail(new NightlyError('package-downgrade', 'older'))).rejects.toMatchObject({ message: 'older' });
+  await expect(
+    run('sh', ['-c', 'echo "error: min-free-space-percent \'3%\' would be exceeded" >&2; exit 1']),
+  ).rejects.toMatchObject({ code: 'disk-full', message: expect.stringMatching(/^The disk is full, so sh ended/) });
+});
+
 test('I4: a resumed run keeps what was done with the same input and repeats the rest', async () => {
   const folder = temporaryFolder();
   const first = await attempt(folder);

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
 import { reasons } from '../../base/read-record.ts';
@@ -71,7 +72,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   });
   if (failure) {
     if (NO_SPACE.test(failure.message + stderr)) {
-      throw new NightlyError('disk-full', `No space left on device: ${failure.message}`, {
+      throw new NightlyError('disk-full', `No space left in ${dirname(call.home)} or beside it: ${failure.message}`, {
         hint: 'Free some space on that file system, then run "atomic-nightly resume".',
       });
     }

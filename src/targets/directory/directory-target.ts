@@ -1,6 +1,7 @@
 import { constants, type Dirent, renameSync } from 'node:fs';
 import { chmod, copyFile, link, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, normalize, relative } from 'node:path';
+import { READ_ONLY_HINT } from '../../base/as-nightly-error.ts';
 import { NightlyError } from '../../base/errors.ts';
 import {
   bytesIfThere,
@@ -367,7 +368,10 @@ class Folders {
 function faultOf(error: unknown, root: string, name: string): unknown {
   if (error instanceof NightlyError || !(error instanceof Error) || !('code' in error)) return error;
   const why = `Target "${name}", directory ${root}: ${error.message}.`;
-  if (['EACCES', 'EPERM', 'EROFS'].some((code) => isErrno(error, code))) {
+  if (isErrno(error, 'EROFS')) {
+    return new NightlyError('target-permission', why, { hint: READ_ONLY_HINT, cause: error });
+  }
+  if (['EACCES', 'EPERM'].some((code) => isErrno(error, code))) {
     const hint = 'Give the user that runs this write access to that folder.';
     return new NightlyError('target-permission', why, { hint, cause: error });
   }

@@ -2,7 +2,7 @@
  * Returns a key that one object of a JSON text has twice; undefined when there is none. Of two values JSON.parse takes the last
  * and others the first, so that two readers of one record, or of one that is signed, would not read the same.
  * @param json a text that JSON.parse has accepted
- * @param value what it made of it
+ * @param value what it made of it, not nested very deep
  */
 export function keyTwice(json: string, value: unknown): string | undefined {
   // Where each colon behind a quote is that of a key in the value, none was lost: nearly always, and soon known.

@@ -98,7 +98,6 @@ function parseJson(
 ): unknown {
   const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
   if (text.trim() === '') throw damaged(place, 'it is empty', hint);
-  if (isDeeperThan(text, MAX_DEPTH)) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -110,6 +109,7 @@ function parseJson(
       error,
     );
   }
+  if (isDeeperThan(value, MAX_DEPTH)) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);
   if (/__proto__|\\u/.test(text) && hasProtoKey(value)) throw damaged(place, 'it has a key "__proto__"', hint);
   const twice = keyTwice(text, value);
   if (twice !== undefined) throw damaged(place, `it has the key ${oneLine(JSON.stringify(twice))} twice`, hint);
@@ -122,31 +122,12 @@ function hasProtoKey(value: unknown): boolean {
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
 }
 
-/** Whether brackets are nested deeper than that, those in strings apart. A text that has fewer of them is not looked at any closer. */
-function isDeeperThan(text: string, most: number): boolean {
-  if (!hasMoreOpen(text, most)) return false;
-  let [depth, inString] = [0, false];
-  for (let at = 0; at < text.length && depth <= most; at += 1) {
-    const code = text.charCodeAt(at);
-    if (inString) {
-      if (code === 0x5c) at += 1;
-      else if (code === 0x22) inString = false;
-    } else if (code === 0x22) inString = true;
-    else if (code === 0x7b || code === 0x5b) depth += 1;
-    else if (code === 0x7d || code === 0x5d) depth -= 1;
-  }
-  return depth > most;
-}
-
-/** Whether a text has more opening brackets than that, found as fast as the engine finds a character. */
-function hasMoreOpen(text: string, most: number): boolean {
-  let count = 0;
-  for (const bracket of '{[') {
-    for (let at = text.indexOf(bracket); at !== -1; at = text.indexOf(bracket, at + 1)) {
-      count += 1;
-      if (count > most) return true;
-    }
-  }
+/** Whether lists and objects are nested deeper than that. The parser itself calls nothing within calls, so it reads any depth. */
+function isDeeperThan(value: unknown, most: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (most === 0) return true;
+  if (Array.isArray(value)) return value.some((one) => isDeeperThan(one, most - 1));
+  for (const key in value) if (isDeeperThan(Reflect.get(value, key), most - 1)) return true;
   return false;
 }
 

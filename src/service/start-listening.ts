@@ -1,7 +1,9 @@
+import type { Hono } from 'hono';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { remembered } from '../base/remembered.ts';
 import type { Config } from '../config/config.ts';
 import { type Logo, logoOf } from '../reports/pages/brand.ts';
+import { encodeName } from '../reports/pages/links.ts';
 import type { ServiceControl } from './control.ts';
 import { followHubBus } from './events/hub-bus.ts';
 import { startMqttTrigger } from './events/mqtt-events.ts';
@@ -10,11 +12,9 @@ import { serveHttp } from './http/http-server.ts';
 import { serviceMetrics } from './http/metrics.ts';
 import { serviceApp } from './http/service-app.ts';
 import { pagesApp } from './live/live-app.ts';
-import { openWork } from './live/work-folder.ts';
+import { openWork, type Work } from './live/work-folder.ts';
 import type { ServiceLog } from './service-log.ts';
 
-/** Pages that are made before anybody asks: the first ones take several times longer. */
-const WARM_UPS = 2;
 /** How long the first who asks waits for old builds to be read. */
 const OLD_BUILDS_MS = 100;
 
@@ -44,9 +44,7 @@ export async function startListening(config: Config, control: ServiceControl, lo
     logo: remembered(LOGO_AGAIN_MS, () => logoFrom(config, control, log)),
     keyProblems: remembered(KEYS_AGAIN_MS, control.keyProblems),
   });
-  // Reads the newest records and prepares the templates, so that the first who asks waits no longer than others; of the
-  // others there may be thousands, which are read while it listens.
-  for (let time = 0; time < WARM_UPS; time += 1) await (await pages.request('/')).text();
+  await warmUp(pages, config, work);
   const bus = await followHubBus(config, control, log);
   const metrics = serviceMetrics(config, { work, control, busCounts: () => bus?.counts() });
   const app = serviceApp(config, control, { pages, work, log }, metrics);
@@ -67,6 +65,19 @@ export async function startListening(config: Config, control: ServiceControl, lo
     await Promise.all([server.stop(), targets?.stop()]);
     await bus?.stop();
     throw error;
+  }
+}
+
+/**
+ * Makes a page of each kind before anybody asks: the first takes several times longer, and all others would wait for it. Reads
+ * the newest records for it; of the others there may be thousands, which are read while the service listens.
+ */
+async function warmUp(pages: Hono, { streams }: Config, work: Work): Promise<void> {
+  const [newest] = await work.builds();
+  const ofStreams = Object.keys(streams).map((name) => `/streams/${encodeName(name)}/`);
+  const ofBuild = newest ? [`/builds/${newest.meta.buildid}/${newest.meta.basearch}/`] : [];
+  for (const path of ['/', '/', ...ofStreams.slice(0, 1), ...ofBuild, '/get/', '/search/']) {
+    await (await pages.request(path)).text();
   }
 }
 

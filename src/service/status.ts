@@ -4,6 +4,7 @@ import { formatAge, formatBytes } from '../base/format.ts';
 import { gistOf } from '../base/one-line.ts';
 import { quietTask } from '../base/task.ts';
 import { ageOf, currentState } from '../build/about-build.ts';
+import { type BuildList, buildList } from '../build/build-list.ts';
 import type { BuildMeta } from '../build/build-record.ts';
 import { type BuildPaths, type DamagedBuild, surveyBuilds } from '../build/build-store.ts';
 import { type JournalEntry, surveyJournal } from '../build/journal.ts';
@@ -67,8 +68,7 @@ export interface JudgedBuild {
 
 /** What a configuration is judged by: `statusOf` reads it all, pages have most of it at hand. */
 export interface StatusMaterial {
-  /** Newest first. */
-  readonly builds: readonly JudgedBuild[];
+  readonly builds: BuildList<JudgedBuild>;
   readonly damaged: readonly DamagedBuild[];
   readonly running: LockHolder | undefined;
   readonly disk: DiskSpace | undefined;
@@ -87,17 +87,20 @@ export async function statusOf(config: Config, now = new Date()): Promise<Status
   ]);
   const builds = survey.builds.map((build) => ({ ...build, state: currentState(build, running !== undefined) }));
   const journal = async (path: string) => (await surveyJournal(path)).entries;
-  return judge(config, { builds, damaged: survey.damaged, running, disk, journal, keyProblems: keys }, now);
+  return judge(
+    config,
+    { builds: buildList(builds), damaged: survey.damaged, running, disk, journal, keyProblems: keys },
+    now,
+  );
 }
 
 /** Judges what was found in a work folder: the command `status`, the first line of the overview and the API say the same. */
 export async function judge(config: Config, found: StatusMaterial, now = new Date()): Promise<Status> {
   const { running, disk } = found;
   const streams = await Promise.all(
-    Object.values(config.streams).map((stream) => {
-      const builds = found.builds.filter(({ meta }) => meta.stream === stream.name);
-      return streamStatus(stream, builds, found.journal, now);
-    }),
+    Object.values(config.streams).map((stream) =>
+      streamStatus(stream, found.builds.of(stream.name), found.journal, now),
+    ),
   );
   const { queue, fault } = await queueOf(config.work);
   return {

@@ -30,8 +30,8 @@ export interface RowRequest {
   readonly links: Links;
   /** How it stands now. */
   readonly state: string;
-  /** Ids of the builds that have a page. */
-  readonly known: ReadonlySet<string>;
+  /** Whether a build has a page. */
+  readonly isKnown: (id: string) => boolean;
   /** How long it took, where that is known. */
   readonly seconds?: number;
   /** Names that people gave it: what is published says nothing of them. */
@@ -39,7 +39,7 @@ export interface RowRequest {
 }
 
 /** Returns a build as a row of a list. */
-export function buildRow(meta: BuildMeta, { links, state, known, seconds, tags = [] }: RowRequest): BuildRow {
+export function buildRow(meta: BuildMeta, { links, state, isKnown, seconds, tags = [] }: RowRequest): BuildRow {
   const arch = meta.basearch;
   const of = meta.promotion?.of ?? '';
   return {
@@ -54,7 +54,7 @@ export function buildRow(meta: BuildMeta, { links, state, known, seconds, tags =
     tests: testsText(meta) ?? '',
     failed: [...new Set((meta.failures ?? []).map(({ step }) => step))].join(', '),
     of,
-    ofHref: !known.has(of) ? '' : links.build(of, arch),
+    ofHref: isKnown(of) ? links.build(of, arch) : '',
     released: releasedText(meta),
     superseded: meta.supersededBy ?? '',
     tags,

@@ -26,23 +26,23 @@ const DAY_MS = 86_400_000;
 
 /**
  * Returns the last months of a stream, the newest first: how the last build of each day went.
- * @param builds newest first
+ * @param ours its builds, newest first
  */
 export function calendar(
   stream: string,
-  builds: readonly { readonly meta: BuildMeta; readonly state: string }[],
+  ours: readonly { readonly meta: BuildMeta; readonly state: string }[],
   links: Links,
 ): MonthView[] {
-  const days = new Map<string, { readonly meta: BuildMeta; readonly state: string }>();
-  const ours = builds.filter(({ meta }) => meta.stream === stream);
-  for (const build of ours) {
-    const day = build.meta.ostreeTimestamp.slice(0, 10);
-    if (!days.has(day)) days.set(day, build);
-  }
   const newest = ours[0]?.meta.ostreeTimestamp;
   if (newest === undefined) return [];
   const oldest = ours.at(-1)?.meta.ostreeTimestamp.slice(0, 7) ?? '';
   const [year, month] = [Number(newest.slice(0, 4)), Number(newest.slice(5, 7)) - 1];
+  const shown = isoDay(Date.UTC(year, month - MONTHS + 1, 1));
+  const days = new Map<string, { readonly meta: BuildMeta; readonly state: string }>();
+  for (const build of ours) {
+    const day = build.meta.ostreeTimestamp.slice(0, 10);
+    if (day >= shown && !days.has(day)) days.set(day, build);
+  }
   return Array.from({ length: MONTHS }, (_, back) => Date.UTC(year, month - back, 1))
     .filter((first) => isoDay(first).slice(0, 7) >= oldest)
     .map((first) => monthView(stream, first, (day) => dayView(day, days.get(day), links)));

@@ -1,4 +1,5 @@
 import { formatAge } from '../../base/format.ts';
+import type { BuildList } from '../../build/build-list.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { outcomeOf } from '../../build/outcomes.ts';
 import type { Links } from './links.ts';
@@ -72,15 +73,15 @@ export function healthView({ problems, streams }: Judgement, { links, archOf }: 
 
 /**
  * Returns how published streams stand, told by their records alone: without ages, for nobody knows when the page is read.
- * @param builds newest first, of all streams
+ * @param builds those of all streams
  */
 export function publishedHealth(
   streams: readonly { readonly name: string }[],
-  builds: readonly { readonly meta: BuildMeta; readonly state: string }[],
+  builds: BuildList<{ readonly meta: BuildMeta; readonly state: string }>,
   links: Links,
 ): HealthView {
   const found = streams.map(({ name }) => {
-    const ours = builds.filter(({ meta }) => meta.stream === name);
+    const ours = builds.of(name);
     return { name, newest: ours[0], good: ours.find(({ state }) => state === 'complete' || state === 'unchanged') };
   });
   const problems = found.flatMap(({ name, newest }) => {

@@ -1,4 +1,5 @@
 import { formatBytes } from '../../base/format.ts';
+import type { BuildList } from '../../build/build-list.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { JournalEntry } from '../../build/journal.ts';
 import { lastRelease } from '../../build/promotions.ts';
@@ -40,8 +41,8 @@ export interface OverviewRequest {
   readonly about?: string;
   readonly live: boolean;
   readonly streams: readonly ListedStream[];
-  /** Newest first, of all streams. */
-  readonly builds: readonly { readonly meta: BuildMeta; readonly state: string }[];
+  /** Those of all streams. */
+  readonly builds: BuildList<{ readonly meta: BuildMeta; readonly state: string }>;
   /** What the list shows, newest first. */
   readonly shown: readonly ListedBuild[];
   /** Keyed by stream, oldest first. */
@@ -92,7 +93,7 @@ export function streamPage(request: OverviewRequest & { readonly stream: ListedS
     ...page,
     stream: streamRow(stream, builds, page.links),
     ...listView(request, page.links),
-    calendars: calendar(stream.name, builds, page.links),
+    calendars: calendar(stream.name, builds.of(stream.name), page.links),
     older: older === '' ? '' : `?before=${older}`,
   };
 }
@@ -117,21 +118,20 @@ interface OverviewView {
 
 /** Streams that are charted have a calendar: those that are built on their own. */
 function calendarsOf({ charted, builds }: OverviewRequest, links: Links): MonthView[] {
-  return [...charted.keys()].flatMap((stream) => calendar(stream, builds, links));
+  return [...charted.keys()].flatMap((stream) => calendar(stream, builds.of(stream), links));
 }
 
 function healthOf({ judgement, streams, builds }: OverviewRequest, links: Links): HealthView {
   if (!judgement) return publishedHealth(streams, builds, links);
-  const arches = new Map(builds.map(({ meta }) => [meta.buildid, meta.basearch]));
-  return healthView(judgement, { links, archOf: (id) => arches.get(id) });
+  return healthView(judgement, { links, archOf: builds.archOf });
 }
 
 function listView({ shown, builds, charted }: OverviewRequest, links: Links) {
-  const known = new Set(builds.map(({ meta }) => meta.buildid));
+  const isKnown = (id: string) => builds.archOf(id) !== undefined;
   return {
     builds: shown.map(({ meta, state, tags, entries }) => {
       const seconds = workingSeconds(entries, state === 'running' ? Date.now() : undefined);
-      return buildRow(meta, { links, state, known, tags, ...(entries.length === 0 ? {} : { seconds }) });
+      return buildRow(meta, { links, state, isKnown, tags, ...(entries.length === 0 ? {} : { seconds }) });
     }),
     charts: [...charted].flatMap(([stream, list]) => nightCharts(stream, list, links)),
   };
@@ -159,13 +159,13 @@ function streamRow(
   builds: OverviewRequest['builds'],
   links: Links,
 ): StreamRow {
-  const ours = builds.filter(({ meta }) => meta.stream === name);
+  const ours = builds.of(name);
   const [newest] = ours;
   const good = ours.find(
     ({ state, meta }) => state === 'complete' && meta.ostreeCommit !== undefined && meta.retracted === undefined,
   );
   const release = lastRelease(ours, name);
-  const known = new Set(builds.map(({ meta }) => meta.buildid));
+  const isKnown = (id: string) => builds.archOf(id) !== undefined;
   const named = ({ meta }: { readonly meta: BuildMeta }, at: string): Named => ({
     id: meta.buildid,
     href: links.build(meta.buildid, meta.basearch),
@@ -176,7 +176,7 @@ function streamRow(
     kind,
     cycle,
     href: links.live ? links.stream(name) : '',
-    newest: newest ? buildRow(newest.meta, { links, state: newest.state, known }) : false,
+    newest: newest ? buildRow(newest.meta, { links, state: newest.state, isKnown }) : false,
     good: good ? named(good, good.meta.ostreeTimestamp) : false,
     release: release ? named(release, release.meta.release?.at ?? '') : false,
     next: next ? timeView(next) : false,

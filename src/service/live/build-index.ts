@@ -76,7 +76,7 @@ const PAUSE_MS = 4;
 
 /** What was found of each build, newest first, and checked again from time to time. */
 export interface Rounds<Found> {
-  /** All that is known now. What changed in an old build shows after some seconds. */
+  /** All that is known now, the same array as long as that is the same. What changed in an old build shows after some seconds. */
   all(): Promise<readonly Found[]>;
 }
 
@@ -84,22 +84,28 @@ export interface Rounds<Found> {
  * Looks at the newest builds whenever asked, and at all others in the background, some at a time, so that neither the
  * first who asks nor anybody else waits for thousands of records to be read.
  * @param ids of all builds, newest first; the same array as long as they are the same
+ * @param look given what it found before, which it returns again when nothing changed
  * @param waitMs how long those who ask wait for the first look at all; after it they are given what is known by then
  */
 export function indexInBatches<Found>(
   ids: () => Promise<readonly string[]>,
-  look: (id: string) => Promise<Found>,
+  look: (id: string, before: Found | undefined) => Promise<Found>,
   waitMs: number,
 ): Rounds<Found> {
   const known = new Map<string, Found>();
+  let told: { readonly of: readonly string[]; readonly all: readonly Found[] } | undefined;
   let round: { readonly of: readonly string[]; ended?: number; readonly done: Promise<void> } | undefined;
   let first: Promise<void> | undefined;
 
   async function lookAt(some: readonly string[]): Promise<void> {
-    for (const [index, found] of (await Promise.all(some.map(look))).entries()) {
-      const id = some[index];
-      if (id !== undefined) known.set(id, found);
-    }
+    await Promise.all(
+      some.map(async (id) => {
+        const found = await look(id, known.get(id));
+        if (known.get(id) === found) return;
+        known.set(id, found);
+        told = undefined;
+      }),
+    );
   }
 
   async function goRound(all: readonly string[]): Promise<void> {
@@ -135,7 +141,8 @@ export function indexInBatches<Found>(
       const due = ended !== undefined && (!first || of !== newest || performance.now() - ended > OTHERS_MS);
       if (!round || due) beginRound(newest);
       await first;
-      return newest.flatMap((id) => known.get(id) ?? []);
+      if (told?.of !== newest) told = { of: newest, all: newest.flatMap((id) => known.get(id) ?? []) };
+      return told.all;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { compareBuildIds, isBuildId } from '../../build/build-id.ts';
 import type { StreamConfig } from '../../config/config.ts';
 import { brandOf } from '../../reports/pages/brand.ts';
@@ -29,14 +30,16 @@ export async function overview(context: WebContext, before: string | undefined) 
   );
   const running = await currentRun(work, builds, snapshot.holder);
   const judgement = await judgeSnapshot(context, snapshot);
+  const shown = await someBuilds(context, builds, before);
+  await yieldToOthers();
   return overviewPage({
     product: brandOf(config).name,
     about: brandOf(config).about,
     live: true,
     streams: Object.values(config.streams).map((stream) => listedStream(context, stream)),
-    builds,
+    builds: snapshot.list,
     damaged: snapshot.damaged.map(({ error }) => error.message),
-    ...(await someBuilds(context, builds, before)),
+    ...shown,
     charted: new Map(charts),
     now: nowView(running, context.nextRuns(), { links: createLinks(0, true), now: Date.now() }),
     hasContent: config.content !== undefined,
@@ -50,15 +53,14 @@ export async function overview(context: WebContext, before: string | undefined) 
 /** Returns the page of a stream. @param before only builds older than this id */
 export async function oneStream(context: WebContext, stream: StreamConfig, before: string | undefined) {
   const snapshot = await takeSnapshot(context);
-  const { builds } = snapshot;
-  const ours = builds.filter(({ meta }) => meta.stream === stream.name);
+  const ours = snapshot.list.of(stream.name);
   const entry = listedStream(context, stream);
   return streamPage({
     product: brandOf(context.config).name,
     live: true,
     stream: entry,
     streams: [entry],
-    builds,
+    builds: snapshot.list,
     ...(await someBuilds(context, ours, before)),
     charted: new Map([[stream.name, await chartedBuilds(context, snapshot, stream.name)]]),
   });

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { type Context, Hono } from 'hono';
 import { NightlyError } from '../../base/errors.ts';
 import { bytesIfThere } from '../../base/files.ts';
@@ -63,8 +64,11 @@ export function pagesApp({
   const brand = brandOf(config);
   const difference = createDifferences(join(config.work, 'repo'));
   const app = new Hono();
-  const html = (c: Context, name: string, view: object, status: 200 | 404 = 200) =>
-    c.html(render(name, view), status, { 'cache-control': 'no-cache' });
+  const html = async (c: Context, name: string, view: object, status: 200 | 404 = 200) => {
+    // Both what a page says and its template take their time: those who ask for less have their turn in between (I15).
+    await yieldToOthers();
+    return c.html(render(name, view), status, { 'cache-control': 'no-cache' });
+  };
   const missing = (c: Context, message: string) => {
     const depth = Math.max(0, c.req.path.split('/').length - 2);
     const page = pageView(brand.name, 'Not found', { depth, live: true });
@@ -150,9 +154,11 @@ export function pagesApp({
   app.get('/badge/:file', async (c) => {
     const stream = Object.keys(config.streams).find((name) => badgePath(name) === `badge/${c.req.param('file')}`);
     if (stream === undefined) return missing(c, 'There is no such stream.');
-    const { builds } = await takeSnapshot(context);
-    const ours = builds.filter(({ meta }) => meta.stream === stream);
-    return c.body(badge(stream, ours), 200, { 'content-type': 'image/svg+xml', 'cache-control': 'no-cache' });
+    const { list } = await takeSnapshot(context);
+    return c.body(badge(stream, list.of(stream)), 200, {
+      'content-type': 'image/svg+xml',
+      'cache-control': 'no-cache',
+    });
   });
   app.get('/search/', async (c) => html(c, 'search', await searchResults(context, new URL(c.req.url).searchParams)));
   if (config.audit !== undefined) {

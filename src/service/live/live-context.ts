@@ -1,7 +1,8 @@
 import { diskSpace } from '../../base/disk-space.ts';
 import { currentState } from '../../build/about-build.ts';
+import { type BuildList, buildList } from '../../build/build-list.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
-import { tagsOf } from '../../build/build-tags.ts';
+import { type TagSurvey, tagsOf } from '../../build/build-tags.ts';
 import { cycleAt } from '../../build/cycle.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
 import type { Logo } from '../../reports/pages/brand.ts';
@@ -30,10 +31,18 @@ export interface WebContext {
   readonly keyProblems: () => Promise<readonly string[]>;
 }
 
+/** A build as it stood at a moment. */
+interface SnapshotBuild extends IndexedBuild {
+  readonly state: string;
+  readonly tags: readonly string[];
+}
+
 /** The work folder at a moment. */
 export interface Snapshot {
   /** Newest first. */
-  readonly builds: readonly (IndexedBuild & { readonly state: string; readonly tags: readonly string[] })[];
+  readonly builds: readonly SnapshotBuild[];
+  /** The same builds, to look some up. */
+  readonly list: BuildList<SnapshotBuild>;
   readonly holder: LockHolder | undefined;
   /** Builds whose record cannot be read. */
   readonly damaged: readonly DamagedBuild[];
@@ -43,22 +52,38 @@ const NO_TAGS: readonly string[] = [];
 
 export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
   const [{ builds, damaged }, holder, tags] = await Promise.all([work.all(), lookUp(), work.tags()]);
-  return {
-    holder,
-    damaged,
-    builds: builds.map((build) => ({
+  const list = listOf(builds, holder !== undefined, tags);
+  return { holder, damaged, builds: list.all, list };
+}
+
+interface Listed {
+  readonly held: boolean;
+  readonly tags: TagSurvey;
+  readonly list: BuildList<SnapshotBuild>;
+}
+
+const LISTED = new WeakMap<readonly IndexedBuild[], Listed>();
+
+/** Lists builds as they stand. As long as nothing changed it is the same list: over thousands of builds a new one takes its time. */
+function listOf(builds: readonly IndexedBuild[], held: boolean, tags: TagSurvey): BuildList<SnapshotBuild> {
+  const known = LISTED.get(builds);
+  if (known?.held === held && known.tags === tags) return known.list;
+  const list = buildList(
+    builds.map((build) => ({
       ...build,
-      state: currentState(build, holder !== undefined),
+      state: currentState(build, held),
       tags: tags.tags.length === 0 ? NO_TAGS : tagsOf(tags, build.meta.buildid),
     })),
-  };
+  );
+  LISTED.set(builds, { held, tags, list });
+  return list;
 }
 
 /** Judges what is known of a moment, as the command `status` does. */
 export async function judgeSnapshot({ config, work, keyProblems }: WebContext, snapshot: Snapshot): Promise<Status> {
-  const { builds, damaged, holder: running } = snapshot;
+  const { list, damaged, holder: running } = snapshot;
   const [disk, problems] = await Promise.all([diskSpace(work.folder), keyProblems()]);
-  return judge(config, { builds, damaged, running, disk, journal: work.journal, keyProblems: problems });
+  return judge(config, { builds: list, damaged, running, disk, journal: work.journal, keyProblems: problems });
 }
 
 /** Returns a stream of the configuration, as lists name it. */
@@ -85,8 +110,8 @@ export async function listed({ work }: WebContext, build: Snapshot['builds'][num
 }
 
 /** Returns the last builds of a stream that its charts are drawn from, oldest first. */
-export async function chartedBuilds(context: WebContext, { builds }: Snapshot, stream: string): Promise<ListedBuild[]> {
-  const ours = builds.filter(({ meta, state }) => meta.stream === stream && state !== 'unchanged');
+export async function chartedBuilds(context: WebContext, { list }: Snapshot, stream: string): Promise<ListedBuild[]> {
+  const ours = list.of(stream).filter(({ state }) => state !== 'unchanged');
   return Promise.all(
     ours
       .filter(({ state }) => state !== 'running')

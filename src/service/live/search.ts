@@ -24,12 +24,12 @@ export async function searchResults(context: WebContext, parameters: URLSearchPa
   return searchPage({ ...about, ...found(snapshot, parsed.query, asked), faults: [] });
 }
 
-function found({ builds }: Snapshot, query: BuildQuery, asked: URLSearchParams) {
+function found({ list }: Snapshot, query: BuildQuery, asked: URLSearchParams) {
   const links = createLinks(1, true);
-  const known = new Set(builds.map(({ meta }) => meta.buildid));
-  const { found: all, more } = findBuilds(builds, query);
+  const isKnown = (id: string) => list.archOf(id) !== undefined;
+  const { found: all, more } = findBuilds(list.all, query);
   const rows = all.map(({ build: { meta, state, tags }, changes }) => ({
-    row: buildRow(meta, { links, state, known, tags }),
+    row: buildRow(meta, { links, state, isKnown, tags }),
     changes,
   }));
   const last = all.at(-1)?.build.meta.buildid;

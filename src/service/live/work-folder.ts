@@ -37,7 +37,7 @@ export interface Work {
   builds(): Promise<readonly IndexedBuild[]>;
   /** Returns the builds whose record cannot be read, so that only the id is known; newest first. */
   damaged(): Promise<readonly DamagedBuild[]>;
-  /** Returns both of one look at the folder, which takes half as long. */
+  /** Returns both of one look at the folder; as long as nothing changed, the same lists. */
   all(): Promise<{ readonly builds: readonly IndexedBuild[]; readonly damaged: readonly DamagedBuild[] }>;
   /** Names that people gave to builds. */
   tags(): Promise<TagSurvey>;
@@ -84,6 +84,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
   const look = async <Meta extends IndexedMeta>(
     id: string,
     metas: FileCache<Meta | NightlyError>,
+    before?: Look<Meta>,
   ): Promise<Look<Meta>> => {
     const arches = await orDamage(join(top, id), () => names.get(join(top, id)));
     if (arches instanceof NightlyError) return { builds: [], damaged: [{ id, error: arches }] };
@@ -96,25 +97,31 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
       if (meta instanceof NightlyError) damaged.push({ id, arch, error: meta });
       else if (meta) builds.push({ paths, meta });
     }
-    return { builds, damaged };
+    return isSame(before, builds, damaged) ? before : { builds, damaged };
   };
   const rounds = indexInBatches(
     async () => (await ids.get(top)) ?? NO_IDS,
-    (id) => look(id, brief),
+    (id, before: Look<IndexedMeta> | undefined) => look(id, brief, before),
     waitMs,
   );
+  let [latest, listed]: [readonly Look<IndexedMeta>[], Look<IndexedMeta>] = [[], { builds: [], damaged: [] }];
+  const all = async () => {
+    const found = await rounds.all();
+    if (found !== latest) {
+      listed = { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap(({ damaged }) => damaged) };
+      latest = found;
+    }
+    return listed;
+  };
   const lookedAt = async (path: string): Promise<JournalSurvey> => {
     const found = await orDamage(path, () => journals.get(path));
     return found instanceof NightlyError ? { entries: [], faults: [found] } : (found ?? { entries: [], faults: [] });
   };
   return {
     folder,
-    builds: async () => (await rounds.all()).flatMap(({ builds }) => builds),
-    damaged: async () => (await rounds.all()).flatMap(({ damaged }) => damaged),
-    all: async () => {
-      const found = await rounds.all();
-      return { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap(({ damaged }) => damaged) };
-    },
+    builds: async () => (await all()).builds,
+    damaged: async () => (await all()).damaged,
+    all,
     tags: async () => (await tags.get(tagsFolder(folder))) ?? NO_TAGS,
     version: () => ids.reads + brief.reads + approvals.reads + tags.reads,
     build: async (id, arch) => {
@@ -133,6 +140,19 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
     journal: async (path) => (await lookedAt(path)).entries,
     journalFaults: async (path) => (await lookedAt(path)).faults,
   };
+}
+
+/** Whether an earlier look found the same: records that did not change are the very objects that were kept. */
+function isSame<Meta>(
+  before: Look<Meta> | undefined,
+  builds: Look<Meta>['builds'],
+  damaged: Look<Meta>['damaged'],
+): before is Look<Meta> {
+  if (before?.builds.length !== builds.length || before.damaged.length !== damaged.length) return false;
+  return (
+    builds.every(({ meta }, index) => meta === before.builds[index]?.meta) &&
+    damaged.every(({ error }, index) => error === before.damaged[index]?.error)
+  );
 }
 
 const NO_IDS: readonly string[] = [];

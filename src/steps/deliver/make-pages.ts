@@ -1,4 +1,5 @@
 import { wasTested } from '../../build/about-build.ts';
+import { buildList } from '../../build/build-list.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { TestsRecord } from '../../build/tests-record.ts';
 import type { Config, StreamConfig } from '../../config/config.ts';
@@ -42,7 +43,7 @@ export function makePages(
   { metas, lacking, keys, brand, reviews, tests }: Material,
 ): Files {
   const streams = Object.values(config.streams).filter(({ name }) => metas.some((meta) => meta.stream === name));
-  const builds = metas.map((meta) => ({ meta, state: meta.state, entries: [] }));
+  const builds = buildList(metas.map((meta) => ({ meta, state: meta.state, entries: [] })));
   const product = brand.name;
   const { imagesSeconds } = config.targets[target.name]?.retention ?? {};
   const views = lacking.flatMap((meta): [string, string][] => {
@@ -59,19 +60,16 @@ export function makePages(
   views.push(['feed.atom', feed(product, { url: target.publicUrl, builds: metas, live: false })]);
   views.push([SEARCH_PAGE, render('published-search', publishedSearchPage(product))]);
   for (const { name } of streams) {
-    const ours = builds.filter(({ meta }) => meta.stream === name);
-    views.push([badgePath(name), badge(name, ours)]);
+    views.push([badgePath(name), badge(name, builds.of(name))]);
   }
-  const charted = new Map(
-    streams.map(({ name }) => [name, builds.filter(({ meta }) => meta.stream === name).toReversed()]),
-  );
+  const charted = new Map(streams.map(({ name }) => [name, builds.of(name).toReversed()]));
   const overview = overviewPage({
     product,
     about: brand.about,
     live: false,
     streams: streams.map(listedStream),
     builds,
-    shown: builds,
+    shown: builds.all,
     charted,
     older: '',
   });

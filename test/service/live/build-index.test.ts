@@ -113,3 +113,24 @@ test('builds older than those that are looked at each time are listed and found'
   const oldest = (await work.builds()).at(-1);
   expect(oldest?.paths).toEqual(buildPaths(builds.config.work, builds.ids[0] ?? '', 'x86_64'));
 });
+
+test('I15: as long as nothing changed, pages are made of the very list that was made before', async () => {
+  const builds = await makePageBuilds(temporaryFolder(), 80);
+  const [old = '', , changed = ''] = builds.ids;
+  const work = openWork(builds.config.work);
+  // What changed a moment ago may change again unseen, so it is read again.
+  await expect.poll(async () => (await work.all()) === (await work.all())).toBe(true);
+  const first = await work.all();
+  expect(first.builds.some(({ meta }) => meta.buildid === old)).toBe(true);
+  // One of the newest, which are looked at every time; then one that is not a record any more, and one that is gone.
+  const newest = builds.ids.at(-1) ?? '';
+  builds.write({ ...builds.meta(newest), stream: 'other' });
+  const second = await work.all();
+  expect(second).not.toBe(first);
+  expect(second.builds.find(({ meta }) => meta.buildid === newest)?.meta.stream).toBe('other');
+  const late = builds.ids.at(-2) ?? '';
+  writeFileSync(buildPaths(builds.config.work, late, 'x86_64').meta, 'garbage');
+  expect((await work.all()).damaged.map(({ id }) => id)).toEqual([late]);
+  rmSync(join(builds.config.work, 'builds', changed), { recursive: true });
+  expect((await work.all()).builds.some(({ meta }) => meta.buildid === changed)).toBe(false);
+});

@@ -38,15 +38,32 @@ export async function writeFileAtomic(path: string, content: string | Uint8Array
   // Two writers of one path may also be in this process: pushes to several targets run side by side.
   asideCount += 1;
   const aside = `${path}.${process.pid}.${asideCount}.tmp`;
-  const file = await open(aside, 'w');
   try {
-    await writeFile(file, content);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(aside, 'w');
+    try {
+      await writeFile(file, content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (error) {
+    // Half a file is not to take what little is left of a full disk.
+    await rm(aside, { force: true }).catch(() => undefined);
+    throw isFullDisk(error) ? withPath(error, path) : error;
   }
-  await rename(aside, path);
   await syncFolder(folder);
+}
+
+/** Whether a system error says that there is no space left, or none that this user may have. */
+export function isFullDisk(error: unknown): error is Error {
+  return isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT');
+}
+
+/** The system names a file where it opens one, and none where it writes into one that is open. */
+function withPath(error: Error, path: string): Error {
+  if (!error.message.includes("'")) error.message = `${error.message} '${path}'`;
+  return error;
 }
 
 /**

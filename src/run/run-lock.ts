@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { type ProcessPlace, processPlace } from '../base/boot-id.ts';
 import { NightlyError } from '../base/errors.ts';
-import { makeFolder, readTextIfExists, writeJson } from '../base/files.ts';
+import { isFullDisk, makeFolder, readTextIfExists, writeJson } from '../base/files.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { removeStaleFolders } from '../base/temporary.ts';
@@ -80,7 +80,7 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
     const who: LockHolder = { ...processPlace(), host: hostname(), command, since: new Date().toISOString() };
     // A folder in its place would be in the way.
     if ((await readLockHolder(workDir)) instanceof NightlyError) await rm(whoPath, { recursive: true, force: true });
-    await writeJson(whoPath, who);
+    await writeHolder(whoPath, who);
   } catch (error) {
     // A full disk: whoever holds a lock of this program keeps it from ending.
     await free();
@@ -97,6 +97,15 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
       }
     },
   };
+}
+
+/** On a full disk it goes without: it only names who holds the lock, and what makes room (`gc`, `prune`) needs the lock as well. */
+async function writeHolder(path: string, who: LockHolder): Promise<void> {
+  try {
+    await writeJson(path, who);
+  } catch (error) {
+    if (!isFullDisk(error)) throw error;
+  }
 }
 
 async function lockedError(workDir: string): Promise<NightlyError> {

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { withTemporaryFolder } from '../../src/base/files.ts';
+import { withTemporaryFolder, writeFileAtomic } from '../../src/base/files.ts';
+import { temporaryPrefix } from '../../src/base/temporary.ts';
 import { run, start } from '../../src/programs/exec.ts';
 import { tryFlock } from '../../src/programs/flock.ts';
 import { isRunLockHeld, takeRunLock } from '../../src/run/run-lock.ts';
@@ -74,21 +75,38 @@ test('I15: no other user can hold the lock, and who holds the file that looks ar
   expect(await isRunLockHeld(folder)).toBe(false);
 });
 
-test('I7: a full disk while the lock is taken, or freed, frees it, and holds nobody up', async () => {
+test('I7: a full disk keeps nobody from the lock, for what makes room needs it; one that cannot be written to any more frees it', async () => {
   const folder = temporaryFolder();
   await mountTmpfs(folder, 'size=64k');
   const full = (fill: boolean) =>
     fill ? run('dd', ['if=/dev/zero', `of=${folder}/fill`], { okExitCodes: [1] }) : run('rm', [join(folder, 'fill')]);
   await (await takeRunLock(folder, 'first')).release();
   await full(true);
-  await expect(takeRunLock(folder, 'nightly')).rejects.toMatchObject({ code: 'ENOSPC' });
+  const whileFull = await takeRunLock(folder, 'gc');
+  expect(await isRunLockHeld(folder)).toBe(true);
+  await expect(takeRunLock(folder, 'nightly')).rejects.toMatchObject({ code: 'locked' });
+  await whileFull.release();
   expect(await isRunLockHeld(folder)).toBe(false);
+  // Written into a file that is open: the system names none, and what was begun is gone again.
+  const content = 'x'.repeat(100_000);
+  const message = expect.stringContaining(join(folder, 'record.json'));
+  await expect(writeFileAtomic(join(folder, 'record.json'), content)).rejects.toMatchObject({
+    code: 'ENOSPC',
+    message,
+  });
+  expect(readdirSync(folder).sort()).toEqual(['fill', 'lock', 'lock.held']);
   await full(false);
   const lock = await takeRunLock(folder, 'nightly');
   await run('mount', ['-o', 'remount,ro', folder]);
   await expect(lock.release()).rejects.toMatchObject({ code: 'EROFS' });
   await run('mount', ['-o', 'remount,rw', folder]);
   expect(await isRunLockHeld(folder)).toBe(false);
+});
+
+test('I7: a folder for temporary files that is not there is told as that', () => {
+  expect(() => temporaryPrefix('work', '/not/there')).toThrow(
+    'The folder for temporary files is not there: /not/there.',
+  );
 });
 
 test('I7: who fails while it has a lock ends, and the lock is free then', async () => {

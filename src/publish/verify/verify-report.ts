@@ -1,4 +1,4 @@
-import { NightlyError } from '../../base/errors.ts';
+import { type ErrorCode, NightlyError } from '../../base/errors.ts';
 import { startHintFor } from '../../base/served-here.ts';
 import { NO_ANSWER_HINT, NoAnswerError } from './public-http.ts';
 
@@ -43,9 +43,16 @@ export async function attempt<Result>(
   }
 }
 
-/** Returns the advice that fits: what a server that gives no answer needs is no repair of the target. */
+/** What is wrong here, and not with the target. */
+const OF_THIS_MACHINE: readonly ErrorCode[] = ['permission', 'tool-missing', 'usage'];
+
+/** Returns the advice that fits: what this machine or a server that gives no answer needs is no repair of the target. */
 export function hintFor(error: unknown, hint: string): string {
-  return startHintFor(reasonOf(error)) ?? (error instanceof NoAnswerError || isRefusal(error) ? NO_ANSWER_HINT : hint);
+  if (error instanceof NightlyError && error.code === 'disk-full') return 'Free some space there, then verify again.';
+  const own = error instanceof NightlyError && OF_THIS_MACHINE.includes(error.code) ? error.hint : undefined;
+  return (
+    own ?? startHintFor(reasonOf(error)) ?? (error instanceof NoAnswerError || isRefusal(error) ? NO_ANSWER_HINT : hint)
+  );
 }
 
 /** Whether a pull of ostree failed for want of an answer: a file that is not there has status 404 or 410. */

@@ -234,6 +234,7 @@ describe('whoever is refused where this program is the web server', () => {
     const why = await httpFetch(nobody).catch((error: unknown) => error);
     expect(new NightlyError('verify', `nobody answers: ${String(why)}`, { hint: 'another' })).toMatchObject({ hint });
     expect(hintFor(why, 'another')).toBe(hint);
+    expect(hintFor(new NightlyError('disk-full', 'x'), 'another')).toBe('Free some space there, then verify again.');
     expect(new NightlyError('verify', 'http://127.0.0.1:1 ECONNREFUSED', { hint: 'another' }).hint).toBe('another');
   });
 });

@@ -44,6 +44,9 @@ export function staleFolders(parent = tmpdir()): string[] {
     });
 }
 
+/** Returns the system's temporary folder, which may be on a disk of its own that is full. */
+export const systemTemporary = (): string => tmpdir();
+
 /** Removes the temporary folders of processes that were killed. */
 export function removeStaleFolders(parent = tmpdir()): void {
   for (const path of staleFolders(parent)) rmSync(path, { recursive: true, force: true });

@@ -4,7 +4,7 @@ import type { BuildMeta } from './build-record.ts';
 export interface BuildList<Build> {
   /** Newest first. */
   readonly all: readonly Build[];
-  /** Those of a stream, newest first. */
+  /** Returns the builds of a stream, newest first. */
   of(stream: string): readonly Build[];
   /** The architecture of a build, which its address has; undefined when there is no such build. */
   archOf(id: string): string | undefined;

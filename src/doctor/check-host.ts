@@ -10,6 +10,7 @@ import { whyNotWatched } from '../engines/dnf/asked.ts';
 import { checkKeys } from '../engines/rpm-ostree/keys-by-release.ts';
 import { findProgram } from '../programs/find-program.ts';
 import { probeRpmOstree, type RpmOstree } from '../programs/rpm-ostree.ts';
+import { DOUBTED_CLOCK_HINT, doubtedClock } from '../run/doubted-clock.ts';
 import { readTreefile } from '../treefile/read.ts';
 import type { CheckResult } from './doctor-check.ts';
 
@@ -30,6 +31,15 @@ export async function checkSpace(folder: string): Promise<CheckResult> {
   if (free < PLENTY)
     return { name, state: 'note', detail: `${detail}; a full-size host needs about ${PLENTY / GIB} GiB` };
   return { name, state: 'ok', detail };
+}
+
+/** The clock, by the servers of all targets: nights are dated, and retention goes, by it. */
+export async function checkClock({ targets }: Pick<Config, 'targets'>, { signal }: Task): Promise<CheckResult[]> {
+  const doubted = await doubtedClock(
+    Object.values(targets).map(({ url }) => `${url}/`),
+    signal,
+  );
+  return doubted ? [{ name: 'clock', state: 'missing', detail: `${doubted.why}. ${DOUBTED_CLOCK_HINT}` }] : [];
 }
 
 async function nearestExisting(folder: string): Promise<string> {

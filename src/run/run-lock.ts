@@ -99,7 +99,7 @@ export async function takeRunLock(workDir: string, command: string): Promise<Run
   };
 }
 
-/** On a full disk it goes without: it only names who holds the lock, and what makes room (`gc`, `prune`) needs the lock as well. */
+/** Names who holds the lock; a full disk goes without it, for what makes room (`gc`, `prune`) needs the lock as well. */
 async function writeHolder(path: string, who: LockHolder): Promise<void> {
   try {
     await writeJson(path, who);

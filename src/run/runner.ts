@@ -1,5 +1,4 @@
 import { appendFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
@@ -7,6 +6,7 @@ import { makeFolder } from '../base/files.ts';
 import { withFullDisk } from '../base/full-disk.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
+import { systemTemporary } from '../base/temporary.ts';
 import type { Listener } from '../build/events.ts';
 import { findDone, inputDigest, type Journal } from '../build/journal.ts';
 
@@ -79,7 +79,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
 }
 
 function failureOf(caught: unknown, logDir: string): NightlyError {
-  return withFullDisk(asNightlyError(caught, [logDir]), [logDir, tmpdir()]);
+  return withFullDisk(asNightlyError(caught, [logDir]), [logDir, systemTemporary()]);
 }
 
 function createTask(step: string, logFile: string, signal: AbortSignal, listen: Listener): Task {

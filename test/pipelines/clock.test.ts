@@ -48,6 +48,21 @@ test.each(everyCase ? [400, -400] : [400])(
   },
 );
 
+test('K11: who only looks is told of the clock itself, not that what is published were of the future', async () => {
+  const world = await worldWithNight();
+  const behind = await on(world, -400, ['verify']);
+  expect(behind.stdout).toMatch(/^not ok {2}clock: this machine's clock says 20.* 400 days behind the others/m);
+  expect(behind.stdout).toMatch(/what to do: Set the clock that is wrong/);
+  expect(behind.stdout).not.toMatch(/is in the future|retract/);
+  expect(behind.stdout).toMatch(/^1 of \d+ checks did not pass$/m);
+  expect(behind.code).toBe(1);
+  expect((await on(world, 400, ['doctor'])).stdout).toMatch(
+    /^missing +clock +this machine's clock says .* 400 days ahead/m,
+  );
+  const trusted = await on(world, 400, ['verify'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' });
+  expect(trusted).toMatchObject({ code: 0, stdout: expect.not.stringContaining('clock') });
+});
+
 test('K11: a clock that went wrong after a night was begun publishes and removes nothing when the night goes on', async () => {
   const world = await worldWithNight();
   await world.distro.bump('app');

@@ -7,6 +7,7 @@ import { temporaryPrefix } from '../../base/temporary.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import {
+  checkClock,
   checkFolderEngines,
   checkKvm,
   checkNamedFiles,
@@ -69,6 +70,7 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
       : []),
     ...programs,
     await checkSpace(config?.work ?? dirname(resolve(path))),
+    ...(config ? await checkClock(config, task) : []),
     ...(config ? await checkRecords(config) : []),
     ...(needs.has('smoke test') || needs.has('images') ? [await checkKvm()] : []),
     ...(needs.has('engine dnf') ? [await checkWatching(task)] : []),

@@ -6,6 +6,7 @@ import type { Task } from '../../base/task.ts';
 import type { TargetUse } from '../../config/lookup.ts';
 import type { ClientTrust } from '../../programs/ostree-client.ts';
 import { INDEX_PATH } from '../../published/build-index.ts';
+import { DOUBTED_CLOCK_HINT, doubtedClock } from '../../run/doubted-clock.ts';
 import { type PublicFiles, publicFiles } from './public-http.ts';
 import { inspectBuilds, type PublishedBuild } from './verify-builds.ts';
 import { inspectPointers } from './verify-pointers.ts';
@@ -90,7 +91,10 @@ export async function inspectTarget(
     take(check);
   });
   const { url, streams, onlyRef, imageContent, imagesSeconds } = request;
-  const now = Math.floor(Date.now() / 1000);
+  const doubted = await doubtedClock([`${url}/`], task.signal);
+  if (doubted) report.fault('clock', doubted.why, DOUBTED_CLOCK_HINT);
+  // By a clock that is behind everything would be of the future, and the advice about it the wrong one.
+  const now = doubted?.now ?? Math.floor(Date.now() / 1000);
   const files = publicFiles(url, task.signal);
   const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
   const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);

@@ -41,7 +41,7 @@ export interface OverviewRequest {
   readonly about?: string;
   readonly live: boolean;
   readonly streams: readonly ListedStream[];
-  /** Those of all streams. */
+  /** Builds of all streams. */
   readonly builds: BuildList<{ readonly meta: BuildMeta; readonly state: string }>;
   /** What the list shows, newest first. */
   readonly shown: readonly ListedBuild[];

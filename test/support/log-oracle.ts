@@ -1,13 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
+import { buildGo } from './build-go.ts';
 
 const SOURCE = new URL('./log-oracle/main.go', import.meta.url).pathname;
 const WALKER = new URL('./log-walker/main.go', import.meta.url).pathname;
 
 /** Where Debian and Fedora have the sources of Go libraries. */
 const GOPATH = '/usr/share/gocode';
+const GO = { go: 'go', gopath: GOPATH };
 
 /** Why the oracle cannot be built here; undefined when it can. */
 export function whyNoOracle(): string | undefined {
@@ -55,7 +57,7 @@ const answer = z.object({
 
 /** Builds golang.org/x/mod's note and tlog into a program, out of the system's packages and without a network. */
 export function buildOracle(folder: string): (request: OracleRequest) => z.output<typeof answer> {
-  const program = buildWithMod(SOURCE, folder);
+  const program = buildGo(SOURCE, folder, GO);
   return (request) => {
     const options = { input: JSON.stringify(request), maxBuffer: 1 << 30 };
     return answer.parse(JSON.parse(execFileSync(program, [], options).toString()));
@@ -64,19 +66,5 @@ export function buildOracle(folder: string): (request: OracleRequest) => z.outpu
 
 /** Builds a program that reads a whole log with golang.org/x/mod's verifier. Returns its path. */
 export function buildWalker(folder: string): string {
-  return buildWithMod(WALKER, folder);
-}
-
-function buildWithMod(source: string, folder: string): string {
-  const program = join(folder, basename(dirname(source)));
-  const env = {
-    ...process.env,
-    GO111MODULE: 'off',
-    GOPATH,
-    GOFLAGS: '',
-    GOCACHE: join(folder, 'go-cache'),
-    CGO_ENABLED: '0',
-  };
-  execFileSync('go', ['build', '-o', program, source], { env });
-  return program;
+  return buildGo(WALKER, folder, GO);
 }

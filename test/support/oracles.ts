@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, type SuiteFactory } from 'vitest';
+import type { GoAndLibraries } from './build-go.ts';
 
 /** Where `scripts/bootstrap.sh --tests` unpacks programs out of a later Debian. */
 const TREE = join(process.env['ATOMIC_NIGHTLY_TEST_CACHE'] ?? '/var/cache/atomic-nightly-tests', 'oracles/tree');
@@ -9,6 +10,7 @@ const PLACES = {
   cosign: 'usr/bin/cosign',
   litewitness: 'usr/bin/litewitness',
   witnessctl: 'usr/bin/witnessctl',
+  'spicy-torchwood': 'usr/bin/spicy-torchwood',
   'sigsum-submit': 'usr/bin/sigsum-submit',
   'sigsum-verify': 'usr/bin/sigsum-verify',
   'sigsum-key': 'usr/bin/sigsum-key',
@@ -39,4 +41,15 @@ export function describeWith(names: readonly Oracle[], title: string, tests: Sui
 export function describeIf(why: string | undefined, title: string, tests: SuiteFactory): void {
   if (why !== undefined) process.stderr.write(`SKIPPED: ${title}: ${why}\n`);
   describe.skipIf(why !== undefined)(why === undefined ? title : `${title} (${why})`, tests);
+}
+
+/** The Go that came with torchwood, which the system's is too old for, and the sources of libraries. */
+export function laterGo(): GoAndLibraries {
+  const folder = readdirSync(join(TREE, 'usr/lib')).find((name) => name.startsWith('go-')) ?? '';
+  // Compiled once: torchwood needs a good part of Go's own library, which is half a minute of work.
+  return {
+    go: join(TREE, 'usr/lib', folder, 'bin/go'),
+    gopath: join(TREE, 'usr/share/gocode'),
+    cache: join(TREE, 'go-cache'),
+  };
 }

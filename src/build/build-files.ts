@@ -30,6 +30,9 @@ export const STATEMENT_FILE = 'provenance.intoto.jsonl';
 /** The same with the proof that a Rekor log has its signature, as a sigstore bundle (src/attest/sigstore-bundle.ts). */
 export const BUNDLE_FILE = 'provenance.sigstore.json';
 
+/** The proof that a Sigsum log has the statement, named as Sigsum's own programs do. */
+export const SIGSUM_FILE = `${STATEMENT_FILE}.proof`;
+
 /** Signed verification summary of a promotion: how many operators built its packages the same; only in the work folder. */
 export const QUORUM_FILE = 'rebuild-summary.intoto.jsonl';
 

@@ -28,6 +28,28 @@ export const statementKey = (here: Here) => z.discriminatedUnion('type', [keyFil
 /** The key that signs statements, by who has its private half. */
 export type StatementKeyConfig = z.output<ReturnType<typeof statementKey>>;
 
+/** Makes the schema of what Sigsum's own program is told. */
+const sigsumBlock = (here: Here) =>
+  block(
+    {
+      policy: filePath(here).describe("Logs, witnesses and quorum, in the format of Sigsum's policies."),
+      'key-file': filePath(here).describe(
+        'Private key that signs for the log, in OpenSSH format; or its public half, where an ssh-agent has the private one.',
+      ),
+      token: block({
+        domain: z
+          .string()
+          .regex(/^[\w.-]+\.\w+$/, 'must be the name of a domain')
+          .describe('Domain whose DNS names the public half, without "_sigsum_v1." in front.'),
+        'key-file': filePath(here).describe('Private key in OpenSSH format, or its public half, as above.'),
+      })
+        .optional()
+        .describe('For logs that limit who submits.'),
+      timeout: z.int().min(10).max(3600).default(300).describe('Seconds until the proof has to be there.'),
+    },
+    { timeout: 'timeoutSeconds' },
+  );
+
 function isLogKey(text: string): boolean {
   try {
     return parseVkey(text, { file: 'log-key' }).type === 'ed25519';
@@ -52,6 +74,9 @@ export const attestationsSchema = (here: Here) =>
       })
         .optional()
         .describe('Have the signature in a Rekor log (version 2) as well, before the build is published.'),
+      sigsum: sigsumBlock(here)
+        .optional()
+        .describe('Have a Sigsum log prove that it has the statement, before the build is published.'),
     })
       .optional()
       .describe('Publish a signed statement (SLSA provenance) beside each build.'),
@@ -69,4 +94,6 @@ export const attestationsTemplate = `
     #     key: {type: key-file, key-file: /etc/atomic-nightly/statements.pem}
     #     # A transparency log of sigstore's that is to have the signature, and the key that signs its checkpoints.
     #     # rekor: {url: 'https://rekor.example.org', log-key: rekor.example.org+37d63fe0+AQOh…}
+    #     # A log of Sigsum's that is to have the statement (its program sigsum-submit has to be installed).
+    #     # sigsum: {policy: /etc/atomic-nightly/sigsum.policy, key-file: /etc/atomic-nightly/sigsum.key}
 `;

@@ -1,6 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import type { Config } from '../config/config.ts';
+import { requireSigsum } from '../programs/sigsum.ts';
 import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { daysLeft, expiryWarning } from '../signing/key-info.ts';
 import { openSigner } from '../signing/open-signer.ts';
@@ -40,9 +41,10 @@ export async function checkStatements({ streams }: Config): Promise<CheckResult[
   const checks = Object.values(streams).map(async ({ name: stream, attestations }): Promise<CheckResult[]> => {
     if (attestations?.statement === undefined) return [];
     const name = `statement key of ${stream}`;
-    const { builder, key } = attestations.statement;
+    const { builder, key, sigsum } = attestations.statement;
     try {
       await openStatementSigner(key).check();
+      if (sigsum) await requireSigsum();
       return [{ name, state: 'ok', detail: `signs for ${builder}` }];
     } catch (error) {
       if (!(error instanceof NightlyError)) throw error;

@@ -2,6 +2,7 @@ import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
 import type { Runner } from '../run/runner.ts';
 import { bundleStatement, statedRecords, writeSbom, writeStatement } from '../steps/deliver/attest.ts';
+import { proveBySigsum } from '../steps/deliver/sigsum-proof.ts';
 
 /** Has the bill of materials of a build's tree made, where the stream asks for one. */
 export async function billTree(project: Project, build: Build, commit: string, runner: Runner): Promise<void> {
@@ -17,6 +18,11 @@ export async function stateBuild(project: Project, build: Build, commit: string,
   await runner.step('statement', { commit, configured, records: statedRecords(build) }, (task) =>
     writeStatement(project, build, commit, task),
   );
-  if (configured?.statement?.rekor === undefined) return;
-  await runner.step('statement-log', { commit, configured }, (task) => bundleStatement(project, build, task));
+  const { rekor, sigsum } = configured?.statement ?? {};
+  if (rekor !== undefined)
+    await runner.step('statement-log', { commit, configured }, (task) => bundleStatement(project, build, task));
+  if (sigsum !== undefined)
+    await runner.step('statement-sigsum', { commit, configured }, (task) =>
+      proveBySigsum(sigsum, build.paths.dir, task),
+    );
 }

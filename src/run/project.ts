@@ -10,6 +10,7 @@ import { type Engine, type FolderEngine, isFolder, type RpmEngine } from '../eng
 import { selectEngine } from '../engines/open-engine.ts';
 import { loadImageTemplate } from '../images/template/load-template.ts';
 import { templateValues } from '../images/template/template-values.ts';
+import { requireSigsum } from '../programs/sigsum.ts';
 import { keptSigner } from '../signing/kept.ts';
 import { openLogKey } from '../signing/log-key.ts';
 import { jointSigner, openSigner } from '../signing/open-signer.ts';
@@ -93,7 +94,9 @@ export async function openProject(
   if (signer) await checkAt(at, signer.check(quietTask()));
   const statement = stream.attestations?.statement;
   const statementSigner = statement && openStatementSigner(statement.key);
-  if (statementSigner) await checkAt(config.placeOf('streams', stream.name, 'attestations'), statementSigner.check());
+  const attestations = config.placeOf('streams', stream.name, 'attestations');
+  if (statementSigner) await checkAt(attestations, statementSigner.check());
+  if (statement?.sigsum) await checkAt(attestations, requireSigsum());
   if (config.log) await openLogKey(config.log);
   if (!first) throw new NightlyError('bug', `The stream "${stream.name}" passed its checks without a target.`);
   return {

@@ -13,6 +13,8 @@ const NAME = 'witness.example/lite';
 export interface Litewitness {
   readonly url: string;
   readonly key: NoteKey;
+  /** What witnessctl changes. */
+  readonly database: string;
   /** Its public key, as policies have it. */
   readonly vkey: string;
   start(): Promise<void>;
@@ -41,7 +43,7 @@ export async function makeLitewitness(dir: string): Promise<Litewitness> {
     running = undefined;
   };
   return {
-    ...{ url, key, vkey: formatVkey(key), stop },
+    ...{ url, key, database, vkey: formatVkey(key), stop },
     async start() {
       const args = ['-db', database, '-key', fingerprint, '-name', NAME, '-listen', listen, '-ssh-agent', socket];
       running = await start(oracle('litewitness'), args);

@@ -14,6 +14,7 @@ const PLACES = {
   'sigsum-submit': 'usr/bin/sigsum-submit',
   'sigsum-verify': 'usr/bin/sigsum-verify',
   'sigsum-key': 'usr/bin/sigsum-key',
+  'sigsum-mktree': 'usr/bin/sigsum-mktree',
   'sigsum-log-primary': 'usr/bin/sigsum-log-primary',
   /** The sources of torchwood's library. */
   torchwood: 'usr/share/gocode/src/filippo.io/torchwood/policy.go',

@@ -17,6 +17,7 @@ import {
   PROVENANCE_FILE,
   SBOM_FILE,
   SIGNATURES_FILE,
+  SIGSUM_FILE,
   STATEMENT_FILE,
 } from '../../build/build-files.ts';
 import { readMeta } from '../../build/build-store.ts';
@@ -111,7 +112,7 @@ export async function bundleStatement(
 
 /** Returns the records that the statement of a build is about. They are the same whether it is there already or not. */
 export function statedRecords(build: Pick<Build, 'paths'>): string[] {
-  return fixedRecords(build).filter((name) => name !== STATEMENT_FILE && name !== BUNDLE_FILE);
+  return fixedRecords(build).filter((name) => name !== STATEMENT_FILE && name !== BUNDLE_FILE && name !== SIGSUM_FILE);
 }
 
 /**

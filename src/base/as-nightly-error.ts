@@ -19,6 +19,12 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
       cause: caught,
     });
   }
+  if (/^(EMFILE|ENFILE)\b/.test(message)) {
+    return new NightlyError('usage', `Too many files are open at once: ${message}.`, {
+      hint: 'Raise the limit: "ulimit -n 1024" in a shell, LimitNOFILE= in a unit; fs.file-max for the whole machine.',
+      cause: caught,
+    });
+  }
   if (/^EROFS\b/.test(message)) {
     return new NightlyError('permission', `Nothing can be written there: ${message}.`, {
       hint: `${READ_ONLY_HINT} Then run "atomic-nightly resume".`,

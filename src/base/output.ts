@@ -34,14 +34,30 @@ export function writeLine(stream: NodeJS.WritableStream, text: string): void {
   stream.write(`${coloured(text, stream, shownText)}\n`);
 }
 
+/** Nobody reads any more. */
+const GONE = ['EPIPE', 'EIO', 'ECONNRESET', 'EBADF', 'ENXIO'];
+/** Somebody will read, and there is no room for it. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
 /**
- * Lets whoever reads our output go away: a closed pipe (`list | head`), a terminal that hung up. What is written from then on
- * is lost and nothing else, so that a night goes on to its end without its reader.
+ * Lets whoever reads our output go away: a closed pipe (`list | head`), a terminal that hung up, a log file on a full disk. What is
+ * written from then on is lost and nothing else, so that a night goes on to its end without its reader. What was asked for and
+ * found no room is a failure all the same, told when the program ends.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (!['EPIPE', 'EIO', 'ECONNRESET', 'EBADF', 'ENXIO'].includes(error.code ?? '')) throw error;
+      const code = error.code ?? '';
+      if (NO_ROOM.includes(code)) {
+        if (stream === process.stdout) failAtEnd(`Not all of the output could be written: ${error.message}.`);
+      } else if (!GONE.includes(code)) throw error;
     });
   }
+}
+
+function failAtEnd(why: string): void {
+  process.once('exit', (code) => {
+    writeLine(process.stderr, `error: ${why}`);
+    if (code === 0) process.exitCode = 1;
+  });
 }

@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { asNightlyError } from '../../src/base/as-nightly-error.ts';
 import { NightlyError } from '../../src/base/errors.ts';
 import { keepSecret } from '../../src/base/redact.ts';
 import type { RunEvent } from '../../src/build/events.ts';
@@ -59,6 +60,8 @@ test('I7: a full disk is the cause that is named first, whatever else a program 
     message: expect.stringMatching(/^The disk is full at .+\/logs.*: Failed to download: all mirrors were tried\.$/),
     hint: expect.stringMatching(/^Free some space/),
   });
+  const many = Object.assign(new Error("EMFILE: too many open files, open 'x'"), { code: 'EMFILE' });
+  expect(asNightlyError(many)).toMatchObject({ code: 'usage', hint: expect.stringContaining('ulimit -n') });
   // What has nothing to do with disks stays as it is.
   await expect(fail(new NightlyError('package-downgrade', 'older'))).rejects.toMatchObject({ message: 'older' });
   await expect(

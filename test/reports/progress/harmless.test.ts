@@ -63,4 +63,26 @@ describe('whoever reads the output may go away', () => {
     });
     expect({ stdout: stdout.length, stderr, status }).toEqual({ stdout: 201, stderr: '', status: 7 });
   });
+
+  it('K17: a log on a full disk ends no run; output that found no room is a failure, in a sentence', () => {
+    const started = (where: string, code: number) => {
+      const text = `
+        import { outliveReaders } from './src/base/output.ts';
+        outliveReaders();
+        for (const stream of [process.stdout, process.stderr]) stream.write('line\\n');
+        await new Promise((settle) => setTimeout(settle, 50));
+        process.exitCode = ${code};
+      `;
+      const line = `"${process.execPath}" --import tsx --input-type=module -e "${text.replaceAll('$', '\\$')}" ${where}`;
+      const { stdout, stderr, status } = spawnSync('bash', ['-c', line], { encoding: 'utf8' });
+      return { stdout, stderr, status };
+    };
+    expect(started('2> /dev/full', 0)).toEqual({ stdout: 'line\n', stderr: '', status: 0 });
+    const lost = {
+      stdout: '',
+      stderr: expect.stringMatching(/^line\nerror: Not all of the output could be written: ENOSPC/),
+    };
+    expect(started('> /dev/full', 0)).toEqual({ ...lost, status: 1 });
+    expect(started('> /dev/full', 12)).toEqual({ ...lost, status: 12 });
+  });
 });

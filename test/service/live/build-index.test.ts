@@ -119,8 +119,13 @@ test('I15: as long as nothing changed, pages are made of the very list that was 
   const [old = '', , changed = ''] = builds.ids;
   const work = openWork(builds.config.work);
   // What changed a moment ago may change again unseen, so it is read again.
-  await expect.poll(async () => (await work.all()) === (await work.all())).toBe(true);
-  const first = await work.all();
+  let first = await work.all();
+  const isSame = async (): Promise<boolean> => {
+    const before = first;
+    first = await work.all();
+    return first === before;
+  };
+  await expect.poll(isSame).toBe(true);
   expect(first.builds.some(({ meta }) => meta.buildid === old)).toBe(true);
   // One of the newest, which are looked at every time; then one that is not a record any more, and one that is gone.
   const newest = builds.ids.at(-1) ?? '';

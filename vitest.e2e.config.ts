@@ -14,6 +14,8 @@ export default defineConfig({
     env: { EVERY_CASE: 'yes', FUZZ_RUNS: '100000' },
     // Whole nightlies on real packages, and virtual machines under software emulation.
     testTimeout: 2_400_000,
+    // What a test waits for may take long on a busy machine; the test's own limit ends it.
+    expect: { poll: { timeout: 600_000 } },
     hookTimeout: 2_400_000,
     fileParallelism: false,
     reporters: ['default', new ClosingLine()],

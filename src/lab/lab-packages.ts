@@ -85,6 +85,7 @@ export const ABSENT_PACKAGES: readonly string[] = [
   'media-types',
   'perl',
   'perl-base',
+  'python3-jsonschema',
   'python3-oauthlib',
   'python3-pkg-resources',
   'python3-serial',

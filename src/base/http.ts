@@ -6,6 +6,7 @@ import {
   buildConnector,
   Dispatcher,
   errors,
+  Headers,
   Pool,
   ProxyAgent,
   type RequestInit,
@@ -45,19 +46,32 @@ const MOST_BYTES = 128 << 20;
  * @throws AbortError of p-retry when it is longer than fits into memory: a server that sends without an end is not asked again.
  */
 export async function bodyOf(
-  { body }: HttpResponse,
+  response: HttpResponse,
   onPart: () => void = () => undefined,
   mostBytes = MOST_BYTES,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of body ?? []) {
+  for await (const chunk of partsOf(response)) {
     onPart();
     length += chunk.length;
     if (length > mostBytes) throw new AbortError(`it is longer than ${formatBytes(mostBytes)}`);
     chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));
+}
+
+/**
+ * Returns the body of an answer as it comes.
+ * @throws Error in words when the connection ends before all of it has come: the client library says `terminated`.
+ */
+export async function* partsOf({ body }: HttpResponse): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of body ?? []) yield chunk;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Error('the connection ended before all of it had come', { cause: error });
+  }
 }
 
 /**
@@ -71,16 +85,18 @@ export async function httpFetch(
 ): Promise<HttpResponse> {
   const login = loginFor(url, connection);
   const headers = { ...(login ? { authorization: basicAuth(login) } : {}), ...plainHeaders(init.headers) };
-  try {
-    return await undiciFetch(withoutUserinfo(url), {
-      ...init,
-      headers,
-      dispatcher: dispatcherFor(withCa(url, connection)),
-    });
-  } catch (error) {
+  const response = await undiciFetch(withoutUserinfo(url), {
+    ...init,
+    headers,
+    dispatcher: dispatcherFor(withCa(url, connection)),
+  }).catch((error: unknown) => {
     init.signal?.throwIfAborted();
     throw connectionFault(error, url, connection);
-  }
+  });
+  if (response.status !== 206 || new Headers(headers).has('range')) return response;
+  // It counts as a good answer, and what came would be taken for the whole.
+  await response.body?.cancel();
+  throw new Error('it sent a part of what was asked for (HTTP 206), although all of it was');
 }
 
 function withCa(url: string, connection: Connection): Connection {

@@ -6,7 +6,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Connection } from '../base/connection.ts';
 import { RefusedConnection } from '../base/connection-faults.ts';
 import { formatBytes } from '../base/format.ts';
-import { type HttpResponse, httpFetch } from '../base/http.ts';
+import { type HttpResponse, httpFetch, partsOf } from '../base/http.ts';
 import { proxyAnswer } from '../base/proxies.ts';
 import { redact } from '../base/redact.ts';
 import type { Task } from '../base/task.ts';
@@ -100,9 +100,9 @@ async function withProgress<Result>(
   }
 }
 
-async function* bodyOf({ body }: HttpResponse, progress: Progress): AsyncGenerator<Uint8Array> {
+async function* bodyOf(response: HttpResponse, progress: Progress): AsyncGenerator<Uint8Array> {
   progress.saw(0);
-  for await (const chunk of body ?? []) {
+  for await (const chunk of partsOf(response)) {
     progress.saw(chunk.length);
     yield chunk;
   }

@@ -88,6 +88,23 @@ describe('one HTTP client', () => {
     expect(asked).toBe(4);
   });
 
+  it('K19: says of half an answer what it is: a part that nobody asked for, or a connection that was cut', async () => {
+    const server = createServer((request, response) => {
+      if (request.url === '/part') response.writeHead(206, { 'content-range': 'bytes 0-3/9' }).end('half');
+      else {
+        response.writeHead(200, { 'content-length': '9' }).write('half');
+        setTimeout(() => response.destroy(), 50);
+      }
+    });
+    server.listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await new Promise((settle) => server.once('listening', settle));
+    const at = (path: string): string => `http://127.0.0.1:${portOf(server)}${path}`;
+    await expect(httpFetch(at('/part'))).rejects.toThrow('it sent a part of what was asked for (HTTP 206)');
+    expect((await httpFetch(at('/part'), { headers: { range: 'bytes=0-3' } })).status).toBe(206);
+    await expect(bodyOf(await httpFetch(at('/cut')))).rejects.toThrow('the connection ended before all of it had come');
+  });
+
   it('sends a login to the server alone, not to where it redirects, and tells redirections without an end', async () => {
     const seen: (string | undefined)[] = [];
     const other = createServer((request, response) => {

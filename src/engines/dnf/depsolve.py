@@ -298,6 +298,7 @@ def make_progress():
             self.total = 0
             self.done = {}
             self.told = 0.0
+            self.failed = {}
 
         def start(self, total_files, total_size, total_drpms=0):
             self.total = total_size
@@ -307,6 +308,9 @@ def make_progress():
             self.tell()
 
         def end(self, payload, status, msg):
+            # Of a mirror; in the end dnf only says that it tried all of them.
+            if status == dnf.callback.STATUS_MIRROR and msg:
+                self.failed[str(payload)] = msg
             self.done[str(payload)] = payload.download_size
             self.tell(last=sum(self.done.values()) >= self.total)
 
@@ -326,11 +330,13 @@ def download(request):
     with open_base(request) as base:
         packages = locked_packages(base, request["locked"], request)
         remote = [p for p in packages if not p.localPkg() or not is_file_repo(base, p)]
+        progress = make_progress()
         try:
             if remote:
-                base.download_packages(remote, make_progress())
+                base.download_packages(remote, progress)
         except dnf.exceptions.DownloadError as error:
-            raise Refused("repo", str(error)) from error
+            reasons = [f"{name}: {why}" for name, why in progress.failed.items()]
+            raise Refused("repo", "\n".join([*reasons, str(error)])) from error
         found = advisories(packages) if request["advisories"] else []
         emit("result", packages=[describe(p) for p in packages], advisories=found)
 

@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { once } from 'node:events';
+import { appendFileSync, createReadStream, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDnfEngine } from '../../../src/engines/dnf/dnf-engine.ts';
@@ -53,6 +56,25 @@ describe('resolve', () => {
       code: 'package-missing',
       message: expect.stringMatching(/another-one \(.*mini\.yaml:\d+\)\n {2}nonesuch/),
     });
+  });
+
+  it('K19: names what a mirror answered, not only that all were tried', async () => {
+    const server = createServer((request, response) => {
+      const path = request.url ?? '';
+      if (path.endsWith('.rpm')) response.writeHead(302, { location: path }).end();
+      else createReadStream(join(distro.repoDir, path)).pipe(response);
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      await distro.writeRepoFile({ baseurl: `http://127.0.0.1:${port}` });
+      await expect(composeMini(distro, place)).rejects.toMatchObject({
+        code: 'repo-unreachable',
+        message: expect.stringMatching(/^\S+\.rpm: Curl error \(47\): Number of redirects/),
+      });
+    } finally {
+      server.close();
+    }
   });
 
   it('lists the locked packages that are gone or have other content', async () => {

@@ -1,5 +1,5 @@
 import { printBar } from '../support/log-bench.ts';
-import { plainRpmbuild, type RebuildBench } from '../support/rebuild-bench.ts';
+import { plainRpmbuild, type RebuildBench, type Took } from '../support/rebuild-bench.ts';
 import type { RebuildWorld } from '../support/rebuild-world.ts';
 import { median } from '../support/statistics.ts';
 
@@ -17,18 +17,21 @@ export async function benchOverhead(
     const args = [source, '--on', machine.name];
     const [first] = (await rebuild(args)).results;
     const root = first?.root ?? '';
-    const [ours, plain]: [number[], number[]] = [[], []];
+    const [ours, plain]: [Took[], Took[]] = [[], []];
     for (let turn = 0; turn < runs; turn += 1) {
-      const one = async () => ours.push((await rebuild(args)).seconds);
+      const one = async () => ours.push(await rebuild(args));
       const other = async () => plain.push(await plainRpmbuild(machine, source, root));
       for (const build of turn % 2 === 0 ? [one, other] : [other, one]) await build();
     }
-    const [took, alone] = [median(ours), median(plain)];
-    console.log(
-      `${what}: rebuild ${took.toFixed(2)} s, rpmbuild alone ${alone.toFixed(2)} s (medians of ${runs}; ${(took - alone).toFixed(2)} s more)`,
-    );
-    if (bar === undefined) console.log(`  ratio ${(took / alone).toFixed(2)}`);
-    else printBar('  ratio', median(ours.map((one, turn) => one / (plain[turn] ?? 0))), bar);
+    console.log(`${what}, medians of ${runs}:`);
+    for (const unit of ['seconds', 'cpu'] as const) {
+      const [took, alone] = [median(ours.map((one) => one[unit])), median(plain.map((one) => one[unit]))];
+      const label = unit === 'cpu' ? 'processor time' : 'by the clock';
+      console.log(`  ${label}: rebuild ${took.toFixed(2)} s, rpmbuild alone ${alone.toFixed(2)} s`);
+      const ratio = median(ours.map((one, turn) => one[unit] / (plain[turn]?.[unit] ?? 0)));
+      if (bar === undefined) console.log(`  ratio ${ratio.toFixed(2)}`);
+      else printBar('  ratio', ratio, bar);
+    }
   }
 }
 

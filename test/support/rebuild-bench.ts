@@ -1,19 +1,29 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from '../../src/programs/exec.ts';
 import { timed } from './log-bench.ts';
 import { startMachine, type TestMachine } from './machines.ts';
 import { openTestBuilders } from './rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from './rebuild-world.ts';
-import { runCli } from './world.ts';
+
+const PROGRAM = new URL('../../bin/atomic-nightly.js', import.meta.url).pathname;
 
 /** Machines of this one's own, and what builds on them. */
 export interface RebuildBench {
   readonly world: RebuildWorld;
   readonly machines: readonly TestMachine[];
   readonly work: string;
-  /** Runs `rebuild`; gives the seconds that it took, and the results. Any exit code but 0 ends the benchmark. */
-  rebuild(args: readonly string[]): Promise<{ readonly seconds: number; readonly results: readonly BuiltOnce[] }>;
+  /** Runs `rebuild`. Any exit code but 0 ends the benchmark. */
+  rebuild(args: readonly string[]): Promise<Took & { readonly results: readonly BuiltOnce[] }>;
+}
+
+/** What something took. */
+export interface Took {
+  readonly seconds: number;
+  /** Seconds of processor time, here and on all machines: other work on this one changes it less. */
+  readonly cpu: number;
 }
 
 interface BuiltOnce {
@@ -41,13 +51,11 @@ export async function rebuildBench(dir: string): Promise<RebuildBench & { stop()
   return {
     ...{ world, machines, work: config.work },
     async rebuild(args) {
-      let results: BuiltOnce[] = [];
-      const seconds = await timed(async () => {
-        const { code, stdout, stderr } = await runCli(dir, ['rebuild', ...args, '--json', '-c', path]);
-        if (code !== 0) throw new Error(`rebuild ended with exit code ${code}\n${stdout}${stderr}`);
-        results = JSON.parse(stdout).results;
-      });
-      return { seconds, results };
+      const { stdout, ...took } = await measured(machines, [
+        process.execPath,
+        ...[PROGRAM, 'rebuild', ...args, '--json', '-c', path],
+      ]);
+      return { ...took, results: JSON.parse(stdout).results };
     },
     async stop() {
       for (const machine of machines) await machine.stop();
@@ -57,6 +65,7 @@ export async function rebuildBench(dir: string): Promise<RebuildBench & { stop()
 
 /** rpmbuild as anybody would run it in a root that is there: the macros and the mounts that it needs, and nothing else. */
 const PLAIN = `set -e
+export PATH=/run
 w=/var/plain r=$1
 mkdir -p $w/mnt $w/build && cp $w/in.src.rpm $w/build && chown -R 1000:1000 $w/build
 mount -o bind $r $w/mnt
@@ -72,17 +81,40 @@ exec env -i PATH=/usr/bin:/usr/sbin HOME=/builddir LC_ALL=C.UTF-8 /run/busybox c
   -c 1000:1000 -x /usr/bin/rpmbuild -- --rebuild /builddir/in.src.rpm -D '_topdir /builddir/build' -D '_dbpath /usr/share/rpm'
 `;
 
-/** Builds a source package on a machine with rpmbuild alone, in a root that it has. @returns seconds */
-export async function plainRpmbuild(machine: TestMachine, source: string, root: string): Promise<number> {
+/** Builds a source package on a machine with rpmbuild alone, in a root that it has. */
+export async function plainRpmbuild(machine: TestMachine, source: string, root: string): Promise<Took> {
   const folder = join(machine.root, 'var/plain');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await copyFile(source, join(folder, 'in.src.rpm'));
   await writeFile(join(folder, 'plain.sh'), PLAIN);
-  const inRoot = `/var/lib/atomic-nightly-builder/roots/${root}`;
-  return timed(() =>
-    machine.inside(
-      `PATH=/run; cd /; export PATH; exec /run/busybox unshare -m --propagation private /run/busybox sh /var/plain/plain.sh ${inRoot}`,
-    ),
-  );
+  const enter = ['nsenter', '-t', String(machine.pid), '-m', '-p', '-n', '-u', '-i', '/run/busybox', 'unshare', '-m'];
+  const shell = ['--propagation', 'private', '/run/busybox', 'sh', '/var/plain/plain.sh'];
+  return measured([machine], [...enter, ...shell, `/var/lib/atomic-nightly-builder/roots/${root}`]);
+}
+
+/** Runs a command; what runs on machines meanwhile counts as well. */
+async function measured(
+  machines: readonly TestMachine[],
+  command: readonly string[],
+): Promise<Took & { readonly stdout: string }> {
+  const before = machines.map(machineCpu);
+  const script = 'TIMEFORMAT="%U %S"; cd /; time "$@"';
+  let text = { stdout: '', stderr: '' };
+  const seconds = await timed(async () => {
+    text = await run('bash', ['-c', script, 'bash', ...command]);
+  });
+  const [user = 0, system = 0] = (text.stderr.trim().split('\n').at(-1) ?? '').split(' ').map(Number);
+  const there = machines.reduce((sum, machine, index) => sum + machineCpu(machine) - (before[index] ?? 0), 0);
+  return { seconds, cpu: user + system + there, stdout: text.stdout };
+}
+
+/** Seconds of processor time of all that ended in a machine: its sshd is the parent of whatever lost its own. */
+function machineCpu({ pid }: TestMachine): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+    .map(Number);
+  // utime, stime, cutime and cstime of proc(5), in hundredths of a second.
+  return fields.slice(11, 15).reduce((sum, one) => sum + one, 0) / 100;
 }

@@ -23,7 +23,7 @@ export const buildersCheck = defineCommand({
       const verdict = await runner.step(`check-${name}`, {}, (task) => checkBuilder(open, name, task));
       const { findings } = verdict;
       if (json) printJson({ builder: name, ok: findings.length === 0, findings }, context.print);
-      else if (findings.length === 0) context.print(`${name} is as its packages say; it may have jobs.`);
+      else if (findings.length === 0) context.print(`${name} is as it should be; it may have jobs.`);
       else {
         context.print(`${name} is refused:`);
         for (const { message } of findings) context.print(`  ${message}`);

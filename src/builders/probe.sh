@@ -19,6 +19,7 @@ echo "tainted $(cat /proc/sys/kernel/tainted 2> /dev/null || echo 0)"
 sed -n 's/^\([^ ]*\).* (\([A-Z]*\))$/module \1 \2/p' /proc/modules 2> /dev/null || :
 sed 's/^/mount /' /proc/self/mountinfo
 for f in /sys/kernel/security/lsm /sys/kernel/debug/kprobes/list; do
-  [ ! -f "$f" ] || sed "s,^,text $f ," "$f"
+  # The kernel does not end the first one with a newline.
+  [ ! -f "$f" ] || awk -v f="$f" '{print "text " f " " $0}' "$f"
 done
 echo end

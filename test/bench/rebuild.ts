@@ -26,6 +26,9 @@ const parts = process.argv.slice(2);
 const isWanted = (...names: readonly string[]): boolean =>
   parts.length === 0 || names.some((name) => parts.includes(name));
 
+/** Jobs for each of the four machines. */
+const JOBS_EACH = 2;
+
 const dir = await mkdtemp(join(tmpdir(), 'atomic-nightly-bench-'));
 try {
   if (isWanted('list')) await benchList(join(dir, 'list'), { jobs: setting('JOBS', 1000), runs });
@@ -43,9 +46,6 @@ try {
 } finally {
   await rm(dir, { recursive: true, force: true });
 }
-
-/** Jobs for each of the four machines. */
-const JOBS_EACH = 2;
 
 async function benchBuilders({ world, machines, rebuild }: RebuildBench, wait: number): Promise<void> {
   const sources = await Promise.all(

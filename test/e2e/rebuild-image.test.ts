@@ -114,7 +114,7 @@ test('a machine that runs our image as it is passes the check against its commit
 test('a job is built on it, in a root of ours', async () => {
   const { results } = JSON.parse(await lab.must('rebuild', source, '--json'));
   expect(results).toMatchObject([
-    { source: 'hello-1.0-1.src', outcome: 'built', packages: [{ nevra: 'hello-1.0-1.noarch' }] },
+    { source: { nevra: 'hello-1.0-1.src' }, outcome: 'built', packages: [{ nevra: 'hello-1.0-1.noarch' }] },
   ]);
 });
 

@@ -1,3 +1,5 @@
+import { NightlyError } from '../base/errors.ts';
+import { oneLine } from '../base/one-line.ts';
 import { debugfsWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
@@ -16,18 +18,26 @@ export interface Ext4Entry {
 
 const S_IFMT = 0o170000;
 
-/** Returns the entries of a folder without `.` and `..`; undefined when there is no such folder. */
+/** `/inode/mode/uid/gid/name/size/` with an empty size for folders. A name has no slash, but may have line breaks. */
+const LISTED = /^\/(\d+)\/(\d+)\/\d+\/\d+\/([^/]*)\/(\d*)\/$/gm;
+
+/**
+ * Returns the entries of a folder without `.` and `..`; undefined when there is no such folder.
+ * @throws NightlyError `image` when some of the list cannot be read.
+ */
 export async function listFolder(fs: Ext4InFile, path: string, task: Task): Promise<Ext4Entry[] | undefined> {
   const { stdout, stderr } = await debugfs(fs, `ls -p ${debugfsWord(path)}`, task);
   if (/File not found by ext2_lookup|Ext2 inode is not a directory/.test(stderr)) return undefined;
   const entries: Ext4Entry[] = [];
-  for (const line of stdout.split('\n')) {
-    // /inode/mode/uid/gid/name/size/ with an empty size for folders
-    const match = /^\/(\d+)\/(\d+)\/\d+\/\d+\/(.*)\/(\d*)\/$/.exec(line);
-    if (!match || match[1] === '0') continue;
-    const [, , mode = '0', name = '', size = ''] = match;
-    if (name === '.' || name === '..') continue;
-    entries.push({ name, type: typeOf(Number.parseInt(mode, 8)), size: Number(size || '0') });
+  const rest = stdout.replaceAll(LISTED, (_, inode: string, mode: string, name: string, size: string) => {
+    const isEntry = inode !== '0' && name !== '.' && name !== '..';
+    if (isEntry) entries.push({ name, type: typeOf(Number.parseInt(mode, 8)), size: Number(size || '0') });
+    return '';
+  });
+  if (rest.trim() !== '') {
+    throw new NightlyError('image', `debugfs lists ${oneLine(path)} in words that are not known: ${oneLine(rest)}`, {
+      hint: 'Nothing is taken as checked that could not be read; is e2fsprogs newer than 1.47?',
+    });
   }
   return entries;
 }

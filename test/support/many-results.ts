@@ -8,7 +8,7 @@ import { type Dispute, disputeId, fingerprintOf, writeDispute } from '../../src/
 import { resultFolder } from '../../src/rebuild/rebuild-folder.ts';
 import { rebuildStatement } from '../../src/rebuild/rebuild-statement.ts';
 import { RESULT, type RebuildResult } from '../../src/rebuild/result.ts';
-import { DRAW, statementPath } from '../../src/rebuild/result-store.ts';
+import { DRAW, type Draw, statementPath } from '../../src/rebuild/result-store.ts';
 import { addVerdict, type Verdict, verdictStatement } from '../../src/rebuild/verdicts.ts';
 import { MACHINES, type Machine, NOON, type RebuildWorld } from './trust-world.ts';
 
@@ -60,7 +60,7 @@ function keep(work: string, result: RebuildResult, own: KeyObject): void {
   const folder = resultFolder(work, result.job);
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'result.json'), recordText(result, RESULT));
-  const draw = { drawVersion: 1, day: '2026-11-21', level: 'new', rate: 0, wanted: false } as const;
+  const draw: Draw = { drawVersion: 1, day: '2026-11-21', level: 'new', rate: 0, wanted: false };
   writeFileSync(join(folder, 'draw.json'), recordText(draw, DRAW));
   writeFileSync(statementPath(work, result.job), signed(rebuildStatement(result), own));
 }

@@ -26,8 +26,9 @@ async function make(dir: string, name: string, ...steps: readonly (readonly stri
   await run('gpgconf', ['--homedir', home, '--kill', 'all']);
 }
 
+const dir = sharedFolder();
+
 beforeAll(async () => {
-  const dir = sharedFolder();
   const generate = (kind: string, usage = 'sign', expires = 'never') => [
     '--quick-generate-key',
     'SIG <sig@example.org>',

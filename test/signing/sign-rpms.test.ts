@@ -21,7 +21,7 @@ import { makeKey } from '../support/signing-key.ts';
 import { standInSigner } from '../support/stand-in-signer.ts';
 import { sharedFolder, temporaryFolder, testTask } from '../support/tmp.ts';
 
-let dir: string;
+const dir = sharedFolder();
 let rpms: ManyRpm[];
 let keyFile: string;
 let home: string;
@@ -29,7 +29,6 @@ let signers: Readonly<Record<string, Signer>>;
 let publicKey: Uint8Array;
 
 beforeAll(async () => {
-  dir = sharedFolder();
   rpms = await manyRpms(join(dir, 'unsigned'), 12);
   const key = await makeKey(dir);
   home = key.home;

@@ -11,7 +11,7 @@ export function temporaryFolder(): string {
   return path;
 }
 
-/** A fresh folder for all tests of a file, removed after the last; called beside them, outside of any test. */
+/** A fresh folder for all tests of a file, removed after the last; called beside them, never in a test or a hook, where vitest forgets it. */
 export function sharedFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'atomic-nightly-test-'));
   afterAll(() => rmSync(path, { recursive: true, force: true }));

@@ -20,11 +20,10 @@ import { sharedFolder, temporaryFolder, testTask } from '../../support/tmp.ts';
 
 const REVISION = MINI_EPOCH + 1000;
 const DAY = 86_400;
-let pool: string;
+const pool = sharedFolder();
 let all: PackageFile[];
 
 beforeAll(async () => {
-  pool = sharedFolder();
   all = (await manyRpms(pool, 12)).map(({ name, file, sha256 }) => ({
     path: `Packages/${name.charAt(0)}/${name}-1.0-1.noarch.rpm`,
     file,

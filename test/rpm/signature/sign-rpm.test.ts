@@ -1,6 +1,6 @@
 import { chmod, copyFile, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../../src/programs/exec.ts';
 import { rpmSignWith } from '../../../src/programs/rpmbuild.ts';
 import { checkRpms } from '../../../src/rpm/check-signatures.ts';
@@ -35,22 +35,26 @@ async function keyOf(dir: string, kind: string) {
     }
     return made.get(key) ?? new Uint8Array();
   };
-  await run('gpgconf', ['--homedir', home, '--kill', 'all']);
   return { sign, armored };
 }
 
+const stopAgent = (home: string) => run('gpgconf', ['--homedir', home, '--kill', 'all']);
+
+const KINDS = ['rsa2048', 'rsa4096', 'ed25519', 'nistp256'];
 const NOBODY = { sign: async () => new Uint8Array(), armored: '' };
-let dir: string;
+const dir = sharedFolder();
 let rpm: string;
 const keys: Record<string, Awaited<ReturnType<typeof keyOf>>> = {};
 const keyNamed = (kind: string) => keys[kind] ?? NOBODY;
 
 beforeAll(async () => {
-  dir = sharedFolder();
-  for (const kind of ['rsa2048', 'rsa4096', 'ed25519', 'nistp256']) keys[kind] = await keyOf(dir, kind);
+  for (const kind of KINDS) keys[kind] = await keyOf(dir, kind);
   const files = [{ path: '/usr/share/signed/file', text: 'x'.repeat(5000) }];
   rpm = await buildMiniRpm({ name: 'signed', version: '1.0', release: '1', files });
 });
+
+// Each signature has started an agent again.
+afterAll(() => Promise.all(KINDS.map((kind) => stopAgent(join(dir, kind)))));
 
 async function copies(...names: string[]): Promise<string[]> {
   const scratch = temporaryFolder();

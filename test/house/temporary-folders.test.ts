@@ -17,7 +17,7 @@ test('K20: what is made in the temporary folder bears the name by which the next
 });
 
 test('folders that tests of a file share are asked for beside them: vitest runs nothing that is to come after all and was named in a hook', async () => {
-  const files = (await filesBelow(tests)).filter((file) => file.endsWith('.test.ts'));
+  const files = (await filesBelow(tests)).filter((file) => file.endsWith('.ts'));
   const wrong: string[] = [];
   for (const file of files) {
     const hooks = (await readFile(join(tests, file), 'utf8')).split(/^ *(?:before|after)(?:All|Each)\(/m).slice(1);

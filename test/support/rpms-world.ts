@@ -41,9 +41,9 @@ export interface RpmsMaterial {
 
 /** Makes it before the tests of a file. */
 export function rpmsMaterial(): () => RpmsMaterial {
+  const dir = sharedFolder();
   let made: RpmsMaterial | undefined;
   beforeAll(async () => {
-    const dir = sharedFolder();
     const task = testTask(dir);
     const key = await makeKey(dir);
     const signer = openSigner(key);

@@ -1,5 +1,5 @@
 import { NightlyError } from './errors.ts';
-import { fullAmong } from './full-disk.ts';
+import { FREE_SPACE_HINT, fullAmong } from './full-disk.ts';
 import { isUnreadable } from './unreadable.ts';
 
 /** What to do about a file system that takes nothing, whatever rights one has. */
@@ -15,7 +15,7 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
   const message = caught instanceof Error ? caught.message : String(caught);
   if (/ENOSPC|EDQUOT/.test(message)) {
     return new NightlyError('disk-full', `The disk is full${whichDisk(message, near)}: ${message}.`, {
-      hint: 'Free some space on that file system, then run "atomic-nightly resume".',
+      hint: FREE_SPACE_HINT,
       cause: caught,
     });
   }

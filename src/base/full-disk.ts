@@ -1,6 +1,9 @@
 import { statfsSync } from 'node:fs';
 import { type ErrorCode, NightlyError } from './errors.ts';
 
+/** What to do about a full disk. */
+export const FREE_SPACE_HINT = 'Free some space on that file system, then run "atomic-nightly resume".';
+
 /** Bytes below which what is left makes a file system a full one. */
 const FULL_BYTES = 256 * 1024;
 
@@ -36,8 +39,7 @@ export function withFullDisk(error: NightlyError, near: readonly string[]): Nigh
     'disk-full',
     `The disk is full at ${full.join(' and ')}: ${message.replace(/^The disk is full, so /, '')}`,
     {
-      hint:
-        code === 'disk-full' && hint ? hint : 'Free some space on that file system, then run "atomic-nightly resume".',
+      hint: code === 'disk-full' && hint ? hint : FREE_SPACE_HINT,
       ...{ log, cause: error },
     },
   );

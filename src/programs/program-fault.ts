@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
+import { FREE_SPACE_HINT } from '../base/full-disk.ts';
 import { harmlessLines } from '../base/one-line.ts';
 import { plainShellWord } from '../base/quoting.ts';
 import { redact } from '../base/redact.ts';
@@ -37,7 +38,7 @@ export function failed(
     `${full ? 'The disk is full, so ' : ''}${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,
     {
       hint: full
-        ? 'Free some space on that file system, then run "atomic-nightly resume".'
+        ? FREE_SPACE_HINT
         : task
           ? 'The step log has its command line and all it printed.'
           : `It was run as: ${commandLine(command, args).slice(0, 300)}`,

@@ -107,9 +107,13 @@ async function jobNames(folder: string): Promise<string[]> {
   return names.filter((name) => jobId.safeParse(name).success).sort();
 }
 
+/** Returns the jobs of which a result is on record, by the folders of results. */
+const recordedJobs = async (folder: string): Promise<ReadonlySet<string>> =>
+  new Set((await ifThere(readdir(join(folder, 'results')))) ?? []);
+
 /** Returns the jobs of which no result is on record, sorted, by their folders. @param folder `work/rebuild` */
 export async function jobsWithoutResult(folder: string): Promise<string[]> {
-  const recorded = new Set((await ifThere(readdir(join(folder, 'results')))) ?? []);
+  const recorded = await recordedJobs(folder);
   return (await jobNames(folder)).filter((name) => !recorded.has(name));
 }
 
@@ -119,10 +123,10 @@ export async function jobsWithoutResult(folder: string): Promise<string[]> {
  * @param folder `work/rebuild`
  */
 export async function readOpenJobs(folder: string): Promise<OpenJob[]> {
-  const unrecorded = new Set(await jobsWithoutResult(folder));
+  const recorded = await recordedJobs(folder);
   const open: OpenJob[] = [];
   for (const name of await jobNames(folder)) {
-    if (!unrecorded.has(name) && !existsSync(untoldPath(folder, name))) continue;
+    if (recorded.has(name) && !existsSync(untoldPath(folder, name))) continue;
     const job = readRecordIfGood(await readTextIfExists(join(jobFolder(folder, name), 'job.json')), JOB);
     const text = await readTextIfExists(join(jobFolder(folder, name), 'result.json'));
     const result = readRecordIfGood(text, RESULT);

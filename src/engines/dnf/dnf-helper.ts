@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
+import { FREE_SPACE_HINT } from '../../base/full-disk.ts';
 import { reasons } from '../../base/read-record.ts';
 import { codeFile } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
@@ -73,7 +74,7 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
   if (failure) {
     if (NO_SPACE.test(failure.message + stderr)) {
       throw new NightlyError('disk-full', `No space left in ${dirname(call.home)} or beside it: ${failure.message}`, {
-        hint: 'Free some space on that file system, then run "atomic-nightly resume".',
+        hint: FREE_SPACE_HINT,
       });
     }
     throw call.fail(failure, stderr);

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { type ErrorCode, NightlyError } from '../../base/errors.ts';
+import { FREE_SPACE_HINT } from '../../base/full-disk.ts';
 import type { Task } from '../../base/task.ts';
 
 interface Rule {
@@ -28,7 +29,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /No space left on device|Disk quota exceeded|would be exceeded, at least/i,
     code: 'disk-full',
-    hint: 'Free some space on that file system, then run "atomic-nightly resume".',
+    hint: FREE_SPACE_HINT,
   },
   {
     pattern: /already locked by/,

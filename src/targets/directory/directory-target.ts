@@ -7,6 +7,7 @@ import {
   bytesIfThere,
   ifThere,
   isErrno,
+  isFullDisk,
   linksBelow,
   makeFolder,
   NO_FILE,
@@ -375,7 +376,7 @@ function faultOf(error: unknown, root: string, name: string): unknown {
     const hint = 'Give the user that runs this write access to that folder.';
     return new NightlyError('target-permission', why, { hint, cause: error });
   }
-  if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT')) {
+  if (isFullDisk(error)) {
     const hint = 'Free some space there, then run "atomic-nightly resume".';
     return new NightlyError('disk-full', why, { hint, cause: error });
   }

@@ -14,6 +14,8 @@ export interface ToolCheck {
     readonly pattern: RegExp;
     readonly atLeast?: string | undefined;
   };
+  /** What a program that is installed and does not run wants; without it, its own words stand alone. */
+  readonly runsOnly?: string;
   readonly debian: string;
   readonly fedora: string;
 }
@@ -86,6 +88,7 @@ export const TOOLS: readonly ToolCheck[] = [
       pattern: /bubblewrap (\d+\.\d+\.\d+)/,
       atLeast: '0.5.0',
     },
+    runsOnly: 'as root where namespaces may be made: not in a plain chroot, and in a container only with --privileged',
     debian: 'bubblewrap',
     fedora: 'bubblewrap',
   },

@@ -6,8 +6,8 @@ export interface CheckResult {
   readonly state: 'ok' | 'missing' | 'note';
   /** One sentence or a version. */
   readonly detail: string;
-  /** Packages that bring what is missing. */
-  readonly install?: { readonly debian: string; readonly fedora: string };
+  /** Packages that bring what is missing; none where what is installed does not work. */
+  readonly install?: { readonly debian: string; readonly fedora: string } | undefined;
 }
 
 /** Compares versions as lists of numbers: whether `found` is at least `wanted`. */

@@ -26,6 +26,11 @@ export async function checkTool(tool: ToolCheck, needs: ReadonlySet<Need>): Prom
     detail: `${detail}; needed by: ${tool.neededBy.filter((need) => needs.has(need)).join(', ')}`,
     install: { debian: tool.debian, fedora: tool.fedora },
   });
+  const fails = (words: string): CheckResult => {
+    const found = bad(`does not work: ${words}${tool.runsOnly === undefined ? '' : `; it runs ${tool.runsOnly}`}`);
+    // What is installed is not installed again; a module that an interpreter lacks is another package's.
+    return tool.version?.of === undefined ? { ...found, install: undefined } : found;
+  };
   if (!(await findProgram(name))) return bad('not installed');
   if (tool.version === undefined) return { name, state: 'ok', detail: 'installed' };
   const { args, pattern, atLeast, of } = tool.version;
@@ -39,7 +44,7 @@ export async function checkTool(tool: ToolCheck, needs: ReadonlySet<Need>): Prom
     return { name, state: 'ok', detail: named(found) };
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;
-    return bad(`does not work: ${error.message.split('\n').at(-1) ?? ''}`);
+    return fails(error.message.split('\n').at(-1) ?? '');
   }
 }
 

@@ -121,6 +121,18 @@ test('a missing or too old program says who needs it and what installs it', asyn
   ]);
 });
 
+test('what is installed and does not work is not to be installed again', async () => {
+  const version = { args: ['-c', 'echo "cannot make / a slave" >&2; exit 1'], pattern: /(\d+)/ };
+  const tool = { program: 'sh', neededBy: ['base'], debian: 'deb', fedora: 'fed', version } as const;
+  const needs = new Set(['base'] as const);
+  const broken = await checkTool({ ...tool, runsOnly: 'as root' }, needs);
+  expect(broken.detail).toBe('does not work: cannot make / a slave; it runs as root; needed by: base');
+  expect(reportLines([broken]).join('\n')).not.toMatch(/apt-get|dnf install/);
+  // A module that an interpreter lacks does come with a package.
+  const module = await checkTool({ ...tool, version: { ...version, of: 'a module' } }, needs);
+  expect(reportLines([module]).join('\n')).toContain('apt-get install --no-install-recommends deb');
+});
+
 test('every program in the list answers with a version that is understood on this machine', async () => {
   const results = await checkPrograms(allNeeds(false, true));
   expect(results).toHaveLength(TOOLS.filter(({ program }) => program !== 'umount').length + FILES.length + 1);

@@ -1,29 +1,18 @@
 import { oneLine } from '../base/one-line.ts';
+import { tableLines } from '../base/table.ts';
 import type { Part, ProvenanceDiff, UnpinnedSource } from '../engines/provenance/compare-provenance.ts';
 import type { Provenance, TreefileProvenance } from '../engines/provenance/provenance-format.ts';
 
 type Component = Provenance['components'][number];
 type Source = Component['sources'][number];
 
-/** Returns what a tree is made of, for people: by component or package, each with where it comes from. */
+/** Returns what a tree is made of, for people: tables of components and packages, each with where it comes from. */
 export function provenanceLines({ treefile, packages, debs, components }: Provenance): string[] {
   const sections = [
     treefile === undefined ? [] : treefileLines(treefile),
-    section(
-      'Components',
-      components.flatMap((one) => componentLines(one)),
-      components.length,
-    ),
-    section(
-      'Packages',
-      packages.map((one) => partLine({ type: 'rpm', ...one })),
-      packages.length,
-    ),
-    section(
-      'Debian packages',
-      debs.map((one) => partLine({ type: 'deb', ...one })),
-      debs.length,
-    ),
+    section('Components', componentTable(components), components.length),
+    section('Packages', table(PACKAGE_COLUMNS, packages), packages.length),
+    section('Debian packages', table(DEB_COLUMNS, debs), debs.length),
   ].filter((lines) => lines.length > 0);
   return sections.length === 0 ? ['The tree names nothing that it is made of.'] : sections.flat();
 }
@@ -32,11 +21,57 @@ const section = (title: string, lines: readonly string[], count: number): string
   count === 0 ? [] : [`${title}: ${count}`, ...lines.map((line) => `  ${line}`)];
 
 function treefileLines({ digest, files, elsewhere = [] }: TreefileProvenance): string[] {
-  return [
-    `Treefile: ${digest}`,
-    ...files.map(({ path, sha256 }) => `  ${oneLine(path)}  sha256:${sha256}`),
-    ...elsewhere.map((sha256) => `  a file by an absolute path  sha256:${sha256}`),
-  ];
+  const rows = [...files, ...elsewhere.map((sha256) => ({ path: 'a file by an absolute path', sha256 }))];
+  return [`Treefile: ${digest}`, ...table(FILE_COLUMNS, rows).map((line) => `  ${line}`)];
+}
+
+/** The header of a column, and what stands in it. */
+type Columns<Row> = readonly (readonly [string, (row: Row) => string | undefined])[];
+
+const FILE_COLUMNS: Columns<TreefileProvenance['files'][number]> = [
+  ['FILE', ({ path }) => path],
+  ['DIGEST', ({ sha256 }) => `sha256:${sha256}`],
+];
+
+const PACKAGE_COLUMNS: Columns<Provenance['packages'][number]> = [
+  ['PACKAGE', ({ nevra }) => nevra],
+  ['REPOSITORY', ({ repository }) => repository],
+  ['SOURCE', ({ source }) => source],
+  ['LICENCE', ({ licence }) => licence],
+  ['KEY', ({ key }) => (key === null ? 'not signed' : key)],
+  ['FROM', ({ vcs }) => vcs],
+  ['HEADER', ({ header }) => header],
+];
+
+const DEB_COLUMNS: Columns<Provenance['debs'][number]> = [
+  ['PACKAGE', ({ name }) => name],
+  ['VERSION', ({ version }) => version],
+  ['ARCH', ({ arch }) => arch],
+  ['SOURCE', ({ source }) => source],
+];
+
+const COMPONENT_COLUMNS: Columns<Component> = [
+  ['COMPONENT', ({ name }) => name],
+  ['VERSION', ({ version }) => version],
+  ['KIND', ({ kind }) => kind],
+  ['LICENCE', ({ licence }) => licence],
+  ['KEY', ({ key }) => key],
+];
+
+/** Returns a table with those of the columns in which something stands. */
+function table<Row>(columns: Columns<Row>, rows: readonly Row[]): string[] {
+  const filled = columns.filter(([, cellOf]) => rows.some((row) => cellOf(row)));
+  return tableLines([
+    filled.map(([title]) => title),
+    ...rows.map((row) => filled.map(([, cellOf]) => oneLine(cellOf(row) ?? ''))),
+  ]);
+}
+
+/** The table of components, with the sources of each below it. */
+function componentTable(components: readonly Component[]): string[] {
+  const [head = '', ...lines] = table(COMPONENT_COLUMNS, components);
+  const below = ({ sources }: Component) => sources.map((one) => `  ${sourceText(one)}`);
+  return [head, ...components.flatMap((one, index) => [lines[index] ?? '', ...below(one)])];
 }
 
 function componentLines(component: Component): string[] {

@@ -181,8 +181,9 @@ test.runIf(everyCase)(
     const inTree = (await run('ostree', [`--repo=${join(dir, 'work/repo')}`, 'cat', second.commit, path])).stdout;
     expect(await readFile(own(second.build, 'provenance.json'), 'utf8')).toBe(inTree);
     const told = await world.nightly('provenance', second.build);
-    expect(told.stdout).toContain(
-      'base/app.bst 1.1, import, key aabbccdd11\n    git https://example.org/app commit 0123abc',
+    expect(told.stdout).toMatch(/^ {2}COMPONENT +VERSION +KIND +KEY$/m);
+    expect(told.stdout).toMatch(
+      / {2}base\/app\.bst +1\.1 +import +aabbccdd11\n {4}git https:\/\/example\.org\/app commit 0123abc/,
     );
     expect((await world.nightly('provenance', second.commit, '--json')).stdout).toBe(inTree);
     expect((await world.nightly('provenance', 'mini/x86_64/nightly', '--yaml')).stdout).toContain('commit: 0123abc');

@@ -150,8 +150,15 @@ it('keys show tells each key, who uses it and how long it lasts; doctor warns to
     { fingerprint: soon.fingerprint, daysLeft: 58, streams: ['release'], warning: expect.stringContaining('58 days') },
   ]);
   const forPeople = await runCli(dir, ['keys', 'show']);
-  expect(forPeople.stdout).toMatch(new RegExp(`^warning ${soon.fingerprint}$`, 'm'));
-  expect(forPeople.stdout).toMatch(/streams: {2}nightly, release\n {2}targets: {2}web/);
+  const [head, ...rows] = forPeople.stdout.split('\n');
+  expect(head).toMatch(/^STATE +KEY +KIND +MADE +EXPIRES +USED BY +USER ID +FROM$/);
+  // Each cell begins below its header.
+  expect(rows.map((row) => row.slice(head?.indexOf('USER ID')))).toEqual(
+    expect.arrayContaining([expect.stringMatching(/^good <good@example\.org> /), expect.stringMatching(/^soon </)]),
+  );
+  expect(rows[0]).toMatch(/^ok +.* 399 days left +streams nightly, release; targets web +good </);
+  expect(rows[1]).toMatch(new RegExp(`^warning +${soon.fingerprint} `));
+  expect(rows[2]).toMatch(/^warning: key .* expires in 58 days, .*\. Begin a rotation: /);
   const doctor = JSON.parse((await runCli(dir, ['doctor', '--json'])).stdout);
   const programs = doctor.checks.map(({ name }: { name: string }) => name);
   expect(programs).toContain('gpgv');
@@ -166,7 +173,7 @@ it('keys show tells each key, who uses it and how long it lasts; doctor warns to
   await writeConfig(dir, { nightly: text(expired), release: text({ ...good, keyFile: join(dir, 'nothing') }) });
   const bad = await runCli(dir, ['keys', 'show']);
   expect(bad.code).toBe(1);
-  expect(bad.stdout).toMatch(/It has expired on 2026-01-31/);
+  expect(bad.stdout).toMatch(/^not ok: \S+ has expired on 2026-01-31, so nothing is built/m);
   expect(bad.stdout).toMatch(/private key .*nothing is not there/);
   const unwell = JSON.parse((await runCli(dir, ['doctor', '--json'])).stdout);
   const states = unwell.checks.flatMap(({ name, state }: { name: string; state: string }) =>

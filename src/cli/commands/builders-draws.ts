@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
+import { tableLines } from '../../base/table.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { readLedger } from '../../rebuild/builder-ledger.ts';
@@ -14,7 +15,6 @@ import { defineCommand } from '../define.ts';
 import { flag, text } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly builders draws`: what may be known of the days' secrets, or whether the draws of a day were as they should. */
 export const buildersDraws = defineCommand({

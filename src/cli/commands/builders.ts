@@ -1,11 +1,11 @@
 import { formatCount } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { type ListedBuilder, listBuilders } from '../../rebuild/builder-list.ts';
 import { readRebuildList } from '../../rebuild/rebuild-list.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly builders`: who rebuilds for us, and what is known of each. */
 export const builders = defineCommand({

@@ -1,10 +1,10 @@
+import { tableLines } from '../../base/table.ts';
 import { readHistory, type TagChange } from '../../content/tag-history.ts';
 import { tagFolder } from '../../content/tag-state.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, needed } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
 import { type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly content log TAG`: each publication of a tag, with who tagged what. */
 export const contentLog = defineCommand({

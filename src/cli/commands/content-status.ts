@@ -1,12 +1,12 @@
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { formatMomentAndAge } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { toned } from '../../base/tone.ts';
 import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
 import { printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly content status`: what was made of each tag last, without asking koji. */
 export const contentStatus = defineCommand({

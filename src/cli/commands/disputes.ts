@@ -1,3 +1,4 @@
+import { tableLines } from '../../base/table.ts';
 import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { listDisputes } from '../../rebuild/dispute-list.ts';
@@ -7,7 +8,6 @@ import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadRebuilds } from '../open-builders.ts';
 import { printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly disputes`: results that should be the same and are not. */
 export const disputes = defineCommand({

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { formatBytes } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { whileTagsStay } from '../../build/build-tags.ts';
 import { loadConfig } from '../../config/load.ts';
 import { rebuildFolder } from '../../rebuild/rebuild-folder.ts';
@@ -15,7 +16,6 @@ import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 import { withSteps } from '../with-steps.ts';
 
 interface Found {

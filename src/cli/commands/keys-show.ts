@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { tableLines } from '../../base/table.ts';
 import { quietTask } from '../../base/task.ts';
 import { loadConfig } from '../../config/load.ts';
 import { type ConfiguredKey, configuredKeys, inspectKey, placeOf } from '../../signing/inventory.ts';
@@ -20,7 +21,7 @@ export const keysShow = defineCommand({
     const seen = await Promise.all(keys.map(async (key) => ({ key, found: await inspectKey(key.config, task) })));
     if (json) printJson(seen.map(keyJson), print);
     else if (seen.length === 0) print('Nothing is signed.');
-    else for (const one of seen) print(keyLines(one).join('\n'));
+    else for (const line of keyLines(seen)) print(line);
     return seen.every(({ found }) => !(found instanceof NightlyError) && found.problem === undefined) ? 0 : 1;
   },
 });
@@ -42,25 +43,37 @@ function keyJson({ key: { config, ...of }, found }: SeenKey) {
   };
 }
 
-function keyLines({ key: { config, streams, targets, content, log }, found }: SeenKey): string[] {
-  const users = [
-    `  from:     ${config.type}, ${placeOf(config)}`,
-    ...(streams.length > 0 ? [`  streams:  ${streams.join(', ')}`, `  targets:  ${targets.join(', ')}`] : []),
-    ...(content.length > 0 ? [`  content:  ${content.join(', ')}`] : []),
-    ...(log ? ['  log:      signs its checkpoints'] : []),
-  ];
-  if (found instanceof NightlyError) {
-    return [`not ok  ${placeOf(config)}: ${found.message}`, ...users, `  what to do: ${found.hint ?? ''}`];
-  }
+const HEADER = ['STATE', 'KEY', 'KIND', 'MADE', 'EXPIRES', 'USED BY', 'USER ID', 'FROM'];
+
+/** A table of all keys, and below it what is to be done about some of them. */
+function keyLines(keys: readonly SeenKey[]): string[] {
+  return [...tableLines([HEADER, ...keys.map(keyRow)]), ...keys.flatMap(adviceLines)];
+}
+
+function keyRow({ key, found }: SeenKey): string[] {
+  const from = `${key.config.type}, ${placeOf(key.config)}`;
+  if (found instanceof NightlyError) return ['not ok', '', '', '', '', usersOf(key), '', from];
   const { fingerprint, algorithm, userId, made, expires, problem } = found;
-  const left = problem === undefined && expires !== undefined ? `, ${daysLeft(found)} days left` : '';
-  const warning = expiryWarning(found);
+  const left = problem === undefined ? `, ${daysLeft(found)} days left` : '';
+  const state = problem === undefined ? (expiryWarning(found) === undefined ? 'ok' : 'warning') : 'not ok';
   return [
-    `${problem === undefined ? (warning === undefined ? 'ok     ' : 'warning') : 'not ok '} ${fingerprint}`,
-    `  user id:  ${userId}`,
-    `  kind:     ${algorithm}, made ${dayOf(made)}, ${expires ? `expires ${dayOf(expires)}${left}` : 'never expires'}`,
-    ...users,
-    ...(problem === undefined ? [] : [`  It ${problem}, so nothing is built until the streams name another key.`]),
-    ...(warning === undefined || problem !== undefined ? [] : ['  Begin a rotation: docs/signing.md.']),
+    ...[state, fingerprint, algorithm, dayOf(made), expires ? `${dayOf(expires)}${left}` : 'never'],
+    ...[usersOf(key), userId, from],
   ];
+}
+
+function usersOf({ streams, targets, content, log }: ConfiguredKey): string {
+  const listed = { streams, targets, content };
+  const named = Object.entries(listed).filter(([, names]) => names.length > 0);
+  return [...named.map(([kind, names]) => `${kind} ${names.join(', ')}`), ...(log ? ['checkpoints'] : [])].join('; ');
+}
+
+function adviceLines({ key, found }: SeenKey): string[] {
+  if (found instanceof NightlyError)
+    return [`not ok: ${placeOf(key.config)}: ${found.message}`, `  what to do: ${found.hint ?? ''}`];
+  const { fingerprint, problem } = found;
+  if (problem !== undefined)
+    return [`not ok: ${fingerprint} ${problem}, so nothing is built until the streams name another key.`];
+  const warning = expiryWarning(found);
+  return warning === undefined ? [] : [`warning: ${warning}. Begin a rotation: docs/signing.md.`];
 }

@@ -1,4 +1,5 @@
 import { formatAge } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { currentState, promotedText, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
 import { placeOf, surveyBuilds } from '../../build/build-store.ts';
@@ -12,7 +13,6 @@ import { defineCommand } from '../define.ts';
 import { choice, flag, number, text } from '../inputs.ts';
 import { printJson } from '../print.ts';
 import { stateText } from '../state-text.ts';
-import { tableLines } from '../table.ts';
 
 /** States a build is listed in; `damaged` is one whose record cannot be read. */
 const STATES = [...Object.keys(OUTCOMES), 'damaged'];

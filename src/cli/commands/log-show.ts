@@ -1,4 +1,5 @@
 import { formatCount } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { quietTask } from '../../base/task.ts';
 import { formatVkey } from '../../log/note-keys.ts';
 import { openLog, readLogHead } from '../../publish/log/log-files.ts';
@@ -8,7 +9,6 @@ import { defineCommand } from '../define.ts';
 import { flag, number } from '../inputs.ts';
 import { loadLoggedConfig } from '../open-log.ts';
 import { printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 export const logShow = defineCommand({
   name: 'log show',

@@ -3,6 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { formatBytes, formatCount } from '../../base/format.ts';
 import { writeLine } from '../../base/output.ts';
+import { tableLines } from '../../base/table.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { totalOf } from '../../publish/prune/prune-plan.ts';
@@ -14,7 +15,6 @@ import { openTarget } from '../../targets/open-target.ts';
 import { defineCommand } from '../define.ts';
 import { flag, optional } from '../inputs.ts';
 import { formatError, type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 import { withSteps } from '../with-steps.ts';
 
 /**

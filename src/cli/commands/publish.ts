@@ -1,4 +1,5 @@
 import { formatBytes } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { planBuildPublish, type TargetPlan } from '../../pipelines/plan-build.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { buildWithCommit, continueBuild } from '../go-on.ts';
@@ -6,7 +7,6 @@ import { flag, optional, text } from '../inputs.ts';
 import { preparationTask, withLockedBuild } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { reconcileTargets } from '../reconcile.ts';
-import { tableLines } from '../table.ts';
 
 /**
  * `atomic-nightly publish [BUILD]`: sends a build to those targets of its stream that do not have it, for instance one

@@ -1,4 +1,5 @@
 import { formatAge, formatBytes, formatMomentAndAge } from '../../base/format.ts';
+import { tableLines } from '../../base/table.ts';
 import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -7,7 +8,6 @@ import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { printJson } from '../print.ts';
 import { stateText } from '../state-text.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly status`: one screen for whoever comes to work in the morning, one exit code for a monitor. */
 export const status = defineCommand({

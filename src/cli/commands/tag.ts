@@ -4,6 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { formatAge } from '../../base/format.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { oneLine } from '../../base/one-line.ts';
+import { tableLines } from '../../base/table.ts';
 import { refuseTagName } from '../../build/build-name.ts';
 import { findBuild, type StoredBuild } from '../../build/build-store.ts';
 import {
@@ -23,7 +24,6 @@ import { defineCommand } from '../define.ts';
 import { flag, optional, text } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 import { refuseControlCharacters } from '../typed.ts';
 
 /**

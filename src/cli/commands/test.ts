@@ -3,6 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { writeFileAtomic } from '../../base/files.ts';
 import { formatSeconds } from '../../base/format.ts';
 import { didYouMean } from '../../base/nearest.ts';
+import { tableLines } from '../../base/table.ts';
 import { testsFor } from '../../boot/guest-tests/guest-plan.ts';
 import { type GuestTest, readTestFolder } from '../../boot/guest-tests/test-folder.ts';
 import { endStaleMachines } from '../../boot/stale-machines.ts';
@@ -20,7 +21,6 @@ import { flag, needed, text, words } from '../inputs.ts';
 import { testsReport } from '../junit.ts';
 import { preparationTask } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 import { withSteps } from '../with-steps.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { tableLines } from '../../base/table.ts';
 import { VERSION } from '../../base/version.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import type { Config } from '../../config/config.ts';
@@ -9,7 +10,6 @@ import { SERVICE_RECORD } from '../../service/service-state.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { formatError, type Printer, printJson } from '../print.ts';
-import { tableLines } from '../table.ts';
 
 /** `atomic-nightly upgrade-check`: run after an update and before the next nightly build; reads everything, changes nothing. */
 export const upgradeCheck = defineCommand({

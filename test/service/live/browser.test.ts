@@ -69,6 +69,21 @@ test.each(Object.keys(LOOKS) as (keyof typeof LOOKS)[])(
   },
 );
 
+test('on a phone no line of a list begins with the dot between two facts, nor does one end a list', async () => {
+  const { url } = await site(12);
+  const { page } = await openPage(browser, 'phone');
+  for (const path of ['/', '/search/?package=*']) {
+    await page.goto(url + path);
+    const dots: string[] = await page.evaluate(
+      `[...document.querySelectorAll('.builds tr')].map((row) =>
+        [...row.cells].filter((cell) => cell.textContent).map((cell) => getComputedStyle(cell, '::after').content)
+          .map((dot) => (dot === 'none' ? '.' : dot === '"\u00a0· "' ? '-' : dot)).join(''))`,
+    );
+    // Between any two of them, but neither behind the name nor before the lines of changes.
+    expect(new Set(dots.slice(1).map((row) => row.replace(/^\.-+/, '')))).toEqual(new Set([path === '/' ? '.' : '..']));
+  }
+});
+
 test('from the overview to a build, its log and the one before, by keyboard alone', async () => {
   const { builds, url } = await site(12);
   const { page, complaints } = await openPage(browser);

@@ -1,4 +1,4 @@
-import { seenLength, toned } from '../base/tone.ts';
+import { seenLength, toned } from './tone.ts';
 
 /**
  * Returns the lines of a table: cells of a column begin below each other, and its header is set off where there are colours.

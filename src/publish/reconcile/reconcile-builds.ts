@@ -1,20 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import { filesBelow } from '../../base/files.ts';
 import { readRecordIfGood } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
+import { RECORD_FILE } from '../../build/build-files.ts';
 import { isPublishedState } from '../../build/outcomes.ts';
-import { isBuildFolder, isPathBelow } from '../../build/record-values.ts';
-import { filesOfImage } from '../../images/image.ts';
+import { isBuildFolder } from '../../build/record-values.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
-import { folderOfKey, isSignatureName, signatureName, signedName } from '../../published/paths.ts';
+import { folderOfKey, signatureName } from '../../published/paths.ts';
 import type { RecordTrust } from '../../published/record-trust.ts';
 import { contentEquals } from '../../targets/expect.ts';
 import type { Target } from '../../targets/target.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
-import { compareFile } from './compare-file.ts';
-import type { IndexedBuild, ReconcileFile, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
+import { type BuildFindings, type BuildHere, compareBuild } from './compare-build.ts';
+import type { IndexedBuild, ReconcilePhase, ReconcilePlan, Unrepairable } from './reconcile-plan.ts';
 import { addAltered, buildsOfOthers, IN_BUILD, type Meta, readMeta } from './records-there.ts';
 import { listOrNothing } from './repo-listing.ts';
 
@@ -49,89 +48,82 @@ const OWN = /^builds\/(builds|promoted|retired)\.json(\.asc)?$/;
  * published and the target has its commit. Lists `builds/` once.
  */
 export async function compareBuilds(request: BuildsRequest, task: Task): Promise<BuildsComparison> {
-  const { work, target, files, hasCommit } = request;
+  const { work, target, files, trust, hasCommit } = request;
   const listed = new Map<string, number>();
   for await (const { path, bytes } of listOrNothing(target, 'builds', task)) listed.set(path, bytes);
-  const { trust } = request;
-  const [content, signed] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
-  const isBelieved = content && (!trust || (await trust.believes(INDEX_PATH, content, signed)));
-  const named = isBelieved ? namedIn(content) : undefined;
-  const unrepairable: Unrepairable[] = [];
-  const [images, records, signatures]: [ReconcileFile[], ReconcileFile[], ReconcileFile[]] = [[], [], []];
+  const index = await readIndexThere(request, task);
+  const found: BuildFindings = { images: [], records: [], signatures: [], unrepairable: [], known: new Set() };
   const wanted = new Map<string, Meta>();
-  const known = new Set<string>();
-  const copies = { root: work, there: (path: string) => listed.get(path), files };
-  const compareSigned = async (path: string): Promise<ReconcileFile | undefined> => {
-    const signature = signatureName(path);
-    known.add(signature);
-    const fault = await compareFile(copies, path);
-    const bytes = await sizeIfThere(join(work, signature));
-    // Of one size whatever it signs, so it goes with a file that is not the same.
-    const other = fault && bytes !== undefined && ({ path: signature, bytes, why: 'content' } as const);
-    const found = other || (await compareFile(copies, signature));
-    if (found) signatures.push(found);
-    return fault;
-  };
-  const local = (await filesBelow(join(work, 'builds')))
-    .flatMap((path) => /^([^/]+\/[^/]+)\/meta\.json$/.exec(path)?.[1] ?? [])
-    .filter(isBuildFolder);
-  for (const build of local) {
-    const meta = readMeta(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
-    const commit = meta?.ostreeCommit;
-    const released = isReleasedThere(meta, request.releasesOf);
-    const published = meta?.published?.includes(target.name) || released;
-    if (!meta || commit === undefined || !isPublishedState(meta.state ?? '')) continue;
-    if (!hasCommit(commit) || !(published || named?.has(build))) continue;
-    if (meta.pendingImages !== undefined && !(await isWholeHere(build, meta, request, task))) continue;
-    wanted.set(build, meta);
-    const isOld = Date.parse(meta.ostreeTimestamp) / 1000 < (request.imagesSince ?? 0);
-    for (const { path: name, size } of Object.values(meta.images ?? {}).flatMap(filesOfImage)) {
-      const path = `${folderOfKey(build)}/${name}`;
-      known.add(path);
-      if (isOld && !listed.has(path)) continue;
-      const fault = await compareSigned(path);
-      if (fault) images.push(fault);
-      else if (listed.get(path) !== size && (await sizeIfThere(join(work, path))) === undefined) {
-        const why = `${listed.has(path) ? `it has ${listed.get(path)} bytes instead of ${size}` : 'it is not there'}, and ${work} no longer has it`;
-        const hint = 'Make it again: "atomic-nightly images", with the id of the build.';
-        unrepairable.push({ what: path, why, hint });
-      }
-    }
-    const notes = released ? await releaseFiles(join(work, 'builds', build)) : [];
-    const told = [...notes, ...(meta.rebuilds ?? []).map(({ statement }) => statement)];
-    for (const name of [...(await summedFiles(join(work, 'builds', build))), ...told, SUMS, RECORD_FILE]) {
-      const path = `${folderOfKey(build)}/${name}`;
-      if (known.has(path)) continue;
-      known.add(path);
-      const fault = await compareSigned(path);
-      if (fault) records.push(fault);
-    }
+  for (const build of await localBuilds(work)) {
+    const here = await toBeThere(build, index.named, request, task);
+    if (!here) continue;
+    wanted.set(build, here.meta);
+    await compareBuild(here, { root: work, there: (path) => listed.get(path), files }, found);
   }
-  await addAltered([...wanted.keys()], { work, target, trust, listed }, { records, signatures }, task);
+  await addAltered([...wanted.keys()], { work, target, trust, listed }, found, task);
   const skip = new Set(wanted.keys());
-  const others = named
+  const others = index.named
     ? new Map<string, Meta>()
-    : await buildsOfOthers({ target, trust, listed, hasCommit, skip }, unrepairable, task);
-  const missing = [...wanted, ...others].filter(([build]) => !named?.has(build)).sort(([a], [b]) => (a < b ? -1 : 1));
-  const isForeign = (path: string): boolean => {
-    const [, build, name] = IN_BUILD.exec(path) ?? [];
-    if (build === undefined || name === undefined) return !OWN.test(path);
-    return (
-      wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|(index|review)\.html)$/.test(name)
-    );
-  };
+    : await buildsOfOthers({ target, trust, listed, hasCommit, skip }, found.unrepairable, task);
+  const missing = [...wanted, ...others]
+    .filter(([build]) => !index.named?.has(build))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     phases: [
-      { name: 'signatures of files', files: signatures },
-      { name: 'images', files: images },
-      { name: 'records', files: records },
+      { name: 'signatures of files', files: found.signatures },
+      { name: 'images', files: found.images },
+      { name: 'records', files: found.records },
     ],
     index: missing.map(([build, meta]) => indexed(build, meta)),
-    remove: content && !named ? [INDEX_PATH] : [],
-    unrepairable,
-    foreign: [...listed.keys()].filter(isForeign).sort(),
+    remove: index.isThere && !index.named ? [INDEX_PATH] : [],
+    unrepairable: found.unrepairable,
+    foreign: [...listed.keys()].filter((path) => isForeign(path, wanted, found.known)).sort(),
     files: listed.size,
   };
+}
+
+/** Reads the index of the target. `named` has its builds, as `ID/ARCH`; undefined for one that cannot be believed or read. */
+async function readIndexThere(
+  { target, trust }: BuildsRequest,
+  task: Task,
+): Promise<{ readonly isThere: boolean; readonly named?: ReadonlySet<string> | undefined }> {
+  const [content, signed] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
+  if (!content) return { isThere: false };
+  const isBelieved = !trust || (await trust.believes(INDEX_PATH, content, signed));
+  return { isThere: true, named: isBelieved ? namedIn(content) : undefined };
+}
+
+/** Returns the builds of a work folder that have a record, as `ID/ARCH`. */
+async function localBuilds(work: string): Promise<string[]> {
+  const files = await filesBelow(join(work, 'builds'));
+  return files.flatMap((path) => /^([^/]+\/[^/]+)\/meta\.json$/.exec(path)?.[1] ?? []).filter(isBuildFolder);
+}
+
+/** Returns a local build with its record if the target is to have it. */
+async function toBeThere(
+  build: string,
+  named: ReadonlySet<string> | undefined,
+  request: BuildsRequest,
+  task: Task,
+): Promise<BuildHere | undefined> {
+  const { work, target, hasCommit, releasesOf, imagesSince = 0 } = request;
+  const meta = readMeta(await readFile(join(work, 'builds', build, RECORD_FILE)), build);
+  const commit = meta?.ostreeCommit;
+  const isReleased = isReleasedThere(meta, releasesOf);
+  const isPublished = meta?.published?.includes(target.name) || isReleased;
+  if (!meta || commit === undefined || !isPublishedState(meta.state ?? '')) return undefined;
+  if (!hasCommit(commit) || !(isPublished || named?.has(build))) return undefined;
+  if (meta.pendingImages !== undefined && !(await isWholeHere(build, meta, request, task))) return undefined;
+  return { build, meta, isReleased, isOld: Date.parse(meta.ostreeTimestamp) / 1000 < imagesSince };
+}
+
+/** Whether a file below `builds/` is none of ours. Of a build that is not here nothing can be said. */
+function isForeign(path: string, wanted: ReadonlyMap<string, Meta>, known: ReadonlySet<string>): boolean {
+  const [, build, name] = IN_BUILD.exec(path) ?? [];
+  if (build === undefined || name === undefined) return !OWN.test(path);
+  return (
+    wanted.has(build) && !known.has(path) && !/^(logs|images)\/|^(journal\.ndjson|(index|review)\.html)$/.test(name)
+  );
 }
 
 function indexed(build: string, { retracted }: Meta): IndexedBuild {
@@ -163,25 +155,7 @@ function isReleasedThere(meta: Meta | undefined, releasesOf: readonly string[] =
   return meta?.release !== undefined && releasesOf.includes(meta.stream ?? '');
 }
 
-/** Returns the texts of a release, without its own records and the mail; signatures go with their files. */
-async function releaseFiles(folder: string): Promise<string[]> {
-  const names = await filesBelow(join(folder, 'release'));
-  const isSent = (name: string): boolean => !/^logs\/|\.(eml|ndjson)$/.test(name);
-  const isSignature = (name: string): boolean => isSignatureName(name) && names.includes(signedName(name));
-  return names.filter((name) => isSent(name) && !isSignature(name)).map((name) => `release/${name}`);
-}
-
 function namedIn(content: Uint8Array): Set<string> | undefined {
   const index = readRecordIfGood(content, BUILD_INDEX);
   return index && new Set(index.builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)));
-}
-
-/** Returns the files that a build's SHA256SUMS names, without the images. */
-async function summedFiles(folder: string): Promise<string[]> {
-  const text = await readFile(join(folder, SUMS), 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return '';
-    throw error;
-  });
-  const paths = text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
-  return paths.filter(isPathBelow);
 }

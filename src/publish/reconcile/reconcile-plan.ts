@@ -1,4 +1,5 @@
 import { formatBytes, formatCount } from '../../base/format.ts';
+
 /** Why a file is sent again: it is not there, has another size, or (with `checksums`) another content. */
 export type SendReason = 'missing' | 'size' | 'content';
 

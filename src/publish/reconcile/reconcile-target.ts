@@ -6,9 +6,9 @@ import type { Target } from '../../targets/target.ts';
 import { EPOCH_PATH, parseEpoch } from '../epoch.ts';
 import { publicFiles } from '../verify/public-http.ts';
 import { compareBuilds } from './reconcile-builds.ts';
-import { planLines, type ReconcilePlan } from './reconcile-plan.ts';
+import { planLines, type ReconcilePlan, type Unrepairable } from './reconcile-plan.ts';
 import { compareRefs } from './reconcile-refs.ts';
-import { compareRepo } from './reconcile-repo.ts';
+import { compareRepo, type RepoComparison } from './reconcile-repo.ts';
 import { IN_BUILD } from './records-there.ts';
 import { listRepo } from './repo-listing.ts';
 
@@ -62,7 +62,8 @@ const PARTIAL = /^repo\/state\/([0-9a-f]{64})\.commitpartial$/;
  * @throws NightlyError `locked` while somebody prunes the target.
  */
 export async function planReconcile(request: ReconcileRequest, task: Task): Promise<ReconcilePlan> {
-  const { target, refs, heads, streams, releasesOf, signed, isSigned, checksums, imagesSeconds, tree = true } = request;
+  const { target, refs, heads, streams, releasesOf, signed, isSigned, checksums, trust, tree = true } = request;
+  const { imagesSeconds } = request;
   const repo = resolve(request.repo);
   if (basename(repo) !== 'repo') throw new NightlyError('bug', `The local repository ${repo} is not named "repo".`);
   const epoch = await readEpoch(target, task);
@@ -70,50 +71,19 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
   task.say(`listing ${target.describe()}`);
   const listing = await listRepo(target, task);
   const found = await compareRefs(
-    {
-      repo,
-      target,
-      listed: listing.refs,
-      refs,
-      streams,
-      signed,
-      heads,
-      isSigned,
-      trust: request.trust,
-    },
+    { repo, target, listed: listing.refs, refs, streams, signed, heads, isSigned, trust },
     task,
   );
   const contents = await compareRepo({ repo, listing, named: found.commits.values(), ...files }, task);
-  const imagesSince = imagesSeconds === undefined ? undefined : Date.now() / 1000 - imagesSeconds;
   const hasCommit = (commit: string): boolean =>
     !tree || contents.commits.has(commit) || listing.objects.bytesOf(commit, 'commit') !== undefined;
+  const imagesSince = imagesSeconds === undefined ? undefined : Date.now() / 1000 - imagesSeconds;
   const builds = await compareBuilds(
-    {
-      work: dirname(repo),
-      target,
-      hasCommit,
-      imagesSince,
-      ...files,
-      releasesOf,
-      trust: request.trust,
-    },
+    { work: dirname(repo), target, hasCommit, imagesSince, ...files, releasesOf, trust },
     task,
   );
-  const flips: ReconcilePlan['flips'][number][] = [];
-  const unrepairable = [...found.unrepairable, ...contents.unrepairable, ...builds.unrepairable];
-  for (const flip of found.flips) {
-    if (await contents.isWhole(flip.commit)) flips.push(flip);
-    else {
-      const hint = 'Make the commit whole in the local repository, then run again.';
-      unrepairable.push({ what: `ref ${flip.ref}`, why: `${flip.why}, and its commit cannot be made whole`, hint });
-    }
-  }
-  const partial: { path: string; why: string }[] = [];
-  for (const [path] of listing.files) {
-    const [, commit] = PARTIAL.exec(path) ?? [];
-    if (commit !== undefined && (await contents.isWhole(commit)))
-      partial.push({ path, why: 'the commit is whole again, and clients on that machine may pull it' });
-  }
+  const { flips, refused } = await wholeFlips(found.flips, contents);
+  const damaged = [...(flips.length > 0 ? found.remove : []), ...builds.remove];
   return {
     version: 1,
     target: target.name,
@@ -121,20 +91,45 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
     epoch: epoch && new TextDecoder().decode(epoch),
     phases: [...contents.phases, ...builds.phases],
     remove: [
-      ...[...(flips.length > 0 ? found.remove : []), ...builds.remove].map((path) => ({
-        path,
-        why: 'damaged, and made again',
-      })),
-      ...partial,
+      ...damaged.map((path) => ({ path, why: 'damaged, and made again' })),
+      ...(await partialMarks(listing.files.keys(), contents)),
     ],
     sign: request.unsigned ?? [],
     flips,
     index: builds.index,
-    unrepairable,
+    unrepairable: [...found.unrepairable, ...contents.unrepairable, ...builds.unrepairable, ...refused],
     foreign: [...listing.foreign, ...builds.foreign],
     unneeded: contents.unneeded,
     looked: { commits: contents.commits.size, objects: contents.objects, files: listing.files.size + builds.files },
   };
+}
+
+/** Separates the refs whose commit will be whole on the target from those that must not be set. */
+async function wholeFlips(
+  found: ReconcilePlan['flips'],
+  { isWhole }: RepoComparison,
+): Promise<Pick<ReconcilePlan, 'flips'> & { readonly refused: readonly Unrepairable[] }> {
+  const flips: ReconcilePlan['flips'][number][] = [];
+  const refused: Unrepairable[] = [];
+  for (const flip of found) {
+    if (await isWhole(flip.commit)) flips.push(flip);
+    else {
+      const hint = 'Make the commit whole in the local repository, then run again.';
+      refused.push({ what: `ref ${flip.ref}`, why: `${flip.why}, and its commit cannot be made whole`, hint });
+    }
+  }
+  return { flips, refused };
+}
+
+/** Returns the marks of commits that were not whole and are again, to be removed. */
+async function partialMarks(paths: Iterable<string>, { isWhole }: RepoComparison): Promise<ReconcilePlan['remove']> {
+  const marks: ReconcilePlan['remove'][number][] = [];
+  for (const path of paths) {
+    const [, commit] = PARTIAL.exec(path) ?? [];
+    if (commit !== undefined && (await isWhole(commit)))
+      marks.push({ path, why: 'the commit is whole again, and clients on that machine may pull it' });
+  }
+  return marks;
 }
 
 /**

@@ -59,17 +59,15 @@ export function openReleasePlaces(project: Project): ReleasePlaces {
 export async function release(
   project: Project,
   stored: StoredBuild,
-  { to, signer, trees, images }: ReleasePlaces,
+  places: ReleasePlaces,
   runner: Runner,
 ): Promise<void> {
-  const { config, stream, ref } = project;
+  const { config, stream } = project;
   const { paths, meta } = stored;
   const build = reopenBuild(stored);
   const commit = meta.ostreeCommit ?? '';
-  const deltas = meta.deltas ?? [];
-  const [tree, cloud] = [trees[0], images[0]];
-  if (!tree || !cloud)
-    throw new NightlyError('bug', `Stream "${stream.name}" passed its checks without a target for releases.`);
+  const { to, trees, images } = places;
+  const first = firstPlaces(places, stream.name);
 
   const { at } = await runner.step('begin', {}, async () => ({ at: new Date().toISOString() }));
   const survey = await surveyBuilds(config.work);
@@ -80,46 +78,13 @@ export async function release(
   const notes = await runner.step(
     'notes',
     { at, previous: before?.meta.buildid },
-    (task) => writeNotes(project, stored, { to, signer, tree, images: cloud, previous: before, at }, task),
+    (task) => writeNotes(project, stored, { ...first, previous: before, at }, task),
     async (names) => names.every((name) => existsSync(join(paths.release, name))),
   );
-
-  await forEachTarget(trees, async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) =>
-      push(project, build, target, { commit, deltas }, task),
-    );
-    await runner.step(`keep-${target.name}`, { commit }, (task) =>
-      keepPromotedCommit(project, build, { id: build.id, commit }, target, task),
-    );
-    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
-  });
-
-  const { templates } = await openImages(project, build, commit);
-  const files = await readSums(build);
-  await forEachTarget(images, (target) =>
-    runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
-      const told = notes.map((name) => relative(config.work, join(paths.release, name)));
-      await target.send(config.work, told, { immutable: true }, task);
-      await publishBuild(
-        project,
-        build,
-        target,
-        {
-          files,
-          logs: await logsOf(build),
-          templates,
-          told: notes.map((name) => relative(paths.dir, join(paths.release, name))),
-        },
-        task,
-      );
-    }),
-  );
-
+  await forEachTarget(trees, (target) => releaseTree(project, stored, target, runner));
+  await releaseImages(project, stored, { images, notes }, runner);
   const { approvals } = meta;
-  await updateMeta(paths, {
-    approvals,
-    release: { at },
-  });
+  await updateMeta(paths, { approvals, release: { at } });
   await forEachTarget(images, (target) =>
     runner.step(`point-${target.name}`, { commit, at }, async (task) => {
       const folder = relative(config.work, paths.dir);
@@ -141,6 +106,50 @@ export async function release(
       task.say(`announced to ${mail.to.join(', ')}`);
     });
   }
+}
+
+/** Returns what the texts of a release are made with: they link to the first target of each kind. */
+function firstPlaces({ to, signer, trees: [tree], images: [images] }: ReleasePlaces, stream: string) {
+  if (tree && images) return { to, signer, tree, images };
+  throw new NightlyError('bug', `Stream "${stream}" passed its checks without a target for releases.`);
+}
+
+/** Brings the tree to one of its targets, to stay there. */
+async function releaseTree(project: Project, stored: StoredBuild, target: Target, runner: Runner): Promise<void> {
+  const { ref } = project;
+  const { ostreeCommit: commit = '', deltas = [] } = stored.meta;
+  const build = reopenBuild(stored);
+  await runner.step(`push-${target.name}`, { commit }, (task) =>
+    push(project, build, target, { commit, deltas }, task),
+  );
+  await runner.step(`keep-${target.name}`, { commit }, (task) =>
+    keepPromotedCommit(project, build, { id: build.id, commit }, target, task),
+  );
+  await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
+}
+
+/** Brings images, records and the texts of the release to their targets. @param notes names of those texts */
+async function releaseImages(
+  project: Project,
+  stored: StoredBuild,
+  { images, notes }: { readonly images: readonly Target[]; readonly notes: readonly string[] },
+  runner: Runner,
+): Promise<void> {
+  const { paths, meta } = stored;
+  const { work } = project.config;
+  const build = reopenBuild(stored);
+  const commit = meta.ostreeCommit ?? '';
+  const { templates } = await openImages(project, build, commit);
+  const files = await readSums(build);
+  const texts = notes.map((name) => join(paths.release, name));
+  await forEachTarget(images, (target) =>
+    runner.step(`publish-${target.name}`, { commit, notes }, async (task) => {
+      const sent = texts.map((path) => relative(work, path));
+      await target.send(work, sent, { immutable: true }, task);
+      const told = texts.map((path) => relative(paths.dir, path));
+      await publishBuild(project, build, target, { files, logs: await logsOf(build), templates, told }, task);
+    }),
+  );
 }
 
 /** Does the same for every target and waits for all; the first fault is the caller's. */

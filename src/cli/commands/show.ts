@@ -4,13 +4,14 @@ import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
 import { capital, formatBytes, formatMomentAndAge, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
-import type { InputsRecord } from '../../build/build-record.ts';
-import { findBuild, surveyBuilds } from '../../build/build-store.ts';
+import type { BuildMeta, InputsRecord } from '../../build/build-record.ts';
+import { type BuildPaths, findBuild, type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { surveyTags, tagsOf } from '../../build/build-tags.ts';
 import { engineText } from '../../build/engine-text.ts';
-import { printedBuild } from '../../build/printed-build.ts';
+import { type PrintableBuild, printedBuild } from '../../build/printed-build.ts';
 import { rebuiltText } from '../../build/rebuilds.ts';
 import { testsOrNone } from '../../build/tests-record.ts';
+import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { parseProvenance } from '../../engines/provenance/provenance-format.ts';
 import { findUpdates } from '../../pipelines/find-updates.ts';
@@ -68,66 +69,97 @@ export const show = defineCommand({
       return 0;
     }
     const held = await isRunLockHeld(work);
-    const promoted = promotedTo((await surveyBuilds(work)).builds, id, (build) => currentState(build, held));
-    const tags = tagsOf(await surveyTags(work), id);
+    const facts: BuildFacts = {
+      state: currentState(stored, held),
+      promoted: promotedTo((await surveyBuilds(work)).builds, id, (build) => currentState(build, held)),
+      tags: tagsOf(await surveyTags(work), id),
+    };
     const updates = options.updates
       ? await findUpdates(config, stored, preparationTask({ config }, signal))
       : undefined;
     if (json) {
       const found = updates === undefined ? {} : { 'atomic-nightly.updates-since': updates };
-      const printed = printedBuild({ meta, state: currentState(stored, held), age: ageOf(meta), promoted, tags });
-      printJson({ ...printed, ...found }, print);
+      printJson({ ...printedBuild({ meta, age: ageOf(meta), ...facts }), ...found }, print);
       return 0;
     }
-    const facts: readonly (readonly [string, string | undefined])[] = [
-      ['Build', `${meta.buildid} (${stateText(currentState(stored, held))})`],
-      ['Tags', tags.length === 0 ? undefined : tags.join(', ')],
-      ['Stream', `${meta.stream}, ${meta.basearch}`],
-      ['Ref', meta.ref],
-      ['Commit', meta.ostreeCommit],
-      ['Parent', meta.parent],
-      ['Time', formatMomentAndAge(new Date(meta.ostreeTimestamp))],
-      ['Engine', engineText(meta.engine)],
-      ['Kernel', meta.compose?.kernel],
-      ['Checkout', checkoutText(meta.inputs?.checkout)],
-      ['Made of', await partsText(paths.dir)],
-      ['Signed by', meta.signedBy?.join(', ')],
-      ['Published', meta.published?.join(', ')],
-      ['Tests', testsText(meta) && `${testsText(meta)} images booted`],
-      ['Rebuilt', rebuiltText(meta)],
-      ...promotionFacts(meta),
-      ['Distance', await knownDistance(config, stored)],
-      ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
-      ['Records', paths.dir],
-    ];
-    for (const [name, value] of facts) if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
+    for (const [name, value] of await headOf(config, stored, facts))
+      if (value !== undefined) print(`${`${name}:`.padEnd(11)}${value}`);
     if (meta.pkgdiff) print(`${capital(partNames(meta.pkgdiff).many)}:\n${formatDiff(meta.pkgdiff)}`);
     for (const line of advisoryLines(meta)) print(line);
     if (updates) for (const line of updateLines(updates)) print(line);
-    for (const { from, bytes, objects, seconds, objectBytes: without } of meta.deltas ?? []) {
-      const start = from === undefined ? 'scratch' : from.slice(0, 12);
-      print(
-        `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`,
-      );
-    }
-    for (const [name, image] of Object.entries(meta.images ?? {})) {
-      print(`Image ${name}: ${image.path}, ${formatBytes(image.size)}\n  sha256 ${image.sha256}`);
-    }
-    for (const [name, image] of Object.entries(meta.refusedImages ?? {})) {
-      print(`Refused image ${name}, not published: ${image.path}`);
-    }
-    for (const { verdict, name, image, seconds } of (await testsOrNone(paths))?.results ?? [])
-      print(`Test ${name} on ${image}: ${verdict} after ${formatSeconds(seconds)}`);
-    for (const { step, message } of meta.failures ?? []) print(`Failed: ${step}: ${message}`);
-    const steps = meta.steps ?? [];
-    if (steps.length > 0)
-      print(`Steps: ${steps.map(({ step, seconds }) => `${step} ${formatSeconds(seconds)}`).join(', ')}`);
-    const phases = meta.compose?.phases ?? [];
-    for (const { name, tool, seconds } of phases)
-      print(`  compose: ${name.padEnd(24)} ${tool.padEnd(8)} ${seconds.toFixed(2)} s`);
+    for (const line of [...deltaLines(meta), ...imageLines(meta), ...(await testLines(paths)), ...stepLines(meta)])
+      print(line);
     return 0;
   },
 });
+
+/** What of a build is not in its record. */
+type BuildFacts = Pick<PrintableBuild, 'state' | 'promoted' | 'tags'>;
+
+/** Returns what the build is, a name and a value a line. */
+async function headOf(
+  config: Config,
+  stored: StoredBuild,
+  { state, promoted, tags }: BuildFacts,
+): Promise<(readonly [string, string | undefined])[]> {
+  const { meta, paths } = stored;
+  return [
+    ['Build', `${meta.buildid} (${stateText(state)})`],
+    ['Tags', tags.length === 0 ? undefined : tags.join(', ')],
+    ['Stream', `${meta.stream}, ${meta.basearch}`],
+    ['Ref', meta.ref],
+    ['Commit', meta.ostreeCommit],
+    ['Parent', meta.parent],
+    ['Time', formatMomentAndAge(new Date(meta.ostreeTimestamp))],
+    ['Engine', engineText(meta.engine)],
+    ['Kernel', meta.compose?.kernel],
+    ['Checkout', checkoutText(meta.inputs?.checkout)],
+    ['Made of', await partsText(paths.dir)],
+    ['Signed by', meta.signedBy?.join(', ')],
+    ['Published', meta.published?.join(', ')],
+    ['Tests', testsText(meta) && `${testsText(meta)} images booted`],
+    ['Rebuilt', rebuiltText(meta)],
+    ...promotionFacts(meta),
+    ['Distance', await knownDistance(config, stored)],
+    ...promoted.map((one) => ['Promoted', promotedText(one)] as const),
+    ['Records', paths.dir],
+  ];
+}
+
+function deltaLines({ deltas = [] }: BuildMeta): string[] {
+  return deltas.map(({ from, bytes, objects, seconds, objectBytes: without }) => {
+    const start = from === undefined ? 'scratch' : from.slice(0, 12);
+    return `Delta from ${start}: ${formatBytes(bytes)} instead of ${objects} objects with ${formatBytes(without)}, made in ${formatSeconds(seconds)}`;
+  });
+}
+
+function imageLines({ images = {}, refusedImages = {} }: BuildMeta): string[] {
+  return [
+    ...Object.entries(images).map(
+      ([name, { path, size, sha256 }]) => `Image ${name}: ${path}, ${formatBytes(size)}\n  sha256 ${sha256}`,
+    ),
+    ...Object.entries(refusedImages).map(([name, { path }]) => `Refused image ${name}, not published: ${path}`),
+  ];
+}
+
+async function testLines(paths: BuildPaths): Promise<string[]> {
+  const { results } = (await testsOrNone(paths)) ?? { results: [] };
+  return results.map(
+    ({ verdict, name, image, seconds }) => `Test ${name} on ${image}: ${verdict} after ${formatSeconds(seconds)}`,
+  );
+}
+
+/** Returns the failures of a build, then how long its steps and the phases of its compose took. */
+function stepLines({ failures = [], steps = [], compose }: BuildMeta): string[] {
+  const times = steps.map(({ step, seconds }) => `${step} ${formatSeconds(seconds)}`);
+  return [
+    ...failures.map(({ step, message }) => `Failed: ${step}: ${message}`),
+    ...(times.length === 0 ? [] : [`Steps: ${times.join(', ')}`]),
+    ...(compose?.phases ?? []).map(
+      ({ name, tool, seconds }) => `  compose: ${name.padEnd(24)} ${tool.padEnd(8)} ${seconds.toFixed(2)} s`,
+    ),
+  ];
+}
 
 function checkoutText(checkout: InputsRecord['checkout']): string | undefined {
   return checkout && `git ${checkout.revision}${checkout.dirty ? ', with changes that are not committed' : ''}`;

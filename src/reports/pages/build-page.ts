@@ -59,7 +59,7 @@ export function buildPage(request: BuildPageRequest) {
   const { hrefOf, linkTo } = finders(request, links);
   const parent = others.find((one) => one.ostreeCommit === meta.parent && one.ostreeCommit);
   const images = imageViews(meta, hrefOf);
-  const logOf = (step: string) => links.log(meta.buildid, arch, step);
+  const logOf: LogOf = (step) => links.log(meta.buildid, arch, step);
   return {
     ...page,
     id: meta.buildid,
@@ -75,56 +75,20 @@ export function buildPage(request: BuildPageRequest) {
     facts: facts(meta),
     parent: { commit: meta.parent ?? '', ...linkTo(parent?.buildid ?? '') },
     compareHref: live && parent ? links.compare(parent.buildid, meta.buildid) : '',
-    failures: (meta.failures ?? []).map(({ step, code, message }) => ({
-      step,
-      code,
-      // A message may name paths of the build host: it is for those who run the service (I9).
-      message: run ? message : '',
-      href: run || request.published ? logOf(step) : '',
-    })),
+    failures: failureViews(request, logOf),
     packages: meta.pkgdiff ? packagesView(meta.pkgdiff) : false,
     advisories: advisoriesView(meta),
     images,
     imagesKept: request.imagesSeconds === undefined ? '' : formatAge(request.imagesSeconds),
     refused: Object.keys(meta.refusedImages ?? {}).join(', '),
     tests: testsText(meta) ?? '',
-    ownTests: (request.ownTests?.results ?? []).map((result) => ({
-      ...{ name: result.name, image: result.image, verdict: result.verdict, reboots: result.reboots },
-      duration: formatSeconds(result.seconds),
-      // A message may name paths of the build host (I9).
-      message: run ? (result.message ?? '') : '',
-      href: result.log !== undefined && (run || request.published) ? logOf(`test-${result.image}.${result.name}`) : '',
-    })),
+    ownTests: ownTestViews(request, logOf),
     signedBy: meta.signedBy ?? [],
-    records: hrefOf
-      ? [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...furtherFiles(meta), SUMS]
-          .map((file) => ({
-            file,
-            href: hrefOf(file),
-            signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
-          }))
-          .concat(statementsOf(meta).map((file) => ({ file, href: hrefOf(file), signature: '' })))
-      : [],
-    deltas: (meta.deltas ?? []).map(({ from, bytes, objects, objectBytes: without }) => ({
-      from: from ?? 'scratch',
-      objects,
-      bytes: formatBytes(bytes),
-      without: formatBytes(without),
-    })),
+    records: hrefOf ? recordViews(meta, hrefOf) : [],
+    deltas: deltaViews(meta),
     promotion: promotionView(meta, linkTo),
     reviewHref: request.reviewed === true ? links.file(meta.buildid, arch, REVIEW_PAGE) : '',
-    promoted: promotedTo(
-      others.map((one) => ({ meta: one })),
-      meta.buildid,
-      (one) => one.meta.state,
-    ).map(({ build, stream, attempt, released, state: itsState, ...rest }) => ({
-      ...linkTo(build),
-      stream,
-      attempt,
-      released,
-      state: stateView(itsState),
-      superseded: rest['superseded-by'] ?? '',
-    })),
+    promoted: promotedViews(request, linkTo),
     withdrawal: withdrawalView(meta, linkTo),
     ...retractionViews(meta, linkTo),
     steps: run ? stepsView(run.entries, run.since, logOf) : false,
@@ -132,6 +96,67 @@ export function buildPage(request: BuildPageRequest) {
     commands: run ? nextCommands(meta, state, run) : [],
     comparable: run ? comparable(request) : [],
   };
+}
+
+type LogOf = (step: string) => string;
+
+/** Logs are there for those who run the service, and on targets. */
+const hasLogs = ({ run, published }: BuildPageRequest): boolean => run !== undefined || published;
+
+function failureViews(request: BuildPageRequest, logOf: LogOf) {
+  return (request.meta.failures ?? []).map(({ step, code, message }) => ({
+    step,
+    code,
+    // A message may name paths of the build host: it is for those who run the service (I9).
+    message: request.run ? message : '',
+    href: hasLogs(request) ? logOf(step) : '',
+  }));
+}
+
+/** Returns the results of the SIG's own tests. */
+function ownTestViews(request: BuildPageRequest, logOf: LogOf) {
+  return (request.ownTests?.results ?? []).map(({ name, image, verdict, reboots, seconds, message, log }) => ({
+    ...{ name, image, verdict, reboots },
+    duration: formatSeconds(seconds),
+    // A message may name paths of the build host (I9).
+    message: request.run ? (message ?? '') : '',
+    href: log !== undefined && hasLogs(request) ? logOf(`test-${image}.${name}`) : '',
+  }));
+}
+
+function recordViews(meta: BuildMeta, hrefOf: (path: string) => string) {
+  const files = [RECORD_FILE, 'lockfile.json', 'treefile.json', 'diff.json', ...furtherFiles(meta), SUMS];
+  const signed = files.map((file) => ({
+    file,
+    href: hrefOf(file),
+    signature: meta.signedBy ? hrefOf(signatureName(file)) : '',
+  }));
+  // A statement has its signature in it.
+  return [...signed, ...statementsOf(meta).map((file) => ({ file, href: hrefOf(file), signature: '' }))];
+}
+
+function deltaViews(meta: BuildMeta) {
+  return (meta.deltas ?? []).map(({ from, bytes, objects, objectBytes: without }) => ({
+    from: from ?? 'scratch',
+    objects,
+    bytes: formatBytes(bytes),
+    without: formatBytes(without),
+  }));
+}
+
+/** Returns the promotions of a build. */
+function promotedViews({ meta, others }: BuildPageRequest, linkTo: LinkTo) {
+  const candidates = others.map((one) => ({ meta: one }));
+  return promotedTo(candidates, meta.buildid, (one) => one.meta.state).map(
+    ({ build, stream, attempt, released, state, 'superseded-by': superseded = '' }) => ({
+      ...linkTo(build),
+      stream,
+      attempt,
+      released,
+      state: stateView(state),
+      superseded,
+    }),
+  );
 }
 
 /** There for builds whose record says what they were made from, or what their changes fix. */

@@ -1,10 +1,7 @@
 import { z } from 'zod';
-import { didYouMean } from '../base/nearest.ts';
 import { block, type Filled, type Here } from './block.ts';
-import type { Breach } from './breach.ts';
-import { type EngineConfig, isFolderEngine } from './engine.ts';
 import { releaseToSchema } from './release-to.ts';
-import { checkSource, checkUpstreamStream, type UpstreamConfig, upstreamKeys, upstreamOf } from './upstream.ts';
+import { checkSource, type UpstreamConfig, upstreamKeys, upstreamOf } from './upstream.ts';
 import { filePath } from './values.ts';
 
 /** A UTC day. */
@@ -111,97 +108,10 @@ export const releaseKeys = (here: Here) =>
 const releaseBlock = (here: Here) => block(releaseKeys(here), { release: 'to' });
 
 /** The block as it was written. */
-type Written = z.output<ReturnType<typeof releaseBlock>>;
+export type WrittenRelease = z.output<ReturnType<typeof releaseBlock>>;
 
 /** What makes a stream a release stream. No `rpmKeys`: the keys that the repositories name; no `to`: only its own targets. */
-export type ReleaseConfig = Filled<Written, 'promotesFrom' | 'rpmKeys'>;
-
-/** A stream as the rules see it. */
-interface Stream extends Written {
-  readonly treefile?: string;
-  readonly engine?: unknown;
-  readonly provenance?: unknown;
-  readonly ref?: string;
-  readonly signing?: unknown;
-  readonly smokeTest: unknown;
-}
-
-/**
- * Returns what is wrong with a stream, as a release stream or because it is none. Paths are relative to the stream.
- * @param engine of a nightly stream
- */
-export function checkRelease(
-  stream: Stream,
-  streams: Readonly<Record<string, Pick<Stream, 'promotesFrom' | 'treefile'>>>,
-  names: readonly string[],
-  engine: EngineConfig | undefined,
-): Breach[] {
-  const breaches: Breach[] = [];
-  const { promotesFrom: source, cycle: times } = stream;
-  if (source === undefined) {
-    const others = { 'rpm-keys': stream.rpmKeys, rebuild: stream.rebuild, cycle: times, release: stream.to };
-    for (const [key, value] of Object.entries(others)) {
-      if (value !== undefined) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
-    }
-    for (const key of ['approvals', 'rebuilds'] as const)
-      if (stream[key] > 0) breaches.push({ path: [key], message: 'is for a stream with "promotes-from" only.' });
-    if (stream.treefile === undefined && !(engine && isFolderEngine(engine))) {
-      breaches.push({ path: [], message: 'needs a "treefile", or "promotes-from" to be a release stream.' });
-    }
-    return breaches;
-  }
-  const path = ['promotes-from'];
-  if (!names.includes(source)) {
-    const guess = didYouMean(source, names);
-    breaches.push({
-      path,
-      message: `there is no stream "${source}".${guess || ` Streams here: ${names.join(', ')}.`}`,
-    });
-  } else if (streams[source]?.promotesFrom !== undefined) {
-    breaches.push({ path, message: `"${source}" is a release stream itself; name the nightly stream.` });
-  }
-  if (stream.treefile !== undefined) {
-    breaches.push({
-      path: ['treefile'],
-      message: 'must not be set: a promotion is built from the treefile of its nightly build.',
-    });
-  }
-  if (stream.engine !== undefined) {
-    breaches.push({
-      path: ['engine'],
-      message: 'must not be set: a promotion is built by the engine of its nightly build.',
-    });
-  }
-  if (stream.provenance !== undefined) {
-    breaches.push({ path: ['provenance'], message: 'must not be set: a release has the tree of its nightly build.' });
-  }
-  if (stream.rebuild !== undefined && streams[source]?.treefile === undefined) {
-    breaches.push({
-      path: ['rebuild'],
-      message: `is for streams that are made of packages; "${source}" has no treefile.`,
-    });
-  }
-  if (stream.ref === undefined) {
-    breaches.push({ path: [], message: 'needs a "ref" of its own, because the treefile has that of the nightly.' });
-  }
-  if (stream.to !== undefined && stream.smokeTest === false) {
-    breaches.push({
-      path: ['release'],
-      message: 'needs a "smoke-test" in the stream: nothing is released that was not tested.',
-    });
-  }
-  if (stream.to !== undefined && stream.signing === undefined) {
-    breaches.push({ path: ['release'], message: 'needs "signing" in the stream: nothing is released unsigned.' });
-  }
-  breaches.push(...checkUpstreamStream(times?.upstream?.compared, names));
-  if (times?.upstream && times.weeks % times.upstream.weeks !== 0) {
-    breaches.push({
-      path: ['cycle', 'upstream', 'weeks'],
-      message: `must divide cycle.weeks (${times.weeks}), so that each candidate has an upstream release of its own.`,
-    });
-  }
-  return breaches;
-}
+export type ReleaseConfig = Filled<WrittenRelease, 'promotesFrom' | 'rpmKeys'>;
 
 /** Days since 1970-01-01; undefined for a text that is no day. */
 export function dayOf(text: string): number | undefined {

@@ -7,8 +7,8 @@ import { checkCheckoutPlace, checkStreamEngine, type EngineConfig, isFolderEngin
 import { checkGuestTests } from './guest-tests.ts';
 import { checkImages } from './images.ts';
 import { checkPassphrase } from './private-keys.ts';
-import { checkRelease } from './release.ts';
 import { checkReleasePackages } from './release-package.ts';
+import { checkRelease } from './release-rules.ts';
 import { checkSigning } from './signing.ts';
 import type { WrittenStream } from './streams.ts';
 import { substituteBasearch } from './values.ts';

@@ -3,22 +3,18 @@ import { dirname, join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { makeFolder, readTextIfExists } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
-import { packageLists } from '../../ostree/commit-packages.ts';
-import { readCommit } from '../../ostree/objects.ts';
-import { packagesIn } from '../../ostree/package-files.ts';
-import { writeRewritten } from '../../ostree/rewrite-commit.ts';
 import { pullLocal } from '../../programs/ostree.ts';
 import { probeRpmOstree, type RpmOstree } from '../../programs/rpm-ostree.ts';
-import { compareInstalled } from '../../rpm/installed-packages.ts';
-import { type PackageId, readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
+import { readLockfile, writeLockfile } from '../../rpm/lockfile.ts';
 import type { ComposedPackages, ComposeRequest, Resolution, ResolveRequest, RpmEngine } from '../engine.ts';
 import { addProvenance } from './add-provenance.ts';
 import { composeArguments, composeCache, needsTwin, type RunPaths, resolveArguments, runPaths } from './arguments.ts';
 import { checkKeys } from './keys-by-release.ts';
 import { type ComposePlaces, clean, TEMPORARY_FOLDERS } from './leftovers.ts';
 import { compareTransaction, reportLosses } from './losses.ts';
+import { checkedCommit, checkedPackages, finishCommit, kernelIn } from './made-commit.ts';
 import { composedChecksum, transcriptLockfile } from './output.ts';
-import { checkParentIds, listFolder, prepareTwin, type Shown, showCommit, twinPath } from './repos.ts';
+import { checkParentIds, prepareTwin, showCommit, twinPath } from './repos.ts';
 import { runCompose } from './run-compose.ts';
 
 /** Where rpm-ostree makes temporary folders by fixed names; another place only in tests. */
@@ -98,31 +94,8 @@ async function composeCommit(
   if (paths.repo !== resolve(request.repo)) {
     await pullLocal({ from: paths.repo, to: request.repo, commit: made }, task);
   }
-  const { packages } = await readCommit(request.repo, made);
-  if (packages) compareInstalled(packages, request.lockfile, `The package list of commit ${made}`);
-  // The list is what rpm-ostree says; the database is what hosts and scanners will read (I14).
-  const source = { repo: request.repo, checksum: made };
-  const folder = join(request.scratchDir, 'rpm-ostree', 'rpmdb');
-  const installed = await packagesIn(source, folder, task).catch((error: unknown) => {
-    // rpm-ostree may run in a container, and this machine have an older rpm or none.
-    const unable = error instanceof NightlyError && ['tool-missing', 'tool-failed'].includes(error.code);
-    if (!unable || packages === undefined) throw error;
-    task.say(
-      `the rpm database of the tree was not compared with the lockfile, only its package list: ${error.message}`,
-    );
-    return undefined;
-  });
-  if (installed) compareInstalled(installed, request.lockfile, `The rpm database of commit ${made}`);
-  const shown = await showCommit(request.repo, made, task);
-  if (shown.parent !== request.parent) {
-    throw new NightlyError('compose', `rpm-ostree gave ${made} the parent ${shown.parent}, not ${request.parent}.`, {
-      hint: 'No other program may write into the work folder; run "atomic-nightly resume".',
-    });
-  }
-  if (shown.timestamp !== request.timestamp) {
-    const date = new Date(shown.timestamp * 1000).toISOString();
-    task.say(`this rpm-ostree does not take the build's time (SOURCE_DATE_EPOCH): the commit is dated ${date}`);
-  }
+  const { packages, installed } = await checkedPackages(request, made, task);
+  const shown = await checkedCommit(request, made, task);
   const added = await addProvenance(request, { commit: made, installed, packages, origins: transcript.origins }, task);
   const commit = await finishCommit(request, made, {
     ...shown,
@@ -132,15 +105,11 @@ async function composeCommit(
   const contentChecksum = added
     ? (await showCommit(request.repo, commit, task)).contentChecksum
     : ((await composeJsonChecksum(paths)) ?? shown.contentChecksum);
-  const [kernel] = await listFolder(request.repo, commit, '/usr/lib/modules', task);
-  const modules =
-    kernel === undefined ? [] : await listFolder(request.repo, commit, `/usr/lib/modules/${kernel}`, task);
   const seconds = (from: number, to: number) => Math.round(to - from) / 1000;
   return {
     commit,
     contentChecksum,
-    kernel,
-    initramfs: modules.some((name) => name.startsWith('initramfs')) ? 'built' : 'none',
+    ...(await kernelIn(request.repo, commit, task)),
     phases: [
       { name: 'prepare', tool: 'self', seconds: seconds(begun, started) },
       { name: 'depsolve', tool: 'rpm-ostree', seconds: seconds(started, transactionAt) },
@@ -149,29 +118,6 @@ async function composeCommit(
     ],
     ...(added && { signatures: added.signatures }),
   };
-}
-
-/**
- * Returns the commit with its provenance in the tree, and with the refs it is made for: rpm-ostree names none, so that a client
- * could be given it under another ref, and pulls by collection refuse it. Its time and all else stay as they are.
- * @param about.unlisted the packages of a commit that has no list of them, as old releases make it
- */
-function finishCommit(
-  request: ComposeRequest,
-  commit: string,
-  about: Shown & { readonly rootTree?: string; readonly unlisted?: readonly PackageId[] },
-): Promise<string> {
-  const { parent, timestamp, rootTree, unlisted } = about;
-  const refs = [request.ref, ...(request.alsoBound ?? [])].toSorted();
-  return writeRewritten(request.repo, commit, {
-    parent,
-    timestamp,
-    rootTree,
-    metadata: {
-      'ostree.ref-binding': { type: 'as', value: refs },
-      ...packageLists({ packages: unlisted }),
-    },
-  });
 }
 
 /** Removes leftovers, makes the folders that must exist, and the private repo where one is needed. */

@@ -72,10 +72,7 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
   }
   const records = new Map(walks.flatMap(({ commits }) => commits.map((commit) => [commit.checksum, commit])));
   const strays = await findStrays(state, records, read);
-  const histories = walks.map(({ ref, commits }, index): RefHistory<CommitRecord> => {
-    const first = walks.findIndex((walk) => walk.ref === ref) === index;
-    return { ref, commits: [...commits, ...(first ? strays.filter((stray) => stray.ref === ref) : [])] };
-  });
+  const histories = withStrays(walks, strays);
   for (const stray of strays) records.set(stray.checksum, stray);
   const kept = await keep(
     { histories, policies: retention.refs, now, target: target.name },
@@ -92,6 +89,43 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
     if (commit) records.set(checksum, commit);
   }
 
+  const sorts = sortCommits(records, { state, kept, histories }, request);
+  const { stays, waits, goes } = sorts;
+  const remember = (
+    commits: ReadonlyMap<string, RetiredCommit>,
+    without: ReadonlyMap<string, unknown>,
+  ): RetiredFile => ({
+    commits: sorted([...commits]),
+    apart: sorted(separatedCommits(walks, strays, stays, without)),
+    builds: state.retired.builds,
+  });
+  return {
+    state,
+    histories,
+    kept,
+    ...sorts,
+    marked: remember(new Map([...waits, ...goes]), new Map()),
+    removed: remember(waits, goes),
+  };
+}
+
+/** Adds commits that no walk finds to the first history of their ref. */
+function withStrays(
+  walks: readonly RefHistory<CommitRecord>[],
+  strays: readonly Stray[],
+): readonly RefHistory<CommitRecord>[] {
+  return walks.map(({ ref, commits }, index) => {
+    const isFirst = walks.findIndex((walk) => walk.ref === ref) === index;
+    return { ref, commits: [...commits, ...(isFirst ? strays.filter((stray) => stray.ref === ref) : [])] };
+  });
+}
+
+/** Sorts commits into those that stay, those that wait for the end of the grace period, and those that go. */
+function sortCommits(
+  records: ReadonlyMap<string, CommitRecord>,
+  { state, kept, histories }: Pick<PruneDecision, 'state' | 'kept' | 'histories'>,
+  { retention, now }: PruneRequest,
+): Pick<PruneDecision, 'stays' | 'waits' | 'goes'> {
   const stays = new Map<string, CommitRecord>();
   const [waits, goes] = [new Map<string, RetiredCommit>(), new Map<string, RetiredCommit>()];
   for (const [checksum, commit] of records) {
@@ -105,24 +139,7 @@ export async function decidePrune(request: PruneRequest, task: Task): Promise<Pr
   for (const [checksum, retired] of Object.entries(state.retired.commits)) {
     if (!records.has(checksum)) goes.set(checksum, retired);
   }
-  const remember = (
-    commits: ReadonlyMap<string, RetiredCommit>,
-    without: ReadonlyMap<string, unknown>,
-  ): RetiredFile => ({
-    commits: sorted([...commits]),
-    apart: sorted(separatedCommits(walks, strays, stays, without)),
-    builds: state.retired.builds,
-  });
-  return {
-    state,
-    histories,
-    kept,
-    stays,
-    waits,
-    goes,
-    marked: remember(new Map([...waits, ...goes]), new Map()),
-    removed: remember(waits, goes),
-  };
+  return { stays, waits, goes };
 }
 
 type Stray = CommitRecord & { readonly ref: string };

@@ -1,21 +1,17 @@
-import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { damaged as damagedRecord, type RecordOf, recordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
-import { buildId, count, fingerprint, imagePath, imagesWith, instant, sha256Hex } from '../../build/record-values.ts';
 import type { TargetRetention } from '../../config/config.ts';
 import { filesOfImage } from '../../images/image.ts';
-import { isChecksum } from '../../ostree/objects.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
-import { folderOfKey, recordPath, signatureName } from '../../published/paths.ts';
-import { NOT_SIGNED, type PruneSigning, type RecordSigning, type RecordTrust } from '../../published/record-trust.ts';
+import { folderOfKey, signatureName } from '../../published/paths.ts';
+import type { PruneSigning, RecordSigning, RecordTrust } from '../../published/record-trust.ts';
 import type { RetiredFile } from '../../published/retired.ts';
-import { onTarget, placeOn, readTargetRecord } from '../../published/target-record.ts';
+import { readTargetRecord } from '../../published/target-record.ts';
 import { BOX_CATALOGUE, withoutBoxVersions } from '../../published/vagrant-catalogue.ts';
 import type { Target, TargetFile } from '../../targets/target.ts';
 import { updateRecord } from '../publish-files.ts';
 import type { PruneDecision, TaggedBuild } from './decide.ts';
-import { tombstonePath } from './tombstone.ts';
+import { type ReadBuild, readBuildRecords, refuseUnsigned } from './prune-records.ts';
 
 /** What goes of the builds on a target. Their records stay: they are small, and the evidence. */
 export interface BuildsPlan {
@@ -29,102 +25,106 @@ export interface BuildsPlan {
   readonly marks: RetiredFile['builds'];
 }
 
-/** What decides about a build's files; the whole record is more than a coreos-assembler's would have. */
-const META = recordFormat({
-  schema: z.looseObject({
-    buildid: buildId.exactOptional(),
-    'ostree-commit': sha256Hex.exactOptional(),
-    'ostree-timestamp': instant,
-    images: imagesWith({ path: imagePath, size: count }).exactOptional(),
-    'atomic-nightly.signed-by': z.array(fingerprint).exactOptional(),
-  }),
-  hint: 'Bring it back from a backup, or "atomic-nightly publish --reconcile"; until then nothing of that build is removed.',
-});
-
-const UNSIGNED_HINT =
-  'Find out who wrote it. "atomic-nightly publish --reconcile" on the machine that publishes there puts back what it has.';
-
-function refuseUnsigned(path: string, target: Target): never {
-  return onTarget(() => {
-    throw damagedRecord(placeOn(path, target), NOT_SIGNED, UNSIGNED_HINT);
-  });
+/** What decides about the files of builds. */
+interface BuildsQuestion {
+  readonly target: Target;
+  readonly retention: TargetRetention;
+  /** Seconds since the epoch. */
+  readonly now: number;
+  readonly trust?: RecordTrust | undefined;
+  readonly tagged?: readonly TaggedBuild[];
 }
 
-type Meta = RecordOf<typeof META>;
-
 /** Finds out which images and logs are due and which builds the index need not name any more. Nothing is written. */
-export async function planBuilds(
-  {
-    target,
-    retention,
-    now,
-    trust,
-    tagged = [],
-  }: {
-    readonly target: Target;
-    readonly retention: TargetRetention;
-    readonly now: number;
-    readonly trust?: RecordTrust | undefined;
-    readonly tagged?: readonly TaggedBuild[];
-  },
-  decision: PruneDecision,
-  task: Task,
-): Promise<BuildsPlan> {
-  const { retired, promoted, linkedBuilds } = decision.state;
-  const { imagesSeconds, logsSeconds } = retention;
-  const marks = { ...retired.builds };
-  const going = new Set([...decision.goes.values()].flatMap(({ version }) => version ?? []));
+export async function planBuilds(question: BuildsQuestion, decision: PruneDecision, task: Task): Promise<BuildsPlan> {
+  const { target, now, trust } = question;
+  const marks = { ...decision.state.retired.builds };
   const [files, boxes, unlisted]: [TargetFile[], string[], { id: string; arch: string }[]] = [[], [], []];
+  const wanted = await buildsToRead(question, decision, task);
+  const { read, damaged } = await readBuildRecords(wanted, { target, trust }, task);
+  for (const { message } of damaged) task.say(`${message} Nothing of that build is removed.`);
+  const date = new Date(now * 1000).toISOString();
+  for (const build of read) {
+    const { id, arch } = build;
+    const key = `${id}/${arch}`;
+    const { images, logs, isOver } = filesDue(build, marks[key], question, decision);
+    if (images) {
+      files.push(...imageFiles(build));
+      if (imagesOf(build).length > 0) boxes.push(id);
+    }
+    if (logs) for await (const file of target.list(`${folderOfKey(key)}/logs`, task)) files.push(file);
+    if (isOver) {
+      unlisted.push({ id, arch });
+      delete marks[key];
+    } else if (images || logs) {
+      marks[key] = { ...marks[key], ...(images ? { images: date } : {}), ...(logs ? { logs: date } : {}) };
+    }
+  }
+  return { files, boxes, unlisted, marks };
+}
+
+/** Returns the builds whose records have to be read: those of which something may go. */
+async function buildsToRead(
+  { target, retention, now, trust }: BuildsQuestion,
+  { state, goes }: PruneDecision,
+  task: Task,
+): Promise<{ id: string; arch: string }[]> {
+  const { imagesSeconds, logsSeconds } = retention;
   const [content, signature] = await target.readMany([INDEX_PATH, signatureName(INDEX_PATH)], task);
   if (content && trust && !(await trust.believes(INDEX_PATH, content, signature))) {
     refuseUnsigned(INDEX_PATH, target);
   }
   const index = content && readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target);
   const builds = (index?.builds ?? []).flatMap(({ id, arches }) => arches.map((arch) => ({ id, arch })));
-  const wanted = builds.filter(({ id, arch }) => {
-    const { images, logs } = marks[`${id}/${arch}`] ?? {};
+  const going = new Set([...goes.values()].flatMap(({ version }) => version ?? []));
+  return builds.filter(({ id, arch }) => {
+    const { images, logs } = state.retired.builds[`${id}/${arch}`] ?? {};
     const age = now - dayOf(id);
     return going.has(id) || (!images && age > (imagesSeconds ?? age)) || (!logs && age > (logsSeconds ?? age));
   });
-  const { metas, damaged } = await readMetas(wanted, { target, trust }, task);
-  for (const { message } of damaged) task.say(`${message} Nothing of that build is removed.`);
-  const date = new Date(now * 1000).toISOString();
-  for (const { id, arch, meta, tombstone } of metas) {
-    const key = `${id}/${arch}`;
-    const commit = meta.ostreeCommit ?? '';
-    const age = now - Date.parse(meta.ostreeTimestamp) / 1000;
-    const reasons = decision.kept.get(commit);
-    const isNeeded =
-      reasons?.has('promoted') ||
-      reasons?.has('ref') ||
-      linkedBuilds.has(id) ||
-      isPromoted(id, promoted) ||
-      tagged.some((one) => one.id === id);
-    const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
-    const mark = marks[key] ?? {};
-    const images = Object.values(meta.images ?? {}).flatMap(filesOfImage);
-    const [imagesGo, logsGo] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
-    const folder = folderOfKey(key);
-    if (imagesGo) {
-      files.push(...images.map(({ path, size }) => ({ path: `${folder}/${path}`, bytes: size })));
-      // Of a few hundred bytes each, which nobody counts.
-      const signed = meta.signedBy === undefined ? [] : images;
-      files.push(...signed.map(({ path }) => ({ path: signatureName(`${folder}/${path}`), bytes: 0 })));
-      if (images.length > 0) boxes.push(id);
-    }
-    if (logsGo) for await (const file of target.list(`${folder}/logs`, task)) files.push(file);
-    const next = { ...mark, ...(imagesGo ? { images: date } : {}), ...(logsGo ? { logs: date } : {}) };
-    const imagesLeft = images.length > 0 && !next.images;
-    const logsLeft = logsSeconds !== undefined && !next.logs;
-    // A prune that was killed leaves a tombstone beside a commit, which may have been taken back since.
-    const commitThere = decision.stays.has(commit) || decision.waits.has(commit);
-    const commitGone = decision.goes.has(commit) || (tombstone && !commitThere);
-    if (commitGone && !imagesLeft && !logsLeft) {
-      unlisted.push({ id, arch });
-      delete marks[key];
-    } else if (imagesGo || logsGo) marks[key] = next;
-  }
-  return { files, boxes, unlisted, marks };
+}
+
+/**
+ * Returns whether images and logs of a build go now, and whether nothing of it is left then, so that the index need not
+ * name it.
+ * @param mark when they went earlier
+ */
+function filesDue(
+  build: ReadBuild,
+  mark: RetiredFile['builds'][string] = {},
+  { retention, now, tagged = [] }: BuildsQuestion,
+  { state, kept, stays, waits, goes }: PruneDecision,
+): { readonly images: boolean; readonly logs: boolean; readonly isOver: boolean } {
+  const { id, meta, tombstone } = build;
+  const { imagesSeconds, logsSeconds } = retention;
+  const commit = meta.ostreeCommit ?? '';
+  const age = now - Date.parse(meta.ostreeTimestamp) / 1000;
+  const reasons = kept.get(commit);
+  const isNeeded =
+    reasons?.has('promoted') ||
+    reasons?.has('ref') ||
+    state.linkedBuilds.has(id) ||
+    isPromoted(id, state.promoted) ||
+    tagged.some((one) => one.id === id);
+  const due = (limit: number | undefined): boolean => !isNeeded && limit !== undefined && age > limit;
+  const [images, logs] = [!mark.images && due(imagesSeconds), !mark.logs && due(logsSeconds)];
+  const imagesLeft = imagesOf(build).length > 0 && !mark.images && !images;
+  const logsLeft = logsSeconds !== undefined && !mark.logs && !logs;
+  // A prune that was killed leaves a tombstone beside a commit, which may have been taken back since.
+  const commitThere = stays.has(commit) || waits.has(commit);
+  const commitGone = goes.has(commit) || (tombstone && !commitThere);
+  return { images, logs, isOver: commitGone && !imagesLeft && !logsLeft };
+}
+
+const imagesOf = ({ meta }: ReadBuild) => Object.values(meta.images ?? {}).flatMap(filesOfImage);
+
+/** Returns the images of a build with their signatures. */
+function imageFiles(build: ReadBuild): TargetFile[] {
+  const folder = folderOfKey(`${build.id}/${build.arch}`);
+  const images = imagesOf(build).map(({ path, size }) => ({ path: `${folder}/${path}`, bytes: size }));
+  if (build.meta.signedBy === undefined) return images;
+  // Of a few hundred bytes each, which nobody counts.
+  return [...images, ...images.map(({ path }) => ({ path: signatureName(path), bytes: 0 }))];
 }
 
 /**
@@ -173,47 +173,6 @@ function signedOrRefused(
 ): RecordSigning<never> | undefined {
   if (!signer || !trust) return undefined;
   return { signer, trust, anew: async () => refuseUnsigned(path, target) };
-}
-
-async function readMetas(
-  builds: readonly { id: string; arch: string }[],
-  { target, trust }: { readonly target: Target; readonly trust: RecordTrust | undefined },
-  task: Task,
-) {
-  if (builds.length === 0) return { metas: [], damaged: [] };
-  const paths = builds.map(({ id, arch }) => recordPath(id, arch));
-  const signatures = trust ? paths.map(signatureName) : [];
-  const contents = await target.readMany([...paths, ...signatures], task);
-  const damaged: NightlyError[] = [];
-  const found: { id: string; arch: string; meta: Meta }[] = [];
-  for (const [index, { id, arch }] of builds.entries()) {
-    const [content, path = ''] = [contents[index], paths[index]];
-    if (!content) continue;
-    try {
-      const isBelieved = !trust || (await trust.believes(path, content, contents[paths.length + index]));
-      found.push({ id, arch, meta: metaOf(content, id, path, target, isBelieved) });
-    } catch (error) {
-      if (!(error instanceof NightlyError) || error.code !== 'unsupported') throw error;
-      damaged.push(error);
-    }
-  }
-  const commits = found.map(({ meta }) => meta.ostreeCommit ?? '');
-  const known = commits.filter(isChecksum);
-  const stones = await target.readMany(
-    known.map((commit) => `repo/${tombstonePath(commit)}`),
-    task,
-  );
-  const dead = new Set(known.filter((_, index) => stones[index] !== undefined));
-  return { metas: found.map((build, index) => ({ ...build, tombstone: dead.has(commits[index] ?? '') })), damaged };
-}
-
-function metaOf(content: Uint8Array, id: string, path: string, target: Target, isBelieved: boolean): Meta {
-  if (!isBelieved) refuseUnsigned(path, target);
-  const meta = readTargetRecord(content, META, path, target);
-  if (meta.buildid === undefined || meta.buildid === id) return meta;
-  return onTarget(() => {
-    throw damagedRecord(placeOn(path, target), `it is the record of build ${meta.buildid}`, META.hint);
-  });
 }
 
 function isPromoted(id: string, promoted: PruneDecision['state']['promoted']): boolean {

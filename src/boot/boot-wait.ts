@@ -44,7 +44,8 @@ export async function waitForSsh(
   const elapsed = () => Math.round((performance.now() - started) / 1000);
   let said = started;
   let asked = started;
-  const spent = patience({ serialLog: vm.serialLog, seconds: timeoutSeconds });
+  const consoleFrom = before?.serialSize ?? 0;
+  const spent = patience({ serialLog: vm.serialLog, seconds: timeoutSeconds, consoleFrom });
   let reason: string | undefined;
   while (reason === undefined) {
     task.signal.throwIfAborted();
@@ -55,7 +56,7 @@ export async function waitForSsh(
         `The machine ended by itself (exit code ${exitCode}) before a login over ssh succeeded.`,
       );
     }
-    const prompted = await serialAsksForLogin(vm.serialLog, before?.serialSize ?? 0);
+    const prompted = await serialAsksForLogin(vm.serialLog, consoleFrom);
     if (prompted || performance.now() - asked >= ASK_BLINDLY_EVERY_MS) {
       const bootId = await readBootId(vm, task);
       if (bootId !== undefined && bootId !== before?.bootId) return bootId;

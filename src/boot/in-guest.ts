@@ -5,7 +5,7 @@ import { type Deployment, parseAdminStatus } from '../programs/ostree-admin.ts';
 import { sshToThrowAway } from '../programs/ssh.ts';
 import type { Vm } from './boot-image.ts';
 import { Stalled, whileProgressing } from './patience.ts';
-import { machineFault } from './serial-log.ts';
+import { machineFault, serialSize } from './serial-log.ts';
 
 export interface GuestOptions {
   /** Default 300. */
@@ -21,7 +21,9 @@ export interface GuestOptions {
 export async function inGuest(vm: Vm, command: string, task: Task, options: GuestOptions = {}): Promise<RunResult> {
   const { timeoutSeconds = 300, okExitCodes = [0] } = options;
   try {
-    return await whileProgressing({ serialLog: vm.serialLog, seconds: timeoutSeconds }, task, (watched) =>
+    const { serialLog } = vm;
+    const limits = { serialLog, seconds: timeoutSeconds, consoleFrom: await serialSize(serialLog) };
+    return await whileProgressing(limits, task, (watched) =>
       sshToThrowAway(vm.host, command, { reversePorts: vm.reversePorts, okExitCodes }, watched),
     );
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { Task } from '../base/task.ts';
-import { serialSize } from './serial-log.ts';
+import { bootFault, serialSize } from './serial-log.ts';
 
 /**
  * How long to wait for a machine. On a busy host everything takes longer, so what counts is whether the machine makes
@@ -10,6 +10,8 @@ export interface Patience {
   readonly serialLog: string;
   /** Without a word on the serial line; in all, `IN_ALL` times that. */
   readonly seconds: number;
+  /** Bytes of it that count no more, where it is a machine's console: one that says that its boot failed is not waited for. */
+  readonly consoleFrom?: number;
 }
 
 const IN_ALL = 5;
@@ -19,14 +21,18 @@ const LOOK_EVERY_MS = 1000;
 export class Stalled extends Error {}
 
 /** A function that gives the reason why a machine is waited for no longer, or undefined while it is. */
-export function patience({ serialLog, seconds }: Patience): () => Promise<string | undefined> {
+export function patience({ serialLog, seconds, consoleFrom }: Patience): () => Promise<string | undefined> {
   const started = performance.now();
   let since = started;
   let size = -1;
   return async () => {
     const now = performance.now();
     const written = await serialSize(serialLog);
-    if (written !== size) [size, since] = [written, now];
+    if (written !== size) {
+      const fault = consoleFrom === undefined ? undefined : await bootFault(serialLog, consoleFrom, Math.max(size, 0));
+      if (fault !== undefined) return fault;
+      [size, since] = [written, now];
+    }
     if (now - since >= seconds * 1000) return `nothing came from it within ${seconds} s`;
     if (now - started >= seconds * 1000 * IN_ALL)
       return `it still writes to its serial line after ${seconds * IN_ALL} s`;

@@ -34,9 +34,8 @@ export interface InstallerRun {
 export async function runInstaller(request: InstallerRun, folder: string, task: Task): Promise<string> {
   const { serialLog } = request;
   try {
-    await whileProgressing({ serialLog, seconds: request.timeoutSeconds }, task, (watched) =>
-      bootInstaller(request, folder, watched),
-    );
+    const limits = { serialLog, seconds: request.timeoutSeconds, consoleFrom: 0 };
+    await whileProgressing(limits, task, (watched) => bootInstaller(request, folder, watched));
   } catch (error) {
     if (error instanceof Stalled) {
       throw await machineFault({ serialLog }, `The installer did not power the machine off: ${error.message}.`);

@@ -39,9 +39,45 @@ export async function serialAsksForLogin(path: string, skip: number): Promise<bo
   return /login: *$/m.test(withoutControl(await tailOfFile(path, skip)));
 }
 
-async function tailOfFile(path: string, skip = 0): Promise<string> {
+/**
+ * What a machine says that came up for nobody: systemd without what its file system table asks for (emergency.service and
+ * sulogin), dracut without a root, a kernel that stopped.
+ */
+const ENDS: readonly (readonly [RegExp, string])[] = [
+  [/You are in (?:emergency|rescue) mode|the root account is locked/, 'it came up in emergency mode'],
+  [/Entering emergency mode\. Exit the shell to continue/, 'its initramfs found no root file system'],
+  [/Kernel panic - not syncing/, 'its kernel panicked'],
+];
+
+/** Lines that give a reason, the likeliest first. */
+const REASONS = [
+  /^\[(?: TIME |FAILED)\] (.+)$/m,
+  /(Kernel panic - not syncing: .+)$/m,
+  /(Warning: \S+ does not exist)$/m,
+  /^\[DEPEND\] (.+)$/m,
+];
+
+/** Before an end, no more than this is looked at for its reason. */
+const BOOT_BYTES = 1024 * 1024;
+
+/**
+ * Returns why nobody will ever log in to a machine, as the end of a sentence, if it has said so on its serial line.
+ * @param from bytes of an earlier boot, which is not looked at
+ * @param since bytes that were looked at before, without an end in them
+ */
+export async function bootFault(path: string, from: number, since: number): Promise<string | undefined> {
+  // A line may have been half written when it was looked at.
+  const recent = withoutControl(await tailOfFile(path, Math.max(from, since - 200), BOOT_BYTES));
+  const [, end] = ENDS.find(([pattern]) => pattern.test(recent)) ?? [];
+  if (end === undefined) return undefined;
+  const boot = withoutControl(await tailOfFile(path, from, BOOT_BYTES));
+  const [reason] = REASONS.flatMap((pattern) => pattern.exec(boot)?.[1] ?? []);
+  return reason === undefined ? end : `${end}: ${reason.trim().replace(/\.$/, '')}`;
+}
+
+async function tailOfFile(path: string, skip = 0, most = TAIL_BYTES): Promise<string> {
   const size = await serialSize(path);
-  const start = Math.max(skip, size - TAIL_BYTES);
+  const start = Math.max(skip, size - most);
   if (start >= size) return '';
   const file = await open(path, 'r');
   try {

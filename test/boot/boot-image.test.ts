@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
@@ -8,7 +8,7 @@ import { makeSeed } from '../../src/boot/cloud-seed.ts';
 import { smokeTest } from '../../src/boot/image-smoke-test.ts';
 import { inGuest } from '../../src/boot/in-guest.ts';
 import { runInstaller } from '../../src/boot/run-installer.ts';
-import { lastSerialLines, withoutControl } from '../../src/boot/serial-log.ts';
+import { bootFault, lastSerialLines, serialSize, withoutControl } from '../../src/boot/serial-log.ts';
 import { run } from '../../src/programs/exec.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
@@ -127,6 +127,60 @@ test('a machine that goes on is waited for beyond the time, by what it writes', 
   await expect(bootImage({ ...request, image: await emptyImage(folder) }, testTask(folder))).rejects.toMatchObject({
     message: expect.stringMatching(/^The machine ended by itself \(exit code 3\)[\s\S]*step 8$/),
   });
+});
+
+// What systemd 252, dracut 059 and Linux 6.1 print.
+const FAILED_BOOTS = [
+  [
+    'emergency mode',
+    [
+      '[\u001b[0;1;31m TIME \u001b[0m] Timed out waiting for device \u001b[0;1;39mdev-disk-by\\x2duuid-1.device\u001b[0m.',
+      '[\u001b[0;1;38;5;185mDEPEND\u001b[0m] Dependency failed for \u001b[0;1;39mboot.mount\u001b[0m - /boot.',
+      'You are in emergency mode. After logging in, type "journalctl -xb" to view',
+    ],
+    'it came up in emergency mode: Timed out waiting for device dev-disk-by\\x2duuid-1.device.',
+  ],
+  [
+    'a mount that failed',
+    ['[FAILED] Failed to mount boot.mount - /boot.', 'Cannot open access to console, the root account is locked.'],
+    'it came up in emergency mode: Failed to mount boot.mount - /boot.',
+  ],
+  [
+    'no root file system',
+    [
+      'dracut-initqueue[321]: Warning: /dev/disk/by-uuid/2 does not exist',
+      'Generating "/run/initramfs/rdsosreport.txt"',
+      'Entering emergency mode. Exit the shell to continue.',
+    ],
+    'its initramfs found no root file system: Warning: /dev/disk/by-uuid/2 does not exist.',
+  ],
+  [
+    'a kernel that stops',
+    ['[    1.9] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)'],
+    'its kernel panicked: Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0).',
+  ],
+] as const;
+
+test.each(FAILED_BOOTS)('a machine that says that its boot failed is not waited for: %s', async (_, lines, reason) => {
+  const folder = temporaryFolder();
+  // Line by line, so that an end is found in whatever part of the log is new.
+  const says = lines.map((line) => `printf '%s\\r\\n' '${line}' >> "$serial"; sleep 0.3`).join('\n');
+  await standInQemu(folder, `${says}\nexec sleep 60`);
+  const serialLog = join(folder, 'serial.log');
+  const request = { timeoutSeconds: 50, serialLog, firmware: 'bios', accelerator: 'tcg' } as const;
+  await expect(bootImage({ ...request, image: await emptyImage(folder) }, testTask(folder))).rejects.toMatchObject({
+    message: expect.stringContaining(`The machine accepted no login over ssh: ${reason}\nLast on its serial line:`),
+    log: serialLog,
+  });
+});
+
+test('how an earlier boot failed is nothing to the next', async () => {
+  const serialLog = join(temporaryFolder(), 'serial.log');
+  await writeFile(serialLog, 'You are in emergency mode. After logging in\n');
+  const from = await serialSize(serialLog);
+  await appendFile(serialLog, '[FAILED] Failed to start something that nobody needs.\nlogin:');
+  expect(await bootFault(serialLog, from, 0)).toBeUndefined();
+  expect(await bootFault(serialLog, 0, 0)).toMatch(/^it came up in emergency mode/);
 });
 
 test('a machine that writes for ever is not waited for without an end', async () => {

@@ -99,7 +99,7 @@ test("the deployment mounts /boot and follows the remote and ref, by the tree's 
   const deployments = '/ostree/deploy/synthetic/deploy';
   const bootUuid = derivedUuid({ commit: source.commit, timestamp: TIMESTAMP }, 'file system boot');
   const fstab = await readText(root, `${deployments}/${source.commit}.0/etc/fstab`, task);
-  expect(fstab).toBe(`UUID=${bootUuid} /boot ext4 defaults 0 2\n`);
+  expect(fstab).toBe(`UUID=${bootUuid} /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n`);
   const origin = await readText(root, `${deployments}/${source.commit}.0.origin`, task);
   expect(origin).toContain('refspec=synthetic:synthetic/1/x86_64');
   expect(await readText(root, '/ostree/repo/config', task)).not.toContain('remote');

@@ -27,7 +27,7 @@ test('an XFS root holds the sysroot, with the UUID that the kernel arguments nam
   const uuid = (await run('blkid', ['-p', '-o', 'value', '-s', 'UUID', alone])).stdout.trim();
   const mount = `mount -o loop,ro,norecovery "$1" "$2"; cat "$2"/ostree/deploy/synthetic/deploy/*.0/etc/fstab; ls -i "$2"/ostree/repo/config`;
   const look = ['--mount', '--propagation', 'private', 'sh', '-ec', mount, 'sh', alone, temporaryFolder()];
-  expect((await run('unshare', look)).stdout).toContain('/boot ext4 defaults 0 2');
+  expect((await run('unshare', look)).stdout).toContain('/boot ext4 defaults,x-systemd.device-timeout=0 0 2');
   const strings = await run('sh', ['-c', `grep -aoc "root=UUID=${uuid}" "$1"`, 'sh', raw]);
   expect(Number(strings.stdout)).toBeGreaterThan(0);
   expect((await run('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'])).stdout).not.toContain(folder);

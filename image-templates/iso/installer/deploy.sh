@@ -24,7 +24,7 @@ deploy_commit() {
     deploy_tree
     # The last line of the system's own table may lack its end.
     if [ -n "$(tail -c 1 "$deployment/etc/fstab" 2>/dev/null)" ]; then echo >>"$deployment/etc/fstab"; fi
-    printf 'UUID=%s /boot ext4 defaults 0 2\n' "$boot_uuid" >>"$deployment/etc/fstab"
+    printf 'UUID=%s /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n' "$boot_uuid" >>"$deployment/etc/fstab"
 }
 
 deploy_tree() {

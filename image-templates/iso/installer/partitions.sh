@@ -9,13 +9,22 @@ partition() {
     esac
 }
 
+# Waits until udev has made the device nodes, which on a busy machine takes as long as it takes: udev itself ends what hangs.
+settle_devices() {
+    for again in 1 2 3 4 5 6 7 8 9 10; do
+        udevadm settle --timeout=60 && return
+        say "Still waiting for device nodes ($again)"
+    done
+    return 1
+}
+
 write_partitions() {
     say "Partitioning $1"
     for old_part in $(lsblk -nrpo NAME "$1" | sed 1d) "$1"; do
         quietly wipefs --all --force "$old_part"
     done
     quietly sfdisk --wipe always --wipe-partitions always "$1" <"$here/partitions.sfdisk"
-    quietly udevadm settle --timeout=60
+    settle_devices || fail "The device nodes of $1 did not come: \"journalctl -b -u systemd-udevd\" may say why."
     boot_uuid=$(cat /proc/sys/kernel/random/uuid)
     root_uuid=$(cat /proc/sys/kernel/random/uuid)
     make_ext4 "$(partition "$1" 3)" boot "$boot_uuid"

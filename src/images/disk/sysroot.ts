@@ -60,10 +60,13 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
   return relative;
 }
 
-/** Adds /boot to the file system table, whose last line may lack its end. */
+/**
+ * Adds /boot to the file system table, whose last line may lack its end. It is on the disk that the root is on, which dracut waits
+ * for without an end; by itself systemd gives /boot 90 s, and a machine that is slow to start comes up in emergency mode.
+ */
 async function mountBoot(deployment: string, bootUuid: string): Promise<void> {
   const fstab = followInRoot(deployment, '/etc/fstab');
-  const line = `UUID=${bootUuid} /boot ext4 defaults 0 2\n`;
+  const line = `UUID=${bootUuid} /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n`;
   const before = await readInTree(fstab);
   if (before === undefined) return await replaceInTree(fstab, line);
   // It may be a hard link to the repository.

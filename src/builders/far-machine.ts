@@ -8,13 +8,14 @@ import { shellWord } from '../base/quoting.ts';
 import { codeFile } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import type { MachineConfig } from '../config/builders.ts';
-import { converse } from '../programs/converse.ts';
+import { type Conversation, converse } from '../programs/converse.ts';
 import { run } from '../programs/exec.ts';
 import { sshArguments } from '../programs/ssh.ts';
+import { type SharedSsh, sharedSsh } from '../programs/ssh-shared.ts';
 import { staticBusybox } from './static-busybox.ts';
 
 /**
- * A builder, over ssh with a pinned host key. What runs there is far.sh, read by a static busybox; of the machine itself only sshd
+ * A builder, over one ssh connection with a pinned host key, which is opened again after any failure. What runs there is far.sh, read by a static busybox; of the machine itself only sshd
  * (with its sftp) and the login shell of root.
  */
 export interface FarMachine {
@@ -27,6 +28,8 @@ export interface FarMachine {
    * @throws NightlyError `builder-unreachable`, `builder-host-key`, `tool-failed` when the verb itself failed.
    */
   call(verb: string, args: readonly string[], task: Task, options?: CallOptions): Promise<Buffer>;
+  /** Ends the connection; a later call opens another one. */
+  close(): void;
 }
 
 export interface CallOptions {
@@ -48,14 +51,17 @@ const MOST_OUTPUT = 256 * 1024 * 1024;
 /** Path of a script that runs on builders, here. */
 export const farScript = (name: (typeof SCRIPTS)[number]): string => codeFile(`builders/${name}`);
 
-/** Returns the arguments of ssh and sftp that take the pinned host key of a machine and no other. */
-async function connectionArguments({ name, ssh }: MachineConfig, work: string): Promise<string[]> {
+/** Returns the arguments of ssh and sftp that take the pinned host key of a machine and no other, over a socket. */
+async function connectionArguments(
+  { name, ssh }: MachineConfig,
+  work: string,
+): Promise<(controlPath?: string) => string[]> {
   const knownHostsFile = join(work, 'builders', name, 'known_hosts');
   const alias = `builder-${name}`;
   await writeFileAtomic(knownHostsFile, `${alias} ${ssh.hostKey}\n`);
   const { identityFile } = ssh;
-  return [
-    ...sshArguments({ knownHostsFile, ...(identityFile === undefined ? {} : { identityFile }) }),
+  return (controlPath) => [
+    ...sshArguments({ knownHostsFile, ...(identityFile === undefined ? {} : { identityFile }) }, controlPath),
     ...[`HostKeyAlias=${alias}`, 'UpdateHostKeys=no', `Port=${ssh.port}`, `User=${ssh.user}`].flatMap((one) => [
       '-o',
       one,
@@ -69,11 +75,16 @@ async function connectionArguments({ name, ssh }: MachineConfig, work: string): 
  * @throws NightlyError `builder-unreachable`, `builder-host-key`, `tool-missing`.
  */
 export async function openMachine(config: MachineConfig, work: string, task: Task): Promise<FarMachine> {
-  const options = await connectionArguments(config, work);
+  const args = await connectionArguments(config, work);
+  const { host } = config.ssh;
+  const shared = sharedSsh({ args: (controlPath) => [...args(controlPath), host], fault: (error) => error });
   let sent = 0;
   const ask = (command: string, shown: string, callOptions: CallOptions) =>
     converseWith(
-      { config, args: [...options, config.ssh.host, command], shown, count: (bytes) => (sent += bytes) },
+      {
+        ...{ config, shared, shown, count: (bytes) => (sent += bytes) },
+        args: (controlPath) => [...args(controlPath), host, command],
+      },
       task,
       callOptions,
     );
@@ -84,7 +95,7 @@ export async function openMachine(config: MachineConfig, work: string, task: Tas
   );
   const look = `test -x ${BUSYBOX} && exec ${BUSYBOX} sha256sum ${paths.join(' ')} 2>&1; exit 0`;
   const found = await ask(look, 'sha256sum', {});
-  if (found.toString('utf8').trim() !== wanted.join('\n')) await upload(config, options, sources, task);
+  if (found.toString('utf8').trim() !== wanted.join('\n')) await upload({ config, shared, args }, sources, task);
   return {
     config,
     sent: () => sent,
@@ -92,16 +103,18 @@ export async function openMachine(config: MachineConfig, work: string, task: Tas
       const words = [verb, ...args].map(shellWord).join(' ');
       return ask(`exec ${BUSYBOX} sh ${FAR_FOLDER}/far.sh ${words}`, verb, callOptions);
     },
+    close: () => shared.drop(),
   };
 }
 
+interface Connection {
+  readonly config: MachineConfig;
+  readonly shared: SharedSsh;
+  readonly args: (controlPath?: string) => readonly string[];
+}
+
 /** Sends by sshd's own sftp: no program of the machine is needed to write a file and make it one that runs. */
-async function upload(
-  config: MachineConfig,
-  options: readonly string[],
-  sources: readonly string[],
-  task: Task,
-): Promise<void> {
+async function upload({ config, shared, args }: Connection, sources: readonly string[], task: Task): Promise<void> {
   const names = ['busybox', ...SCRIPTS];
   const lines = [
     `-mkdir ${FAR_FOLDER}`,
@@ -111,36 +124,63 @@ async function upload(
       return [`put "${path}" ${to}.new`, `chmod 755 ${to}.new`, `rename ${to}.new ${to}`];
     }),
   ];
+  const options = { task, input: `${lines.join('\n')}\n` };
   try {
-    await run('sftp', [...options, '-b', '-', config.ssh.host], { task, input: `${lines.join('\n')}\n` });
+    await shared.use(task, (path) => run('sftp', [...args(path), '-b', '-', config.ssh.host], options));
   } catch (error) {
+    shared.drop();
     throw machineFault(error, config);
   }
 }
 
-interface Asked {
-  readonly config: MachineConfig;
-  readonly args: readonly string[];
+interface Asked extends Connection {
   readonly shown: string;
   readonly count: (bytes: number) => void;
 }
 
-async function converseWith({ config, args, shown, count }: Asked, task: Task, options: CallOptions): Promise<Buffer> {
-  const { input, onOutput, stallSeconds = STALL_SECONDS } = options;
+async function converseWith(asked: Asked, task: Task, options: CallOptions): Promise<Buffer> {
+  const { config, shared, shown } = asked;
+  const { stallSeconds = STALL_SECONDS } = options;
   task.signal.throwIfAborted();
-  const ssh = converse('ssh', args, { task, shown: [config.name, shown] });
   let stalled = false;
   const stop = () => {
     stalled = true;
-    ssh.kill();
+    shared.drop();
+    kill();
   };
+  let kill = (): void => undefined;
   let timer = setTimeout(stop, stallSeconds * 1000);
   const progress = () => {
     clearTimeout(timer);
     timer = setTimeout(stop, stallSeconds * 1000);
   };
-  const kill = () => ssh.kill();
-  task.signal.addEventListener('abort', kill, { once: true });
+  try {
+    return await shared.use(task, async (path) => {
+      const ssh = converse('ssh', asked.args(path), { task, shown: [config.name, shown] });
+      kill = ssh.kill;
+      return await exchange(ssh, asked, progress, task, options);
+    });
+  } catch (error) {
+    task.signal.throwIfAborted();
+    if (stalled) {
+      const what = `${config.name} showed no progress for ${stallSeconds} s (${shown}).`;
+      throw new NightlyError('builder-unreachable', what, { cause: error });
+    }
+    throw machineFault(error, config);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Gives a command its input and takes its output. */
+async function exchange(
+  ssh: Conversation,
+  { config, shared, count }: Asked,
+  progress: () => void,
+  task: Task,
+  { input, onOutput }: CallOptions,
+): Promise<Buffer> {
+  task.signal.addEventListener('abort', ssh.kill, { once: true });
   const chunks: Buffer[] = [];
   let length = 0;
   try {
@@ -161,27 +201,18 @@ async function converseWith({ config, args, shown, count }: Asked, task: Task, o
     return Buffer.concat(chunks);
   } catch (error) {
     ssh.kill();
+    // A connection that is shared holds the pipes of a command until the far side has ended it, which it may never do.
+    shared.drop();
     await ssh.ended.catch(() => undefined);
-    task.signal.throwIfAborted();
-    if (stalled) {
-      throw new NightlyError(
-        'builder-unreachable',
-        `${config.name} showed no progress for ${stallSeconds} s (${shown}).`,
-        {
-          cause: error,
-        },
-      );
-    }
-    throw machineFault(error, config);
+    throw error;
   } finally {
-    clearTimeout(timer);
-    task.signal.removeEventListener('abort', kill);
+    task.signal.removeEventListener('abort', ssh.kill);
   }
 }
 
 /** Writes all of an input at the pace at which it is read; one that is no longer read is let go of. */
 async function feed(
-  { stdin, ended }: ReturnType<typeof converse>,
+  { stdin, ended }: Conversation,
   input: AsyncIterable<Buffer> | undefined,
   written: (bytes: number) => void,
 ): Promise<void> {

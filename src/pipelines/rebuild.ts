@@ -224,7 +224,12 @@ export async function checkBuilder(open: OpenBuilders, name: string, task: Task)
   if (machine === undefined) throw new NightlyError('bug', `There is no builder "${name}".`);
   const { work } = open.config;
   const known = await knownGoodOf(open, machine, task);
-  return checkMachine(await openMachine(machine, work, task), { work, known: async () => known }, task);
+  const opened = await openMachine(machine, work, task);
+  try {
+    return await checkMachine(opened, { work, known: async () => known }, task);
+  } finally {
+    opened.close();
+  }
 }
 
 function chosenMachines({ machines }: BuildersConfig, name: string | undefined): readonly MachineConfig[] {

@@ -5,19 +5,28 @@ import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import { temporaryPrefix } from '../base/temporary.ts';
 import { type Conversation, converse } from './converse.ts';
-import { remoteFault } from './remote-fault.ts';
-import { accountOf, type SshAccess, sshArguments } from './ssh.ts';
 
 /**
  * One ssh connection that several ssh processes share, one after another or side by side: opening one takes about as
- * many round trips as five transfers over one that is open (ControlMaster in ssh_config(5)).
+ * many round trips as five transfers over one that is open (ControlMaster in ssh_config(5)), and processor time at both ends
+ * for the exchange of keys. An ssh that finds the connection gone, or that the far side allows no further session on it, opens one
+ * of its own.
  */
 export interface SharedSsh {
   /**
    * Runs work that may start ssh with that ControlPath; undefined where no socket can be made.
-   * @throws NightlyError `target-unreachable`, `target-permission`, `target-host-key` when it cannot connect.
+   * @throws what `fault` makes of it when it cannot connect
    */
   use<Result>(task: Task, work: (controlPath: string | undefined) => Promise<Result>): Promise<Result>;
+  /** Ends the connection at once, with all that goes over it; the next use opens another one. */
+  drop(): void;
+}
+
+export interface SshConnection {
+  /** Returns arguments of ssh that lead to an account over a socket, the host included. */
+  readonly args: (controlPath: string) => readonly string[];
+  /** Says what is wrong with a connection that cannot be opened. */
+  readonly fault: (error: NightlyError) => unknown;
 }
 
 const IDLE_MS = 15_000;
@@ -38,28 +47,35 @@ interface Master {
   readonly ready: Promise<void>;
 }
 
-/** @param destination `[user@]host:/path`; nothing is contacted yet */
-export function sharedSsh(destination: string, access: SshAccess): SharedSsh {
+/** Folders of sockets that are there, which go when this program ends. */
+const folders = new Set<string>();
+process.once('exit', () => folders.forEach(removeFolder));
+
+function removeFolder(folder: string): void {
+  folders.delete(folder);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Returns a connection that is opened when it is used; nothing is contacted yet. */
+export function sharedSsh({ args, fault }: SshConnection): SharedSsh {
   let master: Master | undefined;
   let users = 0;
   let idle: NodeJS.Timeout | undefined;
 
   const open = (task: Task): Master | undefined => {
     const folder = mkdtempSync(temporaryPrefix('ssh'));
-    const remove = () => rmSync(folder, { recursive: true, force: true });
+    folders.add(folder);
     const controlPath = join(folder, 's');
     if (controlPath.length > LONGEST_PATH) {
-      remove();
+      removeFolder(folder);
       return undefined;
     }
-    const options = [...sshArguments(access, controlPath), '-M', '-N', '-T', '--', accountOf(destination)];
+    const options = ['-M', '-N', '-T', ...args(controlPath)];
     const ssh = converse('sh', ['-c', LEASHED, 'ssh', ...options], { task, shown: ['ssh', ...options] });
-    process.once('exit', remove);
     const opened = { ssh, controlPath, ready: untilThere(controlPath, ssh) };
     opened.ready.catch(() => undefined);
     const gone = (): void => {
-      process.off('exit', remove);
-      remove();
+      removeFolder(folder);
       if (master === opened) master = undefined;
     };
     void ssh.ended.then(gone, gone);
@@ -78,17 +94,22 @@ export function sharedSsh(destination: string, access: SshAccess): SharedSsh {
       try {
         await current?.ready.catch((error: unknown) => {
           task.signal.throwIfAborted();
-          throw error instanceof NightlyError ? remoteFault(error, destination) : error;
+          throw error instanceof NightlyError ? fault(error) : error;
         });
         return await work(current?.controlPath);
       } finally {
         task.signal.removeEventListener('abort', kill);
         users -= 1;
         if (users === 0) {
-          current?.ssh.hold(false);
-          idle = setTimeout(() => current?.ssh.stdin.end(), IDLE_MS).unref();
+          master?.ssh.hold(false);
+          idle = setTimeout(() => master?.ssh.stdin.end(), IDLE_MS).unref();
         }
       }
+    },
+    drop() {
+      clearTimeout(idle);
+      master?.ssh.kill();
+      master = undefined;
     },
   };
 }

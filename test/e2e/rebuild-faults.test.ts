@@ -30,11 +30,17 @@ beforeAll(async () => {
   source = await world.source('hello', spec('until [ -e /tmp/go ]; do sleep 0.05; done'));
 });
 
-async function machines(number: number, changes: Readonly<Record<string, unknown>> = {}) {
+async function machines(number: number, changes: Readonly<Record<string, unknown>> = {}, sshd = '') {
   const started: TestMachine[] = [];
   for (let index = 0; index < number; index += 1) {
     count += 1;
-    const machine = await startMachine({ name: `m${count}`, operator: `example${count}.org`, lower: world.lower, dir });
+    const machine = await startMachine({
+      name: `m${count}`,
+      operator: `example${count}.org`,
+      lower: world.lower,
+      dir,
+      sshd,
+    });
     onTestFinished(machine.stop);
     started.push(machine);
   }
@@ -80,6 +86,28 @@ it('a connection that breaks is taken up again', async () => {
   expect(result).toMatchObject({ outcome: 'built', builder: machine.name });
   const log = await readFile(join(open.config.work, 'rebuild/jobs', result.job, result.log.path), 'utf8');
   expect(log.match(/^waiting$/gm)).toHaveLength(1);
+});
+
+it('a job takes one connection, also where sshd allows one session on it; when sshd ends it, another one', async () => {
+  const {
+    started: [machine],
+    open,
+  } = await machines(1, {}, 'MaxSessions 1');
+  if (!machine) throw new Error('no machine');
+  const before = await machine.connections();
+  const running = build(open);
+  const job = await waitingOn(machine);
+  // Questions enough for each to have been a connection.
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  expect((await machine.connections()) - before).toBe(1);
+  // Process 1 is the sshd that listens.
+  await machine.inside("ps -o pid,args | awk '$1 > 1 && /sshd/ && !/awk/ { print $1 }' | xargs kill -9");
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await writeFile(join(job, 'tmp/go'), '');
+  expect(resultOf(await running)).toMatchObject({ outcome: 'built', builder: machine.name });
+  expect((await machine.connections()) - before).toBe(2);
+  // Nothing is left open behind it.
+  await until(async () => !(await machine.inside('ps -o args')).includes('sshd: root'));
 });
 
 it('a machine that vanishes gives its job to another one', async () => {

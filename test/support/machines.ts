@@ -22,6 +22,8 @@ export interface TestMachine {
   readonly config: Readonly<Record<string, unknown>>;
   /** Runs a shell line in it with this machine's programs. */
   inside(line: string): Promise<string>;
+  /** Connections that it has taken so far. */
+  connections(): Promise<number>;
   /** Cuts its network, or mends it. */
   cut(): Promise<void>;
   mend(): Promise<void>;
@@ -88,14 +90,15 @@ export async function machineRoot(distro: MiniDistro, dir: string): Promise<stri
 
 let network = 0;
 
-/** Starts a machine of an operator with keys of its own. @param dir kept apart for it */
+/** Starts a machine of an operator with keys of its own. @param dir kept apart for it @param sshd further lines of sshd_config(5) */
 export async function startMachine(about: {
   readonly name: string;
   readonly operator: string;
   readonly lower: string;
   readonly dir: string;
+  readonly sshd?: string;
 }): Promise<TestMachine> {
-  const { name, operator, lower } = about;
+  const { name, operator, lower, sshd = '' } = about;
   const own = join(about.dir, name);
   for (const folder of ['upper/etc/ssh', 'work', 'root']) await mkdir(join(own, folder), { recursive: true });
   const etc = join(own, 'upper/etc');
@@ -106,7 +109,7 @@ export async function startMachine(about: {
     await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', key, '-f', file]);
   }
   await writeFile(join(etc, 'ssh/authorized_keys'), await readFile(join(own, 'account.pub')));
-  await writeFile(join(etc, 'ssh/sshd_config'), SSHD);
+  await writeFile(join(etc, 'ssh/sshd_config'), `${SSHD}${sshd}\n`);
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   await writeFile(join(etc, 'atomic-nightly-builder.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }), {
     mode: 0o600,
@@ -142,6 +145,8 @@ export async function startMachine(about: {
     return exitCode === 0;
   });
   const [kind, key] = (await readFile(join(etc, 'ssh/host.pub'), 'utf8')).split(' ');
+  const inside = async (line: string): Promise<string> =>
+    (await enter('-m', '-p', '-n', '-u', '-i', '/run/busybox', 'sh', '-c', line)).stdout;
   return {
     name,
     address,
@@ -154,7 +159,14 @@ export async function startMachine(about: {
       arch: ['x86_64', 'noarch'],
       'statement-key': statementKey,
     },
-    inside: async (line) => (await enter('-m', '-p', '-n', '-u', '-i', '/run/busybox', 'sh', '-c', line)).stdout,
+    inside,
+    connections: async () => {
+      // Names and values of TCP's counters, on a line each.
+      const [names = [], values = []] = (await inside('grep ^Tcp: /proc/net/snmp'))
+        .split('\n')
+        .map((line) => line.split(' '));
+      return Number(values[names.indexOf('PassiveOpens')]);
+    },
     cut: async () => void (await run('ip', ['link', 'set', link, 'down'])),
     mend: async () => void (await run('ip', ['link', 'set', link, 'up'])),
     async stop() {

@@ -35,14 +35,28 @@ export interface AttemptWorld {
 export async function attemptJob(
   config: MachineConfig,
   one: Waiting,
+  world: AttemptWorld,
+  task: Task,
+): Promise<RebuildResult> {
+  if ((await levelOf(world.work, config.name)) === 'suspended')
+    throw new NightlyError('gate-failed', `${config.name} is suspended, and gets no job.`);
+  const machine = await openMachine(config, world.work, task);
+  try {
+    return await attemptOn(machine, one, world, task);
+  } finally {
+    machine.close();
+  }
+}
+
+async function attemptOn(
+  machine: FarMachine,
+  one: Waiting,
   { work, stallSeconds, keepRoots, cleared, ...world }: AttemptWorld,
   task: Task,
 ): Promise<RebuildResult> {
+  const { config } = machine;
   const folder = rebuildFolder(work);
   const arch = buildArch(config);
-  if ((await levelOf(work, config.name)) === 'suspended')
-    throw new NightlyError('gate-failed', `${config.name} is suspended, and gets no job.`);
-  const machine = await openMachine(config, work, task);
   if (!cleared.has(config.name)) await dropOver(machine, folder, task);
   cleared.add(config.name);
   const held = { folder, source: one.source, arch, stallSeconds, keepRoots };

@@ -5,6 +5,7 @@ import { bytesIfThere, withTemporaryFolder, writeFileAtomic } from '../../base/f
 import type { Task } from '../../base/task.ts';
 import type { RsyncTargetConfig } from '../../config/config.ts';
 import { isSshDestination } from '../../config/targets.ts';
+import { remoteFault } from '../../programs/remote-fault.ts';
 import {
   type RsyncCompare,
   type RsyncRemote,
@@ -16,7 +17,7 @@ import {
   rsyncSend,
   rsyncTryRemove,
 } from '../../programs/rsync.ts';
-import type { SshAccess } from '../../programs/ssh.ts';
+import { accountOf, type SshAccess, sshArguments } from '../../programs/ssh.ts';
 import { sharedSsh } from '../../programs/ssh-shared.ts';
 import { contentEquals, movedError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
@@ -115,7 +116,12 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
 /** Over ssh all transfers share one connection; a daemon takes one for each. */
 function connector(plain: RsyncRemote, ssh: SshAccess) {
   const { destination } = plain;
-  const shared = isSshDestination(destination) ? sharedSsh(destination, ssh) : undefined;
+  const shared = isSshDestination(destination)
+    ? sharedSsh({
+        args: (controlPath) => [...sshArguments(ssh, controlPath), '--', accountOf(destination)],
+        fault: (error) => remoteFault(error, destination),
+      })
+    : undefined;
   return async <Result>(task: Task, work: (remote: RsyncRemote) => Promise<Result>): Promise<Result> => {
     if (!shared) return work(plain);
     return shared.use(task, (controlPath) => work({ ...plain, ...(controlPath && { controlPath }) }));

@@ -1,4 +1,5 @@
 import { NightlyError } from './errors.ts';
+import { FILE_SIZE_HINT } from './file-size-limit.ts';
 import { FREE_SPACE_HINT, fullAmong } from './full-disk.ts';
 import { isUnreadable } from './unreadable.ts';
 
@@ -22,6 +23,12 @@ export function asNightlyError(caught: unknown, near: readonly string[] = []): N
   if (/^(EMFILE|ENFILE)\b/.test(message)) {
     return new NightlyError('usage', `Too many files are open at once: ${message}.`, {
       hint: 'Raise the limit: "ulimit -n 1024" in a shell, LimitNOFILE= in a unit; fs.file-max for the whole machine.',
+      cause: caught,
+    });
+  }
+  if (/^EFBIG\b/.test(message)) {
+    return new NightlyError('usage', `A file would have become larger than is allowed: ${message}.`, {
+      hint: FILE_SIZE_HINT,
       cause: caught,
     });
   }

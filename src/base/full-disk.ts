@@ -20,7 +20,7 @@ export function fullAmong(folders: readonly string[]): string[] {
 }
 
 /** What a program, or whoever reads what it wrote, reports where it could not write, with other words for it. */
-const OTHER_WORDS: readonly ErrorCode[] = [
+export const OTHER_WORDS: readonly ErrorCode[] = [
   ...(['tool-failed', 'repo-unreachable', 'compose', 'ostree', 'image', 'seed', 'verify'] as const),
   ...(['signing', 'record', 'bug', 'disk-full'] as const),
 ];

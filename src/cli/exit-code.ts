@@ -32,7 +32,10 @@ export function allExitCodes(): Record<number, string> {
 }
 
 /** Returns the exit code of a run that came to an end; one that stopped where it was asked to is done. */
-export function exitCodeOf({ state }: Outcome): number {
+export function exitCodeOf(outcome: Outcome): number {
+  const { state } = outcome;
+  // The build stays complete; what the command was to do is not done.
+  if (state === 'complete' && outcome.failures.length > 0) return EXIT.failed;
   return EXIT[state === 'stopped' ? 'done' : OUTCOMES[state].exit];
 }
 

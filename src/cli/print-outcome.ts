@@ -16,6 +16,13 @@ function outcomeLines(ref: string, id: string, outcome: Outcome): string[] {
     case 'unchanged':
       return [`Unchanged: ${outcome.why}. Nothing was built.`];
     case 'complete':
+      if (outcome.failures.length > 0) {
+        return [
+          `Build ${id} stays complete, but:`,
+          ...outcome.failures.map(({ step, message }) => `  ${step}: ${message}`),
+          `  what to do: atomic-nightly log ${id} STEP, then the same command again`,
+        ];
+      }
       return [
         `Build ${id} is complete: commit ${outcome.commit} at ${ref}`,
         `  what changed: atomic-nightly show ${id}`,

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import type { NightlyError } from '../base/errors.ts';
+import type { BuildMeta } from '../build/build-record.ts';
 import { readMeta, updateMeta } from '../build/build-store.ts';
 import type { Listener } from '../build/events.ts';
 import { openJournal, readJournal } from '../build/journal.ts';
@@ -15,6 +16,7 @@ import { nightly, type Outcome } from './nightly.ts';
 import { promote } from './promote.ts';
 import { retract } from './retract.ts';
 import { failureOf } from './side-by-side.ts';
+import { isStillComplete, stayed } from './stay-complete.ts';
 import { withdraw } from './withdraw.ts';
 
 export interface AttemptOptions {
@@ -43,6 +45,7 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   const ended = (state: BuildState) => listen({ type: 'run-ended', build: build.id, state, seconds: seconds() });
   const journal = await openJournal(paths.journal);
   const runner = createRunner({ journal, logDir: paths.logs, signal, listen });
+  const before = await readMeta(paths);
   await updateMeta(paths, {
     state: 'running',
     failures: [],
@@ -51,12 +54,13 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
   });
   listen({ type: 'run-started', build: build.id, stream: project.stream.name, resumed });
   try {
-    const outcome = await pipelineOf(project, build, runner, options);
+    const ran = await pipelineOf(project, build, runner, options);
+    const outcome = stayed(before, await readMeta(paths), ran);
     const state = buildStateOf(outcome);
     await updateMeta(paths, {
       state,
       stoppedAfter: outcome.state === 'stopped' ? outcome.after : undefined,
-      failures: outcome.state === 'unchanged' ? [] : outcome.failures,
+      failures: state === 'complete' || outcome.state === 'unchanged' ? [] : outcome.failures,
       steps: await stepTimes(paths.journal),
     });
     if (state === 'complete' || state === 'unchanged') await rm(paths.scratch, { recursive: true, force: true });
@@ -67,18 +71,17 @@ export async function attempt(project: Project, build: Build, options: AttemptOp
     const error = asNightlyError(caught, [paths.dir]);
     error.build = { id: build.id, stream: project.stream.name };
     // The record is written last and on the disk that may be full: what failed first is what people must see.
-    const state = stateAfter(error);
-    await recordFailure(build, error, state).catch(() => undefined);
+    const state = await recordFailure(build, before, error).catch(() => stateAfter(error, before));
     ended(state);
     throw error;
   }
 }
 
-/** Returns the state of a build that an error ended before anything of it was visible. */
-function stateAfter({ code }: NightlyError): 'interrupted' | 'incomplete' | 'failed' {
+/** Returns the state of a build whose attempt an error ended. */
+function stateAfter({ code }: NightlyError, { published = [] }: BuildMeta): 'interrupted' | 'incomplete' | 'failed' {
   if (code === 'interrupted') return code;
-  // All of it is there and logged; only the witnesses are still to come.
-  return code === 'unwitnessed' ? 'incomplete' : 'failed';
+  // All of it is there and logged; only the witnesses are still to come. Or it is visible since an earlier attempt.
+  return code === 'unwitnessed' || published.length > 0 ? 'incomplete' : 'failed';
 }
 
 /** Returns the state of a build with this outcome; a stopped build waits to be continued. */
@@ -108,12 +111,17 @@ async function pipelineOf(
   return nightly(project, build, runner, { force, until });
 }
 
-async function recordFailure(build: Build, error: NightlyError, state: BuildState): Promise<void> {
-  await updateMeta(build.paths, {
+/** Writes down how an error ended the attempt at a build. @returns its state */
+async function recordFailure({ paths }: Build, before: BuildMeta, error: NightlyError): Promise<BuildState> {
+  const now = await readMeta(paths);
+  const stays = error.code !== 'interrupted' && isStillComplete(before, now);
+  const state = stays ? 'complete' : stateAfter(error, now);
+  await updateMeta(paths, {
     state,
-    failures: [failureOf(error)],
-    steps: await stepTimes(build.paths.journal),
+    failures: stays ? [] : [failureOf(error)],
+    steps: await stepTimes(paths.journal),
   });
+  return state;
 }
 
 async function stepTimes(path: string): Promise<{ step: string; seconds: number }[]> {

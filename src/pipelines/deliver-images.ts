@@ -123,10 +123,13 @@ export async function deliverImages(
     if (tree) await putPages(project, { of: build.id, inputs: { images, standing } }, target, runner);
     return standing;
   });
-  await runner.step('prune', { images, refused: IMAGES.encode(results.refused) }, (task) => prune(project, task));
+  const swept = await sideBySide([project], (here) =>
+    runner.step('prune', { images, refused: IMAGES.encode(results.refused) }, (task) => prune(here, task)),
+  );
   const pruned = tree ? await pruneTargets(project, commit, runner) : undefined;
 
-  const all = [...failures, ...signed.failures, ...published.failures, ...(pruned?.failures ?? [])];
+  const late = [...swept.failures, ...(pruned?.failures ?? [])];
+  const all = [...failures, ...signed.failures, ...published.failures, ...late];
   const [standing] = published.results;
   // Without a standing no target could be reached, and the failures say so.
   if (all.length > 0 || !standing) return { state: stateOf(all), commit, failures: all };

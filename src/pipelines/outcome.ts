@@ -5,6 +5,7 @@ import type { Stop } from '../build/stops.ts';
 export interface Delivered {
   readonly state: 'complete' | 'incomplete' | 'gate-failed';
   readonly commit: string;
+  /** What failed; with `complete` only what is no part of the build, which was complete before and stays so (`stay-complete.ts`). */
   readonly failures: readonly BuildFailure[];
 }
 

@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
+import { withFileSizeLimit } from '../base/file-size-limit.ts';
 import { makeFolder } from '../base/files.ts';
 import { withFullDisk } from '../base/full-disk.ts';
 import { redact } from '../base/redact.ts';
@@ -49,13 +50,13 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
         listen({ type: 'step-kept', step: name });
         return done.output as Output;
       }
-      await makeFolder(logDir);
       const begun = performance.now();
       const seconds = () => Math.round(performance.now() - begun) / 1000;
       const log = join(logDir, `${name}.log`);
       listen({ type: 'step-started', step: name, log });
-      await journal.append({ at: now(), event: 'start', step: name, input: digest });
       try {
+        await makeFolder(logDir);
+        await journal.append({ at: now(), event: 'start', step: name, input: digest });
         const output = await work(createTask(name, log, signal, listen));
         signal.throwIfAborted();
         const entry = { at: now(), event: 'done', step: name, input: digest, seconds: seconds(), output } as const;
@@ -79,7 +80,7 @@ export function createRunner({ journal, logDir, signal, listen }: RunnerOptions)
 }
 
 function failureOf(caught: unknown, logDir: string): NightlyError {
-  return withFullDisk(asNightlyError(caught, [logDir]), [logDir, systemTemporary()]);
+  return withFileSizeLimit(withFullDisk(asNightlyError(caught, [logDir]), [logDir, systemTemporary()]));
 }
 
 function createTask(step: string, logFile: string, signal: AbortSignal, listen: Listener): Task {

@@ -697,3 +697,10 @@ test('a target is served at the port of its url, on loopback, unless it says oth
   ]);
   expect(await faultsOf(text('http://localhost:8080', '{port: 0}'))).toHaveLength(1);
 });
+
+test('K7: a configuration without an end is refused before it fills the memory', async () => {
+  await expect(loadConfig('/dev/zero')).rejects.toMatchObject({
+    code: 'config',
+    message: expect.stringMatching(/\/dev\/zero:1:1: more than 16(\.8)? M/),
+  });
+});

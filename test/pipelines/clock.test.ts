@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow } from '../../src/base/files.ts';
@@ -85,4 +85,36 @@ test('who runs the program may answer for the clock', async () => {
   await world.distro.bump('app');
   const trusted = await on(world, 3, ['nightly'], { ATOMIC_NIGHTLY_TRUST_CLOCK: '1' });
   expect([trusted.code, trusted.stderr]).toEqual([0, expect.any(String)]);
+});
+
+test('K11: what fails of a complete build by a wrong clock, or where nothing can be written, is told and leaves it complete', async () => {
+  const world = await worldWithNight();
+  const [first] = await records(world);
+  const id = String(first?.['buildid']);
+  // A target that got its retention later: only the prune is still to be done.
+  const journal = join(world.dir, 'work/builds', id, 'x86_64/journal.ndjson');
+  const forget = async (step: RegExp) => {
+    const lines = (await readFile(journal, 'utf8')).split('\n').filter((line) => !step.test(line));
+    await writeFile(journal, lines.join('\n'));
+  };
+  await forget(/"step":"prune-buildlogs"/);
+  const wrong = await on(world, 400, ['publish', id]);
+  expect(wrong.stdout).toMatch(/^Build \d+_01 stays complete, but:\n {2}prune-buildlogs: This machine's clock/m);
+  expect(wrong.code).toBe(1);
+  expect(await records(world)).toEqual([first]);
+
+  // The step's log cannot be written: the run ends before any step can tell.
+  const logs = join(world.dir, 'work/builds', id, 'x86_64/logs');
+  await rename(logs, `${logs}.kept`);
+  await writeFile(logs, '');
+  const unwritable = await world.nightly('images', id);
+  expect(unwritable.stderr).toMatch(/logs/);
+  expect(unwritable.code).toBe(1);
+  expect(await records(world)).toEqual([first]);
+  await rm(logs);
+  await rename(`${logs}.kept`, logs);
+
+  // An error before anything was done anew is none of the build's, one in what changed is.
+  expect((await world.nightly('publish', id)).code).toBe(0);
+  expect(await records(world)).toEqual([first]);
 });

@@ -109,6 +109,34 @@ test('an interrupted step ends its programs and says how to go on', async () => 
   await expect(step).rejects.toMatchObject({ code: 'interrupted', hint: expect.stringContaining('resume') });
 });
 
+test('I7: a limit on the size of files is the cause that is named first, also where a program names another', async () => {
+  const { runner } = await attempt(temporaryFolder());
+  const limited = (script: string) =>
+    runner.step('limited', {}, (task) => run('sh', ['-c', `ulimit -f 1; ${script}`], { task }));
+  const hint = expect.stringMatching(/^Raise the limit: "ulimit -f unlimited"/);
+  await expect(limited(`exec seq 9999 > ${join(temporaryFolder(), 'x')}`)).rejects.toMatchObject({
+    code: 'usage',
+    message: expect.stringMatching(/^A file would have become larger than .*: sh was killed by SIGXFSZ/),
+    hint,
+  });
+  const system = Object.assign(new Error('EFBIG: file too large, write'), { code: 'EFBIG' });
+  expect(asNightlyError(system)).toMatchObject({ code: 'usage', hint });
+
+  const fail = () => runner.step('fail', {}, () => Promise.reject(new NightlyError('compose', 'rpmdb open failed')));
+  await expect(fail()).rejects.toMatchObject({ message: 'rpmdb open failed' });
+  // What this process may write has a limit that is far off: of a program that says nothing it may be the cause.
+  const limit = (size: string) => run('prlimit', ['--pid', String(process.pid), `--fsize=${size}:`]);
+  await limit(String(2 ** 40));
+  try {
+    await expect(fail()).rejects.toMatchObject({
+      message: expect.stringMatching(/^Files may not become larger than .* \(ulimit -f\), .*: rpmdb open failed$/),
+      hint,
+    });
+  } finally {
+    await limit('unlimited');
+  }
+});
+
 test('I7: a full disk is told apart from other failures', async () => {
   const { runner } = await attempt(temporaryFolder());
   const step = runner.step('write', {}, (task) => run('sh', ['-c', 'seq 9 >/dev/full'], { task }));

@@ -193,7 +193,7 @@ targets:
     type: directory
     path: ./published
     url: http://localhost:8080
-    # serve: true                      # "atomic-nightly serve" is its web server: docs/targets.md
+    serve: true                        # "atomic-nightly serve" is its web server; leave it out for another: docs/targets.md
     # pages: false                     # no index.html, page of each build and feed for people: docs/pages.md
 
   # Over ssh; without "ssh" keys, what ssh itself would use.

@@ -12,8 +12,8 @@ import { checksumsOf, fixedRecords, furtherRecords, readSums, writeSums } from '
 import { areSigned, signFiles } from '../steps/deliver/sign-files.ts';
 import { markTested } from '../steps/deliver/tested.ts';
 import { pullCommit } from '../steps/images/fetch-build.ts';
-import { openImages } from '../steps/images/images.ts';
-import { type ImageResults, stateOf, sumsOf, wholeRecord } from '../steps/images/merge-record.ts';
+import { type ImageSet, openImages } from '../steps/images/images.ts';
+import { type ImageResults, type Standing, stateOf, sumsOf, wholeRecord } from '../steps/images/merge-record.ts';
 import { missingImages } from '../steps/images/missing-images.ts';
 import { publishPart } from '../steps/images/publish-part.ts';
 import type { Target } from '../targets/target.ts';
@@ -64,22 +64,7 @@ export async function deliverImages(
         again,
       )
     : among;
-  const wanted = set.templates.filter(({ name }) => types.includes(name));
-  const imaged = await makeImages(build, set, wanted, runner);
-  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
-  const booted = imaged.results.filter(({ name }) => !gated.failed.includes(name));
-  const tested = await guestTests(project, build, { set, images: booted, commit }, runner);
-  const sorted = sortImages(imaged.results, [...gated.failed, ...tested.failed]);
-  const good = imaged.results.filter(({ name }) => name in sorted.images);
-  // One whose statement cannot be had waits for a resume, as one without a signature does.
-  const stated = await stateImages(project, build, good, runner);
-  const results: ImageResults = {
-    types,
-    images: sortImages(stated.results, []).images,
-    refused: sorted.refused,
-    tests: gated.tests,
-    failures: [...imaged.failures, ...gated.failures, ...tested.failures, ...stated.failures],
-  };
+  const results = await makeAndTest(project, build, { set, commit, types }, runner);
   const failures = [...(tree?.failures ?? []), ...results.failures];
   const ofTree = tree && { ...tree, meta: local, sums: await checksumsOf(build, fixedRecords(build)) };
   const made = sumsOf(results, ofTree?.sums);
@@ -130,10 +115,42 @@ export async function deliverImages(
 
   const late = [...swept.failures, ...(pruned?.failures ?? [])];
   const all = [...failures, ...signed.failures, ...published.failures, ...late];
-  const [standing] = published.results;
-  // Without a standing no target could be reached, and the failures say so.
-  if (all.length > 0 || !standing) return { state: stateOf(all), commit, failures: all };
-  if (standing.state === 'complete') return { state: 'complete', commit, failures: all };
+  return outcomeOf(commit, all, published.results[0]);
+}
+
+/** Makes images of some types, boots them and runs the tests of the SIG in them, and has those that passed stated. */
+async function makeAndTest(
+  project: Project,
+  build: Build,
+  { set, commit, types }: { readonly set: ImageSet; readonly commit: string; readonly types: readonly string[] },
+  runner: Runner,
+): Promise<ImageResults> {
+  const wanted = set.templates.filter(({ name }) => types.includes(name));
+  const imaged = await makeImages(build, set, wanted, runner);
+  const gated = await smokeTests(project, build, { set, images: imaged.results, commit }, runner);
+  const booted = imaged.results.filter(({ name }) => !gated.failed.includes(name));
+  const tested = await guestTests(project, build, { set, images: booted, commit }, runner);
+  const sorted = sortImages(imaged.results, [...gated.failed, ...tested.failed]);
+  const good = imaged.results.filter(({ name }) => name in sorted.images);
+  // One whose statement cannot be had waits for a resume, as one without a signature does.
+  const stated = await stateImages(project, build, good, runner);
+  return {
+    types,
+    images: sortImages(stated.results, []).images,
+    refused: sorted.refused,
+    tests: gated.tests,
+    failures: [...imaged.failures, ...gated.failures, ...tested.failures, ...stated.failures],
+  };
+}
+
+/** Returns how a build ended. @param standing of it on a target; without one no target could be reached, and the failures say so */
+function outcomeOf(
+  commit: string,
+  failures: readonly BuildFailure[],
+  standing: Standing | undefined,
+): Delivered | Stopped {
+  if (failures.length > 0 || !standing) return { state: stateOf(failures), commit, failures };
+  if (standing.state === 'complete') return { state: 'complete', commit, failures };
   return { state: 'stopped', after: 'push', commit, left: standing.left, failures: standing.failures };
 }
 

@@ -2,6 +2,7 @@ import type { BuildMeta } from '../build/build-record.ts';
 import { DELTAS } from '../build/build-record-format.ts';
 import { readMeta, type StoredBuild, updateMeta } from '../build/build-store.ts';
 import type { Composed } from '../engines/engine.ts';
+import type { DeltaRecord } from '../ostree/delta-record.ts';
 import { treeSize } from '../ostree/tree-size.ts';
 import type { Build } from '../run/build.ts';
 import type { Project } from '../run/project.ts';
@@ -12,10 +13,11 @@ import { writeProvenanceRecords } from '../steps/deliver/provenance-records.ts';
 import { moveLocalRef, push, verify } from '../steps/deliver/push.ts';
 import { recordAdvisories } from '../steps/deliver/record-advisories.ts';
 import { sign } from '../steps/deliver/sign.ts';
+import type { Target } from '../targets/target.ts';
 import { billTree, stateBuild } from './attest-build.ts';
 import { deliverImages } from './deliver-images.ts';
 import type { Delivered, Stopped } from './outcome.ts';
-import { sideBySide } from './side-by-side.ts';
+import { type Settled, sideBySide } from './side-by-side.ts';
 
 /** A commit in the local repository, to be brought to people. */
 export interface Delivery {
@@ -43,7 +45,7 @@ export async function deliver(
   runner: Runner,
   onPublished: () => Promise<void> = async () => undefined,
 ): Promise<Delivered | Stopped> {
-  const { stream, ref, targets } = project;
+  const { stream } = project;
   const { composed, inputHash, parent, until, from, engine } = delivery;
   const { commit } = composed;
   const pkgdiff = await runner.step('diff', { parent, commit }, (task) =>
@@ -62,14 +64,7 @@ export async function deliver(
   const signedBy = signer
     ? await runner.step('sign', { commit }, (task) => sign(project.repo, commit, signer, task))
     : [];
-  const deltas =
-    stream.deltas.length === 0
-      ? []
-      : DELTAS.decode(
-          await runner.step('deltas', { commit, parent, from: stream.deltas }, async (task) =>
-            DELTAS.encode(await makeDeltas(project, { commit, parent }, task)),
-          ),
-        );
+  const deltas = await deltasTo(project, { commit, parent }, runner);
   await updateMeta(build.paths, {
     ostreeCommit: commit,
     ostreeVersion: build.id,
@@ -90,17 +85,7 @@ export async function deliver(
   });
   await stateBuild(project, build, commit, runner);
 
-  const pushed = await sideBySide(targets, async (target) => {
-    await runner.step(`push-${target.name}`, { commit }, (task) =>
-      push(project, build, target, { commit, deltas }, task),
-    );
-    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
-    return target;
-  });
-  if (pushed.results.length === 0) {
-    // What will not pass by itself counts.
-    throw pushed.errors.find(({ code }) => code !== 'unwitnessed') ?? pushed.errors[0];
-  }
+  const pushed = await pushEverywhere(project, build, { commit, deltas }, runner);
   if (pushed.errors.length === 0) {
     await moveLocalRef(project, commit);
     await onPublished();
@@ -113,4 +98,42 @@ export async function deliver(
   const made = { targets: pushed.results, failures: pushed.failures };
   const share = pendingImages && { only: until && [] };
   return deliverImages(project, build, { tree: made, share }, runner);
+}
+
+/** Returns the static deltas to a commit, made where the stream has any. */
+async function deltasTo(
+  project: Project,
+  { commit, parent }: Pick<Delivery, 'parent'> & { readonly commit: string },
+  runner: Runner,
+): Promise<readonly DeltaRecord[]> {
+  const from = project.stream.deltas;
+  if (from.length === 0) return [];
+  const made = await runner.step('deltas', { commit, parent, from }, async (task) =>
+    DELTAS.encode(await makeDeltas(project, { commit, parent }, task)),
+  );
+  return DELTAS.decode(made);
+}
+
+/**
+ * Pushes a commit to every target of the stream, and pulls it from there as a client.
+ * @returns the targets that serve it, and what failed elsewhere
+ * @throws NightlyError that of a target when no target serves it.
+ */
+async function pushEverywhere(
+  project: Project,
+  build: Build,
+  { commit, deltas }: { readonly commit: string; readonly deltas: readonly DeltaRecord[] },
+  runner: Runner,
+): Promise<Settled<Target>> {
+  const { ref, targets } = project;
+  const pushed = await sideBySide(targets, async (target) => {
+    await runner.step(`push-${target.name}`, { commit }, (task) =>
+      push(project, build, target, { commit, deltas }, task),
+    );
+    await runner.step(`verify-${target.name}`, { commit }, (task) => verify(project, target, { ref, commit }, task));
+    return target;
+  });
+  if (pushed.results.length > 0) return pushed;
+  // What will not pass by itself counts.
+  throw pushed.errors.find(({ code }) => code !== 'unwitnessed') ?? pushed.errors[0];
 }

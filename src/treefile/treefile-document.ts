@@ -1,4 +1,15 @@
-import { type Alias, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
 import type { Fault, SourcePlace } from '../base/errors.ts';
 import { MAX_LEVELS, tooDeepAt } from '../base/yaml/yaml-depth.ts';
 import { syntaxMessage, tellingErrors } from '../base/yaml/yaml-document.ts';
@@ -77,65 +88,81 @@ function parse(file: string, text: string, faults: Fault[], mayRepeat: (key: str
   // Nothing but comments: a treefile without keys, as real ones leave behind when their last workaround goes.
   if (!document.contents) return { place: { file, line: 1, column: 1 }, value: new Map() };
 
-  let aliased = 0;
+  const top = { file, line: 1, column: 1 };
+  return locator(document, place, faults, mayRepeat)(document.contents as Node, top, []);
+}
+
+/** Returns the value of a node with its place. @param above the place of what it is in, @param through the nodes it is in */
+type Locate = (node: Node | null, above: SourcePlace, through: readonly Node[]) => Located;
+
+/** Returns what walks a document, adding faults; aliases are followed, as often as the document may. */
+function locator(
+  document: Document,
+  place: (offset: number) => SourcePlace,
+  faults: Fault[],
+  mayRepeat: (key: string) => boolean,
+): Locate {
+  const refuse = (here: SourcePlace, message: string): Located => {
+    faults.push({ place: here, message });
+    return { place: here, value: null };
+  };
   const targets = new Map<Alias, Node | undefined>();
   const targetOf = (alias: Alias): Node | undefined => {
     // Each look goes through the whole file.
     if (!targets.has(alias)) targets.set(alias, alias.resolve(document));
     return targets.get(alias);
   };
-  let inAlias = 0;
-  const locate = (node: Node | null, above: SourcePlace, through: readonly Node[]): Located => {
+  let [aliased, inAlias] = [0, 0];
+
+  const locate: Locate = (node, above, through) => {
     const here = node?.range ? place(node.range[0]) : above;
     if (inAlias > 0) {
       aliased += 1;
-      if (aliased === MAX_ALIASED) {
-        faults.push({ place: here, message: `the aliases of this file stand for more than ${MAX_ALIASED} values.` });
-      }
-      if (aliased >= MAX_ALIASED) return { place: here, value: null };
+      if (aliased === MAX_ALIASED)
+        return refuse(here, `the aliases of this file stand for more than ${MAX_ALIASED} values.`);
+      if (aliased > MAX_ALIASED) return { place: here, value: null };
     }
     if (node === null) return { place: here, value: null };
     // Each alias may have its own levels below those of another.
-    if (through.length > MAX_LEVELS) {
-      faults.push({ place: here, message: TOO_DEEP });
-      return { place: here, value: null };
-    }
-    if (isAlias(node)) {
-      const target = targetOf(node);
-      if (!target || through.includes(target)) {
-        faults.push({ place: here, message: `the alias *${node.source} does not lead to a finished value.` });
-        return { place: here, value: null };
-      }
-      inAlias += 1;
-      const { value } = locate(target, here, [...through, target]);
-      inAlias -= 1;
-      return { place: here, value };
-    }
+    if (through.length > MAX_LEVELS) return refuse(here, TOO_DEEP);
+    if (isAlias(node)) return followed(node, here, through);
     const inside = [...through, node];
     if (isSeq(node)) return { place: here, value: node.items.map((item) => locate(item as Node, here, inside)) };
-    if (isMap(node)) {
-      const entries = new Map<string, LocatedEntry>();
-      for (const { key, value } of node.items) {
-        const keyNode = key as Node;
-        const keyPlace = keyNode.range ? place(keyNode.range[0]) : here;
-        const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
-        const before = entries.get(name)?.keyPlace;
-        if (before && !(through.length === 0 && mayRepeat(name))) {
-          const message = `"${name}" is on line ${before.line ?? 0} too; a key may occur only once.`;
-          faults.push({ place: keyPlace, message });
-        }
-        entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });
-      }
-      return { place: here, value: entries };
-    }
+    if (isMap(node)) return { place: here, value: entriesOf(node, here, inside) };
     const scalar = isScalar(node) ? node.value : undefined;
     if (scalar === null || ['string', 'number', 'boolean'].includes(typeof scalar)) {
       return { place: here, value: scalar as string | number | boolean | null };
     }
-    faults.push({ place: here, message: `${String(node)} is neither text, a number, true, false, a list nor a map.` });
-    return { place: here, value: null };
+    return refuse(here, `${String(node)} is neither text, a number, true, false, a list nor a map.`);
   };
-  return locate(document.contents as Node, { file, line: 1, column: 1 }, []);
+
+  function followed(alias: Alias, here: SourcePlace, through: readonly Node[]): Located {
+    const target = targetOf(alias);
+    if (!target || through.includes(target))
+      return refuse(here, `the alias *${alias.source} does not lead to a finished value.`);
+    inAlias += 1;
+    const { value } = locate(target, here, [...through, target]);
+    inAlias -= 1;
+    return { place: here, value };
+  }
+
+  function entriesOf(map: YAMLMap, here: SourcePlace, inside: readonly Node[]): LocatedMap {
+    const entries = new Map<string, LocatedEntry>();
+    for (const { key, value } of map.items) {
+      const keyNode = key as Node;
+      const keyPlace = keyNode.range ? place(keyNode.range[0]) : here;
+      const name = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
+      const before = entries.get(name)?.keyPlace;
+      if (before && !(inside.length === 1 && mayRepeat(name))) {
+        const message = `"${name}" is on line ${before.line ?? 0} too; a key may occur only once.`;
+        faults.push({ place: keyPlace, message });
+      }
+      entries.set(name, { keyPlace, node: locate(value as Node | null, keyPlace, inside) });
+    }
+    return entries;
+  }
+
+  return locate;
 }
 
 function isStrictJson(file: string, text: string, faults: Fault[], place: (offset: number) => SourcePlace): boolean {

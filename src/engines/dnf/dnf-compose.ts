@@ -2,15 +2,17 @@ import { join } from 'node:path';
 import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { replaceInTree } from '../../base/tree-files.ts';
+import type { RpmHeader } from '../../programs/rpm-installed.ts';
 import { treefileJson } from '../../treefile/read.ts';
-import type { Composed, ComposedPackages, ComposeRequest } from '../engine.ts';
+import type { ComposedPackages, ComposeRequest } from '../engine.ts';
 import { createPhases } from '../phases.ts';
 import { provenanceText } from '../provenance/provenance-format.ts';
 import { packagesProvenance, signaturesOf } from '../provenance/rpm-provenance.ts';
 import { commitToCache, keepOnly, publishCommit } from './commit.ts';
+import type { DescribedPackage } from './dnf-request.ts';
 import { checkPackageSignatures } from './dnf-signatures.ts';
 import { fetchPackages } from './fetch-packages.ts';
-import { makeInitramfs } from './initramfs.ts';
+import { type InitramfsRequest, makeInitramfs } from './initramfs.ts';
 import { emptyRoot, populate } from './populate.ts';
 import { wrapPrograms } from './tree/cliwrap.ts';
 import { openInitramfs, setHostDefaults } from './tree/host-defaults.ts';
@@ -23,7 +25,7 @@ import { makeTopLevel, setMachineId } from './tree/tree-layout.ts';
 import { entry } from './tree/tree-paths.ts';
 import { writeProvenance } from './tree/tree-provenance.ts';
 import { requirePolicy, settlePolicy } from './tree/tree-selinux.ts';
-import { settleShadow, splitUsers } from './tree/tree-users.ts';
+import { type AccountFiles, settleShadow, splitUsers } from './tree/tree-users.ts';
 import { expectedUsers, previousAccounts, rememberAccounts } from './tree/user-seeds.ts';
 import { varToTmpfiles } from './tree/var.ts';
 import { moveVarLib } from './tree/var-lib.ts';
@@ -60,52 +62,11 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
   await phases.time('SELinux policy', 'tree', () =>
     settlePolicy({ root, timestamp, compile: values.selinux !== false }, task),
   );
-  let initramfs: Composed['initramfs'] = 'none';
-  if (kver !== undefined) {
-    await phases.time('depmod', 'depmod', () => indexModules(root, kver, task));
-    if (values['no-initramfs'] !== true) {
-      const base = values['mutate-os-release'];
-      initramfs = await makeInitramfs(
-        {
-          root,
-          kver,
-          args: values['initramfs-args'] ?? [],
-          mutated: base === undefined ? undefined : { base, version: request.version },
-          cacheDir,
-          scratchDir,
-        },
-        task,
-        phases,
-      );
-    }
-  }
-
-  const users = await phases.time('layout', 'self', async () => {
-    await settleShadow(root, timestamp);
-    const split = await splitUsers(root, values);
-    if (split.kept) {
-      task.say('the tree has no libnss_altfiles.so.2: users and groups stay in /etc as well as in /usr/lib');
-    }
-    const opt = await settleOptUsrLocal(root, values['opt-usrlocal'] ?? 'var', task);
-    await varToTmpfiles(root, split, [...(await moveVarLib(root)), ...opt.lines], task);
-    if (kver !== undefined) await openInitramfs(root, kver);
-    await moveBoot(root, kver, values['boot-location'] ?? 'modules');
-    await settleRpmdb(root);
-    await wrapPrograms(root, treefile);
-    await replaceInTree(
-      entry(root, 'usr/share/rpm-ostree/treefile.json'),
-      `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
-    );
-    if (request.provenance !== undefined) {
-      const repositories = Object.fromEntries(packages.map(({ name, evra, repo }) => [`${name}-${evra}`, repo]));
-      const known = { installed, lockfile: request.lockfile, repositories };
-      await writeProvenance(root, provenanceText(packagesProvenance(request.provenance, known)), task);
-    }
-    if (values.selinux !== false) await requirePolicy(root);
-    await makeTopLevel(root, values, opt);
-    return split;
-  });
-
+  if (kver !== undefined) await phases.time('depmod', 'depmod', () => indexModules(root, kver, task));
+  const isWanted = kver !== undefined && values['no-initramfs'] !== true;
+  const initramfs = isWanted ? await makeInitramfs(initramfsRequest(request, root, kver), task, phases) : 'none';
+  const tree = { root, kver, packages, installed };
+  const users = await phases.time('layout', 'self', () => layOut(request, tree, task));
   const commit = await phases.time('commit', 'ostree', () =>
     commitToCache(request, { root, kver, packages: installed, advisories }, task),
   );
@@ -122,4 +83,56 @@ export async function compose(request: ComposeRequest, task: Task): Promise<Comp
 async function startAfresh(root: string, cacheDir: string, task: Task): Promise<void> {
   await emptyRoot(root, task);
   await makeFolder(join(cacheDir, 'home'));
+}
+
+function initramfsRequest(
+  { treefile, version, cacheDir, scratchDir }: ComposeRequest,
+  root: string,
+  kver: string,
+): InitramfsRequest {
+  const { 'mutate-os-release': base, 'initramfs-args': args = [] } = treefile.values;
+  return { root, kver, args, mutated: base === undefined ? undefined : { base, version }, cacheDir, scratchDir };
+}
+
+/** A root with its packages and its kernel. */
+interface FilledRoot {
+  readonly root: string;
+  readonly kver: string | undefined;
+  readonly packages: readonly DescribedPackage[];
+  readonly installed: readonly RpmHeader[];
+}
+
+/**
+ * Makes an OSTree tree of a root: what is below /var, /boot and /etc goes where a deployment finds it.
+ * @returns all users and groups of the tree
+ */
+async function layOut(
+  { treefile, timestamp, provenance, lockfile }: ComposeRequest,
+  { root, kver, packages, installed }: FilledRoot,
+  task: Task,
+): Promise<AccountFiles> {
+  const { values } = treefile;
+  await settleShadow(root, timestamp);
+  const split = await splitUsers(root, values);
+  if (split.kept) {
+    task.say('the tree has no libnss_altfiles.so.2: users and groups stay in /etc as well as in /usr/lib');
+  }
+  const opt = await settleOptUsrLocal(root, values['opt-usrlocal'] ?? 'var', task);
+  await varToTmpfiles(root, split, [...(await moveVarLib(root)), ...opt.lines], task);
+  if (kver !== undefined) await openInitramfs(root, kver);
+  await moveBoot(root, kver, values['boot-location'] ?? 'modules');
+  await settleRpmdb(root);
+  await wrapPrograms(root, treefile);
+  await replaceInTree(
+    entry(root, 'usr/share/rpm-ostree/treefile.json'),
+    `${JSON.stringify(treefileJson(treefile), null, 2)}\n`,
+  );
+  if (provenance !== undefined) {
+    const repositories = Object.fromEntries(packages.map(({ name, evra, repo }) => [`${name}-${evra}`, repo]));
+    const text = provenanceText(packagesProvenance(provenance, { installed, lockfile, repositories }));
+    await writeProvenance(root, text, task);
+  }
+  if (values.selinux !== false) await requirePolicy(root);
+  await makeTopLevel(root, values, opt);
+  return split;
 }

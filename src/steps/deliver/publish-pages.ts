@@ -20,11 +20,11 @@ import { FEED_BUILDS } from '../../reports/pages/feed.ts';
 import { buildPagePath } from '../../reports/pages/static-paths.ts';
 import { type Project, streamSigners } from '../../run/project.ts';
 import { contentEquals } from '../../targets/expect.ts';
-import type { SwapRequest, Target } from '../../targets/target.ts';
+import type { SmallFile, SwapRequest, Target } from '../../targets/target.ts';
 import { keyEntry } from '../log/key-entry.ts';
 import { logBefore } from '../log/log-before.ts';
 import { type Files, type Material, makePages, pageAssets } from './make-pages.ts';
-import { namedBuilds, readPublishedRecords } from './published-records.ts';
+import { type NamedBuild, namedBuilds, readPublishedRecords } from './published-records.ts';
 import { recordTrust } from './record-trust.ts';
 import { searchIndex } from './search-index.ts';
 
@@ -54,7 +54,7 @@ export async function publishPages(
   const brand = logo ? brandOf(config) : { ...brandOf(config), logo: '' };
   const trust = recordTrust(config, target.name, task);
   const key = signer && (await signer.publicKey(task));
-  const first = await streamSigners(config, stream)[0]?.publicKey(task);
+  const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
   await swapWithRetry(
     async (): Promise<SwapRequest | undefined> => {
       const [content, front, oldFeed, there] = await target.readMany(
@@ -63,24 +63,16 @@ export async function publishPages(
       );
       if (!content) return undefined;
       const named = namedBuilds(readTargetRecord(content, BUILD_INDEX, INDEX_PATH, target));
-      const newest = named.slice(0, FEED_BUILDS);
-      const older = named.slice(FEED_BUILDS).filter(({ id }) => again.includes(id));
-      const [metas, changedLater] = [
-        await readPublishedRecords(newest, { target, trust }, task),
-        await readPublishedRecords(older, { target, trust }, task),
-      ];
+      const { looked, metas, read } = await readForPages(named, again, { target, trust }, task);
       const isOurs = front === undefined || text(front).includes('<meta name="generator" content="atomic-nightly">');
       if (!isOurs) task.say(`index.html on ${target.name} was not made by atomic-nightly and is left alone`);
-      const keys = new Map(key === undefined ? [] : [[keyPath(stream.name), key] as const]);
       // The feed was put after the pages of the builds that it names.
       const inFeed = text(oldFeed);
-      const read = [...metas, ...changedLater];
       const lacking = read.filter(
         ({ buildid, basearch: arch }) =>
           again.includes(buildid) || !inFeed.includes(`"./${buildPagePath(buildid, arch)}"`),
       );
       const known = new Set([...keys.keys(), ...(await keysThere(config, target, task))]);
-      const looked = [...newest, ...older];
       const search = await searchIndex({ target, trust, named, looked, metas: read, there }, task);
       const files = new Map([
         ...pageAssets(),
@@ -100,14 +92,7 @@ export async function publishPages(
       if (!isOurs) files.delete('index.html');
       const changed = await onlyChanged(files, target, task);
       if (changed.length === 0) return undefined;
-      if (config.log) {
-        const entries: LogEntry[] = [];
-        for (const { path, content } of changed) {
-          if (keys.has(path)) entries.push(await keyEntry(stream.name, content, first ?? content));
-          else if (path === VERIFIER_PATH) entries.push(verifierEntry(content));
-        }
-        if (entries.length > 0) await logBefore(config, entries, target, task);
-      }
+      await logTools(project, changed, target, task);
       task.say(`${changed.length} pages and their files to ${target.describe()}`);
       // Made for this index: should another publisher change it meanwhile, they are made anew.
       return { expect: [{ path: INDEX_PATH, content }], put: changed };
@@ -115,6 +100,40 @@ export async function publishPages(
     target,
     task,
   );
+}
+
+/**
+ * Reads the records that pages are made from: `metas`, those of the newest builds, and with them in `read` those of older
+ * ones whose page is made again. `looked` names all of these, also those without a record.
+ */
+async function readForPages(
+  named: readonly NamedBuild[],
+  again: readonly string[],
+  from: Parameters<typeof readPublishedRecords>[1],
+  task: Task,
+) {
+  const newest = named.slice(0, FEED_BUILDS);
+  const older = named.slice(FEED_BUILDS).filter(({ id }) => again.includes(id));
+  const metas = await readPublishedRecords(newest, from, task);
+  const changedLater = await readPublishedRecords(older, from, task);
+  return { looked: [...newest, ...older], metas, read: [...metas, ...changedLater] };
+}
+
+/** Logs what verifies downloads before it is put: the key of the stream and the script (I17). */
+async function logTools(
+  { config, stream }: Project,
+  changed: readonly SmallFile[],
+  target: Target,
+  task: Task,
+): Promise<void> {
+  if (!config.log) return;
+  const first = await streamSigners(config, stream)[0]?.publicKey(task);
+  const entries: LogEntry[] = [];
+  for (const { path, content } of changed) {
+    if (path === keyPath(stream.name)) entries.push(await keyEntry(stream.name, content, first ?? content));
+    else if (path === VERIFIER_PATH) entries.push(verifierEntry(content));
+  }
+  if (entries.length > 0) await logBefore(config, entries, target, task);
 }
 
 /** A picture that cannot be used is left out, and named: no build fails for it (I15). */
@@ -160,7 +179,7 @@ async function testsOf({ work }: Config, metas: readonly BuildMeta[]): Promise<M
 }
 
 /** So that a repeated step, and what seldom changes, costs no more than a look. */
-async function onlyChanged(files: Files, target: Target, task: Task): Promise<{ path: string; content: Uint8Array }[]> {
+async function onlyChanged(files: Files, target: Target, task: Task): Promise<SmallFile[]> {
   const paths = [...files.keys()];
   const there = await target.readMany(paths, task);
   return [...files].flatMap(([path, content], at) => (contentEquals(there[at], content) ? [] : [{ path, content }]));

@@ -27,66 +27,22 @@ import { signingFile } from './signing-file.ts';
 const AT_A_TIME = 8;
 
 /** Signs in this process with a private key out of a file. */
-export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): Signer {
-  const readKey = async (): Promise<PrivateKey> => {
-    const binaryKey = dearmored(await readSecretFile(keyFile, signingFile('private key')));
-    return readPrivateKey({ binaryKey, config: OPENPGP_CONFIG }).catch((error: unknown) => {
-      throw new NightlyError('signing', `${keyFile} holds no private OpenPGP key: ${messageOf(error)}.`, {
-        hint: 'Make one with "atomic-nightly keys generate", or export one with "gpg --export-secret-keys".',
-      });
-    });
-  };
+export function openpgpSigner(config: OpenpgpConfig): Signer {
+  const { keyFile } = config;
   // The decrypted key stays for the run: every file of a build is signed with it.
   let opened: Promise<PrivateKey> | undefined;
-  /** The parts to sign with, whose private halves are in the file. */
-  const partsOf = async (key: PrivateKey): Promise<readonly KeyPart[]> => {
-    const able = (await signingParts(key, new Date())).filter(hasSecret);
-    if (able.length > 0) return chosenParts(able, subkeys, keyFile);
-    throw new NightlyError('signing', `${keyFile} lacks the private half of every part of the key that can sign.`, {
-      hint: 'Export it again where the key is: "gpg --export-secret-keys", or "--export-secret-subkeys" if a subkey signs.',
-    });
-  };
-  const open = async (): Promise<PrivateKey> => {
-    const locked = await readKey();
-    refuseUnusable([await keyInfo(locked, new Date())]);
-    const parts = await partsOf(locked);
-    if (parts.every(isOpen)) return locked;
-    if (!passphrase) {
-      throw new NightlyError(
-        'signing',
-        `The private key ${keyFile} is encrypted, and no passphrase is configured for it.`,
-        {
-          hint: 'Set passphrase-file, passphrase-env or passphrase-credential next to key-file.',
-        },
-      );
-    }
-    const words = await readPassphrase(passphrase);
-    // What openpgp.js throws stays here: it had the passphrase.
-    const key = await decryptKey({ privateKey: locked, passphrase: words, config: OPENPGP_CONFIG }).catch(
-      () => undefined,
-    );
-    // Parts that do not sign may have another passphrase.
-    if (key && (await partsOf(key)).every(isOpen)) return key;
-    throw new NightlyError(
-      'signing',
-      `The passphrase (${sourceOf(passphrase)}) does not open the private key ${keyFile}.`,
-      {
-        hint: `Check that it belongs to this key: "gpg --import ${keyFile}" asks for it, in a scratch GnuPG home.`,
-      },
-    );
-  };
-  const openOnce = (): Promise<PrivateKey> => (opened ??= open());
+  const openOnce = (): Promise<PrivateKey> => (opened ??= openKey(config));
   return {
     atATime: AT_A_TIME,
-    publicKey: async () => (await readKey()).toPublic().write(),
+    publicKey: async () => (await readKey(keyFile)).toPublic().write(),
     async clientKey() {
-      const key = await readKey();
-      return oldestClientKey(key.toPublic().write(), (await partsOf(key)).map(partName));
+      const key = await readKey(keyFile);
+      return oldestClientKey(key.toPublic().write(), (await partsOf(key, config)).map(partName));
     },
     async check() {
       const key = await openOnce();
       // Costs nothing here, and only a signature shows that the private half fits the public one.
-      await signWith(key, await partsOf(key), new Uint8Array()).catch((error: unknown) => {
+      await signWith(key, await partsOf(key, config), new Uint8Array()).catch((error: unknown) => {
         throw new NightlyError('signing', `The key in ${keyFile} cannot sign: ${messageOf(error)}.`, {
           hint: 'Export the whole key again where it was made: "gpg --export-secret-keys".',
         });
@@ -96,7 +52,7 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
       task.signal.throwIfAborted();
       const signingKeys = await openOnce();
       try {
-        return await signWith(signingKeys, await partsOf(signingKeys), what);
+        return await signWith(signingKeys, await partsOf(signingKeys, config), what);
       } catch (error) {
         const signed = what instanceof Uint8Array ? '' : ` ${what.file}`;
         throw new NightlyError('signing', `The key in ${keyFile} did not sign${signed}: ${messageOf(error)}.`, {
@@ -105,6 +61,55 @@ export function openpgpSigner({ keyFile, passphrase, subkeys }: OpenpgpConfig): 
       }
     },
   };
+}
+
+async function readKey(keyFile: string): Promise<PrivateKey> {
+  const binaryKey = dearmored(await readSecretFile(keyFile, signingFile('private key')));
+  return readPrivateKey({ binaryKey, config: OPENPGP_CONFIG }).catch((error: unknown) => {
+    throw new NightlyError('signing', `${keyFile} holds no private OpenPGP key: ${messageOf(error)}.`, {
+      hint: 'Make one with "atomic-nightly keys generate", or export one with "gpg --export-secret-keys".',
+    });
+  });
+}
+
+/** Returns the parts to sign with, whose private halves are in the file. */
+async function partsOf(
+  key: PrivateKey,
+  { keyFile, subkeys }: Pick<OpenpgpConfig, 'keyFile' | 'subkeys'>,
+): Promise<readonly KeyPart[]> {
+  const able = (await signingParts(key, new Date())).filter(hasSecret);
+  if (able.length > 0) return chosenParts(able, subkeys, keyFile);
+  throw new NightlyError('signing', `${keyFile} lacks the private half of every part of the key that can sign.`, {
+    hint: 'Export it again where the key is: "gpg --export-secret-keys", or "--export-secret-subkeys" if a subkey signs.',
+  });
+}
+
+/** Returns the key of a file, decrypted, so that it can sign. */
+async function openKey(config: OpenpgpConfig): Promise<PrivateKey> {
+  const { keyFile, passphrase } = config;
+  const locked = await readKey(keyFile);
+  refuseUnusable([await keyInfo(locked, new Date())]);
+  const parts = await partsOf(locked, config);
+  if (parts.every(isOpen)) return locked;
+  if (!passphrase) {
+    throw new NightlyError(
+      'signing',
+      `The private key ${keyFile} is encrypted, and no passphrase is configured for it.`,
+      { hint: 'Set passphrase-file, passphrase-env or passphrase-credential next to key-file.' },
+    );
+  }
+  const words = await readPassphrase(passphrase);
+  // What openpgp.js throws stays here: it had the passphrase.
+  const key = await decryptKey({ privateKey: locked, passphrase: words, config: OPENPGP_CONFIG }).catch(
+    () => undefined,
+  );
+  // Parts that do not sign may have another passphrase.
+  if (key && (await partsOf(key, config)).every(isOpen)) return key;
+  throw new NightlyError(
+    'signing',
+    `The passphrase (${sourceOf(passphrase)}) does not open the private key ${keyFile}.`,
+    { hint: `Check that it belongs to this key: "gpg --import ${keyFile}" asks for it, in a scratch GnuPG home.` },
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
-import type { PlainTarget, SendGroup, SendStats, SentLog, Target } from './target.ts';
+import type { Compared, PlainTarget, SendGroup, SendStats, SentLog, Target } from './target.ts';
 
 /**
  * Names that hold a digest of their content, or of what decides it: objects of a repository, a commit's tombstone among
@@ -19,50 +19,19 @@ const isByDigest = (path: string): boolean => BY_DIGEST.test(path);
  * nothing.
  */
 export function withWriteOnce(target: PlainTarget): Target {
-  const { compare, ...plain } = target;
+  const { compare: _, ...plain } = target;
   const { sendInOrder } = target;
-  /** Returns the files that the target does not have. @throws NightlyError `target-differs`. */
-  const absent = async (root: string, paths: readonly string[], task: Task) => {
-    const { missing, different } = await look(root, paths, task);
-    if (different[0] !== undefined) throw differsError(target, different);
-    return missing;
-  };
-  const look = async (root: string, paths: readonly string[], task: Task) => {
-    const found = paths.length === 0 ? [] : await compare(root, paths, task);
-    const are = (what: string) => paths.filter((_, index) => found[index] === what);
-    const different = are('different');
-    return { different, missing: paths.filter((path, index) => found[index] !== 'same' && !different.includes(path)) };
-  };
-  /** Sends files that were not there a moment ago. Where another publisher was faster, its bytes stay, and have to be ours. */
-  const sendFresh = async (
-    root: string,
-    paths: readonly string[],
-    log: SentLog | undefined,
-    task: Task,
-  ): Promise<SendStats> => {
-    if (paths.length === 0) return NOTHING;
-    const sent = await target.send(root, paths, { immutable: true, fresh: true, sent: log }, task);
-    if (sent.files >= paths.length) return sent;
-    const { different, missing: empty } = await look(root, paths, task);
-    if (different[0] !== undefined) throw differsError(target, different);
-    if (empty.length === 0) return sent;
-    const filled = await target.send(root, empty, { immutable: false }, task);
-    return { files: sent.files + filled.files, bytes: sent.bytes + filled.bytes };
-  };
   return {
     ...plain,
     async send(sourceRoot, paths, options, task) {
       if (!options.immutable || paths.every(isByDigest)) return target.send(sourceRoot, paths, options, task);
-      const { missing, different } = await look(
-        sourceRoot,
-        paths.filter((path) => !isByDigest(path)),
-        task,
-      );
+      const named = paths.filter((path) => !isByDigest(path));
+      const { missing, different } = await look(target, sourceRoot, named, task);
       if (different[0] !== undefined && options.replace !== true) throw differsError(target, different);
       const digested = paths.filter(isByDigest);
       const sent = [
         digested.length === 0 ? NOTHING : await target.send(sourceRoot, digested, options, task),
-        await sendFresh(sourceRoot, missing, options.sent, task),
+        await sendFresh(target, sourceRoot, missing, options.sent, task),
         different.length === 0 ? NOTHING : await target.send(sourceRoot, different, { immutable: false }, task),
       ];
       const sum = (of: 'files' | 'bytes') => sent.reduce((total, one) => total + one[of], 0);
@@ -75,14 +44,41 @@ export function withWriteOnce(target: PlainTarget): Target {
           const named = immutable ? paths.filter((path) => !isByDigest(path)) : [];
           if (named.length === 0) due.push({ paths, immutable });
           else {
-            const sent = [...paths.filter(isByDigest), ...(await absent(sourceRoot, named, task))];
-            due.push({ paths: sent, immutable });
+            const { missing, different } = await look(target, sourceRoot, named, task);
+            if (different[0] !== undefined) throw differsError(target, different);
+            due.push({ paths: [...paths.filter(isByDigest), ...missing], immutable });
           }
         }
         return sendInOrder(sourceRoot, due, task);
       },
     }),
   };
+}
+
+/** Returns which of some files the target does not have, or empty, and of which it has other bytes. */
+async function look(target: PlainTarget, root: string, paths: readonly string[], task: Task) {
+  const found = paths.length === 0 ? [] : await target.compare(root, paths, task);
+  const are = (what: Compared) => paths.filter((_, index) => found[index] === what);
+  const different = are('different');
+  return { different, missing: paths.filter((path, index) => found[index] !== 'same' && !different.includes(path)) };
+}
+
+/** Sends files that were not there a moment ago. Where another publisher was faster, its bytes stay, and have to be ours. */
+async function sendFresh(
+  target: PlainTarget,
+  root: string,
+  paths: readonly string[],
+  log: SentLog | undefined,
+  task: Task,
+): Promise<SendStats> {
+  if (paths.length === 0) return NOTHING;
+  const sent = await target.send(root, paths, { immutable: true, fresh: true, sent: log }, task);
+  if (sent.files >= paths.length) return sent;
+  const { different, missing: empty } = await look(target, root, paths, task);
+  if (different[0] !== undefined) throw differsError(target, different);
+  if (empty.length === 0) return sent;
+  const filled = await target.send(root, empty, { immutable: false }, task);
+  return { files: sent.files + filled.files, bytes: sent.bytes + filled.bytes };
 }
 
 function differsError(target: Target, paths: readonly string[]): NightlyError {

@@ -75,6 +75,21 @@ async function hasNothing(files: PublicFiles): Promise<boolean> {
   return found.every((one) => one === undefined);
 }
 
+/** Reads the summary of a target and reports how many refs it names. */
+async function summaryThere(files: PublicFiles, url: string, report: Report) {
+  const summary = await files.get('repo/summary');
+  if (!summary) throw new Error(`${url}/repo/summary is not there`);
+  const found = listedRefs(summary);
+  report.ok('summary', `names ${formatCount(found.refs.size, 'ref')}`);
+  return found;
+}
+
+/** Returns what clients of a ref trust. */
+function trustFor(ref: string, streams: readonly InspectStream[]): ClientTrust {
+  const stream = streams.find((one) => one.ref === ref || one.testedRef === ref);
+  return stream?.trust ?? { gpgKeys: [], signedSummary: false };
+}
+
 /**
  * Looks at a target as an outsider: over its public URL and with ostree itself. Every fault is reported, not only the
  * first. A ref of no stream is pulled without a demand on signatures.
@@ -105,13 +120,7 @@ export async function inspectTarget(
     else if (isEmpty) report.fault('target', `nothing of the target is at ${url}`, ELSEWHERE_HINT);
     if (isEmpty !== false) return ok;
   }
-  const readSummary = async () => {
-    const summary = await files.get('repo/summary');
-    if (!summary) throw new Error(`${url}/repo/summary is not there`);
-    const found = listedRefs(summary);
-    report.ok('summary', `names ${formatCount(found.refs.size, 'ref')}`);
-    return found;
-  };
+  const readSummary = () => summaryThere(files, url, report);
   const listed = hasTree ? await attempt(report, 'summary', RECONCILE_HINT, task.signal, readSummary) : undefined;
   const isWaiting = ({ unpublished = false, ref, use }: InspectStream): boolean =>
     unpublished && (listed ? !listed.refs.has(ref) : use.releases);
@@ -119,15 +128,9 @@ export async function inspectTarget(
   await makeFolder(request.scratchDir);
   const scratchDir = await mkdtemp(join(request.scratchDir, 'inspect-'));
   try {
-    const refs =
-      onlyRef === undefined
-        ? [...new Set([...(listed?.refs.keys() ?? []), ...due.flatMap(({ ref, use }) => (use.tree ? [ref] : []))])]
-        : [onlyRef];
-    const trustOf = (ref: string): ClientTrust =>
-      streams.find((stream) => stream.ref === ref || stream.testedRef === ref)?.trust ?? {
-        gpgKeys: [],
-        signedSummary: false,
-      };
+    const wanted = due.flatMap(({ ref, use }) => (use.tree ? [ref] : []));
+    const refs = onlyRef === undefined ? [...new Set([...(listed?.refs.keys() ?? []), ...wanted])] : [onlyRef];
+    const trustOf = (ref: string): ClientTrust => trustFor(ref, streams);
     const within = { url: `${url}/repo`, files, listed: listed ?? { refs: new Map() }, trustOf, scratchDir, now };
     const commits = await inspectRefs({ ...within, refs }, report, task);
     if (onlyRef !== undefined) return ok;

@@ -48,22 +48,8 @@ export function createConnections(limits: ConnectionLimits): Connections {
   const all = new Map<Duplex, Connection>();
   const addresses = new Map<string, Set<Connection>>();
 
-  /** The lower, the sooner it makes way; undefined: not at all. */
-  function rank({ doing, unread, changed }: Connection, now: number): number | undefined {
-    if (doing === 'nothing' && now - changed > IDLE_MS) return 0;
-    if (unread > 0 && now - changed > STALLED_MS) return 1;
-    if (doing === 'nothing' || doing === 'waiting') return 2;
-    return doing === 'lasting' ? 3 : undefined;
-  }
-
   function makeWay(crowd: Iterable<Connection>, now: number): boolean {
-    let [victim, lowest]: [Connection | undefined, number] = [undefined, 0];
-    for (const one of crowd) {
-      const its = rank(one, now);
-      if (its === undefined) continue;
-      if (victim && (its > lowest || (its === lowest && one.changed >= victim.changed))) continue;
-      [victim, lowest] = [one, its];
-    }
+    const victim = firstToGo(crowd, now);
     if (victim) end(victim);
     return victim !== undefined;
   }
@@ -131,4 +117,24 @@ export function createConnections(limits: ConnectionLimits): Connections {
       for (const connection of all.values()) end(connection);
     },
   };
+}
+
+/** Returns a connection's place in the order in which they make way, the lower the sooner; undefined: not at all. */
+function rank({ doing, unread, changed }: Connection, now: number): number | undefined {
+  if (doing === 'nothing' && now - changed > IDLE_MS) return 0;
+  if (unread > 0 && now - changed > STALLED_MS) return 1;
+  if (doing === 'nothing' || doing === 'waiting') return 2;
+  return doing === 'lasting' ? 3 : undefined;
+}
+
+/** Returns the connection that makes way before all others of a crowd: the oldest of the lowest rank. */
+function firstToGo(crowd: Iterable<Connection>, now: number): Connection | undefined {
+  let [first, lowest]: [Connection | undefined, number] = [undefined, 0];
+  for (const one of crowd) {
+    const its = rank(one, now);
+    if (its === undefined) continue;
+    if (first && (its > lowest || (its === lowest && one.changed >= first.changed))) continue;
+    [first, lowest] = [one, its];
+  }
+  return first;
 }

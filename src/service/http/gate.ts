@@ -48,37 +48,11 @@ export function createGate(socket: Socket, { who, turns, probes, attach, onDoing
   let last: IncomingMessage | undefined;
   let unanswered = 0;
 
-  const stream = Object.assign(
-    new Duplex({
-      read() {
-        wanted = true;
-        // It is asked for more before HTTP has what it was given.
-        process.nextTick(consider);
-      },
-      write(chunk, _encoding, done) {
-        socket.write(chunk, done);
-      },
-      writev(chunks, done) {
-        socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
-      },
-      final(done) {
-        socket.end(done);
-      },
-      destroy(error, done) {
-        socket.destroy();
-        done(error);
-      },
-    }),
-    {
-      remoteAddress: socket.remoteAddress,
-      remotePort: socket.remotePort,
-      remoteFamily: socket.remoteFamily,
-      setTimeout: (ms: number) => socket.setTimeout(ms),
-      destroySoon(): void {
-        stream.end(() => stream.destroy());
-      },
-    },
-  );
+  const stream = streamOver(socket, () => {
+    wanted = true;
+    // It is asked for more before HTTP has what it was given.
+    process.nextTick(consider);
+  });
 
   /** Whether more may be read: the next request, or the rest of one. */
   const isOpen = (): boolean =>
@@ -109,7 +83,7 @@ export function createGate(socket: Socket, { who, turns, probes, attach, onDoing
   function deliver(): void {
     queued = false;
     if (stream.destroyed || !isOpen()) return;
-    if (isCrowded()) {
+    if (isCrowded(held)) {
       stream.destroy();
       return;
     }
@@ -122,17 +96,6 @@ export function createGate(socket: Socket, { who, turns, probes, attach, onDoing
     held = held.subarray(end);
     wanted = false;
     stream.push(piece);
-  }
-
-  /** A request without a body has that many behind it. */
-  function isCrowded(): boolean {
-    if (!startsWith(held, 'GET ') && !startsWith(held, 'HEAD ')) return false;
-    let at = 0;
-    for (let heads = 0; at < held.length; heads += 1) {
-      if (heads > MAX_PIPELINED) return true;
-      at += endOfHead(held.subarray(at));
-    }
-    return false;
   }
 
   socket.setTimeout(SILENT_MS);
@@ -164,6 +127,52 @@ export function createGate(socket: Socket, { who, turns, probes, attach, onDoing
       });
     },
   };
+}
+
+/**
+ * Returns the connection as HTTP sees it: what is written goes out, what HTTP is given is pushed by the gate.
+ * @param onRead called when HTTP wants more
+ */
+function streamOver(socket: Socket, onRead: () => void): Duplex {
+  const stream = Object.assign(
+    new Duplex({
+      read: onRead,
+      write(chunk, _encoding, done) {
+        socket.write(chunk, done);
+      },
+      writev(chunks, done) {
+        socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), done);
+      },
+      final(done) {
+        socket.end(done);
+      },
+      destroy(error, done) {
+        socket.destroy();
+        done(error);
+      },
+    }),
+    {
+      remoteAddress: socket.remoteAddress,
+      remotePort: socket.remotePort,
+      remoteFamily: socket.remoteFamily,
+      setTimeout: (ms: number) => socket.setTimeout(ms),
+      destroySoon(): void {
+        stream.end(() => stream.destroy());
+      },
+    },
+  );
+  return stream;
+}
+
+/** Whether more requests wait in these bytes than any client sends; one with a body is not looked behind. */
+function isCrowded(held: Buffer): boolean {
+  if (!startsWith(held, 'GET ') && !startsWith(held, 'HEAD ')) return false;
+  let at = 0;
+  for (let heads = 0; at < held.length; heads += 1) {
+    if (heads > MAX_PIPELINED) return true;
+    at += endOfHead(held.subarray(at));
+  }
+  return false;
 }
 
 const startsWith = (bytes: Buffer, text: string): boolean => bytes.toString('latin1', 0, text.length) === text;

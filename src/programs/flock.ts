@@ -39,7 +39,7 @@ export async function tryFlock(
           witness,
           WITNESS_SECONDS,
         ];
-  await closeToOthers(path);
+  await makeLockFile(path);
   const holder = await start('flock', ['--nonblock', ...(shared ? ['--shared'] : []), path, ...held], {
     keepStdinOpen: true,
     onLine: (line) => line === 'held' && settle(true),
@@ -55,8 +55,9 @@ export async function tryFlock(
  * Makes a lock file, and takes the rights on it from whoever is neither its owner nor of its group: whoever may read a file may lock
  * it (I15), and work folders and targets are readable so that pages can be made of them. A witness stays readable; who holds that one
  * only makes a lock that is free look held.
+ * @throws the system's error when the file can be neither opened nor made.
  */
-async function closeToOthers(path: string): Promise<void> {
+export async function makeLockFile(path: string): Promise<void> {
   const file = await open(path, constants.O_RDONLY | constants.O_CREAT, 0o660);
   try {
     const { mode, uid } = await file.stat();

@@ -7,7 +7,7 @@ import { NightlyError } from '../base/errors.ts';
 import { type RecordFormat, readRecord, recordFormat } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 
-/** Where targets without a lock of their own keep one: a small JSON file at the target's root. */
+/** The lock of a target, at its root: flock(2) is held on it where there is such a thing, elsewhere it holds a little JSON. */
 export const LOCK_PATH = '.atomic-nightly.lock';
 
 /** A swap puts a few small files; whoever holds the lock for longer is gone. */

@@ -210,6 +210,23 @@ it.each([
   }
 });
 
+describe.each([
+  ['directory', directoryBed],
+  ['ssh', sshBed],
+])('the lock file (%s)', (_, open) => {
+  it('I15: can be read, and so locked, by its owner and group alone from the first look on, also one that is there', async () => {
+    const { dir, far, target } = await open();
+    const lock = join(far, '.atomic-nightly.lock');
+    const rights = async () => (await stat(lock)).mode & 0o007;
+    await mkdir(far, { recursive: true });
+    await target.check(testTask(dir));
+    expect(await rights()).toBe(0);
+    await chmod(lock, 0o644);
+    await target.swap({ expect: [], put: [{ path: 'x', content: bytes('x') }] }, testTask(dir));
+    expect(await rights()).toBe(0);
+  });
+});
+
 describe('directory', () => {
   it('never links what may be written again, and links objects', async () => {
     const { dir, far, source, target } = await directoryBed();

@@ -17,15 +17,14 @@ import {
 } from '../../base/files.ts';
 import { isNoLink } from '../../base/link-or-copy.ts';
 import { inParallel } from '../../base/parallel.ts';
+import type { Task } from '../../base/task.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
-import { tryFlock } from '../../programs/flock.ts';
+import { makeLockFile, tryFlock } from '../../programs/flock.ts';
 import { syncFileSystem } from '../../programs/sync.ts';
 import { contentEquals, movedError } from '../expect.ts';
+import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, PlainTarget, SendStats, SmallFile, SwapRequest } from '../target.ts';
-
-/** Held by flock while a swap is under way; a publisher that dies frees it. */
-const LOCK = '.atomic-nightly.lock';
 
 /** Folder for files that are still incomplete; only the publishing account may enter it. */
 const ASIDE = '.atomic-nightly';
@@ -64,25 +63,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
       links: await guarded(() => linksBelow(root, folder)),
     }),
     send: (sourceRoot, paths, { immutable, fresh = false }, task) =>
-      guarded(async () => {
-        const stats = { files: 0, bytes: 0 };
-        const folders = new Folders(root);
-        let done = 0;
-        await inParallel(paths, { atATime: PARALLEL, signal: task.signal }, async (path) => {
-          const bytes = await place({ sourceRoot, root, path, immutable, fresh }, folders);
-          if (bytes !== undefined) {
-            stats.files += 1;
-            stats.bytes += bytes;
-          }
-          done += 1;
-          if (done % 200 === 0) task.progress(done, paths.length, 'objects');
-        });
-        // A linked file is as durable as whoever wrote it made it; one call is cheaper than one for each of them.
-        if (immutable && stats.files > 0) await syncFileSystem(root, task);
-        await folders.sync();
-        task.signal.throwIfAborted();
-        return stats satisfies SendStats;
-      }),
+      guarded(() => placeAll(paths, { sourceRoot, root, immutable, fresh }, task)),
     compare: (sourceRoot, paths, task) =>
       guarded(async () => {
         const compared: Compared[] = [];
@@ -95,7 +76,8 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
     swap: (request) =>
       guarded(async () => {
         await openLockFile(root);
-        const free = await tryFlock(join(root, LOCK));
+        // A publisher that dies frees it.
+        const free = await tryFlock(join(root, LOCK_PATH));
         if (!free) {
           throw new NightlyError('locked', `Another publisher is changing target "${name}" (${root}) right now.`, {
             hint: 'Run "atomic-nightly resume" in a minute.',
@@ -123,6 +105,28 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
         await inParallel(paths, limits, (path) => rm(join(root, path), { force: true }));
       }),
   };
+}
+
+/** Puts files under their final names, some at a time, and makes them durable. */
+async function placeAll(paths: readonly string[], how: Omit<Placed, 'path'>, task: Task): Promise<SendStats> {
+  const { root, immutable } = how;
+  const stats = { files: 0, bytes: 0 };
+  const folders = new Folders(root);
+  let done = 0;
+  await inParallel(paths, { atATime: PARALLEL, signal: task.signal }, async (path) => {
+    const bytes = await place({ ...how, path }, folders);
+    if (bytes !== undefined) {
+      stats.files += 1;
+      stats.bytes += bytes;
+    }
+    done += 1;
+    if (done % 200 === 0) task.progress(done, paths.length, 'objects');
+  });
+  // A linked file is as durable as whoever wrote it made it; one call is cheaper than one for each of them.
+  if (immutable && stats.files > 0) await syncFileSystem(root, task);
+  await folders.sync();
+  task.signal.throwIfAborted();
+  return stats;
 }
 
 async function checkAndPut(
@@ -169,7 +173,9 @@ async function putTogether(group: readonly SmallFile[], root: string, folders: F
 /** Whether the target can be written to at all, told by the file every publisher needs. */
 async function openLockFile(root: string): Promise<void> {
   await new Folders(root).make('.');
-  await (await open(join(root, LOCK), 'a', 0o644)).close();
+  const path = join(root, LOCK_PATH);
+  await makeLockFile(path);
+  await (await open(path, 'a')).close();
 }
 
 /** A file to be put there, with the options of `send`. */

@@ -142,10 +142,19 @@ read_plan() {
   done
 }
 
+# Whoever may read a file may lock it, and this folder is there to be read: the lock is for its owner and group alone.
+make_lock() {
+  umask 007
+  : >> .atomic-nightly.lock
+  umask 022
+  chmod o= .atomic-nightly.lock 2> /dev/null || :
+}
+
 swap() {
   open_stage
   count=0
   read_plan
+  make_lock
   exec 9>> .atomic-nightly.lock
   if flock -n 9; then
     moved=
@@ -240,7 +249,7 @@ digest='for path do
 done'
 
 check() {
-  for program in base64 cmp comm cp cut find flock head mktemp mv sha256sum sort stat sync tar tr xargs; do
+  for program in base64 chmod cmp comm cp cut find flock head mktemp mv sha256sum sort stat sync tar tr xargs; do
     command -v "$program" > /dev/null || echo "lacks $program"
   done
   for program in cp find tar; do
@@ -249,7 +258,7 @@ check() {
   open_stage
   : > "$stage/one"
   ln -- "$stage/one" "$stage/two" || echo 'lacks hard links'
-  : >> .atomic-nightly.lock
+  make_lock
   echo ok
   clean
 }

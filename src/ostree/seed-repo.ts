@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pRetry from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
-import { ifThere, isErrno } from '../base/files.ts';
+import { ifThere, isErrno, readRegular } from '../base/files.ts';
 import { bodyOf, httpFetch } from '../base/http.ts';
 import type { Task } from '../base/task.ts';
 import { addRemote, initRepo, pullPaths } from '../programs/ostree.ts';
@@ -117,12 +117,6 @@ async function refuseSpecialFiles(repo: string): Promise<void> {
       hint: 'Remove it, or have the repository created again; then run again.',
     },
   );
-}
-
-/** A ref may be a link to another (`ostree refs --alias`); a FIFO would be waited for without an end. */
-async function readRegular(path: string): Promise<Uint8Array> {
-  if (!(await stat(path)).isFile()) throw new Error(`${path} is not a file`);
-  return readFile(path);
 }
 
 async function get(url: string, signal: AbortSignal, patienceMs: number): Promise<Uint8Array | undefined> {

@@ -1,9 +1,9 @@
-import { constants, copyFileSync, linkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, makeFolder, makeFolderSync, sha256, withTemporaryFolder } from '../base/files.ts';
+import { linkOrCopySync } from '../base/link-or-copy.ts';
 import type { Task } from '../base/task.ts';
 import { initRepo, pullLocal, setCoreOption } from '../programs/ostree.ts';
 import { checksumList } from './checksums.ts';
@@ -58,14 +58,9 @@ function place(source: LocalRepo, staging: string, path: string): void {
   const [from, to] = [join(source.path, path), join(staging, path)];
   try {
     makeFolderSync(dirname(to));
-    try {
-      linkSync(from, to);
-    } catch (error) {
-      if (isErrno(error, 'EEXIST')) return;
-      if (isErrno(error, 'ENOENT')) throw error;
-      copyFileSync(from, to, constants.COPYFILE_FICLONE);
-    }
+    linkOrCopySync(from, to);
   } catch (error) {
+    if (isErrno(error, 'EEXIST')) return;
     if (!isErrno(error, 'ENOENT')) throw error;
     throw new NightlyError('ostree', `The commit to push is not whole: ${source.path} lacks ${path}.`, {
       hint: `Run "ostree fsck --repo=${source.path}", and pull or commit it again.`,

@@ -223,10 +223,10 @@ export async function checkBuilder(open: OpenBuilders, name: string, task: Task)
   const [machine] = chosenMachines(open.builders, name);
   if (machine === undefined) throw new NightlyError('bug', `There is no builder "${name}".`);
   const { work } = open.config;
-  const known = await knownGoodOf(open, machine, task);
+  const known = () => knownGoodOf(open, machine, task);
   const opened = await openMachine(machine, work, task);
   try {
-    return await checkMachine(opened, { work, known: async () => known }, task);
+    return await checkMachine(opened, { work, known }, task);
   } finally {
     opened.close();
   }

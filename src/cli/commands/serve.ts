@@ -1,4 +1,3 @@
-import { makeFolder } from '../../base/files.ts';
 import { loadConfig } from '../../config/load.ts';
 import { listenerUser } from '../../run/listener-user.ts';
 import { startAudits } from '../../service/audits.ts';
@@ -7,13 +6,11 @@ import { pollHub } from '../../service/content/poll-hub.ts';
 import { runSync } from '../../service/content/run-sync.ts';
 import { startNightsOf } from '../../service/content/start-nights.ts';
 import { localControl } from '../../service/control.ts';
-import { servedTargets } from '../../service/files/target-servers.ts';
 import { configForListener } from '../../service/listener/config-for-listener.ts';
 import { keepListening } from '../../service/listener/keep-listening.ts';
 import { startListenerProcess } from '../../service/listener/listener-process.ts';
+import { openService } from '../../service/open-service.ts';
 import { lowerPriority } from '../../service/priority.ts';
-import { startService } from '../../service/service.ts';
-import { takeServiceLock } from '../../service/service-lock.ts';
 import { serviceLog } from '../../service/service-log.ts';
 import { notifier } from '../../service/service-notices.ts';
 import { startListening } from '../../service/start-listening.ts';
@@ -39,15 +36,9 @@ export const serve = defineCommand({
     // From now on: a signal that comes while all of this starts must not be lost.
     let hurry = (): void => undefined;
     const stopped = untilSignalled(() => hurry());
-    // The listening process is given the folder itself, and would not see one that is made later.
-    for (const target of servedTargets(config)) await makeFolder(target.path);
-    const free = await takeServiceLock(config.work);
     lowerPriority();
     const systemd = notifier();
-    const service = await startService(config, log).catch(async (error: unknown) => {
-      await free();
-      throw error;
-    });
+    const { service, close } = await openService(config, log);
     hurry = () => service.hurry();
     const content = startContent(config, log, {
       sync: runSync,
@@ -71,7 +62,7 @@ export const serve = defineCommand({
     } finally {
       await Promise.all([service.drain(), content?.drain()]);
       for (const one of running) await one.stop();
-      await free();
+      await close();
     }
     return 0;
   },

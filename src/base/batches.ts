@@ -1,4 +1,4 @@
-/** Parts of a long list, each of that many. */
+/** Yields a long list in parts of `size` items; the last part may have fewer. */
 export function* inBatches<Item>(items: Iterable<Item>, size: number): Iterable<Item[]> {
   let batch: Item[] = [];
   for (const item of items) {

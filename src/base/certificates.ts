@@ -6,7 +6,10 @@ import { isErrno } from './files.ts';
 /** Variables of the environment that name a file with the certificates to trust; the first one counts, as for curl. */
 export const CA_VARIABLES = ['CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
 
-/** Certificates and key of a connection, as Node's TLS takes them. */
+/**
+ * Reads the certificates and the key of a connection, as Node's TLS takes them.
+ * @throws the system's error for a file that cannot be read.
+ */
 export function tlsFiles({ caFile, certFile, keyFile = certFile }: TlsSettings): {
   ca?: Buffer;
   cert?: Buffer;

@@ -1,4 +1,3 @@
-import { formatBytes } from '../../base/format.ts';
 import type { AdvisoriesSince } from '../../build/advisories-since.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import type { NextCommand, StreamNeeds } from '../../build/next-commands.ts';
@@ -8,7 +7,7 @@ import type { Fact, TreeFacts } from '../../ostree/tree-facts.ts';
 import { type ChangelogEntry, changelogLines } from '../../rpm/changelog.ts';
 import { distanceGroups } from '../distance-groups.ts';
 import { advisoriesView } from './advisories-view.ts';
-import type { Difference } from './compare-page.ts';
+import { type Difference, differenceView } from './difference-view.ts';
 import { pageView } from './page.ts';
 import { packagesView } from './page-packages.ts';
 import { stateView } from './page-state.ts';
@@ -94,8 +93,7 @@ function changesView(
   { since, diff, advisories, changelogs, facts }: NonNullable<Reviewed['changes']>,
   linked: boolean,
 ) {
-  const { kernel, images, files, update } = diff;
-  const size = (bytes: number | undefined) => (bytes === undefined ? 'none' : formatBytes(bytes));
+  const { kernelRow, imageRows, ...texts } = differenceView(diff);
   const fixed = advisoriesView({
     ...(advisories.known && { advisories: advisories.advisories }),
     advisoriesUnread: advisories.unread,
@@ -103,16 +101,8 @@ function changesView(
   return {
     since: since.buildid,
     packages: packagesView(diff.pkgdiff, linked),
-    rows: [
-      { name: 'Kernel', from: kernel.from ?? 'none', to: kernel.to ?? 'none' },
-      ...Object.entries(images).map(([type, one]) => ({
-        name: `Image ${type}`,
-        from: size(one.from),
-        to: size(one.to),
-      })),
-    ],
-    files: files ? `${files.added} added, ${files.removed} removed, ${files.changed} changed` : '',
-    update: update ? `${update.objects} objects, ${formatBytes(update.bytes)}` : '',
+    rows: [kernelRow, ...imageRows],
+    ...texts,
     advisories: fixed,
     gap: advisories.gap ?? '',
     changelogs: changelogs.packages.map(({ name, from, to, known, entries }) => ({

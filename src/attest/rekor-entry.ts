@@ -28,6 +28,7 @@ const KIND = { kind: 'hashedrekord', version: '0.0.2' } as const;
 /** A tree of 2^63 leaves has no longer proof. */
 const MOST_HASHES = 63;
 
+/** Returns bytes in base64, as JSON that is made of protocol buffers has them. */
 export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 const encoded = z.string().refine((text) => fromBase64(text) !== undefined, 'must be base64');
 const hash = z.string().refine((text) => hashFromBase64(text) !== undefined, 'must be the base64 of 32 bytes');

@@ -143,7 +143,7 @@ export async function withTemporaryFolder<Result>(
   }
 }
 
-/** JSON with two-space indentation and a final newline, written by `writeFileAtomic`. */
+/** Writes a value as JSON with two-space indentation and a final newline, by `writeFileAtomic`. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
   await writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 }
@@ -224,7 +224,7 @@ export async function ifThere<Result>(reading: Promise<Result>): Promise<Result 
   }
 }
 
-/** Size of a file in bytes; undefined when there is none. */
+/** Returns the size of a file in bytes; undefined when there is none. */
 export async function sizeIfThere(path: string): Promise<number | undefined> {
   try {
     return (await stat(path)).size;
@@ -234,7 +234,7 @@ export async function sizeIfThere(path: string): Promise<number | undefined> {
   }
 }
 
-/** Regular files below a folder, relative to it and sorted; none when there is no such folder. */
+/** Returns the regular files below a folder, relative to it and sorted; none when there is no such folder. */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = (await ifThere(readdir(folder, { recursive: true, withFileTypes: true }))) ?? [];
   return entries

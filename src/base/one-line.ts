@@ -4,7 +4,7 @@ export function oneLine(value: unknown): string {
 }
 
 /**
- * Text of several lines, made harmless for a terminal: line breaks and tabs stay; what moves a cursor, changes a title or
+ * Returns text of several lines, made harmless for a terminal: line breaks and tabs stay; what moves a cursor, changes a title or
  * turns the direction of writing becomes a blank.
  */
 export function harmlessLines(text: string): string {
@@ -12,7 +12,7 @@ export function harmlessLines(text: string): string {
 }
 
 /**
- * JSON that a terminal shows as it is and that still says the same: such characters in it as escapes.
+ * Returns JSON with control and direction characters as escapes: a terminal shows it as it is, and it has the same values.
  * @param unicode false: all that is not ASCII, too
  */
 export function harmlessJson(json: string, unicode = true): string {

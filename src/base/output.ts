@@ -22,7 +22,7 @@ export function isUnicode(env: NodeJS.ProcessEnv = process.env): boolean {
   return /utf-?8/i.test(locale);
 }
 
-/** Text for people, as it is written to a terminal or a pipe: secrets taken out, made harmless, in the locale's characters. */
+/** Returns text for people as it is written to a terminal or a pipe: secrets taken out, made harmless, in the locale's characters. */
 export function shownText(text: string, env: NodeJS.ProcessEnv = process.env): string {
   const shown = harmlessLines(redact(text));
   if (isUnicode(env)) return shown;
@@ -41,8 +41,8 @@ const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 
 /**
  * Lets whoever reads our output go away: a closed pipe (`list | head`), a terminal that hung up, a log file on a full disk. What is
- * written from then on is lost and nothing else, so that a night goes on to its end without its reader. What was asked for and
- * found no room is a failure all the same, told when the program ends.
+ * written from then on is lost and nothing else, so that a nightly build runs to its end without its reader. Output for which there
+ * was no room is a failure all the same, reported when the program ends.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr]) {

@@ -56,6 +56,7 @@ export interface TagSurvey {
 /** Stands for every tag there may be; no tag is called so. */
 const ALL_TAGS = '(all)';
 
+/** Returns the folder of a work folder that has a file for each tag. */
 export const tagsFolder = (work: string): string => join(work, 'tags');
 
 const tagPath = (work: string, name: string): string => join(tagsFolder(work), `${name}.json`);

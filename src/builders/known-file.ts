@@ -17,8 +17,9 @@ const KIND = 0o170000;
 const FOLDER = 0o040000;
 const LINK = 0o120000;
 
-/** Whether a mode is that of a folder, or of a link. */
+/** Whether a mode is that of a folder. */
 export const isFolderMode = (mode: number): boolean => (mode & KIND) === FOLDER;
+/** Whether a mode is that of a symbolic link. */
 export const isLinkMode = (mode: number): boolean => (mode & KIND) === LINK;
 
 /**

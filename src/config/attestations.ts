@@ -93,7 +93,7 @@ export const attestationsTemplate = `
     #     builder: https://ci.example.org/atomic
     #     key: {type: key-file, key-file: /etc/atomic-nightly/statements.pem}
     #     # A transparency log of sigstore's that is to have the signature, and the key that signs its checkpoints.
-    #     # rekor: {url: 'https://rekor.example.org', log-key: rekor.example.org+37d63fe0+AQOh…}
+    #     # rekor: {url: 'https://rekor.example.org', log-key: rekor.example.org+809b35f1+AQOh…}
     #     # A log of Sigsum's that is to have the statement (its program sigsum-submit has to be installed).
     #     # sigsum: {policy: /etc/atomic-nightly/sigsum.policy, key-file: /etc/atomic-nightly/sigsum.key}
 `;

@@ -69,6 +69,7 @@ export function checkReleasePackages(streams: Readonly<Record<string, Stream>>, 
   return breaches;
 }
 
+/** Returns the lines of the commented template about the block. @param name of the distribution */
 export const releasePackageTemplate = (name: string): string => `
     # The RPM with this stream's OSTree remote and public key, made by "release-package" (docs/release-package.md). With it, the
     # tree must have that package.

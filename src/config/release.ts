@@ -113,7 +113,7 @@ export type WrittenRelease = z.output<ReturnType<typeof releaseBlock>>;
 /** What makes a stream a release stream. No `rpmKeys`: the keys that the repositories name; no `to`: only its own targets. */
 export type ReleaseConfig = Filled<WrittenRelease, 'promotesFrom' | 'rpmKeys'>;
 
-/** Days since 1970-01-01; undefined for a text that is no day. */
+/** Returns a day such as 2026-01-06 as days since 1970-01-01; undefined for text that is no day. */
 export function dayOf(text: string): number | undefined {
   const time = Date.parse(`${text}T00:00:00Z`);
   // Date rolls 2026-02-31 over to March.
@@ -121,6 +121,7 @@ export function dayOf(text: string): number | undefined {
   return time / 86_400_000;
 }
 
+/** Returns the lines of the commented template about a release stream. @param name of the distribution */
 export const releaseTemplate = (name: string): string => `
   # A release stream, fed by "promote" alone (docs/promotion.md). It is built from the treefile of its nightly builds.
   # release:

@@ -163,6 +163,7 @@ const packagesTemplate = `
     # max-metadata-age: 14d
 `;
 
+/** Returns the lines of the commented template about streams. @param name of the distribution */
 export const streamsTemplate = (name: string, tree: TreeTemplate): string => `
 # Named lines of builds.
 streams:

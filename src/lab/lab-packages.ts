@@ -223,6 +223,7 @@ const EXTRAS: Readonly<Record<string, PackageExtras>> = {
   },
 };
 
+/** Returns what the RPM of a Debian package has besides its files: groups, users and the like; nothing for most. */
 export const extrasOf = (debName: string): PackageExtras => EXTRAS[debName] ?? {};
 
 /** Groups and users that packages bring, beside those of `setup`. */

@@ -53,12 +53,14 @@ const LAB: RecordFormat<LabState> = recordFormat({
   hint: 'Remove the folder of the lab and run "atomic-nightly lab build" again.',
 });
 
+/** Reads the state of a lab; undefined in a folder that has none. @throws NightlyError `record` when it is damaged */
 export async function readState(dir: string): Promise<LabState | undefined> {
   const file = join(dir, 'lab.json');
   const text = await readTextIfExists(file);
   return text === undefined ? undefined : readRecord(text, LAB, file);
 }
 
+/** Writes the state of a lab, so that a kill leaves the old one or the new one. */
 export async function writeState(dir: string, state: LabState): Promise<void> {
   await writeJson(join(dir, 'lab.json'), state);
 }

@@ -34,12 +34,12 @@ export function swap64(value: bigint): bigint {
   return Buffer.from(new BigUint64Array([BigInt.asUintN(64, value)]).buffer).readBigUInt64BE();
 }
 
-/** The same of a 32-bit number. */
+/** Reverses the bytes of a 32-bit number, which comes out unsigned. */
 export function swap32(value: number): number {
   return ((value << 24) | ((value & 0xff00) << 8) | ((value >>> 8) & 0xff00) | (value >>> 24)) >>> 0;
 }
 
-/** Entries of a decoded `a{sv}` by key. */
+/** Returns the entries of a decoded `a{sv}` by key. @throws Error for a value of another type */
 export function variantMap(value: VariantValue): Map<string, Variant> {
   const map = new Map<string, Variant>();
   for (const entry of asArray(value)) {
@@ -49,31 +49,37 @@ export function variantMap(value: VariantValue): Map<string, Variant> {
   return map;
 }
 
+/** Returns the value of an array, a tuple or a dictionary entry. @throws Error for a value of another type */
 export function asArray(value: VariantValue | undefined): readonly VariantValue[] {
   if (!Array.isArray(value)) throw new Error('A GVariant array or tuple was expected.');
   return value;
 }
 
+/** Returns the value of a string. @throws Error for a value of another type */
 export function asString(value: VariantValue | undefined): string {
   if (typeof value !== 'string') throw new Error('A GVariant string was expected.');
   return value;
 }
 
+/** Returns the value of `ay`. @throws Error for a value of another type */
 export function asBytes(value: VariantValue | undefined): Uint8Array {
   if (!(value instanceof Uint8Array)) throw new Error('GVariant bytes were expected.');
   return value;
 }
 
+/** Returns the value of a number of up to 32 bits, or a double. @throws Error for a value of another type */
 export function asNumber(value: VariantValue | undefined): number {
   if (typeof value !== 'number') throw new Error('A GVariant number was expected.');
   return value;
 }
 
+/** Returns the value of a 64-bit number. @throws Error for a value of another type */
 export function asBigint(value: VariantValue | undefined): bigint {
   if (typeof value !== 'bigint') throw new Error('A 64-bit GVariant number was expected.');
   return value;
 }
 
+/** Returns the value of a `v`. @throws Error for a value of another type */
 export function asVariant(value: VariantValue | undefined): Variant {
   if (typeof value !== 'object' || value === null || !('type' in value)) throw new Error('A GVariant was expected.');
   return value;

@@ -82,6 +82,7 @@ export function firstDisk(templates: readonly ImageTemplate[]): string | undefin
   return templates.find((one) => formatOf(one).kind === 'disk')?.name;
 }
 
+/** Whether a test failed; one that was left out did not. */
 export const isFailed = ({ verdict }: TestResult): boolean => verdict === 'failed';
 
 function failedTests(failed: readonly TestResult[], count: number): NightlyError {

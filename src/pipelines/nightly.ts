@@ -22,7 +22,7 @@ export interface NightlyOptions {
   readonly until?: Stop | undefined;
 }
 
-/** One night of a stream, a step a line; a resumed build skips what its journal has. */
+/** Runs a nightly build of a stream, a step a line; a resumed one skips what its journal has. */
 export async function nightly(
   project: Project,
   build: Build,

@@ -48,8 +48,8 @@ export interface BoxRelease {
 
 /**
  * Returns the catalogue with that build's boxes in it. Of a version that is there already, boxes of the same providers
- * are replaced: another machine may have made the others. Without a catalogue a new one begins. @throws NightlyError
- * `bug` (no build id).
+ * are replaced: another machine may have made the others. Without a catalogue a new one begins.
+ * @throws NightlyError `bug` when the id is not a build id.
  */
 export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRelease): BoxCatalogue {
   const { name, description, buildId } = release;
@@ -64,7 +64,7 @@ export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRel
   return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
 }
 
-/** Returns the catalogue without those builds; the same one if it has none of them. @throws NightlyError `bug` (no build id). */
+/** Returns the catalogue without those builds; the same one if it has none of them. @throws NightlyError `bug` when one of the ids is no build id. */
 export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly string[]): BoxCatalogue {
   const gone = new Set(buildIds.map(boxVersion));
   const versions = before.versions.filter(({ version }) => !gone.has(version));

@@ -117,6 +117,7 @@ export function isFetched({ fetched }: BuildPaths): boolean {
   return existsSync(fetched);
 }
 
+/** Returns the path of the journal of a build's release, which is there once the release has begun. */
 export const releaseJournal = ({ release }: BuildPaths): string => join(release, 'journal.ndjson');
 
 /**

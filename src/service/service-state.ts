@@ -45,6 +45,7 @@ export interface ServiceState {
   readonly jobs: readonly Job[];
 }
 
+/** Returns the folder that a service has in the work folder. */
 export const serviceFolder = (work: string): string => join(work, 'service');
 
 const statePath = (work: string): string => join(serviceFolder(work), 'state.json');

@@ -15,11 +15,13 @@ function wanted(what: string, node: Located, faults: Fault[], more = ''): undefi
   return undefined;
 }
 
+/** Accepts text; a number is to be put in quotes. */
 export const text: Shape<string> = (node, faults) =>
   typeof node.value === 'string'
     ? node.value
     : wanted('text', node, faults, typeof node.value === 'number' ? ' Put it in quotes.' : '');
 
+/** Accepts true and false. */
 export const flag: Shape<boolean> = (node, faults) =>
   typeof node.value === 'boolean' ? node.value : wanted('true or false', node, faults);
 
@@ -29,6 +31,7 @@ export const count: Shape<number> = (node, faults) =>
     ? node.value
     : wanted('a whole number from 0', node, faults);
 
+/** Accepts one of several words. */
 export function oneOf<T extends string>(...choices: readonly T[]): Shape<T> {
   return (node, faults) =>
     choices.find((choice) => choice === node.value) ?? wanted(`one of ${choices.join(', ')}`, node, faults);
@@ -41,6 +44,7 @@ export function oneOfWithOld<T extends string>(choices: readonly T[], old: Reado
     typeof node.value === 'string' && Object.hasOwn(old, node.value) ? old[node.value] : plain(node, faults);
 }
 
+/** Accepts the value of a variable of a treefile: text, a whole number from 0, true or false. */
 export const variable: Shape<Variable> = (node, faults) =>
   typeof node.value === 'string' || typeof node.value === 'boolean'
     ? node.value
@@ -107,7 +111,9 @@ export interface Field<T> {
   readonly optional: boolean;
 }
 
+/** Makes a key of a map that must be there. */
 export const required = <T>(shape: Shape<Exclude<T, undefined>>): Field<T> => ({ shape, optional: false });
+/** Makes a key of a map that may be left out. */
 export const optional = <T>(shape: Shape<Exclude<T, undefined>>): Field<T | undefined> => ({
   shape: shape as Shape<Exclude<T | undefined, undefined>>,
   optional: true,

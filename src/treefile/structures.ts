@@ -36,6 +36,7 @@ export const rojig: Shape<Rojig> = record<Rojig>({
   description: optional<string>(text),
 });
 
+/** Accepts an entry of `repo-packages`: its repository, and its packages, each once and sorted. */
 export const repoPackages: Shape<RepoPackages> = (node, faults) => {
   const raw = record<{ repo: string; packages: readonly string[] }>({
     repo: required(text),
@@ -46,6 +47,7 @@ export const repoPackages: Shape<RepoPackages> = (node, faults) => {
   return { repo: raw.repo, packages: [...new Set(found)].sort((a, b) => (a < b ? -1 : 1)) };
 };
 
+/** Accepts an entry of `add-files`: a file, and its path in the tree. */
 export const addFile: Shape<AddFile> = (node, faults) => {
   const pair = texts(node, faults);
   const [source, destination] = pair ?? [];
@@ -54,6 +56,7 @@ export const addFile: Shape<AddFile> = (node, faults) => {
   return undefined;
 };
 
+/** Accepts an entry of `remove-from-packages`: a package, and regular expressions for its files. */
 export const removeFromPackage: Shape<readonly string[]> = (node, faults) => {
   const words = texts(node, faults);
   if (words && words.length >= 2) return words;

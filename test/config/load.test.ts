@@ -249,6 +249,18 @@ streams:
   ]);
 });
 
+test('a key that may be of several kinds and is not there is named as missing', async () => {
+  expect(
+    await faultsOf(`name: lab
+work: /srv/work
+targets:
+  a: {type: directory, path: /srv/a, url: "http://localhost:1"}
+streams:
+  nightly: {ref: x/x86_64/y, engine: {type: command, command: [make-tree]}, targets: [a]}
+`),
+  ).toEqual(['FILE:6:38: streams.nightly.engine: "inputs" is missing; it must be a map of keys.']);
+});
+
 test('rules over several values are checked in the same pass, even when other parts have faults', async () => {
   expect(
     await faultsOf(`name: lab

@@ -67,6 +67,16 @@ test('a doc comment begins with what it is about', async () => {
   expect(sources.flatMap(([path, text]) => found(path, text, [rule]))).toEqual([]);
 });
 
+test('an exported function has a doc comment', async () => {
+  const bare =
+    /(?<!\*\/\n|\*\/\n\/\/ biome-ignore [^\n]*\n)^export (?:async )?(?:function\*? (\w+)|const (\w+)[^=\n]*= (?:async )?\([^\n]*=>)/gm;
+  const sources = await textsOf(['src'], /\.ts$/);
+  const lacking = sources.flatMap(([path, text]) =>
+    [...text.matchAll(bare)].map(([, name, other]) => `${path}: ${name ?? other}`),
+  );
+  expect(lacking).toEqual([]);
+});
+
 test('what users read says "nightly build" where it means one', async () => {
   // docs/invariants.md is for people who work on the code.
   const texts = (await forUsers())

@@ -95,7 +95,8 @@ function unionFaults(issue: UnionIssue, value: unknown, context: Context): Fault
       context,
     );
   }
-  const expected = issue.errors.flatMap((inner) => inner.map(expectation));
+  const expected = [...new Set(issue.errors.flatMap((inner) => inner.map(expectation)))];
+  if (value === undefined) return missing(path, expected.join(' or '), context.places);
   const words = issue.errors.flat().flatMap((inner) => (inner.code === 'invalid_value' ? inner.values : []));
   const guess = typeof value === 'string' ? didYouMean(value, words.map(String)) : '';
   const message = `${dotted(path)}expected ${expected.join(' or ')}, found ${shown(value)}.${guess}`;

@@ -55,7 +55,7 @@ export const audit = defineCommand({
   examples: [
     'atomic-nightly audit https://buildlogs.example.org/atomic --policy policy --state audit.json --max-age 2d',
     'atomic-nightly audit',
-    'atomic-nightly audit buildlogs --log-key lab.example/log+37d63fe0+AQOh… --state audit.json --json',
+    'atomic-nightly audit buildlogs --log-key lab.example/log+8940af4f+AQOh… --state audit.json --json',
   ],
   interruptible: true,
   async run({ target, logKey, policy, state: file, maxAge, fullEvery, json }, context) {

@@ -52,7 +52,7 @@ export const witness = defineCommand({
   notes: 'It runs until SIGTERM, needs no configuration, and should run on a machine that the logs are not on.',
   examples: [
     'atomic-nightly witness --new-key witness.example.org/w1 --key witness.key --state /var/lib/witness',
-    'atomic-nightly witness --key witness.key --state /var/lib/witness --log lab.example/log+37d63fe0+AQOh…',
+    'atomic-nightly witness --key witness.key --state /var/lib/witness --log lab.example/log+8940af4f+AQOh…',
   ],
   interruptible: true,
   async run({ newKey, ...options }, context) {

@@ -79,4 +79,5 @@ export function readSignatures(content: string | Uint8Array, place: string): Pac
   return readRecord(content, SIGNATURES, place).packages;
 }
 
+/** Returns a package as `NAME-EVRA`, the epoch left out where it is 0. */
 export const nevraOf = (one: PackageId): string => `${one.name}-${formatEvra(one)}`;

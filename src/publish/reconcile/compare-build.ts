@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filesBelow, isErrno, sizeIfThere } from '../../base/files.ts';
+import { filesBelow, readTextIfExists, sizeIfThere } from '../../base/files.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { isPathBelow } from '../../build/record-values.ts';
 import { filesOfImage } from '../../images/image.ts';
@@ -97,10 +96,7 @@ async function releaseFiles(folder: string): Promise<string[]> {
 
 /** Returns the files that a build's SHA256SUMS names, without the images. */
 async function summedFiles(folder: string): Promise<string[]> {
-  const text = await readFile(join(folder, SUMS), 'utf8').catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT')) return '';
-    throw error;
-  });
+  const text = (await readTextIfExists(join(folder, SUMS))) ?? '';
   const paths = text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(.+)$/.exec(line)?.[1] ?? []);
   return paths.filter(isPathBelow);
 }

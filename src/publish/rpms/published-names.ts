@@ -124,6 +124,7 @@ export async function notePublished(
   await writePublishedNames(memory, { repomd: made.repomd, packages, metadata: made.metadata, left, gone });
 }
 
+/** Remembers what a repository on a target names. @param memory the file */
 export async function writePublishedNames(memory: string, names: PublishedNames): Promise<void> {
   const { repomd = '', packages, metadata, left, gone } = names;
   const maps = { packages: Object.fromEntries(packages), left: Object.fromEntries(left) };

@@ -6,7 +6,7 @@ import type { Listener, RunEvent } from '../../build/events.ts';
 /** Seconds between two progress lines of one step: a log of an hour's download stays readable. */
 const PROGRESS_EVERY_MS = 5000;
 
-/** Plain lines for a pipe or CI: one a happening, no cursor movements, progress every few seconds. */
+/** Returns a listener that writes plain lines, for a pipe or CI: one for each event, and progress every few seconds. */
 export function lineListener(write: (line: string) => void): Listener {
   const lastProgress = new Map<string, number>();
   return (event) => {
@@ -20,12 +20,12 @@ export function lineListener(write: (line: string) => void): Listener {
   };
 }
 
-/** Lines only of what fails. */
+/** Returns a listener that writes a line for each failed step and nothing else. */
 export function quietListener(write: (line: string) => void): { readonly listen: Listener } {
   return { listen: (event) => event.type === 'step-failed' && write(describeEvent(event)) };
 }
 
-/** One event as a line, whatever the texts in it hold. */
+/** Returns an event as one line, whatever characters its texts have. */
 export function describeEvent(event: RunEvent): string {
   return lineOf(event).split('\n').map(oneLine).join(' ');
 }

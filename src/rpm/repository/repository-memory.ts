@@ -43,6 +43,7 @@ export async function readRepositoryMemory(path: string): Promise<RepositoryMemo
   };
 }
 
+/** Writes what is remembered of a repository, so that a kill leaves the old file or the new one. */
 export async function writeRepositoryMemory(path: string, { files, repomd, old }: RepositoryMemory): Promise<void> {
   const state = { version: 1, files: Object.fromEntries(files), repomd, old: Object.fromEntries(old) };
   await writeFileAtomic(path, JSON.stringify(state));

@@ -29,7 +29,7 @@ export function readPasswords(text: string): ReadonlyMap<string, Hash> {
   return users;
 }
 
-/** Whether that is the user's password. */
+/** Whether a password is that of a user; a wrong name takes as long as a wrong password. */
 export async function isPassword(
   users: ReadonlyMap<string, Hash>,
   user: string | undefined,

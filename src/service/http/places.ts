@@ -15,6 +15,7 @@ export interface Places {
   take(who: string): Place | 'total' | 'each';
 }
 
+/** Makes places of one kind, so many in all and for each address. */
 export function createPlaces({ total, each }: PlaceLimits): Places {
   const taken = new Map<string, number>();
   let all = 0;

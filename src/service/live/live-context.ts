@@ -50,6 +50,7 @@ export interface Snapshot {
 
 const NO_TAGS: readonly string[] = [];
 
+/** Reads what lists of builds are made from, all at one moment. */
 export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
   const [{ builds, damaged }, holder, tags] = await Promise.all([work.all(), lookUp(), work.tags()]);
   const list = listOf(builds, holder !== undefined, tags);

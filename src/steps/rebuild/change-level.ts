@@ -65,5 +65,6 @@ export function promoted(level: BuilderLevel): BuilderLevel | undefined {
   }
 }
 
+/** Returns the level of a builder that is suspended; undefined for one that is already. */
 export const suspended = (level: BuilderLevel): BuilderLevel | undefined =>
   level === 'suspended' ? undefined : 'suspended';

@@ -40,6 +40,7 @@ export function statusOf(error: unknown): number | undefined {
   return metadata.httpStatusCode;
 }
 
+/** Whether the server answered that there is no such object. */
 export const isMissing = (error: unknown): boolean => codeOf(error) === 'NoSuchKey';
 
 /** Whether a conditional PUT was refused; on Amazon's, a file that is to match and is gone is "not found". */
@@ -59,6 +60,7 @@ const BUSY = [
   'DamagedOnTheWay',
 ];
 
+/** Whether no connection to the server could be made. */
 export const isUnreachable = (error: unknown): boolean => UNREACHABLE.includes(codeOf(error));
 
 /** Whether the same request may succeed a moment later. */

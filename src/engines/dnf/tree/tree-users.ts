@@ -27,6 +27,7 @@ export function parseLine(line: string, kind: UserKind): { name: string; id: num
   return { name, id: Number(first), ...(kind === 'passwd' ? { gid: Number(second) } : {}) };
 }
 
+/** Returns the name of the account that a line is of. */
 export const nameOf = (line: string): string => line.split(':', 1)[0] ?? '';
 
 /** The lines of such a file that are an account's. */

@@ -193,7 +193,9 @@ it('mounts /boot by a table that is a link to a file of the commit, without writ
     testTask(own),
   );
   const table = readFileSync(join(sysroot, deployment, 'usr/share/fstab'), 'utf8');
-  expect(table).toMatch(/^UUID=x \/ ext4 defaults 0 0\nUUID=\S+ \/boot ext4 defaults,x-systemd.device-timeout=0 0 2\n$/);
+  expect(table).toMatch(
+    /^UUID=x \/ ext4 defaults 0 0\nUUID=\S+ \/boot ext4 defaults,x-systemd.device-timeout=0 0 2\n$/,
+  );
   await run('ostree', ['fsck', '-q', `--repo=${join(sysroot, 'ostree/repo')}`]);
 });
 

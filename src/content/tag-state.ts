@@ -32,6 +32,8 @@ const schema = z.looseObject({
   waiting: z.int().nonnegative(),
   /** When it was last looked whether the time of these is over; seconds since the epoch. */
   looked: z.int().nonnegative(),
+  /** Repositories on targets where the tag was published before its rule named another place. */
+  left: z.array(z.looseObject({ target: z.string(), folder: z.string() })).exactOptional(),
 });
 
 /** The record of a tag. */

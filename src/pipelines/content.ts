@@ -7,6 +7,7 @@ import { openLogGate } from '../publish/log/release-log.ts';
 import type { Runner } from '../run/runner.ts';
 import { keptSigner } from '../signing/kept.ts';
 import type { Signer } from '../signing/signer.ts';
+import { formerPlaces, stillThere, type TargetFolder } from '../steps/content/left-folders.ts';
 import {
   makeTagRepository,
   type RepositoryContents,
@@ -38,6 +39,8 @@ export interface ContentOutcome {
   readonly added: number;
   readonly removed: number;
   readonly blocked: ContentPlan['blocked'];
+  /** Where it was published before its rule named another place. */
+  readonly left: readonly TargetFolder[];
 }
 
 /**
@@ -57,8 +60,8 @@ export async function syncContent(of: TagContent, runner: Runner): Promise<Conte
   const places = tagRepositories(assigned, contentsOf(prepared), new Map(), folder);
   if (push && !of.acceptRemovals) await refuseMoved(places, { tag: assigned.tag, folder });
   if (isDone(prepared, of)) {
-    await noteUnchanged(of, prepared, folder, runner);
-    return outcome('unchanged', prepared);
+    const left = await noteUnchanged(of, prepared, { folder, places }, runner);
+    return outcome('unchanged', prepared, left);
   }
   const pool = await (assigned.level === 'release'
     ? signedPool(of, prepared, signer, runner)
@@ -74,10 +77,12 @@ export async function syncContent(of: TagContent, runner: Runner): Promise<Conte
     }),
   );
   const waiting = push ? await publish(of, prepared, { repositories, pool, signer, folder }, runner) : 0;
+  const left = await leftBehind(of, places, prepared, runner);
+  const change = changeOf(of, prepared, pool, { waiting, ...(left.length > 0 && { left }) });
   await runner.step('record', {}, () =>
-    recordChange(folder, { ...changeOf(of, prepared, pool, waiting), repositories: repositories.map(asRecorded) }, hub),
+    recordChange(folder, { ...change, repositories: repositories.map(asRecorded) }, hub),
   );
-  return outcome(push ? 'published' : 'made', prepared);
+  return outcome(push ? 'published' : 'made', prepared, left);
 }
 
 const asRecorded = ({ target, folder, repomd }: TagRepository & { readonly repomd: string }) => ({
@@ -89,19 +94,20 @@ const asRecorded = ({ target, folder, repomd }: TagRepository & { readonly repom
 /** Sends repositories to their targets, uses them as clients do, and removes what left long ago. @returns files that still wait */
 async function publish(
   of: TagContent,
-  { plan, before }: PreparedContent,
+  { plan, before, snapshot, settings }: PreparedContent,
   { repositories, pool, signer, folder }: Made,
   runner: Runner,
 ): Promise<number> {
   const { config, assigned, now } = of;
   const log = await openLogGate(config);
-  const places = { log, scratch: join(folder, 'scratch'), now };
+  const places = { log, scratch: join(folder, 'scratch'), now, asOf: Math.floor(snapshot.event.ts) };
   const sent = await runner.step('push', {}, (task) =>
     inTurn(repositories, async (one) => ({ ...one, ...(await pushRepository(one, places, task)) })),
   );
   await runner.step('verify', {}, async (task) => {
-    // What was only made before is as new there as all the rest.
-    const rpms = plan.wanted.filter(({ file }) => !before?.pushed || plan.add.includes(file));
+    // What was only made before, or published in another place, is as new there as all the rest.
+    const isThere = before?.pushed === true && before.settings === settings;
+    const rpms = plan.wanted.filter(({ file }) => !isThere || plan.add.includes(file));
     const client = { rpms, pool, key: await signer.clientKey(task), gpgcheck: assigned.level === 'release' };
     const changed = sent.filter((one) => one.changed);
     await inParallel(changed, { atATime: AT_A_TIME, signal: task.signal }, (one, signal) =>
@@ -132,23 +138,38 @@ function targetOf({ config }: TagContent, { target: name }: TagRepository): Targ
 }
 
 /** Nothing is made, but what left earlier is removed when its time is over. The next time only later changes are asked for. */
-async function noteUnchanged(of: TagContent, prepared: PreparedContent, folder: string, runner: Runner): Promise<void> {
+async function noteUnchanged(
+  of: TagContent,
+  prepared: PreparedContent,
+  { folder, places }: { readonly folder: string; readonly places: readonly TagRepository[] },
+  runner: Runner,
+): Promise<readonly TargetFolder[]> {
   const { before, snapshot, since, plan } = prepared;
-  if (!before) return;
+  if (!before) return [];
   let { waiting } = before;
   if (waiting > 0 && of.push) {
-    const places = tagRepositories(of.assigned, contentsOf(prepared), new Map(), folder);
     const repositories = places.map((one) => placed(one, targetOf(of, one), folder));
     waiting = await retire(of, repositories, runner);
   }
+  const left = await leftBehind(of, places, prepared, runner);
+  const { left: _, ...known } = before;
   await writeTagState(folder, {
-    ...before,
-    event: snapshot.event.id,
-    since,
-    blocked: [...plan.blocked],
-    waiting,
-    looked: of.now,
+    ...{ ...known, event: snapshot.event.id, since, blocked: [...plan.blocked], waiting, looked: of.now },
+    ...(left.length > 0 && { left: [...left] }),
   });
+  return left;
+}
+
+/** Returns the repositories that the tag has left behind; what was found last where nothing is sent. */
+async function leftBehind(
+  { config, assigned, push }: TagContent,
+  places: readonly TargetFolder[],
+  { before }: PreparedContent,
+  runner: Runner,
+): Promise<readonly TargetFolder[]> {
+  if (!push) return before?.left ?? [];
+  const former = await formerPlaces(config.work, assigned.tag, places);
+  return former.length === 0 ? [] : runner.step('left', {}, (task) => stillThere(former, config, task));
 }
 
 /** @returns how many files still wait */
@@ -189,9 +210,13 @@ function refusal({ tag, refused = '' }: ContentPlan): NightlyError {
   });
 }
 
-function outcome(state: ContentOutcome['state'], { plan }: PreparedContent): ContentOutcome {
+function outcome(
+  state: ContentOutcome['state'],
+  { plan }: PreparedContent,
+  left: readonly TargetFolder[],
+): ContentOutcome {
   const { tag, event, add, remove, blocked } = plan;
-  return { tag, state, event, added: add.length, removed: remove.length, blocked };
+  return { tag, state, event, added: add.length, removed: remove.length, blocked, left };
 }
 
 /** Clients that look at repositories at the same time. */
@@ -207,7 +232,7 @@ function changeOf(
   { assigned, push, now }: TagContent,
   prepared: PreparedContent,
   pool: Pool,
-  waiting: number,
+  found: { readonly waiting: number; readonly left?: readonly TargetFolder[] },
 ): Omit<MadeChange, 'repositories'> {
   const { before, snapshot, since, plan, key, settings } = prepared;
   const packages = plan.wanted.map(({ file, payloadhash, build }) => ({
@@ -217,7 +242,8 @@ function changeOf(
   const after: TagState = {
     ...{ version: 1, tag: assigned.tag, tagId: snapshot.tagId, event: snapshot.event.id, since, settings },
     ...{ arches: [...plan.arches], formerArches: formerArches(prepared), packages, blocked: [...plan.blocked] },
-    ...{ pushed: push, at: now, waiting, looked: now },
+    ...{ pushed: push, at: now, waiting: found.waiting, looked: now },
+    ...(found.left && { left: [...found.left] }),
   };
   return { level: assigned.level, key: key.fingerprint, pushed: push, snapshot, before, after };
 }

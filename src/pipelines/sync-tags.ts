@@ -40,8 +40,8 @@ const AT_A_TIME = 4;
 export async function syncTags(tags: readonly AssignedTag[], options: SyncOptions, task: Task): Promise<TagResult[]> {
   const unchanged = await unchangedTags(tags, options, task);
   const results = new Map<string, TagResult>();
-  for (const [tag, { event, blocked }] of unchanged) {
-    results.set(tag, { tag, outcome: { tag, state: 'unchanged', event, added: 0, removed: 0, blocked } });
+  for (const [tag, { event, blocked, left = [] }] of unchanged) {
+    results.set(tag, { tag, outcome: { tag, state: 'unchanged', event, added: 0, removed: 0, blocked, left } });
   }
   const due = tags.filter(({ tag }) => !unchanged.has(tag));
   await inParallel(due, { atATime: AT_A_TIME, signal: task.signal }, async (assigned) => {
@@ -90,7 +90,7 @@ async function syncLocked(assigned: AssignedTag, options: SyncOptions, signal: A
   }
 }
 
-/** Seconds after which files that wait to be removed from targets are looked at again. */
+/** Seconds after which files that wait to be removed from targets, and folders that a tag has left, are looked at again. */
 const LOOK_EVERY = 6 * 3600;
 
 /** Returns the tags whose repositories are what they would be made now, with what is known of them. */
@@ -105,7 +105,7 @@ async function unchangedTags(
     const state = await readTagState(tagFolder(config.work, assigned.tag)).catch(() => undefined);
     const signing = content.keys[assigned.key];
     if (!state || !signing || (push && !state.pushed)) continue;
-    if (push && state.waiting > 0 && now - state.looked >= LOOK_EVERY) continue;
+    if (push && (state.waiting > 0 || state.left) && now - state.looked >= LOOK_EVERY) continue;
     const name = `${assigned.key} ${assigned.release}`;
     const key = keys.get(name) ?? rpmKeyOf({ content, assigned }, openSigner(signing), task);
     keys.set(name, key);

@@ -37,7 +37,7 @@ export interface KojiHub {
   expireSessions(): void;
   sessionKeys(): string[];
   /** Takes a file's path below the topdir; what it returns is sent in place of the file. */
-  onFile: ((path: string) => FileMishap | undefined) | undefined;
+  onFile: ((path: string) => FileMishap | undefined | Promise<undefined>) | undefined;
   /** Takes what a call comes to; what it returns is answered in its place. */
   onCall: ((method: string, value: XmlRpcValue) => XmlRpcValue) | undefined;
   close(): Promise<void>;
@@ -215,7 +215,7 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   };
 
   const answerFile = async (path: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const mishap = hub.onFile?.(path);
+    const mishap = await hub.onFile?.(path);
     const file = join(topdir, path);
     const size = await stat(file).then(
       (there) => there.size,

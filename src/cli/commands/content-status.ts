@@ -2,7 +2,8 @@ import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { formatMomentAndAge } from '../../base/format.ts';
 import { tableLines } from '../../base/table.ts';
 import { toned } from '../../base/tone.ts';
-import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
+import { processedTags, readTagState, type TagState, tagFolder } from '../../content/tag-state.ts';
+import { leftLines } from '../../steps/content/left-folders.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 import { loadContent } from '../open-content.ts';
@@ -20,7 +21,10 @@ export const contentStatus = defineCommand({
     const tags = await statesOf(config.work);
     if (json) printJson({ tags }, print);
     else if (tags.length === 0) print('Nothing was published yet: "atomic-nightly content sync --all" does it.');
-    else for (const line of tableLines([HEADER, ...tags.map(cellsOf)])) print(line);
+    else {
+      for (const line of tableLines([HEADER, ...tags.map(cellsOf)])) print(line);
+      for (const one of tags) if ('left' in one) for (const line of leftLines(one, config)) print(line);
+    }
     return tags.some((one) => 'damaged' in one) ? 1 : 0;
   },
 });
@@ -33,6 +37,8 @@ type Status =
       readonly at: string;
       readonly packages: number;
       readonly blocked: number;
+      /** Repositories that it has left behind on targets. */
+      readonly left?: TagState['left'];
     }
   | { readonly tag: string; readonly damaged: string };
 
@@ -44,8 +50,8 @@ async function statesOf(work: string): Promise<Status[]> {
       try {
         const state = await readTagState(tagFolder(work, tag));
         if (!state) return [];
-        const { event, at, packages, blocked, pushed } = state;
-        const counts = { packages: packages.length, blocked: blocked.length };
+        const { event, at, packages, blocked, pushed, left } = state;
+        const counts = { packages: packages.length, blocked: blocked.length, ...(left && { left }) };
         return [{ tag, state: pushed ? 'published' : 'made', event, at: new Date(at * 1000).toISOString(), ...counts }];
       } catch (error) {
         return [{ tag, damaged: asNightlyError(error).message }];

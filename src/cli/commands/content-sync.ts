@@ -1,11 +1,13 @@
 import type { NightlyError } from '../../base/errors.ts';
 import { EXIT } from '../../build/outcomes.ts';
+import type { Config } from '../../config/config.ts';
 import { findTags } from '../../content/find-tags.ts';
 import { openKoji } from '../../content/open-koji.ts';
 import { prepareContent, signerOf, type TagContent } from '../../pipelines/prepare-content.ts';
 import { syncTags, type TagResult } from '../../pipelines/sync-tags.ts';
 import { selectListener } from '../../reports/progress/select-listener.ts';
 import { targetsClock } from '../../steps/compose/clock.ts';
+import { leftLines } from '../../steps/content/left-folders.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { exitCodeOfError } from '../exit-code.ts';
 import { flag, negation, rest } from '../inputs.ts';
@@ -59,7 +61,7 @@ export const contentSync = defineCommand({
       const shown = selectListener(logFormat, process.stderr);
       const results = await syncTags(tags, { ...options, listen: shown.listen }, task).finally(shown.close);
       const faults = all ? found.faults.map((fault) => ({ tag: fault.tag, error: tagFault(fault) })) : [];
-      printResults([...results, ...faults], { json, print });
+      printResults([...results, ...faults], { json, print, config: open.config });
       return exitCode([...results, ...faults]);
     } finally {
       await hub.close();
@@ -94,7 +96,7 @@ async function printPlans(
 
 function printResults(
   results: readonly TagResult[],
-  { json, print }: { readonly json: boolean; readonly print: Printer },
+  { json, print, config }: { readonly json: boolean; readonly print: Printer; readonly config: Config },
 ): void {
   if (json) {
     printJson(
@@ -116,6 +118,7 @@ function printResults(
     const changes = state === 'unchanged' ? '' : `, ${added} added, ${removed} removed`;
     print(`${tag}: ${state}${changes} (event ${event})`);
     for (const { file, why } of blocked) print(`  not published: ${file}: ${why}`);
+    for (const line of leftLines(one.outcome, config)) print(`  ${line}`);
   }
 }
 

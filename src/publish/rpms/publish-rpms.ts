@@ -32,6 +32,11 @@ export interface PublishRequest {
    * for its signature only now: repomd-bridge.ts. `settleSignature` takes it away again.
    */
   readonly bridge?: boolean;
+  /**
+   * When what is to be published was read where it comes from, in seconds since the epoch, where those are the revisions of its metadata:
+   * what another machine published of a later moment is not replaced.
+   */
+  readonly asOf?: number | undefined;
   /** Compares every package with the one that the target has, and sends those that are missing there. */
   readonly all?: boolean;
 }
@@ -47,8 +52,8 @@ export interface PublishedRpms {
  * Makes a repository on a target equal to the local one: packages and metadata files, which are named by their content, then the
  * entry in the release log, then repomd.xml with its signature in one go (I1, I17). Only what the target's own metadata does not
  * name already is sent. Nothing is removed there (retire-rpms.ts). Done when it is seen over the public URL (I6).
- * @throws NightlyError `target-differs` for a package that the target has with other bytes under its name; `verify`; those of the
- *   target.
+ * @throws NightlyError `target-differs` for a package that the target has with other bytes under its name; `target-moved` where it has
+ *   what was read later; `verify`; those of the target.
  */
 export async function publishRpms(request: PublishRequest, target: Target, task: Task): Promise<PublishedRpms> {
   const { repository, folder, memory, all = false } = request;
@@ -65,6 +70,8 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
   const published = place && (await readPublishedNames(place, memory.now, task, { repomd: there.at(-1) }));
   const same = files.every(({ content }, index) => content.equals(there[index] ?? Buffer.alloc(0)));
   let sent = 0;
+  // What is read here is what the swap expects: nobody gets in between.
+  if (!same) refuseOlder(request, there.at(-1), target);
   if (!same || all) {
     if (place && published) await noteSending(place, published, made.packages);
     const before = there.at(-1);
@@ -86,6 +93,17 @@ export async function publishRpms(request: PublishRequest, target: Target, task:
   if (place) await notePublished(place, published, { ...made, repomd: sha256(repomd), now: memory.now });
   for (const { path, content } of visible) await insistOnPublic(`${target.publicUrl}/${path}`, content, task);
   return { changed: !same || sent > 0, sent };
+}
+
+function refuseOlder({ folder, asOf }: PublishRequest, repomd: Uint8Array | undefined, target: Target): void {
+  const [, revision] = /<revision>(\d{1,15})<\/revision>/.exec(repomd ? Buffer.from(repomd).toString() : '') ?? [];
+  if (asOf === undefined || revision === undefined || Number(revision) <= asOf) return;
+  const [theirs, ours] = [Number(revision), asOf].map((seconds) => new Date(seconds * 1000).toISOString());
+  throw new NightlyError(
+    'target-moved',
+    `${folder} on target "${target.name}" is as of ${theirs}, later than what was to be published, which is as of ${ours}: another machine publishes there.`,
+    { hint: 'Nothing was replaced. Run the same command again, which reads everything anew; let one machine do it.' },
+  );
 }
 
 async function namedHere(repository: string, repomd: Buffer, task: Task): Promise<NamedThere> {

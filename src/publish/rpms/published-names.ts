@@ -71,13 +71,15 @@ export async function readPublishedNames(
   const gone = new Set(record?.gone);
   if (record && record.repomd === repomd) return { repomd, packages, metadata: record.metadata, left: known, gone };
   const named = content && (await readNamedThere(content, place, task));
-  for (const [path, digest] of named?.packages ?? []) {
-    packages.set(path, digest);
-    gone.delete(path);
+  for (const [path, digest] of named?.packages ?? []) packages.set(path, digest);
+  const files = new Set(await filesThere(place, task));
+  // What is remembered may be of another folder, from which the repository was moved, or of one that somebody removed.
+  for (const path of [...packages.keys()].filter(isPackage)) {
+    if (files.has(path)) gone.delete(path);
+    else gone.add(path);
   }
   const left = new Map<string, number>();
-  for (const path of await filesThere(place, task)) {
-    gone.delete(path);
+  for (const path of files) {
     if (path.endsWith('.rpm') && !packages.has(path)) packages.set(path, '');
     const isNamed = named?.packages.has(path) || named?.metadata.includes(path);
     if (!isNamed) left.set(path, Math.min(known.get(path) ?? now, now));
@@ -149,12 +151,14 @@ export async function readNamedThere(
   }
 }
 
+const isPackage = (path: string): boolean => /^Packages\/.+\.rpm$/.test(path);
+
 /** Files of the repository on a target that go when nothing names them; those of a repository below it are not among them. */
 async function filesThere({ target, folder }: RpmsPlace, task: Task): Promise<string[]> {
   const found: string[] = [];
   for await (const { path } of target.list(folder, task)) {
     const inside = path.slice(folder.length + 1);
-    if (/^Packages\/.+\.rpm$|^repodata\/[0-9a-f]{64,128}-[^/]+$/.test(inside)) found.push(inside);
+    if (isPackage(inside) || /^repodata\/[0-9a-f]{64,128}-[^/]+$/.test(inside)) found.push(inside);
   }
   return found;
 }

@@ -30,14 +30,22 @@ export async function publishable(repository: PlacedRepository, now: number, tas
   return { ...repository, packages: publishablePaths(repository.packages, [names]) };
 }
 
+export interface PushOptions {
+  readonly log: LogGate;
+  readonly scratch: string;
+  readonly now: number;
+  /** When the hub was asked what is in the tag, by its clock; seconds since the epoch. */
+  readonly asOf?: number;
+}
+
 /** Sends what the target lacks, in the order in which readers can be there at any moment (C5). */
 export async function pushRepository(
   { local, id, place: { target, folder, memory } }: PlacedRepository,
-  { log, scratch, now }: { readonly log: LogGate; readonly scratch: string; readonly now: number },
+  { log, scratch, now, asOf }: PushOptions,
   task: Task,
 ): Promise<PublishedRpms> {
   const request = { repository: local, folder, dir: join(scratch, id), log, memory: { file: memory, now } };
-  return publishRpms({ ...request, bridge: true }, target, task);
+  return publishRpms({ ...request, asOf, bridge: true }, target, task);
 }
 
 /** Takes the signature of the metadata of before away again, once nobody can be between the two any more. */

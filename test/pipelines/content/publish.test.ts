@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it } from 'vitest';
 import { readHistory } from '../../../src/content/tag-history.ts';
@@ -10,6 +10,7 @@ import { buildForKoji, importBuilds } from '../../support/koji-material.ts';
 import { serveFolder } from '../../support/nginx.ts';
 import { dnfInstall } from '../../support/rpm-client.ts';
 import { sharedFolder } from '../../support/tmp.ts';
+import { type CliResult, runCli } from '../../support/world.ts';
 
 const dir = sharedFolder();
 await mkdir(join(dir, 'published'));
@@ -117,7 +118,53 @@ it('a rule whose path changes is refused where the tag was published, until some
     ),
   });
   expect(existsSync(at('tests'))).toBe(false);
-  expect(await world.sync(TESTING, { ...later, acceptRemovals: true })).toMatchObject({ state: 'published' });
-  expect((await namedIn(at('tests/8/storage/x86_64/ceph'))).size).toBe(2);
-  expect(await world.sync(TESTING, later)).toMatchObject({ state: 'unchanged' });
+  const left = [{ target: 'mirror', folder: 'test/8/storage/x86_64/ceph' }];
+  const confirmed = await world.sync(TESTING, { ...later, acceptRemovals: true });
+  expect(confirmed).toMatchObject({ state: 'published', left });
+  // All of it is in the new place, and dnf has used it there.
+  const moved = await namedIn(at('tests/8/storage/x86_64/ceph'));
+  expect(moved.size).toBe(2);
+  for (const path of moved.keys()) expect(existsSync(at('tests/8/storage/x86_64/ceph', path)), path).toBe(true);
+  expect(await world.sync(TESTING, later)).toMatchObject({ state: 'unchanged', left });
+  // It is named until it is gone; nobody else removes it.
+  const status = async () => (await runCli(dir, ['content', 'status'])).stdout;
+  expect(await status()).toContain(
+    `${TESTING} was published in directory ${at('test/8/storage/x86_64/ceph')} before: what is there stays as it is.`,
+  );
+  await rm(at('test'), { recursive: true });
+  expect(await world.sync(TESTING, later)).toMatchObject({ state: 'unchanged', left: [] });
+  expect(await status()).not.toContain('was published in');
+});
+
+it('C1: of two machines that publish a tag, who read it first replaces nothing of what the other read later', async () => {
+  const other = join(dir, 'other.yaml');
+  const config = await readFile(world.configFile, 'utf8');
+  await writeFile(other, config.replace('name: lab\n', 'name: lab\nwork: ./work-of-the-other\n'));
+  await importBuilds(hub, [
+    await buildForKoji(join(dir, 'first'), 'first'),
+    await buildForKoji(join(dir, 'second'), 'second'),
+  ]);
+  await hub.transaction((state, say) => tagBuild(state, TESTING, 'first-1.0-1.el8', say));
+  let meanwhile: CliResult | undefined;
+  let hasBegun = false;
+  // As soon as this one has read the tag and fetches what is in it, the other begins and comes to its end.
+  hub.onFile = async () => {
+    if (hasBegun) return undefined;
+    hasBegun = true;
+    await hub.transaction((state, say) => tagBuild(state, TESTING, 'second-1.0-1.el8', say));
+    meanwhile = await runCli(dir, ['--config', other, 'content', 'sync', TESTING]);
+    return undefined;
+  };
+  const later = { push: true, now: Math.floor(Date.now() / 1000) };
+  await expect(world.sync(TESTING, later)).rejects.toMatchObject({
+    code: 'target-moved',
+    message: expect.stringMatching(/ceph on target "mirror" is as of .*: another machine publishes there\.$/),
+  });
+  hub.onFile = undefined;
+  expect(meanwhile?.code, meanwhile?.stderr).toBe(0);
+  const names = async () => [...(await namedIn(at('tests/8/storage/x86_64/ceph'))).keys()].sort();
+  const both = await names();
+  expect(both).toEqual(expect.arrayContaining([expect.stringMatching('/first-1'), expect.stringMatching('/second-1')]));
+  expect(await world.sync(TESTING, later)).toMatchObject({ state: 'published' });
+  expect(await names()).toEqual(both);
 });

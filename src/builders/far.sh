@@ -6,7 +6,7 @@
 #   put ROOT                     a gzipped tar: objects, and new/ROOT, whose files are links to objects
 #   prune KEEP                   -> the roots that it removed: beyond so many, those longest unused of which no job is here
 #   job JOB ROOT LISTING DIGEST EPOCH   a source package; starts its build, once the root and the package are what they should be
-#   poll JOB OFFSET              -> `STATE TICKS SIZE`, then the log from OFFSET on; waits up to 5 seconds for something to say
+#   poll JOB OFFSET WAIT         -> `STATE TICKS SIZE`, then the log from OFFSET on; waits so many half seconds for the end of the job
 #   sign JOB COMMAND             -> `DIGEST SIZE FILE` of each package, `.`, the signature in base64
 #   fetch JOB                    -> the packages, one behind the other, in that order
 #   drop JOB                     kills what is left of a job and removes it
@@ -106,8 +106,8 @@ case $verb in
   build | inside | listing) "$verb" "$@" ;;
   poll)
     pid=$(cat "$j/pid")
-    # One question that waits in place of many connections.
-    for _ in 1 2 3 4 5 6 7 8 9 10; do [ -f "$j/state" ] || [ "$(stat -c %s "$j/log")" -gt "$2" ] || sleep 0.5; done
+    # One question that waits in place of many: each takes some hundredths of a second from the build that it asks for.
+    for _ in $(seq "$3"); do [ -f "$j/state" ] || sleep 0.5; done
     grep -qs "$1" "/proc/$pid/cmdline" && state=run || state=gone
     [ ! -f "$j/state" ] || state=$(cat "$j/state")
     echo "$state $(ticks "$pid") $(stat -c %s "$j/log")"

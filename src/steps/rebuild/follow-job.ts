@@ -5,11 +5,12 @@ import type { Task } from '../../base/task.ts';
 import type { FarMachine } from '../../builders/far-machine.ts';
 import { type JobState, parseJobState } from '../../rebuild/far-job.ts';
 
-const SHORTEST_PAUSE_MS = 300;
-const LONGEST_PAUSE_MS = 5000;
-/** Between questions; each is a connection, which on a busy machine takes from the build that it asks for. */
-const PAUSE_SHARE = 0.03;
-/** One question takes milliseconds; a machine that takes longer is asked again. */
+/** Between questions, whatever the far side does. */
+const PAUSE_MS = 300;
+/** A question is answered as soon as the job has ended, and else after a part of the time that the job has taken so far. */
+const WAIT_SHARE = 0.25;
+const [SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS] = [1, 5];
+/** One question takes milliseconds beside its wait; a machine that takes longer is asked again. */
 const ANSWER_SECONDS = 30;
 /** Bytes; no build that ends prints more. */
 const LONGEST_LOG = 1 << 30;
@@ -39,7 +40,9 @@ export async function followJob(
         `${name} has shown no progress on job ${job} for ${stallSeconds} s.`,
       );
     }
-    const answer = await ask(machine, job, offset, task);
+    const share = ((performance.now() - begun) / 1000) * WAIT_SHARE;
+    const wait = Math.min(Math.max(share, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS);
+    const answer = await ask(machine, { job, offset, wait }, task);
     if (answer !== undefined) {
       const { state, log } = answer;
       if (log.length > 0) await appendFile(logFile, log);
@@ -50,22 +53,20 @@ export async function followJob(
       if (state.ticks !== before?.ticks || log.length > 0) progressAt = performance.now();
       before = state;
     }
-    const share = (performance.now() - begun) * PAUSE_SHARE;
-    const wait = Math.min(Math.max(share, SHORTEST_PAUSE_MS), LONGEST_PAUSE_MS);
-    await pause(wait, undefined, { signal: task.signal }).catch(() => undefined);
+    await pause(PAUSE_MS, undefined, { signal: task.signal }).catch(() => undefined);
     task.signal.throwIfAborted();
   }
 }
 
-/** Asks once; undefined when the machine cannot be reached. */
+/** Asks once; undefined when the machine cannot be reached. @param wait seconds that the machine waits for the end of the job */
 async function ask(
   machine: FarMachine,
-  job: string,
-  offset: number,
+  { job, offset, wait }: { readonly job: string; readonly offset: number; readonly wait: number },
   task: Task,
 ): Promise<{ readonly state: JobState; readonly log: Buffer } | undefined> {
   try {
-    const answer = await machine.call('poll', [job, String(offset)], task, { stallSeconds: ANSWER_SECONDS });
+    const args = [job, offset, Math.round(wait * 2)].map(String);
+    const answer = await machine.call('poll', args, task, { stallSeconds: ANSWER_SECONDS });
     const end = answer.indexOf(0x0a);
     const line = answer.subarray(0, Math.max(end, 0)).toString('utf8');
     return { state: parseJobState(line, machine.config.name), log: answer.subarray(end + 1) };

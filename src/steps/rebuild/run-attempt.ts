@@ -58,7 +58,7 @@ export async function runAttempt(machine: FarMachine, request: AttemptRequest, t
  */
 export async function isUnderWay(machine: FarMachine, { job }: Job, task: Task): Promise<boolean> {
   if (!(await namesOn(machine, 'jobs', task)).has(job)) return false;
-  const line = await machine.call('poll', [job, '0'], task).catch((error: unknown) => {
+  const line = await machine.call('poll', [job, '0', '0'], task).catch((error: unknown) => {
     // Only a part of the source package arrived.
     if (error instanceof NightlyError && error.code === 'tool-failed') return undefined;
     throw error;

@@ -69,8 +69,9 @@ async function addStreams(
   for (const { name: stream, targets } of Object.values(config.streams)) {
     const own = builds.filter(({ meta }) => meta.stream === stream);
     // An alert on a failed night must not fall silent while the next one is under way.
-    const state = own.map((build) => currentState(build, held)).find((one) => one !== 'running');
-    if (state === undefined) continue;
+    const ended = own.find((build) => currentState(build, held) !== 'running');
+    if (ended === undefined) continue;
+    const state = currentState(ended, held);
     for (const one of STATES) {
       gauge(
         'last_build_state',

@@ -67,18 +67,24 @@ export async function oneStream(context: WebContext, stream: StreamConfig, befor
 }
 
 async function someBuilds(context: WebContext, builds: Snapshot['builds'], before: string | undefined) {
-  // A night that was taken back is not in its place by its id.
-  const at = builds.findIndex(({ meta }) => meta.buildid === before);
-  const from =
-    at !== -1
-      ? at + 1
-      : before !== undefined && isBuildId(before)
-        ? builds.findIndex(({ meta }) => compareBuildIds(meta.buildid, before) < 0)
-        : 0;
+  const from = placeBehind(builds, before);
   const some = from === -1 ? [] : builds.slice(from, from + LISTED);
   const more = from !== -1 && builds.length > from + LISTED;
   return {
     shown: await Promise.all(some.map((build) => listed(context, build))),
     older: more ? (some.at(-1)?.meta.buildid ?? '') : '',
   };
+}
+
+/** Returns where the builds begin that are older than one; -1 when there are none. */
+function placeBehind(builds: Snapshot['builds'], before: string | undefined): number {
+  if (before === undefined) return 0;
+  // A night that was taken back is not in its place by its id.
+  const at = builds.findIndex(({ meta }) => meta.buildid === before);
+  if (at !== -1) return at + 1;
+  if (!isBuildId(before)) return 0;
+  const { length } = before;
+  // Ids of one length compare as text, which takes thousands of them a tenth of the time.
+  const isOlder = (id: string): boolean => (id.length === length ? id < before : compareBuildIds(id, before) < 0);
+  return builds.findIndex(({ meta }) => isOlder(meta.buildid));
 }

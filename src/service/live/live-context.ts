@@ -1,3 +1,4 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { diskSpace } from '../../base/disk-space.ts';
 import { currentState } from '../../build/about-build.ts';
 import { type BuildList, buildList } from '../../build/build-list.ts';
@@ -53,7 +54,7 @@ const NO_TAGS: readonly string[] = [];
 /** Reads what lists of builds are made from, all at one moment. */
 export async function takeSnapshot({ work, holder: lookUp }: WebContext): Promise<Snapshot> {
   const [{ builds, damaged }, holder, tags] = await Promise.all([work.all(), lookUp(), work.tags()]);
-  const list = listOf(builds, holder !== undefined, tags);
+  const list = await listOf(builds, holder !== undefined, tags);
   return { holder, damaged, builds: list.all, list };
 }
 
@@ -65,10 +66,18 @@ interface Listed {
 
 const LISTED = new WeakMap<readonly IndexedBuild[], Listed>();
 
-/** Lists builds as they stand. As long as nothing changed it is the same list: over thousands of builds a new one takes its time. */
-function listOf(builds: readonly IndexedBuild[], held: boolean, tags: TagSurvey): BuildList<SnapshotBuild> {
+/**
+ * Lists builds as they stand. As long as nothing changed it is the same list: over thousands of builds a new one takes its time, and
+ * others have their turn between one way through all of them and the next (I15).
+ */
+async function listOf(
+  builds: readonly IndexedBuild[],
+  held: boolean,
+  tags: TagSurvey,
+): Promise<BuildList<SnapshotBuild>> {
   const known = LISTED.get(builds);
   if (known?.held === held && known.tags === tags) return known.list;
+  await yieldToOthers();
   const list = buildList(
     builds.map((build) => ({
       ...build,
@@ -77,6 +86,11 @@ function listOf(builds: readonly IndexedBuild[], held: boolean, tags: TagSurvey)
     })),
   );
   LISTED.set(builds, { held, tags, list });
+  for (const lookUp of [list.of, list.archOf]) {
+    await yieldToOthers();
+    lookUp('');
+  }
+  await yieldToOthers();
   return list;
 }
 

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { ifThere, isErrno } from '../../base/files.ts';
 import { isUnreadable, unreadable } from '../../base/unreadable.ts';
@@ -107,6 +108,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
   let [latest, listed]: [readonly Look<IndexedMeta>[], Look<IndexedMeta>] = [[], { builds: [], damaged: [] }];
   const all = async () => {
     const found = await rounds.all();
+    if (found !== latest) await yieldToOthers();
     if (found !== latest) {
       listed = { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap(({ damaged }) => damaged) };
       latest = found;

@@ -1,6 +1,8 @@
+import processes from 'node:child_process';
 import syncFs, { writeSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
+import { Socket } from 'node:net';
 import { argv } from 'node:process';
 import { NightlyError } from '../../src/base/errors.ts';
 import { quietTask } from '../../src/base/task.ts';
@@ -13,7 +15,7 @@ import { notingKey } from './log-files.ts';
 const request: AppenderRequest = JSON.parse(argv[2] ?? '');
 const key = notingKey(request.signed);
 
-/** Kills this process before the Nth change of a file. */
+/** Kills this process before the Nth change of a file, start of a program, or piece sent to one or over a network. */
 function killBefore(nth: number): void {
   let count = 0;
   const next = (): void => {
@@ -28,6 +30,12 @@ function killBefore(nth: number): void {
     };
   Object.assign(fs, { open: around(fs.open), rename: around(fs.rename), writeFile: around(fs.writeFile) });
   Object.assign(syncFs, { renameSync: around(syncFs.renameSync) });
+  Object.assign(processes, { spawn: around(processes.spawn) });
+  const { write } = Socket.prototype;
+  Socket.prototype.write = function (this: Socket, ...args: Parameters<typeof write>) {
+    next();
+    return write.apply(this, args);
+  } as typeof write;
   syncBuiltinESMExports();
 }
 

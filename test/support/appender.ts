@@ -18,7 +18,7 @@ export interface AppenderRequest {
   readonly entries: readonly string[];
   /** File that what is signed is noted in. */
   readonly signed: string;
-  /** Dies before so many changes of files. */
+  /** Dies before the Nth change of a file, start of a program, or piece sent. */
   readonly killBefore?: number;
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
+import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 
@@ -40,10 +41,7 @@ export async function resolveDebs(request: AptRequest, task: Task): Promise<read
   const archives = join(request.stateDir, 'no-archives');
   const options = await aptOptions(request, archives);
   const { stdout } = await aptGet([...options, '--print-uris', 'install', ...request.packages], task);
-  return stdout
-    .split('\n')
-    .map(parseUriLine)
-    .filter((line) => line !== undefined);
+  return parseUris(stdout);
 }
 
 /**
@@ -130,12 +128,24 @@ async function aptGet(
   }
 }
 
-function parseUriLine(line: string): DebDownload | undefined {
-  const match = /^'(\S+)' (\S+) (\d+) (\S*)$/.exec(line);
-  const [, url, file, size, hash] = match ?? [];
-  const [name, version] = file?.split('_') ?? [];
-  if (!url || !file || !name || !version || hash === undefined) return undefined;
-  return { name, version: decodeURIComponent(version), url, file, size: Number(size), hash };
+/** `'URL' name_version_arch.deb SIZE HASH`, the name as apt has it in its archive folder. */
+const URI_LINE = /^'(\S+)' ([a-z0-9][a-z0-9+.-]*)_([A-Za-z0-9.+~%-]+)_([a-z0-9-]+)\.deb (\d{1,15}) (\S*)$/;
+
+/**
+ * Returns the packages that `apt-get --print-uris` lists.
+ * @throws NightlyError `tool-failed` for a line of another form: half a list would be taken for the whole.
+ */
+export function parseUris(printed: string): DebDownload[] {
+  const lines = printed.split('\n').filter((line) => line.startsWith("'"));
+  return lines.map((line) => {
+    const [, url, name, escaped, arch, size, hash] = URI_LINE.exec(line) ?? [];
+    // Whatever is no version is escaped, as the colon of an epoch: `%3a`.
+    const version = escaped?.replaceAll(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+    if (!url || !name || !version || !/^[A-Za-z0-9.+~:-]+$/.test(version) || hash === undefined) {
+      throw new NightlyError('tool-failed', `apt-get lists a package in words that are not known: ${oneLine(line)}`);
+    }
+    return { name, version, url, file: `${name}_${escaped}_${arch}.deb`, size: Number(size), hash };
+  });
 }
 
 /** Names in the package lists that start with a prefix. */

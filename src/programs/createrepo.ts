@@ -1,5 +1,5 @@
 import type { Task } from '../base/task.ts';
-import { type RunResult, run } from './exec.ts';
+import { run } from './exec.ts';
 
 /**
  * Writes a folder's `repodata/`, reusing what the old one knows of unchanged packages. The program writes aside and
@@ -45,12 +45,12 @@ export async function createRepoAside(
   const strict = [...(update ? ['--update'] : []), '--keep-all-metadata', '--error-exit-val', '--pkglist', list];
   const args = [...OPTIONS, ...strict, ...times, '--outputdir', outside, folder];
   const result = await run('createrepo_c', args, { task, okExitCodes: [0, 2] });
-  return { refused: result.exitCode === 0 ? [] : refusedIn(result, folder) };
+  return { refused: result.exitCode === 0 ? [] : refusedIn(result.stderr, folder) };
 }
 
-/** `Cannot read package: FOLDER/PATH: why`, `Stat() on FOLDER/PATH: why`. */
-function refusedIn({ stderr }: RunResult, folder: string): string[] {
-  const lines = stderr
+/** Returns the packages that createrepo_c refused: `Cannot read package: FOLDER/PATH: why`, `Stat() on FOLDER/PATH: why`. */
+export function refusedIn(printed: string, folder: string): string[] {
+  const lines = printed
     .split('\n')
     .flatMap((line) => /(?:Cannot read package:|Stat\(\) on) (.+)$/.exec(line)?.[1] ?? []);
   const named = lines.map((line) => line.replace(`${folder.replace(/\/*$/, '')}/`, ''));

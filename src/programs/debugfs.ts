@@ -1,8 +1,7 @@
-import { NightlyError } from '../base/errors.ts';
-import { oneLine } from '../base/one-line.ts';
 import { debugfsWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { unknownListing } from './unknown-listing.ts';
 
 /** Reads an ext2/3/4 file system inside a file through e2fsprogs' debugfs, without mounting it. */
 export interface Ext4InFile {
@@ -28,17 +27,21 @@ const LISTED = /^\/(\d+)\/(\d+)\/\d+\/\d+\/([^/]*)\/(\d*)\/$/gm;
 export async function listFolder(fs: Ext4InFile, path: string, task: Task): Promise<Ext4Entry[] | undefined> {
   const { stdout, stderr } = await debugfs(fs, `ls -p ${debugfsWord(path)}`, task);
   if (/File not found by ext2_lookup|Ext2 inode is not a directory/.test(stderr)) return undefined;
+  return parseLs(stdout);
+}
+
+/**
+ * Returns the entries of a folder that `ls -p` of debugfs lists.
+ * @throws NightlyError `image` when some of the list cannot be read.
+ */
+export function parseLs(printed: string): Ext4Entry[] {
   const entries: Ext4Entry[] = [];
-  const rest = stdout.replaceAll(LISTED, (_, inode: string, mode: string, name: string, size: string) => {
+  const rest = printed.replaceAll(LISTED, (_, inode: string, mode: string, name: string, size: string) => {
     const isEntry = inode !== '0' && name !== '.' && name !== '..';
     if (isEntry) entries.push({ name, type: typeOf(Number.parseInt(mode, 8)), size: Number(size || '0') });
     return '';
   });
-  if (rest.trim() !== '') {
-    throw new NightlyError('image', `debugfs lists ${oneLine(path)} in words that are not known: ${oneLine(rest)}`, {
-      hint: 'Nothing is taken as checked that could not be read; is e2fsprogs newer than 1.47?',
-    });
-  }
+  if (rest.trim() !== '') throw unknownListing('debugfs', rest);
   return entries;
 }
 

@@ -16,12 +16,18 @@ const ANY = Array.from({ length: 256 }, (_, code) => code);
 
 /**
  * Returns the text in a compressed file, by the end of its name: gz, xz, zst, bz2, or none of them.
- * @throws NightlyError `tool-missing`; Error when the data is damaged, with a message that begins with "it".
+ * @param mostBytes of text that are taken
+ * @throws NightlyError `tool-missing`; Error when the data is damaged, or more than is taken, with a message that begins with "it".
  */
-export async function decompressText(name: string, bytes: Uint8Array, task: Task): Promise<string> {
+export async function decompressText(
+  name: string,
+  bytes: Uint8Array,
+  task: Task,
+  mostBytes = MOST_BYTES,
+): Promise<string> {
   const end = /\.(gz|xz|zst|bz2)$/.exec(name)?.[1];
   if (end === undefined) return new TextDecoder().decode(bytes);
-  if (end === 'gz') return gunzip(bytes);
+  if (end === 'gz') return gunzip(bytes, mostBytes);
   const program = PROGRAMS[end];
   if (program === undefined) throw new NightlyError('bug', `Nothing decompresses ${name}.`);
   return withTemporaryFolder(async (folder) => {
@@ -29,15 +35,19 @@ export async function decompressText(name: string, bytes: Uint8Array, task: Task
     await writeFile(file, bytes);
     // Not through the task's log, which would hold the whole text once more.
     task.signal.throwIfAborted();
-    const { exitCode, stdout, stderr } = await run(program, ['-dc', file], { okExitCodes: ANY });
+    const unpacked = run(program, ['-dc', file], { okExitCodes: ANY, mostBytes });
+    const { exitCode, stdout, stderr } = await unpacked.catch((error: unknown) => {
+      if (!(error instanceof NightlyError && error.code === 'tool-failed')) throw error;
+      throw damaged(end, error.message.split('\n')[0] ?? '', error);
+    });
     if (exitCode !== 0) throw damaged(end, stderr.replaceAll(file, name).trim().split('\n').at(-1) ?? '');
     return stdout;
   });
 }
 
-function gunzip(bytes: Uint8Array): string {
+function gunzip(bytes: Uint8Array, mostBytes: number): string {
   try {
-    return gunzipSync(bytes, { maxOutputLength: MOST_BYTES }).toString('utf8');
+    return gunzipSync(bytes, { maxOutputLength: mostBytes }).toString('utf8');
   } catch (error) {
     throw damaged('gz', error instanceof Error ? error.message : String(error), error);
   }

@@ -25,7 +25,7 @@ export interface RunningProcess {
 
 /**
  * Runs a program to its end.
- * @throws NightlyError `tool-missing`, `tool-failed` (another exit code than the ok ones, a signal, or the time limit),
+ * @throws NightlyError `tool-missing`, `tool-failed` (another exit code than the ok ones, a signal, too much output, or the time limit),
  *   `disk-full` (the program said so), `interrupted` (the task was aborted).
  */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -36,7 +36,8 @@ export async function run(command: string, args: readonly string[], options: Run
     const { child, ending, ...streams } = spawn(command, args, options);
     const stdout = options.onLine
       ? eachLine(streams.stdout, 'stdout', options.onLine, log)
-      : wholeText(streams.stdout, log);
+      : wholeText(streams.stdout, log, options.mostBytes);
+    void stdout.then((text) => text === undefined && child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
     const stderr = options.onLine
       ? eachLine(streams.stderr, 'stderr', options.onLine, log)
       : tailOf(streams.stderr, log);
@@ -58,6 +59,7 @@ export async function run(command: string, args: readonly string[], options: Run
     try {
       const [result, out, err] = await Promise.all([ended, stdout, stderr]);
       task?.signal.throwIfAborted();
+      if (out === undefined) throw failed('printed more than is taken of it', command, args, err, task);
       if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
       if (result.exitCode === undefined) {
         if (isErrno(result.fault, 'ENOENT')) throw missing(command, options.cwd);

@@ -1,5 +1,6 @@
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { unknownListing } from './unknown-listing.ts';
 
 /** A FAT file system inside a file, handled by dosfstools and mtools without mounting it. */
 export interface FatInFile {
@@ -63,13 +64,25 @@ export async function copyOutOfFat(fat: FatInFile, path: string, target: string,
   await run('mcopy', ['-n', '-i', where(fat), `::${path}`, target], { task, env: environment(0) });
 }
 
-/** Returns every file of the file system as an absolute path with `/`. */
+/**
+ * Returns every file of the file system as an absolute path with `/`.
+ * @throws NightlyError `image` when some of the list cannot be read.
+ */
 export async function listFat(fat: FatInFile, task: Task): Promise<string[]> {
   const { stdout } = await run('mdir', ['-i', where(fat), '-/', '-b', '-a', '::/'], { task, env: environment(0) });
-  return stdout
-    .split('\n')
-    .filter((line) => line.startsWith('::') && !line.endsWith('/'))
-    .map((line) => line.slice(2));
+  return parseMdir(stdout);
+}
+
+/**
+ * Returns the files that `mdir -b` lists: `::/path`, one a line, those of folders with a slash at their end. A long name may have line
+ * breaks, which mtools prints as they are; what follows belongs to it as far as the next `::/`.
+ * @throws NightlyError `image` for what is no such list.
+ */
+export function parseMdir(printed: string): string[] {
+  if (printed === '') return [];
+  const [before = '', ...paths] = printed.split(/^::(?=\/)/m);
+  if (before !== '' || !printed.endsWith('\n')) throw unknownListing('mdir', before || printed);
+  return paths.map((path) => path.slice(0, -1)).filter((path) => !path.endsWith('/'));
 }
 
 function where(fat: FatInFile): string {

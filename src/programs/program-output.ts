@@ -21,11 +21,24 @@ export async function closeLog(log: WriteStream | undefined): Promise<void> {
   if (log && !log.destroyed) await new Promise<void>((settle) => log.once('close', settle).end());
 }
 
-/** Reads all of a stream. */
-export async function wholeText(stream: Readable, log: WriteStream | undefined): Promise<string> {
+/** More than any program has to print; a text cannot be much longer. */
+const MOST_BYTES = 500_000_000;
+
+/**
+ * Reads all of a stream; undefined when it is more than is taken. A few kilobytes of others may unpack into more than the memory holds.
+ * @param most bytes; default: 500 million
+ */
+export async function wholeText(
+  stream: Readable,
+  log: WriteStream | undefined,
+  most = MOST_BYTES,
+): Promise<string | undefined> {
   const chunks: Buffer[] = [];
+  let length = 0;
   const redactor = createRedactor();
   for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > most) return undefined;
     chunks.push(Buffer.from(chunk));
     log?.write(redactor.push(chunk));
   }

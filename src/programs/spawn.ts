@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly okSignals?: boolean;
   /** Awaited once the process itself has ended, while what it started may still run, in its group or not, and hold its output open. */
   readonly onExit?: (group: number) => Promise<void>;
+  /** The most that is taken of standard output; a program that prints more is ended. Default: 500 million. */
+  readonly mostBytes?: number | undefined;
   /** Called for each line as it arrives. With it, standard output is not kept in memory. */
   readonly onLine?: ((line: string, stream: 'stdout' | 'stderr') => void) | undefined;
 }

@@ -1,6 +1,7 @@
 import { chmod, open, writeFile } from 'node:fs/promises';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { unknownListing } from './unknown-listing.ts';
 
 /** Makes an ISO 9660 image with long names from the files of a folder. @throws NightlyError `tool-missing`, `tool-failed`. */
 export async function makeIso(iso: string, label: string, folder: string, task: Task): Promise<void> {
@@ -50,10 +51,29 @@ function volumeDate(timestamp: number): string {
   return `${new Date(timestamp * 1000).toISOString().replaceAll(/\D/g, '').slice(0, 14)}00`;
 }
 
-/** Returns every file of an ISO as an absolute path. */
+/** Returns every file of an ISO as an absolute path. @throws NightlyError `image` when some of the list cannot be read. */
 export async function filesOfIso(iso: string, task: Task): Promise<string[]> {
   const { stdout } = await run('xorriso', ['-indev', iso, '-find', '/', '-type', 'f'], { task });
-  return stdout.split('\n').flatMap((line) => /^'(.*)'$/.exec(line)?.[1] ?? []);
+  return parseFind(stdout);
+}
+
+/** A path as xorriso prints it for a shell: in single quotes, and each quote of its own as `'"'"'`. It may have line breaks. */
+const QUOTED = /'([^']*(?:'"'"'[^']*)*)'\n/y;
+
+/**
+ * Returns the paths that `-find` of xorriso lists, one behind the other.
+ * @throws NightlyError `image` for what is no such list.
+ */
+export function parseFind(printed: string): string[] {
+  const paths: string[] = [];
+  const next = new RegExp(QUOTED);
+  while (next.lastIndex < printed.length) {
+    const from = next.lastIndex;
+    const path = next.exec(printed)?.[1];
+    if (path === undefined) throw unknownListing('xorriso', printed.slice(from));
+    paths.push(path.replaceAll(`'"'"'`, "'"));
+  }
+  return paths;
 }
 
 /** Copies one file out of an ISO, over what is at `target`. */
@@ -75,20 +95,35 @@ export interface AppendedPartition {
 /** Copies the appended EFI system partition of an ISO to `target`; undefined when it has none. */
 export async function appendedEfi(iso: string, target: string, task: Task): Promise<AppendedPartition | undefined> {
   const { stdout } = await run('xorriso', ['-indev', iso, '-report_el_torito', 'as_mkisofs'], { task });
-  const line = /^-append_partition (\d+) (0xef|C12A7328\S*|28732ac1\S*) --interval:[^:]*:(\d+)([ds]?)-(\d+)[ds]?:/im;
-  const [, number, type, first, unit, last] = line.exec(stdout) ?? [];
-  if (number === undefined || type === undefined) return undefined;
-  // xorriso counts in blocks of 512 bytes (d) or 2048 (s).
-  const block = unit === 's' ? 2048 : 512;
-  const bytes = Buffer.alloc((Number(last) - Number(first) + 1) * block);
   const file = await open(iso, 'r');
   try {
-    await file.read(bytes, 0, bytes.length, Number(first) * block);
+    const { size } = await file.stat();
+    const found = parseAppended(stdout, size);
+    if (found === undefined) return undefined;
+    const bytes = Buffer.alloc(found.bytes);
+    await file.read(bytes, 0, bytes.length, found.start);
+    await writeFile(target, bytes);
+    return { number: found.number, type: found.type, file: target };
   } finally {
     await file.close();
   }
-  await writeFile(target, bytes);
-  return { number: Number(number), type, file: target };
+}
+
+/**
+ * Returns the EFI system partition among those that `-report_el_torito as_mkisofs` says are appended: its number and type, and where
+ * it is in the ISO.
+ * @param size of the ISO in bytes
+ * @throws NightlyError `image` for one that is not within the ISO.
+ */
+export function parseAppended(printed: string, size: number) {
+  const line = /^-append_partition (\d+) (0xef|C12A7328\S*|28732ac1\S*) --interval:[^:]*:(\d+)([ds]?)-(\d+)[ds]?:/im;
+  const [whole = '', number, type, first, unit, last] = line.exec(printed) ?? [];
+  if (number === undefined || type === undefined) return undefined;
+  // xorriso counts in blocks of 512 bytes (d) or 2048 (s).
+  const block = unit === 's' ? 2048 : 512;
+  const [start, end] = [Number(first) * block, (Number(last) + 1) * block];
+  if (start >= end || end > size) throw unknownListing('xorriso', whole);
+  return { number: Number(number), type, start, bytes: end - start };
 }
 
 export interface RemasterRequest {

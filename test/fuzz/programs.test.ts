@@ -14,10 +14,15 @@ import { readGpt } from '../../src/images/disk/gpt.ts';
 import { parseControl } from '../../src/lab/control.ts';
 import { rpmRelations } from '../../src/lab/depends.ts';
 import { evrOfDebianVersion } from '../../src/lab/version.ts';
+import { parseUris } from '../../src/programs/apt.ts';
+import { refusedIn } from '../../src/programs/createrepo.ts';
+import { parseLs } from '../../src/programs/debugfs.ts';
+import { parseMdir } from '../../src/programs/mtools.ts';
 import { parseAdminStatus } from '../../src/programs/ostree-admin.ts';
 import { remoteFault } from '../../src/programs/remote-fault.ts';
 import { parseHeaders } from '../../src/programs/rpm-installed.ts';
 import { parseOptions, parseVersion } from '../../src/programs/rpm-ostree.ts';
+import { parseAppended, parseFind } from '../../src/programs/xorriso.ts';
 import { fuzz, fuzzAsync, mutatedBytes, mutatedJson, mutatedText } from '../support/fuzz.ts';
 import { sharedFolder, testTask } from '../support/tmp.ts';
 
@@ -35,6 +40,54 @@ describe('what programs print', () => {
         for (const { licence = '', key } of headers) {
           expect(licence).not.toContain('\n');
           if (key !== undefined) expect(key).toMatch(/^[0-9a-f]{16}$/);
+        }
+      },
+    });
+  });
+
+  it('lists of files in images', () => {
+    const whole = (paths: readonly string[]) => {
+      for (const path of paths) expect(path).toMatch(/^\//);
+    };
+    fuzz(mutatedText(["::/EFI/\n::/it's\n::/a\nb.txt\n::/EFI/BOOT/grub.cfg\n"]), parseMdir, { check: whole });
+    fuzz(mutatedText([`'/a\nb'\n'/it'"'"'s'\n'/EFI/BOOT/grub.cfg'\n`]), parseFind);
+    fuzz(
+      mutatedText(["-append_partition 2 0xef --interval:local_fs:4d-7d::'x.iso'\n-append_partition 3 0x83 /x\n"]),
+      (text) => parseAppended(text, 1 << 20),
+      {
+        check: (found) => {
+          if (found === undefined) return;
+          expect(found.bytes).toBeGreaterThan(0);
+          expect(found.start + found.bytes).toBeLessThanOrEqual(1 << 20);
+        },
+      },
+    );
+    fuzz(
+      mutatedText(['/2/040755/0/0/./4096/\n/12/100644/0/0/a\nb/12/\n/13/120777/0/0/l/7/\n/0/000000/0/0//0/\n']),
+      parseLs,
+      {
+        check: (entries) => {
+          for (const { name, size } of entries) {
+            expect(name).not.toMatch(/\//);
+            expect(size).toBeGreaterThanOrEqual(0);
+          }
+        },
+      },
+    );
+  });
+
+  it('createrepo_c of packages it refuses, apt of those it would fetch', () => {
+    fuzz(
+      mutatedText(['x: Cannot read package: /r/b.rpm: error\nx: Stat() on /r/a.rpm: No such file\n']),
+      (text) => refusedIn(text, '/r'),
+      { check: (refused) => expect(refused.length).toBeGreaterThan(0) },
+    );
+    const uri = "'http://x/pool/libc6_1%3a2.36-9+deb12u7_amd64.deb' libc6_1%3a2.36-9+deb12u7_amd64.deb 12 SHA256:ab\n";
+    fuzz(mutatedText([`Reading package lists...\n${uri}${uri}`]), parseUris, {
+      check: (packages) => {
+        for (const { file, size } of packages) {
+          expect(file).toMatch(/^[^/]+\.deb$/);
+          expect(Number.isSafeInteger(size)).toBe(true);
         }
       },
     });

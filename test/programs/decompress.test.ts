@@ -18,4 +18,15 @@ it.each([
   expect(await decompressText(`a.xml.${end}`, await readFile(join(dir, `a.xml.${end}`)), testTask(dir))).toBe(text);
   const damaged = decompressText(`a.xml.${end}`, Buffer.from('no such thing'), testTask(dir));
   await expect(damaged).rejects.toThrow();
+
+  // A file of some kilobytes may become more than the memory holds.
+  await writeFile(join(dir, 'bomb.xml'), Buffer.alloc(20_000_000));
+  await run(program, ['-q', join(dir, 'bomb.xml')]);
+  const bomb = decompressText(
+    `bomb.xml.${end}`,
+    await readFile(join(dir, `bomb.xml.${end}`)),
+    testTask(dir),
+    1_000_000,
+  );
+  await expect(bomb).rejects.toThrow(/^it is cut short or damaged.*(printed more than is taken|larger than 1000000)/);
 });

@@ -16,6 +16,17 @@ test('gives output and exit code, in one language and time zone', async () => {
   expect(result).toEqual({ exitCode: 3, stdout: 'C.UTF-8 UTC\n', stderr: 'oops\n' });
 });
 
+test('K18: a program that prints without an end is ended, with all that it started', async () => {
+  const endless = run('sh', ['-c', 'yes & echo $! >&2; wait'], { mostBytes: 1_000_000 });
+  const error = await endless.catch((caught: unknown) => caught);
+  expect(error).toMatchObject({
+    code: 'tool-failed',
+    message: expect.stringMatching(/^sh printed more than is taken/),
+  });
+  const pid = Number(/\n(\d+)$/.exec((error as Error).message)?.[1]);
+  expect(isAlive(pid)).toBe(false);
+});
+
 test('a program that is not there is named, with what installs it', async () => {
   const missing = { code: 'tool-missing', message: 'The program no-such-program is not installed.' };
   await expect(run('no-such-program', [])).rejects.toMatchObject(missing);

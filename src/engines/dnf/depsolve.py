@@ -106,8 +106,22 @@ def open_base(request):
                 repo.disable()
         base.fill_sack(load_system_repo=False)
     except dnf.exceptions.RepoError as error:
-        raise Refused("repo", str(error)) from error
+        raise repo_failure(error) from error
     return base
+
+
+def repo_failure(error):
+    """dnf itself only says that loading has failed; why, the library says that it asked."""
+    import hawkey
+
+    cause = error.__context__
+    if not isinstance(cause, hawkey.Exception):
+        return Refused("repo", str(error))
+    return Refused(
+        "repo",
+        "%s: its metadata cannot be read: %s" % (error, cause),
+        hint="Its owner must create the metadata again; where it is being updated, run again in a while.",
+    )
 
 
 class ConfigFaults(logging.Handler):
@@ -271,7 +285,16 @@ def depsolve(base, request):
 
 
 def describe(package):
+    base = package.baseurl or ""
     path = package.localPkg()
+    inside = is_file_repo(package) and path.startswith(package.repo.pkgdir.rstrip("/") + "/")
+    if base.startswith("file:") and not inside:
+        raise Refused(
+            "repo",
+            'Repository "%s" says that %s is at %s: metadata names no files of this machine outside its repository.'
+            % (package.reponame, nevra(package), base),
+            hint="Its owner must create the metadata again, without xml:base.",
+        )
     here = os.path.exists(path) and os.path.getsize(path) == package.downloadsize
     return {
         "name": package.name,
@@ -279,7 +302,7 @@ def describe(package):
         "digest": digest(package),
         "repo": package.reponame,
         "path": path,
-        "download": 0 if here or package.baseurl and package.baseurl.startswith("file:") else package.downloadsize,
+        "download": 0 if here or base.startswith("file:") else package.downloadsize,
     }
 
 
@@ -329,7 +352,9 @@ def download(request):
 
     with open_base(request) as base:
         packages = locked_packages(base, request["locked"], request)
-        remote = [p for p in packages if not p.localPkg() or not is_file_repo(base, p)]
+        # Refused before anything is fetched.
+        described = [describe(p) for p in packages]
+        remote = [p for p in packages if not is_file_here(p)]
         progress = make_progress()
         try:
             if remote:
@@ -338,7 +363,7 @@ def download(request):
             reasons = [f"{name}: {why}" for name, why in progress.failed.items()]
             raise Refused("repo", "\n".join([*reasons, str(error)])) from error
         found = advisories(packages) if request["advisories"] else []
-        emit("result", packages=[describe(p) for p in packages], advisories=found)
+        emit("result", packages=[describe(p) for p in packages] if remote else described, advisories=found)
 
 
 def advisories(packages):
@@ -376,8 +401,13 @@ def cve_references(advisory):
     return references
 
 
-def is_file_repo(base, package):
-    return base.repos[package.reponame]._repo.isLocal()
+def is_file_repo(package):
+    return package.repo._repo.isLocal()
+
+
+def is_file_here(package):
+    """Whether dnf takes the file where it is: metadata in a folder may have its packages on a server."""
+    return is_file_repo(package) and (not package.baseurl or package.baseurl.startswith("file:"))
 
 
 # --- rpm -----------------------------------------------------------------------------------------------------------

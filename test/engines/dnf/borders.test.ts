@@ -97,3 +97,36 @@ test('I12: a location that leads out of a repository in a folder is not followed
   await changePrimary(distro.repoDir, (xml) => xml.replace('href="lib-1.0-1.noarch.rpm"', 'href="../outside.rpm"'));
   await expect(composeMini(distro, place)).rejects.toMatchObject({ code: 'repo-unreachable' });
 });
+
+test('I12: metadata names no files of this machine outside its repository; packages elsewhere are fetched from there', async () => {
+  const { place, distro } = await world();
+  const at = (base: string) => (xml: string) =>
+    xml.replace(/<location [^>]*href="(lib-1[^"]*)"/, `<location xml:base="${base}" href="$1"`);
+  await cp(distro.repoDir, join(distro.dir, 'elsewhere'), { recursive: true });
+  const elsewhere = await serveFolder({ root: join(distro.dir, 'elsewhere') });
+  onTestFinished(() => elsewhere.stop());
+  const server = await serveFolder({ root: distro.repoDir });
+  onTestFinished(() => server.stop());
+  await changePrimary(distro.repoDir, at(`file://${distro.dir}/elsewhere/`));
+  const refused = {
+    code: 'repo-unreachable',
+    message: expect.stringMatching(/"mini" says that lib-1\.0-1\.noarch is at file:.*: metadata names no files/),
+  };
+  await expect(composeMini(distro, place)).rejects.toMatchObject(refused);
+  await distro.writeRepoFile({ baseurl: server.url });
+  await expect(composeMini(distro, place)).rejects.toMatchObject(refused);
+
+  await distro.writeRepoFile();
+  await changePrimary(distro.repoDir, at(`${elsewhere.url}/`));
+  await composeMini(distro, place);
+});
+
+test('K19: metadata that cannot be read is named as the cause, not the network', async () => {
+  const { place, distro } = await world();
+  await changePrimary(distro.repoDir, () => '\0'.repeat(1000));
+  await expect(composeMini(distro, place)).rejects.toMatchObject({
+    code: 'repo-unreachable',
+    message: expect.stringMatching(/^Loading repository 'mini' has failed: its metadata cannot be read: .*\S/),
+    hint: expect.stringContaining('Its owner must create the metadata again'),
+  });
+});

@@ -1,7 +1,33 @@
 import { chmod } from 'node:fs/promises';
+import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+
+/** The longest home whose sockets have names that the system takes (unix(7): 108 bytes): the last is `/S.gpg-agent.browser`. */
+const LONGEST_HOME = 107 - '/S.gpg-agent.browser'.length;
+
+/**
+ * Does something with a GnuPG home, and names the home as the cause where gpg says no more than that its agent did not start: without
+ * /run/user/UID the agent has its sockets in the home, whose path may be too long for them.
+ * @throws NightlyError `usage`, and what `work` throws.
+ */
+export async function inGnupgHome<Result>(home: string | undefined, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const length = Buffer.byteLength(home ?? '');
+    if (!(error instanceof NightlyError) || length <= LONGEST_HOME || !/\bagent\b/.test(error.message)) throw error;
+    throw new NightlyError(
+      'usage',
+      `The path of the GnuPG home ${home} is too long: gpg-agent cannot make its sockets there.`,
+      {
+        hint: `It has ${length} bytes; ${LONGEST_HOME} are possible. Take a folder with a shorter path, or set TMPDIR to one.`,
+        cause: error,
+      },
+    );
+  }
+}
 
 /** Makes an RSA signing key without a passphrase in a GnuPG home of its own. @returns its fingerprint. */
 export async function gpgMakeKey(gnupgHome: string, userId: string, bits: number, task: Task): Promise<string> {
@@ -28,10 +54,12 @@ export async function gpgGenerate(
 ): Promise<string> {
   const { home, userId, algorithm, expires, passphrase } = request;
   const args = ['--quick-generate-key', userId, algorithm, 'sign', expires];
-  await run('gpg', ['--homedir', home, '--batch', '--no-tty', '--quiet', ...FROM_PIPE, ...args], {
-    task,
-    input: `${passphrase}\n`,
-  });
+  await inGnupgHome(home, () =>
+    run('gpg', ['--homedir', home, '--batch', '--no-tty', '--quiet', ...FROM_PIPE, ...args], {
+      task,
+      input: `${passphrase}\n`,
+    }),
+  );
   return gpgFingerprint(home, task);
 }
 
@@ -83,7 +111,7 @@ export async function gpgSignFile(
   // Without the "!" gpg takes the newest part of the key, whichever is named.
   const users = parts.flatMap((part) => ['--local-user', `${part}!`]);
   const args = ['--batch', '--no-tty', '--yes', ...users, '--output', signature, '--detach-sign', file];
-  await run('gpg', [...inHome(home), ...args], { task, timeoutMs });
+  await inGnupgHome(home, () => run('gpg', [...inHome(home), ...args], { task, timeoutMs }));
 }
 
 /**
@@ -153,6 +181,7 @@ export async function gpgStopAgent(gnupgHome: string, task: Task): Promise<void>
 }
 
 async function gpg(gnupgHome: string, args: readonly string[], task: Task): Promise<string> {
-  const { stdout } = await run('gpg', ['--homedir', gnupgHome, '--batch', '--no-tty', '--quiet', ...args], { task });
+  const own = ['--homedir', gnupgHome, '--batch', '--no-tty', '--quiet'];
+  const { stdout } = await inGnupgHome(gnupgHome, () => run('gpg', [...own, ...args], { task }));
   return stdout;
 }

@@ -5,6 +5,7 @@ import { makeFolder } from '../base/files.ts';
 import { rpmMacro, shellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { inGnupgHome } from './gpg.ts';
 
 export interface RpmBuildRequest {
   readonly spec: string;
@@ -61,22 +62,12 @@ export async function rpmSign(
   key: { readonly gnupgHome: string; readonly name: string; readonly home: string },
   task: Task,
 ): Promise<void> {
-  await run(
-    'rpmsign',
-    [
-      '--addsign',
-      '--define',
-      `_gpg_name ${rpmMacro(key.name)}`,
-      '--define',
-      `_gpg_path ${rpmMacro(key.gnupgHome)}`,
-      '--define',
-      '__gpg /usr/bin/gpg',
-      '--define',
-      '_gpg_digest_algo sha256',
-      ...rpms,
-    ],
-    { task, env: { HOME: key.home, GNUPGHOME: key.gnupgHome } },
-  );
+  const args = [
+    ...['--addsign', '--define', `_gpg_name ${rpmMacro(key.name)}`, '--define', `_gpg_path ${rpmMacro(key.gnupgHome)}`],
+    ...['--define', '__gpg /usr/bin/gpg', '--define', '_gpg_digest_algo sha256', ...rpms],
+  ];
+  const env = { HOME: key.home, GNUPGHOME: key.gnupgHome };
+  await inGnupgHome(key.gnupgHome, () => run('rpmsign', args, { task, env }));
 }
 
 /** Keeps what rpmsign gives it to sign, and hands over the signature once there is one: `sh SCRIPT DIR DATA SIGNATURE`. */

@@ -13,7 +13,7 @@ import { buildMiniRpm } from '../support/mini-rpm.ts';
 import { gpgv, makeFileKey } from '../support/openpgp-key.ts';
 import { commitTestTree, makeRepo, TEST_REF, testTree } from '../support/ostree-repo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
-import { runCli } from '../support/world.ts';
+import { program, runCli } from '../support/world.ts';
 
 const WORDS = 'planted words 9c2e';
 const DAY = 86_400;
@@ -188,4 +188,33 @@ it('keys show tells each key, who uses it and how long it lasts; doctor warns to
     ),
   });
   await expect(stat(join(dir, 'work'))).rejects.toMatchObject({ code: 'ENOENT' });
+});
+
+it('K19: a folder whose path is too long for the sockets of gpg-agent is named, with how long it may be', async () => {
+  const dir = join(temporaryFolder(), 'long'.repeat(20));
+  await mkdir(dir, { recursive: true });
+  await writeFile(join(dir, 'words'), `${WORDS}\n`, { mode: 0o600 });
+  const args = ['--name', 'A', '--email', 'a@example.org', '--passphrase-file', 'words', '--out', 'made'];
+  // Without a folder of the user's in /run/user the sockets are where the keys are.
+  const script = 'mount -t tmpfs none /run && exec "$@"';
+  const command = [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    process.execPath,
+    program,
+    'keys',
+    'generate',
+    ...args,
+  ];
+  const [name = '', ...rest] = command;
+  const made = await run(name, rest, { cwd: dir, env: { TMPDIR: dir }, okExitCodes: [0, 1, 2] });
+  expect(made.stderr).toMatch(
+    /^error: The path of the GnuPG home .*long\/.* is too long: gpg-agent cannot make its sockets/m,
+  );
+  expect(made.stderr).toMatch(/It has \d+ bytes; 87 are possible/);
+  expect(made.exitCode).toBe(2);
 });

@@ -384,6 +384,10 @@ def advisories(packages):
     ]
 
 
+# The largest updates of a kernel have some hundred. The library goes through all of them to find one.
+MOST_REFERENCES = 10_000
+
+
 def cve_references(advisory):
     import re
 
@@ -391,7 +395,15 @@ def cve_references(advisory):
 
     known = set()
     references = []
-    for reference in sorted(advisory.references, key=lambda one: one.url or ""):
+    named = advisory.references
+    if len(named) > MOST_REFERENCES:
+        raise Refused(
+            "repo",
+            "The advisory %s has %d references: its repository is damaged, or somebody wants it to take for ever."
+            % (advisory.id, len(named)),
+            hint="The owner of the repository must make its updateinfo again.",
+        )
+    for reference in sorted(named, key=lambda one: one.url or ""):
         if reference.type != hawkey.REFERENCE_BUGZILLA or not reference.url or not reference.title:
             continue
         cves = set(re.findall(r"\bCVE-[0-9]+-[0-9]+\b", reference.title))

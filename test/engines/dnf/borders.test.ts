@@ -130,3 +130,23 @@ test('K19: metadata that cannot be read is named as the cause, not the network',
     hint: expect.stringContaining('Its owner must create the metadata again'),
   });
 });
+
+test('K7: an advisory with more references than any has is refused, and nothing waits for the library to go through them', async () => {
+  const { place, distro } = await world();
+  const reference = '<reference href="http://x" id="1" title="CVE-2026-5" type="bugzilla"/>';
+  const text =
+    '<updates><update from="a" status="final" type="security" version="1"><id>X-1</id><title>t</title>' +
+    `<issued date="2026-01-01 00:00:00"/><references>${reference.repeat(100_000)}</references><pkglist><collection short="x">` +
+    '<package name="app" version="2.0" release="1" epoch="1" arch="noarch" src="x"><filename>f</filename></package>' +
+    '</collection></pkglist></update></updates>';
+  await writeFile(join(distro.dir, 'updateinfo.xml'), text);
+  await run('modifyrepo_c', [
+    '--mdtype=updateinfo',
+    join(distro.dir, 'updateinfo.xml'),
+    join(distro.repoDir, 'repodata'),
+  ]);
+  await expect(composeMini(distro, place)).rejects.toMatchObject({
+    code: 'repo-unreachable',
+    message: expect.stringMatching(/^The advisory X-1 has 100000 references/),
+  });
+});

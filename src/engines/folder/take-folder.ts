@@ -1,6 +1,6 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { isErrno, makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
@@ -40,6 +40,7 @@ export async function takeFolder(
   known?: TakenFolder,
 ): Promise<TakenFolder> {
   const root = realFolder(path);
+  refuseAround(root, [cacheDir, scratchDir]);
   await makeFolder(scratchDir);
   const scan = await scanFolder(root, task);
   const seen = scanDigest(scan);
@@ -69,6 +70,18 @@ export async function takeFolder(
   );
   task.say(`${placed.length} files and folders of ${root}`);
   return { ...stored, root, policy, seen, kver };
+}
+
+/**
+ * Refuses a folder that the build itself writes into, such as the root of this machine: it would be another tree each time it is read.
+ * @throws NightlyError `compose`
+ */
+function refuseAround(root: string, ours: readonly string[]): void {
+  const inside = ours.find((folder) => relative(root, resolve(folder)).split('/')[0] !== '..');
+  if (inside === undefined) return;
+  throw new NightlyError('compose', `${root} cannot be committed: the work folder is in it (${inside}).`, {
+    hint: 'Correct "path" of the engine, or "work" in the configuration.',
+  });
 }
 
 /** @throws NightlyError `compose` */

@@ -69,6 +69,8 @@ export function reasonOf(error: unknown): string {
   const lines = error.message.trim().split('\n');
   if (error instanceof NightlyError && error.code === 'tool-failed')
     return (lines.at(-1) ?? '').replace(/^error: /, '');
+  // A damaged record is told whole; its cause is the same in the words of the schema, over many lines.
+  if (error instanceof NightlyError && error.code === 'record') return lines.join(' ');
   return !(error instanceof NoAnswerError) && error.cause instanceof Error
     ? `${lines.join(' ')}: ${error.cause.message}`
     : lines.join(' ');

@@ -8,6 +8,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
@@ -132,6 +133,16 @@ for _ in range(45):
     await expect(other.commit()).rejects.toMatchObject({
       code: 'compose',
       message: `There is no folder ${join(dir, path ?? '')}: it ${why}.`,
+    });
+  }
+});
+
+test('K7: the root of this machine, or a folder around the work folder, is refused before it is read', async () => {
+  for (const path of ['/', '/tmp/..', tmpdir()]) {
+    const { commit } = await bed({ path });
+    await expect(commit()).rejects.toMatchObject({
+      code: 'compose',
+      message: expect.stringMatching(/^\/\S* cannot be committed: the work folder is in it/),
     });
   }
 });

@@ -54,11 +54,11 @@ export const logCheck = defineCommand({
     const ok = found.problems.length === 0;
     if (json) printJson({ target: target.name, origin: log.origin, key: formatVkey(key), ok, ...found }, context.print);
     else {
-      const kinds = Object.entries(found.kinds).map(([kind, count]) => `${count} ${kind}`);
+      const kinds = Object.entries(found.kinds).map(([kind, count]) => `${kind} ${count}`);
       context.print(
         `${ok ? 'ok    ' : 'not ok'} ${log.origin} on ${target.name}: ${formatCount(found.size, 'entry', 'entries')}, root ${found.root}`,
       );
-      if (kinds.length > 0) context.print(`  ${kinds.join(', ')}`);
+      if (kinds.length > 0) context.print(`  by kind: ${kinds.join(', ')}`);
       for (const problem of found.problems) context.print(`  ${problem}`);
     }
     return ok ? 0 : 1;

@@ -74,6 +74,6 @@ function printPlan(project: Project, { retraction, promoted }: RetractPlan, prin
   print(
     `${[of, ...between].join(', ')} would be retracted: ${project.ref} on ${names} gets the tree of ${previous} again.`,
   );
-  print('  Their images would be offered no more. Nothing would be deleted.');
+  print('  Images of what is retracted would no longer be offered. Nothing would be deleted.');
   for (const one of promoted) print(`  ${one} was promoted from it and would stay.`);
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { readTextIfExists, writeFileAtomic } from '../../base/files.ts';
-import { capital, formatBytes, formatMomentAndAge, formatSeconds } from '../../base/format.ts';
+import { capital, formatBytes, formatCount, formatMomentAndAge, formatSeconds } from '../../base/format.ts';
 import { ageOf, currentState, promotedText, promotedTo, testsText } from '../../build/about-build.ts';
 import { PROVENANCE_FILE } from '../../build/build-files.ts';
 import type { BuildMeta, InputsRecord } from '../../build/build-record.ts';
@@ -173,8 +173,7 @@ async function partsText(dir: string): Promise<string | undefined> {
     const { packages, debs, components } = parseProvenance(text, PROVENANCE_FILE);
     const counts = { package: packages.length + debs.length, component: components.length };
     const there = Object.entries(counts).filter(([, count]) => count > 0);
-    const parts =
-      there.map(([what, count]) => `${count} ${what}${count === 1 ? '' : 's'}`).join(', ') || 'what nobody said';
+    const parts = there.map(([what, count]) => formatCount(count, what)).join(', ') || 'no parts named';
     return `${parts} (atomic-nightly provenance)`;
   } catch {
     return undefined;

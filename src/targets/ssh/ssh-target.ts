@@ -8,7 +8,7 @@ import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, Links, PlainTarget, SendGroup, SendStats, SmallFile, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
 import type { FarShell } from './far-shell.ts';
-import { shellPool } from './ssh-pool.ts';
+import { type ShellPool, shellPool } from './ssh-pool.ts';
 
 /**
  * From this size on the far side is asked first what it has. Below it, sending again what a killed attempt sent already
@@ -24,34 +24,6 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
   const pool = shellPool({ destination, ...ssh });
   const readMany = (paths: readonly string[], task: Task) =>
     pool.use(task, async (shell) => contentsIn(await ask(shell, readBody(paths))));
-  const sendInOrder = async (sourceRoot: string, groups: readonly Group[], task: Task): Promise<SendStats> => {
-    const paths = groups.flatMap((group) => group.paths);
-    if (paths.length === 0) return { files: 0, bytes: 0 };
-    const folders = paths.filter(isFolder);
-    const all = await Promise.all(
-      groups.map(async ({ paths: some, immutable, fresh = false }) => {
-        return {
-          files: await sized(
-            sourceRoot,
-            some.filter((path) => !isFolder(path)),
-          ),
-          immutable,
-          fresh,
-        };
-      }),
-    );
-    return pool.use(task, async (shell) => {
-      if (folders.length > 0) await ask(shell, list('mkdir', folders));
-      const parts: Part[] = [];
-      for (const { files, immutable, fresh } of all) {
-        const due = immutable && !fresh && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
-        parts.push(
-          ...batches(due).map((batch) => ({ files: batch, how: fresh ? 'new' : immutable ? 'once' : 'again' })),
-        );
-      }
-      return parts.length === 0 ? { files: 0, bytes: 0 } : sendAll(shell, sourceRoot, parts, task);
-    });
-  };
   return {
     name,
     publicUrl: url,
@@ -70,33 +42,17 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
         return { contents, links: linksIn(await answerOf(shell), folder) };
       }),
     send: (sourceRoot, paths, { immutable, fresh }, task) =>
-      sendInOrder(sourceRoot, [{ paths, immutable, fresh }], task),
-    sendInOrder,
+      sendGroups(pool, sourceRoot, [{ paths, immutable, fresh }], task),
+    sendInOrder: (sourceRoot, groups, task) => sendGroups(pool, sourceRoot, groups, task),
     async compare(sourceRoot, paths, task) {
       if (paths.length === 0) return [];
       const digests = await pool.use(task, (shell) => ask(shell, list('digest', paths)));
       if (digests.length !== paths.length)
         throw new Error(`the far side digested ${digests.length} of ${paths.length} files`);
-      const compared: Compared[] = [];
-      for (const [index, path] of paths.entries()) {
-        const far = digests[index] ?? '-';
-        const near = far === '-' ? undefined : await sha256File(join(sourceRoot, path));
-        compared.push(
-          near === undefined || (far === EMPTY && near !== EMPTY) ? 'absent' : far === near ? 'same' : 'different',
-        );
-      }
-      return compared;
+      return compareDigests(sourceRoot, paths, digests);
     },
     async swap(request, task) {
-      const { seal } = request;
-      const verdict = await pool.use(task, async (shell) => {
-        const [answer] = await ask(shell, swapBody(request));
-        if (answer !== 'held') return answer;
-        // What it throws ends the shell, and so frees the lock.
-        const sealed = (await seal?.()) ?? [];
-        const [late] = await ask(shell, Buffer.concat([...putLines(sealed), Buffer.from('go\n')]));
-        return late;
-      });
+      const verdict = await pool.use(task, (shell) => swapThere(shell, request));
       if (verdict === undefined) return;
       if (verdict !== 'locked') throw movedError(name, verdict.slice('moved '.length));
       throw new NightlyError('locked', `Another publisher is changing target "${name}" (${destination}) right now.`, {
@@ -113,6 +69,63 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
       if (paths.length > 0) await pool.use(task, (shell) => ask(shell, list('remove', paths)));
     },
   };
+}
+
+/** Sends groups of files over one connection, all of a group in place before the next one begins. */
+async function sendGroups(
+  pool: ShellPool,
+  sourceRoot: string,
+  groups: readonly Group[],
+  task: Task,
+): Promise<SendStats> {
+  const paths = groups.flatMap((group) => group.paths);
+  if (paths.length === 0) return NOTHING;
+  const folders = paths.filter(isFolder);
+  const all = await Promise.all(
+    groups.map(async ({ paths: some, immutable, fresh = false }) => {
+      const files = some.filter((path) => !isFolder(path));
+      return { files: await sized(sourceRoot, files), immutable, fresh };
+    }),
+  );
+  return pool.use(task, async (shell) => {
+    if (folders.length > 0) await ask(shell, list('mkdir', folders));
+    const parts: Part[] = [];
+    for (const { files, immutable, fresh } of all) {
+      const due = immutable && !fresh && sum(files).bytes >= ASK_BYTES ? await missing(shell, files) : files;
+      const how = fresh ? 'new' : immutable ? 'once' : 'again';
+      parts.push(...batches(due).map((batch) => ({ files: batch, how })));
+    }
+    return parts.length === 0 ? NOTHING : sendAll(shell, sourceRoot, parts, task);
+  });
+}
+
+const NOTHING: SendStats = { files: 0, bytes: 0 };
+
+/** @param digests of the far side's files, in the order of the paths; `-` for one that is not there */
+async function compareDigests(
+  sourceRoot: string,
+  paths: readonly string[],
+  digests: readonly string[],
+): Promise<Compared[]> {
+  const compared: Compared[] = [];
+  for (const [index, path] of paths.entries()) {
+    const far = digests[index] ?? '-';
+    const near = far === '-' ? undefined : await sha256File(join(sourceRoot, path));
+    compared.push(
+      near === undefined || (far === EMPTY && near !== EMPTY) ? 'absent' : far === near ? 'same' : 'different',
+    );
+  }
+  return compared;
+}
+
+/** Has the far side compare and swap. @returns its verdict: undefined when all is in place */
+async function swapThere(shell: FarShell, request: SwapRequest): Promise<string | undefined> {
+  const [answer] = await ask(shell, swapBody(request));
+  if (answer !== 'held') return answer;
+  // What it throws ends the shell, and so frees the lock.
+  const sealed = (await request.seal?.()) ?? [];
+  const [late] = await ask(shell, Buffer.concat([...putLines(sealed), Buffer.from('go\n')]));
+  return late;
 }
 
 const readBody = (paths: readonly string[]): string => [`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n');

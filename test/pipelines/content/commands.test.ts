@@ -86,7 +86,7 @@ describe('content status, show and log', () => {
   it('show what was published, and who tagged it', async () => {
     const status = await runCli(dir, ['content', 'status']);
     expect(status.stdout).toMatch(
-      /^TAG .*\nstorage8-ceph-release {2}published {2}\S+ \S+ UTC, \d+ \w+ ago {2}\d+ +4 +0\nstorage8-ceph-testing/,
+      /^TAG .*\nstorage8-ceph-release {2}published {2}\S+ \S+ UTC, \d+ \w+ ago +\d+ +4 +0\nstorage8-ceph-testing/,
     );
     const shown = await runCli(dir, ['content', 'show', RELEASE]);
     expect(shown.stdout).toMatch(

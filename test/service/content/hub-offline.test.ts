@@ -60,6 +60,8 @@ test('C6: a service whose hub is down for maintenance for ten minutes loses noth
   hub.mishaps.length = 0;
   await until(() => has('2.0'));
   await service.until('the hub answers again');
+  // To its end: what a killed service has begun still writes.
+  await until(() => service.said().split(`${RELEASE}: published`).length > 2);
   expect(await has('1.0')).toBe(true);
   // Said once, and nothing failed.
   expect(service.said().match(/down for maintenance/g)).toHaveLength(1);

@@ -34,10 +34,13 @@ export async function run(command: string, args: readonly string[], options: Run
   const log = openLog(task, command, args);
   try {
     const { child, ending, ...streams } = spawn(command, args, options);
-    const stdout = options.onLine
+    const taken = options.onLine
       ? eachLine(streams.stdout, 'stdout', options.onLine, log)
       : wholeText(streams.stdout, log, options.mostBytes);
-    void stdout.then((text) => text === undefined && child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
+    const stdout = taken.then((text) => {
+      if (text === undefined && child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
+      return text;
+    });
     const stderr = options.onLine
       ? eachLine(streams.stderr, 'stderr', options.onLine, log)
       : tailOf(streams.stderr, log);

@@ -197,3 +197,16 @@ test('a program whose folder is not there is not told as one that is not install
   await expect(converse('true', [], { cwd, task: testTask(temporaryFolder()) }).ended).rejects.toMatchObject(fault);
   await expect(run('no-such-program', [], { cwd: temporaryFolder() })).rejects.toMatchObject({ code: 'tool-missing' });
 });
+
+test('what a listener of lines throws is the failure, and no rejection is left unhandled', async () => {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  onTestFinished(() => void process.off('unhandledRejection', note));
+  const onLine = (): never => {
+    throw new Error('no such line');
+  };
+  await expect(run('echo', ['one'], { onLine })).rejects.toThrow('no such line');
+  await sleep(50);
+  expect(unhandled).toEqual([]);
+});

@@ -15,8 +15,8 @@ import { type SharedSsh, sharedSsh } from '../programs/ssh-shared.ts';
 import { staticBusybox } from './static-busybox.ts';
 
 /**
- * A builder, over one ssh connection with a pinned host key, which is opened again after any failure. What runs there is far.sh, read by a static busybox; of the machine itself only sshd
- * (with its sftp) and the login shell of root.
+ * A builder, over one ssh connection with a pinned host key, which is opened again after any failure. What runs there is far.sh,
+ * read by a static busybox; of the machine itself only sshd (with its sftp) and the login shell of root.
  */
 export interface FarMachine {
   readonly config: MachineConfig;
@@ -82,7 +82,10 @@ export async function openMachine(config: MachineConfig, work: string, task: Tas
   const ask = (command: string, shown: string, callOptions: CallOptions) =>
     converseWith(
       {
-        ...{ config, shared, shown, count: (bytes) => (sent += bytes) },
+        config,
+        shared,
+        shown,
+        count: (bytes) => (sent += bytes),
         args: (controlPath) => [...args(controlPath), host, command],
       },
       task,

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { within } from '../base/within.ts';
 import { block, type Here } from './block.ts';
 import type { Breach } from './breach.ts';
-import { within } from './targets.ts';
 import { commandLine, filePath, someOf } from './values.ts';
 
 /** What the two engines have in common that commit a folder as it is. */

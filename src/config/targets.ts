@@ -1,6 +1,7 @@
-import { resolve, sep } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { hasPassword } from '../base/url-text.ts';
+import { within } from '../base/within.ts';
 import { block, type Here } from './block.ts';
 import type { Breach, WrittenAt } from './breach.ts';
 import { targetRetention } from './retention.ts';
@@ -154,11 +155,6 @@ function besideWork(name: string, target: string, work: string): Breach[] {
   }
   const taken = ['repo', 'cache', 'builds'].map((part) => resolve(work, part)).find((part) => within(target, part));
   return taken === undefined ? [] : [{ path, message: `must not lie in ${taken}, which the work folder uses itself.` }];
-}
-
-/** Whether a path is a folder or lies in it; both are absolute. */
-export function within(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 }
 
 function sharedDestinations(targets: Parts['targets']): Breach[] {

@@ -154,7 +154,12 @@ async function noteUnchanged(
   const left = await leftBehind(of, places, prepared, runner);
   const { left: _, ...known } = before;
   await writeTagState(folder, {
-    ...{ ...known, event: snapshot.event.id, since, blocked: [...plan.blocked], waiting, looked: of.now },
+    ...known,
+    event: snapshot.event.id,
+    since,
+    blocked: [...plan.blocked],
+    waiting,
+    looked: of.now,
     ...(left.length > 0 && { left: [...left] }),
   });
   return left;

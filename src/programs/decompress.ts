@@ -5,12 +5,10 @@ import { NightlyError } from '../base/errors.ts';
 import { withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { MOST_BYTES } from './program-output.ts';
 
 /** Programs for what Node cannot do by itself, by the end of a file's name. */
 const PROGRAMS: Readonly<Record<string, string>> = { xz: 'xz', zst: 'zstd', bz2: 'bzip2' };
-
-/** What no repository's metadata comes near, and what still fits into a string. */
-const MOST_BYTES = 500_000_000;
 
 const ANY = Array.from({ length: 256 }, (_, code) => code);
 

@@ -21,8 +21,8 @@ export async function closeLog(log: WriteStream | undefined): Promise<void> {
   if (log && !log.destroyed) await new Promise<void>((settle) => log.once('close', settle).end());
 }
 
-/** More than any program has to print; a text cannot be much longer. */
-const MOST_BYTES = 500_000_000;
+/** More than any program has to print, or any repository's metadata has; a text cannot be much longer. */
+export const MOST_BYTES = 500_000_000;
 
 /**
  * Reads all of a stream; undefined when it is more than is taken. A few kilobytes of others may unpack into more than the memory holds.

@@ -64,7 +64,10 @@ export function withBoxVersion(before: BoxCatalogue | undefined, release: BoxRel
   return { ...before, name, description, versions: versions.sort((a, b) => compareVersions(b.version, a.version)) };
 }
 
-/** Returns the catalogue without those builds; the same one if it has none of them. @throws NightlyError `bug` when one of the ids is no build id. */
+/**
+ * Returns the catalogue without those builds; the same one if it has none of them.
+ * @throws NightlyError `bug` when one of the ids is no build id.
+ */
 export function withoutBoxVersions(before: BoxCatalogue, buildIds: readonly string[]): BoxCatalogue {
   const gone = new Set(buildIds.map(boxVersion));
   const versions = before.versions.filter(({ version }) => !gone.has(version));

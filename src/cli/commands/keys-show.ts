@@ -56,10 +56,8 @@ function keyRow({ key, found }: SeenKey): string[] {
   const { fingerprint, algorithm, userId, made, expires, problem } = found;
   const left = problem === undefined ? `, ${daysLeft(found)} days left` : '';
   const state = problem === undefined ? (expiryWarning(found) === undefined ? 'ok' : 'warning') : 'not ok';
-  return [
-    ...[state, fingerprint, algorithm, dayOf(made), expires ? `${dayOf(expires)}${left}` : 'never'],
-    ...[usersOf(key), userId, from],
-  ];
+  const ends = expires ? `${dayOf(expires)}${left}` : 'never';
+  return [state, fingerprint, algorithm, dayOf(made), ends, usersOf(key), userId, from];
 }
 
 function usersOf({ streams, targets, content, log }: ConfiguredKey): string {

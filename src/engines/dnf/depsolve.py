@@ -284,10 +284,9 @@ def depsolve(base, request):
     return packages
 
 
-def describe(package):
+def refuse_elsewhere(package):
     base = package.baseurl or ""
-    path = package.localPkg()
-    inside = is_file_repo(package) and path.startswith(package.repo.pkgdir.rstrip("/") + "/")
+    inside = is_file_repo(package) and package.localPkg().startswith(package.repo.pkgdir.rstrip("/") + "/")
     if base.startswith("file:") and not inside:
         raise Refused(
             "repo",
@@ -295,6 +294,11 @@ def describe(package):
             % (package.reponame, nevra(package), base),
             hint="Its owner must create the metadata again, without xml:base.",
         )
+
+
+def describe(package):
+    refuse_elsewhere(package)
+    path = package.localPkg()
     here = os.path.exists(path) and os.path.getsize(path) == package.downloadsize
     return {
         "name": package.name,
@@ -302,7 +306,7 @@ def describe(package):
         "digest": digest(package),
         "repo": package.reponame,
         "path": path,
-        "download": 0 if here or base.startswith("file:") else package.downloadsize,
+        "download": 0 if here or (package.baseurl or "").startswith("file:") else package.downloadsize,
     }
 
 
@@ -352,8 +356,9 @@ def download(request):
 
     with open_base(request) as base:
         packages = locked_packages(base, request["locked"], request)
-        # Refused before anything is fetched.
-        described = [describe(p) for p in packages]
+        # Before anything is fetched.
+        for p in packages:
+            refuse_elsewhere(p)
         remote = [p for p in packages if not is_file_here(p)]
         progress = make_progress()
         try:
@@ -363,7 +368,7 @@ def download(request):
             reasons = [f"{name}: {why}" for name, why in progress.failed.items()]
             raise Refused("repo", "\n".join([*reasons, str(error)])) from error
         found = advisories(packages) if request["advisories"] else []
-        emit("result", packages=[describe(p) for p in packages] if remote else described, advisories=found)
+        emit("result", packages=[describe(p) for p in packages], advisories=found)
 
 
 def advisories(packages):

@@ -1,9 +1,10 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { isErrno, makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
+import { within } from '../../base/within.ts';
 import { initRepo } from '../../programs/ostree.ts';
 import type { FolderRequest } from '../engine.ts';
 import { checkTree } from './check-tree.ts';
@@ -74,10 +75,11 @@ export async function takeFolder(
 
 /**
  * Refuses a folder that the build itself writes into, such as the root of this machine: it would be another tree each time it is read.
+ * The configuration is checked for that too, but there a link does not say where it leads.
  * @throws NightlyError `compose`
  */
 function refuseAround(root: string, ours: readonly string[]): void {
-  const inside = ours.find((folder) => relative(root, resolve(folder)).split('/')[0] !== '..');
+  const inside = ours.find((folder) => within(resolve(folder), root));
   if (inside === undefined) return;
   throw new NightlyError('compose', `${root} cannot be committed: the work folder is in it (${inside}).`, {
     hint: 'Correct "path" of the engine, or "work" in the configuration.',

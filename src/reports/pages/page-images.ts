@@ -19,7 +19,10 @@ export interface ImageView {
   readonly test: string;
 }
 
-/** Returns the images of a build as pages offer them. @param hrefOf where a file of the build is, by its path in the build's folder; undefined where nothing is published */
+/**
+ * Returns the images of a build as pages offer them.
+ * @param hrefOf where a file of the build is, by its path in the build's folder; undefined where nothing is published
+ */
 export function imageViews(meta: BuildMeta, hrefOf: ((path: string) => string) | undefined): ImageView[] {
   const signed = meta.signedBy !== undefined;
   const tests = meta.smokeTests ?? {};

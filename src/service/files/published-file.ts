@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, readlink, realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { isErrno } from '../../base/files.ts';
-import { within } from '../../config/targets.ts';
+import { within } from '../../base/within.ts';
 
 /** Names that nobody is shown: what begins with a dot (locks and unfinished files of ours among them), locks, and files being written. */
 const HIDDEN = /^\.|\.(lock|tmp)$/;

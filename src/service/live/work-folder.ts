@@ -109,6 +109,7 @@ export function openWork(folder: string, { waitMs = Number.POSITIVE_INFINITY } =
   const all = async () => {
     const found = await rounds.all();
     if (found !== latest) await yieldToOthers();
+    // Somebody else may have listed it meanwhile.
     if (found !== latest) {
       listed = { builds: found.flatMap(({ builds }) => builds), damaged: found.flatMap(({ damaged }) => damaged) };
       latest = found;

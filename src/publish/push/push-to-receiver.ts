@@ -88,7 +88,8 @@ async function helloOf(
 
 /** Returns undefined when what answers, if anything does, is no `receive`. */
 async function greet({ reader, name, write }: ReceiverLine, hello: Hello): Promise<FarState | undefined> {
-  await write(message(hello));
+  // Whatever answers may have ended before it was asked: what it said, or its end, is read all the same.
+  await write(message(hello)).catch(() => undefined);
   const line = await reader.line(1 << 20).catch(() => undefined);
   if (line === undefined || !/^\{"(push|refused)":/.test(line)) return undefined;
   const answer = parseMessage(line, MESSAGES.state);

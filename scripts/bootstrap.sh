@@ -108,6 +108,10 @@ LIST
 /usr/bin/swtpm swtpm swtpm
 /usr/bin/tpm2_createprimary tpm2-tools tpm2-tools
 /usr/bin/socat socat socat
+/usr/sbin/krb5kdc krb5-kdc krb5-server
+/usr/sbin/kadmin.local krb5-admin-server krb5-server
+/usr/bin/klist krb5-user krb5-workstation
+/usr/lib/apache2/modules/mod_auth_gssapi.so libapache2-mod-auth-gssapi mod_auth_gssapi
 /usr/lib/python3/dist-packages/securesystemslib python3-securesystemslib python3-securesystemslib
 /usr/lib/python3/dist-packages/cryptography python3-cryptography python3-cryptography
 LIST
@@ -126,6 +130,7 @@ present() {
   [ -e "$1" ] && return 0
   case $1 in
     # Other places for the same thing: Debian without a merged /usr, Fedora's names.
+    /usr/lib/apache2/modules/*) [ -e "/usr/lib64/httpd/modules/${1##*/}" ] ;;
     /usr/bin/grub-mkimage) [ -e /usr/bin/grub2-mkimage ] ;;
     /usr/bin/gpg) [ -e /usr/bin/gpg2 ] ;;
     /usr/share/OVMF/OVMF_CODE.fd) [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || [ -e /usr/share/edk2/ovmf/OVMF_CODE.fd ] ;;

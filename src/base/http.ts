@@ -32,6 +32,12 @@ import { isSocks, throughSocks } from './socks.ts';
 /** The answer to a request. */
 export type HttpResponse = Response;
 
+/** Returns an answer that another program got. */
+export function makeResponse(body: Uint8Array, status: number): HttpResponse {
+  // Some have none by definition, such as 204.
+  return new Response(body.length === 0 ? null : body, { status });
+}
+
 /** Returns the answer with what its body was made into. */
 export function withBody(response: HttpResponse, body: ReadableStream): HttpResponse {
   return new Response(body, response);

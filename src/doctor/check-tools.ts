@@ -40,6 +40,7 @@ export type Need =
   | 'promotion'
   | 'release package'
   | 'content'
+  | 'login by Kerberos'
   | 'rebuilds'
   | 'lab';
 
@@ -203,6 +204,7 @@ export const TOOLS: readonly ToolCheck[] = [
     debian: 'createrepo-c',
     fedora: 'createrepo_c',
   },
+  { program: 'curl', neededBy: ['login by Kerberos'], version: gnu(), debian: 'curl', fedora: 'curl' },
 ];
 
 /** Files that programs above read, where Debian or Fedora put them: one of the places must be there. */

@@ -32,6 +32,7 @@ export async function needsOf(config: Config, rpmOstreeInstalled: boolean): Prom
     if (stream.releasePackage) needs.add('release package');
   }
   if (config.content) needs.add('content');
+  if (config.koji?.keytab !== undefined) needs.add('login by Kerberos');
   if (config.builders) needs.add('rebuilds').add('engine dnf');
   for (const target of Object.values(config.targets)) {
     if (target.type === 'rsync') needs.add('target rsync');

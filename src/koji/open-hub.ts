@@ -7,7 +7,7 @@ import { reasons } from '../base/read-record.ts';
 import type { Task } from '../base/task.ts';
 import { FAULT } from './fault-codes.ts';
 import type { Hub, HubCall, HubResult } from './hub.ts';
-import { HUB_PATIENCE, type HubPatience, postCall } from './post-call.ts';
+import { HUB_PATIENCE, type HubLogin, type HubPatience, postCall } from './post-call.ts';
 import { faultOf } from './read-answer.ts';
 import { openSession } from './session.ts';
 import { formatCall } from './write-call.ts';
@@ -18,6 +18,8 @@ export interface HubOptions {
   readonly server: string;
   /** Certificates and proxy. */
   readonly connection: Connection;
+  /** Default: by the connection's client certificate. */
+  readonly login?: HubLogin;
   readonly patience?: HubPatience;
 }
 
@@ -27,9 +29,9 @@ const READ_BATCH = 1000;
 const WRITE_BATCH = 150;
 
 /** Opens a hub. Nothing is sent before the first call, and nobody logs in before one that needs it. */
-export function openHub({ server, connection, patience = HUB_PATIENCE }: HubOptions, task: Task): Hub {
+export function openHub({ server, connection, login, patience = HUB_PATIENCE }: HubOptions, task: Task): Hub {
   const options = { connection, patience, task };
-  const session = openSession(server, options);
+  const session = openSession(server, login, options);
 
   const post = async (login: boolean, method: string, params: readonly XmlRpcValue[]): Promise<XmlRpcAnswer> =>
     login ? session.post(method, params) : postCall(server, formatCall(method, params), {}, options);

@@ -33,7 +33,30 @@ export interface PostOptions {
   readonly connection: Connection;
   readonly patience: HubPatience;
   readonly task: Task;
+  /** Sends a call and gets its answer; default: the program's own HTTP client. */
+  readonly exchange?: Exchange;
 }
+
+/**
+ * Posts to a URL.
+ * @throws RefusedConnection, NightlyError for what trying again does not change; whatever else for the rest.
+ */
+export type Exchange = (
+  url: string,
+  body: string,
+  headers: Readonly<Record<string, string>>,
+  how: Pick<PostOptions, 'connection' | 'task'>,
+) => Promise<HttpResponse>;
+
+/** A login that is sent in another way than with the connection's client certificate. */
+export interface HubLogin {
+  readonly exchange: Exchange;
+  /** Whom the hub must know, as a sentence begins with it. */
+  readonly who: string;
+}
+
+const byHttp: Exchange = (url, body, headers, { connection, task: { signal } }) =>
+  httpFetch(url, { method: 'POST', body, signal, redirect: 'manual', headers }, connection);
 
 /**
  * Posts a call until the hub has answered it, and returns the answer. An answer is waited for as long as undici does: five minutes without a byte.
@@ -43,13 +66,14 @@ export async function postCall(
   url: string,
   body: string,
   headers: Readonly<Record<string, string>>,
-  { connection, patience, task }: PostOptions,
+  options: PostOptions,
 ): Promise<XmlRpcAnswer> {
+  const { patience, task } = options;
   let offlineSince: number | undefined;
   for (let failures = 0; ; ) {
     task.signal.throwIfAborted();
     try {
-      const answer = await postOnce(url, body, headers, connection, task.signal);
+      const answer = await postOnce(url, body, headers, options);
       if (answer.kind !== 'fault' || answer.code !== FAULT.offline) return answer;
       offlineSince ??= performance.now();
       if (performance.now() - offlineSince > patience.mostOfflineMs)
@@ -71,14 +95,11 @@ async function postOnce(
   url: string,
   body: string,
   headers: Readonly<Record<string, string>>,
-  connection: Connection,
-  signal: AbortSignal,
+  options: PostOptions,
 ): Promise<XmlRpcAnswer> {
-  const request = {
-    ...{ method: 'POST', body, signal, redirect: 'manual' as const },
-    headers: { 'content-type': 'text/xml', ...headers },
-  };
-  const response = await httpFetch(url, request, connection).catch((error: unknown) => {
+  const { connection, exchange = byHttp } = options;
+  const sent = exchange(url, body, { 'content-type': 'text/xml', ...headers }, options);
+  const response = await sent.catch((error: unknown) => {
     throw error instanceof RefusedConnection ? refused(url, error.message, connection) : error;
   });
   if (response.status === 200) return readAnswer(response, url);

@@ -4,7 +4,7 @@ import { oneLine } from '../base/one-line.ts';
 import { reasons } from '../base/read-record.ts';
 import { keepSecret } from '../base/redact.ts';
 import { FAULT } from './fault-codes.ts';
-import { type PostOptions, postCall } from './post-call.ts';
+import { type HubLogin, type PostOptions, postCall } from './post-call.ts';
 import { formatCall } from './write-call.ts';
 import type { XmlRpcAnswer, XmlRpcValue } from './xml-rpc-value.ts';
 
@@ -33,14 +33,14 @@ const LOGIN = z.object({
 /** So often a session that has expired, or was done with, is replaced within one call. */
 const NEW_TRIES = 3;
 
-/** Returns a session, logged in by the client certificate of the connection. */
-export function openSession(server: string, options: PostOptions): Session {
+/** Returns a session. @param how its login; undefined: by the client certificate of the connection */
+export function openSession(server: string, how: HubLogin | undefined, options: PostOptions): Session {
   let login: Login | undefined;
   let last: Promise<unknown> = Promise.resolve();
 
   const postNumbered = async (method: string, params: readonly XmlRpcValue[]): Promise<XmlRpcAnswer> => {
     for (let tries = 1; ; tries += 1) {
-      login ??= await logIn(server, options);
+      login ??= await logIn(server, how, options);
       const answer = await postAs(login, server, method, params, options);
       if (answer.kind === 'value' || tries > NEW_TRIES) return answer;
       if (answer.code === FAULT.sessionExpired || answer.code === FAULT.sequence) login = undefined;
@@ -89,17 +89,18 @@ async function postAs(
   return postCall(server, body, headers, options);
 }
 
-async function logIn(server: string, options: PostOptions): Promise<Login> {
+async function logIn(server: string, how: HubLogin | undefined, options: PostOptions): Promise<Login> {
   const { certFile } = options.connection;
-  if (certFile === undefined) {
-    throw new NightlyError('koji', `There is no client certificate to log in at ${server} with.`, {
-      hint: 'Set cert-file in the koji block. Login by Kerberos is not supported.',
+  if (certFile === undefined && how === undefined) {
+    throw new NightlyError('koji', `There is nothing to log in at ${server} with.`, {
+      hint: 'Set cert-file in the koji block, or keytab for a login by Kerberos.',
     });
   }
-  const answer = await postCall(`${server}/ssllogin`, formatCall('sslLogin', []), {}, options);
+  const answer = await postCall(`${server}/ssllogin`, formatCall('sslLogin', []), {}, { ...options, ...how });
   if (answer.kind === 'fault') {
+    const who = how?.who ?? `The common name of ${certFile}`;
     throw new NightlyError('koji', `The koji hub ${server} refuses the login: ${oneLine(answer.message)}.`, {
-      hint: `The common name of ${certFile} must be a user of the hub: "koji add-user", then "koji grant-permission sign".`,
+      hint: `${who} must be a user of the hub: "koji add-user", then "koji grant-permission sign".`,
     });
   }
   const { data, error } = LOGIN.safeParse(answer.value);

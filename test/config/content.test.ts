@@ -88,6 +88,8 @@ describe('the content block', () => {
 
   it.each([
     [RULE, '', 'needs koji, whose tags it is about', ''],
+    [RULE, '', 'keytab: goes instead of cert-file', KOJI.replace('}', ', keytab: k, cert-file: c}')],
+    [RULE, '', 'keytab: needs a server with https://', KOJI.replace('https', 'http').replace('}', ', keytab: k}')],
     [RULE.replace('mirror', 'miror'), '', 'content.rules.0.target: there is no target "miror". Did you mean "mirror"?'],
     [RULE.replace('/<arch>', ''), '', 'content.rules.0.path: needs <arch>: each architecture has a repository'],
     [

@@ -29,7 +29,7 @@ export interface KojiHub {
   state(): KojiState;
   /** Changes the state in one transaction, as another user of the hub does; its messages leave before the commit. */
   transaction(change: (state: KojiState, say: Say) => void | Promise<void>, delayMs?: number): Promise<void>;
-  /** Who the holder of a client certificate with that common name is. */
+  /** Who the holder of a client certificate with that common name is, or of that principal. */
   readonly users: Map<string, Caller>;
   /** What happens to the next requests in place of an answer. */
   readonly mishaps: Mishap[];
@@ -54,6 +54,8 @@ export interface KojiHubOptions {
   readonly topdir: string;
   /** Server's certificate and key, PEM; clients are known by certificates of `clientCa`. */
   readonly tls?: { readonly file: string; readonly keyFile: string; readonly clientCa: string };
+  /** A web server is in front, which knows clients by Kerberos and says who they are, as mod_auth_gssapi does. */
+  readonly behindKerberos?: boolean;
   /** Takes the messages; default: nobody. */
   readonly publish?: (payload: string) => Promise<void>;
 }
@@ -65,7 +67,8 @@ interface HubSession {
   expired: boolean;
 }
 
-export async function startKojiHub({ topdir, tls, publish = async () => undefined }: KojiHubOptions): Promise<KojiHub> {
+export async function startKojiHub(options: KojiHubOptions): Promise<KojiHub> {
+  const { topdir, tls, behindKerberos = false, publish = async () => undefined } = options;
   let state = new KojiState();
   let writing: Promise<unknown> = Promise.resolve();
   const sessions = new Map<number, HubSession>();
@@ -129,7 +132,8 @@ export async function startKojiHub({ topdir, tls, publish = async () => undefine
   const logIn = (request: IncomingMessage): XmlRpcValue => {
     calls.push('sslLogin');
     requests.push('sslLogin');
-    const name = request.socket instanceof TLSSocket ? commonName(request.socket) : '';
+    const principal = behindKerberos ? String(request.headers['x-remote-user']) : '';
+    const name = request.socket instanceof TLSSocket ? commonName(request.socket) : principal;
     const caller = users.get(name);
     if (!caller) throw new Fault(1002, `Unknown user: ${name}`);
     const id = sessions.size + 42;

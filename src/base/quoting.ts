@@ -28,7 +28,7 @@ export function grubWord(text: string): string {
  * create_entry). The kernel takes the quotes off (lib/cmdline.c, next_arg); a shell's would be given to it as they are.
  */
 export function blscfgWord(text: string): string {
-  return /[;|&<>{}#]/.test(text) ? `"${text}"` : text;
+  return /[;|&<>{}#\\]/.test(text) ? `"${text.replaceAll('\\', '\\\\')}"` : text;
 }
 
 /** Returns a text in a regular expression that stands for itself. */

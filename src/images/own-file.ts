@@ -3,7 +3,8 @@ import { NightlyError } from '../base/errors.ts';
 import { bytesInTree, replaceInTree } from '../base/tree-files.ts';
 
 /**
- * Adds to the end of a file of a tree whose files are hard links to another's: it is replaced, and keeps owner and mode.
+ * Adds lines to the end of a file of a tree whose files are hard links to another's: it is replaced, and keeps owner and mode.
+ * A last line without an end gets one first.
  * @param name how people know the file, for messages
  * @throws NightlyError `image` when there is no such file
  */
@@ -15,6 +16,7 @@ export async function addToFile(path: string, content: string | Uint8Array, name
     });
   }
   const { uid, gid, mode } = await lstat(path);
-  await replaceInTree(path, Buffer.concat([before, Buffer.from(content)]), mode & 0o7777);
+  const end = before.length === 0 || before.at(-1) === 0x0a ? '' : '\n';
+  await replaceInTree(path, Buffer.concat([before, Buffer.from(end), Buffer.from(content)]), mode & 0o7777);
   await lchown(path, uid, gid);
 }

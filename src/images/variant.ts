@@ -1,12 +1,12 @@
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NightlyError } from '../base/errors.ts';
 import { resolveInRoot } from '../base/paths-in-root.ts';
 import { blscfgWord, grubWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { linkInTree, replaceInTree } from '../base/tree-files.ts';
 import { linkTree } from '../programs/cp.ts';
 import { removeTree } from '../programs/rm.ts';
+import { refuseVariables } from './disk/bootloader.ts';
 import type { ImageRequest } from './image.ts';
 import { addUser, type Place } from './image-accounts.ts';
 import { type Base, KERNEL_ARGUMENTS_TOKEN } from './image-base.ts';
@@ -53,19 +53,6 @@ export async function makeVariant(base: Base, request: ImageRequest, folder: str
 
 const asItIs = (text: string): string => text;
 
-/**
- * GRUB puts the value of a variable in place of `$name` in a boot loader entry, and drops any other dollar sign (expand_val in
- * blscfg.c of Fedora's GRUB); there is no way to write one.
- * @throws NightlyError `image` naming the arguments that have one
- */
-function refuseVariables(kernelArguments: readonly string[]): void {
-  const lost = kernelArguments.filter((argument) => argument.includes('$'));
-  if (lost.length === 0) return;
-  throw new NightlyError('image', `GRUB drops "$" from kernel arguments in boot loader entries: ${lost.join(' ')}`, {
-    hint: "Leave it out of kernel-arguments of the image type: this tree's GRUB reads the entries itself (blscfg).",
-  });
-}
-
 /** Puts the type's kernel arguments and menu settings into what ostree and the templates of the boot loader wrote. */
 async function writeBootMenu(base: Base, { template }: ImageRequest, boot: string): Promise<void> {
   const { loader, bootUuid } = base;
@@ -79,7 +66,7 @@ async function writeBootMenu(base: Base, { template }: ImageRequest, boot: strin
     const text = await readFile(path, 'utf8');
     if (!text.includes(KERNEL_ARGUMENTS_TOKEN)) continue;
     const word = path.endsWith('.cfg') ? grubWord : loader.name === 'grub-blscfg' ? blscfgWord : asItIs;
-    if (word === blscfgWord) refuseVariables(template['kernel-arguments']);
+    refuseVariables(loader, template['kernel-arguments']);
     const words = template['kernel-arguments'].map(word).join(' ');
     const changed = text.replaceAll(KERNEL_ARGUMENTS_TOKEN, () => words);
     await replaceInTree(path, changed, 0o644);

@@ -71,11 +71,13 @@ it("quotes kernel arguments in the menu that the lab's generator writes, for GRU
 
 it('keeps an argument in a boot loader entry one word of the script that blscfg makes of it', async () => {
   const folder = temporaryFolder();
-  const text = ['slub_debug=FZP,zs_handle;FZPU', 'a|b', 'c&d', 'e<f>g', '{h}', 'plain=1,2'].map(blscfgWord).join(' ');
+  const text = ['slub_debug=FZP,zs_handle;FZPU', 'a|b', 'c&d', 'e<f>g', '{h}', 'i\\j', 'plain=1,2']
+    .map(blscfgWord)
+    .join(' ');
   writeFileSync(join(folder, 'grub.cfg'), `linux /k ${text} ostree=x\n`);
   await run('grub-script-check', [join(folder, 'grub.cfg')]);
   expect((await run('sh', ['-c', `printf '%s ' ${text}`])).stdout).toBe(
-    'slub_debug=FZP,zs_handle;FZPU a|b c&d e<f>g {h} plain=1,2 ',
+    'slub_debug=FZP,zs_handle;FZPU a|b c&d e<f>g {h} i\\j plain=1,2 ',
   );
 });
 

@@ -57,18 +57,55 @@ read_answers() {
     done <"$1"
 }
 
-# read_kernel_arguments FILE: as in /proc/cmdline; a value with blanks stands in double quotes.
+# read_kernel_arguments FILE: as in /proc/cmdline; a value with blanks stands in double quotes, which may begin before its name.
 read_kernel_arguments() {
     while read -r answer_word; do
         case $answer_word in
+            \"*) answer_word=$(unquoted "$answer_word") ;;
+        esac
+        case $answer_word in
             atomic.install.*=*)
                 answer_word=${answer_word#atomic.install.}
-                set_answer "${answer_word%%=*}" "${answer_word#*=}" 'the kernel arguments'
+                set_answer "${answer_word%%=*}" "$(unquoted "${answer_word#*=}")" 'the kernel arguments'
                 ;;
         esac
     done <<WORDS
-$(xargs -n 1 printf '%s\n' <"$1" 2>/dev/null || tr ' ' '\n' <"$1")
+$(kernel_words "$(tr '\t\n' '  ' <"$1")")
 WORDS
+}
+
+# kernel_words TEXT: its words, a line each, as the kernel tells them apart (next_arg): at blanks outside of double quotes.
+# Nothing else is special there, neither a backslash nor a single quote.
+kernel_words() {
+    words_rest="$1 "
+    words_word=
+    words_inside=no
+    while [ -n "$words_rest" ]; do
+        words_character=${words_rest%"${words_rest#?}"}
+        words_rest=${words_rest#?}
+        case $words_inside$words_character in
+            'no ')
+                if [ -n "$words_word" ]; then printf '%s\n' "$words_word"; fi
+                words_word=
+                continue
+                ;;
+            no\") words_inside=yes ;;
+            yes\") words_inside=no ;;
+        esac
+        words_word=$words_word$words_character
+    done
+    if [ -n "$words_word" ]; then printf '%s\n' "$words_word"; fi
+}
+
+# unquoted TEXT: without the double quotes around it, as the kernel takes them off.
+unquoted() {
+    case $1 in
+        \"*)
+            unquoted_rest=${1#?}
+            printf '%s\n' "${unquoted_rest%\"}"
+            ;;
+        *) printf '%s\n' "$1" ;;
+    esac
 }
 
 # set_answer KEY VALUE WHERE
@@ -89,7 +126,15 @@ set_answer() {
             ;;
         password-hash) require_form "$@" '[$][[:graph:]]+' && answer_password_hash=$2 ;;
         timezone) require_form "$@" '[[:alnum:]_+-]+(/[[:alnum:]_+-]+)*' && answer_timezone=$2 ;;
-        kernel-arguments) answer_kernel_arguments="$answer_kernel_arguments $2" ;;
+        kernel-arguments)
+            case $(printf '%s' "$2" | tr -dc '"' | sed 's/""//g') in
+                ?*) fail "\"$2\" in $3 has a double quote without its end." ;;
+            esac
+            case $boot_loader$2 in
+                grub-blscfg*'$'*) fail "GRUB drops \"\$\" from kernel arguments: \"$2\" in $3. Leave it out." ;;
+            esac
+            answer_kernel_arguments="$answer_kernel_arguments $2"
+            ;;
         then) require_form "$@" 'reboot|poweroff' && answer_then=$2 ;;
         *) fail "There is no answer \"$1\", which stands in $3. Known: disk, erase, hostname, user, ssh-key," \
             "password-hash, timezone, kernel-arguments, check, then." ;;

@@ -22,21 +22,39 @@ deploy_commit() {
     sed "s/$boot_uuid_placeholder/$boot_uuid/g" "$here/grub.cfg" >"$target/boot/$grub_dir/grub.cfg"
     say "Deploying it"
     deploy_tree
-    # The last line of the system's own table may lack its end.
-    if [ -n "$(tail -c 1 "$deployment/etc/fstab" 2>/dev/null)" ]; then echo >>"$deployment/etc/fstab"; fi
-    printf 'UUID=%s /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n' "$boot_uuid" >>"$deployment/etc/fstab"
+    mount_boot "$deployment/etc/fstab"
+}
+
+# mount_boot FILE: adds /boot to a system's own table, whose last line may lack its end. Of several lines for /boot systemd takes
+# the first: those that are there become comments, for they know nothing of this disk.
+mount_boot() {
+    if [ -f "$1" ]; then
+        sed 's|^[[:blank:]]*[^#[:space:]][^[:space:]]*[[:blank:]]\{1,\}/boot/*[[:space:]]|# &|' "$1" >"$1.new"
+        cat "$1.new" >"$1"
+        rm "$1.new"
+    fi
+    if [ -n "$(tail -c 1 "$1" 2>/dev/null)" ]; then echo >>"$1"; fi
+    printf 'UUID=%s /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n' "$boot_uuid" >>"$1"
+}
+
+# entry_word WORD: the same argument in a boot loader entry, which some GRUBs make a script of (blscfg): there ";" and the like would
+# end the command. The kernel takes the double quotes off; a word that has some of its own stays as it is.
+entry_word() {
+    case $boot_loader$1 in
+        grub-blscfg*\"*) printf '%s\n' "$1" ;;
+        grub-blscfg*["'"\;\|\&\<\>{}\#\\]*) printf '"%s"\n' "$(printf '%s\n' "$1" | sed 's/\\/&&/g')" ;;
+        *) printf '%s\n' "$1" ;;
+    esac
 }
 
 deploy_tree() {
     set --
-    # Keeps words such as slub_debug=F,kmalloc-* from becoming names of files.
-    set -f
-    # shellcheck disable=SC2086 # lists of words
-    for deploy_word in "root=UUID=$root_uuid" rw $kernel_arguments $answer_kernel_arguments; do
+    while read -r deploy_word; do
         # --karg keeps only the last of several console=.
-        set -- "$@" "--karg-append=$deploy_word"
-    done
-    set +f
+        if [ -n "$deploy_word" ]; then set -- "$@" "--karg-append=$(entry_word "$deploy_word")"; fi
+    done <<WORDS
+$(kernel_words "root=UUID=$root_uuid rw $kernel_arguments $answer_kernel_arguments")
+WORDS
     # Where the boot loader cannot read ostree's entries itself, this program makes a menu of them.
     quietly env OSTREE_GRUB2_EXEC="$here/boot-menu" OSTREE_DEBUG_GRUB2=1 \
         ostree admin deploy --sysroot="$target" --os="$os_name" --no-merge "$@" "$remote:$ref"

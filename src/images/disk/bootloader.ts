@@ -139,3 +139,16 @@ async function checkHostGrub(inTree: BootLoader['inTree'], vendorEfi: string | u
     hint: 'Install it: apt-get install grub-pc-bin grub-efi-amd64-bin (Fedora: grub2-pc-modules grub2-efi-x64-modules).',
   });
 }
+
+/**
+ * GRUB puts the value of a variable in place of `$name` in a boot loader entry, and drops any other dollar sign (expand_val in
+ * blscfg.c of Fedora's GRUB); there is no way to write one.
+ * @throws NightlyError `image` naming the arguments that have one, where GRUB reads the entries itself
+ */
+export function refuseVariables({ name }: Pick<BootLoader, 'name'>, kernelArguments: readonly string[]): void {
+  const lost = kernelArguments.filter((argument) => argument.includes('$'));
+  if (lost.length === 0 || name !== 'grub-blscfg') return;
+  throw new NightlyError('image', `GRUB drops "$" from kernel arguments in boot loader entries: ${lost.join(' ')}`, {
+    hint: "Leave it out of kernel-arguments of the image type: this tree's GRUB reads the entries itself (blscfg).",
+  });
+}

@@ -4,7 +4,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { makeFolder } from '../../base/files.ts';
 import { followInRoot } from '../../base/paths-in-root.ts';
 import type { Task } from '../../base/task.ts';
-import { kindOf, namesIn, readInTree, replaceInTree } from '../../base/tree-files.ts';
+import { bytesInTree, kindOf, namesIn, readInTree, replaceInTree } from '../../base/tree-files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../programs/ostree-admin.ts';
 import type { ImageSource } from '../image.ts';
 import { addToFile } from '../own-file.ts';
@@ -53,7 +53,7 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
   );
   const relative = join('ostree/deploy', source.osName, 'deploy', `${source.commit}.0`);
   const deployment = join(sysroot, relative);
-  await mountBoot(deployment, request.bootUuid);
+  await mountBoot(deployment, request.bootUuid, task);
   await configureRemote(deployment, repo, source.remote, task);
   await removeTraces(repo);
   await setObjectTimes(join(repo, 'objects'), source.timestamp);
@@ -61,16 +61,25 @@ export async function makeSysroot(request: SysrootRequest, task: Task): Promise<
 }
 
 /**
- * Adds /boot to the file system table, whose last line may lack its end. It is on the disk that the root is on, which dracut waits
- * for without an end; by itself systemd gives /boot 90 s, and a machine that is slow to start comes up in emergency mode.
+ * Adds /boot to the file system table. It is on the disk that the root is on, which dracut waits for without an end; by itself
+ * systemd gives /boot 90 s, and a machine that is slow to start comes up in emergency mode. Of several lines for /boot systemd takes the
+ * first, so those that the tree brings, which know nothing of this disk, become comments.
  */
-async function mountBoot(deployment: string, bootUuid: string): Promise<void> {
+async function mountBoot(deployment: string, bootUuid: string, task: Task): Promise<void> {
   const fstab = followInRoot(deployment, '/etc/fstab');
   const line = `UUID=${bootUuid} /boot ext4 defaults,x-systemd.device-timeout=0 0 2\n`;
-  const before = await readInTree(fstab);
+  const before = await bytesInTree(fstab);
   if (before === undefined) return await replaceInTree(fstab, line);
+  // As bytes: what is not UTF-8 in it stays as it is.
+  const text = before.toString('latin1');
+  const others = text.replace(/^[ \t]*[^#\s]\S*[ \t]+\/boot\/*[ \t\r].*$/gm, (own) => `# ${own}`);
+  if (others !== text) {
+    task.say("The tree's /etc/fstab has /boot on another file system: that line is switched off.");
+    const { mode } = await lstat(fstab);
+    await replaceInTree(fstab, Buffer.from(others, 'latin1'), mode & 0o7777);
+  }
   // It may be a hard link to the repository.
-  await addToFile(fstab, before === '' || before.endsWith('\n') ? line : `\n${line}`, '/etc/fstab');
+  await addToFile(fstab, line, '/etc/fstab');
 }
 
 /**

@@ -4,7 +4,7 @@ import { entryInRoot, followInRoot } from '../../base/paths-in-root.ts';
 import { shellWord } from '../../base/quoting.ts';
 import { copyInTree, folderInTree } from '../../base/tree-files.ts';
 import { EXT4_FEATURES } from '../../programs/mke2fs.ts';
-import type { BootLoader } from '../disk/bootloader.ts';
+import { type BootLoader, refuseVariables } from '../disk/bootloader.ts';
 import type { ImageSource } from '../image.ts';
 import { renderTemplate, templatePath } from '../template/render-template.ts';
 
@@ -26,12 +26,13 @@ export interface Installer {
 /** Seconds the installed host's boot menu waits, and the speed of its serial line, as on a cloud disk. */
 const MENU = { timeoutSeconds: 1, serialSpeed: 115200 };
 
-/** Puts the installer with its settings into the live root. */
+/** Puts the installer with its settings into the live root. @throws NightlyError `image`: a kernel argument that GRUB would change */
 export async function writeInstaller(root: string, installer: Installer): Promise<void> {
   const folder = entryInRoot(root, INSTALLER_DIR);
   // All in it is ours: a link among what the tree has there would be written through.
   await rm(folder, { recursive: true, force: true });
   const { loader } = installer;
+  refuseVariables(loader, installer.kernelArguments);
   await copyFolder(templatePath('iso/installer'), folder);
   await chmod(join(folder, 'atomic-install'), 0o755);
   await copyFolder(templatePath('iso/live'), followInRoot(root, '/usr/lib/systemd/system'));
@@ -59,6 +60,7 @@ function settings(installer: Installer): string {
     remote: image.remote.name,
     remote_url: image.remote.url,
     kernel_arguments: installer.kernelArguments.join(' '),
+    boot_loader: loader.name,
     ostree_backend: loader.ostreeBackend ?? '',
     grub_dir: loader.configDir,
     boot_uuid_placeholder: installer.bootUuid,

@@ -7,6 +7,9 @@ import { z } from 'zod';
 
 const size = z.string().regex(/^[1-9]\d* ?(MiB|GiB)$/, 'must be a whole number of MiB or GiB, as in 10 GiB');
 
+/** What stands between two colons of /etc/passwd. */
+const FIELD = /^[^:\p{Cc}]*$/u;
+
 const line = z.string().regex(/^[^\n]+$/, 'must be one line');
 
 /** /usr belongs to the commit: what is written there would not survive the first upgrade. */
@@ -41,12 +44,14 @@ const file = z
 const user = z.strictObject({
   name: accountName,
   uid: z.int().min(1000).max(59_999).default(1000),
-  gecos: z
+  gecos: z.string().regex(FIELD, 'must be one line without ":"').default(''),
+  shell: z.string().startsWith('/').regex(FIELD, 'must be one line without ":"').default('/bin/bash'),
+  'password-hash': z
     .string()
-    .regex(/^[^:\n]*$/, 'must not hold ":"')
-    .default(''),
-  shell: z.string().startsWith('/').default('/bin/bash'),
-  'password-hash': line.default('*').describe('As in /etc/shadow; "*" lets nobody in by password.'),
+    .min(1)
+    .regex(FIELD, 'must be one line without ":"')
+    .default('*')
+    .describe('As in /etc/shadow; "*" lets nobody in by password.'),
   'ssh-authorized-keys': z.array(line).default([]),
   sudo: z.boolean().default(false).describe('Everything, without a password and without a terminal.'),
 });

@@ -82,7 +82,7 @@ async function shell(
   input: string,
 ): Promise<{ readonly out: string; readonly failure: string | undefined }> {
   const sources = PARTS.map((part) => `. '${INSTALLER}/${part}.sh'`).join('\n');
-  const settings = "title='Host 1'; smallest_disk_bytes=2147483648; consoles=/dev/null";
+  const settings = "title='Host 1'; smallest_disk_bytes=2147483648; boot_loader=grub-menu; consoles=/dev/null";
   const script = `set -eu; here='${INSTALLER}'; medium=/medium; work='${dir}'; ${settings}\n${sources}\n${code}\n`;
   const { stdout, exitCode } = await run('dash', ['-c', script], {
     input,

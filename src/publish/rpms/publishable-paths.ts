@@ -1,4 +1,3 @@
-import { posix } from 'node:path';
 import type { PackageFile } from '../../rpm/repository/place-packages.ts';
 import type { PublishedNames } from './published-names.ts';
 
@@ -17,7 +16,8 @@ export function publishablePaths(
   published: readonly PublishedNames[],
 ): PackageFile[] {
   return packages.map((one) => {
-    const aside = posix.join(posix.dirname(one.path), one.sha256.slice(0, DIGITS), posix.basename(one.path));
+    const name = one.path.lastIndexOf('/') + 1;
+    const aside = `${one.path.slice(0, name)}${one.sha256.slice(0, DIGITS)}/${one.path.slice(name)}`;
     const has = (path: string, wanted: (sha256: string) => boolean): boolean =>
       published.some(({ packages: names }) => {
         const there = names.get(path);

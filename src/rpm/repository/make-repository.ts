@@ -4,7 +4,12 @@ import { makeFolder } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import { type PackageFile, placePackages, stampPackages } from './place-packages.ts';
 import { type RepomdSigning, renewMetadata, unnamedMetadata } from './renew-metadata.ts';
-import { type FileStamp, readRepositoryMemory, writeRepositoryMemory } from './repository-memory.ts';
+import {
+  type FileStamp,
+  type RepositoryMemory,
+  readRepositoryMemory,
+  writeRepositoryMemory,
+} from './repository-memory.ts';
 
 export interface RepositoryRequest {
   /** The repository and nothing else: other RPM files in it are removed. Made when missing. */
@@ -41,7 +46,7 @@ export async function makeRepository(request: RepositoryRequest, task: Task): Pr
   await makeFolder(folder);
   const known = await readRepositoryMemory(memory);
   const { files, added, removed } = await placePackages(folder, packages, known.files, task);
-  const { repomd, changed } = await finish(request, files, task);
+  const { repomd, changed } = await finish(request, { known, files }, task);
   return { repomd, changed, added, removed };
 }
 
@@ -53,15 +58,14 @@ export async function renewRepository(request: Omit<RepositoryRequest, 'packages
   await makeFolder(request.folder);
   const known = await readRepositoryMemory(request.memory);
   const files = await stampPackages(request.folder, known.files, task);
-  return (await finish(request, files, task)).changed;
+  return (await finish(request, { known, files }, task)).changed;
 }
 
 async function finish(
   { folder, memory, revision, signing, keepSeconds, now }: Omit<RepositoryRequest, 'packages'>,
-  files: ReadonlyMap<string, FileStamp>,
+  { known, files }: { readonly known: RepositoryMemory; readonly files: ReadonlyMap<string, FileStamp> },
   task: Task,
 ): Promise<{ readonly repomd: string; readonly changed: boolean }> {
-  const known = await readRepositoryMemory(memory);
   const packages = digestsOf(files);
   const before = known.repomd === undefined ? undefined : { repomd: known.repomd, packages: digestsOf(known.files) };
   const { repomd, changed, dropped } = await renewMetadata(

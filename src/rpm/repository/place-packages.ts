@@ -1,5 +1,7 @@
+import { statSync } from 'node:fs';
 import { rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { NightlyError } from '../../base/errors.ts';
 import { filesBelow, ifThere, makeFolder, sha256File } from '../../base/files.ts';
 import { linkOrCopy } from '../../base/link-or-copy.ts';
@@ -37,13 +39,9 @@ export async function placePackages(
   known: ReadonlyMap<string, FileStamp>,
   task: Task,
 ): Promise<PlacedPackages> {
-  const files = new Map<string, FileStamp>();
-  const due: PackageFile[] = [];
-  await inParallel(packages, { atATime: PARALLEL, signal: task.signal }, async (one) => {
-    const before = await stampOf(join(folder, one.path), known.get(one.path));
-    if (before?.[0] === one.sha256) files.set(one.path, before);
-    else due.push(one);
-  });
+  const wanted = new Set(packages.map(({ path }) => path));
+  const files = await stampsOf(folder, wanted, known, task);
+  const due = packages.filter(({ path, sha256 }) => files.get(path)?.[0] !== sha256);
   await requireAll(due, task);
   const aside = join(folder, '.packages-new');
   await rm(aside, { recursive: true, force: true });
@@ -57,7 +55,6 @@ export async function placePackages(
     files.set(one.path, [one.sha256, size, mtimeMs, ino]);
   });
   await rm(aside, { recursive: true });
-  const wanted = new Set(packages.map(({ path }) => path));
   const others = (await packagesIn(folder)).filter((path) => !wanted.has(path));
   for (const path of others) {
     await rm(join(folder, path), { force: true });
@@ -73,12 +70,7 @@ export async function stampPackages(
   known: ReadonlyMap<string, FileStamp>,
   task: Task,
 ): Promise<Map<string, FileStamp>> {
-  const files = new Map<string, FileStamp>();
-  await inParallel(await packagesIn(folder), { atATime: PARALLEL, signal: task.signal }, async (path) => {
-    const stamp = await stampOf(join(folder, path), known.get(path));
-    if (stamp) files.set(path, stamp);
-  });
-  return files;
+  return stampsOf(folder, await packagesIn(folder), known, task);
 }
 
 /** Returns the paths of a repository's RPM files, relative to it. */
@@ -86,14 +78,32 @@ export async function packagesIn(folder: string): Promise<string[]> {
   return (await filesBelow(folder)).filter((path) => path.endsWith('.rpm'));
 }
 
-/** Reads a file only if it is another one than it was. */
-async function stampOf(path: string, known: FileStamp | undefined): Promise<FileStamp | undefined> {
-  const found = await ifThere(stat(path));
-  if (!found) return undefined;
-  const [sha256, ...rest] = known ?? [''];
-  const { size, mtimeMs, ino } = found;
-  if (known && rest[0] === size && rest[1] === mtimeMs && rest[2] === ino) return [sha256, size, mtimeMs, ino];
-  return [await sha256File(path), size, mtimeMs, ino];
+/** Returns the digests of those files that are there. One is read only if it is another than it was. */
+async function stampsOf(
+  folder: string,
+  paths: Iterable<string>,
+  known: ReadonlyMap<string, FileStamp>,
+  task: Task,
+): Promise<Map<string, FileStamp>> {
+  const files = new Map<string, FileStamp>();
+  const unknown: string[] = [];
+  let looked = 0;
+  for (const path of paths) {
+    // Of ten thousand packages nearly all are what they were: a hop to another thread for each takes four times as long as the look.
+    const found = statSync(join(folder, path), { throwIfNoEntry: false });
+    const stamp = known.get(path);
+    if (found && stamp && stamp[1] === found.size && stamp[2] === found.mtimeMs && stamp[3] === found.ino) {
+      files.set(path, stamp);
+    } else if (found) unknown.push(path);
+    looked += 1;
+    if (looked % 500 === 0) await nextTurn(undefined, { signal: task.signal });
+  }
+  await inParallel(unknown, { atATime: PARALLEL, signal: task.signal }, async (path) => {
+    const file = join(folder, path);
+    const { size, mtimeMs, ino } = await stat(file);
+    files.set(path, [await sha256File(file), size, mtimeMs, ino]);
+  });
+  return files;
 }
 
 async function requireAll(packages: readonly PackageFile[], task: Task): Promise<void> {

@@ -147,12 +147,14 @@ const isSame = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, str
   one.size === other.size && differences(one, other).length === 0;
 
 function differences(wanted: ReadonlyMap<string, string>, made: ReadonlyMap<string, string>): string[] {
-  const wrong = [...wanted].flatMap(([path, digest]) => {
+  const wrong: string[] = [];
+  for (const [path, digest] of wanted) {
     const is = made.get(path);
-    if (is === digest) return [];
-    return [is === undefined ? `${path} is missing` : `${path} has the SHA-256 ${is}, not ${digest}`];
-  });
-  return [...wrong, ...[...made.keys()].filter((path) => !wanted.has(path)).map((path) => `${path} is too much`)];
+    if (is === undefined) wrong.push(`${path} is missing`);
+    else if (is !== digest) wrong.push(`${path} has the SHA-256 ${is}, not ${digest}`);
+  }
+  for (const path of made.keys()) if (!wanted.has(path)) wrong.push(`${path} is too much`);
+  return wrong;
 }
 
 function refusedError(folder: string, refused: readonly string[], task: Task): NightlyError {

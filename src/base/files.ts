@@ -16,6 +16,7 @@ import {
   mkdtemp,
   open,
   readdir,
+  readFile,
   readlink,
   rename,
   rm,
@@ -60,9 +61,9 @@ export function isFullDisk(error: unknown): error is Error {
   return isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT');
 }
 
-/** The system names a file where it opens one, and none where it writes into one that is open. */
+/** The system names a file where it opens one, and none where it reads or writes one that is open. */
 function withPath(error: Error, path: string): Error {
-  if (!error.message.includes("'")) error.message = `${error.message} '${path}'`;
+  if (!error.message.includes("'") && !error.message.startsWith(path)) error.message = `${error.message} '${path}'`;
   return error;
 }
 
@@ -179,6 +180,8 @@ export async function readRegular(path: string): Promise<Buffer> {
   const file = await openRegular(path);
   try {
     return await file.readFile();
+  } catch (error) {
+    throw error instanceof Error ? withPath(error, path) : error;
   } finally {
     await file.close();
   }
@@ -187,6 +190,18 @@ export async function readRegular(path: string): Promise<Buffer> {
 /** `readRegular`; undefined when there is no such file. */
 export function bytesIfThere(path: string): Promise<Buffer | undefined> {
   return ifThere(readRegular(path));
+}
+
+/**
+ * Returns the content of a file that a person named on the command line or in the configuration, which may well be a pipe; undefined
+ * when there is none.
+ */
+export function readNamed(path: string): Promise<Buffer | undefined> {
+  return ifThere(
+    readFile(path).catch((error: unknown) => {
+      throw error instanceof Error ? withPath(error, path) : error;
+    }),
+  );
 }
 
 /** Returns the file's text, or undefined when there is no such file; other faults throw, as those of `readRegular`. */
@@ -209,6 +224,8 @@ export function textIfThere(path: string): string | undefined {
   try {
     refuseNoFile(path, fstatSync(file));
     return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw error instanceof Error ? withPath(error, path) : error;
   } finally {
     closeSync(file);
   }

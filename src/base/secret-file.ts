@@ -1,6 +1,7 @@
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { type ErrorCode, NightlyError } from './errors.ts';
-import { isErrno } from './files.ts';
+import { isErrno, makeFolder, syncFolder } from './files.ts';
 
 /** What a file is for. */
 export interface FilePurpose {
@@ -39,6 +40,29 @@ export async function readSecretFile(path: string, purpose: FilePurpose): Promis
  */
 export async function readSecretText(path: string, purpose: FilePurpose): Promise<string> {
   return (await readSecretFile(path, purpose)).toString('utf8').replace(/\r?\n$/, '');
+}
+
+/**
+ * Makes a file that only its owner may read, safe on disk, and the folders above it that are missing.
+ * @returns false where something has that name already; it stays as it is
+ */
+export async function makeSecretFile(path: string, content: string): Promise<boolean> {
+  const folder = dirname(resolve(path));
+  await makeFolder(folder);
+  try {
+    const file = await open(path, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isErrno(error, 'EEXIST')) return false;
+    throw error;
+  }
+  await syncFolder(folder);
+  return true;
 }
 
 /** Reads a file that others may read as well. @throws NightlyError of the purpose's code. */

@@ -1,10 +1,8 @@
 import { createPrivateKey, randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { isErrno, syncFolder } from '../base/files.ts';
 import { keepSecret } from '../base/redact.ts';
-import { type FilePurpose, readSecretFile } from '../base/secret-file.ts';
+import { type FilePurpose, makeSecretFile, readSecretFile } from '../base/secret-file.ts';
 import type { LogConfig, LogKeySource } from '../config/config.ts';
 import { formatPrivateKey, type NoteSigner, noteSigner, parsePrivateKey } from '../log/note-keys.ts';
 
@@ -53,25 +51,8 @@ export function logKeyPath(source: LogKeySource): string {
  * Makes the key of a new log: a file that only its owner may read. One that is there stays.
  * @returns whether it was made
  */
-export async function makeLogKey(path: string, origin: string): Promise<boolean> {
-  try {
-    const file = await open(path, 'wx', 0o600);
-    try {
-      await file.writeFile(formatPrivateKey(origin, randomBytes(SEED_BYTES)));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await syncFolder(dirname(path));
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'EEXIST')) return false;
-    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'EACCES')) throw error;
-    throw new NightlyError('signing', `The key of the log cannot be made as ${path}: ${String(error)}.`, {
-      hint: 'Make that folder, or give the user that runs this write access to it.',
-      cause: error,
-    });
-  }
+export function makeLogKey(path: string, origin: string): Promise<boolean> {
+  return makeSecretFile(path, formatPrivateKey(origin, randomBytes(SEED_BYTES)));
 }
 
 function seedOf(pem: string, path: string): Buffer {

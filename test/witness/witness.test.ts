@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -317,6 +317,17 @@ describe('two histories are never both cosigned', () => {
     renameSync(join(third, 'state'), join(dir, 'state'));
     expect(await restart()).toMatchObject({ code: 2, stderr: expect.stringContaining('is that of the witness') });
     expect(await runCli(dir, ['witness', ...places(dir), '--new-key', 'w'])).toMatchObject({ code: 2 });
+  });
+
+  it('makes the folders that it needs; a try that fails leaves nothing in the way of the next', async () => {
+    const dir = temporaryFolder();
+    const key = join(dir, 'etc/atomic-nightly/witness.key');
+    const make = (state: string) =>
+      runCli(dir, ['witness', '--new-key', 'w', '--key', key, '--state', join(dir, state)]);
+    expect(await make('.')).toMatchObject({ code: 2, stderr: expect.stringContaining('is not empty') });
+    expect(existsSync(key)).toBe(false);
+    expect(await make('var/lib/witness')).toMatchObject({ code: 0 });
+    expect(statSync(key).mode & 0o777).toBe(0o600);
   });
 
   it.each([

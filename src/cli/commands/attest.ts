@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere } from '../../base/files.ts';
+import { readNamed } from '../../base/files.ts';
 import type { BuildMeta } from '../../build/build-record.ts';
 import { findBuild } from '../../build/build-store.ts';
 import { continueHint } from '../../build/continue-hint.ts';
@@ -65,7 +64,7 @@ async function accept(
   file: string,
   about: { readonly meta: BuildMeta; readonly rebuilders: readonly Rebuilder[] },
 ): Promise<AcceptedRebuild> {
-  const content = await ifThere(readFile(file));
+  const content = await readNamed(file);
   if (content === undefined) throw new NightlyError('usage', `There is no file ${file}.`);
   return { ...(await readStatement(content, file, about)), content };
 }

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere } from '../../base/files.ts';
+import { readNamed } from '../../base/files.ts';
 import { parseEntry } from '../../published/log-entry.ts';
 import { defineCommand } from '../define.ts';
 import { needed } from '../inputs.ts';
@@ -20,7 +19,7 @@ export const logAppend = defineCommand({
   interruptible: true,
   async run({ file }, context) {
     const config = await loadLoggedConfig(context.config);
-    const bytes = await ifThere(readFile(file));
+    const bytes = await readNamed(file);
     if (bytes === undefined) throw new NightlyError('usage', `There is no file ${file}.`);
     if (bytes.length === 0 || bytes.length > MOST_BYTES) {
       throw new NightlyError('usage', `${file} has ${bytes.length} bytes, and an entry has 1 to ${MOST_BYTES}.`, {

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
-import { isErrno } from '../../base/files.ts';
-import { type FilePurpose, readSecretText } from '../../base/secret-file.ts';
+import { rm } from 'node:fs/promises';
+import { type FilePurpose, makeSecretFile, readSecretText } from '../../base/secret-file.ts';
 import { type Address, listen as listenSchema } from '../../config/service.ts';
 import {
   formatPrivateKey,
@@ -65,13 +64,15 @@ async function makeWitness(name: string, { key, state }: Options, print: Printer
   if (!isKeyName(name)) throw usageError('witness', `"${name}" cannot name a key: it has a blank or a "+".`);
   const seed = randomBytes(32);
   const signer = noteSigner(name, 'cosignature', seed);
-  try {
-    await writeFile(key, formatPrivateKey(name, seed, 'cosignature'), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
+  if (!(await makeSecretFile(key, formatPrivateKey(name, seed, 'cosignature'))))
     throw usageError('witness', `The file ${key} is there already: a new witness needs a key file of its own.`);
+  try {
+    await makeWitnessState(state, signer);
+  } catch (error) {
+    // A key without state is that of no witness, and would stand in the way of the next try.
+    await rm(key);
+    throw error;
   }
-  await makeWitnessState(state, signer);
   print(formatVkey(signer));
   return 0;
 }

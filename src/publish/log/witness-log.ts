@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
-import { ifThere } from '../../base/files.ts';
+import { readNamed } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { LogConfig } from '../../config/config.ts';
 import { proveConsistency } from '../../log/consistency.ts';
@@ -19,7 +18,7 @@ const TRIES = 5;
 /** Reads the policy that a configuration names. @throws NightlyError `config`, `log`. */
 export async function readPolicy({ policy }: Pick<LogConfig, 'policy'>): Promise<Policy | undefined> {
   if (policy === undefined) return undefined;
-  const content = await ifThere(readFile(policy));
+  const content = await readNamed(policy);
   if (content !== undefined) return parsePolicy(content, { file: policy });
   throw new NightlyError('config', `The policy of the log ${policy} is not there.`, {
     hint: 'Correct its path under "log" in the configuration, or put the file there: docs/release-log.md.',

@@ -108,3 +108,41 @@ it("I2: a subkey added for later locks no client out; verify uses what clients h
     /not ok {2}get\/nightly\.gpg: is [0-9A-F]{40}, none of the keys/,
   );
 });
+
+it('a stream signs from now on: what was published before is named with what helps, and that does help', async () => {
+  const dir = temporaryFolder();
+  const key = await makeFileKey(dir);
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'));
+  onTestFinished(() => world.stop());
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const [first] = await records(world);
+  const config = await readFile(world.config, 'utf8');
+  await writeFile(world.config, config.replace(/^( +)targets: .*/m, `$&\n$1signing: ${written(key)}`));
+
+  // The reconcile signs what says nothing of its own; it puts no signature under a commit that nobody has signed.
+  const plan = `cannot repair the signature of commit ${first?.['ostree-commit']}: none of the keys of stream "nightly"`;
+  for (const dryRun of [['--dry-run'], [], []]) {
+    const done = await world.nightly('publish', '--reconcile', ...dryRun);
+    expect(done).toMatchObject({ code: 1, stdout: expect.stringContaining(plan) });
+    expect(done.stdout).toContain('Run "atomic-nightly nightly nightly --force"');
+    expect(done.stdout).not.toContain('nothing to repair\n');
+  }
+  const verified = await world.nightly('verify');
+  expect(verified).toMatchObject({ code: 1, stdout: expect.stringContaining('nightly --force') });
+
+  expect(await world.nightly('nightly', 'nightly', '--force')).toMatchObject({ code: 0 });
+  const second = (await records(world))[1];
+  expect(await strictPull(world, 'after', key.publicKeyFile)).toBe(second?.['ostree-commit']);
+  expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+  expect((await world.nightly('publish', '--reconcile', '--dry-run')).stdout).toContain('nothing to repair');
+
+  // A stolen key is named no more: the same holds of what it alone has signed.
+  const next = await makeFileKey(dir, { name: 'next' });
+  const now = await readFile(world.config, 'utf8');
+  await writeFile(world.config, now.replace(/signing: .*/, `signing: ${written(next)}`));
+  const stolen = await world.nightly('publish', '--reconcile');
+  expect(stolen).toMatchObject({ code: 1, stdout: expect.stringContaining(String(second?.['ostree-commit'])) });
+  expect(await world.nightly('nightly', 'nightly', '--force')).toMatchObject({ code: 0 });
+  expect(await world.nightly('verify')).toMatchObject({ code: 0 });
+});

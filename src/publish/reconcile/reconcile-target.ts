@@ -32,6 +32,8 @@ export interface ReconcileRequest {
   readonly isSigned?: (summary: Uint8Array, signature: Uint8Array) => Promise<boolean>;
   /** Names of what lacks a signature of some key, for the plan. */
   readonly unsigned?: readonly string[];
+  /** What lacks a signature and gets none from here. */
+  readonly unvouched?: readonly Unrepairable[];
   /** Read everything back over the public URL and compare contents, not only sizes. */
   readonly checksums: boolean;
   /** Judges what the target has before it decides anything; without it, all is believed. */
@@ -91,13 +93,19 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
     epoch: epoch && new TextDecoder().decode(epoch),
     phases: [...contents.phases, ...builds.phases],
     remove: [
-      ...damaged.map((path) => ({ path, why: 'damaged, and made again' })),
+      ...damaged.map((path) => ({ path, why: 'damaged, or without a good signature, and made again' })),
       ...(await partialMarks(listing.files.keys(), contents)),
     ],
     sign: request.unsigned ?? [],
     flips,
     index: builds.index,
-    unrepairable: [...found.unrepairable, ...contents.unrepairable, ...builds.unrepairable, ...refused],
+    unrepairable: [
+      ...found.unrepairable,
+      ...contents.unrepairable,
+      ...builds.unrepairable,
+      ...refused,
+      ...(request.unvouched ?? []),
+    ],
     foreign: [...listing.foreign, ...builds.foreign],
     unneeded: contents.unneeded,
     looked: { commits: contents.commits.size, objects: contents.objects, files: listing.files.size + builds.files },

@@ -22,6 +22,14 @@ export interface RefsInspection {
   readonly now: number;
 }
 
+/** How ostree says that none of the keys it was given has signed a commit (ostree-repo-verify.c). */
+const UNSIGNED_COMMIT =
+  /^Commit [0-9a-f]{64}: (GPG verification enabled, but no signatures found|Can't check signature)/;
+
+const UNSIGNED_HINT =
+  'Run "atomic-nightly publish --reconcile": it sends a signature that was lost again, and adds that of a further key. A commit that ' +
+  'no key of the stream has signed yet it names and leaves alone: "atomic-nightly nightly --force" publishes one that is signed.';
+
 /** Seconds that clocks may differ. */
 const CLOCK_LEEWAY = 300;
 
@@ -116,7 +124,8 @@ async function pullRef(
     return commit;
   } catch (error) {
     task.signal.throwIfAborted();
-    report.fault(what, reasonOf(error), hintFor(error, RECONCILE_HINT));
+    const why = reasonOf(error);
+    report.fault(what, why, hintFor(error, UNSIGNED_COMMIT.test(why) ? UNSIGNED_HINT : RECONCILE_HINT));
   }
   if (!signed) return undefined;
   // Without its demands on signatures, to tell whether those are all that is wrong.

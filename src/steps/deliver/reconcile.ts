@@ -75,6 +75,7 @@ export async function reconcile(
     ),
     signed: signer !== undefined,
     unsigned: unsignedNames(unsigned, config.work),
+    unvouched: unsigned.unvouched,
     isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
       const packets = signaturesIn(signature);
       for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;

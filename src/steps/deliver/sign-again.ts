@@ -5,10 +5,11 @@ import type { RecordFormat } from '../../base/read-record.ts';
 import type { Task } from '../../base/task.ts';
 import { RECORD_FILE, SUMS } from '../../build/build-files.ts';
 import { surveyBuilds } from '../../build/build-store.ts';
-import type { Config } from '../../config/config.ts';
+import type { Config, StreamConfig } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
 import { localObjects, objectPath, parseCommit, readRef } from '../../ostree/objects.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
+import type { Unrepairable } from '../../publish/reconcile/reconcile-plan.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import { signatureName } from '../../published/paths.ts';
 import type { RecordSigning } from '../../published/record-trust.ts';
@@ -47,6 +48,8 @@ export interface Unsigned {
   readonly files: readonly UnsignedFile[];
   /** Pointers on the target, relative to its root. */
   readonly pointers: readonly { readonly path: string }[];
+  /** What refs name, and none of the streams' keys has signed: it may be anything, and gets no signature from here. */
+  readonly unvouched: readonly Unrepairable[];
 }
 
 /**
@@ -67,13 +70,17 @@ export async function findUnsigned(
   const commits: Unsigned['commits'][number][] = [];
   const records: Unsigned['records'][number][] = [];
   const files: UnsignedFile[] = [];
+  const unvouched: Unrepairable[] = [];
   for (const one of streams) {
     const { stream, ref, testedRef, use, signers } = one;
     const signer = jointSigner(signers);
     const named = use.tree ? await Promise.all([ref, testedRef].map((name) => name && readRef(repo, name))) : [];
     const heads = named.filter((commit) => commit !== undefined);
-    for (const commit of earlier ? await historyOf(repo, heads) : new Set(heads))
-      if (await lacksSignature(repo, commit, signers, task)) commits.push({ commit, signer });
+    for (const commit of earlier ? await historyOf(repo, heads) : new Set(heads)) {
+      const signatures = await signaturesOf(repo, commit, signers, task);
+      if (signatures === 'some') commits.push({ commit, signer });
+      else if (signatures === 'none' && heads.includes(commit)) unvouched.push(unsignedHead(stream, commit));
+    }
     if (earlier) files.push(...(await findUnsignedFiles({ work }, one, target, task)));
     for (const { meta, paths } of builds) {
       if (meta.stream !== stream.name || !areSigned({ paths }, [{ path: SUMS }])) continue;
@@ -81,7 +88,17 @@ export async function findUnsigned(
       if (signature === 'none' || signature === 'stale') records.push({ dir: paths.dir, signer });
     }
   }
-  return { commits, records, files, pointers: await findUnsignedPointers(streams, target, task) };
+  return { commits, records, files, unvouched, pointers: await findUnsignedPointers(streams, target, task) };
+}
+
+/** What becomes of a head from before the stream signed, or of one that only a key which was since given up has signed. */
+function unsignedHead({ name, release }: StreamConfig, commit: string): Unrepairable {
+  const again = release === undefined ? `Run "atomic-nightly nightly ${name} --force"` : 'Promote a build again';
+  return {
+    what: `the signature of commit ${commit}`,
+    why: `none of the keys of stream "${name}" has signed it, and what they did not sign before may be anything`,
+    hint: `${again}: its commit will be signed.`,
+  };
 }
 
 /** Returns what lacks a signature, by names relative to the work folder and to the target. */
@@ -120,13 +137,23 @@ async function historyOf(repo: string, heads: readonly string[]): Promise<Set<st
   return found;
 }
 
-/** Whether one of these keys has signed a commit, and another has not; what nobody here has signed before may be anything. */
-async function lacksSignature(repo: string, commit: string, signers: readonly Signer[], task: Task): Promise<boolean> {
+/**
+ * Whether all of these keys have signed a commit, some of them, or none that its clients have. A commit that is not here is said to have
+ * all: there is nothing to sign.
+ */
+async function signaturesOf(
+  repo: string,
+  commit: string,
+  signers: readonly Signer[],
+  task: Task,
+): Promise<'all' | 'some' | 'none'> {
   const bytes = await localObjects(repo)(commit, 'commit');
+  if (!bytes) return 'all';
   const meta = await bytesIfThere(join(repo, objectPath(commit, 'commitmeta')));
   const signatures = meta ? signaturesIn(meta) : [];
-  if (!bytes || signatures.length === 0 || (await isSignedByAll(signers, bytes, signatures, task))) return false;
-  return isSignedByOne(await jointSigner(signers).clientKey(task), bytes, signatures, task);
+  if (signatures.length > 0 && (await isSignedByAll(signers, bytes, signatures, task))) return 'all';
+  const isKnown = await isSignedByOne(await jointSigner(signers).clientKey(task), bytes, signatures, task);
+  return isKnown ? 'some' : 'none';
 }
 
 /**

@@ -24,6 +24,7 @@ export const FORMATS = {
   'audit state': { key: 'version', newest: 1 },
   'audit report': { key: 'version', newest: 1 },
   'tag of koji': { key: 'version', newest: 1 },
+  'failure of a tag': { key: 'version', newest: 1 },
   service: { key: 'format', newest: 1 },
   job: { key: 'job-version', newest: 1 },
   commitment: { key: 'commitment-version', newest: 1 },

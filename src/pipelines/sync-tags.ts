@@ -7,6 +7,7 @@ import type { Task } from '../base/task.ts';
 import type { Listener } from '../build/events.ts';
 import { FORGETFUL } from '../build/journal.ts';
 import type { AssignedTag } from '../content/assign-tags.ts';
+import { forgetTagFailure, noteTagFailure, readTagFailure } from '../content/tag-failure.ts';
 import { poolFolder, processedTags, readTagState, type TagState, tagFolder } from '../content/tag-state.ts';
 import type { Hub } from '../koji/hub.ts';
 import { tagsChangedSince } from '../koji/hub-queries.ts';
@@ -74,7 +75,8 @@ async function pruneUnneeded({ config, content, now }: SyncOptions): Promise<voi
 /** One run a tag; the kernel frees the lock when its holder dies. */
 async function syncLocked(assigned: AssignedTag, options: SyncOptions, signal: AbortSignal): Promise<ContentOutcome> {
   const { tag } = assigned;
-  const folder = tagFolder(options.config.work, tag);
+  const { config, now } = options;
+  const folder = tagFolder(config.work, tag);
   await makeFolder(folder);
   const free = await tryFlock(join(folder, 'lock'));
   if (!free) {
@@ -84,7 +86,13 @@ async function syncLocked(assigned: AssignedTag, options: SyncOptions, signal: A
     const listen: Listener = (event) =>
       options.listen('step' in event ? { ...event, step: `${tag} ${event.step}` } : event);
     const runner = createRunner({ journal: FORGETFUL, logDir: join(folder, 'logs'), signal, listen });
-    return await syncContent({ ...options, assigned }, runner);
+    const outcome = await syncContent({ ...options, assigned }, runner);
+    await forgetTagFailure(folder);
+    return outcome;
+  } catch (error) {
+    // The cause comes first, whatever becomes of this note: a full disk, say.
+    if (!signal.aborted) await noteTagFailure(folder, asNightlyError(error), now).catch(() => undefined);
+    throw error;
   } finally {
     await free();
   }
@@ -106,6 +114,7 @@ async function unchangedTags(
     const signing = content.keys[assigned.key];
     if (!state || !signing || (push && !state.pushed)) continue;
     if (push && (state.waiting > 0 || state.left) && now - state.looked >= LOOK_EVERY) continue;
+    if (await readTagFailure(tagFolder(config.work, assigned.tag)).catch(() => true)) continue;
     const name = `${assigned.key} ${assigned.release}`;
     const key = keys.get(name) ?? rpmKeyOf({ content, assigned }, openSigner(signing), task);
     keys.set(name, key);

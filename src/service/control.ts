@@ -10,7 +10,7 @@ import type { ContentService, ContentStatus } from './content/content-service.ts
 import { type KeyExpiry, keyExpiries } from './key-expiries.ts';
 import { unreadiness } from './readiness.ts';
 import type { Service } from './service.ts';
-import { keyProblems } from './status.ts';
+import { standingProblems } from './status.ts';
 
 /** Files of root's that the listening part needs: to know who may ask for a build, to log in at a broker, to show a logo. */
 export const LISTENER_FILES = [
@@ -56,8 +56,8 @@ export interface ServiceControl {
   /** What keeps the service from doing its work, a sentence each. */
   unreadiness(): Promise<readonly string[]>;
   keyExpiries(): Promise<readonly KeyExpiry[]>;
-  /** What is wrong with signing keys, a sentence each. */
-  keyProblems(): Promise<readonly string[]>;
+  /** What is wrong beside builds, a sentence each. */
+  standingProblems(): Promise<readonly string[]>;
   /**
    * Reads a file that the configuration names, the logo as base64; undefined when it names none, or there is no list of users
    * or tokens.
@@ -111,7 +111,7 @@ export function localControl(config: Config, service: Service, content?: Content
     },
     unreadiness: () => unreadiness(config, service),
     keyExpiries: () => keyExpiries(config),
-    keyProblems: () => keyProblems(config),
+    standingProblems: () => standingProblems(config),
     read: (file) => readListenerFile(config, file),
   };
 }

@@ -18,8 +18,8 @@ import type { ServiceLog } from './service-log.ts';
 /** How long the first who asks waits for old builds to be read. */
 const OLD_BUILDS_MS = 100;
 
-/** Keys change seldom, and a look at them starts programs. */
-const KEYS_AGAIN_MS = 60_000;
+/** A look at keys starts programs. */
+const PROBLEMS_AGAIN_MS = 60_000;
 const LOGO_AGAIN_MS = 300_000;
 
 /** The listening part of a service: all that others can reach over the network. */
@@ -42,7 +42,7 @@ export async function startListening(config: Config, control: ServiceControl, lo
     content: control.content,
     holder: control.holder,
     logo: remembered(LOGO_AGAIN_MS, () => logoFrom(config, control, log)),
-    keyProblems: remembered(KEYS_AGAIN_MS, control.keyProblems),
+    standingProblems: remembered(PROBLEMS_AGAIN_MS, control.standingProblems),
   });
   await warmUp(pages, config, work);
   const bus = await followHubBus(config, control, log);

@@ -14,6 +14,7 @@ import { lockHolder } from '../run/lock-holder.ts';
 import type { LockHolder } from '../run/run-lock.ts';
 import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { expiryWarning } from '../signing/key-info.ts';
+import { otherProblems } from './other-problems.ts';
 import { nextMoments, startOf } from './schedule.ts';
 import { type Job, readState } from './service-state.ts';
 
@@ -73,23 +74,23 @@ export interface StatusMaterial {
   readonly running: LockHolder | undefined;
   readonly disk: DiskSpace | undefined;
   readonly journal: (path: string) => Promise<readonly JournalEntry[]>;
-  /** What `keyProblems` found. */
-  readonly keyProblems: readonly string[];
+  /** What `standingProblems` found. */
+  readonly standingProblems: readonly string[];
 }
 
 /** Looks at the work folder and the keys of a configuration, and changes nothing. Damage to a record is a problem that is told. */
 export async function statusOf(config: Config, now = new Date()): Promise<Status> {
-  const [survey, running, disk, keys] = await Promise.all([
+  const [survey, running, disk, standing] = await Promise.all([
     surveyBuilds(config.work),
     lockHolder(config.work),
     diskSpace(config.work),
-    keyProblems(config),
+    standingProblems(config, now),
   ]);
   const builds = survey.builds.map((build) => ({ ...build, state: currentState(build, running !== undefined) }));
   const journal = async (path: string) => (await surveyJournal(path)).entries;
   return judge(
     config,
-    { builds: buildList(builds), damaged: survey.damaged, running, disk, journal, keyProblems: keys },
+    { builds: buildList(builds), damaged: survey.damaged, running, disk, journal, standingProblems: standing },
     now,
   );
 }
@@ -109,7 +110,7 @@ export async function judge(config: Config, found: StatusMaterial, now = new Dat
       ...fault,
       ...streams.flatMap(({ problems }) => problems),
       ...diskProblems(disk),
-      ...found.keyProblems,
+      ...found.standingProblems,
     ],
     ...(running && { running }),
     queue,
@@ -198,8 +199,12 @@ function diskProblems(disk: Status['disk']): string[] {
   ];
 }
 
-/** What is wrong with the signing keys of a configuration, a sentence each. */
-export async function keyProblems(config: Config): Promise<string[]> {
+/** What is wrong beside builds, a sentence each: with signing keys, and what audits, syncs and rebuilds left to a person. */
+export async function standingProblems(config: Config, now = new Date()): Promise<string[]> {
+  return (await Promise.all([keyProblems(config), otherProblems(config, now)])).flat();
+}
+
+async function keyProblems(config: Config): Promise<string[]> {
   const found = await Promise.all(
     configuredKeys(config).map(async ({ config: key }) => {
       const info = await inspectKey(key, quietTask());

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readRecord } from '../../src/base/read-record.ts';
+import { TAG_FAILURE } from '../../src/content/tag-failure.ts';
 import { TAG_CHANGE } from '../../src/content/tag-history.ts';
 import { TAG_STATE } from '../../src/content/tag-state.ts';
 import { tagConfig, taggedRpms, tagHistory } from '../../src/koji/hub-queries.ts';
@@ -80,9 +81,11 @@ const CHANGE = {
   added: [{ file: 'a-1-1.noarch.rpm', sha256: 'ef'.repeat(32), by: 'alice', event: 1 }],
 };
 
-it('state and history of a tag: whole, or refused by name', () => {
+it('state, failure and history of a tag: whole, or refused by name', () => {
   fuzz(mutatedJson([STATE]), (value) => readRecord(JSON.stringify(value) ?? '', TAG_STATE, 'FILE'), {
     check: ({ packages }) => expect(packages.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))).toBe(true),
   });
+  const failure = { version: 1, since: 1, at: 2, code: 'koji', why: 'The hub is away.' };
+  fuzz(mutatedJson([failure]), (value) => readRecord(JSON.stringify(value) ?? '', TAG_FAILURE, 'FILE'));
   fuzz(mutatedJson([CHANGE]), (value) => readRecord(JSON.stringify(value) ?? '', TAG_CHANGE, 'FILE'));
 });

@@ -67,7 +67,7 @@ service: {listen: '127.0.0.1:0', trigger: {token-hash-file: ./hashes}}
       holder: async () => undefined,
       unreadiness: async () => [],
       keyExpiries: async () => [],
-      keyProblems: async () => [],
+      standingProblems: async () => [],
     },
     trigger: async (stream, from) => {
       asked.push(stream, from);

@@ -15,7 +15,10 @@ export const status = defineCommand({
   section: 'Looking at builds',
   summary: 'show what runs, what is wrong and since when, and what comes next',
   options: { json: flag('for scripts') },
-  exitCodes: { 0: 'all is well', 1: 'something needs you: a build, a target, a key, the disk' },
+  exitCodes: {
+    0: 'all is well',
+    1: 'something needs you: a build, a target, a key, the disk, an audit, a tag of koji, a dispute',
+  },
   notes:
     'A stream with a schedule needs a successful build within two of its periods; builds without changes count. Nothing is asked over the network: "verify" and "audit" do that.',
   examples: ['atomic-nightly status', 'atomic-nightly status --json | jq -r ".problems[]"'],

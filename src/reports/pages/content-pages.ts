@@ -1,3 +1,4 @@
+import { formatCount } from '../../base/format.ts';
 import { pageView } from './page.ts';
 import { type StateView, stateView } from './page-state.ts';
 import { timeView } from './time-view.ts';
@@ -14,6 +15,8 @@ export interface ListedTag {
         readonly pushed: boolean;
         readonly packages: number;
         readonly blocked: readonly { readonly file: string; readonly why: string }[];
+        /** Where it was published before its rule named another place. */
+        readonly left?: readonly { readonly target: string; readonly folder: string }[];
       }
     | undefined;
   /** What the queue has of it; undefined: it is not in it. `due` in ms since the epoch. */
@@ -64,7 +67,9 @@ export function tagPage({ product }: Options, tag: ListedTag, history: readonly 
   return {
     ...pageView(product, `Tag ${tag.tag}`, { depth: 2, live: true }),
     ...tagRow(tag),
+    ...(tag.made && { made: { ...madeView(tag.made), packages: formatCount(tag.made.packages, 'package') } }),
     blockedFiles: tag.made?.blocked ?? [],
+    left: tag.made?.left ?? [],
     history: history.map(({ at, event, key, pushed, added, removed }) => ({
       ...{ time: timeView(at), event: String(event), key, pushed },
       changes: [...changeLines('added', added), ...changeLines('removed', removed)],
@@ -82,12 +87,16 @@ function tagRow({ tag, made, queued, problem }: ListedTag) {
   return {
     tag,
     state: stateOf(made, queued, problem),
-    made: made ? { time: timeView(made.at * 1000), event: String(made.event), packages: String(made.packages) } : false,
+    made: made ? madeView(made) : false,
     blocked: made?.blocked.length ?? 0,
     next: queued?.due === undefined ? false : timeView(queued.due),
     problem: problem ?? '',
   };
 }
+
+const madeView = ({ at, event, packages }: NonNullable<ListedTag['made']>) => ({
+  ...{ time: timeView(at * 1000), event: String(event), packages: String(packages) },
+});
 
 function stateOf(made: ListedTag['made'], queued: ListedTag['queued'], problem: string | undefined): StateView {
   if (queued?.running) return { ...stateView('running'), label: 'being processed' };

@@ -108,6 +108,7 @@ function disputeRow({ id, source, one, other, at, kind, packages, open, verdict:
 function disputeState(open: boolean, kind: string, verdict: string | undefined): StateView {
   if (open)
     return { label: kind === 'task' ? 'task' : 'disputed', symbol: '!', tone: kind === 'task' ? 'warn' : 'bad' };
+  if (verdict === 'tampered') return { label: verdict, symbol: '✕', tone: 'bad' };
   return { label: verdict ?? 'settled', symbol: '✓', tone: 'idle' };
 }
 

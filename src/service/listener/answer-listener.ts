@@ -79,8 +79,8 @@ async function carryOut(control: ServiceControl, request: ListenerRequest): Prom
       return control.unreadiness();
     case 'key-expiries':
       return control.keyExpiries();
-    case 'key-problems':
-      return control.keyProblems();
+    case 'standing-problems':
+      return control.standingProblems();
     case 'read':
       return control.read(request.file);
   }

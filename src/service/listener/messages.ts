@@ -29,7 +29,7 @@ const REQUESTS = [
   z.strictObject({ ask: z.literal('holder'), id }),
   z.strictObject({ ask: z.literal('unreadiness'), id }),
   z.strictObject({ ask: z.literal('key-expiries'), id }),
-  z.strictObject({ ask: z.literal('key-problems'), id }),
+  z.strictObject({ ask: z.literal('standing-problems'), id }),
   z.strictObject({ ask: z.literal('read'), id, file: z.literal(LISTENER_FILES) }),
 ] as const;
 
@@ -88,7 +88,7 @@ export const ANSWERS = {
   holder: lockHolderSchema.optional(),
   unreadiness: z.array(z.string()),
   keyExpiries: z.array(z.strictObject({ fingerprint: z.string(), seconds: z.number() })),
-  keyProblems: z.array(z.string()),
+  standingProblems: z.array(z.string()),
   read: z.string().optional(),
 } as const;
 

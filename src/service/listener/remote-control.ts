@@ -70,7 +70,7 @@ export function remoteControl(
       ask(ANSWERS.askContent, (id) => ({ ask: 'content', id, tag, from: from.slice(0, MAX_FROM) })),
     unreadiness: () => ask(ANSWERS.unreadiness, (id) => ({ ask: 'unreadiness', id })),
     keyExpiries: () => ask(ANSWERS.keyExpiries, (id) => ({ ask: 'key-expiries', id })),
-    keyProblems: () => ask(ANSWERS.keyProblems, (id) => ({ ask: 'key-problems', id })),
+    standingProblems: () => ask(ANSWERS.standingProblems, (id) => ({ ask: 'standing-problems', id })),
     read: (file) => ask(ANSWERS.read, (id) => ({ ask: 'read', id, file })),
   };
 }

@@ -1,3 +1,4 @@
+import { readTagFailure } from '../../content/tag-failure.ts';
 import { readHistory } from '../../content/tag-history.ts';
 import { processedTags, readTagState, tagFolder } from '../../content/tag-state.ts';
 import { brandOf } from '../../reports/pages/brand.ts';
@@ -36,9 +37,10 @@ export async function oneTag({ config, content }: WebContext, tag: string) {
 
 async function listed(work: string, tag: string, status: ContentStatus | undefined): Promise<ListedTag> {
   const queued = status?.tags.find((one) => one.tag === tag);
-  const problem = status?.problems.find((one) => one.tag === tag)?.why;
+  const known = status?.problems.find((one) => one.tag === tag)?.why;
   try {
     const state = await readTagState(tagFolder(work, tag));
+    const problem = known ?? (await readTagFailure(tagFolder(work, tag)))?.why;
     const made = state && { ...state, packages: state.packages.length };
     return { tag, made, queued, problem };
   } catch (error) {

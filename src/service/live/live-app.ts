@@ -34,8 +34,8 @@ export interface PagesOptions {
   readonly holder?: WebContext['holder'];
   /** The picture of the distribution; default: none. */
   readonly logo?: WebContext['logo'];
-  /** What is wrong with signing keys; default: nothing is known of them. */
-  readonly keyProblems?: WebContext['keyProblems'];
+  /** What is wrong beside builds; default: nothing is known of that. */
+  readonly standingProblems?: WebContext['standingProblems'];
 }
 
 /**
@@ -50,9 +50,9 @@ export function pagesApp({
   content = () => undefined,
   holder = () => lockHolder(work.folder),
   logo = async () => undefined,
-  keyProblems = async () => [],
+  standingProblems = async () => [],
 }: PagesOptions): Hono {
-  const context: WebContext = { config, work, nextRuns, content, holder, logo, keyProblems };
+  const context: WebContext = { config, work, nextRuns, content, holder, logo, standingProblems };
   const app = new Hono();
   const answers = createAnswers(brandOf(config).name);
   addLists(app, context, answers);

@@ -1,5 +1,6 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { diskSpace } from '../../base/disk-space.ts';
+import { formatMoment } from '../../base/format.ts';
 import { currentState } from '../../build/about-build.ts';
 import { type BuildList, buildList } from '../../build/build-list.ts';
 import type { DamagedBuild } from '../../build/build-store.ts';
@@ -28,8 +29,8 @@ export interface WebContext {
   readonly holder: () => Promise<LockHolder | undefined>;
   /** The picture of the distribution; undefined where the configuration names none, or it cannot be read. */
   readonly logo: () => Promise<Logo | undefined>;
-  /** What is wrong with signing keys, a sentence each. */
-  readonly keyProblems: () => Promise<readonly string[]>;
+  /** What is wrong beside builds, a sentence each. */
+  readonly standingProblems: () => Promise<readonly string[]>;
 }
 
 /** A build as it stood at a moment. */
@@ -95,10 +96,25 @@ async function listOf(
 }
 
 /** Judges what is known of a moment, as the command `status` does. */
-export async function judgeSnapshot({ config, work, keyProblems }: WebContext, snapshot: Snapshot): Promise<Status> {
+export async function judgeSnapshot(context: WebContext, snapshot: Snapshot): Promise<Status> {
+  const { config, work, standingProblems, content } = context;
   const { list, damaged, holder: running } = snapshot;
-  const [disk, problems] = await Promise.all([diskSpace(work.folder), keyProblems()]);
-  return judge(config, { builds: list, damaged, running, disk, journal: work.journal, keyProblems: problems });
+  const [disk, problems] = await Promise.all([diskSpace(work.folder), standingProblems()]);
+  const standing = [...problems, ...unheard(content(), problems)];
+  return judge(config, { builds: list, damaged, running, disk, journal: work.journal, standingProblems: standing });
+}
+
+/** What the service knows of koji by itself: a hub that is away, and tags that no sync got as far as. */
+function unheard(status: ContentStatus | undefined, known: readonly string[]): string[] {
+  if (!status) return [];
+  const { awaySince, problems } = status;
+  const tags = problems.filter(({ tag }) => !known.some((problem) => problem.startsWith(`Content: ${tag} `)));
+  return [
+    ...(awaySince === undefined
+      ? []
+      : [`Content: koji's hub has not answered since ${formatMoment(new Date(awaySince))}.`]),
+    ...tags.map(({ tag, why }) => `Content: ${tag}: ${why}`),
+  ];
 }
 
 /** Returns a stream of the configuration, as lists name it. */

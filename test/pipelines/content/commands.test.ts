@@ -54,10 +54,28 @@ describe('content sync', () => {
     expect(existsSync(X86)).toBe(false);
   });
 
+  it('C9: what failed is told until it is done: by the status of tags, and by that of all', async () => {
+    const failed = JSON.parse(readFileSync(world.file(RELEASE, 'failure.json'), 'utf8'));
+    expect(failed).toMatchObject({ code: 'package-missing', since: failed.at });
+    const tags = await runCli(dir, ['content', 'status']);
+    expect(tags).toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(/^storage8-ceph-release +failed +never +- /m),
+    });
+    expect(tags.stdout).toMatch(/^storage8-ceph-release has failed since .* ago: .*ceph-1.0-1.el8.src.rpm/m);
+    const all = await runCli(dir, ['status', '--json']);
+    expect(all.code).toBe(1);
+    expect(JSON.parse(all.stdout).problems).toContainEqual(
+      expect.stringMatching(/^Content: storage8-ceph-release has failed for \d+ s: .*ceph-1.0-1.el8.src.rpm/),
+    );
+  });
+
   it('what is left is done the next time; then nothing is to be done, which a few calls show', async () => {
     const ran = await sync('--all');
     expect(ran.code).toBe(0);
     expect(outcomes(ran).map(({ state }: { state: string }) => state)).toEqual(['published', 'unchanged']);
+    expect(existsSync(world.file(RELEASE, 'failure.json'))).toBe(false);
+    expect(await runCli(dir, ['content', 'status'])).toMatchObject({ code: 0 });
     await hub.transaction((state) => {
       // Twenty minutes of another tag.
       for (let event = 0; event < 1100; event += 1) state.event();

@@ -32,7 +32,7 @@ service: {trigger: {token-hash-file: ./hashes}}
       holder: async () => undefined,
       unreadiness: async () => [],
       keyExpiries: async () => [],
-      keyProblems: async () => [],
+      standingProblems: async () => [],
     },
     trigger: async () => new Date(0),
     content: () => ({

@@ -35,7 +35,7 @@ content:
       holder: async () => undefined,
       unreadiness: async () => [],
       keyExpiries: async () => [],
-      keyProblems: async () => [],
+      standingProblems: async () => [],
     },
     trigger: async () => new Date(0),
     content: () => status,

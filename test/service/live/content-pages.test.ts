@@ -42,6 +42,7 @@ content:
       waiting: 0,
       arches: ['x86_64'],
       formerArches: [],
+      left: [{ target: 'mirror', folder: 'old/<place>' }],
       looked: 123,
       since: 1,
     },
@@ -72,7 +73,12 @@ it('the page of all tags has state, queue, last publication and what is wrong', 
   const { config, page } = await world();
   await mkdir(tagFolder(config.work, C), { recursive: true });
   await writeFile(join(tagFolder(config.work, C), 'state.json'), '{');
-  expect((await page('')).text).toContain('<a href="content/">');
+  const first = (await page('')).text;
+  expect(first).toContain('<a href="content/">');
+  // The first line says whether all is well: with tags, too.
+  expect(first).not.toContain('All is well');
+  for (const problem of ['hub has not answered since 2027-01-15 08:00', `Content: ${C}: the removal of 40 of 50`])
+    expect(first.replaceAll('&#x27;', "'")).toContain(problem);
   const { status, text } = await page('content/');
   expect(status).toBe(200);
   expect(text).toContain('has not answered since');

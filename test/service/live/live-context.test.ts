@@ -26,7 +26,7 @@ test('I15: others have their turn between one way through all builds and the nex
   const work = { ...read, all: async () => all, tags: async () => tags };
   const context = {
     ...{ config, work, nextRuns: () => [], content: () => undefined },
-    ...{ holder: async () => undefined, logo: async () => undefined, keyProblems: async () => [] },
+    ...{ holder: async () => undefined, logo: async () => undefined, standingProblems: async () => [] },
   };
   expect(await turnsDuring(() => takeSnapshot(context))).toBeGreaterThanOrEqual(4);
   expect(await turnsDuring(() => takeSnapshot(context))).toBeLessThan(2);

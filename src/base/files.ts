@@ -137,11 +137,18 @@ export async function withTemporaryFolder<Result>(
   parent?: string,
 ): Promise<Result> {
   const folder = await mkdtemp(temporaryPrefix('work', parent));
+  // Of several things that were under way one has failed, and another may still be writing there.
+  const remove = () => rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  let result: Result;
   try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    result = await work(folder);
+  } catch (error) {
+    // What cannot be removed must not hide why; the next run removes it.
+    await remove().catch(() => undefined);
+    throw error;
   }
+  await remove();
+  return result;
 }
 
 /** Writes a value as JSON with two-space indentation and a final newline, by `writeFileAtomic`. */

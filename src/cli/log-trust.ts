@@ -1,4 +1,4 @@
-import { bytesIfThere, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere } from '../base/files.ts';
 import { type FilePurpose, readPublicFile } from '../base/secret-file.ts';
 import { durationSeconds } from '../config/duration.ts';
 import { parseVkey } from '../log/note-keys.ts';
@@ -71,9 +71,4 @@ async function readPolicyOf(command: string, logKey: string | undefined, file: s
   if (file === undefined) return { logs: key ? [{ key }] : [], witnesses: [], quorum: { kind: 'none' } };
   const policy = parsePolicy(await readPublicFile(file, POLICY_FILE), { file });
   return key ? { ...policy, logs: [{ key }] } : policy;
-}
-
-/** Remembers the checkpoint that a client has verified. */
-export async function keepSeen(state: string, note: Uint8Array): Promise<void> {
-  await writeFileAtomic(state, note);
 }

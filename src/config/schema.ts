@@ -31,7 +31,13 @@ export function schemasFor(here: Here) {
   const rebuilders = rebuildersSchema(here);
   const config = block({
     name: word.describe('Short name of the distribution: in file names and records.'),
-    work: filePath(here).prefault('./work').describe('Repo, caches and build records; needs several GB.'),
+    work: filePath(here)
+      .refine((path) => !path.includes('?'), {
+        error:
+          'must not hold "?", in no folder above it either: what dnf puts there would land elsewhere (librepo takes it for an address)',
+      })
+      .prefault('./work')
+      .describe('Repo, caches and build records; needs several GB.'),
     engine,
     'image-templates': filePath(here).optional().describe('Folder with image types of your own, a folder each.'),
     targets: z

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
-import { bytesIfThere, makeFolder, writeFileAtomic } from '../base/files.ts';
+import { bytesIfThere, makeFolder } from '../base/files.ts';
 import { formatBytes, formatCount } from '../base/format.ts';
 import type { Task } from '../base/task.ts';
 import { type AuditConfig, isAuditUrl } from '../config/audit.ts';
@@ -18,7 +18,7 @@ import {
   writeAuditReport,
 } from '../publish/audit/audit-report.ts';
 import { auditTarget } from '../publish/audit/audit-target.ts';
-import { keepEvidence } from '../publish/verify/keep-evidence.ts';
+import { remember } from '../publish/verify/keep-evidence.ts';
 import { NoAnswerError, publicFiles } from '../publish/verify/public-http.ts';
 import type { Runner } from '../run/runner.ts';
 
@@ -45,8 +45,13 @@ export async function auditConfigured(config: AuditedConfig, runner: Runner): Pr
     const before = await readAuditReport(config.work, target).catch(() => undefined);
     const report = await runner.step(step, {}, async (task) => {
       const found = await auditOne(config, { target, policy, before }, task);
-      await writeAuditReport(config.work, found);
-      return found;
+      try {
+        await writeAuditReport(config.work, found);
+        return found;
+      } catch (error) {
+        // What was found is told, whatever becomes of the report.
+        return { ...found, ok: false, error: found.error ?? messageOf(error) };
+      }
     });
     audited.push({ report, before });
   }
@@ -92,17 +97,17 @@ async function auditOne(config: AuditedConfig, { target, policy, before }: Order
       },
       task,
     );
-    const evidence = result.evidence ? await keepEvidence(file, result.evidence) : [];
-    if (result.state) await writeFileAtomic(file, auditStateText(result.state));
+    const text = result.state && auditStateText(result.state);
+    const { evidence, unkept } = await remember(file, { evidence: result.evidence, text });
     const { findings, entries, read } = result;
     for (const { kind, what, why } of findings) task.say(`${kind}: ${what}: ${why}`);
     task.say(
       `${url}: ${formatCount(entries, 'entry', 'entries')}, ${formatCount(read.files, 'file')} read (${formatBytes(read.bytes)})`,
     );
-    const ok = findings.length === 0;
+    const ok = findings.length === 0 && !unkept;
     const goodAt = ok ? at : before?.goodAt;
     const found = { ok, entries, read, findings: [...findings], evidence: evidence.map((path) => basename(path)) };
-    return { ...about, ...found, ...(goodAt !== undefined && { goodAt }) };
+    return { ...about, ...found, ...(unkept && { error: messageOf(unkept) }), ...(goodAt !== undefined && { goodAt }) };
   } catch (caught) {
     task.signal.throwIfAborted();
     const why = caught instanceof NoAnswerError ? `${url} gives no answer: ${caught.message}` : messageOf(caught);

@@ -2,7 +2,10 @@ import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
+import { isFullDisk } from '../base/files.ts';
+import { fullAmong, withFullDisk } from '../base/full-disk.ts';
 import type { Task } from '../base/task.ts';
+import { systemTemporary } from '../base/temporary.ts';
 import { openMachine } from '../builders/far-machine.ts';
 import type { KnownGood } from '../builders/known-file.ts';
 import { knownFromPackages } from '../builders/known-packages.ts';
@@ -166,6 +169,11 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
       settle(one, await taken(serving.open, one, result, task));
     } catch (thrown) {
       task.signal.throwIfAborted();
+      const full = diskFullHere(thrown, serving.open.config.work);
+      if (full) {
+        settle(one, { source: one.source.nevra, error: full });
+        continue;
+      }
       const error = asNightlyError(thrown);
       one.tried.set(config.name, error);
       task.say(`${config.name} does not build ${one.source.nevra}: ${error.message}`);
@@ -175,6 +183,13 @@ async function serve(config: MachineConfig, serving: Serving, task: Task): Promi
       queue.done(one);
     }
   }
+}
+
+/** Returns the failure of a full disk of this machine: no fault of a builder, and nothing that another one would do better. */
+function diskFullHere(thrown: unknown, work: string): NightlyError | undefined {
+  const near = [work, systemTemporary()];
+  const error = withFullDisk(asNightlyError(thrown, near), near);
+  return error.code === 'disk-full' && (isFullDisk(thrown) || fullAmong(near).length > 0) ? error : undefined;
 }
 
 /** Takes a result on record. One that cannot be taken is no reason to have another machine build the same. */

@@ -1,7 +1,8 @@
 import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { makeFolder, makeFolderSync } from '../../src/base/files.ts';
+import { makeFolder, makeFolderSync, withTemporaryFolder } from '../../src/base/files.ts';
+import { mountTmpfs } from '../support/mounts.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 /** As a promise, so that both can be asked the same. */
@@ -46,4 +47,12 @@ test('makeFolder gives every folder it makes the mode, tells the topmost, and se
   for (const path of ['a/b', 'a/b/c']) expect((await stat(join(dir, path))).mode & 0o777).toBe(0o700);
   const many = Array.from({ length: 50 }, (_, index) => makeFolder(join(dir, 'x/y/z', String(index % 3))));
   await expect(Promise.all(many)).resolves.toHaveLength(50);
+});
+
+test('a temporary folder that cannot be removed hides no failure', async () => {
+  const failing = withTemporaryFolder(async (folder) => {
+    await mountTmpfs(join(folder, 'busy'), 'size=4k');
+    throw new Error('the cause');
+  }, temporaryFolder());
+  await expect(failing).rejects.toThrow('the cause');
 });

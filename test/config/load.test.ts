@@ -572,6 +572,11 @@ test('addresses that clients read hold nothing that means something in a shell o
   expect(await faults('https://[::1]:8080/~a/b%20c')).toEqual([]);
 });
 
+test('the work folder has a path that dnf can write below', async () => {
+  expect(await faultsOf(`${SMALL}work: ./what?/work\n`)).toEqual([expect.stringContaining('work: must not hold "?"')]);
+  expect(await faultsOf(`${SMALL}work: "./a %b & #,:'[c]*"\n`)).toEqual([]);
+});
+
 test('each stream has an engine: its own, that of the file, or that of the nightly builds it is fed from', async () => {
   const text = `name: lab
 engine: rpm-ostree

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkBuilder, type Rebuilt, rebuild } from '../../src/pipelines/rebuild.ts';
 import type { RebuildResult } from '../../src/rebuild/result.ts';
 import { startMachine, type TestMachine } from '../support/machines.ts';
+import { mountTmpfs } from '../support/mounts.ts';
 import { openTestBuilders } from '../support/rebuild-project.ts';
 import { makeRebuildWorld, type RebuildWorld } from '../support/rebuild-world.ts';
 import { sharedFolder, testTask } from '../support/tmp.ts';
@@ -113,6 +114,17 @@ it('a machine with a changed program is refused before a byte of a job leaves, a
   });
   const everything = await beta.inside('find /var/lib/atomic-nightly-builder -name in.rpm -o -name "*.src.rpm"');
   expect(everything).toBe('');
+});
+
+it("a full disk here is no machine's fault, and no reason to ask another one", async () => {
+  const full = join(dir, 'full');
+  await mountTmpfs(full, 'size=64k');
+  const config = { ...open.config, work: full };
+  const asked = { ...request('alpha'), on: undefined };
+  const own = testTask(full);
+  const [outcome] = await rebuild({ ...open, config }, asked, own);
+  expect(outcome).toMatchObject({ error: { code: 'disk-full', message: expect.stringContaining(full) } });
+  expect(own.lines.filter((line) => line.includes('does not build'))).toEqual([]);
 });
 
 it('a machine with another host key gets nothing', async () => {

@@ -1,3 +1,4 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -10,6 +11,16 @@ export async function mountTmpfs(path: string, options: string): Promise<void> {
   onTestFinished(async () => {
     await run('umount', ['--lazy', path]);
   });
+}
+
+/** Leaves no byte free on the file system of a folder. */
+export function fillDisk(folder: string): void {
+  const file = openSync(join(folder, 'filler'), 'w');
+  try {
+    for (;;) writeSync(file, Buffer.alloc(1024));
+  } catch {
+    closeSync(file);
+  }
 }
 
 /** A folder that not even root can write to: modes do not stop root, a read-only file system does. */

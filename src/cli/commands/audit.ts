@@ -1,5 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
-import { bytesIfThere, makeFolder, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, makeFolder } from '../../base/files.ts';
 import { formatBytes, formatCount } from '../../base/format.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
@@ -9,9 +9,9 @@ import { loadConfig } from '../../config/load.ts';
 import { type AuditedConfig, auditConfigured } from '../../pipelines/audit.ts';
 import { exitCodeFor } from '../../publish/audit/audit-findings.ts';
 import { auditStateText, parseAuditState } from '../../publish/audit/audit-ledger.ts';
-import { auditFolder, storedReport } from '../../publish/audit/audit-report.ts';
+import { type AuditReport, auditFolder, storedReport } from '../../publish/audit/audit-report.ts';
 import { type AuditResult, auditTarget } from '../../publish/audit/audit-target.ts';
-import { keepEvidence } from '../../publish/verify/keep-evidence.ts';
+import { remember } from '../../publish/verify/keep-evidence.ts';
 import { NO_ANSWER_HINT, NoAnswerError, publicFiles } from '../../publish/verify/public-http.ts';
 import { tellFindings } from '../../reports/notify/tell-audit.ts';
 import { takeRunLock } from '../../run/run-lock.ts';
@@ -85,10 +85,11 @@ export const audit = defineCommand({
         cause: error,
       });
     });
-    const kept = result.evidence ? await keepEvidence(file, result.evidence) : [];
-    if (result.state) await writeFileAtomic(file, auditStateText(result.state));
-    if (json) printJson(asJson(url, result, kept), print);
-    else printResult(url, result, kept, print);
+    const text = result.state && auditStateText(result.state);
+    const { evidence, unkept } = await remember(file, { evidence: result.evidence, text });
+    if (json) printJson(asJson(url, result, evidence), print);
+    else printResult(url, result, evidence, print);
+    if (unkept) throw unkept;
     return exitCodeFor(result.findings);
   },
 });
@@ -110,7 +111,7 @@ async function auditAll(context: RunContext, json: boolean): Promise<number> {
       await tellFindings(config, audited, { say: (line) => process.stderr.write(`${line}\n`), signal: context.signal });
       const reports = audited.map(({ report }) => report);
       if (json) printJson(reports.map(storedReport), context.print);
-      else for (const { target, ok, error } of reports) context.print(`${target}: ${ok ? GOOD : (error ?? BAD)}`);
+      else for (const { target, ...report } of reports) context.print(`${target}: ${verdict(report)}`);
       return reports.some(({ error }) => error !== undefined)
         ? EXIT.failed
         : exitCodeFor(reports.flatMap(({ findings }) => findings));
@@ -122,6 +123,12 @@ async function auditAll(context: RunContext, json: boolean): Promise<number> {
 
 const GOOD = 'all is as the log has it';
 const BAD = 'something is not as the log has it';
+
+function verdict({ ok, error, findings }: Pick<AuditReport, 'ok' | 'error' | 'findings'>): string {
+  if (ok) return GOOD;
+  if (error === undefined) return BAD;
+  return findings.length === 0 ? error : `${BAD}; ${error}`;
+}
 
 const isAudited = (config: Config): config is AuditedConfig => config.audit !== undefined;
 

@@ -1,7 +1,9 @@
 import { asNightlyError } from '../../base/as-nightly-error.ts';
 import { byteReader, EndedEarly } from '../../base/byte-reader.ts';
 import { NightlyError } from '../../base/errors.ts';
+import { withFullDisk } from '../../base/full-disk.ts';
 import { quietTask } from '../../base/task.ts';
+import { systemTemporary } from '../../base/temporary.ts';
 import { loadReceiveConfig, type PusherConfig } from '../../config/receive.ts';
 import { message } from '../../publish/push/push-protocol.ts';
 import { PUSH_COMMAND } from '../../publish/push/receiver-line.ts';
@@ -58,7 +60,7 @@ export const receive = defineCommand({
       pusher.tell({ accepted });
       return 0;
     } catch (caught) {
-      const { code, message: why, hint } = refusalOf(caught);
+      const { code, message: why, hint } = refusalOf(caught, Object.values(config?.root ?? {}));
       if (config) await noted(config, progress, `${code}: ${why}`);
       pusher.tell({ refused: { code, message: why, ...(hint === undefined ? {} : { hint }) } });
       return 1;
@@ -76,8 +78,15 @@ async function pusherNamed(name: string, path: string): Promise<PusherConfig> {
   });
 }
 
-function refusalOf(caught: unknown): NightlyError {
-  if (!(caught instanceof EndedEarly)) return asNightlyError(caught);
+function refusalOf(caught: unknown, roots: readonly string[]): NightlyError {
+  if (!(caught instanceof EndedEarly)) {
+    const error = withFullDisk(asNightlyError(caught, roots), [...roots, systemTemporary()]);
+    if (error.code !== 'disk-full') return error;
+    return new NightlyError(error.code, error.message, {
+      hint: 'Have its operator free some space there, then push again.',
+      cause: error,
+    });
+  }
   return new NightlyError('target-unreachable', 'The connection ended before the push did.', { cause: caught });
 }
 

@@ -6,7 +6,7 @@ import { type StoredBuild, surveyBuilds } from '../../build/build-store.ts';
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, StreamConfig, TargetConfig } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { keepEvidence } from '../../publish/verify/keep-evidence.ts';
+import { remember } from '../../publish/verify/keep-evidence.ts';
 import { publicFiles } from '../../publish/verify/public-http.ts';
 import { inspectLog } from '../../publish/verify/verify-log.ts';
 import { type Check, checkLines, reportTo } from '../../publish/verify/verify-report.ts';
@@ -15,7 +15,7 @@ import { streamsOn, targetsNamed } from '../../run/streams-on.ts';
 import { jointSigner, openSigner } from '../../signing/open-signer.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { flag, optional, text, words } from '../inputs.ts';
-import { keepSeen, LOG_TRUST_OPTIONS, readLogTrust } from '../log-trust.ts';
+import { LOG_TRUST_OPTIONS, readLogTrust } from '../log-trust.ts';
 import { type Printer, printJson } from '../print.ts';
 import { withSteps } from '../with-steps.ts';
 
@@ -82,12 +82,13 @@ export const verify = defineCommand({
               report,
               task,
             );
-            if (state !== undefined && evidence)
-              task.say(`Both checkpoints are kept: ${(await keepEvidence(state, evidence)).join(', ')}.`);
             const isAll = checks.every((check) => check.ok);
+            if (state === undefined) return isAll;
             // Only what all checks have passed is what the next look begins with.
-            if (state !== undefined && note && isAll) await keepSeen(state, note);
-            return isAll;
+            const { evidence: kept, unkept } = await remember(state, { evidence, text: isAll ? note : undefined });
+            if (kept.length > 0) task.say(`Both checkpoints are kept: ${kept.join(', ')}.`);
+            if (unkept) report.fault('state', unkept.message, unkept.hint ?? '');
+            return isAll && !unkept;
           });
           results.push({ target: target.name, url: target.url, ok, checks });
         }

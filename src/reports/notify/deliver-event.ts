@@ -3,7 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import type { NotifyConfig } from '../../config/config.ts';
 import type { BuildEvent } from './event.ts';
 import { openSink } from './open-sinks.ts';
-import { type Outbox, openOutbox } from './outbox.ts';
+import { type Outbox, openOutbox, type Waiting } from './outbox.ts';
 import { Refused } from './sink.ts';
 
 /** Brings events to one sink, in their order. */
@@ -53,7 +53,7 @@ async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal
         await sink.send(event, AbortSignal.any([signal]));
       } catch (error) {
         if (!(error instanceof NightlyError && error.cause instanceof Refused)) {
-          throw keptFor(asNightlyError(error), waiting.length - index, signal);
+          throw keptFor(asNightlyError(error), waiting.slice(index), signal);
         }
         refused.push(`${event.type} of ${event.build}, which is dropped: ${error.message}`);
       }
@@ -65,7 +65,10 @@ async function sendAll(config: NotifyConfig, outbox: Outbox, signal: AbortSignal
   return refused.length === 0 ? undefined : `${config.name}: ${refused.join('; ')}`;
 }
 
-function keptFor(error: NightlyError, count: number, signal: AbortSignal): NightlyError {
+function keptFor(error: NightlyError, waiting: readonly Waiting[], signal: AbortSignal): NightlyError {
   const why = signal.aborted ? 'there was no answer in time' : error.message.split('\n')[0];
-  return new NightlyError('notify', `${why} (${count} kept for the next run)`, { cause: error });
+  const lost = waiting.flatMap(({ unkept }) => (unkept ? [unkept.message] : []));
+  const kept = `${waiting.length - lost.length} kept for the next run`;
+  const both = lost.length === 0 ? kept : `${kept}, ${lost.length} lost with this one: ${lost[0]}`;
+  return new NightlyError('notify', `${why} (${both})`, { cause: error });
 }

@@ -1,6 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { asNightlyError } from '../../base/as-nightly-error.ts';
+import type { NightlyError } from '../../base/errors.ts';
 import { ifThere, makeFolder, readRegular, writeFileAtomic } from '../../base/files.ts';
 import { type RecordFormat, readRecordIfGood, recordFormat } from '../../base/read-record.ts';
 import { redact } from '../../base/redact.ts';
@@ -12,6 +14,8 @@ import type { BuildEvent } from './event.ts';
  * Events that wait to be sent: `work/notify/SINK/TIME-NUMBER-ID.json`, a file each, in the order of their names. It is
  * written before anything is sent and removed when the other side has it, so that a run that is killed or meets a server
  * that is down leaves it to the next one. Only a holder of the run lock writes here.
+ *
+ * What cannot be written waits in memory: that a disk is full is itself what somebody has to hear of.
  */
 export interface Outbox {
   add(event: BuildEvent): Promise<void>;
@@ -21,6 +25,8 @@ export interface Outbox {
 
 export interface Waiting {
   readonly event: BuildEvent;
+  /** Why it does not wait for the next run, too: what went wrong when it was to be written. */
+  readonly unkept?: NightlyError;
   /** It has been sent, or never will be. */
   remove(): Promise<void>;
 }
@@ -33,13 +39,20 @@ const LONGEST_KEPT_MS = 7 * 86_400_000;
 /** Returns the outbox of one sink. */
 export function openOutbox(workDir: string, sink: string): Outbox {
   const folder = join(outboxFolder(workDir), sink);
+  const unkept = new Set<{ readonly event: BuildEvent; readonly unkept: NightlyError }>();
   let count = 0;
   return {
     async add(event) {
       count += 1;
       const name = `${String(Date.parse(event.at)).padStart(15, '0')}-${String(count).padStart(3, '0')}-${event.id}.json`;
-      await makeFolder(folder);
-      await writeFileAtomic(join(folder, name), `${redact(JSON.stringify(event))}\n`);
+      const text = redact(JSON.stringify(event));
+      try {
+        await makeFolder(folder);
+        await writeFileAtomic(join(folder, name), `${text}\n`);
+      } catch (error) {
+        const same = readRecordIfGood(Buffer.from(text), EVENT);
+        if (same) unkept.add({ event: same, unkept: asNightlyError(error, [folder]) });
+      }
     },
     async waiting() {
       const names = ((await ifThere(readdir(folder))) ?? []).filter((name) => name.endsWith('.json')).sort();
@@ -54,7 +67,8 @@ export function openOutbox(workDir: string, sink: string): Outbox {
         if (event === undefined) await rm(path, { recursive: true, force: true });
         else found.push({ event, remove: () => rm(path, { force: true }) });
       }
-      return found;
+      // Written down or not, what happened last is told last.
+      return [...found, ...[...unkept].map((one) => ({ ...one, remove: async () => void unkept.delete(one) }))];
     },
   };
 }

@@ -13,6 +13,7 @@ import { formatEntry, type LogEntry } from '../../../src/published/log-entry.ts'
 import { buildFolder } from '../../../src/published/paths.ts';
 import { fuzz, mutatedJson } from '../../support/fuzz.ts';
 import { VECTORS, WITNESS } from '../../support/log-files.ts';
+import { fillDisk, mountTmpfs } from '../../support/mounts.ts';
 import { TEST_REF } from '../../support/ostree-repo.ts';
 import { type PublishedTarget, publishedTarget, TESTED_REF } from '../../support/published-target.ts';
 import { writeLog } from '../../support/served-log.ts';
@@ -312,6 +313,25 @@ it('the command needs a URL, a key and a state file', async () => {
   );
   const gone = { ...bad, logKey: VECTORS.logVkey, fullEvery: '7d', json: false };
   await expect(audit.run(gone, context)).rejects.toThrow('gives no answer');
+});
+
+it('what was found is told, though the disk is too full to remember it', async () => {
+  const { bed, entries } = await bedWithLog();
+  const dir = join(temporaryFolder(), 'full');
+  await mountTmpfs(dir, 'size=1M');
+  let printed = '';
+  const print = (text: string): void => {
+    printed += text;
+  };
+  const given = { target: bed.url, logKey: VECTORS.logVkey, policy: undefined, maxAge: undefined, fullEvery: '7d' };
+  const context = { config: '/nowhere', logFormat: 'plain' as const, signal: bed.task.signal, print };
+  const look = () => audit.run({ ...given, state: join(dir, 'audit.json'), json: true }, context);
+  expect(await look()).toBe(0);
+  fillDisk(dir);
+  writeLog(bed.far, { entries: entries.with(3, Buffer.from('x')), witnesses: [WITNESS] });
+  printed = '';
+  await expect(look()).rejects.toMatchObject({ code: 'disk-full', message: expect.stringContaining(dir) });
+  expect(JSON.parse(printed)).toMatchObject({ ok: false, findings: [{ kind: 'split' }], evidence: [] });
 });
 
 it('fuzz: a state that was tampered with is refused, or says the same in one spelling', () => {

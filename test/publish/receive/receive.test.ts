@@ -1,13 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freePort } from '../../../src/base/free-port.ts';
 import { signaturesIn } from '../../../src/ostree/commit-signatures.ts';
 import { objectPath } from '../../../src/ostree/objects.ts';
 import { run } from '../../../src/programs/exec.ts';
 import { gpgStopAgent } from '../../../src/programs/gpg.ts';
+import { fillDisk, mountTmpfs } from '../../support/mounts.ts';
 import { commitTestTree, TEST_REF, TEST_TIME, type TestCommit } from '../../support/ostree-repo.ts';
 import { pushHere } from '../../support/push-here.ts';
 import { launchReceiver, type Receiver } from '../../support/receiver.ts';
@@ -121,6 +122,23 @@ function sshAccess() {
   ];
   return { options, port: String(sshd.port) };
 }
+
+it('a full disk of the far side is named with its place, nothing stays, and the push is in once there is room', async () => {
+  const far = join(dir, 'full');
+  await mountTmpfs(join(far, 'srv'), 'size=2M');
+  const small = await launchReceiver(far, ['carol']);
+  onTestFinished(() => small.stop());
+  await small.allow({ carol: { refs: ['test/*'] } });
+  const carol = () => pushHere(['--repo', repo, ...small.as('carol'), TEST_REF, small.url]);
+  await commit({ tree: { full: 'x' } });
+  fillDisk(small.root);
+  const { code, stderr } = await carol();
+  expect(code).toBe(1);
+  expect(stderr).toContain(`refused the push: The disk is full at ${small.root}`);
+  expect(stderr).toContain('Have its operator free some space there');
+  await rm(join(small.root, 'filler'));
+  succeeded(await carol());
+});
 
 describe('a push to an account that only takes pushes', () => {
   it('is accepted from a bare-user repository, signed there as well, and served to clients that verify', async () => {

@@ -1,10 +1,14 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { NightlyError } from '../../../src/base/errors.ts';
+import type { NotifyConfig } from '../../../src/config/config.ts';
+import { openCourier } from '../../../src/reports/notify/deliver-event.ts';
 import type { BuildEvent } from '../../../src/reports/notify/event.ts';
 import { forgetOld, openOutbox, outboxFolder } from '../../../src/reports/notify/outbox.ts';
 import { DAMAGE } from '../../support/damage.ts';
+import { fillDisk, mountTmpfs } from '../../support/mounts.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
 const event = (id: string): BuildEvent => ({
@@ -23,6 +27,37 @@ it.each(DAMAGE)('I15: those behind an event that is %s do not wait for it', asyn
   spoil(join(folder, readdirSync(folder).sort()[1] ?? ''));
   expect((await outbox.waiting()).map(({ event: { id } }) => id)).toEqual(['one', 'three']);
   expect(readdirSync(folder)).toHaveLength(2);
+});
+
+it('I15: what a full disk keeps from being written is told all the same, and named where it is lost', async () => {
+  const work = temporaryFolder();
+  await mountTmpfs(join(work, 'notify'), 'size=16k');
+  fillDisk(join(work, 'notify'));
+  const server = createServer((_, answer) => void answer.writeHead(status).end());
+  let status = 503;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  const port = typeof address === 'object' ? address?.port : 0;
+  const secret = join(work, 'secret');
+  writeFileSync(secret, 'secret', { mode: 0o600 });
+  const sink = {
+    type: 'webhook',
+    name: 'hook',
+    url: `http://127.0.0.1:${port}/`,
+    events: ['complete'],
+    secretFile: secret,
+  };
+  const courier = openCourier(work, sink as unknown as NotifyConfig);
+  await courier.take(event('one'));
+  const { signal } = new AbortController();
+  expect(await courier.deliver(signal)).toMatch(
+    /\(0 kept for the next run, 1 lost with this one: The disk is full: ENOSPC.*notify.*\)$/,
+  );
+  status = 204;
+  expect(await courier.deliver(signal)).toBeUndefined();
+  status = 503;
+  expect(await courier.deliver(signal)).toBeUndefined();
 });
 
 it('I8: what waited for a week is dropped by a clock that was checked, and never by one that is in doubt', async () => {

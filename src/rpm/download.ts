@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { copyFile, readFile } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import pRetry, { AbortError } from 'p-retry';
 import type { Connection } from '../base/connection.ts';
 import { RefusedConnection } from '../base/connection-faults.ts';
+import { readRegular } from '../base/files.ts';
 import { formatBytes } from '../base/format.ts';
 import { type HttpResponse, httpFetch, partsOf } from '../base/http.ts';
 import { proxyAnswer } from '../base/proxies.ts';
@@ -41,7 +42,7 @@ export async function fetchBytes(
   task: Task,
   { connection = {}, patienceMs = PATIENCE_MS, mostBytes = MOST_BYTES }: FetchOptions = {},
 ): Promise<Uint8Array> {
-  if (url.startsWith('file:')) return readFile(fileURLToPath(url));
+  if (url.startsWith('file:')) return readRegular(fileURLToPath(url));
   return pRetry(() => fetchOnce(url, task, { connection, patienceMs, mostBytes }), {
     retries: TRIES - 1,
     minTimeout: 300,

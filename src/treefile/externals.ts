@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Fault, NightlyError, type SourcePlace } from '../base/errors.ts';
-import { ifThere, isErrno, sha256, sha256File } from '../base/files.ts';
+import { ifThere, isErrno, readRegular, sha256, sha256File } from '../base/files.ts';
 import { withoutCredentials } from '../rpm/repofile.ts';
 import type { Item } from './item.ts';
 import type { Layer } from './layer.ts';
@@ -153,7 +153,7 @@ export async function treefileDigest(
   }
   // A password that changes is no change of the treefile, and a copy has none.
   for (const path of repoFiles) {
-    const content = withoutCredentials(await readFile(path, 'latin1'));
+    const content = withoutCredentials((await readRegular(path)).toString('latin1'));
     hash.update(`repo ${basename(path)} ${sha256(Buffer.from(content, 'latin1'))}\n`);
   }
   return hash.digest('hex');

@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import pLimit from 'p-limit';
 import { originOf } from '../base/connection.ts';
 import { NightlyError } from '../base/errors.ts';
+import { readRegular } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import type { RepoPackage } from '../rpm/primary.ts';
 import { readRepoContent } from '../rpm/repodata.ts';
@@ -41,7 +42,7 @@ async function repoFilesIn(folder: string, treefile: Treefile): Promise<RepoDefi
   const found = new Map<string, RepoDefinition>();
   for (const name of files) {
     const file = join(folder, name);
-    for (const repo of parseRepoFile(await readFile(file, 'utf8'), file, variables, published)) {
+    for (const repo of parseRepoFile((await readRegular(file)).toString('utf8'), file, variables, published)) {
       const earlier = found.get(repo.id);
       if (earlier) {
         throw new NightlyError(

@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join, parse, relative } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno, sha256 } from '../../base/files.ts';
+import { isErrno, readRegular, sha256 } from '../../base/files.ts';
+import { isUnreadable, systemReason } from '../../base/unreadable.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml } from '../../base/yaml/yaml-document.ts';
 import { faultsError, schemaFaults } from '../../base/yaml/yaml-faults.ts';
@@ -75,12 +76,15 @@ export async function readTestFolder(folder: string): Promise<TestFolder> {
   const yaml = new Set(files.filter((name) => name.endsWith('.yaml')));
   const tests: GuestTest[] = [];
   for (const file of files.filter((name) => !yaml.has(name)).toSorted()) {
-    if (((await stat(join(folder, file))).mode & 0o111) === 0) continue;
+    const { mode } = await stat(join(folder, file)).catch((error: unknown) => {
+      throw unread(folder, file, error);
+    });
+    if ((mode & 0o111) === 0) continue;
     const name = file.replace(/\..*/, '');
     if (!NAME.test(name)) throw fault(folder, `"${file}" cannot be the name of a test`);
     if (tests.some((one) => one.name === name)) throw fault(folder, `two files are the test "${name}"`);
     const declared = await readDeclaration(folder, yaml.delete(`${name}.yaml`) ? `${name}.yaml` : undefined);
-    tests.push({ name, program: await readFile(join(folder, file)), ...declared });
+    tests.push({ name, program: await read(folder, file), ...declared });
   }
   const [orphan] = yaml;
   if (orphan !== undefined)
@@ -97,9 +101,22 @@ function fault(folder: string, what: string): NightlyError {
   return new NightlyError('config', `${folder}: ${what}.`, { hint: HINT });
 }
 
+/** A pipe or a device in the place of a file is waited for by nobody (I7). */
+const read = (folder: string, file: string): Promise<Buffer> =>
+  readRegular(join(folder, file)).catch((error: unknown) => {
+    throw unread(folder, file, error);
+  });
+
+function unread(folder: string, file: string, error: unknown): unknown {
+  if (isErrno(error, 'ENOENT'))
+    return fault(folder, `${JSON.stringify(file)} leads to nothing, or has a name that is not UTF-8`);
+  if (!isUnreadable(error)) return error;
+  return fault(folder, `${JSON.stringify(file)} cannot be read: ${systemReason(error)}`);
+}
+
 async function readDeclaration(folder: string, name: string | undefined) {
-  const file = join(folder, name ?? '');
-  return parseDeclaration(name === undefined ? '' : await readFile(file, 'utf8'), file);
+  const text = name === undefined ? '' : (await read(folder, name)).toString('utf8');
+  return parseDeclaration(text, join(folder, name ?? ''));
 }
 
 /** Reads the text of a declaration; an empty one has the defaults. @throws NightlyError `config` with every fault. */
@@ -125,7 +142,7 @@ async function readData(folder: string): Promise<TestFile[]> {
   return Promise.all(
     paths.toSorted().map(async (path) => ({
       path: relative(folder, path),
-      content: await readFile(path),
+      content: await read(folder, relative(folder, path)),
       isExecutable: ((await stat(path)).mode & 0o111) !== 0,
     })),
   );

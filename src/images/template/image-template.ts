@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { isErrno } from '../../base/files.ts';
+import { isErrno, readRegular } from '../../base/files.ts';
 import { renderText, type TemplateValues } from './render-template.ts';
 import type { ImageTemplateFile } from './template-schema.ts';
 
@@ -23,7 +22,7 @@ export async function templateFile(
 ): Promise<Buffer> {
   for (const folder of template.folders) {
     const file = join(folder, path);
-    const bytes = await readFile(file).catch((error: unknown) => {
+    const bytes = await readRegular(file).catch((error: unknown) => {
       if (isErrno(error, 'ENOENT')) return undefined;
       throw error;
     });

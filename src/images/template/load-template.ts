@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { sha256 } from '../../base/files.ts';
+import { readRegular, sha256 } from '../../base/files.ts';
 import { didYouMean } from '../../base/nearest.ts';
 import { type JsonSchema, knownKeys } from '../../base/yaml/known-keys.ts';
 import { parseYaml } from '../../base/yaml/yaml-document.ts';
@@ -62,7 +62,7 @@ interface Layer {
 
 async function readLayer(name: string, folder: string, values: TemplateValues): Promise<Layer> {
   const file = join(folder, IMAGE_TYPE_FILE);
-  const text = renderText(await readFile(file, 'utf8'), file, values);
+  const text = renderText((await readRegular(file)).toString('utf8'), file, values);
   const { input } = parseYaml(text, file, HINT);
   const layer = { name, folder, file, text, input, parent: undefined };
   return { ...layer, parent: check(schema.partial(), input, layer).extends };
@@ -91,7 +91,7 @@ async function digestOf(folders: readonly string[]): Promise<string> {
   for (const folder of folders) {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-    for (const file of files.toSorted()) parts.push(relative(folder, file), sha256(await readFile(file)));
+    for (const file of files.toSorted()) parts.push(relative(folder, file), sha256(await readRegular(file)));
   }
   return sha256(parts.join('\n'));
 }

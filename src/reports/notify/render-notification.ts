@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readRegular } from '../../base/files.ts';
 import { fillIn } from '../../base/fill-in.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { redact } from '../../base/redact.ts';
@@ -22,7 +22,12 @@ export async function renderEvent(
 ): Promise<string> {
   const file = own ?? `${SHIPPED.notify}${format === 'html' ? 'matrix.html.hbs' : 'message.txt.hbs'}`;
   const origin = { file, code: 'config', ...(format === 'html' ? { format } : {}) } as const;
-  const text = fillIn(await readFile(file, 'utf8'), harmless(templateValues(event)) as object, origin, true);
+  const text = fillIn(
+    (await readRegular(file)).toString('utf8'),
+    harmless(templateValues(event)) as object,
+    origin,
+    true,
+  );
   return `${redact(text)
     .replace(/\n{3,}/g, '\n\n')
     .trim()}\n`;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { filesBelow, sha256 } from '../../base/files.ts';
+import { filesBelow, readRegular, sha256 } from '../../base/files.ts';
 import { fillIn } from '../../base/fill-in.ts';
 import { SHIPPED } from '../../base/shipped.ts';
 
@@ -73,11 +73,11 @@ export async function packageContent(
   for (const name of [...names].toSorted()) {
     const file = placeOf(name, own);
     if (name.endsWith('.hbs'))
-      sources.set(name.slice(0, -'.hbs'.length), filled(await readFile(file, 'utf8'), facts, file));
-    else sources.set(name, await readFile(file));
+      sources.set(name.slice(0, -'.hbs'.length), filled((await readRegular(file)).toString('utf8'), facts, file));
+    else sources.set(name, await readRegular(file));
   }
   const file = placeOf(SPEC, own);
-  const template = await readFile(file, 'utf8');
+  const template = (await readRegular(file)).toString('utf8');
   const spec = (release: string, inputs: string) => filled(template, { ...facts, release, inputs }, file);
   const parts = [spec('', ''), ...[...sources].map(([name, content]) => `${name} ${sha256(content)}`)];
   const inputs = `${facts.name}(inputs) = ${sha256(parts.join('\n'))}`;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readRegular } from '../../base/files.ts';
 import { fillIn } from '../../base/fill-in.ts';
 import { oneLine } from '../../base/one-line.ts';
 import { markdownCell } from '../../base/quoting.ts';
@@ -38,6 +38,11 @@ export async function renderRelease(
 ): Promise<string> {
   const mine = own === undefined ? undefined : join(own, `${name}.hbs`);
   const file = mine !== undefined && existsSync(mine) ? mine : join(SHIPPED.release, `${name}.hbs`);
-  const text = fillIn(await readFile(file, 'utf8'), facts, { file, code: 'config', helpers: HELPERS }, true);
+  const text = fillIn(
+    (await readRegular(file)).toString('utf8'),
+    facts,
+    { file, code: 'config', helpers: HELPERS },
+    true,
+  );
   return `${text.replace(/\n{3,}/g, '\n\n').trim()}\n`;
 }

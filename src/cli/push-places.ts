@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -7,6 +7,7 @@ import { removeStaleFolders } from '../base/temporary.ts';
 import type { LocalRepo } from '../ostree/local-repo.ts';
 import { mayAccess } from '../programs/find-program.ts';
 import type { UrlOptions } from '../targets/target-url.ts';
+import { usageError } from './define.ts';
 
 /** What the command line says of how to get there. */
 export interface FarOptions {
@@ -15,9 +16,12 @@ export interface FarOptions {
   readonly url: string | undefined;
 }
 
-/** Returns what the addresses of far sides leave open. */
+/** Returns what the addresses of far sides leave open. @throws NightlyError `usage` for a file that is not there. */
 export function urlOptions({ identity, knownHosts, url }: FarOptions): UrlOptions {
   const { AWS_REGION: region, AWS_ENDPOINT_URL: endpoint } = process.env;
+  // ssh itself goes on without them, and then says that the account or the host key is wrong.
+  refuseMissing('--identity', identity);
+  refuseMissing('--known-hosts', knownHosts);
   return {
     url: url?.replace(/\/+$/, '').replace(/\/repo$/, '') ?? '',
     ssh: {
@@ -27,6 +31,10 @@ export function urlOptions({ identity, knownHosts, url }: FarOptions): UrlOption
     region,
     endpoint,
   };
+}
+
+function refuseMissing(option: string, path: string | undefined): void {
+  if (path !== undefined && !existsSync(path)) throw usageError('push', `${option}: there is no file ${path}.`);
 }
 
 /**

@@ -183,7 +183,7 @@ function checkPlace(
 
 /** Templates that are the same text in one target; those that come to the same for some tags are found with the tags. */
 function samePlaces(rules: readonly ContentRule[]): Breach[] {
-  const seen = new Set<string>();
+  const seen = new Map<string, string>();
   return rules.flatMap((rule, index) => {
     const places = [
       { place: rule, path: ['content', 'rules', index] },
@@ -192,11 +192,12 @@ function samePlaces(rules: readonly ContentRule[]): Breach[] {
     ];
     return places.flatMap(({ place: { target, path: template }, path }): Breach[] => {
       const key = `${target}\0${template}`;
-      if (!seen.has(key)) {
-        seen.add(key);
+      const other = seen.get(key);
+      if (other === undefined) {
+        seen.set(key, path.join('.'));
         return [];
       }
-      return [{ path: [...path, 'path'], message: `is a place in "${target}" that something else is published to.` }];
+      return [{ path: [...path, 'path'], message: `is a place in "${target}" that ${other} is published to.` }];
     });
   });
 }

@@ -26,6 +26,7 @@ export interface NoteSigner extends NoteKey {
 const PRIVATE_PREFIX = 'PRIVATE+KEY+';
 const VKEY_HINT =
   'It must be NAME+ID+KEY on one line, as whoever has the key prints it ("atomic-nightly log show" for a log).';
+const WITNESS_KEY_HINT = 'Name the file that "atomic-nightly witness --new-key" made, or put it back from a backup.';
 const KEY_HINT = 'Put the key back from a backup; a log cannot go on under another one.';
 
 /** Whether a text can name a key: no blank and no plus, which separate it from what follows. */
@@ -78,7 +79,9 @@ export function parsePrivateKey(text: string, place: LogPlace, type: KeyType = '
   const line = text.replace(/\r?\n$/, '');
   const parsed = line.startsWith(PRIVATE_PREFIX) ? parseParts(line.slice(PRIVATE_PREFIX.length)) : undefined;
   const refuse = (why: string) =>
-    logFault(place, `This is no private key of a ${type === 'ed25519' ? 'log' : 'witness'}: ${why}.`, KEY_HINT);
+    type === 'ed25519'
+      ? logFault(place, `This is no private key of a log: ${why}.`, KEY_HINT)
+      : logFault(place, `This is no private key of a witness: ${why}.`, WITNESS_KEY_HINT);
   if (!parsed) throw refuse('it is not PRIVATE+KEY+NAME+ID+KEY');
   if (parsed.type !== type || parsed.bytes.length !== KEY_BYTES) throw refuse('it is not an Ed25519 key of that kind');
   const signer = noteSigner(parsed.name, type, parsed.bytes);

@@ -125,7 +125,7 @@ function named(id: string, nights: readonly StoredBuild[]): StoredBuild {
   const found = nights.slice(1).find(({ meta }) => meta.buildid === id);
   if (found && isGood(found.meta)) return found;
   throw new NightlyError('usage', `${id} is not a complete night before it that was published and not retracted.`, {
-    hint: '"atomic-nightly list" shows the nights there are.',
+    hint: '"atomic-nightly list" shows the builds there are.',
   });
 }
 

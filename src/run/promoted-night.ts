@@ -35,8 +35,8 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   }
   const { by, reason } = meta.retracted ?? {};
   if (by !== undefined) {
-    throw new NightlyError('usage', `Night ${id} was retracted by ${by}: ${reason}`, {
-      hint: 'Promote another: "atomic-nightly list" shows the nights there are.',
+    throw new NightlyError('usage', `Nightly build ${id} was retracted by ${by}: ${reason}`, {
+      hint: 'Promote another: "atomic-nightly list" shows the builds there are.',
     });
   }
   const { previous } = meta.retraction ?? {};
@@ -61,9 +61,13 @@ export async function openPromotedNight(work: string, id: string): Promise<Night
   const treefile = copy === undefined ? undefined : join(paths.treefileCopy, copy);
   const lockfile = existsSync(paths.lockfile) ? await readLockfile(paths.lockfile) : undefined;
   if (treefile === undefined || lockfile === undefined) {
-    throw new NightlyError('not-found', `Night ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`, {
-      hint: 'Bring the folder back from a backup, or run a new nightly build and promote that.',
-    });
+    throw new NightlyError(
+      'not-found',
+      `Nightly build ${id} has no lockfile or no copy of its treefile in ${paths.dir}.`,
+      {
+        hint: 'Bring the folder back from a backup, or run a new nightly build and promote that.',
+      },
+    );
   }
   const { digest } = await readTreefile(treefile, { basearch: meta.basearch });
   if (digest !== meta.treefileDigest) {

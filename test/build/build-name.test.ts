@@ -67,6 +67,11 @@ test('a command that is given a name says on standard error which build that is'
   expect(newest.code).toBe(0);
 });
 
+test('fetch names the targets there are when it is given another', async () => {
+  const { code, stderr } = await runCli(dir, ['fetch', '20260101_01', '--from', 'nowhere']);
+  expect([code, stderr]).toEqual([2, expect.stringContaining('There is no target "nowhere".')]);
+});
+
 test('list shows a state, or so many of the newest', async () => {
   const states = async (...options: string[]): Promise<string[]> => {
     const { stdout } = await runCli(dir, ['list', '--json', ...options]);
@@ -75,5 +80,8 @@ test('list shows a state, or so many of the newest', async () => {
   expect(new Set(await states('--state', 'unchanged'))).toEqual(new Set(['unchanged']));
   expect(await states('--limit', '2')).toHaveLength(2);
   expect((await runCli(dir, ['list', '--state', 'running'])).stdout).toBe('No build is like that.\n');
+  expect((await runCli(dir, ['list', '--stream', 'nigthly'])).stdout).toMatch(
+    /^There is no stream "nigthly", .*Did you mean "nightly"\?\n$/,
+  );
   expect((await runCli(dir, ['list', '--limit', '1'])).stdout).toMatch(/^BUILD +STREAM +STATE +AGE .*\n20261012_01 /);
 });

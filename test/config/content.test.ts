@@ -114,7 +114,7 @@ describe('the content block', () => {
     [
       `${RULE}, ${RULE.replace('-release,', '-testing,')}`,
       '',
-      'content.rules.1.path: is a place in "mirror" that something else is published to.',
+      'content.rules.1.path: is a place in "mirror" that content.rules.0 is published to.',
     ],
     [RULE, ', removal-limit: 101', 'content.removal-limit'],
     [RULE, ', polls: 5m', 'polls'],

@@ -71,6 +71,8 @@ export const audit = defineCommand({
     if (!trust) throw usageError('audit', 'Name the key of the log with --log-key, or whom to trust with --policy.');
     checkAge('audit', '--full-every', fullEvery);
     const isOurs = !/^https?:\/\//.test(target);
+    if (isOurs && /[:/]/.test(target))
+      throw usageError('audit', `"${target}" is neither a target nor a URL: one begins with http:// or https://.`);
     const url = !isOurs ? target.replace(/\/+$/, '') : await urlOf(target, config);
     const before = await bytesIfThere(file);
     const request = {

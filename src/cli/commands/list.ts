@@ -1,4 +1,5 @@
 import { formatAge } from '../../base/format.ts';
+import { didYouMean } from '../../base/nearest.ts';
 import { tableLines } from '../../base/table.ts';
 import { currentState, promotedText, testsText } from '../../build/about-build.ts';
 import { comparePlaced } from '../../build/build-id.ts';
@@ -34,11 +35,12 @@ export const list = defineCommand({
     'atomic-nightly list --json | jq -r ".[0].buildid"',
   ],
   async run({ stream, state: wanted, limit, json }, { config, print }) {
-    const { work } = await loadConfig(config);
+    const { work, streams } = await loadConfig(config);
     const held = await isRunLockHeld(work);
     const { builds: found, damaged } = await surveyBuilds(work);
     const tags = await surveyTags(work);
     const all = found.map((build) => ({ meta: build.meta, state: currentState(build, held) }));
+    const names = new Set([...Object.keys(streams), ...all.map(({ meta }) => meta.stream)]);
     const builds = all
       .filter(({ meta }) => stream === undefined || meta.stream === stream)
       .map((build) => printable({ ...build, tags: tagsOf(tags, build.meta.buildid) }, all))
@@ -58,7 +60,9 @@ export const list = defineCommand({
     // Whose stream they are is not known, so they are named whatever was asked for.
     for (const { id, error } of shownDamaged) print(`${id}  damaged  ${error.message}`);
     if (all.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
-    else if (builds.length + shownDamaged.length === 0) print('No build is like that.');
+    else if (stream !== undefined && !names.has(stream)) {
+      print(`There is no stream "${stream}", and no build of one.${didYouMean(stream, names)}`);
+    } else if (builds.length + shownDamaged.length === 0) print('No build is like that.');
     if (builds.length > 0) for (const line of tableLines([HEADER, ...builds.map(cellsOf)])) print(line);
     return 0;
   },

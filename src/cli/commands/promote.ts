@@ -77,7 +77,7 @@ export const promote = defineCommand({
     const night = await openPromotedNight(config.work, id);
     const from = night.meta.stream;
     if (night.meta.state === 'incomplete') {
-      throw new NightlyError('usage', `Night ${id} is incomplete: something of it is not where it belongs.`, {
+      throw new NightlyError('usage', `Nightly build ${id} is incomplete: something of it is not where it belongs.`, {
         hint: `Run "atomic-nightly resume ${id}" first, or promote a complete nightly build.`,
       });
     }
@@ -91,7 +91,7 @@ export const promote = defineCommand({
       async (project, survey) => {
         const { builds } = survey;
         const state = night.meta.state;
-        const warning = state === 'complete' ? [] : [`Night ${id} is ${state}, not complete.`];
+        const warning = state === 'complete' ? [] : [`Nightly build ${id} is ${state}, not complete.`];
         showNotes(context, project, [project.engineReason, ...warning]);
         if (recommit) requireOwnRemote(project, night.lockfile);
         const promotion = promotionRecord(project, survey, night, { ...options, recommit, release });

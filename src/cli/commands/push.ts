@@ -94,12 +94,16 @@ function pruneDepth(text: string | undefined): number | undefined {
   throw usageError('push', '--prune-to takes how many commits of each ref stay: 1 or more.');
 }
 
-/** What a publish of a build advises is of no use here. */
+/** How a publish of a build advises to continue it. */
+const THEN_RESUME = /,?;? then run "atomic-nightly resume"\./;
+
+/** Where a publish of a build advises to continue that, a push is to be run again; what is to be seen to before stays. */
 function withAdvice(error: unknown): unknown {
   if (!(error instanceof NightlyError) || !/resume|nightly nightly/.test(error.hint ?? '')) return error;
-  const { code, message, cause, log } = error;
+  const { code, message, hint = '', cause, log } = error;
+  const before = THEN_RESUME.test(hint) ? `${hint.replace(THEN_RESUME, '')}. Then run` : 'Run';
   return new NightlyError(code, message, {
-    hint: 'Run the same push again: it looks what the far side has now, and continues where it stopped.',
+    hint: `${before} the same push again: it looks what the far side has now, and continues where it stopped.`,
     cause,
     log,
   });

@@ -61,7 +61,9 @@ export const retract = defineCommand({
         );
         print('  Hosts get it as an upgrade. Nothing was deleted.');
         for (const one of plan.promoted)
-          print(`  ${one} was promoted from it and stays: "release --withdraw" is for those.`);
+          print(
+            `  ${one} was promoted from it and stays: promote another build, or "release --withdraw" it where it is released.`,
+          );
       }
       return exitCodeOf(outcome);
     });

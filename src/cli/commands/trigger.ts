@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -32,7 +33,10 @@ export const trigger = defineCommand({
     tag: optional('TAG', 'after "content": the tag of koji to process again'),
   },
   options: {
-    url: text('URL', 'URL of the service', { default: 'http://127.0.0.1:8099' }),
+    url: text(
+      'URL',
+      'URL of the service; default: where the service of the configuration listens, else http://127.0.0.1:8099',
+    ),
     tokenFile: text('FILE', 'file that has only the token, readable by its owner only', { completes: 'file' }),
     newToken: flag('make a token, print it once, and add its hash to "service.trigger.token-hash-file"'),
     json: flag('for scripts'),
@@ -42,18 +46,27 @@ export const trigger = defineCommand({
     'atomic-nightly trigger nightly --url https://nightly.example.org --token-file token',
     'atomic-nightly trigger content storage7-gluster-7-release --token-file token',
   ],
-  async run({ stream, tag, url, tokenFile, newToken, json }, { config, print }) {
+  async run({ stream, tag, url: named, tokenFile, newToken, json }, { config, print }) {
     if (newToken) return makeNewToken(config, json, print);
     if (stream === undefined) throw usageError('trigger', 'Name a stream, or make a token with --new-token.');
     if (tokenFile === undefined) throw usageError('trigger', 'A request needs a token: name its --token-file.');
     if (tag !== undefined && stream !== 'content') {
       throw usageError('trigger', `Only "content" takes a second word; "${tag}" is one too many.`);
     }
+    const url = named ?? (await urlHere(config));
     return tag === undefined
       ? requestNight(stream, { url, tokenFile, json }, print)
       : requestTag(tag, { url, tokenFile, json }, print);
   },
 });
+
+/** Returns where the service of the configuration here is asked; a machine that only asks has none. */
+async function urlHere(configPath: string): Promise<string> {
+  if (!existsSync(configPath)) return 'http://127.0.0.1:8099';
+  const { host, port } = (await loadConfig(configPath)).service.listen;
+  const near = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `http://${near.includes(':') ? `[${near}]` : near}:${port}`;
+}
 
 const ANSWER = recordFormat({
   schema: z.looseObject({ begins: z.iso.datetime() }),
@@ -119,7 +132,9 @@ function refused(url: string, status: number, answer: string): NightlyError {
     409: 'Name a nightly stream; a service that stops takes requests again once it is back.',
     429: 'Wait a minute; the requested nightly build starts in any case.',
   };
-  return new NightlyError('usage', `The service refused ${url}: ${status} ${answer.trim().slice(0, 200)}`, {
+  // A page for people says no more than its status.
+  const why = /^\s*</.test(answer) ? '' : ` ${answer.trim().slice(0, 200)}`;
+  return new NightlyError('usage', `The service refused ${url}: ${status}${why}`, {
     hint: hints[status] ?? 'The log of the service says more.',
   });
 }

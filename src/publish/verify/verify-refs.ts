@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { didYouMean } from '../../base/nearest.ts';
 import type { Task } from '../../base/task.ts';
 import { parseBuildId } from '../../build/build-id.ts';
 import { type CommitInfo, checkedObject, objectPath, parseCommit, readCommit } from '../../ostree/objects.ts';
@@ -76,7 +77,7 @@ export async function inspectRefs(
 }
 
 async function refFileAgrees(
-  { files, url }: RefsInspection,
+  { files, url, listed }: RefsInspection,
   ref: string,
   entry: ListedRef | undefined,
   report: Report,
@@ -86,7 +87,12 @@ async function refFileAgrees(
   await attempt(report, what, RECONCILE_HINT, task.signal, async () => {
     const content = await files.get(`repo/refs/heads/${ref}`);
     const named = content && new TextDecoder().decode(content).trim();
-    if (named === undefined && !entry) throw new Error(`${url} has no such ref`);
+    if (named === undefined && !entry) {
+      const there = [...listed.refs.keys()];
+      const hint = `${RECONCILE_HINT} Refs there: ${there.slice(0, 10).join(', ') || 'none'}.`;
+      report.fault(what, `${url} has no such ref.${didYouMean(ref, there)}`, hint);
+      return;
+    }
     if (named === undefined) throw new Error('the summary lists it, but its file is not there');
     if (!entry)
       throw new Error(`names ${named.slice(0, 12)}, but the summary does not list it, so clients do not see it`);

@@ -49,6 +49,11 @@ const ELSEWHERE_HINT =
 const nothingYet = ({ name, use }: Pick<InspectStream, 'name' | 'use'>): string =>
   `nothing ${use.releases ? 'released' : 'published'} yet of ${name}`;
 
+const emptyText = (streams: readonly InspectStream[]): string =>
+  streams.length === 0
+    ? 'no stream publishes there, and no tree or build is there'
+    : streams.map(nothingYet).join('; ');
+
 /**
  * Looks at streams that the summary has no ref of and the work folder no build. Another machine may have published builds: a ref
  * that these have, or whose file is there, was lost.
@@ -114,9 +119,9 @@ export async function inspectTarget(
   const hasTree = streams.length === 0 || streams.some(({ use }) => use.tree);
   const hasBuilds = streams.length === 0 || streams.some(({ use }) => use.builds);
   if (!hasTree) report.ok('summary', 'no tree is published here');
-  if (onlyRef === undefined && streams.length > 0) {
+  if (onlyRef === undefined) {
     const isEmpty = await attempt(report, 'target', RECONCILE_HINT, task.signal, () => hasNothing(files));
-    if (isEmpty && streams.every((one) => one.unpublished)) report.ok('target', streams.map(nothingYet).join('; '));
+    if (isEmpty && streams.every((one) => one.unpublished)) report.ok('target', emptyText(streams));
     else if (isEmpty) report.fault('target', `nothing of the target is at ${url}`, ELSEWHERE_HINT);
     if (isEmpty !== false) return ok;
   }

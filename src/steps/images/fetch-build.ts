@@ -15,6 +15,7 @@ import { formatSums } from '../../published/sha256sums.ts';
 import { onTarget, placeOn } from '../../published/target-record.ts';
 import { type Build, frozenError } from '../../run/build.ts';
 import type { Project } from '../../run/project.ts';
+import { targetsNamed } from '../../run/streams-on.ts';
 import { openTarget } from '../../targets/open-target.ts';
 import { FIXED_RECORDS, FURTHER_RECORDS } from '../deliver/publish-build.ts';
 
@@ -25,6 +26,7 @@ import { readShared } from './shared-record.ts';
  * @throws NightlyError `not-found`, those of the targets.
  */
 export async function findPublishedStream(config: Config, id: string, task: Task, from?: string): Promise<string> {
+  if (from !== undefined) targetsNamed(config, from);
   const asked: string[] = [];
   for (const stream of Object.values(config.streams)) {
     const [first] = targetsOf(config, stream).filter(({ name }) => from === undefined || name === from);
@@ -38,7 +40,9 @@ export async function findPublishedStream(config: Config, id: string, task: Task
   }
   throw new NightlyError(
     'not-found',
-    `There is no build ${id}, neither here nor on ${[...new Set(asked)].join(', ')}.`,
+    asked.length === 0
+      ? `No stream publishes to ${from ?? 'any target'}.`
+      : `There is no build ${id}, neither here nor on ${[...new Set(asked)].join(', ')}.`,
     {
       hint: 'Check the id; a build is there once its tree is published: "atomic-nightly nightly --until push".',
     },

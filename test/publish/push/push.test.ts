@@ -188,6 +188,13 @@ describe('push', () => {
     expect(await said(TEST_REF, far, '--tag', 'a tag')).toContain('cannot be the name of a ref');
     expect(await said(TEST_REF, far, '--prune-to', '0')).toContain('1 or more');
     expect(await said(TEST_REF)).toContain('at least one ref');
+    for (const option of ['--identity', '--known-hosts'])
+      expect(await said(TEST_REF, 'ssh://a@127.0.0.1:1/', option, 'nowhere')).toContain(
+        `${option}: there is no file nowhere.`,
+      );
+    expect(await said(TEST_REF, 'ssh://a@127.0.0.1:1/')).toMatch(
+      /Check the host, port and module, and that the server runs\. Then run the same push again: /,
+    );
     await setRef('os/other', made);
     expect(await said('os/other', far)).toContain('was made for');
     // In part only, and damaged.

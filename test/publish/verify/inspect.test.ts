@@ -227,3 +227,24 @@ streams:
   expect(result).toMatchObject({ target: 'buildlogs', ok: false });
   await expect(verify({ target: 'buildlog' })).rejects.toMatchObject({ code: 'usage' });
 });
+
+it('of a target that nobody publishes to yet there is nothing to repair, and nothing to say it', async () => {
+  const bed = await publishedTarget(temporaryFolder());
+  for (const name of ['repo', 'builds']) await rm(join(bed.far, name), { recursive: true });
+  const checks: Check[] = [];
+  const request = { url: bed.url, streams: [], imageContent: false, scratchDir: join(bed.work, 'scratch') };
+  expect(await inspectTarget(request, (check) => checks.push(check), bed.task)).toBe(true);
+  const detail = 'no stream publishes there, and no tree or build is there';
+  expect(checks).toEqual([{ ok: true, what: 'target', detail }]);
+});
+
+it('a ref that is not there is named with those that are', async () => {
+  const bed = await publishedTarget(temporaryFolder());
+  const { checks } = await inspect(bed, { onlyRef: `${TEST_REF}x` });
+  expect(checks).toContainEqual({
+    ok: false,
+    what: `ref ${TEST_REF}x`,
+    why: expect.stringContaining(`has no such ref. Did you mean "${TEST_REF}"?`),
+    hint: expect.stringContaining(`Refs there: ${[TEST_REF, TESTED_REF].sort().join(', ')}.`),
+  });
+});

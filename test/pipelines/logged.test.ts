@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow, sha256File } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
+import { sumsPath } from '../../src/published/paths.ts';
 import { everyCase } from '../support/every-case.ts';
 import { killIn } from '../support/kill.ts';
 import { addMirror, keepLog, provenEntry, unlogged } from '../support/logged-world.ts';
@@ -98,6 +99,35 @@ test('I17: every ref, and every file of a build, is in the log whatever made it 
   const after = JSON.parse((await world.nightly('log', 'show', '--json')).stdout);
   expect([after.size, after.root]).toEqual([shown.size, shown.root]);
   await expectLogged();
+}, 300_000);
+
+test('I17: what was published before the log began is named, then logged, and users can check it', async () => {
+  const world = await makeWorld(temporaryFolder());
+  onTestFinished(() => world.stop());
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const [build] = await records(world);
+  const text = await readFile(world.config, 'utf8');
+  await writeFile(world.config, `${text}log: {home: buildlogs, key-file: ${join(world.dir, 'log.key')}}\n`);
+  const begun = await world.nightly('log', 'init');
+  expect(begun.stdout).toContain('What is published already is not in it yet');
+
+  const wanted = [
+    `log ref ${REF} at ${String(build?.['ostree-commit']).slice(0, 12)}: the release log does not have it`,
+    `log build ${build?.['buildid']} x86_64: the release log does not have it`,
+    'log get/verify.sh: the release log does not have it',
+  ];
+  const plan = await world.nightly('publish', '--reconcile', '--dry-run');
+  expect([plan.code, plan.stdout.trim().split('\n').slice(1)]).toEqual([1, wanted]);
+  const done = await world.nightly('publish', '--reconcile');
+  expect([done.code, done.stdout.trim().split('\n').slice(1)]).toEqual([0, wanted]);
+  expect(await unlogged(world)).toEqual([]);
+  expect((await world.nightly('publish', '--reconcile', '--dry-run')).stdout).toContain('nothing to repair');
+  expect((await world.nightly('log', 'init')).stdout).not.toContain('What is published already');
+  await expectFewRequests(
+    world,
+    begun.stdout.trim().split('\n').at(-1) ?? '',
+    sumsPath(String(build?.['buildid']), 'x86_64'),
+  );
 }, 300_000);
 
 test.runIf(everyCase)(

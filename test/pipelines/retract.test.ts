@@ -33,10 +33,10 @@ const json = async (world: World, path: string) => JSON.parse(await readFile(joi
 
 async function expectSilence(world: World): Promise<void> {
   const { targets } = JSON.parse((await world.nightly('publish', '--reconcile', '--dry-run', '--json')).stdout);
-  for (const { phases, remove, sign, flips, index, unrepairable } of targets) {
+  for (const { phases, remove, sign, log, flips, index, unrepairable } of targets) {
     const due = phases.flatMap(({ files }: { files: object[] }) => files);
-    expect({ due, remove, sign, flips, index, unrepairable }).toEqual({
-      ...{ due: [], remove: [], sign: [], flips: [], index: [], unrepairable: [] },
+    expect({ due, remove, sign, log, flips, index, unrepairable }).toEqual({
+      ...{ due: [], remove: [], sign: [], log: [], flips: [], index: [], unrepairable: [] },
     });
   }
   const verified = await world.nightly('verify');

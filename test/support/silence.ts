@@ -12,10 +12,10 @@ export async function expectSilence(
   const reconciled = await world.nightly('publish', '--reconcile', '--dry-run', '--json');
   const { targets } = JSON.parse(reconciled.stdout);
   for (const plan of targets) {
-    const { target, phases, remove, sign, flips, index, unrepairable } = plan;
+    const { target, phases, remove, sign, log, flips, index, unrepairable } = plan;
     const due = phases.flatMap(({ files }: { files: object[] }) => files);
-    expect({ target, due, remove, sign, flips, index, unrepairable }).toEqual({
-      ...{ target, due: [], remove: [], sign: [], flips: [], index: [], unrepairable: [] },
+    expect({ target, due, remove, sign, log, flips, index, unrepairable }).toEqual({
+      ...{ target, due: [], remove: [], sign: [], log: [], flips: [], index: [], unrepairable: [] },
     });
   }
   expect(reconciled.code).toBe(0);

@@ -1,4 +1,5 @@
 import { NightlyError } from '../../base/errors.ts';
+import { surveyBuilds } from '../../build/build-store.ts';
 import { formatVkey } from '../../log/note-keys.ts';
 import { readLogHead } from '../../publish/log/log-files.ts';
 import { makeLogKey } from '../../signing/log-key.ts';
@@ -27,6 +28,9 @@ export const logInit = defineCommand({
     if (url === undefined) throw new NightlyError('bug', `The target ${home} has no URL.`);
     if (made && 'file' in source)
       context.print(`Made the key of the log: ${source.file}. Keep a copy of it in a safe place.`);
+    const { builds } = await surveyBuilds(config.work);
+    if (made && builds.some(({ meta }) => meta.published !== undefined))
+      context.print('What is published already is not in it yet: "atomic-nightly publish --reconcile" logs that.');
     context.print(`The log is at ${url}/log. Whoever checks it needs its public key:\n${vkey}`);
     return 0;
   },

@@ -32,6 +32,8 @@ export interface ReconcileRequest {
   readonly isSigned?: (summary: Uint8Array, signature: Uint8Array) => Promise<boolean>;
   /** Names of what lacks a signature of some key, for the plan. */
   readonly unsigned?: readonly string[];
+  /** Names of what the release log has no entry of. */
+  readonly unlogged?: readonly string[];
   /** What lacks a signature and gets none from here. */
   readonly unvouched?: readonly Unrepairable[];
   /** Read everything back over the public URL and compare contents, not only sizes. */
@@ -97,6 +99,7 @@ export async function planReconcile(request: ReconcileRequest, task: Task): Prom
       ...(await partialMarks(listing.files.keys(), contents)),
     ],
     sign: request.unsigned ?? [],
+    log: request.unlogged ?? [],
     flips,
     index: builds.index,
     unrepairable: [

@@ -152,6 +152,13 @@ async function verifier({ log }: Config): Promise<[string, Uint8Array][]> {
   return log === undefined ? [] : [[VERIFIER_PATH, await readVerifier()]];
 }
 
+/** Puts the script on a target that has had no pages since the log began. @throws as `publishPages` */
+export async function publishVerifier(config: Config, target: Target, task: Task): Promise<void> {
+  const content = await readVerifier();
+  await logBefore(config, [verifierEntry(content)], target, task);
+  await swapWithRetry(async () => ({ expect: [], put: [{ path: VERIFIER_PATH, content }] }), target, task);
+}
+
 /** Reads the script as it is published. */
 export function readVerifier(): Promise<Buffer> {
   return readFile(join(SHIPPED.verify, basename(VERIFIER_PATH)));

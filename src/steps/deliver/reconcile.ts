@@ -4,13 +4,9 @@ import { insistOnWhole, type StoredBuild, surveyBuilds } from '../../build/build
 import { releasedHead } from '../../build/promotions.ts';
 import type { Config, TargetConfig } from '../../config/config.ts';
 import { signaturesIn } from '../../ostree/commit-signatures.ts';
-import { localObjects } from '../../ostree/objects.ts';
 import { refEntries } from '../../publish/flip.ts';
-import { readTargetRef } from '../../publish/heads.ts';
-import { contentsOf } from '../../publish/log/log-contents.ts';
-import { openLog, readLogHead } from '../../publish/log/log-files.ts';
 import type { LogGate } from '../../publish/log/logged.ts';
-import { keepsLog, type LoggedConfig, openLogGate, openReleaseLog } from '../../publish/log/release-log.ts';
+import { keepsLog, openLogGate } from '../../publish/log/release-log.ts';
 import { setRef } from '../../publish/move-ref.ts';
 import { updateRecord } from '../../publish/publish-files.ts';
 import type { ReconcilePlan } from '../../publish/reconcile/reconcile-plan.ts';
@@ -25,9 +21,11 @@ import { openTarget } from '../../targets/open-target.ts';
 import type { Target } from '../../targets/target.ts';
 import { logBuildHere } from '../log/log-build.ts';
 import { indexSigning, withBuilds } from './publish-build.ts';
+import { publishVerifier } from './publish-pages.ts';
 import { targetSigning } from './record-signing.ts';
 import { recordTrust } from './record-trust.ts';
 import { findUnsigned, signAgainHere, signPointersAgain, unsignedNames } from './sign-again.ts';
+import { findUnlogged, unloggedNames } from './unlogged.ts';
 
 export interface ReconcileOptions {
   readonly dryRun: boolean;
@@ -57,6 +55,7 @@ export async function reconcile(
     .filter(({ signers }) => signers.length > 0);
   const signer = signing[0] && jointSigner(signing[0].signers);
   const unsigned = await findUnsigned(config, signing, { target, builds: signBuilds }, task);
+  const unlogged = await findUnlogged(config, streams, { target, pages: targetConfig.pages }, task);
   const imagesSeconds = targetConfig.retention?.imagesSeconds;
   const trust = recordTrust(config, target.name, task);
   const request = {
@@ -76,6 +75,7 @@ export async function reconcile(
     signed: signer !== undefined,
     unsigned: unsignedNames(unsigned, config.work),
     unvouched: unsigned.unvouched,
+    unlogged: unloggedNames(unlogged),
     isSigned: async (summary: Uint8Array, signature: Uint8Array) => {
       const packets = signaturesIn(signature);
       for (const { signers } of signing) if (await isSignedByAll(signers, summary, packets, task)) return true;
@@ -88,30 +88,13 @@ export async function reconcile(
   const log = await openLogGate(config);
   await signAgainHere(unsigned, { work: config.work, target }, task);
   if (keepsLog(config)) {
-    await logHeads(config, streams, { repo, target }, task);
+    for (const { ref, commit } of unlogged.refs) await log.before(await refEntries([ref], commit, repo), target, task);
     await logBuildsHere(config, target, task);
+    if (unlogged.verifier) await publishVerifier(config, target, task);
   }
   const plan = await reconcileTarget(request, repairs({ config, repo, target, signer, log }, task), task);
   await signPointersAgain(config, signing, target, task);
   return plan;
-}
-
-/** Logs what refs of our streams name already, for a log that began later than they did. */
-async function logHeads(
-  config: LoggedConfig,
-  streams: readonly StreamRefs[],
-  { repo, target }: { readonly repo: string; readonly target: Target },
-  task: Task,
-): Promise<void> {
-  const log = await openReleaseLog(config);
-  const tree = await openLog(log.home, await readLogHead(log.home, { log: log.key }, task), task);
-  const { refs } = await contentsOf(tree);
-  for (const ref of streams.flatMap((one) => [one.ref, one.testedRef ?? []].flat())) {
-    const commit = await readTargetRef(target, ref, task);
-    const isOurs = commit !== undefined && (await localObjects(repo)(commit, 'commit')) !== undefined;
-    if (isOurs && !refs.get(ref)?.has(commit))
-      await log.gate.before(await refEntries([ref], commit, repo), target, task);
-  }
 }
 
 /** Logs of the builds on a target what is not logged yet, for a log that began later than they did. */

@@ -1,3 +1,4 @@
+import { RefusedConnection } from './connection-faults.ts';
 import { NightlyError } from './errors.ts';
 import { FILE_SIZE_HINT } from './file-size-limit.ts';
 import { FREE_SPACE_HINT, fullAmong } from './full-disk.ts';
@@ -14,6 +15,12 @@ export const READ_ONLY_HINT =
 export function asNightlyError(caught: unknown, near: readonly string[] = []): NightlyError {
   if (caught instanceof NightlyError) return caught;
   const message = caught instanceof Error ? caught.message : String(caught);
+  if (caught instanceof RefusedConnection) {
+    return new NightlyError('target-unreachable', `No connection can be made: ${message}.`, {
+      hint: 'Check the certificates, the ca-file and the proxy that the configuration names for that server.',
+      cause: caught,
+    });
+  }
   if (/ENOSPC|EDQUOT/.test(message)) {
     return new NightlyError('disk-full', `The disk is full${whichDisk(message, near)}: ${message}.`, {
       hint: FREE_SPACE_HINT,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { TlsSettings } from './connection.ts';
+import { RefusedConnection, reasonOf } from './connection-faults.ts';
 import { definedOnly } from './defined-only.ts';
 import { isErrno } from './files.ts';
 
@@ -8,7 +9,7 @@ export const CA_VARIABLES = ['CURL_CA_BUNDLE', 'SSL_CERT_FILE'] as const;
 
 /**
  * Reads the certificates and the key of a connection, as Node's TLS takes them.
- * @throws the system's error for a file that cannot be read.
+ * @throws RefusedConnection for a file that cannot be read.
  */
 export function tlsFiles({ caFile, certFile, keyFile = certFile }: TlsSettings): {
   ca?: Buffer;
@@ -16,10 +17,19 @@ export function tlsFiles({ caFile, certFile, keyFile = certFile }: TlsSettings):
   key?: Buffer;
 } {
   return definedOnly({
-    ca: caFile === undefined ? systemCa() : readFileSync(caFile),
-    cert: certFile === undefined ? undefined : readFileSync(certFile),
-    key: keyFile === undefined ? undefined : readFileSync(keyFile),
+    ca: caFile === undefined ? systemCa() : readNamed(caFile),
+    cert: certFile === undefined ? undefined : readNamed(certFile),
+    key: keyFile === undefined ? undefined : readNamed(keyFile),
   });
+}
+
+function readNamed(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const why = isErrno(error, 'ENOENT') ? 'is not there' : `cannot be read: ${reasonOf(error)}`;
+    throw new RefusedConnection(`the certificate or key ${path} ${why}`, { cause: error });
+  }
 }
 
 /** Where Debian, Fedora and CentOS, and SUSE keep what the system trusts; Node has a list of its own instead. */

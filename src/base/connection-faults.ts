@@ -2,13 +2,15 @@ import type { Connection } from './connection.ts';
 import { proxyAnswer, proxyFor } from './proxies.ts';
 import { withoutUserinfo } from './redact.ts';
 
-/** Someone on the way refused the connection: trying again without another configuration leads to the same. */
+/** Someone on the way refused the connection, or this side cannot make one: trying again without another configuration leads to the same. */
 export class RefusedConnection extends Error {
   override readonly name = 'RefusedConnection';
 }
 
 /** Returns the error for a request that got no answer, with a message that says what failed. */
 export function connectionFault(error: unknown, url: string, connection: Connection): Error {
+  const own = refusedWithin(error);
+  if (own) return own;
   const reason = reasonOf(error);
   const status = PROXY_ANSWER.exec(reason)?.[1];
   if (status === '407') return new RefusedConnection(proxyAnswer(407, url, connection), { cause: error });
@@ -21,6 +23,12 @@ export function connectionFault(error: unknown, url: string, connection: Connect
     });
   if (UNTRUSTED.test(reason)) return new RefusedConnection(reason, { cause: error });
   return new Error(status === undefined ? reason : proxyAnswer(Number(status), url, connection), { cause: error });
+}
+
+/** What is wrong with the files of this side, which the HTTP client wraps into an error of its own. */
+function refusedWithin(error: unknown): RefusedConnection | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof RefusedConnection) return at;
+  return undefined;
 }
 
 /** No connection at all: with a proxy in between, it is the proxy that has none. */

@@ -16,7 +16,7 @@ import {
 import { caFileFor } from './ca-files.ts';
 import { CA_VARIABLES, tlsFiles } from './certificates.ts';
 import { basicAuth, type Connection, loginFor, loginIn, type TlsSettings } from './connection.ts';
-import { connectionFault, PROXY_SILENT } from './connection-faults.ts';
+import { connectionFault, PROXY_SILENT, RefusedConnection, reasonOf } from './connection-faults.ts';
 import { formatBytes } from './format.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
@@ -224,6 +224,19 @@ interface TlsOptions {
   readonly rejectUnauthorized: boolean;
 }
 
+function contextOf(settings: TlsSettings): SecureContext {
+  const files = tlsFiles(settings);
+  try {
+    return createSecureContext(files);
+  } catch (error) {
+    // OpenSSL does not say which; what the system trusts is in order.
+    const { certFile, keyFile, caFile } = settings;
+    const names = [...new Set([certFile, keyFile, caFile])].filter((path) => path !== undefined);
+    const why = `${names.join(', ') || 'what this machine trusts'} cannot be used: ${reasonOf(error)}`;
+    throw new RefusedConnection(why, { cause: error });
+  }
+}
+
 function tlsOptions(settings: TlsSettings): TlsOptions {
-  return { secureContext: createSecureContext(tlsFiles(settings)), rejectUnauthorized: settings.verify ?? true };
+  return { secureContext: contextOf(settings), rejectUnauthorized: settings.verify ?? true };
 }

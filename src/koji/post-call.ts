@@ -100,7 +100,7 @@ async function postOnce(
   const { connection, exchange = byHttp } = options;
   const sent = exchange(url, body, { 'content-type': 'text/xml', ...headers }, options);
   const response = await sent.catch((error: unknown) => {
-    throw error instanceof RefusedConnection ? refused(url, error.message, connection) : error;
+    throw error instanceof RefusedConnection ? refused(url, error.message, connection, 'cannot be asked') : error;
   });
   if (response.status === 200) return readAnswer(response, url);
   await response.body?.cancel().catch(() => undefined);
@@ -137,12 +137,12 @@ function notAHub(url: string, error: FormatError): NightlyError {
   });
 }
 
-function refused(url: string, why: string, { certFile }: Connection): NightlyError {
+function refused(url: string, why: string, { certFile }: Connection, what = 'refuses the call'): NightlyError {
   const hint =
     certFile === undefined
       ? 'Check server, ca-file and the proxy of the koji block.'
       : `Check server, ca-file, the proxy, and the client certificate ${certFile} of the koji block.`;
-  return new NightlyError('koji', `The koji hub ${url} refuses the call: ${why}.`, { hint });
+  return new NightlyError('koji', `The koji hub ${url} ${what}: ${why}.`, { hint });
 }
 
 function unreachable(url: string, why: string, cause?: unknown): NightlyError {

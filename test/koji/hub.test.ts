@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { redact } from '../../src/base/redact.ts';
@@ -139,6 +140,24 @@ describe('reading', () => {
     await expect(open({ connection: distrusting }).call(lastEvent())).rejects.toThrow(
       "the server's certificate is not trusted",
     );
+    expect(task.lines).toEqual([]);
+  });
+
+  it('a certificate of our own that is not there, or is none, is told at once, and not as a hub that is silent', async () => {
+    const none = join(dir, 'none.pem');
+    const garbage = join(dir, 'garbage.pem');
+    await writeFile(garbage, 'no certificate\n');
+    for (const [file, why] of [
+      [none, `the certificate or key ${none} is not there`],
+      [garbage, `${garbage}, `],
+    ] as const) {
+      const asking = open({ connection: { ...connection, certFile: file, keyFile: file } }).call(lastEvent());
+      await expect(asking, file).rejects.toMatchObject({
+        code: 'koji',
+        message: expect.stringContaining(`cannot be asked: ${why}`),
+        hint: expect.stringContaining(file),
+      });
+    }
     expect(task.lines).toEqual([]);
   });
 });

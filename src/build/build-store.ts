@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import pLimit from 'p-limit';
 import { NightlyError } from '../base/errors.ts';
 import { isErrno, makeFolder, readRegular, readTextIfExists, writeFileAtomic, writeJson } from '../base/files.ts';
+import { oneLine } from '../base/one-line.ts';
 import { isUnreadable, unreadable } from '../base/unreadable.ts';
 import { approvalsOrNone } from './approvals.ts';
 import { RECORD_FILE } from './build-files.ts';
@@ -178,7 +179,7 @@ export function insistOnWhole({ damaged }: BuildSurvey, since: string | undefine
  */
 export async function findBuild(workDir: string, id: string): Promise<StoredBuild> {
   if (!isBuildId(id)) {
-    throw new NightlyError('usage', `"${id}" is not a build id.`, {
+    throw new NightlyError('usage', `"${oneLine(id)}" is not a build id.`, {
       hint: 'Build ids look like 20261121_01; "latest", "tested", "released" and -1 name the newest ones; "atomic-nightly tag --list" shows names of your own.',
     });
   }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { readTextIfExists } from '../base/files.ts';
+import { oneLine } from '../base/one-line.ts';
 import type { Task } from '../base/task.ts';
 import { PROVENANCE_FILE } from '../build/build-files.ts';
 import { isBuildId } from '../build/build-id.ts';
@@ -19,7 +20,7 @@ export async function openProvenance(work: string, name: string, task: Task): Pr
   const repo = join(work, 'repo');
   const commit = isChecksum(name) ? name : isRef(name) ? await readRef(repo, name) : undefined;
   if (commit === undefined) {
-    throw new NightlyError('usage', `"${name}" is not a build id, a commit or a ref in ${repo}.`, {
+    throw new NightlyError('usage', `"${oneLine(name)}" is not a build id, a commit or a ref in ${repo}.`, {
       hint: 'Build ids look like 20261121_01, commits have 64 hex digits; "atomic-nightly list" shows the builds.',
     });
   }

@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pRetry from 'p-retry';
+import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
+import { FREE_SPACE_HINT, withFullDisk } from '../base/full-disk.ts';
 import type { Task } from '../base/task.ts';
 import { makeClient, pullAsClient } from '../programs/ostree-client.ts';
 
@@ -57,6 +59,9 @@ export async function verifyPublished(request: VerifyRequest, task: Task): Promi
     task.say(`a fresh client pulled ${commit.slice(0, 12)} from ${url}`);
   } catch (error) {
     task.signal.throwIfAborted();
+    const near = [request.scratchDir];
+    const inner = withFullDisk(asNightlyError(error, near), near);
+    if (inner.code === 'disk-full') throw noRoom(inner, request);
     throw new NightlyError('verify', `${url} does not serve ${commit} at ${ref}: ${textOf(error)}`, {
       hint: 'Check that the web server serves the target and no cache holds refs or summary for long; then run "atomic-nightly resume".',
       cause: error,
@@ -65,6 +70,19 @@ export async function verifyPublished(request: VerifyRequest, task: Task): Promi
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** What is wrong here says nothing about what is served. */
+function noRoom(error: NightlyError, { scratchDir, url }: VerifyRequest): NightlyError {
+  return new NightlyError(
+    'disk-full',
+    `The disk is full at ${scratchDir}: a fresh client of ${url} has no room.\n${error.message}`,
+    {
+      hint: `${FREE_SPACE_HINT} ostree leaves 3 % of a disk free.`,
+      log: error.log,
+      cause: error,
+    },
+  );
 }
 
 function textOf(error: unknown): string {

@@ -9,6 +9,7 @@ import { makeKey } from '../../signing/make-key.ts';
 import { readPassphrase } from '../../signing/passphrase.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { choice, text } from '../inputs.ts';
+import { refuseControlCharacters } from '../typed.ts';
 
 /** Makes a new signing key in files that must not be there yet. */
 export const keysGenerate = defineCommand({
@@ -31,8 +32,9 @@ export const keysGenerate = defineCommand({
   async run({ passphraseFile, passphraseEnv, ...options }, { signal, print }) {
     const source = passphraseSource(passphraseFile, passphraseEnv);
     const { name, email, algorithm } = options;
+    refuseControlCharacters({ name, email });
     if (!/^[^\s@<>]+@[^\s@<>]+$/.test(email)) throw usageError('keys generate', `"${email}" is not an e-mail address.`);
-    if (name.trim() === '' || /[<>\n]/.test(name))
+    if (name.trim() === '' || /[<>]/.test(name))
       throw usageError('keys generate', `"${name}" cannot be the name in a key.`);
     const days = daysOf(options.expires);
     const files = outputFiles(resolve(options.out));

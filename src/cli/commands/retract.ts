@@ -11,6 +11,7 @@ import { flag, needed, text } from '../inputs.ts';
 import { preparationTask, showAttempt, withLockedProject } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
 import { printOutcome } from '../print-outcome.ts';
+import { refuseControlCharacters } from '../typed.ts';
 
 /** `atomic-nightly retract BUILD`: takes a bad night back, by a build of its own. Gives the exit code. */
 export const retract = defineCommand({
@@ -36,6 +37,7 @@ export const retract = defineCommand({
   interruptible: true,
   async run({ build: id, reason, to, dryRun, json }, context) {
     const { print, signal } = context;
+    refuseControlCharacters({ reason });
     const { work } = await loadConfig(context.config);
     const { meta } = await findBuild(work, id);
     return withLockedProject(context, meta.stream, `retract ${id}`, async (project, { builds }) => {

@@ -374,6 +374,7 @@ class Folders {
 
 function faultOf(error: unknown, root: string, name: string): unknown {
   if (error instanceof NightlyError || !(error instanceof Error) || !('code' in error)) return error;
+  if (isElsewhere(error, root)) return error;
   const why = `Target "${name}", directory ${root}: ${error.message}.`;
   if (isErrno(error, 'EROFS')) {
     return new NightlyError('target-permission', why, { hint: READ_ONLY_HINT, cause: error });
@@ -388,4 +389,10 @@ function faultOf(error: unknown, root: string, name: string): unknown {
   }
   const hint = 'Check that the folder exists, is a folder, and is mounted.';
   return new NightlyError('target-unreachable', why, { hint, cause: error });
+}
+
+/** Whether the system names another place: what is done while the target is locked may write to the work folder, too. */
+function isElsewhere(error: Error, root: string): boolean {
+  if (!isFullDisk(error) && !['EROFS', 'EACCES', 'EPERM'].some((code) => isErrno(error, code))) return false;
+  return error.message.includes("'/") && !error.message.includes(`'${root}`);
 }

@@ -81,7 +81,7 @@ describe('builders', () => {
   test('draws: commitments, a signed statement of them, and the check of a day', async () => {
     const listed = await cli('builders', 'draws');
     expect(listed.stdout).toMatch(/^DAY +COMMITMENT +SECRET\n2026-11-21 {2}[0-9a-f]{64} {2}[0-9a-f]{64}\n/);
-    const file = join(dir, 'draws.intoto.jsonl');
+    const file = join(dir, 'www/draws.intoto.jsonl');
     expect((await cli('builders', 'draws', '--publish', file)).code).toBe(0);
     const envelope = parseEnvelope(readFileSync(file), file);
     expect(await isSignedBy(envelope, await statementOf(world.config).signer.publicKey())).toBe(true);

@@ -1,6 +1,6 @@
-import { writeFile } from 'node:fs/promises';
 import { signStatement } from '../../attest/sign-statement.ts';
 import { NightlyError } from '../../base/errors.ts';
+import { writeFileAtomic } from '../../base/files.ts';
 import { tableLines } from '../../base/table.ts';
 import { quietTask } from '../../base/task.ts';
 import { EXIT } from '../../build/outcomes.ts';
@@ -45,7 +45,8 @@ export const buildersDraws = defineCommand({
     const days = await drawDays(config.work);
     if (publish !== undefined) {
       const line = await signStatement(drawsStatement(days, now), statementOf(config).signer, task);
-      await writeFile(publish, line);
+      // Builders read it at any moment.
+      await writeFileAtomic(publish, line);
     }
     if (json) printJson(days, print);
     else {

@@ -22,6 +22,7 @@ export const contentLog = defineCommand({
     const changes = await readHistory(tagFolder(config.work, tag));
     if (json) printJson({ tag, changes }, print);
     else if (changes.length > 0) printChanges(changes, print);
+    else print(`Nothing was published of a tag "${tag}" yet.`);
     return 0;
   },
 });

@@ -110,6 +110,8 @@ describe('content status, show and log', () => {
     expect(shown.stdout).toMatch(
       /^storage8-ceph-release: published .*x86_64 aarch64\n(?: {2}\d+ files .*\n)? {2}[0-9a-f]{16} {2}ceph-1.0-1.el8.src.rpm\n/,
     );
+    const none = await runCli(dir, ['content', 'log', `${RELEASE}s`]);
+    expect(none).toMatchObject({ code: 0, stdout: `Nothing was published of a tag "${RELEASE}s" yet.\n` });
     const log = await runCli(dir, ['content', 'log', RELEASE]);
     expect(log.stdout).toMatch(
       new RegExp(

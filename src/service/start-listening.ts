@@ -8,6 +8,7 @@ import type { ServiceControl } from './control.ts';
 import { followHubBus } from './events/hub-bus.ts';
 import { startMqttTrigger } from './events/mqtt-events.ts';
 import { startTargetServers, type TargetServers } from './files/target-servers.ts';
+import { limitHeapGrowth } from './heap-growth.ts';
 import { serveHttp } from './http/http-server.ts';
 import { serviceMetrics } from './http/metrics.ts';
 import { serviceApp } from './http/service-app.ts';
@@ -34,6 +35,7 @@ export interface Listening {
  * @throws NightlyError `usage` when an address is taken, `config` when a file that the configuration names cannot be read.
  */
 export async function startListening(config: Config, control: ServiceControl, log: ServiceLog): Promise<Listening> {
+  limitHeapGrowth();
   const work = openWork(config.work, { waitMs: OLD_BUILDS_MS });
   const pages = pagesApp({
     config,

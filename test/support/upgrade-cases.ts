@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -10,6 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { NightlyError } from '../../src/base/errors.ts';
+import { inParallel } from '../../src/base/parallel.ts';
 import { signCheckpoint } from '../../src/log/checkpoint.ts';
 import { grow, NO_TREE } from '../../src/log/grow.ts';
 import { proveInclusion } from '../../src/log/inclusion.ts';
@@ -20,10 +24,11 @@ import { run } from '../../src/programs/exec.ts';
 import { formatEntry } from '../../src/published/log-entry.ts';
 import { commitProofPath } from '../../src/published/paths.ts';
 import { LOG, VECTORS } from './log-files.ts';
+import type { Mutant } from './script-mutants.ts';
 import { writeLog } from './served-log.ts';
 
-/** The script that upgrades hosts. */
-const UPGRADE = new URL('../../verify/upgrade.sh', import.meta.url).pathname;
+/** The script that upgrades hosts; the verifier lies beside it. */
+export const UPGRADE = new URL('../../verify/upgrade.sh', import.meta.url).pathname;
 
 const REF = 'lab/x86_64/host';
 const [OLD, NEW] = ['0a'.repeat(32), '0b'.repeat(32)];
@@ -126,8 +131,15 @@ async function proofOf(entries: readonly Buffer[], index: number): Promise<strin
 }
 
 const USUAL = ['-p', 'policy', '-s', 'state', `origin:${REF}`, '--os=lab'];
-/** Runs the script on a copy of the host. Returns what is wrong with what came of it; empty: nothing. */
-export async function wrongWith({ one, host }: LaidOut, dir: string): Promise<string> {
+/** Nobody's account, so that a script that never ends forking meets a limit. */
+const NOBODY = '65534';
+/** A changed script that waits for ever is found by that. */
+const LIMIT_MS = 60_000;
+
+const ANY = Array.from({ length: 256 }, (_, code) => code);
+
+/** Runs the script, or a changed one, on a copy of the host. Returns what is wrong with what came of it; empty: nothing. */
+export async function wrongWith({ one, host }: LaidOut, script: string, dir: string): Promise<string> {
   const scratch = mkdtempSync(join(dir, 'run-'));
   try {
     cpSync(host, scratch, { recursive: true });
@@ -136,6 +148,10 @@ export async function wrongWith({ one, host }: LaidOut, dir: string): Promise<st
     mkdirSync(bin, { recursive: true });
     writeFileSync(join(bin, 'ostree'), OSTREE, { mode: 0o755 });
     if (one.env?.['RPM_OSTREE']) writeFileSync(join(bin, 'rpm-ostree'), RPM_OSTREE, { mode: 0o755 });
+    await run('chown', ['-R', `${NOBODY}:${NOBODY}`, scratch]);
+    chmodSync(scratch, 0o755);
+    const account = ['--reuid', NOBODY, '--regid', NOBODY, '--clear-groups'];
+    const limited = [...account, 'prlimit', '--nproc=400', '--fsize=50000000', '--', 'dash', script];
     const env = {
       ...{
         HOST: scratch,
@@ -143,13 +159,18 @@ export async function wrongWith({ one, host }: LaidOut, dir: string): Promise<st
         TMPDIR: join(scratch, 'tmp'),
         PATH: `${bin}:${process.env['PATH']}`,
       },
-      // What it uses may be anything when it begins.
+      // What it uses may be anything when it begins; without t a changed one would write to the root.
       ...Object.fromEntries(
         ['t', 'check', 'url', 'before', 'k', 'size', 'root', 'pairs'].map((name) => [name, 'nowhere']),
       ),
       ...one.env,
     };
-    const result = await run('dash', [UPGRADE, ...(one.args ?? USUAL)], { cwd: scratch, env, okExitCodes: [0, 1, 2] });
+    const options = { cwd: scratch, env, timeoutMs: LIMIT_MS, okExitCodes: ANY, okSignals: true };
+    const result = await run('setpriv', [...limited, ...(one.args ?? USUAL)], options).catch((error: unknown) => {
+      if (error instanceof NightlyError) return undefined;
+      throw error;
+    });
+    if (result === undefined) return 'it did not end';
     return faultsOf(one, host, scratch, { code: result.exitCode, said: result.stdout + result.stderr });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
@@ -404,4 +425,39 @@ export function upgradeCases(): UpgradeCase[] {
 function headOf(entries: readonly Buffer[]): string {
   const { size, root } = grow(NO_TREE, entries);
   return signCheckpoint({ origin: LOG.name, size, root }, LOG);
+}
+
+/** Changes that do the same, as far as these cases can tell, and why. */
+const SAME: readonly (readonly [RegExp, string])[] = [
+  [/^LC_ALL=C/, 'everything here is ASCII'],
+  [/^set -f$/, 'no word of a case is a pattern'],
+  [/^trap 'exit 1' /, 'no case sends a signal'],
+  [/--retry 29 /, 'it tries more often'],
+  [/^ {2}\[ ! -f "\$out" \] \|\| exit 0$/, 'it fetches a tile again'],
+  [/% 10009\)\)"\) rest=|^ {2}while \[ "\$rest" -gt 0/, 'only a log of more than 256,000 entries has such tiles'],
+];
+
+/** Tries changed scripts until a case comes out wrong. Returns those that nothing finds, as `LINE: TEXT`. */
+export async function upgradeSurvivors(
+  mutants: readonly Mutant[],
+  all: readonly LaidOut[],
+  dir: string,
+): Promise<string[]> {
+  let cases = all;
+  const alive: string[] = [];
+  await inParallel(mutants.entries(), { atATime: 5 }, async ([index, { line, was, now, text }]) => {
+    if (SAME.some(([same]) => same.test(now === '' ? was : now))) return;
+    const folder = join(dir, `mutant-${index}`);
+    mkdirSync(folder);
+    copyFileSync(join(dirname(UPGRADE), 'verify.sh'), join(folder, 'verify.sh'));
+    const script = join(folder, 'upgrade.sh');
+    writeFileSync(script, text);
+    for (const one of cases) {
+      if ((await wrongWith(one, script, dir)) === '') continue;
+      cases = [one, ...cases.filter((other) => other !== one)];
+      return;
+    }
+    alive.push(`${line}: ${now}`);
+  });
+  return alive;
 }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 
 /** How much the heap grows beyond what was left of it by a full collection, before the next one. */
-const GROWTH_PERCENT = 50;
+const GROWTH_PERCENT = 30;
 
 /**
  * Bounds the memory of this process by what it keeps (I15). By itself V8 lets the heap grow up to fourfold between two full collections, by

@@ -17,13 +17,13 @@ export function tlsFiles({ caFile, certFile, keyFile = certFile }: TlsSettings):
   key?: Buffer;
 } {
   return definedOnly({
-    ca: caFile === undefined ? systemCa() : readNamed(caFile),
-    cert: certFile === undefined ? undefined : readNamed(certFile),
-    key: keyFile === undefined ? undefined : readNamed(keyFile),
+    ca: caFile === undefined ? systemCa() : readTlsFile(caFile),
+    cert: certFile === undefined ? undefined : readTlsFile(certFile),
+    key: keyFile === undefined ? undefined : readTlsFile(keyFile),
   });
 }
 
-function readNamed(path: string): Buffer {
+function readTlsFile(path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (error) {

@@ -62,7 +62,8 @@ export function isFullDisk(error: unknown): error is Error {
 }
 
 /** The system names a file where it opens one, and none where it reads or writes one that is open. */
-function withPath(error: Error, path: string): Error {
+function withPath(error: unknown, path: string): unknown {
+  if (!(error instanceof Error)) return error;
   if (!error.message.includes("'") && !error.message.startsWith(path)) error.message = `${error.message} '${path}'`;
   return error;
 }
@@ -188,7 +189,7 @@ export async function readRegular(path: string): Promise<Buffer> {
   try {
     return await file.readFile();
   } catch (error) {
-    throw error instanceof Error ? withPath(error, path) : error;
+    throw withPath(error, path);
   } finally {
     await file.close();
   }
@@ -206,7 +207,7 @@ export function bytesIfThere(path: string): Promise<Buffer | undefined> {
 export function readNamed(path: string): Promise<Buffer | undefined> {
   return ifThere(
     readFile(path).catch((error: unknown) => {
-      throw error instanceof Error ? withPath(error, path) : error;
+      throw withPath(error, path);
     }),
   );
 }
@@ -232,7 +233,7 @@ export function textIfThere(path: string): string | undefined {
     refuseNoFile(path, fstatSync(file));
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw error instanceof Error ? withPath(error, path) : error;
+    throw withPath(error, path);
   } finally {
     closeSync(file);
   }

@@ -1,6 +1,7 @@
 import { shellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import type { Accelerator } from '../programs/qemu.ts';
+import { ANY_EXIT_CODE } from '../programs/spawn.ts';
 import { bootImage, type Login, type Vm } from './boot-image.ts';
 import { type AllowedUnit, checkSystem } from './check-system.ts';
 import { inGuest } from './in-guest.ts';
@@ -73,10 +74,9 @@ export async function smokeTest(request: SmokeRequest, task: Task): Promise<Smok
 }
 
 async function runHealthCheck(vm: Vm, { name, command, timeout }: HealthCheck, task: Task): Promise<void> {
-  const anyExitCode = Array.from({ length: 256 }, (_, code) => code);
   const result = await inGuest(vm, `timeout ${timeout} sh -c ${shellWord(command)}`, task, {
     timeoutSeconds: timeout + 60,
-    okExitCodes: anyExitCode,
+    okExitCodes: ANY_EXIT_CODE,
   });
   if (result.exitCode === 0) return task.say(`Health check passed: ${name}`);
   const how = result.exitCode === 124 ? `did not end within ${timeout} s` : `ended with exit code ${result.exitCode}`;

@@ -33,8 +33,8 @@ export function openHub({ server, connection, login, patience = HUB_PATIENCE }: 
   const options = { connection, patience, task };
   const session = openSession(server, login, options);
 
-  const post = async (login: boolean, method: string, params: readonly XmlRpcValue[]): Promise<XmlRpcAnswer> =>
-    login ? session.post(method, params) : postCall(server, formatCall(method, params), {}, options);
+  const post = async (loggedIn: boolean, method: string, params: readonly XmlRpcValue[]): Promise<XmlRpcAnswer> =>
+    loggedIn ? session.post(method, params) : postCall(server, formatCall(method, params), {}, options);
 
   return {
     async call({ method, params, shape, login }) {

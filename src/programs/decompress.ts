@@ -6,11 +6,10 @@ import { withTemporaryFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { MOST_BYTES } from './program-output.ts';
+import { ANY_EXIT_CODE } from './spawn.ts';
 
 /** Programs for what Node cannot do by itself, by the end of a file's name. */
 const PROGRAMS: Readonly<Record<string, string>> = { xz: 'xz', zst: 'zstd', bz2: 'bzip2' };
-
-const ANY = Array.from({ length: 256 }, (_, code) => code);
 
 /**
  * Returns the text in a compressed file, by the end of its name: gz, xz, zst, bz2, or none of them.
@@ -33,7 +32,7 @@ export async function decompressText(
     await writeFile(file, bytes);
     // Not through the task's log, which would hold the whole text once more.
     task.signal.throwIfAborted();
-    const unpacked = run(program, ['-dc', file], { okExitCodes: ANY, mostBytes });
+    const unpacked = run(program, ['-dc', file], { okExitCodes: ANY_EXIT_CODE, mostBytes });
     const { exitCode, stdout, stderr } = await unpacked.catch((error: unknown) => {
       if (!(error instanceof NightlyError && error.code === 'tool-failed')) throw error;
       throw damaged(end, error.message.split('\n')[0] ?? '', error);

@@ -3,6 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import type { Task } from '../base/task.ts';
 import { type RunResult, run } from './exec.ts';
 import { commandLine } from './program-fault.ts';
+import { ANY_EXIT_CODE } from './spawn.ts';
 
 /** An rpm-ostree that can be run, with what it can do. Its options differ much between releases, so it is asked. */
 export interface RpmOstree {
@@ -72,7 +73,7 @@ export async function composeTree(
     onLine,
     env,
     cwd,
-    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+    okExitCodes: ANY_EXIT_CODE,
     okSignals: true,
   });
 }

@@ -7,6 +7,7 @@ import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { rpmDatabase } from './rpm-database.ts';
 import { inFolders, type RpmFolder } from './rpm-files.ts';
+import { ANY_EXIT_CODE } from './spawn.ts';
 
 /** Why an RPM file did not pass `rpmkeys --checksig`. */
 export interface SignatureFault {
@@ -67,7 +68,7 @@ async function checkSome(
       ...[...args, '--define', '_pkgverify_level all', '--define', '_pkgverify_flags 0x0'],
       ...['--checksig', '--verbose', ...files],
     ],
-    { task, env: { HOME: home }, cwd, okExitCodes: Array.from({ length: 256 }, (_, code) => code) },
+    { task, env: { HOME: home }, cwd, okExitCodes: ANY_EXIT_CODE },
   );
   return files.flatMap((file) => {
     const lines = reportOf(stdout, file);
@@ -116,7 +117,7 @@ export async function listPackageFiles(
     task,
     env: { HOME: home },
     // As many as packages that are not there.
-    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+    okExitCodes: ANY_EXIT_CODE,
   });
   for (const line of stdout.split('\n')) {
     const [name = '', path] = line.split('\t');
@@ -169,7 +170,7 @@ async function identifySome({ cwd, names }: RpmFolder, home: string, task: Task)
     task,
     cwd,
     env: { HOME: home },
-    okExitCodes: Array.from({ length: 256 }, (_, code) => code),
+    okExitCodes: ANY_EXIT_CODE,
   });
   const lines = stdout.split('\n').filter((line) => line !== '');
   if (lines.length !== names.length && names.length > 1) {

@@ -37,6 +37,9 @@ export interface RunOptions {
   readonly onLine?: ((line: string, stream: 'stdout' | 'stderr') => void) | undefined;
 }
 
+/** Every exit code: those of a program with which none is a failure. */
+export const ANY_EXIT_CODE: readonly number[] = Array.from({ length: 256 }, (_, code) => code);
+
 /** Process groups of children that are to end with this program. */
 export const liveGroups = new Set<number>();
 process.on('exit', () => {

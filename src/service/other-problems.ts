@@ -7,10 +7,7 @@ import { readTagFailure } from '../content/tag-failure.ts';
 import { processedTags, readTagState, tagFolder } from '../content/tag-state.ts';
 import { readAuditReport } from '../publish/audit/audit-report.ts';
 import { readRebuildList } from '../rebuild/rebuild-list.ts';
-import { nextMoments } from './schedule.ts';
-
-/** How many periods of its schedule a target may be without an audit. */
-const PERIODS = 2;
+import { lateAfter } from './schedule.ts';
 
 /**
  * What is wrong beside builds, a sentence each: what audits found, tags of koji whose last sync failed, rebuilds that a person has to
@@ -27,13 +24,12 @@ export async function otherProblems(config: Config, now = new Date()): Promise<s
 }
 
 async function auditProblems(work: string, { targets, schedule }: AuditConfig, now: Date): Promise<string[]> {
-  const [first, second] = schedule ? nextMoments(schedule, 2) : [];
-  const longest = first && second ? (PERIODS * (second.getTime() - first.getTime())) / 1000 : Number.POSITIVE_INFINITY;
+  const limit = schedule && lateAfter(schedule);
   const each = targets.map(async (target): Promise<string[]> => {
     const report = await readAuditReport(work, target);
     if (!report) return [];
     const age = Math.max(0, Math.round((now.getTime() - Date.parse(report.at)) / 1000));
-    const late = age > longest ? [`Audit of ${target}: the last was ${formatAge(age)} ago.`] : [];
+    const late = limit !== undefined && age > limit ? [`Audit of ${target}: the last was ${formatAge(age)} ago.`] : [];
     if (report.error !== undefined) return [...late, `Audit of ${target}: ${report.error}`];
     const [worst] = report.findings;
     if (!worst) return late;

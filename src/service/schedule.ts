@@ -42,6 +42,15 @@ export function nextMoments(schedule: ScheduleConfig, count: number): Date[] {
   return cronTask(schedule, NOTHING).getNextRuns(count);
 }
 
+/** How many periods of a schedule may pass before what it starts is late. */
+const PERIODS = 2;
+
+/** Returns the seconds after which what a schedule starts is late; undefined where it starts nothing twice. */
+export function lateAfter(schedule: ScheduleConfig): number | undefined {
+  const [first, second] = nextMoments(schedule, 2);
+  return first && second ? (PERIODS * (second.getTime() - first.getTime())) / 1000 : undefined;
+}
+
 function cronTask({ cron, timeZone }: ScheduleConfig, onMoment: (moment: Date) => void): ScheduledTask {
   return createTask(cron, ({ date }) => onMoment(date), { timezone: timeZone, noOverlap: true });
 }

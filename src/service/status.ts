@@ -15,13 +15,11 @@ import type { LockHolder } from '../run/run-lock.ts';
 import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { expiryWarning } from '../signing/key-info.ts';
 import { otherProblems } from './other-problems.ts';
-import { nextMoments, startOf } from './schedule.ts';
+import { lateAfter, nextMoments, startOf } from './schedule.ts';
 import { type Job, readState } from './service-state.ts';
 
 /** Less than this is left: the next compose may not fit. */
 const LEAST_FREE = 3 * 2 ** 30;
-/** How many periods of its schedule a stream may be without a successful build. */
-const PERIODS = 2;
 
 /** How one stream stands. */
 export interface StreamStatus {
@@ -184,8 +182,7 @@ function streamProblems(
     const since = `${stream}: build ${last.build} is ${label}, ${formatAge(last.ageSeconds)} old${row}`;
     problems.push(last.why === undefined ? `${since}.` : `${since}: ${last.why}`);
   }
-  const [first, second] = schedule ? nextMoments(schedule, 2) : [];
-  const limit = first && second ? (PERIODS * (second.getTime() - first.getTime())) / 1000 : undefined;
+  const limit = schedule && lateAfter(schedule);
   if (good && limit !== undefined && good.ageSeconds > limit)
     problems.push(`${stream}: no build has succeeded for ${formatAge(good.ageSeconds)}; the last was ${good.build}.`);
   if (behind.length > 0) problems.push(`${stream}: not published to ${behind.join(', ')} yet.`);

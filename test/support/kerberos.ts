@@ -1,7 +1,8 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort } from '../../src/base/free-port.ts';
 import { run, start } from '../../src/programs/exec.ts';
+import { makeCertificate } from './certificate.ts';
 import { untilListening } from './sshd.ts';
 
 const REALM = 'TEST.INVALID';
@@ -82,10 +83,7 @@ export async function startKerberosProxy(
   // Its workers are not root.
   await chmod(keytab, 0o644);
   const port = await freePort();
-  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  await run('openssl', ['req', ...kind, ...names, '-keyout', key, '-out', certificate]);
+  const { keyFile: key, file: certificate } = await makeCertificate(dir, 'localhost');
   const modules = ['mpm_event', 'ssl', 'socache_shmcb', 'authn_core', 'authz_core', 'authz_user', 'auth_gssapi'];
   const loaded = [...modules, 'proxy', 'proxy_http', 'headers'].map(
     (name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`,
@@ -115,9 +113,6 @@ ProxyPass / ${behind}/
   return {
     url: `https://localhost:${port}`,
     caFile: certificate,
-    async stop() {
-      await server.stop();
-      await rm(join(dir, 'pid'), { force: true });
-    },
+    stop: () => server.stop(),
   };
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { NightlyError } from '../../base/errors.ts';
 import type { Task } from '../../base/task.ts';
+import { ANY_EXIT_CODE } from '../../programs/spawn.ts';
 import { sshToThrowAway } from '../../programs/ssh.ts';
 import { type BootRequest, bootImage, type Vm } from '../boot-image.ts';
 import { type Artifact, parseArtifacts } from './artifacts.ts';
@@ -86,7 +87,7 @@ async function runInGuest(run: GuestRun, vm: Vm, test: GuestTest, task: Task) {
 
 /** What cannot be had of a guest is no reason to say otherwise how its test ended. */
 async function collect(vm: Vm, { name }: GuestTest, isFailed: boolean, task: Task): Promise<Artifact[]> {
-  const options = { okExitCodes: Array.from({ length: 256 }, (_, code) => code), timeoutMs: 600_000 };
+  const options = { okExitCodes: ANY_EXIT_CODE, timeoutMs: 600_000 };
   // Into no log: it is base64.
   const quiet = { ...task, logFile: '/dev/null' };
   const { stdout } = await sshToThrowAway(vm.host, collectCommand(name, isFailed), options, quiet);

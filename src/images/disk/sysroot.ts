@@ -7,7 +7,7 @@ import type { Task } from '../../base/task.ts';
 import { bytesInTree, kindOf, namesIn, readInTree, replaceInTree } from '../../base/tree-files.ts';
 import { deploy, initSysroot, pullIntoSysroot, setRepoConfig } from '../../programs/ostree-admin.ts';
 import type { ImageSource } from '../image.ts';
-import { addToFile } from '../own-file.ts';
+import { rewriteFile, withLines } from '../own-file.ts';
 import type { BootLoader } from './bootloader.ts';
 
 export interface SysrootRequest {
@@ -73,13 +73,9 @@ async function mountBoot(deployment: string, bootUuid: string, task: Task): Prom
   // As bytes: what is not UTF-8 in it stays as it is.
   const text = before.toString('latin1');
   const others = text.replace(/^[ \t]*[^#\s]\S*[ \t]+\/boot\/*[ \t\r].*$/gm, (own) => `# ${own}`);
-  if (others !== text) {
-    task.say("The tree's /etc/fstab has /boot on another file system: that line is switched off.");
-    const { mode } = await lstat(fstab);
-    await replaceInTree(fstab, Buffer.from(others, 'latin1'), mode & 0o7777);
-  }
+  if (others !== text) task.say("The tree's /etc/fstab has /boot on another file system: that line is switched off.");
   // It may be a hard link to the repository.
-  await addToFile(fstab, line, '/etc/fstab');
+  await rewriteFile(fstab, withLines(Buffer.from(others, 'latin1'), line));
 }
 
 /**

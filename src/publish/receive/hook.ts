@@ -2,6 +2,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { harmlessLines } from '../../base/one-line.ts';
 import type { Task } from '../../base/task.ts';
 import { run } from '../../programs/exec.ts';
+import { ANY_EXIT_CODE } from '../../programs/spawn.ts';
 
 /** What stands for no commit. */
 const NOTHING = '0'.repeat(64);
@@ -29,7 +30,7 @@ export async function askHook(
 ): Promise<string> {
   const lines = refs.map(({ ref, from, commit }) => `${ref} ${from ?? NOTHING} ${commit}\n`);
   const env = { ATOMIC_NIGHTLY_PUSHER: name, ATOMIC_NIGHTLY_REPO: repo };
-  const options = { task, env, input: lines.join(''), okExitCodes: ANY, okSignals: true };
+  const options = { task, env, input: lines.join(''), okExitCodes: ANY_EXIT_CODE, okSignals: true };
   const { exitCode, stdout, stderr } = await run(program, args, options);
   const words = harmlessLines(`${stdout}${stderr}`).trim().slice(0, MOST_WORDS);
   if (exitCode === 0) return words;
@@ -37,5 +38,3 @@ export async function askHook(
     hint: 'Nothing was changed. Correct what it names, or ask the operator.',
   });
 }
-
-const ANY = Array.from({ length: 256 }, (_, code) => code);

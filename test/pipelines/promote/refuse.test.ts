@@ -245,7 +245,7 @@ test.runIf(everyCase)(
     const record = join(world.dir, 'work/builds', id, 'x86_64/meta.json');
     const meta = await readFile(record, 'utf8');
     await writeFile(record, meta.replace(/("atomic-nightly\.state"): "complete"/, '$1: "incomplete"'));
-    await refused(world, [id], /Night \d+_01 is incomplete[\s\S]*resume \d+_01/, 2);
+    await refused(world, [id], /Nightly build \d+_01 is incomplete[\s\S]*resume \d+_01/, 2);
     await writeFile(record, meta);
 
     // The treefile of the night counts, not today's; but what it was must still be there.
@@ -255,7 +255,7 @@ test.runIf(everyCase)(
 
     // A night is on the targets still, but lost here.
     await rm(join(world.dir, 'work/builds', id, 'x86_64/lockfile.json'));
-    await refused(world, [id], /Night \d+_01 has no lockfile .*[\s\S]*Bring .* back from a backup/);
+    await refused(world, [id], /Nightly build \d+_01 has no lockfile .*[\s\S]*Bring .* back from a backup/);
     await rm(join(world.dir, 'work/builds', id), { recursive: true });
     await refused(
       world,

@@ -80,6 +80,24 @@ test('a tag moves only when that is forced, and says whose it is', async () => {
   await expect(tag({ build: first })).rejects.toMatchObject({ code: 'usage' });
 });
 
+test('a build with nothing to keep is refused, with the build whose tree it found', async () => {
+  const unchanged = builds.ids.find((id) => builds.meta(id).state === 'unchanged') ?? '';
+  const { ostreeCommit: parent } = builds.meta(second);
+  const at = '2026-10-06T02:30:01.000Z';
+  const seed = { at, event: 'done', step: 'seed', input: '', seconds: 1 } as const;
+  const refused = () => tag({ build: unchanged, name: 'keeps-nothing' }).catch((error: unknown) => error);
+  builds.write(builds.meta(unchanged), [{ ...seed, output: { parent } }]);
+  expect(await refused()).toMatchObject({
+    code: 'usage',
+    message: `Build ${unchanged} has nothing that a tag keeps: there was nothing to build, and the tree stayed that of ${second}.`,
+    hint: `Tag ${second} instead.`,
+  });
+  // The published commit may be of another machine.
+  builds.write(builds.meta(unchanged), [{ ...seed, output: { parent: 'f'.repeat(64) } }]);
+  expect(await refused()).toMatchObject({ code: 'usage', message: expect.stringMatching(/nothing to build\.$/) });
+  expect(existsSync(tagFile('keeps-nothing'))).toBe(false);
+});
+
 test.each([
   ...['20261005_01', '20261005', '2026', '-1', 'latest', 'tested', 'Released', 'latest:nightly', 'constructor'],
   ...['a b', '../x', 'a/b', '1st', '', 'x'.repeat(64), 'ab'.repeat(32)],

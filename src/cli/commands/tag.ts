@@ -16,6 +16,7 @@ import {
   TAG_NAME,
   writeTag,
 } from '../../build/build-tags.ts';
+import { refuseWithoutTree } from '../../build/kept-tree.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
 import { objectPath } from '../../ostree/objects.ts';
@@ -68,6 +69,7 @@ export const tag = defineCommand({
     if (build === undefined || name === undefined) return listTags(work, json, context.print);
     refuseTagName(name);
     const stored = await findBuild(work, build);
+    await refuseWithoutTree(work, stored);
     const wanted = { name, build, at: new Date().toISOString(), ...given({ by, reason }) };
     const { is, was } = await locked(config, context, () => setTag(work, wanted, force));
     if (json) printJson({ ...is, ...(was !== undefined && { movedFrom: was }) }, context.print);

@@ -3,7 +3,7 @@ import { withSmtp } from '../../base/smtp.ts';
 import type { MailSinkConfig } from '../../config/config.ts';
 import { headline } from './describe.ts';
 import { harmlessLine, renderEvent } from './render-notification.ts';
-import { deliveryError, type Sink } from './sink.ts';
+import { deliveryError, notTaken, type Sink } from './sink.ts';
 
 /** Longest silence of the mail server. */
 const SILENCE_MS = 8000;
@@ -25,19 +25,25 @@ export function mailSink(config: MailSinkConfig): Sink {
         // RFC 3834: nobody's holiday notice answers it.
         headers: { 'Auto-Submitted': 'auto-generated' },
       };
-      await withSmtp(smtp, { signal, silenceMs: SILENCE_MS }, (server) => server.sendMail(message)).catch(fail);
+      await withSmtp(smtp, { signal, silenceMs: SILENCE_MS }, (server) => server.sendMail(message)).catch(
+        fail(notTaken(place)),
+      );
     },
     async check(signal) {
-      await withSmtp(smtp, { signal, silenceMs: SILENCE_MS }, (server) => server.verify()).catch(fail);
+      await withSmtp(smtp, { signal, silenceMs: SILENCE_MS }, (server) => server.verify()).catch(
+        fail(`${place} did not accept a connection`),
+      );
     },
   };
+}
 
-  function fail(error: unknown): never {
+const fail =
+  (failed: string) =>
+  (error: unknown): never => {
     if (error instanceof NightlyError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw deliveryError(place, why, error, isRefusal(error));
-  }
-}
+    throw deliveryError(failed, why, error, isRefusal(error));
+  };
 
 /**
  * Returns an answer of "never" to the content itself (RFC 5321, 4.2.3); one to the sender or the login can be mended.

@@ -25,9 +25,21 @@ export function matrixSink({ homeserver, room, accessTokenFile, template }: Matr
       await ask({ method: 'PUT', url, headers, body: JSON.stringify(content) }, signal);
     },
     async check(signal) {
-      const text = await ask({ method: 'GET', url: `${api}/joined_rooms`, headers: await login() }, signal);
+      const text = await ask(
+        {
+          method: 'GET',
+          url: `${api}/joined_rooms`,
+          headers: await login(),
+          failed: `${homeserver} did not list the rooms of the account`,
+        },
+        signal,
+      );
       if (!text.includes(JSON.stringify(room))) {
-        throw deliveryError(homeserver, `the account is not in the room ${room}`, undefined);
+        throw deliveryError(
+          `${homeserver} would not take messages`,
+          `the account is not in the room ${room}`,
+          undefined,
+        );
       }
     },
   };

@@ -3,7 +3,7 @@ import { systemCa } from '../../base/certificates.ts';
 import { definedOnly } from '../../base/defined-only.ts';
 import type { MqttSinkConfig } from '../../config/config.ts';
 import type { BuildEvent } from './event.ts';
-import { deliveryError, readLogin, type Sink } from './sink.ts';
+import { deliveryError, notTaken, readLogin, type Sink } from './sink.ts';
 
 const CONNECT_MS = 8000;
 
@@ -13,17 +13,19 @@ const CONNECT_MS = 8000;
  */
 export function mqttSink(config: MqttSinkConfig): Sink {
   const { url, topicPrefix } = config;
+  const broker = `The MQTT broker ${url}`;
   return {
     describe: () => `MQTT ${url}, topics ${topicPrefix}/…`,
     async send(event, signal) {
       const topic = `${topicPrefix}/${event.stream}`;
       const payload = JSON.stringify(event);
-      await withBroker(config, signal, async (client) => {
+      await withBroker(config, { failed: notTaken(broker), signal }, async (client) => {
         await client.publishAsync(`${topic}/events/${event.type}`, payload, { qos: 1 });
         if (saysState(event)) await client.publishAsync(`${topic}/state`, payload, { qos: 1, retain: true });
       });
     },
-    check: (signal) => withBroker(config, signal, async () => undefined),
+    check: (signal) =>
+      withBroker(config, { failed: `${broker} did not accept a connection`, signal }, async () => undefined),
   };
 }
 
@@ -34,7 +36,7 @@ function saysState({ type }: BuildEvent): boolean {
 
 async function withBroker(
   config: MqttSinkConfig,
-  signal: AbortSignal,
+  { failed, signal }: { readonly failed: string; readonly signal: AbortSignal },
   work: (client: MqttClient) => Promise<void>,
 ): Promise<void> {
   const { url, username, passwordFile, caFile } = config;
@@ -59,7 +61,7 @@ async function withBroker(
     // Not forced: what is under way is written, and the broker learns that this is no accident.
     await Promise.race([lost, client.endAsync()]).catch(() => undefined);
   } catch (error) {
-    throw deliveryError(`The MQTT broker ${url}`, reasonOf(error), error);
+    throw deliveryError(failed, reasonOf(error), error);
   } finally {
     client.end(true);
   }

@@ -2,7 +2,7 @@ import pRetry, { AbortError } from 'p-retry';
 import { reasonOf } from '../../base/connection-faults.ts';
 import { NightlyError } from '../../base/errors.ts';
 import { httpFetch } from '../../base/http.ts';
-import { deliveryError } from './sink.ts';
+import { deliveryError, notTaken } from './sink.ts';
 
 /** Further tries of a request, after 0.5 and 1 s. */
 const RETRIES = 2;
@@ -21,6 +21,8 @@ export interface Ask {
   readonly body?: string;
   /** Status codes that are good although they say otherwise. */
   readonly ok?: (status: number) => boolean;
+  /** The beginning of messages about it, where it sends no event. */
+  readonly failed?: string;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface Ask {
  */
 export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
   const { url, method, headers = {}, body, ok = () => false } = what;
-  const place = new URL(url).origin;
+  const failed = what.failed ?? notTaken(new URL(url).origin);
   const once = async (): Promise<string> => {
     const response = await httpFetch(url, {
       method,
@@ -41,14 +43,14 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
       ...(body === undefined ? {} : { body }),
     }).catch((error: unknown) => {
       signal.throwIfAborted();
-      throw deliveryError(place, whyOf(error), error);
+      throw deliveryError(failed, whyOf(error), error);
     });
     const { status } = response;
     const text = await response.text().catch(() => '');
     if (response.ok || ok(status)) return text;
     const refused = [400, 413, 422].includes(status);
     const fault = deliveryError(
-      place,
+      failed,
       `it answers ${status} ${text.slice(0, ANSWER_LENGTH)}`.trim(),
       undefined,
       refused,
@@ -59,7 +61,7 @@ export async function ask(what: Ask, signal: AbortSignal): Promise<string> {
   try {
     return await pRetry(once, { retries: RETRIES, minTimeout: FIRST_WAIT_MS, signal });
   } catch (error) {
-    throw error instanceof NightlyError ? error : deliveryError(place, whyOf(error), error);
+    throw error instanceof NightlyError ? error : deliveryError(failed, whyOf(error), error);
   }
 }
 

@@ -35,9 +35,16 @@ export async function readLogin(path: string): Promise<string> {
   }
 }
 
-/** Returns what a sink throws: where it was to go, and why it did not get there, in the other side's words. */
-export function deliveryError(place: string, why: string, cause: unknown, refused = false): NightlyError {
-  return new NightlyError('notify', `${place} did not take the message: ${harmlessLine(why)}.`, {
+/** Returns what failed where an event was sent: a check sends none, and says what it did instead. */
+export const notTaken = (place: string): string => `${place} did not take the message`;
+
+/**
+ * Returns what a sink throws.
+ * @param failed what was tried, and with whom: the beginning of the message
+ * @param why in the other side's words
+ */
+export function deliveryError(failed: string, why: string, cause: unknown, refused = false): NightlyError {
+  return new NightlyError('notify', `${failed}: ${harmlessLine(why)}.`, {
     hint: 'Correct this sink under "notify" in the configuration, then try "atomic-nightly notify test".',
     cause: refused ? new Refused(why, { cause }) : cause,
   });

@@ -29,7 +29,15 @@ export function webhookSink({ url, secretFile }: WebhookSinkConfig): Sink {
     async check(signal) {
       signingKey(await readLogin(secretFile));
       // Many take nothing but POST and say so: what counts is that somebody answers.
-      await ask({ method: 'HEAD', url, ok: (status) => status < 500 }, signal);
+      await ask(
+        {
+          method: 'HEAD',
+          url,
+          ok: (status) => status < 500,
+          failed: `A HEAD request to ${new URL(url).origin} failed`,
+        },
+        signal,
+      );
     },
   };
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { freePort } from '../../../src/base/free-port.ts';
-import type { MqttSinkConfig } from '../../../src/config/config.ts';
+import type { MqttSinkConfig, NotifyConfig } from '../../../src/config/config.ts';
 import { BUILD_EVENT_TYPES } from '../../../src/config/notify.ts';
 import { openCourier } from '../../../src/reports/notify/deliver-event.ts';
 import type { BuildEvent } from '../../../src/reports/notify/event.ts';
@@ -87,6 +87,40 @@ test('MQTT: with a password, and what is said when it is wrong or nobody is ther
   await expect(nobody.check(never())).rejects.toMatchObject({ message: expect.stringContaining('ECONNREFUSED') });
   const noFile = await openSink(mqtt(broker.url, { ...login, passwordFile: join(dir, 'none') }));
   await expect(noFile.check(never())).rejects.toMatchObject({ message: expect.stringContaining('ENOENT') });
+});
+
+test('a check that fails says what it did: no message was sent', async () => {
+  const dir = temporaryFolder();
+  const port = await freePort();
+  const tokenFile = file(dir, 'token', 'abc');
+  const smtp = { host: '127.0.0.1', port, security: 'none' } as const;
+  const url = `http://127.0.0.1:${port}`;
+  const sinks: Readonly<Record<string, NotifyConfig>> = {
+    'The MQTT broker mqtt://127.0.0.1:PORT did not accept a connection: ': mqtt(`mqtt://127.0.0.1:${port}`),
+    'The mail server 127.0.0.1:PORT did not accept a connection: ': {
+      ...{ type: 'mail' as const, name: 'mail', from: 'a@example.org', to: ['b@example.org'], smtp, ...all },
+    },
+    'A HEAD request to http://127.0.0.1:PORT failed: ': {
+      ...{ type: 'webhook' as const, name: 'hook', url: `${url}/secret`, secretFile: tokenFile, ...all },
+    },
+    'http://127.0.0.1:PORT did not list the rooms of the account: ': {
+      ...{
+        type: 'matrix' as const,
+        name: 'room',
+        homeserver: url,
+        room: '!r:example.org',
+        accessTokenFile: tokenFile,
+        ...all,
+      },
+    },
+  };
+  for (const [text, config] of Object.entries(sinks)) {
+    const sink = await openSink(config);
+    const checked = sink.check(never());
+    await expect(checked, config.type).rejects.toThrow(text.replace('PORT', String(port)));
+    await expect(checked, config.type).rejects.not.toThrow('did not take the message');
+    await expect(sink.send(EVENT, never()), config.type).rejects.toThrow(' did not take the message: ');
+  }
 });
 
 test('MQTT over TLS: only a certificate that is trusted', async () => {

@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { freePort } from '../../src/base/free-port.ts';
 import { doctor as doctorCommand } from '../../src/cli/commands/doctor.ts';
 import { parseConfig } from '../../src/config/load.ts';
+import { checkAddresses } from '../../src/doctor/check-addresses.ts';
 import { checkFolderEngines, checkNamedFiles, checkRpmOstrees } from '../../src/doctor/check-host.ts';
 import { FILES, TOOLS } from '../../src/doctor/check-tools.ts';
 import { isAtLeast } from '../../src/doctor/doctor-check.ts';
 import { reportLines } from '../../src/doctor/doctor-report.ts';
 import { checkPrograms, checkTool } from '../../src/doctor/known-programs.ts';
 import { allNeeds, needsOf } from '../../src/doctor/needs.ts';
+import { isServiceRunning, takeServiceLock } from '../../src/service/service-lock.ts';
 import { temporaryFolder } from '../support/tmp.ts';
 
 interface Report {
@@ -216,6 +219,51 @@ streams:
   mkdirSync(join(folder, 'tree'));
   expect((await checkFolderEngines(config)).at(-1)).toMatchObject({ name: 'folder of two', state: 'ok' });
   expect([...(await needsOf(config, false))].filter((need) => /engine/.test(need))).toEqual([]);
+});
+
+test('an address that another program has is named; one that the running service has is in order', async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, 'host.yaml'), 'ref: a\n');
+  const taken = new URL(await listen()).port;
+  const [broker, web] = [await freePort(), await freePort()];
+  const config = parseConfig(
+    `name: lab
+targets: {a: {type: directory, path: www, url: "http://127.0.0.1:${web}/x", serve: true}}
+streams: {nightly: {treefile: host.yaml, targets: [a], smoke-test: false}}
+service: {listen: "127.0.0.1:${taken}", mqtt: {listen: "127.0.0.1:${broker}", password-file: users}}
+`,
+    join(folder, 'c.yaml'),
+  );
+  const another = `another program listens on 127.0.0.1:${taken}: "ss -ltnp" shows which; stop it, or set "service.listen" to a free port`;
+  const others = [
+    { name: 'address of the broker', state: 'ok', detail: `127.0.0.1:${broker} is free` },
+    { name: 'web server of a', state: 'ok', detail: `127.0.0.1:${web} is free` },
+  ];
+  const name = 'address of the service';
+  const found = async () => checkAddresses(config, await isServiceRunning(config.work));
+  expect(await found()).toEqual([{ name, state: 'missing', detail: another }, ...others]);
+  const free = await takeServiceLock(config.work);
+  const ours = `127.0.0.1:${taken}, while the service of this work folder runs`;
+  expect(await found()).toEqual([{ name, state: 'ok', detail: ours }, ...others]);
+  await free();
+  const away = { ...config, service: { ...config.service, listen: { host: '192.0.2.1', port: broker } } };
+  expect((await checkAddresses(away, true))[0]).toMatchObject({
+    state: 'missing',
+    detail: expect.stringContaining('set "service.listen" to an address of this machine'),
+  });
+});
+
+test('doctor looks at the addresses of a configuration that is for a service', async () => {
+  const folder = temporaryFolder();
+  const path = writeConfig(folder, `{type: directory, path: www, url: "${await listen()}"}`);
+  const taken = new URL(await listen()).host;
+  const text = readFileSync(path, 'utf8');
+  writeFileSync(path, `${text}service: {listen: "${taken}", trigger: {token-hash-file: tokens}}\n`);
+  const { code, report } = await doctor(path);
+  expect(report.checks).toContainEqual(expect.objectContaining({ name: 'address of the service', state: 'missing' }));
+  expect(code).toBe(1);
+  writeFileSync(path, `${text}service: {listen: "${taken}"}\n`);
+  expect((await doctor(path)).report.checks.map(({ name }) => name)).not.toContain('address of the service');
 });
 
 test('versions compare as numbers', () => {

@@ -6,6 +6,8 @@ import { quietTask, type Task } from '../../base/task.ts';
 import { temporaryPrefix } from '../../base/temporary.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
+import { servedAt } from '../../config/serve-target.ts';
+import { checkAddresses } from '../../doctor/check-addresses.ts';
 import {
   checkClock,
   checkFolderEngines,
@@ -28,6 +30,7 @@ import { checkPrograms } from '../../doctor/known-programs.ts';
 import { allNeeds, needsOf } from '../../doctor/needs.ts';
 import { checkRecords } from '../../doctor/records.ts';
 import { findProgram } from '../../programs/find-program.ts';
+import { isServiceRunning } from '../../service/service-lock.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
 
@@ -80,7 +83,9 @@ async function examine(path: string, task: Task): Promise<CheckResult[]> {
     ...(config ? await checkStatements(config) : []),
     ...(config ? await checkReleaseLog(config, task) : []),
     ...(config ? await checkKoji(config, task) : []),
-    ...(config && usesService(config) ? await checkListener(config) : []),
+    ...(config && usesService(config)
+      ? [...(await checkListener(config)), ...(await checkAddresses(config, await isServiceRunning(config.work)))]
+      : []),
     ...(config ? await checkSinks(config, task) : []),
     ...(config ? (await Promise.all(Object.values(config.targets).map((one) => checkTarget(one, task)))).flat() : []),
   ];
@@ -101,10 +106,11 @@ async function checkConfig(path: string): Promise<{ result: CheckResult; config?
   }
 }
 
-/** A configuration without schedules and hooks is for the command line. */
-function usesService({ streams, service }: Config): boolean {
+/** A configuration without schedules, hooks and targets to serve is for the command line. */
+function usesService({ streams, service, targets }: Config): boolean {
   const hooks = service.tokenHashFile !== undefined || service.mqtt !== undefined;
-  return hooks || Object.values(streams).some(({ schedule }) => schedule !== undefined);
+  const serves = Object.values(targets).some((target) => target.type === 'directory' && servedAt(target) !== undefined);
+  return hooks || serves || Object.values(streams).some(({ schedule }) => schedule !== undefined);
 }
 
 async function isDebian(): Promise<boolean> {

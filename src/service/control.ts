@@ -8,6 +8,7 @@ import { lockHolder } from '../run/lock-holder.ts';
 import type { LockHolder } from '../run/run-lock.ts';
 import type { ContentService, ContentStatus } from './content/content-service.ts';
 import { type KeyExpiry, keyExpiries } from './key-expiries.ts';
+import type { Problem } from './problem.ts';
 import { unreadiness } from './readiness.ts';
 import type { Service } from './service.ts';
 import { standingProblems } from './status.ts';
@@ -56,8 +57,8 @@ export interface ServiceControl {
   /** What keeps the service from doing its work, a sentence each. */
   unreadiness(): Promise<readonly string[]>;
   keyExpiries(): Promise<readonly KeyExpiry[]>;
-  /** What is wrong beside builds, a sentence each. */
-  standingProblems(): Promise<readonly string[]>;
+  /** What is wrong beside builds. */
+  standingProblems(): Promise<readonly Problem[]>;
   /**
    * Reads a file that the configuration names, the logo as base64; undefined when it names none, or there is no list of users
    * or tokens.

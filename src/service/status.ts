@@ -7,6 +7,7 @@ import { ageOf, currentState } from '../build/about-build.ts';
 import { type BuildList, buildList } from '../build/build-list.ts';
 import type { BuildMeta } from '../build/build-record.ts';
 import { type BuildPaths, type DamagedBuild, surveyBuilds } from '../build/build-store.ts';
+import { continueHint, isForGood } from '../build/continue-hint.ts';
 import { type JournalEntry, surveyJournal } from '../build/journal.ts';
 import { outcomeOf } from '../build/outcomes.ts';
 import type { Config, StreamConfig } from '../config/config.ts';
@@ -15,6 +16,7 @@ import type { LockHolder } from '../run/run-lock.ts';
 import { configuredKeys, inspectKey, placeOf } from '../signing/inventory.ts';
 import { expiryWarning } from '../signing/key-info.ts';
 import { otherProblems } from './other-problems.ts';
+import { type Problem, problemOf } from './problem.ts';
 import { lateAfter, nextMoments, startOf } from './schedule.ts';
 import { type Job, readState } from './service-state.ts';
 
@@ -49,6 +51,8 @@ export interface StreamStatus {
 export interface Status {
   /** What needs somebody, a sentence each; none: all is well. */
   readonly problems: readonly string[];
+  /** What to do about each of them, in the same order. */
+  readonly nextSteps: readonly Problem[];
   readonly running?: LockHolder;
   /** Builds that the service has begun, or is to begin or to try again. */
   readonly queue: readonly Pick<Job, 'stream' | 'cause' | 'notBefore' | 'failures'>[];
@@ -73,7 +77,7 @@ export interface StatusMaterial {
   readonly disk: DiskSpace | undefined;
   readonly journal: (path: string) => Promise<readonly JournalEntry[]>;
   /** What `standingProblems` found. */
-  readonly standingProblems: readonly string[];
+  readonly standingProblems: readonly Problem[];
 }
 
 /** Looks at the work folder and the keys of a configuration, and changes nothing. Damage to a record is a problem that is told. */
@@ -96,23 +100,25 @@ export async function statusOf(config: Config, now = new Date()): Promise<Status
 /** Judges what was found in a work folder: the command `status`, the first line of the overview and the API say the same. */
 export async function judge(config: Config, found: StatusMaterial, now = new Date()): Promise<Status> {
   const { running, disk } = found;
-  const streams = await Promise.all(
+  const judged = await Promise.all(
     Object.values(config.streams).map((stream) =>
       streamStatus(stream, found.builds.of(stream.name), found.journal, now),
     ),
   );
   const { queue, fault } = await queueOf(config.work);
+  const nextSteps = [
+    ...found.damaged.map(({ id, error }) => problemOf(error, `Build ${id} is damaged: `)),
+    ...fault,
+    ...judged.flatMap(({ problems }) => problems),
+    ...diskProblems(disk),
+    ...found.standingProblems,
+  ];
   return {
-    problems: [
-      ...found.damaged.map(({ id, error }) => `Build ${id} is damaged: ${error.message}`),
-      ...fault,
-      ...streams.flatMap(({ problems }) => problems),
-      ...diskProblems(disk),
-      ...found.standingProblems,
-    ],
+    problems: nextSteps.map(({ problem }) => problem),
+    nextSteps,
     ...(running && { running }),
     queue,
-    streams,
+    streams: judged.map(({ status }) => status),
     ...(disk && { disk }),
   };
 }
@@ -122,7 +128,7 @@ async function streamStatus(
   builds: readonly JudgedBuild[],
   journal: StatusMaterial['journal'],
   now: Date,
-): Promise<StreamStatus> {
+): Promise<{ readonly status: StreamStatus; readonly problems: readonly Problem[] }> {
   // What failed must not fall silent while the next one is under way.
   const ended = builds.filter(({ state }) => state !== 'running');
   const [last] = ended;
@@ -138,7 +144,12 @@ async function streamStatus(
     ...(schedule && moment && { next: startOf(name, schedule, moment).toISOString() }),
     behind: there === undefined ? [] : targets.filter((target) => !there.includes(target)),
   };
-  return { ...status, problems: streamProblems(status, schedule) };
+  const problems = [
+    ...failureProblems(status, last),
+    ...lateProblems(status, schedule),
+    ...behindProblems(status, made?.meta.buildid),
+  ];
+  return { status: { ...status, problems: problems.map(({ problem }) => problem) }, problems };
 }
 
 function shortly({ meta, state }: JudgedBuild, now: Date) {
@@ -168,58 +179,82 @@ async function whyOf(
   return { why: `${failure.step}: ${gistOf(failure.message)}`, step: failure.step };
 }
 
-function streamProblems(
-  { stream, last, failing, good, behind }: Omit<StreamStatus, 'problems'>,
-  schedule: StreamConfig['schedule'],
-): string[] {
-  const problems: string[] = [];
-  if (last && failing) {
-    const label = outcomeOf(last.state)?.label ?? last.state;
-    const row =
-      failing.builds > 1
-        ? `, the last of ${failing.builds} in a row since ${failing.build} (${formatAge(failing.ageSeconds)} ago)`
-        : '';
-    const since = `${stream}: build ${last.build} is ${label}, ${formatAge(last.ageSeconds)} old${row}`;
-    problems.push(last.why === undefined ? `${since}.` : `${since}: ${last.why}`);
-  }
-  const limit = schedule && lateAfter(schedule);
-  if (good && limit !== undefined && good.ageSeconds > limit)
-    problems.push(`${stream}: no build has succeeded for ${formatAge(good.ageSeconds)}; the last was ${good.build}.`);
-  if (behind.length > 0) problems.push(`${stream}: not published to ${behind.join(', ')} yet.`);
-  return problems;
-}
+type Judged = Omit<StreamStatus, 'problems'>;
 
-function diskProblems(disk: Status['disk']): string[] {
-  if (disk === undefined || disk.free >= LEAST_FREE) return [];
+function failureProblems({ stream, last, failing }: Judged, build: JudgedBuild | undefined): Problem[] {
+  if (!last || !failing || !build) return [];
+  const label = outcomeOf(last.state)?.label ?? last.state;
+  const row =
+    failing.builds > 1
+      ? `, the last of ${failing.builds} in a row since ${failing.build} (${formatAge(failing.ageSeconds)} ago)`
+      : '';
+  const since = `${stream}: build ${last.build} is ${label}, ${formatAge(last.ageSeconds)} old${row}`;
+  const hint = continueHint(build.meta);
+  const log = `"atomic-nightly log ${last.build}${last.step === undefined ? '' : ` ${last.step}`}" shows what happened.`;
   return [
-    `${formatBytes(disk.free)} are free for the work folder: a compose needs ${formatBytes(LEAST_FREE)} and more.`,
+    {
+      problem: last.why === undefined ? `${since}.` : `${since}: ${last.why}`,
+      nextStep: isForGood(build.meta) && build.meta.retracted === undefined ? hint : `${log} ${hint}`,
+    },
   ];
 }
 
-/** What is wrong beside builds, a sentence each: with signing keys, and what audits, syncs and rebuilds left to a person. */
-export async function standingProblems(config: Config, now = new Date()): Promise<string[]> {
+function lateProblems({ stream, good }: Judged, schedule: StreamConfig['schedule']): Problem[] {
+  const limit = schedule && lateAfter(schedule);
+  if (!good || limit === undefined || good.ageSeconds <= limit) return [];
+  return [
+    {
+      problem: `${stream}: no build has succeeded for ${formatAge(good.ageSeconds)}; the last was ${good.build}.`,
+      nextStep: `"atomic-nightly list --stream ${stream}" shows what there was since; where there is nothing, look whether "atomic-nightly serve" runs.`,
+    },
+  ];
+}
+
+function behindProblems({ stream, behind }: Judged, build: string | undefined): Problem[] {
+  if (behind.length === 0 || build === undefined) return [];
+  return [
+    {
+      problem: `${stream}: not published to ${behind.join(', ')} yet.`,
+      nextStep: `"atomic-nightly publish ${build} --dry-run" shows what is missing there; without --dry-run it is published.`,
+    },
+  ];
+}
+
+function diskProblems(disk: Status['disk']): Problem[] {
+  if (disk === undefined || disk.free >= LEAST_FREE) return [];
+  return [
+    {
+      problem: `${formatBytes(disk.free)} are free for the work folder: a compose needs ${formatBytes(LEAST_FREE)} and more.`,
+      nextStep: '"atomic-nightly gc --dry-run" shows what nobody needs any more; "atomic-nightly gc" deletes it.',
+    },
+  ];
+}
+
+/** What is wrong beside builds: with signing keys, and what audits, syncs and rebuilds left to a person. */
+export async function standingProblems(config: Config, now = new Date()): Promise<Problem[]> {
   return (await Promise.all([keyProblems(config), otherProblems(config, now)])).flat();
 }
 
-async function keyProblems(config: Config): Promise<string[]> {
+async function keyProblems(config: Config): Promise<Problem[]> {
+  const nextStep = '"atomic-nightly keys show" shows all keys; docs/signing.md says how one is extended or replaced.';
   const found = await Promise.all(
-    configuredKeys(config).map(async ({ config: key }) => {
+    configuredKeys(config).map(async ({ config: key }): Promise<Problem[]> => {
       const info = await inspectKey(key, quietTask());
-      if (info instanceof NightlyError) return `Signing: ${placeOf(key)}: ${info.message}`;
+      if (info instanceof NightlyError) return [{ problem: `Signing: ${placeOf(key)}: ${info.message}`, nextStep }];
       const warning = info.problem ?? expiryWarning(info);
-      return warning === undefined ? undefined : `Signing: ${warning}.`;
+      return warning === undefined ? [] : [{ problem: `Signing: ${warning}.`, nextStep }];
     }),
   );
-  return found.filter((problem) => problem !== undefined);
+  return found.flat();
 }
 
-async function queueOf(work: string): Promise<{ queue: Status['queue']; fault: readonly string[] }> {
+async function queueOf(work: string): Promise<{ queue: Status['queue']; fault: readonly Problem[] }> {
   try {
     const { jobs } = await readState(work);
     const shown = jobs.map(({ stream, cause, notBefore, failures }) => ({ stream, cause, notBefore, failures }));
     return { queue: shown, fault: [] };
   } catch (error) {
     if (!(error instanceof NightlyError)) throw error;
-    return { queue: [], fault: [error.message] };
+    return { queue: [], fault: [problemOf(error)] };
   }
 }

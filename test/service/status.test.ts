@@ -2,13 +2,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
-import { buildPaths } from '../../src/build/build-store.ts';
+import { buildList } from '../../src/build/build-list.ts';
+import { buildPaths, surveyBuilds } from '../../src/build/build-store.ts';
+import { surveyJournal } from '../../src/build/journal.ts';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { run } from '../../src/programs/exec.ts';
 import { type AuditReport, writeAuditReport } from '../../src/publish/audit/audit-report.ts';
 import { otherProblems } from '../../src/service/other-problems.ts';
-import { statusOf } from '../../src/service/status.ts';
+import { judge, standingProblems, statusOf } from '../../src/service/status.ts';
 import { buildMiniRpm } from '../support/mini-rpm.ts';
 import { makePageBuilds, type PageBuilds } from '../support/page-builds.ts';
 import { makeSigningKey } from '../support/signing-key.ts';
@@ -30,6 +32,9 @@ async function nights(change: (text: string) => string = (text) => text): Promis
 
 const problems = async (config: Config, now = NOON): Promise<readonly string[]> =>
   (await statusOf(config, now)).problems;
+
+const others = async (...asked: Parameters<typeof otherProblems>): Promise<readonly string[]> =>
+  (await otherProblems(...asked)).map(({ problem }) => problem);
 
 test('all is well after a good night: what was last, what comes next, the disk', async () => {
   const { config } = await nights(scheduled);
@@ -126,13 +131,60 @@ test('before the first night nothing is wrong, and the command says so; trouble 
   expect(empty.code).toBe(0);
   write({ ...meta('20261003_01'), state: 'interrupted' });
   const stopped = await runCli(join(config.work, '..'), ['status']);
-  expect(stopped.stdout).toMatch(/^1 thing needs you:\n {2}nightly: build 20261003_01 is interrupted, \d+ d old\.\n/);
+  expect(stopped.stdout).toMatch(
+    /^1 thing needs you:\n {2}nightly: build 20261003_01 is interrupted, \d+ d old\.\n {4}"atomic-nightly log 20261003_01" shows what happened\. "atomic-nightly resume 20261003_01" continues it\.\n/,
+  );
   expect(stopped.code).toBe(1);
   const coloured = await runCli(join(config.work, '..'), ['status', '--color', 'always']);
   expect(coloured.stdout.startsWith('\x1b[31m1 thing needs you:\x1b[0m\n')).toBe(true);
   // Columns are as wide as what is seen of them.
   const withoutDisk = (text: string): string => text.replace(/^Disk:.*$/m, '');
   expect(withoutDisk(stripVTControlCharacters(coloured.stdout))).toBe(withoutDisk(stopped.stdout));
+});
+
+test('each kind of trouble has its next step, in the order of the problems', async () => {
+  const { config, write, meta } = await nights((text) =>
+    scheduled(text)
+      .replace(
+        'targets: [buildlogs]',
+        `targets: [buildlogs, staging]\n    signing: {type: openpgp, key-file: ./none.asc}`,
+      )
+      .concat(
+        "log: {home: buildlogs, key-file: ./log.key}\naudit: {targets: [buildlogs, staging], policy: ./log.policy, schedule: {cron: '0 4 * * *'}}\n",
+      ),
+  );
+  const report: AuditReport = {
+    ...{ version: 1, target: 'buildlogs', url: 'https://example.org', at: '2026-10-08T04:00:00.000Z', ok: false },
+    ...{ entries: 3, read: { files: 3, bytes: 9 }, evidence: [] },
+    findings: [{ kind: 'changed', what: 'repo/config', why: 'is another' }],
+  };
+  await writeAuditReport(config.work, report);
+  await writeAuditReport(config.work, { ...report, target: 'staging', at: '2026-10-03T04:00:00.000Z', findings: [] });
+  writeFileSync(buildPaths(config.work, '20261001_01', 'x86_64').meta, '{');
+  const failure = { event: 'failed', step: 'compose', input: 'x', seconds: 1, code: 'tool-failed' } as const;
+  write({ ...meta('20261003_01'), state: 'failed' }, [{ ...failure, at: '2026-10-03T02:40:00Z', message: 'No.' }]);
+  const builds = buildList((await surveyBuilds(config.work)).builds.map((one) => ({ ...one, state: one.meta.state })));
+  const [survey, now] = [await surveyBuilds(config.work), new Date('2026-10-08T12:00:00Z')];
+  const found = await judge(
+    config,
+    {
+      ...{ builds, damaged: survey.damaged, running: undefined, disk: { free: 1, total: 9 } },
+      journal: async (path) => (await surveyJournal(path)).entries,
+      standingProblems: await standingProblems(config, now),
+    },
+    now,
+  );
+  expect(found.nextSteps.map(({ problem }) => problem)).toEqual(found.problems);
+  expect(found.nextSteps.map(({ nextStep }) => nextStep)).toEqual([
+    expect.stringMatching(/^Bring it back from a backup/),
+    '"atomic-nightly log 20261003_01 compose" shows what happened. "atomic-nightly resume 20261003_01" continues it.',
+    expect.stringMatching(/^"atomic-nightly list --stream nightly" shows what there was since/),
+    expect.stringMatching(/^"atomic-nightly publish 20261003_01 --dry-run" shows what is missing there/),
+    expect.stringMatching(/^"atomic-nightly gc --dry-run" shows/),
+    expect.stringMatching(/^"atomic-nightly keys show" shows all keys/),
+    expect.stringMatching(/^The page audit\/ of the service lists them; .* "atomic-nightly audit buildlogs" audits/),
+    expect.stringMatching(/^"atomic-nightly audit staging" audits it again; look whether "atomic-nightly serve" runs/),
+  ]);
 });
 
 function scheduled(text: string): string {
@@ -154,7 +206,7 @@ test('what an audit found, or that there was none for two periods, is told until
   };
   const audited = async (found: Partial<AuditReport>, now = NOON) => {
     await writeAuditReport(config.work, { ...report, ...found });
-    return otherProblems(config, now);
+    return others(config, now);
   };
   expect(await audited({})).toEqual([]);
   const findings = ['get/verify.sh', 'repo/config'].map((what) => ({
@@ -173,7 +225,7 @@ test('what an audit found, or that there was none for two periods, is told until
 
 test('disputes that wait for a person are told', async () => {
   const world = await rebuildWorld(temporaryFolder());
-  expect(await otherProblems(world.config)).toEqual([]);
+  expect(await others(world.config)).toEqual([]);
   for (const [builder, text] of [
     ['alpha', 'one'],
     ['beta', 'other'],
@@ -182,7 +234,6 @@ test('disputes that wait for a person are told', async () => {
     const rpm = await buildMiniRpm({ name: 'hello', version: '1.0', release: '1', arch: 'x86_64', files });
     await world.submit({ builder, rpms: [rpm] });
   }
-  expect(await otherProblems(world.config)).toEqual([
-    'Rebuilds: 1 dispute waits for a person: "atomic-nightly disputes".',
-  ]);
+  expect(await others(world.config)).toEqual(['Rebuilds: 1 dispute waits for a person: "atomic-nightly disputes".']);
+  expect((await otherProblems(world.config))[0]?.nextStep).toMatch(/^"atomic-nightly disputes show ID" shows/);
 });

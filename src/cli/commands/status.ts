@@ -3,6 +3,7 @@ import { tableLines } from '../../base/table.ts';
 import { toned } from '../../base/tone.ts';
 import { EXIT } from '../../build/outcomes.ts';
 import { loadConfig } from '../../config/load.ts';
+import type { Problem } from '../../service/problem.ts';
 import { type Status, type StreamStatus, statusOf } from '../../service/status.ts';
 import { defineCommand } from '../define.ts';
 import { flag } from '../inputs.ts';
@@ -30,13 +31,13 @@ export const status = defineCommand({
   },
 });
 
-function statusLines({ problems, running, queue, streams, disk }: Status): string[] {
+function statusLines({ problems, nextSteps, running, queue, streams, disk }: Status): string[] {
   const now = Date.now();
   const count = problems.length === 1 ? '1 thing needs you:' : `${problems.length} things need you:`;
   return [
     ...(problems.length === 0
       ? [toned('good', 'All is well.')]
-      : [toned('bad', count), ...problems.map((problem) => `  ${problem}`)]),
+      : [toned('bad', count), ...nextSteps.flatMap(problemLines)]),
     '',
     running
       ? `Running:  ${running.command} (process ${running.pid} on ${running.host}), since ${formatMomentAndAge(new Date(running.since), now)}`
@@ -53,6 +54,9 @@ function statusLines({ problems, running, queue, streams, disk }: Status): strin
     ]),
   ];
 }
+
+/** The next step stands below the problem, further in. */
+const problemLines = ({ problem, nextStep }: Problem): string[] => [`  ${problem}`, `    ${nextStep}`];
 
 function streamCells({ stream, last, good, next }: StreamStatus, now: number): string[] {
   const age = (one: { ageSeconds: number } | undefined): string => (one ? formatAge(one.ageSeconds) : '-');

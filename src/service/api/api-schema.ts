@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { buildId, instant, word } from '../../build/record-values.ts';
+import { PROBLEM } from '../problem.ts';
 
 const seconds = z.int().min(0);
 
@@ -46,6 +47,7 @@ export const STREAM_STATUS = z.strictObject({
 /** How all of it stands: `Status`. */
 export const STATUS = z.strictObject({
   problems: z.array(z.string()).describe('What needs somebody, a sentence each; none: all is well.'),
+  nextSteps: z.array(PROBLEM).describe('What to do about each of them, in the same order.'),
   running: z.looseObject({ pid: z.int(), host: z.string(), command: z.string(), since: instant }).exactOptional(),
   queue: z.array(z.looseObject({ stream: word, cause: z.string(), notBefore: instant, failures: z.int() })),
   streams: z.array(STREAM_STATUS),

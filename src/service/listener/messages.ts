@@ -4,6 +4,7 @@ import { instant, word } from '../../build/record-values.ts';
 import { tagName } from '../../content/hub-message.ts';
 import { lockHolderSchema } from '../../run/run-lock.ts';
 import { LISTENER_FILES } from '../control.ts';
+import { PROBLEM } from '../problem.ts';
 
 /**
  * What passes between the two processes of a service that root started, a JSON object a line in each direction. The
@@ -88,7 +89,7 @@ export const ANSWERS = {
   holder: lockHolderSchema.optional(),
   unreadiness: z.array(z.string()),
   keyExpiries: z.array(z.strictObject({ fingerprint: z.string(), seconds: z.number() })),
-  standingProblems: z.array(z.string()),
+  standingProblems: z.array(PROBLEM),
   read: z.string().optional(),
 } as const;
 

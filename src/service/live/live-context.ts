@@ -12,6 +12,8 @@ import { CHARTED } from '../../reports/pages/charts/nights.ts';
 import type { ListedBuild, ListedStream } from '../../reports/pages/overview.ts';
 import type { LockHolder } from '../../run/run-lock.ts';
 import type { ContentStatus } from '../content/content-service.ts';
+import { tagStep } from '../other-problems.ts';
+import type { Problem } from '../problem.ts';
 import { judge, type Status } from '../status.ts';
 import type { IndexedBuild, Work } from './work-folder.ts';
 
@@ -29,8 +31,8 @@ export interface WebContext {
   readonly holder: () => Promise<LockHolder | undefined>;
   /** The picture of the distribution; undefined where the configuration names none, or it cannot be read. */
   readonly logo: () => Promise<Logo | undefined>;
-  /** What is wrong beside builds, a sentence each. */
-  readonly standingProblems: () => Promise<readonly string[]>;
+  /** What is wrong beside builds. */
+  readonly standingProblems: () => Promise<readonly Problem[]>;
 }
 
 /** A build as it stood at a moment. */
@@ -104,16 +106,24 @@ export async function judgeSnapshot(context: WebContext, snapshot: Snapshot): Pr
   return judge(config, { builds: list, damaged, running, disk, journal: work.journal, standingProblems: standing });
 }
 
+const HUB_STEP =
+  '"atomic-nightly doctor" asks the hub and says what it answers; tags are processed again by themselves once it does.';
+
 /** What the service knows of koji by itself: a hub that is away, and tags that no sync got as far as. */
-function unheard(status: ContentStatus | undefined, known: readonly string[]): string[] {
+function unheard(status: ContentStatus | undefined, known: readonly Problem[]): Problem[] {
   if (!status) return [];
   const { awaySince, problems } = status;
-  const tags = problems.filter(({ tag }) => !known.some((problem) => problem.startsWith(`Content: ${tag} `)));
+  const tags = problems.filter(({ tag }) => !known.some(({ problem }) => problem.startsWith(`Content: ${tag} `)));
   return [
     ...(awaySince === undefined
       ? []
-      : [`Content: koji's hub has not answered since ${formatMoment(new Date(awaySince))}.`]),
-    ...tags.map(({ tag, why }) => `Content: ${tag}: ${why}`),
+      : [
+          {
+            problem: `Content: koji's hub has not answered since ${formatMoment(new Date(awaySince))}.`,
+            nextStep: HUB_STEP,
+          },
+        ]),
+    ...tags.map(({ tag, why }) => ({ problem: `Content: ${tag}: ${why}`, nextStep: tagStep(tag) })),
   ];
 }
 

@@ -8,6 +8,7 @@ import { tagFolder, writeTagState } from '../../../src/content/tag-state.ts';
 import type { ContentStatus } from '../../../src/service/content/content-service.ts';
 import { pagesApp } from '../../../src/service/live/live-app.ts';
 import { openWork } from '../../../src/service/live/work-folder.ts';
+import type { Status } from '../../../src/service/status.ts';
 import { serveApp } from '../../support/serve-app.ts';
 import { temporaryFolder } from '../../support/tmp.ts';
 
@@ -79,6 +80,11 @@ it('the page of all tags has state, queue, last publication and what is wrong', 
   expect(first).not.toContain('All is well');
   for (const problem of ['hub has not answered since 2027-01-15 08:00', `Content: ${C}: the removal of 40 of 50`])
     expect(first.replaceAll('&#x27;', "'")).toContain(problem);
+  const { nextSteps } = JSON.parse((await page('api/v1/status')).text) as Pick<Status, 'nextSteps'>;
+  expect(nextSteps.slice(-2).map(({ nextStep }) => nextStep)).toEqual([
+    expect.stringMatching(/^"atomic-nightly doctor" asks the hub/),
+    expect.stringContaining(`"atomic-nightly content sync ${C}" tries again`),
+  ]);
   const { status, text } = await page('content/');
   expect(status).toBe(200);
   expect(text).toContain('has not answered since');

@@ -189,7 +189,7 @@ function failureProblems({ stream, last, failing }: Judged, build: JudgedBuild |
       ? `, the last of ${failing.builds} in a row since ${failing.build} (${formatAge(failing.ageSeconds)} ago)`
       : '';
   const since = `${stream}: build ${last.build} is ${label}, ${formatAge(last.ageSeconds)} old${row}`;
-  const hint = continueHint(build.meta);
+  const hint = continueHint(last.state === 'interrupted' ? { ...build.meta, state: 'interrupted' } : build.meta);
   const log = `"atomic-nightly log ${last.build}${last.step === undefined ? '' : ` ${last.step}`}" shows what happened.`;
   return [
     {

@@ -81,6 +81,16 @@ test('of several failures in a row it is told since when', async () => {
   ]);
 });
 
+test('a build whose process was killed is one to resume, not one to follow', async () => {
+  const { config, write, meta } = await nights();
+  write({ ...meta('20261003_01'), state: 'running' });
+  const [first] = (await statusOf(config, NOON)).nextSteps;
+  expect(first?.problem).toContain('is interrupted');
+  expect(first?.nextStep).toBe(
+    '"atomic-nightly log 20261003_01" shows what happened. "atomic-nightly resume 20261003_01" continues it.',
+  );
+});
+
 test('a stream without a good build for two periods of its schedule is late', async () => {
   const { config } = await nights(scheduled);
   expect(await problems(config, new Date('2026-10-05T02:00:00Z'))).toEqual([]);

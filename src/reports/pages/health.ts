@@ -17,6 +17,8 @@ interface JudgedStream {
 /** What the service judged: all problems, and those of each stream once more with it. */
 export interface Judgement {
   readonly problems: readonly string[];
+  /** What to do about each problem. */
+  readonly nextSteps: readonly { readonly problem: string; readonly nextStep: string }[];
   readonly streams: readonly JudgedStream[];
 }
 
@@ -25,6 +27,8 @@ export interface HealthView extends Pick<StateView, 'symbol' | 'tone'> {
   readonly headline: string;
   readonly problems: readonly {
     readonly text: string;
+    /** What to do about it; empty where the page does not know. */
+    readonly nextStep: string;
     /** The build that it is about; empty where it is about none. */
     readonly href: string;
     readonly id: string;
@@ -47,24 +51,30 @@ interface Known {
 }
 
 /** Returns what the service judged, with links to the builds and logs that it speaks of. */
-export function healthView({ problems, streams }: Judgement, { links, archOf }: Known): HealthView {
+export function healthView({ problems, nextSteps, streams }: Judgement, { links, archOf }: Known): HealthView {
   const hrefOf = (id: string): string => {
     const arch = archOf(id);
     return arch === undefined ? '' : links.build(id, arch);
   };
+  const steps = new Map(nextSteps.map(({ problem, nextStep }) => [problem, nextStep]));
+  const stepOf = (text: string): string => steps.get(text) ?? '';
   const ofStreams = streams.flatMap(({ problems: all, last }) =>
     // The first is about the last build; the others are about the stream.
     all.map((text, index) => {
       const id = index === 0 && last !== undefined && text.includes(last.build) ? last.build : '';
       const [arch, step = ''] = [archOf(id), id === '' ? undefined : last?.step];
-      return { text, id, href: hrefOf(id), step, logHref: arch && step ? links.log(id, arch, step) : '' };
+      const logHref = arch && step ? links.log(id, arch, step) : '';
+      return { text, nextStep: stepOf(text), id, href: hrefOf(id), step, logHref };
     }),
   );
   const told = new Set(ofStreams.map(({ text }) => text));
   const others = problems.filter((text) => !told.has(text));
   return {
     ...verdict(problems.length),
-    problems: [...ofStreams, ...others.map((text) => ({ text, id: '', href: '', step: '', logHref: '' }))],
+    problems: [
+      ...ofStreams,
+      ...others.map((text) => ({ text, nextStep: stepOf(text), id: '', href: '', step: '', logHref: '' })),
+    ],
     good: streams.flatMap(({ stream, good }) =>
       good ? [{ stream, id: good.build, href: hrefOf(good.build), when: `${formatAge(good.ageSeconds)} ago` }] : [],
     ),
@@ -89,7 +99,7 @@ export function publishedHealth(
     if (!newest || !outcome?.bad) return [];
     const { buildid: id, basearch: arch } = newest.meta;
     const text = `${name}: the newest build, ${id}, is ${outcome.label}.`;
-    return [{ text, id, href: links.build(id, arch), step: '', logHref: '' }];
+    return [{ text, nextStep: '', id, href: links.build(id, arch), step: '', logHref: '' }];
   });
   return {
     ...verdict(problems.length),

@@ -86,6 +86,7 @@ test('the first line says whether all is well, else what is wrong since when, wi
     ),
   );
   expect(found).toContain(`<a href="./builds/${last}/log/compose"`);
+  expect(found).toContain(`<small>&quot;atomic-nightly log ${last} compose&quot; shows what happened.`);
   expect(found).toMatch(new RegExp(`Last success: nightly <a href="[^"]*">${builds.ids[0]}</a>, \\d+ d ago`));
 });
 

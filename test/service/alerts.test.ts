@@ -9,6 +9,11 @@ const rules = new URL('../../docs/alerts.example.yml', import.meta.url).pathname
 /** Values of each series over fifty hours, five minutes apart, counted from 1970: in good days, and in bad ones. */
 const SERIES: Readonly<Record<string, readonly [good: string, bad: string]>> = {
   'atomic_nightly_last_success_timestamp_seconds{stream="nightly"}': ['0x300 90000x300', '0x600'],
+  'atomic_nightly_next_run_timestamp_seconds{stream="nightly"}': ['1x600', '1x600'],
+  // It has no schedule, and its last success is a promotion of weeks ago.
+  'atomic_nightly_last_success_timestamp_seconds{stream="release"}': ['0x600', '90000x600'],
+  'atomic_nightly_last_success_timestamp_seconds{stream="new"}': ['_x12 3600x600', '_x600'],
+  'atomic_nightly_next_run_timestamp_seconds{stream="new"}': ['_x12 1x200 _x400', '1x600'],
   'atomic_nightly_last_build_state{stream="nightly",state="complete"}': ['1x600', '0x600'],
   'atomic_nightly_last_build_state{stream="nightly",state="failed"}': ['0x600', '1x600'],
   atomic_nightly_run_active: ['1x20 0x600', '1x600'],

@@ -94,7 +94,8 @@ export async function deliverImages(
     const part = { results, files, templates: set.templates, tree: ofTree, isShared: share !== undefined, keep };
     const standing = await runner.step(
       `${names.publish}-${target.name}`,
-      { images, failures, ...further },
+      // The record that is published names all of them: one that the stream gets later changes it everywhere.
+      { images, failures, targets: ready.map(({ name }) => name), ...further },
       (task) => publishPart(project, build, target, part, task),
       // What others made since is in the record by now; an earlier version recorded nothing.
       async (recorded) => !share && recorded !== undefined,

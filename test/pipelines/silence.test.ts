@@ -1,7 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { everyCase } from '../support/every-case.ts';
+import { addMirror, keepLog } from '../support/logged-world.ts';
 import { makeFileKey } from '../support/openpgp-key.ts';
 import { sharedRadosgw, whyNoRadosgw } from '../support/radosgw.ts';
 import { startRsyncd } from '../support/rsyncd.ts';
@@ -55,3 +56,22 @@ it.each(everyCase ? ['unsigned', 'signed'] : ['signed'])(
   },
   480_000,
 );
+
+it('I14: a target that a signed, logged stream gets later is published to, and nothing is left to repair anywhere', async () => {
+  const dir = temporaryFolder();
+  const key = await makeFileKey(dir);
+  const signing = `signing: {type: openpgp, key-file: ${key.keyFile}, passphrase-file: ${key.passphrase.file}}`;
+  await mkdir(join(dir, 'world'));
+  const world = await makeWorld(join(dir, 'world'), { stream: [signing] });
+  onTestFinished(() => world.stop());
+  const vkey = await keepLog(world);
+  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  await addMirror(world);
+  const published = await world.nightly('publish', 'latest');
+  expect(published, published.stderr).toMatchObject({ code: 0 });
+  await expectSilence(world);
+  for (const url of [world.url, `${world.url}/mirror`]) {
+    const audit = await world.nightly('audit', url, '--log-key', vkey, '--state', join(dir, basename(url)));
+    expect(audit, audit.stdout + audit.stderr).toMatchObject({ code: 0 });
+  }
+});

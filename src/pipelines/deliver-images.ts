@@ -89,13 +89,14 @@ export async function deliverImages(
   );
   // The tree is out already; images and records whose signatures cannot be had wait for a resume.
   const ready = signed.errors.length === 0 ? targets : [];
+  // Record and page of the build name all of them: one that the stream gets later changes both everywhere.
+  const reached = ready.map(({ name }) => name);
   const published = await sideBySide(ready, async (target) => {
     const keep = target === targets[0];
     const part = { results, files, templates: set.templates, tree: ofTree, isShared: share !== undefined, keep };
     const standing = await runner.step(
       `${names.publish}-${target.name}`,
-      // The record that is published names all of them: one that the stream gets later changes it everywhere.
-      { images, failures, targets: ready.map(({ name }) => name), ...further },
+      { images, failures, targets: reached, ...further },
       (task) => publishPart(project, build, target, part, task),
       // What others made since is in the record by now; an earlier version recorded nothing.
       async (recorded) => !share && recorded !== undefined,
@@ -106,7 +107,7 @@ export async function deliverImages(
       );
     }
     // Pages need the records of all builds, which other machines do not have.
-    if (tree) await putPages(project, { of: build.id, inputs: { images, standing } }, target, runner);
+    if (tree) await putPages(project, { of: build.id, inputs: { images, standing, targets: reached } }, target, runner);
     return standing;
   });
   const swept = await sideBySide([project], (here) =>

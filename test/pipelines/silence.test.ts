@@ -65,11 +65,17 @@ it('I14: a target that a signed, logged stream gets later is published to, and n
   const world = await makeWorld(join(dir, 'world'), { stream: [signing] });
   onTestFinished(() => world.stop());
   const vkey = await keepLog(world);
-  expect(await world.nightly('nightly')).toMatchObject({ code: 0 });
+  const first = await world.nightly('nightly', '--json');
+  expect(first, first.stderr).toMatchObject({ code: 0 });
+  const { build: id } = JSON.parse(first.stdout);
   await addMirror(world);
   const published = await world.nightly('publish', 'latest');
   expect(published, published.stderr).toMatchObject({ code: 0 });
   await expectSilence(world);
+  for (const place of [world.published, join(world.published, 'mirror')]) {
+    const page = await readFile(join(place, `builds/${id}/x86_64/index.html`), 'utf8');
+    expect(page).toContain('buildlogs, mirror');
+  }
   for (const url of [world.url, `${world.url}/mirror`]) {
     const audit = await world.nightly('audit', url, '--log-key', vkey, '--state', join(dir, basename(url)));
     expect(audit, audit.stdout + audit.stderr).toMatchObject({ code: 0 });

@@ -6,6 +6,24 @@ export function contentEquals(actual: Uint8Array | undefined, expected: Uint8Arr
   return Buffer.from(actual).equals(expected);
 }
 
+/** Returns what reading throws where something else is in the place of a file, which nobody waits for (I7). */
+export function noFileError({
+  target,
+  what,
+  place,
+  cause,
+}: {
+  readonly target: string;
+  readonly what: string;
+  readonly place: string;
+  readonly cause?: unknown;
+}): NightlyError {
+  return new NightlyError('target-unreachable', `Target "${target}" has ${what} where a file should be: ${place}`, {
+    hint: 'Find out who made it, and move it away; then "atomic-nightly resume", or "atomic-nightly publish --reconcile", puts the file there.',
+    cause,
+  });
+}
+
 /** Returns what a swap throws when somebody changed the target meanwhile. */
 export function movedError(target: string, path: string): NightlyError {
   return new NightlyError(

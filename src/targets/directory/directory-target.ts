@@ -17,7 +17,7 @@ import {
 import { inParallel } from '../../base/parallel.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { makeLockFile, tryFlock } from '../../programs/flock.ts';
-import { contentEquals, movedError } from '../expect.ts';
+import { contentEquals, movedError, noFileError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, PlainTarget, SmallFile, SwapRequest } from '../target.ts';
@@ -155,10 +155,7 @@ async function readThere(path: string): Promise<Uint8Array | undefined> {
 
 function noFileThere(path: string, name: string, cause: unknown): NightlyError {
   const what = isErrno(cause, 'EISDIR') ? 'a folder' : 'a FIFO or a device';
-  return new NightlyError('target-unreachable', `Target "${name}" has ${what} where a file should be: ${path}`, {
-    hint: 'Find out who made it, and move it away; then "atomic-nightly resume", or "atomic-nightly publish --reconcile", puts the file there.',
-    cause,
-  });
+  return noFileError({ target: name, what, place: path, cause });
 }
 
 async function unlessCircle<Result>(work: Promise<Result>): Promise<Result | undefined> {

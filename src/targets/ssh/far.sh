@@ -8,7 +8,8 @@
 #   flush                 makes durable what was put
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
 #   digest BYTES          a list of paths; -> for each the SHA-256 of the file, or `-`; `unreadable` for what is none
-#   read COUNT            COUNT lines with a path; -> for each its content in base64, or `-`
+#   read COUNT            COUNT lines with a path; -> for each its content in lines of base64 and then `.`; or `-`; or
+#                         `unreadable` for what is no file
 #   links                 a line with a folder; -> PATH, a tab and what it leads to of each symbolic link below it
 #   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
 #                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
@@ -119,9 +120,11 @@ read_files() {
   count=$1
   while [ "$count" -gt 0 ]; do
     next_line
-    if [ -e "./$line" ]; then
-      base64 -w 0 -- "./$line"
-      echo
+    if [ -f "./$line" ]; then
+      base64 -w 1048576 -- "./$line"
+      echo .
+    elif [ -e "./$line" ]; then
+      echo unreadable
     else
       echo -
     fi

@@ -3,7 +3,7 @@ import { NightlyError } from '../../base/errors.ts';
 import { sha256, sha256File } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { SshTargetConfig } from '../../config/config.ts';
-import { movedError } from '../expect.ts';
+import { movedError, noFileError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, Links, PlainTarget, SendGroup, SendStats, SmallFile, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
@@ -22,8 +22,13 @@ const ASK_BYTES = 16 << 20;
  */
 export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
-  const readMany = (paths: readonly string[], task: Task) =>
-    pool.use(task, async (shell) => contentsIn(await ask(shell, readBody(paths))));
+  const contentsIn = (lines: readonly string[], paths: readonly string[]) => {
+    const { contents, unreadable } = contentsOf(lines, paths);
+    if (unreadable === undefined) return contents;
+    throw noFileError({ target: name, what: 'no regular file', place: `${destination}/${unreadable}` });
+  };
+  const readMany = async (paths: readonly string[], task: Task) =>
+    contentsIn(await pool.use(task, (shell) => ask(shell, readBody(paths))), paths);
   return {
     name,
     publicUrl: url,
@@ -34,13 +39,14 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
     },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
-    readWithLinks: (paths, folder, task) =>
-      pool.use(task, async (shell) => {
+    async readWithLinks(paths, folder, task) {
+      const { lines, links } = await pool.use(task, async (shell) => {
         // Both requests at once, and both answers in one round trip.
         shell.write(`${readBody(paths)}links\n${onOneLine(folder)}\n`);
-        const contents = contentsIn(await answerOf(shell));
-        return { contents, links: linksIn(await answerOf(shell), folder) };
-      }),
+        return { lines: await answerOf(shell), links: await answerOf(shell) };
+      });
+      return { contents: contentsIn(lines, paths), links: linksIn(links, folder) };
+    },
     send: (sourceRoot, paths, { immutable, fresh }, task) =>
       sendGroups(pool, sourceRoot, [{ paths, immutable, fresh }], task),
     sendInOrder: (sourceRoot, groups, task) => sendGroups(pool, sourceRoot, groups, task),
@@ -130,8 +136,25 @@ async function swapThere(shell: FarShell, request: SwapRequest): Promise<string 
 
 const readBody = (paths: readonly string[]): string => [`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n');
 
-const contentsIn = (lines: readonly string[]) =>
-  lines.map((line) => (line === '-' ? undefined : Buffer.from(line, 'base64')));
+/**
+ * Reads what `read` of far.sh answers. @returns a content for each path, up to the first that is no file, if there is one
+ * @throws NightlyError `unsupported` for an answer about fewer or more paths: half of it would be taken for the whole.
+ */
+function contentsOf(lines: readonly string[], paths: readonly string[]) {
+  const contents: (Buffer | undefined)[] = [];
+  let parts: Buffer[] = [];
+  for (const line of lines) {
+    if (line === 'unreadable') return { contents, unreadable: paths[contents.length] ?? '' };
+    if (line === '-') contents.push(undefined);
+    else if (line !== '.') parts.push(Buffer.from(line, 'base64'));
+    else {
+      contents.push(Buffer.concat(parts));
+      parts = [];
+    }
+  }
+  if (contents.length === paths.length && parts.length === 0) return { contents };
+  throw notUnderstood(`${contents.length} of ${paths.length} files`);
+}
 
 /** @throws NightlyError `unsupported`: a link that is not seen is written over. */
 function linksIn(lines: readonly string[], folder: string): Links {

@@ -41,6 +41,46 @@ function staged(far: string): string[] {
   return existsSync(stage) ? readdirSync(stage) : [];
 }
 
+describe('reading', () => {
+  it('I15: reads a large file whole, and gives each path its own content', async () => {
+    const { dir, sshd } = await sshBed();
+    const far = join(dir, 'far');
+    const target = tarOverSsh(accessOf(sshd), far);
+    await mkdir(far, { recursive: true });
+    const large = Buffer.alloc(40 * MB, 'abc');
+    await writeFile(join(far, 'large'), large);
+    await writeFile(join(far, 'empty'), '');
+    await writeFile(join(far, 'small'), 'small');
+    const [first, second, third, fourth] = await target.readMany(['large', 'none', 'empty', 'small'], testTask(dir));
+    expect(large.equals(first ?? new Uint8Array())).toBe(true);
+    expect([second, third, fourth]).toEqual([undefined, bytes(''), bytes('small')]);
+  });
+
+  it.each([
+    ['a FIFO', ['mkfifo']],
+    ['a folder', ['mkdir']],
+    ['a link to a device without an end', ['ln', '-s', '/dev/zero']],
+  ])('I7: names %s in the place of a file, and does not wait for it', async (_, [make = '', ...args]) => {
+    const { dir, sshd } = await sshBed();
+    const far = join(dir, 'far');
+    const target = tarOverSsh(accessOf(sshd), far);
+    await mkdir(far, { recursive: true });
+    await writeFile(join(far, 'before'), 'there');
+    await run(make, [...args, join(far, 'builds.json')]);
+    const fault = {
+      code: 'target-unreachable',
+      message: expect.stringMatching(
+        /^Target ".*" has no regular file where a file should be: .*:.*\/far\/builds\.json$/,
+      ),
+    };
+    const paths = ['before', 'builds.json', 'after'];
+    await expect(target.read('builds.json', testTask(dir))).rejects.toMatchObject(fault);
+    await expect(target.readMany(paths, testTask(dir))).rejects.toMatchObject(fault);
+    await expect(target.readWithLinks(paths, 'repo', testTask(dir))).rejects.toMatchObject(fault);
+    expect(await target.read('before', testTask(dir))).toEqual(bytes('there'));
+  });
+});
+
 describe('paths are data', () => {
   const NAMES = ["it's", '-rf', '$(touch pwned)', 'a  b ', '"; exit', 'back\\slash', 'é€', 'x'.repeat(120), '*', '%s'];
 

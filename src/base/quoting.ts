@@ -18,6 +18,24 @@ export function plainShellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : shellWord(text);
 }
 
+/**
+ * Returns a path as the value of an option of ssh (`-o UserKnownHostsFile=…`): quoted as ssh_config(5) says, and without a `%` that
+ * stands for something. There is no way to write `${`.
+ */
+export function sshOptionPath(path: string): string {
+  return `"${path.replaceAll('%', '%%').replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** Returns a path in a batch of sftp(1) that names no pattern. */
+export function sftpWord(path: string): string {
+  return `"${path.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+/** Returns a word of the command that rsync is given with `-e`: it splits that by rules of its own, which rsync(1) has. */
+export function rsyncShellWord(text: string): string {
+  return /^[\w./=-]+$/.test(text) ? text : `'${text.replaceAll("'", "''")}'`;
+}
+
 /** Returns a word of a GRUB script, whose quotes are a shell's (GRUB manual, "Quoting"); plain where it may be. */
 export function grubWord(text: string): string {
   return plainShellWord(text);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { sha256, writeFileAtomic } from '../base/files.ts';
 import { oneLine } from '../base/one-line.ts';
-import { shellWord } from '../base/quoting.ts';
+import { sftpWord, shellWord } from '../base/quoting.ts';
 import { codeFile } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import type { MachineConfig } from '../config/builders.ts';
@@ -124,7 +124,7 @@ async function upload({ config, shared, args }: Connection, sources: readonly st
     `chmod 755 ${FAR_FOLDER}`,
     ...sources.flatMap((path, index) => {
       const to = `${FAR_FOLDER}/${names[index]}`;
-      return [`put "${path}" ${to}.new`, `chmod 755 ${to}.new`, `rename ${to}.new ${to}`];
+      return [`put ${sftpWord(path)} ${to}.new`, `chmod 755 ${to}.new`, `rename ${to}.new ${to}`];
     }),
   ];
   const options = { task, input: `${lines.join('\n')}\n` };

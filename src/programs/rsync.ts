@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { linksBelow, makeFolder, withTemporaryFolder } from '../base/files.ts';
+import { rsyncShellWord } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -257,8 +258,5 @@ async function rsync(
 
 /** rsync splits this at blanks outside quotes. */
 function sshCommand(remote: RsyncRemote): string {
-  return [
-    'ssh',
-    ...sshArguments(remote, remote.controlPath).map((word) => (/^[\w./=-]+$/.test(word) ? word : `'${word}'`)),
-  ].join(' ');
+  return ['ssh', ...sshArguments(remote, remote.controlPath).map(rsyncShellWord)].join(' ');
 }

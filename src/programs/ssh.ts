@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { plainShellWord } from '../base/quoting.ts';
+import { plainShellWord, sshOptionPath } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { type RunResult, run } from './exec.ts';
 
@@ -34,18 +34,18 @@ export interface SshAccess {
  * Arguments of ssh that make it never ask and never learn a host key by itself.
  * @param controlPath socket of a connection to share; without it, it shares none
  */
-export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess, controlPath = 'none'): string[] {
+export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess, controlPath?: string): string[] {
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
   // A shared connection of the user's own ssh would live on in the background, with our output open.
-  options.push('ControlMaster=no', `ControlPath=${controlPath}`, 'ClearAllForwardings=yes');
+  options.push(
+    'ControlMaster=no',
+    controlPath === undefined ? 'ControlPath=none' : `ControlPath=${sshOptionPath(controlPath)}`,
+    'ClearAllForwardings=yes',
+  );
   if (knownHostsFile !== undefined)
-    options.push(`UserKnownHostsFile="${knownHostsFile}"`, 'GlobalKnownHostsFile=/dev/null');
-  if (identityFile !== undefined) options.push('IdentitiesOnly=yes');
-  return [
-    ...options.flatMap((option) => ['-o', option]),
-    ...(identityFile === undefined ? [] : ['-i', identityFile]),
-    ...(port === undefined ? [] : ['-p', String(port)]),
-  ];
+    options.push(`UserKnownHostsFile=${sshOptionPath(knownHostsFile)}`, 'GlobalKnownHostsFile=/dev/null');
+  if (identityFile !== undefined) options.push('IdentitiesOnly=yes', `IdentityFile=${sshOptionPath(identityFile)}`);
+  return [...options.flatMap((option) => ['-o', option]), ...(port === undefined ? [] : ['-p', String(port)])];
 }
 
 /** `user@host` of `user@host:/path`, without the brackets of an IPv6 address: ssh itself takes none. */

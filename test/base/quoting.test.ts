@@ -15,7 +15,10 @@ import {
   repoFileUrl,
   rpmMacro,
   rpmText,
+  rsyncShellWord,
+  sftpWord,
   shellWord,
+  sshOptionPath,
   yamlText,
 } from '../../src/base/quoting.ts';
 import { templatePath } from '../../src/images/template/render-template.ts';
@@ -154,4 +157,40 @@ it('writes the URL of a path into a .repo file so that dnf puts nothing in its p
   writeFileSync(join(folder, 'x.repo'), `[x]\nname=x\nbaseurl=${repoFileUrl(repo)}\ngpgcheck=0\n`);
   const options = [`--setopt=reposdir=${folder}`, `--setopt=cachedir=${join(folder, 'cache')}`, '--releasever=1'];
   await run('dnf', ['-q', ...options, '--noplugins', 'makecache']);
+});
+
+it('gives ssh the very path, as the value of an option', async () => {
+  for (const path of fc.sample(
+    lineOf.map((text) => `/a${text.replaceAll('${', '{')}z`),
+    40,
+  )) {
+    const { stdout } = await run('ssh', ['-G', '-o', `UserKnownHostsFile=${sshOptionPath(path)}`, 'host']);
+    expect(stdout).toContain(`\nuserknownhostsfile ${path}\n`);
+  }
+});
+
+it('gives sftp the very path, in a batch', async () => {
+  const folder = temporaryFolder();
+  const names = ['a b', 'c"d', '""', '$&', "it's", '%s\\x', 'back\\slash', ';quit', 'ü'];
+  for (const [index, name] of names.entries()) {
+    mkdirSync(join(folder, 'near', name), { recursive: true });
+    writeFileSync(join(folder, 'near', name, 'file'), name);
+    const batch = `put ${sftpWord(join(folder, 'near', name, 'file'))} ${folder}/far${index}\n`;
+    await run('sftp', ['-q', '-b', '-', '-D', '/usr/lib/openssh/sftp-server'], { input: batch });
+    expect(await readFile(join(folder, `far${index}`), 'utf8')).toBe(name);
+  }
+});
+
+it('gives rsync the very words of the command that it starts', async () => {
+  const folder = temporaryFolder();
+  const [log, script] = [join(folder, 'log'), join(folder, 'ssh')];
+  writeFileSync(script, `#!/bin/sh\nprintf '%s\\0' "$@" > ${log}\nexit 1\n`, { mode: 0o755 });
+  for (const word of fc.sample(
+    lineOf.map((text) => `a${text}z`),
+    40,
+  )) {
+    const command = [script, word].map(rsyncShellWord).join(' ');
+    await run('rsync', ['-e', command, 'host:/nowhere', folder], { okExitCodes: [1, 12, 14] });
+    expect((await readFile(log, 'utf8')).split('\0')[0]).toBe(word);
+  }
 });

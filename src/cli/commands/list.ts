@@ -59,9 +59,12 @@ export const list = defineCommand({
     }
     // Whose stream they are is not known, so they are named whatever was asked for.
     for (const { id, error } of shownDamaged) print(`${id}  damaged  ${error.message}`);
-    if (all.length + damaged.length === 0) print('No builds yet. Run "atomic-nightly nightly" to make one.');
-    else if (stream !== undefined && !names.has(stream)) {
+    if (stream !== undefined && !names.has(stream)) {
       print(`There is no stream "${stream}", and no build of one.${didYouMean(stream, names)}`);
+    } else if (all.length + damaged.length === 0) {
+      print(
+        `No builds in ${work} yet. "atomic-nightly nightly" makes one; "atomic-nightly fetch BUILD" brings one that a target has.`,
+      );
     } else if (builds.length + shownDamaged.length === 0) print('No build is like that.');
     if (builds.length > 0) for (const line of tableLines([HEADER, ...builds.map(cellsOf)])) print(line);
     return 0;

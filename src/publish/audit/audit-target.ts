@@ -84,7 +84,7 @@ async function auditOnce(request: AuditRequest, task: Task): Promise<AuditResult
     const log = await readLog(request, { checkpoint, note, isFull, findings }, task);
     if ('evidence' in log) return { findings, note, read: NOTHING_READ, ...log };
     const { ledger, touched } = log;
-    const visible = await readVisible(files);
+    const visible = await readVisible(files, state, (finding) => findings.push(finding));
     findings.push(...compareVisible(visible, ledger, state));
     if (isFull) await readRefs(files, visible.refs, ledger, (finding) => findings.push(finding), task);
     const due = dueFiles(ledger, isFull ? undefined : touched, [...(state?.behind.keys() ?? [])], visible.builds);

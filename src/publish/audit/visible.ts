@@ -1,3 +1,4 @@
+import { oneLine } from '../../base/one-line.ts';
 import { readRecord } from '../../base/read-record.ts';
 import { BUILD_INDEX, INDEX_PATH } from '../../published/build-index.ts';
 import type { PublicFiles } from '../verify/public-http.ts';
@@ -12,16 +13,36 @@ export interface Visible {
   readonly builds: ReadonlySet<string>;
 }
 
-/** Reads what leads clients to commits and builds: the summary and the index. */
-export async function readVisible(files: PublicFiles): Promise<Visible> {
-  const [summary, index] = await Promise.all([files.get('repo/summary'), files.get(INDEX_PATH)]);
-  const refs = summary ? [...listedRefs(summary).refs].map(([ref, { commit }]) => [ref, commit] as const) : [];
-  const builds = index ? readRecord(index, BUILD_INDEX, INDEX_PATH).builds : [];
+/**
+ * Reads what leads clients to commits and builds: the summary and the index. One that is damaged is found, and hides nothing else
+ * (I15): what it had at the last audit is taken for it.
+ */
+export async function readVisible(
+  files: PublicFiles,
+  before: AuditState | undefined,
+  found: (finding: Finding) => void,
+): Promise<Visible> {
+  const readable = <Read>(what: string, read: () => Read): Read | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      const why = `it cannot be read: ${oneLine(error instanceof Error ? error.message : String(error))}`;
+      found({ kind: 'changed', what, why });
+      return undefined;
+    }
+  };
+  const [summary, index] = await Promise.all([files.get(SUMMARY), files.get(INDEX_PATH)]);
+  const refs = readable(SUMMARY, () => [...(summary ? listedRefs(summary).refs : [])]);
+  const builds = readable(INDEX_PATH, () => (index ? readRecord(index, BUILD_INDEX, INDEX_PATH).builds : []));
   return {
-    refs: new Map(refs),
-    builds: new Set(builds.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`))),
+    refs: refs ? new Map(refs.map(([ref, { commit }]) => [ref, commit])) : (before?.shown ?? new Map()),
+    builds: new Set(
+      builds?.flatMap(({ id, arches }) => arches.map((arch) => `${id}/${arch}`)) ?? before?.indexed ?? [],
+    ),
   };
 }
+
+const SUMMARY = 'repo/summary';
 
 /** Compares that with what was logged, and with what was visible at the last audit. */
 export function compareVisible({ refs, builds }: Visible, ledger: Ledger, state: AuditState | undefined): Finding[] {

@@ -266,7 +266,8 @@ check() {
   clean
 }
 
-echo 'atomic-nightly ready'
+# What a start file of the account printed may have no end of its line.
+printf '\natomic-nightly ready\n'
 while IFS= read -r request; do
   IFS=' '
   set -f

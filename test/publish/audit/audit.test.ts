@@ -208,6 +208,25 @@ it('whatever is done to what is served is found, and named', async () => {
       restoring('repo/summary', () => rmSync(join(bed.far, 'repo/summary'))),
       /^missing: ref test/,
     ],
+    ...['', 'null\n', '['.repeat(100_000)].flatMap((text) =>
+      (['repo/summary', 'builds/builds.json'] as const).map((path): (typeof cases)[number] => [
+        `${path} is ${text.slice(0, 12)}, and an image is gone`,
+        1,
+        () => {
+          const [whole, back] = [
+            restoring(path, () => put(path, text))(),
+            restoring(image(1), () => rmSync(join(bed.far, image(1))))(),
+          ];
+          return () => {
+            whole();
+            back();
+          };
+        },
+        new RegExp(
+          `^changed: ${path}: it cannot be read: [\\s\\S]*missing: .*qcow2|missing: .*qcow2[\\s\\S]*changed: ${path}`,
+        ),
+      ]),
+    ),
     [
       'rolled back',
       1,

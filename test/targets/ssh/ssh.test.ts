@@ -304,10 +304,13 @@ describe('opening', () => {
     });
   });
 
-  it('does without what a start file of the account prints', async () => {
+  it.each([
+    ['lines', 'echo Welcome; echo ok\n'],
+    ['a line without its end', 'printf Welcome\n'],
+  ])('I7: does without what a start file of the account prints: %s', async (_, prints) => {
     const { dir, target } = await bed().then(async (place) => {
       const sshd = await startSshd(join(place.dir, 'sshd'));
-      await writeFile(join(place.dir, 'sshd/.bashrc'), 'echo Welcome; echo ok\n');
+      await writeFile(join(place.dir, 'sshd/.bashrc'), prints);
       return { ...place, target: tarOverSsh(accessOf(sshd), place.far) };
     });
     expect(await target.read('none', testTask(dir))).toBeUndefined();

@@ -20,15 +20,20 @@ export function plainShellWord(text: string): string {
 
 /**
  * Returns a path as the value of an option of ssh (`-o UserKnownHostsFile=…`): quoted as ssh_config(5) says, and without a `%` that
- * stands for something. There is no way to write `${`.
+ * stands for something. There is no way to write `${`, which a path must not have.
  */
 export function sshOptionPath(path: string): string {
-  return `"${path.replaceAll('%', '%%').replaceAll(/["\\]/g, '\\$&')}"`;
+  return inQuotes(path.replaceAll('%', '%%'));
 }
 
 /** Returns a path in a batch of sftp(1) that names no pattern. */
 export function sftpWord(path: string): string {
-  return `"${path.replaceAll(/["\\]/g, '\\$&')}"`;
+  return inQuotes(path);
+}
+
+/** Double quotes as OpenSSH's programs take them off again (misc.c, argv_split; sftp.c, makeargv). */
+function inQuotes(text: string): string {
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 /** Returns a word of the command that rsync is given with `-e`: it splits that by rules of its own, which rsync(1) has. */

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { isErrno } from '../base/files.ts';
 import type { Address, Config } from '../config/config.ts';
 import { servedAt } from '../config/serve-target.ts';
+import { servedTargets } from '../config/served-targets.ts';
 import type { CheckResult } from './doctor-check.ts';
 
 interface ListensAt {
@@ -22,10 +23,10 @@ export async function checkAddresses(
   return Promise.all(addressesOf(config).map((one) => checkAddress(one, runs)));
 }
 
-function addressesOf({ service, targets }: Pick<Config, 'service' | 'targets'>): ListensAt[] {
-  const { listen, mqtt } = service;
-  const served = Object.values(targets).flatMap((target): ListensAt[] => {
-    const address = target.type === 'directory' ? servedAt(target) : undefined;
+function addressesOf(config: Pick<Config, 'service' | 'targets'>): ListensAt[] {
+  const { listen, mqtt } = config.service;
+  const served = servedTargets(config).flatMap((target): ListensAt[] => {
+    const address = servedAt(target);
     return address ? [{ name: `web server of ${target.name}`, address, key: `targets.${target.name}.serve` }] : [];
   });
   return [

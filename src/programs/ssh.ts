@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { NightlyError } from '../base/errors.ts';
 import { plainShellWord, sshOptionPath } from '../base/quoting.ts';
 import type { Task } from '../base/task.ts';
 import { type RunResult, run } from './exec.ts';
@@ -33,19 +34,29 @@ export interface SshAccess {
 /**
  * Arguments of ssh that make it never ask and never learn a host key by itself.
  * @param controlPath socket of a connection to share; without it, it shares none
+ * @throws NightlyError `usage` for a file whose path has `${` in it
  */
 export function sshArguments({ identityFile, knownHostsFile, port }: SshAccess, controlPath?: string): string[] {
   const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', 'ConnectTimeout=20', 'ServerAliveInterval=15'];
   // A shared connection of the user's own ssh would live on in the background, with our output open.
   options.push(
     'ControlMaster=no',
-    controlPath === undefined ? 'ControlPath=none' : `ControlPath=${sshOptionPath(controlPath)}`,
+    controlPath === undefined ? 'ControlPath=none' : fileOption('ControlPath', controlPath),
     'ClearAllForwardings=yes',
   );
   if (knownHostsFile !== undefined)
-    options.push(`UserKnownHostsFile=${sshOptionPath(knownHostsFile)}`, 'GlobalKnownHostsFile=/dev/null');
-  if (identityFile !== undefined) options.push('IdentitiesOnly=yes', `IdentityFile=${sshOptionPath(identityFile)}`);
+    options.push(fileOption('UserKnownHostsFile', knownHostsFile), 'GlobalKnownHostsFile=/dev/null');
+  if (identityFile !== undefined) options.push('IdentitiesOnly=yes', fileOption('IdentityFile', identityFile));
   return [...options.flatMap((option) => ['-o', option]), ...(port === undefined ? [] : ['-p', String(port)])];
+}
+
+function fileOption(name: string, path: string): string {
+  // ssh would put an environment variable there, and knows no other way to write it.
+  if (path.includes('${'))
+    throw new NightlyError('usage', `ssh takes no ${name} whose path has \${ in it: ${path}.`, {
+      hint: 'Move the file to a path without ${, or rename its folder.',
+    });
+  return `${name}=${sshOptionPath(path)}`;
 }
 
 /** `user@host` of `user@host:/path`, without the brackets of an IPv6 address: ssh itself takes none. */

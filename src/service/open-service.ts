@@ -1,6 +1,6 @@
 import { makeFolder } from '../base/files.ts';
 import type { Config } from '../config/config.ts';
-import { servedTargets } from './files/target-servers.ts';
+import { servedTargets } from '../config/served-targets.ts';
 import { type Service, startService } from './service.ts';
 import { takeServiceLock } from './service-lock.ts';
 import type { ServiceLog } from './service-log.ts';

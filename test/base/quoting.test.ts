@@ -161,7 +161,7 @@ it('writes the URL of a path into a .repo file so that dnf puts nothing in its p
 
 it('gives ssh the very path, as the value of an option', async () => {
   for (const path of fc.sample(
-    lineOf.map((text) => `/a${text.replaceAll('${', '{')}z`),
+    lineOf.map((text) => `/a${text.replaceAll(/\$+\{/g, '{')}z`),
     40,
   )) {
     const { stdout } = await run('ssh', ['-G', '-o', `UserKnownHostsFile=${sshOptionPath(path)}`, 'host']);

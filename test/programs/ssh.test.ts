@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { sshToThrowAway } from '../../src/programs/ssh.ts';
+import { sshArguments, sshToThrowAway } from '../../src/programs/ssh.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 test('a machine that is slow to answer is not given up by ssh itself: who asks it says how long to wait', async () => {
@@ -21,3 +21,13 @@ test('a machine that is slow to answer is not given up by ssh itself: who asks i
   // It asks, so that a machine that restarted can refuse; days of silence would be needed to end it.
   expect(options['ServerAliveInterval'] * options['ServerAliveCountMax']).toBeGreaterThan(86_400);
 });
+
+test.each(['identityFile', 'knownHostsFile'])(
+  'a path that ssh would put an environment variable into is refused: %s',
+  (key) => {
+    const option = key === 'identityFile' ? 'IdentityFile' : 'UserKnownHostsFile';
+    expect(() => sshArguments({ [key]: '/keys/${HOME}/mirror' })).toThrow(
+      `ssh takes no ${option} whose path has \${ in it: /keys/\${HOME}/mirror.`,
+    );
+  },
+);

@@ -6,7 +6,7 @@ import { quietTask, type Task } from '../../base/task.ts';
 import { temporaryPrefix } from '../../base/temporary.ts';
 import type { Config } from '../../config/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { servedAt } from '../../config/serve-target.ts';
+import { servedTargets } from '../../config/served-targets.ts';
 import { checkAddresses } from '../../doctor/check-addresses.ts';
 import {
   checkClock,
@@ -109,8 +109,11 @@ async function checkConfig(path: string): Promise<{ result: CheckResult; config?
 /** A configuration without schedules, hooks and targets to serve is for the command line. */
 function usesService({ streams, service, targets }: Config): boolean {
   const hooks = service.tokenHashFile !== undefined || service.mqtt !== undefined;
-  const serves = Object.values(targets).some((target) => target.type === 'directory' && servedAt(target) !== undefined);
-  return hooks || serves || Object.values(streams).some(({ schedule }) => schedule !== undefined);
+  return (
+    hooks ||
+    servedTargets({ targets }).length > 0 ||
+    Object.values(streams).some(({ schedule }) => schedule !== undefined)
+  );
 }
 
 async function isDebian(): Promise<boolean> {

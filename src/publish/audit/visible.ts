@@ -6,6 +6,8 @@ import { listedRefs } from '../verify/verify-summary.ts';
 import type { Finding } from './audit-findings.ts';
 import type { AuditState, Ledger } from './audit-ledger.ts';
 
+const SUMMARY = 'repo/summary';
+
 /** What a target shows to whoever comes. */
 export interface Visible {
   readonly refs: ReadonlyMap<string, string>;
@@ -41,8 +43,6 @@ export async function readVisible(
     ),
   };
 }
-
-const SUMMARY = 'repo/summary';
 
 /** Compares that with what was logged, and with what was visible at the last audit. */
 export function compareVisible({ refs, builds }: Visible, ledger: Ledger, state: AuditState | undefined): Finding[] {

@@ -14,10 +14,8 @@ interface JudgedStream {
   readonly problems: readonly string[];
 }
 
-/** What the service judged: all problems, and those of each stream once more with it. */
+/** What the service judged: all problems with what to do about them, and those of each stream once more with it. */
 export interface Judgement {
-  readonly problems: readonly string[];
-  /** What to do about each problem. */
   readonly nextSteps: readonly { readonly problem: string; readonly nextStep: string }[];
   readonly streams: readonly JudgedStream[];
 }
@@ -51,29 +49,28 @@ interface Known {
 }
 
 /** Returns what the service judged, with links to the builds and logs that it speaks of. */
-export function healthView({ problems, nextSteps, streams }: Judgement, { links, archOf }: Known): HealthView {
+export function healthView({ nextSteps, streams }: Judgement, { links, archOf }: Known): HealthView {
   const hrefOf = (id: string): string => {
     const arch = archOf(id);
     return arch === undefined ? '' : links.build(id, arch);
   };
   const steps = new Map(nextSteps.map(({ problem, nextStep }) => [problem, nextStep]));
-  const stepOf = (text: string): string => steps.get(text) ?? '';
   const ofStreams = streams.flatMap(({ problems: all, last }) =>
     // The first is about the last build; the others are about the stream.
     all.map((text, index) => {
       const id = index === 0 && last !== undefined && text.includes(last.build) ? last.build : '';
       const [arch, step = ''] = [archOf(id), id === '' ? undefined : last?.step];
       const logHref = arch && step ? links.log(id, arch, step) : '';
-      return { text, nextStep: stepOf(text), id, href: hrefOf(id), step, logHref };
+      return { text, nextStep: steps.get(text) ?? '', id, href: hrefOf(id), step, logHref };
     }),
   );
   const told = new Set(ofStreams.map(({ text }) => text));
-  const others = problems.filter((text) => !told.has(text));
+  const others = nextSteps.filter(({ problem }) => !told.has(problem));
   return {
-    ...verdict(problems.length),
+    ...verdict(nextSteps.length),
     problems: [
       ...ofStreams,
-      ...others.map((text) => ({ text, nextStep: stepOf(text), id: '', href: '', step: '', logHref: '' })),
+      ...others.map(({ problem: text, nextStep }) => ({ text, nextStep, id: '', href: '', step: '', logHref: '' })),
     ],
     good: streams.flatMap(({ stream, good }) =>
       good ? [{ stream, id: good.build, href: hrefOf(good.build), when: `${formatAge(good.ageSeconds)} ago` }] : [],

@@ -1,5 +1,6 @@
-import type { Config, DirectoryTargetConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { servedAt } from '../../config/serve-target.ts';
+import { servedTargets } from '../../config/served-targets.ts';
 import type { ConnectionLimits } from '../http/connections.ts';
 import { type HttpServer, serveHttp } from '../http/http-server.ts';
 import type { ServiceLog } from '../service-log.ts';
@@ -10,12 +11,6 @@ const LIMITS: ConnectionLimits = { total: 1024, each: 512, unread: 64 * 1024 * 1
 
 /** How long answers that are under way may take to their end when a server stops. */
 const GRACE_MS = 10_000;
-
-/** Returns the targets that this program is the web server of. */
-export function servedTargets({ targets }: Pick<Config, 'targets'>): DirectoryTargetConfig[] {
-  const folders = Object.values(targets).filter((target) => target.type === 'directory');
-  return folders.filter(({ serve }) => serve !== undefined);
-}
 
 /** The web servers of targets. */
 export interface TargetServers {

@@ -2,10 +2,10 @@ import { dirname, extname, join } from 'node:path';
 import { codeFile, PROJECT } from '../../base/shipped.ts';
 import type { Config } from '../../config/config.ts';
 import { servedAt } from '../../config/serve-target.ts';
+import { servedTargets } from '../../config/served-targets.ts';
 import { bwrap, hostPrograms, type Mount } from '../../programs/bwrap.ts';
 import { setpriv } from '../../programs/setpriv.ts';
 import type { SystemUser } from '../../programs/users.ts';
-import { servedTargets } from '../files/target-servers.ts';
 
 /** What `setpriv` needs to become somebody else; nothing of it is left afterwards. */
 const TO_CHANGE_USER = ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'] as const;

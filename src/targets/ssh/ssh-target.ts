@@ -22,13 +22,10 @@ const ASK_BYTES = 16 << 20;
  */
 export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
-  const contentsIn = (lines: readonly string[], paths: readonly string[]) => {
-    const { contents, unreadable } = contentsOf(lines, paths);
-    if (unreadable === undefined) return contents;
-    throw noFileError({ target: name, what: 'no regular file', place: `${destination}/${unreadable}` });
-  };
+  const noFile = (path: string): NightlyError =>
+    noFileError({ target: name, what: 'no regular file', place: `${destination}/${path}` });
   const readMany = async (paths: readonly string[], task: Task) =>
-    contentsIn(await pool.use(task, (shell) => ask(shell, readBody(paths))), paths);
+    contentsIn(await pool.use(task, (shell) => ask(shell, readBody(paths))), paths, noFile);
   return {
     name,
     publicUrl: url,
@@ -45,7 +42,7 @@ export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): Pla
         shell.write(`${readBody(paths)}links\n${onOneLine(folder)}\n`);
         return { lines: await answerOf(shell), links: await answerOf(shell) };
       });
-      return { contents: contentsIn(lines, paths), links: linksIn(links, folder) };
+      return { contents: contentsIn(lines, paths, noFile), links: linksIn(links, folder) };
     },
     send: (sourceRoot, paths, { immutable, fresh }, task) =>
       sendGroups(pool, sourceRoot, [{ paths, immutable, fresh }], task),
@@ -137,14 +134,15 @@ async function swapThere(shell: FarShell, request: SwapRequest): Promise<string 
 const readBody = (paths: readonly string[]): string => [`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n');
 
 /**
- * Reads what `read` of far.sh answers. @returns a content for each path, up to the first that is no file, if there is one
- * @throws NightlyError `unsupported` for an answer about fewer or more paths: half of it would be taken for the whole.
+ * Reads what `read` of far.sh answers: a content for each path, undefined for a file that is not there.
+ * @throws what `noFile` makes of a path where there is something else; NightlyError `unsupported` for an answer about fewer or more
+ *   paths, since half of it would be taken for the whole.
  */
-function contentsOf(lines: readonly string[], paths: readonly string[]) {
+function contentsIn(lines: readonly string[], paths: readonly string[], noFile: (path: string) => NightlyError) {
   const contents: (Buffer | undefined)[] = [];
   let parts: Buffer[] = [];
   for (const line of lines) {
-    if (line === 'unreadable') return { contents, unreadable: paths[contents.length] ?? '' };
+    if (line === 'unreadable') throw noFile(paths[contents.length] ?? '');
     if (line === '-') contents.push(undefined);
     else if (line !== '.') parts.push(Buffer.from(line, 'base64'));
     else {
@@ -152,7 +150,7 @@ function contentsOf(lines: readonly string[], paths: readonly string[]) {
       parts = [];
     }
   }
-  if (contents.length === paths.length && parts.length === 0) return { contents };
+  if (contents.length === paths.length && parts.length === 0) return contents;
   throw notUnderstood(`${contents.length} of ${paths.length} files`);
 }
 

@@ -109,14 +109,17 @@ export async function rsyncCompare(
   return other;
 }
 
-/** Fetches files into a folder, keeping their relative paths; those that are not there are left out. */
+/**
+ * Fetches files into a folder, keeping their relative paths; those that are not there are left out.
+ * @returns what of it is neither a file nor a folder, and was left out too
+ */
 export async function rsyncFetch(
   remote: RsyncRemote,
   paths: readonly string[],
   into: string,
   task: Task,
-): Promise<void> {
-  await fetch(remote, paths, into, [], task);
+): Promise<ReadonlySet<string>> {
+  return fetch(remote, paths, into, [], task);
 }
 
 /** What rsync puts in front of what a link leads to, so that it leads nowhere (`--munge-links`). */
@@ -125,19 +128,19 @@ const MUNGED = '/rsyncd-munged/';
 /**
  * As `rsyncFetch`, and with the files all that is below a small folder, whose symbolic links come as links: more than one
  * transfer at a time an account that is restricted to rrsync refuses, and a link is seen by no other.
- * @returns what each of those links leads to, by its path
+ * @returns what each of those links leads to, by its path, and what is neither a file nor a folder nor a link
  */
 export async function rsyncFetchWithLinks(
   remote: RsyncRemote,
   { paths, folder }: { readonly paths: readonly string[]; readonly folder: string },
   into: string,
   task: Task,
-): Promise<Map<string, string>> {
+): Promise<{ links: Map<string, string>; strange: ReadonlySet<string> }> {
   // A file named by itself would have its folders come as such, though they are links.
   const others = paths.filter((path) => !path.startsWith(`${folder}/`));
-  await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
-  const links = await linksBelow(into, folder);
-  return new Map([...links].map(([path, to]) => [path, to.replace(MUNGED, '')]));
+  const strange = await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
+  const links = [...(await linksBelow(into, folder))].map(([path, to]) => [path, to.replace(MUNGED, '')] as const);
+  return { links: new Map(links), strange };
 }
 
 async function fetch(
@@ -146,10 +149,15 @@ async function fetch(
   into: string,
   options: readonly string[],
   task: Task,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
+  const strange = new Set<string>();
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
-  const args = [...options, '--from0', '--files-from=-', '--times', '--ignore-missing-args'];
-  await rsync(remote, [...args, `${remote.destination}/`, `${into}/`], task, listOf(paths));
+  const args = [...options, '--8-bit-output', '--from0', '--files-from=-', '--times', '--ignore-missing-args'];
+  await rsync(remote, [...args, `${remote.destination}/`, `${into}/`], task, listOf(paths), (line) => {
+    const name = /^skipping non-regular file "(.*)"$/s.exec(line)?.[1];
+    if (name !== undefined) strange.add(unescaped(name));
+  });
+  return strange;
 }
 
 /** Files below a folder of the far side with their sizes in bytes, by paths as the folder's; none when it is not there. */

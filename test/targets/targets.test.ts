@@ -432,6 +432,31 @@ describe('rsync', () => {
     expect(await seconds('1M')).toBeGreaterThan(1);
   });
 
+  it.each([
+    ['a FIFO, an account restricted to rrsync', 'no regular file', 'mkfifo', rrsyncBed],
+    ['a FIFO, a daemon', 'no regular file', 'mkfifo', daemonBed],
+    ['a folder, an account restricted to rrsync', 'a folder', 'mkdir', rrsyncBed],
+    ['a folder, a daemon', 'a folder', 'mkdir', daemonBed],
+    ['a link, an account restricted to rrsync', /a link|no regular file/, 'link', rrsyncBed],
+    ['a link, a daemon', /a link|no regular file/, 'link', daemonBed],
+  ])('I7: names %s, in the place of a record, and does not take it for absent', async (_, what, make, open) => {
+    const { dir, far = '', target } = await open();
+    const wanted = 'builds/bä 1.json';
+    const path = join(far, wanted);
+    await mkdir(dirname(path), { recursive: true });
+    await (make === 'link' ? symlink('other.json', path) : run(make, [path]));
+    const fault = {
+      code: 'target-unreachable',
+      message: expect.stringMatching(what),
+    };
+    const reading = target.readMany(['builds/none.json', wanted], testTask(dir));
+    await expect(reading).rejects.toMatchObject(fault);
+    await expect(reading).rejects.toThrow(wanted);
+    const withLinks = target.readWithLinks([wanted], 'repo', testTask(dir));
+    await expect(withLinks).rejects.toMatchObject(fault);
+    await expect(withLinks).rejects.toThrow(wanted);
+  });
+
   it('frees its lock when the work is refused', async () => {
     const { dir, far, target } = await daemonBed();
     const swap = { expect: [{ path: 'none', content: bytes('x') }], put: [] };

@@ -1,7 +1,7 @@
-import { utimes } from 'node:fs/promises';
+import { lstat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
-import { bytesIfThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
+import { bytesIfThere, ifThere, withTemporaryFolder, writeFileAtomic } from '../../base/files.ts';
 import type { Task } from '../../base/task.ts';
 import type { RsyncTargetConfig } from '../../config/config.ts';
 import { isSshDestination } from '../../config/targets.ts';
@@ -19,7 +19,7 @@ import {
 } from '../../programs/rsync.ts';
 import { accountOf, type SshAccess, sshArguments } from '../../programs/ssh.ts';
 import { sharedSsh } from '../../programs/ssh-shared.ts';
-import { contentEquals, movedError } from '../expect.ts';
+import { contentEquals, movedError, noFileError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { ContentsAndLinks, PlainTarget, SmallFile } from '../target.ts';
@@ -44,7 +44,9 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
     bandwidthLimit,
   };
   const connect = connector(plain, ssh);
-  const readMany = (paths: readonly string[], task: Task) => connect(task, (remote) => readFiles(remote, paths, task));
+  const noFile: NoFile = (path, what) => noFileError({ target: name, what, place: `${destination}/${path}` });
+  const readMany = (paths: readonly string[], task: Task) =>
+    connect(task, (remote) => readFiles(remote, paths, noFile, task));
   const put = (files: readonly SmallFile[], task: Task) => connect(task, (remote) => putFiles(remote, files, task));
   const putLock = (content: Uint8Array, compare: RsyncCompare, task: Task) =>
     connect(task, (remote) => putFreeLock(remote, content, compare, task));
@@ -70,7 +72,8 @@ export function rsyncTarget(config: RsyncTargetConfig): PlainTarget {
     },
     read: async (path, task) => (await readMany([path], task))[0],
     readMany,
-    readWithLinks: (paths, folder, task) => connect(task, (remote) => readWithLinks(remote, paths, folder, task)),
+    readWithLinks: (paths, folder, task) =>
+      connect(task, (remote) => readWithLinks(remote, { paths, folder }, noFile, task)),
     async send(sourceRoot, paths, { immutable, fresh }, task) {
       if (paths.length === 0) return { files: 0, bytes: 0 };
       const how = fresh ? 'any' : immutable ? 'size' : 'content';
@@ -128,28 +131,46 @@ function connector(plain: RsyncRemote, ssh: SshAccess) {
   };
 }
 
+/** Returns the failure for something else in a file's place. */
+type NoFile = (path: string, what: string) => NightlyError;
+
 async function readFiles(
   remote: RsyncRemote,
   paths: readonly string[],
+  noFile: NoFile,
   task: Task,
 ): Promise<(Uint8Array | undefined)[]> {
   return withTemporaryFolder(async (folder) => {
-    await rsyncFetch(remote, paths, folder, task);
-    return Promise.all(paths.map((path) => bytesIfThere(join(folder, path))));
+    const strange = await rsyncFetch(remote, paths, folder, task);
+    return Promise.all(paths.map((path) => readFetched(folder, path, strange, noFile)));
   });
+}
+
+/** @throws NightlyError `target-unreachable` for something else in its place: a publish would take it for absent. */
+async function readFetched(
+  folder: string,
+  path: string,
+  strange: ReadonlySet<string>,
+  noFile: NoFile,
+): Promise<Uint8Array | undefined> {
+  if (strange.has(path)) throw noFile(path, 'no regular file');
+  const info = await ifThere(lstat(join(folder, path)));
+  if (info?.isDirectory()) throw noFile(path, 'a folder');
+  if (info?.isSymbolicLink()) throw noFile(path, 'a link');
+  return info && bytesIfThere(join(folder, path));
 }
 
 /** What a link leads to is not fetched: who asks for links reads through none. */
 async function readWithLinks(
   remote: RsyncRemote,
-  paths: readonly string[],
-  folder: string,
+  { paths, folder }: { readonly paths: readonly string[]; readonly folder: string },
+  noFile: NoFile,
   task: Task,
 ): Promise<ContentsAndLinks> {
   return withTemporaryFolder(async (into) => {
-    const links = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
+    const { links, strange } = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
     const isBehind = (path: string): boolean => [...links.keys()].some((link) => `${path}/`.startsWith(`${link}/`));
-    const read = async (path: string) => (isBehind(path) ? undefined : bytesIfThere(join(into, path)));
+    const read = async (path: string) => (isBehind(path) ? undefined : readFetched(into, path, strange, noFile));
     return { contents: await Promise.all(paths.map(read)), links };
   });
 }

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Transporter } from 'nodemailer';
 import { systemCa } from './certificates.ts';
 import { definedOnly } from './defined-only.ts';
+import { runningLimit } from './running-time.ts';
 
 /** A mail server that takes messages from this program. */
 export interface SmtpServer {
@@ -58,7 +59,7 @@ async function connect(host: string, port: number, limitMs: number, signal: Abor
   socket.on('error', () => undefined);
   const give = (error: Error) => socket.destroy(error);
   const abort = () => give(new Error('it was given up'));
-  const timer = setTimeout(() => give(new Error(`it did not answer within ${limitMs / 1000} s`)), limitMs);
+  const limit = runningLimit(limitMs, () => give(new Error(`it did not answer within ${limitMs / 1000} s`)));
   signal?.addEventListener('abort', abort, { once: true });
   try {
     await new Promise<void>((done, reject) => {
@@ -70,7 +71,7 @@ async function connect(host: string, port: number, limitMs: number, signal: Abor
     });
     return socket;
   } finally {
-    clearTimeout(timer);
+    limit.end();
     signal?.removeEventListener('abort', abort);
   }
 }

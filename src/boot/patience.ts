@@ -1,3 +1,4 @@
+import { runningMs } from '../base/running-time.ts';
 import type { Task } from '../base/task.ts';
 import { bootFault, serialSize } from './serial-log.ts';
 
@@ -22,11 +23,11 @@ export class Stalled extends Error {}
 
 /** A function that gives the reason why a machine is waited for no longer, or undefined while it is. */
 export function patience({ serialLog, seconds, consoleFrom }: Patience): () => Promise<string | undefined> {
-  const started = performance.now();
+  const started = runningMs();
   let since = started;
   let size = -1;
   return async () => {
-    const now = performance.now();
+    const now = runningMs();
     const written = await serialSize(serialLog);
     if (written !== size) {
       const fault = consoleFrom === undefined ? undefined : await bootFault(serialLog, consoleFrom, Math.max(size, 0));

@@ -5,6 +5,7 @@ import { NightlyError } from '../base/errors.ts';
 import { sha256, writeFileAtomic } from '../base/files.ts';
 import { oneLine } from '../base/one-line.ts';
 import { sftpWord, shellWord } from '../base/quoting.ts';
+import { runningLimit } from '../base/running-time.ts';
 import { codeFile } from '../base/shipped.ts';
 import type { Task } from '../base/task.ts';
 import type { MachineConfig } from '../config/builders.ts';
@@ -152,16 +153,12 @@ async function converseWith(asked: Asked, task: Task, options: CallOptions): Pro
     kill();
   };
   let kill = (): void => undefined;
-  let timer = setTimeout(stop, stallSeconds * 1000);
-  const progress = () => {
-    clearTimeout(timer);
-    timer = setTimeout(stop, stallSeconds * 1000);
-  };
+  const limit = runningLimit(stallSeconds * 1000, stop);
   try {
     return await shared.use(task, async (path) => {
       const ssh = converse('ssh', asked.args(path), { task, shown: [config.name, shown] });
       kill = ssh.kill;
-      return await exchange(ssh, asked, progress, task, options);
+      return await exchange(ssh, asked, limit.again, task, options);
     });
   } catch (error) {
     task.signal.throwIfAborted();
@@ -171,7 +168,7 @@ async function converseWith(asked: Asked, task: Task, options: CallOptions): Pro
     }
     throw machineFault(error, config);
   } finally {
-    clearTimeout(timer);
+    limit.end();
   }
 }
 

@@ -6,6 +6,7 @@ import pRetry from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
 import { ifThere, isErrno, readRegular } from '../base/files.ts';
 import { bodyOf, httpFetch } from '../base/http.ts';
+import { runningLimit } from '../base/running-time.ts';
 import type { Task } from '../base/task.ts';
 import { addRemote, initRepo, pullPaths } from '../programs/ostree.ts';
 import { type CommitInfo, isChecksum, objectPath, readCommit } from './objects.ts';
@@ -121,15 +122,16 @@ async function refuseSpecialFiles(repo: string): Promise<void> {
 
 async function get(url: string, signal: AbortSignal, patienceMs: number): Promise<Uint8Array | undefined> {
   const silent = new AbortController();
-  const timer = setTimeout(() => silent.abort(new Error(`nothing arrived for ${patienceMs / 1000} s`)), patienceMs);
+  const why = new Error(`nothing arrived for ${patienceMs / 1000} s`);
+  const limit = runningLimit(patienceMs, () => silent.abort(why));
   try {
     const response = await httpFetch(url, { signal: AbortSignal.any([signal, silent.signal]) });
-    if (response.ok) return await bodyOf(response, () => timer.refresh());
+    if (response.ok) return await bodyOf(response, limit.again);
     await response.body?.cancel();
     if (response.status === 404 || response.status === 410) return undefined;
     throw new Error(`HTTP status ${response.status}`);
   } finally {
-    clearTimeout(timer);
+    limit.end();
   }
 }
 

@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import { isErrno } from '../base/files.ts';
+import { runningLimit } from '../base/running-time.ts';
 import { failed, missing } from './program-fault.ts';
 import { closeLog, eachLine, openLog, tail, tailOf, wholeText } from './program-output.ts';
 import { killGroup, liveGroups, onAbort, type RunOptions, spawn } from './spawn.ts';
@@ -31,7 +32,8 @@ export interface RunningProcess {
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const { task } = options;
   task?.signal.throwIfAborted();
-  const log = openLog(task, command, args);
+  const logged = options.logged === false ? undefined : task;
+  const log = openLog(logged, command, args);
   try {
     const { child, ending, ...streams } = spawn(command, args, options);
     const taken = options.onLine
@@ -48,13 +50,13 @@ export async function run(command: string, args: readonly string[], options: Run
     // What it started was its own; it would keep the pipes open, and us waiting.
     void ending.then(({ signal }) => signal && child.pid !== undefined && killGroup(child.pid, 'SIGKILL'));
     let timedOut = false;
-    const timer =
+    const limit =
       options.timeoutMs === undefined
         ? undefined
-        : setTimeout(() => {
+        : runningLimit(options.timeoutMs, () => {
             timedOut = true;
             if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
-          }, options.timeoutMs);
+          });
     const ended = ending.then(async (result) => {
       if (child.pid !== undefined) await options.onExit?.(child.pid);
       return result;
@@ -62,8 +64,8 @@ export async function run(command: string, args: readonly string[], options: Run
     try {
       const [result, out, err] = await Promise.all([ended, stdout, stderr]);
       task?.signal.throwIfAborted();
-      if (out === undefined) throw failed('printed more than is taken of it', command, args, err, task);
-      if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, task);
+      if (out === undefined) throw failed('printed more than is taken of it', command, args, err, logged);
+      if (timedOut) throw failed(`did not end within ${(options.timeoutMs ?? 0) / 1000} s`, command, args, err, logged);
       if (result.exitCode === undefined) {
         if (isErrno(result.fault, 'ENOENT')) throw missing(command, options.cwd);
         if (result.signal && options.okSignals) {
@@ -74,15 +76,15 @@ export async function run(command: string, args: readonly string[], options: Run
           command,
           args,
           err,
-          task,
+          logged,
         );
       }
       if (!(options.okExitCodes ?? [0]).includes(result.exitCode)) {
-        throw failed(`ended with exit code ${result.exitCode}`, command, args, err || tail(out), task);
+        throw failed(`ended with exit code ${result.exitCode}`, command, args, err || tail(out), logged);
       }
       return { exitCode: result.exitCode, stdout: out, stderr: err };
     } finally {
-      clearTimeout(timer);
+      limit?.end();
       stopWatching();
       if (child.pid !== undefined) liveGroups.delete(child.pid);
     }

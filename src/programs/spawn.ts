@@ -17,6 +17,8 @@ export const RUN_MARKER = 'ATOMIC_NIGHTLY_RUN';
 export interface RunOptions {
   /** Gives cancellation and the log file. Without it nothing is logged and the process cannot be aborted. */
   readonly task?: Task | undefined;
+  /** Whether the task's log has its command line and what it prints. Default: true. */
+  readonly logged?: boolean;
   readonly cwd?: string | undefined;
   /** Added to this program's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;

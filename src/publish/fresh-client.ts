@@ -6,6 +6,7 @@ import { asNightlyError } from '../base/as-nightly-error.ts';
 import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
 import { FREE_SPACE_HINT, withFullDisk } from '../base/full-disk.ts';
+import { runningMs } from '../base/running-time.ts';
 import type { Task } from '../base/task.ts';
 import { makeClient, pullAsClient } from '../programs/ostree-client.ts';
 
@@ -48,11 +49,11 @@ export async function verifyPublished(request: VerifyRequest, task: Task): Promi
     await makeClient(repo, url, { gpgKeys, signedSummary: signingKey !== undefined }, task);
     const look = () => pullAsClient({ repo, ref, deltas: 'may' }, task);
     task.say(`pulling ${ref} from ${url} as a fresh client`);
-    const until = performance.now() + (request.cacheSeconds ?? 90) * 1000;
+    const until = runningMs() + (request.cacheSeconds ?? 90) * 1000;
     for (;;) {
       const seen = await pRetry(look, { retries: 5, minTimeout: 300, signal: task.signal });
       if (seen === commit) break;
-      if (performance.now() > until) throw new Error(`a fresh client got ${seen}`);
+      if (runningMs() > until) throw new Error(`a fresh client got ${seen}`);
       task.say(`${url} still serves ${seen.slice(0, 12)}: waiting for a cache in front of it`);
       await pause(LOOK_EVERY_MS, undefined, { signal: task.signal });
     }

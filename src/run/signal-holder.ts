@@ -37,6 +37,8 @@ export async function signalHolder(work: string, holder: LockHolder, signal: Nod
   const isSame = !(now instanceof NightlyError) && now?.pid === pid && now.since === since;
   if (!isSame || started === undefined || started > Date.parse(since) + 1000) return false;
   try {
+    // One that was stopped (Ctrl-Z) takes no signal before it goes on.
+    process.kill(pid, 'SIGCONT');
     process.kill(pid, signal);
     return true;
   } catch (error) {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pRetry, { AbortError } from 'p-retry';
 import { NightlyError } from '../base/errors.ts';
+import { runningLimit } from '../base/running-time.ts';
 import type { Task } from '../base/task.ts';
 import { converse } from '../programs/converse.ts';
 import { findProgram } from '../programs/find-program.ts';
@@ -79,10 +80,10 @@ async function ask(config: SigningProgram, what: Signable, task: Task): Promise<
   // Logs are published with the build.
   const signer = converse(program, args, { task, shown: args.length === 0 ? [] : ['…'] });
   let late = false;
-  const timer = setTimeout(() => {
+  const limit = runningLimit(config.timeoutSeconds * 1000, () => {
     late = true;
     signer.kill();
-  }, config.timeoutSeconds * 1000);
+  });
   task.signal.addEventListener('abort', signer.kill, { once: true });
   try {
     // It may answer, or give up, before it has read everything: its exit code shows which.
@@ -99,7 +100,7 @@ async function ask(config: SigningProgram, what: Signable, task: Task): Promise<
     task.signal.throwIfAborted();
     throw late ? timedOut(config, task) : failed(config, error, task);
   } finally {
-    clearTimeout(timer);
+    limit.end();
     task.signal.removeEventListener('abort', signer.kill);
   }
 }

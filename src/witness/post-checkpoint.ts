@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RefusedConnection, reasonOf } from '../base/connection-faults.ts';
 import { type HttpResponse, httpFetch } from '../base/http.ts';
+import { runningLimit } from '../base/running-time.ts';
 import { MOST_ANSWER_BYTES, type RawAnswer } from './witness-answer.ts';
 
 /** How long a witness is waited for, in milliseconds. */
@@ -29,7 +30,21 @@ export async function postCheckpoint(
   { totalMs, silentMs }: Patience,
   signal: AbortSignal,
 ): Promise<RawAnswer> {
-  const end = AbortSignal.any([signal, AbortSignal.timeout(totalMs)]);
+  const over = new AbortController();
+  const limit = runningLimit(totalMs, () => over.abort());
+  try {
+    return await tried(url, body, { totalMs, silentMs }, { signal, end: AbortSignal.any([signal, over.signal]) });
+  } finally {
+    limit.end();
+  }
+}
+
+async function tried(
+  url: string,
+  body: string,
+  { totalMs, silentMs }: Patience,
+  { signal, end }: { readonly signal: AbortSignal; readonly end: AbortSignal },
+): Promise<RawAnswer> {
   // What the last try came to says more than that the time is over.
   let last: RawAnswer | Error = new Error(`it did not answer within ${totalMs / 1000} s`);
   for (let attempt = 1; attempt <= TRIES && !end.aborted; attempt += 1) {
@@ -54,8 +69,7 @@ class TooLong extends Error {}
 
 async function postOnce(url: string, body: string, silentMs: number, end: AbortSignal): Promise<RawAnswer> {
   const silence = new AbortController();
-  const watch = () => setTimeout(() => silence.abort(), silentMs);
-  let timer = watch();
+  const limit = runningLimit(silentMs, () => silence.abort());
   try {
     const response = await httpFetch(url, {
       method: 'POST',
@@ -64,18 +78,14 @@ async function postOnce(url: string, body: string, silentMs: number, end: AbortS
       redirect: 'error',
       signal: AbortSignal.any([end, silence.signal]),
     });
-    const alive = (): void => {
-      clearTimeout(timer);
-      timer = watch();
-    };
-    alive();
+    limit.again();
     const contentType = response.headers.get('content-type') ?? '';
-    return { status: response.status, contentType, body: await readBounded(response, alive) };
+    return { status: response.status, contentType, body: await readBounded(response, limit.again) };
   } catch (error) {
     if (silence.signal.aborted) throw new Error(`nothing came from it for ${silentMs / 1000} s`);
     throw error;
   } finally {
-    clearTimeout(timer);
+    limit.end();
   }
 }
 

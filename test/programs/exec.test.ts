@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -8,6 +8,7 @@ import { converse } from '../../src/programs/converse.ts';
 import { run, start } from '../../src/programs/exec.ts';
 import { launch } from '../../src/programs/launch.ts';
 import { commandLine } from '../../src/programs/program-fault.ts';
+import { removeTree } from '../../src/programs/rm.ts';
 import { isAlive } from '../support/processes.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
@@ -44,6 +45,17 @@ test('a failure says the command, the exit code and its last lines, and names th
     log: join(folder, 'task.log'),
   });
   expect(readFileSync(join(folder, 'task.log'), 'utf8')).toContain('line 1\n');
+});
+
+test('K19: what tidies up is not in the log of a step; its failure says how it was run', async () => {
+  const folder = temporaryFolder();
+  const task = testTask(folder);
+  mkdirSync(join(folder, 'tree/usr'), { recursive: true });
+  await removeTree(join(folder, 'tree'), task);
+  expect(readdirSync(folder)).not.toContain('tree');
+  const failing = run('sh', ['-c', 'echo no >&2; exit 1'], { task, logged: false });
+  await expect(failing).rejects.toMatchObject({ hint: "It was run as: sh -c 'echo no >&2; exit 1'" });
+  expect(readdirSync(folder)).not.toContain('task.log');
 });
 
 test('a failure begins with the program and what became of it, not with its arguments', async () => {

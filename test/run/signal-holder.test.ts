@@ -7,7 +7,9 @@ import type { LockHolder } from '../../src/run/run-lock.ts';
 import { signalHolder } from '../../src/run/signal-holder.ts';
 import { isUnderWay } from '../../src/run/under-way.ts';
 import { fullMeta } from '../support/build-meta.ts';
+import { isStopped } from '../support/processes.ts';
 import { temporaryFolder } from '../support/tmp.ts';
+import { until } from '../support/until.ts';
 
 const HOUR = 3_600_000;
 
@@ -26,6 +28,14 @@ function held(change: Partial<LockHolder> = {}) {
 
 test('the process that the lock names is sent the signal', async () => {
   const { work, holder, ended } = held();
+  expect(await signalHolder(work, holder, 'SIGINT')).toBe(true);
+  expect(await ended).toBe('SIGINT');
+});
+
+test('K7: one that was stopped, as by Ctrl-Z, takes it too', async () => {
+  const { work, holder, child, ended } = held();
+  child.kill('SIGSTOP');
+  await until(() => isStopped(holder.pid));
   expect(await signalHolder(work, holder, 'SIGINT')).toBe(true);
   expect(await ended).toBe('SIGINT');
 });

@@ -9,6 +9,11 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Whether a process is stopped (SIGSTOP, Ctrl-Z). */
+export function isStopped(pid: number): boolean {
+  return /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
 /** The processes a living one started itself. */
 export function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import pRetry, { AbortError } from 'p-retry';
 import { reasonOf } from '../../base/connection-faults.ts';
 import { bodyOf, type HttpResponse, httpFetch, withBody } from '../../base/http.ts';
+import { runningLimit } from '../../base/running-time.ts';
 
 /** Files as the public URL of a target serves them; passing faults of the server are tried again. */
 export interface PublicFiles {
@@ -40,25 +41,21 @@ export function publicFiles(url: string, signal: AbortSignal): PublicFiles {
   const tried = <Result>(path: string, method: string, read: (response: HttpResponse) => Promise<Result>) =>
     pRetry(
       async (): Promise<Result | undefined> => {
-        const limit = new AbortController();
-        let timer = setTimeout(() => limit.abort(), ANSWER_MS);
-        const alive = (): void => {
-          clearTimeout(timer);
-          timer = setTimeout(() => limit.abort(), ANSWER_MS);
-        };
+        const silence = new AbortController();
+        const limit = runningLimit(ANSWER_MS, () => silence.abort());
         try {
           const place = `${url}/${path.split('/').map(encodeURIComponent).join('/')}`;
-          const response = await httpFetch(place, { method, signal: AbortSignal.any([signal, limit.signal]) });
-          if (response.ok) return await read(withPulse(response, alive));
+          const response = await httpFetch(place, { method, signal: AbortSignal.any([signal, silence.signal]) });
+          if (response.ok) return await read(withPulse(response, limit.again));
           await response.body?.cancel();
           if (response.status === 404 || response.status === 410) return undefined;
           const fault = new Error(`${path}: HTTP status ${response.status}`);
           throw response.status < 500 ? new AbortError(fault) : fault;
         } catch (error) {
-          if (limit.signal.aborted) throw new Error(`${path}: nothing arrived for ${ANSWER_MS / 1000} seconds`);
+          if (silence.signal.aborted) throw new Error(`${path}: nothing arrived for ${ANSWER_MS / 1000} seconds`);
           throw error;
         } finally {
-          clearTimeout(timer);
+          limit.end();
         }
       },
       { retries: 3, minTimeout: 300, signal },

@@ -4,6 +4,9 @@ import { type ErrorCode, NightlyError } from './errors.ts';
 /** What to do about a full disk. */
 export const FREE_SPACE_HINT = 'Free some space on that file system, then run "atomic-nightly resume".';
 
+/** What programs say, among other words, where there is no space left, or none that this user may have. */
+export const FULL_WORDS = /No space left on device|Disk quota exceeded/i;
+
 /** Bytes below which what is left makes a file system a full one. */
 const FULL_BYTES = 256 * 1024;
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
-import { FREE_SPACE_HINT } from '../base/full-disk.ts';
+import { FREE_SPACE_HINT, FULL_WORDS } from '../base/full-disk.ts';
 import { harmlessLines } from '../base/one-line.ts';
 import { plainShellWord } from '../base/quoting.ts';
 import { redact } from '../base/redact.ts';
@@ -32,7 +32,7 @@ export function failed(
   // What it printed may be what others gave it (K17).
   const lastLines = harmlessLines(output.trimEnd().split('\n').slice(-12).join('\n'));
   // ostree keeps some of a disk free, and stops before it is full (ostree.repo-config(5), min-free-space-percent).
-  const full = /No space left on device|Disk quota exceeded|min-free-space-(?:percent|size) .*exceeded/i.test(output);
+  const full = FULL_WORDS.test(output) || /min-free-space-(?:percent|size) .*exceeded/i.test(output);
   return new NightlyError(
     full ? 'disk-full' : 'tool-failed',
     `${full ? 'The disk is full, so ' : ''}${programName(command, args)} ${how}.${lastLines ? `\n${lastLines}` : ''}`,

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { NightlyError } from '../../base/errors.ts';
-import { FREE_SPACE_HINT } from '../../base/full-disk.ts';
+import { FREE_SPACE_HINT, FULL_WORDS } from '../../base/full-disk.ts';
 import { reasons } from '../../base/read-record.ts';
 import { codeFile } from '../../base/shipped.ts';
 import type { Task } from '../../base/task.ts';
@@ -45,10 +45,8 @@ export interface HelperCall<T> {
   readonly wrap?: (argv: readonly string[], helper: string) => readonly string[];
 }
 
-/**
- * The kernel's message, and the one rpm prints before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`).
- */
-const NO_SPACE = /No space left on device|needs \S+ more (?:space|inodes) on the /;
+/** What rpm prints before it begins (rpmprob.c, `RPMPROB_DISKSPACE`, `RPMPROB_DISKNODES`). */
+const NO_SPACE = /needs \S+ more (?:space|inodes) on the /;
 
 /** Runs depsolve.py, passing its progress on. @throws what `fail` makes of a named failure, `tool-failed`, `disk-full`. */
 export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T> {
@@ -72,7 +70,8 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
     },
   });
   if (failure) {
-    if (NO_SPACE.test(failure.message + stderr)) {
+    const said = failure.message + stderr;
+    if (FULL_WORDS.test(said) || NO_SPACE.test(said)) {
       throw new NightlyError('disk-full', `No space left in ${dirname(call.home)} or beside it: ${failure.message}`, {
         hint: FREE_SPACE_HINT,
       });

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { type ErrorCode, NightlyError } from '../../base/errors.ts';
-import { FREE_SPACE_HINT } from '../../base/full-disk.ts';
+import { FREE_SPACE_HINT, FULL_WORDS } from '../../base/full-disk.ts';
 import type { Task } from '../../base/task.ts';
 
 interface Rule {
@@ -27,7 +27,7 @@ const RULES: readonly Rule[] = [
     hint: 'Releases 2018.10 to 2021.1 fail on every build after the first. Write "preserve-passwd: false" into the treefile, or check-passwd and check-groups of type "file".',
   },
   {
-    pattern: /No space left on device|Disk quota exceeded|would be exceeded, at least/i,
+    pattern: new RegExp(`${FULL_WORDS.source}|would be exceeded, at least`, 'i'),
     code: 'disk-full',
     hint: FREE_SPACE_HINT,
   },

@@ -27,6 +27,8 @@ const CASES: [ErrorCode, string, number?][] = [
   ],
   ['locked', 'rpmdb[process] already locked by 4711'],
   ['disk-full', 'Writing commit: fallocate: No space left on device'],
+  ['disk-full', 'Writing content object: Disk quota exceeded'],
+  ['disk-full', "Writing commit: min-free-space-percent '3%' would be exceeded, at least 1.2 GB requested"],
   ['compose', 'assertion failed', 134],
   ['compose', 'Error opening directory “/etc/pki/rpm-gpg”: No such file or directory'],
   ['compose', 'Running %post for x: While creating stdout stream fd: No such file or directory'],

@@ -52,6 +52,9 @@ export function recordText<Value>(value: Value, format: RecordFormat<Value>): st
 /** Deeper nesting is nobody's record; writing it again would overflow the stack. */
 const MAX_DEPTH = 64;
 
+/** More bytes than any record has; one of 5,000 builds has three million. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
 /** So many faults of one record are named. */
 const NAMED = 5;
 
@@ -96,7 +99,7 @@ function parseJson(
   { hint }: Pick<RecordFormat<unknown>, 'hint'>,
   place: string,
 ): unknown {
-  const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+  const text = textOf(content, hint, place);
   if (text.trim() === '') throw damaged(place, 'it is empty', hint);
   let value: unknown;
   try {
@@ -109,11 +112,23 @@ function parseJson(
       error,
     );
   }
-  if (isDeeperThan(value, MAX_DEPTH)) throw damaged(place, `it is nested more than ${MAX_DEPTH} deep`, hint);
+  const fault = faultWithin(value, MAX_DEPTH);
+  if (fault !== undefined) throw damaged(place, fault, hint);
   if (/__proto__|\\u/.test(text) && hasProtoKey(value)) throw damaged(place, 'it has a key "__proto__"', hint);
   const twice = keyTwice(text, value);
   if (twice !== undefined) throw damaged(place, `it has the key ${oneLine(JSON.stringify(twice))} twice`, hint);
   return value;
+}
+
+/** Somebody's editor may have put a byte order mark in front; JSON has none (RFC 8259, section 8.1). */
+function textOf(content: string | Uint8Array, hint: string, place: string): string {
+  if (content.length > MAX_BYTES) throw damaged(place, `it has ${content.length} bytes, as no record has`, hint);
+  if (typeof content === 'string') return content.replace(/^\ufeff/, '');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(content);
+  } catch (error) {
+    throw damaged(place, 'it is not UTF-8', hint, error);
+  }
 }
 
 /** Schemas do not look at such a key, while `Object.values` gives what is there. Depth is bounded by now. */
@@ -122,13 +137,26 @@ function hasProtoKey(value: unknown): boolean {
   return Object.hasOwn(value, '__proto__') || Object.values(value).some(hasProtoKey);
 }
 
-/** Whether lists and objects are nested deeper than that. The parser itself calls nothing within calls, so it reads any depth. */
-function isDeeperThan(value: unknown, most: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (most === 0) return true;
-  if (Array.isArray(value)) return value.some((one) => isDeeperThan(one, most - 1));
-  for (const key in value) if (isDeeperThan(Reflect.get(value, key), most - 1)) return true;
-  return false;
+/**
+ * Returns why a value cannot be written again as it was read, as a part of a sentence: it is nested too deep, or a number of it is
+ * Infinity here. The parser itself calls nothing within calls, so it reads any depth.
+ */
+function faultWithin(value: unknown, depth: number): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'it has a number that is too large';
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth === 0) return `it is nested more than ${MAX_DEPTH} deep`;
+  if (Array.isArray(value)) {
+    for (const one of value) {
+      const fault = faultWithin(one, depth - 1);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+  for (const key in value) {
+    const fault = faultWithin(Reflect.get(value, key), depth - 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
 }
 
 /** Returns what is wrong with a record, the first few faults each with its place in it, as a part of a sentence. */

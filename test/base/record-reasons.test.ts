@@ -13,7 +13,7 @@ const FORMAT = recordFormat({
   hint: 'Bring it back.',
 });
 
-const why = (text: string): string => {
+const why = (text: string | Uint8Array): string => {
   try {
     readRecord(text, FORMAT, 'meta.json');
     return 'good';
@@ -33,4 +33,31 @@ test('what is wrong with a record is said in words, with its place in it', () =>
     'meta.json is damaged: name: must be text; size: must be at most 9; files > a: must be text.',
   );
   expect(why('[]')).toBe('meta.json is damaged: must be a map of keys.');
+});
+
+const GOOD = '{"name": "a", "size": 1, "files": {}, "state": "good", "id": "x"}';
+
+test('K1: a byte order mark in front is nobody’s fault', () => {
+  expect(why(`\ufeff${GOOD}`)).toBe('good');
+  expect(why(Buffer.from(`\ufeff${GOOD}`))).toBe('good');
+  expect(why(`${GOOD}\ufeff`)).toContain('meta.json is damaged: it is not JSON');
+});
+
+test.each(['"name": "a\xff"', '"other": "\xc3"', '"name": "\xed\xa0\x80"'])(
+  'K1: bytes that are no UTF-8 are refused: %j',
+  (part) => {
+    expect(why(Buffer.from(`{${part}}`, 'latin1'))).toBe('meta.json is damaged: it is not UTF-8.');
+  },
+);
+
+test.each(['1e999', '-1e999', '[1, [1e400]]', '{"a": {"b": 1e309}}'])(
+  'K1: a number that would be written again as null is refused, also under a key that is not known: %s',
+  (value) => {
+    expect(why(`{"other": ${value}}`)).toBe('meta.json is damaged: it has a number that is too large.');
+    expect(why(`[{"other": ${value}}]`)).toBe('meta.json is damaged: it has a number that is too large.');
+  },
+);
+
+test('K18: what is larger than any record is refused before it is read', () => {
+  expect(why(Buffer.alloc(2 ** 28 + 1, ' '))).toBe('meta.json is damaged: it has 268435457 bytes, as no record has.');
 });

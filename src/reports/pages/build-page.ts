@@ -91,8 +91,8 @@ export function buildPage(request: BuildPageRequest) {
     promoted: promotedViews(request, linkTo),
     withdrawal: withdrawalView(meta, linkTo),
     ...retractionViews(meta, linkTo),
-    steps: run ? stepsView(run.entries, run.since, logOf) : false,
-    releaseSteps: run ? stepsView(run.releaseEntries, run.since, logOf) : false,
+    steps: run ? stepsView(run.entries, run.since, meta, logOf) : false,
+    releaseSteps: run ? stepsView(run.releaseEntries, run.since, meta, logOf) : false,
     commands: run ? nextCommands(meta, state, run) : [],
     comparable: run ? comparable(request) : [],
   };
@@ -251,8 +251,10 @@ function retractionViews(meta: BuildMeta, linkTo: LinkTo) {
 }
 
 /** Returns the steps of a build: what failed or runs first, what is done for those who unfold it; false without any. */
-function stepsView(entries: readonly JournalEntry[], since: number, hrefOf: (step: string) => string) {
-  const steps = stepTimes(entries, since);
+function stepsView(entries: readonly JournalEntry[], since: number, { failures = [] }: BuildMeta, hrefOf: LogOf) {
+  const isTold = (one: StepTime) => failures.some(({ step, message }) => step === one.step && message === one.message);
+  // A failure has its words once on the page, at its top.
+  const steps = stepTimes(entries, since).map((one) => (isTold(one) ? { ...one, message: '' } : one));
   if (steps.length === 0) return false;
   const done = steps.filter(({ state }) => state === 'done');
   return {
@@ -265,7 +267,7 @@ function stepsView(entries: readonly JournalEntry[], since: number, hrefOf: (ste
   };
 }
 
-function stepRows(steps: readonly StepTime[], hrefOf: (step: string) => string) {
+function stepRows(steps: readonly StepTime[], hrefOf: LogOf) {
   return steps.map(({ step, state, start, end, message = '' }) => ({
     step,
     state: stepStateView(state),

@@ -64,6 +64,24 @@ test('what changes on disk shows at the next look: a record, a journal, a build'
   expect((await get('/')).text).toContain('20261119_01');
 });
 
+test('K19: a failure has its words once on the page of its build, and an earlier one of the same step beside it', async () => {
+  const { builds, get } = await site(3);
+  const id = String(builds.ids[2]);
+  const failed = { event: 'failed', step: 'compose', input: 'x', seconds: 1, code: 'tool-failed' } as const;
+  builds.write(
+    {
+      ...builds.meta(id),
+      state: 'failed',
+      failures: [{ step: 'compose', code: 'tool-failed', message: 'dnf said no' }],
+    },
+    [{ ...failed, at: '2026-10-03T02:40:00Z', message: 'dnf said no' }],
+  );
+  const times = async (words: string) => (await get(`/builds/${id}/x86_64/`)).text.split(words).length - 1;
+  expect(await times('dnf said no')).toBe(1);
+  builds.write({ ...builds.meta(id), state: 'running' }, [{ ...failed, at: '2026-10-03T02:41:00Z', message: 'gone' }]);
+  expect(await times('gone')).toBe(1);
+});
+
 test('the first line says whether all is well, else what is wrong since when, with the log beside the cause', async () => {
   const { builds, get } = await site(3);
   const health = async () => {

@@ -3,6 +3,7 @@ import { NightlyError } from '../base/errors.ts';
 import { makeFolder } from '../base/files.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
+import { failed } from './program-fault.ts';
 
 /** The longest home whose sockets have names that the system takes (unix(7): 108 bytes): the last is `/S.gpg-agent.browser`. */
 const LONGEST_HOME = 107 - '/S.gpg-agent.browser'.length;
@@ -120,7 +121,13 @@ export async function gpgSignFile(
  */
 export async function gpgSecretParts({ home, key }: KeyInHome, task: Task): Promise<string[]> {
   const args = ['--batch', '--no-tty', '--with-colons', '--list-secret-keys', key];
-  const { exitCode, stdout } = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
+  const { exitCode, stdout } = await inGnupgHome(home, async () => {
+    const result = await run('gpg', [...inHome(home), ...args], { task, okExitCodes: [0, 2] });
+    // The same exit code as for no such key: it is the agent that knows which private halves there are.
+    if (/connect to the agent|No agent running/.test(result.stderr))
+      throw failed(`ended with exit code ${result.exitCode}`, 'gpg', args, result.stderr, task);
+    return result;
+  });
   if (exitCode !== 0) return [];
   const found: string[] = [];
   let there = false;

@@ -38,9 +38,13 @@ export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
         });
       return new Uint8Array(found);
     });
+  const secretParts = (task: Task) =>
+    gpgSecretParts({ home, key }, task).catch((error: unknown) => {
+      throw failed(`It cannot be told whether the private half of ${key} is there`, error);
+    });
   const partsToUse = async (task: Task): Promise<readonly string[]> => {
     const able = await signingPartsOf(await publicKey(task));
-    const secret = await gpgSecretParts({ home, key }, task);
+    const secret = await secretParts(task);
     if (secret.length === 0) {
       throw new NightlyError('signing', `${place} has only the public half of ${key}.`, {
         hint: 'Import the private half there ("gpg --import"), or put the card in once ("gpg --card-status").',
@@ -63,9 +67,11 @@ export function gpgAgentSigner({ home, key, subkeys }: GpgAgentConfig): Signer {
     atATime: AT_A_TIME,
     publicKey,
     async clientKey(task) {
-      const [keyring, secret] = [await publicKey(task), await gpgSecretParts({ home, key }, task)];
+      const keyring = await publicKey(task);
+      // Whoever only verifies may have the public half alone, and no agent.
+      const secret = await secretParts(task).catch((): string[] => []);
+      task.signal.throwIfAborted();
       const able = await signingPartsOf(keyring);
-      // Whoever only verifies may have the public half alone.
       const there = able.filter((part) => secret.includes(partName(part)));
       return oldestClientKey(keyring, chosenParts(there.length > 0 ? there : able, subkeys, place).map(partName));
     },

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { filesBelow } from '../../src/base/files.ts';
 import { run } from '../../src/programs/exec.ts';
 import { everyCase } from '../support/every-case.ts';
-import { testKey } from '../support/mini-rpm.ts';
+import { testKey, withKeyOf } from '../support/mini-rpm.ts';
 import { issueCertificate, makePrivateCa, serveOverTls, startSquid } from '../support/proxy-world.ts';
 import { makeReleaseWorld } from '../support/release-world.ts';
 import { temporaryFolder } from '../support/tmp.ts';
@@ -52,7 +52,9 @@ gpgcheck=1
 gpgkey=RPM-GPG-KEY-mini
 repo_gpgcheck=1`;
     const repomd = join(world.distro.repoDir, 'repodata/repomd.xml');
-    await run('gpg', ['--homedir', (await testKey()).home, '--batch', '--armor', '--detach-sign', repomd]);
+    await withKeyOf((await testKey()).home, (home) =>
+      run('gpg', ['--homedir', home, '--batch', '--armor', '--detach-sign', repomd]),
+    );
     await writeFile(
       world.distro.repoFile,
       `[mini] # behind the company's proxy

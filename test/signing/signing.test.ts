@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
@@ -101,6 +101,22 @@ it('a home with the public half alone is found out before anything is signed', a
   await expect(openSigner({ type: 'gpg-agent', home, key: key.key }).check(task)).rejects.toThrow(
     /only the public half/,
   );
+});
+
+it('K19: an agent that does not start is the cause, not a private half that were missing', async () => {
+  const { dir, key, task } = await bed();
+  const home = join(dir, 'without-agent');
+  await mkdir(home, { mode: 0o700 });
+  onTestFinished(() => gpgStopAgent(home, task));
+  await run('gpg', ['--homedir', home, '--batch', '--import', key.publicKeyFile]);
+  await gpgStopAgent(home, task);
+  await writeFile(join(home, 'gpg.conf'), 'agent-program /bin/false\n');
+  const signer = openSigner({ type: 'gpg-agent', home, key: key.key });
+  const fault = { code: 'signing', message: expect.stringMatching(/cannot be told(.|\n)*connect to the agent/) };
+  await expect(signer.check(task)).rejects.toMatchObject(fault);
+  await expect(signer.sign(Buffer.from('x'), task)).rejects.toMatchObject(fault);
+  // Whoever only verifies needs none.
+  expect((await signer.clientKey(task)).length).toBeGreaterThan(0);
 });
 
 it('a signature that is there already changes nothing, whatever else the dictionary holds', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { run } from '../../src/programs/exec.ts';
@@ -104,8 +104,27 @@ async function cachedKey(name: string): Promise<RpmKey> {
   return { home, publicKey };
 }
 
+/** Does something with a copy of a GnuPG home: test workers share the keys, and one would end the agent that another signs with. */
+export async function withKeyOf(keyHome: string, work: (home: string) => Promise<unknown>): Promise<void> {
+  const home = await mkdtemp(join(tmpdir(), 'atomic-nightly-test-gpg-'));
+  try {
+    for (const name of ['pubring.kbx', 'trustdb.gpg', 'private-keys-v1.d'])
+      await cp(join(keyHome, name), join(home, name), { recursive: true });
+    await work(home);
+  } finally {
+    await run('gpgconf', ['--homedir', home, '--kill', 'all']);
+    await rm(home, { recursive: true, force: true });
+  }
+}
+
 /** Signs an RPM file, also one that is signed already: the signature has the time in it, and so the file changes. */
-export async function signRpm(rpm: string, home: string): Promise<void> {
+export async function signRpm(rpm: string, keyHome: string): Promise<void> {
+  // One by the same key would be left as it is.
+  await run('rpmsign', ['--delsign', rpm]);
+  await withKeyOf(keyHome, (home) => addSignature(rpm, home));
+}
+
+async function addSignature(rpm: string, home: string): Promise<void> {
   const defines = [
     '--define',
     `_gpg_path ${home}`,
@@ -115,13 +134,7 @@ export async function signRpm(rpm: string, home: string): Promise<void> {
     '__gpg /usr/bin/gpg',
   ];
   const quiet = '--define=_gpg_sign_cmd_extra_args --batch --pinentry-mode loopback --passphrase ""';
-  try {
-    // One by the same key would be left as it is.
-    await run('rpmsign', ['--delsign', rpm]);
-    await run('rpmsign', [...defines, quiet, '--addsign', rpm], { env: { GNUPGHOME: home } });
-  } finally {
-    await run('gpgconf', ['--homedir', home, '--kill', 'all']);
-  }
+  await run('rpmsign', [...defines, quiet, '--addsign', rpm], { env: { GNUPGHOME: home } });
 }
 
 async function layOut(recipe: MiniRecipe, tree: string): Promise<void> {

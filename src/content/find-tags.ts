@@ -7,7 +7,7 @@ import { type Assignment, assignTags } from './assign-tags.ts';
 /** Returns the tags of the hub that the rules are for, with what becomes of each. @throws NightlyError `koji`, `koji-unreachable` */
 export async function findTags(hub: Hub, content: ContentConfig): Promise<Assignment> {
   const patterns = [...new Set(content.rules.map(({ tags }) => hubPattern(tags)))];
-  const lists = await Promise.all(patterns.map((pattern) => hub.call(listTags(pattern))));
+  const lists = await hub.together(patterns.map((pattern) => listTags(pattern)));
   return assignTags(
     content,
     lists.flat().map(({ name }) => name),

@@ -1,7 +1,7 @@
 import { NightlyError } from '../base/errors.ts';
 import { oneLine } from '../base/one-line.ts';
 import type { Hub } from '../koji/hub.ts';
-import { tagConfig, taggedBuilds, taggedRpms } from '../koji/hub-queries.ts';
+import { lastEventBefore, tagConfig, taggedBuilds, taggedRpms } from '../koji/hub-queries.ts';
 import type { HubEvent, TaggedBuild, TaggedRpm } from '../koji/hub-shapes.ts';
 import { rpmFileName } from '../koji/koji-files.ts';
 
@@ -19,6 +19,8 @@ export interface Snapshot {
   readonly tag: string;
   readonly tagId: number;
   readonly event: HubEvent;
+  /** What comes after this event may not have been seen; 0: everything. */
+  readonly since: number;
   /** Architectures of the tag, in its order. */
   readonly arches: readonly string[];
   readonly builds: readonly TaggedBuild[];
@@ -27,15 +29,22 @@ export interface Snapshot {
 }
 
 /**
+ * Seconds that a transaction of the hub may take: it has the number of its event from its beginning, and nobody sees it before
+ * its end, when later events have long been seen. Tagging 300 builds at once takes about 55 s.
+ */
+const LONGEST_TRANSACTION = 900;
+
+/**
  * Reads what a tag had at an event. What the hub says twice must agree: an answer that lost something is never taken for a
  * tag that did (C6).
  * @throws NightlyError `koji`, `koji-unreachable`.
  */
 export async function takeSnapshot(hub: Hub, tag: string, event: HubEvent): Promise<Snapshot> {
-  const [config, [rpms, tagged], builds] = await Promise.all([
-    hub.call(tagConfig(tag, event.id)),
-    hub.call(taggedRpms(tag, event.id)),
-    hub.call(taggedBuilds(tag, event.id)),
+  const [config, [rpms, tagged], builds, settled] = await hub.together([
+    tagConfig(tag, event.id),
+    taggedRpms(tag, event.id),
+    taggedBuilds(tag, event.id),
+    lastEventBefore(event.ts - LONGEST_TRANSACTION),
   ]);
   if (config === null) throw doubtful(tag, event, 'there was no such tag then');
   if (config.name !== tag) throw doubtful(tag, event, `it answers for the tag ${oneLine(config.name)}`);
@@ -47,7 +56,7 @@ export async function takeSnapshot(hub: Hub, tag: string, event: HubEvent): Prom
   if (here !== there)
     throw doubtful(tag, event, `it lists the builds ${here || 'none'} in one answer, ${there || 'none'} in another`);
   return {
-    ...{ tag, tagId: config.id, event, arches, builds },
+    ...{ tag, tagId: config.id, event, since: settled?.id ?? 0, arches, builds },
     rpms: rpmsOf(tag, event, rpms, builds),
   };
 }

@@ -112,7 +112,7 @@ export function tagQueue({ quiet, longest, retry }: QueueTimes): TagQueue {
       entry.failures = 0;
       if (entry.watch) {
         const { until, looks } = entry.watch;
-        const next = now + quiet * 2 ** Math.min(30, looks);
+        const next = Math.min(until, now + quiet * 3 ** Math.min(20, looks));
         entry.watch = now >= until || result === 'refused' ? undefined : { until, looks: looks + 1, next };
       }
       if (!entry.heard && !entry.watch) entries.delete(tag);

@@ -30,6 +30,15 @@ export interface Hub {
    */
   call<Value>(call: HubCall<Value>): Promise<Value>;
   /**
+   * Makes calls that read in one request, which is one transaction at the hub, and returns their answers.
+   * @throws NightlyError as `call`
+   */
+  together<Values extends readonly unknown[]>(
+    calls: {
+      readonly [Index in keyof Values]: HubCall<Values[Index]>;
+    },
+  ): Promise<Values>;
+  /**
    * Makes calls of one kind in few requests, and returns how each ended, in their order. Each request is one transaction at
    * the hub, in which a call that fails undoes itself alone.
    * @param batch the most calls in one request; default: as many as the hub does in some ten seconds

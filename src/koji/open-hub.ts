@@ -36,6 +36,23 @@ export function openHub({ server, connection, login, patience = HUB_PATIENCE }: 
   const post = async (loggedIn: boolean, method: string, params: readonly XmlRpcValue[]): Promise<XmlRpcAnswer> =>
     loggedIn ? session.post(method, params) : postCall(server, formatCall(method, params), {}, options);
 
+  async function callAll<Value>(calls: readonly HubCall<Value>[], most?: number): Promise<HubResult<Value>[]> {
+    const results: HubResult<Value>[] = [];
+    const batch = most ?? (calls.some(({ login }) => login) ? WRITE_BATCH : READ_BATCH);
+    for (const some of inBatches(calls, batch)) {
+      const list = some.map(({ method, params }) => ({ methodName: method, params }));
+      const answer = await post(
+        some.some(({ login }) => login),
+        'multiCall',
+        [list],
+      );
+      if (answer.kind === 'fault') throw callFailed(server, 'multiCall', answer);
+      const answers = shaped(server, 'multiCall', answersTo(some.length), answer.value);
+      results.push(...some.map((call, at) => resultOf(server, call, answers[at] ?? null)));
+    }
+    return results;
+  }
+
   return {
     async call({ method, params, shape, login }) {
       const answer = await post(login, method, params);
@@ -43,22 +60,21 @@ export function openHub({ server, connection, login, patience = HUB_PATIENCE }: 
       return shaped(server, method, shape, answer.value);
     },
 
-    async callAll<Value>(calls: readonly HubCall<Value>[], most?: number): Promise<HubResult<Value>[]> {
-      const results: HubResult<Value>[] = [];
-      const batch = most ?? (calls.some(({ login }) => login) ? WRITE_BATCH : READ_BATCH);
-      for (const some of inBatches(calls, batch)) {
-        const list = some.map(({ method, params }) => ({ methodName: method, params }));
-        const answer = await post(
-          some.some(({ login }) => login),
-          'multiCall',
-          [list],
-        );
-        if (answer.kind === 'fault') throw callFailed(server, 'multiCall', answer);
-        const answers = shaped(server, 'multiCall', answersTo(some.length), answer.value);
-        results.push(...some.map((call, at) => resultOf(server, call, answers[at] ?? null)));
-      }
-      return results;
+    async together<Values extends readonly unknown[]>(
+      calls: {
+        readonly [Index in keyof Values]: HubCall<Values[Index]>;
+      },
+    ) {
+      const results = await callAll<unknown>(calls, calls.length);
+      const values = results.map((result, at) => {
+        if (result.kind === 'fault') throw callFailed(server, calls[at]?.method ?? 'multiCall', result);
+        return result.value;
+      });
+      // Each has the shape of its call, and they are in the order of the calls.
+      return values as unknown as Values;
     },
+
+    callAll,
 
     close: () => session.close(),
   };

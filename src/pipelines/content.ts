@@ -144,7 +144,7 @@ async function noteUnchanged(
   { folder, places }: { readonly folder: string; readonly places: readonly TagRepository[] },
   runner: Runner,
 ): Promise<readonly TargetFolder[]> {
-  const { before, snapshot, since, plan } = prepared;
+  const { before, snapshot, plan } = prepared;
   if (!before) return [];
   let { waiting } = before;
   if (waiting > 0 && of.push) {
@@ -156,7 +156,7 @@ async function noteUnchanged(
   await writeTagState(folder, {
     ...known,
     event: snapshot.event.id,
-    since,
+    since: snapshot.since,
     blocked: [...plan.blocked],
     waiting,
     looked: of.now,
@@ -239,13 +239,20 @@ function changeOf(
   pool: Pool,
   found: { readonly waiting: number; readonly left?: readonly TargetFolder[] },
 ): Omit<MadeChange, 'repositories'> {
-  const { before, snapshot, since, plan, key, settings } = prepared;
+  const { before, snapshot, plan, key, settings } = prepared;
   const packages = plan.wanted.map(({ file, payloadhash, build }) => ({
     ...{ file, payloadhash, build: build.nvr },
     sha256: pool.get(payloadhash)?.sha256 ?? '',
   }));
   const after: TagState = {
-    ...{ version: 1, tag: assigned.tag, tagId: snapshot.tagId, event: snapshot.event.id, since, settings },
+    ...{
+      version: 1,
+      tag: assigned.tag,
+      tagId: snapshot.tagId,
+      event: snapshot.event.id,
+      since: snapshot.since,
+      settings,
+    },
     ...{ arches: [...plan.arches], formerArches: formerArches(prepared), packages, blocked: [...plan.blocked] },
     ...{ pushed: push, at: now, waiting: found.waiting, looked: now },
     ...(found.left && { left: [...found.left] }),

@@ -7,7 +7,7 @@ import { type ContentPlan, planContent } from '../content/content-plan.ts';
 import { type Snapshot, takeSnapshot } from '../content/snapshot.ts';
 import { readTagState, type TagState, tagFolder } from '../content/tag-state.ts';
 import type { Hub } from '../koji/hub.ts';
-import { lastEvent, lastEventBefore } from '../koji/hub-queries.ts';
+import { lastEvent } from '../koji/hub-queries.ts';
 import { openSigner } from '../signing/open-signer.ts';
 import { readRpmKey } from '../signing/rpm-key.ts';
 import type { Signer } from '../signing/signer.ts';
@@ -62,17 +62,10 @@ export interface PreparedContent {
   readonly key: TagKey;
   readonly before: TagState | undefined;
   readonly snapshot: Snapshot;
-  readonly since: number;
   readonly plan: ContentPlan;
   /** Digest of what else the repositories depend on. */
   readonly settings: string;
 }
-
-/**
- * Seconds that a transaction of the hub may take: it has the number of its event from its beginning, and nobody sees it before
- * its end, when later events have long been seen. Tagging 300 builds at once takes about 55 s.
- */
-const LONGEST_TRANSACTION = 900;
 
 /** Returns the digest of what the repositories of a tag depend on besides its contents. */
 export const settingsOf = (assigned: AssignedTag, key: TagKey): string => sha256(JSON.stringify([assigned, key]));
@@ -83,11 +76,7 @@ export async function prepareContent(of: TagContent, signer: Signer, task: Task)
   await signer.check(task);
   const key = await rpmKeyOf(of, signer, task);
   const before = await readTagState(tagFolder(config.work, assigned.tag));
-  const event = await hub.call(lastEvent());
-  const [snapshot, settled] = await Promise.all([
-    takeSnapshot(hub, assigned.tag, event),
-    hub.call(lastEventBefore(event.ts - LONGEST_TRANSACTION)),
-  ]);
+  const snapshot = await takeSnapshot(hub, assigned.tag, await hub.call(lastEvent()));
   const { removalLimit } = content;
   const plan = planContent(snapshot, {
     ...{ assigned, key: key.id, published: before?.packages ?? [], removalLimit, acceptRemovals },
@@ -96,5 +85,5 @@ export async function prepareContent(of: TagContent, signer: Signer, task: Task)
     `event ${plan.event}: ${plan.add.length} to add, ${plan.remove.length} to remove, ${plan.sign.length} to sign`,
   );
   for (const { file, why } of plan.blocked) task.say(`blocked: ${file}: ${why}`);
-  return { key, before, snapshot, since: settled?.id ?? 0, plan, settings: settingsOf(assigned, key) };
+  return { key, before, snapshot, plan, settings: settingsOf(assigned, key) };
 }

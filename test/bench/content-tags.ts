@@ -18,8 +18,6 @@ const TAG = 'storage8-ceph-release';
 const PLACES = ['SIGs/8/storage/x86_64/ceph', 'debug/8/storage/x86_64/ceph', 'source/8/storage/ceph'] as const;
 const BUILDS = Number(process.env['BENCH_BUILDS'] ?? 300);
 const RPMS = 5;
-/** Builds that are published one at a time; each costs the first as much as the last, or more. */
-const SAMPLE = 20;
 /** The messages come that long before the hub commits; a real one took 55 s. */
 const HELD_MS = 5000;
 const PROGRAM = join(import.meta.dirname, '../../bin/atomic-nightly.js');
@@ -28,7 +26,7 @@ const seconds = (since: number): number => (performance.now() - since) / 1000;
 
 /**
  * 300 builds with 1,500 RPMs that one multicall tags, whose messages come before the hub commits: what the service does about them,
- * beside somebody who signs, indexes and sends one build after another. BENCH_BUILDS=N takes another number of builds.
+ * beside somebody who signs, indexes and sends all of them, one build after another. BENCH_BUILDS=N takes another number of builds.
  */
 export async function buildsTaggedTogether(dir: string): Promise<void> {
   let service: ContentService | undefined;
@@ -74,7 +72,7 @@ export async function buildsTaggedTogether(dir: string): Promise<void> {
     const named = await Promise.all(PLACES.map(async (place) => (await namedIn(join(published, place))).size));
     if (named.join() !== [3 * BUILDS, BUILDS, BUILDS].join()) throw new Error(`published were ${named.join()}`);
     const load = loadavg()[0]?.toFixed(1);
-    const oneByOne = await oneAtATime(dir, bench, builds.slice(0, SAMPLE));
+    const oneByOne = await oneAtATime(dir, bench, builds);
     report({ publications, committed, oneByOne, requests: hub.requests, load });
   } finally {
     await service?.drain();
@@ -85,7 +83,7 @@ export async function buildsTaggedTogether(dir: string): Promise<void> {
 function report(of: {
   readonly publications: readonly { readonly took: number; readonly at: number }[];
   readonly committed: number;
-  readonly oneByOne: number;
+  readonly oneByOne: readonly number[];
   readonly requests: readonly string[];
   readonly load: string | undefined;
 }): void {
@@ -102,24 +100,26 @@ function report(of: {
   console.log(
     `${requests.length - imports} requests to the hub besides ${imports} import batches (target: at most 30)`,
   );
-  const all = oneByOne * BUILDS;
+  const all = oneByOne.reduce((sum, one) => sum + one, 0);
+  const [first = 0, last = 0] = [oneByOne[0], oneByOne.at(-1)];
   console.log(
-    `one at a time ${all.toFixed(0)} s (rpmsign, createrepo_c, gpg, rsync: ${SAMPLE} builds measured, ${oneByOne.toFixed(2)} s each, scaled to ${BUILDS})`,
+    `one at a time ${all.toFixed(0)} s (rpmsign, createrepo_c, gpg, rsync: the first build ${first.toFixed(2)} s, the last ${last.toFixed(2)} s)`,
   );
   console.log(
     `${(all / took).toFixed(1)} times faster, ${(all / visible).toFixed(1)} with all waiting (target: at least 20)`,
   );
 }
 
-/** Signs, indexes and sends one build after another. @returns seconds for each */
-async function oneAtATime(dir: string, { key }: ContentBench, builds: readonly MadeBuild[]): Promise<number> {
+/** Signs, indexes and sends one build after another. @returns the seconds that each took */
+async function oneAtATime(dir: string, { key }: ContentBench, builds: readonly MadeBuild[]): Promise<number[]> {
   const task = quietTask(join(dir, 'log'));
   const [near, far] = [join(dir, 'near'), join(dir, 'far')];
   const kindOf = (file: string): string =>
     file.endsWith('.src.rpm') ? 'source' : file.includes('-debuginfo-') ? 'debuginfo' : 'packages';
   await mkdir(far);
-  const begun = performance.now();
+  const took: number[] = [];
   for (const build of builds) {
+    const begun = performance.now();
     const files = await copyBuild(build, (file) => join(near, kindOf(file), 'Packages', build.name.slice(0, 1)));
     await rpmSign(files, { gnupgHome: key.home, name: key.name, home: dir }, task);
     for (const kind of ['packages', 'debuginfo', 'source']) {
@@ -129,8 +129,9 @@ async function oneAtATime(dir: string, { key }: ContentBench, builds: readonly M
       await run('gpg', ['--homedir', key.home, '--batch', '--yes', '--quiet', '--armor', '--detach-sign', repomd]);
       await run('rsync', ['-a', '--delete-after', `${repository}/`, `${far}/${kind}/`]);
     }
+    took.push(seconds(begun));
   }
-  return seconds(begun) / builds.length;
+  return took;
 }
 
 /** 100 tags that did not change: how long a look at all of them takes, and how many calls. */

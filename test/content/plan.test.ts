@@ -40,7 +40,7 @@ const id = (name: string): number => {
 };
 
 const snapshot = (rpms: readonly SnapshotRpm[], arches = ['x86_64', 'aarch64']): Snapshot => ({
-  ...{ tag: 't', tagId: 1, event: { id: 9, ts: 9 }, arches, rpms },
+  ...{ tag: 't', tagId: 1, event: { id: 9, ts: 9 }, since: 0, arches, rpms },
   builds: rpms.slice(0, 1).map(({ build }) => build),
 });
 

@@ -39,12 +39,8 @@ describe('one queue a tag', () => {
 
   it('C2: after a message, which comes before the hub commits, the tag is looked at again for the longest wait', () => {
     const { begun, queue } = play(2000, (now, q) => now === 0 && q.heard(A, now, false));
-    const times = begun.map(([, at]) => at);
     // At once when quiet, then at growing distances, the last one after the longest wait: a commit minutes later is found.
-    expect(times[0]).toBe(30);
-    expect(times.length).toBeGreaterThan(4);
-    expect(times.length).toBeLessThan(8);
-    expect(times.at(-1)).toBeGreaterThanOrEqual(TIMES.longest);
+    expect(begun.map(([, at]) => at)).toEqual([30, 65, 160, 435, TIMES.longest]);
     expect(queue.tags()).toEqual([]);
   });
 

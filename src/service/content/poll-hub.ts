@@ -48,7 +48,7 @@ export async function pollHub(config: Config, before: SeenByPoll | undefined, ta
     const seen = { event, rows: new Set(found.map(({ key }) => key)) };
     if (before === undefined) return { seen, changed: [] };
     const patterns = [...new Set(content.rules.map(({ tags }) => hubPattern(tags)))];
-    const listed = await Promise.all(patterns.map((pattern) => hub.call(listTags(pattern))));
+    const listed = await hub.together(patterns.map((pattern) => listTags(pattern)));
     const ids = new Map(listed.flat().map(({ name, id }) => [name, id]));
     const ours = assignTags(content, [...ids.keys()]).assigned.map(({ tag }) => tag);
     const moved = new Set(found.filter(({ key }) => !before.rows.has(key)).map(({ tag }) => tag));

@@ -83,7 +83,14 @@ describe('content sync', () => {
     expect(await sync('--all')).toMatchObject({ code: 10 });
     hub.calls.length = 0;
     expect(await sync('--all')).toMatchObject({ code: 10 });
-    expect(hub.calls).toEqual(['listTags', 'listTags', 'multiCall', 'tagChangedSinceEvent', 'tagChangedSinceEvent']);
+    expect(hub.calls).toEqual([
+      'multiCall',
+      'listTags',
+      'listTags',
+      'multiCall',
+      'tagChangedSinceEvent',
+      'tagChangedSinceEvent',
+    ]);
   });
 
   it('a tag that no rule is for, a configuration without content and no tag at all are usage faults', async () => {

@@ -12,7 +12,7 @@ export function parseOther(xml: string, wanted: ReadonlySet<string>): Map<string
   const found = new Map<string, readonly ChangelogEntry[]>();
   let entries: { readonly time: string; readonly author: string; readonly text: string }[] = [];
   let version: Readonly<Record<string, string>> = {};
-  eachElement(xml, ({ path, attributes, text }) => {
+  eachElement(xml, 'otherdata', ({ path, attributes, text }) => {
     switch (path) {
       case 'otherdata/package/version':
         version = attributes;

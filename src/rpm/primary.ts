@@ -30,7 +30,7 @@ export function parsePrimary(xml: string, base: string): RepoPackage[] {
   const packages: RepoPackage[] = [];
   let fields: Record<string, string> = {};
   let provides: string[] = [];
-  eachElement(xml, ({ path, attributes, text }) => {
+  eachElement(xml, 'metadata', ({ path, attributes, text }) => {
     switch (path) {
       case 'metadata/package/name':
       case 'metadata/package/arch':

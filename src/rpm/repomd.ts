@@ -73,12 +73,10 @@ export async function openRepository(
  */
 export function parseRepomd(xml: string): { revision: string; generated: number; files: RepodataFile[] } {
   const files: RepodataFile[] = [];
-  let root = '';
   let revision = '';
   let generated = 0;
   let file: { href?: string; digest?: string } = {};
-  eachElement(xml, ({ path, attributes, text }) => {
-    root = path;
+  eachElement(xml, 'repomd', ({ path, attributes, text }) => {
     if (path === 'repomd/revision') revision = text;
     // createrepo_c writes whole seconds, the first createrepo fractions of them.
     else if (path === 'repomd/data/timestamp') generated = Math.max(generated, secondsOf(text));
@@ -94,8 +92,6 @@ export function parseRepomd(xml: string): { revision: string; generated: number;
       file = {};
     }
   });
-  // The root ends last.
-  if (root !== 'repomd') throw new FormatError(`it is not a repomd.xml: its root element is <${root}>`);
   return { revision, generated, files };
 }
 
@@ -110,7 +106,7 @@ function secondsOf(text: string): number {
  */
 export function parseMetalink(xml: string): string[] {
   const found: { url: string; preference: number }[] = [];
-  eachElement(xml, ({ path, attributes, text }) => {
+  eachElement(xml, 'metalink', ({ path, attributes, text }) => {
     if (!/(^|\/)url$/.test(path) || !text.endsWith('repodata/repomd.xml')) return;
     const url = baseUrl(text.slice(0, -'repodata/repomd.xml'.length));
     if (url !== undefined) found.push({ url, preference: Number(attributes['preference'] ?? 0) || 0 });
@@ -125,7 +121,7 @@ export function parseMetalink(xml: string): string[] {
  */
 export function metalinkDigests(xml: string): string[] {
   const found: string[] = [];
-  eachElement(xml, ({ path, attributes, text }) => {
+  eachElement(xml, 'metalink', ({ path, attributes, text }) => {
     if (!/(^|\/)verification\/hash$/.test(path)) return;
     const digest = readChecksum(attributes['type'] ?? '', text);
     if (digest !== undefined) found.push(digest);

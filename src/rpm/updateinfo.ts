@@ -20,7 +20,7 @@ export function parseUpdateinfo(xml: string): Advisory[] {
   let fields: Record<string, string> = {};
   let cves: string[] = [];
   let packages: (Evra & { name: string })[] = [];
-  eachElement(xml, ({ path, attributes, text }) => {
+  eachElement(xml, 'updates', ({ path, attributes, text }) => {
     switch (path) {
       case 'updates/update/id':
       case 'updates/update/title':

@@ -13,9 +13,10 @@ const MOST_LEVELS = 64;
 
 /**
  * Calls back for each element of a document, inner ones first, without keeping any: repository metadata has tens of MB.
- * @throws FormatError when the text is not XML.
+ * @param root name of the outermost element: one of another kind has nothing that is looked for, and would be taken for empty
+ * @throws FormatError when the text is not XML, or of another kind.
  */
-export function eachElement(xml: string, onEnd: (element: XmlElement) => void): void {
+export function eachElement(xml: string, root: string, onEnd: (element: XmlElement) => void): void {
   const parser = new SaxesParser();
   const other = otherContent(xml);
   if (other !== undefined) throw new FormatError(other);
@@ -26,6 +27,7 @@ export function eachElement(xml: string, onEnd: (element: XmlElement) => void): 
   parser.on('opentag', ({ name, attributes }) => {
     const local = name.slice(name.indexOf(':') + 1);
     const parent = open.at(-1)?.path;
+    if (parent === undefined && local !== root) throw new FormatError(`it begins with <${local}>, not <${root}>`);
     if (open.length === MOST_LEVELS) throw new FormatError(`it has elements ${MOST_LEVELS} levels deep`);
     open.push({ path: parent === undefined ? local : `${parent}/${local}`, attributes, text: '' });
   });

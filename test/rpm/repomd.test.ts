@@ -5,8 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { parseOther } from '../../src/rpm/other-metadata.ts';
+import { parsePrimary } from '../../src/rpm/primary.ts';
 import { parseRepoFile } from '../../src/rpm/repofile.ts';
-import { parseMetalink, parseMirrorlist, parseRepomd, readRepository } from '../../src/rpm/repomd.ts';
+import { metalinkDigests, parseMetalink, parseMirrorlist, parseRepomd, readRepository } from '../../src/rpm/repomd.ts';
+import { parseUpdateinfo } from '../../src/rpm/updateinfo.ts';
 import { temporaryFolder, testTask } from '../support/tmp.ts';
 
 const REPOMD = `<?xml version="1.0" encoding="UTF-8"?>
@@ -44,11 +47,22 @@ describe('parseRepomd', () => {
   });
 
   it('refuses other XML and broken XML', () => {
-    expect(() => parseRepomd('<feed></feed>')).toThrow(/root element is <feed>/);
+    expect(() => parseRepomd('<feed></feed>')).toThrow('it begins with <feed>, not <repomd>');
     expect(() => parseRepomd('<html><title>Sign in</title></html>')).toThrow(/it is a web page \("Sign in"\)/);
     expect(() => parseRepomd('\n')).toThrow(/it is empty/);
     expect(() => parseRepomd('<repomd><data>')).toThrow();
   });
+});
+
+it.each<[string, string, (xml: string) => unknown]>([
+  ['primary', 'metadata', (xml) => parsePrimary(xml, 'http://mirror.example.org/')],
+  ['other', 'otherdata', (xml) => parseOther(xml, new Set())],
+  ['updateinfo', 'updates', parseUpdateinfo],
+  ['a metalink', 'metalink', parseMetalink],
+  ['a metalink, for its digests', 'metalink', metalinkDigests],
+])('K1: a document of another kind is no empty %s', (_, root, parse) => {
+  expect(() => parse('<comps><update><id>X-1</id></update></comps>')).toThrow(`it begins with <comps>, not <${root}>`);
+  expect(() => parse(`<?xml version="1.0"?><!-- made by hand --><x:${root} xmlns:x="urn:x"/>`)).not.toThrow();
 });
 
 describe('readRepository', () => {

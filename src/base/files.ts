@@ -160,6 +160,9 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 /** The code of reading what is neither a file nor a folder, as macOS and BSD call it; Linux has none. */
 export const NO_FILE = 'EFTYPE';
 
+/** The code of reading what is too large, as the system has it for writing. */
+export const TOO_LARGE = 'EFBIG';
+
 const REGULAR = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /**
@@ -183,10 +186,17 @@ function refuseNoFile(path: string, info: Stats): void {
   throw Object.assign(new Error(`${path} is a FIFO or a device, not a file`), { code: NO_FILE });
 }
 
-/** Returns the content of a regular file. @throws what `openRegular` throws */
-export async function readRegular(path: string): Promise<Buffer> {
+/**
+ * Returns the content of a regular file.
+ * @param most the most bytes that are read; default: what fits into memory
+ * @throws what `openRegular` throws; an error with the code `TOO_LARGE`
+ */
+export async function readRegular(path: string, most?: number): Promise<Buffer> {
   const file = await openRegular(path);
   try {
+    if (most !== undefined && (await file.stat()).size > most) {
+      throw Object.assign(new Error(`${path} is larger than what is read here`), { code: TOO_LARGE });
+    }
     return await file.readFile();
   } catch (error) {
     throw withPath(error, path);
@@ -196,8 +206,8 @@ export async function readRegular(path: string): Promise<Buffer> {
 }
 
 /** `readRegular`; undefined when there is no such file. */
-export function bytesIfThere(path: string): Promise<Buffer | undefined> {
-  return ifThere(readRegular(path));
+export function bytesIfThere(path: string, most?: number): Promise<Buffer | undefined> {
+  return ifThere(readRegular(path, most));
 }
 
 /**

@@ -19,6 +19,7 @@ import { basicAuth, type Connection, loginFor, loginIn, type TlsSettings } from 
 import { connectionFault, PROXY_SILENT, RefusedConnection, reasonOf } from './connection-faults.ts';
 import { formatBytes } from './format.ts';
 import { PROXY_VARIABLES, proxyFor } from './proxies.ts';
+import { MOST_READ_BYTES } from './read-limit.ts';
 import { keepSecret, withoutUserinfo } from './redact.ts';
 import { isSocks, throughSocks } from './socks.ts';
 
@@ -43,9 +44,6 @@ export function withBody(response: HttpResponse, body: ReadableStream): HttpResp
   return new Response(body, response);
 }
 
-/** What is read into memory. ostree takes no larger object of metadata (`OSTREE_MAX_METADATA_SIZE`); records are far smaller. */
-const MOST_BYTES = 128 << 20;
-
 /**
  * Returns the whole body of an answer.
  * @param onPart called with each part that arrives
@@ -54,7 +52,7 @@ const MOST_BYTES = 128 << 20;
 export async function bodyOf(
   response: HttpResponse,
   onPart: () => void = () => undefined,
-  mostBytes = MOST_BYTES,
+  mostBytes = MOST_READ_BYTES,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -3,6 +3,7 @@ import { NightlyError } from './errors.ts';
 import { type FormatVersion, refuseNewer } from './format-versions.ts';
 import { keyTwice } from './json-keys.ts';
 import { oneLine } from './one-line.ts';
+import { MOST_READ_BYTES } from './read-limit.ts';
 import { type Inside, keyCodec } from './record-keys.ts';
 import { expectation } from './yaml/yaml-faults.ts';
 
@@ -51,9 +52,6 @@ export function recordText<Value>(value: Value, format: RecordFormat<Value>): st
 
 /** Deeper nesting is nobody's record; writing it again would overflow the stack. */
 const MAX_DEPTH = 64;
-
-/** More bytes than any record has; one of 5,000 builds has three million. */
-const MAX_BYTES = 256 * 1024 * 1024;
 
 /** So many faults of one record are named. */
 const NAMED = 5;
@@ -122,7 +120,7 @@ function parseJson(
 
 /** Somebody's editor may have put a byte order mark in front; JSON has none (RFC 8259, section 8.1). */
 function textOf(content: string | Uint8Array, hint: string, place: string): string {
-  if (content.length > MAX_BYTES) throw damaged(place, `it has ${content.length} bytes, as no record has`, hint);
+  if (content.length > MOST_READ_BYTES) throw damaged(place, `it has ${content.length} bytes, as no record has`, hint);
   if (typeof content === 'string') return content.replace(/^\ufeff/, '');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(content);

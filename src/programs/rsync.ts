@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { NightlyError } from '../base/errors.ts';
 import { linksBelow, makeFolder, withTemporaryFolder } from '../base/files.ts';
 import { rsyncShellWord } from '../base/quoting.ts';
+import { MOST_READ_BYTES } from '../base/read-limit.ts';
 import type { Task } from '../base/task.ts';
 import { run } from './exec.ts';
 import { remoteFault } from './remote-fault.ts';
@@ -109,16 +110,24 @@ export async function rsyncCompare(
   return other;
 }
 
+/** What a fetch left out, though it is there. */
+export interface LeftOut {
+  /** Neither a file nor a folder. */
+  readonly strange: ReadonlySet<string>;
+  /** Larger than what is read. */
+  readonly large: ReadonlySet<string>;
+}
+
 /**
  * Fetches files into a folder, keeping their relative paths; those that are not there are left out.
- * @returns what of it is neither a file nor a folder, and was left out too
+ * @returns what else was left out
  */
 export async function rsyncFetch(
   remote: RsyncRemote,
   paths: readonly string[],
   into: string,
   task: Task,
-): Promise<ReadonlySet<string>> {
+): Promise<LeftOut> {
   return fetch(remote, paths, into, [], task);
 }
 
@@ -128,19 +137,19 @@ const MUNGED = '/rsyncd-munged/';
 /**
  * As `rsyncFetch`, and with the files all that is below a small folder, whose symbolic links come as links: more than one
  * transfer at a time an account that is restricted to rrsync refuses, and a link is seen by no other.
- * @returns what each of those links leads to, by its path, and what is neither a file nor a folder nor a link
+ * @returns what each of those links leads to, by its path, and what else was left out
  */
 export async function rsyncFetchWithLinks(
   remote: RsyncRemote,
   { paths, folder }: { readonly paths: readonly string[]; readonly folder: string },
   into: string,
   task: Task,
-): Promise<{ links: Map<string, string>; strange: ReadonlySet<string> }> {
+): Promise<LeftOut & { links: Map<string, string> }> {
   // A file named by itself would have its folders come as such, though they are links.
   const others = paths.filter((path) => !path.startsWith(`${folder}/`));
-  const strange = await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
+  const leftOut = await fetch(remote, [...others, folder], into, ['--recursive', '--links', '--munge-links'], task);
   const links = [...(await linksBelow(into, folder))].map(([path, to]) => [path, to.replace(MUNGED, '')] as const);
-  return { links: new Map(links), strange };
+  return { ...leftOut, links: new Map(links) };
 }
 
 async function fetch(
@@ -149,15 +158,17 @@ async function fetch(
   into: string,
   options: readonly string[],
   task: Task,
-): Promise<ReadonlySet<string>> {
-  const strange = new Set<string>();
+): Promise<LeftOut> {
+  const [strange, large] = [new Set<string>(), new Set<string>()];
   // The far side ignores missing files, so that a fetch costs one round trip whether or not they exist.
   const args = [...options, '--8-bit-output', '--from0', '--files-from=-', '--times', '--ignore-missing-args'];
-  await rsync(remote, [...args, `${remote.destination}/`, `${into}/`], task, listOf(paths), (line) => {
-    const name = /^skipping non-regular file "(.*)"$/s.exec(line)?.[1];
-    if (name !== undefined) strange.add(unescaped(name));
+  const limit = ['--info=skip1', `--max-size=${MOST_READ_BYTES}`];
+  await rsync(remote, [...args, ...limit, `${remote.destination}/`, `${into}/`], task, listOf(paths), (line) => {
+    const [, other, tooLarge] = /^(?:skipping non-regular file "(.*)"|(.*) is over max-size)$/s.exec(line) ?? [];
+    if (other !== undefined) strange.add(unescaped(other));
+    if (tooLarge !== undefined) large.add(unescaped(tooLarge));
   });
-  return strange;
+  return { strange, large };
 }
 
 /** Files below a folder of the far side with their sizes in bytes, by paths as the folder's; none when it is not there. */

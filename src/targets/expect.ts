@@ -1,4 +1,9 @@
 import { NightlyError } from '../base/errors.ts';
+import { formatBytes } from '../base/format.ts';
+import { MOST_READ_BYTES } from '../base/read-limit.ts';
+
+/** What a target has where a record, or another small file that is read as a whole, should be and cannot be. */
+export const MORE_THAN_READ = `more than ${formatBytes(MOST_READ_BYTES)} of data`;
 
 /** Whether a file's content is what a swap expects; undefined on either side stands for an absent file. */
 export function contentEquals(actual: Uint8Array | undefined, expected: Uint8Array | undefined): boolean {

@@ -1,10 +1,11 @@
 import { existsSync, watch } from 'node:fs';
-import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NightlyError } from '../../src/base/errors.ts';
 import { filesBelow } from '../../src/base/files.ts';
+import { MOST_READ_BYTES } from '../../src/base/read-limit.ts';
 import type { RsyncTargetConfig } from '../../src/config/config.ts';
 import { run } from '../../src/programs/exec.ts';
 import { openTarget } from '../../src/targets/open-target.ts';
@@ -100,6 +101,20 @@ describe.each<[string, () => Promise<Bed>]>([
     };
     await target.swap(next, task);
     expect(await look(ref)).toBe('secnd\n');
+  });
+
+  it('K18: a file that is larger than any record is named, and not read into memory', async () => {
+    const { dir, far, target } = await open();
+    if (far === undefined) return;
+    await mkdir(join(far, 'builds'), { recursive: true });
+    await writeFile(join(far, 'builds/most'), '');
+    await truncate(join(far, 'builds/most'), MOST_READ_BYTES + 1);
+    const fault = {
+      code: 'target-unreachable',
+      message: expect.stringMatching(/more than 134\.2 MB of data where a file should be: .*builds\/most$/),
+    };
+    await expect(target.readMany(['builds/none', 'builds/most'], testTask(dir))).rejects.toMatchObject(fault);
+    await expect(target.readWithLinks(['builds/most'], 'repo', testTask(dir))).rejects.toMatchObject(fault);
   });
 
   it('lists what is below a folder, and removes what it is told', async () => {

@@ -13,11 +13,13 @@ import {
   sha256File,
   sizeIfThere,
   syncFolder,
+  TOO_LARGE,
 } from '../../base/files.ts';
 import { inParallel } from '../../base/parallel.ts';
+import { MOST_READ_BYTES } from '../../base/read-limit.ts';
 import type { DirectoryTargetConfig } from '../../config/config.ts';
 import { makeLockFile, tryFlock } from '../../programs/flock.ts';
-import { contentEquals, movedError, noFileError } from '../expect.ts';
+import { contentEquals, MORE_THAN_READ, movedError, noFileError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, PlainTarget, SmallFile, SwapRequest } from '../target.ts';
@@ -36,7 +38,7 @@ export function directoryTarget({ name, path: root, url }: DirectoryTargetConfig
   const read = (path: string): Promise<Uint8Array | undefined> =>
     guarded(() =>
       readThere(join(root, path)).catch((error: unknown) => {
-        throw isErrno(error, 'EISDIR') || isErrno(error, NO_FILE) ? noFileThere(join(root, path), name, error) : error;
+        throw noFileThere(join(root, path), name, error) ?? error;
       }),
     );
   return {
@@ -150,12 +152,15 @@ async function openLockFile(root: string): Promise<void> {
 
 /** Links in a circle lead to nothing, as for a web server. */
 async function readThere(path: string): Promise<Uint8Array | undefined> {
-  return unlessCircle(bytesIfThere(path));
+  return unlessCircle(bytesIfThere(path, MOST_READ_BYTES));
 }
 
-function noFileThere(path: string, name: string, cause: unknown): NightlyError {
-  const what = isErrno(cause, 'EISDIR') ? 'a folder' : 'a FIFO or a device';
-  return noFileError({ target: name, what, place: path, cause });
+const NOT_A_RECORD = { EISDIR: 'a folder', [NO_FILE]: 'a FIFO or a device', [TOO_LARGE]: MORE_THAN_READ };
+
+/** Returns the failure for what stands in a file's place; undefined for another fault. */
+function noFileThere(path: string, name: string, cause: unknown): NightlyError | undefined {
+  const found = Object.entries(NOT_A_RECORD).find(([code]) => isErrno(cause, code));
+  return found && noFileError({ target: name, what: found[1], place: path, cause });
 }
 
 async function unlessCircle<Result>(work: Promise<Result>): Promise<Result | undefined> {

@@ -7,6 +7,7 @@ import type { RsyncTargetConfig } from '../../config/config.ts';
 import { isSshDestination } from '../../config/targets.ts';
 import { remoteFault } from '../../programs/remote-fault.ts';
 import {
+  type LeftOut,
   type RsyncCompare,
   type RsyncRemote,
   rsyncCompare,
@@ -19,7 +20,7 @@ import {
 } from '../../programs/rsync.ts';
 import { accountOf, type SshAccess, sshArguments } from '../../programs/ssh.ts';
 import { sharedSsh } from '../../programs/ssh-shared.ts';
-import { contentEquals, movedError, noFileError } from '../expect.ts';
+import { contentEquals, MORE_THAN_READ, movedError, noFileError } from '../expect.ts';
 import { LOCK_PATH } from '../lock-content.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { ContentsAndLinks, PlainTarget, SmallFile } from '../target.ts';
@@ -141,8 +142,8 @@ async function readFiles(
   task: Task,
 ): Promise<(Uint8Array | undefined)[]> {
   return withTemporaryFolder(async (folder) => {
-    const strange = await rsyncFetch(remote, paths, folder, task);
-    return Promise.all(paths.map((path) => readFetched(folder, path, strange, noFile)));
+    const leftOut = await rsyncFetch(remote, paths, folder, task);
+    return Promise.all(paths.map((path) => readFetched(folder, path, leftOut, noFile)));
   });
 }
 
@@ -150,10 +151,11 @@ async function readFiles(
 async function readFetched(
   folder: string,
   path: string,
-  strange: ReadonlySet<string>,
+  { strange, large }: LeftOut,
   noFile: NoFile,
 ): Promise<Uint8Array | undefined> {
   if (strange.has(path)) throw noFile(path, 'no regular file');
+  if (large.has(path)) throw noFile(path, MORE_THAN_READ);
   const info = await ifThere(lstat(join(folder, path)));
   if (info?.isDirectory()) throw noFile(path, 'a folder');
   if (info?.isSymbolicLink()) throw noFile(path, 'a link');
@@ -168,9 +170,9 @@ async function readWithLinks(
   task: Task,
 ): Promise<ContentsAndLinks> {
   return withTemporaryFolder(async (into) => {
-    const { links, strange } = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
+    const { links, ...leftOut } = await rsyncFetchWithLinks(remote, { paths, folder }, into, task);
     const isBehind = (path: string): boolean => [...links.keys()].some((link) => `${path}/`.startsWith(`${link}/`));
-    const read = async (path: string) => (isBehind(path) ? undefined : readFetched(into, path, strange, noFile));
+    const read = async (path: string) => (isBehind(path) ? undefined : readFetched(into, path, leftOut, noFile));
     return { contents: await Promise.all(paths.map(read)), links };
   });
 }

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events';
 import type { GetObjectCommandOutput, S3Client } from '@aws-sdk/client-s3';
+import { MOST_READ_BYTES } from '../../base/read-limit.ts';
 import type { Task } from '../../base/task.ts';
 import type { S3TargetConfig } from '../../config/config.ts';
+import { MORE_THAN_READ, noFileError } from '../expect.ts';
 import { agentsFor } from './s3-agents.ts';
 import { credentialFault, faultOf, isMissing } from './s3-faults.ts';
 import { md5Of } from './s3-headers.ts';
@@ -145,10 +147,13 @@ function isTextRequest(request: unknown): request is TextRequest {
   return typeof request.body === 'string';
 }
 
-/** Returns a small file with its ETag, from the bucket itself; undefined when there is none. */
+/**
+ * Returns a small file with its ETag, from the bucket itself; undefined when there is none.
+ * @throws NightlyError `target-unreachable` for one that is larger than what is read, and what `request` throws
+ */
 export async function getObject(bucket: Bucket, path: string, task: Task): Promise<Found | undefined> {
-  const { sdk, client } = bucket;
-  const get = async (): Promise<Found | undefined> => {
+  const { sdk, client, config } = bucket;
+  const get = async (): Promise<Found | 'large' | undefined> => {
     const answer = await client
       .send(new sdk.GetObjectCommand(bucket.at(path)))
       .catch((error: unknown): GetObjectCommandOutput | undefined => {
@@ -156,7 +161,13 @@ export async function getObject(bucket: Bucket, path: string, task: Task): Promi
         throw error;
       });
     if (answer?.Body === undefined) return undefined;
+    if ((answer.ContentLength ?? 0) > MOST_READ_BYTES) {
+      if ('destroy' in answer.Body) answer.Body.destroy();
+      return 'large';
+    }
     return { content: Buffer.from(await answer.Body.transformToByteArray()), etag: answer.ETag ?? '' };
   };
-  return bucket.request(`GET ${path}`, get, task);
+  const found = await bucket.request(`GET ${path}`, get, task);
+  if (found === 'large') throw noFileError({ target: config.name, what: MORE_THAN_READ, place: path });
+  return found;
 }

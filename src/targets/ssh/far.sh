@@ -8,8 +8,8 @@
 #   flush                 makes durable what was put
 #   have BYTES            a list of paths; -> `SIZE PATH` of each that is there
 #   digest BYTES          a list of paths; -> for each the SHA-256 of the file, or `-`; `unreadable` for what is none
-#   read COUNT            COUNT lines with a path; -> for each its content in lines of base64 and then `.`; or `-`; or
-#                         `unreadable` for what is no file
+#   read COUNT MOST       COUNT lines with a path; -> for each its content in lines of base64 and then `.`; or `-`; or
+#                         `unreadable` for what is no file; or `large` for one of more than MOST bytes
 #   links                 a line with a folder; -> PATH, a tab and what it leads to of each symbolic link below it
 #   swap                  lines `e SIZE PATH` (expect), `p SIZE PATH` (put) and `s SIZE PATH` (the signature of the next
 #                         line's file), each followed by SIZE bytes (`-`: no file), and `go`;
@@ -121,8 +121,12 @@ read_files() {
   while [ "$count" -gt 0 ]; do
     next_line
     if [ -f "./$line" ]; then
-      base64 -w 1048576 -- "./$line"
-      echo .
+      if [ "$(stat -L -c %s -- "./$line")" -gt "$2" ]; then
+        echo large
+      else
+        base64 -w 1048576 -- "./$line"
+        echo .
+      fi
     elif [ -e "./$line" ]; then
       echo unreadable
     else
@@ -278,7 +282,7 @@ while IFS= read -r request; do
     flush) flush; echo ok ;;
     have) with_list "$2" sh -c 'stat -c "%s %n" -- "$@" 2> /dev/null || :' sh ;;
     digest) with_list "$2" sh -c "$digest" sh ;;
-    read) read_files "$2" ;;
+    read) read_files "$2" "$3" ;;
     swap) swap ;;
     list)
       next_line

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { NightlyError } from '../../base/errors.ts';
 import { sha256, sha256File } from '../../base/files.ts';
+import { MOST_READ_BYTES } from '../../base/read-limit.ts';
 import type { Task } from '../../base/task.ts';
 import type { SshTargetConfig } from '../../config/config.ts';
-import { movedError, noFileError } from '../expect.ts';
+import { MORE_THAN_READ, movedError, noFileError } from '../expect.ts';
 import { signedPairs } from '../signed-pairs.ts';
 import type { Compared, Links, PlainTarget, SendGroup, SendStats, SmallFile, SwapRequest } from '../target.ts';
 import { archiveBytes, batches, type SizedFile, sized, streamArchive } from './far-archive.ts';
@@ -22,8 +23,8 @@ const ASK_BYTES = 16 << 20;
  */
 export function sshTarget({ name, destination, ssh, url }: SshTargetConfig): PlainTarget {
   const pool = shellPool({ destination, ...ssh });
-  const noFile = (path: string): NightlyError =>
-    noFileError({ target: name, what: 'no regular file', place: `${destination}/${path}` });
+  const noFile = (path: string, what: string): NightlyError =>
+    noFileError({ target: name, what, place: `${destination}/${path}` });
   const readMany = async (paths: readonly string[], task: Task) =>
     contentsIn(await pool.use(task, (shell) => ask(shell, readBody(paths))), paths, noFile);
   return {
@@ -131,18 +132,24 @@ async function swapThere(shell: FarShell, request: SwapRequest): Promise<string 
   return late;
 }
 
-const readBody = (paths: readonly string[]): string => [`read ${paths.length}`, ...paths.map(onOneLine), ''].join('\n');
+const readBody = (paths: readonly string[]): string =>
+  [`read ${paths.length} ${MOST_READ_BYTES}`, ...paths.map(onOneLine), ''].join('\n');
 
 /**
  * Reads what `read` of far.sh answers: a content for each path, undefined for a file that is not there.
  * @throws what `noFile` makes of a path where there is something else; NightlyError `unsupported` for an answer about fewer or more
  *   paths, since half of it would be taken for the whole.
  */
-function contentsIn(lines: readonly string[], paths: readonly string[], noFile: (path: string) => NightlyError) {
+function contentsIn(
+  lines: readonly string[],
+  paths: readonly string[],
+  noFile: (path: string, what: string) => NightlyError,
+) {
   const contents: (Buffer | undefined)[] = [];
   let parts: Buffer[] = [];
   for (const line of lines) {
-    if (line === 'unreadable') throw noFile(paths[contents.length] ?? '');
+    if (line === 'unreadable') throw noFile(paths[contents.length] ?? '', 'no regular file');
+    if (line === 'large') throw noFile(paths[contents.length] ?? '', MORE_THAN_READ);
     if (line === '-') contents.push(undefined);
     else if (line !== '.') parts.push(Buffer.from(line, 'base64'));
     else {

@@ -52,7 +52,7 @@ export async function readText(fs: Ext4InFile, path: string, task: Task): Promis
 }
 
 function debugfs(fs: Ext4InFile, request: string, task: Task) {
-  return run('debugfs', ['-R', request, `${fs.file}?offset=${fs.offsetBytes}`], { task });
+  return run('debugfs', ['-R', request, `${fs.file}?offset=${fs.offsetBytes}`], { task, data: true });
 }
 
 function typeOf(mode: number): Ext4Entry['type'] {

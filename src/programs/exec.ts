@@ -37,8 +37,8 @@ export async function run(command: string, args: readonly string[], options: Run
   try {
     const { child, ending, ...streams } = spawn(command, args, options);
     const taken = options.onLine
-      ? eachLine(streams.stdout, 'stdout', options.onLine, log)
-      : wholeText(streams.stdout, log, options.mostBytes);
+      ? eachLine(streams.stdout, 'stdout', options.onLine, log, options.data)
+      : wholeText(streams.stdout, log, options);
     const stdout = taken.then((text) => {
       if (text === undefined && child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
       return text;

@@ -108,7 +108,11 @@ export async function contentChecksum(repo: string, commit: string, task: Task):
 
 /** Content of a file in a commit, or undefined when the commit or that file is not (wholly) in the repository. */
 export async function catFile(repo: string, commit: string, path: string, task: Task): Promise<string | undefined> {
-  const result = await run('ostree', ['cat', `--repo=${repo}`, commit, path], { task, okExitCodes: [0, 1] });
+  const result = await run('ostree', ['cat', `--repo=${repo}`, commit, path], {
+    task,
+    data: true,
+    okExitCodes: [0, 1],
+  });
   return result.exitCode === 0 ? result.stdout : undefined;
 }
 

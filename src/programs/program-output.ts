@@ -24,14 +24,17 @@ export async function closeLog(log: WriteStream | undefined): Promise<void> {
 /** More than any program has to print, or any repository's metadata has; a text cannot be much longer. */
 export const MOST_BYTES = 500_000_000;
 
+/** What the log has instead of data. */
+const dataNote = (bytes: number): string => (bytes === 0 ? '' : `(${bytes} bytes of data)\n`);
+
 /**
  * Reads all of a stream; undefined when it is more than is taken. A few kilobytes of others may unpack into more than the memory holds.
- * @param most bytes; default: 500 million
+ * @param options most bytes, by default 500 million, and whether they are data, which is not for the log
  */
 export async function wholeText(
   stream: Readable,
   log: WriteStream | undefined,
-  most = MOST_BYTES,
+  { mostBytes: most = MOST_BYTES, data }: Pick<RunOptions, 'mostBytes' | 'data'>,
 ): Promise<string | undefined> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -40,9 +43,9 @@ export async function wholeText(
     length += chunk.length;
     if (length > most) return undefined;
     chunks.push(Buffer.from(chunk));
-    log?.write(redactor.push(chunk));
+    if (data === undefined) log?.write(redactor.push(chunk));
   }
-  log?.write(redactor.rest());
+  log?.write(data === undefined ? redactor.rest() : dataNote(length));
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -68,12 +71,15 @@ export async function eachLine(
   name: 'stdout' | 'stderr',
   onLine: NonNullable<RunOptions['onLine']>,
   log: WriteStream | undefined,
+  data?: RunOptions['data'],
 ): Promise<string> {
-  let kept = '';
+  let [kept, hidden] = ['', 0];
   for await (const line of linesOf(stream, { carriageReturns: true })) {
-    log?.write(`${redact(line)}\n`);
+    if (data === true || data?.(line) === true) hidden += Buffer.byteLength(line) + 1;
+    else log?.write(`${redact(line)}\n`);
     if (name === 'stderr') kept = tail(`${kept}${line}\n`);
     onLine(line, name);
   }
+  log?.write(dataNote(hidden));
   return kept;
 }

@@ -74,7 +74,7 @@ export async function dataExtents(
   raw: string,
   task: Task,
 ): Promise<{ readonly start: number; readonly length: number }[]> {
-  const { stdout } = await run('qemu-img', ['map', '--output=json', '-f', 'raw', raw], { task });
+  const { stdout } = await run('qemu-img', ['map', '--output=json', '-f', 'raw', raw], { task, data: true });
   const extents = outputOf('map', stdout, z.array(extent));
   return extents.filter(({ data }) => data).map(({ start, length }) => ({ start, length }));
 }

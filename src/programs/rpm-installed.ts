@@ -52,7 +52,7 @@ export async function listInstalled(database: string, home: string, task: Task):
   if (!existsSync(database)) return [];
   const { args: place, cwd } = rpmDatabase(database);
   const args = [...place, '--query', '--all', '--queryformat', `${FORMAT}\\n`];
-  const { stdout } = await run('rpm', args, { task, env: { HOME: home }, cwd });
+  const { stdout } = await run('rpm', args, { task, data: true, env: { HOME: home }, cwd });
   return parseHeaders(stdout).filter(({ name }) => name !== '' && name !== 'gpg-pubkey');
 }
 
@@ -62,7 +62,7 @@ export async function readHeaders(files: readonly string[], home: string, task: 
   const found: RpmHeader[] = [];
   for (const { cwd, names } of inFolders(files)) {
     const args = [...flags, '--queryformat', `${FORMAT}\\n`, '--', ...names];
-    found.push(...parseHeaders((await run('rpm', args, { task, cwd, env: { HOME: home } })).stdout));
+    found.push(...parseHeaders((await run('rpm', args, { task, data: true, cwd, env: { HOME: home } })).stdout));
   }
   return found;
 }

@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly task?: Task | undefined;
   /** Whether the task's log has its command line and what it prints. Default: true. */
   readonly logged?: boolean;
+  /** What of standard output is data for this program: all of it, or some of its lines. The log says no more of that than how much it was. */
+  readonly data?: true | ((line: string) => boolean);
   readonly cwd?: string | undefined;
   /** Added to this program's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>;

@@ -58,6 +58,25 @@ test('K19: what tidies up is not in the log of a step; its failure says how it w
   expect(readdirSync(folder)).not.toContain('task.log');
 });
 
+test('K19: what a program prints for this one to read is not in the log of a step, only how much it was', async () => {
+  const folder = temporaryFolder();
+  const task = testTask(folder);
+  const log = () => readFileSync(join(folder, 'task.log'), 'utf8');
+  const { stdout } = await run('sh', ['-c', 'seq 1000; echo careful >&2'], { task, data: true });
+  expect(stdout).toHaveLength(3893);
+  expect(log()).toMatch(/^\$ sh -c 'seq 1000; echo careful >&2'\n/);
+  expect(log().split('\n').slice(1).sort()).toEqual(['', '(3893 bytes of data)', 'careful']);
+  const lines: string[] = [];
+  await run('sh', ['-c', 'echo "{1}"; echo for people; echo "{2}"'], {
+    task,
+    data: (line) => line.startsWith('{'),
+    onLine: (line) => void lines.push(line),
+  });
+  expect(lines).toEqual(['{1}', 'for people', '{2}']);
+  expect(log()).toMatch(/\nfor people\n\(8 bytes of data\)\n$/);
+  expect(log()).not.toMatch(/\{1\}\n/);
+});
+
 test('a failure begins with the program and what became of it, not with its arguments', async () => {
   const folder = temporaryFolder();
   const long = 'x'.repeat(400);

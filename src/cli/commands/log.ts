@@ -15,7 +15,7 @@ import { lockHolder } from '../../run/lock-holder.ts';
 import { isUnderWay } from '../../run/under-way.ts';
 import { defineCommand, usageError } from '../define.ts';
 import { followBuild, stepsWithLog } from '../follow-build.ts';
-import { flag, needed, optional } from '../inputs.ts';
+import { flag, optional, optionalWithDefault } from '../inputs.ts';
 import { entryText, withoutBeginnings } from '../journal-text.ts';
 import type { Printer } from '../print.ts';
 
@@ -25,7 +25,7 @@ export const log = defineCommand({
   section: 'Looking at builds',
   summary: 'show what happened in a build, step by step; follow one that is running',
   arguments: {
-    build: needed('BUILD', 'build id', 'build'),
+    build: optionalWithDefault('BUILD', 'build id', '-1', 'build'),
     step: optional('STEP', 'print the full output of the programs of this step'),
   },
   options: {
@@ -37,7 +37,7 @@ export const log = defineCommand({
   examples: [
     'atomic-nightly log 20261121_01',
     'atomic-nightly log 20261121_01 compose',
-    'atomic-nightly log 20261121_01 --follow',
+    'atomic-nightly log -f',
     'atomic-nightly log latest --json | jq -r \'select(.event == "failed").message\'',
   ],
   async run({ build: id, step, follow, json }, { config, print }) {

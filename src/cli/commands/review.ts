@@ -9,7 +9,7 @@ import { render } from '../../reports/pages/render-page.ts';
 import { reviewPage, standalone } from '../../reports/pages/review-page.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
 import { defineCommand } from '../define.ts';
-import { flag, needed, text } from '../inputs.ts';
+import { flag, optionalWithDefault, text } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { reviewLines } from '../review-lines.ts';
@@ -22,7 +22,7 @@ export const review = defineCommand({
   name: 'review',
   section: 'Releases',
   summary: 'show what a build changes since the last release, how far it is, and the commands for the next steps',
-  arguments: { build: needed('BUILD', 'build id of a promotion or nightly build', 'build') },
+  arguments: { build: optionalWithDefault('BUILD', 'build id of a promotion or nightly build', 'latest', 'build') },
   options: {
     since: text('BUILD', 'compare with that build, in place of the last release', { completes: 'build' }),
     html: text('FILE', 'write it as one HTML page instead', { completes: 'file' }),

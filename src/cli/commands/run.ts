@@ -16,7 +16,7 @@ import { sshToThrowAway, throwAwayLogin } from '../../programs/ssh.ts';
 import type { Runner } from '../../run/runner.ts';
 import type { RunContext } from '../context.ts';
 import { defineCommand } from '../define.ts';
-import { flag, needed, text } from '../inputs.ts';
+import { flag, optionalWithDefault, text } from '../inputs.ts';
 import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
 import { withSteps } from '../with-steps.ts';
@@ -31,7 +31,7 @@ export const run = defineCommand({
   name: 'run',
   section: 'Looking at builds',
   summary: "boot a build's image in QEMU, log in, and throw the guest away afterwards",
-  arguments: { build: needed('BUILD', 'build id', 'build') },
+  arguments: { build: optionalWithDefault('BUILD', 'build id', 'latest', 'build') },
   options: {
     image: text('TYPE', 'image type; default: the first that boots without being installed'),
     upgradeFrom: text('BUILD', 'boot the image of this build, and upgrade it to the other'),

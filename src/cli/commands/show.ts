@@ -20,7 +20,7 @@ import { formatDiff, partNames } from '../../rpm/pkgdiff.ts';
 import { isRunLockHeld } from '../../run/run-lock.ts';
 import { advisoryLines } from '../advisory-lines.ts';
 import { defineCommand } from '../define.ts';
-import { flag, needed, negation, text } from '../inputs.ts';
+import { flag, negation, optionalWithDefault, text } from '../inputs.ts';
 import { junitReport } from '../junit.ts';
 import { preparationTask } from '../open-run.ts';
 import { printJson } from '../print.ts';
@@ -36,7 +36,7 @@ export const show = defineCommand({
   name: 'show',
   section: 'Looking at builds',
   summary: 'show one build: commit, package changes, images, times, promotions, and security updates since',
-  arguments: { build: needed('BUILD', 'build id', 'build') },
+  arguments: { build: optionalWithDefault('BUILD', 'build id', '-1', 'build') },
   options: {
     updates: negation('do not ask the repositories for newer packages'),
     changelog: flag('show instead what the changelogs of the upgraded packages say, from their RPMs or repositories'),

@@ -17,7 +17,7 @@ import { createTestRun, firstDisk, isFailed } from '../../pipelines/guest-tests.
 import { sideBySide } from '../../pipelines/side-by-side.ts';
 import { keptImages } from '../../steps/images/kept-image.ts';
 import { defineCommand } from '../define.ts';
-import { flag, needed, text, words } from '../inputs.ts';
+import { flag, optionalWithDefault, text, words } from '../inputs.ts';
 import { testsReport } from '../junit.ts';
 import { preparationTask } from '../open-run.ts';
 import { type Printer, printJson } from '../print.ts';
@@ -32,7 +32,7 @@ export const test = defineCommand({
   name: 'test',
   section: 'Nightly builds',
   summary: "run the SIG's own tests in guests booted from a build's images",
-  arguments: { build: needed('BUILD', 'build id', 'build') },
+  arguments: { build: optionalWithDefault('BUILD', 'build id', 'latest', 'build') },
   options: {
     only: words('NAME', 'only these tests'),
     tag: words('TAG', 'only tests with one of these tags'),

@@ -60,6 +60,8 @@ export async function callHelper<T>(call: HelperCall<T>, task?: Task): Promise<T
     input: JSON.stringify(call.request),
     env: { HOME: call.home },
     okExitCodes: [0, 3],
+    // What a package's script prints, and what failed, is for people.
+    data: (line) => /^\{"event": "(?:result|progress)"/.test(line),
     onLine(line, stream) {
       if (stream === 'stderr') return;
       const event = parseEvent(line);

@@ -84,5 +84,8 @@ describe('whoever reads the output may go away', () => {
     };
     expect(started('> /dev/full', 0)).toEqual({ ...lost, status: 1 });
     expect(started('> /dev/full', 12)).toEqual({ ...lost, status: 12 });
+    expect(started('2>&-', 7)).toEqual({ stdout: 'line\n', stderr: '', status: 7 });
+    expect(started('>&-', 7)).toEqual({ stdout: '', stderr: 'line\n', status: 7 });
+    expect(started('> >(exit 0) 2>&1', 7)).toMatchObject({ status: 7 });
   });
 });

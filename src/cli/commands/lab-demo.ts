@@ -105,6 +105,8 @@ export const labDemo = defineCommand({
         );
         say('Third nightly build, with nothing changed');
         demand(await night(own), [10]);
+        // Whoever goes on from here gets every image.
+        await writeFile(config, demoConfig(demo, DEMO_IMAGES, boot));
         if (host) say(`The host of ${first.meta.buildid} follows its ref to ${second.meta.buildid}, and rolls back`);
         await upgraded;
       } finally {

@@ -1,16 +1,12 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it } from 'vitest';
 import { MOST_READ_BYTES } from '../../../src/base/read-limit.ts';
-import { openTarget } from '../../../src/targets/open-target.ts';
-import { useKeys } from '../../support/radosgw.ts';
+import { s3ServedBy } from '../../support/s3-served.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
 
 it('K18: an object that is larger than any record is named, and not read into memory', async () => {
   let sent = 0;
   const part = Buffer.alloc(1 << 20);
-  const server = createServer((_, answer) => {
+  const { target } = await s3ServedBy((_, answer) => {
     answer.writeHead(200, { 'content-length': MOST_READ_BYTES + 1, etag: '"x"' });
     const send = (): void => {
       sent += part.length;
@@ -18,21 +14,9 @@ it('K18: an object that is larger than any record is named, and not read into me
     };
     send();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  useKeys({ accessKey: 'KEY', secretKey: 'secret' });
-  const target = openTarget({
-    ...{ type: 's3', name: 'full', bucket: 'bucket', prefix: '', region: 'us-east-1', parallel: 1 },
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    url: 'http://127.0.0.1:1',
-  });
   await expect(target.read('builds/builds.json', testTask(temporaryFolder()))).rejects.toMatchObject({
     code: 'target-unreachable',
-    message: 'Target "full" has more than 134.2 MB of data where a file should be: builds/builds.json',
+    message: 'Target "served" has more than 134.2 MB of data where a file should be: builds/builds.json',
   });
   expect(sent).toBeLessThan(MOST_READ_BYTES);
 });

@@ -1,43 +1,27 @@
-import { createServer } from 'node:http';
-import { expect, it, onTestFinished } from 'vitest';
-import { openTarget } from '../../../src/targets/open-target.ts';
+import { expect, it } from 'vitest';
+import { s3ServedBy } from '../../support/s3-served.ts';
 import { temporaryFolder, testTask } from '../../support/tmp.ts';
-
-/** A server that answers every listing with the next of these pages, the last one for ever. */
-async function startLister(pages: readonly string[]): Promise<{ endpoint: string; asked: () => number }> {
-  let asked = 0;
-  const server = createServer((_, to) => {
-    const page = pages[Math.min(asked, pages.length - 1)] ?? '';
-    asked += 1;
-    to.writeHead(200, { 'content-type': 'application/xml' });
-    to.end(`<?xml version="1.0"?><ListBucketResult><Name>b</Name>${page}</ListBucketResult>`);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const address = server.address();
-  return {
-    endpoint: `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
-    asked: () => asked,
-  };
-}
 
 const key = (name: string, size = '3'): string => `<Contents><Key>${name}</Key><Size>${size}</Size></Contents>`;
 const more = (token?: string): string =>
   `<IsTruncated>true</IsTruncated>${token === undefined ? '' : `<NextContinuationToken>${token}</NextContinuationToken>`}`;
 const last = '<IsTruncated>false</IsTruncated>';
 
+/** Lists from a server that answers every listing with the next of these pages, the last one for ever. */
 async function list(pages: readonly string[], folder = 'builds') {
-  process.env['AWS_ACCESS_KEY_ID'] ??= 'key';
-  process.env['AWS_SECRET_ACCESS_KEY'] ??= 'secret';
-  const { endpoint, asked } = await startLister(pages);
-  const common = { type: 's3', name: 'bucket', bucket: 'b', prefix: 'top', region: 'us-east-1' } as const;
-  const target = openTarget({ ...common, endpoint, parallel: 4, url: 'http://127.0.0.1:1' });
+  let asked = 0;
+  const { target } = await s3ServedBy(
+    (_, to) => {
+      const page = pages[Math.min(asked, pages.length - 1)] ?? '';
+      asked += 1;
+      to.writeHead(200, { 'content-type': 'application/xml' });
+      to.end(`<?xml version="1.0"?><ListBucketResult><Name>b</Name>${page}</ListBucketResult>`);
+    },
+    { name: 'bucket', bucket: 'b', prefix: 'top', parallel: 4 },
+  );
   const paths: string[] = [];
   for await (const { path } of target.list(folder, testTask(temporaryFolder()))) paths.push(path);
-  return { paths, asked: asked() };
+  return { paths, asked };
 }
 
 it.each([
